@@ -1,0 +1,106 @@
+"""`python -m localaws up|down|status|env|logs|mirror`: AWS on this machine, from the command line."""
+
+import argparse
+import shlex
+import sys
+
+from localaws import daemon
+from localaws.mirror import mirror
+from localaws.settings import Settings
+
+NOT_RUNNING = "localaws is not running: start it with `make local-up`."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one verb; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="localaws",
+        description="AWS on this machine: moto, real MLflow tracking servers, real endpoints. "
+        "Reads LOCALAWS_PORT (4577), LOCALAWS_HOME (.localaws) and LOCALAWS_IDLE_MINUTES (240).",
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs.add_parser("up", help="start it in the background")
+    verbs.add_parser("down", help="stop it and every process it started; what it held is gone")
+    verbs.add_parser("status", help="say whether it runs and what it holds (exit status 3: not running)")
+    verbs.add_parser("env", help='print the variables that lead clients to it: eval "$(python -m localaws env)"')
+    verbs.add_parser("logs", help="print the end of its log and name the others")
+    copy = verbs.add_parser("mirror", help="copy the Terraform of an environment for localaws; print the folder")
+    copy.add_argument("environment")
+    verbs.add_parser("serve", help="run in the foreground")
+    given = parser.parse_args(arguments)
+    try:
+        settings = Settings.from_environment()
+        match given.verb:
+            case "up":
+                pid = daemon.up(settings)
+                print(f"localaws runs at {settings.url} (process {pid}, logs in {settings.logs}).")
+            case "down":
+                stopped = daemon.down(settings)
+                print("localaws is stopped." if stopped else "localaws was not running.")
+            case "status":
+                return _status(settings)
+            case "env":
+                return _env(settings)
+            case "logs":
+                return _logs(settings)
+            case "mirror":
+                print(mirror(settings, given.environment))
+            case "serve":
+                return _serve(settings)
+    except FileNotFoundError as error:
+        return _say(f"There is no environment named {error}: choose one of mlflow/terraform/.", 2)
+    except ValueError as error:
+        return _say(str(error), 2)
+    except daemon.DaemonError as error:
+        return _say(str(error), error.status)
+    return 0
+
+
+def _serve(settings: Settings) -> int:
+    from localaws.serve import AlreadyRunningError, serve  # Costs a second: moto and the web server.
+
+    try:
+        serve(settings)
+    except AlreadyRunningError:
+        return _say(f"localaws is already running for {settings.home}.", 3)
+    return 0
+
+
+def _status(settings: Settings) -> int:
+    pid = daemon.running_pid(settings)
+    found = daemon.health(settings)
+    if pid is None or found is None:
+        return _say(NOT_RUNNING, 3)
+    print(f"localaws runs at {settings.url} (process {pid}, logs in {settings.logs}).")
+    for kind in ("tracking_servers", "endpoints"):
+        for item in found.get(kind, []):
+            print(f"  {kind.removesuffix('s').replace('_', ' ')} {item['name']}: {item['status']}")
+    return 0
+
+
+def _env(settings: Settings) -> int:
+    if daemon.running_pid(settings) is None or not settings.env_file.exists():
+        return _say(NOT_RUNNING, 3)
+    for line in settings.env_file.read_text().splitlines():
+        name, _, value = line.partition("=")
+        print(f"export {name}={shlex.quote(value)}" if value else f"unset {name}")
+    return 0
+
+
+def _logs(settings: Settings) -> int:
+    file = daemon.log_file(settings)
+    if not file.exists():
+        return _say(f"There is no log yet in {settings.logs}.", 3)
+    print("\n".join(file.read_text(errors="replace").splitlines()[-50:]))
+    for other in sorted(settings.logs.glob("*.log")):
+        print(f"{other}  {other.stat().st_size} bytes")
+    return 0
+
+
+def _say(message: str, status: int) -> int:
+    print(message, file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

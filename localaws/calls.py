@@ -1,0 +1,49 @@
+"""The call log: every API call as a JSON line, on disk and at GET /_localaws/calls."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from localaws.call import Call
+
+
+class CallLog:
+    """Appends to one file. A line holds what a policy decides on, never a body or a key."""
+
+    def __init__(self, file: Path) -> None:
+        self._lock = threading.Lock()
+        self._path = file
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._file = file.open("a", buffering=1)
+
+    def add(self, call: Call, status: int, seconds: float, error: str = "") -> None:
+        """Notes one answered call."""
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "principal": call.principal,
+            "service": call.service,
+            "operation": call.operation,
+            "resource": call.resource,
+            "region": call.region,
+            "status": status,
+            "error": error,
+            "ms": round(seconds * 1000, 1),
+        }
+        with self._lock:
+            self._file.write(json.dumps(line) + "\n")
+
+    def lines(self) -> Iterator[str]:
+        """All lines so far, oldest first."""
+        with self._path.open() as file:
+            yield from file
+
+    def clear(self) -> None:
+        """Forgets everything: a test asks for the calls of its own work only."""
+        with self._lock:
+            self._file.truncate(0)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()

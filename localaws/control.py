@@ -1,0 +1,53 @@
+"""localaws's own paths below /_localaws/: health, the call log, faults."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from localaws.application import Receive, Scope, Send, read_body, respond, respond_json
+from localaws.call import Call
+from localaws.calls import CallLog
+from localaws.faults import Fault, Faults
+
+PREFIX = "/_localaws/"
+
+
+class Control:
+    """GET health; GET and DELETE calls; GET, POST and DELETE faults."""
+
+    def __init__(self, health: Callable[[], dict[str, Any]], calls: CallLog, faults: Faults) -> None:
+        self._health = health
+        self._calls = calls
+        self._faults = faults
+
+    @staticmethod
+    def takes(call: Call) -> bool:
+        """Whether a request is localaws's own: S3 allows no bucket whose name starts with an underscore."""
+        return call.path.startswith(PREFIX)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        call: Call = scope["localaws.call"]
+        match (call.method, call.path.removeprefix(PREFIX)):
+            case ("GET", "health"):
+                await respond_json(send, 200, self._health())
+            case ("GET", "calls"):
+                lines = "".join(self._calls.lines()).encode()
+                await respond(send, 200, {"content-type": "application/x-ndjson"}, lines)
+            case ("DELETE", "calls"):
+                self._calls.clear()
+                await respond_json(send, 200, {})
+            case ("GET", "faults"):
+                await respond_json(send, 200, self._faults.list())
+            case ("POST", "faults"):
+                try:
+                    self._faults.add(Fault.parse(json.loads(await read_body(receive))))
+                except ValueError as error:
+                    await respond_json(send, 400, {"message": str(error)})
+                else:
+                    await respond_json(send, 200, self._faults.list())
+            case ("DELETE", "faults"):
+                self._faults.clear()
+                await respond_json(send, 200, [])
+            case _:
+                await respond_json(send, 404, {"message": "There is /_localaws/health, /calls and /faults."})

@@ -1,0 +1,46 @@
+"""AWS's way of saying no, in the wire format of the service that was called."""
+
+import json
+import uuid
+from dataclasses import dataclass
+from xml.sax.saxutils import escape
+
+
+@dataclass
+class AwsError(Exception):
+    """An error answer: AWS's code, the HTTP status, a sentence for a person."""
+
+    code: str
+    message: str
+    status: int = 400
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+def render(error: AwsError, protocol: str) -> tuple[dict[str, str], bytes]:
+    """Headers and body of an error, as botocore and the Go SDK parse it for that protocol.
+
+    Source: https://smithy.io/2.0/aws/protocols/ (each protocol's "operation error serialization").
+    """
+    request_id = str(uuid.uuid4())
+    if protocol in ("query", "ec2"):
+        body = (
+            f"<ErrorResponse><Error><Type>Sender</Type><Code>{escape(error.code)}</Code>"
+            f"<Message>{escape(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        )
+        return {"content-type": "text/xml", "x-amzn-requestid": request_id}, body.encode()
+    if protocol == "rest-xml":
+        body = (
+            '<?xml version="1.0" encoding="UTF-8"?>'
+            f"<Error><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+            f"<RequestId>{request_id}</RequestId></Error>"
+        )
+        return {"content-type": "application/xml", "x-amz-request-id": request_id}, body.encode()
+    content = {"__type": error.code, "message": error.message, "Message": error.message}
+    headers = {
+        "content-type": "application/x-amz-json-1.1" if protocol == "json" else "application/json",
+        "x-amzn-errortype": error.code,
+        "x-amzn-requestid": request_id,
+    }
+    return headers, json.dumps(content).encode()

@@ -1,0 +1,90 @@
+"""Fault injection: make operation X fail N times with error Y, or take Z seconds longer."""
+
+import threading
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Self
+
+from localaws.call import Call
+
+
+@dataclass
+class Fault:
+    """What to do to the next `times` calls whose `service:Operation` matches.
+
+    Attributes:
+        operation: a pattern like `sagemaker:CreateMlflowTrackingServer` or `s3:*`.
+        error: the error code to answer with; empty: only delay.
+        status: the HTTP status of that answer.
+        delay: seconds to wait first.
+        drop: close the connection without an answer.
+        resource: only calls on resources that match this pattern.
+    """
+
+    operation: str
+    times: int = 1
+    error: str = ""
+    status: int = 400
+    message: str = "Injected by localaws."
+    delay: float = 0
+    drop: bool = False
+    resource: str = "*"
+
+    @classmethod
+    def parse(cls, given: Any) -> Self:
+        """Checks a JSON body.
+
+        Raises:
+            ValueError: not an object, an unknown key, a value of the wrong type, or no effect asked for.
+        """
+        if not isinstance(given, dict) or not isinstance(given.get("operation"), str):
+            raise ValueError('A fault is an object with an "operation" such as "sagemaker:CreateEndpoint".')
+        known = cls.__dataclass_fields__
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise ValueError(f"Unknown: {', '.join(unknown)}. A fault has: {', '.join(known)}.")
+        for name, value in given.items():
+            wanted = known[name].type
+            if isinstance(value, bool) is not (wanted is bool) or not isinstance(
+                value,
+                (int, float) if wanted is float else wanted,  # type: ignore[arg-type]
+            ):
+                raise ValueError(f'"{name}" takes a {wanted.__name__}.')  # type: ignore[union-attr]
+        fault = cls(**given)
+        if not (fault.error or fault.delay or fault.drop):
+            raise ValueError('Say what shall happen: "error", "delay" or "drop".')
+        return fault
+
+
+class Faults:
+    """The faults still to come, used up in the order they were added."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def add(self, fault: Fault) -> None:
+        """Adds one."""
+        with self._lock:
+            self._faults.append(fault)
+
+    def clear(self) -> None:
+        """Removes all."""
+        with self._lock:
+            self._faults.clear()
+
+    def list(self) -> list[dict[str, Any]]:
+        """Those left, with the times left."""
+        with self._lock:
+            return [asdict(fault) for fault in self._faults]
+
+    def take(self, call: Call) -> Fault | None:
+        """The fault that strikes this call, counted as used."""
+        with self._lock:
+            for fault in self._faults:
+                if fnmatchcase(call.action, fault.operation) and fnmatchcase(call.resource, fault.resource):
+                    fault.times -= 1
+                    if fault.times <= 0:
+                        self._faults.remove(fault)
+                    return fault
+        return None

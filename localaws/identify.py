@@ -1,0 +1,97 @@
+"""Tells which AWS operation a request calls, from botocore's own service models through moto's router."""
+
+import io
+import json
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+from moto.core.request import Request
+from moto.core.routing import get_service_router
+
+from localaws.call import Call
+from localaws.mlflow_actions import action_of
+from localaws.sigv4 import Signature
+
+TRACKING_SERVER_HEADER = "x-mlflow-sm-tracking-server-arn"
+# Signing names that are not botocore's name of the service.
+BOTOCORE_NAMES = {"monitoring": "cloudwatch", "elasticloadbalancing": "elbv2", "states": "stepfunctions"}
+
+
+def identify(call: Call, signature: Signature | None) -> None:
+    """Fills in service, operation, protocol, region and resource; what cannot be told keeps its "-"."""
+    if signature:
+        call.service, call.region, call.access_key = signature.service, signature.region, signature.access_key
+    if TRACKING_SERVER_HEADER in call.headers or call.service == "sagemaker-mlflow":
+        call.service = "sagemaker-mlflow"
+        call.operation = action_of(call.method, call.path)
+        call.resource = call.headers.get(TRACKING_SERVER_HEADER, "")
+        return
+    if not signature:
+        call.service, call.protocol = "s3", "rest-xml"  # What moto takes an unsigned request for.
+    model_name = BOTOCORE_NAMES.get(call.service, call.service)
+    if model_name == "sagemaker" and call.path.startswith("/endpoints/"):
+        model_name = "sagemaker-runtime"
+    found = _match(call, model_name)
+    if found is None:
+        return
+    operation, path_parameters = found
+    call.operation = operation.name
+    call.protocol = operation.service_model.metadata["protocol"]
+    call.notes["parameters"] = parameters = {**_parameters(call), **path_parameters}
+    call.resource = _resource(call.service, parameters)
+
+
+def _match(call: Call, model_name: str) -> tuple[Any, dict[str, Any]] | None:
+    environ = {
+        "REQUEST_METHOD": call.method,
+        "PATH_INFO": call.path.encode().decode("latin1"),
+        "RAW_URI": call.raw_path,
+        "QUERY_STRING": call.query,
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(call.body or b""),
+        "CONTENT_LENGTH": str(len(call.body or b"")),
+    }
+    for name, value in call.headers.items():
+        if name == "content-type":
+            environ["CONTENT_TYPE"] = value
+        elif name != "content-length":
+            environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
+    try:
+        match: tuple[Any, dict[str, Any]] = _router(model_name).match(Request(environ))
+    except Exception:  # The router has no error of its own for "no such operation or service".
+        return None
+    return match
+
+
+@cache
+def _router(model_name: str) -> Any:
+    return get_service_router(model_name)
+
+
+def _parameters(call: Call) -> dict[str, Any]:
+    """The top-level input of JSON and query calls."""
+    body = call.body or b""
+    if call.protocol in ("query", "ec2"):
+        return dict(parse_qsl(body.decode(errors="replace")))
+    if call.protocol in ("json", "rest-json") and body.startswith(b"{"):
+        try:
+            given = json.loads(body)
+        except ValueError:
+            return {}
+        return given if isinstance(given, dict) else {}
+    return {}
+
+
+def _resource(service: str, parameters: dict[str, Any]) -> str:
+    if service == "s3":
+        key = parameters.get("Key")
+        bucket = parameters.get("Bucket")
+        return f"arn:aws:s3:::{bucket}" + (f"/{key}" if key else "") if bucket else "arn:aws:s3:::*"
+    for ending in ("Arn", "ARN", "Name", "KeyId", "Id"):
+        for name, value in parameters.items():
+            if name.endswith(ending) and isinstance(value, str):
+                return value
+    return "*"

@@ -1,0 +1,58 @@
+"""A copy of the Terraform tree in which a root talks to localaws; the real roots are never touched."""
+
+import shutil
+from pathlib import Path
+
+from localaws.settings import REPOSITORY, Settings
+
+OVERRIDE = """\
+# Merged over the root by Terraform: https://developer.hashicorp.com/terraform/language/files/override
+terraform {
+  backend "local" {}
+}
+
+provider "aws" {
+  # Host-style bucket names need DNS, which a loopback address does not have.
+  s3_use_path_style = true
+}
+"""
+
+
+def mirror(settings: Settings, environment: str, source: Path = REPOSITORY) -> Path:
+    """Copies what has changed and returns the root's folder; its state and its `.terraform` stay.
+
+    Raises:
+        FileNotFoundError: there is no such environment.
+    """
+    if not (source / "mlflow/terraform" / environment).is_dir():
+        raise FileNotFoundError(environment)
+    target = settings.world / "terraform"
+    for part in (Path("terraform/module"), Path("mlflow/terraform") / environment):
+        _copy(source / part, target / part)
+    root = target / "mlflow/terraform" / environment
+    _write(root / "localaws_override.tf", OVERRIDE)
+    return root
+
+
+def _copy(source: Path, target: Path) -> None:
+    wanted = {
+        file.relative_to(source)
+        for file in source.rglob("*")
+        if file.is_file()
+        and (file.suffix in (".tf", ".tfvars", ".json", ".hcl", ".tpl", ".sh"))
+        and not {".terraform", "tests", "examples"} & set(file.relative_to(source).parts)
+    }
+    for file in wanted:
+        copied = target / file
+        if not copied.exists() or copied.read_bytes() != (source / file).read_bytes():
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / file, copied)
+    if target.exists():
+        for old in target.rglob("*.tf"):
+            if ".terraform" not in old.parts and old.relative_to(target) not in wanted:
+                old.unlink()
+
+
+def _write(file: Path, text: str) -> None:
+    if not file.exists() or file.read_text() != text:
+        file.write_text(text)

@@ -1,0 +1,82 @@
+"""Who an access key belongs to: the user that `up` makes, IAM users, assumed roles."""
+
+import secrets
+import string
+import threading
+from dataclasses import dataclass
+from datetime import UTC
+
+from localaws.sigv4 import Key
+
+ADMINISTRATOR = "localaws"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a client signs with."""
+
+    access_key: str
+    secret: str
+    token: str | None = None
+
+    def env(self) -> dict[str, str]:
+        """The variables that every AWS SDK reads."""
+        variables = {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret}
+        return variables | ({"AWS_SESSION_TOKEN": self.token} if self.token else {})
+
+
+class Principals:
+    """Looks keys up in moto's IAM and STS, so that users and roles made through the API can sign."""
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+        self._lock = threading.Lock()
+
+    def create_administrator(self) -> Credentials:
+        """Makes the IAM user that `make local-env` hands out, with a key made for this start alone."""
+        from moto.iam.models import iam_backends
+
+        iam = iam_backends[self._account]["aws"]
+        iam.create_user("us-east-1", ADMINISTRATOR)
+        key = iam.create_access_key(ADMINISTRATOR)
+        iam.put_user_policy(
+            ADMINISTRATOR,
+            "Administrator",
+            '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}',
+        )
+        return Credentials(key.access_key_id, key.secret_access_key)
+
+    def assume(self, role_arn: str, session: str) -> Credentials:
+        """Temporary credentials of a role, as a service gets them: for a tracking server or an endpoint."""
+        from moto.sts.models import sts_backends
+
+        role = sts_backends[self._account]["aws"].assume_role(
+            region_name="us-east-1",
+            role_session_name=session,
+            role_arn=role_arn,
+            policy=None,
+            duration=43200,
+            external_id=None,
+        )
+        return Credentials(role.access_key_id, role.secret_access_key, role.session_token)
+
+    def key(self, access_key: str) -> Key | None:
+        """The secret behind an access key, or None where there is no such key."""
+        from moto.iam.models import iam_backends
+        from moto.sts.models import sts_backends
+
+        with self._lock:
+            for user in iam_backends[self._account]["aws"].users.values():
+                for key in user.access_keys:
+                    if key.access_key_id == access_key and key.status == "Active":
+                        return Key(key.secret_access_key, user.arn)
+            for role in sts_backends[self._account]["aws"].assumed_roles:
+                if role.access_key_id == access_key:
+                    expires = role.expiration.replace(tzinfo=UTC)  # moto keeps naive UTC.
+                    return Key(role.secret_access_key, role.arn, role.session_token, expires)
+        return None
+
+
+def random_id(length: int = 12) -> str:
+    """A name part such as AWS puts in host names and instance ids."""
+    return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(length))

@@ -1,0 +1,81 @@
+"""The foreground process of localaws: one web server, one lock, one idle clock."""
+
+import asyncio
+import fcntl
+import logging
+import os
+import time
+from typing import TYPE_CHECKING
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from localaws.processes import stop_leftovers
+from localaws.settings import Settings
+
+if TYPE_CHECKING:
+    from localaws.application import Application
+
+
+class AlreadyRunningError(Exception):
+    """Another localaws holds this home."""
+
+
+class Protocol(HttpToolsProtocol):
+    """HTTP/1.1, with a way for the application to break a connection off: faults need one."""
+
+    def on_headers_complete(self) -> None:
+        """Puts the way to break off into the scope, before the application's task first runs."""
+        super().on_headers_complete()
+        self.scope["localaws.abort"] = self.transport.abort  # type: ignore[typeddict-unknown-key]
+
+
+def serve(settings: Settings) -> None:
+    """Serves until SIGTERM, SIGINT or `idle_minutes` without a request.
+
+    Raises:
+        AlreadyRunningError: another process serves this home.
+    """
+    settings.run.mkdir(parents=True, exist_ok=True)
+    with (settings.run / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunningError from None
+        (settings.run / "pid").write_text(str(os.getpid()))
+        stop_leftovers(settings.run / "processes")
+        try:
+            asyncio.run(_serve(settings))
+        finally:
+            (settings.run / "pid").unlink(missing_ok=True)
+
+
+async def _serve(settings: Settings) -> None:
+    # moto asks whether it runs as a server (it then answers presigned and host-style requests for 127.0.0.1).
+    os.environ["TEST_SERVER_MODE"] = "true"
+    os.environ["MOTO_PORT"] = str(settings.port)
+    from localaws.world import World
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    application = World(settings).application
+    config = uvicorn.Config(
+        application,
+        host=settings.host,
+        port=settings.port,
+        http=Protocol,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        timeout_keep_alive=65,
+    )
+    server = uvicorn.Server(config)
+    watch = asyncio.create_task(_stop_when_idle(server, application, settings.idle_minutes * 60))
+    await server.serve()
+    watch.cancel()
+
+
+async def _stop_when_idle(server: uvicorn.Server, application: "Application", seconds: float) -> None:
+    while time.monotonic() - application.last_request < seconds:
+        await asyncio.sleep(min(seconds, 5))
+    logging.getLogger(__name__).info("No request for %.0f s: stopping.", seconds)
+    server.should_exit = True

@@ -1,0 +1,79 @@
+"""Where a localaws lives: its port, its folder, its account. Read once, passed everywhere."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One localaws: two with different homes and ports run side by side.
+
+    Attributes:
+        port: the loopback TCP port that all services share.
+        home: the data folder.
+        idle_minutes: minutes without a request after which it stops by itself.
+        cache: virtual environments, kept over `up` and `down`; shared between homes.
+    """
+
+    port: int
+    home: Path
+    idle_minutes: float
+    cache: Path
+    account: str = "123456789012"
+    region: str = "us-east-1"
+    host: str = "127.0.0.1"
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Reads LOCALAWS_PORT, LOCALAWS_HOME, LOCALAWS_IDLE_MINUTES and LOCALAWS_CACHE.
+
+        Raises:
+            ValueError: a value is not a number, or the port is out of range.
+        """
+        port = _number(environ, "LOCALAWS_PORT", "4577")
+        if port != int(port) or not 1 <= port <= 65535:
+            raise ValueError(f"LOCALAWS_PORT={environ['LOCALAWS_PORT']} is no port: use 1 to 65535.")
+        return cls(
+            port=int(port),
+            home=Path(environ.get("LOCALAWS_HOME") or REPOSITORY / ".localaws").resolve(),
+            idle_minutes=_number(environ, "LOCALAWS_IDLE_MINUTES", "240"),
+            cache=Path(environ.get("LOCALAWS_CACHE") or REPOSITORY / ".cache" / "localaws").resolve(),
+        )
+
+    @property
+    def url(self) -> str:
+        """The endpoint that every AWS client is pointed at."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def logs(self) -> Path:
+        """One log file for localaws itself and one for each process that it starts."""
+        return self.home / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Lock, process ids: what tells a later command what is running."""
+        return self.home / "run"
+
+    @property
+    def world(self) -> Path:
+        """What exists in the pretended cloud; emptied at every start, as moto's memory is."""
+        return self.home / "world"
+
+    @property
+    def env_file(self) -> Path:
+        """The variables a client needs, KEY=VALUE a line; an empty value means: unset it."""
+        return self.home / "env"
+
+
+def _number(environ: Mapping[str, str], name: str, default: str) -> float:
+    text = environ.get(name) or default
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{name}={text} is not a number.") from None

@@ -1,0 +1,86 @@
+"""The pretended cloud as a whole: which part answers what, and what there is to start and to stop."""
+
+import asyncio
+import shutil
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from localaws.application import Application, Asgi, Route
+from localaws.calls import CallLog
+from localaws.control import Control
+from localaws.faults import Faults
+from localaws.principals import Credentials, Principals
+from localaws.processes import Processes
+from localaws.settings import Settings
+from localaws.venvs import Venvs
+
+
+class World:
+    """Everything one localaws holds; `application` is what the web server serves."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        shutil.rmtree(settings.world, ignore_errors=True)  # moto forgets at a stop; so must what lies beside it.
+        settings.world.mkdir(parents=True)
+        self.principals = Principals(settings.account)
+        self.processes = Processes(settings.run / "processes", settings.logs)
+        self.venvs = Venvs(settings.cache / "venvs")
+        self.calls = CallLog(settings.world / "calls.jsonl")
+        self.faults = Faults()
+        self.administrator = self.principals.create_administrator()
+        self.application = Application(
+            self.principals,
+            self.calls,
+            self.faults,
+            unsigned=[Route(Control.takes, Control(self.health, self.calls, self.faults))],
+            signed=[Route(lambda _: True, moto())],
+            on_start=self._start,
+            on_stop=self._stop,
+        )
+
+    def health(self) -> dict[str, Any]:
+        """What GET /_localaws/health answers."""
+        return {
+            "status": "ok",
+            "account": self.settings.account,
+            "region": self.settings.region,
+            "home": str(self.settings.home),
+        }
+
+    def env(self, credentials: Credentials) -> dict[str, str]:
+        """The variables that point AWS clients, Terraform and MLflow here; an empty value means: unset it."""
+        settings = self.settings
+        return {
+            "AWS_ENDPOINT_URL": settings.url,
+            "AWS_REGION": settings.region,
+            "AWS_DEFAULT_REGION": settings.region,
+            "AWS_ACCOUNT_ID": settings.account,
+            # What the caller may have set for the real AWS and would be sent along.
+            "AWS_PROFILE": "",
+            "AWS_SESSION_TOKEN": "",
+            **credentials.env(),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT": settings.url,
+            "MLFLOW_S3_ENDPOINT_URL": settings.url,
+            "TF_VAR_allowed_account_ids": f'["{settings.account}"]',
+            "LOCALAWS_HOME": str(settings.home),
+            "LOCALAWS_PORT": str(settings.port),
+        }
+
+    async def _start(self) -> None:
+        lines = [f"{name}={value}\n" for name, value in self.env(self.administrator).items()]
+        self.settings.env_file.touch(mode=0o600)
+        self.settings.env_file.write_text("".join(lines))
+
+    async def _stop(self) -> None:
+        self.settings.env_file.unlink(missing_ok=True)
+        await asyncio.to_thread(self.processes.stop_all)
+        self.calls.close()
+
+
+def moto() -> Asgi:
+    """moto's own dispatcher, in threads."""
+    application: Asgi = WSGIMiddleware(DomainDispatcherApplication(create_backend_app), workers=16)
+    return application

@@ -1,0 +1,14 @@
+# Your AWS account. Nothing is planned until you say which it is; let it be another than staging's.
+# allowed_account_ids = ["111122223333"]
+
+region       = "us-east-1"
+project_name = "mlflow"
+environment  = "prod"
+
+# The bucket becomes mlflow-prod-mlflow-artifacts-zali-prod. Bucket names are shared by everybody on AWS.
+bucket_name_suffix = "zali-prod"
+
+mlflow_version                  = "3.0"
+tracking_server_size            = "Medium"
+automatic_model_registration    = true
+weekly_maintenance_window_start = "Sun:03:30"

@@ -1,0 +1,24 @@
+module "mlflow" {
+  source = "../../../terraform/module/mlflow"
+
+  project_name                            = var.project_name
+  environment                             = var.environment
+  bucket_name_suffix                      = var.bucket_name_suffix
+  mlflow_version                          = var.mlflow_version
+  tracking_server_size                    = var.tracking_server_size
+  automatic_model_registration            = var.automatic_model_registration
+  weekly_maintenance_window_start         = var.weekly_maintenance_window_start
+  dangerously_delete_artifacts_on_destroy = var.dangerously_delete_data_on_destroy
+  permissions_boundary_arn                = var.permissions_boundary_arn
+}
+
+module "serving" {
+  source = "../../../terraform/module/serving"
+
+  project_name                         = var.project_name
+  environment                          = var.environment
+  artifact_store_uri                   = module.mlflow.artifact_store_uri
+  kms_key_arn                          = module.mlflow.kms_key_arn
+  dangerously_delete_images_on_destroy = var.dangerously_delete_data_on_destroy
+  permissions_boundary_arn             = var.permissions_boundary_arn
+}

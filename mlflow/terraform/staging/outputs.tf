@@ -1,0 +1,59 @@
+output "mlflow_tracking_uri" {
+  description = "What an MLflow client must be given: the server's ARN."
+  value       = module.mlflow.mlflow_tracking_uri
+}
+
+output "tracking_server_url" {
+  description = "Address of the server's UI."
+  value       = module.mlflow.tracking_server_url
+}
+
+output "tracking_server_name" {
+  description = "Name of the tracking server."
+  value       = module.mlflow.tracking_server_name
+}
+
+output "tracking_server_arn" {
+  description = "ARN of the tracking server, for policies."
+  value       = module.mlflow.tracking_server_arn
+}
+
+output "mlflow_version" {
+  description = "MLflow version of the server, as major.minor."
+  value       = module.mlflow.mlflow_version
+}
+
+output "mlflow_role_name" {
+  description = "Name of the server's role, whose inline policy is MLflowBasicAccess."
+  value       = module.mlflow.mlflow_role_name
+}
+
+output "mlflow_role_arn" {
+  description = "ARN of the server's role."
+  value       = module.mlflow.mlflow_role_arn
+}
+
+output "artifact_store_uri" {
+  description = "Where artifacts are stored."
+  value       = module.mlflow.artifact_store_uri
+}
+
+output "artifact_bucket_name" {
+  description = "Bucket that artifacts are stored in."
+  value       = module.mlflow.artifact_bucket_name
+}
+
+output "kms_key_arn" {
+  description = "Key that encrypts the artifacts; null, and absent from `terraform output`, where S3's own does."
+  value       = module.mlflow.kms_key_arn
+}
+
+output "endpoint_execution_role_arn" {
+  description = "Role that endpoints run under."
+  value       = module.serving.endpoint_execution_role_arn
+}
+
+output "serving_repository_url" {
+  description = "Repository of serving images, without a tag."
+  value       = module.serving.serving_repository_url
+}

@@ -1,0 +1,14 @@
+# Your AWS account. Nothing is planned until you say which it is.
+# allowed_account_ids = ["111122223333"]
+
+region       = "us-east-1"
+project_name = "mlflow"
+environment  = "staging"
+
+# The bucket becomes mlflow-staging-mlflow-artifacts-zali-staging. Bucket names are shared by everybody on AWS.
+bucket_name_suffix = "zali-staging"
+
+mlflow_version                  = "3.0"
+tracking_server_size            = "Small"
+automatic_model_registration    = true
+weekly_maintenance_window_start = "Tue:03:30"

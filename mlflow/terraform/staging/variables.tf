@@ -1,0 +1,64 @@
+variable "allowed_account_ids" {
+  description = "The AWS accounts that this environment may be applied to: with any other account's credentials, Terraform stops before it changes anything."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(var.allowed_account_ids) > 0 && alltrue([for id in var.allowed_account_ids : can(regex("^[0-9]{12}$", id))])
+    error_message = "Say which AWS account this environment belongs to: set allowed_account_ids in terraform.tfvars, as in allowed_account_ids = [\"111122223333\"] (`aws sts get-caller-identity` shows yours)."
+  }
+}
+
+variable "region" {
+  description = "Region of the server and its bucket."
+  type        = string
+}
+
+variable "project_name" {
+  description = "First part of every name."
+  type        = string
+}
+
+variable "environment" {
+  description = "Second part of every name."
+  type        = string
+}
+
+variable "bucket_name_suffix" {
+  description = "Last part of the bucket's name, yours among everybody's on AWS."
+  type        = string
+}
+
+variable "mlflow_version" {
+  description = "MLflow version of the server, as major.minor. Another version is another server: read the module's README first."
+  type        = string
+}
+
+variable "tracking_server_size" {
+  description = "Small, Medium or Large: up to 25, 50 or 100 people."
+  type        = string
+}
+
+variable "automatic_model_registration" {
+  description = "Whether models registered in MLflow also appear in the SageMaker registry."
+  type        = bool
+}
+
+variable "weekly_maintenance_window_start" {
+  description = "When AWS may restart the server each week, in UTC; null lets AWS choose."
+  type        = string
+  default     = null
+}
+
+variable "dangerously_delete_data_on_destroy" {
+  description = "Lets `terraform destroy` delete every artifact, model and image. It must be applied before the destroy that it is meant for."
+  type        = bool
+  default     = false
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds every role, where your organisation asks for one."
+  type        = string
+  default     = null
+}

@@ -1,0 +1,27 @@
+# Names and ARNs are put together from the inputs, not read back from the resources: so they are known at plan
+# time, and the plan shows the real policies to whoever reviews it.
+locals {
+  name     = "${var.project_name}-${var.environment}"
+  versions = toset([var.mlflow_version])
+
+  account_id = data.aws_caller_identity.current.account_id
+  partition  = data.aws_partition.current.partition
+  region     = data.aws_region.current.id
+
+  # The fallbacks keep Terraform's own errors quiet when a rule in rules.tf has already said what is wrong.
+  new_bucket_name      = join("-", compact([local.name, "mlflow-artifacts", var.bucket_name_suffix]))
+  artifact_store_uri   = var.create_s3_bucket ? "s3://${local.new_bucket_name}" : trimsuffix(coalesce(var.artifact_store_uri, "s3://none"), "/")
+  artifact_path        = trimprefix(local.artifact_store_uri, "s3://")
+  artifact_bucket_name = split("/", local.artifact_path)[0]
+
+  artifact_bucket_arn  = "arn:${local.partition}:s3:::${local.artifact_bucket_name}"
+  artifact_objects_arn = "arn:${local.partition}:s3:::${local.artifact_path}/*"
+
+  # Whether there is a key is known at plan time; which one may not be.
+  has_kms_key = var.create_kms_key || var.kms_key_id != null
+  kms_key_arn = var.create_kms_key ? one(aws_kms_key.artifacts[*].arn) : var.kms_key_id
+}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}

@@ -1,0 +1,51 @@
+# Every output follows the active version, `mlflow_version`. Those that describe what may not exist are null then.
+
+output "mlflow_tracking_uri" {
+  description = "What an MLflow client must be given: the server's ARN. The sagemaker-mlflow plugin finds the host from it and signs each request; the server's https address alone cannot be authenticated by a client."
+  value       = local.active_server.arn
+}
+
+output "tracking_server_url" {
+  description = "Address of the server's UI, for information: it is opened with a presigned link, not directly."
+  value       = local.active_server.tracking_server_url
+}
+
+output "tracking_server_name" {
+  description = "Name of the tracking server, which ends in its MLflow version."
+  value       = local.active_server.tracking_server_name
+}
+
+output "tracking_server_arn" {
+  description = "ARN of the tracking server, for policies."
+  value       = local.active_server.arn
+}
+
+output "mlflow_version" {
+  description = "MLflow version of the tracking server, as major.minor."
+  value       = local.active_server.mlflow_version
+}
+
+output "mlflow_role_name" {
+  description = "Name of the server's role, whose inline policy is `MLflowBasicAccess`."
+  value       = aws_iam_role.server.name
+}
+
+output "mlflow_role_arn" {
+  description = "ARN of the server's role."
+  value       = aws_iam_role.server.arn
+}
+
+output "artifact_store_uri" {
+  description = "Where artifacts are stored, as `s3://bucket` or `s3://bucket/prefix`."
+  value       = local.artifact_store_uri
+}
+
+output "artifact_bucket_name" {
+  description = "Name of the bucket that artifacts are stored in, new or existing."
+  value       = local.artifact_bucket_name
+}
+
+output "kms_key_arn" {
+  description = "ARN of the key that encrypts the artifacts, new or existing; null where S3's own key does."
+  value       = local.kms_key_arn
+}

@@ -1,0 +1,20 @@
+locals {
+  name      = "${var.project_name}-${var.environment}"
+  role_name = "${local.name}-endpoint-role"
+
+  account_id = data.aws_caller_identity.current.account_id
+  partition  = data.aws_partition.current.partition
+  region     = data.aws_region.current.id
+
+  artifact_path        = trimsuffix(trimprefix(var.artifact_store_uri, "s3://"), "/")
+  artifact_bucket_arn  = "arn:${local.partition}:s3:::${split("/", local.artifact_path)[0]}"
+  artifact_objects_arn = "arn:${local.partition}:s3:::${local.artifact_path}/*"
+
+  repositories = compact([local.repository_name, var.mlflow_image_repository])
+}
+
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}

@@ -1,0 +1,42 @@
+# The images that endpoints run.
+locals {
+  repository_name = "${local.name}-serving"
+}
+
+resource "aws_ecr_repository" "serving" {
+  name         = local.repository_name
+  force_delete = var.dangerously_delete_images_on_destroy
+  tags         = var.tags
+
+  # An endpoint that scales out or recovers pulls its image again by tag: it must be the one that was tested.
+  image_tag_mutability = "IMMUTABLE"
+
+  image_scanning_configuration {
+    scan_on_push = true
+  }
+
+  # Under ECR's own key and not the artifacts': a repository's key cannot change, so giving the artifacts a key
+  # later would replace the repository and lose its images.
+  encryption_configuration {
+    encryption_type = "AES256"
+  }
+}
+
+resource "aws_ecr_lifecycle_policy" "serving" {
+  repository = aws_ecr_repository.serving.name
+
+  # Images with a tag stay: an endpoint may still run them.
+  policy = jsonencode({
+    rules = [{
+      rulePriority = 1
+      description  = "Images that no tag names any more"
+      selection = {
+        tagStatus   = "untagged"
+        countType   = "sinceImagePushed"
+        countUnit   = "days"
+        countNumber = 14
+      }
+      action = { type = "expire" }
+    }]
+  })
+}

@@ -1,0 +1,74 @@
+variable "project_name" {
+  description = "First part of every name, as given to the mlflow module."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9](-?[a-z0-9])*$", var.project_name))
+    error_message = "project_name is \"${var.project_name}\": use lower-case letters, digits and single hyphens, as in \"mlflow\" (it becomes part of the repository's name)."
+  }
+}
+
+variable "environment" {
+  description = "Second part of every name, as given to the mlflow module."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9](-?[a-z0-9])*$", var.environment))
+    error_message = "environment is \"${var.environment}\": use lower-case letters, digits and single hyphens, as in \"staging\" (it becomes part of the repository's name)."
+  }
+}
+
+variable "artifact_store_uri" {
+  description = "Where model archives lie, as the mlflow module's output of that name says: endpoints may read there, and nowhere else."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", var.artifact_store_uri))
+    error_message = "artifact_store_uri must look like \"s3://bucket\" or \"s3://bucket/prefix\"."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "ARN of the key that encrypts the artifacts, so that endpoints may decrypt them. Images stay under ECR's own key."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn))
+    error_message = "kms_key_arn must be the key's ARN, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-...\": IAM policies cannot name a key by its id or alias."
+  }
+}
+
+variable "mlflow_image_repository" {
+  description = "Repository in the same account and region that endpoints may pull from beside this module's: the one that `mlflow sagemaker build-and-push-container` fills and that MLflow deploys from by default. Null for none."
+  type        = string
+  default     = "mlflow-pyfunc"
+}
+
+variable "dangerously_delete_images_on_destroy" {
+  description = "Lets `terraform destroy` delete the repository with every image in it. Off, AWS refuses to delete a repository that holds images. It must be applied before the destroy that it is meant for."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "permissions_boundary_arn" {
+  description = "ARN of the policy that bounds the endpoints' role, where your organisation asks for one on every role."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/boundary\"."
+  }
+}
+
+variable "tags" {
+  description = "Tags for everything the module makes, beside the provider's default_tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

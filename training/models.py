@@ -1,0 +1,99 @@
+"""The models: how each is fitted, scored while it grows, and written down as an MLflow model.
+
+Both are fitted with one thread: sums over threads come in any order, and the same seed must give the same
+predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from training.data import Split
+    from training.params import BoostParams, ForestParams
+
+Task = Literal["classification", "regression"]
+Flavor = Literal["sklearn", "xgboost"]
+History = Mapping[str, Sequence[tuple[int, float]]]
+
+# scikit-learn's tree is a compiled class, which skops does not know; it holds arrays of numbers and no code.
+# MLflow writes the list into the model's MLmodel file and trusts it when the model is loaded, so that a
+# server needs no setting of its own. The other formats that MLflow offers run any code found in the file.
+TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
+
+_REQUIREMENTS: Mapping[Flavor, tuple[str, ...]] = {
+    "sklearn": ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"),
+    "xgboost": ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "xgboost-cpu"),
+}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model and how its score on the held-out rows developed: metric -> (step, value) pairs."""
+
+    model: Any
+    task: Task
+    flavor: Flavor
+    history: History
+
+
+def fit_forest(params: ForestParams, split: Split) -> Fitted:
+    """Grow a random forest step by step; a step is a number of trees."""
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.metrics import accuracy_score
+
+    forest = RandomForestClassifier(
+        warm_start=True,
+        max_depth=params.max_depth,
+        min_samples_leaf=params.min_samples_leaf,
+        random_state=params.seed,
+        n_jobs=1,
+    )
+    train, held_out = split.features(split.train), split.features(split.held_out)
+    # A plain numpy array: skops stores it without pandas' own string type.
+    labels = split.train[split.target].to_numpy(dtype=str)
+    truth = split.held_out[split.target].to_numpy(dtype=str)
+    curves: dict[str, list[tuple[int, float]]] = {"train_accuracy": [], "accuracy": []}
+    steps = range(params.trees_per_step, params.n_estimators, params.trees_per_step)
+    for trees in [*steps, params.n_estimators]:
+        forest.set_params(n_estimators=trees).fit(train, labels)
+        curves["train_accuracy"].append((trees, float(accuracy_score(labels, forest.predict(train)))))
+        curves["accuracy"].append((trees, float(accuracy_score(truth, forest.predict(held_out)))))
+    return Fitted(forest, "classification", "sklearn", curves)
+
+
+def fit_boosted_trees(params: BoostParams, split: Split) -> Fitted:
+    """Boost regression trees round by round; a step is a number of rounds."""
+    from xgboost import XGBRegressor
+
+    booster = XGBRegressor(
+        n_estimators=params.n_estimators,
+        learning_rate=params.learning_rate,
+        max_depth=params.max_depth,
+        min_child_weight=params.min_child_weight,
+        subsample=params.subsample,
+        colsample_bytree=params.colsample_bytree,
+        random_state=params.seed,
+        eval_metric="rmse",
+        tree_method="hist",
+        n_jobs=1,
+    )
+    pairs = [(split.features(rows), rows[split.target]) for rows in (split.train, split.held_out)]
+    booster.fit(*pairs[0], eval_set=pairs, verbose=False)
+    scores = booster.evals_result()
+    curves = {
+        name: [(round_, float(value)) for round_, value in enumerate(scores[key]["rmse"], start=1)]
+        for name, key in (("train_rmse", "validation_0"), ("rmse", "validation_1"))
+    }
+    return Fitted(booster, "regression", "xgboost", curves)
+
+
+def requirements(flavor: Flavor) -> list[str]:
+    """What a server needs to serve such a model: exactly the versions that trained it.
+
+    Given to MLflow they also spare it the six seconds in which it would guess them.
+    """
+    return [f"{package}=={version(package)}" for package in _REQUIREMENTS[flavor]]
