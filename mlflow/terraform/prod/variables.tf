@@ -51,12 +51,6 @@ variable "weekly_maintenance_window_start" {
   default     = null
 }
 
-variable "dangerously_delete_data_on_destroy" {
-  description = "Lets `terraform destroy` delete every artifact, model and image. It must be applied before the destroy that it is meant for."
-  type        = bool
-  default     = false
-}
-
 variable "permissions_boundary_arn" {
   description = "Policy that bounds every role, where your organisation asks for one."
   type        = string
