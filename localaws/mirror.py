@@ -26,7 +26,7 @@ def mirror(settings: Settings, environment: str, source: Path = REPOSITORY) -> P
     """
     if not (source / "mlflow/terraform" / environment).is_dir():
         raise FileNotFoundError(environment)
-    target = settings.world / "terraform"
+    target = settings.terraform
     for part in (Path("terraform/module"), Path("mlflow/terraform") / environment):
         _copy(source / part, target / part)
     root = target / "mlflow/terraform" / environment

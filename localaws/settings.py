@@ -66,6 +66,11 @@ class Settings:
         return self.home / "world"
 
     @property
+    def terraform(self) -> Path:
+        """The mirror of the Terraform tree; its state files are deleted at every start."""
+        return self.home / "terraform"
+
+    @property
     def env_file(self) -> Path:
         """The variables a client needs, KEY=VALUE a line; an empty value means: unset it."""
         return self.home / "env"

@@ -22,8 +22,7 @@ class World:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        shutil.rmtree(settings.world, ignore_errors=True)  # moto forgets at a stop; so must what lies beside it.
-        settings.world.mkdir(parents=True)
+        _forget(settings)
         self.principals = Principals(settings.account)
         self.processes = Processes(settings.run / "processes", settings.logs)
         self.venvs = Venvs(settings.cache / "venvs")
@@ -78,6 +77,14 @@ class World:
         self.settings.env_file.unlink(missing_ok=True)
         await asyncio.to_thread(self.processes.stop_all)
         self.calls.close()
+
+
+def _forget(settings: Settings) -> None:
+    """moto forgets at a stop; so must what lies beside it, Terraform's state of the pretended cloud included."""
+    shutil.rmtree(settings.world, ignore_errors=True)
+    settings.world.mkdir(parents=True)
+    for state in settings.terraform.glob("mlflow/terraform/*/terraform.tfstate*"):
+        state.unlink()
 
 
 def moto() -> Asgi:
