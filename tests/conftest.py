@@ -1,0 +1,50 @@
+"""Fixtures for all tests: one localaws for the session, shared by every pytest-xdist worker."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from localaws import daemon
+from tests.running import LocalAws, settings_of, start
+
+HOME = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The controller names the folder, each worker is told; the controller alone ends what runs in it."""
+    given = getattr(config, "workerinput", {}).get("localaws_home")
+    config.stash[HOME] = Path(given or tempfile.mkdtemp(prefix="localaws-tests-"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """pytest-xdist: what a worker is given."""
+    node.workerinput["localaws_home"] = str(node.config.stash[HOME])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Ends the session's localaws by the process id that its own home holds."""
+    home = config.stash.get(HOME, None)
+    if home is None or hasattr(config, "workerinput"):
+        return
+    port = home / "port"
+    if port.exists():
+        daemon.down(settings_of(home / "home", int(port.read_text())))
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def localaws(pytestconfig: pytest.Config) -> LocalAws:
+    """The session's localaws; the first worker that asks starts it."""
+    home = pytestconfig.stash[HOME]
+    port = home / "port"
+    with FileLock(home / "lock"):
+        if port.exists():
+            return LocalAws(settings_of(home / "home", int(port.read_text())))
+        running = start(home / "home")
+        port.write_text(str(running.settings.port))
+        return running

@@ -1,0 +1,1 @@
+"""What localaws promises to its clients."""

@@ -1,0 +1,34 @@
+"""The front: one port, signatures checked, every call logged, faults on request."""
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.running import LocalAws
+
+
+def test_the_administrator_is_who_the_env_file_says(localaws: LocalAws) -> None:
+    identity = localaws.client("sts").get_caller_identity()
+    assert identity["Account"] == localaws.env["AWS_ACCOUNT_ID"]
+    assert identity["Arn"].endswith(":user/localaws")
+
+
+def test_a_wrong_secret_is_refused(localaws: LocalAws) -> None:
+    with pytest.raises(ClientError) as refused:
+        localaws.client("sagemaker", aws_secret_access_key="wrong").list_models()
+    assert refused.value.response["Error"]["Code"] == "InvalidSignatureException"
+
+
+def test_an_unsigned_call_is_refused(localaws: LocalAws) -> None:
+    assert httpx.get(f"{localaws.url}/some-bucket").status_code == 403
+
+
+def test_a_fault_strikes_only_the_resource_it_names(localaws: LocalAws) -> None:
+    localaws.fault("sagemaker:DescribeModel", error="ThrottlingException", message="Slow.", resource="fault-front")
+    sagemaker = localaws.client("sagemaker")
+    with pytest.raises(ClientError, match="ValidationException"):
+        sagemaker.describe_model(ModelName="another-front")
+    with pytest.raises(ClientError, match="ThrottlingException.*Slow"):
+        sagemaker.describe_model(ModelName="fault-front")
+    logged = [call for call in localaws.calls() if call["resource"] == "fault-front"]
+    assert [call["error"] for call in logged] == ["ThrottlingException"]

@@ -1,0 +1,1 @@
+"""Tracking servers, the gateway in front of them, UI sessions, model registration."""

@@ -1,0 +1,85 @@
+"""A localaws of the tests' own, and short ways to it."""
+
+import json
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+from botocore.config import Config
+
+from localaws import daemon
+from localaws.settings import Settings
+
+
+@dataclass(frozen=True)
+class LocalAws:
+    """A running localaws. Tests share one: each names what it makes so that no other test meets it."""
+
+    settings: Settings
+
+    @property
+    def url(self) -> str:
+        """The endpoint of every service."""
+        return self.settings.url
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The variables of `$LOCALAWS_HOME/env`; an empty value means: unset it."""
+        lines = self.settings.env_file.read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def environ(self, **more: str) -> dict[str, str]:
+        """A whole environment for a subprocess that shall talk to this localaws."""
+        merged = {**os.environ, **self.env, **more}
+        return {name: value for name, value in merged.items() if value}
+
+    def client(self, service: str, *, retries: bool = False, **given: Any) -> Any:
+        """A boto3 client of the administrator; `given` (keys, region) wins. Without retries, so that errors show."""
+        env = self.env
+        defaults = {
+            "aws_access_key_id": env["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": env["AWS_SECRET_ACCESS_KEY"],
+            "region_name": env["AWS_REGION"],
+            "endpoint_url": self.url,
+        }
+        config = Config(retries={"total_max_attempts": 3 if retries else 1}, read_timeout=60)
+        # A session of its own: boto3's default one is not safe to share between threads.
+        return boto3.session.Session().client(service, config=config, **{**defaults, **given})
+
+    def calls(self) -> list[dict[str, Any]]:
+        """The call log, oldest first."""
+        return [json.loads(line) for line in httpx.get(f"{self.url}/_localaws/calls").text.splitlines()]
+
+    def fault(self, operation: str, **fault: Any) -> None:
+        """Makes the next calls of `operation` fail or wait; name the `resource`, since tests share this localaws."""
+        httpx.post(f"{self.url}/_localaws/faults", json={"operation": operation, **fault}).raise_for_status()
+
+    def health(self) -> dict[str, Any]:
+        """GET /_localaws/health."""
+        found: dict[str, Any] = httpx.get(f"{self.url}/_localaws/health").raise_for_status().json()
+        return found
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def settings_of(home: Path, port: int) -> Settings:
+    """Settings of a localaws below `home`; the cache of environments is the checkout's own, to build each once."""
+    found = Settings.from_environment({**os.environ, "LOCALAWS_HOME": str(home), "LOCALAWS_PORT": str(port)})
+    return found
+
+
+def start(home: Path) -> LocalAws:
+    """Starts a localaws on a free port."""
+    settings = settings_of(home, free_port())
+    daemon.up(settings)
+    return LocalAws(settings)
