@@ -104,25 +104,26 @@ def _start_time(pid: int) -> str | None:
     return shown.stdout.strip() or None
 
 
-def _signal_group(pid: int, number: int) -> bool:
-    """Whether the group was there to be signalled; signal 0 only asks."""
-    try:
+def _signal_group(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, number)
-    except ProcessLookupError:
-        return False
-    return True
+
+
+def _group_lives(pid: int) -> bool:
+    """Whether a member of the group still runs. Zombies do not count: in a container nobody may reap orphans."""
+    shown = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=False)
+    members = (line.split() for line in shown.stdout.splitlines())
+    return any(group == str(pid) and not state.startswith("Z") for group, state in members)
 
 
 def _end_group(pid: int, patience: float, process: subprocess.Popen[bytes] | None = None) -> None:
     _signal_group(pid, signal.SIGTERM)
     deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        if process:
-            process.poll()  # Reaps it: an unreaped leader keeps its group alive.
-        if not _signal_group(pid, 0):
-            return
+    while _group_lives(pid):
+        if time.monotonic() > deadline:
+            _signal_group(pid, signal.SIGKILL)
+            break
         time.sleep(0.05)
-    _signal_group(pid, signal.SIGKILL)
     if process:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(5)

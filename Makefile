@@ -1,0 +1,98 @@
+# Every verb a person types; `make help` lists them. ENV=staging|prod, LOCAL=1 for localaws, ARGS="…" for the script.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: setup demo test lint fmt docs bench clean help \
+	local-up local-down local-env local-logs \
+	init plan apply destroy output log-run deploy validate server smoke
+
+ENV ?= staging
+ARGS ?=
+BIN := .venv/bin
+READY := .venv/.ready
+# Scripts take --local where make takes LOCAL=1.
+SCRIPT_FLAGS = --env $(ENV) $(if $(LOCAL),--local) $(ARGS)
+TERRAFORM = LOCAL=$(LOCAL) AUTO_APPROVE=$(AUTO_APPROVE) scripts/terraform.sh $(ENV)
+MODEL ?= iris
+ALIAS ?= champion
+ENDPOINT_MODEL = models:/$(MODEL)@$(ALIAS)
+
+##@ Start here
+setup: $(READY) ## Make .venv, the MLflow server's environment, and find the Terraform provider
+
+$(READY): requirements.lock pyproject.toml scripts/setup.sh localaws/servers/mlflow-3.0.lock
+	@scripts/setup.sh
+	@touch $@
+
+demo: setup ## Run the whole road on localaws: apply, log, register, deploy, predict, compare
+	@$(BIN)/python scripts/demo.py $(ARGS)
+
+test: setup ## Run every check: lint, Terraform tests, unit, plan, localaws, smoke (under ten minutes)
+	@scripts/test.sh $(ARGS)
+
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {gsub(/\$$\$$/, "$$"); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\n%s\n%s\n' 'Variables: ENV=staging|prod (staging), LOCAL=1 (localaws instead of AWS), ARGS="…" (for the script),' \
+		'MODEL (iris), ALIAS (champion), AUTO_APPROVE=1 (apply and destroy without asking).'
+
+##@ An environment (ENV=staging|prod, LOCAL=1 for localaws)
+init: setup ## Initialise Terraform
+	@$(TERRAFORM) init $(ARGS)
+
+plan: setup ## Show what Terraform would change
+	@$(TERRAFORM) plan $(ARGS)
+
+apply: setup ## Plan, show, ask, apply the saved plan
+	@$(TERRAFORM) apply $(ARGS)
+
+destroy: setup ## Destroy the environment, after asking
+	@$(TERRAFORM) destroy $(ARGS)
+
+output: setup ## Print the outputs (ARGS="-raw mlflow_tracking_uri" for one)
+	@$(TERRAFORM) output $(ARGS)
+
+log-run: setup ## Train, log, register MODEL and set ALIAS
+	@$(BIN)/python scripts/log_run.py --dataset $(MODEL) --register $(MODEL) --alias $(ALIAS) $(SCRIPT_FLAGS)
+
+deploy: setup ## Deploy MODEL@ALIAS to its endpoint
+	@$(BIN)/python scripts/deploy_model.py $(ENDPOINT_MODEL) $(SCRIPT_FLAGS)
+
+validate: setup ## Compare the endpoint's answers with the truth
+	@$(BIN)/python scripts/validate_endpoint.py $(ENDPOINT_MODEL) $(SCRIPT_FLAGS)
+
+server: setup ## status, start, stop or ui of the tracking server (ARGS=status)
+	@$(BIN)/python scripts/server.py $(or $(ARGS),status) --env $(ENV) $(if $(LOCAL),--local)
+
+smoke: setup ## Run the smoke tests against an environment that is up
+	@SMOKE_ENV=$(ENV) SMOKE_LOCAL=$(LOCAL) $(BIN)/pytest tests/smoke $(ARGS)
+
+##@ localaws, the AWS on this machine
+local-up: setup ## Start it
+	@$(BIN)/python -m localaws status 2>/dev/null || $(BIN)/python -m localaws up
+
+local-down: setup ## Stop it and every process it started
+	@$(BIN)/python -m localaws down
+
+local-env: setup ## Print the variables that lead AWS clients to it: eval "$$(make -s local-env)"
+	@$(BIN)/python -m localaws env
+
+local-logs: setup ## Print the end of its log
+	@$(BIN)/python -m localaws logs
+
+##@ Work on this repository
+lint: setup ## Run ruff, mypy, shellcheck, terraform fmt
+	@scripts/lint.sh
+
+fmt: setup ## Format Python and Terraform
+	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix . && terraform fmt -recursive
+
+docs: setup ## Write the modules' tables of inputs and outputs
+	@$(BIN)/python scripts/docs.py
+
+bench: setup ## Measure, each against a peer in the same run
+	@for file in bench/*.py; do $(BIN)/python "$$file" $(ARGS) || exit 1; done
+
+clean: ## Stop localaws and delete what setup and runs made
+	@[ ! -x $(BIN)/python ] || $(BIN)/python -m localaws down
+	@rm -rf .venv .cache .localaws reports

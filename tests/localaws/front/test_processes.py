@@ -1,0 +1,83 @@
+"""Children end with everything they started, and leftovers of a killed localaws are found again."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from localaws.processes import Processes, stop_leftovers
+
+# A leader that starts a worker, as gunicorn does, says its id, and waits.
+LEADER = "import subprocess, sys, time; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); time.sleep(60)"
+
+
+def alive(pid: int) -> bool:
+    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return bool(shown.stdout.strip()) and not shown.stdout.startswith("Z")
+
+
+def wait_for(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture
+def processes(tmp_path):
+    made = Processes(tmp_path / "run", tmp_path / "logs")
+    yield made
+    made.stop_all()
+
+
+def leader(processes):
+    child = processes.start("leader", [sys.executable, "-c", LEADER], dict(os.environ), Path.cwd())
+    worker = int(wait_for(child.log.read_text))
+    return child, worker
+
+
+def test_stop_ends_a_child_and_its_workers_and_forgets_it(processes, tmp_path):
+    child, worker = leader(processes)
+    assert alive(worker)
+    processes.stop(child)
+    assert not child.running
+    assert not alive(worker)
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_stop_kills_a_child_that_ignores_being_asked(processes):
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    )
+    child = processes.start("deaf", [sys.executable, "-c", code], dict(os.environ), Path.cwd())
+    wait_for(child.log.read_text)
+    processes.stop(child, patience=0.3)
+    assert not child.running
+
+
+def test_leftovers_are_ended_by_their_notes(processes, tmp_path):
+    child, worker = leader(processes)
+    assert stop_leftovers(tmp_path / "run") == ["leader"]
+    wait_for(lambda: not alive(worker))
+    assert not child.running
+
+
+def test_a_process_that_only_has_the_noted_id_is_spared(processes, tmp_path):
+    child, worker = leader(processes)
+    note = tmp_path / "run" / "leader.json"
+    note.write_text(f'{{"pid": {child.process.pid}, "started": "Thu Jan  1 00:00:00 1970"}}')
+    assert stop_leftovers(tmp_path / "run") == []
+    assert child.running
+    assert alive(worker)
+
+
+def test_the_log_tail_is_the_end_of_what_the_child_printed(processes):
+    child = processes.start(
+        "talker", [sys.executable, "-c", "[print(i) for i in range(50)]"], dict(os.environ), Path.cwd()
+    )
+    child.process.wait(10)
+    assert child.log_tail(2) == "48\n49"
