@@ -1,0 +1,223 @@
+#!/usr/bin/env bash
+# Runs Terraform on an environment's root, or with LOCAL=1 on its mirror for localaws.
+set -euo pipefail
+
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/lib/provider_mirror.sh
+source "$repo/scripts/lib/provider_mirror.sh"
+
+usage() {
+  cat <<'TEXT'
+usage: scripts/terraform.sh ENV VERB [terraform's own options]
+       scripts/terraform.sh mirror
+
+ENV   an environment: a folder of mlflow/terraform, such as staging or prod
+VERB  init     prepare the folder; at once when nothing changed
+      plan     show what would change, and save it as ENV.tfplan
+      apply    plan, show the plan, ask, and apply just that plan
+      destroy  the same for deleting everything
+      output   print the outputs; -json, -raw NAME
+
+mirror prints the folder that the AWS provider is installed from; nothing where that is Terraform's registry.
+
+LOCAL=1              work on localaws, with a state of its own; never asks
+AUTO_APPROVE=1       do not ask
+TF_PROVIDER_MIRROR   a folder to install the AWS provider from
+
+Exit status: 0 done, 1 the work failed, 2 wrong usage, 3 a precondition is not met.
+TEXT
+}
+
+fail() {
+  local status=$1
+  shift
+  printf 'error: %s\n' "$*" >&2
+  exit "$status"
+}
+
+check_environment() {
+  [[ $env =~ ^[A-Za-z0-9-]+$ && -f $repo/mlflow/terraform/$env/main.tf ]] && return
+  local known=("$repo"/mlflow/terraform/*/main.tf)
+  known=("${known[@]%/main.tf}")
+  known=("${known[@]##*/}")
+  fail 2 "\"$env\" is not an environment: use one of ${known[*]}"
+}
+
+check_terraform() {
+  local version
+  command -v terraform >/dev/null ||
+    fail 3 "Terraform is not installed: install version 1.5 or later, see https://developer.hashicorp.com/terraform/install"
+  version=$(terraform version 2>/dev/null | sed -n '1s/^Terraform v//p')
+  [[ $version =~ ^([0-9]+)\.([0-9]+) ]] || fail 3 "\`terraform version\` does not answer: reinstall Terraform 1.5 or later"
+  ((BASH_REMATCH[1] > 1 || (BASH_REMATCH[1] == 1 && BASH_REMATCH[2] >= 5))) ||
+    fail 3 "Terraform $version is too old: install version 1.5 or later, see https://developer.hashicorp.com/terraform/install"
+}
+
+# Loads what localaws wrote down when it started, and asks it whether it is still there.
+use_localaws() {
+  local home=${LOCALAWS_HOME:-$repo/.localaws} not_running="localaws is not running: start it with \`make local-up\`"
+  local key value answer=
+  [[ -f $home/env ]] || fail 3 "$not_running"
+  while IFS='=' read -r key value; do
+    # Set but empty is not unset: the AWS CLI looks for the profile named by an empty AWS_PROFILE.
+    if [[ -n $value ]]; then export "$key=$value"; elif [[ -n $key ]]; then unset "$key"; fi
+  done <"$home/env"
+  [[ ${AWS_ENDPOINT_URL:-} =~ ^http://([^:/]+):([0-9]+) ]] || fail 3 "$not_running"
+  { exec 3<>"/dev/tcp/${BASH_REMATCH[1]}/${BASH_REMATCH[2]}"; } 2>/dev/null || fail 3 "$not_running"
+  printf 'GET /_localaws/health HTTP/1.0\r\nHost: localhost\r\n\r\n' >&3
+  read -r -t 10 answer <&3 || true
+  exec 3>&-
+  [[ $answer == *' 200 '* ]] || fail 3 "$not_running"
+  root=$(cd "$repo" && .venv/bin/python -m localaws mirror "$env") || exit $?
+}
+
+# Runs Terraform in the root, and closes what it says about a precondition with what to do about it.
+run_terraform() {
+  local status=0
+  terraform -chdir="$root" "$@" 2>"$work/errors" || status=$?
+  cat "$work/errors" >&2
+  if ((status == 0 || status == 2)); then
+    return "$status"
+  elif grep -q 'AWS account ID not allowed' "$work/errors"; then
+    fail 3 "these credentials are for another AWS account than $env's: log in to that one, or correct allowed_account_ids in ${root#"$repo"/}/terraform.tfvars"
+  elif grep -qE 'No valid credential sources|ExpiredToken|InvalidClientTokenId|SSO session.*expired' "$work/errors"; then
+    fail 3 "AWS does not accept these credentials: log in (such as \`aws sso login\`) and check AWS_PROFILE"
+  fi
+  exit 1
+}
+
+# What init depends on: when none of it changed, and the provider is still there, init has nothing to do.
+fingerprint() {
+  find "$root" "$root/../../../terraform/module" \( -name .terraform -prune \) -o \
+    \( -name '*.tf' -o -name '*.hcl' \) -type f -print | LC_ALL=C sort | tr '\n' '\0' | xargs -0 cat |
+    cat - "${TF_CLI_CONFIG_FILE:-/dev/null}" | cksum
+}
+
+init() {
+  local options=(-input=false -lockfile=readonly "$@") stamp=$root/.terraform/initialised now
+  now=$(fingerprint)
+  if (($# == 0)) && [[ -f $stamp && $(<"$stamp") == "$now" ]] &&
+    compgen -G "$root/.terraform/providers/registry.terraform.io/hashicorp/aws/*/*/terraform-provider-aws*" >/dev/null; then
+    return
+  fi
+  if [[ ${LOCAL:-} != 1 ]]; then
+    [[ -f $root/backend.hcl ]] || fail 3 "$env has no backend.hcl, which says where its state lies:" \
+      "copy mlflow/terraform/$env/backend.hcl.example to backend.hcl beside it and name your bucket"
+    options+=(-backend-config=backend.hcl)
+  fi
+  if ! terraform -chdir="$root" init "${color[@]}" "${options[@]}" >"$work/init" 2>&1; then
+    if grep -qE 'Failed to (query available provider packages|install provider)|Inconsistent dependency lock' "$work/init"; then
+      mkdir -p "$repo/.cache"
+      cp "$work/init" "$repo/.cache/terraform-init.log"
+      fail 3 "Terraform cannot get the AWS provider $(locked_provider_version): it needs the internet for that once," \
+        "or TF_PROVIDER_MIRROR set to a folder that holds it (Terraform's own words: .cache/terraform-init.log)"
+    fi
+    cat "$work/init" >&2
+    exit 1
+  fi
+  printf '%s\n' "$now" >"$stamp"
+}
+
+# Saves the plan; status 2 says that it changes something, 0 that it does not.
+plan() {
+  run_terraform plan "${color[@]}" -input=false -detailed-exitcode -out="$env.tfplan" "$@"
+}
+
+check_approval() {
+  [[ ${LOCAL:-} == 1 || ${AUTO_APPROVE:-} == 1 || -t 0 ]] ||
+    fail 2 "nobody is there to approve the plan: run \`make plan ENV=$env\` to see it, and approve it with AUTO_APPROVE=1"
+}
+
+ask() {
+  local answer
+  [[ ${LOCAL:-} == 1 || ${AUTO_APPROVE:-} == 1 ]] && return
+  read -r -p "$1 Type yes to go on: " answer || true
+  [[ $answer == yes ]] || fail 1 "not approved: nothing was changed"
+}
+
+apply_saved_plan() {
+  run_terraform apply "${color[@]}" -input=false "$env.tfplan"
+  rm -f "$root/$env.tfplan"
+}
+
+apply() {
+  local status=0
+  check_approval
+  init
+  plan "$@" || status=$?
+  if ((status == 2)); then
+    ask "Apply this plan to $env?"
+    apply_saved_plan
+  fi
+}
+
+# Terraform would delete the server, and everything else, before S3 refuses to delete a bucket that holds objects.
+check_bucket_is_empty() {
+  local bucket objects
+  terraform -chdir="$root" show -no-color "$env.tfplan" | grep -q -- '- force_destroy *= false' || return 0
+  bucket=$(terraform -chdir="$root" output -no-color -raw artifact_bucket_name 2>/dev/null) || return 0
+  objects=$("$repo/.venv/bin/aws" s3api list-object-versions --bucket "$bucket" --max-items 1 \
+    --query 'length([Versions, DeleteMarkers][])' --output text) ||
+    fail 1 "cannot see whether bucket $bucket is empty, so nothing was destroyed"
+  [[ ${objects%%$'\n'*} == 0 ]] ||
+    fail 3 "bucket $bucket still holds objects, so nothing was destroyed:" \
+      "empty it, or apply dangerously_delete_artifacts_on_destroy = true first"
+}
+
+destroy() {
+  local status=0
+  check_approval
+  init
+  plan -destroy "$@" || status=$?
+  if ((status == 2)); then
+    check_bucket_is_empty
+    ask "Destroy all of $env?"
+    apply_saved_plan
+  fi
+}
+
+output() {
+  init
+  run_terraform output "${color[@]}" "$@" >"$work/output"
+  if grep -q 'No outputs found' "$work/output" || [[ $(<"$work/output") == '{}' ]]; then
+    fail 3 "$env is not deployed yet: run \`make apply ENV=$env${LOCAL:+ LOCAL=$LOCAL}\`"
+  fi
+  cat "$work/output"
+}
+
+main() {
+  case ${1:-} in
+    -h | --help) usage && return ;;
+    mirror)
+      check_terraform
+      provider_mirror || true
+      return
+      ;;
+  esac
+  (($# >= 2)) || { usage >&2 && exit 2; }
+  env=$1 verb=$2
+  shift 2
+  check_environment
+  check_terraform
+  case $verb in init | plan | apply | destroy | output) ;; *) fail 2 "\"$verb\" is not a verb: use init, plan, apply, destroy or output" ;; esac
+
+  # No look-out for newer versions on the network, and no hints for a person who types terraform.
+  export CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1
+  use_provider_mirror
+  root=$repo/mlflow/terraform/$env
+  [[ ${LOCAL:-} != 1 ]] || use_localaws
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  color=()
+  [[ -t 1 ]] || color=(-no-color)
+
+  case $verb in
+    init) init "$@" ;;
+    plan) init && { plan "$@" || (($? == 2)); } ;;
+    apply) apply "$@" ;;
+    destroy) destroy "$@" ;;
+    output) output "$@" ;;
+  esac
+}
+
+main "$@"
