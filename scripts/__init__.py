@@ -1,0 +1,1 @@
+"""The jobs that people run, one file each; what they share is in `mlops`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Dataset = Literal["iris", "diabetes"]
 DATASETS: tuple[Dataset, ...] = get_args(Dataset)
@@ -71,7 +71,7 @@ def with_changes(params: Params, changes: Iterable[str]) -> Params:
         ValueError: for an unknown name, a value of another type, or a value no training can mean.
     """
     types = {field.name: type(getattr(params, field.name)) for field in fields(params)}
-    values: dict[str, int | float] = {}
+    values: dict[str, Any] = {}
     for change in changes:
         name, separator, text = change.partition("=")
         if not separator or name not in types:

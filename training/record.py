@@ -120,8 +120,9 @@ def _inputs(training: Training) -> Iterator[DatasetInput]:
 
 
 def _log_model(training: Training) -> Any:
-    import mlflow
     from mlflow.models import infer_signature
+
+    import mlflow
 
     fitted, split = training.fitted, training.split
     features = split.features(split.held_out)

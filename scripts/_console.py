@@ -1,0 +1,158 @@
+"""What the scripts share towards a person: options, progress, results, and errors as one line.
+
+Results go to standard output, everything else to standard error. In a terminal both are rich; where the output
+is no terminal they are plain lines; with --json the result is one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scripts.mlops import environment as environments
+from scripts.mlops.errors import explain, first_line
+
+if TYPE_CHECKING:
+    from boto3 import Session
+    from rich.progress import Progress, TaskID
+
+    from scripts.mlops.environment import Environment
+
+Env = Annotated[str, typer.Option("--env", metavar="NAME", help="The environment: a folder under mlflow/terraform.")]
+Local = Annotated[bool, typer.Option("--local", help="Use localaws on this machine instead of AWS.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+INTERRUPTED = 130
+
+
+def make_app() -> typer.Typer:
+    """An application that leaves errors to `run`."""
+    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False)
+
+
+def run(app: typer.Typer) -> None:
+    """Run a script: any error becomes one line on standard error and an exit status."""
+    try:
+        status = app(standalone_mode=False)
+    except KeyboardInterrupt:
+        fail("interrupted: what was begun on AWS goes on; the same command takes it up again")
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        sys.exit(_tell(error))
+    sys.exit(status or 0)
+
+
+def fail(message: str) -> None:
+    """Say what is wrong, on standard error."""
+    typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    typer.echo(message, err=True)
+
+
+def _tell(error: Exception) -> int:
+    # Typer keeps its usage errors (an unknown option, a missing argument) in a private module.
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+        fail(f"{error.format_message().rstrip('.')} (see --help)")
+        return int(error.exit_code)
+    known = explain(error)
+    if known is None:
+        fail(f"{type(error).__name__}: {first_line(error)} (unforeseen: --debug shows where)")
+        return 1
+    fail(known.message)
+    for line in known.details:
+        typer.echo(f"  {line}", err=True)
+    return known.status
+
+
+class Console:
+    """Shows progress while the work goes on, and the result at its end. Use it in a `with`."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self._live: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Console:
+        if sys.stderr.isatty():
+            from rich.console import Console as RichConsole
+            from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"))
+            self._live = Progress(*columns, TimeElapsedColumn(), console=RichConsole(stderr=True))
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end(done=error is None)
+
+    def progress(self, line: str) -> None:
+        """Say what is being done now; what was said before is then done."""
+        if self._live is None:
+            typer.echo(line, err=True)
+            return
+        from rich.markup import escape
+
+        if self._task is not None:
+            self._live.update(self._task, total=1, completed=1)
+        self._task = self._live.add_task(escape(line), total=None)
+
+    def result(self, values: Mapping[str, Any]) -> None:
+        """Show the result: names and values, of which those that are None are left out."""
+        self._end(done=True)
+        if self.as_json:
+            typer.echo(json.dumps(values))
+            return
+        shown = {name.replace("_", " "): _text(value) for name, value in values.items() if value is not None}
+        if sys.stdout.isatty():
+            from rich.console import Console as RichConsole
+            from rich.table import Table
+
+            table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+            table.add_column(style="bold", no_wrap=True)
+            table.add_column(overflow="fold")
+            for name, text in shown.items():
+                table.add_row(name, text)
+            RichConsole(soft_wrap=True).print(table)
+            return
+        width = max(map(len, shown))
+        for name, text in shown.items():
+            typer.echo(f"{name:{width}}  {text}")
+
+    def _end(self, *, done: bool) -> None:
+        if self._live is None:
+            return
+        if self._task is not None and done:
+            self._live.update(self._task, total=1, completed=1)
+        self._live.stop()
+        self._live = None
+
+
+def open_environment(name: str, *, local: bool) -> tuple[Environment, Session]:
+    """An environment and an AWS session in its region; the credentials are known to belong to its account.
+
+    Raises:
+        PlatformError: see `environment.load` and `environment.check_account`.
+    """
+    environment = environments.load(name, local=local, environ=os.environ)
+    import boto3
+
+    # Throttled calls are tried again for some ten seconds before they are given up.
+    os.environ.setdefault("AWS_RETRY_MODE", "standard")
+    os.environ.setdefault("AWS_MAX_ATTEMPTS", "5")
+    session = boto3.Session(region_name=environment.region)
+    environments.check_account(environment, session.client("sts"))
+    return environment, session
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,140 @@
+"""What can go wrong, as one line a person can act on, with the exit status that tells a program the same.
+
+`explain` turns the errors of boto3, MLflow and requests into such lines. It goes by class names and by what is
+loaded already, so that asking costs no import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+FAILED = 1
+WRONG_INPUT = 2
+NOT_READY = 3
+
+
+class PlatformError(Exception):
+    """The work failed. `details` are further lines, such as the end of a log."""
+
+    status = FAILED
+
+    def __init__(self, message: str, details: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = tuple(details)
+
+
+class InputError(PlatformError):
+    """What the caller asked for makes no sense or does not exist."""
+
+    status = WRONG_INPUT
+
+
+class PreconditionError(PlatformError):
+    """Something has to be done first: deploy, start, log in."""
+
+    status = NOT_READY
+
+
+_CREDENTIALS_REFUSED = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
+_THROTTLED = {
+    "RequestLimitExceeded",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
+_LOG_IN = "log in (`aws sso login`) or set AWS_PROFILE, then try again"
+_UNREACHABLE = {
+    "ConnectTimeoutError",
+    "ConnectionClosedError",
+    "EndpointConnectionError",
+    "ProxyConnectionError",
+    "ReadTimeoutError",
+}
+
+
+def explain(error: BaseException) -> PlatformError | None:
+    """The error as a PlatformError, or None for an error that nobody foresaw."""
+    if isinstance(error, PlatformError):
+        return error
+    names = {cls.__name__ for cls in type(error).__mro__}
+    if "ClientError" in names:
+        return _explain_client_error(error)
+    if names & {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"}:
+        return PreconditionError(f"there are no AWS credentials: {_LOG_IN}")
+    if names & {"SSOTokenLoadError", "UnauthorizedSSOTokenError", "TokenRetrievalError"}:
+        return PreconditionError(f"the AWS login has expired: {_LOG_IN}")
+    if "ProfileNotFound" in names:
+        return PreconditionError(f"{first_line(error)}: set AWS_PROFILE to one of `aws configure list-profiles`")
+    if names & _UNREACHABLE:
+        return PreconditionError(f"{first_line(error)}: check the network, the region and AWS_ENDPOINT_URL")
+    if "MlflowException" in names:
+        return _explain_mlflow_error(error)
+    if "BotoCoreError" in names or "Boto3Error" in names:
+        return PlatformError(first_line(error))
+    if "RequestException" in names:
+        return PreconditionError(f"the tracking server cannot be reached: {first_line(error)}")
+    return None
+
+
+def error_code(error: BaseException) -> str:
+    """The code of a botocore ClientError (`ValidationException`, …); empty for any other error."""
+    return str(_response(error).get("Code", ""))
+
+
+def error_message(error: BaseException) -> str:
+    """The message of a botocore ClientError; empty for any other error."""
+    return str(_response(error).get("Message", ""))
+
+
+def first_line(error: BaseException) -> str:
+    """The error's message, cut at the first line's end and without a closing full stop."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".") if lines else type(error).__name__
+
+
+def _response(error: BaseException) -> dict[str, Any]:
+    response = getattr(error, "response", None)
+    found: dict[str, Any] = response.get("Error", {}) if isinstance(response, dict) else {}
+    return found
+
+
+def _explain_client_error(error: BaseException) -> PlatformError:
+    code, message = error_code(error), error_message(error).strip().rstrip(".")
+    operation = getattr(error, "operation_name", "the request")
+    if code in _CREDENTIALS_REFUSED:
+        return PreconditionError(f"AWS refuses these credentials ({code}): {_LOG_IN}")
+    if code in _DENIED:
+        return PreconditionError(f"AWS denies {operation}: {message or 'these credentials may not do this'}")
+    if code in _THROTTLED:
+        return PlatformError(f"AWS throttles {operation} ({code}): wait a minute and try again")
+    if code == "NoSuchBucket":
+        return PreconditionError("the artifact bucket does not exist: create it with `make apply`")
+    if code == "ResourceLimitExceeded":
+        return PlatformError(f"an AWS quota is used up: {message}")
+    return PlatformError(f"{operation} failed ({code}): {message}")
+
+
+def _explain_mlflow_error(error: BaseException) -> PlatformError:
+    code = str(getattr(error, "error_code", ""))
+    message = first_line(error)
+    if code and message.startswith(f"{code}: "):
+        message = message[len(code) + 2 :]
+    if code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS"}:
+        return InputError(f"the tracking server says: {message}")
+    if code in {"PERMISSION_DENIED", "UNAUTHENTICATED"} or " 403 " in message or " 401 " in message:
+        return PreconditionError(f"the tracking server refuses these credentials: {message}")
+    if "Max retries exceeded" in message or "Connection refused" in message:
+        return PreconditionError("the tracking server cannot be reached: see `python scripts/server.py status`")
+    return PlatformError(f"the tracking server says: {message}")

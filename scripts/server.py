@@ -1,0 +1,64 @@
+"""Look at an environment's tracking server, start it, stop it, open its UI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scripts._console import Console, Debug, Env, Json, Local, make_app, open_environment, run
+from scripts.mlops import server
+from scripts.mlops.waiting import SystemClock
+
+app = make_app()
+
+
+@app.command()
+def status(env: Env = "staging", local: Local = False, as_json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001
+    """Show the server's state, version, size and artifact store."""
+    environment, session = open_environment(env, local=local)
+    found = server.describe(session.client("sagemaker"), environment)
+    Console(as_json=as_json).result(
+        {**_shown(found), "tracking_uri": environment.tracking_uri, "artifact_store": found.artifact_store}
+    )
+
+
+@app.command()
+def start(env: Env = "staging", local: Local = False, as_json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001
+    """Start a stopped server, and wait until it answers (minutes on AWS)."""
+    with Console(as_json=as_json) as console:
+        environment, session = open_environment(env, local=local)
+        sagemaker = session.client("sagemaker")
+        found, changed = server.start(sagemaker, environment, progress=console.progress, clock=SystemClock())
+        console.result({**_shown(found), "changed": changed})
+
+
+@app.command()
+def stop(env: Env = "staging", local: Local = False, as_json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001
+    """Stop the server, and wait until it is. Runs and models are kept; by the hour it then costs nothing."""
+    with Console(as_json=as_json) as console:
+        environment, session = open_environment(env, local=local)
+        sagemaker = session.client("sagemaker")
+        found, changed = server.stop(sagemaker, environment, progress=console.progress, clock=SystemClock())
+        console.result({**_shown(found), "changed": changed})
+
+
+@app.command()
+def ui(env: Env = "staging", local: Local = False, as_json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001
+    """Print a link that opens the UI in a browser: once, within five minutes."""
+    environment, session = open_environment(env, local=local)
+    sagemaker = session.client("sagemaker")
+    server.require_running(sagemaker, environment)
+    Console(as_json=as_json).result({"ui_link": server.ui_link(sagemaker, environment)})
+
+
+def _shown(found: server.Server) -> dict[str, Any]:
+    return {
+        "server": found.name,
+        "status": found.status,
+        "running": found.running,
+        "mlflow_version": found.version,
+        "size": found.size,
+    }
+
+
+if __name__ == "__main__":
+    run(app)
