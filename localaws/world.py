@@ -14,6 +14,7 @@ from localaws.faults import Faults
 from localaws.principals import Credentials, Principals
 from localaws.processes import Processes
 from localaws.settings import Settings
+from localaws.tracking.tracking import Tracking
 from localaws.venvs import Venvs
 
 
@@ -29,12 +30,13 @@ class World:
         self.calls = CallLog(settings.world / "calls.jsonl")
         self.faults = Faults()
         self.administrator = self.principals.create_administrator()
+        self.tracking = Tracking(settings, self.principals, self.processes, self.venvs, self.faults)
         self.application = Application(
             self.principals,
             self.calls,
             self.faults,
             unsigned=[Route(Control.takes, Control(self.health, self.calls, self.faults))],
-            signed=[Route(lambda _: True, moto())],
+            signed=[self.tracking.gateway, Route(lambda _: True, moto())],
             on_start=self._start,
             on_stop=self._stop,
         )
@@ -46,6 +48,7 @@ class World:
             "account": self.settings.account,
             "region": self.settings.region,
             "home": str(self.settings.home),
+            "tracking_servers": self.tracking.health(),
         }
 
     def env(self, credentials: Credentials) -> dict[str, str]:
@@ -69,12 +72,14 @@ class World:
         }
 
     async def _start(self) -> None:
+        await self.tracking.open()
         lines = [f"{name}={value}\n" for name, value in self.env(self.administrator).items()]
         self.settings.env_file.touch(mode=0o600)
         self.settings.env_file.write_text("".join(lines))
 
     async def _stop(self) -> None:
         self.settings.env_file.unlink(missing_ok=True)
+        await self.tracking.close()
         await asyncio.to_thread(self.processes.stop_all)
         self.calls.close()
 

@@ -74,8 +74,7 @@ def free_port() -> int:
 
 def settings_of(home: Path, port: int) -> Settings:
     """Settings of a localaws below `home`; the cache of environments is the checkout's own, to build each once."""
-    found = Settings.from_environment({**os.environ, "LOCALAWS_HOME": str(home), "LOCALAWS_PORT": str(port)})
-    return found
+    return Settings.from_environment({**os.environ, "LOCALAWS_HOME": str(home), "LOCALAWS_PORT": str(port)})
 
 
 def start(home: Path) -> LocalAws:

@@ -28,7 +28,7 @@ def test_a_fault_strikes_only_the_resource_it_names(localaws: LocalAws) -> None:
     sagemaker = localaws.client("sagemaker")
     with pytest.raises(ClientError, match="ValidationException"):
         sagemaker.describe_model(ModelName="another-front")
-    with pytest.raises(ClientError, match="ThrottlingException.*Slow"):
+    with pytest.raises(ClientError, match=r"ThrottlingException.*Slow"):
         sagemaker.describe_model(ModelName="fault-front")
     logged = [call for call in localaws.calls() if call["resource"] == "fault-front"]
     assert [call["error"] for call in logged] == ["ThrottlingException"]

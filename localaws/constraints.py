@@ -1,0 +1,84 @@
+"""Checks a request against the constraints of botocore's service model, in the words that AWS uses.
+
+botocore itself checks types and required members only, before it sends; the rest is left to the service.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from botocore.model import OperationModel
+from moto.core.utils import get_service_model
+
+from localaws.errors import AwsError
+
+# Unicode classes of Java's expressions, which Python's `re` does not have; all stand inside brackets with `_`.
+UNICODE = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s"}
+
+
+def check(service: str, operation: str, given: dict[str, Any]) -> None:
+    """Refuses a request that breaks the model.
+
+    Raises:
+        AwsError: ValidationException with every violation, worded as AWS words them.
+    """
+    found = list(_violations("", operation_model(service, operation).input_shape, given))
+    if found:
+        count = f"{len(found)} validation error{'s' if len(found) > 1 else ''} detected: "
+        raise AwsError("ValidationException", count + "; ".join(found))
+
+
+@cache
+def operation_model(service: str, operation: str) -> OperationModel:
+    """botocore's model of an operation."""
+    model: OperationModel = get_service_model(service).operation_model(operation)
+    return model
+
+
+def _violations(path: str, shape: Any, value: Any) -> Iterator[str]:
+    if shape.type_name == "structure":
+        for name in shape.required_members:
+            if value.get(name) is None:
+                yield f"Value null at '{_member(path, name)}' failed to satisfy constraint: Member must not be null"
+        for name, member in shape.members.items():
+            if value.get(name) is not None:
+                yield from _violations(_member(path, name), member, value[name])
+    elif shape.type_name == "list":
+        yield from _size(path, shape, value, len(value), "length")
+        for number, item in enumerate(value, 1):
+            yield from _violations(f"{path}.{number}.member", shape.member, item)
+    elif shape.type_name == "string":
+        yield from _size(path, shape, value, len(value), "length")
+        enum = shape.metadata.get("enum")
+        if enum and value not in enum:
+            yield _broken(path, value, f"Member must satisfy enum value set: [{', '.join(enum)}]")
+        pattern = shape.metadata.get("pattern")
+        if pattern and not _expression(pattern).fullmatch(value):
+            yield _broken(path, value, f"Member must satisfy regular expression pattern: {pattern}")
+    elif shape.type_name in ("integer", "long"):
+        yield from _size(path, shape, value, value, "value")
+
+
+def _size(path: str, shape: Any, value: Any, size: int, what: str) -> Iterator[str]:
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    if least is not None and size < least:
+        yield _broken(path, value, f"Member must have {what} greater than or equal to {least}")
+    if most is not None and size > most:
+        yield _broken(path, value, f"Member must have {what} less than or equal to {most}")
+
+
+def _broken(path: str, value: Any, rule: str) -> str:
+    return f"Value '{value}' at '{path}' failed to satisfy constraint: {rule}"
+
+
+def _member(path: str, name: str) -> str:
+    name = name[:1].lower() + name[1:]
+    return f"{path}.{name}" if path else name
+
+
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    for java, python in UNICODE.items():
+        pattern = pattern.replace(java, python)
+    return re.compile(pattern)

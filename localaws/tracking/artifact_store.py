@@ -1,0 +1,58 @@
+"""What SageMaker looks at before a tracking server may use a role and a bucket."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from localaws.errors import AwsError
+from localaws.tracking.server import TrackingServer
+
+SERVICE = "sagemaker.amazonaws.com"
+
+
+def check_role(account: str, role_arn: str) -> None:
+    """Refuses a role that is not there, or whose trust policy does not name SageMaker.
+
+    Raises:
+        AwsError: ValidationException, worded as SageMaker words it for every kind of resource.
+    """
+    from moto.iam.models import iam_backends
+
+    roles = iam_backends[account]["aws"].roles.values()
+    role = next((role for role in roles if role.arn == role_arn), None)
+    if role is None or SERVICE not in role.assume_role_policy_document:
+        message = (
+            f"Could not assume role {role_arn}. Please ensure that the role exists and allows principal "
+            f"'{SERVICE}' to assume the role."
+        )
+        raise AwsError("ValidationException", message)
+
+
+def check_bucket(server: TrackingServer) -> None:
+    """Refuses an artifact store that the server could not use.
+
+    AWS's API reference lists no error of CreateMlflowTrackingServer for it, and its guide has the bucket made
+    beforehand in the server's region: so the server ends in CreateFailed, as it does when its start fails.
+    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-create-tracking-server-cli.html
+
+    Raises:
+        AwsError: NoSuchBucket, or ValidationException for another region or another owner.
+    """
+    name = urlsplit(server.artifact_store).netloc
+    owner, bucket = _find_bucket(name)
+    if bucket is None:
+        raise AwsError("NoSuchBucket", f"The specified bucket does not exist: {name}")
+    if bucket.region_name != server.region:
+        message = f"The bucket {name} is in {bucket.region_name}, the tracking server in {server.region}."
+        raise AwsError("ValidationException", message)
+    if server.verifies_owner and owner != server.bucket_owner:
+        raise AwsError("ValidationException", f"The bucket {name} does not belong to account {server.bucket_owner}.")
+
+
+def _find_bucket(name: str) -> tuple[str, Any]:
+    from moto.s3.models import s3_backends
+
+    for account, backends in s3_backends.items():
+        bucket = backends["aws"].buckets.get(name)
+        if bucket:
+            return account, bucket
+    return "", None

@@ -1,0 +1,126 @@
+"""Starts and ends the process behind a tracking server."""
+
+import http.client
+import os
+import shutil
+import socket
+import threading
+import time
+from pathlib import Path
+
+from localaws.principals import Principals
+from localaws.processes import Child, Processes
+from localaws.settings import Settings
+from localaws.tracking.releases import Releases
+from localaws.tracking.server import TrackingServer
+
+START_SECONDS = 120
+THREADS = 8
+
+
+class StartError(Exception):
+    """A process did not come to answer; the text says why and where its log is."""
+
+
+class Launcher:
+    """Runs MLflow's own server program for a tracking server."""
+
+    def __init__(self, settings: Settings, principals: Principals, processes: Processes, releases: Releases) -> None:
+        self._settings = settings
+        self._principals = principals
+        self._processes = processes
+        self._releases = releases
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def start(self, server: TrackingServer) -> None:
+        """Starts the process and waits until MLflow answers from its database.
+
+        Raises:
+            StartError: it ended or did not answer.
+            BuildError: there is no environment to run it in.
+        """
+        template = self._releases.database(server.release)
+        database = server.folder / "mlflow.db"
+        if not database.exists():
+            server.folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(template, database)
+        server.port = _free_port()
+        # What `mlflow server` itself starts, for the same variables, after it has loaded all of MLflow once
+        # more than needed: started directly, a server is up in a third of the time. One worker with threads takes a
+        # quarter of the memory of four workers.
+        command: list[str | Path] = [
+            *(self._releases.python(server.release), "-m", "gunicorn", "mlflow.server:app"),
+            *("--bind", f"127.0.0.1:{server.port}", "--workers", "1", "--threads", str(THREADS)),
+            *("--keep-alive", "75", "--name", server.name),
+        ]
+        with self._lock:
+            if self._closed:
+                raise StartError("localaws is stopping.")
+            server.child = self._processes.start(
+                f"mlflow-{server.name[:100]}-{server.host}", command, self._env(server, database), server.folder
+            )
+        self._wait(server, server.child)
+
+    def stop(self, server: TrackingServer) -> None:
+        """Ends the process; its database stays."""
+        if server.child:
+            self._processes.stop(server.child)
+            server.child = None
+
+    def close(self) -> None:
+        """Nothing starts from now on: localaws is about to end every process."""
+        with self._lock:
+            self._closed = True
+
+    def _env(self, server: TrackingServer, database: Path) -> dict[str, str]:
+        store = f"sqlite:///{database}"
+        role = self._principals.assume(server.role_arn, f"SageMaker-{server.name}"[:64])
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LC_ALL": "C.UTF-8",
+            # The names that MLflow's command line passes its options on with.
+            "_MLFLOW_SERVER_FILE_STORE": store,
+            "_MLFLOW_SERVER_REGISTRY_STORE": store,
+            "_MLFLOW_SERVER_ARTIFACT_ROOT": server.artifact_store,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_S3_ENDPOINT_URL": self._settings.url,
+            "AWS_ENDPOINT_URL": self._settings.url,
+            "AWS_REGION": server.region,
+            "AWS_DEFAULT_REGION": server.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            # The settings of the person who runs localaws are none of the server's.
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            **role.env(),
+        }
+
+    def _wait(self, server: TrackingServer, child: Child) -> None:
+        # Reads the database, so that the first client need not wait for MLflow to open it.
+        path = "/api/2.0/mlflow/experiments/get?experiment_id=0"
+        deadline = time.monotonic() + START_SECONDS
+        while child.running and time.monotonic() < deadline:
+            if _answers(server.port, path):
+                return
+            time.sleep(0.05)
+        why = "did not answer" if child.running else "ended"
+        self.stop(server)
+        raise StartError(f"MLflow {server.release.mlflow} {why} at its start; see {child.log}")
+
+
+def _answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

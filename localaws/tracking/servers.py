@@ -1,0 +1,227 @@
+"""All tracking servers of the account, and the way each takes from one state to the next."""
+
+import logging
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from localaws.call import Call
+from localaws.errors import AwsError
+from localaws.faults import Faults
+from localaws.principals import random_id
+from localaws.settings import Settings
+from localaws.tracking.artifact_store import check_bucket, check_role
+from localaws.tracking.launch import Launcher, StartError
+from localaws.tracking.releases import DEFAULT, RELEASES, release_of
+from localaws.tracking.server import BUSY, SERVING, TrackingServer
+from localaws.venvs import BuildError
+
+log = logging.getLogger(__name__)
+STARTABLE = frozenset({"Stopped", "StartFailed"})
+Work = Callable[[TrackingServer], None]
+
+
+class TrackingServers:
+    """Creates, changes and ends tracking servers. Calls return at once; the work goes on behind them, as on AWS."""
+
+    def __init__(self, settings: Settings, launcher: Launcher, faults: Faults) -> None:
+        self._settings = settings
+        self._launcher = launcher
+        self._faults = faults
+        self._servers: dict[str, TrackingServer] = {}
+        self._lock = threading.RLock()
+
+    def create(self, region: str, given: dict[str, Any]) -> TrackingServer:
+        """CreateMlflowTrackingServer.
+
+        Raises:
+            AwsError: ResourceInUse, or ValidationException for a version that is not offered or a role that
+                SageMaker may not assume.
+        """
+        wanted = given.get("MlflowVersion") or DEFAULT.version
+        release = release_of(wanted)
+        if release is None:
+            offered = ", ".join(RELEASES)
+            raise AwsError("ValidationException", f"MLflow version {wanted} is not supported. Supported: {offered}.")
+        check_role(self._settings.account, given["RoleArn"])
+        now, host = datetime.now(UTC), f"t-{random_id()}"
+        server = TrackingServer(
+            name=given["TrackingServerName"],
+            region=region,
+            account=self._settings.account,
+            host=host,
+            url=f"http://{host}.localhost:{self._settings.port}",
+            folder=self._settings.world / "tracking" / host,
+            release=release,
+            artifact_store=given["ArtifactStoreUri"],
+            size=given.get("TrackingServerSize") or "Small",
+            role_arn=given["RoleArn"],
+            registers_models=bool(given.get("AutomaticModelRegistration")),
+            window=given.get("WeeklyMaintenanceWindowStart"),
+            bucket_owner=given.get("S3BucketOwnerAccountId") or self._settings.account,
+            verifies_owner=given.get("S3BucketOwnerVerification") is not False,
+            created=now,
+            modified=now,
+            tags=list(given.get("Tags") or []),
+        )
+        with self._lock:
+            if server.arn in self._servers:
+                raise AwsError("ResourceInUse", f"Tracking Server with ARN {server.arn} already exists.")
+            self._servers[server.arn] = server
+            self._transition(server, "Creating", "Created", "CreateFailed", "Start", self._start)
+        return server
+
+    def get(self, region: str, name: str) -> TrackingServer:
+        """The server of that name.
+
+        Raises:
+            AwsError: ResourceNotFound.
+        """
+        arn = f"arn:aws:sagemaker:{region}:{self._settings.account}:mlflow-tracking-server/{name}"
+        server = self.by_arn(arn)
+        if server is None:
+            raise AwsError("ResourceNotFound", f"Tracking Server with ARN {arn} does not exist.")
+        return server
+
+    def by_arn(self, arn: str) -> TrackingServer | None:
+        """The server of that ARN."""
+        server = self._servers.get(arn)
+        if server:
+            self._notice_death(server)
+        return server
+
+    def by_host(self, label: str) -> TrackingServer | None:
+        """The server whose UI has that host name's first label."""
+        return next((server for server in self.all() if server.host == label), None)
+
+    def all(self) -> list[TrackingServer]:
+        """All servers, of all regions."""
+        servers = list(self._servers.values())
+        for server in servers:
+            self._notice_death(server)
+        return servers
+
+    def start(self, server: TrackingServer) -> None:
+        """StartMlflowTrackingServer.
+
+        Raises:
+            AwsError: ValidationException, it is not stopped.
+        """
+        with self._lock:
+            if server.status not in STARTABLE:
+                raise _refused(server, "started")
+            self._transition(server, "Starting", "Started", "StartFailed", "Start", self._start)
+
+    def stop(self, server: TrackingServer) -> None:
+        """StopMlflowTrackingServer: ends the process, keeps the data.
+
+        Raises:
+            AwsError: ValidationException, it is not running.
+        """
+        with self._lock:
+            if server.status not in SERVING:
+                raise _refused(server, "stopped")
+            self._transition(server, "Stopping", "Stopped", "StopFailed", "Stop", self._launcher.stop)
+
+    def delete(self, server: TrackingServer) -> None:
+        """DeleteMlflowTrackingServer: ends the process and removes its database; artifacts stay in the bucket.
+
+        Raises:
+            AwsError: ValidationException, something is under way with it.
+        """
+        with self._lock:
+            if server.status in BUSY:
+                # The wording of https://github.com/aws/amazon-sagemaker-feedback/issues/104
+                raise AwsError(
+                    "ValidationException",
+                    f"Tracking Server is in un-deletable state ({_upper(server.status)}), so it cannot be deleted.",
+                )
+            self._transition(server, "Deleting", "", "DeleteFailed", "Delete", self._remove)
+
+    def update(self, server: TrackingServer, given: dict[str, Any]) -> None:
+        """UpdateMlflowTrackingServer. A new artifact store takes a restart of the process, the rest none.
+
+        Raises:
+            AwsError: ValidationException, it is not running.
+        """
+        with self._lock:
+            if server.status not in SERVING:
+                raise _refused(server, "updated")
+            self._transition(
+                server, "Updating", "Updated", "UpdateFailed", "Update", lambda server: self._apply(server, given)
+            )
+
+    def close(self) -> None:
+        """From now on nothing starts any more."""
+        self._launcher.close()
+
+    def _transition(self, server: TrackingServer, status: str, done: str, failed: str, verb: str, work: Work) -> None:
+        server.status, server.reason, server.modified = status, "", datetime.now(UTC)
+        threading.Thread(target=self._run, args=(server, done, failed, verb, work), daemon=True).start()
+
+    def _run(self, server: TrackingServer, done: str, failed: str, verb: str, work: Work) -> None:
+        try:
+            self._strike(f"{verb}TrackingServer", server)
+            work(server)
+        except (AwsError, BuildError, StartError, OSError) as error:
+            log.error("Tracking server %s: %s: %s", server.name, failed, error)
+            server.reason, server.status = str(error), failed
+        else:
+            log.info("Tracking server %s: %s", server.name, done or "Deleted")
+            server.status = done
+        server.modified = datetime.now(UTC)
+
+    def _strike(self, operation: str, server: TrackingServer) -> None:
+        """Faults named `localaws:StartTrackingServer` and so on strike what goes on behind the API's calls."""
+        call = Call("", "", "", "", {}, None, service="localaws", operation=operation, resource=server.name)
+        fault = self._faults.take(call)
+        if fault is None:
+            return
+        time.sleep(fault.delay)
+        if fault.error:
+            raise AwsError(fault.error, fault.message)
+
+    def _start(self, server: TrackingServer) -> None:
+        check_bucket(server)
+        self._launcher.start(server)
+
+    def _remove(self, server: TrackingServer) -> None:
+        self._launcher.stop(server)
+        shutil.rmtree(server.folder, ignore_errors=True)
+        del self._servers[server.arn]
+
+    def _apply(self, server: TrackingServer, given: dict[str, Any]) -> None:
+        moved = given.get("ArtifactStoreUri", server.artifact_store) != server.artifact_store
+        server.artifact_store = given.get("ArtifactStoreUri", server.artifact_store)
+        server.size = given.get("TrackingServerSize", server.size)
+        server.registers_models = given.get("AutomaticModelRegistration", server.registers_models)
+        server.window = given.get("WeeklyMaintenanceWindowStart", server.window)
+        server.bucket_owner = given.get("S3BucketOwnerAccountId", server.bucket_owner)
+        server.verifies_owner = given.get("S3BucketOwnerVerification", server.verifies_owner)
+        if moved:
+            check_bucket(server)
+            self._launcher.stop(server)
+            self._launcher.start(server)
+
+    def _notice_death(self, server: TrackingServer) -> None:
+        """A process that ended by itself leaves a server that can be started again; AWS has no state for that."""
+        with self._lock:
+            if server.status in SERVING and server.child and not server.child.running:
+                server.status = "StartFailed"
+                server.reason = f"Its process ended by itself; {server.child.log} says why."
+                log.error("Tracking server %s: %s", server.name, server.reason)
+
+
+def _refused(server: TrackingServer, verb: str) -> AwsError:
+    # The wording of https://github.com/aws/amazon-sagemaker-feedback/issues/104
+    message = f"Tracking Server with ARN {server.arn} is currently in status {_upper(server.status)}, can't be {verb}."
+    return AwsError("ValidationException", message)
+
+
+def _upper(status: str) -> str:
+    """`CreateFailed` as AWS's messages write it: CREATE_FAILED."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", status).upper()
