@@ -38,11 +38,17 @@ output "mlflow_role_arn" {
 output "artifact_store_uri" {
   description = "Where artifacts are stored, as `s3://bucket` or `s3://bucket/prefix`."
   value       = local.artifact_store_uri
+
+  # Whoever is given the name may count on the bucket.
+  depends_on = [aws_s3_bucket.artifacts]
 }
 
 output "artifact_bucket_name" {
   description = "Name of the bucket that artifacts are stored in, new or existing."
   value       = local.artifact_bucket_name
+
+  # Whoever is given the name may count on the bucket.
+  depends_on = [aws_s3_bucket.artifacts]
 }
 
 output "kms_key_arn" {

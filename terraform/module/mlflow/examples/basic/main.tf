@@ -1,0 +1,28 @@
+# The least that is needed: a server, a bucket of its own, a role.
+terraform {
+  required_version = ">= 1.5"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100, < 7.0"
+    }
+  }
+}
+
+provider "aws" {
+  region = "us-east-1"
+}
+
+module "mlflow" {
+  source = "../.."
+
+  project_name       = "churn"
+  environment        = "dev"
+  bucket_name_suffix = "acme-dev"
+}
+
+output "mlflow_tracking_uri" {
+  description = "For MLFLOW_TRACKING_URI."
+  value       = module.mlflow.mlflow_tracking_uri
+}

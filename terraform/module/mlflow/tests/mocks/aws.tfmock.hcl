@@ -1,0 +1,22 @@
+mock_data "aws_caller_identity" {
+  defaults = { account_id = "111122223333" }
+}
+
+mock_data "aws_iam_policy_document" {
+  defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
+}
+
+mock_resource "aws_sagemaker_mlflow_tracking_server" {
+  defaults = {
+    arn                 = "arn:aws:sagemaker:us-east-1:111122223333:mlflow-tracking-server/churn-dev-2-16"
+    tracking_server_url = "https://t-abc.us-east-1.experiments.sagemaker.aws"
+  }
+}
+
+mock_resource "aws_iam_role" {
+  defaults = { arn = "arn:aws:iam::111122223333:role/churn-dev-mlflow-role" }
+}
+
+mock_resource "aws_kms_key" {
+  defaults = { arn = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555" }
+}
