@@ -148,8 +148,10 @@ def use_localaws(home: Path, environ: MutableMapping[str, str]) -> None:
         if name.startswith("AWS_"):
             del environ[name]
     for line in lines:
-        name, separator, value = line.partition("=")
-        if separator:
+        name, _, value = line.partition("=")
+        environ.pop(name, None)
+        # Set but empty is not unset: boto3 looks for the profile that an empty AWS_PROFILE names.
+        if value:
             environ[name] = value
     url = environ.get("AWS_ENDPOINT_URL", "")
     host = urlsplit(url).hostname or ""

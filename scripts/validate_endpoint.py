@@ -1,0 +1,187 @@
+"""Send an endpoint rows whose truth is known, and report how well it answers."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scripts._console import Console, Debug, Env, Json, Local, make_app, open_environment, run
+from scripts.mlops import endpoint, evaluation, model, plan, server, tracking, validation
+from scripts.mlops.errors import InputError, PlatformError, PreconditionError
+from scripts.mlops.evaluation import HeldOut
+
+if TYPE_CHECKING:
+    from boto3 import Session
+
+    from mlflow import MlflowClient
+    from scripts.mlops.environment import Environment
+    from scripts.mlops.validation import Validation
+
+app = make_app()
+
+
+@app.command()
+def validate_endpoint(
+    uri: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="The model as it was deployed, as in models:/NAME@ALIAS; only its NAME counts here.",
+            show_default=False,
+        ),
+    ] = None,
+    env: Env = "staging",
+    local: Local = False,
+    name: Annotated[
+        str | None,
+        typer.Option("--endpoint", metavar="NAME", help="The endpoint; PROJECT-ENV-MODEL unless given."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Rows as CSV; the run's held-out rows unless given.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="COL", help="The column of --data that holds the truth.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="classification or regression; as the run or the data say unless given.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Fail (exit status 1) below this accuracy, or R² of a regression.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Rows in each request.")] = 5,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where chart and report go; reports/ENDPOINT unless given."),
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,  # noqa: ARG001 read by `run`
+) -> None:
+    """Compare an endpoint's predictions with the truth, and write a chart and a report.
+
+    Metrics, chart and report are also logged to the model's run, under `validation/`.
+    """
+    asked = _task(task)
+    if uri:
+        model.check_uri(uri)
+    elif not name:
+        raise InputError("say which endpoint: the MODEL that it serves, or --endpoint NAME")
+    if (data is None) != (target is None):
+        raise InputError("--data FILE and --target COL go together")
+    given = HeldOut(data, target) if data and target else None
+    if given and not given.path.is_file():
+        raise InputError(f"there is no file {given.path}")
+
+    with Console(as_json=as_json) as console:
+        console.progress(f"reading the outputs of {env}")
+        environment, session = open_environment(env, local=local)
+        name = name or plan.default_name(environment, model.registered_name(uri or ""), uri or "")
+        tags = _tags_of_serving(session, environment, name)
+        run_id = tags.get("run-id")
+        client = _connect(console, session, environment) if run_id else None
+
+        with _held_out(console, client, run_id, given, name) as held_out:
+            rows = validation.read_rows(held_out.path, held_out.target)
+        console.progress(f"asking {name} about {len(rows)} rows")
+        answers = validation.ask(
+            session.client("sagemaker-runtime"),
+            name,
+            rows.drop(columns=held_out.target),
+            batch_size=batch_size,
+            seconds=time.perf_counter,
+        )
+        kind = asked or held_out.task or validation.guess_task(rows[held_out.target])
+        checked = validation.compare(rows, held_out.target, kind, answers)
+
+        console.progress("writing the report")
+        folder = output or Path("reports", name)
+        about = {
+            "endpoint": name,
+            "environment": f"{environment.name} ({environment.account}, {environment.region})",
+            **{key: tags[key] for key in ("model-uri", "run-id") if key in tags},
+            "data": str(data) if data else f"the run's {evaluation.HELD_OUT}",
+            "target": held_out.target,
+        }
+        chart, page = _write(checked, folder, about, threshold)
+        if client and run_id:
+            console.progress(f"logging to run {run_id}")
+            evaluation.log(client, run_id, checked.metrics, [chart, page], endpoint=name)
+        console.result(
+            {
+                "endpoint": name,
+                "model_uri": tags.get("model-uri"),
+                "run_id": run_id,
+                "task": checked.task,
+                **{key: round(value) if key == "rows" else value for key, value in checked.metrics.items()},
+                "threshold": threshold,
+                "passed": checked.passes(threshold),
+                "report": str(page),
+            }
+        )
+    if not checked.passes(threshold):
+        score = checked.metrics[checked.judged_by]
+        raise PlatformError(f"{checked.judged_by} is {score:.4f}, below the threshold of {threshold}")
+
+
+def _task(text: str | None) -> validation.Task | None:
+    known = next((task for task in validation.JUDGED_BY if task == text), None)
+    if text and not known:
+        raise InputError(f"--task takes {' or '.join(validation.JUDGED_BY)}, not {text!r}")
+    return known
+
+
+def _tags_of_serving(session: Session, environment: Environment, name: str) -> Mapping[str, str]:
+    """The tags of an endpoint that serves."""
+    sagemaker = session.client("sagemaker")
+    state = endpoint.look(sagemaker, name)
+    if state is None:
+        raise PreconditionError(
+            f"there is no endpoint {name}: deploy one with `python scripts/deploy_model.py MODEL {environment.options}`"
+        )
+    if state.status in {"Creating", "Deleting", "Failed", "OutOfService"}:
+        raise PreconditionError(f"the endpoint {name} is {state.status} and serves nothing: deploy a model to it")
+    return endpoint.tags_of(sagemaker, state)
+
+
+def _connect(console: Console, session: Session, environment: Environment) -> MlflowClient:
+    server.require_running(session.client("sagemaker"), environment)
+    console.progress("loading MLflow")
+    tracking.prepare(os.environ)
+    return tracking.connect(environment)
+
+
+@contextmanager
+def _held_out(
+    console: Console, client: MlflowClient | None, run_id: str | None, given: HeldOut | None, name: str
+) -> Iterator[HeldOut]:
+    if given:
+        yield given
+        return
+    if not client or not run_id:
+        raise InputError(f"no tag of {name} says which run its model is of: give --data FILE and --target COL")
+    console.progress(f"fetching the held-out rows of run {run_id}")
+    with TemporaryDirectory() as folder:
+        yield evaluation.fetch(client, run_id, Path(folder))
+
+
+def _write(checked: Validation, folder: Path, about: Mapping[str, str], threshold: float | None) -> tuple[Path, Path]:
+    """Write chart and report into a folder. Returns their paths."""
+    from scripts.mlops import charts, report
+
+    folder.mkdir(parents=True, exist_ok=True)
+    chart = charts.draw(checked.task, checked.truth, checked.answers.predictions, folder)
+    page = folder / "report.html"
+    html = report.render(checked, chart=chart, about=about, threshold=threshold, when=datetime.now(UTC))
+    page.write_text(html, encoding="utf-8")
+    return chart, page
+
+
+if __name__ == "__main__":
+    run(app)
