@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 fail() {
-  echo "setup: $1" >&2
+  echo "error: $1" >&2
   exit 3
 }
 
