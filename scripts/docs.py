@@ -87,10 +87,18 @@ def _expression(value: str) -> str:
 
 
 def _default(body: dict[str, Any]) -> str:
-    if "default" not in body:
-        return "required"
-    value = body["default"]
-    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+    return f"`{_hcl(body['default'])}`" if "default" in body else "required"
+
+
+def _hcl(value: Any) -> str:
+    """A value as python-hcl2 gives it, written as Terraform's users write it."""
+    if isinstance(value, str):
+        return _expression(value)
+    if isinstance(value, list):
+        return f"[{', '.join(_hcl(item) for item in value)}]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_hcl(item)}" for key, item in value.items()) + " }" if value else "{}"
+    return json.dumps(value)
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -1,0 +1,77 @@
+variable "bucket_name" {
+  description = "Name of the bucket. Bucket names are shared by everybody on AWS: one that ends in the account's number is yours, such as \"terraform-states-111122223333\"."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9](-?[a-z0-9]){2,62}$", var.bucket_name)) && length(var.bucket_name) <= 63
+    error_message = "bucket_name is \"${var.bucket_name}\": use 3 to 63 lower-case letters, digits and single hyphens, as in \"terraform-states-111122223333\"."
+  }
+}
+
+variable "state_keys" {
+  description = "The roots that keep their state here: a name of your choice to the state's key in the bucket. Each gets its `backend_hcl` output."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    # Only what ends so is kept from being deleted; see policy.tf.
+    condition     = alltrue([for key in values(var.state_keys) : can(regex("^[^/].*\\.tfstate$", key))])
+    error_message = "Every key of state_keys must end in \".tfstate\" and not begin with \"/\", as in \"mlflow/staging/terraform.tfstate\"."
+  }
+
+  validation {
+    condition     = length(distinct(values(var.state_keys))) == length(var.state_keys)
+    error_message = "Two names in state_keys have the same key: two roots with one state would delete each other's resources."
+  }
+}
+
+variable "kms_key_id" {
+  description = "ARN of an existing key that encrypts the states. Without one, S3's own (SSE-S3) encrypts them. Everybody who runs Terraform needs kms:Decrypt and kms:GenerateDataKey on it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_id == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_id))
+    error_message = "kms_key_id must be the key's ARN, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-...\": the bucket's policy compares it with the key that each upload names."
+  }
+}
+
+variable "old_versions_kept" {
+  description = "So many earlier versions of each state are kept whatever their age."
+  type        = number
+  default     = 50
+  nullable    = false
+
+  validation {
+    condition     = var.old_versions_kept >= 1 && var.old_versions_kept <= 100 && floor(var.old_versions_kept) == var.old_versions_kept
+    error_message = "old_versions_kept must be a whole number from 1 to 100: S3 counts no further."
+  }
+}
+
+variable "old_versions_kept_days" {
+  description = "Earlier versions beyond `old_versions_kept` are deleted when they have been replaced for so many days."
+  type        = number
+  default     = 90
+  nullable    = false
+
+  validation {
+    condition     = var.old_versions_kept_days >= 1 && floor(var.old_versions_kept_days) == var.old_versions_kept_days
+    error_message = "old_versions_kept_days must be a whole number of days, 1 or more."
+  }
+}
+
+variable "dangerously_allow_deletion" {
+  description = "Lifts the part of the bucket's policy that refuses to delete the bucket, its states and their versions. Only for retiring the bucket; Terraform itself still never deletes it."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags for the bucket, beside the provider's default_tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

@@ -1,0 +1,138 @@
+"""The policies as AWS would get them, whole: a statement more is as wrong as a statement less."""
+
+import json
+from typing import Any
+
+import pytest
+import tftest
+
+from tests.plan.inventory import planned_resources
+from tests.plan.planning import Planner
+
+ACCOUNT = "123456789012"
+BUCKET = "arn:aws:s3:::mlflow-staging-mlflow-artifacts-zali-staging"
+KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
+EXISTING = {"create_s3_bucket": False, "artifact_store_uri": "s3://data-lake/mlflow/churn", "kms_key_id": KEY}
+LOGS = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/*"
+
+LOG_IN = {"Action": ["ecr:GetAuthorizationToken"], "Resource": ["*"]}
+WRITE_LOG = {
+    "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+    "Resource": [LOGS],
+}
+REGISTER = {
+    "Action": [
+        "sagemaker:AddTags",
+        "sagemaker:CreateModelPackage",
+        "sagemaker:CreateModelPackageGroup",
+        "sagemaker:DescribeModelPackageGroup",
+        "sagemaker:UpdateModelPackage",
+    ],
+    "Resource": [
+        f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:model-package-group/*",
+        f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:model-package/*",
+    ],
+}
+THROUGH_S3 = {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
+
+
+def pull(*repositories: str) -> dict[str, Any]:
+    return {
+        "Action": ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+        "Resource": sorted(f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{name}" for name in repositories),
+    }
+
+
+def statements(plan: tftest.TerraformPlanOutput, address: str, field: str = "policy") -> dict[str, dict[str, Any]]:
+    """The statements of a planned policy by their Sid, with actions and resources as sorted lists."""
+    found = {}
+    for statement in json.loads(planned_resources(plan)[address][field])["Statement"]:
+        for key in ("Action", "Resource"):
+            if key in statement:
+                value = statement[key]
+                statement[key] = sorted([value] if isinstance(value, str) else value)
+        found[statement.pop("Sid")] = statement
+    return found
+
+
+def allow(statement: dict[str, Any]) -> dict[str, Any]:
+    return {"Effect": "Allow", **statement}
+
+
+def test_the_server_may_use_its_bucket_and_register_models_and_nothing_else(planner: Planner) -> None:
+    policy = statements(planner.plan("staging"), "module.mlflow.aws_iam_role_policy.basic_access")
+    assert policy == {
+        "ReadArtifactBucket": allow({"Action": ["s3:Get*", "s3:List*"], "Resource": [BUCKET]}),
+        "ReadAndWriteArtifacts": allow({"Action": ["s3:Get*", "s3:List*", "s3:Put*"], "Resource": [f"{BUCKET}/*"]}),
+        "RegisterModels": allow(REGISTER),
+    }
+
+
+def test_in_an_existing_bucket_the_server_may_use_its_prefix_and_the_key_through_s3_only(planner: Planner) -> None:
+    policy = statements(planner.plan("any", inputs=EXISTING), "module.mlflow.aws_iam_role_policy.basic_access")
+    assert policy == {
+        "ReadArtifactBucket": allow({"Action": ["s3:Get*", "s3:List*"], "Resource": ["arn:aws:s3:::data-lake"]}),
+        "ReadAndWriteArtifacts": allow(
+            {"Action": ["s3:Get*", "s3:List*", "s3:Put*"], "Resource": ["arn:aws:s3:::data-lake/mlflow/churn/*"]}
+        ),
+        "RegisterModels": allow(REGISTER),
+        "UseArtifactKeyThroughS3": allow(
+            {"Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": [KEY], "Condition": THROUGH_S3}
+        ),
+    }
+
+
+def test_an_endpoint_may_pull_read_and_log_and_nothing_else(planner: Planner) -> None:
+    policy = statements(planner.plan("staging"), "module.serving.aws_iam_role_policy.endpoint")
+    assert policy == {
+        "LogInToRegistry": allow(LOG_IN),
+        "PullImage": allow(pull("mlflow-staging-serving", "mlflow-pyfunc")),
+        "FindModel": allow({"Action": ["s3:GetBucketLocation", "s3:ListBucket"], "Resource": [BUCKET]}),
+        "ReadModel": allow({"Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/*"]}),
+        "WriteLog": allow(WRITE_LOG),
+    }
+
+
+def test_an_endpoint_may_decrypt_what_lies_under_the_given_key_and_encrypt_nothing(planner: Planner) -> None:
+    policy = statements(planner.plan("any", inputs=EXISTING), "module.serving.aws_iam_role_policy.endpoint")
+    assert policy["ReadModel"] == allow(
+        {"Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::data-lake/mlflow/churn/*"]}
+    )
+    assert policy["DecryptModelThroughS3"] == allow(
+        {"Action": ["kms:Decrypt"], "Resource": [KEY], "Condition": THROUGH_S3}
+    )
+
+
+@pytest.mark.parametrize("role", ["module.mlflow.aws_iam_role.server", "module.serving.aws_iam_role.endpoint"])
+def test_only_sagemaker_of_this_account_may_assume_the_role(planner: Planner, role: str) -> None:
+    assert statements(planner.plan("staging"), role, "assume_role_policy") == {
+        "SageMakerOfThisAccount": {
+            "Effect": "Allow",
+            "Action": ["sts:AssumeRole"],
+            "Principal": {"Service": "sagemaker.amazonaws.com"},
+            "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+        }
+    }
+
+
+def test_the_bucket_refuses_everybody_who_comes_without_tls(planner: Planner) -> None:
+    assert statements(planner.plan("staging"), "module.mlflow.aws_s3_bucket_policy.artifacts[0]") == {
+        "DenyWithoutTLS": {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": ["s3:*"],
+            "Resource": [BUCKET, f"{BUCKET}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+    }
+
+
+def test_the_key_leaves_who_may_use_it_to_the_account(planner: Planner) -> None:
+    assert statements(planner.plan("prod"), "module.mlflow.aws_kms_key.artifacts[0]") == {
+        "AccountDecidesByIAMPolicy": {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+            "Action": ["kms:*"],
+            "Resource": ["*"],
+        }
+    }
