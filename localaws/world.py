@@ -10,7 +10,9 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from localaws.application import Application, Asgi, Route
 from localaws.calls import CallLog
 from localaws.control import Control
+from localaws.endpoints.hosting import Hosting
 from localaws.faults import Faults
+from localaws.moto_s3 import leave_policies_to_localaws
 from localaws.principals import Credentials, Principals
 from localaws.processes import Processes
 from localaws.settings import Settings
@@ -24,6 +26,7 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         _forget(settings)
+        leave_policies_to_localaws()
         self.principals = Principals(settings.account)
         self.processes = Processes(settings.run / "processes", settings.logs)
         self.venvs = Venvs(settings.cache / "venvs")
@@ -31,12 +34,13 @@ class World:
         self.faults = Faults()
         self.administrator = self.principals.create_administrator()
         self.tracking = Tracking(settings, self.principals, self.processes, self.venvs, self.faults)
+        self.hosting = Hosting(settings, self.principals, self.processes, self.venvs)
         self.application = Application(
             self.principals,
             self.calls,
             self.faults,
             unsigned=[Route(Control.takes, Control(self.health, self.calls, self.faults))],
-            signed=[self.tracking.gateway, Route(lambda _: True, moto())],
+            signed=[self.tracking.gateway, self.hosting.runtime, Route(lambda _: True, moto())],
             on_start=self._start,
             on_stop=self._stop,
         )
@@ -49,6 +53,7 @@ class World:
             "region": self.settings.region,
             "home": str(self.settings.home),
             "tracking_servers": self.tracking.health(),
+            "endpoints": self.hosting.health(),
         }
 
     def env(self, credentials: Credentials) -> dict[str, str]:
@@ -73,6 +78,7 @@ class World:
 
     async def _start(self) -> None:
         await self.tracking.open()
+        await self.hosting.open()
         lines = [f"{name}={value}\n" for name, value in self.env(self.administrator).items()]
         self.settings.env_file.touch(mode=0o600)
         self.settings.env_file.write_text("".join(lines))
@@ -80,6 +86,7 @@ class World:
     async def _stop(self) -> None:
         self.settings.env_file.unlink(missing_ok=True)
         await self.tracking.close()
+        await self.hosting.close()
         await asyncio.to_thread(self.processes.stop_all)
         self.calls.close()
 
