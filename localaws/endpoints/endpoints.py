@@ -1,0 +1,279 @@
+"""The life of endpoints: created, updated blue/green, deleted. What SageMaker does between the API calls."""
+
+import logging
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from localaws.endpoints import image
+from localaws.endpoints.container import Container
+from localaws.endpoints.environment import interpreter
+from localaws.endpoints.fleet import Fleet, Member
+from localaws.endpoints.logs import ContainerLog
+from localaws.endpoints.model_data import fetch
+from localaws.endpoints.reasons import DeploymentError, ping_failed
+from localaws.endpoints.role import RoleClients
+from localaws.principals import Principals
+from localaws.processes import Processes
+from localaws.settings import Settings
+from localaws.venvs import BuildError, Venvs
+
+# Where a variant asks for no other time (ContainerStartupHealthCheckTimeoutInSeconds).
+STARTUP_SECONDS = 240.0
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A production variant and the model that it names, as they were when the endpoint was asked for.
+
+    Attributes:
+        env: the model's Environment.
+        state: what DescribeEndpoint shows of it: weight and instance count, current and desired.
+    """
+
+    name: str
+    image: str
+    model_data: str
+    env: dict[str, str]
+    role: str
+    startup_seconds: float
+    state: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A configuration on its way into service, or in it. `settings` is the DeploymentConfig."""
+
+    config_name: str
+    variants: list[Variant]
+    settings: dict[str, Any] | None = None
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass
+class Endpoint:
+    """What is behind an endpoint. Its name, status, tags and times are in `record`, moto's object."""
+
+    record: Any
+    live: Deployment | None = None
+    pending: Deployment | None = None
+    fleet: Fleet = field(default_factory=Fleet)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an invocation goes."""
+
+    variant: str
+    port: int
+    log_stream: str
+
+
+class Endpoints:
+    """All endpoints of one localaws. Deployments run in threads of their own."""
+
+    def __init__(self, settings: Settings, principals: Principals, processes: Processes, venvs: Venvs) -> None:
+        self._settings = settings
+        self._principals = principals
+        self._processes = processes
+        self._venvs = venvs
+        self._endpoints: dict[str, Endpoint] = {}
+        self._containers: set[Container] = set()
+        self._lock = threading.Lock()
+
+    def create(self, record: Any, deployment: Deployment) -> None:
+        """Brings a new endpoint into service, or into Failed."""
+        endpoint = Endpoint(record, pending=deployment)
+        record.endpoint_status = "Creating"
+        self._endpoints[record.arn] = endpoint
+        self._in_background(lambda: self._deploy(endpoint, deployment, failed="Failed"), record.endpoint_name)
+
+    def update(self, record: Any, deployment: Deployment) -> None:
+        """Replaces the fleet when the new one is healthy; otherwise the old one stays.
+
+        All traffic goes over at once, whatever the deployment's traffic routing: there is one container to send it to.
+        An update that fails leaves the endpoint InService, its configuration the old one, with a FailureReason:
+        https://github.com/aws-controllers-k8s/sagemaker-controller/pull/7. (RollingBack is for weights and
+        capacities: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html.)
+        """
+        endpoint = self._endpoints[record.arn]
+        endpoint.pending = deployment
+        record.endpoint_status = "Updating"
+        record.failure_reason = None
+        self._in_background(lambda: self._deploy(endpoint, deployment, failed="InService"), record.endpoint_name)
+
+    def delete(self, record: Any, forget: Callable[[], None]) -> None:
+        """Ends the containers, then calls `forget`."""
+        record.endpoint_status = "Deleting"
+        record.last_modified_time = _now()
+
+        def work() -> None:
+            self._endpoints[record.arn].fleet.stop(drain=False)
+            del self._endpoints[record.arn]
+            forget()
+
+        self._in_background(work, record.endpoint_name)
+
+    def describe(self, record: Any) -> dict[str, Any]:
+        """DescribeEndpoint's answer."""
+        endpoint = self._endpoints[record.arn]
+        shown = {
+            "EndpointName": record.endpoint_name,
+            "EndpointArn": record.arn,
+            "EndpointConfigName": record.endpoint_config_name,
+            "EndpointStatus": record.endpoint_status,
+            "FailureReason": record.failure_reason,
+            "CreationTime": record.creation_time,
+            "LastModifiedTime": record.last_modified_time,
+        }
+        if endpoint.live:
+            shown["ProductionVariants"] = _summaries(endpoint.live, endpoint.fleet)
+            shown["LastDeploymentConfig"] = endpoint.live.settings
+        if endpoint.pending:
+            shown["PendingDeploymentSummary"] = {
+                "EndpointConfigName": endpoint.pending.config_name,
+                "ProductionVariants": _summaries(endpoint.pending, Fleet()),
+                "StartTime": endpoint.pending.started,
+            }
+        return {name: value for name, value in shown.items() if value is not None}
+
+    def live(self, record: Any) -> Deployment | None:
+        """What is in service."""
+        return self._endpoints[record.arn].live
+
+    @contextmanager
+    def invoking(self, arn: str, variant: str | None) -> Iterator[Target]:
+        """Where to send a request; the container lives at least as long as the context.
+
+        Raises:
+            LookupError: no such endpoint is in service.
+            NoSuchVariantError: it has no such variant.
+        """
+        with self._lock:
+            endpoint = self._endpoints.get(arn)
+            if endpoint is None or endpoint.live is None:
+                raise LookupError(arn)
+            fleet = endpoint.fleet
+            weights = {variant.name: variant.state.get("CurrentWeight", 1.0) for variant in endpoint.live.variants}
+            chosen = fleet.enter(weights, variant)
+        member = fleet.members[chosen]
+        try:
+            yield Target(chosen, member.container.port, member.log_stream)
+        finally:
+            fleet.leave(chosen)
+
+    def health(self) -> list[dict[str, str]]:
+        """Name and status of each."""
+        return [
+            {"name": endpoint.record.endpoint_name, "status": endpoint.record.endpoint_status}
+            for endpoint in list(self._endpoints.values())
+        ]
+
+    def close(self) -> None:
+        """No container is started any more. The processes are their keeper's to end."""
+        for container in list(self._containers):
+            container.abandon()
+
+    def _in_background(self, work: Callable[[], None], name: str) -> None:
+        threading.Thread(target=work, name=f"endpoint {name}", daemon=True).start()
+
+    def _deploy(self, endpoint: Endpoint, deployment: Deployment, *, failed: str) -> None:
+        record = endpoint.record
+        try:
+            fleet = self._bring_up(record, deployment)
+        except Exception as error:
+            if not isinstance(error, DeploymentError):
+                log.exception("The deployment of %s failed.", record.endpoint_name)
+            record.failure_reason = str(error)
+            status = failed
+        else:
+            with self._lock:
+                old, endpoint.fleet, endpoint.live = endpoint.fleet, fleet, deployment
+            record.endpoint_config_name = deployment.config_name
+            old.stop(drain=True)
+            status = "InService"
+        endpoint.pending = None
+        record.last_modified_time = _now()
+        record.endpoint_status = status
+
+    def _bring_up(self, record: Any, deployment: Deployment) -> Fleet:
+        fleet = Fleet()
+        try:
+            for variant in deployment.variants:
+                fleet.members[variant.name] = self._start(record, variant)
+            for variant in deployment.variants:
+                if not fleet.members[variant.name].container.wait(variant.startup_seconds):
+                    raise ping_failed(variant.name)
+        except Exception:
+            fleet.stop(drain=False)
+            raise
+        return fleet
+
+    def _start(self, record: Any, variant: Variant) -> Member:
+        settings = self._settings
+        region = record.arn.split(":")[3]
+        instance = f"i-{secrets.token_hex(8)}"
+        name = f"endpoint-{record.endpoint_name}-{variant.name}-{instance}"
+        folder = settings.world / "endpoints" / name
+        credentials = self._principals.assume(variant.role, "SageMaker")
+        clients = RoleClients(credentials, settings.url, region)
+        container_log = ContainerLog(
+            clients.logs,
+            f"/aws/sagemaker/Endpoints/{record.endpoint_name}",
+            f"{variant.name}/{instance}",
+            settings.logs / f"{name}.log",
+        )
+        try:
+            image.pull(variant.image, settings.account, clients)
+            fetch(variant.model_data, clients.s3, folder / "model")
+            try:
+                python = interpreter(folder / "model", self._venvs)
+            except BuildError as error:
+                # MLflow's own image builds the environment in the container: its log is where one would look.
+                container_log.write(["The model's environment cannot be built:", *str(error).splitlines()])
+                raise ping_failed(variant.name) from error
+        except Exception:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        env = {
+            **credentials.env(),
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_ENDPOINT_URL": settings.url,
+            **variant.env,
+        }
+        container = Container(name, python, folder, env, self._processes, container_log)
+        self._containers.add(container)
+        container.start()
+        return Member(container, container_log.stream)
+
+
+def _summaries(deployment: Deployment, fleet: Fleet) -> list[dict[str, Any]]:
+    shown = []
+    for variant in deployment.variants:
+        summary = {
+            "VariantName": variant.name,
+            "DeployedImages": [
+                {
+                    "SpecifiedImage": variant.image,
+                    "ResolvedImage": variant.image,
+                    "ResolutionTime": deployment.started,
+                }
+            ],
+            **variant.state,
+        }
+        member = fleet.members.get(variant.name)
+        if not (member and member.container.healthy) and "CurrentInstanceCount" in summary:
+            summary["CurrentInstanceCount"] = 0
+        shown.append(summary)
+    return shown
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)  # moto compares naive ones.

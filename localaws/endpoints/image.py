@@ -1,0 +1,28 @@
+"""The container image: there is no Docker here, so what runs is always the serving image's entry point."""
+
+import re
+
+from localaws.endpoints.role import RoleClients
+
+ECR_URI = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?"
+)
+
+
+def pull(uri: str, account: str, clients: RoleClients) -> None:
+    """Makes the calls of a pull, where the image's repository exists in this account.
+
+    AWS refuses a model whose image is not there ("Requested image … not found."). localaws does not ask for one:
+    nobody can build and push an image without Docker.
+    """
+    found = ECR_URI.match(uri)
+    if not found or found["account"] != account or not _is_there(account, found["region"], found["repository"]):
+        return
+    clients.ecr.get_authorization_token()
+    clients.ecr.batch_get_image(repositoryName=found["repository"], imageIds=[{"imageTag": found["tag"] or "latest"}])
+
+
+def _is_there(account: str, region: str, repository: str) -> bool:
+    from moto.ecr.models import ecr_backends
+
+    return repository in ecr_backends[account][region].repositories

@@ -1,0 +1,264 @@
+"""SageMaker's operations for models, endpoint configurations and endpoints, in place of moto's own.
+
+moto keeps the records, their tags and their lists. Here are the refusals that AWS makes and moto does not, and
+what makes an endpoint a real one.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+from moto.core.utils import camelcase_to_underscores
+from moto.sagemaker.models import FakeEndpointConfig, sagemaker_backends
+from moto.sagemaker.responses import SageMakerResponse
+
+from localaws.constraints import check
+from localaws.endpoints.endpoints import STARTUP_SECONDS, Deployment, Endpoints, Variant
+from localaws.endpoints.model_data import split_s3_url
+from localaws.errors import AwsError
+from localaws.tracking.artifact_store import check_role
+
+Answer = Callable[[str, dict[str, Any]], dict[str, Any]]
+Check = Callable[[str, dict[str, Any]], None]
+IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
+
+
+def install(endpoints: Endpoints, account: str) -> None:
+    """Gives moto's SageMaker the operations."""
+    operations = Operations(endpoints, account)
+    answers: dict[str, Answer] = {
+        "CreateEndpoint": operations.create,
+        "DescribeEndpoint": operations.describe,
+        "UpdateEndpoint": operations.update,
+        "UpdateEndpointWeightsAndCapacities": operations.reweigh,
+        "DeleteEndpoint": operations.delete,
+    }
+    for operation, answer in answers.items():
+        _set(operation, _answering(operation, answer))
+    checks: dict[str, Check] = {
+        "CreateModel": operations.check_new_model,
+        "DescribeModel": operations.check_model,
+        "DeleteModel": operations.check_model,
+        "CreateEndpointConfig": operations.check_new_config,
+        "DescribeEndpointConfig": operations.check_config,
+        "DeleteEndpointConfig": operations.check_config,
+    }
+    for operation, checks_it in checks.items():
+        _set(
+            operation, _checking(operation, checks_it, getattr(SageMakerResponse, camelcase_to_underscores(operation)))
+        )
+    # moto's own list of instance types is years old; `check` has the service model's.
+    FakeEndpointConfig.validate_instance_type = lambda _self, _type: None
+
+
+class Operations:
+    """Each takes the caller's region and the request."""
+
+    def __init__(self, endpoints: Endpoints, account: str) -> None:
+        self._endpoints = endpoints
+        self._account = account
+
+    def check_new_model(self, region: str, given: dict[str, Any]) -> None:
+        """CreateModel: the role, and the archive if there is one, must be there."""
+        if given["ModelName"] in self._backend(region)._models:
+            raise _refusal(f'Cannot create already existing model "{self._arn(region, "model", given["ModelName"])}".')
+        container = _container(given)
+        check_role(self._account, given.get("ExecutionRoleArn", ""))
+        url = container.get("ModelDataUrl")
+        if url and not _object_exists(self._account, url):
+            raise _refusal(f"Could not find model data at {url}.")
+
+    def check_model(self, region: str, given: dict[str, Any]) -> None:
+        """DescribeModel, DeleteModel."""
+        self._model(region, given["ModelName"])
+
+    def check_new_config(self, region: str, given: dict[str, Any]) -> None:
+        """CreateEndpointConfig."""
+        name = given["EndpointConfigName"]
+        if name in self._backend(region).endpoint_configs:
+            arn = self._arn(region, "endpoint-config", name)
+            raise _refusal(f'Cannot create already existing endpoint configuration "{arn}".')
+        for variant in given["ProductionVariants"]:
+            self._model(region, variant["ModelName"])
+
+    def check_config(self, region: str, given: dict[str, Any]) -> None:
+        """DescribeEndpointConfig, DeleteEndpointConfig: AWS deletes one in use as well."""
+        self._config(region, given["EndpointConfigName"])
+
+    def create(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+        """CreateEndpoint."""
+        name, config_name = given["EndpointName"], given["EndpointConfigName"]
+        backend = self._backend(region)
+        if name in backend.endpoints:
+            raise _refusal(f'Cannot create already existing endpoint "{self._arn(region, "endpoint", name)}".')
+        deployment = self._deployment(region, config_name, given.get("DeploymentConfig"))
+        record = backend.create_endpoint(name, config_name, given.get("Tags") or [])
+        self._endpoints.create(record, deployment)
+        return {"EndpointArn": record.arn}
+
+    def describe(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+        """DescribeEndpoint."""
+        return self._endpoints.describe(self._endpoint(region, given["EndpointName"]))
+
+    def update(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+        """UpdateEndpoint. AWS wants the configuration in use to be there still (terraform-provider-aws issue 48997)."""
+        record = self._settled(region, given["EndpointName"])
+        self._config(region, record.endpoint_config_name)
+        live = self._endpoints.live(record)
+        settings = given.get("DeploymentConfig")
+        if given.get("RetainDeploymentConfig") and live:
+            settings = live.settings
+        deployment = self._deployment(region, given["EndpointConfigName"], settings)
+        if given.get("RetainAllVariantProperties") and live:
+            excluded = {item["VariantPropertyType"] for item in given.get("ExcludeRetainedVariantProperties", [])}
+            _retain(live, deployment, excluded)
+        self._endpoints.update(record, deployment)
+        return {"EndpointArn": record.arn}
+
+    def reweigh(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+        """UpdateEndpointWeightsAndCapacities: done at once, as one container serves whatever the count."""
+        record = self._settled(region, given["EndpointName"])
+        live = self._endpoints.live(record)
+        states = {variant.name: variant.state for variant in live.variants} if live else {}
+        wanted = given["DesiredWeightsAndCapacities"]
+        unknown = sorted({item["VariantName"] for item in wanted} - set(states))
+        if unknown:
+            raise _refusal(
+                f'The variant name(s) "{", ".join(unknown)}" is/are not present within endpoint configuration '
+                f'"{record.endpoint_config_name}".'
+            )
+        for item in wanted:
+            for name in ("Weight", "InstanceCount"):
+                if f"Desired{name}" in item:
+                    states[item["VariantName"]] |= dict.fromkeys(
+                        (f"Current{name}", f"Desired{name}"), item[f"Desired{name}"]
+                    )
+        return {"EndpointArn": record.arn}
+
+    def delete(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+        """DeleteEndpoint: AWS refuses while it is created or updated."""
+        record = self._endpoint(region, given["EndpointName"])
+        if record.endpoint_status in IN_PROGRESS:
+            raise _refusal(f'Cannot update in-progress endpoint "{record.arn}".')
+        self._endpoints.delete(record, lambda: self._backend(region).delete_endpoint(record.endpoint_name))
+        return {}
+
+    def _settled(self, region: str, name: str) -> Any:
+        record = self._endpoint(region, name)
+        if record.endpoint_status in IN_PROGRESS:
+            raise _refusal(f'Cannot update in-progress endpoint "{record.arn}".')
+        if record.endpoint_status == "Failed":
+            raise _refusal(f'Cannot update endpoint "{record.arn}" with status "Failed": it can only be deleted.')
+        return record
+
+    def _deployment(self, region: str, config_name: str, settings: dict[str, Any] | None) -> Deployment:
+        config = self._config(region, config_name)
+        variants = [self._variant(region, given) for given in config.production_variants]
+        return Deployment(config_name, variants, settings)
+
+    def _variant(self, region: str, given: dict[str, Any]) -> Variant:
+        model = self._model(region, given["ModelName"])
+        container = _container({"PrimaryContainer": model.primary_container, "Containers": model.containers})
+        weight = given.get("InitialVariantWeight", 1.0)
+        state = {"CurrentWeight": weight, "DesiredWeight": weight}
+        if "ServerlessConfig" in given:
+            state |= dict.fromkeys(("CurrentServerlessConfig", "DesiredServerlessConfig"), given["ServerlessConfig"])
+        else:
+            count = given.get("InitialInstanceCount", 1)
+            state |= {"CurrentInstanceCount": count, "DesiredInstanceCount": count}
+        return Variant(
+            name=given["VariantName"],
+            image=container["Image"],
+            model_data=container.get("ModelDataUrl", ""),
+            env=container.get("Environment") or {},
+            role=model.execution_role_arn,
+            startup_seconds=given.get("ContainerStartupHealthCheckTimeoutInSeconds", STARTUP_SECONDS),
+            state=state,
+        )
+
+    def _model(self, region: str, name: str) -> Any:
+        return self._find(region, "model", "model", self._backend(region)._models, name)
+
+    def _config(self, region: str, name: str) -> Any:
+        configs = self._backend(region).endpoint_configs
+        return self._find(region, "endpoint-config", "endpoint configuration", configs, name)
+
+    def _endpoint(self, region: str, name: str) -> Any:
+        return self._find(region, "endpoint", "endpoint", self._backend(region).endpoints, name)
+
+    def _find(self, region: str, kind: str, word: str, records: dict[str, Any], name: str) -> Any:
+        if name not in records:
+            raise _refusal(f'Could not find {word} "{self._arn(region, kind, name)}".')
+        return records[name]
+
+    def _backend(self, region: str) -> Any:
+        return sagemaker_backends[self._account][region]
+
+    def _arn(self, region: str, kind: str, name: str) -> str:
+        return f"arn:aws:sagemaker:{region}:{self._account}:{kind}/{name}"
+
+
+def _set(operation: str, method: Callable[[Any], Any]) -> None:
+    setattr(SageMakerResponse, camelcase_to_underscores(operation), method)
+
+
+def _answering(operation: str, answer: Answer) -> Callable[[Any], ActionResult]:
+    def respond(self: Any) -> ActionResult:
+        try:
+            check("sagemaker", operation, json.loads(self.body or "{}"))
+            return ActionResult(answer(self.region, dict(self.params)))
+        except AwsError as error:
+            raise ServiceException(error.code, error.message) from None
+
+    return respond
+
+
+def _checking(operation: str, check_first: Check, moto: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
+    def respond(self: Any) -> ActionResult:
+        try:
+            check("sagemaker", operation, json.loads(self.body or "{}"))
+            check_first(self.region, dict(self.params))
+        except AwsError as error:
+            raise ServiceException(error.code, error.message) from None
+        return moto(self)
+
+    return respond
+
+
+def _container(given: dict[str, Any]) -> dict[str, Any]:
+    """The one container of a model.
+
+    Raises:
+        NotImplementedError: several containers, or a model that is not an archive.
+    """
+    containers: list[dict[str, Any]] = given.get("Containers") or [given.get("PrimaryContainer") or {}]
+    if len(containers) > 1:
+        raise NotImplementedError("models of several containers")
+    if "ModelDataSource" in containers[0]:
+        raise NotImplementedError("ModelDataSource: give a ModelDataUrl")
+    if not containers[0].get("Image"):
+        raise _refusal("Must provide a primary container with an Image.")
+    return containers[0]
+
+
+def _object_exists(account: str, url: str) -> bool:
+    from moto.s3.models import s3_backends
+
+    name, key = split_s3_url(url)
+    bucket = s3_backends[account]["aws"].buckets.get(name)
+    return bucket is not None and key in bucket.keys
+
+
+def _retain(live: Deployment, deployment: Deployment, excluded: set[str]) -> None:
+    states = {variant.name: variant.state for variant in live.variants}
+    for variant in deployment.variants:
+        for name in ("Weight", "InstanceCount"):
+            kept = states.get(variant.name, {}).get(f"Desired{name}")
+            if kept is not None and f"Desired{name}" not in excluded:
+                variant.state.update(dict.fromkeys((f"Current{name}", f"Desired{name}"), kept))
+
+
+def _refusal(message: str) -> AwsError:
+    return AwsError("ValidationException", message)

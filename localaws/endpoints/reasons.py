@@ -1,0 +1,29 @@
+"""Why a deployment fails, in AWS's words: what DescribeEndpoint shows as FailureReason."""
+
+
+class DeploymentError(Exception):
+    """A fleet that cannot be brought into service; the text is the FailureReason."""
+
+
+def ping_failed(variant: str) -> DeploymentError:
+    """Source: https://github.com/aws/sagemaker-python-sdk/issues/787."""
+    return DeploymentError(
+        f"The primary container for production variant {variant} did not pass the ping health check. "
+        "Please check CloudWatch logs for this endpoint."
+    )
+
+
+def download_failed(url: str) -> DeploymentError:
+    """Source: https://github.com/mlflow/mlflow/issues/2573."""
+    return DeploymentError(
+        f'Failed to download model data for container "container_1" from URL: "{url}". Please ensure that there is an '
+        "object located at the URL and that the role passed to CreateModel has permissions to download the object."
+    )
+
+
+def extract_failed(url: str) -> DeploymentError:
+    """Source: https://github.com/aws/deep-learning-containers/pull/569."""
+    return DeploymentError(
+        f'Failed to extract model data archive for container "container_1" from URL "{url}". '
+        "Please ensure that the object located at the URL is a valid tar.gz archive."
+    )

@@ -1,0 +1,124 @@
+"""InvokeEndpoint: passes an invocation on to a container and its answer back."""
+
+import json
+import logging
+import uuid
+from typing import Any
+from urllib.parse import unquote
+
+import aiohttp
+
+from localaws.application import Receive, Scope, Send, respond
+from localaws.call import Call
+from localaws.endpoints.endpoints import Endpoints, Target
+from localaws.endpoints.fleet import NoSuchVariantError
+from localaws.errors import AwsError
+
+# Body's limit in the API's own model (botocore's sagemaker-runtime, BodyBlob).
+BODY_BYTES = 6291456
+# "A customer's model containers must respond to requests within 60 seconds."
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
+ANSWER_SECONDS = 60
+# All other headers are stripped, as that page says.
+PASSED_ON = ("content-type", "accept", "x-amzn-sagemaker-custom-attributes", "x-amzn-sagemaker-inference-id")
+PASSED_BACK = ("content-type", "x-amzn-sagemaker-custom-attributes")
+VARIANT = "x-amzn-sagemaker-target-variant"
+TIMED_OUT = (
+    "Your invocation timed out while waiting for a response from container primary. "
+    "Review the latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
+)
+NO_ANSWER = (
+    "Amazon SageMaker could not get a response from the {} endpoint. This can occur when CPU or memory utilization "
+    "is high. To check your utilization, see Amazon CloudWatch. To fix this problem, use an instance type with more "
+    "CPU capacity or memory."
+)
+log = logging.getLogger(__name__)
+
+
+class Runtime:
+    """The SageMaker runtime's data plane."""
+
+    def __init__(self, endpoints: Endpoints, account: str, answer_seconds: float = ANSWER_SECONDS) -> None:
+        self._endpoints = endpoints
+        self._account = account
+        self._answer_seconds = answer_seconds
+        self._session: aiohttp.ClientSession
+
+    @staticmethod
+    def takes(call: Call) -> bool:
+        """Whether a request invokes an endpoint."""
+        return call.service == "sagemaker" and call.path.startswith("/endpoints/")
+
+    async def open(self) -> None:
+        """Before the first request, inside the event loop."""
+        # A container keeps an idle connection for 75 s: it shall be closed on this side first.
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+
+    async def close(self) -> None:
+        """After the last."""
+        await self._session.close()
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """ASGI."""
+        call: Call = scope["localaws.call"]
+        if call.operation != "InvokeEndpoint":
+            raise NotImplementedError("only InvokeEndpoint answers here")
+        if call.body is None or len(call.body) > BODY_BYTES:
+            raise AwsError("RequestEntityTooLargeException", f"The request is larger than {BODY_BYTES} bytes.", 413)
+        name = unquote(call.path.split("/")[2])
+        call.resource = arn = f"arn:aws:sagemaker:{call.region}:{self._account}:endpoint/{name}"
+        wanted = call.headers.get(VARIANT)
+        try:
+            with self._endpoints.invoking(arn, wanted) as target:
+                await self._invoke(call, name, target, send)
+        except LookupError:
+            raise AwsError("ValidationError", f"Endpoint {name} of account {self._account} not found.") from None
+        except NoSuchVariantError:
+            message = f"Variant {wanted} of endpoint {name} of account {self._account} not found."
+            raise AwsError("ValidationError", message) from None
+
+    async def _invoke(self, call: Call, name: str, target: Target, send: Send) -> None:
+        sent = {header: call.headers[header] for header in PASSED_ON if header in call.headers}
+        try:
+            async with self._session.post(
+                f"http://127.0.0.1:{target.port}/invocations",
+                data=call.body,
+                headers=sent,
+                timeout=aiohttp.ClientTimeout(total=self._answer_seconds, sock_connect=10),
+            ) as answer:
+                body = await answer.read()
+        except TimeoutError:
+            await self._model_error(call, name, send, 0, TIMED_OUT)
+        except aiohttp.ClientError as error:
+            log.warning("%s %s did not answer: %s", name, target.variant, error)
+            await self._model_error(call, name, send, 0, NO_ANSWER.format(name))
+        else:
+            if answer.status >= 400:
+                text = body.decode(errors="replace")
+                await self._model_error(call, name, send, answer.status, text)
+                return
+            headers = {header: answer.headers[header] for header in PASSED_BACK if header in answer.headers}
+            headers["x-amzn-invoked-production-variant"] = target.variant
+            headers["x-amzn-requestid"] = str(uuid.uuid4())
+            await respond(send, 200, headers, body)
+
+    async def _model_error(self, call: Call, name: str, send: Send, status: int, message: str) -> None:
+        """Worded as in https://github.com/aws/amazon-sagemaker-examples/issues/407 and 2815."""
+        group = f"/aws/sagemaker/Endpoints/{name}"
+        console = f"https://{call.region}.console.aws.amazon.com/cloudwatch/home?region={call.region}"
+        whose = "client" if 400 <= status < 500 else "server"
+        content: dict[str, Any] = {
+            "Message": f'Received {whose} error ({status}) from primary with message "{message}". '
+            f"See {console}#logEventViewer:group={group} in account {self._account} for more information.",
+            "OriginalMessage": message,
+            "OriginalStatusCode": status,
+            "LogStreamArn": f"arn:aws:logs:{call.region}:{self._account}:log-group:{group}",
+        }
+        headers = {
+            "content-type": "application/json",
+            "x-amzn-errortype": "ModelError",
+            "x-amzn-requestid": str(uuid.uuid4()),
+        }
+        await respond(send, 424, headers, json.dumps(content).encode())
