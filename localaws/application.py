@@ -46,16 +46,23 @@ class Application:
         calls: CallLog,
         faults: Faults,
         *,
+        guard: Callable[[Call], None],
         unsigned: list[Route],
         signed: list[Route],
         on_start: Callable[[], Awaitable[None]],
         on_stop: Callable[[], Awaitable[None]],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`unsigned` routes are asked first and their requests need no signature (control, UI sessions)."""
+        """Puts the parts together.
+
+        Args:
+            guard: asked about every signed call; it raises AwsError for one that the caller may not make.
+            unsigned: routes that are asked first and whose requests need no signature (control, UI sessions).
+        """
         self._principals = principals
         self._calls = calls
         self._faults = faults
+        self._guard = guard
         self._unsigned = unsigned
         self._signed = signed
         self._on_start = on_start
@@ -117,6 +124,7 @@ class Application:
             call.principal = key.principal
         elif call.method != "OPTIONS":  # A browser asks for CORS before it signs.
             raise _unsigned(call)
+        self._guard(call)
         await self._strike(call)
         for route in self._signed:
             if route.takes(call):

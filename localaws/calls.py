@@ -30,6 +30,7 @@ class CallLog:
             "status": status,
             "error": error,
             "ms": round(seconds * 1000, 1),
+            "iam": call.notes.get("iam", []),
         }
         with self._lock:
             self._file.write(json.dumps(line) + "\n")

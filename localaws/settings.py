@@ -18,19 +18,21 @@ class Settings:
         home: the data folder.
         idle_minutes: minutes without a request after which it stops by itself.
         cache: virtual environments, kept over `up` and `down`; shared between homes.
+        enforce_iam: refuse what the caller's and the resource's policies do not allow.
     """
 
     port: int
     home: Path
     idle_minutes: float
     cache: Path
+    enforce_iam: bool = False
     account: str = "123456789012"
     region: str = "us-east-1"
     host: str = "127.0.0.1"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Reads LOCALAWS_PORT, LOCALAWS_HOME, LOCALAWS_IDLE_MINUTES and LOCALAWS_CACHE.
+        """Reads LOCALAWS_PORT, _HOME, _IDLE_MINUTES, _CACHE and _ENFORCE_IAM (1: on).
 
         Raises:
             ValueError: a value is not a number, or the port is out of range.
@@ -43,6 +45,7 @@ class Settings:
             home=Path(environ.get("LOCALAWS_HOME") or REPOSITORY / ".localaws").resolve(),
             idle_minutes=_number(environ, "LOCALAWS_IDLE_MINUTES", "240"),
             cache=Path(environ.get("LOCALAWS_CACHE") or REPOSITORY / ".cache" / "localaws").resolve(),
+            enforce_iam=environ.get("LOCALAWS_ENFORCE_IAM", "") not in ("", "0"),
         )
 
     @property

@@ -12,6 +12,8 @@ from localaws.calls import CallLog
 from localaws.control import Control
 from localaws.endpoints.hosting import Hosting
 from localaws.faults import Faults
+from localaws.iam.guard import Guard
+from localaws.iam.standing import Standing
 from localaws.moto_s3 import leave_policies_to_localaws
 from localaws.principals import Credentials, Principals
 from localaws.processes import Processes
@@ -39,6 +41,7 @@ class World:
             self.principals,
             self.calls,
             self.faults,
+            guard=Guard(Standing(settings.account), enforces=settings.enforce_iam),
             unsigned=[Route(Control.takes, Control(self.health, self.calls, self.faults))],
             signed=[self.tracking.gateway, self.hosting.runtime, Route(lambda _: True, moto())],
             on_start=self._start,

@@ -1,0 +1,131 @@
+"""Allowed or denied, and why: AWS's policy evaluation logic, without organisations and session policies.
+
+Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html,
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from localaws.iam.policy import Naming, Policy
+from localaws.iam.request import Request
+
+IDENTITY = "identity-based policy"
+RESOURCE = "resource-based policy"
+BOUNDARY = "permissions boundary"
+
+
+@dataclass(frozen=True)
+class Policies:
+    """All that has a say on a request.
+
+    Attributes:
+        identity: the principal's own, those of its groups included.
+        boundary: the principal's permissions boundary.
+        resource: the policy on the resource.
+        resource_decides: the resource is a KMS key or a role to assume: nobody reaches it whom its own policy does
+            not let in, and the account's identity policies count only where that policy names the account.
+    """
+
+    identity: tuple[Policy, ...] = ()
+    boundary: Policy | None = None
+    resource: Policy | None = None
+    resource_decides: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The outcome.
+
+    Attributes:
+        explicit: a Deny statement spoke; otherwise nothing allowed.
+        kind: the kind of policy that denied.
+        statements: `policy/sid` of the statements that decided.
+    """
+
+    allowed: bool
+    explicit: bool = False
+    kind: str = ""
+    statements: tuple[str, ...] = ()
+
+    def message(self, request: Request) -> str:
+        """AWS's sentence for a denial.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+        """
+        article = "an" if self.kind == IDENTITY else "a"
+        because = (
+            f"with an explicit deny in {article} {self.kind}"
+            if self.explicit
+            else f"because no {self.kind} allows the {request.action} action"
+        )
+        return (
+            f"User: {request.principal.arn} is not authorized to perform: {request.action} "
+            f"on resource: {request.resource} {because}"
+        )
+
+
+def evaluate(request: Request, policies: Policies) -> Decision:
+    """Decides one request."""
+    denial = _denied(request, policies)
+    if denial:
+        return denial
+    naming, by_resource = _granted_by_resource(request, policies.resource)
+    if request.principal.is_service:
+        return Decision(True, statements=by_resource) if naming else Decision(False, kind=RESOURCE)
+
+    same_account = request.principal.account == request.account
+    # Whom a resource policy of the same account names directly, neither identity policies nor a boundary can hold.
+    if same_account and naming is Naming.CALLER:
+        return Decision(True, statements=by_resource)
+    boundary = _granted(request, [policies.boundary] if policies.boundary else [])
+    if policies.boundary and not boundary:
+        return Decision(False, kind=BOUNDARY)
+    if same_account and naming is Naming.ROLE:
+        return Decision(True, statements=by_resource + boundary)
+    if not naming and (policies.resource_decides or not same_account):
+        return Decision(False, kind=RESOURCE)
+    identity = _granted(request, policies.identity)
+    if not identity:
+        return Decision(False, kind=IDENTITY)
+    counts = by_resource if policies.resource_decides or not same_account else ()
+    return Decision(True, statements=identity + boundary + counts)
+
+
+def _denied(request: Request, policies: Policies) -> Decision | None:
+    found: list[tuple[str, str]] = []
+    for policy in policies.identity:
+        found += [(IDENTITY, name) for name in _speaking(request, policy, allows=False)]
+    if policies.resource:
+        found += [
+            (RESOURCE, f"{policies.resource.name}/{statement.sid}")
+            for statement in policies.resource.statements
+            if not statement.allows and statement.names(request.principal) and statement.applies(request)
+        ]
+    if policies.boundary:
+        found += [(BOUNDARY, name) for name in _speaking(request, policies.boundary, allows=False)]
+    if not found:
+        return None
+    return Decision(False, explicit=True, kind=found[0][0], statements=tuple(name for _, name in found))
+
+
+def _granted(request: Request, policies: Iterable[Policy]) -> tuple[str, ...]:
+    return tuple(name for policy in policies for name in _speaking(request, policy, allows=True))
+
+
+def _granted_by_resource(request: Request, policy: Policy | None) -> tuple[Naming, tuple[str, ...]]:
+    closest, speaking = Naming.NOBODY, []
+    for statement in policy.statements if policy else ():
+        naming = statement.names(request.principal) if statement.allows else Naming.NOBODY
+        if naming and statement.applies(request):
+            closest = max(closest, naming)
+            speaking.append(f"{policy.name}/{statement.sid}" if policy else "")
+    return closest, tuple(speaking)
+
+
+def _speaking(request: Request, policy: Policy, *, allows: bool) -> list[str]:
+    return [
+        f"{policy.name}/{statement.sid}"
+        for statement in policy.statements
+        if statement.allows is allows and statement.applies(request)
+    ]

@@ -1,0 +1,71 @@
+"""Wildcards, ARNs and policy variables: how a text in a policy matches a value in a request."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+# A wildcard that stands for itself, until the pattern is matched: `${*}`, and what a variable's value brings along.
+LITERAL_STAR, LITERAL_MARK = "\ue000", "\ue001"
+VARIABLE = re.compile(r"\$\{([^}]*)\}")
+WITH_DEFAULT = re.compile(r"\s*([^,\s]+)\s*,\s*'([^']*)'\s*")
+ARN_PARTS = 6
+
+Context = Mapping[str, tuple[str, ...]]
+
+
+def expand(text: str, context: Context) -> str | None:
+    """Replaces policy variables; None where one of them has neither a value nor a default.
+
+    Only a key with a single value can stand in a variable.
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    """
+    unknown = False
+
+    def value(found: re.Match[str]) -> str:
+        nonlocal unknown
+        name = found[1]
+        if name in ("*", "?", "$"):
+            return _literal(name)
+        default = WITH_DEFAULT.fullmatch(name)
+        key = default[1] if default else name.strip()
+        values = context.get(key.lower(), ())
+        if len(values) == 1:
+            return _literal(values[0])
+        if default:
+            return _literal(default[2])
+        unknown = True
+        return ""
+
+    expanded = VARIABLE.sub(value, text)
+    return None if unknown else expanded
+
+
+def plain(text: str) -> str:
+    """An expanded text as a comparison without wildcards sees it."""
+    return text.replace(LITERAL_STAR, "*").replace(LITERAL_MARK, "?")
+
+
+def like(pattern: str, value: str) -> bool:
+    """Whether `value` matches a pattern with `*` and `?`, which also match `/` and `:`."""
+    return _compiled(pattern).fullmatch(value) is not None
+
+
+def arn_like(pattern: str, arn: str) -> bool:
+    """Whether an ARN matches: each of the six parts for itself, so that no wildcard but the last runs over a colon.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+    """
+    if pattern == "*":
+        return True
+    patterns, parts = pattern.split(":", ARN_PARTS - 1), arn.split(":", ARN_PARTS - 1)
+    return len(patterns) == len(parts) and all(map(like, patterns, parts))
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    signs = {"*": ".*", "?": ".", LITERAL_STAR: r"\*", LITERAL_MARK: r"\?"}
+    return re.compile("".join(signs.get(sign) or re.escape(sign) for sign in pattern), re.DOTALL)
+
+
+def _literal(text: str) -> str:
+    return text.replace("*", LITERAL_STAR).replace("?", LITERAL_MARK)

@@ -1,0 +1,190 @@
+"""Every service but S3: the action is the operation's name, the resource is what the parameters name.
+
+Source of the ARNs and of dependent actions: each service's page of the service authorization reference, such as
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from localaws.call import Call
+from localaws.iam.needs import Estate, Need, account_of, texts
+
+# The first template whose parameters the call gives makes the resource. `{Name=x}` has a default; `:last` takes what
+# follows the last slash, `:bare` drops a leading slash. A parameter that is an ARN already is taken as it is.
+RESOURCES: dict[str, tuple[str, ...]] = {
+    "budgets": ("arn:aws:budgets::{account}:budget/{BudgetName}", "arn:aws:budgets::{account}:budget/*"),
+    "cloudformation": ("arn:aws:cloudformation:{region}:{account}:stack/{StackName}/*",),
+    "cloudwatch": ("{ResourceARN}", "arn:aws:cloudwatch:{region}:{account}:alarm:{AlarmName}"),
+    "codebuild": (
+        "arn:aws:codebuild:{region}:{account}:project/{projectName}",
+        "arn:aws:codebuild:{region}:{account}:project/{name}",
+    ),
+    "ecr": (
+        "{resourceArn}",
+        "arn:aws:ecr:{region}:{account}:repository/{repositoryName}",
+        "arn:aws:ecr:{region}:{account}:repository/{repositoryNames}",
+    ),
+    "events": (
+        "{ResourceARN}",
+        "arn:aws:events:{region}:{account}:rule/{Rule}",
+        "arn:aws:events:{region}:{account}:rule/{Name}",
+    ),
+    "iam": (
+        "arn:aws:iam::{account}:role/{RoleName}",
+        "arn:aws:iam::{account}:user/{UserName}",
+        "arn:aws:iam::{account}:group/{GroupName}",
+        "arn:aws:iam::{account}:instance-profile/{InstanceProfileName}",
+        "{OpenIDConnectProviderArn}",
+        "{PolicyArn}",
+        "arn:aws:iam::{account}:policy/{PolicyName}",
+    ),
+    "logs": (
+        "{resourceArn}",
+        "arn:aws:logs:{region}:{account}:log-group:{logGroupName}:log-stream:{logStreamName}",
+        # AWS names a log group with the streams in it: a policy must end in ":*" to match.
+        "arn:aws:logs:{region}:{account}:log-group:{logGroupName}:log-stream:",
+    ),
+    "scheduler": ("{ResourceArn}", "arn:aws:scheduler:{region}:{account}:schedule/{GroupName=default}/{Name}"),
+    "sns": ("{TopicArn}", "{ResourceArn}", "arn:aws:sns:{region}:{account}:{Name}"),
+    "sqs": ("arn:aws:sqs:{region}:{account}:{QueueName}", "arn:aws:sqs:{region}:{account}:{QueueUrl:last}"),
+    "ssm": (
+        "arn:aws:ssm:{region}:{account}:parameter/{Name:bare}",
+        "arn:aws:ssm:{region}:{account}:parameter/{Names:bare}",
+        "arn:aws:ssm:{region}:{account}:parameter/{Path:bare}",
+        "arn:aws:ssm:{region}:{account}:parameter/{ResourceId:bare}",
+    ),
+    "sts": ("{RoleArn}",),
+}
+# SageMaker asks about every resource that one of these names, not about the first only.
+SAGEMAKER = {
+    "ActionName": "action",
+    "EndpointConfigName": "endpoint-config",
+    "EndpointName": "endpoint",
+    "ModelName": "model",
+    "ModelPackageGroupName": "model-package-group",
+    "ModelPackageName": "model-package",
+    "PipelineName": "pipeline",
+    "ProcessingJobName": "processing-job",
+    "TrackingServerName": "mlflow-tracking-server",
+    "TrainingJobName": "training-job",
+    "TransformJobName": "transform-job",
+}
+SAGEMAKER_ARNS = ("ResourceArn", "ModelPackageArn", "SourceArn", "DestinationArn", "PipelineExecutionArn")
+RENAMED = {
+    "budgets:CreateBudget": "budgets:ModifyBudget",
+    "budgets:DeleteBudget": "budgets:ModifyBudget",
+    "budgets:DescribeBudget": "budgets:ViewBudget",
+    "budgets:DescribeBudgets": "budgets:ViewBudget",
+    "budgets:DescribeNotificationsForBudget": "budgets:ViewBudget",
+    "budgets:DescribeSubscribersForNotification": "budgets:ViewBudget",
+    "budgets:UpdateBudget": "budgets:ModifyBudget",
+}
+# Tags given at a creation need the right to tag.
+TAGGING = {
+    "cloudwatch": "TagResource",
+    "ecr": "TagResource",
+    "events": "TagResource",
+    "kms": "TagResource",
+    "logs": "TagResource",
+    "sagemaker": "AddTags",
+    "sns": "TagResource",
+    "sqs": "TagQueue",
+}
+TAG_PARAMETERS = ("Tags", "tags", "Tags.member.1.Key")
+# Services that are handed a role to work under, and the parameters that name it.
+TAKES_ROLES = ("cloudformation", "codebuild", "events", "sagemaker", "scheduler", "states")
+ROLE_PARAMETERS = {"executionrolearn", "rolearn", "servicerole"}
+ROLE_ARN = re.compile(r"arn:[^:]+:iam::\d{12}:role/.+")
+PLACE = re.compile(r"\{(\w+)(?::(\w+))?(?:=(\w+))?\}")
+
+
+def other_needs(call: Call, prefix: str, estate: Estate) -> Iterator[Need]:
+    """What a call needs."""
+    parameters: dict[str, Any] = call.notes.get("parameters", {})
+    action = f"{prefix}:{call.operation}"
+    resources = _resources(call, prefix, parameters, estate) or ["*"]
+    for resource in resources:
+        yield Need(RENAMED.get(action, action), resource, account_of(resource, estate.account))
+    created = call.operation.startswith("Create")
+    if created and any(parameters.get(name) for name in TAG_PARAMETERS):
+        tagging = f"Tag{call.operation.removeprefix('Create')}" if prefix == "iam" else TAGGING.get(prefix)
+        if tagging:
+            yield Need(f"{prefix}:{tagging}", resources[0], account_of(resources[0], estate.account))
+    if prefix in TAKES_ROLES:
+        for role in _roles(parameters):
+            context: dict[str, str | list[str]] = {"iam:PassedToService": f"{prefix}.amazonaws.com"}
+            if resources[0] != "*":
+                context["iam:AssociatedResourceArn"] = resources[0]
+            yield Need("iam:PassRole", role, account_of(role, estate.account), context)
+
+
+def _resources(call: Call, prefix: str, parameters: dict[str, Any], estate: Estate) -> list[str]:
+    if prefix == "sagemaker":
+        return _sagemaker(call, parameters, estate)
+    if prefix == "kms":
+        return _kms(call, parameters, estate)
+    for template in RESOURCES.get(prefix, ()):
+        found = _filled(template, parameters, call.region, estate.account)
+        if found:
+            return found
+    return []
+
+
+def _filled(template: str, parameters: dict[str, Any], region: str, account: str) -> list[str]:
+    """The ARNs that a template makes; none where a parameter is missing. One parameter may be a list."""
+    arns = [""]
+    end = 0
+    for place in PLACE.finditer(template):
+        name, change, default = place.groups()
+        before = template[end : place.start()]
+        given = parameters if name not in ("region", "account") else {"region": region, "account": account}
+        values = list(texts(given.get(name))) or ([default] if default else [])
+        if len(values) == 1 and values[0].startswith("arn:"):
+            return values
+        arns = [arn + before + _changed(value, change) for arn in arns for value in values]
+        end = place.end()
+    return [arn + template[end:] for arn in arns]
+
+
+def _changed(value: str, change: str | None) -> str:
+    if change == "last":
+        return value.rsplit("/", 1)[-1]
+    return value.removeprefix("/") if change == "bare" else value
+
+
+def _sagemaker(call: Call, parameters: dict[str, Any], estate: Estate) -> list[str]:
+    if call.operation.startswith(("List", "Search")) and call.operation != "ListTags":
+        return []
+    start = f"arn:aws:sagemaker:{call.region}:{estate.account}:"
+    found = [arn for name in SAGEMAKER_ARNS for arn in texts(parameters.get(name))]
+    for name, kind in SAGEMAKER.items():
+        found += [
+            value if value.startswith("arn:") else f"{start}{kind}/{value}" for value in texts(parameters.get(name))
+        ]
+    if call.operation == "CreateModelPackage" and "ModelPackageGroupName" in parameters:
+        # The package's own ARN ends in a version that only AWS knows yet.
+        group = str(parameters["ModelPackageGroupName"]).rsplit("/", 1)[-1]
+        found.insert(0, f"{start}model-package/{group}/*")
+    return found
+
+
+def _kms(call: Call, parameters: dict[str, Any], estate: Estate) -> list[str]:
+    keys = [
+        estate.key_arn(value, call.region) for name in ("KeyId", "TargetKeyId") for value in texts(parameters.get(name))
+    ]
+    aliases = [f"arn:aws:kms:{call.region}:{estate.account}:{value}" for value in texts(parameters.get("AliasName"))]
+    return keys + aliases
+
+
+def _roles(value: Any, name: str = "") -> Iterator[str]:
+    """Every role that is handed over, however deep it lies."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _roles(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _roles(inner, name)
+    elif isinstance(value, str) and name.lower() in ROLE_PARAMETERS and ROLE_ARN.fullmatch(value):
+        yield value

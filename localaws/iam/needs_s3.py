@@ -1,0 +1,220 @@
+"""S3: operations whose actions have other names, versions, copies, and the key that an object is encrypted under.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html and
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+"""
+
+import html
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, unquote
+
+from localaws.call import Call
+from localaws.iam.needs import Estate, Keys, Need
+
+# Operations on an object whose action is not their own name.
+OBJECT_ACTIONS = {
+    "CompleteMultipartUpload": "PutObject",
+    "CopyObject": "PutObject",
+    "CreateMultipartUpload": "PutObject",
+    "HeadObject": "GetObject",
+    "ListParts": "ListMultipartUploadParts",
+    "UploadPart": "PutObject",
+    "UploadPartCopy": "PutObject",
+}
+BUCKET_ACTIONS = {
+    "DeleteBucketCors": "PutBucketCORS",
+    "DeleteBucketEncryption": "PutEncryptionConfiguration",
+    "DeleteBucketLifecycle": "PutLifecycleConfiguration",
+    "DeleteBucketOwnershipControls": "PutBucketOwnershipControls",
+    "DeleteBucketReplication": "PutReplicationConfiguration",
+    "DeleteBucketTagging": "PutBucketTagging",
+    "DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
+    "GetBucketAccelerateConfiguration": "GetAccelerateConfiguration",
+    "GetBucketCors": "GetBucketCORS",
+    "GetBucketEncryption": "GetEncryptionConfiguration",
+    "GetBucketLifecycle": "GetLifecycleConfiguration",
+    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "GetBucketNotificationConfiguration": "GetBucketNotification",
+    "GetBucketReplication": "GetReplicationConfiguration",
+    "GetObjectLockConfiguration": "GetBucketObjectLockConfiguration",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "HeadBucket": "ListBucket",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
+    "ListObjectVersions": "ListBucketVersions",
+    "ListObjects": "ListBucket",
+    "ListObjectsV2": "ListBucket",
+    "PutBucketAccelerateConfiguration": "PutAccelerateConfiguration",
+    "PutBucketCors": "PutBucketCORS",
+    "PutBucketEncryption": "PutEncryptionConfiguration",
+    "PutBucketLifecycle": "PutLifecycleConfiguration",
+    "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
+    "PutBucketNotificationConfiguration": "PutBucketNotification",
+    "PutBucketReplication": "PutReplicationConfiguration",
+    "PutObjectLockConfiguration": "PutBucketObjectLockConfiguration",
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+}
+# Actions that become another one where the request names a version.
+VERSIONED = {
+    "DeleteObject": "DeleteObjectVersion",
+    "DeleteObjectTagging": "DeleteObjectVersionTagging",
+    "GetObject": "GetObjectVersion",
+    "GetObjectAcl": "GetObjectVersionAcl",
+    "GetObjectAttributes": "GetObjectVersionAttributes",
+    "GetObjectTagging": "GetObjectVersionTagging",
+    "PutObjectAcl": "PutObjectVersionAcl",
+    "PutObjectTagging": "PutObjectVersionTagging",
+}
+# Headers of a write that ask for one more action.
+ALSO = {
+    "x-amz-acl": "PutObjectAcl",
+    "x-amz-tagging": "PutObjectTagging",
+    "x-amz-object-lock-mode": "PutObjectRetention",
+    "x-amz-object-lock-legal-hold": "PutObjectLegalHold",
+}
+ALSO_ON_BUCKET = {"x-amz-acl": "PutBucketAcl", "x-amz-object-ownership": "PutBucketOwnershipControls"}
+QUERY_KEYS = {
+    "prefix": "s3:prefix",
+    "delimiter": "s3:delimiter",
+    "max-keys": "s3:max-keys",
+    "versionId": "s3:VersionId",
+}
+HEADER_KEYS = (
+    "x-amz-acl",
+    "x-amz-content-sha256",
+    "x-amz-copy-source",
+    "x-amz-metadata-directive",
+    "x-amz-server-side-encryption",
+    "x-amz-storage-class",
+)
+KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"
+# What begins an object, and what goes on with one: S3 decrypts the parts before it joins and encrypts them.
+BEGINS = {"CopyObject", "CreateMultipartUpload", "PutObject"}
+GOES_ON = {"CompleteMultipartUpload", "UploadPart", "UploadPartCopy"}
+
+
+def s3_needs(call: Call, estate: Estate) -> Iterator[Need]:
+    """What an S3 call needs."""
+    parameters = call.notes.get("parameters", {})
+    bucket, key = parameters.get("Bucket"), parameters.get("Key")
+    context = _context(call, estate)
+    if not bucket:
+        action = "ListAllMyBuckets" if call.operation == "ListBuckets" else call.operation
+        yield Need(f"s3:{action}", "*", estate.account, context)
+        return
+    bucket_arn, owner = f"arn:aws:s3:::{bucket}", estate.bucket_owner(bucket)
+    if call.operation == "DeleteObjects":
+        for name, version in _listed_objects(call.body or b""):
+            action = "DeleteObjectVersion" if version else "DeleteObject"
+            yield Need(f"s3:{action}", f"{bucket_arn}/{name}", owner, context)
+    elif key:
+        yield from _object_needs(call, estate, bucket, key, context)
+    else:
+        yield Need(f"s3:{BUCKET_ACTIONS.get(call.operation, call.operation)}", bucket_arn, owner, context)
+        if call.operation == "CreateBucket":
+            for header, action in ALSO_ON_BUCKET.items():
+                if header in call.headers:
+                    yield Need(f"s3:{action}", bucket_arn, owner, context)
+
+
+def _object_needs(call: Call, estate: Estate, bucket: str, key: str, context: Keys) -> Iterator[Need]:
+    bucket_arn, owner = f"arn:aws:s3:::{bucket}", estate.bucket_owner(bucket)
+    version = _query(call).get("versionId")
+    action = OBJECT_ACTIONS.get(call.operation, call.operation)
+    if version:
+        action = VERSIONED.get(action, action)
+    yield Need(f"s3:{action}", f"{bucket_arn}/{key}", owner, context)
+    if action == "PutObject":
+        for header, also in ALSO.items():
+            if header in call.headers:
+                yield Need(f"s3:{also}", f"{bucket_arn}/{key}", owner, context)
+    if call.operation == "GetObjectAttributes":
+        yield Need("s3:GetObjectVersion" if version else "s3:GetObject", f"{bucket_arn}/{key}", owner, context)
+    reads = call.operation in ("GetObject", "HeadObject", "GetObjectAttributes")
+    if reads and not estate.object_exists(bucket, key, version):
+        # Who may not list the bucket is not told that there is no such object: 403 and not 404.
+        # Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+        yield Need("s3:ListBucket", bucket_arn, owner, context)
+    source = _copy_source(call)
+    if source:
+        yield from _source_needs(source, call, estate, context)
+    yield from _key_needs(call, estate, bucket, key, version)
+
+
+def _source_needs(source: tuple[str, str, str | None], call: Call, estate: Estate, context: Keys) -> Iterator[Need]:
+    bucket, key, version = source
+    action = "s3:GetObjectVersion" if version else "s3:GetObject"
+    yield Need(action, f"arn:aws:s3:::{bucket}/{key}", estate.bucket_owner(bucket), context)
+    used = estate.object_key(bucket, key, version)
+    if used:
+        yield _key_need("Decrypt", used, call, estate, bucket, key)
+
+
+def _key_needs(call: Call, estate: Estate, bucket: str, key: str, version: str | None) -> Iterator[Need]:
+    """S3 uses a customer's key in the caller's name."""
+    stored = estate.object_key(bucket, key, version)
+    # A HEAD decrypts nothing but the checksum, and that only on request.
+    checksum = call.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED"
+    if stored and (call.operation == "GetObject" or (call.operation == "HeadObject" and checksum)):
+        yield _key_need("Decrypt", stored, call, estate, bucket, key)
+    if call.operation in BEGINS | GOES_ON:
+        new = _new_key(call, estate, bucket)
+        if new:
+            yield _key_need("GenerateDataKey", new, call, estate, bucket, key)
+            if call.operation in GOES_ON:
+                yield _key_need("Decrypt", new, call, estate, bucket, key)
+
+
+def _new_key(call: Call, estate: Estate, bucket: str) -> str | None:
+    algorithm = call.headers.get("x-amz-server-side-encryption")
+    if algorithm == "AES256":
+        return None
+    given = call.headers.get(KEY_HEADER)
+    return estate.key_arn(given, call.region) if given else estate.bucket_key(bucket)
+
+
+def _key_need(operation: str, key_arn: str, call: Call, estate: Estate, bucket: str, name: str) -> Need:
+    about = f"arn:aws:s3:::{bucket}" if estate.uses_bucket_key(bucket) else f"arn:aws:s3:::{bucket}/{name}"
+    owner = key_arn.split(":")[4]
+    context: Keys = {
+        "kms:ViaService": f"s3.{call.region}.amazonaws.com",
+        "kms:CallerAccount": estate.account,
+        "kms:EncryptionContextKeys": ["aws:s3:arn"],
+        "kms:EncryptionContext:aws:s3:arn": about,
+        "aws:ViaAWSService": "true",
+    }
+    return Need(f"kms:{operation}", key_arn, owner, context)
+
+
+def _context(call: Call, estate: Estate) -> Keys:
+    query = _query(call)
+    context: Keys = {
+        "s3:authType": "REST-QUERY-STRING" if "X-Amz-Signature" in query else "REST-HEADER",
+        "s3:signatureversion": "AWS4-HMAC-SHA256",
+    }
+    context |= {key: query[name] for name, key in QUERY_KEYS.items() if name in query}
+    context |= {f"s3:{name}": call.headers[name] for name in HEADER_KEYS if name in call.headers}
+    if KEY_HEADER in call.headers:  # S3 compares the key's ARN, however the request names the key.
+        context[f"s3:{KEY_HEADER}"] = estate.key_arn(call.headers[KEY_HEADER], call.region)
+    return context
+
+
+def _query(call: Call) -> dict[str, str]:
+    return dict(parse_qsl(call.query, keep_blank_values=True))
+
+
+def _copy_source(call: Call) -> tuple[str, str, str | None] | None:
+    given = call.headers.get("x-amz-copy-source")
+    if not given:
+        return None
+    path, _, query = given.partition("?")
+    bucket, _, key = unquote(path).lstrip("/").partition("/")
+    return bucket, key, dict(parse_qsl(query)).get("versionId")
+
+
+def _listed_objects(body: bytes) -> Iterator[tuple[str, bool]]:
+    """Key and whether a version is named, of each object in a DeleteObjects body."""
+    for found in re.findall(r"<Object>(.*?)</Object>", body.decode(errors="replace"), re.DOTALL):
+        name = re.search(r"<Key>(.*?)</Key>", found, re.DOTALL)
+        if name:
+            yield html.unescape(name[1]), "<VersionId>" in found

@@ -1,0 +1,166 @@
+"""A policy document, read once: its statements, and what part of a request each one matches."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Self
+
+from localaws.iam.conditions import Condition, ConditionError
+from localaws.iam.matching import arn_like, expand, like
+from localaws.iam.request import Principal, Request
+
+
+class PolicyError(ValueError):
+    """A document that is no policy, or has an element that this evaluator refuses to guess at."""
+
+
+class Naming(IntEnum):
+    """How closely a resource policy names the caller; a closer naming overrides what a looser one leaves open."""
+
+    NOBODY = 0
+    ACCOUNT = 1
+    """The account as a whole, which decides by its own identity policies."""
+    ROLE = 2
+    """The role behind the session."""
+    CALLER = 3
+    """The user, the session or the service itself, or everybody."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement. None stands for an element that is not there."""
+
+    sid: str
+    allows: bool
+    actions: tuple[str, ...] | None
+    not_actions: tuple[str, ...] | None
+    resources: tuple[str, ...] | None
+    not_resources: tuple[str, ...] | None
+    principals: Mapping[str, tuple[str, ...]] | None
+    conditions: tuple[Condition, ...]
+    variables: bool
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any], *, number: int, variables: bool) -> Self:
+        """Reads one. A statement without a Sid is called by its number, from 1.
+
+        Raises:
+            PolicyError: it has no effect or no action, a NotPrincipal, or an unknown condition operator.
+        """
+        sid = str(given.get("Sid") or f"#{number}")
+        if given.get("Effect") not in ("Allow", "Deny"):
+            raise PolicyError(f"Statement {sid}: Effect must be Allow or Deny.")
+        if "NotPrincipal" in given:
+            raise PolicyError(f"Statement {sid}: write a condition on aws:PrincipalArn instead of NotPrincipal.")
+        if ("Action" in given) is ("NotAction" in given):
+            raise PolicyError(f"Statement {sid}: there must be either Action or NotAction.")
+        try:
+            conditions = tuple(
+                Condition.parse(operator, key, values)
+                for operator, keys in given.get("Condition", {}).items()
+                for key, values in keys.items()
+            )
+        except ConditionError as error:
+            raise PolicyError(f"Statement {sid}: {error}") from None
+        return cls(
+            sid=sid,
+            allows=given["Effect"] == "Allow",
+            actions=_listed(given.get("Action")),
+            not_actions=_listed(given.get("NotAction")),
+            resources=_listed(given.get("Resource")),
+            not_resources=_listed(given.get("NotResource")),
+            principals=_principals(given.get("Principal")),
+            conditions=conditions,
+            variables=variables,
+        )
+
+    def applies(self, request: Request) -> bool:
+        """Whether action, resource and conditions match; the principal is asked for apart."""
+        return (
+            self._matches_action(request.action)
+            and self._matches_resource(request)
+            and all(condition.holds(request.keys, variables=self.variables) for condition in self.conditions)
+        )
+
+    def names(self, principal: Principal) -> Naming:
+        """How closely the Principal element names the caller."""
+        closest = Naming.NOBODY
+        for kind, given in (self.principals or {}).items():
+            for name in given:
+                closest = max(closest, _naming(kind, name, principal))
+        return closest
+
+    def _matches_action(self, action: str) -> bool:
+        folded = action.lower()
+        if self.actions is not None:
+            return any(like(pattern.lower(), folded) for pattern in self.actions)
+        return not any(like(pattern.lower(), folded) for pattern in self.not_actions or ())
+
+    def _matches_resource(self, request: Request) -> bool:
+        if self.resources is None and self.not_resources is None:
+            return True  # A role's trust policy: it stands on the one resource that it is about.
+        patterns = self.resources if self.resources is not None else self.not_resources or ()
+        expanded = [expand(pattern, request.keys) if self.variables else pattern for pattern in patterns]
+        matched = any(pattern is not None and arn_like(pattern, request.resource) for pattern in expanded)
+        return matched if self.resources is not None else not matched
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A named policy."""
+
+    name: str
+    statements: tuple[Statement, ...]
+
+    @classmethod
+    def parse(cls, name: str, document: str | Mapping[str, Any]) -> Self:
+        """Reads a document, as JSON or already parsed.
+
+        Raises:
+            PolicyError: with the policy's name in front.
+        """
+        try:
+            given = json.loads(document) if isinstance(document, str) else document
+            statements = given["Statement"]
+            listed = statements if isinstance(statements, list) else [statements]
+            variables = given.get("Version") == "2012-10-17"
+            return cls(
+                name,
+                tuple(
+                    Statement.parse(statement, number=number, variables=variables)
+                    for number, statement in enumerate(listed, start=1)
+                ),
+            )
+        except PolicyError as error:
+            raise PolicyError(f"{name}: {error}") from None
+        except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
+            raise PolicyError(f"{name} is no policy document.") from None
+
+
+def _listed(given: Any) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    return tuple(given) if isinstance(given, list) else (given,)
+
+
+def _principals(given: Any) -> dict[str, tuple[str, ...]] | None:
+    if given is None:
+        return None
+    if given == "*":
+        return {"AWS": ("*",)}
+    return {kind: _listed(names) or () for kind, names in given.items()}
+
+
+def _naming(kind: str, name: str, principal: Principal) -> Naming:
+    if kind == "Service":
+        return Naming.CALLER if name == principal.arn else Naming.NOBODY
+    if kind != "AWS":
+        return Naming.NOBODY
+    if name in ("*", principal.arn):
+        return Naming.CALLER
+    if principal.is_service:
+        return Naming.NOBODY
+    if name == principal.account or name.split(":")[4:] == [principal.account, "root"]:
+        return Naming.ACCOUNT
+    return Naming.ROLE if name == principal.entity else Naming.NOBODY

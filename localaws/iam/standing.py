@@ -1,0 +1,149 @@
+"""What stands in moto: the principals' and the resources' policies, and what a call may meet."""
+
+from functools import lru_cache
+from typing import Any
+
+from localaws.iam.evaluate import Policies
+from localaws.iam.needs import Need
+from localaws.iam.policy import Policy
+from localaws.iam.request import Principal
+
+S3_ARN = "arn:aws:s3:::"
+
+
+class Standing:
+    """A view of moto's memory: it holds nothing itself, so a policy counts from the call after it was put."""
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+
+    def principal(self, arn: str) -> Principal:
+        """A caller by the ARN that its signature stands for."""
+        principal = Principal(arn)
+        if not principal.is_session:
+            return principal
+        role = self._role(principal.entity.rsplit("/", 1)[-1])
+        return Principal(arn, role.arn) if role else principal
+
+    def policies(self, principal: Principal, need: Need) -> Policies:
+        """Everything that has a say.
+
+        Raises:
+            PolicyError: a policy that moto took and AWS would not.
+        """
+        resource = self._resource_policy(need)
+        decides = need.action.startswith("sts:AssumeRole") or need.resource.split(":", 5)[-1].startswith("key/")
+        if principal.account != self.account:
+            return Policies(resource=resource, resource_decides=decides)
+        kind, _, name = principal.entity.split(":", 5)[-1].partition("/")
+        name = name.rsplit("/", 1)[-1]
+        holders: list[Any] = []
+        boundary = None
+        if kind == "role":
+            role = self._role(name)
+            holders = [role] if role else []
+            boundary = self._managed(role.permissions_boundary_arn) if role else None
+        elif kind == "user" and name in self._iam.users:
+            holders = [self._iam.users[name], *self._iam.get_groups_for_user(name)]
+        identity = tuple(policy for holder in holders for policy in _held(holder))
+        return Policies(identity, boundary, resource, resource_decides=decides)
+
+    def bucket_owner(self, bucket: str) -> str:
+        """See `Estate`."""
+        from moto.s3.models import s3_backends
+
+        for account, backends in s3_backends.items():
+            if bucket in backends["aws"].buckets:
+                return str(account)
+        return self.account
+
+    def bucket_key(self, bucket: str) -> str | None:
+        """See `Estate`."""
+        default = self._encryption(bucket).get("ApplyServerSideEncryptionByDefault", {})
+        given = default.get("KMSMasterKeyID")
+        region = getattr(self._bucket(bucket), "region_name", "")
+        return self.key_arn(given, region) if given else None
+
+    def uses_bucket_key(self, bucket: str) -> bool:
+        """See `Estate`."""
+        return str(self._encryption(bucket).get("BucketKeyEnabled", "")).lower() == "true"
+
+    def object_exists(self, bucket: str, key: str, version: str | None) -> bool:
+        """See `Estate`."""
+        return self._object(bucket, key, version) is not None
+
+    def object_key(self, bucket: str, key: str, version: str | None) -> str | None:
+        """See `Estate`."""
+        found = self._object(bucket, key, version)
+        given = getattr(found, "kms_key_id", None)
+        region = getattr(self._bucket(bucket), "region_name", "")
+        return self.key_arn(given, region) if given else None
+
+    def key_arn(self, given: str, region: str) -> str:
+        """See `Estate`."""
+        from moto.kms.models import kms_backends
+
+        if given.startswith("arn:") and ":alias/" not in given:
+            return given
+        name = given.split(":", 5)[-1]
+        keys = kms_backends[self.account][region]
+        name = keys.get_key_id_from_alias(name) or name if name.startswith("alias/") else name
+        return f"arn:aws:kms:{region}:{self.account}:key/{name}"
+
+    @property
+    def _iam(self) -> Any:
+        from moto.iam.models import iam_backends
+
+        return iam_backends[self.account]["aws"]
+
+    def _role(self, name: str) -> Any:
+        return next((role for role in list(self._iam.roles.values()) if role.name == name), None)
+
+    def _managed(self, arn: str | None) -> Policy | None:
+        policy = self._iam.managed_policies.get(arn) if arn else None
+        return parsed(policy.name, policy.document) if policy else None
+
+    def _bucket(self, name: str) -> Any:
+        from moto.s3.models import s3_backends
+
+        return s3_backends[self.bucket_owner(name)]["aws"].buckets.get(name)
+
+    def _encryption(self, bucket: str) -> dict[str, Any]:
+        found = getattr(self._bucket(bucket), "encryption", None)
+        rule: dict[str, Any] = (found or {}).get("Rule", {})
+        return rule
+
+    def _object(self, bucket: str, key: str, version: str | None) -> Any:
+        held = self._bucket(bucket)
+        versions = held.keys.getlist(key) if held and key in held.keys else []
+        if version:
+            return next((found for found in versions if found.version_id == version), None)
+        latest = versions[-1] if versions else None
+        return latest if hasattr(latest, "etag") else None  # A delete marker has none.
+
+    def _resource_policy(self, need: Need) -> Policy | None:
+        if need.resource.startswith(S3_ARN):
+            bucket = self._bucket(need.resource.removeprefix(S3_ARN).partition("/")[0])
+            return parsed("bucket policy", bucket.policy.decode()) if bucket and bucket.policy else None
+        service, region, account, rest = need.resource.split(":", 5)[2:] if need.resource != "*" else ("", "", "", "")
+        kind, _, name = rest.partition("/")
+        if service == "kms" and kind == "key":
+            from moto.kms.models import kms_backends
+
+            key = kms_backends[account][region].keys.get(name)
+            return parsed("key policy", key.policy) if key else None
+        if service == "iam" and kind == "role" and need.action.startswith("sts:AssumeRole"):
+            role = self._role(name.rsplit("/", 1)[-1])
+            return parsed("trust policy", role.assume_role_policy_document) if role else None
+        return None
+
+
+@lru_cache(maxsize=256)
+def parsed(name: str, document: str) -> Policy:
+    """A policy's documents change seldom and are asked for at every call."""
+    return Policy.parse(name, document)
+
+
+def _held(holder: Any) -> list[Policy]:
+    inline = [parsed(name, document) for name, document in list(holder.policies.items())]
+    return inline + [parsed(policy.name, policy.document) for policy in list(holder.managed_policies.values())]
