@@ -74,17 +74,17 @@ def deploy_model(
             _delete(console, clients, environment, name)
         else:
             image = image_uri or _default_image(environment, session)
-            found = _find(console, clients, environment, uri or "")
+            found = _find(console, clients, environment, session, uri or "")
             _deploy(console, clients, environment, found, (name, image, instance_type, instance_count))
 
 
-def _find(console: Console, clients: Clients, environment: Environment, uri: str) -> model.Model:
+def _find(console: Console, clients: Clients, environment: Environment, session: Session, uri: str) -> model.Model:
     if not model.is_tracked(uri):
         return model.find(uri, None)
     server.require_running(clients.sagemaker, environment)
     console.progress(f"finding {uri}")
     tracking.prepare(os.environ)
-    return model.find(uri, tracking.connect(environment))
+    return model.find(uri, tracking.connect(environment, session))
 
 
 def _deploy(

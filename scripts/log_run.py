@@ -11,10 +11,13 @@ import typer
 
 from scripts._console import Console, Debug, Env, Json, Local, make_app, open_environment, run
 from scripts.mlops import server, tracking
-from scripts.mlops.errors import InputError
+from scripts.mlops.errors import InputError, error_message
 from training.params import DATASETS, DEFAULTS, Dataset, Params, with_changes
 
 if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+
+    from scripts.mlops.environment import Environment
     from training.train import Training
 
 app = make_app()
@@ -64,9 +67,14 @@ def log_run(
 
         console.progress("loading MLflow and scikit-learn")
         tracking.prepare(os.environ)
-        client = tracking.connect(environment)
+        client = tracking.connect(environment, session)
+        from scripts.mlops import charts
         from training.record import record
         from training.train import train
+
+        def draw(done: Training, folder: Path) -> None:
+            truth = done.split.held_out[done.split.target].to_numpy()
+            charts.draw(done.fitted.task, truth, done.predictions, folder)
 
         console.progress(f"training on {dataset}")
         training = train(name, params)
@@ -77,7 +85,7 @@ def log_run(
             training,
             experiment_id=tracking.experiment_id(client, experiment or dataset),
             tags={**environment.tags, **tags},
-            draw=_draw,
+            draw=draw,
         )
         version = None
         if register:
@@ -86,7 +94,7 @@ def log_run(
                 client, name=register, model_uri=recorded.model_uri, run_id=recorded.run_id, alias=alias
             )
         seconds = time.monotonic() - began
-        link = server.ui_link(sagemaker, environment, f"/experiments/{recorded.experiment_id}/runs/{recorded.run_id}")
+        link = _link(console, sagemaker, environment, f"/experiments/{recorded.experiment_id}/runs/{recorded.run_id}")
         console.result(
             {
                 "run_id": recorded.run_id,
@@ -121,11 +129,13 @@ def _tags(texts: list[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def _draw(training: Training, folder: Path) -> None:
-    from scripts.mlops import charts
-
-    truth = training.split.held_out[training.split.target].to_numpy()
-    charts.draw(training.fitted.task, truth, training.predictions, folder)
+def _link(console: Console, sagemaker: SageMakerClient, environment: Environment, fragment: str) -> str | None:
+    """A link to the UI. Who may log but not open the UI gets none, and keeps the run."""
+    try:
+        return server.ui_link(sagemaker, environment, fragment)
+    except sagemaker.exceptions.ClientError as error:
+        console.progress(f"there is no UI link: {error_message(error)}")
+        return None
 
 
 if __name__ == "__main__":

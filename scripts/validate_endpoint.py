@@ -154,7 +154,7 @@ def _connect(console: Console, session: Session, environment: Environment) -> Ml
     server.require_running(session.client("sagemaker"), environment)
     console.progress("loading MLflow")
     tracking.prepare(os.environ)
-    return tracking.connect(environment)
+    return tracking.connect(environment, session)
 
 
 @contextmanager

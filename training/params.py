@@ -43,8 +43,8 @@ class Params:
 class ForestParams(Params):
     """Random forest on iris. The forest grows `trees_per_step` trees at a time and is scored after each."""
 
-    n_estimators: int = 100
-    trees_per_step: int = 10
+    n_estimators: int = 50
+    trees_per_step: int = 5
     max_depth: int = 5
     min_samples_leaf: int = 2
 

@@ -1,7 +1,8 @@
 """Write a finished training to MLflow: parameters, metrics, data sets, held-out rows and the model.
 
 It talks to the tracking URI that MLflow has at that moment and costs about a dozen requests however long the
-metrics' histories are: they travel in one batch, as the run's parameters and tags do.
+metrics' histories are: they travel in one batch, as the run's parameters and tags do. Import this module when
+the work starts: it brings in MLflow and what MLflow saves models with, which takes seconds.
 """
 
 from __future__ import annotations
@@ -11,14 +12,22 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+# MLflow imports git, skops and its scoring server by itself, but only when it first logs a model.
+import git  # noqa: F401
+import mlflow.pyfunc.scoring_server
+import mlflow.sklearn
+import mlflow.xgboost
+import skops.io  # noqa: F401 MLflow imports it when it first saves a model, which belongs here
+from mlflow.data import from_pandas
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.models import infer_signature
+
+import mlflow
 from training import models
-
-if TYPE_CHECKING:
-    from mlflow.entities import DatasetInput, Metric
-
-    from training.train import Training
+from training.train import Training
 
 MODEL_NAME = "model"
 EVALUATION = "evaluation"
@@ -29,7 +38,7 @@ TASK_TAG = "evaluation.task"
 # A log-batch request takes at most this many entities in all (MLflow REST API, "Request limits").
 _BATCH_LIMIT = 1000
 
-Draw = Callable[["Training", Path], None]
+Draw = Callable[[Training, Path], None]
 
 
 @dataclass(frozen=True)
@@ -56,13 +65,13 @@ def record(
     Raises:
         mlflow.exceptions.MlflowException: when the server refuses; the run is then marked as failed.
     """
-    import mlflow
-
     client = mlflow.MlflowClient()
     run_tags = {TARGET_TAG: training.split.target, TASK_TAG: training.fitted.task, **(tags or {})}
     with mlflow.start_run(experiment_id=experiment_id) as run:
         run_id = run.info.run_id
-        _log_batches(client, run_id, training, run_tags)
+        # The model comes first: MLflow asks for the history of every metric that the run has by then.
+        model = _log_model(training)
+        _log_batches(client, run_id, training, run_tags, model.model_id)
         client.log_inputs(run_id, list(_inputs(training)))
         with TemporaryDirectory() as folder:
             evaluation = Path(folder, EVALUATION)
@@ -71,16 +80,18 @@ def record(
             if draw:
                 draw(training, evaluation)
             client.log_artifacts(run_id, folder)
-        model = _log_model(training)
     return Recorded(run_id, run.info.experiment_id, model.model_id, model.model_uri)
 
 
-def _log_batches(client: Any, run_id: str, training: Training, tags: Mapping[str, str]) -> None:
-    from mlflow.entities import Param, RunTag
+def _params(training: Training) -> dict[str, str]:
+    return {"dataset": training.dataset, **training.params.as_strings()}
 
-    metrics = list(_metrics(training))
-    params = [Param("dataset", training.dataset)]
-    params += [Param(name, value) for name, value in training.params.as_strings().items()]
+
+def _log_batches(
+    client: mlflow.MlflowClient, run_id: str, training: Training, tags: Mapping[str, str], model_id: str
+) -> None:
+    metrics = list(_metrics(training, model_id))
+    params = [Param(name, value) for name, value in _params(training).items()]
     run_tags = [RunTag(name, value) for name, value in tags.items()]
     first = _BATCH_LIMIT - len(params) - len(run_tags)
     client.log_batch(run_id, metrics=metrics[:first], params=params, tags=run_tags)
@@ -88,26 +99,20 @@ def _log_batches(client: Any, run_id: str, training: Training, tags: Mapping[str
         client.log_batch(run_id, metrics=metrics[start : start + _BATCH_LIMIT])
 
 
-def _metrics(training: Training) -> Iterator[Metric]:
-    """Each metric's history, then the final scores that have none, at the history's last step."""
-    from mlflow.entities import Metric
-
+def _metrics(training: Training, model_id: str) -> Iterator[Metric]:
+    """Each metric's history, then the final scores that have none; those of the last step are the model's too."""
     now = int(time.time() * 1000)
     history = training.fitted.history
+    last = max(step for points in history.values() for step, _ in points)
     for name, points in history.items():
         for step, value in points:
-            yield Metric(name, value, now, step)
-    last = max(step for points in history.values() for step, _ in points)
+            yield Metric(name, value, now, step, model_id=model_id if step == last else None)
     for name, value in training.metrics.items():
         if name not in history:
-            yield Metric(name, value, now, last)
+            yield Metric(name, value, now, last, model_id=model_id)
 
 
 def _inputs(training: Training) -> Iterator[DatasetInput]:
-    from mlflow.data import from_pandas
-    from mlflow.data.code_dataset_source import CodeDatasetSource
-    from mlflow.entities import DatasetInput, InputTag
-
     split = training.split
     for context, rows in (("training", split.train), ("evaluation", split.held_out)):
         dataset = from_pandas(
@@ -120,14 +125,11 @@ def _inputs(training: Training) -> Iterator[DatasetInput]:
 
 
 def _log_model(training: Training) -> Any:
-    from mlflow.models import infer_signature
-
-    import mlflow
-
     fitted, split = training.fitted, training.split
     features = split.features(split.held_out)
     common = {
         "name": MODEL_NAME,
+        "params": _params(training),
         "signature": infer_signature(features, training.predictions),
         "input_example": features.head(3),
         "pip_requirements": models.requirements(fitted.flavor),

@@ -1,19 +1,21 @@
 """Charts of predictions against the truth, as PNG files.
 
-Drawn on figures of their own, without pyplot: no window system, no state that outlives a chart.
+Drawn on figures of their own, without pyplot: no window system, no state that outlives a chart. Import this module
+when the work starts: Matplotlib takes most of a second.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from sklearn.metrics import confusion_matrix
 
-    Values = np.ndarray[Any, Any]
+Values = np.ndarray[Any, Any]
 
 _BLUE, _ORANGE, _GREY = "#2a6fb0", "#d9772b", "#8a94a0"
 _DOTS_PER_INCH = 160
@@ -21,9 +23,6 @@ _DOTS_PER_INCH = 160
 
 def confusion(truth: Values, predicted: Values, path: Path) -> None:
     """Draw how often each true class (row) was predicted as each class (column)."""
-    import numpy as np
-    from sklearn.metrics import confusion_matrix
-
     labels = np.unique(np.concatenate([truth.astype(str), predicted.astype(str)]))
     counts = confusion_matrix(truth.astype(str), predicted.astype(str), labels=labels)
     side = min(max(3.6, 1.4 + 0.9 * len(labels)), 14.0)
@@ -50,8 +49,6 @@ def confusion(truth: Values, predicted: Values, path: Path) -> None:
 
 def residuals(truth: Values, predicted: Values, path: Path) -> None:
     """Draw predictions against the truth, and how large the errors are and in which direction."""
-    import numpy as np
-
     truth, predicted = truth.astype(float), predicted.astype(float)
     errors = predicted - truth
     figure, (left, right) = _figure(9.2, 4.2, 2)
@@ -87,9 +84,6 @@ def draw(task: str, truth: Values, predicted: Values, folder: Path) -> Path:
 
 
 def _figure(width: float, height: float, plots: int) -> tuple[Figure, list[Axes]]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, plots, squeeze=False)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from scripts.mlops.errors import InputError, PreconditionError
 
 if TYPE_CHECKING:
+    from boto3 import Session
+
     from mlflow import MlflowClient
     from scripts.mlops.environment import Environment
 
@@ -36,17 +38,21 @@ def prepare(environ: MutableMapping[str, str]) -> None:
         environ.setdefault(name, value)
 
 
-def connect(environment: Environment) -> MlflowClient:
+def connect(environment: Environment, session: Session) -> MlflowClient:
     """A client of the environment's server and registry, which is from now on this process's one.
 
     The sagemaker-mlflow plugin signs each request for the server that the *global* tracking URI names, whatever
     URI the client itself was made with: here is the one place that sets it, and a process has one environment.
+    Given a session, the plugin spares itself a new one for each request.
     """
+    import sagemaker_mlflow
+
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     mlflow.set_tracking_uri(environment.tracking_uri)
     mlflow.set_registry_uri(environment.tracking_uri)
+    sagemaker_mlflow.set_session(session)
     return mlflow.MlflowClient()
 
 

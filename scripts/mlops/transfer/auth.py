@@ -1,0 +1,74 @@
+"""Signs requests for Amazon's MLflow servers: per client, with credentials that renew themselves.
+
+The sagemaker-mlflow plugin signs with the ARN of the process's global tracking URI, so two servers in one process
+would get each other's headers. Here each client has a flow of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator
+from typing import Any
+
+import httpx
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+_REFUSED = frozenset({400, 401, 403})
+
+
+class SigV4(httpx.Auth):
+    """A signature by AWS Signature Version 4, with `header: arn` telling the front which server is meant.
+
+    Args:
+        credentials: gives botocore credentials; asked again when the server says that they have expired.
+    """
+
+    requires_request_body = True
+
+    def __init__(self, credentials: Callable[[], Any], region: str, service: str, header: str, arn: str) -> None:
+        self._provide = credentials
+        self._credentials = credentials()
+        self._region, self._service, self._header, self._arn = region, service, header, arn
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """httpx's hook: sign, and once more with fresh credentials if these have expired."""
+        self._sign(request)
+        response = yield request
+        if response.status_code in _REFUSED:
+            fresh = self._provide()
+            if _key(fresh) != _key(self._credentials):
+                self._credentials = fresh
+                self._sign(request)
+                yield request
+
+    def _sign(self, request: httpx.Request) -> None:
+        # What httpx sends of its own accord (accept, user-agent) stays unsigned: proxies may change it.
+        headers = {
+            "Host": request.url.netloc.decode(),
+            self._header: self._arn,
+            "X-Amz-Content-SHA256": hashlib.sha256(request.content).hexdigest(),
+        }
+        signed = AWSRequest(request.method, str(request.url), headers=headers, data=request.content)
+        SigV4Auth(self._credentials, self._service, self._region).add_auth(signed)
+        for name in ("Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-SHA256", self._header):
+            request.headers.pop(name, None)
+            if name in signed.headers:
+                request.headers[name] = signed.headers[name]
+
+
+class Bearer(httpx.Auth):
+    """A bearer token."""
+
+    def __init__(self, token: str) -> None:
+        self._header = f"Bearer {token}"
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """httpx's hook."""
+        request.headers["Authorization"] = self._header
+        yield request
+
+
+def _key(credentials: Any) -> tuple[str, str | None]:
+    frozen = credentials.get_frozen_credentials()
+    return frozen.access_key, frozen.token
