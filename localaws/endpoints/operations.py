@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores
 from moto.sagemaker.models import FakeEndpointConfig, sagemaker_backends
@@ -206,22 +205,16 @@ def _set(operation: str, method: Callable[[Any], Any]) -> None:
 
 def _answering(operation: str, answer: Answer) -> Callable[[Any], ActionResult]:
     def respond(self: Any) -> ActionResult:
-        try:
-            check("sagemaker", operation, json.loads(self.body or "{}"))
-            return ActionResult(answer(self.region, dict(self.params)))
-        except AwsError as error:
-            raise ServiceException(error.code, error.message) from None
+        check("sagemaker", operation, json.loads(self.body or "{}"))
+        return ActionResult(answer(self.region, dict(self.params)))
 
     return respond
 
 
 def _checking(operation: str, check_first: Check, moto: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
     def respond(self: Any) -> ActionResult:
-        try:
-            check("sagemaker", operation, json.loads(self.body or "{}"))
-            check_first(self.region, dict(self.params))
-        except AwsError as error:
-            raise ServiceException(error.code, error.message) from None
+        check("sagemaker", operation, json.loads(self.body or "{}"))
+        check_first(self.region, dict(self.params))
         return moto(self)
 
     return respond
