@@ -1,23 +1,20 @@
-"""The data plane: signed tracking calls, led to the server that their ARN header names."""
+"""The data plane's front: signed tracking calls, led to the server that their ARN header names."""
 
-import logging
-
-from localaws.application import Receive, Scope, Send, respond
+from localaws.application import Receive, Scope, Send
 from localaws.call import Call
+from localaws.errors import AwsError
 from localaws.identify import TRACKING_SERVER_HEADER
-from localaws.tracking.proxy import Proxy
-from localaws.tracking.server import TrackingServer
+from localaws.tracking.data_plane import DataPlane, not_serving, say
 from localaws.tracking.servers import TrackingServers
-
-log = logging.getLogger(__name__)
 
 
 class Gateway:
     """An ASGI application for calls whose signature is already checked."""
 
-    def __init__(self, servers: TrackingServers, proxy: Proxy) -> None:
+    def __init__(self, account: str, servers: TrackingServers, data_plane: DataPlane) -> None:
+        self._account = account
         self._servers = servers
-        self._proxy = proxy
+        self._data_plane = data_plane
 
     @staticmethod
     def takes(call: Call) -> bool:
@@ -25,23 +22,27 @@ class Gateway:
         return call.service == "sagemaker-mlflow"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """ASGI.
+
+        Raises:
+            AwsError: AccessDeniedException, the server is another account's.
+        """
         call: Call = scope["localaws.call"]
-        server = self._servers.by_arn(call.headers.get(TRACKING_SERVER_HEADER, ""))
-        if server is None:
+        arn = call.headers.get(TRACKING_SERVER_HEADER, "")
+        server = self._servers.by_arn(arn)
+        if server is None or server.region != call.region:
+            self._refuse_other_account(call, arn)
             # The answer of https://github.com/aws/CICD-for-SageMakerUnifiedStudio/pull/13
-            await _say(send, 404, "Tracking server could not be found")
+            await say(send, 404, "Tracking server could not be found")
         elif not server.serving:
-            await _say(send, 400, _not_serving(server))
+            # Undocumented. A 4xx, since MLflow's client repeats a call for minutes on a 5xx before it says why.
+            await say(send, 400, not_serving(server))
         else:
-            await self._proxy.forward(call, server.upstream, receive, send)
+            await self._data_plane.answer(server, call, receive, send)
 
-
-def _not_serving(server: TrackingServer) -> str:
-    if server.reason:
-        return f"Tracking server {server.name} is in status {server.status}: {server.reason}"
-    return f"Tracking server {server.name} is in status {server.status}"
-
-
-async def _say(send: Send, status: int, text: str) -> None:
-    await respond(send, status, {"content-type": "text/plain; charset=utf-8"}, text.encode())
+    def _refuse_other_account(self, call: Call, arn: str) -> None:
+        """IAM decides before anybody looks the server up, and nothing here gives rights in another account."""
+        parts = arn.split(":")
+        if len(parts) == 6 and parts[4] != self._account:
+            message = f"User: {call.principal} is not authorized to perform: {call.action} on resource: {arn}"
+            raise AwsError("AccessDeniedException", message, 403)

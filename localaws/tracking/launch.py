@@ -45,6 +45,7 @@ class Launcher:
         if not database.exists():
             server.folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(template, database)
+        server.credentials = self._principals.assume(server.role_arn, f"SageMaker-{server.name}"[:64])
         server.port = _free_port()
         # What `mlflow server` itself starts, for the same variables, after it has loaded all of MLflow once
         # more than needed: started directly, a server is up in a third of the time. One worker with threads takes a
@@ -75,7 +76,6 @@ class Launcher:
 
     def _env(self, server: TrackingServer, database: Path) -> dict[str, str]:
         store = f"sqlite:///{database}"
-        role = self._principals.assume(server.role_arn, f"SageMaker-{server.name}"[:64])
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LC_ALL": "C.UTF-8",
@@ -92,7 +92,7 @@ class Launcher:
             # The settings of the person who runs localaws are none of the server's.
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            **role.env(),
+            **server.credentials.env(),
         }
 
     def _wait(self, server: TrackingServer, child: Child) -> None:

@@ -3,7 +3,8 @@
 import base64
 import json
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from moto.core.exceptions import ServiceException
@@ -14,10 +15,13 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from localaws.constraints import check
 from localaws.errors import AwsError
+from localaws.principals import Principals
+from localaws.tracking.data_plane import not_serving
 from localaws.tracking.server import TrackingServer
 from localaws.tracking.servers import TrackingServers
+from localaws.tracking.sessions import LINK_SECONDS, SESSION_SECONDS, Sessions
+from localaws.tracking.ui import AUTH_PATH
 
-Answer = Callable[[str, dict[str, Any]], dict[str, Any]]
 PAGE = 10
 SORT_KEYS: dict[str, Callable[[TrackingServer], Any]] = {
     "Name": lambda server: server.name,
@@ -26,9 +30,20 @@ SORT_KEYS: dict[str, Callable[[TrackingServer], Any]] = {
 }
 
 
-def install(servers: TrackingServers) -> None:
+@dataclass(frozen=True)
+class Caller:
+    """Who calls, and to which region."""
+
+    region: str
+    principal: str
+
+
+Answer = Callable[[Caller, dict[str, Any]], dict[str, Any]]
+
+
+def install(servers: TrackingServers, sessions: Sessions, principals: Principals) -> None:
     """Gives moto's SageMaker the operations, and its tagging a look at tracking servers."""
-    operations = Operations(servers)
+    operations = Operations(servers, sessions)
     answers: dict[str, Answer] = {
         "CreateMlflowTrackingServer": operations.create,
         "DescribeMlflowTrackingServer": operations.describe,
@@ -37,17 +52,20 @@ def install(servers: TrackingServers) -> None:
         "DeleteMlflowTrackingServer": operations.delete,
         "StartMlflowTrackingServer": operations.start,
         "StopMlflowTrackingServer": operations.stop,
+        "CreatePresignedMlflowTrackingServerUrl": operations.presign,
     }
     for operation, answer in answers.items():
-        setattr(SageMakerResponse, camelcase_to_underscores(operation), _method(operation, answer))
+        setattr(SageMakerResponse, camelcase_to_underscores(operation), _method(operation, answer, principals))
     _install_tagging(servers)
 
 
-def _method(operation: str, answer: Answer) -> Callable[[Any], ActionResult]:
+def _method(operation: str, answer: Answer, principals: Principals) -> Callable[[Any], ActionResult]:
     def respond(self: Any) -> ActionResult:
         try:
             check("sagemaker", operation, json.loads(self.body or "{}"))
-            return ActionResult(answer(self.region, dict(self.params)))
+            key = principals.key(self.get_access_key())
+            caller = Caller(self.region, key.principal if key else "")
+            return ActionResult(answer(caller, dict(self.params)))
         except AwsError as error:
             raise ServiceException(error.code, error.message) from None
 
@@ -77,46 +95,57 @@ def _install_tagging(servers: TrackingServers) -> None:
 
 
 class Operations:
-    """Each takes the caller's region and the request, and gives the response, as botocore's model shapes them."""
+    """Each takes the caller and the request, and gives the response, as botocore's model shapes them."""
 
-    def __init__(self, servers: TrackingServers) -> None:
+    def __init__(self, servers: TrackingServers, sessions: Sessions) -> None:
         self._servers = servers
+        self._sessions = sessions
 
-    def create(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+    def create(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """CreateMlflowTrackingServer."""
-        return {"TrackingServerArn": self._servers.create(region, given).arn}
+        return {"TrackingServerArn": self._servers.create(caller.region, given).arn}
 
-    def describe(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+    def describe(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """DescribeMlflowTrackingServer."""
-        return self._named(region, given).description()
+        return self._named(caller, given).description()
 
-    def update(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+    def update(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """UpdateMlflowTrackingServer."""
-        server = self._named(region, given)
+        server = self._named(caller, given)
         self._servers.update(server, given)
         return {"TrackingServerArn": server.arn}
 
-    def delete(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+    def delete(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """DeleteMlflowTrackingServer."""
-        server = self._named(region, given)
+        server = self._named(caller, given)
         self._servers.delete(server)
         return {"TrackingServerArn": server.arn}
 
-    def start(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+    def start(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """StartMlflowTrackingServer."""
-        server = self._named(region, given)
+        server = self._named(caller, given)
         self._servers.start(server)
         return {"TrackingServerArn": server.arn}
 
-    def stop(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+    def stop(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """StopMlflowTrackingServer."""
-        server = self._named(region, given)
+        server = self._named(caller, given)
         self._servers.stop(server)
         return {"TrackingServerArn": server.arn}
 
-    def list(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+    def presign(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """CreatePresignedMlflowTrackingServerUrl."""
+        server = self._named(caller, given)
+        if not server.serving:
+            raise AwsError("ValidationException", f"{not_serving(server)}, its UI can't be opened.")
+        lifetime = timedelta(seconds=given.get("ExpiresInSeconds") or LINK_SECONDS)
+        session = timedelta(seconds=given.get("SessionExpirationDurationInSeconds") or SESSION_SECONDS)
+        token = self._sessions.link(server.arn, caller.principal, lifetime, session)
+        return {"AuthorizedUrl": f"{server.url}{AUTH_PATH}?authToken={token}"}
+
+    def list(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """ListMlflowTrackingServers: newest first by default."""
-        found = [server for server in self._servers.all() if server.region == region and _matches(server, given)]
+        found = [server for server in self._servers.all() if server.region == caller.region and _matches(server, given)]
         found.sort(
             key=SORT_KEYS[given.get("SortBy") or "CreationTime"],
             reverse=(given.get("SortOrder") or "Descending") == "Descending",
@@ -128,8 +157,8 @@ class Operations:
             page["NextToken"] = base64.b64encode(str(end).encode()).decode()
         return page
 
-    def _named(self, region: str, given: dict[str, Any]) -> TrackingServer:
-        return self._servers.get(region, given["TrackingServerName"])
+    def _named(self, caller: Caller, given: dict[str, Any]) -> TrackingServer:
+        return self._servers.get(caller.region, given["TrackingServerName"])
 
 
 def _matches(server: TrackingServer, given: dict[str, Any]) -> bool:

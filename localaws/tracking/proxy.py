@@ -8,6 +8,7 @@ from yarl import URL
 
 from localaws.application import Receive, Send, respond
 from localaws.call import Call
+from localaws.tracking.connections import Connections
 
 log = logging.getLogger(__name__)
 # RFC 9110, 7.6.1: these belong to one connection. The length is kept: it frames the same bytes on both sides.
@@ -19,29 +20,17 @@ ENDS_HERE = frozenset({"host", "authorization", "x-amz-security-token", "x-amz-c
 
 
 class Proxy:
-    """Keeps connections to the processes open. Made inside the event loop, closed with it."""
+    """Takes requests as ASGI brings them."""
 
-    def __init__(self) -> None:
-        self._session: aiohttp.ClientSession
-
-    async def open(self) -> None:
-        """Before the first request."""
-        # The process keeps an idle connection for 75 s: it shall be closed on this side first.
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-        self._session = aiohttp.ClientSession(
-            connector=connector, auto_decompress=False, timeout=aiohttp.ClientTimeout(total=None, sock_connect=10)
-        )
-
-    async def close(self) -> None:
-        """After the last."""
-        await self._session.close()
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
 
     async def forward(self, call: Call, upstream: str, receive: Receive, send: Send) -> None:
         """Sends the request to `upstream` and its answer to the client; 502 where the process does not answer."""
         query = f"?{call.query}" if call.query else ""
         started = False
         try:
-            async with self._session.request(
+            async with self._connections.session.request(
                 call.method,
                 URL(f"{upstream}{call.raw_path}{query}", encoded=True),
                 headers={n: v for n, v in call.headers.items() if n not in HOP_BY_HOP and n not in ENDS_HERE},

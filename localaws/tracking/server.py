@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from localaws.principals import Credentials
 from localaws.processes import Child
 from localaws.tracking.releases import Release
 
@@ -21,6 +22,7 @@ class TrackingServer:
     Attributes:
         host: the first label of the UI's host name.
         folder: holds the server's database; it outlives a stop and goes at a delete.
+        credentials: those of its role, which its present process and what goes on beside it sign with.
         reason: why the last transition failed; AWS's API has no member for it, localaws's health shows it.
     """
 
@@ -45,6 +47,7 @@ class TrackingServer:
     reason: str = ""
     child: Child | None = None
     port: int = 0
+    credentials: Credentials = field(default=Credentials("", ""), repr=False)
 
     @property
     def arn(self) -> str:

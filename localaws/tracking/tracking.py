@@ -3,16 +3,26 @@
 from typing import Any
 
 from localaws.application import Route
+from localaws.calls import CallLog
 from localaws.faults import Faults
 from localaws.principals import Principals
 from localaws.processes import Processes
 from localaws.settings import Settings
+from localaws.tracking import model_packages
+from localaws.tracking.connections import Connections
+from localaws.tracking.data_plane import DataPlane
 from localaws.tracking.gateway import Gateway
 from localaws.tracking.launch import Launcher
+from localaws.tracking.mlflow_api import MlflowApi
 from localaws.tracking.operations import install
+from localaws.tracking.presigned_upload import PresignedUpload
 from localaws.tracking.proxy import Proxy
+from localaws.tracking.registration import Registration
 from localaws.tracking.releases import Releases
+from localaws.tracking.role import RoleClients
 from localaws.tracking.servers import TrackingServers
+from localaws.tracking.sessions import Sessions
+from localaws.tracking.ui import Ui
 from localaws.venvs import Venvs
 
 
@@ -20,13 +30,26 @@ class Tracking:
     """What World needs of this package."""
 
     def __init__(
-        self, settings: Settings, principals: Principals, processes: Processes, venvs: Venvs, faults: Faults
+        self,
+        settings: Settings,
+        principals: Principals,
+        processes: Processes,
+        venvs: Venvs,
+        calls: CallLog,
+        faults: Faults,
     ) -> None:
-        self._proxy = Proxy()
+        self._connections = Connections()
+        mlflow, clients = MlflowApi(self._connections), RoleClients(settings)
+        self._registration = Registration(mlflow, clients)
+        data_plane = DataPlane(Proxy(self._connections), self._registration, PresignedUpload(mlflow, clients))
         launcher = Launcher(settings, principals, processes, Releases(venvs, settings.cache / "servers"))
         self._servers = TrackingServers(settings, launcher, faults)
-        self.gateway = Route(Gateway.takes, Gateway(self._servers, self._proxy))
-        install(self._servers)
+        sessions = Sessions()
+        ui = Ui(self._servers, sessions, data_plane, calls)
+        self.ui = Route(ui.takes, ui)
+        self.gateway = Route(Gateway.takes, Gateway(settings.account, self._servers, data_plane))
+        install(self._servers, sessions, principals)
+        model_packages.install()
 
     def health(self) -> list[dict[str, Any]]:
         """Every server, with the reason of a failed state, which AWS's API has no member for."""
@@ -39,9 +62,10 @@ class Tracking:
 
     async def open(self) -> None:
         """Before the first request."""
-        await self._proxy.open()
+        await self._connections.open()
 
     async def close(self) -> None:
         """Nothing starts any more; whoever calls ends the processes next."""
         self._servers.close()
-        await self._proxy.close()
+        await self._registration.close()
+        await self._connections.close()

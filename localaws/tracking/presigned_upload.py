@@ -1,0 +1,73 @@
+"""A URL to put one artifact of a run to, signed as the server's role.
+
+So a client without rights on the bucket can log artifacts. AWS documents the client's side only, the request and the
+answer are those of https://github.com/aws/sagemaker-mlflow (sagemaker_mlflow/s3_presigned_artifact_repo.py) and of
+MLflow's own handler of the same path, which came after 3.0.
+"""
+
+import asyncio
+import json
+import posixpath
+from typing import Any
+from urllib.parse import urlsplit
+
+from localaws.call import Call
+from localaws.tracking.mlflow_api import MlflowApi, MlflowError
+from localaws.tracking.role import RoleClients
+from localaws.tracking.server import TrackingServer
+
+PATH = "/mlflow/artifacts/presigned-upload-url"
+DEFAULT_SECONDS = 900
+# A role's session lasts an hour at most where another role's session made it, and so does what it signs.
+MOST_SECONDS = 3600
+
+
+class PresignedUpload:
+    """Answers POST /api/2.0/mlflow/artifacts/presigned-upload-url."""
+
+    def __init__(self, mlflow: MlflowApi, clients: RoleClients) -> None:
+        self._mlflow = mlflow
+        self._clients = clients
+
+    async def answer(self, server: TrackingServer, call: Call) -> tuple[int, dict[str, Any]]:
+        """Status and content: {"presigned_url", "headers"}, or MLflow's kind of error."""
+        try:
+            run_id, path, seconds = _read(call.body or b"")
+            run = await self._mlflow.get(server, "runs/get", run_id=run_id)
+        except _InvalidError as error:
+            return 400, {"error_code": "INVALID_PARAMETER_VALUE", "message": str(error)}
+        except MlflowError as error:
+            return error.status, error.content
+        url = await asyncio.to_thread(self._sign, server, f"{run['run']['info']['artifact_uri']}/{path}", seconds)
+        return 200, {"presigned_url": url, "headers": {}}
+
+    def _sign(self, server: TrackingServer, uri: str, seconds: int) -> str:
+        place = urlsplit(uri)
+        s3 = self._clients.client(server, "s3")
+        url: str = s3.generate_presigned_url(
+            "put_object", Params={"Bucket": place.netloc, "Key": place.path.lstrip("/")}, ExpiresIn=seconds
+        )
+        return url
+
+
+class _InvalidError(Exception):
+    """What is wrong with the request."""
+
+
+def _read(body: bytes) -> tuple[str, str, int]:
+    try:
+        given = json.loads(body)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise _InvalidError("The request's body is no JSON object.")
+    run_id, path, seconds = given.get("run_id"), given.get("path"), given.get("expiration", DEFAULT_SECONDS)
+    if not (isinstance(run_id, str) and run_id):
+        raise _InvalidError("Missing value for required parameter 'run_id'.")
+    if not (isinstance(path, str) and path):
+        raise _InvalidError("Missing value for required parameter 'path'.")
+    if posixpath.normpath(path) != path or path.startswith(("/", "..")):
+        raise _InvalidError(f"Invalid path: {path}")
+    if not isinstance(seconds, int) or not 1 <= seconds <= MOST_SECONDS:
+        raise _InvalidError(f"Invalid value for parameter 'expiration': an integer from 1 to {MOST_SECONDS}.")
+    return run_id, path, seconds
