@@ -1,0 +1,96 @@
+"""Runs the entry point as a container would, without a container."""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from localaws.settings import REPOSITORY
+from tests.running import free_port
+
+ENTRY_POINT = REPOSITORY / "serving" / "serve"
+
+
+@dataclass
+class Serving:
+    """A running entry point."""
+
+    process: subprocess.Popen[str]
+    url: str
+    errors: list[str] = field(default_factory=list)
+
+    def ping(self) -> int | None:
+        """The status of /ping; None where nothing listens."""
+        try:
+            return httpx.get(f"{self.url}/ping", timeout=10).status_code
+        except httpx.ConnectError:
+            return None
+
+    def wait(self, seconds: float = 60) -> None:
+        """Returns when /ping answers 200."""
+        deadline = time.monotonic() + seconds
+        while self.ping() != 200:
+            assert self.process.poll() is None, "".join(self.errors)
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def invoke(self, body: str, content_type: str = "application/json") -> httpx.Response:
+        """POST /invocations."""
+        return httpx.post(f"{self.url}/invocations", content=body, headers={"content-type": content_type}, timeout=60)
+
+
+def command(interpreter: Path, model: Path, **variables: str) -> dict[str, object]:
+    """What a container is started with, as arguments of `subprocess`."""
+    return {
+        "args": [str(interpreter), str(ENTRY_POINT), "serve"],
+        "env": {
+            "PATH": os.environ["PATH"],
+            "SERVING_MODEL_DIR": str(model),
+            "SERVING_HOST": "127.0.0.1",
+            **variables,
+        },
+        "text": True,
+    }
+
+
+def run(interpreter: Path, model: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs an entry point that is going to end by itself."""
+    given = command(interpreter, model, **variables)
+    given["args"] = [*given["args"][:2], *(arguments or ["serve"])]  # type: ignore[index]
+    return subprocess.run(**given, capture_output=True, timeout=60, check=False)  # type: ignore[call-overload, no-any-return]
+
+
+@contextmanager
+def start(interpreter: Path, model: Path, **variables: str) -> Iterator[Serving]:
+    """Starts an entry point and does not wait for it; ends it afterwards."""
+    port = free_port()
+    given = command(interpreter, model, SAGEMAKER_BIND_TO_PORT=str(port), **variables)
+    process = subprocess.Popen(**given, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # type: ignore[call-overload]
+    serving = Serving(process, f"http://127.0.0.1:{port}")
+    reader = threading.Thread(target=lambda: serving.errors.extend(process.stderr))
+    reader.start()
+    try:
+        yield serving
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        reader.join()
+        process.stderr.close()
+
+
+@contextmanager
+def serve(interpreter: Path, model: Path, **variables: str) -> Iterator[Serving]:
+    """Starts an entry point and waits for /ping."""
+    with start(interpreter, model, **variables) as serving:
+        serving.wait()
+        yield serving

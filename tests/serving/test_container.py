@@ -1,0 +1,160 @@
+"""How a serving container starts, ends, and says why it cannot serve."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+import venv
+from pathlib import Path
+
+import httpx
+import pytest
+
+from localaws.venvs import Venvs
+from tests.running import settings_of
+from tests.serving.models import requirements, save_obedient
+from tests.serving.running import Serving, run, serve, start
+
+SLEEPING = '{"dataframe_records": [{"sleep": %s}]}'
+WHO = '{"dataframe_records": [{}]}'
+
+
+def _last_line(ended: subprocess.CompletedProcess[str]) -> str:
+    return ended.stderr.splitlines()[-1]
+
+
+def test_ping_answers_200_from_its_first_answer_on(interpreter: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    save_obedient(model, load="time.sleep(1)")
+    with start(interpreter, model) as serving:
+        seen = []
+        while 200 not in seen:
+            assert serving.process.poll() is None
+            seen.append(serving.ping())
+            time.sleep(0.02)
+    assert set(seen) == {None, 200}
+
+
+def test_ping_answers_at_once_while_a_prediction_is_under_way(interpreter: Path, obedient: Path) -> None:
+    with serve(interpreter, obedient) as serving:
+        slow = threading.Thread(target=serving.invoke, args=(SLEEPING % 1,))
+        slow.start()
+        began = time.monotonic()
+        assert serving.ping() == 200
+        assert time.monotonic() - began < 0.9
+        slow.join()
+
+
+def test_sigterm_lets_the_prediction_under_way_end_and_the_status_is_0(interpreter: Path, obedient: Path) -> None:
+    with serve(interpreter, obedient) as serving:
+        answers: list[httpx.Response] = []
+        slow = threading.Thread(target=lambda: answers.append(serving.invoke(SLEEPING % 1)))
+        slow.start()
+        time.sleep(0.3)
+        serving.process.send_signal(signal.SIGTERM)
+        slow.join()
+        assert serving.process.wait(5) == 0
+    assert answers[0].status_code == 200
+
+
+def test_sigterm_while_the_model_loads_ends_it(interpreter: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    save_obedient(model, load="print('loading', flush=True, file=__import__('sys').stderr); time.sleep(30)")
+    with start(interpreter, model) as serving:
+        while not any("loading" in line for line in serving.errors):
+            assert serving.process.poll() is None
+            time.sleep(0.05)
+        serving.process.send_signal(signal.SIGTERM)
+        assert serving.process.wait(5) == 0
+
+
+def test_two_workers_share_the_port_and_end_together(interpreter: Path, obedient: Path) -> None:
+    with serve(interpreter, obedient, SERVING_WORKERS="2") as serving:
+        workers: set[str] = set()
+        deadline = time.monotonic() + 20
+        while len(workers) < 2 and time.monotonic() < deadline:
+            workers.add(serving.invoke(WHO).json()["predictions"][0])
+        assert len(workers) == 2
+        os.kill(int(min(workers)), signal.SIGKILL)
+        assert serving.process.wait(10) != 0
+        assert serving.ping() is None
+
+
+def test_a_missing_model_is_named_in_the_last_line(interpreter: Path, tmp_path: Path) -> None:
+    ended = run(interpreter, tmp_path / "nowhere")
+    assert ended.returncode == 1
+    assert _last_line(ended) == (
+        f"serve: There is no MLflow model in {tmp_path}/nowhere: "
+        "ModelDataUrl must name a tar.gz with MLmodel at its top."
+    )
+
+
+def test_a_folder_that_was_packed_with_its_name_is_no_model(interpreter: Path, obedient: Path) -> None:
+    ended = run(interpreter, obedient.parent)
+    assert ended.returncode == 1
+    assert "There is no MLflow model in" in _last_line(ended)
+
+
+def test_a_missing_module_is_named_after_the_traceback(iris: Path, tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text(requirements("mlflow-skinny", "pandas"))
+    interpreter = Venvs(settings_of(Path("unused"), 1).cache / "venvs").python(file, "3.11")
+    ended = run(interpreter, iris)
+    assert ended.returncode == 1
+    assert "Traceback (most recent call last)" in ended.stderr
+    assert _last_line(ended) == (
+        "serve: The model needs the Python module 'sklearn', which its requirements.txt does not bring: "
+        "log the model again with pip_requirements that do."
+    )
+
+
+def test_an_environment_without_mlflow_is_told_so(obedient: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "bare", symlinks=True)
+    ended = run(tmp_path / "bare/bin/python", obedient)
+    assert ended.returncode == 1
+    assert "needs the Python module 'mlflow'" in _last_line(ended)
+
+
+def test_a_model_that_cannot_be_read_is_told_with_the_reason(interpreter: Path, iris: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(iris, broken)
+    (broken / "model.pkl").write_bytes(b"not a pickle")
+    ended = run(interpreter, broken)
+    assert ended.returncode == 1
+    assert _last_line(ended).startswith(f"serve: The model in {broken} cannot be loaded: UnpicklingError: ")
+
+
+def test_a_taken_port_is_named(interpreter: Path, obedient: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ended = run(interpreter, obedient, SAGEMAKER_BIND_TO_PORT=port)
+    assert ended.returncode == 1
+    assert _last_line(ended) == f"serve: Cannot listen on 127.0.0.1:{port}: Address already in use."
+
+
+@pytest.mark.parametrize("given", [{"SAGEMAKER_BIND_TO_PORT": "http"}, {"SERVING_WORKERS": "0"}])
+def test_a_variable_that_is_no_number_is_wrong_usage(interpreter: Path, obedient: Path, given: dict[str, str]) -> None:
+    ended = run(interpreter, obedient, **given)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"serve: {next(iter(given))}=")
+
+
+def test_another_argument_than_serve_is_wrong_usage(interpreter: Path, obedient: Path) -> None:
+    ended = run(interpreter, obedient, "train")
+    assert ended.returncode == 2
+    assert ended.stderr == "serve: Run it as `serve`, without train.\n"
+
+
+def test_connections_are_answered_without_waiting_for_a_delayed_acknowledgement(serving: Serving) -> None:
+    with httpx.Client() as client:
+        seconds = []
+        for _ in range(20):
+            began = time.perf_counter()
+            client.get(f"{serving.url}/version")
+            seconds.append(time.perf_counter() - began)
+    assert sorted(seconds)[10] < 0.03
