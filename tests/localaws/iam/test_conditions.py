@@ -1,0 +1,111 @@
+"""Conditions as AWS's condition operator reference has them."""
+
+from typing import Any
+
+import pytest
+
+from localaws.iam.conditions import Condition, ConditionError
+
+KEY = "aws:thing"
+
+
+def holds(operator: str, wanted: Any, given: str | list[str] | None, **context: str) -> bool:
+    keys = {name.replace("__", ":").lower(): (value,) for name, value in context.items()}
+    if given is not None:
+        keys[KEY] = (given,) if isinstance(given, str) else tuple(given)
+    return Condition.parse(operator, "aws:Thing", wanted).holds(keys, variables=True)
+
+
+@pytest.mark.parametrize(
+    ("operator", "wanted", "matching", "other"),
+    [
+        ("StringEquals", ["a", "b"], "b", "B"),
+        ("StringNotEquals", ["a", "b"], "c", "a"),
+        ("StringEqualsIgnoreCase", "Ab", "aB", "b"),
+        ("StringNotEqualsIgnoreCase", "Ab", "b", "AB"),
+        ("StringLike", "runs/*/?", "runs/1/2/3", "runs/1/"),
+        ("StringNotLike", "runs/*", "models/1", "runs/1"),
+        ("NumericEquals", "5", "5.0", "6"),
+        ("NumericNotEquals", 5, "6", "5"),
+        ("NumericLessThan", "1.2", "1.1", "1.2"),
+        ("NumericLessThanEquals", "1.2", "1.2", "1.3"),
+        ("NumericGreaterThan", "10", "11", "9"),
+        ("NumericGreaterThanEquals", "10", "10", "9"),
+        ("DateLessThan", "2026-01-01T00:00:00Z", "2025-12-31T23:59:59Z", "2026-01-01T00:00:00Z"),
+        ("DateGreaterThan", "1767225600", "2026-01-02", "2025-12-31"),
+        ("Bool", True, "true", "false"),
+        ("Bool", "false", "False", "true"),
+        ("BinaryEquals", "QmluYXJ5", "QmluYXJ5", "qmluYXJ5"),
+        ("IpAddress", "10.0.0.0/8", "10.1.2.3", "11.0.0.1"),
+        ("NotIpAddress", "10.0.0.0/8", "11.0.0.1", "10.1.2.3"),
+        ("ArnLike", "arn:aws:iam::*:role/a*", "arn:aws:iam::1:role/abc", "arn:aws:iam::1:user/abc"),
+        ("ArnEquals", "arn:aws:iam::1:role/*", "arn:aws:iam::1:role/x/y", "arn:aws:iam::2:role/x"),
+        ("ArnNotLike", "arn:aws:iam::1:*", "arn:aws:iam::2:role/x", "arn:aws:iam::1:role/x"),
+    ],
+)
+def test_an_operator_compares(operator: str, wanted: Any, matching: str, other: str) -> None:
+    assert holds(operator, wanted, matching)
+    assert not holds(operator, wanted, other)
+
+
+@pytest.mark.parametrize("operator", ["StringEquals", "Bool", "NumericLessThan", "ArnLike", "IpAddress"])
+def test_a_missing_key_fails_what_is_not_negated_unless_ifexists(operator: str) -> None:
+    assert not holds(operator, "1", None)
+    assert holds(f"{operator}IfExists", "1", None)
+
+
+@pytest.mark.parametrize("operator", ["StringNotEquals", "StringNotLike", "ArnNotLike", "NotIpAddress"])
+def test_a_missing_key_fulfils_what_is_negated(operator: str) -> None:
+    assert holds(operator, "1", None)
+
+
+def test_null_asks_whether_the_key_is_there() -> None:
+    assert holds("Null", "true", None)
+    assert not holds("Null", "true", "x")
+    assert holds("Null", "false", "x")
+    assert not holds("Null", "false", None)
+
+
+@pytest.mark.parametrize(
+    ("given", "every", "some"),
+    [
+        (["a", "b"], True, True),
+        (["a", "x"], False, True),
+        (["x"], False, False),
+        ([], True, False),
+        (None, True, False),
+    ],
+)
+def test_qualifiers_ask_for_all_or_any_of_many_values(given: list[str] | None, every: bool, some: bool) -> None:
+    assert holds("ForAllValues:StringEquals", ["a", "b"], given) is every
+    assert holds("ForAnyValue:StringEquals", ["a", "b"], given) is some
+
+
+def test_any_value_of_a_negated_operator_needs_one_that_matches_nothing() -> None:
+    assert holds("ForAnyValue:StringNotEquals", ["a", "b"], ["a", "c"])
+    assert not holds("ForAnyValue:StringNotEquals", ["a", "b"], ["a", "b"])
+    assert not holds("ForAnyValue:StringNotEquals", ["a", "b"], None)
+
+
+def test_a_variable_stands_for_the_callers_value_and_brings_no_wildcard() -> None:
+    assert holds("StringLike", "home/${aws:username}/*", "home/ann/x", aws__username="ann")
+    assert not holds("StringLike", "home/${aws:username}/*", "home/bob/x", aws__username="*")
+    assert holds("StringEquals", "home/${aws:username}", "home/*", aws__username="*")
+
+
+def test_an_unknown_variable_matches_nothing_but_its_default() -> None:
+    assert not holds("StringLike", "${aws:username}*", "anything")
+    assert holds("StringEquals", "${aws:username, 'nobody'}", "nobody")
+
+
+def test_an_escaped_wildcard_stands_for_itself() -> None:
+    assert holds("StringLike", "a${*}b", "a*b")
+    assert not holds("StringLike", "a${*}b", "axb")
+
+
+@pytest.mark.parametrize(
+    "operator", ["StringEqual", "NotBool", "StringEqualsIfexist", "ForSomeValues:StringEquals", ""]
+)
+def test_what_is_no_operator_is_refused(operator: str) -> None:
+    with pytest.raises(ConditionError, match="no condition operator"):
+        Condition.parse(operator, KEY, "x")

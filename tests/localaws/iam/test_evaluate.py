@@ -1,0 +1,209 @@
+"""The evaluation logic: who wins when policies of several kinds speak."""
+
+from typing import Any
+
+import pytest
+
+from localaws.iam.evaluate import BOUNDARY, IDENTITY, RESOURCE, Decision, Policies, evaluate
+from localaws.iam.policy import Policy, PolicyError
+from localaws.iam.request import Principal, Request
+
+US, THEM = "111111111111", "222222222222"
+ANN = f"arn:aws:iam::{US}:user/ann"
+ROLE = f"arn:aws:iam::{US}:role/job"
+SESSION = f"arn:aws:sts::{US}:assumed-role/job/now"
+OBJECT = "arn:aws:s3:::data/a/b.csv"
+
+
+def statement(effect: str = "Allow", action: Any = "s3:GetObject", resource: Any = "*", **more: Any) -> dict[str, Any]:
+    return {"Effect": effect, "Action": action, "Resource": resource, **more}
+
+
+def policy(*statements: dict[str, Any], version: str = "2012-10-17") -> Policy:
+    return Policy.parse("p", {"Version": version, "Statement": list(statements)})
+
+
+def asked(
+    policies: Policies,
+    *,
+    principal: str = ANN,
+    action: str = "s3:GetObject",
+    resource: str = OBJECT,
+    account: str = US,
+    **context: str,
+) -> Decision:
+    keys = {name.replace("__", ":"): value for name, value in context.items()}
+    return evaluate(Request(Principal(principal), action, resource, account, keys), policies)
+
+
+def of(*statements: dict[str, Any]) -> Policies:
+    return Policies(identity=(policy(*statements),))
+
+
+def test_nothing_is_allowed_that_no_policy_allows() -> None:
+    assert asked(Policies()) == Decision(False, kind=IDENTITY)
+
+
+@pytest.mark.parametrize(
+    ("given", "allowed"),
+    [
+        (statement(), True),
+        (statement(action="S3:getobject"), True),
+        (statement(action="s3:Get*"), True),
+        (statement(action="s3:Get?bject"), True),
+        (statement(action=["s3:PutObject", "*"]), True),
+        (statement(action="s3:PutObject"), False),
+        (statement(resource="arn:aws:s3:::data/*"), True),
+        (statement(resource="arn:aws:s3:::DATA/*"), False),
+        (statement(resource="arn:aws:s3:::data"), False),
+        (statement(resource="arn:*:::data/a/b.csv"), False),
+        ({"Effect": "Allow", "NotAction": "s3:Put*", "Resource": "*"}, True),
+        ({"Effect": "Allow", "NotAction": "s3:Get*", "Resource": "*"}, False),
+        ({"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::other/*"}, True),
+        ({"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::data/*"}, False),
+    ],
+)
+def test_action_and_resource_must_match(given: dict[str, Any], allowed: bool) -> None:
+    assert asked(of(given)).allowed is allowed
+
+
+def test_conditions_of_one_statement_must_all_hold() -> None:
+    both = {"StringEquals": {"aws:a": "1"}, "StringLike": {"aws:b": "2*", "aws:c": "3"}}
+    given = of(statement(Condition=both))
+    assert asked(given, aws__A="1", aws__B="22", aws__C="3").allowed
+    assert not asked(given, aws__A="1", aws__B="22").allowed
+
+
+def test_variables_count_in_resources_of_the_newer_version_only() -> None:
+    home = statement(resource="arn:aws:s3:::data/${aws:username}/*")
+    assert asked(of(home), aws__username="a").allowed
+    old = Policies(identity=(policy(home, version="2008-10-17"),))
+    assert not asked(old, aws__username="a").allowed
+
+
+@pytest.mark.parametrize("where", ["identity", "boundary", "resource"])
+def test_an_explicit_deny_wins_wherever_it_stands(where: str) -> None:
+    allow, deny = policy(statement()), policy(statement(), statement("Deny", Principal="*"))
+    decision = asked(
+        Policies(
+            identity=(allow, deny) if where == "identity" else (allow,),
+            boundary=deny if where == "boundary" else allow,
+            resource=deny if where == "resource" else None,
+        )
+    )
+    kinds = {"identity": IDENTITY, "boundary": BOUNDARY, "resource": RESOURCE}
+    assert (decision.allowed, decision.explicit, decision.kind) == (False, True, kinds[where])
+
+
+def test_a_boundary_limits_what_the_identity_policies_give() -> None:
+    wide, narrow = policy(statement(action="*")), policy(statement(action="logs:*"))
+    assert asked(Policies(identity=(wide,), boundary=narrow)) == Decision(False, kind=BOUNDARY)
+    assert asked(Policies(identity=(wide,), boundary=wide)).allowed
+    assert asked(Policies(identity=(), boundary=wide)) == Decision(False, kind=IDENTITY)
+
+
+@pytest.mark.parametrize(
+    ("principal", "named", "bounded", "allowed"),
+    [
+        (ANN, {"AWS": ANN}, True, True),
+        (ANN, "*", True, True),
+        (ANN, {"AWS": f"arn:aws:iam::{US}:root"}, False, False),
+        (ANN, {"AWS": US}, False, False),
+        (ANN, {"AWS": SESSION}, False, False),
+        (SESSION, {"AWS": SESSION}, True, True),
+        (SESSION, {"AWS": ROLE}, False, True),
+        (SESSION, {"AWS": ROLE}, True, False),
+        (SESSION, {"Service": "s3.amazonaws.com"}, False, False),
+    ],
+)
+def test_a_bucket_policy_of_the_same_account_gives_by_itself_to_whom_it_names(
+    principal: str, named: Any, bounded: bool, allowed: bool
+) -> None:
+    bucket = policy(statement(Principal=named))
+    boundary = policy(statement(action="logs:*")) if bounded else None
+    assert asked(Policies(resource=bucket, boundary=boundary), principal=principal).allowed is allowed
+
+
+def test_across_accounts_both_sides_must_allow() -> None:
+    own, theirs = policy(statement()), policy(statement(Principal={"AWS": US}))
+    assert asked(Policies(identity=(own,)), account=THEM) == Decision(False, kind=RESOURCE)
+    assert asked(Policies(resource=theirs), account=THEM) == Decision(False, kind=IDENTITY)
+    assert asked(Policies(identity=(own,), resource=theirs), account=THEM).allowed
+
+
+def test_a_key_is_reached_by_identity_policies_only_where_its_policy_names_the_account() -> None:
+    key = f"arn:aws:kms:us-east-1:{US}:key/1"
+    own = policy(statement(action="kms:*"))
+    delegates = policy(statement(action="kms:*", Principal={"AWS": f"arn:aws:iam::{US}:root"}))
+    closed = policy(statement(action="kms:*", Principal={"AWS": ROLE}))
+    request = {"action": "kms:Decrypt", "resource": key}
+    assert asked(Policies(identity=(own,), resource=delegates, resource_decides=True), **request).allowed
+    assert not asked(Policies(resource=delegates, resource_decides=True), **request).allowed
+    assert asked(Policies(identity=(own,), resource=closed, resource_decides=True), **request).kind == RESOURCE
+    assert asked(Policies(resource=closed, resource_decides=True), principal=SESSION, **request).allowed
+
+
+def test_a_service_is_let_in_by_the_resource_alone() -> None:
+    trust = Policy.parse(
+        "trust",
+        {
+            "Statement": {
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Principal": {"Service": "sagemaker.amazonaws.com"},
+                "Condition": {"StringEquals": {"aws:SourceAccount": US}},
+            }
+        },
+    )
+    request = {"principal": "sagemaker.amazonaws.com", "action": "sts:AssumeRole", "resource": ROLE}
+    policies = Policies(resource=trust, resource_decides=True)
+    assert asked(policies, **request, aws__SourceAccount=US).allowed
+    assert not asked(policies, **request, aws__SourceAccount=THEM).allowed
+    assert not asked(policies, **{**request, "principal": "ec2.amazonaws.com"}, aws__SourceAccount=US).allowed
+
+
+def test_a_decision_says_which_statements_made_it() -> None:
+    assert asked(of(statement(action="s3:Put*"), statement(Sid="Read"))).statements == ("p/Read",)
+    assert asked(of(statement(), statement("Deny"))).statements == ("p/#2",)
+
+
+@pytest.mark.parametrize(
+    ("policies", "ending"),
+    [
+        (Policies(), "because no identity-based policy allows the s3:GetObject action"),
+        (of(statement("Deny")), "with an explicit deny in an identity-based policy"),
+        (
+            Policies(resource=policy(statement("Deny", Principal="*"))),
+            "with an explicit deny in a resource-based policy",
+        ),
+        (
+            Policies(boundary=policy(statement(action="a:b"))),
+            "because no permissions boundary allows the s3:GetObject action",
+        ),
+    ],
+)
+def test_a_denial_is_worded_as_aws_words_it(policies: Policies, ending: str) -> None:
+    request = Request(Principal(ANN), "s3:GetObject", OBJECT, US)
+    start = f"User: {ANN} is not authorized to perform: s3:GetObject on resource: {OBJECT} "
+    assert evaluate(request, policies).message(request) == start + ending
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"Action": "*", "Resource": "*"}, "Effect must be"),
+        ({"Effect": "Allow", "Resource": "*"}, "either Action or NotAction"),
+        ({"Effect": "Allow", "Action": "*", "NotAction": "s3:*", "Resource": "*"}, "either Action or NotAction"),
+        (statement(NotPrincipal="*"), "aws:PrincipalArn"),
+        (statement(Condition={"StringIs": {"a": "b"}}), "StringIs is no condition operator"),
+    ],
+)
+def test_a_statement_that_cannot_be_judged_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(PolicyError, match=f"^p: Statement #1: .*{message}"):
+        policy(given)
+
+
+@pytest.mark.parametrize("document", ["", "[]", "{}", '{"Statement": "x"}'])
+def test_what_is_no_policy_document_is_refused(document: str) -> None:
+    with pytest.raises(PolicyError, match="p is no policy document"):
+        Policy.parse("p", document)

@@ -1,0 +1,310 @@
+"""What each call needs, read off requests as boto3 sends them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from localaws.iam.needs import Need, needs_of
+from tests.localaws.iam.capture import captured
+from tests.localaws.iam.reference import knows
+
+US = "123456789012"
+KEY = f"arn:aws:kms:us-east-1:{US}:key/k"
+SM = f"arn:aws:sagemaker:us-east-1:{US}"
+ROLE = f"arn:aws:iam::{US}:role/job"
+FILE = {"Bucket": "data", "Key": "a/b"}
+TAGS = [{"Key": "project", "Value": "mlflow"}]
+TRUST = '{"Version": "2012-10-17", "Statement": []}'
+
+
+@dataclass
+class Fake:
+    """An estate of one bucket."""
+
+    account: str = US
+    default_key: str | None = None
+    object_under: str | None = None
+    bucket_keys: bool = False
+    objects: set[str] = field(default_factory=lambda: {"a/b"})
+
+    def bucket_owner(self, bucket: str) -> str:
+        return "999999999999" if bucket == "theirs" else US
+
+    def bucket_key(self, *_: object) -> str | None:
+        return self.default_key
+
+    def uses_bucket_key(self, *_: object) -> bool:
+        return self.bucket_keys
+
+    def object_exists(self, _bucket: str, key: str, *_: object) -> bool:
+        return key in self.objects
+
+    def object_key(self, _bucket: str, key: str, *_: object) -> str | None:
+        return self.object_under if key in self.objects else None
+
+    def key_arn(self, given: str, region: str) -> str:
+        return given if given.startswith("arn:") else f"arn:aws:kms:{region}:{US}:key/{given}"
+
+
+def needs(service: str, operation: str, estate: Fake | None = None, **parameters: Any) -> list[Need]:
+    return needs_of(captured(service, operation, **parameters), estate or Fake())
+
+
+def pairs(found: list[Need]) -> list[tuple[str, str]]:
+    return [(need.action, need.resource) for need in found]
+
+
+S3 = "arn:aws:s3:::data"
+CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
+    ("s3", "list_buckets", {}, [("s3:ListAllMyBuckets", "*")]),
+    ("s3", "create_bucket", {"Bucket": "data"}, [("s3:CreateBucket", S3)]),
+    ("s3", "head_bucket", {"Bucket": "data"}, [("s3:ListBucket", S3)]),
+    ("s3", "list_objects_v2", {"Bucket": "data"}, [("s3:ListBucket", S3)]),
+    ("s3", "list_object_versions", {"Bucket": "data"}, [("s3:ListBucketVersions", S3)]),
+    ("s3", "list_multipart_uploads", {"Bucket": "data"}, [("s3:ListBucketMultipartUploads", S3)]),
+    ("s3", "get_bucket_location", {"Bucket": "data"}, [("s3:GetBucketLocation", S3)]),
+    ("s3", "get_bucket_encryption", {"Bucket": "data"}, [("s3:GetEncryptionConfiguration", S3)]),
+    ("s3", "get_public_access_block", {"Bucket": "data"}, [("s3:GetBucketPublicAccessBlock", S3)]),
+    ("s3", "get_bucket_policy", {"Bucket": "data"}, [("s3:GetBucketPolicy", S3)]),
+    ("s3", "get_object", FILE, [("s3:GetObject", f"{S3}/a/b")]),
+    ("s3", "get_object", FILE | {"VersionId": "v"}, [("s3:GetObjectVersion", f"{S3}/a/b")]),
+    ("s3", "head_object", FILE, [("s3:GetObject", f"{S3}/a/b")]),
+    ("s3", "get_object", FILE | {"Key": "no"}, [("s3:GetObject", f"{S3}/no"), ("s3:ListBucket", S3)]),
+    ("s3", "put_object", FILE, [("s3:PutObject", f"{S3}/a/b")]),
+    (
+        "s3",
+        "put_object",
+        FILE | {"Tagging": "a=b", "ACL": "private"},
+        [("s3:PutObject", f"{S3}/a/b"), ("s3:PutObjectAcl", f"{S3}/a/b"), ("s3:PutObjectTagging", f"{S3}/a/b")],
+    ),
+    (
+        "s3",
+        "copy_object",
+        {"Bucket": "data", "Key": "c", "CopySource": "other/x y?versionId=1"},
+        [("s3:PutObject", f"{S3}/c"), ("s3:GetObjectVersion", "arn:aws:s3:::other/x y")],
+    ),
+    ("s3", "create_multipart_upload", FILE, [("s3:PutObject", f"{S3}/a/b")]),
+    ("s3", "upload_part", FILE | {"UploadId": "u", "PartNumber": 1}, [("s3:PutObject", f"{S3}/a/b")]),
+    ("s3", "complete_multipart_upload", FILE | {"UploadId": "u"}, [("s3:PutObject", f"{S3}/a/b")]),
+    ("s3", "abort_multipart_upload", FILE | {"UploadId": "u"}, [("s3:AbortMultipartUpload", f"{S3}/a/b")]),
+    ("s3", "list_parts", FILE | {"UploadId": "u"}, [("s3:ListMultipartUploadParts", f"{S3}/a/b")]),
+    ("s3", "delete_object", FILE, [("s3:DeleteObject", f"{S3}/a/b")]),
+    ("s3", "delete_object", FILE | {"VersionId": "v"}, [("s3:DeleteObjectVersion", f"{S3}/a/b")]),
+    (
+        "s3",
+        "delete_objects",
+        {"Bucket": "data", "Delete": {"Objects": [{"Key": "a&b"}, {"Key": "c", "VersionId": "v"}]}},
+        [("s3:DeleteObject", f"{S3}/a&b"), ("s3:DeleteObjectVersion", f"{S3}/c")],
+    ),
+    ("sts", "get_caller_identity", {}, []),
+    (
+        "sts",
+        "assume_role",
+        {"RoleArn": ROLE, "RoleSessionName": "now"},
+        [("sts:AssumeRole", ROLE)],
+    ),
+    ("iam", "get_role", {"RoleName": "job"}, [("iam:GetRole", ROLE)]),
+    (
+        "iam",
+        "create_role",
+        {"RoleName": "job", "AssumeRolePolicyDocument": TRUST, "Tags": TAGS},
+        [("iam:CreateRole", ROLE), ("iam:TagRole", ROLE)],
+    ),
+    (
+        "iam",
+        "attach_role_policy",
+        {"RoleName": "job", "PolicyArn": f"arn:aws:iam::{US}:policy/writer"},
+        [("iam:AttachRolePolicy", ROLE)],
+    ),
+    (
+        "iam",
+        "create_policy",
+        {"PolicyName": "writer", "PolicyDocument": TRUST},
+        [("iam:CreatePolicy", f"arn:aws:iam::{US}:policy/writer")],
+    ),
+    ("kms", "describe_key", {"KeyId": "k"}, [("kms:DescribeKey", KEY)]),
+    (
+        "kms",
+        "create_alias",
+        {"AliasName": "alias/a", "TargetKeyId": "k"},
+        [("kms:CreateAlias", KEY), ("kms:CreateAlias", f"arn:aws:kms:us-east-1:{US}:alias/a")],
+    ),
+    ("ecr", "get_authorization_token", {}, [("ecr:GetAuthorizationToken", "*")]),
+    (
+        "ecr",
+        "batch_get_image",
+        {"repositoryName": "serving", "imageIds": [{"imageTag": "1"}]},
+        [("ecr:BatchGetImage", f"arn:aws:ecr:us-east-1:{US}:repository/serving")],
+    ),
+    (
+        "logs",
+        "put_log_events",
+        {"logGroupName": "/aws/x", "logStreamName": "v/i", "logEvents": [{"timestamp": 1, "message": "m"}]},
+        [("logs:PutLogEvents", f"arn:aws:logs:us-east-1:{US}:log-group:/aws/x:log-stream:v/i")],
+    ),
+    (
+        "logs",
+        "describe_log_streams",
+        {"logGroupName": "/aws/x"},
+        [("logs:DescribeLogStreams", f"arn:aws:logs:us-east-1:{US}:log-group:/aws/x:log-stream:")],
+    ),
+    (
+        "ssm",
+        "get_parameters",
+        {"Names": ["/mlflow/a", "/mlflow/b"]},
+        [("ssm:GetParameters", f"arn:aws:ssm:us-east-1:{US}:parameter/mlflow/{name}") for name in "ab"],
+    ),
+    ("sagemaker", "list_models", {}, [("sagemaker:ListModels", "*")]),
+    ("sagemaker", "describe_endpoint", {"EndpointName": "e"}, [("sagemaker:DescribeEndpoint", f"{SM}:endpoint/e")]),
+    (
+        "sagemaker",
+        "create_endpoint",
+        {"EndpointName": "e", "EndpointConfigName": "c", "Tags": TAGS},
+        [
+            ("sagemaker:CreateEndpoint", f"{SM}:endpoint/e"),
+            ("sagemaker:CreateEndpoint", f"{SM}:endpoint-config/c"),
+            ("sagemaker:AddTags", f"{SM}:endpoint/e"),
+        ],
+    ),
+    (
+        "sagemaker",
+        "create_model",
+        {"ModelName": "m", "ExecutionRoleArn": ROLE},
+        [("sagemaker:CreateModel", f"{SM}:model/m"), ("iam:PassRole", ROLE)],
+    ),
+    (
+        "sagemaker",
+        "create_mlflow_tracking_server",
+        {"TrackingServerName": "t", "ArtifactStoreUri": "s3://data", "RoleArn": ROLE},
+        [("sagemaker:CreateMlflowTrackingServer", f"{SM}:mlflow-tracking-server/t"), ("iam:PassRole", ROLE)],
+    ),
+    (
+        "sagemaker",
+        "create_presigned_mlflow_tracking_server_url",
+        {"TrackingServerName": "t"},
+        [("sagemaker:CreatePresignedMlflowTrackingServerUrl", f"{SM}:mlflow-tracking-server/t")],
+    ),
+    (
+        "sagemaker",
+        "create_model_package",
+        {"ModelPackageGroupName": "g"},
+        [
+            ("sagemaker:CreateModelPackage", f"{SM}:model-package/g/*"),
+            ("sagemaker:CreateModelPackage", f"{SM}:model-package-group/g"),
+        ],
+    ),
+    (
+        "sagemaker",
+        "add_tags",
+        {"ResourceArn": f"{SM}:model/m", "Tags": TAGS},
+        [("sagemaker:AddTags", f"{SM}:model/m")],
+    ),
+    (
+        "sagemaker-runtime",
+        "invoke_endpoint",
+        {"EndpointName": "e", "Body": b"{}"},
+        [("sagemaker:InvokeEndpoint", f"{SM}:endpoint/e")],
+    ),
+    (
+        "scheduler",
+        "create_schedule",
+        {
+            "Name": "night",
+            "ScheduleExpression": "rate(1 day)",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "Target": {"Arn": "arn:aws:scheduler:::aws-sdk:sagemaker:stopMlflowTrackingServer", "RoleArn": ROLE},
+        },
+        [
+            ("scheduler:CreateSchedule", f"arn:aws:scheduler:us-east-1:{US}:schedule/default/night"),
+            ("iam:PassRole", ROLE),
+        ],
+    ),
+    (
+        "events",
+        "put_targets",
+        {"Rule": "r", "Targets": [{"Id": "1", "Arn": f"arn:aws:sns:us-east-1:{US}:t", "RoleArn": ROLE}]},
+        [("events:PutTargets", f"arn:aws:events:us-east-1:{US}:rule/r"), ("iam:PassRole", ROLE)],
+    ),
+    (
+        "sqs",
+        "get_queue_attributes",
+        {"QueueUrl": f"http://127.0.0.1/{US}/dead"},
+        [("sqs:GetQueueAttributes", f"arn:aws:sqs:us-east-1:{US}:dead")],
+    ),
+    ("sns", "create_topic", {"Name": "t"}, [("sns:CreateTopic", f"arn:aws:sns:us-east-1:{US}:t")]),
+]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters", "expected"), CASES, ids=[f"{case[0]}-{case[1]}" for case in CASES]
+)
+def test_a_call_needs_these_actions_and_aws_has_them(
+    service: str, operation: str, parameters: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    found = pairs(needs(service, operation, **parameters))
+    assert found == expected
+    assert [pair for pair in found if not knows(*pair)] == []
+
+
+def test_a_bucket_of_another_account_is_a_resource_of_that_account() -> None:
+    assert [need.account for need in needs("s3", "list_objects_v2", Bucket="theirs")] == ["999999999999"]
+
+
+def test_writing_under_a_customer_key_uses_the_key_through_s3() -> None:
+    write, use = needs("s3", "put_object", Fake(default_key=KEY), **FILE)
+    assert write.action == "s3:PutObject"
+    assert (use.action, use.resource) == ("kms:GenerateDataKey", KEY)
+    assert use.context["kms:ViaService"] == "s3.us-east-1.amazonaws.com"
+    assert use.context["kms:EncryptionContext:aws:s3:arn"] == f"{S3}/a/b"
+
+
+def test_with_a_bucket_key_the_encryption_context_is_the_bucket() -> None:
+    _, use = needs("s3", "put_object", Fake(default_key=KEY, bucket_keys=True), **FILE)
+    assert use.context["kms:EncryptionContext:aws:s3:arn"] == S3
+
+
+@pytest.mark.parametrize(
+    ("operation", "more", "used"),
+    [
+        ("get_object", {}, ["kms:Decrypt"]),
+        ("head_object", {}, []),
+        ("head_object", {"ChecksumMode": "ENABLED"}, ["kms:Decrypt"]),
+        ("create_multipart_upload", {}, ["kms:GenerateDataKey"]),
+        ("upload_part", {"UploadId": "u", "PartNumber": 1}, ["kms:GenerateDataKey", "kms:Decrypt"]),
+        ("complete_multipart_upload", {"UploadId": "u"}, ["kms:GenerateDataKey", "kms:Decrypt"]),
+        ("put_object", {"ServerSideEncryption": "AES256"}, []),
+        ("delete_object", {}, []),
+    ],
+)
+def test_each_operation_uses_the_key_for_what_it_does(operation: str, more: dict[str, Any], used: list[str]) -> None:
+    found = needs("s3", operation, Fake(default_key=KEY, object_under=KEY), **FILE, **more)
+    assert [need.action for need in found if need.action.startswith("kms:")] == used
+
+
+def test_the_key_that_a_write_names_is_used_and_shown_to_conditions_as_an_arn() -> None:
+    write, use = needs(
+        "s3", "put_object", Fake(default_key=KEY), **FILE, ServerSideEncryption="aws:kms", SSEKMSKeyId="own"
+    )
+    own = f"arn:aws:kms:us-east-1:{US}:key/own"
+    assert use.resource == own
+    assert write.context["s3:x-amz-server-side-encryption"] == "aws:kms"
+    assert write.context["s3:x-amz-server-side-encryption-aws-kms-key-id"] == own
+
+
+def test_a_copy_decrypts_its_source() -> None:
+    found = needs("s3", "copy_object", Fake(object_under=KEY), Bucket="data", Key="c", CopySource="data/a/b")
+    assert pairs(found)[-1] == ("kms:Decrypt", KEY)
+
+
+def test_a_listing_shows_its_prefix_to_conditions() -> None:
+    (listing,) = needs("s3", "list_objects_v2", Bucket="data", Prefix="runs/", Delimiter="/")
+    assert (listing.context["s3:prefix"], listing.context["s3:delimiter"]) == ("runs/", "/")
+
+
+def test_a_passed_role_says_to_whom_and_for_what() -> None:
+    _, passing = needs("sagemaker", "create_model", ModelName="m", ExecutionRoleArn=ROLE)
+    assert passing.context == {
+        "iam:PassedToService": "sagemaker.amazonaws.com",
+        "iam:AssociatedResourceArn": f"{SM}:model/m",
+    }
