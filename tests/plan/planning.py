@@ -23,6 +23,8 @@ FOLDERS = {
     "basic": "terraform/module/mlflow/examples/basic",
     "existing-bucket": "terraform/module/mlflow/examples/existing-bucket",
     "enhanced-security": "terraform/module/mlflow/examples/enhanced-security",
+    "private-access": "terraform/module/private-access/examples/staging",
+    "state": "mlflow/terraform/state",
     "any": "any",
 }
 LOCAL_STATE = 'terraform {\n  backend "local" {}\n}\n'

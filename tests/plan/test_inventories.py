@@ -5,7 +5,7 @@ import pytest
 from tests.plan.inventory import count_by_type, differences, inventory, outputs, planned_resources
 from tests.plan.planning import Planner
 
-NAMES = ["staging", "prod", "basic", "existing-bucket", "enhanced-security"]
+NAMES = ["staging", "prod", "basic", "existing-bucket", "enhanced-security", "private-access"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,7 +13,9 @@ DOCS = REPOSITORY / "scripts/docs.py"
 OFFICIAL = re.compile(r'"(h1|zh):[^"]+"')
 
 
-@pytest.mark.parametrize("module", ["terraform/module/mlflow", "terraform/module/serving"])
+@pytest.mark.parametrize(
+    "module", [f"terraform/module/{name}" for name in ("mlflow", "serving", "private-access", "state")]
+)
 def test_terraform_test_passes(planner: Planner, module: str) -> None:
     test = planner.initialised(module)
     found = subprocess.run(

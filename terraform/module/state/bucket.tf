@@ -60,10 +60,8 @@ resource "aws_s3_bucket_lifecycle_configuration" "states" {
 
     filter {}
 
-    # Both must hold before a version goes: it is older than this, and so many newer ones exist.
     noncurrent_version_expiration {
-      noncurrent_days           = var.old_versions_kept_days
-      newer_noncurrent_versions = var.old_versions_kept
+      noncurrent_days = var.old_versions_kept_days
     }
 
     # Every lock that is given back leaves a delete marker behind.

@@ -38,22 +38,10 @@ variable "kms_key_id" {
   }
 }
 
-variable "old_versions_kept" {
-  description = "So many earlier versions of each state are kept whatever their age."
-  type        = number
-  default     = 50
-  nullable    = false
-
-  validation {
-    condition     = var.old_versions_kept >= 1 && var.old_versions_kept <= 100 && floor(var.old_versions_kept) == var.old_versions_kept
-    error_message = "old_versions_kept must be a whole number from 1 to 100: S3 counts no further."
-  }
-}
-
 variable "old_versions_kept_days" {
-  description = "Earlier versions beyond `old_versions_kept` are deleted when they have been replaced for so many days."
+  description = "Earlier versions of a state are deleted when they have been replaced for so many days. States are small: a year costs cents."
   type        = number
-  default     = 90
+  default     = 365
   nullable    = false
 
   validation {

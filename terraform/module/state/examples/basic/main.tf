@@ -1,3 +1,15 @@
+# A bucket for the states of two environments.
+terraform {
+  required_version = ">= 1.5"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100, < 7.0"
+    }
+  }
+}
+
 provider "aws" {
   region = "us-east-1"
 }
@@ -14,5 +26,6 @@ module "state" {
 }
 
 output "backend_hcl" {
-  value = module.state.backend_hcl
+  description = "What the backend.hcl of staging and prod must hold."
+  value       = module.state.backend_hcl
 }

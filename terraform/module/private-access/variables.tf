@@ -1,0 +1,107 @@
+variable "project_name" {
+  description = "First part of every name, as given to the mlflow module."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9](-?[a-z0-9])*$", var.project_name))
+    error_message = "project_name is \"${var.project_name}\": use lower-case letters, digits and single hyphens, as in \"mlflow\"."
+  }
+}
+
+variable "environment" {
+  description = "Second part of every name, as given to the mlflow module."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9](-?[a-z0-9])*$", var.environment))
+    error_message = "environment is \"${var.environment}\": use lower-case letters, digits and single hyphens, as in \"staging\"."
+  }
+}
+
+variable "vpc_id" {
+  description = "The VPC that people and pipelines work in. DNS support and DNS hostnames must be on. It can have each endpoint once: environments that share a VPC share one call of this module, with `tracking_server_arns`."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^vpc-[0-9a-f]+$", var.vpc_id))
+    error_message = "vpc_id is \"${var.vpc_id}\": give the VPC's id, such as \"vpc-0123456789abcdef0\"."
+  }
+}
+
+variable "subnet_ids" {
+  description = "Subnets of the VPC that get an address for each endpoint, one in each availability zone that must go on working when another fails. Each costs by the hour."
+  type        = list(string)
+  nullable    = false
+
+  validation {
+    condition     = length(var.subnet_ids) > 0 && alltrue([for id in var.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))])
+    error_message = "subnet_ids must name at least one subnet by its id, such as [\"subnet-0123456789abcdef0\"]."
+  }
+}
+
+variable "allowed_cidr_blocks" {
+  description = "Address ranges that may reach the endpoints, over HTTPS only: a name of your choice (it becomes the rule's description) to a range, such as `{ notebooks = \"10.0.16.0/20\" }`."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for range in values(var.allowed_cidr_blocks) : can(cidrnetmask(range)) && !endswith(range, "/0")])
+    error_message = "allowed_cidr_blocks must map names to IPv4 ranges narrower than /0, such as { notebooks = \"10.0.16.0/20\" }."
+  }
+}
+
+variable "allowed_security_group_ids" {
+  description = "Security groups whose members may reach the endpoints, over HTTPS only: a name of your choice to a group's id."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for id in values(var.allowed_security_group_ids) : can(regex("^sg-[0-9a-f]+$", id))])
+    error_message = "allowed_security_group_ids must map names to ids, such as { studio = \"sg-0123456789abcdef0\" }."
+  }
+}
+
+variable "tracking_server_arns" {
+  description = "The tracking servers that may be reached through the endpoints; `*` may stand in the name. Empty means every server of the project and environment, whatever its version."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.tracking_server_arns : can(regex("^arn:[a-z-]+:sagemaker:[a-z0-9-]+:[0-9]{12}:mlflow-tracking-server/[A-Za-z0-9*-]+$", arn))])
+    error_message = "tracking_server_arns must be ARNs of tracking servers, such as [\"arn:aws:sagemaker:us-east-1:111122223333:mlflow-tracking-server/mlflow-staging-*\"]."
+  }
+}
+
+variable "create_api_endpoint" {
+  description = "Whether the module makes the endpoint of SageMaker's API. Set it to false where the VPC has one: SageMaker Studio without internet needs it too."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "s3_gateway" {
+  description = "A gateway endpoint to S3, which costs nothing, where the route tables have none. **All** S3 traffic of these route tables then passes through it, so `bucket_names` must name, beside the artifact bucket, every bucket that anybody there uses; `*` may stand in a name."
+  type = object({
+    route_table_ids = list(string)
+    bucket_names    = list(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.s3_gateway == null || try(length(var.s3_gateway.route_table_ids) > 0 && length(var.s3_gateway.bucket_names) > 0, false)
+    error_message = "s3_gateway needs at least one route table and one bucket, such as { route_table_ids = [\"rtb-0123456789abcdef0\"], bucket_names = [\"mlflow-staging-mlflow-artifacts-acme\"] }."
+  }
+}
+
+variable "tags" {
+  description = "Tags for everything the module makes, beside the provider's default_tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

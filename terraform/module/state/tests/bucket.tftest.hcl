@@ -1,0 +1,118 @@
+# The bucket, and what the roots that keep their state in it are told. Plans only: nothing could be cleaned up again,
+# because Terraform refuses to delete the bucket.
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  bucket_name = "terraform-states-111122223333"
+}
+
+run "states_are_versioned_encrypted_private_and_owned" {
+  command = plan
+
+  assert {
+    condition     = aws_s3_bucket_versioning.states.versioning_configuration[0].status == "Enabled"
+    error_message = "A state that was overwritten must be recoverable."
+  }
+  assert {
+    condition     = one(aws_s3_bucket_server_side_encryption_configuration.states.rule).apply_server_side_encryption_by_default[0].sse_algorithm == "AES256"
+    error_message = "Without a key SSE-S3 must encrypt."
+  }
+  assert {
+    condition = alltrue([
+      aws_s3_bucket_public_access_block.states.block_public_acls,
+      aws_s3_bucket_public_access_block.states.block_public_policy,
+      aws_s3_bucket_public_access_block.states.ignore_public_acls,
+      aws_s3_bucket_public_access_block.states.restrict_public_buckets,
+    ])
+    error_message = "All four blocks must be on."
+  }
+  assert {
+    condition     = aws_s3_bucket_ownership_controls.states.rule[0].object_ownership == "BucketOwnerEnforced"
+    error_message = "States must belong to the bucket's owner whoever writes them."
+  }
+}
+
+run "old_versions_go_after_a_year_and_the_markers_of_locks_with_them" {
+  command = plan
+
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.states.rule[0].noncurrent_version_expiration[0].noncurrent_days == 365
+    error_message = "Old versions must be kept for a year, and no longer."
+  }
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.states.rule[0].expiration[0].expired_object_delete_marker
+    error_message = "Every lock leaves a delete marker."
+  }
+}
+
+run "each_root_is_told_its_key_and_locks" {
+  command = plan
+
+  variables {
+    state_keys = { staging = "mlflow/staging/terraform.tfstate" }
+  }
+
+  assert {
+    condition     = output.backend_hcl["staging"] == <<-HCL
+      bucket              = "terraform-states-111122223333"
+      key                 = "mlflow/staging/terraform.tfstate"
+      region              = "us-east-1"
+      encrypt             = true
+      use_lockfile        = true
+      allowed_account_ids = ["111122223333"]
+    HCL
+    error_message = "Got:\n${output.backend_hcl["staging"]}"
+  }
+}
+
+run "a_given_key_encrypts_and_is_named_to_each_root" {
+  command = plan
+
+  variables {
+    kms_key_id = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
+    state_keys = { staging = "mlflow/staging/terraform.tfstate" }
+  }
+
+  assert {
+    condition     = one(aws_s3_bucket_server_side_encryption_configuration.states.rule).apply_server_side_encryption_by_default[0].kms_master_key_id == var.kms_key_id
+    error_message = "The given key must encrypt."
+  }
+  assert {
+    condition     = strcontains(output.backend_hcl["staging"], "kms_key_id          = \"${var.kms_key_id}\"\n")
+    error_message = "A backend that names no key asks S3 for AES256."
+  }
+}
+
+run "a_key_that_the_policy_does_not_guard_is_refused" {
+  command = plan
+
+  variables {
+    state_keys = { staging = "mlflow/staging/state.json" }
+  }
+
+  expect_failures = [var.state_keys]
+}
+
+run "two_roots_with_one_state_are_refused" {
+  command = plan
+
+  variables {
+    state_keys = { staging = "terraform.tfstate", prod = "terraform.tfstate" }
+  }
+
+  expect_failures = [var.state_keys]
+}
+
+run "names_and_keys_that_aws_refuses_half_way_are_refused" {
+  command = plan
+
+  variables {
+    bucket_name            = "My_States"
+    kms_key_id             = "alias/states"
+    old_versions_kept_days = 0
+  }
+
+  expect_failures = [var.bucket_name, var.kms_key_id, var.old_versions_kept_days]
+}
