@@ -9,6 +9,8 @@ import pytest
 from filelock import FileLock
 
 from localaws import daemon
+from tests import deployed
+from tests.deployed import Deployed
 from tests.running import LocalAws, settings_of, start
 
 HOME = pytest.StashKey[Path]()
@@ -48,3 +50,19 @@ def localaws(pytestconfig: pytest.Config) -> LocalAws:
         running = start(home / "home")
         port.write_text(str(running.settings.port))
         return running
+
+
+@pytest.fixture(scope="session")
+def staging(request: pytest.FixtureRequest) -> Deployed:
+    """An environment that is up: the one `make smoke` names, else staging, applied on the session's localaws."""
+    named = deployed.from_environment()
+    if named:
+        return named
+    localaws: LocalAws = request.getfixturevalue("localaws")
+    applied = Deployed("staging", local=True, environ=localaws.environ())
+    home = request.config.stash[HOME]
+    with FileLock(home / "staging.lock"):
+        if not (home / "staging").exists():
+            applied.terraform("apply")
+            (home / "staging").touch()
+    return applied
