@@ -1,0 +1,124 @@
+"""Short ways to models, configurations and endpoints on a localaws."""
+
+import json
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.running import LocalAws
+from tests.serving.models import pack
+
+T = TypeVar("T")
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mlflow-pyfunc:3.17.2"
+MOVING = ("Creating", "Updating", "RollingBack", "Deleting")
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+class Hosted:
+    """One worker's bucket, role and clients."""
+
+    def __init__(self, localaws: LocalAws, folder: Path) -> None:
+        self.localaws = localaws
+        self.folder = folder
+        self.sagemaker = localaws.client("sagemaker")
+        self.runtime = localaws.client("sagemaker-runtime")
+        self.s3 = localaws.client("s3")
+        self.logs = localaws.client("logs")
+        self.bucket = unique("models")
+        self.s3.create_bucket(Bucket=self.bucket)
+        iam = localaws.client("iam")
+        role = iam.create_role(RoleName=unique("endpoint"), AssumeRolePolicyDocument=json.dumps(TRUST))
+        self.role: str = role["Role"]["Arn"]
+
+    def upload(self, content: bytes) -> str:
+        """The URL of an archive with any content."""
+        key = f"{unique('archive')}/model.tar.gz"
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=content)
+        return f"s3://{self.bucket}/{key}"
+
+    def model(self, source: Path | str, **environment: str) -> str:
+        """The name of a new model, from a folder or the URL of an archive."""
+        if isinstance(source, Path):
+            source = self.upload(pack(source, self.folder / unique("archive")).read_bytes())
+        name = unique("model")
+        container = {"Image": IMAGE, "ModelDataUrl": source, "Environment": environment}
+        self.sagemaker.create_model(ModelName=name, ExecutionRoleArn=self.role, PrimaryContainer=container)
+        return name
+
+    def config(self, *models: str, **more: Any) -> str:
+        """The name of a new configuration with a variant for each model: `one`, `two`."""
+        name = unique("config")
+        variants = [
+            {
+                "VariantName": variant,
+                "ModelName": model,
+                "InstanceType": "ml.m6i.large",
+                "InitialInstanceCount": 1,
+                **more,
+            }
+            for variant, model in zip(("one", "two"), models, strict=False)
+        ]
+        self.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=variants)
+        return name
+
+    def endpoint(self, *sources: Path | str, **environment: str) -> str:
+        """The name of a new endpoint, in service or failed."""
+        name = unique("endpoint")
+        config = self.config(*(self.model(source, **environment) for source in sources))
+        self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
+        self.settled(name)
+        return name
+
+    def settled(self, name: str, seconds: float = 90) -> dict[str, Any]:
+        """The endpoint's description once nothing is under way."""
+        return self.until(lambda: self.describe(name), lambda found: found["EndpointStatus"] not in MOVING, seconds)
+
+    def until(self, look: Callable[[], T], wanted: Callable[[T], bool], seconds: float = 30) -> T:
+        """Looks until what is seen is wanted."""
+        deadline = time.monotonic() + seconds
+        while not wanted(found := look()):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.1)
+        return found
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """DescribeEndpoint."""
+        found: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName=name)
+        return found
+
+    def predict(self, name: str, body: str, **more: str) -> list[Any]:
+        """The predictions of InvokeEndpoint."""
+        answer = self.runtime.invoke_endpoint(EndpointName=name, Body=body, ContentType="application/json", **more)
+        predictions: list[Any] = json.loads(answer["Body"].read())["predictions"]
+        return predictions
+
+    def log(self, name: str) -> dict[str, list[str]]:
+        """What CloudWatch has of an endpoint: lines by stream."""
+        group = f"/aws/sagemaker/Endpoints/{name}"
+        streams = self.logs.describe_log_streams(logGroupName=group)["logStreams"]
+        return {
+            stream["logStreamName"]: [
+                event["message"]
+                for event in self.logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])[
+                    "events"
+                ]
+            ]
+            for stream in streams
+        }
+
+    def delete(self, name: str) -> None:
+        """Deletes an endpoint and waits until it is gone."""
+        self.sagemaker.delete_endpoint(EndpointName=name)
+        self.sagemaker.get_waiter("endpoint_deleted").wait(
+            EndpointName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+
+
+def unique(kind: str) -> str:
+    """A name that no other test uses."""
+    return f"{kind}-{secrets.token_hex(4)}"

@@ -1,0 +1,109 @@
+"""Invocations of an endpoint in service."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.localaws.endpoints.hosted import Hosted
+from tests.serving.models import COLUMNS, ROWS, SPLIT
+
+
+def test_the_model_answers_and_the_variant_is_named(hosted: Hosted, iris_endpoint: str) -> None:
+    answer = hosted.runtime.invoke_endpoint(EndpointName=iris_endpoint, Body=SPLIT, ContentType="application/json")
+    assert answer["InvokedProductionVariant"] == "one"
+    assert answer["ContentType"] == "application/json"
+    assert json.loads(answer["Body"].read()) == {"predictions": [0, 1, 2]}
+
+
+def test_the_content_type_reaches_the_model(hosted: Hosted, iris_endpoint: str) -> None:
+    rows = "\n".join([",".join(COLUMNS), *(",".join(map(str, row)) for row in ROWS)])
+    answer = hosted.runtime.invoke_endpoint(EndpointName=iris_endpoint, Body=rows, ContentType="text/csv")
+    assert json.loads(answer["Body"].read()) == {"predictions": [0, 1, 2]}
+
+
+def test_wrong_rows_are_a_model_error_with_the_models_own_words(hosted: Hosted, iris_endpoint: str) -> None:
+    rows = {"dataframe_split": {"columns": COLUMNS[:3], "data": [row[:3] for row in ROWS]}}
+    with pytest.raises(hosted.runtime.exceptions.ModelError) as refused:
+        hosted.predict(iris_endpoint, json.dumps(rows))
+    answer = refused.value.response
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 424
+    assert answer["OriginalStatusCode"] == 400
+    assert "Model is missing inputs ['petal width (cm)']" in answer["OriginalMessage"]
+    assert answer["Error"]["Message"].startswith("Received client error (400) from primary with message ")
+    assert answer["LogStreamArn"].endswith(f":log-group:/aws/sagemaker/Endpoints/{iris_endpoint}")
+
+
+def test_an_endpoint_that_is_not_there_is_not_found(hosted: Hosted) -> None:
+    with pytest.raises(ClientError) as refused:
+        hosted.predict("nowhere", SPLIT)
+    assert refused.value.response["Error"] == {
+        "Code": "ValidationError",
+        "Message": "Endpoint nowhere of account 123456789012 not found.",
+    }
+
+
+def test_a_variant_that_is_not_there_is_not_found(hosted: Hosted, iris_endpoint: str) -> None:
+    with pytest.raises(hosted.runtime.exceptions.ClientError, match="Variant nine of endpoint"):
+        hosted.predict(iris_endpoint, SPLIT, TargetVariant="nine")
+
+
+def test_a_body_over_the_apis_limit_is_refused(hosted: Hosted, iris_endpoint: str) -> None:
+    with pytest.raises(ClientError) as refused:
+        hosted.predict(iris_endpoint, " " * (6 * 1024 * 1024 + 1))
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
+
+
+def test_streamed_answers_are_said_to_be_missing(hosted: Hosted, iris_endpoint: str) -> None:
+    with pytest.raises(ClientError) as refused:
+        hosted.runtime.invoke_endpoint_with_response_stream(EndpointName=iris_endpoint, Body=SPLIT)
+    assert refused.value.response["Error"]["Code"] == "NotImplemented"
+
+
+def test_the_aws_command_line_invokes_it(hosted: Hosted, iris_endpoint: str, tmp_path: Path) -> None:
+    answer = tmp_path / "answer.json"
+    arguments = ["--endpoint-name", iris_endpoint, "--content-type", "application/json"]
+    raw = ["--cli-binary-format", "raw-in-base64-out"] if _is_version_2() else []
+    subprocess.run(
+        [_program("aws"), "sagemaker-runtime", "invoke-endpoint", *arguments, *raw, "--body", SPLIT, answer],
+        env=hosted.localaws.environ(),
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert json.loads(answer.read_text()) == {"predictions": [0, 1, 2]}
+
+
+def test_mlflows_own_deployment_client_lists_and_queries_it(hosted: Hosted, iris_endpoint: str, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.json"
+    rows.write_text(SPLIT)
+    script = (
+        "from mlflow.deployments import get_deploy_client as get; import json, sys; client = get(sys.argv[1]);"
+        "print(json.dumps([d['EndpointName'] for d in client.list_deployments()]));"
+        "import pandas; split = json.load(open(sys.argv[3]))['dataframe_split'];"
+        "print(client.predict(sys.argv[2], pandas.DataFrame(**split)).to_json())"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, "sagemaker:/us-east-1", iris_endpoint, rows],
+        env=hosted.localaws.environ(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    listed, predicted = ended.stdout.splitlines()
+    assert iris_endpoint in json.loads(listed)
+    assert json.loads(predicted) == {"predictions": [0, 1, 2]}
+
+
+def _program(name: str) -> Path:
+    return Path(sys.executable).parent / name
+
+
+def _is_version_2() -> bool:
+    shown = subprocess.run([_program("aws"), "--version"], capture_output=True, text=True, check=True, timeout=60)
+    return shown.stdout.startswith("aws-cli/2")

@@ -1,0 +1,189 @@
+"""An endpoint from its creation to its end."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.localaws.endpoints.hosted import IMAGE, Hosted
+from tests.serving.models import SPLIT, save_iris, save_obedient
+
+
+def test_an_endpoint_in_service_is_described_as_aws_does(hosted: Hosted, iris_endpoint: str) -> None:
+    found = hosted.describe(iris_endpoint)
+    assert found["EndpointStatus"] == "InService"
+    assert found["EndpointArn"] == f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/{iris_endpoint}"
+    assert found["LastModifiedTime"] > found["CreationTime"]
+    assert "FailureReason" not in found
+    assert "PendingDeploymentSummary" not in found
+    (variant,) = found["ProductionVariants"]
+    assert variant["VariantName"] == "one"
+    assert (variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]) == (1, 1)
+    assert (variant["CurrentWeight"], variant["DesiredWeight"]) == (1.0, 1.0)
+    assert variant["DeployedImages"][0]["SpecifiedImage"] == IMAGE
+
+
+def test_lists_and_health_show_it(hosted: Hosted, iris_endpoint: str) -> None:
+    listed = hosted.sagemaker.list_endpoints(NameContains=iris_endpoint, StatusEquals="InService")["Endpoints"]
+    assert [endpoint["EndpointName"] for endpoint in listed] == [iris_endpoint]
+    assert {"name": iris_endpoint, "status": "InService"} in hosted.localaws.health()["endpoints"]
+
+
+def test_the_archive_is_read_and_the_log_written_by_the_execution_role(hosted: Hosted, iris_endpoint: str) -> None:
+    role = hosted.role.rpartition("/")[2]
+    done = {
+        f"{call['service']}:{call['operation']}"
+        for call in hosted.localaws.calls()
+        if f":assumed-role/{role}/" in call["principal"]
+    }
+    assert {"s3:GetObject", "logs:CreateLogStream", "logs:PutLogEvents"} <= done
+
+
+def test_what_the_container_prints_is_in_its_log_stream(hosted: Hosted, iris_endpoint: str) -> None:
+    hosted.predict(iris_endpoint, SPLIT)
+    ((stream, lines),) = hosted.until(
+        lambda: hosted.log(iris_endpoint), lambda log: "POST /invocations" in str(log)
+    ).items()
+    assert stream.startswith("one/i-")
+    assert any("is loaded; listening on" in line for line in lines)
+
+
+def test_tags_are_kept_replaced_and_removed(hosted: Hosted, iris_endpoint: str) -> None:
+    arn = hosted.describe(iris_endpoint)["EndpointArn"]
+    hosted.sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "1"}])
+    hosted.sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "a", "Value": "2"}])
+    hosted.sagemaker.delete_tags(ResourceArn=arn, TagKeys=["b"])
+    assert hosted.sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "2"}]
+
+
+def test_an_update_loses_no_request_and_a_failed_one_keeps_the_old_model_answering(
+    hosted: Hosted, iris: Path, tmp_path: Path
+) -> None:
+    name = hosted.endpoint(iris)
+    first = hosted.describe(name)["EndpointConfigName"]
+    save_iris(tmp_path / "other", kinds=(10, 11, 12))
+    second = hosted.config(hosted.model(tmp_path / "other"))
+
+    with _Stream(hosted, name) as stream:
+        hosted.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=second)
+        during = hosted.describe(name)
+        assert during["EndpointStatus"] == "Updating"
+        assert during["EndpointConfigName"] == first
+        assert during["PendingDeploymentSummary"]["EndpointConfigName"] == second
+        for change in (
+            lambda: hosted.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=first),
+            lambda: hosted.sagemaker.delete_endpoint(EndpointName=name),
+        ):
+            with pytest.raises(ClientError, match='Cannot update in-progress endpoint "arn:aws:sagemaker'):
+                change()
+        assert hosted.settled(name)["EndpointConfigName"] == second
+    assert stream.failures == []
+    # Never back and forth: first only the old model answered, then only the new one.
+    assert stream.answers == [[0, 1, 2], [10, 11, 12]]
+
+    save_obedient(tmp_path / "broken", load="import nowhere")
+    third = hosted.config(hosted.model(tmp_path / "broken"))
+    with _Stream(hosted, name) as stream:
+        hosted.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=third)
+        after = hosted.settled(name)
+    assert stream.failures == []
+    assert stream.answers == [[10, 11, 12]]
+    assert after["EndpointStatus"] == "InService"
+    assert after["EndpointConfigName"] == second
+    assert "variant one did not pass the ping health check" in after["FailureReason"]
+    assert "No module named 'nowhere'" in str(hosted.log(name))
+    hosted.delete(name)
+
+
+def test_a_deleted_endpoint_answers_nothing_and_leaves_nothing(hosted: Hosted, iris: Path) -> None:
+    name = hosted.endpoint(iris)
+    folders = hosted.localaws.settings.world / "endpoints"
+    notes = hosted.localaws.settings.run / "processes"
+    assert list(folders.glob(f"endpoint-{name}-*"))
+    assert list(notes.glob(f"endpoint-{name}-*"))
+    hosted.delete(name)
+    assert not list(folders.glob(f"endpoint-{name}-*"))
+    assert not list(notes.glob(f"endpoint-{name}-*"))
+    with pytest.raises(ClientError, match="not found"):
+        hosted.predict(name, SPLIT)
+    with pytest.raises(ClientError, match='Could not find endpoint "arn:aws:sagemaker:us-east-1:123456789012:endpoint'):
+        hosted.describe(name)
+
+
+def test_two_variants_are_chosen_by_name_and_by_weight(hosted: Hosted, obedient: Path) -> None:
+    name = hosted.endpoint(obedient, obedient, GREETING="hello")
+    who, greeting = '{"dataframe_records": [{"x": 1}]}', '{"dataframe_records": [{"variable": "GREETING"}]}'
+    # The containers' Environment and the role's credentials are there.
+    assert hosted.predict(name, greeting, TargetVariant="two") == ["hello"]
+    assert hosted.predict(name, greeting.replace("GREETING", "AWS_ACCESS_KEY_ID"))[0].startswith("ASIA")
+    processes = [hosted.predict(name, who, TargetVariant=variant)[0] for variant in ("one", "two")]
+    assert len(set(processes)) == 2
+    assert {hosted.predict(name, who)[0] for _ in range(40)} == set(processes)
+    hosted.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=name, DesiredWeightsAndCapacities=[{"VariantName": "one", "DesiredWeight": 0}]
+    )
+    assert {hosted.predict(name, who)[0] for _ in range(20)} == {processes[1]}
+    assert [v["CurrentWeight"] for v in hosted.describe(name)["ProductionVariants"]] == [0, 1]
+
+    # A container that ends is started again; until then DescribeEndpoint counts it out.
+    with pytest.raises(hosted.runtime.exceptions.ModelError) as gone:
+        hosted.predict(name, '{"dataframe_records": [{"die": 1}]}', TargetVariant="one")
+    assert gone.value.response["OriginalStatusCode"] == 0
+    assert "could not get a response from the" in gone.value.response["OriginalMessage"]
+    counts = hosted.until(
+        lambda: [v["CurrentInstanceCount"] for v in hosted.describe(name)["ProductionVariants"]],
+        lambda seen: seen[0] == 0,
+    )
+    assert counts == [0, 1]
+    hosted.until(
+        lambda: [v["CurrentInstanceCount"] for v in hosted.describe(name)["ProductionVariants"]],
+        lambda seen: seen == [1, 1],
+    )
+    assert hosted.predict(name, who, TargetVariant="one") != [processes[0]]
+    hosted.delete(name)
+
+
+class _Stream:
+    """Invokes an endpoint all the time, from two threads."""
+
+    def __init__(self, hosted: Hosted, name: str) -> None:
+        self._hosted = hosted
+        self._name = name
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._invoke) for _ in range(2)]
+        self._latest: list[tuple[float, list[int]]] = []
+        self.failures: list[Exception] = []
+
+    @property
+    def answers(self) -> list[list[int]]:
+        """The answers in the order in which their requests were sent, repetitions left out."""
+        ordered = [answer for _, answer in sorted(self._latest, key=lambda item: item[0])]
+        return [answer for before, answer in zip([None, *ordered], ordered, strict=False) if answer != before]
+
+    def __enter__(self) -> "_Stream":
+        for thread in self._threads:
+            thread.start()
+        while not self._latest and not self.failures:
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        time.sleep(0.2)
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _invoke(self) -> None:
+        while not self._ended.is_set():
+            began = time.monotonic()
+            try:
+                answer = self._hosted.predict(self._name, SPLIT)
+                with self._lock:
+                    self._latest.append((began, answer))
+                time.sleep(0.01)  # Two processors: a fleet that starts needs them too.
+            except Exception as error:
+                self.failures.append(error)
+                time.sleep(0.1)

@@ -1,0 +1,185 @@
+"""What is refused, and what cannot be brought into service, with AWS's reasons."""
+
+import io
+import secrets
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.localaws.endpoints.hosted import IMAGE, Hosted, unique
+from tests.serving.models import save_obedient
+
+ARN = "arn:aws:sagemaker:us-east-1:123456789012"
+Call = Callable[[Any], Any]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda s: s.describe_model(ModelName="no"), f'Could not find model "{ARN}:model/no".'),
+        (lambda s: s.delete_model(ModelName="no"), f'Could not find model "{ARN}:model/no".'),
+        (
+            lambda s: s.describe_endpoint_config(EndpointConfigName="no"),
+            f'Could not find endpoint configuration "{ARN}:endpoint-config/no".',
+        ),
+        (
+            lambda s: s.delete_endpoint_config(EndpointConfigName="no"),
+            f'Could not find endpoint configuration "{ARN}:endpoint-config/no".',
+        ),
+        (lambda s: s.describe_endpoint(EndpointName="no"), f'Could not find endpoint "{ARN}:endpoint/no".'),
+        (lambda s: s.delete_endpoint(EndpointName="no"), f'Could not find endpoint "{ARN}:endpoint/no".'),
+        (
+            lambda s: s.update_endpoint(EndpointName="no", EndpointConfigName="no"),
+            f'Could not find endpoint "{ARN}:endpoint/no".',
+        ),
+        (
+            lambda s: s.create_endpoint(EndpointName="new", EndpointConfigName="no"),
+            f'Could not find endpoint configuration "{ARN}:endpoint-config/no".',
+        ),
+    ],
+)
+def test_what_is_not_there_is_named_with_its_arn(hosted: Hosted, call: Call, message: str) -> None:
+    assert _refusal(lambda: call(hosted.sagemaker)) == ("ValidationException", message)
+
+
+def test_a_model_needs_its_archive_and_a_role_that_sagemaker_may_assume(hosted: Hosted) -> None:
+    url = f"s3://{hosted.bucket}/nowhere.tar.gz"
+    assert _refusal(lambda: hosted.model(url)) == ("ValidationException", f"Could not find model data at {url}.")
+    role = "arn:aws:iam::123456789012:role/nobody"
+    code, message = _refusal(
+        lambda: hosted.sagemaker.create_model(
+            ModelName=unique("model"), ExecutionRoleArn=role, PrimaryContainer={"Image": IMAGE}
+        )
+    )
+    assert code == "ValidationException"
+    assert message.startswith(f"Could not assume role {role}. Please ensure that the role exists")
+
+
+def test_nothing_is_created_twice(hosted: Hosted, iris_endpoint: str) -> None:
+    config = hosted.describe(iris_endpoint)["EndpointConfigName"]
+    given = hosted.sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
+    model = hosted.sagemaker.describe_model(ModelName=given[0]["ModelName"])
+    sagemaker = hosted.sagemaker
+    assert _refusal(
+        lambda: sagemaker.create_model(
+            ModelName=model["ModelName"],
+            ExecutionRoleArn=model["ExecutionRoleArn"],
+            PrimaryContainer=model["PrimaryContainer"],
+        )
+    ) == ("ValidationException", f'Cannot create already existing model "{model["ModelArn"]}".')
+    assert _refusal(lambda: sagemaker.create_endpoint_config(EndpointConfigName=config, ProductionVariants=given)) == (
+        "ValidationException",
+        f'Cannot create already existing endpoint configuration "{ARN}:endpoint-config/{config}".',
+    )
+    assert _refusal(lambda: sagemaker.create_endpoint(EndpointName=iris_endpoint, EndpointConfigName=config)) == (
+        "ValidationException",
+        f'Cannot create already existing endpoint "{ARN}:endpoint/{iris_endpoint}".',
+    )
+
+
+def test_an_instance_type_that_aws_does_not_have_is_refused(hosted: Hosted, iris_endpoint: str) -> None:
+    config = hosted.describe(iris_endpoint)["EndpointConfigName"]
+    given = hosted.sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
+    code, message = _refusal(
+        lambda: hosted.sagemaker.create_endpoint_config(
+            EndpointConfigName=unique("config"), ProductionVariants=[{**given[0], "InstanceType": "ml.huge"}]
+        )
+    )
+    assert code == "ValidationException"
+    assert "Value 'ml.huge' at 'productionVariants.1.member.instanceType' failed to satisfy constraint" in message
+
+
+def test_a_missing_requirement_fails_with_the_reason_in_the_log(hosted: Hosted, tmp_path: Path) -> None:
+    save_obedient(tmp_path / "model", load="import sklearn", libraries=("mlflow-skinny", "pandas"))
+    name = hosted.endpoint(tmp_path / "model")
+    found = hosted.describe(name)
+    assert found["EndpointStatus"] == "Failed"
+    assert found["FailureReason"] == (
+        "The primary container for production variant one did not pass the ping health check. "
+        "Please check CloudWatch logs for this endpoint."
+    )
+    ((_, lines),) = hosted.log(name).items()
+    assert "ModuleNotFoundError: No module named 'sklearn'" in lines
+    assert lines[-1].startswith("serve: The model needs the Python module 'sklearn'")
+    with pytest.raises(ClientError, match="not found"):
+        hosted.predict(name, "{}")
+    config = found["EndpointConfigName"]
+    with pytest.raises(ClientError, match="it can only be deleted"):
+        hosted.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
+    hosted.delete(name)
+
+
+def test_requirements_that_cannot_be_installed_are_in_the_log(hosted: Hosted, tmp_path: Path) -> None:
+    save_obedient(tmp_path / "model")
+    (tmp_path / "model" / "requirements.txt").write_text("nowhere @ file:///nowhere/nowhere-1-py3-none-any.whl\n")
+    assert "nowhere" in "\n".join(_failed_log(hosted, tmp_path / "model"))
+
+
+def test_a_python_that_is_not_here_is_in_the_log(hosted: Hosted, tmp_path: Path) -> None:
+    save_obedient(tmp_path / "model")
+    (tmp_path / "model" / "python_env.yaml").write_text("python: 3.99.1\n")
+    assert "3.99" in "\n".join(_failed_log(hosted, tmp_path / "model"))
+
+
+def test_an_archive_that_has_gone_is_the_reason(hosted: Hosted) -> None:
+    url = hosted.upload(b"")
+    config = hosted.config(hosted.model(url))
+    hosted.s3.delete_object(Bucket=hosted.bucket, Key=url.partition(f"{hosted.bucket}/")[2])
+    name = unique("endpoint")
+    hosted.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
+    found = hosted.settled(name)
+    assert found["EndpointStatus"] == "Failed"
+    assert found["FailureReason"].startswith(
+        f'Failed to download model data for container "container_1" from URL: "{url}"'
+    )
+
+
+def _tar(member: tarfile.TarInfo, content: bytes = b"") -> bytes:
+    archive = io.BytesIO()
+    member.size = len(content)
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        tar.addfile(member, io.BytesIO(content))
+    return archive.getvalue()
+
+
+def _link() -> tarfile.TarInfo:
+    link = tarfile.TarInfo("MLmodel")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
+    return link
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PK no tar",
+        _tar(tarfile.TarInfo("MLmodel"), secrets.token_bytes(50_000))[:20_000],
+        _tar(_link()),
+        _tar(tarfile.TarInfo("../outside")),
+    ],
+    ids=["no tar", "cut off", "a link", "a path that leads out"],
+)
+def test_an_archive_that_cannot_be_unpacked_is_the_reason(hosted: Hosted, content: bytes) -> None:
+    found = hosted.describe(hosted.endpoint(hosted.upload(content)))
+    assert found["EndpointStatus"] == "Failed"
+    assert found["FailureReason"].startswith(
+        'Failed to extract model data archive for container "container_1" from URL'
+    )
+    assert not list((hosted.localaws.settings.world / "endpoints").glob("**/outside"))
+
+
+def _failed_log(hosted: Hosted, model: Path) -> list[str]:
+    name = hosted.endpoint(model)
+    assert "did not pass the ping health check" in hosted.describe(name)["FailureReason"]
+    ((_, lines),) = hosted.log(name).items()
+    return lines
+
+
+def _refusal(call: Callable[[], Any]) -> tuple[str, str]:
+    with pytest.raises(ClientError) as refused:
+        call()
+    error = refused.value.response["Error"]
+    return error["Code"], error["Message"]
