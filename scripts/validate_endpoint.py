@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +14,6 @@ import typer
 from scripts._console import Console, Debug, Env, Json, Local, make_app, open_environment, run
 from scripts.mlops import endpoint, evaluation, model, plan, server, tracking, validation
 from scripts.mlops.errors import InputError, PlatformError, PreconditionError
-from scripts.mlops.evaluation import HeldOut
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -75,9 +72,7 @@ def validate_endpoint(
         raise InputError("say which endpoint: the MODEL that it serves, or --endpoint NAME")
     if (data is None) != (target is None):
         raise InputError("--data FILE and --target COL go together")
-    given = HeldOut(data, target) if data and target else None
-    if given and not given.path.is_file():
-        raise InputError(f"there is no file {given.path}")
+    given = validation.read(data, target, task=asked, origin=str(data)) if data and target else None
 
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")
@@ -87,18 +82,12 @@ def validate_endpoint(
         run_id = tags.get("run-id")
         client = _connect(console, session, environment) if run_id else None
 
-        with _held_out(console, client, run_id, given, name) as held_out:
-            rows = validation.read_rows(held_out.path, held_out.target)
-        console.progress(f"asking {name} about {len(rows)} rows")
-        answers = validation.ask(
-            session.client("sagemaker-runtime"),
-            name,
-            rows.drop(columns=held_out.target),
-            batch_size=batch_size,
-            seconds=time.perf_counter,
-        )
-        kind = asked or held_out.task or validation.guess_task(rows[held_out.target])
-        checked = validation.compare(rows, held_out.target, kind, answers)
+        rows = given or _held_out(console, client, run_id, name, asked)
+        count = len(rows.frame)
+        console.progress(f"asking {name} about {count} {'row' if count == 1 else 'rows'}")
+        runtime = session.client("sagemaker-runtime")
+        answers = validation.ask(runtime, name, rows.features, batch_size=batch_size, seconds=time.perf_counter)
+        checked = validation.compare(rows, answers)
 
         console.progress("writing the report")
         folder = output or Path("reports", name)
@@ -106,8 +95,8 @@ def validate_endpoint(
             "endpoint": name,
             "environment": f"{environment.name} ({environment.account}, {environment.region})",
             **{key: tags[key] for key in ("model-uri", "run-id") if key in tags},
-            "data": str(data) if data else f"the run's {evaluation.HELD_OUT}",
-            "target": held_out.target,
+            "data": rows.origin,
+            "target": rows.target,
         }
         chart, page = _write(checked, folder, about, threshold)
         if client and run_id:
@@ -118,7 +107,7 @@ def validate_endpoint(
                 "endpoint": name,
                 "model_uri": tags.get("model-uri"),
                 "run_id": run_id,
-                "task": checked.task,
+                "task": rows.task,
                 **{key: round(value) if key == "rows" else value for key, value in checked.metrics.items()},
                 "threshold": threshold,
                 "passed": checked.passes(threshold),
@@ -131,7 +120,7 @@ def validate_endpoint(
 
 
 def _task(text: str | None) -> validation.Task | None:
-    known = next((task for task in validation.JUDGED_BY if task == text), None)
+    known = validation.task_named(text)
     if text and not known:
         raise InputError(f"--task takes {' or '.join(validation.JUDGED_BY)}, not {text!r}")
     return known
@@ -157,18 +146,13 @@ def _connect(console: Console, session: Session, environment: Environment) -> Ml
     return tracking.connect(environment, session)
 
 
-@contextmanager
 def _held_out(
-    console: Console, client: MlflowClient | None, run_id: str | None, given: HeldOut | None, name: str
-) -> Iterator[HeldOut]:
-    if given:
-        yield given
-        return
+    console: Console, client: MlflowClient | None, run_id: str | None, name: str, task: validation.Task | None
+) -> validation.Rows:
     if not client or not run_id:
         raise InputError(f"no tag of {name} says which run its model is of: give --data FILE and --target COL")
     console.progress(f"fetching the held-out rows of run {run_id}")
-    with TemporaryDirectory() as folder:
-        yield evaluation.fetch(client, run_id, Path(folder))
+    return evaluation.fetch(client, run_id, task=task)
 
 
 def _write(checked: Validation, folder: Path, about: Mapping[str, str], threshold: float | None) -> tuple[Path, Path]:
@@ -176,7 +160,7 @@ def _write(checked: Validation, folder: Path, about: Mapping[str, str], threshol
     from scripts.mlops import charts, report
 
     folder.mkdir(parents=True, exist_ok=True)
-    chart = charts.draw(checked.task, checked.truth, checked.answers.predictions, folder)
+    chart = charts.draw(checked.rows.task, checked.truth, checked.answers.predictions, folder)
     page = folder / "report.html"
     html = report.render(checked, chart=chart, about=about, threshold=threshold, when=datetime.now(UTC))
     page.write_text(html, encoding="utf-8")

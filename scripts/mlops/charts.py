@@ -41,7 +41,7 @@ def confusion(truth: Values, predicted: Values, path: Path) -> None:
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     right = int(np.trace(counts))
-    axes.set_title(f"{right} of {counts.sum()} held-out rows predicted right", fontsize=10, pad=10)
+    axes.set_title(f"{right} of {counts.sum()} rows predicted right", fontsize=10, pad=10)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     _save(figure, path)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
 _LINES = 20
+# How this repository's serving image says why it gives up.
+_SERVE = "serve: "
 # The last line of a Python traceback: `ModuleNotFoundError: No module named 'xgboost'`.
 _EXCEPTION = re.compile(r"(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit|Interrupt))\b: ?(.+)")
 
@@ -51,7 +53,10 @@ def tail(logs: CloudWatchLogsClient, endpoint: str, *, except_for: Collection[st
 
 
 def cause(lines: list[str]) -> str | None:
-    """The last line that names an exception, without the time and the level before it."""
+    """The line that says why: the serving image's own, else the last that names an exception, cut to that."""
+    for line in reversed(lines):
+        if line.startswith(_SERVE):
+            return line.removeprefix(_SERVE).rstrip(".")
     for line in reversed(lines):
         if match := _EXCEPTION.search(line):
             return f"{match[1]}: {match[2]}"

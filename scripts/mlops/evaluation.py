@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from scripts.mlops.errors import InputError, error_code
-from scripts.mlops.validation import JUDGED_BY, Task
+from scripts.mlops.validation import Rows, Task, read, task_named
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,17 +26,8 @@ VALIDATION = "validation"
 _OTHER_DATA = "pass rows of your own with --data FILE --target COL"
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """Rows on this machine's disk whose truth is known. `task` is None where the run does not say."""
-
-    path: Path
-    target: str
-    task: Task | None = None
-
-
-def fetch(client: MlflowClient, run_id: str, folder: Path) -> HeldOut:
-    """Fetch a run's held-out rows into a folder.
+def fetch(client: MlflowClient, run_id: str, *, task: Task | None = None) -> Rows:
+    """Fetch a run's held-out rows. The task is the run's unless one is given.
 
     Raises:
         InputError: there is no such run, or it has no held-out rows.
@@ -54,8 +45,10 @@ def fetch(client: MlflowClient, run_id: str, folder: Path) -> HeldOut:
     target = tags.get(TARGET_TAG)
     if not target:
         raise InputError(f"the run {run_id} has no tag {TARGET_TAG}: {_OTHER_DATA}")
-    task: Task | None = next((known for known in JUDGED_BY if known == tags.get(TASK_TAG)), None)
-    return HeldOut(_download(client, run_id, folder), target, task)
+    with TemporaryDirectory() as folder:
+        path = _download(client, run_id, Path(folder))
+        task = task or task_named(tags.get(TASK_TAG))
+        return read(path, target, task=task, origin=f"the run's {HELD_OUT}")
 
 
 def log(

@@ -48,10 +48,10 @@ def render(
         about=about,
         cards=[(_NAMES.get(name, name), _number(name, value)) for name, value in validation.metrics.items()],
         chart=base64.b64encode(chart.read_bytes()).decode(),
-        chart_says="Confusion matrix" if validation.task == "classification" else "Predictions and errors",
+        chart_says="Confusion matrix" if validation.rows.task == "classification" else "Predictions and errors",
         classes=_classes(validation),
-        columns=[column for column in validation.rows.columns if column != validation.target],
-        target=validation.target,
+        columns=list(validation.rows.features.columns),
+        target=validation.rows.target,
         worst=_worst(validation),
         wrong=_wrong_count(validation),
         latencies=_bars(validation),
@@ -70,7 +70,7 @@ def _number(name: str, value: float) -> str:
 
 def _classes(validation: Validation) -> list[dict[str, Any]]:
     """Precision, recall and F1 of each class; nothing for a regression."""
-    if validation.task != "classification":
+    if validation.rows.task != "classification":
         return []
     from sklearn.metrics import classification_report
 
@@ -88,11 +88,11 @@ def _worst(validation: Validation) -> list[Row]:
     import numpy as np
 
     truth, predicted = validation.truth, validation.answers.predictions
-    if validation.task == "classification":
+    if validation.rows.task == "classification":
         numbers = np.flatnonzero(truth != predicted)
     else:
         numbers = np.argsort(-np.abs(truth - predicted), kind="stable")
-    features = validation.rows.drop(columns=validation.target)
+    features = validation.rows.features
     return [
         Row(
             number=int(number) + 1,

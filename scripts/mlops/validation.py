@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,27 @@ Seconds = Callable[[], float]
 JUDGED_BY: Mapping[Task, str] = {"classification": "accuracy", "regression": "r2"}
 # More kinds of a number than this are not classes.
 _MOST_CLASSES = 20
-_SHOWN = 200
+_SHOWN = 300
+# MLflow's scoring server repeats the rows and the schema before it says what is wrong with them.
+_PREFACES = (
+    re.compile(r"^Failed to predict data .*?\nError: ", re.DOTALL),
+    re.compile(r"^Failed to enforce schema of data .*? with schema .*?\. Error: ", re.DOTALL),
+)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows whose truth is known: features and the target column in one frame. `origin` says where they are from."""
+
+    frame: pd.DataFrame
+    target: str
+    task: Task
+    origin: str
+
+    @property
+    def features(self) -> pd.DataFrame:
+        """The rows without their truth."""
+        return self.frame.drop(columns=self.target)
 
 
 @dataclass(frozen=True)
@@ -39,9 +60,7 @@ class Answers:
 class Validation:
     """An endpoint's answers compared with the truth. `metrics` are named as they are logged."""
 
-    task: Task
-    target: str
-    rows: pd.DataFrame
+    rows: Rows
     truth: Values
     answers: Answers
     metrics: Mapping[str, float]
@@ -49,15 +68,20 @@ class Validation:
     @property
     def judged_by(self) -> str:
         """The name of the metric that a threshold is held against."""
-        return JUDGED_BY[self.task]
+        return JUDGED_BY[self.rows.task]
 
     def passes(self, threshold: float | None) -> bool:
         """Whether that metric reaches the threshold; without one, any result does."""
         return threshold is None or self.metrics[self.judged_by] >= threshold
 
 
-def read_rows(path: Path, target: str) -> pd.DataFrame:
-    """Read rows with their truth from a CSV file.
+def task_named(text: str | None) -> Task | None:
+    """The task of that name, or None."""
+    return next((task for task in JUDGED_BY if task == text), None)
+
+
+def read(path: Path, target: str, *, task: Task | None, origin: str) -> Rows:
+    """Read rows with their truth from a CSV file. A task that is not given is told by the truth.
 
     Raises:
         InputError: no such file, no CSV, no rows, no such column, or rows whose truth is missing.
@@ -65,21 +89,21 @@ def read_rows(path: Path, target: str) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        rows = pd.read_csv(path)
+        frame = pd.read_csv(path)
     except FileNotFoundError:
         raise InputError(f"there is no file {path}") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path} cannot be read as CSV: {str(error).strip().splitlines()[0]}") from None
-    if target not in rows.columns:
-        raise InputError(f"{path.name} has no column {target!r} to compare with (it has: {', '.join(map(str, rows))})")
-    if rows.empty:
+    if target not in frame.columns:
+        raise InputError(f"{path.name} has no column {target!r} to compare with (it has: {', '.join(map(str, frame))})")
+    if frame.empty:
         raise InputError(f"{path.name} has no rows")
-    if missing := int(rows[target].isna().sum()):
-        raise InputError(f"{path.name} lacks the truth (column {target!r}) in {missing} of {len(rows)} rows")
-    return rows
+    if missing := int(frame[target].isna().sum()):
+        raise InputError(f"{path.name} lacks the truth (column {target!r}) in {missing} of {len(frame)} rows")
+    return Rows(frame, target, task or _guess(frame[target]), origin)
 
 
-def guess_task(truth: pd.Series[Any]) -> Task:
+def _guess(truth: pd.Series[Any]) -> Task:
     """Classification for names and for a few whole numbers, regression for any other numbers."""
     from pandas.api.types import is_bool_dtype, is_float_dtype, is_numeric_dtype
 
@@ -112,18 +136,18 @@ def ask(
     return Answers(np.asarray(predictions), np.asarray(durations))
 
 
-def compare(rows: pd.DataFrame, target: str, task: Task, answers: Answers) -> Validation:
-    """Score an endpoint's answers against the truth in the rows' target column.
+def compare(rows: Rows, answers: Answers) -> Validation:
+    """Score an endpoint's answers against the truth.
 
     Raises:
-        InputError: the predictions are no numbers, so that the task cannot be regression.
+        InputError: truth or predictions are no numbers, so that the task cannot be regression.
     """
     import numpy as np
     from sklearn import metrics
 
-    truth, predicted = rows[target].to_numpy(), answers.predictions
+    truth, predicted = rows.frame[rows.target].to_numpy(), answers.predictions
     scores: dict[str, float]
-    if task == "classification":
+    if rows.task == "classification":
         # Classes are compared by name: JSON and CSV may disagree on whether 1 is a number.
         truth, predicted = truth.astype(str), predicted.astype(str)
         scores = {
@@ -134,15 +158,15 @@ def compare(rows: pd.DataFrame, target: str, task: Task, answers: Answers) -> Va
         try:
             truth, predicted = truth.astype(float), predicted.astype(float)
         except ValueError:
-            raise InputError(f"{target} or its predictions are no numbers: give --task classification") from None
+            raise InputError(f"{rows.target} or its predictions are no numbers: give --task classification") from None
         scores = {
             "rmse": float(metrics.root_mean_squared_error(truth, predicted)),
             "mae": float(metrics.mean_absolute_error(truth, predicted)),
             "r2": float(metrics.r2_score(truth, predicted)),
         }
     p50, p95 = np.percentile(answers.durations * 1000, [50, 95])
-    scores |= {"latency_p50_ms": float(p50), "latency_p95_ms": float(p95), "rows": float(len(rows))}
-    return Validation(task, target, rows, truth, Answers(predicted, answers.durations), scores)
+    scores |= {"latency_p50_ms": float(p50), "latency_p95_ms": float(p95), "rows": float(len(rows.frame))}
+    return Validation(rows, truth, Answers(predicted, answers.durations), scores)
 
 
 def _split(batch: pd.DataFrame) -> dict[str, Any]:
@@ -169,15 +193,16 @@ def _invoke(runtime: SageMakerRuntimeClient, endpoint: str, body: str) -> bytes:
 
 
 def _container_message(text: str) -> str:
-    """The first line of what a container said; MLflow's says it in JSON."""
+    """What a container said, on one line and without the rows it was said of. MLflow's says it in JSON."""
     try:
         said = json.loads(text)
         text = str(said.get("message", text)) if isinstance(said, dict) else text
     except json.JSONDecodeError:
         pass
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    first = lines[0] if lines else "it gives no reason"
-    return first if len(first) <= _SHOWN else first[:_SHOWN] + "…"
+    for preface in _PREFACES:
+        text = preface.sub("", text)
+    line = " ".join(text.split()) or "it gives no reason"
+    return line if len(line) <= _SHOWN else line[:_SHOWN] + "…"
 
 
 def _predictions(answer: bytes, endpoint: str, *, expected: int) -> list[Any]:
