@@ -2,11 +2,13 @@
 
 import http.client
 import logging
+import random
 import shutil
 import socket
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from localaws.endpoints.logs import ContainerLog
@@ -130,7 +132,12 @@ def ping(port: int) -> bool:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nothing listens on, below those that systems give to outgoing connections.
+
+    The process binds it seconds later: one of theirs could be taken by then.
+    """
+    while True:
+        port = random.randrange(20000, 32000)  # noqa: S311
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -72,7 +72,6 @@ class Target:
 
     variant: str
     port: int
-    log_stream: str
 
 
 class Endpoints:
@@ -110,11 +109,14 @@ class Endpoints:
 
     def delete(self, record: Any, forget: Callable[[], None]) -> None:
         """Ends the containers, then calls `forget`."""
+        endpoint = self._endpoints[record.arn]
         record.endpoint_status = "Deleting"
         record.last_modified_time = _now()
+        with self._lock:
+            endpoint.live = None
 
         def work() -> None:
-            self._endpoints[record.arn].fleet.stop(drain=False)
+            endpoint.fleet.stop(drain=True)
             del self._endpoints[record.arn]
             forget()
 
@@ -164,7 +166,7 @@ class Endpoints:
             chosen = fleet.enter(weights, variant)
         member = fleet.members[chosen]
         try:
-            yield Target(chosen, member.container.port, member.log_stream)
+            yield Target(chosen, member.container.port)
         finally:
             fleet.leave(chosen)
 
@@ -251,7 +253,7 @@ class Endpoints:
         container = Container(name, python, folder, env, self._processes, container_log)
         self._containers.add(container)
         container.start()
-        return Member(container, container_log.stream)
+        return Member(container)
 
 
 def _summaries(deployment: Deployment, fleet: Fleet) -> list[dict[str, Any]]:

@@ -19,7 +19,6 @@ class Member:
     """A variant's container and the requests that are under way in it."""
 
     container: Container
-    log_stream: str
     requests: int = 0
 
 

@@ -1,0 +1,85 @@
+"""What happens when a container takes too long. AWS's times are too long for a test: these pass shorter ones."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from localaws.call import Call
+from localaws.endpoints.container import Container
+from localaws.endpoints.endpoints import Target
+from localaws.endpoints.runtime import Runtime
+from localaws.processes import Processes
+
+
+class Silent:
+    """An endpoint whose container takes connections and never answers."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    @contextmanager
+    def invoking(self, _arn: str, _variant: str | None) -> Iterator[Target]:
+        yield Target("one", self._port)
+
+
+def test_a_model_that_does_not_answer_in_time_is_a_model_error() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def invoke() -> None:
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(never, "127.0.0.1", 0)
+        endpoints: Any = Silent(server.sockets[0].getsockname()[1])
+        runtime = Runtime(endpoints, "123456789012", answer_seconds=0.2)
+        await runtime.open()
+        call = Call("POST", "/endpoints/slow/invocations", "/endpoints/slow/invocations", "", {}, b"{}")
+        call.operation, call.region = "InvokeEndpoint", "us-east-1"
+        await runtime({"localaws.call": call}, _nothing, send)
+        await runtime.close()
+        server.close()
+
+    asyncio.run(invoke())
+    assert sent[0]["status"] == 424
+    answer = json.loads(sent[1]["body"])
+    assert answer["OriginalStatusCode"] == 0
+    assert answer["OriginalMessage"].startswith("Your invocation timed out while waiting for a response from container")
+    assert answer["Message"].startswith(
+        'Received server error (0) from primary with message "Your invocation timed out'
+    )
+
+
+def test_a_container_that_never_answers_a_ping_is_given_up_and_ended(tmp_path: Path) -> None:
+    processes = Processes(tmp_path / "run", tmp_path / "logs")
+    folder = tmp_path / "container"
+    # In the interpreter's place: it never runs the entry point.
+    sleeper = tmp_path / "sleeper"
+    sleeper.write_text("#!/bin/sh\nexec sleep 60\n")
+    sleeper.chmod(0o755)
+    folder.mkdir()
+    log: Any = _NoLog()
+    container = Container("hung", sleeper, folder, {}, processes, log)
+    container.start()
+    began = time.monotonic()
+    assert container.wait(0.5) is False
+    assert 0.5 <= time.monotonic() - began < 5
+    container.stop()
+    assert not folder.exists()
+    assert not list((tmp_path / "run").iterdir())
+
+
+class _NoLog:
+    def follow(self, *, to_the_end: bool = False) -> None:
+        """Nobody reads it."""
+
+
+async def _nothing() -> dict[str, Any]:
+    return {}
