@@ -27,7 +27,7 @@ def knows(action: str, resource: str) -> bool:
         return False
     types = [kind for kind in privilege["resource_types"] if kind]
     if resource == "*":
-        return not any(privilege["resource_types"][kind]["required"] for kind in types)
+        return not types
     return any(_pattern(prefix, kind).fullmatch(resource) for kind in types)
 
 
@@ -35,4 +35,5 @@ def knows(action: str, resource: str) -> bool:
 def _pattern(prefix: str, kind: str) -> re.Pattern[str]:
     arn = get_service_prefix_data(prefix)["resources"][kind]["arn"]
     fixed = re.split(r"\$\{[^}]*\}", arn)
-    return re.compile(".*".join(map(re.escape, fixed)))
+    name = "[^/]+" if kind == "bucket" else ".+"  # What follows a slash would make a bucket's ARN an object's.
+    return re.compile(name.join(map(re.escape, fixed)))

@@ -1,0 +1,24 @@
+"""The plans whose policies are judged."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A root of tests/plan and what it is given."""
+
+    root: str
+    variables: dict[str, Any] = field(default_factory=dict)
+
+
+SCENARIOS = {
+    "staging": Scenario("staging"),
+    "prod": Scenario("prod"),
+    # A plan knows the policies that name a key only where the key exists already: so they are judged here.
+    "keyed": Scenario("any", {"inputs": {"bucket_name_suffix": "keyed", "kms_key_id": KEY}}),
+}

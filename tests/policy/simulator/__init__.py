@@ -1,0 +1,127 @@
+"""The second engine: @cloud-copilot/iam-simulate, installed when a test first asks and run in a process of its own."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from localaws.iam.evaluate import Policies
+from localaws.iam.policy import Policy
+from localaws.iam.request import Request
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[2]
+FILES = ("package.json", "package-lock.json", ".npmrc", "simulate.mjs")
+# No organisation has a say: the engine wants to be told so.
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+Documents = dict[str, Any]
+
+
+class UnavailableError(Exception):
+    """Why the engine cannot be had here."""
+
+
+class Simulator:
+    """Runs many simulations in one go."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @classmethod
+    def installed(cls) -> "Simulator":
+        """Installs it below `.cache/`, once for each version of its lock file.
+
+        Raises:
+            UnavailableError: no node or npm, or the package cannot be fetched.
+        """
+        for program in ("node", "npm"):
+            if shutil.which(program) is None:
+                raise UnavailableError(f"{program} is not installed")
+        folder = REPOSITORY / ".cache" / "policy-simulator"
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "lock"):
+            current = all((folder / name).exists() and _same(folder / name, HERE / name) for name in FILES)
+            if not (current and (folder / "node_modules").exists()):
+                for name in FILES:
+                    shutil.copy(HERE / name, folder / name)
+                done = subprocess.run(
+                    ["npm", "ci", "--silent"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+                )
+                if done.returncode:
+                    (folder / "package.json").unlink()
+                    raise UnavailableError(f"npm ci failed: {done.stderr.strip()[-200:]}")
+        return cls(folder)
+
+    def run(self, simulations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """`{"result": "Allowed" | "ImplicitlyDenied" | "ExplicitlyDenied"}` or `{"error": …}` for each."""
+        done = subprocess.run(
+            ["node", "simulate.mjs"],
+            cwd=self._folder,
+            input=json.dumps(simulations),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        found: list[dict[str, Any]] = json.loads(done.stdout)
+        return found
+
+
+class Asked:
+    """One question for both engines."""
+
+    def __init__(
+        self,
+        request: Request,
+        *,
+        identity: Documents,
+        resource: Any = None,
+        boundary: Any = None,
+        resource_decides: bool = False,
+    ) -> None:
+        self.request = request
+        self._identity = identity
+        self._resource = resource
+        self._boundary = boundary
+        self._resource_decides = resource_decides
+
+    @property
+    def policies(self) -> Policies:
+        """For the evaluator."""
+        return Policies(
+            identity=tuple(Policy.parse(name, document) for name, document in self._identity.items()),
+            boundary=Policy.parse("boundary", self._boundary) if self._boundary else None,
+            resource=Policy.parse("resource", self._resource) if self._resource else None,
+            resource_decides=self._resource_decides,
+        )
+
+    @property
+    def simulation(self) -> dict[str, Any]:
+        """For the second engine."""
+        request = self.request
+        asked: dict[str, Any] = {
+            "request": {
+                "principal": request.principal.arn,
+                "action": request.action,
+                "resource": {"resource": request.resource, "accountId": request.account},
+                "contextVariables": dict(request.context),
+            },
+            "identityPolicies": [{"name": name, "policy": document} for name, document in self._identity.items()],
+            "serviceControlPolicies": [
+                {"orgIdentifier": "root", "policies": [{"name": "everything", "policy": EVERYTHING}]}
+            ],
+            "resourceControlPolicies": [],
+        }
+        if self._resource:
+            asked["resourcePolicy"] = self._resource
+        if self._boundary:
+            asked["permissionBoundaryPolicies"] = [{"name": "boundary", "policy": self._boundary}]
+        return asked
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.read_bytes() == other.read_bytes()

