@@ -53,6 +53,12 @@ check_terraform() {
     fail 3 "Terraform $version is too old: install version 1.5 or later, see https://developer.hashicorp.com/terraform/install"
 }
 
+check_mirror() {
+  [[ -z ${TF_PROVIDER_MIRROR:-} ]] || has_locked_provider "$TF_PROVIDER_MIRROR" ||
+    fail 3 "TF_PROVIDER_MIRROR=$TF_PROVIDER_MIRROR does not hold the AWS provider:" \
+      "it should have a folder registry.terraform.io/hashicorp/aws/$(locked_provider_version)"
+}
+
 # Loads what localaws wrote down when it started, and asks it whether it is still there.
 use_localaws() {
   local home=${LOCALAWS_HOME:-$repo/.localaws} not_running="localaws is not running: start it with \`make local-up\`"
@@ -154,7 +160,8 @@ apply() {
 # Terraform would delete the server, and everything else, before S3 refuses to delete a bucket that holds objects.
 check_bucket_is_empty() {
   local bucket objects
-  terraform -chdir="$root" show -no-color "$env.tfplan" | grep -q -- '- force_destroy *= false' || return 0
+  terraform -chdir="$root" show -no-color "$env.tfplan" >"$work/plan"
+  grep -q -- '- force_destroy *= false' "$work/plan" || return 0
   bucket=$(terraform -chdir="$root" output -no-color -raw artifact_bucket_name 2>/dev/null) || return 0
   objects=$("$repo/.venv/bin/aws" s3api list-object-versions --bucket "$bucket" --max-items 1 \
     --query 'length([Versions, DeleteMarkers][])' --output text) ||
@@ -190,6 +197,7 @@ main() {
     -h | --help) usage && return ;;
     mirror)
       check_terraform
+      check_mirror
       provider_mirror || true
       return
       ;;
@@ -199,6 +207,7 @@ main() {
   shift 2
   check_environment
   check_terraform
+  check_mirror
   case $verb in init | plan | apply | destroy | output) ;; *) fail 2 "\"$verb\" is not a verb: use init, plan, apply, destroy or output" ;; esac
 
   # No look-out for newer versions on the network, and no hints for a person who types terraform.

@@ -1,0 +1,75 @@
+"""The whole life of both environments on a localaws of their own: apply, apply again, destroy."""
+
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from localaws import daemon
+from tests.plan.planning import REPOSITORY
+from tests.running import LocalAws, start
+
+ENVIRONMENTS = ["staging", "prod"]
+
+
+@pytest.fixture(scope="module")
+def empty_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    running = start(tmp_path_factory.mktemp("account") / "home")
+    yield running
+    daemon.down(running.settings)
+
+
+def terraform(localaws: LocalAws, environment: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [REPOSITORY / "scripts/terraform.sh", environment, *arguments],
+        env=localaws.environ(LOCAL="1"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def belongings(localaws: LocalAws) -> dict[str, Any]:
+    """What an environment leaves if it leaves anything; a key that is going to be deleted is gone."""
+    kms = localaws.client("kms")
+    keys = [kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in kms.list_keys()["Keys"]]
+    return {
+        "servers": localaws.client("sagemaker").list_mlflow_tracking_servers()["TrackingServerSummaries"],
+        "buckets": localaws.client("s3").list_buckets()["Buckets"],
+        "roles": [r["RoleName"] for r in localaws.client("iam").list_roles()["Roles"] if "mlflow" in r["RoleName"]],
+        "keys": [key for key in keys if key["KeyManager"] == "CUSTOMER" and key["KeyState"] == "Enabled"],
+        "repositories": localaws.client("ecr").describe_repositories()["repositories"],
+    }
+
+
+def test_an_environment_is_applied_stays_as_it_is_and_leaves_nothing_behind(empty_account: LocalAws) -> None:
+    def both(*arguments: str) -> list[subprocess.CompletedProcess[str]]:
+        with ThreadPoolExecutor() as pool:
+            return list(pool.map(lambda environment: terraform(empty_account, environment, *arguments), ENVIRONMENTS))
+
+    for applied in both("apply"):
+        assert applied.returncode == 0, applied.stdout + applied.stderr
+    for planned in both("plan"):
+        assert "No changes." in planned.stdout
+
+    # A destroy that could not delete the bucket must not delete the server, and the runs, before it finds out.
+    s3 = empty_account.client("s3")
+    bucket = terraform(empty_account, "prod", "output", "-raw", "artifact_bucket_name").stdout
+    version = s3.put_object(Bucket=bucket, Key="0/run/artifacts/model", Body=b"a model")["VersionId"]
+    refused = terraform(empty_account, "prod", "destroy")
+    assert refused.returncode == 3
+    assert refused.stderr.strip().startswith(f"error: bucket {bucket} still holds objects, so nothing was destroyed")
+    assert len(belongings(empty_account)["servers"]) == len(ENVIRONMENTS)
+    s3.delete_object(Bucket=bucket, Key="0/run/artifacts/model", VersionId=version)
+
+    for destroyed in both("destroy"):
+        assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+    assert belongings(empty_account) == {"servers": [], "buckets": [], "roles": [], "keys": [], "repositories": []}
+    undeployed = terraform(empty_account, "staging", "output")
+    assert (undeployed.returncode, undeployed.stderr) == (
+        3,
+        "error: staging is not deployed yet: run `make apply ENV=staging LOCAL=1`\n",
+    )
