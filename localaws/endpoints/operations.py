@@ -28,6 +28,9 @@ def install(endpoints: Endpoints, account: str) -> None:
     """Gives moto's SageMaker the operations."""
     operations = Operations(endpoints, account)
     answers: dict[str, Answer] = {
+        "CreateModel": operations.create_model,
+        "DescribeModel": operations.describe_model,
+        "DescribeEndpointConfig": operations.describe_config,
         "CreateEndpoint": operations.create,
         "DescribeEndpoint": operations.describe,
         "UpdateEndpoint": operations.update,
@@ -37,11 +40,8 @@ def install(endpoints: Endpoints, account: str) -> None:
     for operation, answer in answers.items():
         _set(operation, _answering(operation, answer))
     checks: dict[str, Check] = {
-        "CreateModel": operations.check_new_model,
-        "DescribeModel": operations.check_model,
         "DeleteModel": operations.check_model,
         "CreateEndpointConfig": operations.check_new_config,
-        "DescribeEndpointConfig": operations.check_config,
         "DeleteEndpointConfig": operations.check_config,
     }
     for operation, checks_it in checks.items():
@@ -59,19 +59,33 @@ class Operations:
         self._endpoints = endpoints
         self._account = account
 
-    def check_new_model(self, region: str, given: dict[str, Any]) -> None:
+    def create_model(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
         """CreateModel: the role, and the archive if there is one, must be there."""
-        if given["ModelName"] in self._backend(region)._models:
-            raise _refusal(f'Cannot create already existing model "{self._arn(region, "model", given["ModelName"])}".')
-        container = _container(given)
+        name, backend = given["ModelName"], self._backend(region)
+        if name in backend._models:
+            raise _refusal(f'Cannot create already existing model "{self._arn(region, "model", name)}".')
+        url = _container(given).get("ModelDataUrl")
         check_role(self._account, given.get("ExecutionRoleArn", ""))
-        url = container.get("ModelDataUrl")
         if url and not _object_exists(self._account, url):
             raise _refusal(f"Could not find model data at {url}.")
+        record = backend.create_model(
+            model_name=name,
+            execution_role_arn=given["ExecutionRoleArn"],
+            primary_container=given.get("PrimaryContainer"),
+            containers=given.get("Containers"),
+            vpc_config=given.get("VpcConfig"),
+            tags=given.get("Tags"),
+        )
+        record.enable_network_isolation = given.get("EnableNetworkIsolation", False)
+        return {"ModelArn": record.arn}
 
     def check_model(self, region: str, given: dict[str, Any]) -> None:
-        """DescribeModel, DeleteModel."""
+        """DeleteModel: AWS deletes one in use as well."""
         self._model(region, given["ModelName"])
+
+    def describe_model(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+        """DescribeModel."""
+        return _given(self._model(region, given["ModelName"]))
 
     def check_new_config(self, region: str, given: dict[str, Any]) -> None:
         """CreateEndpointConfig."""
@@ -83,8 +97,12 @@ class Operations:
             self._model(region, variant["ModelName"])
 
     def check_config(self, region: str, given: dict[str, Any]) -> None:
-        """DescribeEndpointConfig, DeleteEndpointConfig: AWS deletes one in use as well."""
+        """DeleteEndpointConfig: AWS deletes one in use as well."""
         self._config(region, given["EndpointConfigName"])
+
+    def describe_config(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+        """DescribeEndpointConfig."""
+        return _given(self._config(region, given["EndpointConfigName"]))
 
     def create(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
         """CreateEndpoint."""
@@ -251,6 +269,11 @@ def _retain(live: Deployment, deployment: Deployment, excluded: set[str]) -> Non
             kept = states.get(variant.name, {}).get(f"Desired{name}")
             if kept is not None and f"Desired{name}" not in excluded:
                 variant.state.update(dict.fromkeys((f"Current{name}", f"Desired{name}"), kept))
+
+
+def _given(record: Any) -> dict[str, Any]:
+    """A record without what nobody gave: moto describes it as empty, which Terraform takes for a change."""
+    return {name: value for name, value in record.response_object.items() if value not in ({}, [])}
 
 
 def _refusal(message: str) -> AwsError:

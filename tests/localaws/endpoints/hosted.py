@@ -41,12 +41,18 @@ class Hosted:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=content)
         return f"s3://{self.bucket}/{key}"
 
-    def model(self, source: Path | str, **environment: str) -> str:
+    def calls_of_the_role(self) -> set[str]:
+        """What the execution role has called."""
+        session = f":assumed-role/{self.role.rpartition('/')[2]}/"
+        calls = [call for call in self.localaws.calls() if session in call["principal"]]
+        return {f"{call['service']}:{call['operation']}" for call in calls}
+
+    def model(self, source: Path | str, image: str = IMAGE, **environment: str) -> str:
         """The name of a new model, from a folder or the URL of an archive."""
         if isinstance(source, Path):
             source = self.upload(pack(source, self.folder / unique("archive")).read_bytes())
         name = unique("model")
-        container = {"Image": IMAGE, "ModelDataUrl": source, "Environment": environment}
+        container = {"Image": image, "ModelDataUrl": source, "Environment": environment}
         self.sagemaker.create_model(ModelName=name, ExecutionRoleArn=self.role, PrimaryContainer=container)
         return name
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.localaws.endpoints.hosted import IMAGE, Hosted
+from tests.localaws.endpoints.hosted import IMAGE, Hosted, unique
 from tests.serving.models import SPLIT, save_iris, save_obedient
 
 
@@ -25,6 +25,18 @@ def test_an_endpoint_in_service_is_described_as_aws_does(hosted: Hosted, iris_en
     assert variant["DeployedImages"][0]["SpecifiedImage"] == IMAGE
 
 
+def test_a_model_is_described_as_it_was_given(hosted: Hosted, obedient: Path) -> None:
+    """An empty VpcConfig, as moto has it, makes Terraform replace the model at every apply."""
+    name = hosted.model(obedient, GREETING="hello")
+    found = hosted.sagemaker.describe_model(ModelName=name)
+    assert set(found) == {
+        "ModelName", "ModelArn", "PrimaryContainer", "ExecutionRoleArn", "CreationTime", "EnableNetworkIsolation",
+        "ResponseMetadata",
+    }  # fmt: skip
+    assert found["PrimaryContainer"]["Environment"] == {"GREETING": "hello"}
+    hosted.sagemaker.delete_model(ModelName=name)
+
+
 def test_lists_and_health_show_it(hosted: Hosted, iris_endpoint: str) -> None:
     listed = hosted.sagemaker.list_endpoints(NameContains=iris_endpoint, StatusEquals="InService")["Endpoints"]
     assert [endpoint["EndpointName"] for endpoint in listed] == [iris_endpoint]
@@ -32,12 +44,7 @@ def test_lists_and_health_show_it(hosted: Hosted, iris_endpoint: str) -> None:
 
 
 def test_the_archive_is_read_and_the_log_written_by_the_execution_role(hosted: Hosted, iris_endpoint: str) -> None:
-    role = hosted.role.rpartition("/")[2]
-    done = {
-        f"{call['service']}:{call['operation']}"
-        for call in hosted.localaws.calls()
-        if f":assumed-role/{role}/" in call["principal"]
-    }
+    done = hosted.calls_of_the_role()
     assert {"s3:GetObject", "logs:CreateLogStream", "logs:PutLogEvents"} <= done
 
 
@@ -97,8 +104,12 @@ def test_an_update_loses_no_request_and_a_failed_one_keeps_the_old_model_answeri
     hosted.delete(name)
 
 
-def test_a_deleted_endpoint_answers_nothing_and_leaves_nothing(hosted: Hosted, iris: Path) -> None:
-    name = hosted.endpoint(iris)
+def test_a_deleted_endpoint_answers_nothing_and_leaves_nothing(hosted: Hosted, obedient: Path) -> None:
+    """Its image is pulled by the role, where there is something to pull from."""
+    repository = unique("repository")
+    registry = hosted.localaws.client("ecr").create_repository(repositoryName=repository)["repository"]
+    name = hosted.endpoint(obedient, image=f"{registry['repositoryUri']}:1")
+    assert {"ecr:GetAuthorizationToken", "ecr:BatchGetImage"} <= hosted.calls_of_the_role()
     folders = hosted.localaws.settings.world / "endpoints"
     notes = hosted.localaws.settings.run / "processes"
     assert list(folders.glob(f"endpoint-{name}-*"))
