@@ -24,9 +24,11 @@ History = Mapping[str, Sequence[tuple[int, float]]]
 # server needs no setting of its own. The other formats that MLflow offers run any code found in the file.
 TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
 
+# mlflow-skinny is the part of MLflow that serves models; the whole of it, with the tracking server that a
+# container has no use for, makes the environment twice as large (620 MB instead of 330).
 _REQUIREMENTS: Mapping[Flavor, tuple[str, ...]] = {
-    "sklearn": ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"),
-    "xgboost": ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "xgboost-cpu"),
+    "sklearn": ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "scipy", "skops"),
+    "xgboost": ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "scipy", "xgboost-cpu"),
 }
 
 

@@ -68,7 +68,7 @@ def upload(s3: S3Client, archive: Archive, uri: str, tags: Mapping[str, str]) ->
         s3.head_object(Bucket=bucket, Key=key)
         return
     except s3.exceptions.ClientError as error:
-        if error_code(error) not in _MISSING:
+        if error_code(error) not in _MISSING | {"NoSuchBucket"}:
             raise
     _require_bucket(s3, bucket)
     s3.upload_file(str(archive.path), bucket, key, ExtraArgs={"Tagging": urlencode(tags)})
