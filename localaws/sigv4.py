@@ -8,7 +8,8 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Self
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -111,7 +112,9 @@ def verify(call: Call, signature: Signature, key_of: Callable[[str], Key | None]
     _check_time(signature, now, s3)
     _check_body(call)
     expected = hmac.new(
-        _signing_key(key.secret, signature), _string_to_sign(call, signature, s3).encode(), hashlib.sha256
+        _signing_key(key.secret, signature.date, signature.region, signature.service),
+        _string_to_sign(call, signature, s3).encode(),
+        hashlib.sha256,
     ).hexdigest()
     if not hmac.compare_digest(expected, signature.value):
         code = "SignatureDoesNotMatch" if s3 or call.protocol == "query" else "InvalidSignatureException"
@@ -124,7 +127,9 @@ def verify(call: Call, signature: Signature, key_of: Callable[[str], Key | None]
 
 
 def _timestamp(text: str) -> datetime:
-    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    if len(text) != len("20261121T120000Z") or not text.endswith("Z"):
+        raise ValueError(text)
+    return datetime.fromisoformat(text)
 
 
 def _check_time(signature: Signature, now: datetime, s3: bool) -> None:
@@ -145,9 +150,10 @@ def _check_body(call: Call) -> None:
         raise AwsError("XAmzContentSHA256Mismatch", message, 400)
 
 
-def _signing_key(secret: str, signature: Signature) -> bytes:
+@lru_cache(maxsize=256)
+def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
     key = f"AWS4{secret}".encode()
-    for part in (signature.date, signature.region, signature.service, "aws4_request"):
+    for part in (date, region, service, "aws4_request"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     return key
 

@@ -80,7 +80,6 @@ class World:
         }
 
     async def _start(self) -> None:
-        await self.tracking.open()
         await self.hosting.open()
         lines = [f"{name}={value}\n" for name, value in self.env(self.administrator).items()]
         self.settings.env_file.touch(mode=0o600)

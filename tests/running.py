@@ -1,8 +1,10 @@
 """A localaws of the tests' own, and short ways to it."""
 
+import contextlib
 import json
 import os
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,3 +84,48 @@ def start(home: Path) -> LocalAws:
     settings = settings_of(home, free_port())
     daemon.up(settings)
     return LocalAws(settings)
+
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+def role(localaws: LocalAws, name: str) -> str:
+    """A role that SageMaker may assume; its ARN. Making it again is harmless."""
+    iam = localaws.client("iam")
+    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
+    return f"arn:aws:iam::{localaws.settings.account}:role/{name}"
+
+
+def tracking_server(localaws: LocalAws, name: str, *, wait: bool = True, **given: Any) -> str:
+    """Creates a tracking server with a bucket and a role of its own; its ARN, once it is created."""
+    localaws.client("s3").create_bucket(Bucket=f"{name}-bucket")
+    sagemaker = localaws.client("sagemaker")
+    created = sagemaker.create_mlflow_tracking_server(
+        TrackingServerName=name,
+        ArtifactStoreUri=f"s3://{name}-bucket",
+        RoleArn=role(localaws, f"{name}-role"),
+        **given,
+    )
+    if wait:
+        settled(localaws, name)
+    arn: str = created["TrackingServerArn"]
+    return arn
+
+
+def settled(localaws: LocalAws, name: str, seconds: float = 60) -> str:
+    """The status of a tracking server once nothing is under way with it; "" where it is gone."""
+    sagemaker = localaws.client("sagemaker")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            status: str = sagemaker.describe_mlflow_tracking_server(TrackingServerName=name)["TrackingServerStatus"]
+        except sagemaker.exceptions.ResourceNotFound:
+            return ""
+        if not status.endswith("ing"):
+            return status
+        time.sleep(0.05)
+    raise TimeoutError(f"{name} is still {status}.")

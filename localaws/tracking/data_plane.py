@@ -26,7 +26,7 @@ class DataPlane:
         elif server.registers_models and self._registration.concerns(call):
             await self._registered(server, call, receive, send)
         else:
-            await self._proxy.forward(call, server.upstream, receive, send)
+            await self._proxy.forward(call, server.port, receive, send)
 
     async def _registered(self, server: TrackingServer, call: Call, receive: Receive, send: Send) -> None:
         refusal = await self._registration.before(server, call)
@@ -34,7 +34,7 @@ class DataPlane:
             await respond_json(send, 400, {"error_code": "BAD_REQUEST", "message": refusal})
             return
         copy = _Copy(send)
-        await self._proxy.forward(call, server.upstream, receive, copy)
+        await self._proxy.forward(call, server.port, receive, copy)
         if copy.status == 200:
             self._registration.after(server, call, bytes(copy.body))
 

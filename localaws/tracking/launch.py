@@ -33,7 +33,7 @@ class Launcher:
         self._closed = False
         self._lock = threading.Lock()
 
-    def start(self, server: TrackingServer) -> None:
+    def start(self, server: TrackingServer) -> Child:
         """Starts the process and waits until MLflow answers from its database.
 
         Raises:
@@ -58,10 +58,11 @@ class Launcher:
         with self._lock:
             if self._closed:
                 raise StartError("localaws is stopping.")
-            server.child = self._processes.start(
+            server.child = child = self._processes.start(
                 f"mlflow-{server.name[:100]}-{server.host}", command, self._env(server, database), server.folder
             )
-        self._wait(server, server.child)
+        self._wait(server, child)
+        return child
 
     def stop(self, server: TrackingServer) -> None:
         """Ends the process; its database stays."""

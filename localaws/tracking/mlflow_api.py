@@ -2,11 +2,10 @@
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
-import aiohttp
-
-from localaws.tracking.connections import Connections
 from localaws.tracking.server import TrackingServer
+from localaws.tracking.upstream import UpstreamError, Upstreams
 
 
 class MlflowError(Exception):
@@ -21,8 +20,8 @@ class MlflowError(Exception):
 class MlflowApi:
     """MLflow's REST API, version 2.0, which every offered release has."""
 
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
+    def __init__(self, upstreams: Upstreams) -> None:
+        self._upstreams = upstreams
 
     async def get(self, server: TrackingServer, path: str, **parameters: str) -> dict[str, Any]:
         """GET.
@@ -30,7 +29,7 @@ class MlflowApi:
         Raises:
             MlflowError: it refused, or does not answer (502).
         """
-        return await self._call(server, "GET", path, params=parameters)
+        return await self._call(server, "GET", f"{path}?{urlencode(parameters)}", {})
 
     async def post(self, server: TrackingServer, path: str, **content: str) -> dict[str, Any]:
         """POST.
@@ -38,21 +37,23 @@ class MlflowApi:
         Raises:
             MlflowError: it refused, or does not answer (502).
         """
-        return await self._call(server, "POST", path, json=content)
+        return await self._call(server, "POST", path, content)
 
-    async def _call(self, server: TrackingServer, method: str, path: str, **given: Any) -> dict[str, Any]:
-        url = f"{server.upstream}/api/2.0/mlflow/{path}"
+    async def _call(self, server: TrackingServer, method: str, path: str, content: dict[str, str]) -> dict[str, Any]:
+        body = json.dumps(content).encode() if content else b""
+        headers = [("content-type", "application/json")] if body else []
         try:
-            async with self._connections.session.request(method, url, **given) as answer:
-                status, text = answer.status, await answer.text()
-        except (aiohttp.ClientError, TimeoutError) as error:
+            async with self._upstreams.connection(server.port) as connection:
+                await connection.send(method, f"/api/2.0/mlflow/{path}", headers, body)
+                status, _ = await connection.start()
+                text = b"".join([chunk async for chunk in connection.body()])
+        except UpstreamError as error:
             message = f"The tracking server failed: {error}"
             raise MlflowError(502, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": message}) from error
         try:
-            content = json.loads(text)
+            answer: dict[str, Any] = json.loads(text)
         except ValueError:
-            content = {"error_code": "INTERNAL_ERROR", "message": text[:500]}
+            answer = {"error_code": "INTERNAL_ERROR", "message": text[:500].decode(errors="replace")}
         if status != 200:
-            raise MlflowError(status, content)
-        found: dict[str, Any] = content
-        return found
+            raise MlflowError(status, answer)
+        return answer

@@ -57,7 +57,7 @@ class TrackingServer:
     @property
     def serving(self) -> bool:
         """Whether requests may go to the process."""
-        return self.status in SERVING and self.child is not None and self.child.running
+        return self.status in SERVING
 
     @property
     def upstream(self) -> str:

@@ -13,6 +13,7 @@ from localaws.call import Call
 from localaws.errors import AwsError
 from localaws.faults import Faults
 from localaws.principals import random_id
+from localaws.processes import Child
 from localaws.settings import Settings
 from localaws.tracking.artifact_store import check_bucket, check_role
 from localaws.tracking.launch import Launcher, StartError
@@ -89,10 +90,7 @@ class TrackingServers:
 
     def by_arn(self, arn: str) -> TrackingServer | None:
         """The server of that ARN."""
-        server = self._servers.get(arn)
-        if server:
-            self._notice_death(server)
-        return server
+        return self._servers.get(arn)
 
     def by_host(self, label: str) -> TrackingServer | None:
         """The server whose UI has that host name's first label."""
@@ -100,10 +98,7 @@ class TrackingServers:
 
     def all(self) -> list[TrackingServer]:
         """All servers, of all regions."""
-        servers = list(self._servers.values())
-        for server in servers:
-            self._notice_death(server)
-        return servers
+        return list(self._servers.values())
 
     def start(self, server: TrackingServer) -> None:
         """StartMlflowTrackingServer.
@@ -187,7 +182,8 @@ class TrackingServers:
 
     def _start(self, server: TrackingServer) -> None:
         check_bucket(server)
-        self._launcher.start(server)
+        child = self._launcher.start(server)
+        threading.Thread(target=self._watch, args=(server, child), daemon=True).start()
 
     def _remove(self, server: TrackingServer) -> None:
         self._launcher.stop(server)
@@ -203,16 +199,15 @@ class TrackingServers:
         server.bucket_owner = given.get("S3BucketOwnerAccountId", server.bucket_owner)
         server.verifies_owner = given.get("S3BucketOwnerVerification", server.verifies_owner)
         if moved:
-            check_bucket(server)
             self._launcher.stop(server)
-            self._launcher.start(server)
+            self._start(server)
 
-    def _notice_death(self, server: TrackingServer) -> None:
+    def _watch(self, server: TrackingServer, child: Child) -> None:
         """A process that ended by itself leaves a server that can be started again; AWS has no state for that."""
+        child.process.wait()
         with self._lock:
-            if server.status in SERVING and server.child and not server.child.running:
-                server.status = "StartFailed"
-                server.reason = f"Its process ended by itself; {server.child.log} says why."
+            if server.child is child and server.status in SERVING:
+                server.status, server.reason = "StartFailed", f"its process ended by itself; {child.log} says why"
                 log.error("Tracking server %s: %s", server.name, server.reason)
 
 

@@ -9,7 +9,6 @@ from localaws.principals import Principals
 from localaws.processes import Processes
 from localaws.settings import Settings
 from localaws.tracking import model_packages
-from localaws.tracking.connections import Connections
 from localaws.tracking.data_plane import DataPlane
 from localaws.tracking.gateway import Gateway
 from localaws.tracking.launch import Launcher
@@ -23,6 +22,7 @@ from localaws.tracking.role import RoleClients
 from localaws.tracking.servers import TrackingServers
 from localaws.tracking.sessions import Sessions
 from localaws.tracking.ui import Ui
+from localaws.tracking.upstream import Upstreams
 from localaws.venvs import Venvs
 
 
@@ -38,10 +38,10 @@ class Tracking:
         calls: CallLog,
         faults: Faults,
     ) -> None:
-        self._connections = Connections()
-        mlflow, clients = MlflowApi(self._connections), RoleClients(settings)
+        self._upstreams = Upstreams()
+        mlflow, clients = MlflowApi(self._upstreams), RoleClients(settings)
         self._registration = Registration(mlflow, clients)
-        data_plane = DataPlane(Proxy(self._connections), self._registration, PresignedUpload(mlflow, clients))
+        data_plane = DataPlane(Proxy(self._upstreams), self._registration, PresignedUpload(mlflow, clients))
         launcher = Launcher(settings, principals, processes, Releases(venvs, settings.cache / "servers"))
         self._servers = TrackingServers(settings, launcher, faults)
         sessions = Sessions()
@@ -52,20 +52,16 @@ class Tracking:
         model_packages.install()
 
     def health(self) -> list[dict[str, Any]]:
-        """Every server, with the reason of a failed state, which AWS's API has no member for."""
+        """Every server, with what AWS's API has no member for: the reason of a failed state, the process, its log."""
         return [
             {"name": s.name, "status": s.status, "version": s.release.version}
             | ({"reason": s.reason} if s.reason else {})
-            | ({"log": str(s.child.log)} if s.child else {})
+            | ({"log": str(s.child.log), "pid": s.child.process.pid, "upstream": s.upstream} if s.child else {})
             for s in self._servers.all()
         ]
-
-    async def open(self) -> None:
-        """Before the first request."""
-        await self._connections.open()
 
     async def close(self) -> None:
         """Nothing starts any more; whoever calls ends the processes next."""
         self._servers.close()
         await self._registration.close()
-        await self._connections.close()
+        self._upstreams.close()

@@ -11,7 +11,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
-from localaws.application import Receive, Scope, Send, respond
+from localaws.application import Receive, Scope, Send, read_body, respond
 from localaws.call import Call
 from localaws.calls import CallLog
 from localaws.mlflow_actions import action_of
@@ -76,6 +76,7 @@ class Ui:
             return
         call.service, call.operation, call.resource = "sagemaker-mlflow", action_of(call.method, call.path), server.arn
         call.principal, call.region = session.principal, server.region
+        call.body = await read_body(receive)
         started, status = time.perf_counter(), 0
 
         async def noted(message: dict[str, Any]) -> None:
