@@ -26,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     verbs.add_parser("logs", help="print the end of its log and name the others")
     copy = verbs.add_parser("mirror", help="copy the Terraform of an environment for localaws; print the folder")
     copy.add_argument("environment")
+    ahead = verbs.add_parser("prepare", help="build the environments of MLflow servers ahead of their first use")
+    ahead.add_argument("versions", nargs="*", default=["3.0"], metavar="VERSION", help="2.13, 2.16, 3.0 (default: 3.0)")
     verbs.add_parser("serve", help="run in the foreground")
     given = parser.parse_args(arguments)
     try:
@@ -45,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
                 return _logs(settings)
             case "mirror":
                 print(mirror(settings, given.environment))
+            case "prepare":
+                return _prepare(settings, given.versions)
             case "serve":
                 return _serve(settings)
     except FileNotFoundError as error:
@@ -63,6 +67,22 @@ def _serve(settings: Settings) -> int:
         serve(settings)
     except AlreadyRunningError:
         return _say(f"localaws is already running for {settings.home}.", 3)
+    return 0
+
+
+def _prepare(settings: Settings, versions: list[str]) -> int:
+    from localaws.tracking.releases import RELEASES, Releases
+    from localaws.venvs import BuildError, Venvs
+
+    unknown = [version for version in versions if version not in RELEASES]
+    if unknown:
+        return _say(f"SageMaker has no MLflow {', '.join(unknown)}: choose from {', '.join(RELEASES)}.", 2)
+    releases = Releases(Venvs(settings.cache / "venvs"), settings.cache / "servers")
+    for version in versions:
+        try:
+            releases.database(RELEASES[version])
+        except BuildError as error:
+            return _say(f"The environment of MLflow {version} cannot be built: {error}", 1)
     return 0
 
 
