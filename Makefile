@@ -18,6 +18,7 @@ ENDPOINT_MODEL = models:/$(MODEL)@$(ALIAS)
 
 ##@ Start here
 setup: $(READY) ## Make .venv, the MLflow server's environment, and find the Terraform provider
+	@:
 
 $(READY): requirements.lock pyproject.toml scripts/setup.sh localaws/servers/mlflow-3.0.lock
 	@scripts/setup.sh
