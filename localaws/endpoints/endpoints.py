@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakSet
 
 from localaws.endpoints import image
 from localaws.endpoints.container import Container
@@ -83,7 +84,7 @@ class Endpoints:
         self._processes = processes
         self._venvs = venvs
         self._endpoints: dict[str, Endpoint] = {}
-        self._containers: set[Container] = set()
+        self._containers: WeakSet[Container] = WeakSet()
         self._lock = threading.Lock()
 
     def create(self, record: Any, deployment: Deployment) -> None:
@@ -122,9 +123,12 @@ class Endpoints:
 
         self._in_background(work, record.endpoint_name)
 
-    def describe(self, record: Any) -> dict[str, Any]:
-        """DescribeEndpoint's answer."""
-        endpoint = self._endpoints[record.arn]
+    def describe(self, record: Any) -> dict[str, Any] | None:
+        """DescribeEndpoint's answer; None where the endpoint has just gone."""
+        endpoint = self._endpoints.get(record.arn)
+        if endpoint is None:
+            return None
+        live, pending = endpoint.live, endpoint.pending  # A deployment's thread may end it meanwhile.
         shown = {
             "EndpointName": record.endpoint_name,
             "EndpointArn": record.arn,
@@ -134,14 +138,14 @@ class Endpoints:
             "CreationTime": record.creation_time,
             "LastModifiedTime": record.last_modified_time,
         }
-        if endpoint.live:
-            shown["ProductionVariants"] = _summaries(endpoint.live, endpoint.fleet)
-            shown["LastDeploymentConfig"] = endpoint.live.settings
-        if endpoint.pending:
+        if live:
+            shown["ProductionVariants"] = _summaries(live, endpoint.fleet)
+            shown["LastDeploymentConfig"] = live.settings
+        if pending:
             shown["PendingDeploymentSummary"] = {
-                "EndpointConfigName": endpoint.pending.config_name,
-                "ProductionVariants": _summaries(endpoint.pending, Fleet()),
-                "StartTime": endpoint.pending.started,
+                "EndpointConfigName": pending.config_name,
+                "ProductionVariants": _summaries(pending, Fleet()),
+                "StartTime": pending.started,
             }
         return {name: value for name, value in shown.items() if value is not None}
 

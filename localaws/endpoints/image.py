@@ -12,8 +12,8 @@ ECR_URI = re.compile(
 def pull(uri: str, account: str, clients: RoleClients) -> None:
     """Makes the calls of a pull, where the image's repository exists in this account.
 
-    AWS refuses a model whose image is not there ("Requested image … not found."). localaws does not ask for one:
-    nobody can build and push an image without Docker.
+    AWS's CreateModel refuses an image that it cannot find or pull ("Role … cannot pull …. Ensure that the role exists
+    and the image was granted pull permission."). localaws asks for none: an image is built and pushed with Docker.
     """
     found = ECR_URI.match(uri)
     if not found or found["account"] != account or not _is_there(account, found["region"], found["repository"]):

@@ -5,6 +5,7 @@ what makes an endpoint a real one.
 """
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -37,8 +38,10 @@ def install(endpoints: Endpoints, account: str) -> None:
         "UpdateEndpointWeightsAndCapacities": operations.reweigh,
         "DeleteEndpoint": operations.delete,
     }
+    # One at a time: what an operation may do depends on what the one before has begun.
+    lock = threading.Lock()
     for operation, answer in answers.items():
-        _set(operation, _answering(operation, answer))
+        _set(operation, _answering(operation, answer, lock))
     checks: dict[str, Check] = {
         "DeleteModel": operations.check_model,
         "CreateEndpointConfig": operations.check_new_config,
@@ -117,7 +120,11 @@ class Operations:
 
     def describe(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
         """DescribeEndpoint."""
-        return self._endpoints.describe(self._endpoint(region, given["EndpointName"]))
+        record = self._endpoint(region, given["EndpointName"])
+        found = self._endpoints.describe(record)
+        if found is None:
+            raise _refusal(f'Could not find endpoint "{record.arn}".')
+        return found
 
     def update(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
         """UpdateEndpoint. AWS wants the configuration in use to be there still (terraform-provider-aws issue 48997)."""
@@ -221,10 +228,11 @@ def _set(operation: str, method: Callable[[Any], Any]) -> None:
     setattr(SageMakerResponse, camelcase_to_underscores(operation), method)
 
 
-def _answering(operation: str, answer: Answer) -> Callable[[Any], ActionResult]:
+def _answering(operation: str, answer: Answer, lock: threading.Lock) -> Callable[[Any], ActionResult]:
     def respond(self: Any) -> ActionResult:
         check("sagemaker", operation, json.loads(self.body or "{}"))
-        return ActionResult(answer(self.region, dict(self.params)))
+        with lock:
+            return ActionResult(answer(self.region, dict(self.params)))
 
     return respond
 
