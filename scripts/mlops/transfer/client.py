@@ -55,7 +55,11 @@ class ApiError(PlatformError):
         return no_route or self.status_code in {405, 501} or self.code in {"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED"}
 
 
-class Unsure(Exception):
+class RefusedError(PreconditionError):
+    """These credentials may not make this call."""
+
+
+class UnsureError(Exception):
     """A call may or may not have been carried out: its answer was lost or was an internal error."""
 
     def __init__(self, reason: str, wait: float, *, final: bool) -> None:
@@ -145,7 +149,7 @@ class Client:
             attempt += 1
             try:
                 return take(await self.once("POST", API + path, None, body, attempt, writes=True))
-            except Unsure as unsure:
+            except UnsureError as unsure:
                 await asyncio.sleep(unsure.wait)
                 found = await find()
                 if found is not None:
@@ -161,7 +165,7 @@ class Client:
             attempt += 1
             try:
                 return await self.once(method, path, query, body, attempt, writes=writes)
-            except Unsure as unsure:
+            except UnsureError as unsure:
                 if unsure.final:
                     raise PlatformError(f"{self.name} does not answer {path}: {unsure}") from None
                 await asyncio.sleep(unsure.wait)
@@ -179,7 +183,7 @@ class Client:
         """Send a call until the server has taken it up: waits out throttles and a server that is away.
 
         Raises:
-            Unsure: the call may have been carried out.
+            UnsureError: the call may have been carried out.
             ApiError: it was refused.
             PreconditionError: the server stays away, or refuses these credentials.
         """
@@ -246,18 +250,16 @@ class Client:
             self.rate.throttled()
             return "throttles without end", self.retry.wait(waits, asked)
         if status in _BAD_GATEWAY or status == _INTERNAL:
-            unsure = self._unsure(f"answers {status} ({message or code or 'no reason given'})", attempt, asked)
-            # A gateway that cannot reach its server is worth more patience than a server that fails inside.
-            unsure.final = unsure.final and status == _INTERNAL
-            if status != _INTERNAL and attempt > 2 * self.retry.attempts + self.retry.patience / self.retry.longest:
-                unsure.final = True
-            raise unsure
+            reason = f"answers {status} ({message or code or 'no reason given'})"
+            raise self._unsure(reason, attempt, asked, patient=status != _INTERNAL)
         if status in _REFUSED:
-            raise PreconditionError(f"{self.name} refuses {call} for these credentials ({code or status}): {message}")
+            raise RefusedError(f"{self.name} refuses {call} for these credentials ({code or status}): {message}")
         raise ApiError(self.name, call, status, code, message)
 
-    def _unsure(self, reason: str, attempt: int, asked: float | None = None) -> Unsure:
-        return Unsure(reason, self.retry.wait(attempt, asked), final=attempt >= self.retry.attempts)
+    def _unsure(self, reason: str, attempt: int, asked: float | None = None, *, patient: bool = True) -> UnsureError:
+        # A server that is away is worth more patience than one that fails inside, which may do so for ever.
+        most = self.retry.attempts + (int(2 * self.retry.patience / self.retry.longest) if patient else 0)
+        return UnsureError(reason, self.retry.wait(attempt, asked), final=attempt >= most)
 
 
 def _error_of(raw: bytes) -> tuple[str, str]:

@@ -197,8 +197,19 @@ def digest(content: Any) -> str:
 
 
 def to_json(record: Any) -> dict[str, Any]:
-    """A record as JSON objects, which `from_json` of the archive reads back."""
-    return asdict(record)
+    """A record as JSON can say it: a NaN or an infinity becomes its name."""
+    found: dict[str, Any] = _plain(asdict(record))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return number_text(value)
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
 
 
 def keyed(pairs: Iterable[Mapping[str, Any]]) -> dict[str, str]:

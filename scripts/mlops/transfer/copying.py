@@ -1,0 +1,680 @@
+"""Copies a source into a destination: only what is new or changed, in an order that may stop anywhere.
+
+Order: experiments, logged models (each after the run that made it), runs, traces, registered models, deletions.
+A run gets its fingerprint, in a tag, with its last batch: without it the run is not whole, and is completed next time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+from scripts.mlops.errors import PlatformError
+from scripts.mlops.transfer.artifacts import can_list_in_bulk, copy_file, listing_digest, owned
+from scripts.mlops.transfer.batches import Batch, Batches
+from scripts.mlops.transfer.checkpoint import Checkpoint, Link
+from scripts.mlops.transfer.destination import STATUS_NUMBERS, Destination
+from scripts.mlops.transfer.limits import LONG_VALUES, Limits, Loss, adapt
+from scripts.mlops.transfer.progress import Progress, Tally
+from scripts.mlops.transfer.records import (
+    ACTIVE,
+    DELETED,
+    FINGERPRINT,
+    PARENT_RUN,
+    RUN_NAME,
+    SOURCE_ID,
+    Experiment,
+    History,
+    LoggedModel,
+    ModelPoint,
+    Point,
+    RegisteredModel,
+    Run,
+    Trace,
+    digest,
+    fingerprint,
+    point_key,
+    without_own_tags,
+)
+from scripts.mlops.transfer.registry import Registry
+from scripts.mlops.transfer.rewrite import rewrite_ids, split_tags
+from scripts.mlops.transfer.source import Features, Source
+from scripts.mlops.transfer.stores import Item, Store
+
+EXPERIMENT, RUN, MODEL, TRACE = "experiment", "run", "model", "trace"
+_RUNS_AT_ONCE = 24
+_SEARCHED_AT_ONCE = 100
+_LISTED_AT_ONCE = 5000
+
+T = TypeVar("T")
+_Key = tuple[str, str, int, int]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to copy and how. `artifacts`: also the files; `threads`: files moved at once."""
+
+    include_deleted: bool = False
+    artifacts: bool = True
+    threads: int = 8
+    experiments: frozenset[str] = frozenset()
+
+    def wants(self, experiment: Experiment) -> bool:
+        """Whether this experiment is among the chosen ones, which are all where none is named."""
+        return not self.experiments or experiment.name in self.experiments
+
+
+@dataclass
+class Summary:
+    """What was done."""
+
+    created: dict[str, int] = field(default_factory=dict)
+    changed: dict[str, int] = field(default_factory=dict)
+    unchanged: dict[str, int] = field(default_factory=dict)
+    losses: list[Loss] = field(default_factory=list)
+
+    def count(self, kind: dict[str, int], what: str) -> None:
+        """One more."""
+        kind[what] = kind.get(what, 0) + 1
+
+
+class Copying:
+    """One copy. `run` does it all."""
+
+    def __init__(
+        self,
+        source: Source,
+        destination: Destination,
+        checkpoint: Checkpoint,
+        options: Options | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.source, self.destination, self.checkpoint = source, destination, checkpoint
+        self.options = options or Options()
+        self.progress: Progress = progress or Tally()
+        self.summary = Summary()
+        self.limits = Limits.of(destination.reader.version)
+        self._creating: dict[str, asyncio.Task[Link]] = {}
+        self._experiments: dict[str, Link] = {}
+        self._present: dict[str, Experiment] = {}
+        self._listed: dict[str, asyncio.Task[None]] = {}
+        self._referenced: set[str] = set()
+        self._threads = ThreadPoolExecutor(self.options.threads, thread_name_prefix="artifact")
+        self.both = Features(logged_models=False, traces=False, prompts=False)
+        self.experiments: list[Experiment] = []
+        self.registered: list[RegisteredModel] = []
+        self._prepared = False
+
+    async def run(self) -> Summary:
+        """Copy everything.
+
+        Raises:
+            PlatformError: something stood in the way for good; what was done stays and the next run goes on from it.
+        """
+        try:
+            await self._copy()
+        except BaseExceptionGroup as group:
+            raise first_of(group) from group
+        finally:
+            self._threads.shutdown(wait=True, cancel_futures=True)
+        return self.summary
+
+    async def prepare(self) -> None:
+        """Learn what there is to copy and what the destination has of it already. Writes nothing but second copies."""
+        ours, theirs = await asyncio.gather(self.source.features(), self.destination.reader.features())
+        self.both = Features(
+            ours.logged_models and theirs.logged_models, ours.traces and theirs.traces, ours.prompts and theirs.prompts
+        )
+        self.experiments = [one async for one in self.source.experiments() if self.options.wants(one)]
+        self.registered = await self.source.registered_models()
+        self._referenced = {one.run_id for model in self.registered for one in model.versions if one.run_id}
+        await self.rebuild(self.experiments)
+        self._prepared = True
+
+    async def _copy(self) -> None:
+        if not self._prepared:
+            await self.prepare()
+        experiments = self.experiments
+        self.progress.total("experiments", len(experiments))
+        for experiment in experiments:
+            await self._ensure_experiment(experiment)
+        if self.both.logged_models:
+            for experiment in experiments:
+                await self._copy_models(experiment)
+        for experiment in experiments:
+            await self._copy_runs(experiment)
+            self.progress.advance("experiments")
+        if self.both.traces:
+            for experiment in experiments:
+                await self._copy_traces(experiment)
+        registered = [model for model in self.registered if self.both.prompts or not model.is_prompt]
+        await Registry(self.destination, self.checkpoint, self.summary, self.progress).copy(registered)
+        for experiment in experiments:
+            await self._settle_stage(experiment)
+        if self.destination.unsure:
+            # A create whose answer was lost may have been carried out after it was looked for.
+            await self.rebuild(experiments)
+
+    # --- what the destination has already ------------------------------------------------------------------------
+
+    async def rebuild(self, experiments: Sequence[Experiment]) -> None:
+        """Fill the checkpoint from the destination's tags; a run that exists twice loses the lesser copy."""
+        names = {experiment.name: experiment for experiment in experiments}
+        present: list[Experiment] = []
+        for kind in (EXPERIMENT, RUN, MODEL, TRACE):
+            self.checkpoint.forget(kind)
+        async for found in self.destination.reader.experiments():
+            if found.name in names:
+                present.append(found)
+                self._link_experiment(names[found.name], found)
+        ids = [experiment.id for experiment in present]
+        for start in range(0, len(ids), _SEARCHED_AT_ONCE):
+            await self._rebuild_runs(ids[start : start + _SEARCHED_AT_ONCE])
+        for experiment_id in ids:
+            if self.both.logged_models:
+                async for models in self.destination.reader.logged_models(experiment_id):
+                    for model in models:
+                        if source_id := model.tags.get(SOURCE_ID):
+                            state = model.tags.get(FINGERPRINT, "")
+                            self.checkpoint.put(MODEL, Link(source_id, model.id, "", model.artifact_uri, state))
+            if self.both.traces:
+                async for traces in self.destination.reader.traces(experiment_id):
+                    for trace in traces:
+                        if source_id := trace.tags.get(SOURCE_ID):
+                            whole = "" if trace.status == "IN_PROGRESS" else trace.status
+                            self.checkpoint.put(TRACE, Link(source_id, trace.id, "", trace.artifact_uri, whole))
+
+    async def _rebuild_runs(self, experiment_ids: list[str]) -> None:
+        async for run in self.destination.reader.tagged_runs(experiment_ids, SOURCE_ID):
+            source_id = run.tags[SOURCE_ID]
+            link = Link(source_id, run.id, "", run.artifact_uri, _state_of(run))
+            twin = self.checkpoint.get(RUN, source_id)
+            if twin is None or twin.target == run.id:
+                self.checkpoint.put(RUN, link)
+                continue
+            better, worse = (link, twin) if link.state > twin.state else (twin, link)
+            self.checkpoint.put(RUN, better)
+            await self.destination.disown_run(worse.target, deleted=worse.state.endswith(DELETED))
+
+    def _link_experiment(self, source: Experiment, target: Experiment) -> None:
+        self._present[source.id] = target
+        link = Link(source.id, target.id, source.artifact_location, target.artifact_location, target.lifecycle_stage)
+        self._experiments[source.id] = link
+        self.checkpoint.put(EXPERIMENT, link)
+
+    # --- experiments ---------------------------------------------------------------------------------------------
+
+    async def _ensure_experiment(self, experiment: Experiment) -> None:
+        tags = without_own_tags(experiment.tags)
+        link = self._experiments.get(experiment.id)
+        if link is None:
+            wanted = Experiment(experiment.id, experiment.name, "", ACTIVE, {**tags, SOURCE_ID: experiment.id})
+            created = await self.destination.create_experiment(wanted, own_root(experiment))
+            self._link_experiment(experiment, created)
+            self.summary.count(self.summary.created, "experiments")
+            return
+        target = self._present[experiment.id]
+        missing = {key: value for key, value in tags.items() if target.tags.get(key) != value}
+        if SOURCE_ID not in target.tags:
+            missing[SOURCE_ID] = experiment.id
+        if missing and target.lifecycle_stage == DELETED:
+            await self._revive(experiment.id)
+        for key, value in missing.items():
+            await self.destination.tag_experiment(link.target, key, value)
+        self.summary.count(self.summary.changed if missing else self.summary.unchanged, "experiments")
+
+    async def _revive(self, experiment_id: str) -> Link:
+        """The experiment's link, once it takes new runs: a deleted one is restored until everything is in it."""
+        link = self._experiments[experiment_id]
+        if link.state == DELETED:
+            await self.destination.set_experiment_stage(link.target, ACTIVE)
+            link = Link(link.source, link.target, link.source_uri, link.target_uri, ACTIVE)
+            self._experiments[experiment_id] = link
+        return link
+
+    async def _settle_stage(self, experiment: Experiment) -> None:
+        link = self._experiments[experiment.id]
+        if experiment.lifecycle_stage == link.state:
+            return
+        if experiment.lifecycle_stage == ACTIVE:
+            await self._revive(experiment.id)
+            return
+        await self.destination.set_experiment_stage(link.target, DELETED)
+        # Deleting an experiment deletes its runs. Those that are active in the source are restored one by one.
+        async for runs in self.source.runs(experiment.id):
+            for run in runs:
+                known = self.checkpoint.get(RUN, run.id)
+                if run.lifecycle_stage == ACTIVE and known is not None:
+                    await self.destination.set_run_stage(known.target, ACTIVE)
+
+    # --- logged models -------------------------------------------------------------------------------------------
+
+    async def _copy_models(self, experiment: Experiment) -> None:
+        async for models in self.source.logged_models(experiment.id):
+            self.progress.total("models", len(models))
+            makers = [model.source_run_id for model in models if model.source_run_id]
+            self._referenced.update(makers)
+            await self._ensure_runs(makers)
+            async with asyncio.TaskGroup() as tasks:
+                for model in models:
+                    tasks.create_task(self._copy_model(model))
+
+    async def _copy_model(self, model: LoggedModel) -> None:
+        run = self.checkpoint.target(model.source_run_id) if model.source_run_id else None
+        known = self.checkpoint.get(MODEL, model.id)
+        content = [model.name, model.model_type, model.status, model.params, sorted(self._model_tags(model).items())]
+        state = digest(content)
+        if known is None:
+            now, later = split_tags(model.tags, model.id, self.checkpoint.target)
+            link = await self._revive(model.experiment_id)
+            created = await self.destination.create_logged_model(model, link.target, run or "", now)
+            known = Link(model.id, created.id, model.artifact_uri, created.artifact_uri)
+            self.checkpoint.put(MODEL, known)
+            tags = self._own(later, model.id, created.id)
+            self.summary.count(self.summary.created, "logged models")
+        elif known.state == state:
+            tags = {}
+            self.summary.count(self.summary.unchanged, "logged models")
+        else:
+            tags = self._own(self._model_tags(model), model.id, known.target)
+            self.summary.count(self.summary.changed, "logged models")
+        known = Link(model.id, known.target, model.artifact_uri, known.target_uri, known.state)
+        self.checkpoint.put(MODEL, known)
+        self.checkpoint.add_model_points(ModelPoint(known.target, *point[1:]) for point in model.points)
+        await self._copy_artifacts(model.id, model.artifact_uri, known.target_uri, again=bool(known.state))
+        if known.state != state:
+            if model.status in STATUS_NUMBERS and model.status != "LOGGED_MODEL_PENDING":
+                await self.destination.finalize_logged_model(known.target, model.status)
+            await self.destination.tag_logged_model(known.target, {**tags, FINGERPRINT: state})
+            self.checkpoint.put(MODEL, Link(model.id, known.target, model.artifact_uri, known.target_uri, state))
+        self.progress.advance("models")
+
+    @staticmethod
+    def _model_tags(model: LoggedModel) -> dict[str, str]:
+        now, later = split_tags(model.tags, model.id, lambda _: None)
+        return {**now, **later}
+
+    def _own(self, tags: Mapping[str, str], source_id: str, target_id: str) -> dict[str, str]:
+        def target(found: str) -> str | None:
+            return target_id if found == source_id else self.checkpoint.target(found)
+
+        return {key: rewrite_ids(value, target) if key.startswith("mlflow.") else value for key, value in tags.items()}
+
+    # --- runs ----------------------------------------------------------------------------------------------------
+
+    async def _copy_runs(self, experiment: Experiment) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            slots = asyncio.Semaphore(_RUNS_AT_ONCE)
+
+            async def write(run: Run, history: History) -> None:
+                try:
+                    await self._write_run(run, history)
+                finally:
+                    slots.release()
+
+            async for runs in self.source.runs(experiment.id):
+                wanted = [run for run in runs if self.moves(run)]
+                self.progress.total("runs", len(wanted))
+                todo = [run for run in wanted if not await self._is_whole(run)]
+                await self.source.link(todo)
+                async with aclosing(self.source.histories(todo)) as histories:
+                    async for run, history in histories:
+                        await slots.acquire()
+                        tasks.create_task(write(run, history))
+
+    def moves(self, run: Run) -> bool:
+        """Whether a run is to be copied."""
+        return run.lifecycle_stage == ACTIVE or self.options.include_deleted or run.id in self._referenced
+
+    def is_unchanged(self, run: Run) -> bool:
+        """Whether a run is finished and was copied whole since it last changed."""
+        known = self.checkpoint.get(RUN, run.id)
+        return known is not None and run.finished and known.state == _wanted_state(run)
+
+    async def _is_whole(self, run: Run) -> bool:
+        """Whether nothing of a run changed since it was copied whole."""
+        known = self.checkpoint.get(RUN, run.id)
+        if known is None or not self.is_unchanged(run):
+            return False
+        self.checkpoint.put(RUN, Link(run.id, known.target, run.artifact_uri, known.target_uri, known.state))
+        if self.options.artifacts:
+            await self._copy_artifacts(run.id, run.artifact_uri, known.target_uri, again=True)
+        self.summary.count(self.summary.unchanged, "runs")
+        self.progress.advance("runs")
+        return True
+
+    async def _ensure_runs(self, ids: Iterable[str]) -> None:
+        """See that these runs exist at the destination, whole or not."""
+        unknown = [one for one in dict.fromkeys(ids) if self.checkpoint.get(RUN, one) is None]
+        for run in await self.source.runs_by_id(unknown):
+            if run.experiment_id in self._experiments and self.moves(run):
+                await self._ensure_run(run)
+
+    async def _ensure_run(self, run: Run) -> Link:
+        """The run's link; several tasks may ask at once, and one creates it."""
+        known = self.checkpoint.get(RUN, run.id)
+        if known is not None and known.source_uri:
+            return known
+        task = self._creating.get(run.id)
+        if task is None:
+            task = self._creating[run.id] = asyncio.create_task(self._create_run(run))
+            task.add_done_callback(lambda _: self._creating.pop(run.id, None))
+        return await asyncio.shield(task)
+
+    async def _create_run(self, run: Run) -> Link:
+        known = self.checkpoint.get(RUN, run.id)
+        if known is None:
+            parent = run.tags.get(PARENT_RUN)
+            if parent and parent != run.id:
+                await self._ensure_runs([parent])
+            fitting, _, _ = adapt(run, self.limits)
+            now, _ = split_tags(fitting.tags, run.id, self.checkpoint.target)
+            experiment = await self._revive(run.experiment_id)
+            created = await self.destination.create_run(fitting, experiment.target, now)
+            known = Link(run.id, created.id, "", created.artifact_uri, "new")
+        link = Link(run.id, known.target, run.artifact_uri, known.target_uri, known.state)
+        self.checkpoint.put(RUN, link)
+        return link
+
+    async def _write_run(self, run: Run, history: History) -> None:
+        existed = self.checkpoint.get(RUN, run.id)
+        link = await self._ensure_run(run)
+        # Only a run that was created in this very process is known to be empty.
+        if existed is not None and existed.state != "new":
+            await self._mend_run(run, link, history)
+            self.summary.count(self.summary.changed, "runs")
+        else:
+            await self._fill_run(run, link, history)
+            self.summary.count(self.summary.created, "runs")
+        self.progress.advance("runs")
+
+    async def _fill_run(self, run: Run, link: Link, history: History) -> None:
+        """Write everything of a run that is still empty."""
+        fitting, long, losses = adapt(run, self.limits)
+        self.summary.losses += losses
+        _, later = split_tags(fitting.tags, run.id, self.checkpoint.target)
+        async with asyncio.TaskGroup() as tasks:
+            files = tasks.create_task(self._copy_run_artifacts(run, link, long))
+            await self._log_links(run, link.target, present_outputs=frozenset())
+            writer = _RunWriter(self, run, link.target, files)
+            writer.tags(self._own(later, run.id, link.target))
+            writer.params(fitting.params)
+            await writer.write(history, self.checkpoint.model_points(run.id))
+        await self._finish_run(run, link, ("RUNNING", None))
+
+    async def _mend_run(self, run: Run, link: Link, history: History) -> None:
+        """Write what a run lacks, or what changed: after a stop half-way, or a change at the source."""
+        target = (await self.destination.reader.runs_by_id([link.target]))[0]
+        if target.lifecycle_stage == DELETED:
+            await self._revive(run.experiment_id)
+            await self.destination.set_run_stage(link.target, ACTIVE)
+        fitting, long, losses = adapt(run, self.limits)
+        self.summary.losses += losses
+        now, later = split_tags(fitting.tags, run.id, self.checkpoint.target)
+        wanted = {**now, **self._own(later, run.id, link.target)}
+        for key in set(without_own_tags(target.tags)) - set(wanted) - {RUN_NAME}:
+            await self.destination.delete_tag(link.target, key)
+        models = self.checkpoint.model_points(run.id)
+        present = await self.destination.linked_points({one.model_id for one in models})
+        missing = [one for one in models if (one.model_id, link.target, point_key(one.point)) not in present]
+        try:
+            for key in sorted({*target.latest, *run.latest}):
+                async for chunk in self.destination.reader.history(link.target, key):
+                    self.checkpoint.see(run.id, chunk)
+            async with asyncio.TaskGroup() as tasks:
+                files = tasks.create_task(self._copy_run_artifacts(run, link, long))
+                await self._log_links(run, link.target, frozenset(one for one, _ in target.model_outputs))
+                writer = _RunWriter(self, run, link.target, files, mended=target)
+                writer.tags({key: value for key, value in wanted.items() if target.tags.get(key) != value})
+                writer.params({key: value for key, value in fitting.params.items() if key not in target.params})
+                await writer.write(history, missing)
+        finally:
+            self.checkpoint.unsee(run.id)
+        name = fitting.name if fitting.name != target.name else None
+        await self._finish_run(run, link, (target.status, target.end_time), name)
+
+    async def _finish_run(self, run: Run, link: Link, present: tuple[str, int | None], name: str | None = None) -> None:
+        if (run.status, run.end_time) != present or name is not None:
+            await self.destination.update_run(link.target, run.status, run.end_time, name)
+        if run.lifecycle_stage == DELETED:
+            await self.destination.set_run_stage(link.target, DELETED)
+        self.checkpoint.put(RUN, Link(run.id, link.target, run.artifact_uri, link.target_uri, _wanted_state(run)))
+
+    async def _log_links(self, run: Run, target: str, present_outputs: frozenset[str]) -> None:
+        """Log what a run read and made, as far as it exists at the destination."""
+        inputs = [model for one in run.model_inputs if (model := self.checkpoint.target(one))]
+        outputs = [(model, step) for one, step in run.model_outputs if (model := self.checkpoint.target(one))]
+        outputs = [(model, step) for model, step in outputs if model not in present_outputs]
+        if not self.both.logged_models:
+            inputs, outputs = [], []
+        if run.inputs or inputs:
+            await self.destination.log_inputs(target, run.inputs, inputs)
+        if outputs:
+            await self.destination.log_outputs(target, outputs)
+
+    # --- artifacts -----------------------------------------------------------------------------------------------
+
+    async def _copy_run_artifacts(self, run: Run, link: Link, long: Mapping[str, str]) -> None:
+        await self._copy_artifacts(run.id, run.artifact_uri, link.target_uri, again=link.state != "new")
+        if long:
+            content = json.dumps(long, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass")
+            store = self.destination.reader.store(link.target_uri)
+            await self.in_thread(partial(store.write, LONG_VALUES, [content], len(content)))
+
+    async def _copy_artifacts(self, owner: str, source_uri: str, target_uri: str, *, again: bool) -> None:
+        """Copy the files of a run or model that the destination lacks.
+
+        Args:
+            again: the destination may hold some of them already.
+        """
+        if not self.options.artifacts or not source_uri:
+            return
+        store = self.source.store(source_uri)
+        known = self.checkpoint.artifacts(owner) if again else ""
+        # Listing a folder behind a server costs a call; that of a thing that is whole is not asked for again.
+        if again and known and not can_list_in_bulk(store):
+            return
+        items = await self._list(store)
+        found = listing_digest(items)
+        if found == known:
+            return
+        target = self.destination.reader.store(target_uri)
+        present = {item.path: item.size for item in await self._list(target)} if again else {}
+        # A known digest that differs means that a file changed, maybe without changing its size.
+        missing = [item for item in items if known or present.get(item.path) != item.size]
+        self.progress.total("files", len(missing))
+        self.progress.total("bytes", sum(item.size for item in missing))
+        await asyncio.gather(*(self.in_thread(partial(self._copy_one, store, item, target)) for item in missing))
+        self.checkpoint.put_artifacts(owner, found)
+
+    def _copy_one(self, store: Store, item: Item, target: Store) -> None:
+        def rewrite(text: str) -> str:
+            return rewrite_ids(text, self.checkpoint.target)
+
+        retry = self.destination.client.retry
+        copy_file(store, item, target, retry, rewrite, partial(self.progress.advance, "bytes"))
+        self.progress.advance("files")
+
+    async def _list(self, store: Store) -> list[Item]:
+        root, _, folder = store.uri.rstrip("/").removesuffix("/artifacts").rpartition("/")
+        if not can_list_in_bulk(store) or not store.uri.rstrip("/").endswith("/artifacts"):
+            return await self.in_thread(lambda: sorted(store.list(), key=lambda item: item.path))
+        if folder.startswith("m-"):
+            # {experiment}/models/{model}/artifacts
+            root, _, parent = root.rpartition("/")
+            folder = f"{parent}/{folder}"
+        if root not in self._listed:
+            self._listed[root] = asyncio.create_task(self._list_all(root))
+        await asyncio.shield(self._listed[root])
+        return self.checkpoint.listing(root, f"{folder}/artifacts")
+
+    async def _list_all(self, root: str) -> None:
+        found = owned(self.source.store(root).list())
+        while items := await self.in_thread(lambda: list(islice(found, _LISTED_AT_ONCE))):
+            self.checkpoint.add_listing(root, items)
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Do blocking work beside the loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    # --- traces --------------------------------------------------------------------------------------------------
+
+    async def _copy_traces(self, experiment: Experiment) -> None:
+        async for traces in self.source.traces(experiment.id):
+            self.progress.total("traces", len(traces))
+            async with asyncio.TaskGroup() as tasks:
+                for trace in traces:
+                    tasks.create_task(self._copy_trace(trace))
+
+    async def _copy_trace(self, trace: Trace) -> None:
+        known = self.checkpoint.get(TRACE, trace.id)
+        if known is not None and known.state == trace.status:
+            self.summary.count(self.summary.unchanged, "traces")
+        else:
+            if known is None:
+                metadata = {
+                    key: rewrite_ids(value, self.checkpoint.target) if key.startswith("mlflow.") else value
+                    for key, value in trace.metadata.items()
+                }
+                trace.tags = without_own_tags(trace.tags)
+                experiment = await self._revive(trace.experiment_id)
+                created = await self.destination.create_trace(trace, experiment.target, metadata)
+                known = Link(trace.id, created.id, trace.artifact_uri, created.artifact_uri)
+                self.checkpoint.put(TRACE, known)
+            await self._copy_artifacts(trace.id, trace.artifact_uri, known.target_uri, again=True)
+            if trace.status != "IN_PROGRESS":
+                await self.destination.end_trace(known.target, trace)
+            self.summary.count(self.summary.created, "traces")
+        self.progress.advance("traces")
+
+
+class _RunWriter:
+    """Logs a run's content in batches; the last one waits for the files and carries the fingerprint.
+
+    In a run of several batches, the first goes alone, for it makes the rows of the latest values that the others
+    only update; each metric's latest point goes with the last one, alone again, so that whatever order the server
+    took the others in, the latest value is right.
+    """
+
+    _AT_ONCE = 4
+
+    def __init__(
+        self, copying: Copying, run: Run, target: str, files: asyncio.Task[None], *, mended: Run | None = None
+    ) -> None:
+        self._copying, self._run, self._target, self._files = copying, run, target, files
+        self._mended = mended
+        self._batches = Batches()
+        self._sent = 0
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def tags(self, tags: Mapping[str, str]) -> None:
+        """Add tags."""
+        for key, value in tags.items():
+            self._batches.tag(key, value)
+
+    def params(self, params: Mapping[str, str]) -> None:
+        """Add parameters."""
+        for key, value in params.items():
+            self._batches.param(key, value)
+
+    async def write(self, history: History, models: Sequence[ModelPoint]) -> None:
+        """Send everything, the points that belong to logged models with their links."""
+        limits = self._copying.limits
+        links: dict[_Key, list[ModelPoint]] = {}
+        for model in models:
+            links.setdefault(point_key(model.point), []).append(model)
+        latest = {point_key(point) for point in self._run.latest.values()}
+        last: list[Point] = []
+        async for chunk in history:
+            points = [point for point in chunk if limits.takes_name(point.key)]
+            if self._mended is not None:
+                points = self._copying.checkpoint.unseen(self._run.id, points)
+            for point in points:
+                if point_key(point) in latest:
+                    last.append(point)
+                else:
+                    self._add(point, links)
+            await self._send_full()
+        for point in last:
+            self._add(point, links)
+        for rest in links.values():
+            for link in rest:
+                self._batches.link(link)
+        whole = fingerprint(self._run)
+        if self._mended is None or self._sent or len(self._batches) or self._mended.tags.get(FINGERPRINT) != whole:
+            self._batches.tag(FINGERPRINT, whole)
+        else:
+            await self._files
+            return
+        self._batches.turn()
+        *full, final = self._batches.taken()
+        for batch in full:
+            await self._send(batch)
+        if self._under_way:
+            await asyncio.gather(*self._under_way)
+        await self._files
+        await self._log(final)
+
+    def _add(self, point: Point, links: dict[_Key, list[ModelPoint]]) -> None:
+        """Add a point, with its link to a logged model if it has one; a further link has to go in another batch."""
+        # A logged model's NaN is kept as 0 by the server, and a run's as NaN.
+        stored = point._replace(value=0.0) if math.isnan(point.value) else point
+        found = links.get(point_key(stored))
+        if found:
+            self._batches.link(found.pop()._replace(point=point))
+        else:
+            self._batches.point(point)
+
+    async def _send_full(self) -> None:
+        for batch in self._batches.taken():
+            await self._send(batch)
+
+    async def _send(self, batch: Batch) -> None:
+        if self._sent == 0:
+            await self._log(batch)
+        else:
+            while len(self._under_way) >= self._AT_ONCE:
+                done, self._under_way = await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            self._under_way.add(asyncio.create_task(self._log(batch)))
+        self._sent += 1
+
+    async def _log(self, batch: Batch) -> None:
+        await self._copying.destination.log(self._target, batch)
+        self._copying.progress.advance("points", len(batch.points) + len(batch.links))
+
+
+def own_root(experiment: Experiment) -> str:
+    """An experiment's artifact root where it was chosen by hand; empty where the server put it below its own.
+
+    Only S3 roots mean the same at another server.
+    """
+    location = experiment.artifact_location.rstrip("/")
+    by_server = location.endswith(f"/{experiment.id}")
+    return location if location.startswith("s3://") and not by_server else ""
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that a person should read, out of those of tasks that ended together."""
+    found = [first_of(error) if isinstance(error, BaseExceptionGroup) else error for error in group.exceptions]
+    return next((error for error in found if isinstance(error, PlatformError)), found[0])
+
+
+def _state_of(run: Run) -> str:
+    """How a run stands at the destination; empty if it is not whole. Comparable to `_wanted_state`."""
+    if FINGERPRINT not in run.tags:
+        return ""
+    return f"{run.tags[FINGERPRINT]} {run.status} {run.end_time} {run.lifecycle_stage}"
+
+
+def _wanted_state(run: Run) -> str:
+    return f"{fingerprint(run)} {run.status} {run.end_time} {run.lifecycle_stage}"

@@ -1,0 +1,251 @@
+"""What a person names as source or destination, opened: an ARN, a URL, a folder, a database, an archive."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import boto3
+import httpx
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from scripts.mlops.errors import InputError, PreconditionError, error_code
+from scripts.mlops.transfer.auth import Bearer, SigV4
+from scripts.mlops.transfer.client import Client
+from scripts.mlops.transfer.rate import LIMITS, Rate
+from scripts.mlops.transfer.rest_source import RestSource
+from scripts.mlops.transfer.retry import Retry
+from scripts.mlops.transfer.stores import Proxy, Store, local_path, open_store
+
+_RUNNING = frozenset({"Created", "Started", "Updated", "MaintenanceComplete", "MaintenanceInProgress", "Updating"})
+_ENDPOINT = "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT"
+_SECRETS = ("USERNAME", "PASSWORD", "TOKEN")
+DATABASES = ("sqlite", "postgresql", "postgres", "mysql", "mssql")
+
+
+@dataclass(frozen=True)
+class Access:
+    """How to get into one server.
+
+    Args:
+        username, password: for basic authentication.
+        token: for bearer authentication.
+        ca: a file of certificates to trust.
+        certificate: a client certificate with its key, in one PEM file.
+        insecure: take any certificate.
+        limit: requests a second, in place of the size's documented limit.
+    """
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    ca: Path | None = None
+    certificate: Path | None = None
+    insecure: bool = False
+    limit: float | None = None
+
+    @classmethod
+    def of(cls, side: str, environ: Mapping[str, str], **given: Any) -> Access:
+        """With the secrets of `TRANSFER_{side}_USERNAME`, `_PASSWORD` and `_TOKEN`."""
+        username, password, token = (environ.get(f"TRANSFER_{side}_{one}", "") for one in _SECRETS)
+        return cls(username=username, password=password, token=token, **given)
+
+    def tls(self) -> ssl.SSLContext | bool:
+        """What httpx is to verify with."""
+        if not (self.ca or self.certificate or self.insecure):
+            return True
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+            if self.insecure:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            if self.certificate:
+                context.load_cert_chain(self.certificate)
+        except (OSError, ssl.SSLError) as error:
+            raise InputError(f"the certificate files cannot be read ({error})") from None
+        return context
+
+
+class Places:
+    """Opens places; holds what they share: AWS sessions, the S3 client, the patience.
+
+    Args:
+        session: gives a fresh boto3 session, which reads the credentials anew.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        session: Callable[[], boto3.Session] = boto3.Session,
+        retry: Retry | None = None,
+        concurrency: int = 16,
+    ) -> None:
+        self._environ, self._session = environ, session
+        self.retry = retry or Retry()
+        self._concurrency = concurrency
+
+    @cached_property
+    def _s3(self) -> Any:
+        endpoint = self._environ.get("MLFLOW_S3_ENDPOINT_URL") or None
+        config = Config(retries={"mode": "adaptive", "total_max_attempts": 8}, max_pool_connections=32)
+        return self._session().client("s3", endpoint_url=endpoint, config=config)
+
+    def s3(self) -> Any:
+        """The S3 client."""
+        return self._s3
+
+    def store(self, uri: str) -> Store:
+        """The store of a folder or S3 prefix."""
+        return open_store(uri, self.s3)
+
+    def rooted(self, root: str | None) -> Callable[[str], Store]:
+        """Opens artifact URIs of a database or file store; what its server served (mlflow-artifacts) lies at `root`."""
+
+        def store(uri: str) -> Store:
+            parts = urlsplit(uri)
+            if root is not None and parts.scheme == "mlflow-artifacts":
+                return self.store(f"{root.rstrip('/')}/{parts.path.strip('/')}")
+            return self.store(uri)
+
+        return store
+
+    async def server(self, text: str, access: Access | None = None) -> RestSource:
+        """A tracking server, by its ARN or URL.
+
+        Raises:
+            InputError: this is no server.
+            PreconditionError: it does not answer, does not run, or refuses the credentials.
+        """
+        access = access or Access()
+        if text.startswith("arn:"):
+            return await self._amazon(text, access)
+        if urlsplit(text).scheme in {"http", "https"}:
+            return await self._plain(text, access)
+        raise InputError(f"{text} is no tracking server: give an ARN or an http(s) URL")
+
+    async def _plain(self, text: str, access: Access) -> RestSource:
+        parts = urlsplit(text)
+        username = access.username or parts.username or ""
+        password = access.password or parts.password or ""
+        host = parts.netloc.rpartition("@")[2]
+        url = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+        auth: httpx.Auth | None = None
+        if access.token:
+            auth = Bearer(access.token)
+        elif username:
+            auth = httpx.BasicAuth(username, password)
+        client = self._client(url, url, auth, access, Rate(access.limit, max(1, int(access.limit or 1))))
+        try:
+            async with client.sent("GET", "/version", None, None) as response:
+                version = (await response.aread()).decode().strip()
+        except BaseException:
+            await client.close()
+            raise
+        return self._rest(client, version, url, url, auth, access)
+
+    async def _amazon(self, arn: str, access: Access) -> RestSource:
+        parts = arn.split(":", 5)
+        kind, _, name = parts[5].partition("/") if len(parts) == 6 else ("", "", "")
+        region = parts[3] if len(parts) == 6 else ""
+        custom = self._environ.get(_ENDPOINT, "")
+        if kind == "mlflow-tracking-server" and name:
+            version, size = self._described(name, region)
+            url = custom or f"https://{region}.experiments.sagemaker.aws"
+            header, service = "x-mlflow-sm-tracking-server-arn", "sagemaker-mlflow"
+        elif kind == "mlflow-app" and name:
+            version, size = "", "Small"
+            url = custom or f"https://mlflow.sagemaker.{region}.app.aws"
+            header, service = "x-sm-mlflow-app-arn", "sagemaker"
+        else:
+            raise InputError(f"{arn} is no ARN of a tracking server or an MLflow App")
+        auth = SigV4(self._credentials, region, service, header, arn)
+        limit, burst = LIMITS.get(size, LIMITS["Small"])
+        if access.limit is not None:
+            limit, burst = access.limit, max(1, int(access.limit))
+        client = self._client(name, url.rstrip("/"), auth, access, Rate(limit, burst))
+        return self._rest(client, version, arn, url, auth, access)
+
+    def _credentials(self) -> Any:
+        found = self._session().get_credentials()
+        if found is None:
+            raise PreconditionError(
+                "there are no AWS credentials: log in (`aws sso login`) or set AWS_PROFILE, then try again"
+            )
+        return found
+
+    def _described(self, name: str, region: str) -> tuple[str, str]:
+        """The server's version and size; unknown where describing it is not allowed."""
+        try:
+            client = self._session().client("sagemaker", region_name=region)
+            found = client.describe_mlflow_tracking_server(TrackingServerName=name)
+        except ClientError as error:
+            if error_code(error) in {"ResourceNotFound", "ResourceNotFoundException", "ValidationException"}:
+                raise PreconditionError(f"there is no tracking server {name} in {region}: see its ARN") from None
+            return "", "Small"
+        except BotoCoreError as error:
+            raise PreconditionError(f"AWS cannot be asked for {name}: {error}") from None
+        status = found.get("TrackingServerStatus", "")
+        if status not in _RUNNING:
+            raise PreconditionError(f"the tracking server {name} is {status}: start it and try again")
+        return found.get("MlflowVersion", ""), found.get("TrackingServerSize", "Small")
+
+    def _client(self, name: str, url: str, auth: httpx.Auth | None, access: Access, rate: Rate) -> Client:
+        return Client(
+            name,
+            url,
+            auth=auth,
+            verify=access.tls(),
+            rate=rate,
+            retry=self.retry,
+            concurrency=self._concurrency,
+        )
+
+    def _rest(
+        self, client: Client, version: str, identity: str, url: str, auth: httpx.Auth | None, access: Access
+    ) -> RestSource:
+        http = httpx.Client(base_url=url, auth=auth, verify=access.tls(), timeout=300.0)
+
+        def counted(call: str) -> None:
+            client.calls.made[call] += 1
+            client.calls.writes += call.startswith("PUT")
+
+        def store(uri: str) -> Store:
+            return open_store(uri, self.s3, lambda root: Proxy(http, root, counted, self.retry))
+
+        return RestSource(client, version, store, identity)
+
+
+def is_server(text: str) -> bool:
+    """Whether this names a tracking server."""
+    return text.startswith("arn:") or urlsplit(text).scheme in {"http", "https"}
+
+
+def is_database(text: str) -> bool:
+    """Whether this is a database URL."""
+    return urlsplit(text).scheme.partition("+")[0] in DATABASES
+
+
+def is_archive(text: str) -> bool:
+    """Whether this is, or may become, an archive: an S3 prefix or a folder that is no file store."""
+    folder = local_path(text)
+    return text.startswith("s3://") or (folder is not None and not is_file_store(folder))
+
+
+def is_file_store(folder: Path) -> bool:
+    """Whether a folder is one that MLflow keeps experiments in."""
+    return (folder / ".trash").is_dir() or any(folder.glob("*/meta.yaml"))
+
+
+def shown(text: str) -> str:
+    """The place without a password."""
+    parts = urlsplit(text)
+    if "@" not in parts.netloc:
+        return text
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -1,0 +1,54 @@
+"""Reads a long JSON answer's list of metrics piece by piece: a million points are never held at once."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import AsyncIterator
+
+from scripts.mlops.transfer.records import Point
+from scripts.mlops.transfer.wire import point_from
+
+_SKIPPED = " \t\r\n,"
+
+
+class BrokenError(Exception):
+    """The text ended before the list did."""
+
+
+async def points_of(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[list[Point]]:
+    """The points of `{"metrics": [{…}, …]}`, at most about `size` at a time.
+
+    Raises:
+        BrokenError: the answer is not whole.
+    """
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    parse = json.JSONDecoder().raw_decode
+    text, at, inside, found = "", 0, False, list[Point]()
+    async for chunk in chunks:
+        text = text[at:] + decode(chunk)
+        at = 0
+        if not inside:
+            start = text.find("[")
+            if start < 0:
+                continue
+            inside, at = True, start + 1
+        while True:
+            while at < len(text) and text[at] in _SKIPPED:
+                at += 1
+            # A metric is a flat object: it is whole once its closing brace is there.
+            if at >= len(text) or text[at] == "]" or text.find("}", at) < 0:
+                break
+            try:
+                data, at = parse(text, at)
+            except ValueError:
+                break  # A brace within a name that is not whole yet.
+            found.append(point_from(data))
+            if len(found) >= size:
+                yield found
+                found = []
+    # Without metrics the answer is `{}`: protobuf leaves empty lists out.
+    if (inside and text[at : at + 1] != "]") or (not inside and "}" not in text):
+        raise BrokenError
+    if found:
+        yield found

@@ -1,0 +1,474 @@
+"""Copy, back up, restore and compare what MLflow tracking servers hold, with nothing lost and nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scripts._console import Debug, Json, Local, make_app, run
+from scripts.mlops.errors import NOT_READY, InputError, PlatformError, PreconditionError
+
+if TYPE_CHECKING:
+    from scripts._transfer_progress import Bars
+    from scripts.mlops.transfer.archive import Archive
+    from scripts.mlops.transfer.copying import Copying, Options
+    from scripts.mlops.transfer.location import Access, Places
+    from scripts.mlops.transfer.planning import Plan
+    from scripts.mlops.transfer.rest_source import RestSource
+    from scripts.mlops.transfer.source import Source
+    from scripts.mlops.transfer.verifying import Report
+
+CACHE = Path(".cache/transfer")
+SHOWN = 20
+
+app = make_app()
+
+PLACE = "a tracking server's or App's ARN, env:NAME, an http(s) URL"
+Src = Annotated[
+    str, typer.Argument(metavar="SRC", help=f"Where from: {PLACE}, a file store folder, or a database URL.")
+]
+Dst = Annotated[str, typer.Argument(metavar="DST", help=f"Where to: {PLACE}.")]
+ArchiveArgument = Annotated[str, typer.Argument(metavar="ARCHIVE", help="A folder or an S3 prefix (s3://…).")]
+Side = Annotated[str, typer.Argument(metavar="PLACE", help=f"{PLACE}, a file store, a database URL, or an archive.")]
+Deleted = Annotated[bool, typer.Option("--include-deleted", help="Deleted runs too.")]
+Experiments = Annotated[
+    list[str] | None, typer.Option("--experiment", metavar="NAME", help="Only this experiment; give it again for more.")
+]
+NoArtifacts = Annotated[bool, typer.Option("--no-artifacts", help="Leave the files where they are.")]
+Losses = Annotated[bool, typer.Option("--accept-losses", help="Go on although the destination cannot hold everything.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show the plan: counts, bytes, calls, time, losses.")]
+CheckpointFile = Annotated[
+    Path | None, typer.Option("--checkpoint", metavar="FILE", help="Where to keep what is done; by default in .cache.")
+]
+Limit = Annotated[
+    float | None, typer.Option("--rate", metavar="N", help="Calls a second, in place of the server size's limit.")
+]
+Threads = Annotated[int, typer.Option("--threads", min=1, max=64, help="Files moved at once.")]
+Patience = Annotated[
+    float, typer.Option("--patience", metavar="SECONDS", help="How long a server may stay away before this gives up.")
+]
+Ca = Annotated[Path | None, typer.Option("--ca", metavar="FILE", help="Certificates to trust for https servers.")]
+Certificate = Annotated[
+    Path | None, typer.Option("--certificate", metavar="FILE", help="A client certificate with its key (PEM).")
+]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Take any certificate of an https server.")]
+ArtifactRoot = Annotated[
+    str | None,
+    typer.Option("--artifact-root", metavar="URI", help="Where a database's or file store's server keeps artifacts."),
+]
+Snapshot = Annotated[
+    str | None, typer.Option("--snapshot", metavar="TIME", help="The backup to read; by default the newest.")
+]
+ReportFolder = Annotated[
+    Path, typer.Option("--report", metavar="FOLDER", help="Where report.json and report.html are written.")
+]
+
+
+class Work:
+    """What every command needs: places, options, and someone who shows the progress."""
+
+    def __init__(self, *, local: bool, patience: float = 300.0, as_json: bool = False, **access: Any) -> None:
+        from scripts._transfer_progress import Bars
+        from scripts.mlops.transfer.location import Places
+        from scripts.mlops.transfer.retry import Retry
+
+        self.local, self.as_json = local, as_json
+        self._access = access
+        if local:
+            from scripts.mlops.environment import REPOSITORY, use_localaws
+
+            use_localaws(Path(os.environ.get("LOCALAWS_HOME") or REPOSITORY / ".localaws"), os.environ)
+        self.places: Places = Places(os.environ, retry=Retry(patience))
+        self.bars: Bars = Bars()
+
+    def access(self, side: str) -> Access:
+        """How to get into the server of a side."""
+        from scripts.mlops.transfer.location import Access
+
+        return Access.of(side, os.environ, **self._access)
+
+    def named(self, text: str) -> str:
+        """The place that a text means: env:NAME is that environment's tracking server."""
+        if not text.startswith("env:"):
+            return text
+        from scripts.mlops import environment
+
+        return environment.load(text.removeprefix("env:"), local=self.local, environ=os.environ).tracking_uri
+
+    async def server(self, text: str, side: str = "DESTINATION") -> RestSource:
+        """The tracking server that a text means."""
+        found = await self.places.server(self.named(text), self.access(side))
+        self.bars.watch(found.client)
+        return found
+
+    async def source(
+        self, text: str, root: str | None = None, snapshot: str | None = None, side: str = "SOURCE"
+    ) -> Any:
+        """The source that a text means."""
+        from scripts.mlops.transfer import location
+        from scripts.mlops.transfer.stores import local_path
+
+        text = self.named(text)
+        if location.is_server(text):
+            return await self.server(text, side)
+        stores = self.places.rooted(root)
+        if location.is_database(text):
+            from scripts.mlops.transfer.database_source import DatabaseSource
+
+            return DatabaseSource(text, stores)
+        folder = local_path(text)
+        if folder is not None and location.is_file_store(folder):
+            from scripts.mlops.transfer.filestore_source import FileStoreSource
+
+            return FileStoreSource(folder, stores)
+        from scripts.mlops.transfer.archive_source import ArchiveSource
+
+        archive = self.archive(text)
+        if folder is not None and not folder.is_dir():
+            raise InputError(f"{text} is no server, no database, and no folder that exists")
+        return ArchiveSource(archive, snapshot)
+
+    def archive(self, text: str) -> Archive:
+        """The archive that a text means."""
+        from scripts.mlops.transfer.archive import Archive, as_archive_store
+
+        return Archive(as_archive_store(self.places.store(text)))
+
+    def show(self, values: dict[str, Any]) -> None:
+        """Print a result: one JSON object, or names and values."""
+        self.bars.stop()
+        if self.as_json:
+            typer.echo(json.dumps(values, ensure_ascii=False))
+            return
+        for name, value in values.items():
+            if isinstance(value, dict):
+                text = ", ".join(f"{count:,} {what}" for what, count in value.items()) or "nothing"
+            elif isinstance(value, list):
+                text = "".join(f"\n  {one}" for one in value) if value else "nothing"
+            else:
+                text = "unknown" if value is None else str(value)
+            typer.echo(f"{name.replace('_', ' ')}: {text}")
+
+
+@app.command()
+def copy(
+    source: Src,
+    destination: Dst,
+    *,
+    include_deleted: Deleted = False,
+    experiment: Experiments = None,
+    no_artifacts: NoArtifacts = False,
+    accept_losses: Losses = False,
+    dry_run: DryRun = False,
+    checkpoint: CheckpointFile = None,
+    rate: Limit = None,
+    threads: Threads = 8,
+    patience: Patience = 300.0,
+    ca: Ca = None,
+    certificate: Certificate = None,
+    insecure: Insecure = False,
+    artifact_root: ArtifactRoot = None,
+    local: Local = False,
+    as_json: Json = False,
+    debug: Debug = False,  # noqa: ARG001 read from the command line by `run`
+) -> None:
+    """Copy everything that is new or changed. May be stopped anywhere and run again.
+
+    Passwords come from TRANSFER_SOURCE_USERNAME, _PASSWORD, _TOKEN and TRANSFER_DESTINATION_….
+    """
+    work = Work(
+        local=local, patience=patience, as_json=as_json, limit=rate, ca=ca, certificate=certificate, insecure=insecure
+    )
+
+    async def go() -> None:
+        origin = await work.source(source, artifact_root)
+        await _copy(
+            work,
+            origin,
+            destination,
+            _options(include_deleted, experiment, no_artifacts, threads),
+            checkpoint,
+            accept_losses=accept_losses,
+            dry_run=dry_run,
+        )
+
+    _run(work, go)
+
+
+@app.command()
+def restore(
+    archive: ArchiveArgument,
+    destination: Dst,
+    *,
+    snapshot: Snapshot = None,
+    experiment: Experiments = None,
+    no_artifacts: NoArtifacts = False,
+    accept_losses: Losses = False,
+    dry_run: DryRun = False,
+    checkpoint: CheckpointFile = None,
+    rate: Limit = None,
+    threads: Threads = 8,
+    patience: Patience = 300.0,
+    ca: Ca = None,
+    certificate: Certificate = None,
+    insecure: Insecure = False,
+    local: Local = False,
+    as_json: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Restore a backup into a server, once every file of it has the checksum that it should have."""
+    work = Work(
+        local=local, patience=patience, as_json=as_json, limit=rate, ca=ca, certificate=certificate, insecure=insecure
+    )
+
+    async def go() -> None:
+        from scripts.mlops.transfer.archive_source import ArchiveSource
+
+        source = ArchiveSource(work.archive(archive), snapshot)
+        await source.check(lambda size: work.bars.advance("bytes checked", size))
+        await _copy(
+            work,
+            source,
+            destination,
+            _options(True, experiment, no_artifacts, threads),
+            checkpoint,
+            accept_losses=accept_losses,
+            dry_run=dry_run,
+        )
+
+    _run(work, go)
+
+
+@app.command()
+def backup(
+    source: Src,
+    archive: ArchiveArgument,
+    *,
+    keep: Annotated[int | None, typer.Option("--keep", min=1, help="Then keep only so many newest backups.")] = None,
+    experiment: Experiments = None,
+    no_artifacts: NoArtifacts = False,
+    rate: Limit = None,
+    threads: Threads = 8,
+    patience: Patience = 300.0,
+    ca: Ca = None,
+    certificate: Certificate = None,
+    insecure: Insecure = False,
+    artifact_root: ArtifactRoot = None,
+    local: Local = False,
+    as_json: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Back everything up into an archive, deleted runs too; what it holds already is not written again."""
+    work = Work(
+        local=local, patience=patience, as_json=as_json, limit=rate, ca=ca, certificate=certificate, insecure=insecure
+    )
+
+    async def go() -> None:
+        from scripts.mlops.transfer.backing_up import BackingUp
+
+        origin: Source = await work.source(source, artifact_root)
+        place = work.archive(archive)
+        taken = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+        options = _options(True, experiment, no_artifacts, threads)
+        snapshot = await BackingUp(origin, place, taken, options, work.bars, work.places.retry).run()
+        deleted = place.prune(keep) if keep else 0
+        await origin.close()
+        work.show({"snapshot": snapshot.taken, "holds": snapshot.counts, "files_deleted": deleted})
+
+    _run(work, go)
+
+
+@app.command()
+def verify(
+    left: Side,
+    right: Side,
+    *,
+    report: ReportFolder = CACHE / "report",
+    include_deleted: Deleted = False,
+    experiment: Experiments = None,
+    no_artifacts: NoArtifacts = False,
+    sizes_only: Annotated[bool, typer.Option("--sizes-only", help="Don't read artifacts for their checksums.")] = False,
+    by_name: Annotated[
+        bool, typer.Option("--by-name", help="Match runs by experiment and name: for copies made by other tools.")
+    ] = False,
+    snapshot: Snapshot = None,
+    rate: Limit = None,
+    threads: Threads = 8,
+    patience: Patience = 300.0,
+    ca: Ca = None,
+    certificate: Certificate = None,
+    insecure: Insecure = False,
+    artifact_root: ArtifactRoot = None,
+    local: Local = False,
+    as_json: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Compare everything that LEFT holds with RIGHT: counts and contents. Exit status 1 if anything differs."""
+    work = Work(
+        local=local, patience=patience, as_json=as_json, limit=rate, ca=ca, certificate=certificate, insecure=insecure
+    )
+    found: list[Report] = []
+
+    async def go() -> None:
+        from scripts.mlops.transfer import reporting
+        from scripts.mlops.transfer.verifying import Match, Verifying
+
+        one = await work.source(left, artifact_root, snapshot)
+        other = await work.source(right, artifact_root, snapshot, "DESTINATION")
+        options = _options(include_deleted, experiment, no_artifacts, threads)
+        match = Match(by_name=by_name, contents=not sizes_only)
+        result = await Verifying(one, other, options, match, work.bars).run()
+        when = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        paths = await asyncio.to_thread(reporting.write, result, report, when)
+        await one.close()
+        await other.close()
+        found.append(result)
+        shown = [f"{d.place}: {d.what}: {d.left} / {d.right}" for d in result.differences[:SHOWN]]
+        values = {"passed": result.passed, "compared": dict(result.compared), "differences": dict(result.found)}
+        if as_json:
+            values = reporting.as_json(result, when)
+        elif shown:
+            values["places"] = shown
+        work.show({**values, "report": str(paths[1])})
+
+    _run(work, go)
+    if not found[0].passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def inspect(
+    place: Side,
+    *,
+    snapshot: Snapshot = None,
+    artifact_root: ArtifactRoot = None,
+    rate: Limit = None,
+    patience: Patience = 30.0,
+    ca: Ca = None,
+    certificate: Certificate = None,
+    insecure: Insecure = False,
+    local: Local = False,
+    as_json: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Say what a server, database, file store or archive holds."""
+    work = Work(
+        local=local, patience=patience, as_json=as_json, limit=rate, ca=ca, certificate=certificate, insecure=insecure
+    )
+
+    async def go() -> None:
+        from scripts.mlops.transfer.inspecting import inspect as look
+
+        source: Source = await work.source(place, artifact_root, snapshot)
+        work.show({"place": source.name, **await look(source)})
+        await source.close()
+
+    _run(work, go)
+
+
+async def _copy(
+    work: Work,
+    source: Source,
+    destination: str,
+    options: Options,
+    checkpoint: Path | None,
+    *,
+    accept_losses: bool,
+    dry_run: bool,
+) -> None:
+    from scripts.mlops.transfer.checkpoint import Checkpoint
+    from scripts.mlops.transfer.copying import Copying
+    from scripts.mlops.transfer.destination import Destination
+    from scripts.mlops.transfer.planning import plan
+
+    reader = await work.server(destination)
+    if reader.identity == source.identity:
+        raise InputError("source and destination are the same server")
+    place = checkpoint or CACHE / f"{_name(source.identity, reader.identity)}.sqlite"
+    memory = Checkpoint(None if dry_run else place)
+    copying = Copying(source, Destination(reader), memory, options, work.bars)
+    try:
+        made = await plan(copying, sizes=dry_run)
+        if made.blocked:
+            raise PreconditionError(made.blocked[0], made.blocked[1:])
+        if dry_run:
+            work.show(_shown(made))
+            return
+        if made.losses and not accept_losses:
+            lines = [f"{loss.place}: {loss.reason}" for loss in made.losses[:SHOWN]]
+            more = f"the destination cannot hold {len(made.losses)} things: give --accept-losses to go on without them"
+            raise _LossyError(more, lines)
+        summary = await copying.run()
+        losses = [asdict(loss) for loss in summary.losses] if work.as_json else len(summary.losses)
+        work.show(
+            {
+                "created": summary.created,
+                "changed": summary.changed,
+                "unchanged": summary.unchanged,
+                "losses": losses,
+                **_traffic(copying),
+            }
+        )
+    finally:
+        memory.close()
+        await source.close()
+        await reader.close()
+
+
+class _LossyError(PlatformError):
+    status = NOT_READY
+
+
+def _shown(made: Plan) -> dict[str, Any]:
+    return {
+        "to_move": dict(made.counts),
+        "unchanged": dict(made.unchanged),
+        "metric_points": made.points,
+        "files": made.files,
+        "bytes": made.bytes,
+        "source_calls": made.source_calls,
+        "destination_calls": made.destination_calls,
+        "seconds_at_least": None if made.seconds is None else round(made.seconds),
+        "losses": [f"{loss.place}: {loss.reason}" for loss in made.losses],
+    }
+
+
+def _traffic(copying: Copying) -> dict[str, Any]:
+    calls = copying.destination.client.calls
+    client = getattr(copying.source, "client", None)
+    return {
+        "source_calls": client.calls.total if client else 0,
+        "destination_calls": calls.total,
+        "destination_writes": calls.writes,
+    }
+
+
+def _options(include_deleted: bool, experiment: list[str] | None, no_artifacts: bool, threads: int) -> Options:
+    from scripts.mlops.transfer.copying import Options
+
+    return Options(include_deleted, not no_artifacts, threads, frozenset(experiment or ()))
+
+
+def _name(*identities: str) -> str:
+    return hashlib.sha256("\n".join(identities).encode()).hexdigest()[:16]
+
+
+def _run(work: Work, go: Callable[[], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        with work.bars:
+            await go()
+
+    asyncio.run(whole())
+
+
+if __name__ == "__main__":
+    run(app)
