@@ -10,6 +10,7 @@ from moto.core.request import Request
 from moto.core.routing import get_service_router
 
 from localaws.call import Call
+from localaws.errors import AwsError
 from localaws.mlflow_actions import action_of
 from localaws.sigv4 import Signature
 
@@ -19,10 +20,17 @@ BOTOCORE_NAMES = {"monitoring": "cloudwatch", "elasticloadbalancing": "elbv2", "
 
 
 def identify(call: Call, signature: Signature | None) -> None:
-    """Fills in service, operation, protocol, region and resource; what cannot be told keeps its "-"."""
+    """Fills in service, operation, protocol, region and resource; what cannot be told keeps its "-".
+
+    Raises:
+        AwsError: InvalidSignatureException, a tracking call is signed for another service.
+    """
     if signature:
         call.service, call.region, call.access_key = signature.service, signature.region, signature.access_key
     if TRACKING_SERVER_HEADER in call.headers or call.service == "sagemaker-mlflow":
+        if signature and signature.service != "sagemaker-mlflow":
+            message = "Credential should be scoped to correct service: 'sagemaker-mlflow'."
+            raise AwsError("InvalidSignatureException", message, 403)
         call.service = "sagemaker-mlflow"
         call.operation = action_of(call.method, call.path)
         call.resource = call.headers.get(TRACKING_SERVER_HEADER, "")

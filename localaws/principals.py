@@ -47,7 +47,10 @@ class Principals:
         return Credentials(key.access_key_id, key.secret_access_key)
 
     def assume(self, role_arn: str, session: str) -> Credentials:
-        """Temporary credentials of a role, as a service gets them: for a tracking server or an endpoint."""
+        """Credentials of a role, as a service gets them: for a tracking server or an endpoint.
+
+        AWS renews them while the service runs; these last longer than any localaws does.
+        """
         from moto.sts.models import sts_backends
 
         role = sts_backends[self._account]["aws"].assume_role(
@@ -55,7 +58,7 @@ class Principals:
             role_session_name=session,
             role_arn=role_arn,
             policy=None,
-            duration=43200,
+            duration=365 * 86400,
             external_id=None,
         )
         return Credentials(role.access_key_id, role.secret_access_key, role.session_token)

@@ -35,13 +35,14 @@ class World:
         self.calls = CallLog(settings.world / "calls.jsonl")
         self.faults = Faults()
         self.administrator = self.principals.create_administrator()
-        self.tracking = Tracking(settings, self.principals, self.processes, self.venvs, self.calls, self.faults)
+        guard = Guard(Standing(settings.account), enforces=settings.enforce_iam)
+        self.tracking = Tracking(settings, self.principals, self.processes, self.venvs, self.calls, self.faults, guard)
         self.hosting = Hosting(settings, self.principals, self.processes, self.venvs)
         self.application = Application(
             self.principals,
             self.calls,
             self.faults,
-            guard=Guard(Standing(settings.account), enforces=settings.enforce_iam),
+            guard=guard,
             unsigned=[self.tracking.ui, Route(Control.takes, Control(self.health, self.calls, self.faults))],
             signed=[self.tracking.gateway, self.hosting.runtime, Route(lambda _: True, moto())],
             on_start=self._start,

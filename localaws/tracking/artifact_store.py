@@ -4,7 +4,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from localaws.errors import AwsError
-from localaws.tracking.server import TrackingServer
 
 SERVICE = "sagemaker.amazonaws.com"
 
@@ -27,25 +26,30 @@ def check_role(account: str, role_arn: str) -> None:
         raise AwsError("ValidationException", message)
 
 
-def check_bucket(server: TrackingServer) -> None:
+def check_bucket(uri: str, region: str, owner: str | None) -> None:
     """Refuses an artifact store that the server could not use.
 
     AWS's API reference lists no error of CreateMlflowTrackingServer for it, and its guide has the bucket made
     beforehand in the server's region: so the server ends in CreateFailed, as it does when its start fails.
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-create-tracking-server-cli.html
 
+    Args:
+        uri: of the artifact store.
+        region: the tracking server's.
+        owner: the account that the bucket must belong to; None where any will do.
+
     Raises:
         AwsError: NoSuchBucket, or ValidationException for another region or another owner.
     """
-    name = urlsplit(server.artifact_store).netloc
-    owner, bucket = _find_bucket(name)
+    name = urlsplit(uri).netloc
+    found, bucket = _find_bucket(name)
     if bucket is None:
         raise AwsError("NoSuchBucket", f"The specified bucket does not exist: {name}")
-    if bucket.region_name != server.region:
-        message = f"The bucket {name} is in {bucket.region_name}, the tracking server in {server.region}."
+    if bucket.region_name != region:
+        message = f"The bucket {name} is in {bucket.region_name}, the tracking server in {region}."
         raise AwsError("ValidationException", message)
-    if server.verifies_owner and owner != server.bucket_owner:
-        raise AwsError("ValidationException", f"The bucket {name} does not belong to account {server.bucket_owner}.")
+    if owner not in (None, found):
+        raise AwsError("ValidationException", f"The bucket {name} does not belong to account {owner}.")
 
 
 def _find_bucket(name: str) -> tuple[str, Any]:

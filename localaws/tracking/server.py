@@ -57,7 +57,7 @@ class TrackingServer:
     @property
     def serving(self) -> bool:
         """Whether requests may go to the process."""
-        return self.status in SERVING
+        return self.status in SERVING and self.child is not None
 
     @property
     def upstream(self) -> str:

@@ -6,7 +6,9 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from localaws.call import Call
@@ -24,6 +26,14 @@ from localaws.venvs import BuildError
 log = logging.getLogger(__name__)
 STARTABLE = frozenset({"Stopped", "StartFailed"})
 Work = Callable[[TrackingServer], None]
+UPDATABLE = {
+    "ArtifactStoreUri": "artifact_store",
+    "TrackingServerSize": "size",
+    "AutomaticModelRegistration": "registers_models",
+    "WeeklyMaintenanceWindowStart": "window",
+    "S3BucketOwnerAccountId": "bucket_owner",
+    "S3BucketOwnerVerification": "verifies_owner",
+}
 
 
 class TrackingServers:
@@ -118,7 +128,7 @@ class TrackingServers:
             AwsError: ValidationException, it is not running.
         """
         with self._lock:
-            if server.status not in SERVING:
+            if not server.serving:
                 raise _refused(server, "stopped")
             self._transition(server, "Stopping", "Stopped", "StopFailed", "Stop", self._launcher.stop)
 
@@ -140,15 +150,23 @@ class TrackingServers:
     def update(self, server: TrackingServer, given: dict[str, Any]) -> None:
         """UpdateMlflowTrackingServer. A new artifact store takes a restart of the process, the rest none.
 
+        An update that changes nothing leaves the server in its state, as AWS's own resource handler says:
+        https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-sagemaker (UpdateHandler.java)
+
         Raises:
             AwsError: ValidationException, it is not running.
         """
         with self._lock:
-            if server.status not in SERVING:
+            if not server.serving:
                 raise _refused(server, "updated")
-            self._transition(
-                server, "Updating", "Updated", "UpdateFailed", "Update", lambda server: self._apply(server, given)
-            )
+            changes = {
+                attribute: given[name]
+                for name, attribute in UPDATABLE.items()
+                if name in given and given[name] != getattr(server, attribute)
+            }
+            if changes:
+                work = partial(self._apply, changes=changes)
+                self._transition(server, "Updating", "Updated", "UpdateFailed", "Update", work)
 
     def close(self) -> None:
         """From now on nothing starts any more."""
@@ -181,7 +199,7 @@ class TrackingServers:
             raise AwsError(fault.error, fault.message)
 
     def _start(self, server: TrackingServer) -> None:
-        check_bucket(server)
+        _check_bucket(server)
         child = self._launcher.start(server)
         threading.Thread(target=self._watch, args=(server, child), daemon=True).start()
 
@@ -190,15 +208,13 @@ class TrackingServers:
         shutil.rmtree(server.folder, ignore_errors=True)
         del self._servers[server.arn]
 
-    def _apply(self, server: TrackingServer, given: dict[str, Any]) -> None:
-        moved = given.get("ArtifactStoreUri", server.artifact_store) != server.artifact_store
-        server.artifact_store = given.get("ArtifactStoreUri", server.artifact_store)
-        server.size = given.get("TrackingServerSize", server.size)
-        server.registers_models = given.get("AutomaticModelRegistration", server.registers_models)
-        server.window = given.get("WeeklyMaintenanceWindowStart", server.window)
-        server.bucket_owner = given.get("S3BucketOwnerAccountId", server.bucket_owner)
-        server.verifies_owner = given.get("S3BucketOwnerVerification", server.verifies_owner)
-        if moved:
+    def _apply(self, server: TrackingServer, changes: dict[str, Any]) -> None:
+        changed = replace(server, **changes)
+        if changed.artifact_store != server.artifact_store:
+            _check_bucket(changed)
+        for attribute, value in changes.items():
+            setattr(server, attribute, value)
+        if "artifact_store" in changes:
             self._launcher.stop(server)
             self._start(server)
 
@@ -209,6 +225,10 @@ class TrackingServers:
             if server.child is child and server.status in SERVING:
                 server.status, server.reason = "StartFailed", f"its process ended by itself; {child.log} says why"
                 log.error("Tracking server %s: %s", server.name, server.reason)
+
+
+def _check_bucket(server: TrackingServer) -> None:
+    check_bucket(server.artifact_store, server.region, server.bucket_owner if server.verifies_owner else None)
 
 
 def _refused(server: TrackingServer, verb: str) -> AwsError:

@@ -1,8 +1,10 @@
 """The tracking servers' part of localaws, put together."""
 
+from collections.abc import Callable
 from typing import Any
 
 from localaws.application import Route
+from localaws.call import Call
 from localaws.calls import CallLog
 from localaws.faults import Faults
 from localaws.principals import Principals
@@ -37,6 +39,7 @@ class Tracking:
         venvs: Venvs,
         calls: CallLog,
         faults: Faults,
+        guard: Callable[[Call], None],
     ) -> None:
         self._upstreams = Upstreams()
         mlflow, clients = MlflowApi(self._upstreams), RoleClients(settings)
@@ -45,7 +48,7 @@ class Tracking:
         launcher = Launcher(settings, principals, processes, Releases(venvs, settings.cache / "servers"))
         self._servers = TrackingServers(settings, launcher, faults)
         sessions = Sessions()
-        ui = Ui(self._servers, sessions, data_plane, calls)
+        ui = Ui(self._servers, sessions, data_plane, calls, guard)
         self.ui = Route(ui.takes, ui)
         self.gateway = Route(Gateway.takes, Gateway(settings.account, self._servers, data_plane))
         install(self._servers, sessions, principals)

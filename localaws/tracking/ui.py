@@ -7,6 +7,7 @@ its own, as on AWS (`https://t-….{region}.experiments.sagemaker.aws`), without
 import html
 import re
 import time
+from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,6 +15,7 @@ from urllib.parse import parse_qs
 from localaws.application import Receive, Scope, Send, read_body, respond
 from localaws.call import Call
 from localaws.calls import CallLog
+from localaws.errors import AwsError
 from localaws.mlflow_actions import action_of
 from localaws.tracking.data_plane import DataPlane, not_serving
 from localaws.tracking.server import TrackingServer
@@ -30,7 +32,15 @@ NEW_LINK = "Ask for a new one: aws sagemaker create-presigned-mlflow-tracking-se
 class Ui:
     """An ASGI application for requests whose host name is a tracking server's."""
 
-    def __init__(self, servers: TrackingServers, sessions: Sessions, data_plane: DataPlane, calls: CallLog) -> None:
+    def __init__(
+        self,
+        servers: TrackingServers,
+        sessions: Sessions,
+        data_plane: DataPlane,
+        calls: CallLog,
+        guard: Callable[[Call], None],
+    ) -> None:
+        self._guard = guard
         self._servers = servers
         self._sessions = sessions
         self._data_plane = data_plane
@@ -85,7 +95,10 @@ class Ui:
             await send(message)
 
         try:
+            self._guard(call)  # Whoever asked for the link needs the rights of what is done with it.
             await self._data_plane.answer(server, call, receive, noted)
+        except AwsError as error:
+            await _page(noted, error.status, error.code, error.message)
         finally:
             self._calls.add(call, status, time.perf_counter() - started)
 
