@@ -71,7 +71,7 @@ def main(
             typer.echo(f"would be lost: {found}")
         if cost is not None:
             _print_cost(cost)
-        elif not destroy and plan.planned:
+        elif not destroy and any(resource["mode"] == "managed" for resource in plan.planned):
             known = ", ".join(plan_cost.Prices.load().regions)
             typer.echo(
                 f"Monthly cost: not known for {plan.region or 'this region'} (scripts/mlops/prices.toml has {known})"
@@ -177,7 +177,8 @@ def _print_cost(cost: Estimate) -> None:
         month = f"{line.always:10,.2f}" if line.always is not None else "   unknown"
         typer.echo(f"  {line.what:{width}}  {month}  {line.how}")
     at_least = "" if cost.complete else "at least "
-    typer.echo(f"  Running day and night: {at_least}{cost.always:,.2f}")
+    if cost.lines:
+        typer.echo(f"  Running day and night: {at_least}{cost.always:,.2f}")
     called = f"On the planned schedule ({cost.schedule})" if cost.planned else f"If it ran on {cost.schedule} only"
     scheduled = "unknown, for it cannot be counted" if cost.scheduled is None else f"{at_least}{cost.scheduled:,.2f}"
     if cost.planned or cost.scheduled != cost.always:

@@ -1,0 +1,84 @@
+"""Make the bucket that Terraform's states lie in, or find it, and write every environment's backend.hcl."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts._console import Console, Debug, Json, make_app, run
+from scripts.mlops import environment as environments
+from scripts.mlops.bootstrap import Bootstrap
+from scripts.mlops.errors import InputError, PlatformError, PreconditionError
+
+app = make_app()
+
+
+@app.command()
+def main(
+    repository: Annotated[Path, typer.Option(help="The checkout to work in.")] = environments.REPOSITORY,
+    as_json: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Make the bucket that Terraform's states lie in, or find it, and write every environment's backend.hcl.
+
+    Name the bucket and your account in mlflow/terraform/state/terraform.tfvars first. It plans, shows, asks and
+    applies; AUTO_APPROVE=1 does not ask. Safe to run again at any time.
+    """
+    console = Console(as_json=as_json)
+    console.result(Bootstrap(repository, Terraform(os.environ), approve, console.progress)())
+
+
+class Terraform:
+    """Runs Terraform, with the AWS provider from where this machine has it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        script = environments.REPOSITORY / "scripts/terraform.sh"
+        found = subprocess.run([script, "mirror"], capture_output=True, text=True, check=False)
+        if found.returncode != 0:
+            raise PreconditionError(found.stderr.strip().removeprefix("error: "))
+        self._mirror = found.stdout.strip()
+        self._environ = {**environ, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+        if not Path(self._environ.get("TF_CLI_CONFIG_FILE") or "/").is_file():
+            self._environ["TF_CLI_CONFIG_FILE"] = ""
+
+    def __call__(self, folder: Path, arguments: list[str], capture: bool) -> subprocess.CompletedProcess[str]:
+        """Run it in a folder; what it prints is captured, or else shown on standard error."""
+        verb, *rest = arguments
+        plugins = [f"-plugin-dir={self._mirror}"] if verb == "init" and self._mirror else []
+        color = [] if verb == "state" or sys.stderr.isatty() else ["-no-color"]
+        return subprocess.run(
+            ["terraform", f"-chdir={folder}", verb, *color, *plugins, *rest],
+            env=self._environ,
+            stdout=subprocess.PIPE if capture else sys.stderr,
+            stderr=subprocess.PIPE if capture else None,
+            text=True,
+            check=False,
+        )
+
+
+def approve(plan: Path) -> None:
+    """Show the plan as the guard reads it, and ask.
+
+    Raises:
+        InputError: nobody is there to ask.
+        PlatformError: the guard or the person refused.
+    """
+    asked = os.environ.get("AUTO_APPROVE") != "1"
+    if asked and not sys.stdin.isatty():
+        raise InputError("nobody is there to approve the plan: approve it with AUTO_APPROVE=1")
+    guard = [sys.executable, str(environments.REPOSITORY / "scripts/plan_guard.py"), str(plan)]
+    shown = subprocess.run(guard, stdout=sys.stderr, check=False)
+    if shown.returncode != 0:
+        raise typer.Exit(shown.returncode)
+    if asked and input("Make the states' bucket so? Type yes to go on: ") != "yes":
+        raise PlatformError("not approved: nothing was changed")
+
+
+if __name__ == "__main__":
+    run(app)

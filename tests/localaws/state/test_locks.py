@@ -1,0 +1,137 @@
+"""The lock on a state: S3 gives it to one at a time, and what docs/runbook.md says mends one that nobody holds."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.plan.inventory import inventory
+from tests.running import LocalAws
+
+NAME = "locked-states"
+# Needs no provider. Its creation lasts until somebody makes the file "go on".
+ROOT = """\
+terraform {
+  backend "s3" {}
+}
+
+resource "terraform_data" "slow" {
+  provisioner "local-exec" {
+    command = "while [ ! -e 'go on' ]; do sleep 0.1; done"
+  }
+}
+"""
+
+
+class Root:
+    """A Terraform root that keeps its state in the bucket, as an environment does."""
+
+    def __init__(self, folder: Path, key: str, backend: str, localaws: LocalAws) -> None:
+        self.folder = folder
+        self.lock = f"{key}.tflock"
+        self._localaws = localaws
+        self._environ = localaws.environ(CHECKPOINT_DISABLE="1")
+        (folder / "main.tf").write_text(ROOT)
+        (folder / "backend.hcl").write_text(backend)
+        self.run("init", "-input=false", "-backend-config=backend.hcl").check_returncode()
+
+    def start(self, verb: str, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            ["terraform", verb, "-no-color", *arguments],
+            cwd=self.folder,
+            env=self._environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, verb: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        process = self.start(verb, *arguments)
+        output, _ = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(verb, process.returncode, output)
+
+    def apply(self, *arguments: str) -> "subprocess.Popen[str]":
+        return self.start("apply", "-auto-approve", "-input=false", *arguments)
+
+    def go_on(self) -> None:
+        (self.folder / "go on").touch()
+
+    @property
+    def locked(self) -> bool:
+        try:
+            self._localaws.client("s3").head_object(Bucket=NAME, Key=self.lock)
+        except ClientError:
+            return False
+        return True
+
+    def denied(self) -> int:
+        """How often the lock has been refused to somebody."""
+        return sum(
+            call["operation"] == "PutObject" and call["resource"].endswith(self.lock) and call["status"] == 412
+            for call in self._localaws.calls()
+        )
+
+
+@pytest.fixture(scope="module")
+def bucket(localaws: LocalAws) -> str:
+    s3 = localaws.client("s3")
+    s3.create_bucket(Bucket=NAME)
+    s3.put_bucket_versioning(Bucket=NAME, VersioningConfiguration={"Status": "Enabled"})
+    return NAME
+
+
+@pytest.fixture
+def root(tmp_path: Path, request: pytest.FixtureRequest, bucket: str, localaws: LocalAws) -> Root:
+    """A root whose backend.hcl is the state module's own, but for the names."""
+    key = f"{request.node.name}/terraform.tfstate"
+    backend = inventory("state")["outputs"]["backend_hcl"]["staging"]
+    backend = re.sub(r'(bucket +=) ".*"', rf'\1 "{bucket}"', re.sub(r'(key +=) ".*"', rf'\1 "{key}"', backend))
+    return Root(tmp_path, key, backend, localaws)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.1)
+
+
+def test_of_two_applies_at_once_one_waits_and_both_succeed(root: Root) -> None:
+    first = root.apply()
+    wait_until(lambda: root.locked)
+    second = root.apply("-lock-timeout=60s")
+    wait_until(lambda: root.denied() > 0)
+    assert first.poll() is None
+    assert second.poll() is None
+    root.go_on()
+    assert "1 added" in first.communicate(timeout=60)[0]
+    # It planned only once it had the lock: so it saw what the first had made.
+    assert "0 added" in second.communicate(timeout=60)[0]
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert not root.locked
+
+
+def test_a_killed_apply_leaves_a_lock_that_force_unlock_removes(root: Root) -> None:
+    killed = root.apply()
+    wait_until(lambda: root.locked)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate(timeout=30)
+    root.go_on()
+
+    refused = root.run("apply", "-auto-approve", "-input=false")
+    assert refused.returncode == 1
+    assert "Error acquiring the state lock" in refused.stdout
+    found = re.search(r"ID: +([0-9a-f-]{36})", refused.stdout)
+    assert found
+
+    assert root.run("force-unlock", "-force", found[1]).returncode == 0
+    mended = root.run("apply", "-auto-approve", "-input=false")
+    assert mended.returncode == 0, mended.stdout
+    assert not root.locked
