@@ -168,7 +168,7 @@ check_bucket_is_empty() {
     fail 1 "cannot see whether bucket $bucket is empty, so nothing was destroyed"
   [[ ${objects%%$'\n'*} == 0 ]] ||
     fail 3 "bucket $bucket still holds objects, so nothing was destroyed:" \
-      "empty it, or apply dangerously_delete_artifacts_on_destroy = true first"
+      "empty it, or first apply the module's dangerously_delete_artifacts_on_destroy = true"
 }
 
 destroy() {

@@ -87,13 +87,13 @@ class Planner:
         stored = self._shared / f"{name}-{given}.plan.json"
         with FileLock(f"{stored}.lock"):
             if not stored.exists():
-                made = self.initialised(name).plan(output=True, tf_vars=variables)
+                made = self.initialised(name).plan(output=True, tf_vars=variables, lock=False)
                 stored.write_text(json.dumps(dict(made)))
         return tftest.TerraformPlanOutput(json.loads(stored.read_text()))
 
     def refused(self, name: str, variables: dict[str, Any], **env: str) -> list[str]:
         """The errors of a plan that must fail, each as one line of text."""
         with pytest.raises(tftest.TerraformTestError) as caught:
-            self.initialised(name, **env).plan(tf_vars=variables)
+            self.initialised(name, **env).plan(tf_vars=variables, lock=False)
         _, *errors = re.split(r"^Error: ", caught.value.cmd_error, flags=re.MULTILINE)
         return [" ".join(error.split()) for error in errors]
