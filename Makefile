@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: setup demo test lint fmt docs bench clean help \
 	local-up local-down local-env local-logs \
-	init plan apply destroy output log-run deploy validate server smoke
+	bootstrap init plan apply destroy output log-run deploy validate server smoke
 
 ENV ?= staging
 ARGS ?=
@@ -35,19 +35,23 @@ help: ## Show this help
 		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
 		/^[a-z-]+:.*## / {gsub(/\$$\$$/, "$$"); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\n%s\n%s\n' 'Variables: ENV=staging|prod (staging), LOCAL=1 (localaws instead of AWS), ARGS="…" (for the script),' \
-		'MODEL (iris), ALIAS (champion), AUTO_APPROVE=1 (apply and destroy without asking).'
+		'MODEL (iris), ALIAS (champion), AUTO_APPROVE=1 (apply and destroy without asking),' \
+		'CONFIRM=NAME,NAME (tracking servers, buckets and keys that apply and destroy may lose).'
 
 ##@ An environment (ENV=staging|prod, LOCAL=1 for localaws)
+bootstrap: setup ## Make the bucket for Terraform's states, or find it (once for all environments, not on localaws)
+	@$(BIN)/python scripts/bootstrap.py $(ARGS)
+
 init: setup ## Initialise Terraform
 	@$(TERRAFORM) init $(ARGS)
 
-plan: setup ## Show what Terraform would change
+plan: setup ## Show what Terraform would change and what that costs a month
 	@$(TERRAFORM) plan $(ARGS)
 
 apply: setup ## Plan, show, ask, apply the saved plan
 	@$(TERRAFORM) apply $(ARGS)
 
-destroy: setup ## Destroy the environment, after asking
+destroy: setup ## Count what would be lost, ask, destroy the environment
 	@$(TERRAFORM) destroy $(ARGS)
 
 output: setup ## Print the outputs (ARGS="-raw mlflow_tracking_uri" for one)

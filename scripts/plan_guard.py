@@ -37,6 +37,9 @@ app = make_app()
 @app.command()
 def main(
     file: Annotated[Path, typer.Argument(metavar="PLAN", help="A saved plan, or what `terraform show -json` printed.")],
+    root: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The plan's root, if the plan lies elsewhere.")
+    ] = None,
     env: Env = "staging",
     local: Local = False,
     destroy: Annotated[
@@ -58,7 +61,7 @@ def main(
     if local:
         home = Path(os.environ.get("LOCALAWS_HOME") or environments.REPOSITORY / ".localaws")
         environments.use_localaws(home, os.environ)
-    plan = read(file, _terraform)
+    plan = read(file, root or file.parent, _terraform)
     traps = list(plan_rules.traps(plan))
     contents = _contents(plan, env, local=local) if destroy else []
     cost = None if destroy else plan_cost.estimate(plan, plan_cost.Prices.load())

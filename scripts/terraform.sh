@@ -13,15 +13,16 @@ usage: scripts/terraform.sh ENV VERB [terraform's own options]
 
 ENV   an environment: a folder of mlflow/terraform, such as staging or prod
 VERB  init     prepare the folder; at once when nothing changed
-      plan     show what would change, and save it as ENV.tfplan
+      plan     show what would change and what it costs a month, and save it as ENV.tfplan
       apply    plan, show the plan, ask, and apply just that plan
-      destroy  the same for deleting everything
+      destroy  the same for deleting everything, with a count of what would be lost
       output   print the outputs; -json, -raw NAME
 
 mirror prints the folder that the AWS provider is installed from; nothing where that is Terraform's registry.
 
 LOCAL=1              work on localaws, with a state of its own; never asks
 AUTO_APPROVE=1       do not ask
+CONFIRM=NAME,NAME    what apply and destroy may lose: tracking servers, buckets and keys, by name
 TF_PROVIDER_MIRROR   a folder to install the AWS provider from
 
 Exit status: 0 done, 1 the work failed, 2 wrong usage, 3 a precondition is not met.
@@ -108,6 +109,7 @@ init() {
   fi
   if [[ ${LOCAL:-} != 1 ]]; then
     [[ -f $root/backend.hcl ]] || fail 3 "$env has no backend.hcl, which says where its state lies:" \
+      "run \`make bootstrap\` to make a bucket for it, or" \
       "copy mlflow/terraform/$env/backend.hcl.example to backend.hcl beside it and name your bucket"
     options+=(-backend-config=backend.hcl)
   fi
@@ -126,7 +128,14 @@ init() {
 
 # Saves the plan; status 2 says that it changes something, 0 that it does not.
 plan() {
-  run_terraform plan "${color[@]}" -input=false -detailed-exitcode -out="$env.tfplan" "$@"
+  run_terraform plan "${color[@]}" -input=false -detailed-exitcode -out="$saved" "$@"
+}
+
+# Reads the saved plan: shows what it changes and costs, and ends here with status 3 where it would lose what nobody named.
+guard() {
+  local options=(--root "$root" --env "$env" "$@")
+  [[ ${LOCAL:-} != 1 ]] || options+=(--local)
+  "$repo/.venv/bin/python" "$repo/scripts/plan_guard.py" "$saved" "${options[@]}" || exit $?
 }
 
 check_approval() {
@@ -142,42 +151,31 @@ ask() {
 }
 
 apply_saved_plan() {
-  run_terraform apply "${color[@]}" -input=false "$env.tfplan"
-  rm -f "$root/$env.tfplan"
+  run_terraform apply "${color[@]}" -input=false "$saved"
 }
 
+# apply and destroy save the plan in a file of their own: what is applied is what was read and approved.
 apply() {
   local status=0
   check_approval
   init
+  saved=$work/approved.tfplan
   plan "$@" || status=$?
   if ((status == 2)); then
+    guard
     ask "Apply this plan to $env?"
     apply_saved_plan
   fi
-}
-
-# Terraform would delete the server, and everything else, before S3 refuses to delete a bucket that holds objects.
-check_bucket_is_empty() {
-  local bucket objects
-  terraform -chdir="$root" show -no-color "$env.tfplan" >"$work/plan"
-  grep -q -- '- force_destroy *= false' "$work/plan" || return 0
-  bucket=$(terraform -chdir="$root" output -no-color -raw artifact_bucket_name 2>/dev/null) || return 0
-  objects=$("$repo/.venv/bin/aws" s3api list-object-versions --bucket "$bucket" --max-items 1 \
-    --query 'length([Versions, DeleteMarkers][])' --output text) ||
-    fail 1 "cannot see whether bucket $bucket is empty, so nothing was destroyed"
-  [[ ${objects%%$'\n'*} == 0 ]] ||
-    fail 3 "bucket $bucket still holds objects, so nothing was destroyed:" \
-      "empty it, or first apply the module's dangerously_delete_artifacts_on_destroy = true"
 }
 
 destroy() {
   local status=0
   check_approval
   init
+  saved=$work/approved.tfplan
   plan -destroy "$@" || status=$?
   if ((status == 2)); then
-    check_bucket_is_empty
+    guard --destroy
     ask "Destroy all of $env?"
     apply_saved_plan
   fi
@@ -217,12 +215,13 @@ main() {
   [[ ${LOCAL:-} != 1 ]] || use_localaws
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
+  saved=$root/$env.tfplan
   color=()
   [[ -t 1 ]] || color=(-no-color)
 
   case $verb in
     init) init "$@" ;;
-    plan) init && { plan "$@" || (($? == 2)); } ;;
+    plan) init && { plan "$@" || (($? == 2)); } && guard --only-show ;;
     apply) apply "$@" ;;
     destroy) destroy "$@" ;;
     output) output "$@" ;;

@@ -132,8 +132,8 @@ class Plan:
         return change.name
 
 
-def read(file: Path, terraform: Terraform) -> Plan:
-    """A saved plan, from the root's folder that it lies in; or a file with its JSON.
+def read(file: Path, root: Path, terraform: Terraform) -> Plan:
+    """A saved plan of the root in that folder; or a file with a plan's JSON.
 
     Raises:
         InputError: there is no such file, or it is no plan.
@@ -143,7 +143,7 @@ def read(file: Path, terraform: Terraform) -> Plan:
         raise InputError(f"there is no plan {file}: `make plan` saves one")
     if file.suffix == ".json":
         return Plan.parse(file.read_text())
-    done = terraform([f"-chdir={file.parent}", "show", "-json", "-no-color", str(file.resolve())])
+    done = terraform([f"-chdir={root}", "show", "-json", "-no-color", str(file.resolve())])
     if done.returncode != 0:
         problem = next((line for line in done.stderr.splitlines() if "Error" in line), "no reason given")
         raise PlatformError(f"terraform cannot read {file.name}: {problem.strip('│╷ ')}")

@@ -36,7 +36,7 @@ class ServerContents:
 
     def __str__(self) -> str:
         if self.problem:
-            return f"tracking server {self.name}: it cannot be counted, {self.problem}"
+            return f"tracking server {self.name} cannot be counted: {self.problem}"
         return (
             f"tracking server {self.name}: {_count(self.experiments, 'experiment')}, {_count(self.runs, 'run')}, "
             f"{_count(self.models, 'registered model')}"

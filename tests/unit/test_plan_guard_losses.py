@@ -1,0 +1,118 @@
+"""What the guard counts before a destroy, in a real tracking server and bucket on localaws, and then refuses."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.localaws.tracking.calls import create_run, track
+from tests.plan.planning import REPOSITORY
+from tests.running import LocalAws, settled, tracking_server
+
+NAME = "guarded-3-0"
+BUCKET = f"{NAME}-bucket"
+NOTHING_LOST = "so nothing was destroyed"
+
+
+@dataclass
+class Environment:
+    """A deployed server and bucket, and the plan that destroys them, cut to what the guard reads."""
+
+    localaws: LocalAws
+    arn: str
+    folder: Path
+
+    def guard(
+        self, *, emptied: bool = False, server: bool = True, confirm: str = ""
+    ) -> tuple[int, dict[str, Any], str]:
+        """The guard's exit status, its result and what it said."""
+        changes = [self._change("aws_s3_bucket", bucket=BUCKET, force_destroy=emptied)]
+        if server:
+            store = f"s3://{BUCKET}"
+            values = {
+                "tracking_server_name": NAME,
+                "arn": self.arn,
+                "mlflow_version": "3.0",
+                "artifact_store_uri": store,
+            }
+            changes.append(self._change("aws_sagemaker_mlflow_tracking_server", **values))
+        plan = {"planned_values": {}, "resource_changes": changes, "variables": {"region": {"value": "us-east-1"}}}
+        file = self.folder / "plan.json"
+        file.write_text(json.dumps(plan))
+        command = [sys.executable, REPOSITORY / "scripts/plan_guard.py", file, "--destroy", "--local", "--json"]
+        done = subprocess.run(
+            command,
+            env=self.localaws.environ(CONFIRM=confirm),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, json.loads(done.stdout), done.stderr
+
+    def _change(self, kind: str, **values: Any) -> dict[str, Any]:
+        change = {"actions": ["delete"], "before": values, "after": None}
+        return {"address": f"{kind}.this", "mode": "managed", "type": kind, "change": change}
+
+
+@pytest.fixture(scope="module")
+def environment(localaws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """Two runs in an experiment of their own, a registered model, and an object in two versions."""
+    arn = tracking_server(localaws, NAME)
+    experiment = track(localaws, arn, "POST", "experiments/create", {"name": "churn"}).json()["experiment_id"]
+    create_run(localaws, arn)
+    track(localaws, arn, "POST", "runs/create", {"experiment_id": experiment}).raise_for_status()
+    track(localaws, arn, "POST", "registered-models/create", {"name": "iris"}).raise_for_status()
+    s3 = localaws.client("s3")
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"12345678", b"12345678"):
+        s3.put_object(Bucket=BUCKET, Key="0/run/artifacts/model", Body=body)
+    yield Environment(localaws, arn, tmp_path_factory.mktemp("guard"))
+    sagemaker = localaws.client("sagemaker")
+    sagemaker.delete_mlflow_tracking_server(TrackingServerName=NAME)
+    settled(localaws, NAME)
+
+
+def test_experiments_runs_models_and_objects_are_counted(environment: Environment) -> None:
+    _, found, _ = environment.guard()
+    assert found["lost"] == [
+        f"tracking server {NAME}: 2 experiments, 2 runs, 1 registered model",
+        f"bucket {BUCKET}: 1 object in 2 versions, 16 bytes",
+    ]
+
+
+def test_a_bucket_that_holds_objects_is_not_destroyed_whatever_is_confirmed(environment: Environment) -> None:
+    status, _, said = environment.guard(server=False, confirm=f"{NAME},{BUCKET}")
+    assert status == 3
+    assert said.startswith(f"error: bucket {BUCKET} still holds objects, {NOTHING_LOST}: copy what you need")
+    assert 'make apply ENV=staging LOCAL=1 ARGS="-var dangerously_delete_data_on_destroy=true"' in said
+    assert said.count("\n") == 1
+
+
+def test_a_bucket_that_may_be_emptied_must_still_be_named(environment: Environment) -> None:
+    status, found, said = environment.guard(server=False, emptied=True)
+    assert status == 3
+    assert said.rstrip().endswith(f"If that may go, say CONFIRM={BUCKET}")
+    assert found["lost"] == [f"bucket {BUCKET}: 1 object in 2 versions, 16 bytes, to be deleted with it"]
+    assert environment.guard(server=False, emptied=True, confirm=BUCKET)[0] == 0
+
+
+def test_a_stopped_server_is_not_taken_for_an_empty_one(environment: Environment) -> None:
+    sagemaker = environment.localaws.client("sagemaker")
+    sagemaker.stop_mlflow_tracking_server(TrackingServerName=NAME)
+    settled(environment.localaws, NAME)
+    try:
+        status, found, said = environment.guard(emptied=True, confirm=BUCKET)
+        assert status == 3
+        assert f"tracking server {NAME} cannot be counted: " in found["lost"][0]
+        assert "start" in found["lost"][0]
+        assert f"CONFIRM={NAME},{BUCKET}" in said
+        assert environment.guard(emptied=True, confirm=f"{NAME},{BUCKET}")[0] == 0
+    finally:
+        sagemaker.start_mlflow_tracking_server(TrackingServerName=NAME)
+        settled(environment.localaws, NAME)
