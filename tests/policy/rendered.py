@@ -14,7 +14,7 @@ ON_RESOURCES = {
     "aws_sqs_queue_policy": ("queue_url", "aws_sqs_queue", "arn:aws:sqs:{region}:{account}:{}"),
     "aws_ecr_repository_policy": ("repository", "aws_ecr_repository", "arn:aws:ecr:{region}:{account}:repository/{}"),
 }
-NAMES = ("name", "bucket")
+NAMES = ("name", "bucket", "tracking_server_name")
 
 
 @dataclass
@@ -35,7 +35,10 @@ class Rendered:
     Attributes:
         managed: by name.
         resources: by the ARN that the policy stands on.
-        unknown: addresses of policies that this plan cannot know.
+        known: addresses of policies that this plan knows.
+        unknown: addresses of those that it cannot know.
+        names: the name of a resource of each kind.
+        key: the ARN of the artifacts' key, if there is one.
     """
 
     account: str
@@ -43,7 +46,10 @@ class Rendered:
     roles: dict[str, Role] = field(default_factory=dict)
     managed: dict[str, Document] = field(default_factory=dict)
     resources: dict[str, Document] = field(default_factory=dict)
+    known: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    key: str | None = None
 
     def documents(self) -> dict[str, Document]:
         """Every policy by a name of its own, such as `role mlflow-staging-mlflow-role/MLflowBasicAccess`."""
@@ -77,6 +83,9 @@ def rendered(plan: Mapping[str, Any], *, account: str, region: str) -> Rendered:
         if item["mode"] != "managed":
             continue
         kind, values = item["type"], item["values"]
+        named = next((values[name] for name in NAMES if isinstance(values.get(name), str)), None)
+        if named:
+            found.names[kind] = named
         policy = values.get("policy")
         if kind == "aws_iam_role_policy":
             role = _target(item, "role", "aws_iam_role", resources, references)
@@ -84,8 +93,10 @@ def rendered(plan: Mapping[str, Any], *, account: str, region: str) -> Rendered:
         elif kind == "aws_iam_policy":
             _put(found, address, found.managed, values["name"], policy)
         elif kind == "aws_kms_key":
-            arn = values.get("arn") or f"arn:aws:kms:{region}:{account}:key/planned"
-            _put(found, address, found.resources, arn, policy)
+            found.key = values.get("arn") or f"arn:aws:kms:{region}:{account}:key/planned"
+            _put(found, address, found.resources, found.key, policy)
+        elif kind == "aws_s3_bucket_server_side_encryption_configuration":
+            found.key = found.key or _encrypting_key(values)
         elif kind in ON_RESOURCES:
             argument, target, arn = ON_RESOURCES[kind]
             name = _target(item, argument, target, resources, references)
@@ -94,10 +105,16 @@ def rendered(plan: Mapping[str, Any], *, account: str, region: str) -> Rendered:
     return found
 
 
+def _encrypting_key(values: Values) -> str | None:
+    defaults = [given for rule in values["rule"] for given in rule["apply_server_side_encryption_by_default"]]
+    return next((given["kms_master_key_id"] for given in defaults if given.get("kms_master_key_id")), None)
+
+
 def _put(found: Rendered, address: str, where: dict[str, Document], name: str, policy: str | None) -> None:
     if policy is None:
         found.unknown.append(address)
     else:
+        found.known.append(address)
         where[name] = json.loads(policy)
 
 

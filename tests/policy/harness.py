@@ -1,0 +1,92 @@
+"""The two questions: is all that is needed allowed, is all that must not be denied; and which actions are granted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from localaws.iam.evaluate import Decision
+from tests.localaws.iam.reference import actions, knows
+from tests.policy.expectations import DENIED, DOCUMENTED, KEY, THROUGH_S3, WALKS
+from tests.policy.judging import Ask, judge, names, subject_statements, subjects
+from tests.policy.rendered import Rendered
+from tests.policy.road import Recording, asks
+
+WRITES, READS = "s3:PutObject", "s3:GetObject"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An ask and what came of it. `title` says what a refusal is for; `source` why something is needed."""
+
+    subject: str
+    ask: Ask
+    decision: Decision
+    title: str = ""
+    source: str = ""
+
+    def __str__(self) -> str:
+        outcome = "allowed" if self.decision.allowed else "denied"
+        return f"{self.subject}: {self.ask.action} on {self.ask.resource} {dict(self.ask.context)} is {outcome}"
+
+
+def needed(environment: Rendered, road: Recording) -> Iterator[Judged]:
+    """Everything that a subject must be able to do: what the road asked for, and what AWS documents."""
+    known = subjects(environment)
+    for subject, walks in WALKS.items():
+        if subject in known:
+            for ask in [*asks(road, walks), *_through_the_key(environment, asks(road, walks))]:
+                yield Judged(subject, ask, judge(environment, subject, ask), source="road")
+    for row in DOCUMENTED:
+        if row.subject in known and (environment.key or not row.with_key):
+            for ask in row.asks:
+                yield Judged(row.subject, ask, judge(environment, row.subject, ask), source=row.source)
+
+
+def refused(environment: Rendered) -> Iterator[Judged]:
+    """Everything that a subject must not be able to do."""
+    known = subjects(environment)
+    for row in DENIED:
+        if row.subject in known and (environment.key or not row.with_key):
+            for ask in row.asks:
+                yield Judged(row.subject, ask, judge(environment, row.subject, ask), title=row.title)
+
+
+def failures(environment: Rendered, road: Recording) -> list[str]:
+    """What is wrong with an environment's policies."""
+    denied = [str(judged) for judged in needed(environment, road) if not judged.decision.allowed]
+    return denied + [str(judged) for judged in refused(environment) if judged.decision.allowed]
+
+
+def granted(environment: Rendered, subject: str) -> set[str]:
+    """Every action of AWS that a subject's own policies allow on some resource."""
+    found = set()
+    for statement in subject_statements(environment, subject):
+        if statement["Effect"] != "Allow":
+            continue
+        resources = [one for pattern in _listed(statement["Resource"]) for one in _standing_for(pattern)]
+        for pattern in _listed(statement["Action"]):
+            for action in actions(pattern.partition(":")[0]):
+                if fnmatchcase(action.lower(), pattern.lower()) and any(knows(action, one) for one in resources):
+                    found.add(action)
+    return found
+
+
+def _standing_for(pattern: str) -> list[str]:
+    """Resources that a pattern stands for, one of each form that a name can take."""
+    return ["*"] if pattern == "*" else [pattern.replace("*", name) for name in ("x", "x/x", "x:log-stream:x")]
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _through_the_key(environment: Rendered, walked: list[Ask]) -> Iterator[Ask]:
+    """With a customer's key on the bucket, S3 uses it for whoever writes or reads an object there."""
+    if environment.key is None:
+        return
+    bucket = f"arn:aws:s3:::{names(environment)['bucket']}/"
+    touched = {ask.action for ask in walked if ask.resource.format(**names(environment)).startswith(bucket)}
+    if WRITES in touched:
+        yield Ask("kms:GenerateDataKey", KEY, THROUGH_S3)
+    if READS in touched:
+        yield Ask("kms:Decrypt", KEY, THROUGH_S3)

@@ -1,0 +1,143 @@
+"""Asks the evaluator about a plan's policies: may this subject do that, in this environment?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from localaws.iam.evaluate import Decision, Policies, evaluate
+from localaws.iam.policy import Policy
+from localaws.iam.request import Principal, Request
+from tests.policy.rendered import Document, Rendered
+from tests.policy.scenarios import ACCOUNT, REGION
+
+SAGEMAKER = "sagemaker.amazonaws.com"
+# What AWS puts on a key for which nobody gives a policy, and what an administrator's own policy is.
+ACCOUNT_DECIDES = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*", "Resource": "*"}
+    ],
+}
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+# How a call comes that nothing is wrong with.
+USUAL = {
+    "aws:SecureTransport": "true",
+    "aws:PrincipalAccount": ACCOUNT,
+    "aws:ResourceAccount": ACCOUNT,
+    "aws:RequestedRegion": REGION,
+    "aws:ViaAWSService": "false",
+    "s3:ResourceAccount": ACCOUNT,
+    "s3:TlsVersion": "1.3",
+}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One action on one resource. `{bucket}`, `{server}`, … stand for the environment's own names.
+
+    Attributes:
+        context: condition keys beside, or instead of, the usual ones; None removes one.
+        by: another caller than the subject itself.
+    """
+
+    action: str
+    resource: str
+    context: Mapping[str, str | None] = field(default_factory=dict)
+    by: str | None = None
+
+
+def names(environment: Rendered) -> dict[str, str]:
+    """What stands for what in an `Ask`."""
+    server = environment.names["aws_sagemaker_mlflow_tracking_server"]
+    roles = {suffix: next(name for name in environment.roles if name.endswith(suffix)) for suffix in ROLES.values()}
+    return {
+        "account": ACCOUNT,
+        "region": REGION,
+        "bucket": environment.names["aws_s3_bucket"],
+        "server": server,
+        "name": roles["-endpoint-role"].removesuffix("-endpoint-role"),
+        "repository": environment.names["aws_ecr_repository"],
+        "server_role": roles["-mlflow-role"],
+        "endpoint_role": roles["-endpoint-role"],
+        "key": environment.key or "none",
+        "id": "0123456789abcdef",
+    }
+
+
+ROLES = {"server": "-mlflow-role", "endpoint": "-endpoint-role"}
+CLIENTS = ("reader", "writer", "admin")
+
+
+def subjects(environment: Rendered) -> list[str]:
+    """Whom this plan's policies are about, as far as the plan knows them."""
+    known = [
+        subject
+        for subject, suffix in ROLES.items()
+        if any(name.endswith(suffix) and role.inline for name, role in environment.roles.items())
+    ]
+    known += [client for client in CLIENTS if _client_policy(environment, client)]
+    return [*known, "administrator", "sagemaker"]
+
+
+def subject_statements(environment: Rendered, subject: str) -> list[Document]:
+    """The statements of a subject's own policies."""
+    return [statement for document in _identity(environment, subject).values() for statement in document["Statement"]]
+
+
+def judge(environment: Rendered, subject: str, ask: Ask) -> Decision:
+    """The decision on an ask."""
+    given = names(environment)
+    resource = ask.resource.format(**given)
+    account = resource.split(":")[4] or ACCOUNT if resource != "*" else ACCOUNT
+    context = {**USUAL, **ask.context}
+    request = Request(
+        _principal(environment, subject, ask),
+        ask.action,
+        resource,
+        account,
+        {key: value.format(**given) for key, value in context.items() if value is not None},
+    )
+    is_key = ask.action.startswith("kms:")
+    on_resource = _on_resource(environment, resource) or (ACCOUNT_DECIDES if is_key and account == ACCOUNT else None)
+    return evaluate(
+        request,
+        Policies(
+            identity=tuple(Policy.parse(name, own) for name, own in _identity(environment, subject).items()),
+            resource=Policy.parse(f"on {resource}", on_resource) if on_resource else None,
+            resource_decides=is_key or ask.action == "sts:AssumeRole",
+        ),
+    )
+
+
+def _principal(environment: Rendered, subject: str, ask: Ask) -> Principal:
+    if ask.by or subject == "sagemaker":
+        return Principal(ask.by or SAGEMAKER)
+    if subject in ROLES:
+        role = next(name for name in environment.roles if name.endswith(ROLES[subject]))
+        return Principal(f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/now")
+    return Principal(f"arn:aws:sts::{ACCOUNT}:assumed-role/{subject}/now")
+
+
+def _identity(environment: Rendered, subject: str) -> dict[str, Document]:
+    if subject in ROLES:
+        return next(role.inline for name, role in environment.roles.items() if name.endswith(ROLES[subject]))
+    if subject in CLIENTS:
+        return _client_policy(environment, subject)
+    return {"everything": EVERYTHING} if subject == "administrator" else {}
+
+
+def _client_policy(environment: Rendered, client: str) -> dict[str, Document]:
+    return {name: document for name, document in environment.managed.items() if name.endswith(f"-{client}")}
+
+
+def _on_resource(environment: Rendered, resource: str) -> Document | None:
+    for role in environment.roles.values():
+        if role.arn == resource:
+            return role.trust
+    return next(
+        (
+            document
+            for arn, document in environment.resources.items()
+            if resource == arn or resource.startswith(f"{arn}/")
+        ),
+        None,
+    )

@@ -1,0 +1,89 @@
+"""Least privilege: what the road needs is allowed, what must not be is denied, and no statement could go."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.policy.harness import failures, granted, needed, refused
+from tests.policy.judging import CLIENTS, ROLES, subjects
+from tests.policy.rendered import Document, Rendered
+from tests.policy.road import recorded
+from tests.policy.scenarios import SCENARIOS
+
+REASONS = yaml.safe_load((Path(__file__).parent / "unexercised.yaml").read_text())
+
+
+@pytest.fixture(params=SCENARIOS)
+def environment(request: pytest.FixtureRequest, environments: dict[str, Rendered]) -> Rendered:
+    return environments[request.param]
+
+
+def test_everything_that_is_needed_is_allowed(environment: Rendered) -> None:
+    assert [str(judged) for judged in needed(environment, recorded()) if not judged.decision.allowed] == []
+
+
+def test_everything_outside_is_denied(environment: Rendered) -> None:
+    assert [str(judged) for judged in refused(environment) if judged.decision.allowed] == []
+
+
+def test_without_tls_even_an_administrator_is_denied_explicitly(environment: Rendered) -> None:
+    without = [judged for judged in refused(environment) if judged.title == "Without TLS"]
+    assert without
+    assert all(judged.decision.explicit for judged in without)
+
+
+def test_a_policy_that_one_plan_cannot_know_is_judged_in_another(environments: dict[str, Rendered]) -> None:
+    known = {address for environment in environments.values() for address in environment.known}
+    unknown = {address for environment in environments.values() for address in environment.unknown}
+    assert unknown - known == set()
+
+
+def mutants(environment: Rendered) -> Iterator[tuple[str, Rendered]]:
+    """The environment with one statement removed, freed of its conditions, or given every resource."""
+    for name, document in environment.documents().items():
+        for number, statement in enumerate(document["Statement"]):
+            for change in ("without", "unconditional", "on every resource"):
+                changed = deepcopy(document["Statement"])
+                if change == "without":
+                    del changed[number]
+                elif change == "unconditional" and "Condition" in statement:
+                    del changed[number]["Condition"]
+                elif (
+                    change == "on every resource"
+                    and statement.get("Resource", "*") != "*"
+                    and statement["Effect"] == "Allow"
+                ):
+                    changed[number]["Resource"] = "*"
+                else:
+                    continue
+                yield f"{name}: {statement.get('Sid', number)} {change}", _with(environment, document, changed)
+
+
+def test_no_statement_could_go_or_be_wider_without_a_failure(environment: Rendered) -> None:
+    tried = list(mutants(environment))
+    assert len(tried) >= 3
+    assert [name for name, mutant in tried if not failures(mutant, recorded())] == []
+
+
+@pytest.mark.parametrize("subject", [*ROLES, *CLIENTS])
+def test_every_granted_action_is_exercised_or_has_a_written_reason(
+    environments: dict[str, Rendered], subject: str
+) -> None:
+    environment = environments["keyed"]
+    if subject not in subjects(environment):
+        pytest.skip(f"the module has no policy for a {subject}")
+    exercised = {judged.ask.action for judged in needed(environment, recorded()) if judged.subject == subject}
+    idle = granted(environment, subject) - exercised
+    reasons = REASONS.get(subject, {})
+    assert [action for action in sorted(idle) if not any(fnmatchcase(action, pattern) for pattern in reasons)] == []
+    assert [pattern for pattern in reasons if not any(fnmatchcase(action, pattern) for action in idle)] == []
+
+
+def _with(environment: Rendered, document: Document, statements: list[Document]) -> Rendered:
+    """A copy in which one document has other statements."""
+    memo = {id(document): {**document, "Statement": statements}}
+    return deepcopy(environment, memo)
