@@ -12,6 +12,9 @@ terraform {
 }
 
 provider "aws" {
+  # Whatever account terraform.tfvars names, which no variable of the environment outranks.
+  allowed_account_ids = ["@ACCOUNT@"]
+
   # Host-style bucket names need DNS, which a loopback address does not have.
   s3_use_path_style = true
 }
@@ -30,7 +33,7 @@ def mirror(settings: Settings, environment: str, source: Path = REPOSITORY) -> P
     for part in (Path("terraform/module"), Path("mlflow/terraform") / environment):
         _copy(source / part, target / part)
     root = target / "mlflow/terraform" / environment
-    _write(root / "localaws_override.tf", OVERRIDE)
+    _write(root / "localaws_override.tf", OVERRIDE.replace("@ACCOUNT@", settings.account))
     return root
 
 
