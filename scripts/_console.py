@@ -40,15 +40,15 @@ def make_app() -> typer.Typer:
 def run(app: typer.Typer) -> None:
     """Run a script: any error becomes one line on standard error and an exit status."""
     try:
-        status = app(standalone_mode=False)
-    except KeyboardInterrupt:
-        fail("interrupted: what was begun on AWS goes on; the same command takes it up again")
-        sys.exit(INTERRUPTED)
+        status = app(standalone_mode=False) or 0
     except Exception as error:
         if "--debug" in sys.argv:
             raise
-        sys.exit(_tell(error))
-    sys.exit(status or 0)
+        status = _tell(error)
+    # What Typer makes of Ctrl-C.
+    if status == INTERRUPTED:
+        fail("interrupted: what was begun on AWS goes on; the same command takes it up again")
+    sys.exit(status)
 
 
 def fail(message: str) -> None:

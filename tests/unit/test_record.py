@@ -1,5 +1,6 @@
 """What a training leaves in MLflow: everything, in few requests, in a form that others can read."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -12,9 +13,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 from werkzeug.serving import make_server
 
 from scripts.mlops import evaluation
+from scripts.mlops.environment import REPOSITORY
 from scripts.mlops.tracking import experiment_id, register
 from tests.unit.conftest import SMALL
 from training import train as program
@@ -181,14 +184,12 @@ def test_mlflow_run_takes_up_the_run_that_it_made(mlflow_here: Any, monkeypatch:
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_its_requirements_are_enough_to_serve_the_model(
-    dataset: Dataset, trained: Trained, mlflow_here: Any, tmp_path: Path
-) -> None:
+def test_its_requirements_are_enough_to_serve_the_model(dataset: Dataset, trained: Trained, mlflow_here: Any) -> None:
     from training.record import record
 
     training = trained(dataset)
     folder = Path(mlflow_here.artifacts.download_artifacts(record(training).model_uri))
-    python = fresh_environment(tmp_path / "venv", folder / "requirements.txt")
+    python = environment_of(folder / "requirements.txt")
     features = training.split.features(training.split.held_out)
     rows = {"dataframe_split": features.to_dict(orient="split", index=False)}
     done = subprocess.run(
@@ -220,12 +221,18 @@ asyncio.run(app(scope, receive, send))
 """
 
 
-def fresh_environment(folder: Path, requirements: Path) -> Path:
-    """A virtual environment with nothing but the requirements; from uv's cache where that has them."""
-    uv = [sys.executable, "-m", "uv"]
-    subprocess.run([*uv, "venv", "-q", "--python", sys.executable, folder], check=True)
-    python = folder / "bin" / "python"
-    install = [*uv, "pip", "install", "-q", "--python", python, "-r", requirements]
-    if subprocess.run([*install, "--offline"], check=False, capture_output=True).returncode:
-        subprocess.run(install, check=True)
-    return python
+def environment_of(requirements: Path) -> Path:
+    """A virtual environment with nothing but these requirements; made once for each content, and kept."""
+    name = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    folder = REPOSITORY / ".cache" / "unit" / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "complete").exists():
+            uv = [sys.executable, "-m", "uv"]
+            subprocess.run([*uv, "venv", "-q", "--clear", "--python", sys.executable, folder], check=True)
+            install = [*uv, "pip", "install", "-q", "--python", folder / "bin" / "python", "-r", requirements]
+            # From uv's cache where that has them all: asking the index takes a network.
+            if subprocess.run([*install, "--offline"], check=False, capture_output=True).returncode:
+                subprocess.run(install, check=True)
+            (folder / "complete").touch()
+    return folder / "bin" / "python"
