@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from localaws.call import Call
+from localaws.mlflow_actions import ACCESS_UI
 
 Keys = dict[str, str | list[str]]
 # The signing name, where it is not the prefix of the service's IAM actions.
@@ -89,5 +90,6 @@ def account_of(arn: str, default: str) -> str:
 
 
 def _tracking(call: Call, estate: Estate) -> Need:
-    """A tracking call is an action of its own on the server that its header names."""
-    return Need(f"sagemaker-mlflow:{call.operation}", call.resource or "*", account_of(call.resource, estate.account))
+    """A tracking call is an action of its own on the server that its header names; the UI's has no resource."""
+    resource = "*" if call.operation == ACCESS_UI else call.resource or "*"
+    return Need(f"sagemaker-mlflow:{call.operation}", resource, account_of(call.resource, estate.account))

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from localaws.call import Call
 from localaws.iam.needs import Need, needs_of
+from localaws.mlflow_actions import ACTIONS
 from tests.localaws.iam.capture import captured
 from tests.localaws.iam.reference import knows
 
@@ -308,3 +310,11 @@ def test_a_passed_role_says_to_whom_and_for_what() -> None:
         "iam:PassedToService": "sagemaker.amazonaws.com",
         "iam:AssociatedResourceArn": f"{SM}:model/m",
     }
+
+
+@pytest.mark.parametrize("operation", sorted(ACTIONS))
+def test_a_tracking_call_is_an_action_that_aws_has_on_the_server(operation: str) -> None:
+    call = Call("GET", "/", "/", "", {}, None, "sagemaker-mlflow", operation, f"{SM}:mlflow-tracking-server/t")
+    (need,) = needs_of(call, Fake())
+    assert knows(need.action, need.resource)
+    assert need.resource == ("*" if operation == "AccessUI" else call.resource)
