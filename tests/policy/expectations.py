@@ -1,8 +1,8 @@
 """What each subject must be able to do, and what it must not: the place to write down what a new policy is for.
 
-A subject is a role of the modules (`server`, `endpoint`), a managed policy whose name ends in `-reader`, `-writer` or
-`-admin`, an `administrator` of the account, or `sagemaker` itself. Rows about a subject that a plan does not have, or
-about a key where there is none, are passed over.
+A subject is a role of the modules (`ROLES` in judging.py names them), a managed policy whose name ends in
+`-reader`, `-writer` or `-admin`, an `administrator` of the account, or a service by its host name. Rows about a subject
+that a plan does not have, or about a key where there is none, are passed over.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ OTHER_ACCOUNT = "210987654321"
 OBJECT = "arn:aws:s3:::{bucket}/1/{id}/artifacts/file"
 BUCKET = "arn:aws:s3:::{bucket}"
 OTHER_BUCKET = "arn:aws:s3:::{bucket}-other"
+SAGEMAKER_SERVICE = "sagemaker.amazonaws.com"
 SAGEMAKER = "arn:aws:sagemaker:{region}:{account}"
 SERVER = SAGEMAKER + ":mlflow-tracking-server/{server}"
 OTHER_SERVER = SAGEMAKER + ":mlflow-tracking-server/other"
@@ -29,7 +30,7 @@ TO_SAGEMAKER: dict[str, str | None] = {"iam:PassedToService": "sagemaker.amazona
 WALKS: dict[str, tuple[str, ...]] = {
     "server": ("server",),
     "endpoint": ("endpoint",),
-    "sagemaker": ("sagemaker",),
+    SAGEMAKER_SERVICE: ("sagemaker",),
     "reader": ("server ui",),
     "writer": ("log_run", "deploy_model", "validate_endpoint", "server ui", "deploy_model --delete"),
     "admin": ("log_run", "deploy_model", "validate_endpoint", "server ui", "deploy_model --delete"),
@@ -198,7 +199,7 @@ DENIED = (
     Denied("Without TLS", "administrator", (Ask("s3:GetObject", OBJECT, NO_TLS), Ask("s3:PutObject", OBJECT, NO_TLS))),
     Denied(
         "Take up the roles for another account",
-        "sagemaker",
+        SAGEMAKER_SERVICE,
         tuple(
             Ask("sts:AssumeRole", f"{ROLES}/{{{role}}}", {"aws:SourceAccount": OTHER_ACCOUNT})
             for role in ("server_role", "endpoint_role")
@@ -206,7 +207,7 @@ DENIED = (
     ),
     Denied(
         "Another service in SageMaker's place",
-        "sagemaker",
+        SAGEMAKER_SERVICE,
         tuple(
             Ask("sts:AssumeRole", f"{ROLES}/{{{role}}}", {"aws:SourceAccount": "{account}"}, by="lambda.amazonaws.com")
             for role in ("server_role", "endpoint_role")

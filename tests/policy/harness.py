@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from localaws.iam.evaluate import Decision
 from tests.localaws.iam.reference import actions, knows
 from tests.policy.expectations import DENIED, DOCUMENTED, KEY, THROUGH_S3, WALKS
-from tests.policy.judging import Ask, judge, names, subject_statements, subjects
+from tests.policy.judging import Ask, has, judge, names, subject_statements
 from tests.policy.rendered import Rendered
 from tests.policy.road import Recording, asks
 
@@ -31,22 +31,20 @@ class Judged:
 
 def needed(environment: Rendered, road: Recording) -> Iterator[Judged]:
     """Everything that a subject must be able to do: what the road asked for, and what AWS documents."""
-    known = subjects(environment)
     for subject, walks in WALKS.items():
-        if subject in known:
+        if has(environment, subject):
             for ask in [*asks(road, walks), *_through_the_key(environment, asks(road, walks))]:
                 yield Judged(subject, ask, judge(environment, subject, ask), source="road")
     for row in DOCUMENTED:
-        if row.subject in known and (environment.key or not row.with_key):
+        if has(environment, row.subject) and (environment.key or not row.with_key):
             for ask in row.asks:
                 yield Judged(row.subject, ask, judge(environment, row.subject, ask), source=row.source)
 
 
 def refused(environment: Rendered) -> Iterator[Judged]:
     """Everything that a subject must not be able to do."""
-    known = subjects(environment)
     for row in DENIED:
-        if row.subject in known and (environment.key or not row.with_key):
+        if has(environment, row.subject) and (environment.key or not row.with_key):
             for ask in row.asks:
                 yield Judged(row.subject, ask, judge(environment, row.subject, ask), title=row.title)
 

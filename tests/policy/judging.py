@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from localaws.iam.evaluate import Decision, Policies, evaluate
 from localaws.iam.policy import Policy
 from localaws.iam.request import Principal, Request
-from tests.policy.rendered import Document, Rendered
+from tests.policy.rendered import Document, Rendered, Role
 from tests.policy.scenarios import ACCOUNT, REGION
 
-SAGEMAKER = "sagemaker.amazonaws.com"
 # What AWS puts on a key for which nobody gives a policy, and what an administrator's own policy is.
 ACCOUNT_DECIDES = {
     "Version": "2012-10-17",
@@ -46,36 +45,32 @@ class Ask:
 
 
 def names(environment: Rendered) -> dict[str, str]:
-    """What stands for what in an `Ask`."""
-    server = environment.names["aws_sagemaker_mlflow_tracking_server"]
-    roles = {suffix: next(name for name in environment.roles if name.endswith(suffix)) for suffix in ROLES.values()}
+    """What stands for what in an `Ask`. A role is called after its subject: `{server_role}`."""
+    roles = {f"{subject}_role": role.name for subject in ROLES if (role := _role(environment, subject))}
     return {
         "account": ACCOUNT,
         "region": REGION,
         "bucket": environment.names["aws_s3_bucket"],
-        "server": server,
-        "name": roles["-endpoint-role"].removesuffix("-endpoint-role"),
+        "server": environment.names["aws_sagemaker_mlflow_tracking_server"],
+        "name": roles["server_role"].removesuffix(ROLES["server"]),
         "repository": environment.names["aws_ecr_repository"],
-        "server_role": roles["-mlflow-role"],
-        "endpoint_role": roles["-endpoint-role"],
         "key": environment.key or "none",
         "id": "0123456789abcdef",
+        **roles,
     }
 
 
+# Subjects with a role of the modules' own, by the ending of its name; and those with a managed policy, by its ending.
 ROLES = {"server": "-mlflow-role", "endpoint": "-endpoint-role"}
 CLIENTS = ("reader", "writer", "admin")
+ADMINISTRATOR = "administrator"
 
 
-def subjects(environment: Rendered) -> list[str]:
-    """Whom this plan's policies are about, as far as the plan knows them."""
-    known = [
-        subject
-        for subject, suffix in ROLES.items()
-        if any(name.endswith(suffix) and role.inline for name, role in environment.roles.items())
-    ]
-    known += [client for client in CLIENTS if _client_policy(environment, client)]
-    return [*known, "administrator", "sagemaker"]
+def has(environment: Rendered, subject: str) -> bool:
+    """Whether a plan is about a subject, and knows its policies."""
+    if subject == ADMINISTRATOR or _is_service(subject):
+        return True
+    return bool(_identity(environment, subject))
 
 
 def subject_statements(environment: Rendered, subject: str) -> list[Document]:
@@ -108,21 +103,29 @@ def judge(environment: Rendered, subject: str, ask: Ask) -> Decision:
     )
 
 
+def _is_service(subject: str) -> bool:
+    return subject.endswith(".amazonaws.com")
+
+
+def _role(environment: Rendered, subject: str) -> Role | None:
+    ending = ROLES.get(subject)
+    return next((role for name, role in environment.roles.items() if ending and name.endswith(ending)), None)
+
+
 def _principal(environment: Rendered, subject: str, ask: Ask) -> Principal:
-    if ask.by or subject == "sagemaker":
-        return Principal(ask.by or SAGEMAKER)
-    if subject in ROLES:
-        role = next(name for name in environment.roles if name.endswith(ROLES[subject]))
-        return Principal(f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/now")
-    return Principal(f"arn:aws:sts::{ACCOUNT}:assumed-role/{subject}/now")
+    if ask.by or _is_service(subject):
+        return Principal(ask.by or subject)
+    role = _role(environment, subject)
+    return Principal(f"arn:aws:sts::{ACCOUNT}:assumed-role/{role.name if role else subject}/now")
 
 
 def _identity(environment: Rendered, subject: str) -> dict[str, Document]:
-    if subject in ROLES:
-        return next(role.inline for name, role in environment.roles.items() if name.endswith(ROLES[subject]))
+    role = _role(environment, subject)
+    if role:
+        return role.inline
     if subject in CLIENTS:
         return _client_policy(environment, subject)
-    return {"everything": EVERYTHING} if subject == "administrator" else {}
+    return {"everything": EVERYTHING} if subject == ADMINISTRATOR else {}
 
 
 def _client_policy(environment: Rendered, client: str) -> dict[str, Document]:

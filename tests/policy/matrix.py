@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from tests.policy.harness import Judged, granted, needed, refused
-from tests.policy.judging import CLIENTS, ROLES, subject_statements, subjects
+from tests.policy.judging import CLIENTS, ROLES, has, subject_statements
 from tests.policy.rendered import Rendered
 from tests.policy.road import Recording
 
@@ -17,7 +17,7 @@ HEADINGS = {
     "writer": "Writer",
     "admin": "Admin",
     "administrator": "Account's administrator",
-    "sagemaker": "SageMaker, taking up a role",
+    "sagemaker.amazonaws.com": "SageMaker, taking up a role",
 }
 USED, DOCUMENTED = "●", "○"
 
@@ -37,7 +37,7 @@ def with_tables(text: str, environment: Rendered, road: Recording, reasons: dict
 
 
 def _tables(environment: Rendered, road: Recording, reasons: dict[str, dict[str, str]]) -> Iterator[str]:
-    who = [subject for subject in (*ROLES, *CLIENTS) if subject in subjects(environment)]
+    who = [subject for subject in (*ROLES, *CLIENTS) if has(environment, subject)]
     allowed = list(needed(environment, road))
     yield "### What each may do"
     yield f"{USED} used on the recorded road; {DOCUMENTED} not used there, but AWS documents the need."
