@@ -49,8 +49,9 @@ class LocalAws:
             "endpoint_url": self.url,
         }
         config = Config(retries={"total_max_attempts": 3 if retries else 1}, read_timeout=60)
-        # A session of its own: boto3's default one is not safe to share between threads.
-        return boto3.session.Session().client(service, config=config, **{**defaults, **given})
+        config = config.merge(given.pop("config", Config()))
+        session: Any = boto3.session.Session()  # Its own: boto3's default one is not safe to share between threads.
+        return session.client(service, config=config, **{**defaults, **given})
 
     def calls(self) -> list[dict[str, Any]]:
         """The call log, oldest first."""
@@ -104,12 +105,8 @@ def tracking_server(localaws: LocalAws, name: str, *, wait: bool = True, **given
     """Creates a tracking server with a bucket and a role of its own; its ARN, once it is created."""
     localaws.client("s3").create_bucket(Bucket=f"{name}-bucket")
     sagemaker = localaws.client("sagemaker")
-    created = sagemaker.create_mlflow_tracking_server(
-        TrackingServerName=name,
-        ArtifactStoreUri=f"s3://{name}-bucket",
-        RoleArn=role(localaws, f"{name}-role"),
-        **given,
-    )
+    defaults = {"ArtifactStoreUri": f"s3://{name}-bucket", "RoleArn": role(localaws, f"{name}-role")}
+    created = sagemaker.create_mlflow_tracking_server(TrackingServerName=name, **{**defaults, **given})
     if wait:
         settled(localaws, name)
     arn: str = created["TrackingServerArn"]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores
+from moto.sagemaker.exceptions import SagemakerClientError
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
@@ -67,7 +67,7 @@ def _method(operation: str, answer: Answer, principals: Principals) -> Callable[
             caller = Caller(self.region, key.principal if key else "")
             return ActionResult(answer(caller, dict(self.params)))
         except AwsError as error:
-            raise ServiceException(error.code, error.message) from None
+            raise SagemakerClientError(error.code, error.message) from None
 
     return respond
 
@@ -80,7 +80,7 @@ def _install_tagging(servers: TrackingServers) -> None:
             return find(self, arn)
         server = servers.by_arn(arn)
         if server is None:
-            raise ServiceException("ResourceNotFound", f"Tracking Server with ARN {arn} does not exist.")
+            raise SagemakerClientError("ResourceNotFound", f"Tracking Server with ARN {arn} does not exist.")
         return server
 
     def add_tags(self: Any, arn: str, tags: list[dict[str, str]]) -> list[dict[str, str]]:

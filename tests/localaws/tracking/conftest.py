@@ -1,0 +1,37 @@
+"""Tracking servers for the session, made side by side and shared by all pytest-xdist workers."""
+
+import pytest
+from filelock import FileLock
+
+from tests.conftest import HOME
+from tests.running import LocalAws, settled, tracking_server
+
+VERSIONS = ("2.13", "2.16", "3.0")
+
+
+def name_of(version: str) -> str:
+    """The shared server of that version; nobody stops, updates or deletes it."""
+    return f"shared-{version.replace('.', '-')}"
+
+
+@pytest.fixture(scope="session")
+def servers(localaws: LocalAws, pytestconfig: pytest.Config) -> dict[str, str]:
+    """The ARN of a created server of each version that SageMaker offers."""
+    made = pytestconfig.stash[HOME] / "servers"
+    with FileLock(f"{made}.lock"):
+        if not made.exists():
+            for version in VERSIONS:
+                tracking_server(localaws, name_of(version), wait=False, MlflowVersion=version)
+            made.touch()
+    assert [settled(localaws, name_of(version)) for version in VERSIONS] == ["Created"] * 3
+    account = localaws.settings.account
+    return {
+        version: f"arn:aws:sagemaker:us-east-1:{account}:mlflow-tracking-server/{name_of(version)}"
+        for version in VERSIONS
+    }
+
+
+@pytest.fixture
+def server(servers: dict[str, str]) -> str:
+    """The shared server of the newest version."""
+    return servers["3.0"]

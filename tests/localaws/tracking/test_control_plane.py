@@ -1,0 +1,302 @@
+"""AWS's operations for tracking servers: what they answer, what they refuse, the states they lead through."""
+
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.localaws.tracking.calls import create_run, signed_headers, track
+from tests.running import LocalAws, role, settled, tracking_server
+
+DELETED = "ResourceNotFound"
+
+
+def health(localaws: LocalAws, name: str) -> dict:
+    return next(server for server in localaws.health()["tracking_servers"] if server["name"] == name)
+
+
+def describe(localaws: LocalAws, name: str) -> dict:
+    return localaws.client("sagemaker").describe_mlflow_tracking_server(TrackingServerName=name)
+
+
+def test_a_created_server_is_described_as_it_was_asked_for(localaws: LocalAws, servers: dict[str, str]) -> None:
+    for version, arn in servers.items():
+        found = describe(localaws, arn.rsplit("/", 1)[1])
+        assert found["TrackingServerArn"] == arn
+        assert found["MlflowVersion"] == version
+        assert found["TrackingServerStatus"] == "Created"
+        assert found["IsActive"] == "Active"
+        assert found["TrackingServerSize"] == "Small"
+        assert found["AutomaticModelRegistration"] is False
+        assert found["S3BucketOwnerVerification"] is True
+        assert found["TrackingServerUrl"].startswith("http://t-")
+        assert "WeeklyMaintenanceWindowStart" not in found
+
+
+def test_each_version_runs_the_mlflow_that_it_names(localaws: LocalAws, servers: dict[str, str]) -> None:
+    found = {}
+    for version, arn in servers.items():
+        headers = signed_headers(localaws, arn, "GET", "/version")
+        found[version] = httpx.get(f"{localaws.url}/version", headers=headers).text
+    assert found == {"2.13": "2.13.2", "2.16": "2.16.2", "3.0": "3.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"TrackingServerName": "under_score"},
+            "1 validation error detected: Value 'under_score' at 'trackingServerName' failed to satisfy constraint: "
+            "Member must satisfy regular expression pattern: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}",
+        ),
+        (
+            {"TrackingServerSize": "Huge"},
+            "1 validation error detected: Value 'Huge' at 'trackingServerSize' failed to satisfy constraint: "
+            "Member must satisfy enum value set: [Small, Medium, Large]",
+        ),
+        ({"TrackingServerName": "a" * 257}, "Member must have length less than or equal to 256"),
+        ({"WeeklyMaintenanceWindowStart": "Tuesday:03:30"}, "2 validation errors detected"),
+        ({"RoleArn": "arn:aws:iam::123456789012:user/somebody"}, "at 'roleArn' failed to satisfy"),
+        ({"Tags": [{"Key": "k" * 129, "Value": ""}]}, "at 'tags.1.member.key' failed to satisfy"),
+        ({"MlflowVersion": "3.1"}, "MLflow version 3.1 is not supported. Supported: 2.13, 2.16, 3.0."),
+        ({"RoleArn": "arn:aws:iam::123456789012:role/nobodys-role"}, "Could not assume role"),
+    ],
+)
+def test_a_wrong_request_is_refused_in_the_words_of_aws(localaws: LocalAws, given: dict, said: str) -> None:
+    asked = {
+        "TrackingServerName": "wrong",
+        "ArtifactStoreUri": "s3://somewhere",
+        "RoleArn": role(localaws, "wrong-role"),
+        **given,
+    }
+    with pytest.raises(ClientError) as refused:
+        localaws.client("sagemaker").create_mlflow_tracking_server(**asked)
+    assert refused.value.response["Error"]["Code"] == "ValidationException"
+    assert said in refused.value.response["Error"]["Message"]
+    assert DELETED in _error(lambda: describe(localaws, "wrong"))
+
+
+def test_a_role_that_does_not_trust_sagemaker_is_refused(localaws: LocalAws) -> None:
+    trust = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},'
+    localaws.client("iam").create_role(
+        RoleName="distrustful", AssumeRolePolicyDocument=trust + '"Action":"sts:AssumeRole"}]}'
+    )
+    said = _error(
+        lambda: localaws.client("sagemaker").create_mlflow_tracking_server(
+            TrackingServerName="distrusted",
+            ArtifactStoreUri="s3://somewhere",
+            RoleArn="arn:aws:iam::123456789012:role/distrustful",
+        )
+    )
+    assert "allows principal 'sagemaker.amazonaws.com' to assume the role" in said
+
+
+def test_a_name_can_be_had_once(localaws: LocalAws, server: str) -> None:
+    said = _error(
+        lambda: localaws.client("sagemaker").create_mlflow_tracking_server(
+            TrackingServerName=server.rsplit("/", 1)[1],
+            ArtifactStoreUri="s3://somewhere",
+            RoleArn=role(localaws, "twice-role"),
+        )
+    )
+    assert "ResourceInUse" in said
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["describe", "delete", "start", "stop", "update"],
+)
+def test_an_unknown_server_is_not_found(localaws: LocalAws, operation: str) -> None:
+    call = getattr(localaws.client("sagemaker"), f"{operation}_mlflow_tracking_server")
+    assert DELETED in _error(lambda: call(TrackingServerName="nobodys"))
+
+
+def test_a_bucket_that_is_missing_or_elsewhere_fails_the_creation(localaws: LocalAws) -> None:
+    sagemaker = localaws.client("sagemaker")
+    localaws.client("s3", region_name="eu-west-1").create_bucket(
+        Bucket="far-away", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    for name, bucket, reason in (("bucketless", "no-such-bucket", "NoSuchBucket"), ("far", "far-away", "eu-west-1")):
+        sagemaker.create_mlflow_tracking_server(
+            TrackingServerName=name, ArtifactStoreUri=f"s3://{bucket}/x", RoleArn=role(localaws, "bucketless-role")
+        )
+        assert settled(localaws, name) == "CreateFailed"
+        assert describe(localaws, name)["IsActive"] == "Inactive"
+        assert reason in health(localaws, name)["reason"]
+        sagemaker.delete_mlflow_tracking_server(TrackingServerName=name)
+        assert settled(localaws, name) == ""
+
+
+def test_a_server_that_is_still_being_created_says_so_everywhere(localaws: LocalAws) -> None:
+    sagemaker = localaws.client("sagemaker")
+    localaws.fault("localaws:StartTrackingServer", delay=1, resource="slow")
+    arn = tracking_server(localaws, "slow", wait=False)
+    assert describe(localaws, "slow")["TrackingServerStatus"] == "Creating"
+    assert describe(localaws, "slow")["IsActive"] == "Inactive"
+    answer = track(localaws, arn, "GET", "experiments/get?experiment_id=0")
+    assert (answer.status_code, answer.text) == (400, "Tracking server slow is in status Creating")
+    # The wording of https://github.com/aws/amazon-sagemaker-feedback/issues/104
+    assert _error(lambda: sagemaker.stop_mlflow_tracking_server(TrackingServerName="slow")).endswith(
+        f"Tracking Server with ARN {arn} is currently in status CREATING, can't be stopped."
+    )
+    assert _error(lambda: sagemaker.delete_mlflow_tracking_server(TrackingServerName="slow")).endswith(
+        "Tracking Server is in un-deletable state (CREATING), so it cannot be deleted."
+    )
+    assert settled(localaws, "slow") == "Created"
+    sagemaker.delete_mlflow_tracking_server(TrackingServerName="slow")
+    assert settled(localaws, "slow") == ""
+    assert track(localaws, arn, "GET", "experiments/get?experiment_id=0").status_code == 404
+
+
+def test_a_creation_can_be_made_to_fail(localaws: LocalAws) -> None:
+    localaws.fault("localaws:StartTrackingServer", error="InternalError", message="No capacity.", resource="doomed")
+    tracking_server(localaws, "doomed")
+    assert describe(localaws, "doomed")["TrackingServerStatus"] == "CreateFailed"
+    assert health(localaws, "doomed")["reason"] == "InternalError: No capacity."
+
+
+@pytest.fixture(scope="module")
+def own(localaws: LocalAws) -> str:
+    """A server that the tests of this module may stop, change and kill."""
+    tracking_server(localaws, "own", ArtifactStoreUri="s3://own-bucket/first")
+    return "own"
+
+
+def test_stopping_keeps_the_runs_and_starting_brings_them_back(localaws: LocalAws, own: str) -> None:
+    sagemaker = localaws.client("sagemaker")
+    arn = describe(localaws, own)["TrackingServerArn"]
+    run_id = create_run(localaws, arn)["run_id"]
+    assert sagemaker.stop_mlflow_tracking_server(TrackingServerName=own)["TrackingServerArn"] == arn
+    assert settled(localaws, own) == "Stopped"
+    assert describe(localaws, own)["IsActive"] == "Inactive"
+    assert track(localaws, arn, "GET", f"runs/get?run_id={run_id}").text == "Tracking server own is in status Stopped"
+    assert "status STOPPED, can't be stopped" in _error(
+        lambda: sagemaker.stop_mlflow_tracking_server(TrackingServerName=own)
+    )
+    assert "its UI can't be opened" in _error(
+        lambda: sagemaker.create_presigned_mlflow_tracking_server_url(TrackingServerName=own)
+    )
+    sagemaker.start_mlflow_tracking_server(TrackingServerName=own)
+    assert settled(localaws, own) == "Started"
+    assert describe(localaws, own)["IsActive"] == "Active"
+    assert track(localaws, arn, "GET", f"runs/get?run_id={run_id}").json()["run"]["info"]["run_id"] == run_id
+    assert "status STARTED, can't be started" in _error(
+        lambda: sagemaker.start_mlflow_tracking_server(TrackingServerName=own)
+    )
+
+
+def test_updates_change_what_they_name_and_nothing_else(localaws: LocalAws, own: str) -> None:
+    sagemaker = localaws.client("sagemaker")
+    sagemaker.update_mlflow_tracking_server(
+        TrackingServerName=own, TrackingServerSize="Medium", WeeklyMaintenanceWindowStart="Sun:03:30"
+    )
+    assert settled(localaws, own) == "Updated"
+    found = describe(localaws, own)
+    assert (found["TrackingServerSize"], found["WeeklyMaintenanceWindowStart"]) == ("Medium", "Sun:03:30")
+    assert found["ArtifactStoreUri"] == "s3://own-bucket/first"
+    modified = found["LastModifiedTime"]
+    sagemaker.update_mlflow_tracking_server(TrackingServerName=own, TrackingServerSize="Medium")
+    assert describe(localaws, own)["LastModifiedTime"] == modified, "nothing changed, so nothing was modified"
+
+
+def test_a_new_artifact_store_holds_for_new_experiments(localaws: LocalAws, own: str) -> None:
+    sagemaker = localaws.client("sagemaker")
+    arn = describe(localaws, own)["TrackingServerArn"]
+    sagemaker.update_mlflow_tracking_server(TrackingServerName=own, ArtifactStoreUri="s3://no-bucket-here")
+    assert settled(localaws, own) == "UpdateFailed"
+    assert describe(localaws, own)["ArtifactStoreUri"] == "s3://own-bucket/first"
+    assert create_run(localaws, arn)["artifact_uri"].startswith("s3://own-bucket/first/0/")
+    sagemaker.update_mlflow_tracking_server(TrackingServerName=own, ArtifactStoreUri="s3://own-bucket/second")
+    assert settled(localaws, own) == "Updated"
+    track(localaws, arn, "POST", "experiments/create", {"name": "later"}).raise_for_status()
+    found = track(localaws, arn, "GET", "experiments/get-by-name?experiment_name=later").json()
+    assert found["experiment"]["artifact_location"].startswith("s3://own-bucket/second/")
+
+
+@pytest.mark.parametrize(
+    ("verb", "failed"), [("Stop", "StopFailed"), ("Update", "UpdateFailed"), ("Delete", "DeleteFailed")]
+)
+def test_a_failed_transition_leaves_a_server_that_answers(localaws: LocalAws, own: str, verb: str, failed: str) -> None:
+    sagemaker = localaws.client("sagemaker")
+    arn = describe(localaws, own)["TrackingServerArn"]
+    localaws.fault(f"localaws:{verb}TrackingServer", error="InternalError", resource=own)
+    size = {"TrackingServerSize": "Large"} if verb == "Update" else {}
+    getattr(sagemaker, f"{verb.lower()}_mlflow_tracking_server")(TrackingServerName=own, **size)
+    assert settled(localaws, own) == failed
+    assert describe(localaws, own)["IsActive"] == "Active"
+    create_run(localaws, arn)
+
+
+def test_a_server_whose_process_was_killed_can_be_started_again(localaws: LocalAws, own: str) -> None:
+    arn = describe(localaws, own)["TrackingServerArn"]
+    run_id = create_run(localaws, arn)["run_id"]
+    os.kill(health(localaws, own)["pid"], signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while describe(localaws, own)["IsActive"] == "Active" and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert describe(localaws, own)["TrackingServerStatus"] == "StartFailed"
+    told = health(localaws, own)
+    assert "its process ended by itself" in told["reason"]
+    assert told["log"] in told["reason"]
+    assert track(localaws, arn, "GET", f"runs/get?run_id={run_id}").status_code == 400
+    localaws.client("sagemaker").start_mlflow_tracking_server(TrackingServerName=own)
+    assert settled(localaws, own) == "Started"
+    assert track(localaws, arn, "GET", f"runs/get?run_id={run_id}").status_code == 200
+
+
+def test_lists_filter_sort_and_come_in_pages(localaws: LocalAws, servers: dict[str, str]) -> None:
+    sagemaker = localaws.client("sagemaker")
+
+    def names(**given: object) -> list[str]:
+        pages = sagemaker.get_paginator("list_mlflow_tracking_servers").paginate(**given)
+        found = [server["TrackingServerName"] for page in pages for server in page["TrackingServerSummaries"]]
+        return [name for name in found if name.startswith("shared-")]
+
+    ours = ["shared-2-13", "shared-2-16", "shared-3-0"]
+    assert names(SortBy="Name", SortOrder="Ascending") == ours
+    assert names(SortBy="Name") == ours[::-1]
+    assert names() == ours[::-1], "the newest first by default"
+    assert names(SortBy="Name", SortOrder="Ascending", PaginationConfig={"PageSize": 1}) == ours
+    assert names(MlflowVersion="2.16") == ["shared-2-16"]
+    assert names(TrackingServerStatus="Stopped") == []
+    created, minute = describe(localaws, "shared-2-13")["CreationTime"], timedelta(minutes=1)
+    assert names(CreatedAfter=created - minute, CreatedBefore=created + minute) == ours[::-1]
+    assert names(CreatedAfter=created + minute) == []
+    assert names(CreatedBefore=created - minute) == []
+    assert (
+        localaws.client("sagemaker", region_name="eu-west-1").list_mlflow_tracking_servers()["TrackingServerSummaries"]
+        == []
+    )
+    assert "ValidationException" in _error(lambda: sagemaker.list_mlflow_tracking_servers(NextToken="nonsense"))
+
+
+def test_tags_are_added_replaced_listed_and_deleted(localaws: LocalAws, server: str) -> None:
+    sagemaker = localaws.client("sagemaker")
+    sagemaker.add_tags(ResourceArn=server, Tags=[{"Key": "team", "Value": "a"}, {"Key": "cost", "Value": "1"}])
+    sagemaker.add_tags(ResourceArn=server, Tags=[{"Key": "team", "Value": "b"}])
+    tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=server)["Tags"]}
+    assert tags == {"team": "b", "cost": "1"}
+    sagemaker.delete_tags(ResourceArn=server, TagKeys=["team", "cost"])
+    assert sagemaker.list_tags(ResourceArn=server)["Tags"] == []
+    assert DELETED in _error(lambda: sagemaker.list_tags(ResourceArn=f"{server}-not"))
+
+
+def test_servers_of_several_versions_are_made_side_by_side(localaws: LocalAws) -> None:
+    with ThreadPoolExecutor() as pool:
+        names = ["side-by-side-1", "side-by-side-2"]
+        list(pool.map(lambda name: tracking_server(localaws, name, wait=False), names))
+        assert [describe(localaws, name)["TrackingServerStatus"] for name in names] == ["Creating"] * 2
+        assert list(pool.map(lambda name: settled(localaws, name), names)) == ["Created"] * 2
+        for name in names:
+            localaws.client("sagemaker").delete_mlflow_tracking_server(TrackingServerName=name)
+
+
+def _error(call: object) -> str:
+    with pytest.raises(ClientError) as refused:
+        call()  # type: ignore[operator]
+    return str(refused.value)

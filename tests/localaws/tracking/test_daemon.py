@@ -1,0 +1,106 @@
+"""A whole localaws of the test's own: it starts once, and leaves no process behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localaws import daemon
+from tests.running import LocalAws, free_port, start, tracking_server
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    running = start(tmp_path_factory.mktemp("localaws"))
+    yield running
+    daemon.down(running.settings)
+
+
+def command(home: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "localaws", *arguments],
+        env={**os.environ, "LOCALAWS_HOME": str(home), "LOCALAWS_PORT": str(port)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def alive(pid: int) -> bool:
+    """Whether the process is there and no zombie: in a container nobody may reap orphans."""
+    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return bool(shown.stdout.strip()) and not shown.stdout.startswith("Z")
+
+
+def test_a_second_start_is_refused_and_says_who_runs(own: LocalAws) -> None:
+    refused = command(own.settings.home, own.settings.port, "up")
+    assert refused.returncode == 3
+    assert refused.stderr.startswith("localaws is already running (process ")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_taken_port_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = command(tmp_path, port, "up")
+    assert refused.returncode == 3
+    assert refused.stderr == (
+        f"Port {port} is taken by another program: set LOCALAWS_PORT to a free port and try again.\n"
+    )
+
+
+def test_status_without_a_localaws_says_how_to_start_one(tmp_path: Path) -> None:
+    told = command(tmp_path, free_port(), "status")
+    assert (told.returncode, told.stderr) == (3, "localaws is not running: start it with `make local-up`.\n")
+
+
+def test_a_version_that_is_not_offered_cannot_be_prepared(tmp_path: Path) -> None:
+    told = command(tmp_path, free_port(), "prepare", "1.30")
+    assert told.returncode == 2
+    assert "2.13, 2.16, 3.0" in told.stderr
+
+
+def test_sigterm_ends_localaws_and_every_process_that_it_started(tmp_path: Path) -> None:
+    localaws = start(tmp_path / "home")
+    tracking_server(localaws, "ended")
+    localaws.fault("localaws:StartTrackingServer", delay=0.5, resource="starting")
+    tracking_server(localaws, "starting", wait=False)
+    pid = daemon.running_pid(localaws.settings)
+    assert pid
+    group = localaws.health()["tracking_servers"][0]["pid"]
+    workers = subprocess.run(["ps", "-o", "pid=", "-g", str(group)], capture_output=True, text=True, check=True)
+    children = [int(line) for line in workers.stdout.split()]
+    assert len(children) >= 2
+    assert all(alive(child) for child in children)
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + 15
+    while daemon.running_pid(localaws.settings) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert daemon.running_pid(localaws.settings) is None
+    assert [child for child in children if alive(child)] == []
+    assert list((localaws.settings.run / "processes").glob("*.json")) == []
+    assert not localaws.settings.env_file.exists()
+
+
+def test_down_ends_what_a_killed_localaws_left_behind(tmp_path: Path) -> None:
+    localaws = start(tmp_path / "home")
+    tracking_server(localaws, "orphan")
+    child = localaws.health()["tracking_servers"][0]["pid"]
+    pid = daemon.running_pid(localaws.settings)
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while daemon.running_pid(localaws.settings) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert alive(child)
+    assert daemon.down(localaws.settings)
+    assert not alive(child)

@@ -1,0 +1,67 @@
+"""Which IAM action a tracking call needs."""
+
+import pytest
+
+from localaws.mlflow_actions import ACTIONS, action_of
+
+PATHS = [
+    ("POST", "/api/2.0/mlflow/runs/create", "CreateRun"),
+    ("POST", "/ajax-api/2.0/mlflow/runs/search", "SearchRuns"),
+    ("GET", "/api/2.0/mlflow/experiments/get-by-name", "GetExperimentByName"),
+    ("POST", "/api/2.0/mlflow/runs/outputs", "LogOutputs"),
+    ("POST", "/api/2.0/mlflow/logged-models", "LogModel"),
+    ("POST", "/api/2.0/mlflow/logged-models/search", "SearchLoggedModels"),
+    ("GET", "/api/2.0/mlflow/logged-models/m-1", "GetLoggedModel"),
+    ("PATCH", "/api/2.0/mlflow/logged-models/m-1", "FinalizeLoggedModel"),
+    ("DELETE", "/api/2.0/mlflow/logged-models/m-1/tags/a/b", "DeleteLoggedModelTag"),
+    ("GET", "/api/2.0/mlflow/logged-models/m-1/artifacts/directories", "ListLoggedModelArtifacts"),
+    ("POST", "/api/3.0/mlflow/traces", "StartTrace"),
+    ("POST", "/api/3.0/mlflow/traces/search", "SearchTraces"),
+    ("GET", "/api/2.0/mlflow/traces/tr-1/info", "GetTraceInfo"),
+    ("GET", "/api/3.0/mlflow/traces/tr-1", "GetTraceInfo"),
+    ("DELETE", "/api/3.0/mlflow/traces/tr-1/tags", "DeleteTraceTag"),
+    ("POST", "/api/2.0/mlflow/registered-models/alias", "SetRegisteredModelAlias"),
+    ("GET", "/api/2.0/mlflow/registered-models/alias", "GetModelVersionByAlias"),
+    ("DELETE", "/api/2.0/mlflow/registered-models/alias", "DeleteRegisteredModelAlias"),
+    ("GET", "/", "AccessUI"),
+    ("GET", "/static-files/main.js", "AccessUI"),
+    ("GET", "/get-artifact", "AccessUI"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "action"), PATHS)
+def test_a_call_needs_the_action_of_its_name(method: str, path: str, action: str) -> None:
+    assert action_of(method, path) == action
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/2.0/mlflow/runs/create"),
+        ("POST", "/api/3.0/mlflow/datasets/create"),
+        ("POST", "/api/3.0/mlflow/traces/tr-1/assessments"),
+        ("GET", "/api/2.0/mlflow-artifacts/artifacts/x"),
+        ("GET", "/api/2.0/mlflow/"),
+    ],
+)
+def test_a_call_without_an_action_has_none(method: str, path: str) -> None:
+    assert action_of(method, path) == "-"
+
+
+def test_every_action_that_aws_has_belongs_to_some_call() -> None:
+    # The list of https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemakerwithmlflow.html
+    text = """
+        AccessUI CreateExperiment CreateModelVersion CreateRegisteredModel CreateRun DeleteExperiment DeleteLoggedModel
+        DeleteLoggedModelTag DeleteModelVersion DeleteModelVersionTag DeleteRegisteredModel DeleteRegisteredModelAlias
+        DeleteRegisteredModelTag DeleteRun DeleteTag DeleteTraceTag DeleteTraces EndTrace FinalizeLoggedModel
+        GetDownloadURIForModelVersionArtifacts GetExperiment GetExperimentByName GetLatestModelVersions GetLoggedModel
+        GetMetricHistory GetModelVersion GetModelVersionByAlias GetRegisteredModel GetRun GetTraceInfo ListArtifacts
+        ListLoggedModelArtifacts LogBatch LogInputs LogLoggedModelParams LogMetric LogModel LogOutputs LogParam
+        RenameRegisteredModel RestoreExperiment RestoreRun SearchExperiments SearchLoggedModels SearchModelVersions
+        SearchRegisteredModels SearchRuns SearchTraces SetExperimentTag SetLoggedModelTags SetModelVersionTag
+        SetRegisteredModelAlias SetRegisteredModelTag SetTag SetTraceTag StartTrace TransitionModelVersionStage
+        UpdateExperiment UpdateModelVersion UpdateRegisteredModel UpdateRun
+    """
+    listed = text.split()
+    assert len(listed) == 61
+    assert set(listed) == ACTIONS

@@ -1,0 +1,60 @@
+"""Artifacts uploaded with a URL that the server's role has signed."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.localaws.tracking.calls import create_run, track
+from tests.running import LocalAws
+
+PATH = "artifacts/presigned-upload-url"
+
+
+@pytest.mark.parametrize("version", ["2.13", "3.0"])
+def test_one_put_to_the_url_makes_the_artifact(localaws: LocalAws, servers: dict[str, str], version: str) -> None:
+    arn = servers[version]
+    run = create_run(localaws, arn)
+    asked = {"run_id": run["run_id"], "path": "a b/ü+.txt", "expiration": 60}
+    answer = track(localaws, arn, "POST", PATH, asked).raise_for_status().json()
+    assert set(answer) == {"presigned_url", "headers"}
+    httpx.put(answer["presigned_url"], content=b"hello", headers=answer["headers"]).raise_for_status()
+    bucket, prefix = run["artifact_uri"].removeprefix("s3://").split("/", 1)
+    found = localaws.client("s3").get_object(Bucket=bucket, Key=f"{prefix}/a b/ü+.txt")
+    assert found["Body"].read() == b"hello"
+    put = [call for call in localaws.calls() if call["operation"] == "PutObject" and run["run_id"] in call["resource"]]
+    assert put[-1]["principal"].endswith(
+        f":assumed-role/{arn.rsplit('/', 1)[1]}-role/SageMaker-{arn.rsplit('/', 1)[1]}"
+    )
+
+
+def test_the_url_is_good_for_that_artifact_alone(localaws: LocalAws, server: str) -> None:
+    run = create_run(localaws, server)
+    url = track(localaws, server, "POST", PATH, {"run_id": run["run_id"], "path": "a.txt"}).json()["presigned_url"]
+    assert httpx.put(url.replace("a.txt", "b.txt"), content=b"x").status_code == 403
+    assert httpx.get(url).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"path": "a"}, "Missing value for required parameter 'run_id'."),
+        ({"run_id": "x"}, "Missing value for required parameter 'path'."),
+        ({"run_id": "x", "path": "../other"}, "Invalid path: ../other"),
+        ({"run_id": "x", "path": "/etc"}, "Invalid path: /etc"),
+        ({"run_id": "x", "path": "a", "expiration": 0}, "expiration"),
+        ({"run_id": "x", "path": "a", "expiration": "soon"}, "expiration"),
+        ([], "no JSON object"),
+    ],
+)
+def test_a_wrong_request_is_told_what_is_wrong(localaws: LocalAws, server: str, asked: Any, said: str) -> None:
+    answer = track(localaws, server, "POST", PATH, asked)
+    assert answer.status_code == 400
+    assert answer.json()["error_code"] == "INVALID_PARAMETER_VALUE"
+    assert said in answer.json()["message"]
+
+
+def test_an_unknown_run_is_mlflows_own_error(localaws: LocalAws, server: str) -> None:
+    answer = track(localaws, server, "POST", PATH, {"run_id": "nobodys", "path": "a"})
+    assert answer.status_code == 404
+    assert answer.json()["error_code"] == "RESOURCE_DOES_NOT_EXIST"

@@ -1,0 +1,155 @@
+"""Automatic registration: models of MLflow's registry appear in SageMaker's."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.localaws.tracking.calls import create_run, track
+from tests.running import LocalAws, settled, tracking_server
+
+NAME = "registering"
+SUFFIX = hashlib.sha256(NAME.encode()).hexdigest()[:6]
+
+
+@pytest.fixture(scope="module")
+def registering(localaws: LocalAws) -> str:
+    return tracking_server(localaws, NAME, AutomaticModelRegistration=True)
+
+
+def register(localaws: LocalAws, arn: str, model: str, source: str = "", **more: str) -> dict[str, Any]:
+    """Creates the model if needed and a version of it."""
+    track(localaws, arn, "POST", "registered-models/create", {"name": model})
+    run = create_run(localaws, arn)
+    content = {"name": model, "source": source or f"{run['artifact_uri']}/model", "run_id": run["run_id"], **more}
+    answer = track(localaws, arn, "POST", "model-versions/create", content).raise_for_status()
+    version: dict[str, Any] = answer.json()["model_version"]
+    return version
+
+
+def package_arn(localaws: LocalAws, arn: str, version: dict[str, Any]) -> str:
+    """The tag, as soon as it is there."""
+
+    def tag() -> str:
+        path = f"model-versions/get?name={version['name']}&version={version['version']}"
+        tags = track(localaws, arn, "GET", path).json()["model_version"].get("tags", [])
+        return next((tag["value"] for tag in tags if tag["key"] == "sagemaker.model_package_arn"), "")
+
+    return eventually(tag)
+
+
+def eventually(found: Callable[[], Any], seconds: float = 20) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (value := found()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return value
+
+
+def test_each_model_version_becomes_a_package_of_the_models_group(localaws: LocalAws, registering: str) -> None:
+    sagemaker = localaws.client("sagemaker")
+    versions = [register(localaws, registering, "Churn") for _ in range(2)]
+    arns = [package_arn(localaws, registering, version) for version in versions]
+    assert [arn.rsplit("/", 1)[1] for arn in arns] == ["1", "2"]
+    packages = [sagemaker.describe_model_package(ModelPackageName=arn) for arn in arns]
+    assert {package["ModelPackageGroupName"] for package in packages} == {f"Churn-{SUFFIX}"}
+    assert [package["SourceUri"] for package in packages] == [version["source"] for version in versions]
+    assert {package["ModelApprovalStatus"] for package in packages} == {"PendingManualApproval"}
+
+
+def test_the_registry_is_written_to_as_the_servers_role(localaws: LocalAws, registering: str) -> None:
+    package_arn(localaws, registering, register(localaws, registering, "Audited"))
+    done = {
+        call["operation"]: call["principal"]
+        for call in localaws.calls()
+        if call["resource"] == f"Audited-{SUFFIX}" and call["service"] == "sagemaker"
+    }
+    assert {"DescribeModelPackageGroup", "CreateModelPackageGroup", "CreateModelPackage"} <= set(done)
+    session = f"assumed-role/{NAME}-role/SageMaker-{NAME}"
+    assert all(principal.endswith(session) for principal in done.values())
+
+
+def test_a_registered_model_alone_becomes_a_group(localaws: LocalAws, registering: str) -> None:
+    track(localaws, registering, "POST", "registered-models/create", {"name": "Empty"}).raise_for_status()
+
+    def group() -> bool:
+        listed = localaws.client("sagemaker").list_model_package_groups(NameContains="Empty")
+        return [found["ModelPackageGroupName"] for found in listed["ModelPackageGroupSummaryList"]] == [
+            f"Empty-{SUFFIX}"
+        ]
+
+    assert eventually(group)
+
+
+def test_the_inference_specification_beside_the_model_goes_along(localaws: LocalAws, registering: str) -> None:
+    specification = {
+        "Containers": [{"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/serve:1"}],
+        "SupportedContentTypes": ["text/csv"],
+    }
+    key = "specified/sagemaker_inference_specification.json"
+    localaws.client("s3").put_object(Bucket=f"{NAME}-bucket", Key=key, Body=json.dumps(specification))
+    source = f"s3://{NAME}-bucket/specified"
+    arn = package_arn(localaws, registering, register(localaws, registering, "Specified", source))
+    found = localaws.client("sagemaker").describe_model_package(ModelPackageName=arn)
+    assert found["InferenceSpecification"]["Containers"] == specification["Containers"]
+
+
+def test_a_life_cycle_alias_moves_the_package(localaws: LocalAws, registering: str) -> None:
+    sagemaker = localaws.client("sagemaker")
+    version = register(localaws, registering, "Staged")
+    arn = package_arn(localaws, registering, version)
+    sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
+
+    def alias(name: str) -> int:
+        content = {"name": "Staged", "alias": name, "version": version["version"]}
+        return track(localaws, registering, "POST", "registered-models/alias", content).status_code
+
+    assert alias("champion") == 200
+    assert "ModelLifeCycle" not in sagemaker.describe_model_package(ModelPackageName=arn)
+    assert alias("sagemakerlifecycle-production-active") == 200
+    found = sagemaker.describe_model_package(ModelPackageName=arn)
+    assert found["ModelLifeCycle"] == {"Stage": "production", "StageStatus": "active"}
+    assert found["ModelApprovalStatus"] == "Approved", "an update leaves alone what it does not name"
+
+
+def test_an_alias_is_not_set_where_the_life_cycle_may_not_change(localaws: LocalAws, registering: str) -> None:
+    version = register(localaws, registering, "Locked")
+    arn = package_arn(localaws, registering, version)
+    localaws.fault("sagemaker:UpdateModelPackage", error="AccessDeniedException", message="Locked.", resource=arn)
+    content = {"name": "Locked", "alias": "sagemakerlifecycle-staging-pending", "version": version["version"]}
+    answer = track(localaws, registering, "POST", "registered-models/alias", content)
+    assert answer.status_code == 400
+    assert "Locked." in answer.json()["message"]
+    model = track(localaws, registering, "GET", "registered-models/get?name=Locked").json()["registered_model"]
+    assert not model.get("aliases")
+
+
+def test_a_name_that_no_group_can_have_is_skipped_and_said(localaws: LocalAws, registering: str) -> None:
+    version = register(localaws, registering, "snake_case")
+    last = register(localaws, registering, "After")
+    package_arn(localaws, registering, last)  # Registration takes turns: the one before is done with, too.
+    found = track(localaws, registering, "GET", f"model-versions/get?name=snake_case&version={version['version']}")
+    assert not found.json()["model_version"].get("tags")
+    assert "skips 'snake_case'" in (localaws.settings.logs / "localaws.log").read_text()
+
+
+def test_it_can_be_switched_off_and_on(localaws: LocalAws) -> None:
+    sagemaker = localaws.client("sagemaker")
+    arn = tracking_server(localaws, "switched")
+    for wanted in (False, True):
+        sagemaker.update_mlflow_tracking_server(TrackingServerName="switched", AutomaticModelRegistration=wanted)
+        settled(localaws, "switched")
+        register(localaws, arn, f"Switched-{wanted}")
+    suffix = hashlib.sha256(b"switched").hexdigest()[:6]
+
+    def groups() -> list[str]:
+        listed = sagemaker.list_model_package_groups(NameContains="Switched")["ModelPackageGroupSummaryList"]
+        return [group["ModelPackageGroupName"] for group in listed]
+
+    assert eventually(groups) == [f"Switched-True-{suffix}"]
+    with pytest.raises(ClientError):
+        sagemaker.describe_model_package_group(ModelPackageGroupName=f"Switched-False-{suffix}")
+    sagemaker.delete_mlflow_tracking_server(TrackingServerName="switched")

@@ -1,0 +1,145 @@
+"""The web pages: a link opens them once, a session keeps them open, for one server and for a time."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from localaws.tracking.sessions import Sessions
+from tests.localaws.tracking.calls import create_run, track
+from tests.running import LocalAws
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def authorized_url(localaws: LocalAws, arn: str, **given: int) -> str:
+    sagemaker = localaws.client("sagemaker")
+    name = arn.rsplit("/", 1)[1]
+    url: str = sagemaker.create_presigned_mlflow_tracking_server_url(TrackingServerName=name, **given)["AuthorizedUrl"]
+    return url
+
+
+def browse(localaws: LocalAws, url: str, cookie: str = "", **given: object) -> httpx.Response:
+    """GET as a browser does: it resolves *.localhost to the loopback address by itself."""
+    host = httpx.URL(url).netloc.decode()
+    headers = {"host": host} | ({"cookie": cookie} if cookie else {})
+    return httpx.request(
+        given.pop("method", "GET"), url.replace(host, f"127.0.0.1:{localaws.settings.port}"), headers=headers, **given
+    )
+
+
+def enter(localaws: LocalAws, arn: str) -> tuple[str, str]:
+    """The address of the pages, and the cookie of a new session."""
+    url = authorized_url(localaws, arn)
+    answer = browse(localaws, url)
+    return url.split("/auth", 1)[0], answer.headers["set-cookie"].split(";")[0]
+
+
+def test_a_link_opens_a_session_and_only_one(localaws: LocalAws, server: str) -> None:
+    url = authorized_url(localaws, server)
+    assert re.fullmatch(r"http://t-[a-z0-9]{12}\.localhost:\d+/auth\?authToken=[\w-]+", url)
+    first = browse(localaws, url)
+    assert (first.status_code, first.headers["location"]) == (302, "/")
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(first.headers["set-cookie"].split("; "))
+    second = browse(localaws, url)
+    assert second.status_code == 403
+    assert "set-cookie" not in second.headers
+    assert "This link was used before, or it is too old." in second.text
+
+
+def test_the_address_of_the_link_is_the_servers_url(localaws: LocalAws, server: str) -> None:
+    described = localaws.client("sagemaker").describe_mlflow_tracking_server(
+        TrackingServerName=server.rsplit("/", 1)[1]
+    )
+    assert authorized_url(localaws, server).startswith(f"{described['TrackingServerUrl']}/auth?")
+
+
+def test_without_a_session_nothing_is_shown(localaws: LocalAws, server: str) -> None:
+    address = authorized_url(localaws, server).split("/auth", 1)[0]
+    for path in ("/", "/ajax-api/2.0/mlflow/experiments/get?experiment_id=0", "/static-files/index.html"):
+        for cookie in ("", "mlflow-session=wrong", "mlflow-session"):
+            answer = browse(localaws, f"{address}{path}", cookie)
+            assert answer.status_code == 403
+            assert "A link opens this page" in answer.text
+
+
+@pytest.mark.parametrize("version", ["2.13", "3.0"])
+def test_a_session_shows_pages_data_and_artifacts(localaws: LocalAws, servers: dict[str, str], version: str) -> None:
+    arn = servers[version]
+    run = create_run(localaws, arn)
+    bucket, prefix = run["artifact_uri"].removeprefix("s3://").split("/", 1)
+    localaws.client("s3").put_object(Bucket=bucket, Key=f"{prefix}/notes/a.txt", Body=b"hello")
+    address, cookie = enter(localaws, arn)
+    page = browse(localaws, f"{address}/", cookie)
+    assert page.status_code == 200
+    script = re.search(r'src="(static-files/[^"]+\.js)"', page.text)
+    assert script
+    assert browse(localaws, f"{address}/{script[1]}", cookie).status_code == 200
+    listed = browse(localaws, f"{address}/ajax-api/2.0/mlflow/artifacts/list?run_id={run['run_id']}", cookie)
+    assert [file["path"] for file in listed.json()["files"]] == ["notes"]
+    file = browse(localaws, f"{address}/get-artifact?path=notes%2Fa.txt&run_uuid={run['run_id']}", cookie)
+    assert file.content == b"hello"
+    noted = browse(
+        localaws,
+        f"{address}/ajax-api/2.0/mlflow/runs/set-tag",
+        cookie,
+        method="POST",
+        json={"run_id": run["run_id"], "key": "mlflow.note.content", "value": "seen"},
+    )
+    assert noted.status_code == 200
+    shown = track(localaws, arn, "GET", f"runs/get?run_id={run['run_id']}").json()["run"]["data"]["tags"]
+    assert {"key": "mlflow.note.content", "value": "seen"} in shown
+
+
+def test_a_session_is_for_one_server(localaws: LocalAws, servers: dict[str, str]) -> None:
+    _, cookie = enter(localaws, servers["3.0"])
+    other = authorized_url(localaws, servers["2.13"]).split("/auth", 1)[0]
+    assert browse(localaws, f"{other}/", cookie).status_code == 403
+    token = authorized_url(localaws, servers["3.0"]).split("?", 1)[1]
+    assert browse(localaws, f"{other}/auth?{token}").status_code == 403
+
+
+def test_what_a_person_does_in_the_pages_is_logged_in_their_name(localaws: LocalAws, server: str) -> None:
+    address, cookie = enter(localaws, server)
+    browse(localaws, f"{address}/ajax-api/2.0/mlflow/registered-models/search?max_results=7", cookie)
+    logged = [call for call in localaws.calls() if call["operation"] == "SearchRegisteredModels"]
+    assert {(call["resource"], call["principal"].rsplit("/", 1)[1]) for call in logged} == {(server, "localaws")}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"ExpiresInSeconds": 4},
+        {"ExpiresInSeconds": 301},
+        {"SessionExpirationDurationInSeconds": 1799},
+        {"SessionExpirationDurationInSeconds": 43201},
+    ],
+)
+def test_lifetimes_have_limits(localaws: LocalAws, server: str, given: dict[str, int]) -> None:
+    unchecked = localaws.client("sagemaker", config=Config(parameter_validation=False))  # botocore knows some limits.
+    with pytest.raises(ClientError, match=r"ValidationException.*Member must have value"):
+        unchecked.create_presigned_mlflow_tracking_server_url(TrackingServerName=server.rsplit("/", 1)[1], **given)
+
+
+def test_links_and_sessions_end_by_the_clock() -> None:
+    now = NOW
+    sessions = Sessions(lambda: now)
+    late = sessions.link("arn", "me", timedelta(seconds=5), timedelta(hours=1))
+    early = sessions.link("arn", "me", timedelta(seconds=5), timedelta(hours=1))
+    opened = sessions.open(early, "arn")
+    assert opened
+    key, session = opened
+    now = NOW + timedelta(seconds=6)
+    assert sessions.open(late, "arn") is None
+    assert sessions.find(key, "arn") == session
+    assert sessions.find(key, "another") is None
+    now = NOW + timedelta(hours=1, seconds=1)
+    assert sessions.find(key, "arn") is None
+
+
+def test_the_name_of_no_server_is_404(localaws: LocalAws) -> None:
+    answer = browse(localaws, f"http://t-000000000000.localhost:{localaws.settings.port}/")
+    assert answer.status_code == 404

@@ -1,0 +1,105 @@
+"""The HTTP client behind the gateway: every way in which an answer can end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from localaws.tracking.upstream import Connection, UpstreamError, Upstreams
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Kept: yes\r\n\r\nhello"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
+CLOSES = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello"
+
+
+class Server:
+    """Answers each request on a connection with the same bytes; counts the connections."""
+
+    def __init__(self, answer: bytes, *, close: bool = False) -> None:
+        self.answer, self.close = answer, close
+        self.connections = 0
+        self.requests: list[bytes] = []
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        while request := await reader.read(65536):
+            self.requests.append(request)
+            writer.write(self.answer)
+            if self.close:
+                break
+        writer.close()
+
+
+def exchanges(server: Server, count: int = 1, method: str = "GET", body: bytes = b"") -> list[tuple[int, bytes]]:
+    """Status and body of so many exchanges, one after the other."""
+
+    async def run() -> list[tuple[int, bytes]]:
+        listener = await asyncio.start_server(server, "127.0.0.1", 0)
+        port = listener.sockets[0].getsockname()[1]
+        upstreams = Upstreams()
+        found = []
+        try:
+            for _ in range(count):
+                async with upstreams.connection(port) as connection:
+                    await connection.send(method, "/", [], body)
+                    status, _ = await connection.start()
+                    found.append((status, b"".join([chunk async for chunk in connection.body()])))
+        finally:
+            upstreams.close()
+            listener.close()
+        return found
+
+    return asyncio.run(asyncio.wait_for(run(), 5))
+
+
+@pytest.mark.parametrize("answer", [LENGTH, CHUNKED])
+def test_a_connection_serves_again(answer: bytes) -> None:
+    server = Server(answer)
+    assert exchanges(server, 3) == [(200, b"hello")] * 3
+    assert server.connections == 1
+
+
+def test_an_answer_may_end_with_its_connection() -> None:
+    server = Server(CLOSES, close=True)
+    assert exchanges(server, 2) == [(200, b"hello")] * 2
+    assert server.connections == 2
+
+
+def test_the_answer_to_head_has_no_body() -> None:
+    assert exchanges(Server(LENGTH.removesuffix(b"hello")), 2, "HEAD") == [(200, b"")] * 2
+
+
+def test_a_post_without_content_says_so() -> None:
+    server = Server(LENGTH)
+    exchanges(server, 1, "POST")
+    assert b"content-length: 0" in server.requests[0]
+
+
+@pytest.mark.parametrize("answer", [b"", LENGTH[:-2], CHUNKED[:-9], b"nonsense\r\n\r\n"])
+def test_an_answer_that_breaks_off_is_an_error(answer: bytes) -> None:
+    with pytest.raises(UpstreamError):
+        exchanges(Server(answer, close=True))
+
+
+def test_nobody_listening_is_an_error() -> None:
+    with pytest.raises(UpstreamError):
+        asyncio.run(Connection.open(1))
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again() -> None:
+    async def run() -> int:
+        server = Server(LENGTH, close=True)
+        listener = await asyncio.start_server(server, "127.0.0.1", 0)
+        upstreams = Upstreams()
+        for _ in range(2):
+            async with upstreams.connection(listener.sockets[0].getsockname()[1]) as connection:
+                await connection.send("GET", "/", [], b"")
+                await connection.start()
+                assert b"".join([chunk async for chunk in connection.body()]) == b"hello"
+            await asyncio.sleep(0.05)  # Its end arrives.
+        upstreams.close()
+        listener.close()
+        return server.connections
+
+    assert asyncio.run(asyncio.wait_for(run(), 5)) == 2
