@@ -73,7 +73,7 @@ def fill(url: str, *, models: bool, prefix: str = "", points: int = 2500) -> dic
         Names of what was made and its ids.
     """
     at = Seeder(url)
-    one = at.experiment(f"{prefix}vision/größe", tags=listed({"team": "α", "mlflow.note.content": "# note\n\nlong"}))
+    one = at.experiment(f"{prefix}vision/größe", tags=listed({"team": "ä", "mlflow.note.content": "# note\n\nlong"}))
     two = at.experiment(f"{prefix}empty")
     gone = at.experiment(f"{prefix}gone")
 
@@ -130,7 +130,7 @@ def fill(url: str, *, models: bool, prefix: str = "", points: int = 2500) -> dic
     at.end(default["run_id"])
 
     name = f"{prefix}it's a model"
-    at.post("registered-models/create", name=name, description="dé\nscription", tags=listed({"team": "α"}))
+    at.post("registered-models/create", name=name, description="dé\nscription", tags=listed({"team": "ä"}))
     for number in range(1, 5):
         at.post(
             "model-versions/create",

@@ -40,6 +40,7 @@ from scripts.mlops.transfer.records import (
     to_json,
 )
 from scripts.mlops.transfer.retry import Retry
+from scripts.mlops.transfer.selecting import registered_models
 from scripts.mlops.transfer.source import Source
 from scripts.mlops.transfer.stores import CHUNK, S3, Item, Store
 
@@ -99,7 +100,8 @@ class BackingUp:
             await self._models(experiment)
             await self._traces(experiment)
             self.progress.advance("experiments")
-        await self._records(REGISTERED, "", [to_json(one) for one in await self.source.registered_models()])
+        chosen = {one.id for one in experiments} if self.options.experiments else None
+        await self._records(REGISTERED, "", [to_json(one) for one in await registered_models(self.source, chosen)])
         await self._in_thread(self._parts.flush)
         snapshot = Snapshot(self._taken, self.source.name, self.source.version, self._parts.written, dict(self._counts))
         await self._in_thread(lambda: self.archive.publish([*snapshots, snapshot]))

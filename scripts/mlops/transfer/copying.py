@@ -46,6 +46,7 @@ from scripts.mlops.transfer.records import (
 )
 from scripts.mlops.transfer.registry import Registry
 from scripts.mlops.transfer.rewrite import rewrite_ids, split_tags
+from scripts.mlops.transfer.selecting import registered_models
 from scripts.mlops.transfer.source import Features, Source
 from scripts.mlops.transfer.stores import Item, Store
 
@@ -134,7 +135,8 @@ class Copying:
             ours.logged_models and theirs.logged_models, ours.traces and theirs.traces, ours.prompts and theirs.prompts
         )
         self.experiments = [one async for one in self.source.experiments() if self.options.wants(one)]
-        self.registered = await self.source.registered_models()
+        chosen = {one.id for one in self.experiments} if self.options.experiments else None
+        self.registered = await registered_models(self.source, chosen)
         self._referenced = {one.run_id for model in self.registered for one in model.versions if one.run_id}
         await self.rebuild(self.experiments)
         self._prepared = True

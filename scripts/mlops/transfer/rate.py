@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
 # Requests a second, and bursts, that AWS's tracking servers take, by size.
 LIMITS = {"Small": (25.0, 50), "Medium": (50.0, 100), "Large": (100.0, 200)}
 _SLOWEST = 1.0
-_CREEP = 1.0  # Requests a second regained per second without a throttle.
+# Requests a second regained per second without a throttle.
+_CREEP = 1.0
+# Calls that were under way together are throttled together: that is one reason to slow down and not many.
+_ONE_REASON = 1.0  # seconds
 
 
 class Rate:
@@ -31,6 +35,7 @@ class Rate:
         self._tokens = float(self._burst)
         self._filled = self._raised = clock()
         self._sent: list[float] = []
+        self._slowed = -math.inf
 
     async def wait(self) -> None:
         """Return when one more request may leave."""
@@ -55,6 +60,9 @@ class Rate:
     def throttled(self) -> None:
         """The server said that this is too fast."""
         now = self._clock()
+        if now - self._slowed < _ONE_REASON:
+            return
+        self._slowed = now
         span = now - self._sent[0] if self._sent else 0.0
         measured = len(self._sent) / span if span > 0 else float(self._burst)
         base = self.current if self.current is not None else measured

@@ -36,6 +36,7 @@ from scripts.mlops.transfer.records import (
     without_own_tags,
 )
 from scripts.mlops.transfer.rewrite import NAMING_FILES, ids_in, moved, rewrite_ids
+from scripts.mlops.transfer.selecting import registered_models
 from scripts.mlops.transfer.source import Features, Source
 from scripts.mlops.transfer.stores import S3, Item, Store
 
@@ -136,7 +137,8 @@ class Verifying:
         pairs = [(one, there[one.name]) for one in experiments if one.name in there]
         for one in experiments:
             self._experiment(one, there.get(one.name))
-        registered = await self.left.registered_models()
+        chosen = {one.id for one in experiments} if self.options.experiments else None
+        registered = await registered_models(self.left, chosen)
         referenced = {version.run_id for model in registered for version in model.versions}
         for one, other in pairs:
             self._index.put(EXPERIMENT, Link(one.id, other.id, one.artifact_location, other.artifact_location))

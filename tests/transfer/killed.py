@@ -1,0 +1,42 @@
+"""Copies in forked processes and kills them: run as a program, so that no test process forks with threads in it.
+
+Usage: python -m tests.transfer.killed SOURCE TARGET CHECKPOINT KILLS SEED
+"""
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+from tests.transfer.moving import copy
+
+
+def main(source: str, target: str, checkpoint: str, kills: str, seed: str) -> None:
+    chance = random.Random(seed)  # noqa: S311 no secret
+    killed = 0
+    longest = 0.5
+    while killed < int(kills):
+        if chance.random() < 0.3:
+            for path in Path(checkpoint).parent.glob(f"{Path(checkpoint).name}*"):
+                path.unlink()
+        child = os.fork()
+        if child == 0:
+            try:
+                copy(source, target, checkpoint=Path(checkpoint))
+            finally:
+                os._exit(0)
+        time.sleep(chance.uniform(0.05, longest))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        if not os.WIFSIGNALED(status):
+            print("finished before it was killed", flush=True)  # noqa: T201 for the test
+            return
+        killed += 1
+        longest += 0.1
+    print(f"killed {killed} times", flush=True)  # noqa: T201 for the test
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

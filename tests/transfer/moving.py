@@ -1,0 +1,61 @@
+"""Short ways to copy and verify from a test."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+from scripts.mlops.transfer.checkpoint import Checkpoint
+from scripts.mlops.transfer.copying import Copying, Options, Summary
+from scripts.mlops.transfer.destination import Destination
+from scripts.mlops.transfer.location import Access, Places
+from scripts.mlops.transfer.progress import Tally
+from scripts.mlops.transfer.retry import Retry
+from scripts.mlops.transfer.verifying import Report, Verifying
+
+EVERYTHING = Options(include_deleted=True)
+RETRY = Retry(patience=30, longest=0.3)
+
+
+def places() -> Places:
+    return Places(os.environ, retry=RETRY)
+
+
+async def opened(place: Any) -> Any:
+    """A source: a URL is a server; anything else is one already."""
+    return await places().server(place) if isinstance(place, str) else place
+
+
+def copy(
+    source: Any,
+    target: str,
+    *,
+    checkpoint: Path | None = None,
+    options: Options = EVERYTHING,
+    progress: Tally | None = None,
+) -> tuple[Summary, Copying]:
+    async def go() -> tuple[Summary, Copying]:
+        reader = await places().server(target, Access())
+        memory = Checkpoint(checkpoint)
+        copying = Copying(await opened(source), Destination(reader), memory, options, progress)
+        try:
+            return await copying.run(), copying
+        finally:
+            memory.close()
+            await reader.close()
+
+    return asyncio.run(go())
+
+
+def verify(left: Any, right: Any, *, options: Options = EVERYTHING) -> Report:
+    async def go() -> Report:
+        return await Verifying(await opened(left), await opened(right), options).run()
+
+    return asyncio.run(go())
+
+
+def same(left: Any, right: Any, *, options: Options = EVERYTHING) -> Report:
+    """Verifies, and says all differences if there are any."""
+    report = verify(left, right, options=options)
+    assert report.passed, report.differences
+    return report

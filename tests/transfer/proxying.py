@@ -1,0 +1,136 @@
+"""A proxy on a loopback port that lets calls fail in every way between a client and a real server."""
+
+import http.client
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+
+# What may happen to a call: answered by the proxy before, or instead of, the server's answer.
+BEFORE = {"429": 429, "503": 503, "500 before": 500}
+AFTER = {"500 after": 500, "502 after": 502}
+DROPS = {"drop before", "drop after", "half body"}
+
+Choose = Callable[[str, str], str | None]
+
+
+class FaultyProxy:
+    """Forwards to a server. `choose` is asked for each call (method, path) which fault strikes it, if any.
+
+    Args:
+        latency: seconds added to each call. rate: calls a second that are let through; more are answered 429.
+    """
+
+    def __init__(self, port: int, choose: Choose | None = None, *, latency: float = 0.0, rate: float = 0.0) -> None:
+        self.struck: list[str] = []
+        self.calls = 0
+        self._lock = threading.Lock()
+        proxy = self
+        tokens = [rate, time.monotonic()]
+
+        def over_rate() -> bool:
+            with proxy._lock:
+                now = time.monotonic()
+                tokens[0] = min(2 * rate, tokens[0] + (now - tokens[1]) * rate)
+                tokens[1] = now
+                if tokens[0] < 1:
+                    return True
+                tokens[0] -= 1
+                return False
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            # Headers and body leave in one piece: otherwise Nagle's algorithm delays each answer by 40 ms.
+            wbufsize = -1
+            disable_nagle_algorithm = True
+
+            def handle_one(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length") or 0))
+                path = self.path.partition("?")[0]
+                with proxy._lock:
+                    proxy.calls += 1
+                    fault = choose(self.command, path) if choose else None
+                    if fault:
+                        proxy.struck.append(f"{fault} {self.command} {path}")
+                if latency:
+                    time.sleep(latency)
+                if rate and over_rate():
+                    fault = "429"
+                if fault == "drop before":
+                    self.close_connection = True
+                    self.connection.close()
+                    return
+                if fault in BEFORE:
+                    self.answer(BEFORE[fault], b'{"message": "struck"}', {"Retry-After": "0"})
+                    return
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+                headers = {key: value for key, value in self.headers.items() if key.lower() != "host"}
+                connection.request(self.command, self.path, body, headers)
+                response = connection.getresponse()
+                content = response.read()
+                connection.close()
+                if fault in AFTER:
+                    self.answer(AFTER[fault], b"<html>bad</html>", {})
+                elif fault == "drop after":
+                    self.close_connection = True
+                    self.connection.close()
+                elif fault == "half body":
+                    self.send_response(response.status)
+                    self.send_header("Content-Length", str(len(content) + 10))
+                    self.end_headers()
+                    self.wfile.write(content[: len(content) // 2])
+                    self.wfile.flush()
+                    self.close_connection = True
+                    self.connection.close()
+                else:
+                    kind = response.headers.get("Content-Type", "application/json")
+                    self.answer(response.status, content, {"Content-Type": kind})
+
+            def answer(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(content)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = handle_one  # noqa: N815 http.server's names
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        class Quiet(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+            def handle_error(self, *_: object) -> None:
+                """A dropped connection is what was asked for."""
+
+        self._server = Quiet(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> "FaultyProxy":
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def first_of_each(fault: str, *, writes_only: bool = False) -> Choose:
+    """Strikes the first call of each kind: each has to survive it."""
+    seen: set[str] = set()
+
+    def choose(method: str, path: str) -> str | None:
+        kind = f"{method} " + "/".join("*" if len(part) > 30 else part for part in path.split("/"))
+        if kind in seen or path == "/version":
+            return None
+        if writes_only and (method == "GET" or path.endswith("/search")):
+            return None
+        seen.add(kind)
+        return fault
+
+    return choose

@@ -1,0 +1,135 @@
+"""A backup restores whole or not at all, and the next one writes only what changed."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts.mlops.errors import InputError, PlatformError
+from scripts.mlops.transfer.archive import Archive, Snapshot
+from scripts.mlops.transfer.archive_source import ArchiveSource, DamagedError
+from scripts.mlops.transfer.backing_up import BackingUp
+from scripts.mlops.transfer.copying import Options
+from scripts.mlops.transfer.progress import Tally
+from scripts.mlops.transfer.stores import Folder
+from tests.transfer.conftest import Servers
+from tests.transfer.moving import EVERYTHING, RETRY, copy, opened, same
+from tests.transfer.seeding import START, Seeder
+
+
+def back_up(
+    url: str, folder: Path, taken: str, *, options: Options = EVERYTHING, progress: Tally | None = None
+) -> Snapshot:
+    async def go() -> Snapshot:
+        source = await opened(url)
+        return await BackingUp(source, Archive(Folder(folder)), taken, options, progress, RETRY).run()
+
+    return asyncio.run(go())
+
+
+def files(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_backup_restores_into_an_empty_server_and_verifies(servers: Servers, tmp_path: Path) -> None:
+    back_up(servers.new.url, tmp_path, "1")
+    source = ArchiveSource(Archive(Folder(tmp_path)))
+    held = sum(path.is_file() for name in ("runs", "records", "artifacts") for path in (tmp_path / name).rglob("*"))
+    assert asyncio.run(source.check()) == held
+    same(servers.new.url, source)
+    copy(source, servers.target.url)
+    same(servers.new.url, servers.target.url)
+    # And the server that was backed up is known again: nothing is made twice.
+    assert copy(servers.new.url, servers.target.url)[0].created == {}
+
+
+def test_the_archive_can_be_read_without_this_tool(servers: Servers, tmp_path: Path) -> None:
+    snapshot = back_up(servers.old.url, tmp_path, "1")
+    index = json.loads((tmp_path / "archive.json").read_text())
+    assert (index["format"], index["version"]) == ("mlflow-transfer-archive", 1)
+    lines = [json.loads(line) for part in snapshot.parts for line in (tmp_path / part["file"]).open()]
+    run = next(line for line in lines if line["kind"] == "run" and line["id"] == servers.made_old["parent"])
+    header, *points = [json.loads(line) for line in (tmp_path / run["file"]).read_text().split("\n") if line]
+    assert header["params"]["emoji"] == "🙂"
+    assert sum(len(line["points"]) for line in points) == 2500 + 4 + 3
+    assert ["odd", "NaN", START, 0] in [point for line in points for point in line["points"]]
+    artifact = tmp_path / "artifacts" / servers.made_old["parent"] / "straße" / "ünï code.txt"
+    assert artifact.read_text() == "ä"
+
+
+def test_the_next_backup_writes_only_what_changed(servers: Servers, tmp_path: Path) -> None:
+    source = Seeder(servers.new.url)
+    experiment = source.experiment("backed up")
+    only = Options(include_deleted=True, experiments=frozenset({"backed up"}))
+    run = source.run(experiment, "one")
+    source.log(run["run_id"], [("m", 1.0, START, 1)])
+    source.end(run["run_id"])
+    other = source.run(experiment, "two")
+    source.end(other["run_id"])
+    back_up(servers.new.url, tmp_path, "1", options=only)
+    before = files(tmp_path)
+    source.post("runs/set-tag", run_id=run["run_id"], key="new", value="1")
+    back_up(servers.new.url, tmp_path, "2", options=only)
+
+    after = files(tmp_path)
+    new = {path.removeprefix(str(tmp_path)) for path in after.keys() - before.keys()}
+    assert {path.split("/")[1] for path in new} == {"runs", "snapshots"}
+    assert len(new) == 2
+    changed = {path for path in before if before[path] != after[path]}
+    assert changed == {str(tmp_path / "archive.json")}
+
+    # Both snapshots are whole: the older one does not have the tag.
+    for taken, tags in (("1", False), ("2", True)):
+        found = ArchiveSource(Archive(Folder(tmp_path)), taken)
+        assert ("new" in asyncio.run(found.runs_by_id([run["run_id"]]))[0].tags) is tags
+
+    assert Archive(Folder(tmp_path)).prune(1) == 2
+    same(servers.new.url, ArchiveSource(Archive(Folder(tmp_path))), options=only)
+    source.post("experiments/delete", experiment_id=experiment)
+
+
+def test_a_backup_that_was_broken_off_goes_on_from_what_it_wrote(servers: Servers, tmp_path: Path) -> None:
+    back_up(servers.old.url, tmp_path, "1")
+    (tmp_path / "archive.json").unlink()
+    before = files(tmp_path)
+    back_up(servers.old.url, tmp_path, "2")
+    fresh = {Path(path).relative_to(tmp_path).parts[0] for path in files(tmp_path).keys() - before.keys()}
+    assert fresh <= {"archive.json", "snapshots", "runs"}
+    same(servers.old.url, ArchiveSource(Archive(Folder(tmp_path))))
+
+
+@pytest.mark.parametrize(
+    "what", ["artifacts/*/model/data/weights.bin", "runs/*/*.jsonl", "records/experiments-*.jsonl"]
+)
+@pytest.mark.parametrize("how", ["flipped", "cut", "missing"])
+def test_a_damaged_archive_names_the_file_and_restores_nothing(
+    all_servers: Servers, tmp_path: Path, what: str, how: str
+) -> None:
+    shared = tmp_path.parent / "archive-to-damage"
+    if not shared.exists():
+        back_up(all_servers.old.url, shared, "1")
+    victim = next(shared.glob(what))
+    whole = victim.read_bytes()
+    damaged = {"flipped": whole[:-2] + bytes([whole[-2] ^ 1]) + whole[-1:], "cut": whole[:-2]}
+    try:
+        victim.unlink() if how == "missing" else victim.write_bytes(damaged[how])
+        source = ArchiveSource(Archive(Folder(shared)))
+        with pytest.raises(DamagedError) as caught:
+            asyncio.run(source.check())
+        assert str(victim) in caught.value.message
+    finally:
+        victim.write_bytes(whole)
+
+
+def test_a_damaged_manifest_and_a_strange_folder_are_refused(servers: Servers, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no finished backup"):
+        ArchiveSource(Archive(Folder(tmp_path)))
+    snapshot = back_up(servers.old.url, tmp_path, "1")
+    part = tmp_path / snapshot.parts[0]["file"]
+    part.write_bytes(part.read_bytes().replace(b"experiments", b"experiment5", 1))
+    with pytest.raises(PlatformError, match=r"snapshots/1/000000\.jsonl is damaged"):
+        ArchiveSource(Archive(Folder(tmp_path)))
+    (tmp_path / "archive.json").write_text('{"format": "mlflow-transfer-archive", "version": 2, "snapshots": []}')
+    with pytest.raises(InputError, match="use a later version of this tool"):
+        ArchiveSource(Archive(Folder(tmp_path)))

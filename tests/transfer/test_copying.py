@@ -1,0 +1,274 @@
+"""A copy carries everything, once, and a second one moves only what changed."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.mlops.transfer.copying import Options
+from scripts.mlops.transfer.limits import LONG_VALUES
+from scripts.mlops.transfer.progress import Tally
+from scripts.mlops.transfer.verifying import Report
+from tests.transfer.conftest import Servers
+from tests.transfer.moving import EVERYTHING, copy, same, verify
+from tests.transfer.seeding import LONG, START, Seeder, folder, listed, write
+
+
+def runs_of(server: Seeder, experiment: str) -> dict[str, Any]:
+    found = server.post("runs/search", experiment_ids=[experiment], run_view_type="ALL", max_results=1000)["runs"]
+    return {run["info"]["run_name"]: run for run in found}
+
+
+def texts(pairs: list[dict[str, str]]) -> dict[str, str]:
+    return {pair["key"]: pair["value"] for pair in pairs}
+
+
+@pytest.mark.parametrize("version", ["old", "new"])
+def test_a_copy_of_a_server_verifies_and_a_second_one_writes_nothing(servers: Servers, version: str) -> None:
+    source = getattr(servers, version).url
+    summary, first = copy(source, servers.target.url)
+    report = same(source, servers.target.url)
+
+    assert summary.created["runs"] == report.compared["runs"]
+    assert report.compared["metric points"] > 2500
+    assert report.compared["artifacts"] >= 4
+
+    again, second = copy(source, servers.target.url)
+    assert again.created == {}
+    assert second.destination.client.calls.writes == 0
+    assert first.destination.client.calls.made["POST runs/create"] == summary.created["runs"]
+
+
+def test_times_users_and_histories_are_those_of_the_source(servers: Servers) -> None:
+    copy(servers.old.url, servers.target.url)
+    target = Seeder(servers.target.url)
+    name = "vision/größe"
+    experiment = target.http.get("/api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": name}).json()[
+        "experiment"
+    ]
+    runs = runs_of(target, experiment["experiment_id"])
+    parent = runs["parent"]
+
+    assert texts(experiment["tags"])["team"] == "ä"
+    assert (parent["info"]["start_time"], parent["info"]["end_time"]) == (START, START + 5000)
+    assert (parent["info"]["user_id"], parent["info"]["status"]) == ("ana", "FINISHED")
+    params = texts(parent["data"]["params"])
+    assert (params["long"], params["empty"], params["emoji"], len(params)) == (LONG, "", "🙂", 153)
+    tags = texts(parent["data"]["tags"])
+    assert (tags["blank"], tags["quote"]) == ("", 'it\'s "so"\n\tnew line')
+    assert json.loads(tags["mlflow.log-model.history"])[0]["run_id"] == parent["info"]["run_id"]
+    assert texts(runs["child 0"]["data"]["tags"])["mlflow.parentRunId"] == parent["info"]["run_id"]
+    # What a person wrote stays as it is, even where it is an id.
+    assert texts(runs["child 0"]["data"]["tags"])["user tag"] == servers.made_old["parent"]
+    assert runs["child 1"]["info"]["status"] == "FAILED"
+    assert runs["still running"]["info"]["status"] == "RUNNING"
+    assert runs["deleted"]["info"]["lifecycle_stage"] == "deleted"
+
+    query = {"run_id": parent["info"]["run_id"], "metric_key": "odd"}
+    points = target.http.get("/api/2.0/mlflow/metrics/get-history", params=query).json()["metrics"]
+    values = [float(point["value"]) for point in sorted(points, key=lambda point: point["step"])]
+    assert math.isnan(values[0])
+    assert values[1:] == [1.7976931348623157e308, -1.7976931348623157e308, 0.1 + 0.2]
+    latest = {metric["key"]: metric for metric in parent["data"]["metrics"]}
+    assert (latest["loss"]["step"], latest["back"]["step"]) == (2499, 2**40)
+
+
+def test_a_registered_model_keeps_its_numbers_stages_aliases_and_sources(servers: Servers) -> None:
+    copy(servers.new.url, servers.target.url)
+    target = Seeder(servers.target.url)
+    found = target.http.get("/api/2.0/mlflow/registered-models/get", params={"name": "it's a model"}).json()
+    model = found["registered_model"]
+    query = {"filter": 'name="it\'s a model"', "max_results": 100}
+    versions = target.http.get("/api/2.0/mlflow/model-versions/search", params=query).json()["model_versions"]
+    stages = {version["version"]: version["current_stage"] for version in versions}
+
+    assert model["description"] == "dé\nscription"
+    assert {alias["alias"]: alias["version"] for alias in model["aliases"]} == {"champion": "2", "next": "4"}
+    assert stages == {"1": "Archived", "2": "Production", "4": "Staging"}
+    by_number = {version["version"]: version for version in versions}
+    run = by_number["1"]["run_id"]
+    assert by_number["2"]["source"] == f"runs:/{run}/model"
+    assert Path(folder(by_number["1"]["source"]), "MLmodel").read_text() == f"run_id: {run}\nflavors: {{}}\n"
+    assert str(servers.target.folder) in by_number["1"]["source"]
+
+
+def test_a_finished_run_that_changed_is_brought_up_to_date(servers: Servers) -> None:
+    source = Seeder(servers.new.url)
+    experiment = source.experiment("changing")
+    only = Options(experiments=frozenset({"changing"}))
+    run = source.run(experiment, "one", tags={"stays": "1", "goes": "1", "turns": "1"})
+    source.log(run["run_id"], [("loss", "NaN", START, 0), ("loss", 1.0, START, 1)], {"a": "1"})
+    write(run["artifact_uri"], "same.txt", b"same")
+    write(run["artifact_uri"], "turns.txt", b"old")
+    source.end(run["run_id"])
+    copy(servers.new.url, servers.target.url, options=only)
+
+    source.log(run["run_id"], [("loss", 2.0, START, 2), ("late", 1.0, START, 0)], {"b": "2"}, {"turns": "2"})
+    source.post("runs/delete-tag", run_id=run["run_id"], key="goes")
+    source.post("runs/update", run_id=run["run_id"], status="FAILED", end_time=START + 9, run_name="renamed")
+    write(run["artifact_uri"], "turns.txt", b"new content")
+    write(run["artifact_uri"], "fresh.txt", b"fresh")
+    summary, copying = copy(servers.new.url, servers.target.url, options=only)
+
+    same(servers.new.url, servers.target.url, options=only)
+    assert summary.changed == {"runs": 1}
+    assert copying.progress.done["files"] == 2  # type: ignore[attr-defined]
+    source.post("experiments/delete", experiment_id=experiment)
+
+
+def test_what_is_logged_during_the_copy_comes_with_the_next_one(servers: Servers) -> None:
+    source = Seeder(servers.new.url)
+    experiment = source.experiment("alive")
+    only = Options(include_deleted=True, experiments=frozenset({"alive"}))
+    runs = [source.run(experiment, f"r{index}", START + index) for index in range(5)]
+
+    class Meddling(Tally):
+        """Logs to the source whenever a run arrives at the destination."""
+
+        def advance(self, what: str, amount: int = 1) -> None:
+            super().advance(what, amount)
+            if what == "runs" and self.done["runs"] <= len(runs):
+                run = runs[self.done["runs"] - 1]
+                source.log(run["run_id"], [("m", 1.0, START, 1)], {}, {"seen": "yes"})
+                source.run(experiment, f"late {run['run_name']}", START + 100)
+
+    copy(servers.new.url, servers.target.url, options=only, progress=Meddling())
+    copy(servers.new.url, servers.target.url, options=only)
+    report = same(servers.new.url, servers.target.url, options=only)
+    assert report.compared["runs"] == 2 * len(runs)
+    source.post("experiments/delete", experiment_id=experiment)
+
+
+def test_values_beyond_the_limits_are_cut_listed_and_kept_as_an_artifact(servers: Servers) -> None:
+    source = Seeder(servers.new.url)
+    experiment = source.experiment("long")
+    only = Options(experiments=frozenset({"long"}))
+    run = source.run(experiment, "tall", tags={"big": "x" * 9000})
+    source.end(run["run_id"])
+    summary, _ = copy(servers.new.url, servers.target.url, options=only)
+
+    assert ["9000 characters are cut to 8000" in loss.reason for loss in summary.losses] == [True]
+    report = same(servers.new.url, servers.target.url, options=only)
+    assert len(report.losses) == 1
+    kept = next(servers.target.folder.glob(f"artifacts/*/*/artifacts/{LONG_VALUES}"))
+    assert json.loads(kept.read_text()) == {"tag big": "x" * 9000}
+    source.post("experiments/delete", experiment_id=experiment)
+
+
+def test_a_parameter_that_is_too_long_for_the_destination_is_not_refused_half_way(servers: Servers) -> None:
+    import asyncio
+
+    from scripts.mlops.transfer.records import Experiment, Point, Run
+    from scripts.mlops.transfer.source import Features, in_memory
+
+    run = Run("a" * 32, "7", "r", "u", "FINISHED", START, START + 1, "active", "", {"p": "y" * 7000, "bad;key": "v"})
+    run.latest = {"m!": Point("m!", 1.0, START, 0), "ok": Point("ok", 1.0, START, 0)}
+
+    class Source:
+        name = identity = "made up"
+        version = ""
+
+        async def features(self) -> Features:
+            return Features(logged_models=False, traces=False, prompts=False)
+
+        async def experiments(self) -> Any:
+            yield Experiment("7", "too long", "/nowhere/7")
+
+        async def runs(self, _: str) -> Any:
+            yield [run]
+
+        async def runs_by_id(self, _: Any) -> list[Run]:
+            return []
+
+        async def link(self, _: Any) -> None:
+            await asyncio.sleep(0)
+
+        async def histories(self, runs: Any) -> Any:
+            for one in runs:
+                yield one, in_memory(list(one.latest.values()))
+
+        async def registered_models(self) -> list[Any]:
+            return []
+
+    summary, _ = copy(Source(), servers.target.url)
+    places = sorted(loss.place.split(" ", 2)[2] for loss in summary.losses)
+    assert places == ["metric 'm!'", "param 'bad;key'", "param 'p'"]
+    kept = next(servers.target.folder.glob(f"artifacts/*/*/artifacts/{LONG_VALUES}"))
+    assert json.loads(kept.read_text()) == {"param p": "y" * 7000, "param bad;key": "v"}
+
+
+def test_a_loss_of_the_checkpoint_costs_no_duplicate(servers: Servers, tmp_path: Path) -> None:
+    copy(servers.old.url, servers.target.url, checkpoint=tmp_path / "one")
+    summary, copying = copy(servers.old.url, servers.target.url, checkpoint=tmp_path / "two")
+    assert summary.created == {}
+    assert copying.destination.client.calls.writes == 0
+
+
+def test_a_run_that_exists_twice_is_made_one(servers: Servers) -> None:
+    copy(servers.old.url, servers.target.url)
+    target = Seeder(servers.target.url)
+    experiment = target.http.get(
+        "/api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": "vision/größe"}
+    ).json()["experiment"]["experiment_id"]
+    twin = target.run(experiment, "parent", tags={"transfer.source_id": servers.made_old["parent"]})
+    assert not verify(servers.old.url, servers.target.url).passed
+    copy(servers.old.url, servers.target.url)
+    same(servers.old.url, servers.target.url)
+    gone = target.http.get("/api/2.0/mlflow/runs/get", params={"run_id": twin["run_id"]}).json()["run"]
+    assert gone["info"]["lifecycle_stage"] == "deleted"
+
+
+def test_deleted_runs_stay_behind_unless_asked_for(servers: Servers) -> None:
+    summary, _ = copy(servers.old.url, servers.target.url, options=Options())
+    same(servers.old.url, servers.target.url, options=Options())
+    # Of the eight runs, one is deleted and one lies in a deleted experiment.
+    assert summary.created["runs"] == 6
+
+
+def test_verify_names_the_place_of_every_difference(servers: Servers) -> None:
+    copy(servers.new.url, servers.target.url)
+    target = Seeder(servers.target.url)
+    experiment = target.http.get(
+        "/api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": "vision/größe"}
+    ).json()["experiment"]["experiment_id"]
+    runs = runs_of(target, experiment)
+    parent, child = runs["parent"]["info"], runs["child 0"]["info"]
+    target.log(parent["run_id"], [("loss", 9.0, START, 9)], {"more": "1"}, {"blank": "no"})
+    target.post("runs/update", run_id=child["run_id"], status="FAILED", end_time=1)
+    target.post("runs/delete", run_id=runs["child 2"]["info"]["run_id"])
+    write(parent["artifact_uri"], "model/data/weights.bin", bytes(1024 * 1024))
+    write(parent["artifact_uri"], "leer.txt", b"more")
+    folder(f"{parent['artifact_uri']}/straße/ünï code.txt").unlink()
+    target.post("registered-models/alias", name="it's a model", alias="champion", version="1")
+    target.post("model-versions/set-tag", name="it's a model", version="4", key="n", value="five")
+
+    report: Report = verify(servers.new.url, servers.target.url, options=EVERYTHING)
+
+    assert dict(report.found) == {
+        "metric points": 1,
+        "run param": 1,
+        "run tag": 1,
+        "run status": 1,
+        "run end time": 1,
+        "run lifecycle stage": 1,
+        "artifact checksum": 1,
+        "artifact size": 1,
+        "artifact": 1,
+        "registered model aliases": 1,
+        "version tag": 1,
+    }
+    places = {difference.what: difference.place for difference in report.differences}
+    run = servers.made["parent"]
+    assert places["metric points"] == f"experiment 'vision/größe' run {run} metric 'loss'"
+    assert places["artifact"] == f"run {run} artifact 'straße/ünï code.txt'"
+    assert places["version tag"] == "registered model \"it's a model\" version 4 'n'"
+
+
+def test_a_model_of_the_destinations_own_is_not_touched(servers: Servers) -> None:
+    target = Seeder(servers.target.url)
+    target.post("registered-models/create", name="it's a model")
+    target.post("model-versions/create", name="it's a model", source="s3://b/x", tags=listed({"own": "1"}))
+    with pytest.raises(Exception, match=r"registered model .* with versions of its own"):
+        copy(servers.old.url, servers.target.url)

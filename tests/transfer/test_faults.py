@@ -1,0 +1,172 @@
+"""Whatever happens on the way, the next copy completes it: no difference and nothing twice."""
+
+import asyncio
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from botocore.credentials import Credentials
+
+from scripts.mlops.errors import PlatformError
+from scripts.mlops.transfer.auth import SigV4
+from scripts.mlops.transfer.client import Client
+from scripts.mlops.transfer.rate import Rate
+from tests.running import free_port
+from tests.transfer.conftest import Servers
+from tests.transfer.moving import RETRY, copy, same
+from tests.transfer.proxying import FaultyProxy, first_of_each
+from tests.transfer.servers import Server
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("fault", ["429", "503", "500 before", "500 after", "drop before", "drop after", "half body"])
+def test_every_kind_of_call_to_the_destination_survives(servers: Servers, fault: str) -> None:
+    with FaultyProxy(servers.target.port, first_of_each(fault)) as proxy:
+        copy(servers.new.url, proxy.url)
+    struck = {call.removeprefix(fault).split("/mlflow/")[1] for call in proxy.struck}
+    assert struck >= {
+        "experiments/create", "runs/create", "runs/log-batch", "runs/log-inputs", "runs/outputs", "runs/update",
+        "runs/delete", "logged-models", "model-versions/create", "model-versions/transition-stage",
+        "registered-models/create", "registered-models/alias", "traces", "experiments/delete",
+    }  # fmt: skip
+    same(servers.new.url, servers.target.url)
+
+
+@pytest.mark.parametrize("fault", ["503", "drop after", "half body"])
+def test_every_kind_of_call_to_the_source_survives(servers: Servers, fault: str) -> None:
+    with FaultyProxy(servers.new.port, first_of_each(fault)) as proxy:
+        copy(proxy.url, servers.target.url)
+    assert len(proxy.struck) >= 6
+    same(servers.new.url, servers.target.url)
+
+
+def test_twenty_kills_leave_no_difference_and_no_duplicate(servers: Servers, tmp_path: Path) -> None:
+    seed = os.environ.get("TRANSFER_KILL_SEED", "7")
+    # Slowed, so that twenty kills find it at work.
+    with FaultyProxy(servers.target.port, latency=0.03) as proxy:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.transfer.killed", servers.new.url, proxy.url, tmp_path / "map", "20", seed],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    copy(servers.new.url, servers.target.url, checkpoint=tmp_path / "map")
+    same(servers.new.url, servers.target.url)
+
+
+def test_a_destination_that_is_stopped_and_started_is_waited_for(all_servers: Servers, tmp_path: Path) -> None:
+    server = Server("3.0", tmp_path / "restarted").start().ready()
+
+    def restart() -> None:
+        time.sleep(0.4)
+        server.stop()
+        time.sleep(0.5)
+        server.start()
+
+    thread = threading.Thread(target=restart)
+    thread.start()
+    try:
+        copy(all_servers.old.url, server.url)
+        thread.join()
+        same(all_servers.old.url, server.url)
+    finally:
+        thread.join()
+        server.stop()
+
+
+def test_a_server_that_stays_away_ends_the_work_with_one_line() -> None:
+    async def go() -> None:
+        client = Client("gone", f"http://127.0.0.1:{free_port()}", retry=RETRY.__class__(patience=0.5, longest=0.1))
+        await client.get("experiments/get")
+
+    with pytest.raises(PlatformError, match=r"^gone cannot be reached \(.*\): see that it runs and try again$"):
+        asyncio.run(go())
+
+
+def test_a_full_disk_ends_a_backup_that_the_next_one_completes(servers: Servers, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    command = [sys.executable, "scripts/transfer.py", "backup", servers.new.url, archive]
+
+    def full() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+    failed = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, preexec_fn=full, timeout=60, check=False
+    )
+    assert failed.returncode == 1
+    assert "cannot be written (File too large): make room there and try again" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert not (archive / "archive.json").exists()
+    assert not list(archive.rglob("*transfer-partial*"))
+
+    subprocess.run(command, cwd=REPOSITORY, capture_output=True, timeout=60, check=True)
+    subprocess.run(
+        [sys.executable, "scripts/transfer.py", "verify", servers.new.url, archive, "--report", tmp_path / "report"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+
+
+def test_credentials_that_expire_are_renewed_and_signed_anew() -> None:
+    keys = iter(["old", "old", "new", "new"])
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        key = request.headers["authorization"].split("Credential=")[1].split("/")[0]
+        seen.append(key)
+        assert request.headers["x-mlflow-sm-tracking-server-arn"] == "arn:x"
+        return httpx.Response(200, json={"ok": True}) if key == "new" else httpx.Response(403, json={})
+
+    auth = SigV4(
+        lambda: Credentials(next(keys), "secret"),
+        "us-east-1",
+        "sagemaker-mlflow",
+        "x-mlflow-sm-tracking-server-arn",
+        "arn:x",
+    )
+    next(keys)
+    client = Client("server", "https://server", auth=auth, transport=httpx.MockTransport(answer))
+    assert asyncio.run(client.get("experiments/get")) == {"ok": True}
+    assert seen == ["old", "new"]
+
+
+def test_a_throttle_slows_the_rate_down_and_time_brings_it_back() -> None:
+    now = [0.0]
+    rate = Rate(25, 50, clock=lambda: now[0])
+    rate.throttled()
+    assert rate.current == 12.5
+    # Calls that were under way together are one reason to slow down.
+    rate.throttled()
+    assert rate.current == 12.5
+    now[0] = 1.0
+    rate.throttled()
+    assert rate.current == 6.25
+    now[0] = 5.0
+    asyncio.run(rate.wait())
+    assert rate.current == pytest.approx(10.25)
+    now[0] = 100.0
+    asyncio.run(rate.wait())
+    assert rate.current == 25
+
+
+def test_a_rate_lets_through_a_burst_and_then_the_limit() -> None:
+    async def go() -> float:
+        rate = Rate(100, 10)
+        begun = time.monotonic()
+        for _ in range(40):
+            await rate.wait()
+        return time.monotonic() - begun
+
+    assert 0.29 <= asyncio.run(go()) < 1.5

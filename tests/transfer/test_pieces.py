@@ -1,0 +1,116 @@
+"""The small parts: batches keep to the limits, long answers are read in pieces, ids are mapped where they stand."""
+
+import asyncio
+import json
+import math
+from collections.abc import AsyncIterator
+
+import pytest
+
+from scripts.mlops.transfer.batches import Batches
+from scripts.mlops.transfer.limits import Limits
+from scripts.mlops.transfer.records import Point, point_key
+from scripts.mlops.transfer.retry import Retry
+from scripts.mlops.transfer.rewrite import moved, rewrite_ids
+from scripts.mlops.transfer.stream import BrokenError, points_of
+
+RUN, NEW = "a" * 32, "b" * 32
+
+
+def read(text: str, size: int, step: int = 7) -> list[list[Point]]:
+    raw = text.encode()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(raw), step):
+            yield raw[start : start + step]
+
+    async def go() -> list[list[Point]]:
+        return [found async for found in points_of(chunks(), size)]
+
+    return asyncio.run(go())
+
+
+def test_a_long_answer_is_read_piece_by_piece() -> None:
+    metrics = [{"key": "lö}s[s", "value": index / 3, "timestamp": index, "step": index} for index in range(100)]
+    metrics[3]["value"] = "NaN"
+    del metrics[4]["step"]
+    pages = read(json.dumps({"metrics": metrics}, indent=2, ensure_ascii=False), 30)
+    points = [point for page in pages for point in page]
+    assert [len(page) for page in pages] == [30, 30, 30, 10]
+    assert math.isnan(points[3].value)
+    assert (points[4].step, points[99]) == (0, Point("lö}s[s", 33.0, 99, 99))
+
+
+@pytest.mark.parametrize("text", ["{}", '{"metrics": []}'])
+def test_an_answer_without_points_is_whole(text: str) -> None:
+    assert read(text, 10) == []
+
+
+@pytest.mark.parametrize("text", ["", '{"metrics": [', '{"metrics": [{"key": "a", "value": 1, "timestamp": 1}, {"ke'])
+def test_half_an_answer_is_not_taken_for_a_whole_one(text: str) -> None:
+    with pytest.raises(BrokenError):
+        read(text, 10)
+
+
+def test_batches_keep_to_every_limit_of_the_server() -> None:
+    batches = Batches()
+    for index in range(250):
+        batches.param(f"p{index}", "x" * 6000)
+        batches.tag(f"t{index}", "y" * 5000)
+    for index in range(3000):
+        batches.point(Point("m", 1.0, index, index))
+    batches.turn()
+    found = batches.taken()
+    for batch in found:
+        assert len(batch) <= 1000
+        assert len(batch.params) <= 100
+        assert len(batch.tags) <= 100
+        assert len(json.dumps(batch.body(RUN))) < 1_000_000
+    assert sum(len(batch.points) for batch in found) == 3000
+    assert sum(len(batch.params) for batch in found) == 250
+
+
+def test_five_hundred_points_twenty_parameters_and_a_tag_fit_one_batch() -> None:
+    batches = Batches()
+    for index in range(20):
+        batches.param(f"p{index}", "v")
+    for index in range(500):
+        batches.point(Point("m", float(index), index, index))
+    batches.tag("t", "v")
+    batches.turn()
+    assert len(batches.taken()) == 1
+
+
+def test_only_whole_ids_are_mapped() -> None:
+    known = {RUN: NEW, f"m-{RUN}": f"m-{NEW}"}
+    text = f"runs:/{RUN}/model models:/m-{RUN} x{RUN} {RUN}0 {'c' * 32}"
+    assert rewrite_ids(text, known.get) == f"runs:/{NEW}/model models:/m-{NEW} x{RUN} {RUN}0 {'c' * 32}"
+
+
+def test_a_source_below_a_root_that_moved_follows_it_and_any_other_stays() -> None:
+    roots = {f"s3://old/1/{RUN}/artifacts": f"s3://new/7/{NEW}/artifacts"}
+    known = {RUN: NEW}
+    assert moved(f"s3://old/1/{RUN}/artifacts/model", roots, known.get) == f"s3://new/7/{NEW}/artifacts/model"
+    assert moved(f"s3://elsewhere/{RUN}/model", roots, known.get) == f"s3://elsewhere/{RUN}/model"
+    assert moved(f"runs:/{RUN}/model", roots, known.get) == f"runs:/{NEW}/model"
+    assert moved("models:/other/3", roots, known.get) == "models:/other/3"
+
+
+def test_nan_equals_nan_and_infinity_its_stored_form() -> None:
+    assert point_key(Point("m", math.nan, 1, 1)) == point_key(Point("m", float("nan"), 1, 1))
+    assert point_key(Point("m", math.inf, 1, 1)) == point_key(Point("m", 1.7976931348623157e308, 1, 1))
+    assert point_key(Point("m", 1, 1, 1)) == point_key(Point("m", 1.0, 1, 1))
+
+
+def test_names_follow_the_version() -> None:
+    assert not Limits.of("2.13").takes_name("a:b")
+    assert Limits.of("2.16").takes_name("a:b")
+    for bad in ("../x", "/x", "a//b", "a;b", "."):
+        assert not Limits.of("3.0").takes_name(bad)
+
+
+def test_waits_grow_with_jitter_and_follow_the_server() -> None:
+    always = Retry(random=lambda: 1.0, longest=5)
+    assert [always.wait(attempt) for attempt in (1, 2, 3, 10)] == [0.2, 0.4, 0.8, 5]
+    assert always.wait(1, asked=7) == pytest.approx(7.1)
+    assert Retry(random=lambda: 0.0).wait(9) == 0

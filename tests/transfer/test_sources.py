@@ -1,0 +1,132 @@
+"""Databases and file stores are read without their server, and hold what the server would tell."""
+
+import asyncio
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from localaws.settings import Settings
+from localaws.tracking.releases import RELEASES, Releases
+from localaws.venvs import Venvs
+from scripts.mlops.errors import PlatformError
+from scripts.mlops.transfer.database_source import DatabaseSource
+from scripts.mlops.transfer.filestore_source import FileStoreSource
+from tests.transfer.conftest import Servers
+from tests.transfer.moving import copy, places, same, verify
+from tests.transfer.servers import Server
+
+FILE_STORE = """
+import sys
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
+client = MlflowClient(sys.argv[1], registry_uri=sys.argv[1])
+experiment = client.create_experiment("from files", tags={"a": "b"})
+gone = client.create_experiment("gone from files")
+run = client.create_run(experiment, start_time=1000, run_name="first", tags={"mlflow.user": "ana"})
+client.log_batch(
+    run.info.run_id,
+    [Metric("deep/loss", 1 / (i + 1), 2000 + i, i) for i in range(1500)]
+    + [Metric("odd", float(v), 5, i) for i, v in enumerate(["nan", "inf", "-inf"])] + [Metric("odd", 1.0, 6, 9)] * 2,
+    [Param("p", "line\\nbreak"), Param("empty", "")], [RunTag("t", "\\u00e4")],
+)
+data = Dataset("wine", "d1", "local", "{}", schema="{}", profile="p")
+client.log_inputs(run.info.run_id, [DatasetInput(data, [InputTag("k", "v")])])
+client.log_text(run.info.run_id, "text", "folder/file.txt")
+client.set_terminated(run.info.run_id, end_time=9000)
+dead = client.create_run(experiment, start_time=1001, run_name="dead")
+client.delete_run(dead.info.run_id)
+client.delete_experiment(gone)
+client.create_registered_model("filed", description="d", tags={"x": "y"})
+for _ in range(3):
+    client.create_model_version("filed", f"runs:/{run.info.run_id}/folder", run.info.run_id, tags={"n": "1"})
+client.delete_model_version("filed", "2")
+client.set_registered_model_alias("filed", "best", "3")
+client.transition_model_version_stage("filed", "1", "Archived")
+model = client.create_logged_model(experiment, "net", run.info.run_id, params={"q": "1"}, tags={"r": "2"})
+client.finalize_logged_model(model.model_id, "READY")
+client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, 4)])
+judge = client.create_run(experiment, start_time=1002, run_name="judge")
+client.log_metric(judge.info.run_id, "acc", 0.5, timestamp=7, step=3, model_id=model.model_id)
+"""
+
+
+@pytest.mark.parametrize("version", ["old", "new"])
+def test_a_database_tells_what_its_server_tells(servers: Servers, version: str) -> None:
+    server: Server = getattr(servers, version)
+    report = same(server.url, DatabaseSource(f"sqlite:///{server.database}", places().store))
+    assert report.compared["runs"] >= 8
+
+
+def test_a_database_is_copied_without_a_call_to_its_server_and_without_a_write(servers: Servers) -> None:
+    before = hashlib.sha256(servers.old.database.read_bytes()).digest()
+    source = DatabaseSource(f"sqlite:///{servers.old.database}", places().store)
+    _, copying = copy(source, servers.target.url)
+    assert hashlib.sha256(servers.old.database.read_bytes()).digest() == before
+    same(servers.old.url, servers.target.url)
+
+    # The server's own view of the same runs is no change worth a point.
+    again, second = copy(servers.old.url, servers.target.url)
+    assert again.created == {}
+    assert second.progress.done["points"] == 0  # type: ignore[attr-defined]
+    assert copying.progress.done["points"] > 2500  # type: ignore[attr-defined]
+
+
+def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
+    import sqlite3
+
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE things (id INTEGER)")
+    database.close()
+    with pytest.raises(PlatformError, match="is no database of MLflow"):
+        DatabaseSource(f"sqlite:///{path}", places().store)
+    with pytest.raises(PlatformError, match="cannot be opened"):
+        DatabaseSource(f"sqlite:///{tmp_path}/missing.db", places().store)
+
+
+def test_a_file_store_is_copied_from_its_files(servers: Servers, tmp_path: Path) -> None:
+    cache = Settings.from_environment(os.environ).cache
+    python = Releases(Venvs(cache / "venvs"), cache / "servers").python(RELEASES["3.0"])
+    root = tmp_path / "mlruns"
+    subprocess.run([python, "-c", FILE_STORE, str(root)], cwd=tmp_path, check=True, timeout=60)
+    source = FileStoreSource(root, places().store)
+
+    copy(source, servers.target.url)
+    report = same(source, servers.target.url)
+
+    assert (report.compared["runs"], report.compared["model versions"]) == (3, 2)
+    assert report.compared["metric points"] == 1500 + 4 + 1
+    assert (report.compared["logged models"], report.compared["logged model metrics"]) == (1, 1)
+    assert (report.compared["artifacts"], report.compared["inputs"]) == (1, 1)
+    assert verify(source, source).passed
+
+
+def test_artifacts_that_a_server_serves_come_through_it(servers: Servers, tmp_path: Path) -> None:
+    serving = Server("3.0", tmp_path / "serving", serves_artifacts=True).start().ready()
+    try:
+        copy(servers.new.url, serving.url)
+        same(servers.new.url, serving.url)
+        copy(serving.url, servers.target.url)
+        same(serving.url, servers.target.url)
+        again, copying = copy(servers.new.url, serving.url)
+        assert again.created == {}
+        assert copying.destination.client.calls.writes == 0
+    finally:
+        serving.stop()
+
+
+def test_counting_a_place_reads_no_history(servers: Servers) -> None:
+    from scripts.mlops.transfer.inspecting import inspect
+
+    async def go() -> None:
+        source = await places().server(servers.new.url)
+        found = await inspect(source)
+        assert found["version"] == "3.0.1"
+        assert found["holds"]["registered models"] == 3
+        assert found["holds"]["prompts"] == 1
+        assert not any("history" in call for call in source.client.calls.made)
+
+    asyncio.run(go())
