@@ -84,9 +84,13 @@ class Console:
         if sys.stderr.isatty():
             from rich.console import Console as RichConsole
             from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+            from rich.table import Column
 
-            columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"))
-            self._live = Progress(*columns, TimeElapsedColumn(), console=RichConsole(stderr=True))
+            # Only the text gives way where a line is too long for the window.
+            text = TextColumn("{task.description}", table_column=Column(overflow="fold"))
+            self._live = Progress(
+                SpinnerColumn(), TimeElapsedColumn(), text, console=RichConsole(stderr=True), transient=True
+            )
             self._live.start()
         return self
 
@@ -102,8 +106,7 @@ class Console:
             return
         from rich.markup import escape
 
-        if self._task is not None:
-            self._live.update(self._task, total=1, completed=1)
+        self._finish(done=True)
         self._task = self._live.add_task(escape(line), total=None)
 
     def result(self, values: Mapping[str, Any]) -> None:
@@ -113,28 +116,28 @@ class Console:
             typer.echo(json.dumps(values))
             return
         shown = {name.replace("_", " "): _text(value) for name, value in values.items() if value is not None}
-        if sys.stdout.isatty():
-            from rich.console import Console as RichConsole
-            from rich.table import Table
-
-            table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-            table.add_column(style="bold", no_wrap=True)
-            table.add_column(overflow="fold")
-            for name, text in shown.items():
-                table.add_row(name, text)
-            RichConsole(soft_wrap=True).print(table)
-            return
         width = max(map(len, shown))
+        # One line each, however long: a link that is folded cannot be clicked.
         for name, text in shown.items():
-            typer.echo(f"{name:{width}}  {text}")
+            typer.secho(f"{name:{width}}  ", bold=True, nl=False)
+            typer.echo(text)
+
+    def _finish(self, *, done: bool) -> None:
+        """Leave what was being done as a line that stays, with the seconds that it took."""
+        if self._live is None or self._task is None:
+            return
+        task = self._live.tasks[-1]
+        mark = "[green]✓[/]" if done else "[red]✗[/]"
+        line = f"{mark} {task.description} [dim]{task.elapsed or 0:.1f} s[/]"
+        self._live.remove_task(self._task)
+        self._live.console.print(line, soft_wrap=True, highlight=False)
+        self._task = None
 
     def _end(self, *, done: bool) -> None:
-        if self._live is None:
-            return
-        if self._task is not None and done:
-            self._live.update(self._task, total=1, completed=1)
-        self._live.stop()
-        self._live = None
+        if self._live is not None:
+            self._finish(done=done)
+            self._live.stop()
+            self._live = None
 
 
 def open_environment(name: str, *, local: bool) -> tuple[Environment, Session]:

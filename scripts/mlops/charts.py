@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import confusion_matrix
 
 Values = np.ndarray[Any, Any]
@@ -65,6 +66,7 @@ def residuals(truth: Values, predicted: Values, path: Path) -> None:
     right.axvline(mean, color=_ORANGE, linewidth=1.5, label=f"mean error {mean:+.2f}")
     right.set_xlabel("error (predicted - true)")
     right.set_ylabel("rows")
+    right.yaxis.set_major_locator(MaxNLocator(integer=True))
     right.set_title("Errors", fontsize=10)
     right.legend(frameon=False, fontsize=8)
     for axes in (left, right):

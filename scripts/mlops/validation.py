@@ -160,9 +160,9 @@ def compare(rows: Rows, answers: Answers) -> Validation:
         except ValueError:
             raise InputError(f"{rows.target} or its predictions are no numbers: give --task classification") from None
         scores = {
+            "r2": float(metrics.r2_score(truth, predicted)),
             "rmse": float(metrics.root_mean_squared_error(truth, predicted)),
             "mae": float(metrics.mean_absolute_error(truth, predicted)),
-            "r2": float(metrics.r2_score(truth, predicted)),
         }
     p50, p95 = np.percentile(answers.durations * 1000, [50, 95])
     scores |= {"latency_p50_ms": float(p50), "latency_p95_ms": float(p95), "rows": float(len(rows.frame))}
