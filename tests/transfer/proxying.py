@@ -120,17 +120,15 @@ class FaultyProxy:
         self._server.server_close()
 
 
-def first_of_each(fault: str, *, writes_only: bool = False) -> Choose:
-    """Strikes the first call of each kind: each has to survive it."""
-    seen: set[str] = set()
+def first_of_each(*faults: str) -> Choose:
+    """Strikes the first calls of each kind, one fault after the other: each kind has to survive them all."""
+    left: dict[str, list[str]] = {}
 
     def choose(method: str, path: str) -> str | None:
+        if path == "/version":
+            return None
         kind = f"{method} " + "/".join("*" if len(part) > 30 else part for part in path.split("/"))
-        if kind in seen or path == "/version":
-            return None
-        if writes_only and (method == "GET" or path.endswith("/search")):
-            return None
-        seen.add(kind)
-        return fault
+        waiting = left.setdefault(kind, list(faults))
+        return waiting.pop(0) if waiting else None
 
     return choose

@@ -26,11 +26,13 @@ from tests.transfer.servers import Server
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("fault", ["429", "503", "500 before", "500 after", "drop before", "drop after", "half body"])
-def test_every_kind_of_call_to_the_destination_survives(servers: Servers, fault: str) -> None:
-    with FaultyProxy(servers.target.port, first_of_each(fault)) as proxy:
+@pytest.mark.parametrize(
+    "faults", [["429", "503", "500 before", "drop before"], ["500 after"], ["drop after"], ["half body"]], ids=str
+)
+def test_every_kind_of_call_to_the_destination_survives(servers: Servers, faults: list[str]) -> None:
+    with FaultyProxy(servers.target.port, first_of_each(*faults)) as proxy:
         copy(servers.new.url, proxy.url)
-    struck = {call.removeprefix(fault).split("/mlflow/")[1] for call in proxy.struck}
+    struck = {call.split("/mlflow/")[1] for call in proxy.struck if call.startswith(faults[-1])}
     assert struck >= {
         "experiments/create", "runs/create", "runs/log-batch", "runs/log-inputs", "runs/outputs", "runs/update",
         "runs/delete", "logged-models", "model-versions/create", "model-versions/transition-stage",
@@ -155,7 +157,7 @@ def test_a_throttle_slows_the_rate_down_and_time_brings_it_back() -> None:
     assert rate.current == 6.25
     now[0] = 5.0
     asyncio.run(rate.wait())
-    assert rate.current == pytest.approx(10.25)
+    assert rate.current == pytest.approx(14.25)
     now[0] = 100.0
     asyncio.run(rate.wait())
     assert rate.current == 25

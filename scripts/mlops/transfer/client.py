@@ -107,6 +107,7 @@ class Client:
     ) -> None:
         self.name = name
         self.base_url = base_url.rstrip("/")
+        self.auth = auth
         self.rate = rate or Rate()
         self.retry = retry or Retry()
         self.calls = Calls()

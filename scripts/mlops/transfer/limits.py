@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import sys
 from dataclasses import dataclass, replace
 
 from scripts.mlops.transfer.records import Run
@@ -27,6 +28,7 @@ class Limits:
     name: int = _NAME
     param: int = _PARAM_VALUE
     tag: int = 5000
+    needs_run_name: bool = True
 
     @classmethod
     def of(cls, version: str) -> Limits:
@@ -35,8 +37,15 @@ class Limits:
         names = re.compile(r"[/\w.\- :]*" if number >= _COLONS_SINCE else r"[/\w.\- ]*")
         return cls(names, tag=8000 if number >= _LONG_TAGS_SINCE else 5000)
 
+    @classmethod
+    def none(cls) -> Limits:
+        """Those of a place that holds whatever it is given: a database, a folder, an archive."""
+        return cls(re.compile(".*", re.DOTALL), sys.maxsize, sys.maxsize, sys.maxsize, needs_run_name=False)
+
     def takes_name(self, name: str) -> bool:
         """Whether a parameter, metric or tag may be called so."""
+        if self.name == sys.maxsize:
+            return True
         plain = posixpath.normpath(name)
         unique = plain == name and plain != "." and not plain.startswith(("..", "/"))
         return unique and len(name) <= self.name and self.names.fullmatch(name) is not None
@@ -76,7 +85,7 @@ def adapt(run: Run, limits: Limits) -> tuple[Run, dict[str, str], list[Loss]]:
         if not limits.takes_name(key)
     ]
     name = run.name
-    if not name:
+    if not name and limits.needs_run_name:
         name = run.id
         losses.append(Loss(f"run {run.id}", "it has no name, and MLflow gives every run one: its id becomes its name"))
     if not losses:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 # Requests a second, and bursts, that AWS's tracking servers take, by size.
 LIMITS = {"Small": (25.0, 50), "Medium": (50.0, 100), "Large": (100.0, 200)}
-_SLOWEST = 1.0
+_SLOWEST = 2.0
 # Requests a second regained per second without a throttle.
-_CREEP = 1.0
+_CREEP = 2.0
 # Calls that were under way together are throttled together: that is one reason to slow down and not many.
 _ONE_REASON = 1.0  # seconds
 

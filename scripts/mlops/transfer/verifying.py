@@ -35,6 +35,7 @@ from scripts.mlops.transfer.records import (
     point_key,
     without_own_tags,
 )
+from scripts.mlops.transfer.rest_source import RestSource
 from scripts.mlops.transfer.rewrite import NAMING_FILES, ids_in, moved, rewrite_ids
 from scripts.mlops.transfer.selecting import registered_models
 from scripts.mlops.transfer.source import Features, Source
@@ -109,7 +110,7 @@ class Verifying:
         self.match = match or Match()
         self.progress: Progress = progress or Tally()
         self.report = Report(left.name, right.name)
-        self._limits = Limits.of(right.version)
+        self._limits = Limits.of(right.version) if isinstance(right, RestSource) else Limits.none()
         self._both = Features(logged_models=False, traces=False, prompts=False)
         self._names: dict[str, str] = {}
 
@@ -285,7 +286,8 @@ class Verifying:
             return
         left, right = self.left.store(left_uri), self.right.store(right_uri)
         ours, theirs = await asyncio.gather(self._list(left), self._list(right))
-        theirs.pop(LONG_VALUES, None)
+        if LONG_VALUES not in ours:
+            theirs.pop(LONG_VALUES, None)
         self.report.compared["artifacts"] += len(ours)
         self.report.compared["artifact bytes"] += sum(item.size for item in ours.values())
         for path in sorted(ours.keys() | theirs.keys()):

@@ -1,0 +1,171 @@
+"""On localaws: servers by ARN behind the signing gateway, artifacts in S3, archives in S3."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.mlops.transfer.checkpoint import Checkpoint
+from scripts.mlops.transfer.copying import Copying, Options
+from scripts.mlops.transfer.destination import Destination
+from scripts.mlops.transfer.location import Access, Places
+from scripts.mlops.transfer.stores import S3, Item
+from tests.running import LocalAws
+from tests.transfer.moving import RETRY
+from tests.transfer.seeding import START, Seeder
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two tracking servers with a bucket each; the first holds an experiment of ten runs."""
+
+    localaws: LocalAws
+    old: str
+    new: str
+    bucket: str
+
+    def places(self) -> Places:
+        return Places(os.environ, retry=RETRY)
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "scripts/transfer.py", *arguments],
+            cwd=REPOSITORY,
+            env=self.localaws.environ(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def pair(localaws: LocalAws) -> Iterator[Pair]:
+    iam, s3, sagemaker = (localaws.client(name) for name in ("iam", "s3", "sagemaker"))
+    role = iam.create_role(RoleName="transfer-server", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    everything = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+    iam.put_role_policy(RoleName="transfer-server", PolicyName="all", PolicyDocument=everything)
+    arns = []
+    for version in ("2.13", "3.0"):
+        name = f"transfer-{version.replace('.', '-')}"
+        s3.create_bucket(Bucket=f"{name}-artifacts")
+        given = {"TrackingServerName": name, "ArtifactStoreUri": f"s3://{name}-artifacts/root", "RoleArn": role}
+        arns.append(sagemaker.create_mlflow_tracking_server(**given, MlflowVersion=version)["TrackingServerArn"])
+    for arn in arns:
+        name = arn.rpartition("/")[2]
+        deadline = time.monotonic() + 90
+        while sagemaker.describe_mlflow_tracking_server(TrackingServerName=name)["TrackingServerStatus"] == "Creating":
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    patch = pytest.MonkeyPatch()
+    for variable, value in localaws.env.items():
+        patch.setenv(variable, value) if value else patch.delenv(variable, raising=False)
+    found = Pair(localaws, arns[0], arns[1], "transfer-2-13-artifacts")
+    asyncio.run(_fill(found, s3))
+    yield found
+    patch.undo()
+    for arn in arns:
+        sagemaker.delete_mlflow_tracking_server(TrackingServerName=arn.rpartition("/")[2])
+
+
+async def _fill(pair: Pair, s3: Any) -> None:
+    server = await pair.places().server(pair.old)
+    at = Seeder(server.client.base_url, auth=server.client.auth)
+    experiment = at.experiment("signed")
+    for index in range(10):
+        run = at.run(experiment, f"run {index}", START + index)
+        at.log(run["run_id"], [("loss", float(index), START, 1)], {"p": "ü"})
+        bucket, _, prefix = run["artifact_uri"].removeprefix("s3://").partition("/")
+        for name in ("a.txt", "model/ü b.bin"):
+            s3.put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=f"{name} {index}".encode())
+        at.end(run["run_id"])
+    at.post("registered-models/create", name="signed")
+    at.post("model-versions/create", name="signed", source=f"{run['artifact_uri']}/model", run_id=run["run_id"])
+    await server.close()
+
+
+def test_a_server_moves_to_another_by_arn_and_its_files_within_s3(pair: Pair, tmp_path: Path) -> None:
+    plan = pair.run("copy", pair.old, pair.new, "--dry-run", "--json")
+    assert plan.returncode == 0, plan.stderr
+    assert '"runs": 10' in plan.stdout
+    assert '"seconds_at_least"' in plan.stdout
+    before = len(pair.localaws.calls())
+    done = pair.run("copy", pair.old, pair.new, "--checkpoint", str(tmp_path / "map"))
+    assert done.returncode == 0, done.stderr
+    calls = pair.localaws.calls()[before:]
+    operations = [call["operation"] for call in calls]
+    assert operations.count("CopyObject") == 20
+    assert not {"GetObject", "PutObject"} & set(operations)
+    assert [call["status"] for call in calls if call["service"] == "sagemaker-mlflow" and call["status"] >= 400] == []
+
+    checked = pair.run("verify", pair.old, pair.new, "--report", str(tmp_path / "report"))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert (tmp_path / "report" / "report.html").read_text().startswith("<!doctype html>")
+    again = pair.run("copy", pair.old, pair.new, "--json")
+    assert '"destination_writes": 0' in again.stdout
+
+    archive = f"s3://{pair.bucket}/backups/nightly"
+    assert pair.run("backup", pair.old, archive).returncode == 0
+    checked = pair.run("verify", pair.new, archive, "--report", str(tmp_path / "report"))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_tracking_server_that_is_not_there_is_named(pair: Pair) -> None:
+    done = pair.run("inspect", pair.old + "x")
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert "there is no tracking server transfer-2-13x in us-east-1" in done.stderr
+
+
+def test_objects_beyond_one_copys_limit_are_copied_in_parts(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scripts.mlops.transfer import stores
+
+    monkeypatch.setattr(stores, "LARGEST_COPY", 6 << 20)
+    monkeypatch.setattr(stores, "COPY_PART", 5 << 20)
+    store = S3(pair.localaws.client("s3"), pair.bucket, "parts")
+    content = bytes(range(256)) * 4096 * 12
+    store.write("large.bin", [content[at : at + (1 << 20)] for at in range(0, len(content), 1 << 20)], len(content))
+    store.copy(store, Item("large.bin", len(content)), "copied.bin")
+    assert b"".join(store.read("copied.bin")) == content
+    uploads = pair.localaws.client("s3").list_multipart_uploads(Bucket=pair.bucket)
+    assert "Uploads" not in uploads
+
+    def breaking() -> Iterator[bytes]:
+        yield content[: 9 << 20]
+        raise EOFError
+
+    with pytest.raises(EOFError):
+        store.write("broken.bin", breaking(), len(content))
+    assert {item.path for item in store.list()} == {"large.bin", "copied.bin"}
+    assert "Uploads" not in pair.localaws.client("s3").list_multipart_uploads(Bucket=pair.bucket)
+
+
+def test_throttles_of_the_gateway_are_waited_out(pair: Pair) -> None:
+    for operation in ("SearchRuns", "SearchExperiments"):
+        pair.localaws.fault(
+            f"sagemaker-mlflow:{operation}", resource=pair.new, error="ThrottlingException", status=429, times=2
+        )
+
+    async def go() -> None:
+        source = await pair.places().server(pair.old)
+        target = await pair.places().server(pair.new, Access(limit=50))
+        only = Options(experiments=frozenset({"signed"}))
+        await Copying(source, Destination(target), Checkpoint(None), only).run()
+        assert target.client.calls.again.total() >= 3
+        assert target.client.rate.current is not None
+        assert target.client.rate.current < 50
+
+    asyncio.run(go())
