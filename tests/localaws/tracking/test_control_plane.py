@@ -161,10 +161,11 @@ def test_a_creation_can_be_made_to_fail(localaws: LocalAws) -> None:
 
 
 @pytest.fixture(scope="module")
-def own(localaws: LocalAws) -> str:
-    """A server that the tests of this module may stop, change and kill."""
-    tracking_server(localaws, "own", ArtifactStoreUri="s3://own-bucket/first")
-    return "own"
+def own(localaws: LocalAws, worker_id: str) -> str:
+    """A server that the tests of this module may stop, change and kill; each pytest-xdist worker has one."""
+    name = f"own-{worker_id}"
+    tracking_server(localaws, name)
+    return name
 
 
 def test_stopping_keeps_the_runs_and_starting_brings_them_back(localaws: LocalAws, own: str) -> None:
@@ -174,7 +175,9 @@ def test_stopping_keeps_the_runs_and_starting_brings_them_back(localaws: LocalAw
     assert sagemaker.stop_mlflow_tracking_server(TrackingServerName=own)["TrackingServerArn"] == arn
     assert settled(localaws, own) == "Stopped"
     assert describe(localaws, own)["IsActive"] == "Inactive"
-    assert track(localaws, arn, "GET", f"runs/get?run_id={run_id}").text == "Tracking server own is in status Stopped"
+    assert (
+        track(localaws, arn, "GET", f"runs/get?run_id={run_id}").text == f"Tracking server {own} is in status Stopped"
+    )
     assert "status STOPPED, can't be stopped" in _error(
         lambda: sagemaker.stop_mlflow_tracking_server(TrackingServerName=own)
     )
@@ -192,30 +195,32 @@ def test_stopping_keeps_the_runs_and_starting_brings_them_back(localaws: LocalAw
 
 def test_updates_change_what_they_name_and_nothing_else(localaws: LocalAws, own: str) -> None:
     sagemaker = localaws.client("sagemaker")
-    sagemaker.update_mlflow_tracking_server(
-        TrackingServerName=own, TrackingServerSize="Medium", WeeklyMaintenanceWindowStart="Sun:03:30"
-    )
+    before = describe(localaws, own)
+    wanted = {"TrackingServerSize": "Medium", "WeeklyMaintenanceWindowStart": "Sun:03:30"}
+    sagemaker.update_mlflow_tracking_server(TrackingServerName=own, **wanted)
     assert settled(localaws, own) == "Updated"
-    found = describe(localaws, own)
-    assert (found["TrackingServerSize"], found["WeeklyMaintenanceWindowStart"]) == ("Medium", "Sun:03:30")
-    assert found["ArtifactStoreUri"] == "s3://own-bucket/first"
-    modified = found["LastModifiedTime"]
+    after = describe(localaws, own)
+    changed = {name for name in after if after[name] != before.get(name)}
+    assert changed - {"ResponseMetadata", "TrackingServerStatus"} == {*wanted, "LastModifiedTime"}
+    assert {name: after[name] for name in wanted} == wanted
     sagemaker.update_mlflow_tracking_server(TrackingServerName=own, TrackingServerSize="Medium")
-    assert describe(localaws, own)["LastModifiedTime"] == modified, "nothing changed, so nothing was modified"
+    modified = describe(localaws, own)["LastModifiedTime"]
+    assert modified == after["LastModifiedTime"], "nothing changed, so nothing was modified"
 
 
 def test_a_new_artifact_store_holds_for_new_experiments(localaws: LocalAws, own: str) -> None:
     sagemaker = localaws.client("sagemaker")
-    arn = describe(localaws, own)["TrackingServerArn"]
+    before = describe(localaws, own)
+    arn = before["TrackingServerArn"]
     sagemaker.update_mlflow_tracking_server(TrackingServerName=own, ArtifactStoreUri="s3://no-bucket-here")
     assert settled(localaws, own) == "UpdateFailed"
-    assert describe(localaws, own)["ArtifactStoreUri"] == "s3://own-bucket/first"
-    assert create_run(localaws, arn)["artifact_uri"].startswith("s3://own-bucket/first/0/")
-    sagemaker.update_mlflow_tracking_server(TrackingServerName=own, ArtifactStoreUri="s3://own-bucket/second")
+    assert describe(localaws, own)["ArtifactStoreUri"] == before["ArtifactStoreUri"]
+    create_run(localaws, arn)
+    sagemaker.update_mlflow_tracking_server(TrackingServerName=own, ArtifactStoreUri=f"s3://{own}-bucket/second")
     assert settled(localaws, own) == "Updated"
     track(localaws, arn, "POST", "experiments/create", {"name": "later"}).raise_for_status()
     found = track(localaws, arn, "GET", "experiments/get-by-name?experiment_name=later").json()
-    assert found["experiment"]["artifact_location"].startswith("s3://own-bucket/second/")
+    assert found["experiment"]["artifact_location"].startswith(f"s3://{own}-bucket/second/")
 
 
 @pytest.mark.parametrize(
@@ -225,7 +230,7 @@ def test_a_failed_transition_leaves_a_server_that_answers(localaws: LocalAws, ow
     sagemaker = localaws.client("sagemaker")
     arn = describe(localaws, own)["TrackingServerArn"]
     localaws.fault(f"localaws:{verb}TrackingServer", error="InternalError", resource=own)
-    size = {"TrackingServerSize": "Large"} if verb == "Update" else {}
+    size = {"TrackingServerSize": "Large"} if verb == "Update" else {}  # No other test wants that size.
     getattr(sagemaker, f"{verb.lower()}_mlflow_tracking_server")(TrackingServerName=own, **size)
     assert settled(localaws, own) == failed
     assert describe(localaws, own)["IsActive"] == "Active"

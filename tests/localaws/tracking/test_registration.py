@@ -16,11 +16,6 @@ NAME = "registering"
 SUFFIX = hashlib.sha256(NAME.encode()).hexdigest()[:6]
 
 
-@pytest.fixture(scope="module")
-def registering(localaws: LocalAws) -> str:
-    return tracking_server(localaws, NAME, AutomaticModelRegistration=True)
-
-
 def register(localaws: LocalAws, arn: str, model: str, source: str = "", **more: str) -> dict[str, Any]:
     """Creates the model if needed and a version of it."""
     track(localaws, arn, "POST", "registered-models/create", {"name": model})
