@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,8 @@ class LocalAws:
             "region_name": env["AWS_REGION"],
             "endpoint_url": self.url,
         }
-        config = Config(retries={"total_max_attempts": 3 if retries else 1}, read_timeout=60)
-        config = config.merge(given.pop("config", Config()))
-        session: Any = boto3.session.Session()  # Its own: boto3's default one is not safe to share between threads.
-        return session.client(service, config=config, **{**defaults, **given})
+        options = tuple(sorted({**defaults, **given}.items()))
+        return _client(service, 3 if retries else 1, options)
 
     def calls(self) -> list[dict[str, Any]]:
         """The call log, oldest first."""
@@ -65,6 +64,15 @@ class LocalAws:
         """GET /_localaws/health."""
         found: dict[str, Any] = httpx.get(f"{self.url}/_localaws/health").raise_for_status().json()
         return found
+
+
+@cache
+def _client(service: str, attempts: int, options: tuple[tuple[str, Any], ...]) -> Any:
+    """Loading a service's model takes a quarter of a second: each client is made once. They are thread-safe."""
+    given = dict(options)
+    config = Config(retries={"total_max_attempts": attempts}, read_timeout=60).merge(given.pop("config", Config()))
+    session: Any = boto3.session.Session()  # Its own: boto3's default one is not safe to share between threads.
+    return session.client(service, config=config, **given)
 
 
 def free_port() -> int:
