@@ -6,6 +6,7 @@ loaded already, so that asking costs no import.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,6 +56,8 @@ _THROTTLED = {
     "TooManyRequestsException",
 }
 _LOG_IN = "log in (`aws sso login`) or set AWS_PROFILE, then try again"
+_STATUS = "`python scripts/server.py status` shows its state"
+_SAME_ANSWER = re.compile(r"too many (\d+) error responses")
 _UNREACHABLE = {
     "ConnectTimeoutError",
     "ConnectionClosedError",
@@ -81,6 +84,9 @@ def explain(error: BaseException) -> PlatformError | None:
         return PreconditionError(f"{first_line(error)}: check the network, the region and AWS_ENDPOINT_URL")
     if "MlflowException" in names:
         return _explain_mlflow_error(error)
+    if "Boto3Error" in names and error.__context__:
+        # boto3 wraps what S3 answered to a transfer.
+        return explain(error.__context__)
     if "BotoCoreError" in names or "Boto3Error" in names:
         return PlatformError(first_line(error))
     if "RequestException" in names:
@@ -111,8 +117,12 @@ def _response(error: BaseException) -> dict[str, Any]:
 
 
 def _explain_client_error(error: BaseException) -> PlatformError:
-    code, message = error_code(error), error_message(error).strip().rstrip(".")
     operation = getattr(error, "operation_name", "the request")
+    return _explain_aws(error_code(error), error_message(error), operation)
+
+
+def _explain_aws(code: str, message: str, operation: str) -> PlatformError:
+    message = message.strip().rstrip(".")
     if code in _CREDENTIALS_REFUSED:
         return PreconditionError(f"AWS refuses these credentials ({code}): {_LOG_IN}")
     if code in _DENIED:
@@ -129,12 +139,19 @@ def _explain_client_error(error: BaseException) -> PlatformError:
 def _explain_mlflow_error(error: BaseException) -> PlatformError:
     code = str(getattr(error, "error_code", ""))
     message = first_line(error)
+    # What AWS itself answers in front of the tracking server is not in MLflow's form.
+    answer = getattr(error, "json", None) or {}
+    if "__type" in answer:
+        aws_code = str(answer["__type"]).rpartition("#")[2]
+        return _explain_aws(aws_code, str(answer.get("message", "")), "the tracking server's API")
     if code and message.startswith(f"{code}: "):
         message = message[len(code) + 2 :]
     if code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS"}:
         return InputError(f"the tracking server says: {message}")
-    if code in {"PERMISSION_DENIED", "UNAUTHENTICATED"} or " 403 " in message or " 401 " in message:
+    if code in {"PERMISSION_DENIED", "UNAUTHENTICATED"}:
         return PreconditionError(f"the tracking server refuses these credentials: {message}")
+    if again := _SAME_ANSWER.search(str(error)):
+        return PlatformError(f"the tracking server answers HTTP {again[1]} again and again: {_STATUS}")
     if "Max retries exceeded" in message or "Connection refused" in message:
-        return PreconditionError("the tracking server cannot be reached: see `python scripts/server.py status`")
+        return PreconditionError(f"the tracking server cannot be reached: {_STATUS}")
     return PlatformError(f"the tracking server says: {message}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from scripts.mlops.errors import InputError, error_code
+from scripts.mlops.errors import InputError
 from scripts.mlops.validation import Rows, Task, read, task_named
 
 if TYPE_CHECKING:
@@ -70,15 +70,12 @@ def log(
 def _download(client: MlflowClient, run_id: str, folder: Path) -> Path:
     from mlflow.exceptions import MlflowException
 
-    missing = InputError(f"the run {run_id} has no artifact {HELD_OUT}: {_OTHER_DATA}")
     try:
         return Path(client.download_artifacts(run_id, HELD_OUT, str(folder)))
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST" and "No such" not in str(error):
             raise
-        raise missing from None
-    except Exception as error:
-        # MLflow lets S3's own error through.
-        if error_code(error) not in {"404", "NoSuchKey"}:
-            raise
-        raise missing from None
+        # MLflow says the same of a file that S3 denies.
+        raise InputError(
+            f"the run {run_id} has no artifact {HELD_OUT}, or these credentials may not read it: {_OTHER_DATA}"
+        ) from None

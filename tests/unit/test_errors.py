@@ -2,6 +2,7 @@
 
 import pytest
 import requests
+from boto3.exceptions import S3UploadFailedError
 from botocore import exceptions as botocore
 from mlflow.exceptions import MlflowException, RestException
 
@@ -10,6 +11,16 @@ from scripts.mlops.errors import InputError, explain
 
 def client_error(code: str, message: str = "a message.") -> botocore.ClientError:
     return botocore.ClientError({"Error": {"Code": code, "Message": message}}, "DescribeEndpoint")
+
+
+def failed_upload() -> Exception:
+    try:
+        try:
+            raise client_error("AccessDenied")
+        except botocore.ClientError as error:
+            raise S3UploadFailedError(f"Failed to upload x: {error}")  # noqa: B904 as boto3 does
+    except S3UploadFailedError as error:
+        return error
 
 
 @pytest.mark.parametrize(
@@ -33,6 +44,11 @@ def client_error(code: str, message: str = "a message.") -> botocore.ClientError
         (RestException({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "No run"}), 2, "says: No run"),
         (RestException({"error_code": "PERMISSION_DENIED", "message": "no"}), 3, "refuses these credentials: no"),
         (MlflowException("API request to http://x failed: Max retries exceeded"), 3, "cannot be reached"),
+        (MlflowException("Max retries exceeded: too many 500 error responses"), 1, "HTTP 500 again and again"),
+        (RestException({"__type": "AccessDeniedException", "message": "not you"}), 3, "AWS denies the tracking"),
+        (RestException({"__type": "a.b#ThrottlingException", "message": ""}), 1, "AWS throttles the tracking"),
+        (failed_upload(), 3, "AWS denies DescribeEndpoint: a message"),
+        (S3UploadFailedError("Failed to upload x"), 1, "Failed to upload x"),
         (requests.exceptions.ConnectionError("refused"), 3, "the tracking server cannot be reached: refused"),
         (InputError("as it is"), 2, "as it is"),
     ],
