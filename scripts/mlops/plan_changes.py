@@ -179,6 +179,8 @@ def _action(actions: list[str]) -> Action:
 
 
 def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield from module.get("resources", [])
+    for resource in module.get("resources", []):
+        # Where nothing is known before the apply, there are no values at all.
+        yield {**resource, "values": resource.get("values", {})}
     for child in module.get("child_modules", []):
         yield from _resources(child)
