@@ -15,13 +15,23 @@ from localaws.errors import AwsError
 
 # Unicode classes of Java's expressions, which Python's `re` does not have; all stand inside brackets with `_`.
 UNICODE = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s"}
+# What JSON must hold for a type of the model; the rest (timestamps) comes in several forms.
+JSON_TYPES: dict[str, Any] = {
+    "structure": dict,
+    "list": list,
+    "string": str,
+    "integer": int,
+    "long": int,
+    "boolean": bool,
+}
 
 
 def check(service: str, operation: str, given: dict[str, Any]) -> None:
     """Refuses a request that breaks the model.
 
     Raises:
-        AwsError: ValidationException with every violation, worded as AWS words them.
+        AwsError: ValidationException with every violation, worded as AWS words them; SerializationException for
+            a value of the wrong type.
     """
     found = list(_violations("", operation_model(service, operation).input_shape, given))
     if found:
@@ -37,6 +47,8 @@ def operation_model(service: str, operation: str) -> OperationModel:
 
 
 def _violations(path: str, shape: Any, value: Any) -> Iterator[str]:
+    if not isinstance(value, JSON_TYPES.get(shape.type_name, object)):
+        raise AwsError("SerializationException", f"'{path}' is no {shape.type_name}.")
     if shape.type_name == "structure":
         for name in shape.required_members:
             if value.get(name) is None:

@@ -76,7 +76,8 @@ class Launcher:
             self._closed = True
 
     def _env(self, server: TrackingServer, database: Path) -> dict[str, str]:
-        store = f"sqlite:///{database}"
+        # SQLite takes one writer at a time: with its own five seconds of patience a busy machine's calls would fail.
+        store = f"sqlite:///{database}?timeout=60"
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LC_ALL": "C.UTF-8",

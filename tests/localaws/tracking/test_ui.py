@@ -1,14 +1,23 @@
 """The web pages: a link opens them once, a session keeps them open, for one server and for a time."""
 
+import asyncio
 import re
+import shutil
+import subprocess
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from localaws.call import Call
+from localaws.errors import AwsError
 from localaws.tracking.sessions import Sessions
+from localaws.tracking.ui import Ui
 from tests.localaws.tracking.calls import create_run, track
 from tests.running import LocalAws
 
@@ -143,3 +152,54 @@ def test_links_and_sessions_end_by_the_clock() -> None:
 def test_the_name_of_no_server_is_404(localaws: LocalAws) -> None:
     answer = browse(localaws, f"http://t-000000000000.localhost:{localaws.settings.port}/")
     assert answer.status_code == 404
+
+
+def test_the_pages_ask_the_guard_in_the_name_of_who_asked_for_the_link() -> None:
+    asked: list[tuple[str, str, str]] = []
+    sent: list[dict[str, Any]] = []
+
+    def guard(call: Call) -> None:
+        asked.append((call.principal, call.action, call.resource))
+        raise AwsError("AccessDeniedException", "me is not authorized", 403)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    sessions = Sessions(lambda: NOW)
+    opened = sessions.open(sessions.link("arn", "me", timedelta(minutes=1), timedelta(hours=1)), "arn")
+    assert opened
+    server = SimpleNamespace(arn="arn", serving=True, region="us-east-1", name="a")
+    servers, calls = SimpleNamespace(by_host=lambda _: server), SimpleNamespace(add=lambda *_: None)
+    ui = Ui(servers, sessions, None, calls, guard)  # type: ignore[arg-type]
+    headers = {"host": "t-a.localhost:1", "cookie": f"mlflow-session={opened[0]}"}
+    path = "/ajax-api/2.0/mlflow/runs/delete"
+    call = Call("POST", path, path, "", headers, None)
+    asyncio.run(ui({"localaws.call": call}, receive, send))
+    assert asked == [("me", "sagemaker-mlflow:DeleteRun", "arn")]
+    assert sent[0]["status"] == 403
+    assert b"me is not authorized" in sent[1]["body"]
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="there is no Chromium on this machine")
+def test_a_browser_sees_the_run_that_the_link_leads_to(localaws: LocalAws, server: str, tmp_path: Path) -> None:
+    run = create_run(localaws, server)
+    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    done = subprocess.run(
+        [
+            "chromium",
+            *flags.split(),
+            f"--user-data-dir={tmp_path}",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+            f"{authorized_url(localaws, server)}#/experiments/0/runs/{run['run_id']}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert run["run_name"] in done.stdout
+    assert run["run_id"] in done.stdout
