@@ -19,6 +19,7 @@ import httpx
 from scripts.mlops.errors import PlatformError, PreconditionError
 from scripts.mlops.transfer.rate import Rate
 from scripts.mlops.transfer.retry import Retry
+from scripts.mlops.transfer.transport import Threads
 
 API = "/api/2.0/mlflow/"
 AJAX = "/ajax-api/2.0/mlflow/"
@@ -28,6 +29,8 @@ _INTERNAL = 500
 _REFUSED = frozenset({401, 403})
 _MISSING = 404
 _CLIENT_ERROR = 400
+# Connections beyond those of calls under way: for calls that were cancelled and still hold theirs.
+_SPARE = 4
 # Errors before a connection stands: the server cannot have seen the request.
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -112,13 +115,14 @@ class Client:
         self.retry = retry or Retry()
         self.calls = Calls()
         self._slots = asyncio.Semaphore(concurrency)
+        trust_env = not _is_loopback(base_url)
         self._http = httpx.AsyncClient(
             auth=auth,
+            # For the transports that httpx makes where the environment names a proxy.
             verify=verify,
-            transport=transport,
+            transport=transport or Threads(concurrency + _SPARE, verify, trust_env=trust_env),
             timeout=httpx.Timeout(timeout, connect=10.0),
-            limits=httpx.Limits(max_connections=concurrency + 4, max_keepalive_connections=concurrency + 4),
-            trust_env=not _is_loopback(base_url),
+            trust_env=trust_env,
         )
 
     async def close(self) -> None:

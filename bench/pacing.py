@@ -1,0 +1,62 @@
+"""A proxy that paces an HTTP server: so many requests a second, each so much later, and all of them counted.
+
+Usage: python -m bench.pacing PORT TARGET REQUESTS_A_SECOND LATENCY_SECONDS; 0 requests a second paces nothing.
+GET /_calls tells the counts; it is not counted.
+"""
+
+import asyncio
+import re
+import sys
+import time
+from collections import Counter
+
+import aiohttp
+from aiohttp import web
+
+_IDS = re.compile(r"/(?:m-)?[0-9a-f]{32}|/tr-\w+")
+_HOP = {"host", "connection", "transfer-encoding", "content-length", "content-encoding", "keep-alive"}
+
+
+class Pacing:
+    """Forwards requests to one server, no faster than it is told."""
+
+    def __init__(self, target: str, rate: float, latency: float) -> None:
+        self._target, self._rate, self._latency = target, rate, latency
+        self._calls: Counter[str] = Counter()
+        self._free = 0.0
+        self._http: aiohttp.ClientSession | None = None
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """One request."""
+        if request.path == "/_calls":
+            return web.json_response(self._calls)
+        self._calls[f"{request.method} {_IDS.sub('/*', request.path)}"] += 1
+        body = await request.read()
+        if self._rate:
+            now = time.monotonic()
+            self._free = max(now, self._free) + 1 / self._rate
+            await asyncio.sleep(self._free - now)
+        await asyncio.sleep(self._latency)
+        if self._http is None:
+            self._http = aiohttp.ClientSession(
+                auto_decompress=False, connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(600)
+            )
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
+        url = self._target + request.raw_path
+        async with self._http.request(
+            request.method, aiohttp.client.URL(url, encoded=True), data=body, headers=headers
+        ) as answer:
+            kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
+            return web.Response(status=answer.status, body=await answer.read(), headers=kept)
+
+
+def main() -> None:
+    """Run until ended."""
+    port, target, rate, latency = sys.argv[1:]
+    app = web.Application(client_max_size=1 << 30)
+    app.router.add_route("*", "/{path:.*}", Pacing(target, float(rate), float(latency)).handle)
+    web.run_app(app, host="127.0.0.1", port=int(port), print=None)
+
+
+if __name__ == "__main__":
+    main()
