@@ -58,6 +58,9 @@ class Estate(Protocol):
     def key_arn(self, given: str, region: str) -> str:
         """ARN of a KMS key from its id, ARN or alias."""
 
+    def tags(self, arn: str) -> dict[str, str]:
+        """The tags of a SageMaker resource; none where there is no such resource."""
+
 
 def needs_of(call: Call, estate: Estate) -> list[Need]:
     """All that a call needs; nothing for one that AWS lets everybody make."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from localaws.call import Call
-from localaws.iam.needs import Estate, Need, account_of, texts
+from localaws.iam.needs import Estate, Keys, Need, account_of, texts
 
 # The first template whose parameters the call gives makes the resource. `{Name=x}` has a default; `:last` takes what
 # follows the last slash, `:bare` drops a leading slash. A parameter that is an ARN already is taken as it is.
@@ -105,19 +105,30 @@ def other_needs(call: Call, prefix: str, estate: Estate) -> Iterator[Need]:
     parameters: dict[str, Any] = call.notes.get("parameters", {})
     action = f"{prefix}:{call.operation}"
     resources = _resources(call, prefix, parameters, estate) or ["*"]
+    requested = _requested_tags(parameters)
     for resource in resources:
-        yield Need(RENAMED.get(action, action), resource, account_of(resource, estate.account))
+        context = requested | {f"aws:ResourceTag/{key}": value for key, value in estate.tags(resource).items()}
+        yield Need(RENAMED.get(action, action), resource, account_of(resource, estate.account), context)
     created = call.operation.startswith("Create")
     if created and any(parameters.get(name) for name in TAG_PARAMETERS):
         tagging = f"Tag{call.operation.removeprefix('Create')}" if prefix == "iam" else TAGGING.get(prefix)
         if tagging:
-            yield Need(f"{prefix}:{tagging}", resources[0], account_of(resources[0], estate.account))
+            yield Need(f"{prefix}:{tagging}", resources[0], account_of(resources[0], estate.account), requested)
     if prefix in TAKES_ROLES:
         for role in _roles(parameters):
-            context: dict[str, str | list[str]] = {"iam:PassedToService": f"{prefix}.amazonaws.com"}
+            passing: Keys = {"iam:PassedToService": f"{prefix}.amazonaws.com"}
             if resources[0] != "*":
-                context["iam:AssociatedResourceArn"] = resources[0]
-            yield Need("iam:PassRole", role, account_of(role, estate.account), context)
+                passing["iam:AssociatedResourceArn"] = resources[0]
+            yield Need("iam:PassRole", role, account_of(role, estate.account), passing)
+
+
+def _requested_tags(parameters: dict[str, Any]) -> Keys:
+    """Condition keys of the tags that a call gives: a list of Key and Value, or a mapping."""
+    given = parameters.get("Tags") or parameters.get("tags") or {}
+    if isinstance(given, list):
+        given = {tag.get("Key"): tag.get("Value") for tag in given if isinstance(tag, dict)}
+    context: Keys = {f"aws:RequestTag/{key}": str(value) for key, value in given.items()}
+    return context | ({"aws:TagKeys": list(map(str, given))} if given else {})
 
 
 def _resources(call: Call, prefix: str, parameters: dict[str, Any], estate: Estate) -> list[str]:

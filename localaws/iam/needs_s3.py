@@ -85,6 +85,7 @@ HEADER_KEYS = (
     "x-amz-copy-source",
     "x-amz-metadata-directive",
     "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-storage-class",
 )
 KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"

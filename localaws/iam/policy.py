@@ -29,7 +29,7 @@ class Naming(IntEnum):
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement. None stands for an element that is not there."""
+    """One statement, its actions in lower case. None stands for an element that is not there."""
 
     sid: str
     allows: bool
@@ -66,8 +66,8 @@ class Statement:
         return cls(
             sid=sid,
             allows=given["Effect"] == "Allow",
-            actions=_listed(given.get("Action")),
-            not_actions=_listed(given.get("NotAction")),
+            actions=_folded(given.get("Action")),
+            not_actions=_folded(given.get("NotAction")),
             resources=_listed(given.get("Resource")),
             not_resources=_listed(given.get("NotResource")),
             principals=_principals(given.get("Principal")),
@@ -94,8 +94,8 @@ class Statement:
     def _matches_action(self, action: str) -> bool:
         folded = action.lower()
         if self.actions is not None:
-            return any(like(pattern.lower(), folded) for pattern in self.actions)
-        return not any(like(pattern.lower(), folded) for pattern in self.not_actions or ())
+            return any(like(pattern, folded) for pattern in self.actions)
+        return not any(like(pattern, folded) for pattern in self.not_actions or ())
 
     def _matches_resource(self, request: Request) -> bool:
         if self.resources is None and self.not_resources is None:
@@ -142,6 +142,11 @@ def _listed(given: Any) -> tuple[str, ...] | None:
     if given is None:
         return None
     return tuple(given) if isinstance(given, list) else (given,)
+
+
+def _folded(given: Any) -> tuple[str, ...] | None:
+    listed = _listed(given)
+    return None if listed is None else tuple(pattern.lower() for pattern in listed)
 
 
 def _principals(given: Any) -> dict[str, tuple[str, ...]] | None:

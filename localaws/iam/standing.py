@@ -90,6 +90,20 @@ class Standing:
         name = keys.get_key_id_from_alias(name) or name if name.startswith("alias/") else name
         return f"arn:aws:kms:{region}:{self.account}:key/{name}"
 
+    def tags(self, arn: str) -> dict[str, str]:
+        """See `Estate`."""
+        from moto.sagemaker.exceptions import SagemakerClientError
+        from moto.sagemaker.models import sagemaker_backends
+
+        service, region, account, resource = arn.split(":", 5)[2:] if arn.count(":") >= 5 else ("", "", "", "")
+        if service != "sagemaker" or resource.count("/") != 1 or account != self.account:
+            return {}
+        try:
+            held = sagemaker_backends[account][region]._get_resource_from_arn(arn)
+        except (SagemakerClientError, AttributeError):  # No such resource, or a kind of which moto keeps no tags.
+            return {}
+        return {tag["Key"]: tag["Value"] for tag in getattr(held, "tags", None) or []}
+
     @property
     def _iam(self) -> Any:
         from moto.iam.models import iam_backends

@@ -5,26 +5,33 @@ A subject is a role of the modules (`ROLES` in judging.py names them), a managed
 that a plan does not have, or about a key where there is none, are passed over.
 """
 
-from dataclasses import dataclass
-
+from tests.policy.asking import (
+    BUCKET,
+    DIRECTLY,
+    ENCRYPTION,
+    FOR_ANOTHER_BUCKET,
+    KEY,
+    KEY_OF_REQUEST,
+    LOGS,
+    NO_TLS,
+    OBJECT,
+    OLD_TLS,
+    OTHER_ACCOUNT,
+    OTHER_BUCKET,
+    OTHER_KEY,
+    REPOSITORIES,
+    ROLES,
+    SAGEMAKER,
+    SAGEMAKER_SERVICE,
+    SERVER,
+    THROUGH_S3,
+    TO_SAGEMAKER,
+    Denied,
+    Documented,
+    on,
+)
+from tests.policy.client_expectations import CLIENTS_DENIED, CLIENTS_DOCUMENTED
 from tests.policy.judging import Ask
-
-OTHER_ACCOUNT = "210987654321"
-OBJECT = "arn:aws:s3:::{bucket}/1/{id}/artifacts/file"
-BUCKET = "arn:aws:s3:::{bucket}"
-OTHER_BUCKET = "arn:aws:s3:::{bucket}-other"
-SAGEMAKER_SERVICE = "sagemaker.amazonaws.com"
-SAGEMAKER = "arn:aws:sagemaker:{region}:{account}"
-SERVER = SAGEMAKER + ":mlflow-tracking-server/{server}"
-OTHER_SERVER = SAGEMAKER + ":mlflow-tracking-server/other"
-REPOSITORIES = "arn:aws:ecr:{region}:{account}:repository"
-LOGS = "arn:aws:logs:{region}:{account}:log-group:"
-ROLES = "arn:aws:iam::{account}:role"
-KEY = "{key}"
-OTHER_KEY = "arn:aws:kms:{region}:{account}:key/99999999-8888-7777-6666-555555555555"
-THROUGH_S3: dict[str, str | None] = {"kms:ViaService": "s3.{region}.amazonaws.com"}
-NO_TLS: dict[str, str | None] = {"aws:SecureTransport": "false", "s3:TlsVersion": None}
-TO_SAGEMAKER: dict[str, str | None] = {"iam:PassedToService": "sagemaker.amazonaws.com"}
 
 # Which parts of the recorded road (road.json) each subject must be able to walk.
 WALKS: dict[str, tuple[str, ...]] = {
@@ -35,32 +42,6 @@ WALKS: dict[str, tuple[str, ...]] = {
     "writer": ("log_run", "deploy_model", "validate_endpoint", "server ui", "deploy_model --delete"),
     "admin": ("log_run", "deploy_model", "validate_endpoint", "server ui", "deploy_model --delete"),
 }
-
-
-@dataclass(frozen=True)
-class Documented:
-    """What a subject must be able to do though localaws's road never asks for it, and who says so."""
-
-    subject: str
-    source: str
-    asks: tuple[Ask, ...]
-    with_key: bool = False
-
-
-@dataclass(frozen=True)
-class Denied:
-    """What a subject must not be able to do."""
-
-    title: str
-    subject: str
-    asks: tuple[Ask, ...]
-    with_key: bool = False
-
-
-def on(resource: str, *actions: str) -> tuple[Ask, ...]:
-    """Several actions on one resource."""
-    return tuple(Ask(action, resource) for action in actions)
-
 
 DOCUMENTED = (
     Documented(
@@ -108,9 +89,19 @@ DOCUMENTED = (
     Documented(
         "administrator",
         "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html",
-        on(KEY, "kms:DescribeKey", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"),
+        on(KEY, "kms:DescribeKey", "kms:PutKeyPolicy", "kms:CancelKeyDeletion"),
         with_key=True,
     ),
+    Documented(
+        "administrator",
+        "https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html",
+        (
+            Ask("s3:PutObject", OBJECT, {ENCRYPTION: "aws:kms", KEY_OF_REQUEST: KEY}),
+            *(Ask(action, KEY, THROUGH_S3) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
+        ),
+        with_key=True,
+    ),
+    *CLIENTS_DOCUMENTED,
 )
 
 DENIED = (
@@ -156,7 +147,10 @@ DENIED = (
     Denied(
         "The key by itself, not through S3",
         "server",
-        (Ask("kms:Decrypt", KEY), Ask("kms:Decrypt", KEY, {"kms:ViaService": "ecr.{region}.amazonaws.com"})),
+        (
+            Ask("kms:Decrypt", KEY, DIRECTLY),
+            Ask("kms:Decrypt", KEY, THROUGH_S3 | {"kms:ViaService": "ecr.{region}.amazonaws.com"}),
+        ),
         with_key=True,
     ),
     Denied("Another key", "server", (Ask("kms:GenerateDataKey", OTHER_KEY, THROUGH_S3),), with_key=True),
@@ -194,9 +188,47 @@ DENIED = (
     Denied("The tracking server", "endpoint", on(SERVER, "sagemaker-mlflow:GetRun", "sagemaker-mlflow:SearchRuns")),
     Denied("Without TLS", "endpoint", (Ask("s3:GetObject", OBJECT, NO_TLS),)),
     Denied("Encrypt under the key", "endpoint", (Ask("kms:GenerateDataKey", KEY, THROUGH_S3),), with_key=True),
-    Denied("The key by itself, not through S3", "endpoint", (Ask("kms:Decrypt", KEY),), with_key=True),
+    Denied("The key by itself, not through S3", "endpoint", (Ask("kms:Decrypt", KEY, DIRECTLY),), with_key=True),
     Denied("Another key", "endpoint", (Ask("kms:Decrypt", OTHER_KEY, THROUGH_S3),), with_key=True),
     Denied("Without TLS", "administrator", (Ask("s3:GetObject", OBJECT, NO_TLS), Ask("s3:PutObject", OBJECT, NO_TLS))),
+    Denied(
+        "With TLS 1.1", "administrator", (Ask("s3:GetObject", OBJECT, OLD_TLS), Ask("s3:ListBucket", BUCKET, OLD_TLS))
+    ),
+    Denied(
+        "Encrypt an artifact under a key of the caller's own keeping",
+        "administrator",
+        (Ask("s3:PutObject", OBJECT, {f"{ENCRYPTION}-customer-algorithm": "AES256"}),),
+    ),
+    Denied(
+        "Encrypt an artifact under another key",
+        "administrator",
+        (Ask("s3:PutObject", OBJECT, {ENCRYPTION: "aws:kms", KEY_OF_REQUEST: OTHER_KEY}),),
+        with_key=True,
+    ),
+    Denied(
+        "Encrypt an artifact under S3's own key",
+        "administrator",
+        (Ask("s3:PutObject", OBJECT, {ENCRYPTION: "AES256"}),),
+        with_key=True,
+    ),
+    Denied(
+        "Encrypt an artifact under the account's aws/s3 key",
+        "administrator",
+        (Ask("s3:PutObject", OBJECT, {ENCRYPTION: "aws:kms"}),),
+        with_key=True,
+    ),
+    Denied(
+        "The key by itself, not through S3",
+        "administrator",
+        tuple(Ask(action, KEY, DIRECTLY) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
+        with_key_policy=True,
+    ),
+    Denied(
+        "The key for another bucket",
+        "administrator",
+        (Ask("kms:Decrypt", KEY, FOR_ANOTHER_BUCKET),),
+        with_key_policy=True,
+    ),
     Denied(
         "Take up the roles for another account",
         SAGEMAKER_SERVICE,
@@ -213,73 +245,5 @@ DENIED = (
             for role in ("server_role", "endpoint_role")
         ),
     ),
-    Denied(
-        "Write",
-        "reader",
-        (
-            *on(
-                SERVER, "sagemaker-mlflow:CreateRun", "sagemaker-mlflow:LogBatch", "sagemaker-mlflow:CreateModelVersion"
-            ),
-            *on(OBJECT, "s3:PutObject"),
-        ),
-    ),
-    Denied(
-        "Delete",
-        "reader",
-        (
-            *on(
-                SERVER,
-                "sagemaker-mlflow:DeleteRun",
-                "sagemaker-mlflow:DeleteExperiment",
-                "sagemaker-mlflow:DeleteRegisteredModel",
-            ),
-            *on(OBJECT, "s3:DeleteObject"),
-        ),
-    ),
-    Denied(
-        "Delete",
-        "writer",
-        (
-            *on(SERVER, "sagemaker-mlflow:DeleteExperiment", "sagemaker-mlflow:DeleteRegisteredModel"),
-            *on(OBJECT, "s3:DeleteObject", "s3:DeleteObjectVersion"),
-            *on(SERVER, "sagemaker:DeleteMlflowTrackingServer"),
-        ),
-    ),
-    *(
-        row
-        for client in ("reader", "writer", "admin")
-        for row in (
-            Denied(
-                "Another server",
-                client,
-                on(
-                    OTHER_SERVER,
-                    "sagemaker-mlflow:GetRun",
-                    "sagemaker-mlflow:CreateRun",
-                    "sagemaker:CreatePresignedMlflowTrackingServerUrl",
-                ),
-            ),
-            Denied(
-                "Another account's server",
-                client,
-                on(
-                    f"arn:aws:sagemaker:{{region}}:{OTHER_ACCOUNT}:mlflow-tracking-server/{{server}}",
-                    "sagemaker-mlflow:GetRun",
-                ),
-            ),
-            Denied(
-                "Another bucket",
-                client,
-                (*on(OTHER_BUCKET + "/a", "s3:GetObject", "s3:PutObject"), *on(OTHER_BUCKET, "s3:ListBucket")),
-            ),
-            Denied("Without TLS", client, (Ask("s3:GetObject", OBJECT, NO_TLS),)),
-            Denied(
-                "Hand a role to another service",
-                client,
-                (Ask("iam:PassRole", ROLES + "/{endpoint_role}", {"iam:PassedToService": "lambda.amazonaws.com"}),),
-            ),
-            Denied("Hand on another role", client, (Ask("iam:PassRole", f"{ROLES}/other", TO_SAGEMAKER),)),
-            Denied("The key by itself, not through S3", client, (Ask("kms:Decrypt", KEY),), with_key=True),
-        )
-    ),
+    *CLIENTS_DENIED,
 )

@@ -6,7 +6,8 @@ from fnmatch import fnmatchcase
 
 from localaws.iam.evaluate import Decision
 from tests.localaws.iam.reference import actions, knows
-from tests.policy.expectations import DENIED, DOCUMENTED, KEY, THROUGH_S3, WALKS
+from tests.policy.asking import KEY, THROUGH_S3, Denied, Documented
+from tests.policy.expectations import DENIED, DOCUMENTED, WALKS
 from tests.policy.judging import Ask, has, judge, names, subject_statements
 from tests.policy.rendered import Rendered
 from tests.policy.road import Recording, asks
@@ -36,7 +37,7 @@ def needed(environment: Rendered, road: Recording) -> Iterator[Judged]:
             for ask in [*asks(road, walks), *_through_the_key(environment, asks(road, walks))]:
                 yield Judged(subject, ask, judge(environment, subject, ask), source="road")
     for row in DOCUMENTED:
-        if has(environment, row.subject) and (environment.key or not row.with_key):
+        if _concerns(row, environment):
             for ask in row.asks:
                 yield Judged(row.subject, ask, judge(environment, row.subject, ask), source=row.source)
 
@@ -44,15 +45,22 @@ def needed(environment: Rendered, road: Recording) -> Iterator[Judged]:
 def refused(environment: Rendered) -> Iterator[Judged]:
     """Everything that a subject must not be able to do."""
     for row in DENIED:
-        if has(environment, row.subject) and (environment.key or not row.with_key):
+        if _concerns(row, environment):
             for ask in row.asks:
                 yield Judged(row.subject, ask, judge(environment, row.subject, ask), title=row.title)
 
 
-def failures(environment: Rendered, road: Recording) -> list[str]:
+def _concerns(row: Denied | Documented, environment: Rendered) -> bool:
+    """Whether a row is about something that a plan has."""
+    if not has(environment, row.subject) or (row.with_key and environment.key is None):
+        return False
+    return not row.with_key_policy or environment.key in environment.resources
+
+
+def failures(environment: Rendered, road: Recording) -> Iterator[str]:
     """What is wrong with an environment's policies."""
-    denied = [str(judged) for judged in needed(environment, road) if not judged.decision.allowed]
-    return denied + [str(judged) for judged in refused(environment) if judged.decision.allowed]
+    yield from (str(judged) for judged in needed(environment, road) if not judged.decision.allowed)
+    yield from (str(judged) for judged in refused(environment) if judged.decision.allowed)
 
 
 def granted(environment: Rendered, subject: str) -> set[str]:

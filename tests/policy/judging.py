@@ -1,11 +1,12 @@
 """Asks the evaluator about a plan's policies: may this subject do that, in this environment?"""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from localaws.iam.evaluate import Decision, Policies, evaluate
-from localaws.iam.policy import Policy
 from localaws.iam.request import Principal, Request
+from localaws.iam.standing import parsed
 from tests.policy.rendered import Document, Rendered, Role
 from tests.policy.scenarios import ACCOUNT, REGION
 
@@ -96,8 +97,8 @@ def judge(environment: Rendered, subject: str, ask: Ask) -> Decision:
     return evaluate(
         request,
         Policies(
-            identity=tuple(Policy.parse(name, own) for name, own in _identity(environment, subject).items()),
-            resource=Policy.parse(f"on {resource}", on_resource) if on_resource else None,
+            identity=tuple(parsed(name, json.dumps(own)) for name, own in _identity(environment, subject).items()),
+            resource=parsed("policy of the resource", json.dumps(on_resource)) if on_resource else None,
             resource_decides=is_key or ask.action == "sts:AssumeRole",
         ),
     )

@@ -82,7 +82,7 @@ def rendered(plan: Mapping[str, Any], *, account: str, region: str) -> Rendered:
     for address, item in resources.items():
         if item["mode"] != "managed":
             continue
-        kind, values = item["type"], item["values"]
+        kind, values = item["type"], item.get("values", {})
         named = next((values[name] for name in NAMES if isinstance(values.get(name), str)), None)
         if named:
             found.names[kind] = named
@@ -126,7 +126,7 @@ def _target(
     references: Mapping[str, dict[str, list[str]]],
 ) -> str:
     """The name of the resource that an argument means."""
-    given, address = item["values"].get(argument), _plain(item["address"])
+    given, address = item.get("values", {}).get(argument), _plain(item["address"])
     if isinstance(given, str):
         return given.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
     module = address.removesuffix(f"{item['type']}.{item['name']}")

@@ -10,15 +10,19 @@ KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
 
 @dataclass(frozen=True)
 class Scenario:
-    """A root of tests/plan and what it is given."""
+    """A root of tests/plan and what it is given.
+
+    Attributes:
+        first: what is applied before the plan is made: a plan knows only the policies whose ARNs are there already.
+    """
 
     root: str
     variables: dict[str, Any] = field(default_factory=dict)
+    first: str | None = None
 
 
 SCENARIOS = {
     "staging": Scenario("staging"),
-    "prod": Scenario("prod"),
-    # A plan knows the policies that name a key only where the key exists already: so they are judged here.
-    "keyed": Scenario("any", {"inputs": {"bucket_name_suffix": "keyed", "kms_key_id": KEY}}),
+    "prod": Scenario("prod", first="module.mlflow.aws_kms_key.artifacts"),
+    "existing key": Scenario("any", {"inputs": {"bucket_name_suffix": "keyed", "kms_key_id": KEY}}),
 }

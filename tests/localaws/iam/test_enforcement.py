@@ -148,9 +148,16 @@ def test_a_bucket_policy_binds_the_administrator_too_who_comes_without_tls(enfor
         ),
     )
     s3.put_object(Bucket=name, Key="a")
-    s3.meta.events.register("before-send", lambda request, **_: request.headers.update({TLS_HEADER: tls}))
-    with pytest.raises(ClientError, match="with an explicit deny in a resource-based policy"):
-        s3.get_object(Bucket=name, Key="a")
+
+    def say(request: Any, **_: Any) -> None:
+        request.headers[TLS_HEADER] = tls
+
+    s3.meta.events.register("before-send", say)
+    try:
+        with pytest.raises(ClientError, match="with an explicit deny in a resource-based policy"):
+            s3.get_object(Bucket=name, Key="a")
+    finally:
+        s3.meta.events.unregister("before-send", say)  # The tests share their clients.
 
 
 def test_an_object_under_a_customer_key_needs_the_key_through_s3_and_only_so(enforcing: LocalAws) -> None:
@@ -216,6 +223,28 @@ def test_a_role_is_entered_by_its_trust_policy_and_held_by_its_boundary(enforcin
     session = User(enforcing, "open", keys)
     assert "Buckets" in session.client("s3").list_buckets()
     assert "because no permissions boundary allows" in session.refused("iam", "list_roles")[1]
+
+
+def test_a_condition_on_tags_reads_those_of_the_request_and_of_the_resource(enforcing: LocalAws) -> None:
+    def tagged(kind: str) -> dict[str, Any]:
+        return {"StringEquals": {f"aws:{kind}Tag/environment": "staging"}}
+
+    tagger = user(
+        enforcing,
+        "tagger",
+        allow("sagemaker:DescribeModelPackageGroup", "*", Condition=tagged("Resource")),
+        allow(["sagemaker:CreateModelPackageGroup", "sagemaker:AddTags"], "*", Condition=tagged("Request")),
+    )
+    for environment in ("staging", "prod"):
+        enforcing.client("sagemaker").create_model_package_group(
+            ModelPackageGroupName=f"tagged-{environment}", Tags=[{"Key": "environment", "Value": environment}]
+        )
+    tagger.client("sagemaker").describe_model_package_group(ModelPackageGroupName="tagged-staging")
+    tagger.refused("sagemaker", "describe_model_package_group", ModelPackageGroupName="tagged-prod")
+    tagger.refused("sagemaker", "create_model_package_group", ModelPackageGroupName="untagged")
+    tagger.client("sagemaker").create_model_package_group(
+        ModelPackageGroupName="tagged-too", Tags=[{"Key": "environment", "Value": "staging"}]
+    )
 
 
 def test_a_tracking_call_needs_its_own_action_on_the_server(enforcing: LocalAws) -> None:

@@ -45,6 +45,9 @@ class Fake:
     def object_key(self, _bucket: str, key: str, *_: object) -> str | None:
         return self.object_under if key in self.objects else None
 
+    def tags(self, arn: str) -> dict[str, str]:
+        return {"environment": "staging"} if arn.endswith(":endpoint/e") else {}
+
     def key_arn(self, given: str, region: str) -> str:
         return given if given.startswith("arn:") else f"arn:aws:kms:{region}:{US}:key/{given}"
 
@@ -318,3 +321,15 @@ def test_a_tracking_call_is_an_action_that_aws_has_on_the_server(operation: str)
     (need,) = needs_of(call, Fake())
     assert knows(need.action, need.resource)
     assert need.resource == ("*" if operation == "AccessUI" else call.resource)
+
+
+def test_tags_of_the_request_and_of_the_resource_are_shown_to_conditions() -> None:
+    creating, _, tagging = needs("sagemaker", "create_endpoint", EndpointName="e", EndpointConfigName="c", Tags=TAGS)
+    requested = {"aws:RequestTag/project": "mlflow", "aws:TagKeys": ["project"]}
+    assert creating.context == {**requested, "aws:ResourceTag/environment": "staging"}
+    assert (tagging.action, tagging.context) == ("sagemaker:AddTags", requested)
+
+
+def test_an_upload_under_the_uploaders_own_key_shows_it_to_conditions() -> None:
+    (write,) = needs("s3", "put_object", **FILE, SSECustomerAlgorithm="AES256", SSECustomerKey="0" * 32)
+    assert write.context["s3:x-amz-server-side-encryption-customer-algorithm"] == "AES256"
