@@ -20,8 +20,6 @@ WEEKDAYS = ("weekdays 08:00-20:00", "cron(0 8 ? * MON-FRI *)", "cron(0 20 ? * MO
 _START = ":sagemaker:startMlflowTrackingServer"
 _STOP = ":sagemaker:stopMlflowTrackingServer"
 _BY_USE = "GB-month"
-# Endpoints of these kinds cost by the hour; those of the kind Gateway cost nothing.
-_PAID_ENDPOINTS = {"Interface", "GatewayLoadBalancer"}
 _NAMES = ("tracking_server_name", "service_name", "alarm_name", "description")
 
 
@@ -168,7 +166,7 @@ def estimate(plan: Plan, prices: Prices) -> Estimate | None:
             lines.append(_line(resource, size, fixed, schedule))
         elif resource["type"] == SERVER:
             lines.append(Line(_what(resource, size), "price not known", None, None))
-        elif not used and (resource["type"] not in prices.free or size in _PAID_ENDPOINTS):
+        elif not used and resource["type"] not in prices.free:
             unknown[resource["type"]] += 1
     return Estimate(
         currency=prices.currency,

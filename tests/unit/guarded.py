@@ -59,8 +59,6 @@ class Guarded:
         unknown = {change["address"]: change["change"]["after_unknown"] for change in created["resource_changes"]}
         found: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for resource in created["planned_values"]["root_module"]["resources"]:
-            if resource["mode"] != "managed":
-                continue
             values = {
                 **resource["values"],
                 **{name: None for name, it in unknown[resource["address"]].items() if it is True},

@@ -226,5 +226,17 @@ def test_a_schedule_that_cannot_be_counted_is_not_guessed(created: Plan) -> None
 
 def test_every_price_names_its_source_and_is_of_a_region() -> None:
     prices = Prices.load()
-    assert all(price.source.startswith("https://") and price.price > 0 and price.region for price in prices.prices)
+    assert all(price.source.startswith("https://") and price.price >= 0 and price.region for price in prices.prices)
     assert prices.regions == ["us-east-1"]
+
+
+def test_a_resource_of_which_nothing_is_known_before_the_apply_is_read(guarded: Guarded, created: Plan) -> None:
+    plan = json.loads(guarded.plan("create", *CREATE))
+    for resource in plan["planned_values"]["root_module"]["resources"]:
+        if resource["type"] in {"aws_vpc_endpoint", "aws_kms_alias"}:
+            del resource["values"]
+    found = estimate(Plan.parse(json.dumps(plan)), Prices.load())
+    assert found is not None
+    assert found.always == pytest.approx(3 * 730 * 0.642 + 1)
+    # Whether it is one that costs by the hour is not known either.
+    assert "aws_vpc_endpoint (1)" in found.unknown

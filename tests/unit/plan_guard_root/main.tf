@@ -86,11 +86,3 @@ resource "aws_scheduler_schedule" "server" {
     input    = jsonencode({ TrackingServerName = "mlflow-unit-a" })
   }
 }
-
-# Nothing of this one is known before the apply: the plan has no values of it.
-data "aws_iam_policy_document" "late" {
-  statement {
-    actions   = ["s3:GetObject"]
-    resources = [aws_s3_bucket.artifacts.arn]
-  }
-}
