@@ -1,5 +1,6 @@
-"""localaws's own paths below /_localaws/: health, the call log, faults."""
+"""localaws's own paths below /_localaws/: health, the call log, faults, schedules."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -7,18 +8,23 @@ from typing import Any
 from localaws.application import Receive, Scope, Send, read_body, respond, respond_json
 from localaws.call import Call
 from localaws.calls import CallLog
+from localaws.errors import AwsError
 from localaws.faults import Fault, Faults
+from localaws.schedules import Schedules
 
 PREFIX = "/_localaws/"
 
 
 class Control:
-    """GET health; GET and DELETE calls; GET, POST and DELETE faults."""
+    """GET health; GET and DELETE calls; GET, POST and DELETE faults; POST schedules/GROUP/NAME/run."""
 
-    def __init__(self, health: Callable[[], dict[str, Any]], calls: CallLog, faults: Faults) -> None:
+    def __init__(
+        self, health: Callable[[], dict[str, Any]], calls: CallLog, faults: Faults, schedules: Schedules
+    ) -> None:
         self._health = health
         self._calls = calls
         self._faults = faults
+        self._schedules = schedules
 
     @staticmethod
     def takes(call: Call) -> bool:
@@ -28,7 +34,7 @@ class Control:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         call: Call = scope["localaws.call"]
-        match (call.method, call.path.removeprefix(PREFIX)):
+        match (call.method, *call.path.removeprefix(PREFIX).split("/")):
             case ("GET", "health"):
                 await respond_json(send, 200, self._health())
             case ("GET", "calls"):
@@ -49,5 +55,11 @@ class Control:
             case ("DELETE", "faults"):
                 self._faults.clear()
                 await respond_json(send, 200, [])
+            case ("POST", "schedules", group, name, "run"):
+                try:
+                    await respond_json(send, 200, await asyncio.to_thread(self._schedules.run, group, name))
+                except AwsError as error:
+                    await respond_json(send, error.status, {"error": error.code, "message": error.message})
             case _:
-                await respond_json(send, 404, {"message": "There is /_localaws/health, /calls and /faults."})
+                message = "There is /_localaws/health, /calls, /faults and /schedules/GROUP/NAME/run."
+                await respond_json(send, 404, {"message": message})

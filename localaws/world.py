@@ -7,6 +7,7 @@ from typing import Any
 from a2wsgi import WSGIMiddleware
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+from localaws import budgets
 from localaws.application import Application, Asgi, Route
 from localaws.calls import CallLog
 from localaws.control import Control
@@ -17,6 +18,7 @@ from localaws.iam.standing import Standing
 from localaws.moto_s3 import leave_policies_to_localaws
 from localaws.principals import Credentials, Principals
 from localaws.processes import Processes
+from localaws.schedules import Schedules
 from localaws.settings import Settings
 from localaws.tracking.tracking import Tracking
 from localaws.venvs import Venvs
@@ -29,13 +31,16 @@ class World:
         self.settings = settings
         _forget(settings)
         leave_policies_to_localaws()
+        budgets.install()
         self.principals = Principals(settings.account)
         self.processes = Processes(settings.run / "processes", settings.logs)
         self.venvs = Venvs(settings.cache / "venvs")
         self.calls = CallLog(settings.world / "calls.jsonl")
         self.faults = Faults()
         self.administrator = self.principals.create_administrator()
-        guard = Guard(Standing(settings.account), enforces=settings.enforce_iam)
+        standing = Standing(settings.account)
+        guard = Guard(standing, enforces=settings.enforce_iam)
+        control = Control(self.health, self.calls, self.faults, Schedules(settings, self.principals, standing))
         self.tracking = Tracking(settings, self.principals, self.processes, self.venvs, self.calls, self.faults, guard)
         self.hosting = Hosting(settings, self.principals, self.processes, self.venvs)
         self.application = Application(
@@ -43,7 +48,7 @@ class World:
             self.calls,
             self.faults,
             guard=guard,
-            unsigned=[self.tracking.ui, Route(Control.takes, Control(self.health, self.calls, self.faults))],
+            unsigned=[self.tracking.ui, Route(Control.takes, control)],
             signed=[self.tracking.gateway, self.hosting.runtime, Route(lambda _: True, moto())],
             on_start=self._start,
             on_stop=self._stop,
@@ -98,8 +103,10 @@ def _forget(settings: Settings) -> None:
     """moto forgets at a stop; so must what lies beside it, Terraform's state of the pretended cloud included."""
     shutil.rmtree(settings.world, ignore_errors=True)
     settings.world.mkdir(parents=True)
-    for state in settings.terraform.glob("mlflow/terraform/*/terraform.tfstate*"):
-        state.unlink()
+    # What `make upgrade` wrote into the mirror says which servers that cloud had.
+    for pattern in ("terraform.tfstate*", "*.localaws.auto.tfvars.json"):
+        for file in settings.terraform.glob(f"mlflow/terraform/*/{pattern}"):
+            file.unlink()
 
 
 def moto() -> Asgi:

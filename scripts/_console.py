@@ -147,6 +147,8 @@ def open_environment(name: str, *, local: bool) -> tuple[Environment, Session]:
         PlatformError: see `environment.load` and `environment.check_account`.
     """
     environment = environments.load(name, local=local, environ=os.environ)
+    if environment.source != environments.STATE and "--debug" in sys.argv:
+        typer.echo(f"{name}'s outputs are read from {environment.source}", err=True)
     import boto3
 
     # Throttled calls are tried again for some ten seconds before they are given up.

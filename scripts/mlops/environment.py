@@ -1,5 +1,7 @@
 """An environment: what Terraform's outputs say of it, and which AWS account it lives in.
 
+The outputs are read from Terraform's state or, where this process has no access to it, from SSM Parameter Store.
+
 Everything the scripts know of staging or prod comes from here; nothing is configured twice.
 """
 
@@ -16,7 +18,8 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-from scripts.mlops.errors import InputError, PreconditionError
+from scripts.mlops import parameters
+from scripts.mlops.errors import InputError, PreconditionError, explain
 
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
@@ -31,13 +34,17 @@ _NEEDED = (
     "mlflow_version",
     "tracking_server_name",
 )
+STATE = "Terraform's state"
 
 Terraform = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A deployed environment. `tracking_uri` is the server's ARN: what MLflow clients are given."""
+    """A deployed environment. `tracking_uri` is the server's ARN: what MLflow clients are given.
+
+    `source` says where all this was read.
+    """
 
     name: str
     local: bool
@@ -50,9 +57,12 @@ class Environment:
     artifact_store: str
     bucket: str
     endpoint_role: str
+    source: str = STATE
 
     @classmethod
-    def from_outputs(cls, name: str, outputs: Mapping[str, Any], *, local: bool = False) -> Environment:
+    def from_outputs(
+        cls, name: str, outputs: Mapping[str, Any], *, local: bool = False, source: str = STATE
+    ) -> Environment:
         """Read an environment from the values of Terraform's outputs.
 
         Raises:
@@ -81,6 +91,7 @@ class Environment:
             artifact_store=str(outputs["artifact_store_uri"]).rstrip("/"),
             bucket=str(outputs["artifact_bucket_name"]),
             endpoint_role=str(outputs["endpoint_execution_role_arn"]),
+            source=source,
         )
 
     @property
@@ -111,14 +122,16 @@ def load(
     environ: MutableMapping[str, str],
     repository: Path = REPOSITORY,
     terraform: Terraform | None = None,
+    published: parameters.Reader = parameters.read,
 ) -> Environment:
     """Read an environment's outputs, from its Terraform root or, if `local`, from localaws's copy of it.
 
+    Where Terraform's state cannot be read, they are looked up in SSM Parameter Store, in the region of AWS_REGION.
     With `local`, `environ` afterwards points every AWS client of this process at localaws.
 
     Raises:
         InputError: no such environment.
-        PreconditionError: localaws is not running, Terraform is missing, or nothing is deployed.
+        PreconditionError: localaws is not running, or the outputs stand neither in a state nor in parameters.
     """
     known = names(repository)
     if name not in known:
@@ -128,8 +141,38 @@ def load(
         home = Path(environ.get("LOCALAWS_HOME") or repository / ".localaws")
         use_localaws(home, environ)
         root = home / "terraform"
-    outputs = read_outputs(name, root / _ROOTS / name, terraform or _terraform, local=local)
+    try:
+        outputs: Mapping[str, Any] = read_outputs(name, root / _ROOTS / name, terraform or _terraform, local=local)
+    except PreconditionError as unreadable:
+        folder = parameters.path(repository / _ROOTS / name)
+        region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+        if folder is None:
+            raise
+        if not region:
+            raise PreconditionError(
+                f"{unreadable.message}, or set AWS_REGION if {name} was deployed from elsewhere"
+            ) from None
+        outputs = _published(folder, region, published, unreadable)
+        return Environment.from_outputs(name, outputs, local=local, source=f"the parameters below {folder}")
     return Environment.from_outputs(name, outputs, local=local)
+
+
+def _published(
+    folder: str, region: str, published: parameters.Reader, unreadable: PreconditionError
+) -> Mapping[str, str]:
+    """The outputs in Parameter Store, or the reason why there is nothing to be read anywhere."""
+    try:
+        found = published(folder, region)
+    except Exception as error:
+        reason = explain(error)
+        if reason is None:
+            raise
+        raise PreconditionError(
+            f"{unreadable.message} (nor from the parameters below {folder}: {reason.message})"
+        ) from None
+    if not found:
+        raise unreadable
+    return found
 
 
 def use_localaws(home: Path, environ: MutableMapping[str, str]) -> None:

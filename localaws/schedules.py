@@ -1,0 +1,126 @@
+"""EventBridge Scheduler's schedules, run when a test or a person asks: moto keeps them and never runs one.
+
+Only universal targets (`arn:aws:scheduler:::aws-sdk:SERVICE:OPERATION`) are run. The call is really made, under the
+schedule's role; retries follow each other at once, where Scheduler backs off for hours.
+Sources: https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html,
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html,
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+"""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+from botocore import xform_name
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localaws.errors import AwsError
+from localaws.iam.evaluate import evaluate
+from localaws.iam.needs import Need
+from localaws.iam.request import Principal, Request
+from localaws.iam.standing import Standing
+from localaws.principals import Principals, random_id
+from localaws.settings import Settings
+
+SERVICE = "scheduler.amazonaws.com"
+UNIVERSAL = re.compile(r"arn:aws:scheduler:::aws-sdk:([a-z0-9-]+):([a-z]\w+)")
+
+
+class Schedules:
+    """Runs what stands in moto's Scheduler."""
+
+    def __init__(self, settings: Settings, principals: Principals, standing: Standing) -> None:
+        self._settings = settings
+        self._principals = principals
+        self._standing = standing
+
+    def run(self, group: str, name: str) -> dict[str, Any]:
+        """Runs a schedule as at its time; the answer says how often it tried and what came of it.
+
+        Blocks until the target has answered, so not for an event loop.
+
+        Raises:
+            AwsError: ResourceNotFoundException; AccessDeniedException where the role does not let Scheduler take it
+                up; ValidationException for a target that is not universal.
+        """
+        schedule = self._find(group, name)
+        target = schedule.target
+        found = UNIVERSAL.fullmatch(target["Arn"])
+        if found is None:
+            raise AwsError("ValidationException", f"localaws runs universal targets only, not {target['Arn']}.")
+        if schedule.state == "DISABLED":
+            return {"schedule": schedule.arn, "outcome": "disabled", "attempts": 0}
+        self._check_trust(target["RoleArn"], group)
+        session = self._session(target["RoleArn"])
+        service, operation = found.groups()
+        client = self._client(session, service)
+        retries = int(target["RetryPolicy"].get("MaximumRetryAttempts", 185))
+        for attempt in range(1 + retries):
+            try:
+                getattr(client, xform_name(operation[0].upper() + operation[1:]))(**json.loads(target["Input"]))
+            except ClientError as error:
+                code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+            except (BotoCoreError, AttributeError, ValueError) as error:
+                code, message = "ValidationException", str(error)
+            else:
+                return {"schedule": schedule.arn, "outcome": "done", "attempts": attempt + 1}
+        failure = {"schedule": schedule.arn, "outcome": "failed", "attempts": 1 + retries, "error": code}
+        queue = (target.get("DeadLetterConfig") or {}).get("Arn")
+        if queue:
+            self._bury(session, queue, schedule, code, message, retries)
+            failure["dead_letter_queue"] = queue
+        return failure
+
+    def _find(self, group: str, name: str) -> Any:
+        from moto.scheduler.models import scheduler_backends
+
+        groups = scheduler_backends[self._settings.account][self._settings.region].schedule_groups
+        if group not in groups or name not in groups[group].schedules:
+            raise AwsError("ResourceNotFoundException", f"Schedule {name} does not exist in group {group}.", 404)
+        return groups[group].schedules[name]
+
+    def _check_trust(self, role: str, group: str) -> None:
+        """Scheduler says whose schedule it is by the group, not by the schedule."""
+        account, region = self._settings.account, self._settings.region
+        context = {
+            "aws:SourceAccount": account,
+            "aws:SourceArn": f"arn:aws:scheduler:{region}:{account}:schedule-group/{group}",
+        }
+        request = Request(Principal(SERVICE), "sts:AssumeRole", role, account, context)
+        policies = self._standing.policies(request.principal, Need("sts:AssumeRole", role, account))
+        if not evaluate(request, policies).allowed:
+            message = f"The execution role {role} must allow AWS EventBridge Scheduler to assume the role."
+            raise AwsError("AccessDeniedException", message, 403)
+
+    def _session(self, role: str) -> boto3.Session:
+        given = self._principals.assume(role, f"scheduler-{random_id()}")
+        return boto3.Session(given.access_key, given.secret, given.token, region_name=self._settings.region)
+
+    def _client(self, session: boto3.Session, service: str) -> Any:
+        config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
+        return session.client(service, endpoint_url=self._settings.url, config=config)  # type: ignore[call-overload]
+
+    def _bury(self, session: boto3.Session, queue: str, schedule: Any, code: str, message: str, retries: int) -> None:
+        """The dead-letter event, sent by the schedule's role as on AWS."""
+        account, name = queue.split(":")[4:6]
+        attributes = {
+            "ERROR_CODE": code,
+            "ERROR_MESSAGE": message,
+            "EXECUTION_ID": random_id(),
+            "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",
+            "IS_PAYLOAD_TRUNCATED": "false",
+            "RETRY_ATTEMPTS": str(retries),
+            "SCHEDULED_TIME": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "SCHEDULE_ARN": schedule.arn,
+            "TARGET_ARN": schedule.target["Arn"],
+        }
+        self._client(session, "sqs").send_message(
+            QueueUrl=f"{self._settings.url}/{account}/{name}",
+            MessageBody=schedule.target["Input"],
+            MessageAttributes={
+                key: {"DataType": "String", "StringValue": value} for key, value in attributes.items() if value
+            },
+        )

@@ -1,0 +1,133 @@
+"""EventBridge Scheduler on localaws: a schedule's call is really made, under its role, and what failed is kept."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.running import LocalAws, settled, tracking_server
+
+GROUP = "scheduled-group"
+SERVER = "scheduled"
+RETRIES = 2
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A tracking server, a queue, and ways to make a schedule and to run it."""
+
+    localaws: LocalAws
+    queue: str
+    role: str
+
+    def schedule(self, name: str, operation: str, *, role: str = "", server: str = SERVER) -> None:
+        account = self.localaws.settings.account
+        self.localaws.client("scheduler").create_schedule(
+            GroupName=GROUP,
+            Name=name,
+            ScheduleExpression="cron(0 8 ? * MON-FRI *)",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={
+                "Arn": f"arn:aws:scheduler:::aws-sdk:sagemaker:{operation}",
+                "RoleArn": role or self.role,
+                "Input": json.dumps({"TrackingServerName": server}),
+                "RetryPolicy": {"MaximumRetryAttempts": RETRIES},
+                "DeadLetterConfig": {"Arn": f"arn:aws:sqs:us-east-1:{account}:{self.queue.rsplit('/', 1)[-1]}"},
+            },
+        )
+
+    def run(self, name: str) -> dict[str, Any]:
+        answer: dict[str, Any] = httpx.post(
+            f"{self.localaws.url}/_localaws/schedules/{GROUP}/{name}/run", timeout=60
+        ).json()
+        return answer
+
+    def messages(self) -> list[dict[str, Any]]:
+        given = {"QueueUrl": self.queue, "MessageAttributeNames": ["All"], "MaxNumberOfMessages": 10}
+        received: list[dict[str, Any]] = self.localaws.client("sqs").receive_message(**given).get("Messages", [])
+        return received
+
+
+def trusting(localaws: LocalAws, name: str, group: str) -> str:
+    """A role that Scheduler may take up for the schedules of one group."""
+    account = localaws.settings.account
+    source = {
+        "aws:SourceAccount": account,
+        "aws:SourceArn": f"arn:aws:scheduler:us-east-1:{account}:schedule-group/{group}",
+    }
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "scheduler.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": source},
+            }
+        ],
+    }
+    iam = localaws.client("iam")
+    made: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    return made
+
+
+@pytest.fixture(scope="module")
+def scheduled(localaws: LocalAws) -> Iterator[Scheduled]:
+    localaws.client("scheduler").create_schedule_group(Name=GROUP)
+    queue = localaws.client("sqs").create_queue(QueueName="scheduled-failures")["QueueUrl"]
+    tracking_server(localaws, SERVER)
+    yield Scheduled(localaws, queue, trusting(localaws, "scheduled-scheduler", GROUP))
+    localaws.client("sagemaker").delete_mlflow_tracking_server(TrackingServerName=SERVER)
+
+
+def test_a_server_is_stopped_and_started_by_its_schedules_under_their_role(scheduled: Scheduled) -> None:
+    scheduled.schedule("stop", "stopMlflowTrackingServer")
+    scheduled.schedule("start", "startMlflowTrackingServer")
+    assert scheduled.run("stop") | {"schedule": ""} == {"schedule": "", "outcome": "done", "attempts": 1}
+    assert settled(scheduled.localaws, SERVER) == "Stopped"
+    assert scheduled.run("start")["outcome"] == "done"
+    assert settled(scheduled.localaws, SERVER) == "Started"
+    callers = {
+        call["principal"].split("/")[-2]
+        for call in scheduled.localaws.calls()
+        if call["operation"] in ("StopMlflowTrackingServer", "StartMlflowTrackingServer") and call["resource"] == SERVER
+    }
+    assert callers == {"scheduled-scheduler"}
+    assert scheduled.messages() == []
+
+
+def test_a_call_that_fails_is_tried_again_and_then_kept_in_the_queue(scheduled: Scheduled) -> None:
+    scheduled.schedule("stop-missing", "stopMlflowTrackingServer", server="scheduled-missing")
+    found = scheduled.run("stop-missing")
+    assert (found["outcome"], found["attempts"], found["error"]) == ("failed", 1 + RETRIES, "ResourceNotFound")
+    [message] = scheduled.messages()
+    attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    assert json.loads(message["Body"]) == {"TrackingServerName": "scheduled-missing"}
+    assert attributes["TARGET_ARN"].endswith(":sagemaker:stopMlflowTrackingServer")
+    assert attributes["SCHEDULE_ARN"].endswith(f":schedule/{GROUP}/stop-missing")
+    assert (attributes["ERROR_CODE"], attributes["RETRY_ATTEMPTS"]) == ("ResourceNotFound", str(RETRIES))
+    assert "scheduled-missing does not exist" in attributes["ERROR_MESSAGE"]
+
+
+def test_one_more_attempt_is_enough_where_the_first_was_throttled(scheduled: Scheduled) -> None:
+    scheduled.schedule("stop-throttled", "stopMlflowTrackingServer", server="scheduled-throttled")
+    scheduled.localaws.fault(
+        "sagemaker:StopMlflowTrackingServer", error="ThrottlingException", resource="scheduled-throttled"
+    )
+    # The fault strikes once; after it the call is refused for what it asks, so it did arrive.
+    assert scheduled.run("stop-throttled")["error"] == "ResourceNotFound"
+
+
+def test_scheduler_cannot_take_up_a_role_that_trusts_another_group(scheduled: Scheduled) -> None:
+    role = trusting(scheduled.localaws, "scheduled-elsewhere", "another-group")
+    scheduled.schedule("stop-elsewhere", "stopMlflowTrackingServer", role=role)
+    found = scheduled.run("stop-elsewhere")
+    assert found["error"] == "AccessDeniedException"
+    assert "must allow AWS EventBridge Scheduler to assume the role" in found["message"]
+
+
+def test_a_schedule_that_is_not_there_is_not_found(scheduled: Scheduled) -> None:
+    assert scheduled.run("nowhere")["error"] == "ResourceNotFoundException"
