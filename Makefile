@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: setup demo test lint fmt docs bench clean help \
 	local-up local-down local-env local-logs \
-	bootstrap init plan apply destroy output log-run deploy validate server smoke
+	bootstrap init plan apply destroy output log-run deploy validate server smoke \
+	upgrade retire
 
 ENV ?= staging
 ARGS ?=
@@ -68,6 +69,12 @@ validate: setup ## Compare the endpoint's answers with the truth
 
 server: setup ## status, start, stop or ui of the tracking server (ARGS=status)
 	@$(BIN)/python scripts/server.py $(or $(ARGS),status) --env $(ENV) $(if $(LOCAL),--local)
+
+upgrade: setup ## Move to MLflow version TO with nothing lost (FROM=VERSION; BACK=1 only switches back)
+	@$(BIN)/python scripts/upgrade.py $(if $(BACK),back,run) --to "$(TO)" $(if $(FROM),--from "$(FROM)") $(SCRIPT_FLAGS)
+
+retire: setup ## Delete the old server of MLflow version VERSION, verified before (CONFIRM=SERVER)
+	@$(BIN)/python scripts/upgrade.py retire --version "$(VERSION)" $(SCRIPT_FLAGS)
 
 smoke: setup ## Run the smoke tests against an environment that is up
 	@SMOKE_ENV=$(ENV) SMOKE_LOCAL=$(LOCAL) $(BIN)/pytest tests/smoke $(ARGS)

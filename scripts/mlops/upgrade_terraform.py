@@ -1,0 +1,184 @@
+"""An environment's Terraform root as an upgrade needs it: applied, and mended where an apply was broken off."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scripts.mlops import environment as environments
+from scripts.mlops.errors import NOT_READY, WRONG_INPUT, InputError, PlatformError, PreconditionError, error_code
+from scripts.mlops.plan_changes import SERVER
+from scripts.mlops.server import BUSY, RUNNING
+from scripts.mlops.upgrade_versions import FILE, LOCAL_FILE
+from scripts.mlops.waiting import Clock, Progress, wait_for
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+
+# An apply whose parent was killed goes on by itself, and creating a server takes up to 25 minutes.
+_LOCK_TIMEOUT = "-lock-timeout=30m"
+_TIMEOUT = 45 * 60.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A tracking server in AWS; `status` is empty where there is none."""
+
+    status: str = ""
+    version: str = ""
+    artifact_store: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether it answers."""
+        return self.status in RUNNING
+
+
+class Root:
+    """The root of an environment, or with `local` its mirror for localaws."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        local: bool,
+        environ: Mapping[str, str],
+        repository: Path = environments.REPOSITORY,
+    ) -> None:
+        self.name, self.local = name, local
+        self._environ = environ
+        self._repository = repository
+        home = Path(environ.get("LOCALAWS_HOME") or repository / ".localaws")
+        self.folder = (home / "terraform" if local else repository) / "mlflow/terraform" / name
+        self.memory = (home if local else repository / ".cache") / "upgrade" / name
+        self.file = self.folder / (LOCAL_FILE if local else FILE)
+
+    @property
+    def options(self) -> str:
+        """What make needs to mean this environment, for messages."""
+        return f"ENV={self.name}" + (" LOCAL=1" if self.local else "")
+
+    def prepare(self) -> None:
+        """Initialise the root; makes the mirror, too."""
+        self._script("init")
+
+    def outputs(self) -> dict[str, Any]:
+        """The outputs as they are deployed.
+
+        Raises:
+            PreconditionError: nothing is deployed.
+        """
+        return environments.read_outputs(self.name, self.folder, self._terraform, local=self.local)
+
+    def apply(self, confirm: str = "") -> None:
+        """Plan, show the plan, ask, and apply it, past the guard and after whoever holds the state's lock.
+
+        Args:
+            confirm: the server that the plan may delete, by name.
+
+        Raises:
+            PlatformError: it was refused or failed; what Terraform said of it has been shown.
+        """
+        self._script("apply", _LOCK_TIMEOUT, CONFIRM=confirm)
+
+    def mend(self, version: str, server: str, sagemaker: SageMakerClient, *, progress: Progress, clock: Clock) -> None:
+        """Undo what a broken-off apply left of a server: one that AWS has and the state lacks, or holds as tainted.
+
+        Terraform would refuse to create the one, and replace the other.
+
+        Raises:
+            PreconditionError: there is a server of that name which is not this environment's.
+            PlatformError: it failed while it was created.
+        """
+        known = {one["index"]: one for one in self._servers()}
+        found = known.get(version)
+        if found is not None and not found.get("tainted"):
+            return
+        seen = self.settled(server, sagemaker, progress=progress, clock=clock)
+        if not seen.status:
+            return
+        sibling = next(iter(known.values()), None)
+        if seen.status.endswith("Failed"):
+            raise PlatformError(
+                f"tracking server {server} is {seen.status}: see the SageMaker console for the reason, delete it "
+                f"(`aws sagemaker delete-mlflow-tracking-server --tracking-server-name {server}`), and try again"
+            )
+        if found is not None:
+            progress(f"tracking server {server} was broken off while Terraform waited for it: it is kept")
+            self._must("untaint", _LOCK_TIMEOUT, found["address"])
+        elif sibling is not None:
+            store = sibling["values"]["artifact_store_uri"]
+            if seen.version != version or seen.artifact_store.rstrip("/") != store.rstrip("/"):
+                raise PreconditionError(
+                    f"there is a tracking server {server} already, of MLflow {seen.version} with its artifacts in "
+                    f"{seen.artifact_store}, which is not {self.name}'s: delete it or rename this environment"
+                )
+            progress(f"tracking server {server} was created by an apply that was broken off: Terraform takes it over")
+            address = sibling["address"].replace(json.dumps(sibling["index"]), json.dumps(version))
+            done = self._terraform([f"-chdir={self.folder}", "import", "-input=false", _LOCK_TIMEOUT, address, server])
+            # Whoever held the lock until now may have brought it in.
+            if done.returncode and version not in {one["index"] for one in self._servers()}:
+                raise _failed("import", done.stderr)
+
+    @staticmethod
+    def settled(server: str, sagemaker: SageMakerClient, *, progress: Progress, clock: Clock) -> Seen:
+        """The server once nothing is under way with it."""
+
+        def look() -> Seen:
+            try:
+                found = sagemaker.describe_mlflow_tracking_server(TrackingServerName=server)
+            except sagemaker.exceptions.ClientError as error:
+                if error_code(error) not in {"ResourceNotFound", "ResourceNotFoundException"}:
+                    raise
+                return Seen()
+            return Seen(found["TrackingServerStatus"], found["MlflowVersion"], found["ArtifactStoreUri"])
+
+        return wait_for(
+            look,
+            settled=lambda seen: seen.status not in BUSY - {"MaintenanceInProgress"},
+            say=lambda seen: f"tracking server {server}: {seen.status or 'not there'}",
+            progress=progress,
+            clock=clock,
+            timeout=_TIMEOUT,
+        )
+
+    def _servers(self) -> Iterator[dict[str, Any]]:
+        """The tracking servers in Terraform's state."""
+        state = json.loads(self._must("show", "-json") or "{}")
+        return (one for one in _resources(state.get("values", {}).get("root_module", {})) if one["type"] == SERVER)
+
+    def _must(self, *arguments: str) -> str:
+        done = self._terraform([f"-chdir={self.folder}", *arguments])
+        if done.returncode:
+            raise _failed(arguments[0], done.stderr)
+        return done.stdout
+
+    def _terraform(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        environ = {**self._environ, "CHECKPOINT_DISABLE": "1"}
+        return subprocess.run(["terraform", *arguments], env=environ, capture_output=True, text=True, check=False)
+
+    def _script(self, *arguments: str, **environ: str) -> None:
+        script = self._repository / "scripts/terraform.sh"
+        given = {**self._environ, "LOCAL": "1" if self.local else "", **environ}
+        # What Terraform says is no result of ours: it goes to standard error.
+        done = subprocess.run([script, self.name, *arguments], env=given, stdout=2, check=False)
+        if done.returncode:
+            kinds: dict[int, type[PlatformError]] = {NOT_READY: PreconditionError, WRONG_INPUT: InputError}
+            raise kinds.get(done.returncode, PlatformError)(
+                f"{self.name} is as far as Terraform says above: mend that and run the same command again"
+            )
+
+
+def _resources(module: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from module.get("resources", ())
+    for child in module.get("child_modules", ()):
+        yield from _resources(child)
+
+
+def _failed(verb: str, said: str) -> PlatformError:
+    problem = next((line for line in said.splitlines() if "Error" in line), "no reason given")
+    return PlatformError(f"terraform {verb} failed: {problem.strip('│╷ ')}", said.splitlines())

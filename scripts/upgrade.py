@@ -1,0 +1,101 @@
+"""Move an environment to another MLflow version with nothing lost, go back, and retire the old server."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scripts._console import Console, Debug, Env, Json, Local, make_app, run
+
+if TYPE_CHECKING:
+    from scripts.mlops.upgrade import Road
+
+app = make_app()
+
+
+@app.command("run")
+def upgrade(
+    to: Annotated[str, typer.Option(metavar="VERSION", help="The MLflow version to move to, such as 3.0.")],
+    env: Env = "staging",
+    source: Annotated[
+        str, typer.Option("--from", metavar="VERSION", help="The version to copy from, where several are retained.")
+    ] = "",
+    accept_losses: Annotated[
+        bool, typer.Option("--accept-losses", help="Go on although the new server cannot hold everything.")
+    ] = False,
+    local: Local = False,
+    as_json: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Add the new server, copy everything, compare, switch the outputs. Run it again wherever it was broken off.
+
+    The old server stays until it is retired. Run again after the switch, it brings along what was logged there since.
+    """
+    road = _road(env, local=local)
+    Console(as_json=as_json).result(road.upgrade(to, source, accept_losses=accept_losses))
+
+
+@app.command()
+def back(
+    to: Annotated[str, typer.Option(metavar="VERSION", help="The retained version to go back to, such as 2.13.")],
+    env: Env = "staging",
+    local: Local = False,
+    as_json: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Make a retained server the active one again. What was logged to the other one stays there."""
+    road = _road(env, local=local)
+    Console(as_json=as_json).result(road.back(to))
+
+
+@app.command()
+def retire(
+    version: Annotated[str, typer.Option(metavar="VERSION", help="The retained version whose server is to go.")],
+    env: Env = "staging",
+    confirm: Annotated[
+        str, typer.Option(envvar="CONFIRM", metavar="NAME", help="The name of the server that may be deleted.")
+    ] = "",
+    local: Local = False,
+    as_json: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Delete a retained server, once everything in it is known to be in the active one."""
+    from scripts.mlops import plan_rules
+
+    road = _road(env, local=local)
+    Console(as_json=as_json).result(road.retire(version, plan_rules.named(confirm)))
+
+
+def _road(env: str, *, local: bool) -> Road:
+    from pathlib import Path
+
+    from scripts._transfer_progress import Bars
+    from scripts.mlops import environment as environments
+    from scripts.mlops.upgrade import Road
+    from scripts.mlops.upgrade_moving import Mover
+    from scripts.mlops.upgrade_terraform import Root
+    from scripts.mlops.waiting import SystemClock
+
+    if local:
+        home = Path(os.environ.get("LOCALAWS_HOME") or environments.REPOSITORY / ".localaws")
+        environments.use_localaws(home, os.environ)
+    root = Root(env, local=local, environ=os.environ)
+    root.prepare()
+    environment = environments.Environment.from_outputs(env, root.outputs(), local=local)
+
+    import boto3
+
+    session = boto3.Session(region_name=environment.region)
+    environments.check_account(environment, session.client("sts"))
+    mover = Mover(root.memory, os.environ, Bars)
+    return Road(root, mover, session.client("sagemaker"), progress=_tell, clock=SystemClock())
+
+
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+if __name__ == "__main__":
+    run(app)
