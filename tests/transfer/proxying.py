@@ -24,6 +24,7 @@ class FaultyProxy:
 
     def __init__(self, port: int, choose: Choose | None = None, *, latency: float = 0.0, rate: float = 0.0) -> None:
         self.struck: list[str] = []
+        self.authorizations: set[str] = set()
         self.calls = 0
         self._lock = threading.Lock()
         proxy = self
@@ -50,6 +51,7 @@ class FaultyProxy:
                 path = self.path.partition("?")[0]
                 with proxy._lock:
                     proxy.calls += 1
+                    proxy.authorizations.add(self.headers.get("authorization", ""))
                     fault = choose(self.command, path) if choose else None
                     if fault:
                         proxy.struck.append(f"{fault} {self.command} {path}")

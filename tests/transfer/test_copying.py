@@ -227,6 +227,22 @@ def test_deleted_runs_stay_behind_unless_asked_for(servers: Servers) -> None:
     assert summary.created["runs"] == 6
 
 
+def test_a_run_that_is_deleted_at_the_source_after_a_copy_is_deleted_at_the_destination(servers: Servers) -> None:
+    source = Seeder(servers.new.url)
+    experiment = source.experiment("shrinking")
+    only = Options(experiments=frozenset({"shrinking"}))
+    runs = [source.run(experiment, f"r{index}", START + index)["run_id"] for index in range(3)]
+    for run in runs:
+        source.end(run)
+    copy(servers.new.url, servers.target.url, options=only)
+    source.post("runs/delete", run_id=runs[1])
+    assert dict(verify(servers.new.url, servers.target.url, options=only).found) == {"run only on the right": 1}
+    summary, _ = copy(servers.new.url, servers.target.url, options=only)
+    assert (summary.changed, summary.unchanged["runs"]) == ({"runs": 1}, 2)
+    same(servers.new.url, servers.target.url, options=only)
+    source.post("experiments/delete", experiment_id=experiment)
+
+
 def test_verify_names_the_place_of_every_difference(servers: Servers) -> None:
     copy(servers.new.url, servers.target.url)
     target = Seeder(servers.target.url)

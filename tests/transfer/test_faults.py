@@ -16,10 +16,11 @@ from botocore.credentials import Credentials
 from scripts.mlops.errors import PlatformError
 from scripts.mlops.transfer.auth import SigV4
 from scripts.mlops.transfer.client import Client
+from scripts.mlops.transfer.location import Access
 from scripts.mlops.transfer.rate import Rate
 from tests.running import free_port
 from tests.transfer.conftest import Servers
-from tests.transfer.moving import RETRY, copy, same
+from tests.transfer.moving import RETRY, copy, places, same
 from tests.transfer.proxying import FaultyProxy, first_of_each
 from tests.transfer.servers import Server
 
@@ -142,6 +143,24 @@ def test_credentials_that_expire_are_renewed_and_signed_anew() -> None:
     client = Client("server", "https://server", auth=auth, transport=httpx.MockTransport(answer))
     assert asyncio.run(client.get("experiments/get")) == {"ok": True}
     assert seen == ["old", "new"]
+
+
+@pytest.mark.parametrize(
+    ("access", "header"),
+    [(Access(username="ana", password="secret"), "Basic YW5hOnNlY3JldA=="), (Access(token="secret"), "Bearer secret")],
+)
+def test_a_server_gets_its_password_or_token_and_nobody_else_sees_it(
+    servers: Servers, access: Access, header: str
+) -> None:
+    async def go() -> None:
+        with FaultyProxy(servers.new.port) as proxy:
+            source = await places().server(proxy.url, access)
+            assert "Default" in {experiment.name async for experiment in source.experiments()}
+            await source.close()
+            assert proxy.authorizations == {header}
+            assert "secret" not in source.name + source.identity + repr(access)
+
+    asyncio.run(go())
 
 
 def test_a_throttle_slows_the_rate_down_and_time_brings_it_back() -> None:

@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 
-from scripts.mlops.transfer.checkpoint import Checkpoint
-from scripts.mlops.transfer.copying import Copying, Options
-from scripts.mlops.transfer.destination import Destination
+from scripts.mlops.transfer import between
+from scripts.mlops.transfer.copying import Options
 from scripts.mlops.transfer.location import Access, Places
 from scripts.mlops.transfer.stores import S3, Item
 from tests.running import LocalAws
@@ -159,13 +158,8 @@ def test_throttles_of_the_gateway_are_waited_out(pair: Pair) -> None:
             f"sagemaker-mlflow:{operation}", resource=pair.new, error="ThrottlingException", status=429, times=2
         )
 
-    async def go() -> None:
-        source = await pair.places().server(pair.old)
-        target = await pair.places().server(pair.new, Access(limit=50))
-        only = Options(experiments=frozenset({"signed"}))
-        await Copying(source, Destination(target), Checkpoint(None), only).run()
-        assert target.client.calls.again.total() >= 3
-        assert target.client.rate.current is not None
-        assert target.client.rate.current < 50
-
-    asyncio.run(go())
+    only = Options(include_deleted=True, experiments=frozenset({"signed"}))
+    asyncio.run(between.copy(pair.places(), pair.old, pair.new, options=only, access=Access(limit=50)))
+    assert asyncio.run(between.verify(pair.places(), pair.old, pair.new, options=only)).passed
+    answered = [call["status"] for call in pair.localaws.calls() if call["resource"] == pair.new]
+    assert answered.count(429) == 4

@@ -333,8 +333,9 @@ class Copying:
                         tasks.create_task(write(run, history))
 
     def moves(self, run: Run) -> bool:
-        """Whether a run is to be copied."""
-        return run.lifecycle_stage == ACTIVE or self.options.include_deleted or run.id in self._referenced
+        """Whether a run is to be copied. A deleted one that was copied before it was deleted is deleted there too."""
+        wanted = self.options.include_deleted or run.id in self._referenced
+        return run.lifecycle_stage == ACTIVE or wanted or self.checkpoint.get(RUN, run.id) is not None
 
     def is_unchanged(self, run: Run) -> bool:
         """Whether a run is finished and was copied whole since it last changed."""

@@ -149,6 +149,9 @@ class Verifying:
                 await self._models(one, other, referenced)
         for one, _ in pairs:
             await self._runs(one, referenced)
+        for link in self._index.links(RUN):
+            if link.state == _COPY:
+                self.report.add(f"run {link.source}", "run only on the right", None, link.target)
         if self._both.traces:
             for one, other in pairs:
                 await self._traces(one, other)
@@ -178,7 +181,8 @@ class Verifying:
                 if twin is not None and run.lifecycle_stage == ACTIVE:
                     self.report.add(f"run {key}", "run twice", twin.target, run.id)
                     continue
-                self._index.put(RUN, Link(key, run.id, "", run.artifact_uri))
+                mine = SOURCE_ID in run.tags and run.lifecycle_stage == ACTIVE and not self.match.by_name
+                self._index.put(RUN, Link(key, run.id, "", run.artifact_uri, _COPY if mine else _MET))
 
     # --- runs --------------------------------------------------------------------------------------------------------
 
@@ -210,7 +214,8 @@ class Verifying:
                 self.report.compared["runs"] += 1
                 self.report.add(f"run {run.id}", "run missing", run.name, None)
             else:
-                self._index.put(RUN, replace(link, source=run.id, source_uri=run.artifact_uri))
+                for key in {link.source, run.id}:
+                    self._index.put(RUN, replace(link, source=key, source_uri=run.artifact_uri, state=_MET))
                 targets[link.target] = run
         found = {run.id: run for run in await self.right.runs_by_id(list(targets))}
         return [(left, found[right]) for right, left in targets.items() if right in found]
@@ -450,6 +455,8 @@ class Verifying:
 
 
 _NONE = (0, 0)
+# Whether a run of the right side, made of one of a left side, has met that one yet.
+_COPY, _MET = "copy", "met"
 
 
 async def _sums(history: History) -> dict[str, tuple[int, int]]:
