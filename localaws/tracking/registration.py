@@ -89,8 +89,9 @@ class Registration:
             self._begin(self._package(server, content["model_version"]))
 
     async def close(self) -> None:
-        """Lets what is under way end."""
-        await asyncio.gather(*self._tasks)
+        """Lets what is under way end, for a while: localaws itself answers no more."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=2)
 
     def _begin(self, work: Any) -> None:
         task = asyncio.create_task(self._logged(work))

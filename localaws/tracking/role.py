@@ -42,5 +42,10 @@ class RoleClients:
             aws_access_key_id=server.credentials.access_key,
             aws_secret_access_key=server.credentials.secret,
             aws_session_token=server.credentials.token,
-            config=Config(retries={"total_max_attempts": 1}, signature_version="v4", s3={"addressing_style": "path"}),
+            config=Config(
+                retries={"total_max_attempts": 1},
+                read_timeout=10,
+                signature_version="v4",
+                s3={"addressing_style": "path"},
+            ),
         )
