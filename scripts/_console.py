@@ -32,9 +32,9 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 INTERRUPTED = 130
 
 
-def make_app() -> typer.Typer:
-    """An application that leaves errors to `run`."""
-    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False)
+def make_app(about: str | None = None) -> typer.Typer:
+    """An application that leaves errors to `run`. `about` is the help of one that has several commands."""
+    return typer.Typer(help=about, add_completion=False, pretty_exceptions_enable=False)
 
 
 def run(app: typer.Typer) -> None:
@@ -154,6 +154,8 @@ def open_environment(name: str, *, local: bool) -> tuple[Environment, Session]:
     # Throttled calls are tried again for some ten seconds before they are given up.
     os.environ.setdefault("AWS_RETRY_MODE", "standard")
     os.environ.setdefault("AWS_MAX_ATTEMPTS", "5")
+    # MLflow makes S3 clients of its own, which know no session of ours.
+    os.environ["AWS_DEFAULT_REGION"] = environment.region
     session = boto3.Session(region_name=environment.region)
     environments.check_account(environment, session.client("sts"))
     return environment, session

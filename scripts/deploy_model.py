@@ -55,8 +55,9 @@ def deploy_model(
 ) -> None:
     """Make an endpoint serve a model, and wait until it does.
 
-    Run again, it says that the endpoint serves the model already and changes nothing. A model that does not start
-    leaves the endpoint as it was, and the end of its log is shown.
+    A second run finds the model served and changes nothing.
+
+    A model that does not start leaves the endpoint as it was; the end of its log is shown.
     """
     if uri:
         model.check_uri(uri)

@@ -48,8 +48,7 @@ def log_run(
 ) -> None:
     """Train a model and log parameters, metrics, data sets, charts and the model itself.
 
-    With --register and --alias the model becomes a version that `deploy_model.py` can deploy, as in
-    `log_run.py --register iris --alias champion` and then `deploy_model.py models:/iris@champion`.
+    With --register NAME and --alias ALIAS, `deploy_model.py models:/NAME@ALIAS` comes next.
     """
     name, params = _parameters(dataset, set_ or [])
     tags = _tags(tag or [])

@@ -8,7 +8,7 @@ from scripts._console import Console, Debug, Env, Json, Local, make_app, open_en
 from scripts.mlops import server
 from scripts.mlops.waiting import SystemClock
 
-app = make_app()
+app = make_app(__doc__)
 
 
 @app.command()

@@ -31,7 +31,6 @@ class Server:
     active: bool
     version: str
     size: str
-    url: str
     artifact_store: str
 
     @property
@@ -60,7 +59,6 @@ def describe(sagemaker: SageMakerClient, environment: Environment) -> Server:
         active=found.get("IsActive") == "Active",
         version=found.get("MlflowVersion", environment.mlflow_version),
         size=found.get("TrackingServerSize", ""),
-        url=found.get("TrackingServerUrl", ""),
         artifact_store=found.get("ArtifactStoreUri", environment.artifact_store),
     )
 
