@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import os
+import sqlite3
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,19 @@ from localaws.settings import Settings
 from localaws.tracking.releases import RELEASES, Releases
 from localaws.venvs import Venvs
 from scripts.mlops.errors import PlatformError
+from scripts.mlops.transfer.checkpoint import Checkpoint
+from scripts.mlops.transfer.copying import Copying
 from scripts.mlops.transfer.database_source import DatabaseSource
+from scripts.mlops.transfer.destination import Destination
 from scripts.mlops.transfer.filestore_source import FileStoreSource
+from scripts.mlops.transfer.inspecting import inspect
+from scripts.mlops.transfer.planning import plan as make_plan
+from scripts.mlops.transfer.rest_source import RestSource
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import copy, places, same, verify
 from tests.transfer.servers import Server
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 FILE_STORE = """
 import sys
 from mlflow import MlflowClient
@@ -75,8 +84,6 @@ def test_a_database_is_copied_without_a_call_to_its_server_and_without_a_write(s
 
 
 def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
-    import sqlite3
-
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE things (id INTEGER)")
@@ -119,8 +126,6 @@ def test_artifacts_that_a_server_serves_come_through_it(servers: Servers, tmp_pa
 
 
 def test_counting_a_place_reads_no_history(servers: Servers) -> None:
-    from scripts.mlops.transfer.inspecting import inspect
-
     async def go() -> None:
         source = await places().server(servers.new.url)
         found = await inspect(source)
@@ -130,3 +135,30 @@ def test_counting_a_place_reads_no_history(servers: Servers) -> None:
         assert not any("history" in call for call in source.client.calls.made)
 
     asyncio.run(go())
+
+
+@pytest.mark.parametrize("version", ["old", "new"])
+def test_a_server_of_an_unknown_version_is_asked_what_it_knows(servers: Servers, version: str) -> None:
+    async def go() -> None:
+        source = await places().server(getattr(servers, version).url)
+        unknown = RestSource(source.client, "", source.store, source.identity)
+        assert await unknown.features() == await source.features()
+
+    asyncio.run(go())
+
+
+def test_what_an_older_server_cannot_hold_is_said_before_anything_is_written(servers: Servers) -> None:
+    before = hashlib.sha256(servers.old.database.read_bytes()).digest()
+    command = [sys.executable, "scripts/transfer.py", "copy", servers.new.url, servers.old.url, "--dry-run", "--json"]
+    plan = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+    # Both sides hold models of one name, which is said first.
+    assert (plan.returncode, plan.stdout) == (3, "")
+    assert 'the destination has a registered model "it\'s a model" with versions of its own' in plan.stderr
+
+    async def losses() -> list[str]:
+        source, reader = [await places().server(server.url) for server in (servers.new, servers.old)]
+        made = await make_plan(Copying(source, Destination(reader), Checkpoint(None)), sizes=True)
+        return [loss.place for loss in made.losses]
+
+    assert {place.split()[0] for place in asyncio.run(losses())} >= {"logged", "prompt", "trace"}
+    assert hashlib.sha256(servers.old.database.read_bytes()).digest() == before

@@ -112,7 +112,7 @@ class Checkpoint:
     def add_model_points(self, points: Iterable[ModelPoint]) -> None:
         """Remember which points of runs belong to logged models, until `model_points` asks."""
         rows = [(p.run_id, p.model_id, *p.point, p.dataset_name, p.dataset_digest) for p in points]
-        self._db.executemany("INSERT INTO model_points VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self._write_all("INSERT INTO model_points VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def model_points(self, run_id: str) -> list[ModelPoint]:
         """The points of a run that belong to logged models."""
@@ -123,7 +123,7 @@ class Checkpoint:
     def add_listing(self, root: str, items: Iterable[tuple[str, Item]]) -> None:
         """Remember the files below a root, each with the folder that owns it."""
         rows = ((root, owner, item.path, item.size, item.tag) for owner, item in items)
-        self._db.executemany("INSERT INTO listing VALUES (?, ?, ?, ?, ?)", rows)
+        self._write_all("INSERT INTO listing VALUES (?, ?, ?, ?, ?)", rows)
 
     def listing(self, root: str, owner: str) -> list[Item]:
         """The files of one owner, sorted."""
@@ -133,25 +133,28 @@ class Checkpoint:
     def see(self, run: str, points: Sequence[Point]) -> None:
         """Note points that a run has at the destination."""
         rows = [(run, repr(point_key(point))) for point in points]
-        self._db.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", rows)
+        self._write_all("INSERT OR IGNORE INTO seen VALUES (?, ?)", rows)
 
     def unseen(self, run: str, points: Sequence[Point]) -> list[Point]:
         """Those of the points that the run does not have yet; they are noted."""
-        fresh = []
-        for point in points:
-            cursor = self._db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (run, repr(point_key(point))))
-            if cursor.rowcount:
-                fresh.append(point)
-        return fresh
+        statement = "INSERT OR IGNORE INTO seen VALUES (?, ?)"
+        return [point for point in points if self._write(statement, (run, repr(point_key(point))))]
 
     def unsee(self, run: str) -> None:
         """Forget the noted points of a run."""
         self._db.execute("DELETE FROM seen WHERE run = ?", (run,))
 
-    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+    def _write(self, statement: str, values: tuple[object, ...]) -> int:
         try:
-            self._db.execute(statement, values)
+            return self._db.execute(statement, values).rowcount
         except sqlite3.Error as error:
-            raise PlatformError(
-                f"the checkpoint {self._path} cannot be written ({error}): make room there and try again"
-            ) from None
+            raise self._full(error) from None
+
+    def _write_all(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+        try:
+            self._db.executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise self._full(error) from None
+
+    def _full(self, error: sqlite3.Error) -> PlatformError:
+        return PlatformError(f"the checkpoint {self._path} cannot be written ({error}): make room there and try again")

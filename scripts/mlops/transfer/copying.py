@@ -485,12 +485,14 @@ class Copying:
         # Listing a folder behind a server costs a call; that of a thing that is whole is not asked for again.
         if again and known and not can_list_in_bulk(store):
             return
-        items = await self._list(store)
+        items = await self._list(store, self.source.store)
         found = listing_digest(items)
         if found == known:
             return
         target = self.destination.reader.store(target_uri)
-        present = {item.path: item.size for item in await self._list(target)} if again else {}
+        present = (
+            {item.path: item.size for item in await self._list(target, self.destination.reader.store)} if again else {}
+        )
         # A known digest that differs means that a file changed, maybe without changing its size.
         missing = [item for item in items if known or present.get(item.path) != item.size]
         self.progress.total("files", len(missing))
@@ -506,7 +508,8 @@ class Copying:
         copy_file(store, item, target, retry, rewrite, partial(self.progress.advance, "bytes"))
         self.progress.advance("files")
 
-    async def _list(self, store: Store) -> list[Item]:
+    async def _list(self, store: Store, opened: Callable[[str], Store]) -> list[Item]:
+        """A folder's files; one listing of an experiment's whole root serves all that lie below it."""
         root, _, folder = store.uri.rstrip("/").removesuffix("/artifacts").rpartition("/")
         if not can_list_in_bulk(store) or not store.uri.rstrip("/").endswith("/artifacts"):
             return await self.in_thread(lambda: sorted(store.list(), key=lambda item: item.path))
@@ -515,12 +518,12 @@ class Copying:
             root, _, parent = root.rpartition("/")
             folder = f"{parent}/{folder}"
         if root not in self._listed:
-            self._listed[root] = asyncio.create_task(self._list_all(root))
+            self._listed[root] = asyncio.create_task(self._list_all(opened(root), root))
         await asyncio.shield(self._listed[root])
         return self.checkpoint.listing(root, f"{folder}/artifacts")
 
-    async def _list_all(self, root: str) -> None:
-        found = owned(self.source.store(root).list())
+    async def _list_all(self, store: Store, root: str) -> None:
+        found = owned(store.list())
         while items := await self.in_thread(lambda: list(islice(found, _LISTED_AT_ONCE))):
             self.checkpoint.add_listing(root, items)
 
