@@ -1,5 +1,6 @@
 """Fixtures for all tests: one localaws for the session, shared by every pytest-xdist worker."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -18,6 +19,8 @@ HOME = pytest.StashKey[Path]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """The controller names the folder, each worker is told; the controller alone ends what runs in it."""
+    # A run that is killed cannot end what it started: a localaws that nobody asks ends by itself.
+    os.environ.setdefault("LOCALAWS_IDLE_MINUTES", "20")
     given = getattr(config, "workerinput", {}).get("localaws_home")
     config.stash[HOME] = Path(given or tempfile.mkdtemp(prefix="localaws-tests-"))
 
