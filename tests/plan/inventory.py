@@ -18,9 +18,9 @@ def inventory(name: str) -> dict[str, Any]:
 
 
 def planned_resources(plan: tftest.TerraformPlanOutput) -> dict[str, dict[str, Any]]:
-    """The planned values of every managed resource by its address."""
+    """The planned values of every managed resource by its address; none of one of which nothing is known yet."""
     return {
-        resource["address"]: resource["values"]
+        resource["address"]: resource.get("values", {})
         for resource in _resources(plan.planned_values["root_module"])
         if resource["mode"] == "managed"
     }

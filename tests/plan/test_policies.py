@@ -60,7 +60,7 @@ def allow(statement: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_server_may_use_its_bucket_and_register_models_and_nothing_else(planner: Planner) -> None:
-    policy = statements(planner.plan("staging"), "module.mlflow.aws_iam_role_policy.basic_access")
+    policy = statements(planner.plan("staging"), "module.mlflow.aws_iam_role_policy.basic_access[0]")
     assert policy == {
         "ReadArtifactBucket": allow({"Action": ["s3:Get*", "s3:List*"], "Resource": [BUCKET]}),
         "ReadAndWriteArtifacts": allow({"Action": ["s3:Get*", "s3:List*", "s3:Put*"], "Resource": [f"{BUCKET}/*"]}),
@@ -69,7 +69,7 @@ def test_the_server_may_use_its_bucket_and_register_models_and_nothing_else(plan
 
 
 def test_in_an_existing_bucket_the_server_may_use_its_prefix_and_the_key_through_s3_only(planner: Planner) -> None:
-    policy = statements(planner.plan("any", inputs=EXISTING), "module.mlflow.aws_iam_role_policy.basic_access")
+    policy = statements(planner.plan("any", inputs=EXISTING), "module.mlflow.aws_iam_role_policy.basic_access[0]")
     assert policy == {
         "ReadArtifactBucket": allow({"Action": ["s3:Get*", "s3:List*"], "Resource": ["arn:aws:s3:::data-lake"]}),
         "ReadAndWriteArtifacts": allow(
@@ -103,7 +103,7 @@ def test_an_endpoint_may_decrypt_what_lies_under_the_given_key_and_encrypt_nothi
     )
 
 
-@pytest.mark.parametrize("role", ["module.mlflow.aws_iam_role.server", "module.serving.aws_iam_role.endpoint"])
+@pytest.mark.parametrize("role", ["module.mlflow.aws_iam_role.server[0]", "module.serving.aws_iam_role.endpoint"])
 def test_only_sagemaker_of_this_account_may_assume_the_role(planner: Planner, role: str) -> None:
     assert statements(planner.plan("staging"), role, "assume_role_policy") == {
         "SageMakerOfThisAccount": {
@@ -115,24 +115,90 @@ def test_only_sagemaker_of_this_account_may_assume_the_role(planner: Planner, ro
     }
 
 
-def test_the_bucket_refuses_everybody_who_comes_without_tls(planner: Planner) -> None:
-    assert statements(planner.plan("staging"), "module.mlflow.aws_s3_bucket_policy.artifacts[0]") == {
-        "DenyWithoutTLS": {
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": ["s3:*"],
-            "Resource": [BUCKET, f"{BUCKET}/*"],
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+EVERYTHING = {"Effect": "Deny", "Principal": "*", "Action": ["s3:*"]}
+UPLOAD = {"Effect": "Deny", "Principal": "*", "Action": ["s3:PutObject"]}
+SSE = "s3:x-amz-server-side-encryption"
+ALWAYS_REFUSED = {
+    "DenyWithoutTLS": {**EVERYTHING, "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+    "DenyOldTLS": {**EVERYTHING, "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}},
+    "DenyCustomerProvidedKeys": {**UPLOAD, "Condition": {"Null": {f"{SSE}-customer-algorithm": "false"}}},
+}
+REFUSED_UNDER_A_KEY = {
+    "DenyOtherKeys": {
+        **UPLOAD,
+        "Condition": {
+            "Null": {f"{SSE}-aws-kms-key-id": "false"},
+            "StringNotEquals": {f"{SSE}-aws-kms-key-id": KEY},
+        },
+    },
+    "DenyOtherEncryption": {
+        **UPLOAD,
+        "Condition": {"Null": {SSE: "false"}, "StringNotEquals": {SSE: "aws:kms"}},
+    },
+    "DenyAWSManagedKey": {
+        **UPLOAD,
+        "Condition": {"Null": {f"{SSE}-aws-kms-key-id": "true"}, "StringEquals": {SSE: "aws:kms"}},
+    },
+}
+
+
+def of_bucket(bucket: str, refused: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Refusals of everything concern the bucket too, those of uploads its objects only."""
+    return {
+        sid: {
+            **statement,
+            "Resource": [bucket, f"{bucket}/*"] if statement["Action"] == ["s3:*"] else [f"{bucket}/*"],
         }
+        for sid, statement in refused.items()
     }
 
 
-def test_the_key_leaves_who_may_use_it_to_the_account(planner: Planner) -> None:
-    assert statements(planner.plan("prod"), "module.mlflow.aws_kms_key.artifacts[0]") == {
-        "AccountDecidesByIAMPolicy": {
-            "Effect": "Allow",
-            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
-            "Action": ["kms:*"],
-            "Resource": ["*"],
-        }
+def test_the_bucket_refuses_everybody_without_tls_with_old_tls_or_with_a_key_of_their_own(planner: Planner) -> None:
+    policy = statements(planner.plan("staging"), "module.mlflow.aws_s3_bucket_policy.artifacts[0]")
+    assert policy == of_bucket(BUCKET, ALWAYS_REFUSED)
+
+
+def test_a_bucket_with_a_key_refuses_uploads_under_every_other(planner: Planner) -> None:
+    inputs = {"bucket_name_suffix": "acme", "kms_key_id": KEY}
+    policy = statements(planner.plan("any", inputs=inputs), "module.mlflow.aws_s3_bucket_policy.artifacts[0]")
+    assert policy == of_bucket("arn:aws:s3:::churn-dev-mlflow-artifacts-acme", ALWAYS_REFUSED | REFUSED_UNDER_A_KEY)
+
+
+RESCUE = ["kms:CancelKeyDeletion", "kms:DescribeKey", "kms:EnableKey", "kms:GetKeyPolicy", "kms:PutKeyPolicy"]
+THE_ACCOUNT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+ADMINISTRATORS = [f"arn:aws:iam::{ACCOUNT}:role/key-admin", f"arn:aws:iam::{ACCOUNT}:role/terraform"]
+BY_THE_KEY = "module.mlflow.aws_kms_key.artifacts[0]"
+
+
+def test_the_key_can_be_used_through_s3_for_its_bucket_only(planner: Planner) -> None:
+    bucket = "arn:aws:s3:::mlflow-prod-mlflow-artifacts-zali-prod"
+    policy = statements(planner.plan("prod"), BY_THE_KEY)
+    assert policy.pop("UseThroughS3ForThisBucket") == {
+        "Effect": "Allow",
+        "Principal": THE_ACCOUNT,
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Resource": ["*"],
+        "Condition": {
+            "StringEquals": {"kms:CallerAccount": ACCOUNT, "kms:ViaService": "s3.us-east-1.amazonaws.com"},
+            "StringLike": {"kms:EncryptionContext:aws:s3:arn": [bucket, f"{bucket}/*"]},
+        },
     }
+    assert list(policy) == ["AccountKeepsKey"]
+
+
+def test_without_administrators_the_account_administers_the_key_but_does_not_decrypt(planner: Planner) -> None:
+    policy = statements(planner.plan("prod"), BY_THE_KEY)["AccountKeepsKey"]
+    assert (policy["Principal"], policy["Resource"]) == (THE_ACCOUNT, ["*"])
+    assert {*RESCUE, "kms:ScheduleKeyDeletion", "kms:DisableKey"} < set(policy["Action"])
+    assert not any(
+        "crypt" in action or "Generate" in action or "Grant" in action
+        for action in policy["Action"]
+        if action not in ("kms:ListGrants", "kms:RevokeGrant")
+    )
+
+
+def test_with_administrators_the_account_can_only_save_the_key_and_they_cannot_use_it(planner: Planner) -> None:
+    alone = statements(planner.plan("prod"), BY_THE_KEY)["AccountKeepsKey"]
+    policy = statements(planner.plan("prod", kms_key_administrator_arns=json.dumps(ADMINISTRATORS)), BY_THE_KEY)
+    assert policy["AccountKeepsKey"] == {**alone, "Action": RESCUE}
+    assert policy["AdministerKey"] == {**alone, "Principal": {"AWS": ADMINISTRATORS}}

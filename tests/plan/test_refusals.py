@@ -29,6 +29,17 @@ KEY = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-5555555555
         ({}, "A new artifact bucket needs bucket_name_suffix"),
         (OLD | {"create_kms_key": True}, "create_kms_key makes a key for the new bucket, and there is none"),
         (NEW | {"create_kms_key": True, "kms_key_id": KEY}, "Both a new and an existing key are asked for"),
+        (NEW | {"kms_key_id": "alias/data-lake"}, "give an alias as kms_key_alias."),
+        (NEW | {"create_kms_key": True, "kms_key_deletion_window_days": 3}, "is 3: KMS takes 7 to 30 whole days."),
+        (
+            NEW | {"writer_role_names": ["arn:aws:iam::111122223333:role/a"]},
+            'such as "data-scientists", not their ARNs.',
+        ),
+        (NEW | {"create_role": False}, "give role_arn together with create_role = false, or neither."),
+        (
+            OLD | {"access_logs": {"bucket": "logs"}},
+            "are settings of a new bucket, and the module leaves an existing one",
+        ),
         (
             NEW | {"weekly_maintenance_window_start": "Tuesday 3:30"},
             'a day and a 24-hour UTC time, such as "Tue:03:30"',
@@ -43,6 +54,11 @@ KEY = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-5555555555
         "no-suffix",
         "key-for-no-bucket",
         "both-keys",
+        "alias",
+        "deletion-window",
+        "role-arn",
+        "no-role",
+        "old-bucket-settings",
         "window",
     ],
 )

@@ -11,8 +11,16 @@ module "mlflow" {
 
   # The key is prod's own, so that access to its artifacts can be audited, and withdrawn, by key. The switches that
   # let a destroy take data with it are left off, and this root has none to turn on.
-  create_kms_key           = true
-  permissions_boundary_arn = var.permissions_boundary_arn
+  create_kms_key             = true
+  kms_key_administrator_arns = var.kms_key_administrator_arns
+  permissions_boundary_arn   = var.permissions_boundary_arn
+
+  reader_role_names          = var.reader_role_names
+  writer_role_names          = var.writer_role_names
+  admin_role_names           = var.admin_role_names
+  deployment_policy_document = module.serving.deployment_policy_document
+  access_logs                = var.access_logs
+  backup                     = var.backup
 }
 
 module "serving" {

@@ -56,3 +56,46 @@ variable "permissions_boundary_arn" {
   type        = string
   default     = null
 }
+
+variable "reader_role_names" {
+  description = "Roles that may see runs, models and artifacts."
+  type        = set(string)
+  default     = []
+}
+
+variable "writer_role_names" {
+  description = "Roles that may log runs, register and deploy models."
+  type        = set(string)
+  default     = []
+}
+
+variable "admin_role_names" {
+  description = "Roles that may also delete, recover, start and stop."
+  type        = set(string)
+  default     = []
+}
+
+variable "access_logs" {
+  description = "Bucket, and prefix in it, for the log of who read and wrote which artifact."
+  type = object({
+    bucket = string
+    prefix = optional(string)
+  })
+  default = null
+}
+
+variable "kms_key_administrator_arns" {
+  description = "Roles and users that alone administer the artifacts' key, the one that runs Terraform among them. Left empty, the account's IAM policies decide."
+  type        = list(string)
+  default     = []
+}
+
+variable "backup" {
+  description = "A nightly backup of the server: see the module's README. Null: none."
+  type = object({
+    schedule_expression = optional(string)
+    timezone            = optional(string)
+    keep                = optional(number)
+  })
+  default = null
+}

@@ -10,6 +10,13 @@ module "mlflow" {
   weekly_maintenance_window_start         = var.weekly_maintenance_window_start
   dangerously_delete_artifacts_on_destroy = var.dangerously_delete_data_on_destroy
   permissions_boundary_arn                = var.permissions_boundary_arn
+
+  reader_role_names          = var.reader_role_names
+  writer_role_names          = var.writer_role_names
+  admin_role_names           = var.admin_role_names
+  deployment_policy_document = module.serving.deployment_policy_document
+  access_logs                = var.access_logs
+  backup                     = var.backup
 }
 
 module "serving" {

@@ -48,6 +48,26 @@ output "kms_key_arn" {
   value       = module.mlflow.kms_key_arn
 }
 
+output "reader_policy_arn" {
+  description = "Policy for those who see runs, models and artifacts."
+  value       = module.mlflow.reader_policy_arn
+}
+
+output "writer_policy_arn" {
+  description = "Policy for those who log runs, register and deploy models."
+  value       = module.mlflow.writer_policy_arn
+}
+
+output "admin_policy_arn" {
+  description = "Policy for those who also delete, recover, start and stop."
+  value       = module.mlflow.admin_policy_arn
+}
+
+output "client_policy_arns" {
+  description = "The same three by reader, writer and admin."
+  value       = module.mlflow.client_policy_arns
+}
+
 output "endpoint_execution_role_arn" {
   description = "Role that endpoints run under."
   value       = module.serving.endpoint_execution_role_arn
@@ -56,4 +76,9 @@ output "endpoint_execution_role_arn" {
 output "serving_repository_url" {
   description = "Repository of serving images, without a tag."
   value       = module.serving.serving_repository_url
+}
+
+output "backup_archive_uri" {
+  description = "Where the active server's backups lie."
+  value       = module.mlflow.backup_archive_uri
 }

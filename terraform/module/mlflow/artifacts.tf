@@ -60,51 +60,25 @@ resource "aws_s3_bucket_ownership_controls" "artifacts" {
   depends_on = [aws_s3_bucket_public_access_block.artifacts]
 }
 
-resource "aws_s3_bucket_policy" "artifacts" {
-  count = var.create_s3_bucket ? 1 : 0
+resource "aws_s3_bucket_logging" "artifacts" {
+  count = var.create_s3_bucket && var.access_logs != null ? 1 : 0
 
-  bucket = aws_s3_bucket.artifacts[0].id
-  policy = data.aws_iam_policy_document.artifacts.json
-
-  depends_on = [aws_s3_bucket_ownership_controls.artifacts]
+  bucket        = aws_s3_bucket.artifacts[0].id
+  target_bucket = var.access_logs.bucket
+  target_prefix = coalesce(var.access_logs.prefix, "${local.artifact_bucket_name}/")
 }
 
-data "aws_iam_policy_document" "artifacts" {
-  statement {
-    sid       = "DenyWithoutTLS"
-    effect    = "Deny"
-    actions   = ["s3:*"]
-    resources = [local.artifact_bucket_arn, "${local.artifact_bucket_arn}/*"]
-
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
-    }
-  }
-}
-
-resource "aws_s3_bucket_lifecycle_configuration" "artifacts" {
-  count = var.create_s3_bucket ? 1 : 0
+resource "aws_s3_bucket_cors_configuration" "artifacts" {
+  count = var.create_s3_bucket && length(var.cors_allowed_origins) > 0 ? 1 : 0
 
   bucket = aws_s3_bucket.artifacts[0].id
 
-  rule {
-    id     = "abort-incomplete-uploads"
-    status = "Enabled"
-
-    filter {}
-
-    # The parts of an upload that broke off are stored, and paid for, without being listed as objects.
-    abort_incomplete_multipart_upload {
-      days_after_initiation = 7
-    }
+  # A browser shows artifacts; what writes them is no browser.
+  cors_rule {
+    allowed_methods = ["GET", "HEAD"]
+    allowed_origins = var.cors_allowed_origins
+    allowed_headers = ["*"]
+    expose_headers  = ["ETag"]
+    max_age_seconds = 3000
   }
-
-  depends_on = [aws_s3_bucket_versioning.artifacts]
 }

@@ -1,10 +1,16 @@
 # The role that the tracking server itself works under. People and pipelines need rights of their own.
 locals {
-  role_name = "${local.name}-mlflow-role"
+  new_role_name = "${local.name}-mlflow-role"
+
+  # Known once the role is there and not before: the server must not be created under a role that does not exist.
+  role_arn  = var.create_role ? one(aws_iam_role.server[*].arn) : var.role_arn
+  role_name = var.create_role ? one(aws_iam_role.server[*].name) : element(split("/", coalesce(var.role_arn, "none")), -1)
 }
 
 resource "aws_iam_role" "server" {
-  name                 = local.role_name
+  count = var.create_role ? 1 : 0
+
+  name                 = local.new_role_name
   description          = "MLflow tracking server of ${local.name}"
   assume_role_policy   = data.aws_iam_policy_document.trust.json
   permissions_boundary = var.permissions_boundary_arn
@@ -21,6 +27,8 @@ data "aws_iam_policy_document" "trust" {
       identifiers = ["sagemaker.amazonaws.com"]
     }
 
+    # And no aws:SourceArn: AWS does not say which ARN it sends for a tracking server, and a condition on a key that is
+    # not sent would keep the server from its own role.
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
@@ -30,8 +38,10 @@ data "aws_iam_policy_document" "trust" {
 }
 
 resource "aws_iam_role_policy" "basic_access" {
+  count = var.create_role ? 1 : 0
+
   name   = "MLflowBasicAccess"
-  role   = aws_iam_role.server.id
+  role   = aws_iam_role.server[0].id
   policy = data.aws_iam_policy_document.basic_access.json
 }
 
@@ -84,8 +94,8 @@ data "aws_iam_policy_document" "basic_access" {
 }
 
 resource "aws_iam_role_policy_attachment" "additional" {
-  for_each = var.additional_role_policies
+  for_each = var.create_role ? var.additional_role_policies : {}
 
-  role       = aws_iam_role.server.name
+  role       = aws_iam_role.server[0].name
   policy_arn = each.value
 }

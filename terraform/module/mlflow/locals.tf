@@ -4,6 +4,9 @@ locals {
   name     = "${var.project_name}-${var.environment}"
   versions = toset([var.mlflow_version])
 
+  # One server per MLflow version.
+  server_names = { for version in local.versions : version => "${local.name}-${replace(version, ".", "-")}" }
+
   account_id = data.aws_caller_identity.current.account_id
   partition  = data.aws_partition.current.partition
   region     = data.aws_region.current.id
@@ -17,9 +20,7 @@ locals {
   artifact_bucket_arn  = "arn:${local.partition}:s3:::${local.artifact_bucket_name}"
   artifact_objects_arn = "arn:${local.partition}:s3:::${local.artifact_path}/*"
 
-  # Whether there is a key is known at plan time; which one may not be.
-  has_kms_key = var.create_kms_key || var.kms_key_id != null
-  kms_key_arn = var.create_kms_key ? one(aws_kms_key.artifacts[*].arn) : var.kms_key_id
+  server_arns = [for name in values(local.server_names) : "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:mlflow-tracking-server/${name}"]
 }
 
 data "aws_partition" "current" {}

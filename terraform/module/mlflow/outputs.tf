@@ -26,13 +26,38 @@ output "mlflow_version" {
 }
 
 output "mlflow_role_name" {
-  description = "Name of the server's role, whose inline policy is `MLflowBasicAccess`."
-  value       = aws_iam_role.server.name
+  description = "Name of the server's role, whose inline policy is `MLflowBasicAccess` where the module made it."
+  value       = local.role_name
 }
 
 output "mlflow_role_arn" {
-  description = "ARN of the server's role."
-  value       = aws_iam_role.server.arn
+  description = "ARN of the server's role, new or existing."
+  value       = local.role_arn
+}
+
+output "mlflow_role_policy" {
+  description = "What the server's role must be allowed, as JSON: for the owner of an existing role."
+  value       = data.aws_iam_policy_document.basic_access.json
+}
+
+output "reader_policy_arn" {
+  description = "ARN of the policy for those who see runs, models and artifacts."
+  value       = aws_iam_policy.client["reader"].arn
+}
+
+output "writer_policy_arn" {
+  description = "ARN of the policy for those who log runs, register and deploy models."
+  value       = aws_iam_policy.client["writer"].arn
+}
+
+output "admin_policy_arn" {
+  description = "ARN of the policy for those who also delete, recover, start and stop."
+  value       = aws_iam_policy.client["admin"].arn
+}
+
+output "client_policy_arns" {
+  description = "The same three ARNs by `reader`, `writer` and `admin`."
+  value       = { for level, policy in aws_iam_policy.client : level => policy.arn }
 }
 
 output "artifact_store_uri" {
@@ -54,4 +79,14 @@ output "artifact_bucket_name" {
 output "kms_key_arn" {
   description = "ARN of the key that encrypts the artifacts, new or existing; null where S3's own key does."
   value       = local.kms_key_arn
+}
+
+output "backup_archive_uri" {
+  description = "Where the active server's backups lie, made by the nightly job or by `make backup`."
+  value       = local.backup_archive_uri
+}
+
+output "backup_project_name" {
+  description = "Name of the CodeBuild project that makes the nightly backups; null without them."
+  value       = one(aws_codebuild_project.backup[*].name)
 }

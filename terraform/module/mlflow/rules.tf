@@ -23,18 +23,48 @@ data "aws_caller_identity" "current" {
     }
 
     precondition {
-      condition     = length(local.role_name) <= 64
-      error_message = "The server's role would be named \"${local.role_name}\", which is ${length(local.role_name)} characters long, and IAM allows 64: shorten project_name or environment by ${max(0, length(local.role_name) - 64)}."
+      condition     = !var.create_role || length(local.new_role_name) <= 64
+      error_message = "The server's role would be named \"${local.new_role_name}\", which is ${length(local.new_role_name)} characters long, and IAM allows 64: shorten project_name or environment by ${max(0, length(local.new_role_name) - 64)}."
     }
 
     precondition {
-      condition     = !(var.create_kms_key && var.kms_key_id != null)
-      error_message = "Both a new and an existing key are asked for: set create_kms_key = false to use kms_key_id, or remove kms_key_id."
+      condition     = !(var.create_kms_key && (var.kms_key_id != null || var.kms_key_alias != null))
+      error_message = "Both a new and an existing key are asked for: set create_kms_key = false to use kms_key_id or kms_key_alias, or remove those."
+    }
+
+    precondition {
+      condition     = !(var.kms_key_id != null && var.kms_key_alias != null)
+      error_message = "The key is named twice: remove kms_key_id or kms_key_alias."
     }
 
     precondition {
       condition     = !var.create_kms_key || var.create_s3_bucket
       error_message = "create_kms_key makes a key for the new bucket, and there is none: with artifact_store_uri, give the key that the bucket already uses as kms_key_id."
+    }
+
+    precondition {
+      condition     = var.create_kms_key || length(var.kms_key_administrator_arns) == 0
+      error_message = "kms_key_administrator_arns are for a new key, and none is made: set create_kms_key = true, or name them in the existing key's own policy."
+    }
+
+    precondition {
+      condition     = var.create_s3_bucket || (var.access_logs == null && length(var.cors_allowed_origins) == 0 && var.artifact_transition == null && var.deleted_artifact_expiration_days == null)
+      error_message = "access_logs, cors_allowed_origins, artifact_transition and deleted_artifact_expiration_days are settings of a new bucket, and the module leaves an existing one alone: remove them, or set create_s3_bucket = true."
+    }
+
+    precondition {
+      condition     = try(var.access_logs.bucket, null) != local.artifact_bucket_name
+      error_message = "access_logs.bucket is the artifact bucket itself, where each log would be logged in turn: name another bucket."
+    }
+
+    precondition {
+      condition     = var.create_role == (var.role_arn == null)
+      error_message = "The server's role must be either new or existing: give role_arn together with create_role = false, or neither."
+    }
+
+    precondition {
+      condition     = var.create_role || length(var.additional_role_policies) == 0
+      error_message = "additional_role_policies are attached to a new role, and the module leaves an existing one alone: attach them to it yourself."
     }
   }
 }

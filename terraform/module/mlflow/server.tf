@@ -3,10 +3,10 @@
 resource "aws_sagemaker_mlflow_tracking_server" "this" {
   for_each = local.versions
 
-  tracking_server_name            = "${local.name}-${replace(each.key, ".", "-")}"
+  tracking_server_name            = local.server_names[each.key]
   mlflow_version                  = each.key
   tracking_server_size            = var.tracking_server_size
-  role_arn                        = aws_iam_role.server.arn
+  role_arn                        = local.role_arn
   artifact_store_uri              = local.artifact_store_uri
   automatic_model_registration    = var.automatic_model_registration
   weekly_maintenance_window_start = var.weekly_maintenance_window_start

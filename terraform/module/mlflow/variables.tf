@@ -99,6 +99,73 @@ variable "dangerously_delete_artifacts_on_destroy" {
   nullable    = false
 }
 
+variable "noncurrent_version_expiration_days" {
+  description = "An artifact that was overwritten or deleted can be recovered for so many days, and is then gone. Null keeps every version for ever, and pays for it."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = var.noncurrent_version_expiration_days == null || try(var.noncurrent_version_expiration_days >= 1 && floor(var.noncurrent_version_expiration_days) == var.noncurrent_version_expiration_days, false)
+    error_message = "noncurrent_version_expiration_days must be a whole number of days, 1 or more, or null to keep every version."
+  }
+}
+
+variable "artifact_transition" {
+  description = "Moves artifacts into a cheaper storage class so many days after they were written, such as `{ days = 90, storage_class = \"STANDARD_IA\" }`. Only classes that can be read at once are taken: MLflow and endpoints cannot wait for an archive."
+  type = object({
+    days          = number
+    storage_class = string
+  })
+  default = null
+
+  validation {
+    condition     = var.artifact_transition == null || try(contains(["GLACIER_IR", "INTELLIGENT_TIERING", "STANDARD_IA"], var.artifact_transition.storage_class), false)
+    error_message = "artifact_transition.storage_class must be \"INTELLIGENT_TIERING\", \"STANDARD_IA\" or \"GLACIER_IR\": artifacts in another archive class cannot be read until they are restored, and ONEZONE_IA keeps one copy only."
+  }
+
+  validation {
+    condition     = var.artifact_transition == null || try(floor(var.artifact_transition.days) == var.artifact_transition.days && var.artifact_transition.days >= (var.artifact_transition.storage_class == "STANDARD_IA" ? 30 : 0), false)
+    error_message = "artifact_transition.days must be a whole number of days, and 30 or more for STANDARD_IA, which S3 takes no younger objects into."
+  }
+}
+
+variable "deleted_artifact_expiration_days" {
+  description = "Deletes objects that carry the tag `mlflow.deleted` = `true` once they are so many days old, counted from their creation and not from the tagging; they can be recovered for `noncurrent_version_expiration_days` after that. Nobody sets this tag for you: see the README. Null keeps them."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.deleted_artifact_expiration_days == null || try(var.deleted_artifact_expiration_days >= 1 && floor(var.deleted_artifact_expiration_days) == var.deleted_artifact_expiration_days, false)
+    error_message = "deleted_artifact_expiration_days must be a whole number of days, 1 or more, or null to keep them."
+  }
+}
+
+variable "access_logs" {
+  description = "Where S3 writes who read and wrote which artifact: a bucket of the same account and region that lets `logging.s3.amazonaws.com` put objects, and a prefix (the artifact bucket's name and a slash, unless given)."
+  type = object({
+    bucket = string
+    prefix = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.access_logs == null || try(can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.access_logs.bucket)), false)
+    error_message = "access_logs.bucket must be a bucket's name, such as \"acme-access-logs\", without \"s3://\" or \"arn:\"."
+  }
+}
+
+variable "cors_allowed_origins" {
+  description = "Web addresses whose pages may show artifacts from the bucket, such as your Studio domain's, `https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws`: reading only."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for origin in var.cors_allowed_origins : can(regex("^https://[a-z0-9*-]+([.][a-z0-9-]+)+(:[0-9]+)?$", origin))])
+    error_message = "cors_allowed_origins must be https origins without a path, such as \"https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws\"."
+  }
+}
+
 variable "create_kms_key" {
   description = "Whether the module makes a customer key for the new bucket, so that access to artifacts can be audited and withdrawn by key. Without any key, S3's own (SSE-S3) encrypts them."
   type        = bool
@@ -106,15 +173,124 @@ variable "create_kms_key" {
   nullable    = false
 }
 
+variable "kms_key_administrator_arns" {
+  description = "The roles and users that alone administer the new key: enable, disable, rotate, tag, schedule its deletion. Name the one that runs Terraform as well, or it cannot change the key. Left empty, the account's IAM policies decide. None of them can decrypt by it."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    # A key policy takes no wildcard in a principal, and a session's ARN would lock its role out after the session.
+    condition     = alltrue([for arn in var.kms_key_administrator_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    error_message = "kms_key_administrator_arns must be ARNs of roles or users, such as \"arn:aws:iam::111122223333:role/key-admin\", without wildcards."
+  }
+}
+
+variable "kms_key_deletion_window_days" {
+  description = "How long the new key can still be saved after somebody scheduled its deletion; with it goes every artifact."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.kms_key_deletion_window_days >= 7 && var.kms_key_deletion_window_days <= 30 && floor(var.kms_key_deletion_window_days) == var.kms_key_deletion_window_days
+    error_message = "kms_key_deletion_window_days is ${var.kms_key_deletion_window_days}: KMS takes 7 to 30 whole days."
+  }
+}
+
 variable "kms_key_id" {
-  description = "ARN of an existing key that encrypts the artifacts. With an existing bucket, the key that it uses, so that the server's role may use it too."
+  description = "An existing key that encrypts the artifacts: its ARN, or its id where it is in this account and region. With an existing bucket, the key that it uses, so that roles may use it too. The key's own policy must let them."
   type        = string
   default     = null
 
   validation {
-    # A role's policy can name a key by its ARN only; an alias or a bare id would be accepted and grant nothing.
-    condition     = var.kms_key_id == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_id))
-    error_message = "kms_key_id must be the key's ARN, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-...\": IAM policies cannot name a key by its id or alias."
+    # Whether there is a key must be known at plan time, when a key made beside the module is not: so an alias, which
+    # must be looked up, has an input of its own.
+    condition     = var.kms_key_id == null || can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/)?(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$", var.kms_key_id))
+    error_message = "kms_key_id must be a key's ARN or id, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\": give an alias as kms_key_alias."
+  }
+}
+
+variable "kms_key_alias" {
+  description = "An existing key by its alias in this account and region, in place of `kms_key_id`: the key that the alias means when Terraform plans."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_alias == null || can(regex("^alias/[A-Za-z0-9/_-]+$", var.kms_key_alias))
+    error_message = "kms_key_alias must be an alias' name, such as \"alias/data-lake\": give a key's ARN or id as kms_key_id."
+  }
+}
+
+variable "create_role" {
+  description = "Whether the module makes the server's role. Set it to false and give `role_arn` to use one that exists."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "role_arn" {
+  description = "An existing role for the server. Needed when `create_role` is false. The module leaves it alone: it must trust `sagemaker.amazonaws.com`, and carry a policy like the output `mlflow_role_policy` before the server is created."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.role_arn == null || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", var.role_arn))
+    error_message = "role_arn must be a role's ARN, such as \"arn:aws:iam::111122223333:role/mlflow-server\"."
+  }
+}
+
+variable "reader_role_names" {
+  description = "Roles that get the policy `{project_name}-{environment}-mlflow-reader`, by name: they see runs, models and artifacts."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in var.reader_role_names : can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", name))])
+    error_message = "reader_role_names must be names of roles, such as \"analysts\", not their ARNs."
+  }
+}
+
+variable "writer_role_names" {
+  description = "Roles that get the policy `{project_name}-{environment}-mlflow-writer`, by name: they also log runs, register models and, with `deployment_policy_document`, deploy them. They delete nothing that others made."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in var.writer_role_names : can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", name))])
+    error_message = "writer_role_names must be names of roles, such as \"data-scientists\", not their ARNs."
+  }
+}
+
+variable "admin_role_names" {
+  description = "Roles that get the policy `{project_name}-{environment}-mlflow-admin`, by name: they also delete, recover, start and stop."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in var.admin_role_names : can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", name))])
+    error_message = "admin_role_names must be names of roles, such as \"mlops\", not their ARNs."
+  }
+}
+
+variable "readers_may_open_ui" {
+  description = "Whether readers may open the UI. AWS does not say whether a UI session is held to the rest of its opener's rights, so turn it off where a reader must not be able to write under any circumstances. Writers and admins may always."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "deployment_policy_document" {
+  description = "What writers and admins need beside MLflow to deploy models, as the serving module's output of that name says. Null lets them deploy nothing."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.deployment_policy_document == null || can(jsondecode(var.deployment_policy_document).Statement)
+    error_message = "deployment_policy_document must be a policy in JSON, such as module.serving.deployment_policy_document."
   }
 }
 
@@ -138,6 +314,27 @@ variable "permissions_boundary_arn" {
   validation {
     condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
     error_message = "permissions_boundary_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/boundary\"."
+  }
+}
+
+variable "backup" {
+  description = "A nightly, incremental backup of the active server into `backups/` in the artifact bucket: when (an EventBridge Scheduler expression and its time zone; the server must run then) and how many backups to keep. `repository` is the folder of a checkout with `scripts/`, where the module does not lie in one. Null: none."
+  type = object({
+    schedule_expression = optional(string, "cron(30 2 * * ? *)")
+    timezone            = optional(string, "UTC")
+    keep                = optional(number, 30)
+    repository          = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.backup == null || can(regex("^(cron|rate)\\(.+\\)$", var.backup.schedule_expression))
+    error_message = "backup.schedule_expression must be a cron or rate expression, such as \"cron(30 2 * * ? *)\" for every night at 2:30."
+  }
+
+  validation {
+    condition     = var.backup == null || try(var.backup.keep >= 1 && floor(var.backup.keep) == var.backup.keep, false)
+    error_message = "backup.keep must be a whole number of backups, one or more."
   }
 }
 

@@ -15,3 +15,8 @@ output "serving_repository_url" {
   description = "Address of the image repository, without a tag."
   value       = aws_ecr_repository.serving.repository_url
 }
+
+output "deployment_policy_document" {
+  description = "What deploying models takes beside MLflow and its artifacts, as a policy in JSON: for the mlflow module's input of that name."
+  value       = data.aws_iam_policy_document.deployment.json
+}

@@ -126,3 +126,151 @@ run "an_existing_bucket_is_left_alone" {
     error_message = "The bucket's name must be found in the URI."
   }
 }
+
+run "an_existing_key_may_be_given_by_its_id" {
+  command = plan
+
+  variables {
+    kms_key_id = "11111111-2222-3333-4444-555555555555"
+  }
+
+  assert {
+    condition     = output.kms_key_arn == "arn:${data.aws_partition.current.partition}:kms:${data.aws_region.current.id}:111122223333:key/11111111-2222-3333-4444-555555555555"
+    error_message = "Policies need the key's ARN."
+  }
+}
+
+run "an_existing_key_may_be_given_by_its_alias" {
+  command = plan
+
+  variables {
+    kms_key_alias = "alias/data-lake"
+  }
+
+  assert {
+    condition     = output.kms_key_arn == "arn:aws:kms:us-east-1:111122223333:key/99999999-2222-3333-4444-555555555555"
+    error_message = "Policies need the ARN of the key that the alias means."
+  }
+  assert {
+    condition     = one(aws_s3_bucket_server_side_encryption_configuration.artifacts[0].rule).apply_server_side_encryption_by_default[0].sse_algorithm == "aws:kms"
+    error_message = "The bucket must be encrypted with that key."
+  }
+}
+
+run "a_deletion_of_the_key_can_be_undone_for_30_days_or_as_many_as_asked" {
+  command = plan
+
+  variables {
+    create_kms_key               = true
+    kms_key_deletion_window_days = 7
+  }
+
+  assert {
+    condition     = aws_kms_key.artifacts[0].deletion_window_in_days == 7
+    error_message = "The window must be the one that was asked for."
+  }
+}
+
+run "old_versions_go_after_90_days_and_nothing_else_is_moved_or_deleted" {
+  command = plan
+
+  assert {
+    condition     = join(" ", aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[*].id) == "abort-incomplete-uploads expire-old-versions"
+    error_message = "No artifact may be deleted or moved unless somebody asks for it."
+  }
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[1].noncurrent_version_expiration[0].noncurrent_days == 90
+    error_message = "Old versions must not be kept, and paid for, for ever."
+  }
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[1].expiration[0].expired_object_delete_marker
+    error_message = "Markers with nothing below them must go too."
+  }
+  assert {
+    condition     = length(aws_s3_bucket_logging.artifacts) == 0 && length(aws_s3_bucket_cors_configuration.artifacts) == 0
+    error_message = "Logs and cross-origin reads must be asked for."
+  }
+}
+
+run "every_version_is_kept_where_that_is_asked" {
+  command = plan
+
+  variables {
+    noncurrent_version_expiration_days = null
+  }
+
+  assert {
+    condition     = join(" ", aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[*].id) == "abort-incomplete-uploads"
+    error_message = "With null no version may be deleted."
+  }
+}
+
+run "old_artifacts_move_and_deleted_ones_go_where_that_is_asked" {
+  command = plan
+
+  variables {
+    noncurrent_version_expiration_days = 30
+    artifact_transition                = { days = 180, storage_class = "GLACIER_IR" }
+    deleted_artifact_expiration_days   = 14
+  }
+
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[1].noncurrent_version_expiration[0].noncurrent_days == 30
+    error_message = "Old versions must go when it was asked."
+  }
+  assert {
+    condition     = one(aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[2].transition).days == 180 && one(aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[2].transition).storage_class == "GLACIER_IR"
+    error_message = "Old artifacts must move when and where it was asked."
+  }
+  assert {
+    condition     = one(one(aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[3].filter).tag).key == "mlflow.deleted" && one(one(aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[3].filter).tag).value == "true"
+    error_message = "Only what is tagged as deleted may be deleted."
+  }
+  assert {
+    condition     = one(aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[3].expiration).days == 14
+    error_message = "What is tagged as deleted must go when it was asked."
+  }
+}
+
+run "access_is_logged_under_the_buckets_own_name_or_the_given_prefix" {
+  command = plan
+
+  variables {
+    access_logs = { bucket = "acme-access-logs" }
+  }
+
+  assert {
+    condition     = aws_s3_bucket_logging.artifacts[0].target_bucket == "acme-access-logs" && aws_s3_bucket_logging.artifacts[0].target_prefix == "churn-dev-mlflow-artifacts-acme/"
+    error_message = "Logs of several buckets must not mix."
+  }
+}
+
+run "a_given_prefix_of_the_logs_is_used" {
+  command = plan
+
+  variables {
+    access_logs = { bucket = "acme-access-logs", prefix = "mlflow/" }
+  }
+
+  assert {
+    condition     = aws_s3_bucket_logging.artifacts[0].target_prefix == "mlflow/"
+    error_message = "The prefix must be the one that was asked for."
+  }
+}
+
+run "named_origins_may_read_and_never_write" {
+  command = plan
+
+  variables {
+    cors_allowed_origins = ["https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws", "https://*.acme.example:8443"]
+  }
+
+  assert {
+    condition     = length(one(aws_s3_bucket_cors_configuration.artifacts[0].cors_rule).allowed_origins) == 2
+    error_message = "The named origins must be let in."
+  }
+  assert {
+    condition     = join(" ", sort(one(aws_s3_bucket_cors_configuration.artifacts[0].cors_rule).allowed_methods)) == "GET HEAD"
+    error_message = "No page may write artifacts."
+  }
+}

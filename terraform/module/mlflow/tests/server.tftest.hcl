@@ -80,7 +80,29 @@ run "additional_policies_and_the_boundary_reach_the_role" {
     error_message = "The policy must be attached to the server's role."
   }
   assert {
-    condition     = aws_iam_role.server.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"
+    condition     = aws_iam_role.server[0].permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"
     error_message = "The boundary must bound the server's role."
+  }
+}
+
+run "an_existing_role_is_used_and_left_alone" {
+  command = plan
+
+  variables {
+    create_role = false
+    role_arn    = "arn:aws:iam::111122223333:role/team/mlflow-server"
+  }
+
+  assert {
+    condition     = aws_sagemaker_mlflow_tracking_server.this["3.0"].role_arn == "arn:aws:iam::111122223333:role/team/mlflow-server"
+    error_message = "The server must work under the given role."
+  }
+  assert {
+    condition     = length(aws_iam_role.server) == 0 && length(aws_iam_role_policy.basic_access) == 0
+    error_message = "The module must neither make a role nor change the given one."
+  }
+  assert {
+    condition     = output.mlflow_role_name == "mlflow-server" && can(jsondecode(output.mlflow_role_policy).Statement)
+    error_message = "The role's owner must be told its name and what it needs."
   }
 }

@@ -11,15 +11,32 @@ variable "inputs" {
 module "mlflow" {
   source = "../terraform/module/mlflow"
 
-  project_name                    = try(var.inputs.project_name, "churn")
-  environment                     = try(var.inputs.environment, "dev")
-  mlflow_version                  = try(var.inputs.mlflow_version, null)
-  create_s3_bucket                = try(var.inputs.create_s3_bucket, null)
-  bucket_name_suffix              = try(var.inputs.bucket_name_suffix, null)
-  artifact_store_uri              = try(var.inputs.artifact_store_uri, null)
-  create_kms_key                  = try(var.inputs.create_kms_key, null)
-  kms_key_id                      = try(var.inputs.kms_key_id, null)
-  weekly_maintenance_window_start = try(var.inputs.weekly_maintenance_window_start, null)
+  project_name                       = try(var.inputs.project_name, "churn")
+  environment                        = try(var.inputs.environment, "dev")
+  mlflow_version                     = try(var.inputs.mlflow_version, null)
+  create_s3_bucket                   = try(var.inputs.create_s3_bucket, null)
+  bucket_name_suffix                 = try(var.inputs.bucket_name_suffix, null)
+  artifact_store_uri                 = try(var.inputs.artifact_store_uri, null)
+  create_kms_key                     = try(var.inputs.create_kms_key, null)
+  kms_key_id                         = try(var.inputs.kms_key_id, null)
+  weekly_maintenance_window_start    = try(var.inputs.weekly_maintenance_window_start, null)
+  artifact_transition                = try(var.inputs.artifact_transition, null)
+  deleted_artifact_expiration_days   = try(var.inputs.deleted_artifact_expiration_days, null)
+  access_logs                        = try(var.inputs.access_logs, null)
+  cors_allowed_origins               = try(var.inputs.cors_allowed_origins, null)
+  kms_key_administrator_arns         = try(var.inputs.kms_key_administrator_arns, null)
+  kms_key_deletion_window_days       = try(var.inputs.kms_key_deletion_window_days, null)
+  kms_key_alias                      = try(var.inputs.kms_key_alias, null)
+  create_role                        = try(var.inputs.create_role, null)
+  role_arn                           = try(var.inputs.role_arn, null)
+  additional_role_policies           = try(var.inputs.additional_role_policies, null)
+  reader_role_names                  = try(var.inputs.reader_role_names, null)
+  writer_role_names                  = try(var.inputs.writer_role_names, null)
+  admin_role_names                   = try(var.inputs.admin_role_names, null)
+  readers_may_open_ui                = try(var.inputs.readers_may_open_ui, null)
+  permissions_boundary_arn           = try(var.inputs.permissions_boundary_arn, null)
+  noncurrent_version_expiration_days = try(var.inputs.noncurrent_version_expiration_days, 90)
+  deployment_policy_document         = module.serving.deployment_policy_document
 }
 
 module "serving" {

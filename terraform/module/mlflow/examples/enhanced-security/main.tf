@@ -1,5 +1,6 @@
-# For an organisation that asks for a customer key, a permissions boundary on every role, and an audit policy on
-# the server's. Nothing can be deleted by accident: that is the module's default.
+# For an organisation that asks for a customer key with administrators of its own, a permissions boundary on every
+# role, an audit policy on the server's, logs of who read what, and roles of people that are given no more than they
+# need. Nothing can be deleted by accident: that is the module's default.
 terraform {
   required_version = ">= 1.5"
 
@@ -21,7 +22,7 @@ provider "aws" {
 
 data "aws_iam_policy_document" "boundary" {
   statement {
-    actions   = ["s3:*", "sagemaker:*", "kms:Decrypt", "kms:GenerateDataKey"]
+    actions   = ["s3:*", "sagemaker:*", "sagemaker-mlflow:*", "kms:Decrypt", "kms:GenerateDataKey"]
     resources = ["*"]
   }
 }
@@ -43,6 +44,59 @@ resource "aws_iam_policy" "lineage" {
   policy = data.aws_iam_policy_document.lineage.json
 }
 
+data "aws_caller_identity" "current" {}
+
+data "aws_iam_session_context" "current" {
+  arn = data.aws_caller_identity.current.arn
+}
+
+# Where every bucket of the account logs to. S3 cannot write into one under a customer key without more.
+resource "aws_s3_bucket" "logs" {
+  bucket = "acme-access-logs"
+}
+
+data "aws_iam_policy_document" "logs" {
+  statement {
+    actions   = ["s3:PutObject"]
+    resources = ["arn:aws:s3:::acme-access-logs/*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["logging.s3.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "logs" {
+  bucket = aws_s3_bucket.logs.bucket
+  policy = data.aws_iam_policy_document.logs.json
+}
+
+data "aws_iam_policy_document" "people" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "AWS"
+      identifiers = [data.aws_caller_identity.current.account_id]
+    }
+  }
+}
+
+resource "aws_iam_role" "people" {
+  for_each = toset(["analysts", "data-scientists", "mlops", "key-admin"])
+
+  name                 = each.key
+  assume_role_policy   = data.aws_iam_policy_document.people.json
+  permissions_boundary = each.key == "key-admin" ? null : aws_iam_policy.boundary.arn
+}
+
 module "mlflow" {
   source = "../.."
 
@@ -52,10 +106,27 @@ module "mlflow" {
   mlflow_version                  = "3.0"
   tracking_server_size            = "Large"
   weekly_maintenance_window_start = "Sun:02:00"
-  create_kms_key                  = true
-  permissions_boundary_arn        = aws_iam_policy.boundary.arn
-  additional_role_policies        = { lineage = aws_iam_policy.lineage.arn }
   tags                            = { data-classification = "confidential" }
+
+  # Whoever runs Terraform must be among the key's administrators, or it could not change the key any more.
+  create_kms_key               = true
+  kms_key_administrator_arns   = [aws_iam_role.people["key-admin"].arn, data.aws_iam_session_context.current.issuer_arn]
+  kms_key_deletion_window_days = 30
+
+  permissions_boundary_arn = aws_iam_policy.boundary.arn
+  additional_role_policies = { lineage = aws_iam_policy.lineage.arn }
+
+  # A reader's UI session might not be held to reading: AWS does not say.
+  reader_role_names   = [aws_iam_role.people["analysts"].name]
+  writer_role_names   = [aws_iam_role.people["data-scientists"].name]
+  admin_role_names    = [aws_iam_role.people["mlops"].name]
+  readers_may_open_ui = false
+
+  access_logs                        = { bucket = aws_s3_bucket.logs.bucket }
+  cors_allowed_origins               = ["https://d-abcdefghijkl.studio.eu-west-1.sagemaker.aws"]
+  noncurrent_version_expiration_days = 365
+  artifact_transition                = { days = 180, storage_class = "GLACIER_IR" }
+  deleted_artifact_expiration_days   = 30
 }
 
 output "mlflow_tracking_uri" {
@@ -64,6 +135,11 @@ output "mlflow_tracking_uri" {
 }
 
 output "kms_key_arn" {
-  description = "For the roles of those who read and write artifacts."
+  description = "For CloudTrail, which shows every use of it."
   value       = module.mlflow.kms_key_arn
+}
+
+output "client_policy_arns" {
+  description = "For roles that somebody else answers for."
+  value       = module.mlflow.client_policy_arns
 }

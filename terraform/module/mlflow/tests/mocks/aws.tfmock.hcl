@@ -20,3 +20,11 @@ mock_resource "aws_iam_role" {
 mock_resource "aws_kms_key" {
   defaults = { arn = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555" }
 }
+
+mock_resource "aws_iam_policy" {
+  defaults = { arn = "arn:aws:iam::111122223333:policy/churn-dev-mlflow" }
+}
+
+mock_data "aws_kms_alias" {
+  defaults = { target_key_arn = "arn:aws:kms:us-east-1:111122223333:key/99999999-2222-3333-4444-555555555555" }
+}
