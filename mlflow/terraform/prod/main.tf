@@ -20,7 +20,6 @@ module "mlflow" {
   admin_role_names           = var.admin_role_names
   deployment_policy_document = module.serving.deployment_policy_document
   access_logs                = var.access_logs
-  backup                     = var.backup
 }
 
 module "serving" {

@@ -77,8 +77,3 @@ output "serving_repository_url" {
   description = "Repository of serving images, without a tag."
   value       = module.serving.serving_repository_url
 }
-
-output "backup_archive_uri" {
-  description = "Where the active server's backups lie."
-  value       = module.mlflow.backup_archive_uri
-}

@@ -89,13 +89,3 @@ variable "access_logs" {
   })
   default = null
 }
-
-variable "backup" {
-  description = "A nightly backup of the server: see the module's README. Null: none."
-  type = object({
-    schedule_expression = optional(string)
-    timezone            = optional(string)
-    keep                = optional(number)
-  })
-  default = null
-}

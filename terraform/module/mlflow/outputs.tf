@@ -80,13 +80,3 @@ output "kms_key_arn" {
   description = "ARN of the key that encrypts the artifacts, new or existing; null where S3's own key does."
   value       = local.kms_key_arn
 }
-
-output "backup_archive_uri" {
-  description = "Where the active server's backups lie, made by the nightly job or by `make backup`."
-  value       = local.backup_archive_uri
-}
-
-output "backup_project_name" {
-  description = "Name of the CodeBuild project that makes the nightly backups; null without them."
-  value       = one(aws_codebuild_project.backup[*].name)
-}

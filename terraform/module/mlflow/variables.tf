@@ -317,27 +317,6 @@ variable "permissions_boundary_arn" {
   }
 }
 
-variable "backup" {
-  description = "A nightly, incremental backup of the active server into `backups/` in the artifact bucket: when (an EventBridge Scheduler expression and its time zone; the server must run then) and how many backups to keep. `repository` is the folder of a checkout with `scripts/`, where the module does not lie in one. Null: none."
-  type = object({
-    schedule_expression = optional(string, "cron(30 2 * * ? *)")
-    timezone            = optional(string, "UTC")
-    keep                = optional(number, 30)
-    repository          = optional(string)
-  })
-  default = null
-
-  validation {
-    condition     = var.backup == null || can(regex("^(cron|rate)\\(.+\\)$", var.backup.schedule_expression))
-    error_message = "backup.schedule_expression must be a cron or rate expression, such as \"cron(30 2 * * ? *)\" for every night at 2:30."
-  }
-
-  validation {
-    condition     = var.backup == null || try(var.backup.keep >= 1 && floor(var.backup.keep) == var.backup.keep, false)
-    error_message = "backup.keep must be a whole number of backups, one or more."
-  }
-}
-
 variable "tags" {
   description = "Tags for everything the module makes, beside the provider's default_tags."
   type        = map(string)
