@@ -49,12 +49,19 @@ class Pacing:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
             return web.Response(status=answer.status, body=await answer.read(), headers=kept)
 
+    async def close(self, _: web.Application) -> None:
+        """Close the connections to the server."""
+        if self._http is not None:
+            await self._http.close()
+
 
 def main() -> None:
     """Run until ended."""
     port, target, rate, latency = sys.argv[1:]
     app = web.Application(client_max_size=1 << 30)
-    app.router.add_route("*", "/{path:.*}", Pacing(target, float(rate), float(latency)).handle)
+    pacing = Pacing(target, float(rate), float(latency))
+    app.router.add_route("*", "/{path:.*}", pacing.handle)
+    app.on_cleanup.append(pacing.close)
     web.run_app(app, host="127.0.0.1", port=int(port), print=None)
 
 

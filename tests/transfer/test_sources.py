@@ -24,6 +24,7 @@ from scripts.mlops.transfer.planning import plan as make_plan
 from scripts.mlops.transfer.rest_source import RestSource
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import copy, places, same, verify
+from tests.transfer.seeding import START, Seeder
 from tests.transfer.servers import Server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -162,3 +163,30 @@ def test_what_an_older_server_cannot_hold_is_said_before_anything_is_written(ser
 
     assert {place.split()[0] for place in asyncio.run(losses())} >= {"logged", "prompt", "trace"}
     assert hashlib.sha256(servers.old.database.read_bytes()).digest() == before
+
+
+def test_histories_of_many_runs_take_few_calls_and_streamed_ones_are_whole(servers: Servers) -> None:
+    at = Seeder(servers.new.url)
+    experiment = at.experiment("many")
+    for index in range(120):
+        run = at.run(experiment, f"r{index}", START + index)
+        at.log(run["run_id"], [("a long name", float(index), START, 0)] if index % 2 else [("m", 1.0, START, 9)])
+    long = at.run(experiment, "long", START + 1000)
+    at.log(long["run_id"], [("m", 1 / (step + 1), START, step) for step in range(1600)])
+    at.log(long["run_id"], [("m", 2.0, START, 10**6)])
+
+    async def go() -> None:
+        source = await places().server(servers.new.url)
+        runs = [run async for page in source.runs(experiment) for run in page]
+        found = {
+            run.name: [p async for chunk in history for p in chunk] async for run, history in source.histories(runs)
+        }
+        assert {name: len(points) for name, points in found.items()} == {f"r{i}": 1 for i in range(120)} | {
+            "long": 1601
+        }
+        assert source.client.calls.made["GET metrics/get-history-bulk"] <= 6
+        # The last step hinted at a million points: that run alone was streamed.
+        assert source.client.calls.made["GET metrics/get-history"] == 1
+
+    asyncio.run(go())
+    at.post("experiments/delete", experiment_id=experiment)

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -42,6 +43,9 @@ from scripts.mlops.transfer.wire import (
 
 # What metrics/get-history-bulk gives at most (mlflow/server/handlers.py): 100 runs, 25,000 points.
 _BULK_POINTS = 25_000
+# gunicorn, which MLflow 2 and 3.0 run on, takes request lines of 4,094 characters; "&run_id=" and an id are 40.
+_LONGEST_LINE = 3_900
+_ID_IN_LINE = 40
 _IDS_PER_SEARCH = 100
 _FEW = 3
 _RUN_ID = re.compile(r"[\w-]+")
@@ -156,19 +160,21 @@ class RestSource:
         held = 0
         for key in keys:
             holders = sorted(run.id for run in group if key in run.latest)
+            most = (_LONGEST_LINE - len(quote(key))) // _ID_IN_LINE
             while holders:
-                rows = await self._bulk_rows(key, holders)
+                asked, rest = holders[:most], holders[most:]
+                rows = await self._bulk_rows(key, asked)
                 if rows is None:
                     await self._one_by_one(key, holders, found)
                     break
                 if len(rows) < _BULK_POINTS:
-                    whole, holders = set(holders), []
+                    whole, holders = set(asked), rest
                 else:
                     # Rows are sorted by run: all runs but the last one are whole.
                     last = rows[-1]["run_id"]
-                    if last == holders[0]:
+                    if last == asked[0]:
                         return None
-                    whole, holders = {one for one in holders if one < last}, [one for one in holders if one >= last]
+                    whole, holders = {one for one in asked if one < last}, [one for one in holders if one >= last]
                 for row in rows:
                     if row["run_id"] in whole:
                         found[row["run_id"]].append(point_from(row))
