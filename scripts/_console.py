@@ -154,9 +154,9 @@ def open_environment(name: str, *, local: bool) -> tuple[Environment, Session]:
     # Throttled calls are tried again for some ten seconds before they are given up.
     os.environ.setdefault("AWS_RETRY_MODE", "standard")
     os.environ.setdefault("AWS_MAX_ATTEMPTS", "5")
-    # MLflow makes S3 clients of its own, which know no session of ours.
-    os.environ["AWS_DEFAULT_REGION"] = environment.region
     session = boto3.Session(region_name=environment.region)
+    # MLflow makes S3 clients of its own, from boto3's default session: let it be this one.
+    boto3.DEFAULT_SESSION = session
     environments.check_account(environment, session.client("sts"))
     return environment, session
 

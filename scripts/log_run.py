@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
     from scripts.mlops.environment import Environment
-    from training.train import Training
 
 app = make_app()
 
@@ -71,21 +71,20 @@ def log_run(
         from training.record import record
         from training.train import train
 
-        def draw(done: Training, folder: Path) -> None:
-            truth = done.split.held_out[done.split.target].to_numpy()
-            charts.draw(done.fitted.task, truth, done.predictions, folder)
-
         console.progress(f"training on {dataset}")
         training = train(name, params)
 
-        console.progress(f"logging to {environment.server_name}")
-        began = time.monotonic()
-        recorded = record(
-            training,
-            experiment_id=tracking.experiment_id(client, experiment or dataset),
-            tags={**environment.tags, **tags},
-            draw=draw,
-        )
+        with TemporaryDirectory() as folder:
+            truth = training.split.held_out[training.split.target].to_numpy()
+            charts.draw(training.fitted.task, truth, training.predictions, Path(folder))
+            console.progress(f"logging to {environment.server_name}")
+            began = time.monotonic()
+            recorded = record(
+                training,
+                experiment_id=tracking.experiment_id(client, experiment or dataset),
+                tags={**environment.tags, **tags},
+                charts=Path(folder),
+            )
         version = None
         if register:
             console.progress(f"registering {register}")

@@ -7,8 +7,9 @@ the work starts: it brings in MLflow and what MLflow saves models with, which ta
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,8 +39,6 @@ TASK_TAG = "evaluation.task"
 # A log-batch request takes at most this many entities in all (MLflow REST API, "Request limits").
 _BATCH_LIMIT = 1000
 
-Draw = Callable[[Training, Path], None]
-
 
 @dataclass(frozen=True)
 class Recorded:
@@ -56,11 +55,11 @@ def record(
     *,
     experiment_id: str | None = None,
     tags: Mapping[str, str] | None = None,
-    draw: Draw | None = None,
+    charts: Path | None = None,
 ) -> Recorded:
     """Create a run (or take up the one that `mlflow run` has created) and write everything into it.
 
-    `draw` may add files, such as charts, to the folder that becomes the run's `evaluation/` artifacts.
+    The files in the folder `charts`, if there is one, join the held-out rows among the artifacts in `evaluation/`.
 
     Raises:
         mlflow.exceptions.MlflowException: when the server refuses; the run is then marked as failed.
@@ -76,9 +75,9 @@ def record(
         with TemporaryDirectory() as folder:
             evaluation = Path(folder, EVALUATION)
             evaluation.mkdir()
+            if charts:
+                shutil.copytree(charts, evaluation, dirs_exist_ok=True)
             training.split.held_out.to_csv(Path(folder, HELD_OUT), index=False)
-            if draw:
-                draw(training, evaluation)
             client.log_artifacts(run_id, folder)
     return Recorded(run_id, run.info.experiment_id, model.model_id, model.model_uri)
 

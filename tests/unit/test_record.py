@@ -84,10 +84,12 @@ def test_the_held_out_rows_can_be_fetched_as_they_were(trained: Trained, mlflow_
     assert (rows.target, rows.task) == ("species", "classification")
 
 
-def test_files_that_are_drawn_become_artifacts(trained: Trained, mlflow_here: Any) -> None:
+def test_charts_become_artifacts(trained: Trained, mlflow_here: Any, tmp_path: Path) -> None:
     from training.record import record
 
-    recorded = record(trained("iris"), draw=lambda done, folder: Path(folder, f"{done.dataset}.png").touch() or None)
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "charts" / "iris.png").touch()
+    recorded = record(trained("iris"), charts=tmp_path / "charts")
     files = mlflow_here.MlflowClient().list_artifacts(recorded.run_id, "evaluation")
     assert {file.path for file in files} == {"evaluation/held_out.csv", "evaluation/iris.png"}
 
