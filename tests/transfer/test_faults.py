@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from tests.running import free_port
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import RETRY, copy, places, same
 from tests.transfer.proxying import FaultyProxy, first_of_each
+from tests.transfer.seeding import Seeder, folder, write
 from tests.transfer.servers import Server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -191,3 +193,41 @@ def test_a_rate_lets_through_a_burst_and_then_the_limit() -> None:
         return time.monotonic() - begun
 
     assert 0.29 <= asyncio.run(go()) < 1.5
+
+
+def test_an_interrupted_copy_stops_within_a_large_file_and_leaves_no_half_of_it(
+    servers: Servers, tmp_path: Path
+) -> None:
+    source = Seeder(servers.new.url)
+    experiment = source.experiment("huge")
+    run = source.run(experiment, "huge")
+    write(run["artifact_uri"], "huge.bin", b"begin")
+    huge = folder(run["artifact_uri"]) / "huge.bin"
+    os.truncate(huge, 200 << 30)
+    source.end(run["run_id"])
+    command = [
+        sys.executable,
+        "scripts/transfer.py",
+        "copy",
+        servers.new.url,
+        servers.target.url,
+        "--experiment",
+        "huge",
+    ]
+    process = subprocess.Popen(
+        [*command, "--checkpoint", tmp_path / "map"], cwd=REPOSITORY, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        while not list(servers.target.folder.glob("artifacts/**/huge.bin.transfer-partial")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        huge.unlink()
+    assert process.returncode == 130
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    assert not list(servers.target.folder.glob("artifacts/**/huge.bin*"))
+    source.post("experiments/delete", experiment_id=experiment)

@@ -113,6 +113,7 @@ class Copying:
         self.experiments: list[Experiment] = []
         self.registered: list[RegisteredModel] = []
         self._prepared = False
+        self._stopping = False
 
     async def run(self) -> Summary:
         """Copy everything.
@@ -125,6 +126,7 @@ class Copying:
         except BaseExceptionGroup as group:
             raise first_of(group) from group
         finally:
+            self._stopping = True
             self._threads.shutdown(wait=True, cancel_futures=True)
         return self.summary
 
@@ -505,8 +507,14 @@ class Copying:
             return rewrite_ids(text, self.checkpoint.target)
 
         retry = self.destination.client.retry
-        copy_file(store, item, target, retry, rewrite, partial(self.progress.advance, "bytes"))
+        copy_file(store, item, target, retry, rewrite, self._moved)
         self.progress.advance("files")
+
+    def _moved(self, size: int) -> None:
+        if self._stopping:
+            # In a thread, which nothing else can stop; what is half written is taken away.
+            raise asyncio.CancelledError
+        self.progress.advance("bytes", size)
 
     async def _list(self, store: Store, opened: Callable[[str], Store]) -> list[Item]:
         """A folder's files; one listing of an experiment's whole root serves all that lie below it."""
