@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .PHONY: setup demo test lint fmt docs bench clean help \
 	local-up local-down local-env local-logs \
 	bootstrap init plan apply destroy output log-run deploy validate server smoke \
-	upgrade retire
+	upgrade retire backup restore
 
 ENV ?= staging
 ARGS ?=
@@ -75,6 +75,13 @@ upgrade: setup ## Move to MLflow version TO with nothing lost (FROM=VERSION; BAC
 
 retire: setup ## Delete the old server of MLflow version VERSION, verified before (CONFIRM=SERVER)
 	@$(BIN)/python scripts/upgrade.py retire --version "$(VERSION)" $(SCRIPT_FLAGS)
+
+backup: setup ## Back the server up into ARCHIVE, or where the nightly backups lie (ARGS="--keep 30")
+	@archive="$(ARCHIVE)" && archive="$${archive:-$$($(TERRAFORM) output -raw backup_archive_uri)}" && \
+		$(BIN)/python scripts/transfer.py backup env:$(ENV) "$$archive" $(if $(LOCAL),--local) $(ARGS)
+
+restore: setup ## Restore ARCHIVE into the environment's server, which should be empty (ARGS="--snapshot TIME")
+	@$(BIN)/python scripts/transfer.py restore "$(ARCHIVE)" env:$(ENV) $(if $(LOCAL),--local) $(ARGS)
 
 smoke: setup ## Run the smoke tests against an environment that is up
 	@SMOKE_ENV=$(ENV) SMOKE_LOCAL=$(LOCAL) $(BIN)/pytest tests/smoke $(ARGS)

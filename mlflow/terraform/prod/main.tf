@@ -5,6 +5,7 @@ module "mlflow" {
   environment                     = var.environment
   bucket_name_suffix              = var.bucket_name_suffix
   mlflow_version                  = var.mlflow_version
+  retained_mlflow_versions        = var.retained_mlflow_versions
   tracking_server_size            = var.tracking_server_size
   automatic_model_registration    = var.automatic_model_registration
   weekly_maintenance_window_start = var.weekly_maintenance_window_start
@@ -20,6 +21,7 @@ module "mlflow" {
   admin_role_names           = var.admin_role_names
   deployment_policy_document = module.serving.deployment_policy_document
   access_logs                = var.access_logs
+  backup                     = var.backup
 }
 
 module "serving" {

@@ -23,6 +23,11 @@ output "mlflow_version" {
   value       = module.mlflow.mlflow_version
 }
 
+output "tracking_server_arns" {
+  description = "ARNs of all tracking servers, the retained ones too, by MLflow version."
+  value       = module.mlflow.tracking_server_arns
+}
+
 output "mlflow_role_name" {
   description = "Name of the server's role, whose inline policy is MLflowBasicAccess."
   value       = module.mlflow.mlflow_role_name
@@ -76,4 +81,9 @@ output "endpoint_execution_role_arn" {
 output "serving_repository_url" {
   description = "Repository of serving images, without a tag."
   value       = module.serving.serving_repository_url
+}
+
+output "backup_archive_uri" {
+  description = "Where the active server's backups lie."
+  value       = module.mlflow.backup_archive_uri
 }

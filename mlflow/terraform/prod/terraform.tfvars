@@ -8,6 +8,7 @@ environment  = "prod"
 # The bucket becomes mlflow-prod-mlflow-artifacts-zali-prod. Bucket names are shared by everybody on AWS.
 bucket_name_suffix = "zali-prod"
 
+# `make upgrade` keeps the versions in versions.auto.tfvars.json, which outranks this file.
 mlflow_version                  = "3.0"
 tracking_server_size            = "Medium"
 automatic_model_registration    = true

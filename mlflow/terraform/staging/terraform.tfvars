@@ -8,6 +8,7 @@ environment  = "staging"
 # The bucket becomes mlflow-staging-mlflow-artifacts-zali-staging. Bucket names are shared by everybody on AWS.
 bucket_name_suffix = "zali-staging"
 
+# `make upgrade` keeps the versions in versions.auto.tfvars.json, which outranks this file.
 mlflow_version                  = "3.0"
 tracking_server_size            = "Small"
 automatic_model_registration    = true

@@ -31,8 +31,14 @@ variable "bucket_name_suffix" {
 }
 
 variable "mlflow_version" {
-  description = "MLflow version of the server, as major.minor. Another version is another server: read the module's README first."
+  description = "MLflow version of the active server, as major.minor. Another version is another server: `make upgrade` changes it, without losing anything."
   type        = string
+}
+
+variable "retained_mlflow_versions" {
+  description = "MLflow versions of the servers kept beside the active one. Taking one out deletes its server and its runs: that is what `make retire` is for."
+  type        = list(string)
+  default     = []
 }
 
 variable "tracking_server_size" {
@@ -86,6 +92,16 @@ variable "access_logs" {
   type = object({
     bucket = string
     prefix = optional(string)
+  })
+  default = null
+}
+
+variable "backup" {
+  description = "A nightly backup of the server: see the module's README. Null: none."
+  type = object({
+    schedule_expression = optional(string)
+    timezone            = optional(string)
+    keep                = optional(number)
   })
   default = null
 }

@@ -2,7 +2,7 @@
 # time, and the plan shows the real policies to whoever reviews it.
 locals {
   name     = "${var.project_name}-${var.environment}"
-  versions = toset([var.mlflow_version])
+  versions = toset(concat([var.mlflow_version], var.retained_mlflow_versions))
 
   # One server per MLflow version.
   server_names = { for version in local.versions : version => "${local.name}-${replace(version, ".", "-")}" }

@@ -1,4 +1,4 @@
-# Every output follows the active version, `mlflow_version`. Those that describe what may not exist are null then.
+# Every output but tracking_server_arns follows the active version, `mlflow_version`. Those that describe what may not exist are null then.
 
 output "mlflow_tracking_uri" {
   description = "What an MLflow client must be given: the server's ARN. The sagemaker-mlflow plugin finds the host from it and signs each request; the server's https address alone cannot be authenticated by a client."
@@ -23,6 +23,11 @@ output "tracking_server_arn" {
 output "mlflow_version" {
   description = "MLflow version of the tracking server, as major.minor."
   value       = local.active_server.mlflow_version
+}
+
+output "tracking_server_arns" {
+  description = "ARNs of all tracking servers, the retained ones too, by MLflow version."
+  value       = { for version, server in aws_sagemaker_mlflow_tracking_server.this : version => server.arn }
 }
 
 output "mlflow_role_name" {
@@ -79,4 +84,14 @@ output "artifact_bucket_name" {
 output "kms_key_arn" {
   description = "ARN of the key that encrypts the artifacts, new or existing; null where S3's own key does."
   value       = local.kms_key_arn
+}
+
+output "backup_archive_uri" {
+  description = "Where the active server's backups lie, made by the nightly job or by `make backup`."
+  value       = local.backup_archive_uri
+}
+
+output "backup_project_name" {
+  description = "Name of the CodeBuild project that makes the nightly backups; null without them."
+  value       = one(aws_codebuild_project.backup[*].name)
 }

@@ -3,6 +3,11 @@
 data "aws_caller_identity" "current" {
   lifecycle {
     precondition {
+      condition     = !contains(var.retained_mlflow_versions, var.mlflow_version)
+      error_message = "retained_mlflow_versions names ${var.mlflow_version}, which is the active version: it is for the servers beside that one, so take it out."
+    }
+
+    precondition {
       condition     = !(var.create_s3_bucket && var.artifact_store_uri != null)
       error_message = "Both a new and an existing artifact bucket are asked for: set create_s3_bucket = false to use artifact_store_uri, or remove artifact_store_uri."
     }

@@ -21,7 +21,7 @@ variable "environment" {
 }
 
 variable "mlflow_version" {
-  description = "MLflow version of the tracking server, as major.minor: AWS offers 2.13, 2.16 and 3.0. A version is a server of its own (its name ends in it), since AWS neither upgrades nor backs up a server: changing this replaces the server and **loses its experiments and runs**."
+  description = "MLflow version of the tracking server, as major.minor: AWS offers 2.13, 2.16 and 3.0. A version is a server of its own (its name ends in it), since AWS neither upgrades nor backs up a server: changed by itself, the old server and **its experiments and runs are lost**. `make upgrade` takes the road on which nothing is."
   type        = string
   default     = "3.0"
   nullable    = false
@@ -30,6 +30,23 @@ variable "mlflow_version" {
     # AWS answers "3.0" to whoever asks for "3.0.0", and the provider would then plan a replacement for ever.
     condition     = can(regex("^[0-9]+\\.[0-9]+$", var.mlflow_version))
     error_message = "mlflow_version is \"${var.mlflow_version}\": write major.minor only, such as \"3.0\". With a patch version every later plan would replace the server and lose its runs."
+  }
+}
+
+variable "retained_mlflow_versions" {
+  description = "MLflow versions of further servers that are kept beside the active one: a new server before it becomes the active one, an old one until it is retired. Taking a version out deletes its server, with its experiments and runs. `make upgrade` and `make retire` change this."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for version in var.retained_mlflow_versions : contains(["2.13", "2.16", "3.0"], version)])
+    error_message = "retained_mlflow_versions must be versions that AWS offers, as major.minor: \"2.13\", \"2.16\" or \"3.0\"."
+  }
+
+  validation {
+    condition     = length(distinct(var.retained_mlflow_versions)) == length(var.retained_mlflow_versions)
+    error_message = "retained_mlflow_versions names a version twice: there is one server per version."
   }
 }
 
@@ -314,6 +331,27 @@ variable "permissions_boundary_arn" {
   validation {
     condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
     error_message = "permissions_boundary_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/boundary\"."
+  }
+}
+
+variable "backup" {
+  description = "A nightly, incremental backup of the active server into `backups/` in the artifact bucket: when (an EventBridge Scheduler expression and its time zone; the server must run then) and how many backups to keep. `repository` is the folder of a checkout with `scripts/`, where the module does not lie in one. Null: none."
+  type = object({
+    schedule_expression = optional(string, "cron(30 2 * * ? *)")
+    timezone            = optional(string, "UTC")
+    keep                = optional(number, 30)
+    repository          = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.backup == null || can(regex("^(cron|rate)\\(.+\\)$", var.backup.schedule_expression))
+    error_message = "backup.schedule_expression must be a cron or rate expression, such as \"cron(30 2 * * ? *)\" for every night at 2:30."
+  }
+
+  validation {
+    condition     = var.backup == null || try(var.backup.keep >= 1 && floor(var.backup.keep) == var.backup.keep, false)
+    error_message = "backup.keep must be a whole number of backups, one or more."
   }
 }
 

@@ -1,0 +1,99 @@
+# The nightly backup, on a mocked AWS. Policies are asserted on real plans elsewhere.
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  project_name       = "churn"
+  environment        = "dev"
+  bucket_name_suffix = "acme"
+}
+
+run "there_is_no_backup_unless_it_is_asked_for" {
+  command = plan
+
+  assert {
+    condition     = length(aws_codebuild_project.backup) + length(aws_scheduler_schedule.backup) + length(aws_s3_object.backup_tool) + length(aws_iam_role.backup) == 0
+    error_message = "Nothing of the backup may be made without backup."
+  }
+  assert {
+    condition     = output.backup_archive_uri == "s3://churn-dev-mlflow-artifacts-acme/backups/churn-dev-3-0"
+    error_message = "make backup must know where backups lie with the nightly job or without it."
+  }
+}
+
+run "a_backup_keeps_thirty_nights_of_the_active_server_unless_told_otherwise" {
+  command = plan
+
+  variables {
+    backup                   = { repository = "./tests/mocks/repository" }
+    retained_mlflow_versions = ["2.13"]
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.backup[0].schedule_expression == "cron(30 2 * * ? *)" && aws_scheduler_schedule.backup[0].schedule_expression_timezone == "UTC"
+    error_message = "The default must be every night."
+  }
+  assert {
+    condition     = join(" ", [for one in aws_codebuild_project.backup[0].environment[0].environment_variable : one.value if one.name != "TRACKING_SERVER_ARN"]) == "s3://churn-dev-mlflow-artifacts-acme/backups/churn-dev-3-0 30"
+    error_message = "Thirty backups must be kept, in the active server's archive."
+  }
+  assert {
+    condition     = endswith(one([for one in aws_codebuild_project.backup[0].environment[0].environment_variable : one.value if one.name == "TRACKING_SERVER_ARN"]), ":mlflow-tracking-server/churn-dev-3-0")
+    error_message = "The job must back up the active server into that server's archive."
+  }
+  assert {
+    condition     = aws_codebuild_project.backup[0].concurrent_build_limit == 1
+    error_message = "Two backups at once would write one index."
+  }
+  assert {
+    condition     = aws_codebuild_project.backup[0].source[0].location == "churn-dev-mlflow-artifacts-acme/backups/tool/" && aws_s3_object.backup_tool["scripts/transfer.py"].key == "backups/tool/scripts/transfer.py"
+    error_message = "The job's source must be the folder that the tool is uploaded to."
+  }
+}
+
+run "below_a_prefix_everything_of_the_backup_is_below_it_too" {
+  command = plan
+
+  variables {
+    create_s3_bucket   = false
+    bucket_name_suffix = null
+    artifact_store_uri = "s3://shared/team"
+    backup             = { repository = "./tests/mocks/repository" }
+  }
+
+  assert {
+    condition     = output.backup_archive_uri == "s3://shared/team/backups/churn-dev-3-0" && aws_s3_object.backup_tool["scripts/transfer.py"].key == "team/backups/tool/scripts/transfer.py" && aws_codebuild_project.backup[0].source[0].location == "shared/team/backups/tool/"
+    error_message = "In somebody else's bucket the backup must stay below the given prefix."
+  }
+}
+
+run "a_module_outside_of_its_repository_is_told_what_it_lacks" {
+  command = plan
+
+  variables {
+    backup = { repository = "./tests" }
+  }
+
+  expect_failures = [aws_iam_role.backup[0]]
+}
+
+run "a_schedule_that_is_none_is_refused" {
+  command = plan
+
+  variables {
+    backup = { schedule_expression = "every night" }
+  }
+
+  expect_failures = [var.backup]
+}
+
+run "keeping_no_backup_is_refused" {
+  command = plan
+
+  variables {
+    backup = { keep = 0 }
+  }
+
+  expect_failures = [var.backup]
+}

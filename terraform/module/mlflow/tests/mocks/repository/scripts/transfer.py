@@ -1,0 +1,1 @@
+"""Stands for the repository of which the module uploads the backup tool."""

@@ -1,0 +1,81 @@
+"""The nightly backup's job, run as CodeBuild would run it and with no more rights, and a restore of what it made."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.localaws.upgrade.conftest import REPOSITORY, Staging
+from tests.running import tracking_server
+
+PROJECT = "mlflow-staging-mlflow-backup"
+USER = "backup-job"
+
+
+def job(staging: Staging, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """What CodeBuild does: the source folder, the environment, the build's commands. The packages are here already."""
+    (project,) = staging.localaws.client("codebuild").batch_get_projects(names=[PROJECT])["projects"]
+    bucket, _, prefix = project["source"]["location"].partition("/")
+    s3 = staging.localaws.client("s3")
+    for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]:
+        file = folder / item["Key"].removeprefix(prefix)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        s3.download_file(bucket, item["Key"], str(file))
+    variables = {one["name"]: one["value"] for one in project["environment"]["environmentVariables"]}
+    (command,) = json.loads(project["source"]["buildspec"])["phases"]["build"]["commands"]
+    environ = {**staging.deployed.environ, **variables, **key(staging)}
+    environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
+    return subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=environ, capture_output=True, text=True, timeout=200, check=False
+    )
+
+
+def key(staging: Staging) -> dict[str, str]:
+    """An access key of a user who may do exactly what the job's role may: nobody but CodeBuild may take that role."""
+    iam = staging.localaws.client("iam")
+    policy = iam.get_role_policy(RoleName=f"{PROJECT}-role", PolicyName="MLflowBackup")["PolicyDocument"]
+    if USER not in [user["UserName"] for user in iam.list_users()["Users"]]:
+        iam.create_user(UserName=USER)
+    iam.put_user_policy(UserName=USER, PolicyName="job", PolicyDocument=json.dumps(policy))
+    made = iam.create_access_key(UserName=USER)["AccessKey"]
+    return {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+
+
+def transfer(staging: Staging, *arguments: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, "scripts/transfer.py", *arguments, "--json"],
+        cwd=REPOSITORY,
+        env=staging.deployed.environ,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_nightly_job_backs_up_with_its_own_rights_and_the_backup_restores(staging: Staging, tmp_path: Path) -> None:
+    outputs = staging.deployed.outputs
+    del staging.deployed.__dict__["outputs"]
+    active, archive = outputs["mlflow_tracking_uri"], outputs["backup_archive_uri"]
+    schedule = staging.localaws.client("scheduler").get_schedule(Name=PROJECT)
+    assert schedule["Target"]["Arn"].endswith(f":project/{PROJECT}")
+    assert schedule["Target"]["RoleArn"].endswith(f":role/{PROJECT}-schedule-role")
+
+    done = job(staging, tmp_path / "source")
+    assert done.returncode == 0, done.stdout + done.stderr
+    there = transfer(staging, "inspect", active)["holds"]
+    assert transfer(staging, "inspect", archive)["holds"] == there
+
+    # A second one, by hand, finds everything there already.
+    again = staging.make("backup", "ARGS=--json --keep 2")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["files_deleted"] == 0
+
+    restored = tracking_server(staging.localaws, "restored", MlflowVersion="3.0")
+    transfer(staging, "restore", archive, restored)
+    report = transfer(staging, "verify", active, restored, "--include-deleted", "--report", str(tmp_path / "report"))
+    assert (report["passed"], report["compared"]["runs"]) == (True, there["runs"])

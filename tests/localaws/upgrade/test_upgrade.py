@@ -1,0 +1,88 @@
+"""The whole road from MLflow 2.13 to 3.0 with make, killed twice on the way, and the old server's retirement."""
+
+import json
+import sqlite3
+import time
+from pathlib import Path
+
+from tests.localaws.upgrade.conftest import RUNS, Staging
+
+OLD, NEW = "mlflow-staging-2-13", "mlflow-staging-3-0"
+
+
+def status(staging: Staging, name: str) -> str:
+    time.sleep(0.05)
+    sagemaker = staging.localaws.client("sagemaker")
+    try:
+        return str(sagemaker.describe_mlflow_tracking_server(TrackingServerName=name)["TrackingServerStatus"])
+    except sagemaker.exceptions.ResourceNotFound:
+        return ""
+
+
+def copied_runs(staging: Staging) -> int:
+    time.sleep(0.02)
+    file = staging.localaws.settings.home / f"upgrade/staging/{OLD}-to-{NEW}/checkpoint.sqlite"
+    if not file.exists():
+        return 0
+    try:
+        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as checkpoint:
+            query = "SELECT count(*) FROM links WHERE kind = 'run' AND state != ''"
+            return int(checkpoint.execute(query).fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+def test_a_store_of_2_13_moves_to_3_0_killed_twice_on_the_way_and_is_retired(staging: Staging) -> None:
+    upgrade = ("upgrade", "TO=3.0")
+    old = staging.deployed.outputs["tracking_server_arns"]["2.13"]
+    del staging.deployed.__dict__["outputs"]
+
+    # Killed while the new server is created: AWS has it then, and Terraform's state does not know it.
+    staging.killed_when(lambda: status(staging, NEW) == "Creating", *upgrade)
+    assert staging.wanted == {"mlflow_version": "2.13", "retained_mlflow_versions": ["3.0"]}
+
+    # Killed while runs are copied: the old server is still the one that the outputs name.
+    staging.killed_when(lambda: 5 <= copied_runs(staging) < RUNS, *upgrade)
+    outputs = staging.deployed.outputs
+    assert (outputs["mlflow_version"], outputs["tracking_server_name"]) == ("2.13", OLD)
+    new = outputs["tracking_server_arns"]["3.0"]
+    del staging.deployed.__dict__["outputs"]
+
+    done = staging.make(*upgrade, "ARGS=--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert {name: told[name] for name in ("server", "changed", "tracking_uri", "kept")} == {
+        "server": NEW,
+        "changed": True,
+        "tracking_uri": new,
+        "kept": OLD,
+    }
+    report = json.loads(Path(told["report"]).with_name("report.json").read_text())
+    assert (report["passed"], report["differences"], report["losses"]) == (True, [], [])
+    assert report["compared"]["runs"] == RUNS + 3
+    outputs = staging.deployed.outputs
+    assert (outputs["mlflow_version"], outputs["mlflow_tracking_uri"]) == ("3.0", new)
+    assert outputs["tracking_server_arns"] == {"2.13": old, "3.0": new}
+    assert staging.wanted == {"mlflow_version": "3.0", "retained_mlflow_versions": ["2.13"]}
+    # Nothing is left to do, and a plain apply keeps both.
+    again = staging.deployed.terraform("plan")
+    assert "No changes." in again.stdout
+
+    refused = staging.make("retire", "VERSION=2.13")
+    assert (refused.returncode, status(staging, OLD)) == (2, "Created")
+    assert f"say CONFIRM={OLD}" in refused.stderr
+
+    staging.old_client("late", old)
+    refused = staging.make("retire", "VERSION=2.13", f"CONFIRM={OLD}")
+    assert (refused.returncode, status(staging, OLD)) == (2, "Created")
+    assert "was written to since" in refused.stderr
+
+    settled = staging.make(*upgrade, "ARGS=--json")
+    assert settled.returncode == 0, settled.stderr
+    assert json.loads(settled.stdout)["changed"] is False
+
+    retired = staging.make("retire", "VERSION=2.13", f"CONFIRM={OLD}", "ARGS=--json")
+    assert retired.returncode == 0, retired.stderr
+    assert json.loads(retired.stdout) == {"retired": OLD, "changed": True}
+    assert (status(staging, OLD), status(staging, NEW)) == ("", "Created")
+    assert staging.wanted == {"mlflow_version": "3.0", "retained_mlflow_versions": []}
