@@ -29,9 +29,7 @@ def fill(database: Path, artifacts: Path, size: Size) -> None:
     """One experiment with everything in it."""
     root = artifacts / "1"
     with sqlite3.connect(database) as db:
-        db.execute(
-            "INSERT INTO experiments VALUES (0, 'Default', ?, 'active', ?, ?)", (str(artifacts / "0"), START, START)
-        )
+        _default(db, artifacts)
         db.execute("INSERT INTO experiments VALUES (1, 'bench', ?, 'active', ?, ?)", (str(root), START, START))
         runs = [uuid.uuid4().hex for _ in range(size.runs)]
         for index, run in enumerate(runs):
@@ -64,6 +62,7 @@ def fill_large(database: Path, artifacts: Path, points: int, size: int) -> None:
     root = artifacts / "1"
     run = uuid.uuid4().hex
     with sqlite3.connect(database) as db:
+        _default(db, artifacts)
         db.execute("INSERT INTO experiments VALUES (1, 'large', ?, 'active', ?, ?)", (str(root), START, START))
         _run(db, root, run, 0, Size(runs=1, points=0, metrics=0))
         rows = (("loss", 1 / (step + 1), START + step, run, step, False) for step in range(points))
@@ -74,6 +73,12 @@ def fill_large(database: Path, artifacts: Path, points: int, size: int) -> None:
     with (root / run / "artifacts" / "large.bin").open("wb") as file:
         file.write(b"begin")
         file.truncate(size)
+
+
+def _default(db: sqlite3.Connection, artifacts: Path) -> None:
+    # The server makes this one only where there is no other.
+    row = (str(artifacts / "0"), START, START)
+    db.execute("INSERT INTO experiments VALUES (0, 'Default', ?, 'active', ?, ?)", row)
 
 
 def _run(db: sqlite3.Connection, root: Path, run: str, index: int, size: Size) -> None:
