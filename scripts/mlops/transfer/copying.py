@@ -340,9 +340,10 @@ class Copying:
         return run.lifecycle_stage == ACTIVE or wanted or self.checkpoint.get(RUN, run.id) is not None
 
     def is_unchanged(self, run: Run) -> bool:
-        """Whether a run is finished and was copied whole since it last changed."""
+        """Whether a run takes no more (it is finished or deleted) and was copied whole since it last changed."""
         known = self.checkpoint.get(RUN, run.id)
-        return known is not None and run.finished and known.state == _wanted_state(run)
+        final = run.finished or run.lifecycle_stage == DELETED
+        return known is not None and final and known.state == _wanted_state(run)
 
     async def _is_whole(self, run: Run) -> bool:
         """Whether nothing of a run changed since it was copied whole."""
