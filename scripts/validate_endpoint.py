@@ -17,8 +17,8 @@ from scripts.mlops.errors import InputError, PlatformError, PreconditionError
 
 if TYPE_CHECKING:
     from boto3 import Session
-
     from mlflow import MlflowClient
+
     from scripts.mlops.environment import Environment
     from scripts.mlops.validation import Validation
 

@@ -17,6 +17,7 @@ from typing import Any
 
 # MLflow imports git, skops and its scoring server by itself, but only when it first logs a model.
 import git  # noqa: F401
+import mlflow
 import mlflow.pyfunc.scoring_server
 import mlflow.sklearn
 import mlflow.xgboost
@@ -26,7 +27,6 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.models import infer_signature
 
-import mlflow
 from training import models
 from training.train import Training
 

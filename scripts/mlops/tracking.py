@@ -12,8 +12,8 @@ from scripts.mlops.errors import InputError, PreconditionError
 
 if TYPE_CHECKING:
     from boto3 import Session
-
     from mlflow import MlflowClient
+
     from scripts.mlops.environment import Environment
 
 # The names that SageMaker gives model package groups and endpoints take no others; a model named otherwise
@@ -45,9 +45,8 @@ def connect(environment: Environment, session: Session) -> MlflowClient:
     URI the client itself was made with: here is the one place that sets it, and a process has one environment.
     Given a session, the plugin spares itself a new one for each request.
     """
-    import sagemaker_mlflow
-
     import mlflow
+    import sagemaker_mlflow
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     mlflow.set_tracking_uri(environment.tracking_uri)
