@@ -15,6 +15,7 @@ from localaws.endpoints.hosting import Hosting
 from localaws.faults import Faults
 from localaws.iam.guard import Guard
 from localaws.iam.standing import Standing
+from localaws.moto_codebuild import let_projects_change
 from localaws.moto_s3 import leave_policies_to_localaws
 from localaws.principals import Credentials, Principals
 from localaws.processes import Processes
@@ -31,6 +32,7 @@ class World:
         self.settings = settings
         _forget(settings)
         leave_policies_to_localaws()
+        let_projects_change()
         budgets.install()
         self.principals = Principals(settings.account)
         self.processes = Processes(settings.run / "processes", settings.logs)

@@ -73,6 +73,7 @@ def _road(env: str, *, local: bool) -> Road:
 
     from scripts._transfer_progress import Bars
     from scripts.mlops import environment as environments
+    from scripts.mlops.errors import PreconditionError
     from scripts.mlops.upgrade import Road
     from scripts.mlops.upgrade_moving import Mover
     from scripts.mlops.upgrade_terraform import Root
@@ -83,12 +84,16 @@ def _road(env: str, *, local: bool) -> Road:
         environments.use_localaws(home, os.environ)
     root = Root(env, local=local, environ=os.environ)
     root.prepare()
-    environment = environments.Environment.from_outputs(env, root.outputs(), local=local)
+    region, account = next(iter(root.servers().arns.values())).split(":")[3:5]
 
     import boto3
 
-    session = boto3.Session(region_name=environment.region)
-    environments.check_account(environment, session.client("sts"))
+    session = boto3.Session(region_name=region)
+    ours = session.client("sts").get_caller_identity()["Account"]
+    if ours != account:
+        raise PreconditionError(
+            f"these credentials are for account {ours}, and {env} is in {account}: set AWS_PROFILE to a profile of it"
+        )
     mover = Mover(root.memory, os.environ, Bars)
     return Road(root, mover, session.client("sagemaker"), progress=_tell, clock=SystemClock())
 

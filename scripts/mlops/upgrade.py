@@ -66,7 +66,7 @@ class Road:
             PlatformError: the servers differ after the copy.
         """
         check(to, "TO=3.0")
-        servers = self._servers()
+        servers = self._settled()
         if to == servers.active and not servers.retained:
             return {"server": servers.name(to), "mlflow_version": to, "changed": False}
         source = source or self._source(servers, to)
@@ -98,7 +98,7 @@ class Road:
             InputError: no such server is retained.
         """
         check(to, "TO=2.13")
-        servers = self._servers()
+        servers = self._settled()
         if to not in servers.arns:
             kept = ", ".join(servers.retained) or "none"
             raise InputError(f"{self._root.name} has no server of MLflow {to} to go back to: it retains {kept}")
@@ -122,7 +122,7 @@ class Road:
             PreconditionError: it was not named, not verified, or written to since.
         """
         check(version, "VERSION=2.13")
-        servers = self._servers()
+        servers = self._settled(confirmed)
         name = servers.name(version)
         if version == servers.active:
             raise InputError(f"{name} is the active server of {self._root.name}: upgrade to another version first")
@@ -141,8 +141,20 @@ class Road:
         self._root.apply(confirm=name)
         return {"retired": name, "changed": True}
 
-    def _servers(self) -> Servers:
-        return Servers.from_outputs(self._root.outputs())
+    def _settled(self, confirmed: Collection[str] = ()) -> Servers:
+        """The servers; an apply that was broken off is finished first, for what was wanted was decided then."""
+        servers = self._root.servers()
+        wanted = Wanted.read(self._root.file)
+        if servers.whole or wanted is None:
+            return servers
+        self._tell("an apply was broken off: it is finished first")
+        for version in wanted.versions:
+            self._mend(version, servers.name(version))
+        self._root.apply(confirm=",".join(sorted(confirmed)))
+        return self._root.servers()
+
+    def _mend(self, version: str, name: str) -> None:
+        self._root.mend(version, name, self._sagemaker, progress=self._tell, clock=self._clock)
 
     def _source(self, servers: Servers, to: str) -> str:
         if to != servers.active:
@@ -158,12 +170,12 @@ class Road:
         wanted = Wanted(servers.active, frozenset(servers.retained) | {to})
         name = servers.name(to)
         wanted.write(self._root.file)
-        self._root.mend(to, name, self._sagemaker, progress=self._tell, clock=self._clock)
+        self._mend(to, name)
         if to in servers.arns:
             return servers
         self._tell(f"adding tracking server {name} beside {servers.name(servers.active)} (up to 25 minutes on AWS)")
         self._root.apply()
-        return self._servers()
+        return self._root.servers()
 
     def _move(self, old: str, new: str, *, accept_losses: bool) -> Verification:
         for attempt in range(1, _ROUNDS + 1):

@@ -13,7 +13,7 @@ from scripts.mlops import environment as environments
 from scripts.mlops.errors import NOT_READY, WRONG_INPUT, InputError, PlatformError, PreconditionError, error_code
 from scripts.mlops.plan_changes import SERVER
 from scripts.mlops.server import BUSY, RUNNING
-from scripts.mlops.upgrade_versions import FILE, LOCAL_FILE
+from scripts.mlops.upgrade_versions import FILE, LOCAL_FILE, Servers, Wanted
 from scripts.mlops.waiting import Clock, Progress, wait_for
 
 if TYPE_CHECKING:
@@ -66,13 +66,22 @@ class Root:
         """Initialise the root; makes the mirror, too."""
         self._script("init")
 
-    def outputs(self) -> dict[str, Any]:
-        """The outputs as they are deployed.
+    def servers(self) -> Servers:
+        """The servers as they are deployed, even where a killed apply left no outputs.
 
         Raises:
-            PreconditionError: nothing is deployed.
+            PreconditionError: nothing is deployed, or only in part.
         """
-        return environments.read_outputs(self.name, self.folder, self._terraform, local=self.local)
+        state = self._state()
+        arns = {str(one["index"]): str(one["values"]["arn"]) for one in _servers(state)}
+        output = state.get("outputs", {}).get("mlflow_version")
+        if output is not None and output["value"] in arns:
+            return Servers(str(output["value"]), arns)
+        wanted = Wanted.read(self.file)
+        if wanted is not None and wanted.active in arns:
+            return Servers(wanted.active, arns, whole=False)
+        part = "deployed only in part" if arns else "not deployed"
+        raise PreconditionError(f"{self.name} is {part}: run `make apply {self.options}` first")
 
     def apply(self, confirm: str = "") -> None:
         """Plan, show the plan, ask, and apply it, past the guard and after whoever holds the state's lock.
@@ -94,7 +103,7 @@ class Root:
             PreconditionError: there is a server of that name which is not this environment's.
             PlatformError: it failed while it was created.
         """
-        known = {one["index"]: one for one in self._servers()}
+        known = {one["index"]: one for one in _servers(self._state())}
         found = known.get(version)
         if found is not None and not found.get("tainted"):
             return
@@ -121,7 +130,7 @@ class Root:
             address = sibling["address"].replace(json.dumps(sibling["index"]), json.dumps(version))
             done = self._terraform([f"-chdir={self.folder}", "import", "-input=false", _LOCK_TIMEOUT, address, server])
             # Whoever held the lock until now may have brought it in.
-            if done.returncode and version not in {one["index"] for one in self._servers()}:
+            if done.returncode and version not in {one["index"] for one in _servers(self._state())}:
                 raise _failed("import", done.stderr)
 
     @staticmethod
@@ -146,10 +155,10 @@ class Root:
             timeout=_TIMEOUT,
         )
 
-    def _servers(self) -> Iterator[dict[str, Any]]:
-        """The tracking servers in Terraform's state."""
-        state = json.loads(self._must("show", "-json") or "{}")
-        return (one for one in _resources(state.get("values", {}).get("root_module", {})) if one["type"] == SERVER)
+    def _state(self) -> dict[str, Any]:
+        """The values of Terraform's state: outputs and resources."""
+        values: dict[str, Any] = json.loads(self._must("show", "-json") or "{}").get("values", {})
+        return values
 
     def _must(self, *arguments: str) -> str:
         done = self._terraform([f"-chdir={self.folder}", *arguments])
@@ -171,6 +180,10 @@ class Root:
             raise kinds.get(done.returncode, PlatformError)(
                 f"{self.name} is as far as Terraform says above: mend that and run the same command again"
             )
+
+
+def _servers(state: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    return (one for one in _resources(state.get("root_module", {})) if one["type"] == SERVER)
 
 
 def _resources(module: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

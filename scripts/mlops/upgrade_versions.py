@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from scripts.mlops.errors import InputError, PlatformError
 
@@ -25,17 +24,16 @@ LOCAL_FILE = "versions.localaws.auto.tfvars.json"
 
 @dataclass(frozen=True)
 class Servers:
-    """The tracking servers as they are deployed: ARNs by MLflow version."""
+    """The tracking servers as they are deployed: ARNs by MLflow version.
+
+    Args:
+        whole: false after an apply that was broken off: Terraform then has resources and no outputs, and the active
+            version is the one that was wanted.
+    """
 
     active: str
     arns: Mapping[str, str]
-
-    @classmethod
-    def from_outputs(cls, outputs: Mapping[str, Any]) -> Servers:
-        """By Terraform's outputs; those of an environment from before there were several servers will do."""
-        active = str(outputs["mlflow_version"])
-        arns = outputs.get("tracking_server_arns") or {active: outputs["mlflow_tracking_uri"]}
-        return cls(active, {str(version): str(arn) for version, arn in arns.items()})
+    whole: bool = True
 
     @property
     def retained(self) -> list[str]:
@@ -57,6 +55,20 @@ class Wanted:
 
     active: str
     retained: frozenset[str]
+
+    @classmethod
+    def read(cls, file: Path) -> Wanted | None:
+        """What the file says; None where there is none."""
+        try:
+            found = json.loads(file.read_text())
+            return cls(found["mlflow_version"], frozenset(found["retained_mlflow_versions"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    @property
+    def versions(self) -> list[str]:
+        """All of them, oldest first."""
+        return sorted({self.active, *self.retained}, key=_number)
 
     def write(self, file: Path) -> None:
         """Make this what Terraform plans. A kill leaves the old file or the new one.

@@ -43,6 +43,7 @@ class World:
     steps: list[str] = field(default_factory=list)
     kill_at: int | None = None
     status: str = "Created"
+    whole: bool = True
     name = "staging"
     options = "ENV=staging"
 
@@ -53,12 +54,11 @@ class World:
         self.steps.append(what)
 
     # The root.
-    def outputs(self) -> dict[str, Any]:
-        return {
-            "mlflow_version": self.active,
-            "mlflow_tracking_uri": arn(self.active),
-            "tracking_server_arns": {version: arn(version) for version in sorted(self.deployed)},
-        }
+    def servers(self) -> Servers:
+        arns = {version: arn(version) for version in sorted(self.deployed)}
+        if self.whole:
+            return Servers(self.active, arns)
+        return Servers(json.loads(self.file.read_text())["mlflow_version"], arns, whole=False)
 
     def mend(self, version: str, server: str, sagemaker: Any, **_: Any) -> None:
         self.step(f"mend {version}")
@@ -70,7 +70,9 @@ class World:
             assert confirm == arn(lost).rpartition("/")[2], "the guard refuses a deletion that nobody named"
         self.step("apply")
         self.deployed = servers
+        self.whole = False
         self.step("applied half")
+        self.whole = True
         self.active = wanted["mlflow_version"]
 
     def settled(self, server: str, sagemaker: Any, **_: Any) -> Seen:
@@ -244,8 +246,8 @@ def test_a_verified_server_is_not_retired_unless_it_is_named(world: World) -> No
     assert world.deployed == {"2.13", "3.0"}
 
 
-def test_an_environment_from_before_there_were_several_servers_has_its_one() -> None:
-    servers = Servers.from_outputs({"mlflow_version": "2.13", "mlflow_tracking_uri": arn("2.13")})
+def test_the_new_servers_name_is_known_before_it_is_there() -> None:
+    servers = Servers("2.13", {"2.13": arn("2.13")})
     assert (servers.retained, servers.name("2.13"), servers.name("3.0")) == (
         [],
         "mlflow-staging-2-13",

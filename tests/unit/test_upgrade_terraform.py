@@ -21,12 +21,13 @@ ADDRESS = 'module.mlflow.aws_sagemaker_mlflow_tracking_server.this["{}"]'
 
 
 class Broken(Root):
-    """A root whose state is what a test says; Terraform's commands are noted. `import` fails if `locked_out`."""
+    """A root whose state is what a test says; Terraform's commands are noted."""
 
     def __init__(self, folder: Path, *, tainted: dict[str, bool]) -> None:
         super().__init__("staging", local=False, environ={}, repository=folder)
         self.tainted = tainted
         self.ran: list[list[str]] = []
+        self.outputs: dict[str, Any] = {"mlflow_version": {"value": "2.13"}}
         self.import_fails = False
         self.brought_in = False
 
@@ -38,13 +39,14 @@ class Broken(Root):
                     "address": ADDRESS.format(version),
                     "type": "aws_sagemaker_mlflow_tracking_server",
                     "index": version,
-                    "values": {"artifact_store_uri": STORE},
+                    "values": {"artifact_store_uri": STORE, "arn": f"arn:aws:sagemaker:us-east-1:1:x/{version}"},
                     **({"tainted": True} if tainted else {}),
                 }
                 for version, tainted in self.tainted.items()
             ]
             module = {"child_modules": [{"resources": [{"type": "aws_iam_role", "address": "role"}, *servers]}]}
-            return subprocess.CompletedProcess([], 0, json.dumps({"values": {"root_module": module}}), "")
+            state = {"values": {"root_module": module, "outputs": self.outputs}}
+            return subprocess.CompletedProcess([], 0, json.dumps(state), "")
         self.ran.append([verb, *rest[-2:]])
         if verb == "import" and self.brought_in:
             self.tainted["3.0"] = False
@@ -154,3 +156,17 @@ def test_the_versions_of_localaws_never_touch_the_real_root(tmp_path: Path) -> N
     assert [file.name for file in local.folder.iterdir()] == [local.file.name]
     assert not real.folder.exists()
     assert not local.memory.is_relative_to(tmp_path / ".cache")
+
+
+def test_a_killed_apply_leaves_servers_without_outputs_and_what_was_wanted_is_known(tmp_path: Path) -> None:
+    root = Broken(tmp_path, tainted={"2.13": False})
+    assert (root.servers().active, root.servers().whole) == ("2.13", True)
+    root.outputs = {}
+    with pytest.raises(PreconditionError, match="deployed only in part: run `make apply ENV=staging` first"):
+        root.servers()
+    root.folder.mkdir(parents=True)
+    Wanted("2.13", frozenset({"3.0"})).write(root.file)
+    assert (root.servers().active, root.servers().whole) == ("2.13", False)
+    root.tainted = {}
+    with pytest.raises(PreconditionError, match="staging is not deployed"):
+        root.servers()

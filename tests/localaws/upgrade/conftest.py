@@ -57,6 +57,12 @@ class Staging:
             timeout=400,
         )
 
+    def told(self, *arguments: str) -> Any:
+        """What make's script prints with --json, when all went well; `make setup` may have had something to say."""
+        done = self.make(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
     def killed_when(self, moment: Callable[[], bool], *arguments: str) -> None:
         """Begins make and kills it, with everything that it started, at a moment."""
         begun = subprocess.Popen(
@@ -90,7 +96,7 @@ class Staging:
         assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
     folder = tmp_path_factory.mktemp("upgrade")
     with pytest.MonkeyPatch.context() as patch:

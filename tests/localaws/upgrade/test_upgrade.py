@@ -48,9 +48,7 @@ def test_a_store_of_2_13_moves_to_3_0_killed_twice_on_the_way_and_is_retired(sta
     new = outputs["tracking_server_arns"]["3.0"]
     del staging.deployed.__dict__["outputs"]
 
-    done = staging.make(*upgrade, "ARGS=--json")
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    told = staging.told(*upgrade, "ARGS=--json")
     assert {name: told[name] for name in ("server", "changed", "tracking_uri", "kept")} == {
         "server": NEW,
         "changed": True,
@@ -77,12 +75,8 @@ def test_a_store_of_2_13_moves_to_3_0_killed_twice_on_the_way_and_is_retired(sta
     assert (refused.returncode, status(staging, OLD)) == (2, "Created")
     assert "was written to since" in refused.stderr
 
-    settled = staging.make(*upgrade, "ARGS=--json")
-    assert settled.returncode == 0, settled.stderr
-    assert json.loads(settled.stdout)["changed"] is False
-
-    retired = staging.make("retire", "VERSION=2.13", f"CONFIRM={OLD}", "ARGS=--json")
-    assert retired.returncode == 0, retired.stderr
-    assert json.loads(retired.stdout) == {"retired": OLD, "changed": True}
+    assert staging.told(*upgrade, "ARGS=--json")["changed"] is False
+    retired = staging.told("retire", "VERSION=2.13", f"CONFIRM={OLD}", "ARGS=--json")
+    assert retired == {"retired": OLD, "changed": True}
     assert (status(staging, OLD), status(staging, NEW)) == ("", "Created")
     assert staging.wanted == {"mlflow_version": "3.0", "retained_mlflow_versions": []}
