@@ -23,6 +23,10 @@ LIMIT = 6144
 
 READ_MLFLOW = ["sagemaker-mlflow:Get*", "sagemaker-mlflow:List*", "sagemaker-mlflow:Search*"]
 SEE = {
+    "FindEnvironment": {
+        "Action": ["ssm:GetParametersByPath"],
+        "Resource": [f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/mlflow/staging"],
+    },
     "SeeServer": {"Action": ["sagemaker:DescribeMlflowTrackingServer"], "Resource": [SERVER]},
     "FindArtifacts": {"Action": ["s3:GetBucketLocation", "s3:ListBucket"], "Resource": [BUCKET]},
     "ReadArtifacts": {"Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/*"]},

@@ -32,6 +32,7 @@ from tests.policy.asking import (
 )
 from tests.policy.client_expectations import CLIENTS_DENIED, CLIENTS_DOCUMENTED
 from tests.policy.judging import Ask
+from tests.policy.operations_expectations import OPERATIONS_DENIED, OPERATIONS_DOCUMENTED
 
 # Which parts of the recorded road (road.json) each subject must be able to walk.
 WALKS: dict[str, tuple[str, ...]] = {
@@ -102,6 +103,7 @@ DOCUMENTED = (
         with_key=True,
     ),
     *CLIENTS_DOCUMENTED,
+    *OPERATIONS_DOCUMENTED,
 )
 
 DENIED = (
@@ -246,4 +248,5 @@ DENIED = (
         ),
     ),
     *CLIENTS_DENIED,
+    *OPERATIONS_DENIED,
 )

@@ -48,12 +48,15 @@ class Ask:
 def names(environment: Rendered) -> dict[str, str]:
     """What stands for what in an `Ask`. A role is called after its subject: `{server_role}`."""
     roles = {f"{subject}_role": role.name for subject in ROLES if (role := _role(environment, subject))}
+    name = roles["server_role"].removesuffix(ROLES["server"])
     return {
         "account": ACCOUNT,
         "region": REGION,
         "bucket": environment.names["aws_s3_bucket"],
         "server": environment.names["aws_sagemaker_mlflow_tracking_server"],
-        "name": roles["server_role"].removesuffix(ROLES["server"]),
+        "name": name,
+        "project": name.rpartition("-")[0],
+        "environment": name.rpartition("-")[2],
         "repository": environment.names["aws_ecr_repository"],
         "key": environment.key or "none",
         "id": "0123456789abcdef",
@@ -62,13 +65,16 @@ def names(environment: Rendered) -> dict[str, str]:
 
 
 # Subjects with a role of the modules' own, by the ending of its name; and those with a managed policy, by its ending.
-ROLES = {"server": "-mlflow-role", "endpoint": "-endpoint-role"}
+ROLES = {"server": "-mlflow-role", "endpoint": "-endpoint-role", "scheduler": "-scheduler"}
 CLIENTS = ("reader", "writer", "admin")
 ADMINISTRATOR = "administrator"
+SERVICES = ".amazonaws.com"
 
 
 def has(environment: Rendered, subject: str) -> bool:
     """Whether a plan is about a subject, and knows its policies."""
+    if subject == f"scheduler{SERVICES}":
+        return has(environment, "scheduler")
     if subject == ADMINISTRATOR or _is_service(subject):
         return True
     return bool(_identity(environment, subject))
@@ -105,7 +111,7 @@ def judge(environment: Rendered, subject: str, ask: Ask) -> Decision:
 
 
 def _is_service(subject: str) -> bool:
-    return subject.endswith(".amazonaws.com")
+    return subject.endswith(SERVICES)
 
 
 def _role(environment: Rendered, subject: str) -> Role | None:

@@ -13,11 +13,16 @@ END = "<!-- End of the generated part -->"
 HEADINGS = {
     "server": "Server's role",
     "endpoint": "Endpoints' role",
+    "scheduler": "Scheduler's role",
     "reader": "Reader",
     "writer": "Writer",
     "admin": "Admin",
     "administrator": "Account's administrator",
     "sagemaker.amazonaws.com": "SageMaker, taking up a role",
+    "scheduler.amazonaws.com": "Scheduler, taking up a role",
+    "budgets.amazonaws.com": "Budgets",
+    "cloudwatch.amazonaws.com": "CloudWatch",
+    "events.amazonaws.com": "EventBridge",
 }
 USED, DOCUMENTED = "●", "○"
 
@@ -118,6 +123,8 @@ KINDS = (
     (":repository/", "the image repository"),
     (":log-group:", "an endpoint's log"),
     (":role/", "the endpoints' role"),
+    (":sqs:", "the queue of failed schedules"),
+    (":parameter/", "the published parameters"),
     ("{key}", "the artifacts' key, through S3"),
 )
 

@@ -93,8 +93,10 @@ def rendered(plan: Mapping[str, Any], *, account: str, region: str) -> Rendered:
         elif kind == "aws_iam_policy":
             _put(found, address, found.managed, values["name"], policy)
         elif kind == "aws_kms_key":
-            found.key = values.get("arn") or f"arn:aws:kms:{region}:{account}:key/planned"
-            _put(found, address, found.resources, found.key, policy)
+            arn = values.get("arn") or f"arn:aws:kms:{region}:{account}:key/planned-{item['name']}"
+            if item["name"] == "artifacts":
+                found.key = arn
+            _put(found, address, found.resources, arn, policy)
         elif kind == "aws_s3_bucket_server_side_encryption_configuration":
             found.key = found.key or _encrypting_key(values)
         elif kind in ON_RESOURCES:

@@ -24,5 +24,7 @@ class Scenario:
 SCENARIOS = {
     "staging": Scenario("staging"),
     "prod": Scenario("prod", first="module.mlflow.aws_kms_key.artifacts"),
-    "existing key": Scenario("any", {"inputs": {"bucket_name_suffix": "keyed", "kms_key_id": KEY}}),
+    "existing key": Scenario(
+        "any", {"inputs": {"bucket_name_suffix": "keyed", "kms_key_id": KEY, "notifications": {}}}
+    ),
 }

@@ -22,6 +22,10 @@ module "mlflow" {
   deployment_policy_document = module.serving.deployment_policy_document
   access_logs                = var.access_logs
   backup                     = var.backup
+
+  schedule           = var.schedule
+  notifications      = var.notifications
+  monthly_budget_usd = var.monthly_budget_usd
 }
 
 module "serving" {

@@ -13,3 +13,8 @@ mlflow_version                  = "3.0"
 tracking_server_size            = "Medium"
 automatic_model_registration    = true
 weekly_maintenance_window_start = "Sun:03:30"
+
+# Day and night: no schedule.
+
+# A topic that hears of state changes and failures. To be told by e-mail: { emails = ["you@example.com"] }
+notifications = {}

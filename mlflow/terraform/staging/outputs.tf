@@ -87,3 +87,18 @@ output "backup_archive_uri" {
   description = "Where the active server's backups lie."
   value       = module.mlflow.backup_archive_uri
 }
+
+output "parameter_path" {
+  description = "Where these outputs are published in SSM Parameter Store, for whoever may not read Terraform's state."
+  value       = module.mlflow.parameter_path
+}
+
+output "notification_topic_arn" {
+  description = "Topic that hears of the server's states, of a schedule that failed and of the budget."
+  value       = module.mlflow.notification_topic_arn
+}
+
+output "schedule_failure_queue_url" {
+  description = "Queue of the calls that the schedule could not make; null without a schedule."
+  value       = module.mlflow.schedule_failure_queue_url
+}

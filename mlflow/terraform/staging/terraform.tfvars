@@ -13,3 +13,13 @@ mlflow_version                  = "3.0"
 tracking_server_size            = "Small"
 automatic_model_registration    = true
 weekly_maintenance_window_start = "Tue:03:30"
+
+# Nobody logs a run to staging at night or at the weekend. scripts/server.py starts the server in between.
+schedule = {
+  start     = "cron(0 7 ? * MON-FRI *)"
+  stop      = "cron(0 20 ? * MON-FRI *)"
+  time_zone = "UTC"
+}
+
+# A topic that hears of state changes and of a schedule that failed. To be told by e-mail: { emails = ["you@example.com"] }
+notifications = {}

@@ -105,3 +105,28 @@ variable "backup" {
   })
   default = null
 }
+
+variable "schedule" {
+  description = "When to start and stop the server: two cron expressions and their time zone; null lets it run day and night."
+  type = object({
+    start     = string
+    stop      = string
+    time_zone = optional(string, "UTC")
+  })
+  default = null
+}
+
+variable "notifications" {
+  description = "Who hears of state changes and failures: an existing topic's ARN or none for a new one, and e-mail addresses; null tells nobody."
+  type = object({
+    topic_arn = optional(string)
+    emails    = optional(set(string), [])
+  })
+  default = null
+}
+
+variable "monthly_budget_usd" {
+  description = "US dollars a month beyond which the notifications' topic is told; null sets no budget."
+  type        = number
+  default     = null
+}

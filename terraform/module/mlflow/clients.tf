@@ -79,6 +79,17 @@ data "aws_iam_policy_document" "see" {
     resources = local.server_arns
   }
 
+  # How scripts find the server without Terraform's state.
+  dynamic "statement" {
+    for_each = var.publish_parameters ? [local.parameter_path] : []
+
+    content {
+      sid       = "FindEnvironment"
+      actions   = ["ssm:GetParametersByPath"]
+      resources = ["arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter${statement.value}"]
+    }
+  }
+
   statement {
     sid       = "FindArtifacts"
     actions   = ["s3:GetBucketLocation", "s3:ListBucket"]

@@ -95,3 +95,18 @@ output "backup_project_name" {
   description = "Name of the CodeBuild project that makes the nightly backups; null without them."
   value       = one(aws_codebuild_project.backup[*].name)
 }
+
+output "parameter_path" {
+  description = "Where the outputs are published in SSM Parameter Store, one parameter each, such as `/mlflow/staging/mlflow_tracking_uri`; null where they are not."
+  value       = var.publish_parameters ? local.parameter_path : null
+}
+
+output "notification_topic_arn" {
+  description = "Topic that hears of the servers' states, of a schedule that failed and of the budget, new or existing; null without notifications."
+  value       = local.topic_arn
+}
+
+output "schedule_failure_queue_url" {
+  description = "Queue that holds each call that the schedule could not make, with the reason; null without a schedule."
+  value       = one(aws_sqs_queue.schedule_failures[*].url)
+}

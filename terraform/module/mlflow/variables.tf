@@ -355,6 +355,74 @@ variable "backup" {
   }
 }
 
+variable "schedule" {
+  description = "When to start and to stop the server, so that it costs nothing by the hour at night: two cron expressions of Amazon EventBridge Scheduler and the time zone that they are meant in, such as `{ start = \"cron(0 8 ? * MON-FRI *)\", stop = \"cron(0 20 ? * MON-FRI *)\", time_zone = \"Europe/Berlin\" }`. Nobody can log or look at a run meanwhile. Null lets it run day and night."
+  type = object({
+    start     = string
+    stop      = string
+    time_zone = optional(string, "UTC")
+  })
+  default = null
+
+  validation {
+    condition     = var.schedule == null || try(alltrue([for expression in [var.schedule.start, var.schedule.stop] : can(regex("^cron\\(([A-Z0-9*,/?#LW-]+ ){5}[0-9*,/-]+\\)$", expression))]), false)
+    error_message = "schedule.start and schedule.stop must be cron expressions with six fields (minutes, hours, day of month, month, day of week, year), such as \"cron(0 8 ? * MON-FRI *)\"."
+  }
+
+  validation {
+    # Scheduler refuses an expression that names both days or neither, in the middle of an apply.
+    condition     = var.schedule == null || try(alltrue([for expression in [var.schedule.start, var.schedule.stop] : (split(" ", expression)[2] == "?") != (split(" ", expression)[4] == "?")]), false)
+    error_message = "schedule.start and schedule.stop must have a \"?\" for either the day of month or the day of week, the third or the fifth field, as in \"cron(0 8 ? * MON-FRI *)\"."
+  }
+
+  validation {
+    condition     = var.schedule == null || try(var.schedule.start != var.schedule.stop, false)
+    error_message = "schedule.start and schedule.stop are the same: the server would be started and stopped at once."
+  }
+
+  validation {
+    condition     = var.schedule == null || can(regex("^(UTC|[A-Z][A-Za-z]+(/[A-Za-z0-9_+-]+)+)$", var.schedule.time_zone))
+    error_message = "schedule.time_zone must be a name of the IANA time zone database, such as \"Europe/Berlin\" or \"UTC\"."
+  }
+}
+
+variable "notifications" {
+  description = "Tells people when a server changes its state or fails, and when the schedule does: over a new, encrypted topic, or over the existing one of `topic_arn`, to whoever subscribes to it and to `emails`, who must each confirm a message from AWS first. `{}` makes just the topic; null tells nobody."
+  type = object({
+    topic_arn = optional(string)
+    emails    = optional(set(string), [])
+  })
+  default = null
+
+  validation {
+    condition     = try(var.notifications.topic_arn, null) == null || can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", var.notifications.topic_arn))
+    error_message = "notifications.topic_arn must be the ARN of a standard topic, such as \"arn:aws:sns:us-east-1:111122223333:platform\": a FIFO topic takes no events."
+  }
+
+  validation {
+    condition     = alltrue([for email in try(var.notifications.emails, []) : can(regex("^[^@\\s]+@[^@\\s]+[.][^@\\s]+$", email))])
+    error_message = "notifications.emails must be e-mail addresses, such as [\"team@example.com\"]."
+  }
+}
+
+variable "monthly_budget_usd" {
+  description = "Tells the topic of `notifications` when a month has cost four fifths of so many US dollars, and when it is about to cost more. Everything that carries the tag `project` with the project's name counts, in every environment of the account, once somebody has activated `project` as a cost allocation tag. Null sets no budget."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.monthly_budget_usd == null || try(var.monthly_budget_usd >= 1, false)
+    error_message = "monthly_budget_usd must be a number of US dollars, 1 or more, or null for no budget."
+  }
+}
+
+variable "publish_parameters" {
+  description = "Whether what clients need to know is published in SSM Parameter Store, under `/{project_name}/{environment}/`, for those who may not read Terraform's state."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "tags" {
   description = "Tags for everything the module makes, beside the provider's default_tags."
   type        = map(string)

@@ -46,6 +46,11 @@ variable "mlflow_image_repository" {
   description = "Repository in the same account and region that endpoints may pull from beside this module's: the one that `mlflow sagemaker build-and-push-container` fills and that MLflow deploys from by default. Null for none."
   type        = string
   default     = "mlflow-pyfunc"
+
+  validation {
+    condition     = var.mlflow_image_repository == null || can(regex("^[a-z0-9]+([._/-][a-z0-9]+)*$", var.mlflow_image_repository))
+    error_message = "mlflow_image_repository must be a repository's name, such as \"mlflow-pyfunc\", without the registry's address and without a tag."
+  }
 }
 
 variable "dangerously_delete_images_on_destroy" {
@@ -64,6 +69,13 @@ variable "permissions_boundary_arn" {
     condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
     error_message = "permissions_boundary_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/boundary\"."
   }
+}
+
+variable "publish_parameters" {
+  description = "Whether the role and the repository are published in SSM Parameter Store, under `/{project_name}/{environment}/`, for those who may not read Terraform's state."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "tags" {

@@ -37,6 +37,11 @@ module "mlflow" {
   permissions_boundary_arn           = try(var.inputs.permissions_boundary_arn, null)
   noncurrent_version_expiration_days = try(var.inputs.noncurrent_version_expiration_days, 90)
   deployment_policy_document         = module.serving.deployment_policy_document
+
+  schedule           = try(var.inputs.schedule, null)
+  notifications      = try(var.inputs.notifications, null)
+  monthly_budget_usd = try(var.inputs.monthly_budget_usd, null)
+  publish_parameters = try(var.inputs.publish_parameters, null)
 }
 
 module "serving" {

@@ -1,0 +1,173 @@
+# Tells people what happens to the servers: a topic, the rule that feeds it, and an alarm where the schedule fails.
+locals {
+  has_notifications = var.notifications != null
+  create_topic      = local.has_notifications && try(var.notifications.topic_arn, null) == null
+  topic_name        = "${local.name}-mlflow-events"
+  new_topic_arn     = "arn:${local.partition}:sns:${local.region}:${local.account_id}:${local.topic_name}"
+  topic_arn         = local.create_topic ? one(aws_sns_topic.events[*].arn) : try(var.notifications.topic_arn, null)
+}
+
+# AWS documents these events in one place only, and not all of their contents, so nothing here depends on them: they
+# are a help to whoever reads along. Neither can they be told apart by environment: the rule takes every tracking
+# server's of this account and region.
+resource "aws_cloudwatch_event_rule" "server" {
+  count = local.has_notifications ? 1 : 0
+
+  name        = "${local.name}-mlflow-server"
+  description = "State changes and failures of MLflow tracking servers"
+  event_pattern = jsonencode({
+    source        = ["aws.sagemaker"]
+    "detail-type" = [{ prefix = "SageMaker Tracking Server" }]
+  })
+  tags = var.tags
+}
+
+resource "aws_cloudwatch_event_target" "server" {
+  count = local.has_notifications ? 1 : 0
+
+  rule = aws_cloudwatch_event_rule.server[0].name
+  arn  = local.topic_arn
+}
+
+resource "aws_cloudwatch_metric_alarm" "schedule_failed" {
+  count = local.has_schedule ? 1 : 0
+
+  alarm_name          = "${local.name}-mlflow-schedule-failed"
+  alarm_description   = "A tracking server of ${local.name} was not started or stopped on time: the queue ${aws_sqs_queue.schedule_failures[0].name} says which and why. It stays in alarm until the queue is emptied."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = aws_sqs_queue.schedule_failures[0].name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  alarm_actions       = local.has_notifications ? [local.topic_arn] : []
+  ok_actions          = local.has_notifications ? [local.topic_arn] : []
+  tags                = var.tags
+
+  # SQS reports nothing for a queue that nobody used for six hours.
+  treat_missing_data = "notBreaching"
+}
+
+resource "aws_sns_topic" "events" {
+  count = local.create_topic ? 1 : 0
+
+  name              = local.topic_name
+  kms_master_key_id = aws_kms_key.events[0].arn
+  tags              = var.tags
+}
+
+resource "aws_sns_topic_subscription" "email" {
+  for_each = toset(local.has_notifications ? var.notifications.emails : [])
+
+  topic_arn = local.topic_arn
+  protocol  = "email"
+  endpoint  = each.value
+}
+
+resource "aws_sns_topic_policy" "events" {
+  count = local.create_topic ? 1 : 0
+
+  arn    = aws_sns_topic.events[0].arn
+  policy = data.aws_iam_policy_document.topic.json
+}
+
+data "aws_iam_policy_document" "topic" {
+  statement {
+    sid       = "PublishFromThisAccount"
+    actions   = ["sns:Publish"]
+    resources = [local.new_topic_arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com", "events.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account_id]
+    }
+  }
+
+  statement {
+    sid       = "DenyWithoutTLS"
+    effect    = "Deny"
+    actions   = ["sns:Publish"]
+    resources = [local.new_topic_arn]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+# A key of its own, since services publish to an encrypted topic only through a key whose policy names them, which
+# the key that AWS manages for SNS cannot.
+resource "aws_kms_key" "events" {
+  count = local.create_topic ? 1 : 0
+
+  description             = "Notifications about MLflow of ${local.name}"
+  enable_key_rotation     = true
+  deletion_window_in_days = 7
+  policy                  = data.aws_iam_policy_document.events_key.json
+  tags                    = var.tags
+}
+
+resource "aws_kms_alias" "events" {
+  count = local.create_topic ? 1 : 0
+
+  name          = "alias/${local.topic_name}"
+  target_key_id = aws_kms_key.events[0].key_id
+}
+
+data "aws_iam_policy_document" "events_key" {
+  statement {
+    sid       = "AccountDecidesByIAMPolicy"
+    actions   = ["kms:*"]
+    resources = ["*"]
+
+    principals {
+      type        = "AWS"
+      identifiers = ["arn:${local.partition}:iam::${local.account_id}:root"]
+    }
+  }
+
+  statement {
+    sid       = "ThisAccountsAlarmsAndBudgets"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = ["*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account_id]
+    }
+  }
+
+  # Without the condition on the source: with it, EventBridge's events never arrive. The topic's policy has it.
+  # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+  statement {
+    sid       = "Events"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = ["*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com"]
+    }
+  }
+}

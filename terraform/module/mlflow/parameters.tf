@@ -1,0 +1,36 @@
+# What the outputs say, for whoever may not read Terraform's state: scripts, notebooks, other teams' pipelines.
+locals {
+  parameters = var.publish_parameters ? merge(
+    {
+      mlflow_tracking_uri  = local.active_server.arn
+      tracking_server_name = local.active_server.tracking_server_name
+      mlflow_version       = local.active_server.mlflow_version
+      artifact_store_uri   = local.artifact_store_uri
+      artifact_bucket_name = local.artifact_bucket_name
+      mlflow_role_arn      = local.role_arn
+    },
+    var.create_kms_key ? { kms_key_arn = local.kms_key_arn } : {},
+    { for level, policy in aws_iam_policy.client : "${level}_policy_arn" => policy.arn },
+  ) : {}
+}
+
+resource "aws_ssm_parameter" "output" {
+  for_each = local.parameters
+
+  name        = "${local.parameter_path}/${each.key}"
+  description = "MLflow of ${local.name}, written by Terraform"
+  type        = "String"
+  value       = each.value
+  tags        = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = !can(regex("^(aws|ssm)", var.project_name))
+      error_message = "Parameters would be named ${local.parameter_path}/..., and SSM keeps names that begin with \"aws\" or \"ssm\" to itself: choose another project_name, or set publish_parameters = false."
+    }
+  }
+}
+
+locals {
+  parameter_path = "/${var.project_name}/${var.environment}"
+}

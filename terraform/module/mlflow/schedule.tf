@@ -1,0 +1,158 @@
+# Stops the servers at night and starts them in the morning. Amazon EventBridge Scheduler calls the SageMaker API by
+# itself, so no code of ours runs anywhere; whatever call still fails after its retries waits in the queue.
+locals {
+  # The target's ARN is "aws-sdk", the service and the operation, spelled as the AWS SDK for Java spells them.
+  # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
+  operations = { start = "startMlflowTrackingServer", stop = "stopMlflowTrackingServer" }
+
+  has_schedule        = var.schedule != null
+  schedule_group_name = "${local.name}-mlflow"
+  schedules = merge([
+    for version in local.has_schedule ? local.versions : [] : {
+      for verb, operation in local.operations : "${version}/${verb}" => {
+        server     = local.server_names[version]
+        verb       = verb
+        operation  = operation
+        expression = var.schedule[verb]
+      }
+    }
+  ]...)
+}
+
+resource "aws_scheduler_schedule_group" "this" {
+  count = local.has_schedule ? 1 : 0
+
+  name = local.schedule_group_name
+  tags = var.tags
+}
+
+resource "aws_scheduler_schedule" "this" {
+  for_each = local.schedules
+
+  name                         = "${each.value.server}-${each.value.verb}"
+  group_name                   = aws_scheduler_schedule_group.this[0].name
+  description                  = "${title(each.value.verb)}s MLflow tracking server ${each.value.server}"
+  schedule_expression          = each.value.expression
+  schedule_expression_timezone = var.schedule.time_zone
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = "arn:${local.partition}:scheduler:::aws-sdk:sagemaker:${each.value.operation}"
+    role_arn = aws_iam_role.scheduler[0].arn
+    input    = jsonencode({ TrackingServerName = each.value.server })
+
+    # A server in maintenance or still on its way refuses both calls: after two hours the next person will see to it.
+    retry_policy {
+      maximum_event_age_in_seconds = 7200
+      maximum_retry_attempts       = 20
+    }
+
+    dead_letter_config {
+      arn = aws_sqs_queue.schedule_failures[0].arn
+    }
+  }
+
+  depends_on = [aws_iam_role_policy.scheduler, aws_sagemaker_mlflow_tracking_server.this]
+}
+
+resource "aws_sqs_queue" "schedule_failures" {
+  count = local.has_schedule ? 1 : 0
+
+  name                      = "${local.name}-mlflow-schedule-failures"
+  message_retention_seconds = 1209600
+  sqs_managed_sse_enabled   = true
+  tags                      = var.tags
+}
+
+resource "aws_sqs_queue_policy" "schedule_failures" {
+  count = local.has_schedule ? 1 : 0
+
+  queue_url = aws_sqs_queue.schedule_failures[0].url
+  policy    = data.aws_iam_policy_document.schedule_failures.json
+}
+
+# Who may send is said in the scheduler role's own policy.
+data "aws_iam_policy_document" "schedule_failures" {
+  statement {
+    sid       = "DenyWithoutTLS"
+    effect    = "Deny"
+    actions   = ["sqs:*"]
+    resources = [local.schedule_failures_arn]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+locals {
+  schedule_failures_arn = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${local.name}-mlflow-schedule-failures"
+}
+
+resource "aws_iam_role" "scheduler" {
+  count = local.has_schedule ? 1 : 0
+
+  name                 = "${local.name}-scheduler"
+  description          = "Starts and stops the MLflow tracking servers of ${local.name}"
+  assume_role_policy   = data.aws_iam_policy_document.scheduler_trust.json
+  permissions_boundary = var.permissions_boundary_arn
+  tags                 = var.tags
+}
+
+data "aws_iam_policy_document" "scheduler_trust" {
+  statement {
+    sid     = "ThisScheduleGroup"
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["scheduler.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account_id]
+    }
+
+    # Scheduler names the group and not the schedule, so that a role can be made before the schedules that use it.
+    # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = ["arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule-group/${local.schedule_group_name}"]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "scheduler" {
+  count = local.has_schedule ? 1 : 0
+
+  name   = "StartAndStop"
+  role   = aws_iam_role.scheduler[0].id
+  policy = data.aws_iam_policy_document.scheduler.json
+}
+
+data "aws_iam_policy_document" "scheduler" {
+  statement {
+    sid       = "StartAndStopServers"
+    actions   = ["sagemaker:StartMlflowTrackingServer", "sagemaker:StopMlflowTrackingServer"]
+    resources = local.server_arns
+  }
+
+  statement {
+    sid       = "KeepWhatFailed"
+    actions   = ["sqs:SendMessage"]
+    resources = [local.schedule_failures_arn]
+  }
+}

@@ -1,0 +1,13 @@
+# What the outputs say, for whoever may not read Terraform's state. The tracking server's own stand beside them.
+resource "aws_ssm_parameter" "output" {
+  for_each = var.publish_parameters ? {
+    endpoint_execution_role_arn = aws_iam_role.endpoint.arn
+    serving_repository_url      = aws_ecr_repository.serving.repository_url
+  } : {}
+
+  name        = "/${var.project_name}/${var.environment}/${each.key}"
+  description = "Serving of ${local.name}, written by Terraform"
+  type        = "String"
+  value       = each.value
+  tags        = var.tags
+}

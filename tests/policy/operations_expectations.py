@@ -1,0 +1,99 @@
+"""Schedule, notifications and published parameters: who must be able to do what for them, and who must not."""
+
+from tests.policy.asking import NO_TLS, OTHER_ACCOUNT, OTHER_SERVER, ROLES, SERVER, Denied, Documented, on
+from tests.policy.judging import Ask
+
+SCHEDULER_SERVICE = "scheduler.amazonaws.com"
+EVENTS = "events.amazonaws.com"
+PUBLISHERS = ("budgets.amazonaws.com", "cloudwatch.amazonaws.com", EVENTS)
+QUEUE = "arn:aws:sqs:{region}:{account}:{name}-mlflow-schedule-failures"
+TOPIC = "arn:aws:sns:{region}:{account}:{name}-mlflow-events"
+EVENTS_KEY = "arn:aws:kms:{region}:{account}:key/planned-events"
+PARAMETERS = "arn:aws:ssm:{region}:{account}:parameter/"
+GROUP = "arn:aws:scheduler:{region}:{account}:schedule-group/{name}-mlflow"
+SCHEDULE_PAGE = "https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html"
+TOPIC_KEY_PAGE = "https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"
+START_AND_STOP = ("sagemaker:StartMlflowTrackingServer", "sagemaker:StopMlflowTrackingServer")
+OURS: dict[str, str | None] = {"aws:SourceAccount": "{account}"}
+THEIRS: dict[str, str | None] = {"aws:SourceAccount": OTHER_ACCOUNT}
+
+OPERATIONS_DOCUMENTED = (
+    Documented("scheduler", SCHEDULE_PAGE, (*on(SERVER, *START_AND_STOP), *on(QUEUE, "sqs:SendMessage"))),
+    Documented(
+        SCHEDULER_SERVICE,
+        "https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html",
+        (Ask("sts:AssumeRole", ROLES + "/{scheduler_role}", OURS | {"aws:SourceArn": GROUP}),),
+    ),
+    *(
+        Documented(
+            service,
+            TOPIC_KEY_PAGE,
+            (
+                Ask("sns:Publish", TOPIC, OURS),
+                # EventBridge says nothing of the source when it uses the topic's key.
+                *(
+                    Ask(action, EVENTS_KEY, {} if service == EVENTS else OURS)
+                    for action in ("kms:Decrypt", "kms:GenerateDataKey")
+                ),
+            ),
+        )
+        for service in PUBLISHERS
+    ),
+    Documented(
+        "administrator",
+        "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html",
+        on(EVENTS_KEY, "kms:DescribeKey", "kms:PutKeyPolicy"),
+    ),
+    *(
+        Documented(
+            client,
+            "https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html",
+            on(PARAMETERS + "{project}/{environment}", "ssm:GetParametersByPath"),
+        )
+        for client in ("reader", "writer", "admin")
+    ),
+)
+
+OPERATIONS_DENIED = (
+    Denied("Start and stop another server", "scheduler", on(OTHER_SERVER, *START_AND_STOP)),
+    Denied(
+        "Anything else with the server",
+        "scheduler",
+        on(SERVER, "sagemaker:DeleteMlflowTrackingServer", "sagemaker:UpdateMlflowTrackingServer"),
+    ),
+    Denied("Another queue", "scheduler", on(QUEUE + "-other", "sqs:SendMessage")),
+    Denied("Read what failed", "scheduler", on(QUEUE, "sqs:ReceiveMessage", "sqs:PurgeQueue")),
+    Denied(
+        "Take up the role for another account or another group",
+        SCHEDULER_SERVICE,
+        (
+            Ask("sts:AssumeRole", ROLES + "/{scheduler_role}", THEIRS | {"aws:SourceArn": GROUP}),
+            Ask("sts:AssumeRole", ROLES + "/{scheduler_role}", OURS | {"aws:SourceArn": GROUP + "-other"}),
+        ),
+    ),
+    *(Denied("Publish for another account", service, (Ask("sns:Publish", TOPIC, THEIRS),)) for service in PUBLISHERS),
+    *(
+        Denied("Use the topic's key for another account", service, (Ask("kms:GenerateDataKey", EVENTS_KEY, THEIRS),))
+        for service in PUBLISHERS
+        if service != EVENTS
+    ),
+    Denied("Subscribe to the topic", EVENTS, (Ask("sns:Subscribe", TOPIC, OURS),)),
+    Denied("Without TLS", "administrator", (Ask("sns:Publish", TOPIC, NO_TLS),)),
+    Denied("Without TLS", "scheduler", (Ask("sqs:SendMessage", QUEUE, NO_TLS),)),
+    *(
+        Denied(
+            "Another environment's parameters",
+            client,
+            on(PARAMETERS + "{project}/other", "ssm:GetParametersByPath")
+            + on(PARAMETERS + "{project}/{environment}", "ssm:PutParameter"),
+        )
+        for client in ("reader", "writer", "admin")
+    ),
+)
+
+# Mutants that no test can notice, and why.
+OPERATIONS_REDUNDANT = {
+    "resource arn:aws:sns:us-east-1:123456789012:{name}-mlflow-events/PublishFromThisAccount on every resource": (
+        "A topic's policy reaches its own topic only, whatever it names."
+    ),
+}
