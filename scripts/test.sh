@@ -4,5 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/lint.sh
-# Two workers share one localaws and one deployed environment; each file's tests stay together, as do their fixtures.
-.venv/bin/pytest --numprocesses 2 --dist loadfile "$@" tests
+# Three workers, since many tests wait for a server, share one localaws and one deployed environment. Each file's tests
+# stay together, as do their fixtures; tests/conftest.py puts the longest files first.
+.venv/bin/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder "$@" tests

@@ -37,7 +37,9 @@ class LocalAws:
 
     def environ(self, **more: str) -> dict[str, str]:
         """A whole environment for a subprocess that shall talk to this localaws."""
-        merged = {**os.environ, **self.env, **more}
+        # MLflow's global setters write variables (MLFLOW_TRACKING_URI, …) that the next process must not inherit.
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW_"))}
+        merged = {**own, **self.env, **more}
         return {name: value for name, value in merged.items() if value}
 
     def client(self, service: str, *, retries: bool = False, **given: Any) -> Any:

@@ -83,6 +83,11 @@ def scheduled(localaws: LocalAws) -> Iterator[Scheduled]:
     localaws.client("sagemaker").delete_mlflow_tracking_server(TrackingServerName=SERVER)
 
 
+@pytest.fixture(autouse=True)
+def _empty_queue(scheduled: Scheduled) -> None:
+    scheduled.localaws.client("sqs").purge_queue(QueueUrl=scheduled.queue)
+
+
 def test_a_server_is_stopped_and_started_by_its_schedules_under_their_role(scheduled: Scheduled) -> None:
     scheduled.schedule("stop", "stopMlflowTrackingServer")
     scheduled.schedule("start", "startMlflowTrackingServer")

@@ -1,6 +1,7 @@
 """`scripts/terraform.sh`: each thing that a person can get wrong is one line and the right exit status."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -159,7 +160,7 @@ def test_a_plan_is_saved_the_second_init_does_nothing_and_a_wrong_account_is_a_p
     initialised = (root / ".terraform/modules/modules.json").stat().st_mtime_ns
     planned = run(copy, "staging", "plan", **localaws.environ())
     assert planned.returncode == 0, planned.stderr
-    assert "Plan: 14 to add, 0 to change, 0 to destroy." in planned.stdout
+    assert re.search(r"Plan: \d+ to add, 0 to change, 0 to destroy\.", planned.stdout)
     assert (root / "staging.tfplan").exists()
     assert (root / ".terraform/modules/modules.json").stat().st_mtime_ns == initialised
 
