@@ -100,7 +100,7 @@ local-logs: setup ## Print the end of its log
 	@$(BIN)/python -m localaws logs
 
 ##@ Work on this repository
-lint: setup ## Run ruff, mypy, shellcheck, terraform fmt
+lint: setup ## Run every static check: Python, shell, workflows, secrets, Terraform, plans, policies
 	@scripts/lint.sh
 
 fmt: setup ## Format Python and Terraform

@@ -1,12 +1,64 @@
 #!/usr/bin/env bash
-# The static checks. Called by `make lint` and, through scripts/test.sh, by CI.
+# The static checks: of Python, shell, workflows, secrets, Terraform, and of the plans and their policies.
+# `--without-plans` leaves out the last, which scripts/test.sh runs with the other tests. Called by `make lint` and by CI.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+repo=$PWD
+# shellcheck source=scripts/lib/provider_mirror.sh
+source scripts/lib/provider_mirror.sh
+
+fail() {
+  printf 'lint: %s\n' "$*" >&2
+  exit 1
+}
+
+# A copy that holds what Terraform writes, so that the folders themselves stay clean. The provider is taken in once, by
+# the root whose lock file names it, and every other folder is validated with the one that is there then.
+validate_terraform() {
+  local copy=.cache/lint provider
+  mkdir -p "$copy"
+  (cd "$copy" && rm -rf terraform mlflow)
+  cp -R terraform mlflow "$copy"
+  find "$copy" -name .terraform -prune -exec rm -rf {} +
+  use_provider_mirror
+  export CHECKPOINT_DISABLE=1
+  TF_DATA_DIR=$repo/$copy/staging terraform -chdir="$copy/mlflow/terraform/staging" \
+    init -backend=false -input=false -lockfile=readonly -no-color >"$copy/init.log" 2>&1 ||
+    fail "terraform init of staging: $(grep -m 1 Error "$copy/init.log" || echo "see $copy/init.log")"
+  provider=$(find "$repo/$copy/staging/providers/" -follow -maxdepth 7 -name 'terraform-provider-aws*' | head -n 1)
+  printf 'provider_installation {\n  dev_overrides { "hashicorp/aws" = "%s" }\n  direct {}\n}\n' "${provider%/*}" >"$copy/dev.rc"
+  export TF_CLI_CONFIG_FILE=$repo/$copy/dev.rc
+  find "$copy/terraform" "$copy/mlflow" -name '*.tf' -exec dirname {} + | sort -u |
+    xargs -P 2 -I {} scripts/lib/validate.sh {} || fail "terraform validate, see above"
+}
+
+# Only a secret that is not in the baseline counts, and not that a known one has moved to another line.
+find_secrets() {
+  local baseline said status=0 files=() file
+  while IFS= read -r -d '' file; do files+=("$file"); done < <(
+    git ls-files -z -c -o --exclude-standard -- ':!*.lock' ':!*.lock.hcl' ':!*package-lock.json' ':!tools/secrets.baseline'
+  )
+  baseline=$(mktemp)
+  cp tools/secrets.baseline "$baseline"
+  said=$("$checks/detect-secrets-hook" --baseline "$baseline" "${files[@]}" 2>&1) || status=$?
+  rm -f "$baseline"
+  ((status == 0 || status == 3)) && return
+  printf '%s\n' "$said" >&2
+  fail "something looks like a secret: take it out, or, if it is none, add it to the baseline" \
+    "(\`$checks/detect-secrets scan --baseline tools/secrets.baseline\`)"
+}
 
 .venv/bin/ruff check --quiet .
-.venv/bin/ruff format --quiet --check . || { echo "lint: run 'make fmt'." >&2 && exit 1; }
+.venv/bin/ruff format --quiet --check . || fail "run 'make fmt'."
 .venv/bin/mypy
 git ls-files -z -c -o --exclude-standard '*.sh' .ci/run | xargs -0 .venv/bin/shellcheck
-terraform fmt -check -recursive terraform mlflow >/dev/null || { echo "lint: run 'make fmt'." >&2 && exit 1; }
+terraform fmt -check -recursive terraform mlflow tests/plan/roots >/dev/null || fail "run 'make fmt'."
+validate_terraform
 .venv/bin/python scripts/docs.py --check
+checks=$(scripts/checks.sh)
+said=$("$checks/zizmor" --offline --quiet .github/workflows 2>&1) || fail "$said"
+find_secrets
+if [[ ${1:-} != --without-plans ]]; then
+  .venv/bin/pytest --quiet --numprocesses 2 --dist loadfile tests/static
+fi
 echo "lint: nothing to mend."

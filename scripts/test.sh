@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scripts/lint.sh
+scripts/lint.sh --without-plans
 # Three workers, since many tests wait for a server, share one localaws and one deployed environment. Each file's tests
 # stay together, as do their fixtures; tests/conftest.py puts the longest files first.
 .venv/bin/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder "$@" tests

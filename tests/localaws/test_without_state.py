@@ -1,0 +1,56 @@
+"""A clone without Terraform's state: the scripts find the environment by its published parameters."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.deployed import REPOSITORY, Deployed
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """What a colleague has who never ran Terraform here."""
+    for part in ("scripts", "mlflow"):
+        shutil.copytree(
+            REPOSITORY / part, tmp_path / part, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "backend.hcl")
+        )
+    return tmp_path
+
+
+def status(clone: Path, environ: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, clone / "scripts/server.py", "status", "--env", "staging", *arguments],
+        cwd=clone,
+        env={**environ, "PYTHONPATH": str(clone)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_script_works_in_it_with_credentials_and_a_region_alone(staging: Deployed, clone: Path) -> None:
+    found = status(clone, staging.environ, "--json", "--debug")
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)["tracking_uri"] == staging.outputs["mlflow_tracking_uri"]
+    assert found.stderr == "staging's outputs are read from the parameters below /mlflow/staging\n"
+
+
+def test_it_works_where_terraform_is_not_even_installed(staging: Deployed, clone: Path) -> None:
+    found = status(clone, {**staging.environ, "PATH": str(clone)}, "--json")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert json.loads(found.stdout)["server"] == staging.outputs["tracking_server_name"]
+
+
+def test_what_was_never_deployed_is_told_in_one_line(staging: Deployed, clone: Path) -> None:
+    settings = clone / "mlflow/terraform/staging/terraform.tfvars"
+    settings.write_text(settings.read_text().replace('"mlflow"', '"elsewhere"', 1))
+    found = status(clone, staging.environ)
+    assert (found.returncode, found.stderr) == (
+        3,
+        "error: staging is not deployed: run `make apply ENV=staging` first\n",
+    )
