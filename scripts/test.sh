@@ -2,6 +2,8 @@
 # Every check, the quick ones first. Called by `make test`, which CI calls. Arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# What make hands down to a make inside it: tests call make themselves, and ARGS is for pytest alone.
+unset MAKEFLAGS MAKELEVEL MFLAGS ARGS ENV LOCAL
 
 scripts/lint.sh --without-plans
 # Three workers, since many tests wait for a server, share one localaws and one deployed environment. Each file's tests
