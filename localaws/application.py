@@ -1,6 +1,7 @@
 """The ASGI application in front of everything: identifies a call, checks its signature, strikes, routes, logs."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -13,7 +14,7 @@ from urllib.parse import unquote
 from localaws.call import Call
 from localaws.calls import CallLog
 from localaws.errors import AwsError, render
-from localaws.faults import Faults
+from localaws.faults import Fault, Faults
 from localaws.identify import identify
 from localaws.principals import Principals
 from localaws.sigv4 import Signature, verify
@@ -125,23 +126,39 @@ class Application:
         elif call.method != "OPTIONS":  # A browser asks for CORS before it signs.
             raise _unsigned(call)
         self._guard(call)
-        await self._strike(call)
+        fault = self._faults.take(call)
+        lost = fault is not None and fault.lost
+        if fault and not lost:
+            await _strike(fault)
         for route in self._signed:
             if route.takes(call):
-                await route.application(scope, receive, answer)
-                return
-        raise NotImplementedError("no part of it takes this request")
-
-    async def _strike(self, call: Call) -> None:
-        fault = self._faults.take(call)
-        if fault is None:
-            return
-        if fault.delay:
-            await asyncio.sleep(fault.delay)
-        if fault.drop:
+                await route.application(scope, receive, _unheard if lost else answer)
+                break
+        else:
+            raise NotImplementedError("no part of it takes this request")
+        if fault and lost:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(_gone(receive), fault.delay)
             raise _DroppedError
-        if fault.error:
-            raise AwsError(fault.error, fault.message, fault.status)
+
+
+async def _strike(fault: Fault) -> None:
+    if fault.delay:
+        await asyncio.sleep(fault.delay)
+    if fault.drop:
+        raise _DroppedError
+    if fault.error:
+        raise AwsError(fault.error, fault.message, fault.status)
+
+
+async def _unheard(message: dict[str, Any]) -> None:
+    """Where an answer goes that nobody shall get."""
+
+
+async def _gone(receive: Receive) -> None:
+    """Waits until the client has closed the connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class _DroppedError(Exception):

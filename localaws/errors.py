@@ -24,7 +24,13 @@ def render(error: AwsError, protocol: str) -> tuple[dict[str, str], bytes]:
     Source: https://smithy.io/2.0/aws/protocols/ (each protocol's "operation error serialization").
     """
     request_id = str(uuid.uuid4())
-    if protocol in ("query", "ec2"):
+    if protocol == "ec2":
+        body = (
+            f"<Response><Errors><Error><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+            f"</Error></Errors><RequestID>{request_id}</RequestID></Response>"
+        )
+        return {"content-type": "text/xml", "x-amzn-requestid": request_id}, body.encode()
+    if protocol == "query":
         body = (
             f"<ErrorResponse><Error><Type>Sender</Type><Code>{escape(error.code)}</Code>"
             f"<Message>{escape(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"

@@ -1,6 +1,7 @@
-"""Fault injection: make operation X fail N times with error Y, or take Z seconds longer."""
+"""Fault injection: make operation X fail N times with error Y, take Z seconds longer, or be done unheard."""
 
 import threading
+from collections import Counter
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Self
@@ -16,8 +17,10 @@ class Fault:
         operation: a pattern like `sagemaker:CreateMlflowTrackingServer` or `s3:*`.
         error: the error code to answer with; empty: only delay.
         status: the HTTP status of that answer.
-        delay: seconds to wait first.
-        drop: close the connection without an answer.
+        delay: seconds to wait first, or with `lost` afterwards.
+        drop: close the connection without an answer; nothing is done.
+        lost: do what is asked, but close the connection without an answer.
+        each: `times` counts for each operation that matches; such a fault stays until all are cleared.
         resource: only calls on resources that match this pattern.
     """
 
@@ -28,6 +31,8 @@ class Fault:
     message: str = "Injected by localaws."
     delay: float = 0
     drop: bool = False
+    lost: bool = False
+    each: bool = False
     resource: str = "*"
 
     @classmethod
@@ -51,8 +56,8 @@ class Fault:
             ):
                 raise ValueError(f'"{name}" takes a {wanted.__name__}.')  # type: ignore[union-attr]
         fault = cls(**given)
-        if not (fault.error or fault.delay or fault.drop):
-            raise ValueError('Say what shall happen: "error", "delay" or "drop".')
+        if not (fault.error or fault.delay or fault.drop or fault.lost):
+            raise ValueError('Say what shall happen: "error", "delay", "drop" or "lost".')
         return fault
 
 
@@ -61,6 +66,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+        self._struck: Counter[tuple[int, str]] = Counter()
         self._lock = threading.Lock()
 
     def add(self, fault: Fault) -> None:
@@ -72,6 +78,7 @@ class Faults:
         """Removes all."""
         with self._lock:
             self._faults.clear()
+            self._struck.clear()
 
     def list(self) -> list[dict[str, Any]]:
         """Those left, with the times left."""
@@ -83,8 +90,13 @@ class Faults:
         with self._lock:
             for fault in self._faults:
                 if fnmatchcase(call.action, fault.operation) and fnmatchcase(call.resource, fault.resource):
-                    fault.times -= 1
-                    if fault.times <= 0:
-                        self._faults.remove(fault)
+                    if not fault.each:
+                        fault.times -= 1
+                        if fault.times <= 0:
+                            self._faults.remove(fault)
+                    elif self._struck[id(fault), call.action] == fault.times:
+                        continue
+                    else:
+                        self._struck[id(fault), call.action] += 1
                     return fault
         return None

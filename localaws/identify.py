@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
-from moto.core.request import Request
+from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
 
 from localaws.call import Call
@@ -45,7 +45,8 @@ def identify(call: Call, signature: Signature | None) -> None:
         return
     operation, path_parameters = found
     call.operation = operation.name
-    call.protocol = operation.service_model.metadata["protocol"]
+    # Each SDK prefers another where a service speaks several, such as CloudWatch.
+    call.protocol = determine_request_protocol(operation.service_model, call.headers.get("content-type", ""))
     call.notes["parameters"] = parameters = {**_parameters(call), **path_parameters}
     call.resource = _resource(call.service, parameters)
 

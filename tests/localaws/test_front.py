@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 from tests.running import LocalAws
 
@@ -32,3 +32,11 @@ def test_a_fault_strikes_only_the_resource_it_names(localaws: LocalAws) -> None:
         sagemaker.describe_model(ModelName="fault-front")
     logged = [call for call in localaws.calls() if call["resource"] == "fault-front"]
     assert [call["error"] for call in logged] == ["ThrottlingException"]
+
+
+def test_a_call_whose_answer_is_lost_is_made(localaws: LocalAws) -> None:
+    localaws.fault("sns:CreateTopic", lost=True, resource="lost-front")
+    sns = localaws.client("sns")
+    with pytest.raises(ConnectionClosedError):
+        sns.create_topic(Name="lost-front")
+    assert "lost-front" in [topic["TopicArn"].split(":")[-1] for topic in sns.list_topics()["Topics"]]

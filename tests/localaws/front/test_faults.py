@@ -17,6 +17,15 @@ def test_a_fault_strikes_as_often_as_it_says():
     assert faults.list() == []
 
 
+def test_a_fault_strikes_each_operation_as_often_as_it_says():
+    faults = Faults()
+    faults.add(Fault("sagemaker:*", each=True, error="ThrottlingException"))
+    faults.add(Fault("sagemaker:*", each=True, error="InternalFailure"))
+    calls = [call("CreateEndpoint"), call("CreateModel"), call("CreateModel"), call("CreateModel"), call()]
+    struck = [fault.error if fault else "" for fault in map(faults.take, calls)]
+    assert struck == ["ThrottlingException", "ThrottlingException", "InternalFailure", "", "InternalFailure"]
+
+
 def test_a_fault_spares_other_operations_services_and_resources():
     faults = Faults()
     faults.add(Fault("sagemaker:Create*", error="X", resource="mine*"))
