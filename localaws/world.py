@@ -63,6 +63,7 @@ class World:
             "account": self.settings.account,
             "region": self.settings.region,
             "home": str(self.settings.home),
+            "enforces_iam": self.settings.enforce_iam,
             "tracking_servers": self.tracking.health(),
             "endpoints": self.hosting.health(),
         }

@@ -7,16 +7,18 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scripts._console import Console, Debug, fail, make_app, run
+from scripts.mlops import roles
 from scripts.mlops.environment import REPOSITORY
 from scripts.mlops.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 app = make_app()
 
@@ -28,6 +30,15 @@ THRESHOLDS = {"iris": 0.9, "diabetes": 0.3}
 def demo(
     dataset: Annotated[str, typer.Option(help="What to train on: iris or diabetes.")] = "iris",
     env: Annotated[str, typer.Option("--env", help="The environment to make on localaws.")] = "staging",
+    as_: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="ROLE",
+            help="Log, deploy and validate with the module's writer or admin policy alone, on a localaws that enforces "
+            "IAM policies. Terraform stays the administrator.",
+        ),
+    ] = None,
     debug: Debug = False,  # noqa: ARG001 read by `run`
 ) -> None:
     """Take the whole road on this machine, without an AWS account.
@@ -36,21 +47,29 @@ def demo(
     """
     if dataset not in THRESHOLDS:
         raise InputError(f"there is no data set {dataset!r}: --dataset takes {' or '.join(THRESHOLDS)}")
+    if as_ not in (None, *roles.WALKERS):
+        raise InputError(f"{as_!r} cannot walk the road: --as takes {' or '.join(roles.WALKERS)}")
     began = time.monotonic()
+    if as_:
+        os.environ["LOCALAWS_ENFORCE_IAM"] = "1"
     where = ["--env", env, "--local"]
     model = f"models:/{dataset}@champion"
     step("AWS on this machine", ["make", "-s", "local-up"])
+    if as_:
+        roles.become_administrator(os.environ)
     step("Tracking server, bucket, roles", ["make", "-s", "apply", f"ENV={env}", "LOCAL=1"])
+    outputs = json.loads(captured(["make", "-s", "output", f"ENV={env}", "LOCAL=1", "ARGS=-json"]))
+    role = take_up(f"demo-{env}-{as_}", outputs[f"{as_}_policy_arn"]["value"]) if as_ else None
     logged = result(
         "Train, log, register",
         ["scripts/log_run.py", "--dataset", dataset, "--register", dataset, "--alias", "champion", *where],
+        role,
     )
-    deployed = result("Deploy", ["scripts/deploy_model.py", model, *where])
+    deployed = result("Deploy", ["scripts/deploy_model.py", model, *where], role)
     threshold = str(THRESHOLDS[dataset])
     validated = result(
-        "Compare with the truth", ["scripts/validate_endpoint.py", model, "--threshold", threshold, *where]
+        "Compare with the truth", ["scripts/validate_endpoint.py", model, "--threshold", threshold, *where], role
     )
-    outputs = json.loads(captured(["make", "-s", "output", f"ENV={env}", "LOCAL=1", "ARGS=-json"]))
     score = "accuracy" if "accuracy" in validated else "r2"
     typer.echo()
     Console().result(
@@ -62,6 +81,7 @@ def demo(
             f"{score}_against_the_truth": f"{validated[score]:.4f} on {validated['rows']} held-out rows",
             "report": str((REPOSITORY / validated["report"]).resolve()),
             "UI_link": f"{logged['ui_link']}  (opens once, within five minutes)",
+            "as": role and f"{role.arn}, which may do no more than {as_}s may",
             "took": f"{time.monotonic() - began:.0f} s",
         }
     )
@@ -81,21 +101,34 @@ def step(title: str, command: Sequence[str]) -> None:
     _checked(subprocess.run(command, cwd=REPOSITORY, check=False), command)
 
 
-def result(title: str, command: Sequence[str]) -> dict[str, Any]:
+def take_up(name: str, policy_arn: str) -> roles.Role:
+    """Make a role with a policy, on the localaws that this process is the administrator of."""
+    import boto3
+
+    role = roles.make_role(boto3.client("iam"), boto3.client("sts"), name, policy_arn)
+    announce("Go on as a role", ["aws", "sts", "assume-role", "--role-arn", role.arn, "--role-session-name", "SCRIPT"])
+    return role
+
+
+def result(title: str, command: Sequence[str], role: roles.Role | None) -> dict[str, Any]:
     """Run a script with its progress in front of the reader; returns what it printed as JSON.
+
+    With a role, in a session of it that is called after the script: so the call log tells the steps apart.
 
     Raises:
         typer.Exit: it failed; with its exit status.
     """
     announce(title, command)
-    text = captured([sys.executable, *command, "--json"])
+    session = role.session(Path(command[0]).stem) if role else {}
+    text = captured([sys.executable, *command, "--json"], session)
     found: dict[str, Any] = json.loads(text)
     return found
 
 
-def captured(command: Sequence[str]) -> str:
-    """What a command prints on standard output."""
-    done = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=False)
+def captured(command: Sequence[str], more: Mapping[str, str] | None = None) -> str:
+    """What a command prints on standard output. `more` are variables beside this process's own."""
+    environ = {**os.environ, **(more or {})}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environ, stdout=subprocess.PIPE, text=True, check=False)
     _checked(done, command)
     return done.stdout
 

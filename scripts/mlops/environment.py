@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from scripts.mlops import parameters
-from scripts.mlops.errors import InputError, PreconditionError, explain
+from scripts.mlops.errors import InputError, PreconditionError, error_code, explain
 
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
@@ -35,6 +35,8 @@ _NEEDED = (
     "tracking_server_name",
 )
 STATE = "Terraform's state"
+_NO_SESSION = {"ExpiredToken", "InvalidClientTokenId", "UnrecognizedClientException"}
+SESSION = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 Terraform = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
 
@@ -127,7 +129,7 @@ def load(
     """Read an environment's outputs, from its Terraform root or, if `local`, from localaws's copy of it.
 
     Where Terraform's state cannot be read, they are looked up in SSM Parameter Store, in the region of AWS_REGION.
-    With `local`, `environ` afterwards points every AWS client of this process at localaws.
+    With `local`, `environ` afterwards points every AWS client of this process at localaws: see `use_localaws`.
 
     Raises:
         InputError: no such environment.
@@ -138,7 +140,7 @@ def load(
         raise InputError(f"there is no environment {name!r}: --env takes {' or '.join(known)}")
     root = repository
     if local:
-        home = Path(environ.get("LOCALAWS_HOME") or repository / ".localaws")
+        home = localaws_home(environ, repository)
         use_localaws(home, environ)
         root = home / "terraform"
     try:
@@ -175,28 +177,37 @@ def _published(
     return found
 
 
+def localaws_home(environ: Mapping[str, str], repository: Path = REPOSITORY) -> Path:
+    """Where localaws keeps its data."""
+    return Path(environ.get("LOCALAWS_HOME") or repository / ".localaws")
+
+
 def use_localaws(home: Path, environ: MutableMapping[str, str]) -> None:
     """Point this process at the localaws that keeps its data in `home`, and see that it answers.
+
+    As its administrator; or, where `environ` holds a role's session for this same localaws, with that role's rights.
 
     Raises:
         PreconditionError: it is not running.
     """
     not_running = PreconditionError("localaws is not running: start it with `make local-up`")
     try:
-        lines = (home / "env").read_text().splitlines()
+        written = dict(line.split("=", 1) for line in (home / "env").read_text().splitlines())
     except OSError:
         raise not_running from None
+    url = written.get("AWS_ENDPOINT_URL", "")
+    # Only a session counts: keys without a token may be the administrator's of a localaws that has ended since.
+    taken_up = url and environ.get("AWS_ENDPOINT_URL") == url and environ.get("AWS_SESSION_TOKEN")
+    session = {name: environ[name] for name in SESSION if name in environ} if taken_up else {}
     # A person's own AWS settings would win over these or contradict them.
     for name in list(environ):
         if name.startswith("AWS_"):
             del environ[name]
-    for line in lines:
-        name, _, value = line.partition("=")
+    for name, value in {**written, **session}.items():
         environ.pop(name, None)
         # Set but empty is not unset: boto3 looks for the profile that an empty AWS_PROFILE names.
         if value:
             environ[name] = value
-    url = environ.get("AWS_ENDPOINT_URL", "")
     host = urlsplit(url).hostname or ""
     environ["NO_PROXY"] = environ["no_proxy"] = ",".join(filter(None, [environ.get("NO_PROXY", ""), host]))
     try:
@@ -236,9 +247,18 @@ def check_account(environment: Environment, sts: STSClient) -> None:
     """See that the credentials belong to the account that the environment lives in.
 
     Raises:
-        PreconditionError: they belong to another.
+        PreconditionError: they belong to another, or to a localaws that has ended.
     """
-    account = sts.get_caller_identity()["Account"]
+    try:
+        account = sts.get_caller_identity()["Account"]
+    except sts.exceptions.ClientError as error:
+        if not environment.local or error_code(error) not in _NO_SESSION:
+            raise
+        # The administrator's keys were read just now, so these are a session's.
+        raise PreconditionError(
+            "localaws does not know the role's session in AWS_SESSION_TOKEN: take the role up again, or unset"
+            " AWS_SESSION_TOKEN to go on as the administrator"
+        ) from None
     if account != environment.account:
         raise PreconditionError(
             f"these credentials are for account {account}, and {environment.name} is in "

@@ -4,47 +4,101 @@
 """
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localaws.mirror import mirror
+from scripts.mlops.environment import REPOSITORY
+from scripts.mlops.roles import Role, make_role
 from tests.deployed import Deployed
 from tests.policy.judging import Ask
 from tests.policy.scenarios import ACCOUNT, REGION
-from tests.running import LocalAws
+from tests.running import LocalAws, free_port, settings_of
 
 RECORDING = Path(__file__).parent / "road.json"
-MODEL = "road"
-# A person's commands, each recorded by itself: not everybody may do all of it.
-STEPS: dict[str, tuple[str, ...]] = {
-    "log_run": ("log_run", "--register", MODEL, "--alias", "champion", "--experiment", MODEL),
-    "deploy_model": ("deploy_model", f"models:/{MODEL}@champion"),
-    "validate_endpoint": ("validate_endpoint", f"models:/{MODEL}@champion", "--threshold", "0.5"),
-    "server ui": ("server", "ui"),
-    "deploy_model --delete": ("deploy_model", f"models:/{MODEL}@champion", "--delete"),
+# What the demo does, by the script that does it; each in a session of its own, which is called after the script.
+DEMO = ("log_run", "deploy_model", "validate_endpoint")
+# What a person does beside it, with whose rights, and the command.
+BESIDE = {
+    "server ui": ("reader", ("server", "ui")),
+    "deploy_model --delete": ("writer", ("deploy_model", "models:/iris@champion", "--delete")),
 }
 # What a policy may look at, beside what every call has.
 KEPT = ("iam:PassedToService", "s3:prefix", "s3:x-amz-server-side-encryption", "kms:ViaService")
-EVERYTHING = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
+# Terraform waits a minute for each of these, and the road meets neither.
+SLOW = {"resource": {"aws_s3_bucket_lifecycle_configuration": {"artifacts": {"count": 0}}}}
+SLOW_INPUTS = {"schedule": None, "notifications": None}
 
 Recording = dict[str, set[tuple[str, str, tuple[tuple[str, str], ...]]]]
 
 
-def walk(staging: Deployed, localaws: LocalAws, folder: Path) -> Recording:
-    """Walks the road as a user of its own, so that its calls can be told from everybody else's."""
-    walker = _walker(staging, localaws, folder)
-    found: Recording = {}
-    for step, command in STEPS.items():
-        before = len(localaws.calls())
-        more = ("--output", str(folder / "report")) if step == "validate_endpoint" else ()
-        walker.script(*command, *more)
-        mine = [call for call in localaws.calls()[before:] if call["principal"].endswith(":user/walker")]
-        found[step] = _asked(staging, mine)
+@dataclass(frozen=True)
+class Walked:
+    """Staging on a localaws that enforces policies, after the demo was run there as a writer."""
+
+    localaws: LocalAws
+    staging: Deployed
+    demo: "subprocess.CompletedProcess[str]"
+
+    def role(self, level: str) -> Role:
+        """A role with the reader's, the writer's or the admin's policy."""
+        clients = (self.localaws.client("iam"), self.localaws.client("sts"))
+        return make_role(*clients, f"demo-staging-{level}", self.staging.outputs[f"{level}_policy_arn"])
+
+    def taking(self, level: str, session: str) -> Deployed:
+        """Staging for whoever has taken that role up."""
+        keys = self.role(level).session(session)
+        taken = Deployed("staging", local=True, environ={**self.staging.environ, **keys})
+        taken.__dict__["outputs"] = self.staging.outputs
+        return taken
+
+
+def walk(folder: Path) -> Walked:
+    """Runs the demo, which starts a localaws of its own; whoever calls ends it."""
+    settings = settings_of(folder / "home", free_port())
+    root = mirror(settings, "staging")
+    (root / "quick.auto.tfvars.json").write_text(json.dumps(SLOW_INPUTS))
+    (settings.terraform / "terraform/module/mlflow/quick_override.tf.json").write_text(json.dumps(SLOW))
+    here = {"LOCALAWS_HOME": str(settings.home), "LOCALAWS_PORT": str(settings.port)}
+    demo = subprocess.run(
+        [sys.executable, "scripts/demo.py", "--as", "writer"],
+        cwd=REPOSITORY,
+        env={**os.environ, **here},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    localaws = LocalAws(settings)
+    return Walked(localaws, Deployed("staging", local=True, environ=localaws.environ(**here)), demo)
+
+
+def walk_beside(walked: Walked) -> None:
+    """Does what the demo leaves out."""
+    for step, (level, command) in BESIDE.items():
+        walked.taking(level, _session(step)).script(*command)
+
+
+def asked(walked: Walked) -> Recording:
+    """What each step, and each role that a service took up, has asked for."""
+    calls = walked.localaws.calls()
+
+    def of(role: str, session: str = "") -> list[dict[str, Any]]:
+        pattern = re.compile(f".*:assumed-role/{role}/{session or 'SageMaker.*'}")
+        return [call for call in calls if pattern.fullmatch(call["principal"])]
+
+    found = {step: _asked(walked.staging, of("demo-staging-writer", step)) for step in DEMO}
+    for step, (level, _) in BESIDE.items():
+        found[step] = _asked(walked.staging, of(f"demo-staging-{level}", _session(step)))
     for who, output in (("server", "mlflow_role_arn"), ("endpoint", "endpoint_execution_role_arn")):
-        role = staging.outputs[output]
-        session = f":assumed-role/{role.rsplit('/', 1)[-1]}/SageMaker"
-        found[who] = _asked(staging, [call for call in localaws.calls() if session in call["principal"]])
+        name = walked.staging.outputs[output].rsplit("/", 1)[-1]
+        found[who] = _asked(walked.staging, of(name))
         # Nobody but SageMaker can have begun that session, and the trust policy let it.
         trusted = (
             "sts:AssumeRole",
@@ -53,6 +107,10 @@ def walk(staging: Deployed, localaws: LocalAws, folder: Path) -> Recording:
         )
         found.setdefault("sagemaker", set()).add(trusted)
     return found
+
+
+def _session(step: str) -> str:
+    return re.sub(r"[^\w-]", "-", step)
 
 
 def recorded() -> Recording:
@@ -110,30 +168,7 @@ def _general(staging: Deployed, text: str) -> str:
     }
     for value, name in placed.items():
         text = text.replace(value, name)
-    # The smoke tests walk the same road, perhaps at the same time, with a model of another name.
-    text = re.sub(r"\bsmoke-[0-9a-f]{8}\b", MODEL, text)
     text = re.sub(r"\bm-[0-9a-f]{8,32}\b", "m-{id}", text)
     text = re.sub(r"\b(?=[0-9a-f]*\d)[0-9a-f]{6,}\b", "{id}", text)
     text = re.sub(r"^(arn:aws:s3:::\{bucket\}/)?\d+/", r"\1{id}/", text)
     return re.sub(r"/artifacts/.+", "/artifacts/file", text)
-
-
-def _walker(staging: Deployed, localaws: LocalAws, folder: Path) -> Deployed:
-    iam = localaws.client("iam")
-    iam.create_user(UserName="walker")
-    iam.put_user_policy(UserName="walker", PolicyName="everything", PolicyDocument=EVERYTHING)
-    key = iam.create_access_key(UserName="walker")["AccessKey"]
-    # The scripts take their keys from where localaws writes them: this home is the same one, with other keys.
-    home = folder / "walker"
-    home.mkdir()
-    (home / "terraform").symlink_to(localaws.settings.terraform)
-    env = {
-        **localaws.env,
-        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-        "LOCALAWS_HOME": str(home),
-    }
-    (home / "env").write_text("".join(f"{name}={value}\n" for name, value in env.items()))
-    walker = Deployed(staging.name, local=True, environ=localaws.environ(**env))
-    walker.__dict__["outputs"] = staging.outputs
-    return walker

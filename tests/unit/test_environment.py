@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from botocore.stub import Stubber
 
 from scripts.mlops import environment as environments
 from scripts.mlops.environment import Environment
@@ -56,6 +57,11 @@ def localaws_home(tmp_path: Path) -> Iterator[Path]:
     yield home
     server.shutdown()
     server.server_close()
+
+
+def url_of(home: Path) -> str:
+    """The address of the localaws whose folder that is."""
+    return (home / "env").read_text().partition("AWS_ENDPOINT_URL=")[2].splitlines()[0]
 
 
 def terraform(stdout: str = "", stderr: str = "", code: int = 0) -> Callable[..., Any]:
@@ -157,6 +163,28 @@ def test_local_points_this_process_at_localaws_and_reads_its_copy(repository: Pa
     assert f"-chdir={localaws_home}/terraform/mlflow/terraform/staging" in asked
 
 
+def test_a_role_s_session_for_this_localaws_is_kept(localaws_home: Path) -> None:
+    session = {"AWS_ACCESS_KEY_ID": "ASIAROLE", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t"}
+    environ = {**session, "AWS_ENDPOINT_URL": url_of(localaws_home), "AWS_PROFILE": "work"}
+    environments.use_localaws(localaws_home, environ)
+    assert session.items() <= environ.items()
+    assert "AWS_PROFILE" not in environ
+
+
+def test_a_session_for_aws_or_for_another_localaws_gives_way_to_the_administrator(localaws_home: Path) -> None:
+    for elsewhere in ({}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}):
+        environ = {"AWS_ACCESS_KEY_ID": "ASIAROLE", "AWS_SESSION_TOKEN": "t", **elsewhere}
+        environments.use_localaws(localaws_home, environ)
+        assert environ["AWS_ACCESS_KEY_ID"] == "AKIALOCAL"
+        assert "AWS_SESSION_TOKEN" not in environ
+
+
+def test_keys_without_a_token_may_be_an_older_administrator_s_and_give_way(localaws_home: Path) -> None:
+    environ = {"AWS_ACCESS_KEY_ID": "AKIAOLD", "AWS_ENDPOINT_URL": url_of(localaws_home)}
+    environments.use_localaws(localaws_home, environ)
+    assert environ["AWS_ACCESS_KEY_ID"] == "AKIALOCAL"
+
+
 def test_a_copy_that_was_never_applied_is_not_deployed(repository: Path, localaws_home: Path) -> None:
     with pytest.raises(PreconditionError, match="run `make apply ENV=prod LOCAL=1` first"):
         environments.load(
@@ -187,3 +215,13 @@ def test_another_account_is_refused_with_both_numbers(environment: Environment, 
     ) as wrong:
         environments.check_account(elsewhere, aws("sts"))
     assert wrong.value.status == 3
+
+
+def test_a_session_of_a_localaws_that_has_ended_is_told_how_to_go_on(
+    environment: Environment, aws: Callable[[str], Any]
+) -> None:
+    sts = aws("sts")
+    with Stubber(sts) as stubbed:
+        stubbed.add_client_error("get_caller_identity", "InvalidClientTokenId")
+        with pytest.raises(PreconditionError, match="localaws does not know the role's session in AWS_SESSION_TOKEN"):
+            environments.check_account(replace(environment, local=True), sts)

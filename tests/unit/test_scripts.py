@@ -13,12 +13,18 @@ from typing import Any
 import pytest
 import typer
 
-from scripts import _console, deploy_model, log_run, server, validate_endpoint
+from scripts import _console, demo, deploy_model, log_run, server, validate_endpoint
 from scripts.mlops.environment import REPOSITORY, Environment
 from scripts.mlops.errors import InputError, PlatformError
 
 PROGRAMS = sorted(path.name for path in (REPOSITORY / "scripts").glob("[a-z]*.py"))
-APPS = {"log_run": log_run, "deploy_model": deploy_model, "validate_endpoint": validate_endpoint, "server": server}
+APPS = {
+    "demo": demo,
+    "log_run": log_run,
+    "deploy_model": deploy_model,
+    "validate_endpoint": validate_endpoint,
+    "server": server,
+}
 HEAVY = {"boto3", "botocore", "matplotlib", "mlflow", "numpy", "pandas", "requests", "sklearn", "xgboost"}
 
 Main = Callable[..., tuple[int, str, str]]
@@ -88,6 +94,8 @@ def test_every_option_is_explained(name: str, main: Main) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "complaint"),
     [
+        ("demo", ["--dataset", "wine"], "there is no data set 'wine': --dataset takes iris or diabetes"),
+        ("demo", ["--as", "reader"], "'reader' cannot walk the road: --as takes writer or admin"),
         ("log_run", ["--bogus"], "No such option: --bogus (see --help)"),
         ("log_run", ["--dataset", "wine"], "there is no data set 'wine': --dataset takes iris or diabetes"),
         ("log_run", ["--set", "trees=1"], "--set: 'trees=1' is not NAME=VALUE"),
