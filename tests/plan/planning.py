@@ -8,6 +8,7 @@ import subprocess
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import tftest
@@ -75,11 +76,23 @@ class Planner:
 
     def initialised(self, name: str, **env: str) -> tftest.TerraformTest:
         """A root, example or module's folder in which `terraform init` has been run."""
-        test = tftest.TerraformTest(FOLDERS.get(name, name), str(self.tree), env=self.env(**env))
+        folder = self.folder(name)
         with FileLock(self._shared / f"{name.replace('/', '-')}.init.lock"):
-            if not (self.folder(name) / ".terraform").exists():
-                test.init(plugin_dir=provider_mirror())
-        return test
+            if not (folder / ".terraform").exists():
+                tftest.TerraformTest(str(folder), env=self.env()).init(plugin_dir=provider_mirror())
+        unchecked = {"TF_CLI_CONFIG_FILE": str(self._unchecked_provider(folder))}
+        return tftest.TerraformTest(str(folder), env=self.env(**unchecked, **env))
+
+    def _unchecked_provider(self, initialised: Path) -> Path:
+        """A configuration that takes the provider as `init` found it: to hash its 700 MB again takes half a second."""
+        config = self._shared / "unchecked.tfrc"
+        if not config.exists():
+            [provider] = (initialised / ".terraform/providers").glob("*/hashicorp/aws/*/*")
+            part = self._shared / f"unchecked.{uuid4().hex}"
+            override = f'dev_overrides {{ "hashicorp/aws" = "{provider.resolve()}" }}'
+            part.write_text(f"provider_installation {{\n  {override}\n  direct {{}}\n}}\n")
+            part.rename(config)
+        return config
 
     def plan(self, name: str, **variables: Any) -> tftest.TerraformPlanOutput:
         """The plan of a root or example; made once for the same variables."""

@@ -1,8 +1,10 @@
-"""The whole life of both environments on a localaws of their own: apply, apply again, destroy."""
+"""The whole life of prod, which has more than staging, on a localaws of its own: apply, plan again, destroy.
+
+Staging's is in tests/smoke, which apply it for everything else that needs it.
+"""
 
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,8 +12,6 @@ import pytest
 from localaws import daemon
 from tests.plan.planning import REPOSITORY
 from tests.running import LocalAws, start
-
-ENVIRONMENTS = ["staging", "prod"]
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +21,9 @@ def empty_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws
     daemon.down(running.settings)
 
 
-def terraform(localaws: LocalAws, environment: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def terraform(localaws: LocalAws, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [REPOSITORY / "scripts/terraform.sh", environment, *arguments],
+        [REPOSITORY / "scripts/terraform.sh", "prod", *arguments],
         env=localaws.environ(LOCAL="1"),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -46,30 +46,25 @@ def belongings(localaws: LocalAws) -> dict[str, Any]:
 
 
 def test_an_environment_is_applied_stays_as_it_is_and_leaves_nothing_behind(empty_account: LocalAws) -> None:
-    def both(*arguments: str) -> list[subprocess.CompletedProcess[str]]:
-        with ThreadPoolExecutor() as pool:
-            return list(pool.map(lambda environment: terraform(empty_account, environment, *arguments), ENVIRONMENTS))
-
-    for applied in both("apply"):
-        assert applied.returncode == 0, applied.stdout + applied.stderr
-    for planned in both("plan"):
-        assert "No changes." in planned.stdout
+    applied = terraform(empty_account, "apply")
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    assert "No changes." in terraform(empty_account, "plan").stdout
 
     # A destroy that could not delete the bucket must not delete the server, and the runs, before it finds out.
     s3 = empty_account.client("s3")
-    bucket = terraform(empty_account, "prod", "output", "-raw", "artifact_bucket_name").stdout
+    bucket = terraform(empty_account, "output", "-raw", "artifact_bucket_name").stdout
     version = s3.put_object(Bucket=bucket, Key="0/run/artifacts/model", Body=b"a model")["VersionId"]
-    refused = terraform(empty_account, "prod", "destroy")
+    refused = terraform(empty_account, "destroy")
     assert refused.returncode == 3
     assert refused.stderr.strip().startswith(f"error: bucket {bucket} still holds objects, so nothing was destroyed")
-    assert len(belongings(empty_account)["servers"]) == len(ENVIRONMENTS)
+    assert len(belongings(empty_account)["servers"]) == 1
     s3.delete_object(Bucket=bucket, Key="0/run/artifacts/model", VersionId=version)
 
-    for destroyed in both("destroy"):
-        assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+    destroyed = terraform(empty_account, "destroy")
+    assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
     assert belongings(empty_account) == {"servers": [], "buckets": [], "roles": [], "keys": [], "repositories": []}
-    undeployed = terraform(empty_account, "staging", "output")
+    undeployed = terraform(empty_account, "output")
     assert (undeployed.returncode, undeployed.stderr) == (
         3,
-        "error: staging is not deployed yet: run `make apply ENV=staging LOCAL=1`\n",
+        "error: prod is not deployed yet: run `make apply ENV=prod LOCAL=1`\n",
     )

@@ -96,7 +96,7 @@ class Staging:
         assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
     folder = tmp_path_factory.mktemp("upgrade")
     with pytest.MonkeyPatch.context() as patch:

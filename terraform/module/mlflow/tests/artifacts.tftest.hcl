@@ -9,7 +9,7 @@ variables {
   bucket_name_suffix = "acme"
 }
 
-run "a_new_bucket_is_private_versioned_owned_and_kept" {
+run "by_default_a_bucket_is_private_encrypted_versioned_and_kept_and_old_versions_go_after_90_days" {
   command = plan
 
   assert {
@@ -37,11 +37,6 @@ run "a_new_bucket_is_private_versioned_owned_and_kept" {
     condition     = aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[0].abort_incomplete_multipart_upload[0].days_after_initiation == 7
     error_message = "Uploads that broke off must be aborted."
   }
-}
-
-run "without_a_key_s3_encrypts_with_its_own" {
-  command = plan
-
   assert {
     condition     = one(aws_s3_bucket_server_side_encryption_configuration.artifacts[0].rule).apply_server_side_encryption_by_default[0].sse_algorithm == "AES256"
     error_message = "Without a key SSE-S3 must encrypt."
@@ -50,11 +45,28 @@ run "without_a_key_s3_encrypts_with_its_own" {
     condition     = length(aws_kms_key.artifacts) == 0
     error_message = "No key must be made, and paid for, that nobody asked for."
   }
+  assert {
+    condition     = join(" ", aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[*].id) == "abort-incomplete-uploads expire-old-versions"
+    error_message = "No artifact may be deleted or moved unless somebody asks for it."
+  }
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[1].noncurrent_version_expiration[0].noncurrent_days == 90
+    error_message = "Old versions must not be kept, and paid for, for ever."
+  }
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[1].expiration[0].expired_object_delete_marker
+    error_message = "Markers with nothing below them must go too."
+  }
+  assert {
+    condition     = length(aws_s3_bucket_logging.artifacts) == 0 && length(aws_s3_bucket_cors_configuration.artifacts) == 0
+    error_message = "Logs and cross-origin reads must be asked for."
+  }
 }
 
-run "a_created_key_rotates_and_encrypts_the_bucket" {
+run "a_created_key_rotates_encrypts_the_bucket_and_can_be_saved_as_long_as_asked" {
   variables {
-    create_kms_key = true
+    kms_key_deletion_window_days = 7
+    create_kms_key               = true
   }
 
   assert {
@@ -76,6 +88,10 @@ run "a_created_key_rotates_and_encrypts_the_bucket" {
   assert {
     condition     = output.kms_key_arn == aws_kms_key.artifacts[0].arn
     error_message = "Clients need the key's ARN."
+  }
+  assert {
+    condition     = aws_kms_key.artifacts[0].deletion_window_in_days == 7
+    error_message = "The window must be the one that was asked for."
   }
 }
 
@@ -157,51 +173,21 @@ run "an_existing_key_may_be_given_by_its_alias" {
   }
 }
 
-run "a_deletion_of_the_key_can_be_undone_for_30_days_or_as_many_as_asked" {
+run "every_version_is_kept_where_that_is_asked_and_logs_go_under_the_given_prefix" {
   command = plan
 
   variables {
-    create_kms_key               = true
-    kms_key_deletion_window_days = 7
-  }
-
-  assert {
-    condition     = aws_kms_key.artifacts[0].deletion_window_in_days == 7
-    error_message = "The window must be the one that was asked for."
-  }
-}
-
-run "old_versions_go_after_90_days_and_nothing_else_is_moved_or_deleted" {
-  command = plan
-
-  assert {
-    condition     = join(" ", aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[*].id) == "abort-incomplete-uploads expire-old-versions"
-    error_message = "No artifact may be deleted or moved unless somebody asks for it."
-  }
-  assert {
-    condition     = aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[1].noncurrent_version_expiration[0].noncurrent_days == 90
-    error_message = "Old versions must not be kept, and paid for, for ever."
-  }
-  assert {
-    condition     = aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[1].expiration[0].expired_object_delete_marker
-    error_message = "Markers with nothing below them must go too."
-  }
-  assert {
-    condition     = length(aws_s3_bucket_logging.artifacts) == 0 && length(aws_s3_bucket_cors_configuration.artifacts) == 0
-    error_message = "Logs and cross-origin reads must be asked for."
-  }
-}
-
-run "every_version_is_kept_where_that_is_asked" {
-  command = plan
-
-  variables {
+    access_logs                        = { bucket = "acme-access-logs", prefix = "mlflow/" }
     noncurrent_version_expiration_days = null
   }
 
   assert {
     condition     = join(" ", aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[*].id) == "abort-incomplete-uploads"
     error_message = "With null no version may be deleted."
+  }
+  assert {
+    condition     = aws_s3_bucket_logging.artifacts[0].target_prefix == "mlflow/"
+    error_message = "The prefix must be the one that was asked for."
   }
 }
 
@@ -232,39 +218,18 @@ run "old_artifacts_move_and_deleted_ones_go_where_that_is_asked" {
   }
 }
 
-run "access_is_logged_under_the_buckets_own_name_or_the_given_prefix" {
+run "access_is_logged_under_the_buckets_own_name_and_named_origins_may_read_and_never_write" {
   command = plan
 
   variables {
-    access_logs = { bucket = "acme-access-logs" }
+    cors_allowed_origins = ["https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws", "https://*.acme.example:8443"]
+    access_logs          = { bucket = "acme-access-logs" }
   }
 
   assert {
     condition     = aws_s3_bucket_logging.artifacts[0].target_bucket == "acme-access-logs" && aws_s3_bucket_logging.artifacts[0].target_prefix == "churn-dev-mlflow-artifacts-acme/"
     error_message = "Logs of several buckets must not mix."
   }
-}
-
-run "a_given_prefix_of_the_logs_is_used" {
-  command = plan
-
-  variables {
-    access_logs = { bucket = "acme-access-logs", prefix = "mlflow/" }
-  }
-
-  assert {
-    condition     = aws_s3_bucket_logging.artifacts[0].target_prefix == "mlflow/"
-    error_message = "The prefix must be the one that was asked for."
-  }
-}
-
-run "named_origins_may_read_and_never_write" {
-  command = plan
-
-  variables {
-    cors_allowed_origins = ["https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws", "https://*.acme.example:8443"]
-  }
-
   assert {
     condition     = length(one(aws_s3_bucket_cors_configuration.artifacts[0].cors_rule).allowed_origins) == 2
     error_message = "The named origins must be let in."

@@ -77,23 +77,3 @@ run "a_module_outside_of_its_repository_is_told_what_it_lacks" {
 
   expect_failures = [aws_iam_role.backup[0]]
 }
-
-run "a_schedule_that_is_none_is_refused" {
-  command = plan
-
-  variables {
-    backup = { schedule_expression = "every night" }
-  }
-
-  expect_failures = [var.backup]
-}
-
-run "keeping_no_backup_is_refused" {
-  command = plan
-
-  variables {
-    backup = { keep = 0 }
-  }
-
-  expect_failures = [var.backup]
-}

@@ -153,41 +153,6 @@ run "a_budget_counts_the_project_and_parameters_can_be_left_out" {
 }
 
 
-run "a_rate_is_no_schedule_a_fifo_topic_takes_no_events_and_a_budget_is_a_dollar_at_least" {
-  command = plan
-  variables {
-    schedule           = { start = "rate(1 day)", stop = "cron(0 20 ? * MON-FRI *)" }
-    notifications      = { topic_arn = "arn:aws:sns:us-east-1:111122223333:platform.fifo" }
-    monthly_budget_usd = 0
-  }
-  expect_failures = [var.schedule, var.notifications, var.monthly_budget_usd]
-}
-
-run "an_expression_with_both_days_and_an_address_without_a_host_are_refused" {
-  command = plan
-  variables {
-    schedule      = { start = "cron(0 8 * * MON-FRI *)", stop = "cron(0 20 ? * MON-FRI *)" }
-    notifications = { emails = ["team"] }
-  }
-  expect_failures = [var.schedule, var.notifications]
-}
-
-run "starting_and_stopping_at_once_is_refused" {
-  command = plan
-  variables {
-    schedule = { start = "cron(0 8 ? * MON-FRI *)", stop = "cron(0 8 ? * MON-FRI *)" }
-  }
-  expect_failures = [var.schedule]
-}
-
-run "a_time_zone_by_its_offset_is_refused" {
-  command = plan
-  variables {
-    schedule = { start = "cron(0 8 ? * MON-FRI *)", stop = "cron(0 20 ? * MON-FRI *)", time_zone = "+02:00" }
-  }
-  expect_failures = [var.schedule]
-}
-
 run "a_budget_that_nobody_hears_of_and_a_name_that_ssm_keeps_are_refused" {
   command = plan
   variables {

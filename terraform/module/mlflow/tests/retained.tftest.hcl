@@ -37,33 +37,3 @@ run "the_outputs_switch_and_both_servers_stay" {
     error_message = "Swapping the two versions must switch the outputs and delete nothing."
   }
 }
-
-run "the_active_version_is_not_retained" {
-  command = plan
-
-  variables {
-    retained_mlflow_versions = ["2.13"]
-  }
-
-  expect_failures = [data.aws_caller_identity.current]
-}
-
-run "a_version_that_aws_does_not_offer_is_not_retained" {
-  command = plan
-
-  variables {
-    retained_mlflow_versions = ["2.14"]
-  }
-
-  expect_failures = [var.retained_mlflow_versions]
-}
-
-run "a_version_is_retained_once" {
-  command = plan
-
-  variables {
-    retained_mlflow_versions = ["3.0", "3.0"]
-  }
-
-  expect_failures = [var.retained_mlflow_versions]
-}

@@ -1,4 +1,4 @@
-"""The nightly backup's job, run as CodeBuild would run it and with no more rights, and a restore of what it made."""
+"""The nightly backup's job, run as CodeBuild would run it and with no more rights."""
 
 import json
 import os
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.localaws.upgrade.conftest import REPOSITORY, Staging
-from tests.running import tracking_server
 
 PROJECT = "mlflow-staging-mlflow-backup"
 USER = "backup-job"
@@ -55,25 +54,3 @@ def transfer(staging: Staging, *arguments: str) -> Any:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
-
-
-def test_the_nightly_job_backs_up_with_its_own_rights_and_the_backup_restores(staging: Staging, tmp_path: Path) -> None:
-    outputs = staging.deployed.outputs
-    del staging.deployed.__dict__["outputs"]
-    active, archive = outputs["mlflow_tracking_uri"], outputs["backup_archive_uri"]
-    schedule = staging.localaws.client("scheduler").get_schedule(Name=PROJECT)
-    assert schedule["Target"]["Arn"].endswith(f":project/{PROJECT}")
-    assert schedule["Target"]["RoleArn"].endswith(f":role/{PROJECT}-schedule-role")
-
-    done = job(staging, tmp_path / "source")
-    assert done.returncode == 0, done.stdout + done.stderr
-    there = transfer(staging, "inspect", active)["holds"]
-    assert transfer(staging, "inspect", archive)["holds"] == there
-
-    # A second one, by hand, finds everything there already.
-    assert staging.told("backup", "ARGS=--json --keep 2")["files_deleted"] == 0
-
-    restored = tracking_server(staging.localaws, "restored", MlflowVersion="3.0")
-    transfer(staging, "restore", archive, restored)
-    report = transfer(staging, "verify", active, restored, "--include-deleted", "--report", str(tmp_path / "report"))
-    assert (report["passed"], report["compared"]["runs"]) == (True, there["runs"])

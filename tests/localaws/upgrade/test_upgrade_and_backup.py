@@ -1,4 +1,7 @@
-"""The whole road from MLflow 2.13 to 3.0 with make, killed twice on the way, and the old server's retirement."""
+"""The whole road from MLflow 2.13 to 3.0 with make, killed twice on the way, and the old server's retirement.
+
+Also the nightly backup of such an environment, and a restore of it: in one file, so that both share the environment.
+"""
 
 import json
 import sqlite3
@@ -6,6 +9,8 @@ import time
 from pathlib import Path
 
 from tests.localaws.upgrade.conftest import RUNS, Staging
+from tests.localaws.upgrade.nightly_backup import PROJECT, job, transfer
+from tests.running import tracking_server
 
 OLD, NEW = "mlflow-staging-2-13", "mlflow-staging-3-0"
 
@@ -80,3 +85,25 @@ def test_a_store_of_2_13_moves_to_3_0_killed_twice_on_the_way_and_is_retired(sta
     assert retired == {"retired": OLD, "changed": True}
     assert (status(staging, OLD), status(staging, NEW)) == ("", "Created")
     assert staging.wanted == {"mlflow_version": "3.0", "retained_mlflow_versions": []}
+
+
+def test_the_nightly_job_backs_up_with_its_own_rights_and_the_backup_restores(staging: Staging, tmp_path: Path) -> None:
+    outputs = staging.deployed.outputs
+    del staging.deployed.__dict__["outputs"]
+    active, archive = outputs["mlflow_tracking_uri"], outputs["backup_archive_uri"]
+    schedule = staging.localaws.client("scheduler").get_schedule(Name=PROJECT)
+    assert schedule["Target"]["Arn"].endswith(f":project/{PROJECT}")
+    assert schedule["Target"]["RoleArn"].endswith(f":role/{PROJECT}-schedule-role")
+
+    done = job(staging, tmp_path / "source")
+    assert done.returncode == 0, done.stdout + done.stderr
+    there = transfer(staging, "inspect", active)["holds"]
+    assert transfer(staging, "inspect", archive)["holds"] == there
+
+    # A second one, by hand, finds everything there already.
+    assert staging.told("backup", "ARGS=--json --keep 2")["files_deleted"] == 0
+
+    restored = tracking_server(staging.localaws, "restored", MlflowVersion="3.0")
+    transfer(staging, "restore", archive, restored)
+    report = transfer(staging, "verify", active, restored, "--include-deleted", "--report", str(tmp_path / "report"))
+    assert (report["passed"], report["compared"]["runs"]) == (True, there["runs"])
