@@ -20,7 +20,8 @@ class Fault:
         delay: seconds to wait first, or with `lost` afterwards.
         drop: close the connection without an answer; nothing is done.
         lost: do what is asked, but close the connection without an answer.
-        each: `times` counts for each operation that matches; such a fault stays until all are cleared.
+        each: "operation": `times` counts for each operation that matches; "resource": for each operation on each
+            resource. Such a fault stays until all are cleared.
         resource: only calls on resources that match this pattern.
     """
 
@@ -32,7 +33,7 @@ class Fault:
     delay: float = 0
     drop: bool = False
     lost: bool = False
-    each: bool = False
+    each: str = ""
     resource: str = "*"
 
     @classmethod
@@ -56,6 +57,8 @@ class Fault:
             ):
                 raise ValueError(f'"{name}" takes a {wanted.__name__}.')  # type: ignore[union-attr]
         fault = cls(**given)
+        if fault.each not in ("", "operation", "resource"):
+            raise ValueError('"each" takes "operation" or "resource".')
         if not (fault.error or fault.delay or fault.drop or fault.lost):
             raise ValueError('Say what shall happen: "error", "delay", "drop" or "lost".')
         return fault
@@ -66,7 +69,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
-        self._struck: Counter[tuple[int, str]] = Counter()
+        self._struck: Counter[tuple[int, str, str]] = Counter()
         self._lock = threading.Lock()
 
     def add(self, fault: Fault) -> None:
@@ -81,9 +84,12 @@ class Faults:
             self._struck.clear()
 
     def list(self) -> list[dict[str, Any]]:
-        """Those left, with the times left."""
+        """Those left, with the times left, and where `each` counts, how often they struck in all."""
         with self._lock:
-            return [asdict(fault) for fault in self._faults]
+            struck: Counter[int] = Counter()
+            for (fault_id, *_), times in self._struck.items():
+                struck[fault_id] += times
+            return [{**asdict(fault), "struck": struck[id(fault)]} for fault in self._faults]
 
     def take(self, call: Call) -> Fault | None:
         """The fault that strikes this call, counted as used."""
@@ -94,9 +100,9 @@ class Faults:
                         fault.times -= 1
                         if fault.times <= 0:
                             self._faults.remove(fault)
-                    elif self._struck[id(fault), call.action] == fault.times:
-                        continue
-                    else:
-                        self._struck[id(fault), call.action] += 1
-                    return fault
+                        return fault
+                    counted = (id(fault), call.action, call.resource if fault.each == "resource" else "")
+                    if self._struck[counted] < fault.times:
+                        self._struck[counted] += 1
+                        return fault
         return None

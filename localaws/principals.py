@@ -1,4 +1,4 @@
-"""Who an access key belongs to: the user that `up` makes, IAM users, assumed roles."""
+"""Who an access key belongs to: the user that `up` makes, IAM users, roles; and how a service takes a role up."""
 
 import secrets
 import string
@@ -6,6 +6,8 @@ import threading
 from dataclasses import dataclass
 from datetime import UTC
 
+from localaws.iam.standing import Standing
+from localaws.iam.trust import Service, check_trust
 from localaws.sigv4 import Key
 
 ADMINISTRATOR = "localaws"
@@ -30,6 +32,7 @@ class Principals:
 
     def __init__(self, account: str) -> None:
         self._account = account
+        self._standing = Standing(account)
         self._lock = threading.Lock()
 
     def create_administrator(self) -> Credentials:
@@ -46,13 +49,25 @@ class Principals:
         )
         return Credentials(key.access_key_id, key.secret_access_key)
 
-    def assume(self, role_arn: str, session: str) -> Credentials:
-        """Credentials of a role, as a service gets them: for a tracking server or an endpoint.
+    def check_trust(self, role_arn: str, service: Service, source_arn: str) -> None:
+        """Refuses a role that a service may not take up for the resource `source_arn`.
+
+        Raises:
+            AwsError: the service's own.
+        """
+        check_trust(self._standing, role_arn, service, source_arn)
+
+    def assume(self, role_arn: str, session: str, service: Service, source_arn: str) -> Credentials:
+        """Credentials of a role, as a service gets them: for a tracking server, an endpoint or a schedule.
 
         AWS renews them while the service runs; these last longer than any localaws does.
+
+        Raises:
+            AwsError: see `check_trust`.
         """
         from moto.sts.models import sts_backends
 
+        self.check_trust(role_arn, service, source_arn)
         role = sts_backends[self._account]["aws"].assume_role(
             region_name="us-east-1",
             role_session_name=session,

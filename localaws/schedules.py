@@ -1,5 +1,7 @@
 """EventBridge Scheduler's schedules, run when a test or a person asks: moto keeps them and never runs one.
 
+A schedule is made only with a role that trusts Scheduler, which is looked at again when it runs.
+
 Only universal targets (`arn:aws:scheduler:::aws-sdk:SERVICE:OPERATION`) are run. The call is really made, under the
 schedule's role; retries follow each other at once, where Scheduler backs off for hours.
 Sources: https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html,
@@ -10,6 +12,7 @@ https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-de
 import json
 import re
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any
 
 import boto3
@@ -18,24 +21,26 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws.errors import AwsError
-from localaws.iam.evaluate import evaluate
-from localaws.iam.needs import Need
-from localaws.iam.request import Principal, Request
-from localaws.iam.standing import Standing
+from localaws.iam.trust import Service
 from localaws.principals import Principals, random_id
 from localaws.settings import Settings
 
-SERVICE = "scheduler.amazonaws.com"
+# Source of the words: https://github.com/hashicorp/terraform-provider-aws (internal/service/scheduler/retry.go)
+SCHEDULER = Service(
+    "scheduler.amazonaws.com",
+    "ValidationException",
+    "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.",
+)
 UNIVERSAL = re.compile(r"arn:aws:scheduler:::aws-sdk:([a-z0-9-]+):([a-z]\w+)")
 
 
 class Schedules:
     """Runs what stands in moto's Scheduler."""
 
-    def __init__(self, settings: Settings, principals: Principals, standing: Standing) -> None:
+    def __init__(self, settings: Settings, principals: Principals) -> None:
         self._settings = settings
         self._principals = principals
-        self._standing = standing
+        self._refuse_roles()
 
     def run(self, group: str, name: str) -> dict[str, Any]:
         """Runs a schedule as at its time; the answer says how often it tried and what came of it.
@@ -43,8 +48,8 @@ class Schedules:
         Blocks until the target has answered, so not for an event loop.
 
         Raises:
-            AwsError: ResourceNotFoundException; AccessDeniedException where the role does not let Scheduler take it
-                up; ValidationException for a target that is not universal.
+            AwsError: ResourceNotFoundException; ValidationException where the role does not let Scheduler take it up
+                any more, or for a target that is not universal.
         """
         schedule = self._find(group, name)
         target = schedule.target
@@ -53,8 +58,7 @@ class Schedules:
             raise AwsError("ValidationException", f"localaws runs universal targets only, not {target['Arn']}.")
         if schedule.state == "DISABLED":
             return {"schedule": schedule.arn, "outcome": "disabled", "attempts": 0}
-        self._check_trust(target["RoleArn"], group)
-        session = self._session(target["RoleArn"])
+        session = self._session(target["RoleArn"], _source(self._settings.region, self._settings.account, group))
         service, operation = found.groups()
         client = self._client(session, service)
         retries = int(target["RetryPolicy"].get("MaximumRetryAttempts", 185))
@@ -82,21 +86,27 @@ class Schedules:
             raise AwsError("ResourceNotFoundException", f"Schedule {name} does not exist in group {group}.", 404)
         return groups[group].schedules[name]
 
-    def _check_trust(self, role: str, group: str) -> None:
-        """Scheduler says whose schedule it is by the group, not by the schedule."""
-        account, region = self._settings.account, self._settings.region
-        context = {
-            "aws:SourceAccount": account,
-            "aws:SourceArn": f"arn:aws:scheduler:{region}:{account}:schedule-group/{group}",
-        }
-        request = Request(Principal(SERVICE), "sts:AssumeRole", role, account, context)
-        policies = self._standing.policies(request.principal, Need("sts:AssumeRole", role, account))
-        if not evaluate(request, policies).allowed:
-            message = f"The execution role {role} must allow AWS EventBridge Scheduler to assume the role."
-            raise AwsError("AccessDeniedException", message, 403)
+    def _refuse_roles(self) -> None:
+        """Lets CreateSchedule and UpdateSchedule refuse a role that Scheduler may not take up, as AWS does."""
+        from moto.scheduler.responses import EventBridgeSchedulerResponse
 
-    def _session(self, role: str) -> boto3.Session:
-        given = self._principals.assume(role, f"scheduler-{random_id()}")
+        for name in ("create_schedule", "update_schedule"):
+            method = getattr(EventBridgeSchedulerResponse, name)
+            setattr(EventBridgeSchedulerResponse, name, self._checked(getattr(method, "__wrapped__", method)))
+
+    def _checked(self, method: Any) -> Any:
+        @wraps(method)
+        def respond(response: Any) -> Any:
+            role = (response._get_param("Target") or {}).get("RoleArn", "")
+            group = response._get_param("GroupName") or "default"
+            source = _source(response.region, response.current_account, group)
+            self._principals.check_trust(role, SCHEDULER, source)
+            return method(response)
+
+        return respond
+
+    def _session(self, role: str, source: str) -> boto3.Session:
+        given = self._principals.assume(role, f"scheduler-{random_id()}", SCHEDULER, source)
         return boto3.Session(given.access_key, given.secret, given.token, region_name=self._settings.region)
 
     def _client(self, session: boto3.Session, service: str) -> Any:
@@ -124,3 +134,8 @@ class Schedules:
                 key: {"DataType": "String", "StringValue": value} for key, value in attributes.items() if value
             },
         )
+
+
+def _source(region: str, account: str, group: str) -> str:
+    """Scheduler says whose schedule it is by the group, not by the schedule."""
+    return f"arn:aws:scheduler:{region}:{account}:schedule-group/{group}"

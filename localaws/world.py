@@ -32,9 +32,9 @@ class World:
         self.settings = settings
         _forget(settings)
         leave_policies_to_localaws()
-        let_projects_change()
         budgets.install()
         self.principals = Principals(settings.account)
+        let_projects_change(self.principals)
         self.processes = Processes(settings.run / "processes", settings.logs)
         self.venvs = Venvs(settings.cache / "venvs")
         self.calls = CallLog(settings.world / "calls.jsonl")
@@ -42,7 +42,7 @@ class World:
         self.administrator = self.principals.create_administrator()
         standing = Standing(settings.account)
         guard = Guard(standing, enforces=settings.enforce_iam)
-        control = Control(self.health, self.calls, self.faults, Schedules(settings, self.principals, standing))
+        control = Control(self.health, self.calls, self.faults, Schedules(settings, self.principals))
         self.tracking = Tracking(settings, self.principals, self.processes, self.venvs, self.calls, self.faults, guard)
         self.hosting = Hosting(settings, self.principals, self.processes, self.venvs)
         self.application = Application(

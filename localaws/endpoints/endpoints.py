@@ -18,7 +18,9 @@ from localaws.endpoints.fleet import Fleet, Member
 from localaws.endpoints.logs import ContainerLog
 from localaws.endpoints.model_data import fetch
 from localaws.endpoints.reasons import DeploymentError, ping_failed
-from localaws.endpoints.role import RoleClients
+from localaws.endpoints.role import HOSTING, RoleClients
+from localaws.errors import AwsError
+from localaws.iam.trust import sagemaker_source
 from localaws.principals import Principals
 from localaws.processes import Processes
 from localaws.settings import Settings
@@ -227,7 +229,12 @@ class Endpoints:
         instance = f"i-{secrets.token_hex(8)}"
         name = f"endpoint-{record.endpoint_name}-{variant.name}-{instance}"
         folder = settings.world / "endpoints" / name
-        credentials = self._principals.assume(variant.role, "SageMaker")
+        try:
+            credentials = self._principals.assume(
+                variant.role, "SageMaker", HOSTING, sagemaker_source(region, settings.account)
+            )
+        except AwsError as error:
+            raise DeploymentError(error.message) from None
         clients = RoleClients(credentials, settings.url, region)
         container_log = ContainerLog(
             clients.logs,

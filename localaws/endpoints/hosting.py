@@ -17,7 +17,7 @@ class Hosting:
         self._endpoints = Endpoints(settings, principals, processes, venvs)
         self._runtime = Runtime(self._endpoints, settings.account)
         self.runtime = Route(Runtime.takes, self._runtime)
-        install(self._endpoints, settings.account)
+        install(self._endpoints, principals, settings.account)
 
     def health(self) -> list[dict[str, str]]:
         """Every endpoint's name and status."""

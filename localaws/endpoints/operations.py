@@ -17,17 +17,19 @@ from moto.sagemaker.responses import SageMakerResponse
 from localaws.constraints import check
 from localaws.endpoints.endpoints import STARTUP_SECONDS, Deployment, Endpoints, Variant
 from localaws.endpoints.model_data import split_s3_url
+from localaws.endpoints.role import HOSTING
 from localaws.errors import AwsError
-from localaws.tracking.artifact_store import check_role
+from localaws.iam.trust import sagemaker_source
+from localaws.principals import Principals
 
 Answer = Callable[[str, dict[str, Any]], dict[str, Any]]
 Check = Callable[[str, dict[str, Any]], None]
 IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 
 
-def install(endpoints: Endpoints, account: str) -> None:
+def install(endpoints: Endpoints, principals: Principals, account: str) -> None:
     """Gives moto's SageMaker the operations."""
-    operations = Operations(endpoints, account)
+    operations = Operations(endpoints, principals, account)
     answers: dict[str, Answer] = {
         "CreateModel": operations.create_model,
         "DescribeModel": operations.describe_model,
@@ -58,8 +60,9 @@ def install(endpoints: Endpoints, account: str) -> None:
 class Operations:
     """Each takes the caller's region and the request."""
 
-    def __init__(self, endpoints: Endpoints, account: str) -> None:
+    def __init__(self, endpoints: Endpoints, principals: Principals, account: str) -> None:
         self._endpoints = endpoints
+        self._principals = principals
         self._account = account
 
     def create_model(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -68,12 +71,13 @@ class Operations:
         if name in backend._models:
             raise _refusal(f'Cannot create already existing model "{self._arn(region, "model", name)}".')
         url = _container(given).get("ModelDataUrl")
-        check_role(self._account, given.get("ExecutionRoleArn", ""))
+        role = given.get("ExecutionRoleArn", "")
+        self._principals.check_trust(role, HOSTING, sagemaker_source(region, self._account))
         if url and not _object_exists(self._account, url):
             raise _refusal(f"Could not find model data at {url}.")
         record = backend.create_model(
             model_name=name,
-            execution_role_arn=given["ExecutionRoleArn"],
+            execution_role_arn=role,
             primary_container=given.get("PrimaryContainer"),
             containers=given.get("Containers"),
             vpc_config=given.get("VpcConfig"),

@@ -1,16 +1,27 @@
-"""AWS clients that call localaws itself as an endpoint's execution role, so that the call log shows what it does."""
+"""An endpoint's execution role: how SageMaker takes it up, and AWS clients that call localaws itself as that role."""
 
 from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
 
+from localaws.iam.trust import Service
 from localaws.principals import Credentials
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
+
+# CreateModel's error, and the FailureReason of an endpoint whose role was changed since.
+# Sources: https://github.com/bentoml/BentoML/issues/892,
+# https://github.com/hashicorp/terraform-provider-aws (internal/service/sagemaker/endpoint.go)
+HOSTING = Service(
+    "sagemaker.amazonaws.com",
+    "ValidationException",
+    'The execution role ARN "{role}" is invalid. Please ensure that the role exists and that its trust relationship '
+    'policy allows the action "sts:AssumeRole" for the service principal "sagemaker.amazonaws.com".',
+)
 
 
 class RoleClients:

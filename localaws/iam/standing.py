@@ -147,7 +147,8 @@ class Standing:
             key = kms_backends[account][region].keys.get(name)
             return parsed("key policy", key.policy) if key else None
         if service == "iam" and kind == "role" and need.action.startswith("sts:AssumeRole"):
-            role = self._role(name.rsplit("/", 1)[-1])
+            roles = list(self._iam.roles.values())
+            role = next((role for role in roles if role.arn == need.resource), None)
             return parsed("trust policy", role.assume_role_policy_document) if role else None
         return None
 

@@ -1,29 +1,9 @@
-"""What SageMaker looks at before a tracking server may use a role and a bucket."""
+"""What SageMaker looks at before a tracking server may use a bucket."""
 
 from typing import Any
 from urllib.parse import urlsplit
 
 from localaws.errors import AwsError
-
-SERVICE = "sagemaker.amazonaws.com"
-
-
-def check_role(account: str, role_arn: str) -> None:
-    """Refuses a role that is not there, or whose trust policy does not name SageMaker.
-
-    Raises:
-        AwsError: ValidationException, worded as SageMaker words it for every kind of resource.
-    """
-    from moto.iam.models import iam_backends
-
-    roles = iam_backends[account]["aws"].roles.values()
-    role = next((role for role in roles if role.arn == role_arn), None)
-    if role is None or SERVICE not in role.assume_role_policy_document:
-        message = (
-            f"Could not assume role {role_arn}. Please ensure that the role exists and allows principal "
-            f"'{SERVICE}' to assume the role."
-        )
-        raise AwsError("ValidationException", message)
 
 
 def check_bucket(uri: str, region: str, owner: str | None) -> None:

@@ -8,10 +8,12 @@ import threading
 import time
 from pathlib import Path
 
+from localaws.iam.trust import sagemaker_source
 from localaws.principals import Principals
 from localaws.processes import Child, Processes
 from localaws.settings import Settings
 from localaws.tracking.releases import Releases
+from localaws.tracking.role import SAGEMAKER
 from localaws.tracking.server import TrackingServer
 
 START_SECONDS = 120
@@ -37,6 +39,7 @@ class Launcher:
         """Starts the process and waits until MLflow answers from its database.
 
         Raises:
+            AwsError: SageMaker may not take its role up any more.
             StartError: it ended or did not answer.
             BuildError: there is no environment to run it in.
         """
@@ -45,7 +48,9 @@ class Launcher:
         if not database.exists():
             server.folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(template, database)
-        server.credentials = self._principals.assume(server.role_arn, f"SageMaker-{server.name}"[:64])
+        server.credentials = self._principals.assume(
+            server.role_arn, f"SageMaker-{server.name}"[:64], SAGEMAKER, sagemaker_source(server.region, server.account)
+        )
         server.port = _free_port()
         # What `mlflow server` itself starts, for the same variables, after it has loaded all of MLflow once
         # more than needed: started directly, a server is up in a third of the time. One worker with threads takes a

@@ -1,4 +1,4 @@
-"""AWS clients that sign as a tracking server's role."""
+"""A tracking server's role: how SageMaker takes it up, and AWS clients that sign as it."""
 
 import os
 import threading
@@ -7,8 +7,18 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
+from localaws.iam.trust import Service
 from localaws.settings import Settings
 from localaws.tracking.server import TrackingServer
+
+# The words in which SageMaker refuses a role for whatever works under one at once.
+# Source: https://github.com/awslabs/predictive-maintenance-using-machine-learning/issues/3
+SAGEMAKER = Service(
+    "sagemaker.amazonaws.com",
+    "ValidationException",
+    "Could not assume role {role}. Please ensure that the role exists and allows principal 'sagemaker.amazonaws.com' "
+    "to assume the role.",
+)
 
 # Nothing of the person's own AWS settings may leak in: a profile, a role to assume, another endpoint.
 ISOLATED = {

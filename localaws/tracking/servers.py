@@ -14,12 +14,14 @@ from typing import Any
 from localaws.call import Call
 from localaws.errors import AwsError
 from localaws.faults import Faults
-from localaws.principals import random_id
+from localaws.iam.trust import sagemaker_source
+from localaws.principals import Principals, random_id
 from localaws.processes import Child
 from localaws.settings import Settings
-from localaws.tracking.artifact_store import check_bucket, check_role
+from localaws.tracking.artifact_store import check_bucket
 from localaws.tracking.launch import Launcher, StartError
 from localaws.tracking.releases import DEFAULT, RELEASES, release_of
+from localaws.tracking.role import SAGEMAKER
 from localaws.tracking.server import BUSY, SERVING, TrackingServer
 from localaws.venvs import BuildError
 
@@ -39,8 +41,9 @@ UPDATABLE = {
 class TrackingServers:
     """Creates, changes and ends tracking servers. Calls return at once; the work goes on behind them, as on AWS."""
 
-    def __init__(self, settings: Settings, launcher: Launcher, faults: Faults) -> None:
+    def __init__(self, settings: Settings, principals: Principals, launcher: Launcher, faults: Faults) -> None:
         self._settings = settings
+        self._principals = principals
         self._launcher = launcher
         self._faults = faults
         self._servers: dict[str, TrackingServer] = {}
@@ -58,7 +61,7 @@ class TrackingServers:
         if release is None:
             offered = ", ".join(RELEASES)
             raise AwsError("ValidationException", f"MLflow version {wanted} is not supported. Supported: {offered}.")
-        check_role(self._settings.account, given["RoleArn"])
+        self._principals.check_trust(given["RoleArn"], SAGEMAKER, sagemaker_source(region, self._settings.account))
         now, host = datetime.now(UTC), f"t-{random_id()}"
         server = TrackingServer(
             name=given["TrackingServerName"],

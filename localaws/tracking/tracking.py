@@ -46,7 +46,7 @@ class Tracking:
         self._registration = Registration(mlflow, clients)
         data_plane = DataPlane(Proxy(self._upstreams), self._registration, PresignedUpload(mlflow, clients))
         launcher = Launcher(settings, principals, processes, Releases(venvs, settings.cache / "servers"))
-        self._servers = TrackingServers(settings, launcher, faults)
+        self._servers = TrackingServers(settings, principals, launcher, faults)
         sessions = Sessions()
         ui = Ui(self._servers, sessions, data_plane, calls, guard)
         self.ui = Route(ui.takes, ui)

@@ -55,26 +55,25 @@ class Scheduled:
         ]
 
 
-def trusting(localaws: LocalAws, name: str, group: str) -> str:
-    """A role that Scheduler may take up for the schedules of one group."""
-    account = localaws.settings.account
+def trust(group: str, account: str) -> str:
+    """A trust policy for Scheduler and the schedules of one group."""
     source = {
         "aws:SourceAccount": account,
         "aws:SourceArn": f"arn:aws:scheduler:us-east-1:{account}:schedule-group/{group}",
     }
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "scheduler.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-                "Condition": {"StringEquals": source},
-            }
-        ],
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "scheduler.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": source},
     }
-    iam = localaws.client("iam")
-    made: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def trusting(localaws: LocalAws, name: str, group: str) -> str:
+    """A role that Scheduler may take up for the schedules of one group."""
+    document = trust(group, localaws.settings.account)
+    made: str = localaws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
     return made
 
 
@@ -124,11 +123,13 @@ def test_one_more_attempt_is_enough_where_the_first_was_throttled(scheduled: Sch
     assert scheduled.run("stop-throttled")["error"] == "ResourceNotFound"
 
 
-def test_scheduler_cannot_take_up_a_role_that_trusts_another_group(scheduled: Scheduled) -> None:
-    role = trusting(scheduled.localaws, "scheduled-elsewhere", "another-group")
-    scheduled.schedule("stop-elsewhere", "stopMlflowTrackingServer", role=role)
-    found = scheduled.run("stop-elsewhere")
-    assert found["error"] == "AccessDeniedException"
+def test_a_schedule_does_not_run_once_its_role_trusts_another_group(scheduled: Scheduled) -> None:
+    role = trusting(scheduled.localaws, "scheduled-trusted", GROUP)
+    scheduled.schedule("stop-trusted", "stopMlflowTrackingServer", role=role)
+    elsewhere = trust("another-group", scheduled.localaws.settings.account)
+    scheduled.localaws.client("iam").update_assume_role_policy(RoleName="scheduled-trusted", PolicyDocument=elsewhere)
+    found = scheduled.run("stop-trusted")
+    assert found["error"] == "ValidationException"
     assert "must allow AWS EventBridge Scheduler to assume the role" in found["message"]
 
 

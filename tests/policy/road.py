@@ -103,7 +103,7 @@ def asked(walked: Walked) -> Recording:
         trusted = (
             "sts:AssumeRole",
             f"arn:aws:iam::{{account}}:role/{{{who}_role}}",
-            (("aws:SourceAccount", "{account}"),),
+            (("aws:SourceAccount", "{account}"), ("aws:SourceArn", "arn:aws:sagemaker:{region}:{account}:*")),
         )
         found.setdefault("sagemaker", set()).add(trusted)
     return found

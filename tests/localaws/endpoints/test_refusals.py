@@ -56,7 +56,7 @@ def test_a_model_needs_its_archive_and_a_role_that_sagemaker_may_assume(hosted: 
         )
     )
     assert code == "ValidationException"
-    assert message.startswith(f"Could not assume role {role}. Please ensure that the role exists")
+    assert message.startswith(f'The execution role ARN "{role}" is invalid. Please ensure that the role exists')
 
 
 def test_nothing_is_created_twice(hosted: Hosted, iris_endpoint: str) -> None:

@@ -1,0 +1,64 @@
+"""Whether a service may take a role up: its trust policy, asked with what AWS says of whom the service works for.
+
+AWS judges that where the role is handed over, and again at every session that a service begins: each service refuses
+with an error of its own.
+Source of the condition keys: https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html and the page
+"cross-service confused deputy prevention" of each service.
+"""
+
+from dataclasses import dataclass
+
+from localaws.errors import AwsError
+from localaws.iam.evaluate import evaluate
+from localaws.iam.needs import Need
+from localaws.iam.policy import PolicyError
+from localaws.iam.request import Principal, Request
+from localaws.iam.standing import Standing
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that takes up its users' roles.
+
+    Attributes:
+        principal: its host name, as trust policies name it.
+        code: of the error that refuses a role.
+        message: the error's sentence; `{role}` stands for the role's ARN.
+    """
+
+    principal: str
+    code: str
+    message: str
+
+
+def sagemaker_source(region: str, account: str) -> str:
+    """What SageMaker says it takes a role up for. The star is no wildcard: it is what AWS sends for endpoints.
+
+    For tracking servers AWS documents no value, and this form for SageMaker as a whole.
+    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html
+    """
+    return f"arn:aws:sagemaker:{region}:{account}:*"
+
+
+def check_trust(standing: Standing, role_arn: str, service: Service, source_arn: str) -> None:
+    """Refuses a role that is not there or does not trust the service.
+
+    Args:
+        standing: what stands in moto.
+        role_arn: the role's ARN.
+        service: who wants to take it up.
+        source_arn: the resource that the service says it does so for, `aws:SourceArn`; its account is
+            `aws:SourceAccount`.
+
+    Raises:
+        AwsError: the service's own; MalformedPolicyDocument for a trust policy that moto took and AWS would not.
+    """
+    context = {"aws:SourceAccount": source_arn.split(":")[4], "aws:SourceArn": source_arn}
+    need = Need("sts:AssumeRole", role_arn, standing.account)
+    request = Request(Principal(service.principal), need.action, role_arn, standing.account, context)
+    try:
+        decision = evaluate(request, standing.policies(request.principal, need))
+    except PolicyError as error:
+        raise AwsError("MalformedPolicyDocument", f"localaws cannot read a policy. {error}", 400) from None
+    if not decision.allowed:
+        raise AwsError(service.code, service.message.format(role=role_arn), 400)

@@ -1,0 +1,162 @@
+"""A service takes a role up only where the role's trust policy lets it, and is refused in that service's words."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.running import LocalAws, settled, tracking_server
+
+ACCOUNT, OTHER = "123456789012", "210987654321"
+GROUP = "schedule-group/default"
+Use = Callable[[LocalAws, str, str], Any]
+
+
+@dataclass(frozen=True)
+class Taker:
+    """A service, the operation that hands it a role, and what AWS says it takes the role up for."""
+
+    service: str
+    use: Use
+    source: str
+    code: str
+    message: str
+
+
+def serve(localaws: LocalAws, name: str, role: str) -> Any:
+    return localaws.client("sagemaker").create_mlflow_tracking_server(
+        TrackingServerName=name, ArtifactStoreUri="s3://nowhere", RoleArn=role
+    )
+
+
+def host(localaws: LocalAws, name: str, role: str) -> Any:
+    image = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/mlflow-pyfunc:3.17.2"
+    return localaws.client("sagemaker").create_model(
+        ModelName=name, ExecutionRoleArn=role, PrimaryContainer={"Image": image}
+    )
+
+
+def build(localaws: LocalAws, name: str, role: str) -> Any:
+    return localaws.client("codebuild").create_project(
+        name=name,
+        source={"type": "S3", "location": "bucket/folder/"},
+        artifacts={"type": "NO_ARTIFACTS"},
+        environment={"type": "LINUX_CONTAINER", "image": "any", "computeType": "BUILD_GENERAL1_SMALL"},
+        serviceRole=role,
+    )
+
+
+def schedule(localaws: LocalAws, name: str, role: str) -> Any:
+    return localaws.client("scheduler").create_schedule(
+        Name=name,
+        ScheduleExpression="rate(1 day)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": f"arn:aws:codebuild:us-east-1:{ACCOUNT}:project/any", "RoleArn": role},
+    )
+
+
+TAKERS = {
+    "tracking": Taker("sagemaker", serve, "*", "ValidationException", "Could not assume role {role}. Please ensure"),
+    "hosting": Taker("sagemaker", host, "*", "ValidationException", 'The execution role ARN "{role}" is invalid.'),
+    "codebuild": Taker(
+        "codebuild", build, "project/{name}", "InvalidInputException", "CodeBuild is not authorized to perform: sts:"
+    ),
+    "scheduler": Taker(
+        "scheduler", schedule, GROUP, "ValidationException", "The execution role you provide must allow AWS EventBridge"
+    ),
+}
+
+
+def trust(service: str, **condition: Any) -> str:
+    statement = {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    whole = {**statement, "Condition": condition} if condition else statement
+    return json.dumps({"Version": "2012-10-17", "Statement": [whole]})
+
+
+def role(localaws: LocalAws, name: str, document: str) -> str:
+    arn: str = localaws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    return arn
+
+
+def arn(taker: Taker, resource: str) -> str:
+    return f"arn:aws:{taker.service}:us-east-1:{ACCOUNT}:{resource}"
+
+
+UNTRUSTING: dict[str, Callable[[Taker], str]] = {
+    "another-service": lambda _: trust("lambda"),
+    "another-account": lambda taker: trust(taker.service, StringEquals={"aws:SourceAccount": OTHER}),
+    "another-source": lambda taker: trust(taker.service, ArnEquals={"aws:SourceArn": arn(taker, "other/one")}),
+    "denied": lambda taker: json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                *json.loads(trust(taker.service))["Statement"],
+                {"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"},
+            ],
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", TAKERS)
+@pytest.mark.parametrize("why", UNTRUSTING)
+def test_a_role_that_trusts_something_else_is_refused_where_it_is_handed_over(
+    localaws: LocalAws, kind: str, why: str
+) -> None:
+    taker, name = TAKERS[kind], f"untrusting-{kind}-{why}"
+    given = role(localaws, name, UNTRUSTING[why](taker))
+    with pytest.raises(ClientError) as refused:
+        taker.use(localaws, name, given)
+    error = refused.value.response["Error"]
+    assert error["Code"] == taker.code
+    assert error["Message"].startswith(taker.message.format(role=given))
+
+
+@pytest.mark.parametrize("kind", TAKERS)
+def test_a_role_of_another_account_is_refused_though_one_of_that_name_is_here(localaws: LocalAws, kind: str) -> None:
+    taker, name = TAKERS[kind], f"abroad-{kind}"
+    given = role(localaws, name, trust(taker.service))
+    with pytest.raises(ClientError, match=taker.code):
+        taker.use(localaws, name, given.replace(ACCOUNT, OTHER))
+
+
+@pytest.mark.parametrize("kind", ["hosting", "codebuild", "scheduler"])
+def test_a_role_that_trusts_the_service_for_its_account_and_source_is_taken(localaws: LocalAws, kind: str) -> None:
+    taker, name = TAKERS[kind], f"trusting-{kind}"
+    condition = {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": arn(taker, taker.source.format(name=name))}
+    assert taker.use(localaws, name, role(localaws, name, trust(taker.service, StringEquals=condition)))
+
+
+def test_an_endpoint_whose_role_trusts_sagemaker_no_more_fails_with_the_reason(localaws: LocalAws) -> None:
+    name = "trusted-once"
+    given = role(localaws, name, trust("sagemaker"))
+    host(localaws, name, given)
+    sagemaker = localaws.client("sagemaker")
+    variant = {"VariantName": "one", "ModelName": name, "InstanceType": "ml.m6i.large", "InitialInstanceCount": 1}
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    localaws.client("iam").update_assume_role_policy(RoleName=name, PolicyDocument=trust("lambda"))
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    with pytest.raises(Exception, match="EndpointInService failed"):
+        sagemaker.get_waiter("endpoint_in_service").wait(
+            EndpointName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20}
+        )
+    reason = sagemaker.describe_endpoint(EndpointName=name)["FailureReason"]
+    assert reason.startswith(f'The execution role ARN "{given}" is invalid.')
+
+
+def test_a_server_whose_role_trusts_sagemaker_no_more_does_not_start_again(localaws: LocalAws) -> None:
+    name = "trusted-before"
+    every = {"aws:SourceArn": f"arn:aws:sagemaker:*:{ACCOUNT}:*"}
+    own = trust("sagemaker", StringEquals={"aws:SourceAccount": ACCOUNT}, ArnLike=every)
+    tracking_server(localaws, name, RoleArn=role(localaws, name, own))
+    sagemaker = localaws.client("sagemaker")
+    sagemaker.stop_mlflow_tracking_server(TrackingServerName=name)
+    assert settled(localaws, name) == "Stopped"
+    localaws.client("iam").update_assume_role_policy(RoleName=name, PolicyDocument=trust("lambda"))
+    sagemaker.start_mlflow_tracking_server(TrackingServerName=name)
+    assert settled(localaws, name) == "StartFailed"
+    (found,) = [server for server in localaws.health()["tracking_servers"] if server["name"] == name]
+    assert "Could not assume role" in found["reason"]
