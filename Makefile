@@ -110,7 +110,7 @@ docs: setup ## Write the modules' tables of inputs and outputs
 	@$(BIN)/python scripts/docs.py
 
 bench: setup ## Measure, each against a peer in the same run
-	@for file in bench/*.py; do $(BIN)/python "$$file" $(ARGS) || exit 1; done
+	@for name in scripts planning gateway transfer; do $(BIN)/python -m "bench.$$name" $(ARGS) || exit 1; done
 
 clean: ## Stop localaws and delete what setup and runs made
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m localaws down

@@ -1,0 +1,123 @@
+"""What planning costs: staging, and 1, 10 and 50 calls of the module in one root, against one S3 bucket.
+
+All with the same provider against one localaws, in turn, so that whatever else the machine does weighs on all alike;
+medians. A plan starts from an empty state, the dearest one: everything is to be created.
+
+The figure to hold: staging takes at most 1.5 times what the one bucket takes. Exit status 1: it takes more.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))  # For tests, which know how to start a localaws and to copy the roots.
+
+from localaws import daemon  # noqa: E402
+from tests.plan.planning import copy_terraform, provider_mirror  # noqa: E402
+from tests.running import LocalAws, start  # noqa: E402
+
+LIMIT = 1.5
+CALLS = (1, 10, 50)
+VERSIONS = """\
+terraform {
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "5.100.0"
+    }
+  }
+}
+"""
+BUCKET = VERSIONS + 'resource "aws_s3_bucket" "one" {\n  bucket = "one-bucket"\n}\n'
+MODULES = (
+    VERSIONS
+    + """\
+module "mlflow" {
+  source   = "../terraform/module/mlflow"
+  for_each = toset([for number in range(%d) : format("team-%%02d", number)])
+
+  project_name       = each.value
+  environment        = "bench"
+  bucket_name_suffix = "acme"
+}
+"""
+)
+
+
+def main() -> int:
+    """Measures; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--times", type=int, default=7, help="plans of each root (default 7)")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        localaws = start(Path(folder) / "home")
+        try:
+            seconds, resources = measure(localaws, Path(folder) / "roots", given.times)
+        finally:
+            daemon.down(localaws.settings)
+    one = seconds["one bucket"]
+    print(f"{'root':22}{'resources':>10}{'seconds':>9}{'of one bucket':>15}")
+    for name, taken in seconds.items():
+        print(f"{name:22}{resources[name]:10}{taken:9.2f}{taken / one:15.2f}")
+    found = {"limit": LIMIT, "staging": seconds["staging"] / one, "seconds": seconds, "resources": resources}
+    print(json.dumps(found))
+    return int(found["staging"] > LIMIT)
+
+
+def measure(localaws: LocalAws, folder: Path, times: int) -> tuple[dict[str, float], dict[str, int]]:
+    """The median seconds of a plan of each root, and how many resources it would create."""
+    copy_terraform(folder)
+    roots = {"one bucket": written(folder / "one-bucket", BUCKET), "staging": folder / "mlflow/terraform/staging"}
+    for calls in CALLS:
+        roots[f"module, {calls} times"] = written(folder / f"module-{calls}", MODULES % calls)
+    environ = localaws.environ(CHECKPOINT_DISABLE="1", TF_IN_AUTOMATION="1", GOGC=os.environ.get("GOGC", "400"))
+    environ.pop("TF_CLI_CONFIG_FILE", None)
+    mirror = provider_mirror()
+    for root in roots.values():
+        terraform(root, environ, "init", "-input=false", *([f"-plugin-dir={mirror}"] if mirror else []))
+    taken: dict[str, list[float]] = {name: [] for name in roots}
+    for _ in range(times):
+        for name, root in roots.items():
+            begun = time.monotonic()
+            terraform(root, environ, "plan", "-input=false", "-lock=false", "-out=bench.tfplan")
+            taken[name].append(time.monotonic() - begun)
+    medians = {name: statistics.median(all_of_it) for name, all_of_it in taken.items()}
+    return medians, {name: created(root, environ) for name, root in roots.items()}
+
+
+def written(folder: Path, text: str) -> Path:
+    """A root of one file."""
+    folder.mkdir(parents=True)
+    (folder / "main.tf").write_text(text)
+    return folder
+
+
+def created(root: Path, environ: dict[str, str]) -> int:
+    """How many resources the saved plan would create."""
+    plan = json.loads(terraform(root, environ, "show", "-json", "bench.tfplan"))
+    return sum(change["change"]["actions"] == ["create"] for change in plan["resource_changes"])
+
+
+def terraform(root: Path, environ: dict[str, str], *arguments: str) -> str:
+    """Runs Terraform in a root; what it printed."""
+    done = subprocess.run(
+        ["terraform", f"-chdir={root}", *arguments, *(["-no-color"] if arguments[0] != "show" else [])],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
