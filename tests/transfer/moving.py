@@ -5,12 +5,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+from scripts.mlops.transfer.archive import Archive, Snapshot
+from scripts.mlops.transfer.backing_up import BackingUp
 from scripts.mlops.transfer.checkpoint import Checkpoint
 from scripts.mlops.transfer.copying import Copying, Options, Summary
 from scripts.mlops.transfer.destination import Destination
 from scripts.mlops.transfer.location import Access, Places
 from scripts.mlops.transfer.progress import Tally
 from scripts.mlops.transfer.retry import Retry
+from scripts.mlops.transfer.stores import Folder
 from scripts.mlops.transfer.verifying import Report, Verifying
 
 EVERYTHING = Options(include_deleted=True)
@@ -43,6 +46,16 @@ def copy(
         finally:
             memory.close()
             await reader.close()
+
+    return asyncio.run(go())
+
+
+def back_up(
+    url: str, folder: Path, taken: str, *, options: Options = EVERYTHING, progress: Tally | None = None
+) -> Snapshot:
+    async def go() -> Snapshot:
+        source = await opened(url)
+        return await BackingUp(source, Archive(Folder(folder)), taken, options, progress, RETRY).run()
 
     return asyncio.run(go())
 

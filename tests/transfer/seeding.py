@@ -21,6 +21,11 @@ class Seeder:
         assert answer.status_code < 400, f"{path}: {answer.text}"
         return answer.json()
 
+    def get(self, path: str, **query: Any) -> Any:
+        answer = self.http.get(f"/api/2.0/mlflow/{path}", params=query)
+        assert answer.status_code < 400, f"{path}: {answer.text}"
+        return answer.json()
+
     def experiment(self, name: str, **body: Any) -> str:
         return str(self.post("experiments/create", name=name, **body)["experiment_id"])
 
@@ -35,6 +40,11 @@ class Seeder:
         }
         info: dict[str, Any] = self.post("runs/create", **body)["run"]["info"]
         return info
+
+    def runs(self, experiment: str) -> list[Any]:
+        body = {"experiment_ids": [experiment], "run_view_type": "ALL", "max_results": 1000}
+        found: list[Any] = self.post("runs/search", **body).get("runs", [])
+        return found
 
     def log(self, run_id: str, metrics: Any = (), params: Any = (), tags: Any = ()) -> None:
         points = [{"key": k, "value": v, "timestamp": t, "step": s} for k, v, t, s in metrics]

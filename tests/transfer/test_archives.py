@@ -7,25 +7,13 @@ from pathlib import Path
 import pytest
 
 from scripts.mlops.errors import InputError, PlatformError
-from scripts.mlops.transfer.archive import Archive, Snapshot
+from scripts.mlops.transfer.archive import Archive
 from scripts.mlops.transfer.archive_source import ArchiveSource, DamagedError
-from scripts.mlops.transfer.backing_up import BackingUp
 from scripts.mlops.transfer.copying import Options
-from scripts.mlops.transfer.progress import Tally
 from scripts.mlops.transfer.stores import Folder
 from tests.transfer.conftest import Servers
-from tests.transfer.moving import EVERYTHING, RETRY, copy, opened, same
+from tests.transfer.moving import back_up, copy, same
 from tests.transfer.seeding import START, Seeder
-
-
-def back_up(
-    url: str, folder: Path, taken: str, *, options: Options = EVERYTHING, progress: Tally | None = None
-) -> Snapshot:
-    async def go() -> Snapshot:
-        source = await opened(url)
-        return await BackingUp(source, Archive(Folder(folder)), taken, options, progress, RETRY).run()
-
-    return asyncio.run(go())
 
 
 def files(folder: Path) -> dict[str, int]:

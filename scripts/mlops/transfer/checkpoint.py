@@ -35,13 +35,21 @@ CREATE TEMP TABLE seen (run TEXT, point TEXT, PRIMARY KEY (run, point)) WITHOUT 
 
 @dataclass(frozen=True)
 class Link:
-    """A thing of the source and what it is at the destination. `state` is empty until it is there whole."""
+    """A thing of the source and what it is at the destination. `state` is empty until it is there whole.
+
+    `own`: the destination has it under the source's own id, so it is the very same; `state` is then its stage.
+    """
 
     source: str
     target: str
     source_uri: str = ""
     target_uri: str = ""
     state: str = ""
+
+    @property
+    def own(self) -> bool:
+        """Whether both are the same thing."""
+        return self.source == self.target
 
 
 class Checkpoint:
@@ -84,6 +92,11 @@ class Checkpoint:
             (kind, source),
         ).fetchone()
         return Link(*row) if row else None
+
+    def is_own(self, kind: str, source: str) -> bool:
+        """Whether the destination has this very thing."""
+        found = self.get(kind, source)
+        return found is not None and found.own
 
     def target(self, source: str) -> str | None:
         """The destination's id of any id of the source."""

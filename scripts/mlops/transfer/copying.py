@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import TypeVar
@@ -23,6 +23,7 @@ from scripts.mlops.transfer.batches import Batch, Batches
 from scripts.mlops.transfer.checkpoint import Checkpoint, Link
 from scripts.mlops.transfer.destination import STATUS_NUMBERS, Destination
 from scripts.mlops.transfer.limits import LONG_VALUES, Limits, Loss, adapt
+from scripts.mlops.transfer.origin import same_experiment, tie_points
 from scripts.mlops.transfer.progress import Progress, Tally
 from scripts.mlops.transfer.records import (
     ACTIVE,
@@ -106,6 +107,9 @@ class Copying:
         self._creating: dict[str, asyncio.Task[Link]] = {}
         self._experiments: dict[str, Link] = {}
         self._present: dict[str, Experiment] = {}
+        # Experiments that both sides have as the very same, and logged models in them that had to be made anew.
+        self._same: set[str] = set()
+        self._remade: set[str] = set()
         self._listed: dict[str, asyncio.Task[None]] = {}
         self._referenced: set[str] = set()
         self._threads = ThreadPoolExecutor(self.options.threads, thread_name_prefix="artifact")
@@ -170,31 +174,49 @@ class Copying:
     # --- what the destination has already ------------------------------------------------------------------------
 
     async def rebuild(self, experiments: Sequence[Experiment]) -> None:
-        """Fill the checkpoint from the destination's tags; a run that exists twice loses the lesser copy."""
+        """Fill the checkpoint from the destination's tags; a run that exists twice loses the lesser copy.
+
+        In an experiment that both sides have as the same one, ids are the same too.
+        """
         names = {experiment.name: experiment for experiment in experiments}
-        present: list[Experiment] = []
+        ids = {experiment.id: experiment for experiment in experiments}
         for kind in (EXPERIMENT, RUN, MODEL, TRACE):
             self.checkpoint.forget(kind)
         async for found in self.destination.reader.experiments():
-            if found.name in names:
-                present.append(found)
+            if found.id in ids and same_experiment(ids[found.id], found):
+                self._same.add(found.id)
+                self._link_experiment(ids[found.id], found)
+            elif found.name in names and names[found.name].id not in self._same:
                 self._link_experiment(names[found.name], found)
-        ids = [experiment.id for experiment in present]
-        for start in range(0, len(ids), _SEARCHED_AT_ONCE):
-            await self._rebuild_runs(ids[start : start + _SEARCHED_AT_ONCE])
-        for experiment_id in ids:
+        for experiment_id in self._same:
+            async for runs in self.destination.reader.runs(experiment_id):
+                for run in runs:
+                    self.checkpoint.put(RUN, Link(run.id, run.id, "", run.artifact_uri, run.lifecycle_stage))
+        there = [link.target for link in self._experiments.values()]
+        for start in range(0, len(there), _SEARCHED_AT_ONCE):
+            await self._rebuild_runs(there[start : start + _SEARCHED_AT_ONCE])
+        for experiment_id in there:
+            own = experiment_id in self._same
             if self.both.logged_models:
                 async for models in self.destination.reader.logged_models(experiment_id):
                     for model in models:
+                        if own:
+                            self.checkpoint.put(MODEL, Link(model.id, model.id, "", model.artifact_uri, ACTIVE))
                         if source_id := model.tags.get(SOURCE_ID):
                             state = model.tags.get(FINGERPRINT, "")
-                            self.checkpoint.put(MODEL, Link(source_id, model.id, "", model.artifact_uri, state))
+                            self._put_copy(MODEL, Link(source_id, model.id, "", model.artifact_uri, state))
             if self.both.traces:
                 async for traces in self.destination.reader.traces(experiment_id):
                     for trace in traces:
+                        if own:
+                            self.checkpoint.put(TRACE, Link(trace.id, trace.id, "", trace.artifact_uri, ACTIVE))
                         if source_id := trace.tags.get(SOURCE_ID):
                             whole = "" if trace.status == "IN_PROGRESS" else trace.status
-                            self.checkpoint.put(TRACE, Link(source_id, trace.id, "", trace.artifact_uri, whole))
+                            self._put_copy(TRACE, Link(source_id, trace.id, "", trace.artifact_uri, whole))
+
+    def _put_copy(self, kind: str, link: Link) -> None:
+        if not self.checkpoint.is_own(kind, link.source):
+            self.checkpoint.put(kind, link)
 
     async def _rebuild_runs(self, experiment_ids: list[str]) -> None:
         async for run in self.destination.reader.tagged_runs(experiment_ids, SOURCE_ID):
@@ -203,6 +225,8 @@ class Copying:
             twin = self.checkpoint.get(RUN, source_id)
             if twin is None or twin.target == run.id:
                 self.checkpoint.put(RUN, link)
+                continue
+            if twin.own:
                 continue
             better, worse = (link, twin) if link.state > twin.state else (twin, link)
             self.checkpoint.put(RUN, better)
@@ -226,6 +250,12 @@ class Copying:
             self.summary.count(self.summary.created, "experiments")
             return
         target = self._present[experiment.id]
+        if experiment.id in self._same:
+            gone = target.lifecycle_stage == DELETED and experiment.lifecycle_stage == ACTIVE
+            if gone:
+                await self._revive(experiment.id)
+            self.summary.count(self.summary.changed if gone else self.summary.unchanged, "experiments")
+            return
         missing = {key: value for key, value in tags.items() if target.tags.get(key) != value}
         if SOURCE_ID not in target.tags:
             missing[SOURCE_ID] = experiment.id
@@ -246,7 +276,8 @@ class Copying:
 
     async def _settle_stage(self, experiment: Experiment) -> None:
         link = self._experiments[experiment.id]
-        if experiment.lifecycle_stage == link.state:
+        left_alone = experiment.id in self._same and self._present[experiment.id].lifecycle_stage == ACTIVE
+        if experiment.lifecycle_stage == link.state or left_alone:
             return
         if experiment.lifecycle_stage == ACTIVE:
             await self._revive(experiment.id)
@@ -274,6 +305,13 @@ class Copying:
     async def _copy_model(self, model: LoggedModel) -> None:
         run = self.checkpoint.target(model.source_run_id) if model.source_run_id else None
         known = self.checkpoint.get(MODEL, model.id)
+        if known is not None and known.own:
+            self.checkpoint.put(MODEL, replace(known, source_uri=model.artifact_uri))
+            self.checkpoint.add_model_points(model.points)
+            await self._copy_artifacts(model.id, model.artifact_uri, known.target_uri, again=True, own=True)
+            self.summary.count(self.summary.unchanged, "logged models")
+            self.progress.advance("models")
+            return
         content = [model.name, model.model_type, model.status, model.params, sorted(self._model_tags(model).items())]
         state = digest(content)
         if known is None:
@@ -292,6 +330,8 @@ class Copying:
             self.summary.count(self.summary.changed, "logged models")
         known = Link(model.id, known.target, model.artifact_uri, known.target_uri, known.state)
         self.checkpoint.put(MODEL, known)
+        if model.experiment_id in self._same:
+            self._remade.add(known.target)
         self.checkpoint.add_model_points(ModelPoint(known.target, *point[1:]) for point in model.points)
         await self._copy_artifacts(model.id, model.artifact_uri, known.target_uri, again=bool(known.state))
         if known.state != state:
@@ -334,20 +374,32 @@ class Copying:
                         await slots.acquire()
                         tasks.create_task(write(run, history))
 
+    def has_same(self, experiment: Experiment) -> bool:
+        """Whether the destination has this very experiment: what both sides hold of it is then left as it is."""
+        return experiment.id in self._same
+
     def moves(self, run: Run) -> bool:
         """Whether a run is to be copied. A deleted one that was copied before it was deleted is deleted there too."""
         wanted = self.options.include_deleted or run.id in self._referenced
         return run.lifecycle_stage == ACTIVE or wanted or self.checkpoint.get(RUN, run.id) is not None
 
     def is_unchanged(self, run: Run) -> bool:
-        """Whether a run takes no more (it is finished or deleted) and was copied whole since it last changed."""
+        """Whether a run takes no more (it is finished or deleted) and was copied whole since it last changed.
+
+        One that the destination has as the very same is only taken out of its trash.
+        """
         known = self.checkpoint.get(RUN, run.id)
+        if known is not None and known.own:
+            return known.state == ACTIVE or run.lifecycle_stage == DELETED
         final = run.finished or run.lifecycle_stage == DELETED
         return known is not None and final and known.state == _wanted_state(run)
 
     async def _is_whole(self, run: Run) -> bool:
         """Whether nothing of a run changed since it was copied whole."""
         known = self.checkpoint.get(RUN, run.id)
+        if known is not None and known.own:
+            await self._keep_run(run, known)
+            return True
         if known is None or not self.is_unchanged(run):
             return False
         self.checkpoint.put(RUN, Link(run.id, known.target, run.artifact_uri, known.target_uri, known.state))
@@ -356,6 +408,36 @@ class Copying:
         self.summary.count(self.summary.unchanged, "runs")
         self.progress.advance("runs")
         return True
+
+    async def _keep_run(self, run: Run, known: Link) -> None:
+        """See to what a run lacks that is the very same: its files, its stage, its logged models made anew."""
+        self.checkpoint.put(RUN, replace(known, source_uri=run.artifact_uri))
+        if known.state == DELETED:
+            # With its experiment all its runs came back.
+            revived = self._present[run.experiment_id].lifecycle_stage != self._experiments[run.experiment_id].state
+            if run.lifecycle_stage == ACTIVE and not revived:
+                await self.destination.set_run_stage(known.target, ACTIVE)
+            elif run.lifecycle_stage == DELETED and revived:
+                await self.destination.set_run_stage(known.target, DELETED)
+        await self._copy_artifacts(run.id, run.artifact_uri, known.target_uri, again=True, own=True)
+        await self._tie_models(run)
+        self.summary.count(self.summary.unchanged if self.is_unchanged(run) else self.summary.changed, "runs")
+        self.progress.advance("runs")
+
+    async def _tie_models(self, run: Run) -> None:
+        """Tie a run that is the very same to those of its logged models that had to be made anew."""
+        if not self._remade or run.lifecycle_stage == DELETED:
+            return
+        await self.source.link([run])
+        inputs = [one for one in run.model_inputs if self.checkpoint.target(one) in self._remade]
+        outputs = [(one, step) for one, step in run.model_outputs if self.checkpoint.target(one) in self._remade]
+        if inputs or outputs:
+            (there,) = await self.destination.reader.runs_by_id([run.id])
+            inputs = [one for one in inputs if self.checkpoint.target(one) not in there.model_inputs]
+            present = frozenset(one for one, _ in there.model_outputs)
+            await self._log_links(replace(run, inputs=[], model_inputs=inputs, model_outputs=outputs), run.id, present)
+        points = [one for one in self.checkpoint.model_points(run.id) if one.model_id in self._remade]
+        self.summary.losses += await tie_points(self.destination, run.id, points)
 
     async def _ensure_runs(self, ids: Iterable[str]) -> None:
         """See that these runs exist at the destination, whole or not."""
@@ -475,33 +557,40 @@ class Copying:
             store = self.destination.reader.store(link.target_uri)
             await self.in_thread(partial(store.write, LONG_VALUES, [content], len(content)))
 
-    async def _copy_artifacts(self, owner: str, source_uri: str, target_uri: str, *, again: bool) -> None:
+    async def _copy_artifacts(
+        self, owner: str, source_uri: str, target_uri: str, *, again: bool, own: bool = False
+    ) -> None:
         """Copy the files of a run or model that the destination lacks.
 
         Args:
             again: the destination may hold some of them already.
+            own: it holds the very same thing: a file that is there stays, however it changed.
         """
         if not self.options.artifacts or not source_uri:
             return
         store = self.source.store(source_uri)
-        known = self.checkpoint.artifacts(owner) if again else ""
+        known = self.checkpoint.artifacts(owner) if again and not own else ""
         # Listing a folder behind a server costs a call; that of a thing that is whole is not asked for again.
         if again and known and not can_list_in_bulk(store):
             return
         items = await self._list(store, self.source.store)
         found = listing_digest(items)
-        if found == known:
+        if found == known or (own and not items):
             return
         target = self.destination.reader.store(target_uri)
         present = (
             {item.path: item.size for item in await self._list(target, self.destination.reader.store)} if again else {}
         )
-        # A known digest that differs means that a file changed, maybe without changing its size.
-        missing = [item for item in items if known or present.get(item.path) != item.size]
+        if own:
+            missing = [item for item in items if item.path not in present]
+        else:
+            # A known digest that differs means that a file changed, maybe without changing its size.
+            missing = [item for item in items if known or present.get(item.path) != item.size]
         self.progress.total("files", len(missing))
         self.progress.total("bytes", sum(item.size for item in missing))
         await asyncio.gather(*(self.in_thread(partial(self._copy_one, store, item, target)) for item in missing))
-        self.checkpoint.put_artifacts(owner, found)
+        if not own:
+            self.checkpoint.put_artifacts(owner, found)
 
     def _copy_one(self, store: Store, item: Item, target: Store) -> None:
         def rewrite(text: str) -> str:
@@ -551,7 +640,10 @@ class Copying:
 
     async def _copy_trace(self, trace: Trace) -> None:
         known = self.checkpoint.get(TRACE, trace.id)
-        if known is not None and known.state == trace.status:
+        if known is not None and known.own:
+            await self._copy_artifacts(trace.id, trace.artifact_uri, known.target_uri, again=True, own=True)
+            self.summary.count(self.summary.unchanged, "traces")
+        elif known is not None and known.state == trace.status:
             self.summary.count(self.summary.unchanged, "traces")
         else:
             if known is None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from scripts.mlops.transfer.artifacts import can_list_in_bulk
 from scripts.mlops.transfer.batches import MOST_ENTITIES, MOST_PARAMS
-from scripts.mlops.transfer.copying import Copying
+from scripts.mlops.transfer.copying import MODEL, RUN, TRACE, Copying
 from scripts.mlops.transfer.limits import Loss, adapt
+from scripts.mlops.transfer.origin import missing_of, same_registered_model
 from scripts.mlops.transfer.records import DELETED, SOURCE_ID, Run
 from scripts.mlops.transfer.registry import stranger_message
 
@@ -49,8 +50,11 @@ async def plan(copying: Copying, *, sizes: bool) -> Plan:
     made = Plan()
     features = await copying.source.features()
     for experiment in copying.experiments:
-        made.counts["experiments"] += 1
-        made.destination_calls += 2
+        if copying.has_same(experiment):
+            made.unchanged["experiments"] += 1
+        else:
+            made.counts["experiments"] += 1
+            made.destination_calls += 2
         keys: set[str] = set()
         async for runs in copying.source.runs(experiment.id):
             for run in runs:
@@ -64,15 +68,19 @@ async def plan(copying: Copying, *, sizes: bool) -> Plan:
         made.source_calls += len(keys) * -(-made.counts["runs"] // _BULK_RUNS)
         if features.logged_models:
             async for models in copying.source.logged_models(experiment.id):
-                made.counts["logged models"] += len(models)
-                made.destination_calls += 3 * len(models)
+                moved = [model for model in models if not copying.checkpoint.is_own(MODEL, model.id)]
+                made.counts["logged models"] += len(moved)
+                made.unchanged["logged models"] += len(models) - len(moved)
+                made.destination_calls += 3 * len(moved)
                 if not copying.both.logged_models:
                     reason = "the destination's MLflow has no logged models: it stays behind, and so do links to it"
                     made.losses += [Loss(f"logged model {model.id} {model.name!r}", reason) for model in models]
         if features.traces:
             async for traces in copying.source.traces(experiment.id):
-                made.counts["traces"] += len(traces)
-                made.destination_calls += 2 * len(traces)
+                moved_traces = [trace for trace in traces if not copying.checkpoint.is_own(TRACE, trace.id)]
+                made.counts["traces"] += len(moved_traces)
+                made.unchanged["traces"] += len(traces) - len(moved_traces)
+                made.destination_calls += 2 * len(moved_traces)
                 if not copying.both.traces:
                     reason = "the destination's MLflow has no traces"
                     made.losses += [Loss(f"trace {trace.id}", reason) for trace in traces]
@@ -85,6 +93,10 @@ async def plan(copying: Copying, *, sizes: bool) -> Plan:
 
 
 def _count_run(made: Plan, copying: Copying, run: Run) -> None:
+    if copying.checkpoint.is_own(RUN, run.id):
+        made.counts["runs"] += 1
+        made.destination_calls += 1
+        return
     fitting, _, losses = adapt(run, copying.limits)
     made.losses += losses
     made.counts["runs"] += 1
@@ -122,10 +134,16 @@ async def _count_registry(made: Plan, copying: Copying) -> None:
         if model.is_prompt and not copying.both.prompts:
             made.losses.append(Loss(f"prompt {model.name!r}", "the destination's MLflow has no prompts"))
             continue
-        made.counts["registered models"] += 1
+        other = there.get(model.name)
+        if other is not None and same_registered_model(model, other):
+            made.unchanged["registered models"] += 1
+            model, losses = missing_of(model, other)
+            made.losses += losses
+            other = None
+        else:
+            made.counts["registered models"] += 1
         made.counts["model versions"] += len(model.versions)
         staged = sum(version.stage != "None" for version in model.versions)
         made.destination_calls += 1 + len(model.versions) + staged + len(model.aliases)
-        other = there.get(model.name)
         if other is not None and any(SOURCE_ID not in version.tags for version in other.versions):
             made.blocked.append(stranger_message(model.name))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from scripts.mlops.errors import PlatformError
 from scripts.mlops.transfer.checkpoint import Checkpoint
 from scripts.mlops.transfer.destination import Destination
+from scripts.mlops.transfer.origin import lost_version, missing_of, same_registered_model
 from scripts.mlops.transfer.progress import Progress
 from scripts.mlops.transfer.records import SOURCE_ID, ModelVersion, RegisteredModel, without_own_tags
 from scripts.mlops.transfer.rewrite import ids_in, moved
@@ -24,9 +25,11 @@ class Registry:
     def __init__(self, destination: Destination, checkpoint: Checkpoint, summary: Summary, progress: Progress) -> None:
         self._destination, self._checkpoint = destination, checkpoint
         self._summary, self._progress = summary, progress
+        self._own: set[str] = set()
+        self._lost: set[tuple[str, int]] = set()
 
     async def copy(self, models: list[RegisteredModel]) -> None:
-        """Copy registered models with all their versions.
+        """Copy registered models with all their versions; of one that is the very same only what is missing.
 
         Raises:
             PlatformError: the destination has a model of such a name whose versions are not this source's.
@@ -34,8 +37,7 @@ class Registry:
         if not models:
             return
         present = {model.name: model for model in await self._destination.reader.registered_models()}
-        for model in models:
-            await self._ensure_model(model, present.get(model.name))
+        models = [await self._ensure_model(model, present.get(model.name)) for model in models]
         versions = [version for model in models for version in model.versions]
         self._progress.total("versions", len(versions))
         there = {(one.name, one.version): one for model in present.values() for one in model.versions}
@@ -44,16 +46,27 @@ class Registry:
             await self._ensure_version(version, there.get((version.name, version.version)))
             self._progress.advance("versions")
         for model in models:
-            await self._settle_aliases(model, present.get(model.name))
+            await self._settle_aliases(model, present.get(model.name) if model.name not in self._own else None)
 
-    async def _ensure_model(self, model: RegisteredModel, present: RegisteredModel | None) -> None:
+    async def _ensure_model(self, model: RegisteredModel, present: RegisteredModel | None) -> RegisteredModel:
+        """See that the model is there.
+
+        Returns:
+            What of it is to be copied.
+        """
         tags = without_own_tags(model.tags)
         if present is None:
             await self._destination.create_registered_model(
                 model.name, model.description, {**tags, SOURCE_ID: model.name}
             )
             self._summary.count(self._summary.created, "registered models")
-            return
+            return model
+        if same_registered_model(model, present):
+            self._own.add(model.name)
+            self._summary.count(self._summary.unchanged, "registered models")
+            missing, losses = missing_of(model, present)
+            self._summary.losses += losses
+            return missing
         strangers = [one for one in present.versions if SOURCE_ID not in one.tags]
         if strangers:
             raise PlatformError(stranger_message(model.name))
@@ -70,11 +83,15 @@ class Registry:
             await self._destination.describe_registered_model(model.name, model.description)
             changed = True
         self._summary.count(self._summary.changed if changed else self._summary.unchanged, "registered models")
+        return model
 
     async def _ensure_version(self, version: ModelVersion, present: ModelVersion | None) -> None:
         tags = without_own_tags(version.tags)
         if present is None:
-            await self._create(version, {**tags, SOURCE_ID: str(version.version)})
+            if not await self._create(version, {**tags, SOURCE_ID: str(version.version)}):
+                self._lost.add((version.name, version.version))
+                self._summary.losses.append(lost_version(version))
+                return
             stage = _NO_STAGE
             self._summary.count(self._summary.created, "versions")
         else:
@@ -90,14 +107,20 @@ class Registry:
         if stage != version.stage:
             await self._destination.set_stage(version.name, version.version, version.stage)
 
-    async def _create(self, version: ModelVersion, tags: dict[str, str]) -> None:
-        """Create the version; numbers that the source has deleted are used up and deleted on the way."""
+    async def _create(self, version: ModelVersion, tags: dict[str, str]) -> bool:
+        """Create the version; numbers that the source has deleted are used up and deleted on the way.
+
+        Returns:
+            Whether its number was still to be had. If not, a model of the source's own stays without it.
+        """
         there, model_id = self._mapped(version)
         while True:
             number = await self._destination.create_version(there, tags, model_id)
             if number == version.version:
-                return
+                return True
             await self._destination.delete_version(version.name, number)
+            if number > version.version and version.name in self._own:
+                return False
             if number > version.version:
                 raise PlatformError(
                     f"version {version.version} of {version.name!r} cannot be made: the destination's next number is "
@@ -119,7 +142,7 @@ class Registry:
 
     async def _settle_aliases(self, model: RegisteredModel, present: RegisteredModel | None) -> None:
         held = present.aliases if present is not None else {}
-        numbers = {version.version for version in model.versions}
+        numbers = {one.version for one in model.versions if (one.name, one.version) not in self._lost}
         for alias, number in model.aliases.items():
             if held.get(alias) != number and number in numbers:
                 await self._destination.set_alias(model.name, alias, number)

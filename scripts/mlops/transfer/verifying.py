@@ -18,6 +18,7 @@ from scripts.mlops.transfer.artifacts import checksum
 from scripts.mlops.transfer.checkpoint import Checkpoint, Link
 from scripts.mlops.transfer.copying import EXPERIMENT, MODEL, RUN, TRACE, Options, own_root
 from scripts.mlops.transfer.limits import LONG_VALUES, Limits, Loss, adapt
+from scripts.mlops.transfer.origin import same_experiment
 from scripts.mlops.transfer.progress import Progress, Tally
 from scripts.mlops.transfer.records import (
     ACTIVE,
@@ -132,8 +133,11 @@ class Verifying:
         self._both = Features(
             ours.logged_models and theirs.logged_models, ours.traces and theirs.traces, ours.prompts and theirs.prompts
         )
-        there = {one.name: one async for one in self.right.experiments()}
+        others = [one async for one in self.right.experiments()]
         experiments = [one async for one in self.left.experiments() if self.options.wants(one)]
+        ids = {one.id: one for one in experiments}
+        there = {one.name: one for one in others}
+        there |= {ids[one.id].name: one for one in others if one.id in ids and same_experiment(ids[one.id], one)}
         self._names = {one.id: one.name for one in experiments}
         pairs = [(one, there[one.name]) for one in experiments if one.name in there]
         for one in experiments:
@@ -169,6 +173,7 @@ class Verifying:
             self.report.add(place, "experiment missing", left.id, None)
             return
         self._texts(place, "experiment tag", without_own_tags(left.tags), right.tags, extras=left.id != "0")
+        self._same(place, "experiment name", left.name, right.name)
         self._same(place, "experiment stage", left.lifecycle_stage, right.lifecycle_stage)
         if root := own_root(left):
             self._same(place, "experiment artifact root", root, right.artifact_location.rstrip("/"))
@@ -209,12 +214,14 @@ class Verifying:
     async def _pairs(self, runs: Sequence[Run]) -> list[tuple[Run, Run]]:
         targets: dict[str, Run] = {}
         for run in runs:
-            link = self._index.get(RUN, self._key(run)) or self._index.get(RUN, run.tags.get(SOURCE_ID, run.id))
+            original = self._index.get(RUN, run.tags.get(SOURCE_ID, run.id))
+            link = self._index.get(RUN, self._key(run)) or original
             if link is None:
                 self.report.compared["runs"] += 1
                 self.report.add(f"run {run.id}", "run missing", run.name, None)
             else:
-                for key in {link.source, run.id}:
+                known = original.source if original is not None and original.target == link.target else run.id
+                for key in {link.source, known, run.id}:
                     self._index.put(RUN, replace(link, source=key, source_uri=run.artifact_uri, state=_MET))
                 targets[link.target] = run
         found = {run.id: run for run in await self.right.runs_by_id(list(targets))}
@@ -339,6 +346,8 @@ class Verifying:
                 found.append((model, other))
         if self.match.by_name:
             await self._name_runs(left)
+        else:
+            await self._trace_runs({one.source_run_id for one, _ in found}, (p for one, _ in found for p in one.points))
         for model, other in found:
             self._model(model, other)
             if self.options.artifacts:
@@ -354,6 +363,14 @@ class Verifying:
                 link = self._index.get(RUN, self._key(run))
                 if link is not None:
                     self._index.put(RUN, replace(link, source=run.id, source_uri=run.artifact_uri))
+
+    async def _trace_runs(self, run_ids: set[str], points: Iterable[ModelPoint]) -> None:
+        """Index those of these runs of the left that are themselves copies: the right knows them as their originals."""
+        mentioned = (run_ids | {point.run_id for point in points}) - {""}
+        for run in await self.left.runs_by_id([one for one in mentioned if self._target(one) is None]):
+            link = self._index.get(RUN, run.tags.get(SOURCE_ID, run.id))
+            if link is not None:
+                self._index.put(RUN, replace(link, source=run.id, source_uri=run.artifact_uri, state=_MET))
 
     def _model(self, left: LoggedModel, right: LoggedModel) -> None:
         place = f"logged model {left.id}"
