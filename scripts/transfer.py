@@ -52,6 +52,9 @@ CheckpointFile = Annotated[
 Limit = Annotated[
     float | None, typer.Option("--rate", metavar="N", help="Calls a second, in place of the server size's limit.")
 ]
+Thorough = Annotated[
+    bool, typer.Option("--thorough", help="Compare the metric points of runs that look unchanged, too.")
+]
 Threads = Annotated[int, typer.Option("--threads", min=1, max=64, help="Files moved at once.")]
 Patience = Annotated[
     float, typer.Option("--patience", metavar="SECONDS", help="How long a server may stay away before this gives up.")
@@ -171,6 +174,7 @@ def copy(
     dry_run: DryRun = False,
     checkpoint: CheckpointFile = None,
     rate: Limit = None,
+    thorough: Thorough = False,
     threads: Threads = 8,
     patience: Patience = 300.0,
     ca: Ca = None,
@@ -195,7 +199,7 @@ def copy(
             work,
             origin,
             destination,
-            _options(include_deleted, experiment, no_artifacts, threads),
+            _options(include_deleted, experiment, no_artifacts, threads, thorough=thorough),
             checkpoint,
             accept_losses=accept_losses,
             dry_run=dry_run,
@@ -216,6 +220,7 @@ def restore(
     dry_run: DryRun = False,
     checkpoint: CheckpointFile = None,
     rate: Limit = None,
+    thorough: Thorough = False,
     threads: Threads = 8,
     patience: Patience = 300.0,
     ca: Ca = None,
@@ -239,7 +244,7 @@ def restore(
             work,
             source,
             destination,
-            _options(True, experiment, no_artifacts, threads),
+            _options(True, experiment, no_artifacts, threads, thorough=thorough),
             checkpoint,
             accept_losses=accept_losses,
             dry_run=dry_run,
@@ -257,6 +262,7 @@ def backup(
     experiment: Experiments = None,
     no_artifacts: NoArtifacts = False,
     rate: Limit = None,
+    thorough: Thorough = False,
     threads: Threads = 8,
     patience: Patience = 300.0,
     ca: Ca = None,
@@ -278,7 +284,7 @@ def backup(
         origin: Source = await work.source(source, artifact_root)
         place = work.archive(archive)
         taken = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
-        options = _options(True, experiment, no_artifacts, threads)
+        options = _options(True, experiment, no_artifacts, threads, thorough=thorough)
         snapshot = await BackingUp(origin, place, taken, options, work.bars, work.places.retry).run()
         deleted = place.prune(keep) if keep else 0
         await origin.close()
@@ -452,10 +458,12 @@ def _traffic(copying: Copying) -> dict[str, Any]:
     }
 
 
-def _options(include_deleted: bool, experiment: list[str] | None, no_artifacts: bool, threads: int) -> Options:
+def _options(
+    include_deleted: bool, experiment: list[str] | None, no_artifacts: bool, threads: int, *, thorough: bool = False
+) -> Options:
     from scripts.mlops.transfer.copying import Options
 
-    return Options(include_deleted, not no_artifacts, threads, frozenset(experiment or ()))
+    return Options(include_deleted, not no_artifacts, threads, frozenset(experiment or ()), thorough)
 
 
 def _name(*identities: str) -> str:

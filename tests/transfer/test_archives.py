@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from scripts.mlops.transfer.archive_source import ArchiveSource, DamagedError
 from scripts.mlops.transfer.copying import Options
 from scripts.mlops.transfer.stores import Folder
 from tests.transfer.conftest import Servers
-from tests.transfer.moving import back_up, copy, same
+from tests.transfer.moving import back_up, copy, same, verify
 from tests.transfer.seeding import START, Seeder
 
 
@@ -74,6 +75,28 @@ def test_the_next_backup_writes_only_what_changed(servers: Servers, tmp_path: Pa
 
     assert Archive(Folder(tmp_path)).prune(1) == 2
     same(servers.new.url, ArchiveSource(Archive(Folder(tmp_path))), options=only)
+    source.post("experiments/delete", experiment_id=experiment)
+
+
+def test_points_that_change_no_listing_come_with_a_thorough_backup_alone(servers: Servers, tmp_path: Path) -> None:
+    source = Seeder(servers.new.url)
+    experiment = source.experiment("late points to back up")
+    only = Options(include_deleted=True, experiments=frozenset({"late points to back up"}))
+    run = source.run(experiment, "one")
+    source.log(run["run_id"], [("loss", float(step), START + step, step) for step in range(3)])
+    source.end(run["run_id"])
+    back_up(servers.new.url, tmp_path, "1", options=only)
+    source.log(run["run_id"], [("loss", 50.0, START + 90, 1)])
+    back_up(servers.new.url, tmp_path, "2", options=only)
+    assert dict(verify(servers.new.url, ArchiveSource(Archive(Folder(tmp_path))), options=only).found) == {
+        "metric points": 1
+    }
+    back_up(servers.new.url, tmp_path, "3", options=replace(only, thorough=True))
+    same(servers.new.url, ArchiveSource(Archive(Folder(tmp_path))), options=only)
+
+    before = files(tmp_path)
+    back_up(servers.new.url, tmp_path, "4", options=replace(only, thorough=True))
+    assert {Path(path).parent.name for path in files(tmp_path).keys() - before.keys()} == {"4"}
     source.post("experiments/delete", experiment_id=experiment)
 
 

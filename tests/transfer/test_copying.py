@@ -2,17 +2,19 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scripts.mlops.transfer.copying import Options
+from scripts.mlops.transfer.database_source import DatabaseSource
 from scripts.mlops.transfer.limits import LONG_VALUES
 from scripts.mlops.transfer.progress import Tally
 from scripts.mlops.transfer.verifying import Report
 from tests.transfer.conftest import Servers
-from tests.transfer.moving import EVERYTHING, copy, same, verify
+from tests.transfer.moving import EVERYTHING, copy, places, same, verify
 from tests.transfer.seeding import LONG, START, Seeder, folder, listed, write
 
 
@@ -115,6 +117,39 @@ def test_a_finished_run_that_changed_is_brought_up_to_date(servers: Servers) -> 
     same(servers.new.url, servers.target.url, options=only)
     assert summary.changed == {"runs": 1}
     assert copying.progress.done["files"] == 2  # type: ignore[attr-defined]
+    source.post("experiments/delete", experiment_id=experiment)
+
+
+@pytest.mark.parametrize("reader", ["server", "database"])
+def test_points_that_change_no_listing_come_with_a_thorough_copy_and_from_a_database_always(
+    servers: Servers, reader: str
+) -> None:
+    source = Seeder(servers.new.url)
+    name = f"late points by {reader}"
+    experiment = source.experiment(name)
+    only = Options(experiments=frozenset({name}))
+    runs = [source.run(experiment, f"r{index}", START + index)["run_id"] for index in range(3)]
+    for run in runs:
+        source.log(run, [("loss", float(step), START + step, step) for step in range(10)])
+        source.end(run)
+
+    def place() -> Any:
+        database = f"sqlite:///{servers.new.database}"
+        return servers.new.url if reader == "server" else DatabaseSource(database, places().store)
+
+    copy(place(), servers.target.url, options=only)
+    source.log(runs[1], [("loss", 50.0, START + 90, 5), ("loss", 1.0, START + 3, 9)])
+    latest = {metric["key"]: metric for metric in source.get("runs/get", run_id=runs[1])["run"]["data"]["metrics"]}
+    assert (latest["loss"]["value"], latest["loss"]["timestamp"]) == (9.0, START + 9)
+
+    assert dict(verify(servers.new.url, servers.target.url, options=only).found) == {"metric points": 1}
+    assert copy(place(), servers.target.url, options=replace(only, thorough=reader == "server"))[0].changed == {
+        "runs": 1
+    }
+    same(servers.new.url, servers.target.url, options=only)
+
+    again, copying = copy(place(), servers.target.url, options=replace(only, thorough=True))
+    assert (again.changed, copying.destination.client.calls.writes) == ({}, 0)
     source.post("experiments/delete", experiment_id=experiment)
 
 

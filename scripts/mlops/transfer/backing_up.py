@@ -120,7 +120,8 @@ class BackingUp:
             todo = []
             for run in runs:
                 known = self._known.get(RUN, run.experiment_id, run.id)
-                if known is not None and run.finished and known.state == fingerprint(run):
+                unchanged = known is not None and run.finished and known.state == fingerprint(run)
+                if known is not None and unchanged and not self.options.thorough:
                     self._keep(known)
                     self.progress.advance("runs")
                 else:

@@ -22,6 +22,7 @@ from scripts.mlops.transfer.artifacts import can_list_in_bulk, copy_file, listin
 from scripts.mlops.transfer.batches import Batch, Batches
 from scripts.mlops.transfer.checkpoint import Checkpoint, Link
 from scripts.mlops.transfer.destination import STATUS_NUMBERS, Destination
+from scripts.mlops.transfer.histories import sums_of_both
 from scripts.mlops.transfer.limits import LONG_VALUES, Limits, Loss, adapt
 from scripts.mlops.transfer.origin import same_experiment, tie_points
 from scripts.mlops.transfer.progress import Progress, Tally
@@ -62,12 +63,19 @@ _Key = tuple[str, str, int, int]
 
 @dataclass(frozen=True)
 class Options:
-    """What to copy and how. `artifacts`: also the files; `threads`: files moved at once."""
+    """What to copy and how.
+
+    Args:
+        artifacts: also the files.
+        threads: files moved at once.
+        thorough: compare the metric points of runs whose listing did not change, too.
+    """
 
     include_deleted: bool = False
     artifacts: bool = True
     threads: int = 8
     experiments: frozenset[str] = frozenset()
+    thorough: bool = False
 
     def wants(self, experiment: Experiment) -> bool:
         """Whether this experiment is among the chosen ones, which are all where none is named."""
@@ -367,7 +375,8 @@ class Copying:
             async for runs in self.source.runs(experiment.id):
                 wanted = [run for run in runs if self.moves(run)]
                 self.progress.total("runs", len(wanted))
-                todo = [run for run in wanted if not await self._is_whole(run)]
+                late = await self._gained_late(wanted) if self.options.thorough else frozenset[str]()
+                todo = [run for run in wanted if run.id in late or not await self._is_whole(run)]
                 await self.source.link(todo)
                 async with aclosing(self.source.histories(todo)) as histories:
                     async for run, history in histories:
@@ -408,6 +417,22 @@ class Copying:
         self.summary.count(self.summary.unchanged, "runs")
         self.progress.advance("runs")
         return True
+
+    async def _gained_late(self, runs: Sequence[Run]) -> frozenset[str]:
+        """Those of the runs that look unchanged and have points that the destination lacks.
+
+        A point that was logged for an older step than a metric's last one shows in no listing.
+        """
+        alike = [run for run in runs if self.is_unchanged(run) and not self.checkpoint.is_own(RUN, run.id)]
+        targets = {run.id: link.target for run in alike if (link := self.checkpoint.get(RUN, run.id)) is not None}
+        there = {run.id: run for run in await self.destination.reader.runs_by_id(list(targets.values()))}
+        pairs = [(run, there[targets[run.id]]) for run in alike if targets[run.id] in there]
+        late = set()
+        async with aclosing(sums_of_both(self.source, self.destination.reader, pairs)) as both:
+            async for run, _, ours, theirs in both:
+                if any(self.limits.takes_name(key) and theirs.get(key) != one for key, one in ours.items()):
+                    late.add(run.id)
+        return frozenset(late)
 
     async def _keep_run(self, run: Run, known: Link) -> None:
         """See to what a run lacks that is the very same: its files, its stage, its logged models made anew."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 import tempfile
 from collections import Counter
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 from scripts.mlops.transfer.artifacts import checksum
 from scripts.mlops.transfer.checkpoint import Checkpoint, Link
 from scripts.mlops.transfer.copying import EXPERIMENT, MODEL, RUN, TRACE, Options, own_root
+from scripts.mlops.transfer.histories import Sum, sums_of_both
 from scripts.mlops.transfer.limits import LONG_VALUES, Limits, Loss, adapt
 from scripts.mlops.transfer.origin import same_experiment
 from scripts.mlops.transfer.progress import Progress, Tally
@@ -26,7 +26,6 @@ from scripts.mlops.transfer.records import (
     RUN_NAME,
     SOURCE_ID,
     Experiment,
-    History,
     LoggedModel,
     ModelPoint,
     ModelVersion,
@@ -256,18 +255,12 @@ class Verifying:
         return rewrite_ids(value, self._target)
 
     async def _histories(self, pairs: Sequence[tuple[Run, Run]]) -> None:
-        async with (
-            aclosing(self.left.histories([left for left, _ in pairs])) as ours,
-            aclosing(self.right.histories([right for _, right in pairs])) as theirs,
-        ):
-            for left, right in pairs:
-                (one, our_history), (other, their_history) = await asyncio.gather(anext(ours), anext(theirs))
-                assert (one.id, other.id) == (left.id, right.id)  # noqa: S101 each side yields in the order asked
-                a, b = await asyncio.gather(_sums(our_history), _sums(their_history))
+        async with aclosing(sums_of_both(self.left, self.right, pairs)) as both:
+            async for left, right, a, b in both:
                 for key in sorted(a.keys() | b.keys()):
                     await self._history(left, right, key, a.get(key, _NONE), b.get(key, _NONE))
 
-    async def _history(self, left: Run, right: Run, key: str, a: tuple[int, int], b: tuple[int, int]) -> None:
+    async def _history(self, left: Run, right: Run, key: str, a: Sum, b: Sum) -> None:
         self.report.compared["metric points"] += a[0]
         if a == b or not self._limits.takes_name(key):
             return
@@ -474,17 +467,6 @@ class Verifying:
 _NONE = (0, 0)
 # Whether a run of the right side, made of one of a left side, has met that one yet.
 _COPY, _MET = "copy", "met"
-
-
-async def _sums(history: History) -> dict[str, tuple[int, int]]:
-    """Per metric the number of its points and a sum of their hashes, which no order changes: memory stays small."""
-    found: dict[str, tuple[int, int]] = {}
-    async for chunk in history:
-        for point in chunk:
-            raw = hashlib.blake2b(repr(point_key(point)).encode("utf-8", "surrogatepass"), digest_size=12).digest()
-            count, total = found.get(point.key, _NONE)
-            found[point.key] = count + 1, (total + int.from_bytes(raw)) & ((1 << 128) - 1)
-    return found
 
 
 def _model_point(point: ModelPoint) -> tuple[str, tuple[str, str, int, int], str, str]:
