@@ -62,8 +62,8 @@ def allow(statement: dict[str, Any]) -> dict[str, Any]:
 def test_the_server_may_use_its_bucket_and_register_models_and_nothing_else(planner: Planner) -> None:
     policy = statements(planner.plan("staging"), "module.mlflow.aws_iam_role_policy.basic_access[0]")
     assert policy == {
-        "ReadArtifactBucket": allow({"Action": ["s3:Get*", "s3:List*"], "Resource": [BUCKET]}),
-        "ReadAndWriteArtifacts": allow({"Action": ["s3:Get*", "s3:List*", "s3:Put*"], "Resource": [f"{BUCKET}/*"]}),
+        "FindArtifacts": allow({"Action": ["s3:GetBucketLocation", "s3:ListBucket"], "Resource": [BUCKET]}),
+        "ReadAndWriteArtifacts": allow({"Action": ["s3:GetObject", "s3:PutObject"], "Resource": [f"{BUCKET}/*"]}),
         "RegisterModels": allow(REGISTER),
     }
 
@@ -71,9 +71,11 @@ def test_the_server_may_use_its_bucket_and_register_models_and_nothing_else(plan
 def test_in_an_existing_bucket_the_server_may_use_its_prefix_and_the_key_through_s3_only(planner: Planner) -> None:
     policy = statements(planner.plan("any", inputs=EXISTING), "module.mlflow.aws_iam_role_policy.basic_access[0]")
     assert policy == {
-        "ReadArtifactBucket": allow({"Action": ["s3:Get*", "s3:List*"], "Resource": ["arn:aws:s3:::data-lake"]}),
+        "FindArtifacts": allow(
+            {"Action": ["s3:GetBucketLocation", "s3:ListBucket"], "Resource": ["arn:aws:s3:::data-lake"]}
+        ),
         "ReadAndWriteArtifacts": allow(
-            {"Action": ["s3:Get*", "s3:List*", "s3:Put*"], "Resource": ["arn:aws:s3:::data-lake/mlflow/churn/*"]}
+            {"Action": ["s3:GetObject", "s3:PutObject"], "Resource": ["arn:aws:s3:::data-lake/mlflow/churn/*"]}
         ),
         "RegisterModels": allow(REGISTER),
         "UseArtifactKeyThroughS3": allow(

@@ -34,14 +34,16 @@ from tests.policy.client_expectations import CLIENTS_DENIED, CLIENTS_DOCUMENTED
 from tests.policy.judging import Ask
 from tests.policy.operations_expectations import OPERATIONS_DENIED, OPERATIONS_DOCUMENTED
 
+READS = ("server ui", "mlflow reads")
+WRITES = ("log_run", "deploy_model", "validate_endpoint", "deploy_model --delete", "mlflow writes")
 # Which parts of the recorded road (road.json) each subject must be able to walk.
 WALKS: dict[str, tuple[str, ...]] = {
     "server": ("server",),
     "endpoint": ("endpoint",),
     SAGEMAKER_SERVICE: ("sagemaker",),
-    "reader": ("server ui",),
-    "writer": ("log_run", "deploy_model", "validate_endpoint", "server ui", "deploy_model --delete"),
-    "admin": ("log_run", "deploy_model", "validate_endpoint", "server ui", "deploy_model --delete"),
+    "reader": READS,
+    "writer": (*READS, *WRITES),
+    "admin": (*READS, *WRITES, "mlflow deletes"),
 }
 
 DOCUMENTED = (
@@ -49,7 +51,7 @@ DOCUMENTED = (
         "server",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-create-tracking-server-iam.html",
         (
-            *on(OBJECT, "s3:PutObject", "s3:ListMultipartUploadParts"),
+            *on(OBJECT, "s3:PutObject"),
             *on(BUCKET, "s3:ListBucket", "s3:GetBucketLocation"),
             *on(SAGEMAKER + ":model-package/m-{id}/1", "sagemaker:UpdateModelPackage", "sagemaker:AddTags"),
             *on(SAGEMAKER + ":model-package-group/m-{id}", "sagemaker:AddTags"),
@@ -110,6 +112,12 @@ DENIED = (
     Denied("Another bucket", "server", on(OTHER_BUCKET + "/a", "s3:GetObject", "s3:PutObject")),
     Denied("Another bucket", "server", on(OTHER_BUCKET, "s3:ListBucket")),
     Denied("Delete what was logged", "server", on(OBJECT, "s3:DeleteObject", "s3:DeleteObjectVersion")),
+    Denied(
+        "Open an artifact to others, tag it or read its old versions",
+        "server",
+        on(OBJECT, "s3:PutObjectAcl", "s3:PutObjectTagging", "s3:GetObjectVersion"),
+    ),
+    Denied("Read its bucket's settings", "server", on(BUCKET, "s3:GetBucketPolicy", "s3:GetEncryptionConfiguration")),
     Denied(
         "Loosen its own bucket",
         "server",

@@ -48,6 +48,7 @@ def _tables(environment: Rendered, road: Recording, reasons: dict[str, dict[str,
     yield f"{USED} used on the recorded road; {DOCUMENTED} not used there, but AWS documents the need."
     yield "\n".join(_used(who, allowed))
     yield "### How much is granted"
+    yield _figure(environment, who, allowed)
     yield "\n".join(_counted(environment, who, allowed))
     yield "\n".join(_idle(environment, who, allowed, reasons))
     yield "### What is denied"
@@ -66,6 +67,17 @@ def _used(who: list[str], allowed: list[Judged]) -> Iterator[str]:
             marks[judged.subject] = USED if USED in (mark, marks.get(judged.subject)) else mark
     for (action, kind), marks in sorted(cells.items()):
         yield from _row(f"`{action}`", kind, *(marks.get(subject, "") for subject in who))
+
+
+def _figure(environment: Rendered, who: list[str], allowed: list[Judged]) -> str:
+    """The sum over all policies."""
+    actions = {(subject, action) for subject in who for action in granted(environment, subject)}
+    used = {(judged.subject, judged.ask.action) for judged in allowed if judged.source == "road"} & actions
+    needed_too = {(judged.subject, judged.ask.action) for judged in allowed} & actions
+    return (
+        f"Granted actions: {len(actions)}, never exercised: {len(actions - needed_too)}. {len(used)} are used on the "
+        f"recorded road, {len(needed_too - used)} are needed by AWS's documentation alone."
+    )
 
 
 def _counted(environment: Rendered, who: list[str], allowed: list[Judged]) -> Iterator[str]:

@@ -19,15 +19,19 @@ from scripts.mlops.roles import Role, make_role
 from tests.deployed import Deployed
 from tests.policy.judging import Ask
 from tests.policy.scenarios import ACCOUNT, REGION
+from tests.policy.tour import Caller, read, take_away, write
 from tests.running import LocalAws, free_port, settings_of
 
 RECORDING = Path(__file__).parent / "road.json"
 # What the demo does, by the script that does it; each in a session of its own, which is called after the script.
 DEMO = ("log_run", "deploy_model", "validate_endpoint")
-# What a person does beside it, with whose rights, and the command.
+# What is done beside it, and with whose rights.
 BESIDE = {
-    "server ui": ("reader", ("server", "ui")),
-    "deploy_model --delete": ("writer", ("deploy_model", "models:/iris@champion", "--delete")),
+    "server ui": "reader",
+    "mlflow writes": "writer",
+    "mlflow reads": "reader",
+    "mlflow deletes": "admin",
+    "deploy_model --delete": "writer",
 }
 # What a policy may look at, beside what every call has.
 KEPT = ("iam:PassedToService", "s3:prefix", "s3:x-amz-server-side-encryption", "kms:ViaService")
@@ -40,11 +44,17 @@ Recording = dict[str, set[tuple[str, str, tuple[tuple[str, str], ...]]]]
 
 @dataclass(frozen=True)
 class Walked:
-    """Staging on a localaws that enforces policies, after the demo was run there as a writer."""
+    """Staging on a localaws that enforces policies, after the demo was run there as a writer.
+
+    Attributes:
+        demo: how it ended.
+        calls: the call log as it then was.
+    """
 
     localaws: LocalAws
     staging: Deployed
     demo: "subprocess.CompletedProcess[str]"
+    calls: list[dict[str, Any]]
 
     def role(self, level: str) -> Role:
         """A role with the reader's, the writer's or the admin's policy."""
@@ -76,13 +86,17 @@ def walk(folder: Path) -> Walked:
         check=False,
     )
     localaws = LocalAws(settings)
-    return Walked(localaws, Deployed("staging", local=True, environ=localaws.environ(**here)), demo)
+    return Walked(localaws, Deployed("staging", local=True, environ=localaws.environ(**here)), demo, localaws.calls())
 
 
 def walk_beside(walked: Walked) -> None:
     """Does what the demo leaves out."""
-    for step, (level, command) in BESIDE.items():
-        walked.taking(level, _session(step)).script(*command)
+    by = {step: walked.taking(level, _session(step)) for step, level in BESIDE.items()}
+    by["server ui"].script("server", "ui")
+    made = write(Caller(by["mlflow writes"]))
+    read(Caller(by["mlflow reads"]), made)
+    take_away(Caller(by["mlflow deletes"]), made)
+    by["deploy_model --delete"].script("deploy_model", "models:/iris@champion", "--delete")
 
 
 def asked(walked: Walked) -> Recording:
@@ -94,7 +108,7 @@ def asked(walked: Walked) -> Recording:
         return [call for call in calls if pattern.fullmatch(call["principal"])]
 
     found = {step: _asked(walked.staging, of("demo-staging-writer", step)) for step in DEMO}
-    for step, (level, _) in BESIDE.items():
+    for step, level in BESIDE.items():
         found[step] = _asked(walked.staging, of(f"demo-staging-{level}", _session(step)))
     for who, output in (("server", "mlflow_role_arn"), ("endpoint", "endpoint_execution_role_arn")):
         name = walked.staging.outputs[output].rsplit("/", 1)[-1]

@@ -9,7 +9,8 @@ import pytest
 
 from localaws import daemon
 from scripts.mlops.environment import REPOSITORY
-from tests.policy.road import DEMO, Walked, asked, record, recorded, walk, walk_beside
+from tests.policy.road import Walked, asked, record, recorded, walk, walk_beside
+from tests.policy.tour import Caller
 from tests.running import LocalAws
 
 
@@ -27,11 +28,15 @@ def test_the_demo_passes_with_the_writers_policy_alone_where_policies_are_enforc
     assert walked.localaws.health()["enforces_iam"]
     callers = {
         (call["operation"], call["principal"].split(":", 5)[-1])
-        for call in walked.localaws.calls()
-        if call["service"] == "sagemaker-mlflow" or call["operation"] in ("CreateEndpoint", "InvokeEndpoint")
+        for call in walked.calls
+        if call["operation"] in ("CreateRun", "LogModel", "CreateEndpoint", "InvokeEndpoint")
     }
-    assert {"CreateRun", "CreateEndpoint", "InvokeEndpoint"} <= {operation for operation, _ in callers}
-    assert {caller for _, caller in callers} == {f"assumed-role/demo-staging-writer/{script}" for script in DEMO}
+    assert callers == {
+        ("CreateRun", "assumed-role/demo-staging-writer/log_run"),
+        ("LogModel", "assumed-role/demo-staging-writer/log_run"),
+        ("CreateEndpoint", "assumed-role/demo-staging-writer/deploy_model"),
+        ("InvokeEndpoint", "assumed-role/demo-staging-writer/validate_endpoint"),
+    }
 
 
 def test_the_road_asks_for_nothing_that_is_not_recorded(walked: Walked) -> None:
@@ -42,6 +47,11 @@ def test_the_road_asks_for_nothing_that_is_not_recorded(walked: Walked) -> None:
     before = recorded()
     new = {who: sorted(asks - before.get(who, set())) for who, asks in found.items()}
     assert not any(new.values()), f"run scripts/security_docs.py and review what is new: {new}"
+
+
+def test_whoever_may_only_read_writes_nothing_and_a_writer_deletes_nothing(walked: Walked) -> None:
+    assert Caller(walked.taking("reader", "writing")).status("POST", "experiments/create", name="a reader's") == 403
+    assert Caller(walked.taking("writer", "deleting")).status("POST", "experiments/delete", experiment_id="1") == 403
 
 
 def test_a_script_goes_on_as_the_role_that_was_taken_up_and_may_do_no_more(walked: Walked) -> None:

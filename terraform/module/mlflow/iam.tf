@@ -46,17 +46,19 @@ resource "aws_iam_role_policy" "basic_access" {
 }
 
 data "aws_iam_policy_document" "basic_access" {
-  # AWS asks for s3:Get*, s3:Put* and s3:List*. Put* is given on the objects only: on the bucket it would let the
-  # server rewrite the bucket's own policy, encryption and versioning.
+  # AWS's example gives s3:Get*, s3:Put* and s3:List*, on the bucket even the right to rewrite its policy. This is what the
+  # server's part of MLflow does with an artifact store: it finds the bucket, lists, reads and writes; a multipart upload
+  # is s3:PutObject too. Should AWS turn out to need more, additional_role_policies takes it.
+  # https://github.com/mlflow/mlflow/blob/v3.0.1/mlflow/store/artifact/s3_artifact_repo.py
   statement {
-    sid       = "ReadArtifactBucket"
-    actions   = ["s3:Get*", "s3:List*"]
+    sid       = "FindArtifacts"
+    actions   = ["s3:GetBucketLocation", "s3:ListBucket"]
     resources = [local.artifact_bucket_arn]
   }
 
   statement {
     sid       = "ReadAndWriteArtifacts"
-    actions   = ["s3:Get*", "s3:List*", "s3:Put*"]
+    actions   = ["s3:GetObject", "s3:PutObject"]
     resources = [local.artifact_objects_arn]
   }
 
