@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from scripts.mlops.transfer import between
+from scripts.mlops.transfer import between, stores
 from scripts.mlops.transfer.copying import Options
 from scripts.mlops.transfer.location import Access, Places
 from scripts.mlops.transfer.stores import S3, Item
@@ -138,8 +138,6 @@ def test_a_tracking_server_that_is_not_there_is_named(pair: Pair) -> None:
 
 
 def test_objects_beyond_one_copys_limit_are_copied_in_parts(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    from scripts.mlops.transfer import stores
-
     monkeypatch.setattr(stores, "LARGEST_COPY", 6 << 20)
     monkeypatch.setattr(stores, "COPY_PART", 5 << 20)
     store = S3(pair.localaws.client("s3"), pair.bucket, "parts")
@@ -158,6 +156,19 @@ def test_objects_beyond_one_copys_limit_are_copied_in_parts(pair: Pair, monkeypa
         store.write("broken.bin", breaking(), len(content))
     assert {item.path for item in store.list()} == {"large.bin", "copied.bin"}
     assert "Uploads" not in pair.localaws.client("s3").list_multipart_uploads(Bucket=pair.bucket)
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_a_copy_within_s3_leaves_the_tags_behind(pair: Pair, monkeypatch: pytest.MonkeyPatch, parts: bool) -> None:
+    if parts:
+        monkeypatch.setattr(stores, "LARGEST_COPY", 1)
+    s3 = pair.localaws.client("s3")
+    store = S3(s3, pair.bucket, f"tags-{parts}")
+    # By such a tag the module's lifecycle rule deletes.
+    s3.put_object(Bucket=pair.bucket, Key=store.key("a.txt"), Body=b"a" * 9, Tagging="mlflow.deleted=true&other=1")
+    store.copy(store, Item("a.txt", 9), "b.txt")
+    assert s3.get_object_tagging(Bucket=pair.bucket, Key=store.key("b.txt"))["TagSet"] == []
+    assert b"".join(store.read("b.txt")) == b"a" * 9
 
 
 def test_throttles_of_the_gateway_are_waited_out(pair: Pair, moved: list[dict[str, Any]]) -> None:
