@@ -1,6 +1,7 @@
 """A backup restores whole or not at all, and the next one writes only what changed."""
 
 import asyncio
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -131,6 +132,19 @@ def test_a_damaged_archive_names_the_file_and_restores_nothing(
         assert str(victim) in caught.value.message
     finally:
         victim.write_bytes(whole)
+
+
+def test_fields_of_a_later_tool_are_left_out(servers: Servers, tmp_path: Path) -> None:
+    back_up(servers.old.url, tmp_path, "1")
+    index = json.loads((tmp_path / "archive.json").read_text())
+    for part in index["snapshots"][0]["parts"]:
+        lines = [json.loads(line) for line in (tmp_path / part["file"]).read_text().splitlines()]
+        content = "".join(json.dumps({**line, "later": 1}) + "\n" for line in lines).encode()
+        (tmp_path / part["file"]).write_bytes(content)
+        part["sha256"] = hashlib.sha256(content).hexdigest()
+    index["snapshots"][0]["later"] = {"more": True}
+    (tmp_path / "archive.json").write_text(json.dumps({**index, "later": 1}))
+    same(servers.old.url, ArchiveSource(Archive(Folder(tmp_path))))
 
 
 def test_a_damaged_manifest_and_a_strange_folder_are_refused(servers: Servers, tmp_path: Path) -> None:

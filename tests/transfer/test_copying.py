@@ -12,8 +12,10 @@ from scripts.mlops.transfer.copying import Options
 from scripts.mlops.transfer.database_source import DatabaseSource
 from scripts.mlops.transfer.limits import LONG_VALUES
 from scripts.mlops.transfer.progress import Tally
+from scripts.mlops.transfer.records import Point, Run
 from scripts.mlops.transfer.verifying import Report
 from tests.transfer.conftest import Servers
+from tests.transfer.made_up import OneRun
 from tests.transfer.moving import EVERYTHING, copy, places, same, verify
 from tests.transfer.seeding import LONG, START, Seeder, folder, listed, write
 
@@ -193,41 +195,10 @@ def test_values_beyond_the_limits_are_cut_listed_and_kept_as_an_artifact(servers
 
 
 def test_a_parameter_that_is_too_long_for_the_destination_is_not_refused_half_way(servers: Servers) -> None:
-    import asyncio
-
-    from scripts.mlops.transfer.records import Experiment, Point, Run
-    from scripts.mlops.transfer.source import Features, in_memory
-
     run = Run("a" * 32, "7", "r", "u", "FINISHED", START, START + 1, "active", "", {"p": "y" * 7000, "bad;key": "v"})
     run.latest = {"m!": Point("m!", 1.0, START, 0), "ok": Point("ok", 1.0, START, 0)}
 
-    class Source:
-        name = identity = "made up"
-        version = ""
-
-        async def features(self) -> Features:
-            return Features(logged_models=False, traces=False, prompts=False)
-
-        async def experiments(self) -> Any:
-            yield Experiment("7", "too long", "/nowhere/7")
-
-        async def runs(self, _: str) -> Any:
-            yield [run]
-
-        async def runs_by_id(self, _: Any) -> list[Run]:
-            return []
-
-        async def link(self, _: Any) -> None:
-            await asyncio.sleep(0)
-
-        async def histories(self, runs: Any) -> Any:
-            for one in runs:
-                yield one, in_memory(list(one.latest.values()))
-
-        async def registered_models(self) -> list[Any]:
-            return []
-
-    summary, _ = copy(Source(), servers.target.url)
+    summary, _ = copy(OneRun(run), servers.target.url)
     places = sorted(loss.place.split(" ", 2)[2] for loss in summary.losses)
     assert places == ["metric 'm!'", "param 'bad;key'", "param 'p'"]
     kept = next(servers.target.folder.glob(f"artifacts/*/*/artifacts/{LONG_VALUES}"))

@@ -1,6 +1,7 @@
 """On localaws: servers by ARN behind the signing gateway, artifacts in S3, archives in S3."""
 
 import asyncio
+import hashlib
 import json
 import os
 import subprocess
@@ -14,10 +15,15 @@ from typing import Any
 import pytest
 
 from scripts.mlops.transfer import between, stores
+from scripts.mlops.transfer.archive import ARTIFACT, Archive, Entry
+from scripts.mlops.transfer.archive_source import ArchiveSource, DamagedError
+from scripts.mlops.transfer.backing_up import BackingUp
 from scripts.mlops.transfer.copying import Options
 from scripts.mlops.transfer.location import Access, Places
+from scripts.mlops.transfer.records import Run
 from scripts.mlops.transfer.stores import S3, Item
 from tests.running import LocalAws
+from tests.transfer.made_up import OneRun
 from tests.transfer.moving import RETRY
 from tests.transfer.seeding import START, Seeder
 
@@ -169,6 +175,94 @@ def test_a_copy_within_s3_leaves_the_tags_behind(pair: Pair, monkeypatch: pytest
     store.copy(store, Item("a.txt", 9), "b.txt")
     assert s3.get_object_tagging(Bucket=pair.bucket, Key=store.key("b.txt"))["TagSet"] == []
     assert b"".join(store.read("b.txt")) == b"a" * 9
+
+
+class Backup:
+    """A backup of one run's files from one prefix of a bucket into another."""
+
+    def __init__(self, pair: Pair, prefix: str) -> None:
+        self.s3 = pair.localaws.client("s3")
+        self.files = S3(self.s3, pair.bucket, f"{prefix}/files")
+        self.archive = Archive(S3(self.s3, pair.bucket, f"{prefix}/archive"))
+        self.run = Run("a" * 32, "7", "r", "u", "FINISHED", START, START + 1, "active", self.files.uri)
+        self.source = OneRun(self.run, pair.places().store)
+
+    def write(self, name: str, content: bytes) -> None:
+        self.files.write(name, [content], len(content))
+
+    def take(self) -> dict[str, Entry]:
+        """The entries of its files, by their names."""
+        snapshot = asyncio.run(BackingUp(self.source, self.archive, "1", None, None, RETRY).run())
+        return {entry.id: entry for entry in self.archive.manifest(snapshot).of(ARTIFACT)}
+
+    def check(self) -> int:
+        return asyncio.run(ArchiveSource(self.archive).check())
+
+    def damage(self, entry: Entry) -> None:
+        """The same size and other content."""
+        content = bytearray(b"".join(self.archive.store.read(entry.file)))
+        content[-1] ^= 1
+        self.archive.store.write(entry.file, [bytes(content)], len(content))
+
+
+def test_a_backup_within_s3_knows_every_file_by_its_sha256(pair: Pair) -> None:
+    backup = Backup(pair, "sums")
+    content = {"a.txt": b"some text", "ü/leer.txt": b""}
+    for name, one in content.items():
+        backup.write(name, one)
+    before = len(pair.localaws.calls())
+    entries = backup.take()
+    assert {name: entry.sha256 for name, entry in entries.items()} == {
+        name: hashlib.sha256(one).hexdigest() for name, one in content.items()
+    }
+    # S3 made them: no file came over here.
+    reads = [one for one in pair.localaws.calls()[before:] if one["operation"] == "GetObject"]
+    places = ("/sums/files/", "/sums/archive/artifacts/")
+    assert not [one for one in reads if any(place in one["resource"] for place in places)]
+    assert backup.check() == 2 + len(("the run", "the experiments", "the registered models"))
+
+    backup.damage(entries["a.txt"])
+    with pytest.raises(DamagedError, match=r"artifacts/a+/a\.txt is damaged: its checksum is not"):
+        backup.check()
+
+
+def test_a_file_that_s3_copied_in_parts_is_known_by_its_parts(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "LARGEST_COPY", 6 << 20)
+    monkeypatch.setattr(stores, "COPY_PART", 5 << 20)
+    backup = Backup(pair, "parts-sums")
+    backup.write("large.bin", bytes(range(256)) * 4096 * 11)
+    (entry,) = backup.take().values()
+    assert (entry.sha256, entry.part_size, len(entry.parts_sha256)) == ("", 5 << 20, 64)
+    backup.check()
+    backup.damage(entry)
+    with pytest.raises(DamagedError, match=r"large\.bin is damaged: its checksum is not"):
+        backup.check()
+
+
+def test_a_store_that_makes_no_checksum_has_its_copy_read(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "told", lambda *_: None)
+    backup = Backup(pair, "unsummed")
+    backup.write("a.txt", b"some text")
+    assert backup.take()["a.txt"].sha256 == hashlib.sha256(b"some text").hexdigest()
+
+
+def test_a_file_that_changes_while_it_is_backed_up_goes_along_as_it_is_then(pair: Pair) -> None:
+    class Changing(S3):
+        """Somebody writes as soon as the files are listed."""
+
+        def list(self) -> Iterator[Item]:
+            listed = list(super().list())
+            self.write("a.txt", [b"longer than it was"], 18)
+            return iter(listed)
+
+    backup = Backup(pair, "changing")
+    backup.write("a.txt", b"as listed")
+    backup.source.store = lambda _: Changing(backup.s3, pair.bucket, "changing/files")
+    # S3's answer, which moto does not give, where an object's ETag is no longer CopySourceIfMatch.
+    pair.localaws.fault("s3:CopyObject", resource="*changing/archive*", error="PreconditionFailed", status=412)
+    entry = backup.take()["a.txt"]
+    assert (entry.size, entry.sha256) == (18, hashlib.sha256(b"longer than it was").hexdigest())
+    backup.check()
 
 
 def test_throttles_of_the_gateway_are_waited_out(pair: Pair, moved: list[dict[str, Any]]) -> None:

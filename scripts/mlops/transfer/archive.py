@@ -10,10 +10,11 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
 
 from scripts.mlops.errors import InputError, PlatformError
+from scripts.mlops.transfer.checksums import Checksum
 from scripts.mlops.transfer.records import digest
 from scripts.mlops.transfer.stores import S3, Folder, Store
 
@@ -22,9 +23,12 @@ VERSION = 1
 INDEX = "archive.json"
 _PARTS = "snapshots"
 _PART_ENTRIES = 5_000
+_COLUMNS = "kind, file, size, sha256, owner, id, state, entry_order, parts_sha256, part_size"
 EXPERIMENTS, RUN, MODELS, REGISTERED, TRACES, ARTIFACT = (
     "experiments", "run", "logged_models", "registered_models", "traces", "artifact",
 )  # fmt: skip
+
+T = TypeVar("T", "Entry", "Snapshot")
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Entry:
         id: the run of a run's file, the artifact's path below its root.
         state: changes when the source's thing does; by it the next backup knows what it has.
         order: a run's start, in milliseconds.
-        sha256: empty where S3 copied the file by itself.
+        sha256: of the whole file; empty where only `parts_sha256` is known.
+        parts_sha256: that of the SHA-256s of its parts of `part_size` bytes, of a file that S3 copied in parts.
     """
 
     kind: str
@@ -48,6 +53,15 @@ class Entry:
     id: str = ""
     state: str = ""
     order: int = 0
+    parts_sha256: str = ""
+    part_size: int = 0
+
+    @property
+    def checksum(self) -> Checksum | None:
+        """What the file's content is known by."""
+        if self.parts_sha256:
+            return Checksum(self.parts_sha256, self.part_size)
+        return Checksum(self.sha256) if self.sha256 else None
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ class Manifest:
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._db.executescript(
             "CREATE TABLE entries (kind TEXT, file TEXT, size INTEGER, sha256 TEXT, owner TEXT, id TEXT, state TEXT, "
-            "entry_order INTEGER, PRIMARY KEY (kind, owner, id));"
+            "entry_order INTEGER, parts_sha256 TEXT, part_size INTEGER, PRIMARY KEY (kind, owner, id));"
             "CREATE INDEX by_file ON entries (file); CREATE INDEX by_id ON entries (kind, id)"
         )
 
@@ -77,8 +91,7 @@ class Manifest:
         """Add entries; a later one of the same thing wins."""
         rows = (tuple(asdict(entry).values()) for entry in entries)
         self._db.executemany(
-            "INSERT OR REPLACE INTO entries (kind, file, size, sha256, owner, id, state, entry_order) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO entries ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 fixed
             rows,
         )
 
@@ -110,8 +123,7 @@ class Manifest:
         self._db.close()
 
     def _select(self, where: str, values: tuple[object, ...]) -> Iterator[Entry]:
-        columns = "kind, file, size, sha256, owner, id, state, entry_order"
-        statement = f"SELECT {columns} FROM entries WHERE {where} ORDER BY entry_order, owner, id"  # noqa: S608 fixed
+        statement = f"SELECT {_COLUMNS} FROM entries WHERE {where} ORDER BY entry_order, owner, id"  # noqa: S608 fixed
         return (Entry(*row) for row in self._db.execute(statement, values))
 
 
@@ -137,7 +149,7 @@ class Archive:
             index = json.loads(text)
             known = index["format"] == FORMAT
             version = int(index["version"])
-            found = [Snapshot(**one) for one in index["snapshots"]]
+            found = [_made(Snapshot, one) for one in index["snapshots"]]
         except (ValueError, KeyError, TypeError):
             raise InputError(f"{self.store.uri}/{INDEX} is damaged or no archive's index") from None
         if not known or version > VERSION:
@@ -167,7 +179,7 @@ class Archive:
 
     def write_part(self, taken: str, number: int, entries: list[Entry]) -> dict[str, Any]:
         """Write some lines of a manifest, so that a backup that is broken off can go on from them."""
-        content = b"".join(_line(asdict(entry)) for entry in entries)
+        content = b"".join(_line(_brief(entry)) for entry in entries)
         file = f"{_PARTS}/{taken}/{number:06}.jsonl"
         self.store.write(file, [content], len(content))
         return {"file": file, "sha256": _sha256(content), "size": len(content)}
@@ -212,7 +224,7 @@ class Archive:
             raise
         if sha256 and _sha256(content) != sha256:
             raise PlatformError(f"{self.store.uri}/{file} is damaged: its checksum is not the one that was written")
-        return (Entry(**json.loads(line)) for line in content.splitlines())
+        return (_made(Entry, json.loads(line)) for line in content.splitlines())
 
 
 class Parts:
@@ -240,6 +252,16 @@ def safe_name(text: str) -> str:
     """A file name for any text."""
     plain = re.sub(r"[^\w.\-]", "_", text)[:80]
     return plain if plain == text and plain not in {"", ".", ".."} else f"{plain}-{digest(text)[:8]}"
+
+
+def _brief(entry: Entry) -> dict[str, Any]:
+    return {name: value for name, value in asdict(entry).items() if value or name not in {"parts_sha256", "part_size"}}
+
+
+def _made(kind: type[T], data: dict[str, Any]) -> T:
+    """What a line holds; fields that a later version of the tool added are left out."""
+    known = {one.name for one in fields(kind)}
+    return kind(**{name: value for name, value in data.items() if name in known})
 
 
 def _line(data: dict[str, Any]) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import hashlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from scripts.mlops.transfer.archive import (
     Entry,
     Snapshot,
 )
+from scripts.mlops.transfer.checksums import Summing
 from scripts.mlops.transfer.records import (
     Experiment,
     History,
@@ -86,7 +86,8 @@ class ArchiveSource:
         return files
 
     def _damage(self, entry: Entry) -> str:
-        found, size = hashlib.sha256(), 0
+        known = entry.checksum
+        found, size = Summing(known.part if known else 0), 0
         try:
             for chunk in self._archive.store.read(entry.file):
                 found.update(chunk)
@@ -95,7 +96,7 @@ class ArchiveSource:
             return f"{entry.file} cannot be read ({type(error).__name__})"
         if size != entry.size:
             return f"{entry.file} is damaged: it has {size} bytes instead of {entry.size}"
-        if entry.sha256 and found.hexdigest() != entry.sha256:
+        if known is not None and found.checksum() != known:
             return f"{entry.file} is damaged: its checksum is not the one that was written"
         return ""
 
@@ -159,7 +160,10 @@ class ArchiveSource:
         """The artifacts that lay at this URI when they were backed up."""
 
         def files() -> Iterator[Item]:
-            return (Item(entry.id, entry.size, entry.sha256) for entry in self._manifest.of(ARTIFACT, uri))
+            return (
+                Item(entry.id, entry.size, entry.sha256 or entry.parts_sha256)
+                for entry in self._manifest.of(ARTIFACT, uri)
+            )
 
         def find(path: str) -> Item | None:
             entry = self._manifest.get(ARTIFACT, uri, path)

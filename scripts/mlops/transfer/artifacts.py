@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
@@ -12,6 +11,7 @@ import botocore.exceptions
 import httpx
 
 from scripts.mlops.errors import PlatformError
+from scripts.mlops.transfer.checksums import Checksum, Summing
 from scripts.mlops.transfer.records import digest
 from scripts.mlops.transfer.retry import Retry
 from scripts.mlops.transfer.rewrite import NAMING_FILES
@@ -96,15 +96,16 @@ def _passing(error: Exception) -> bool:
     return not isinstance(error, botocore.exceptions.NoCredentialsError)
 
 
-def checksum(store: Store, path: str, rewrite: Rewrite | None = None) -> str:
-    """The SHA-256 of a file, in hexadecimal; of a describing file after its ids are mapped by `rewrite`."""
+def checksum(store: Store, path: str, rewrite: Rewrite | None = None) -> Checksum:
+    """The checksum of a whole file; of a describing file after its ids are mapped by `rewrite`."""
+    found = Summing()
     if rewrite is not None and PurePosixPath(path).name in NAMING_FILES:
         text = b"".join(store.read(path)).decode("utf-8", "surrogateescape")
-        return hashlib.sha256(rewrite(text).encode("utf-8", "surrogateescape")).hexdigest()
-    found = hashlib.sha256()
+        found.update(rewrite(text).encode("utf-8", "surrogateescape"))
+        return found.checksum()
     for chunk in store.read(path):
         found.update(chunk)
-    return found.hexdigest()
+    return found.checksum()
 
 
 def can_list_in_bulk(store: Store) -> bool:

@@ -26,7 +26,8 @@ from scripts.mlops.transfer.archive import (
     Snapshot,
     safe_name,
 )
-from scripts.mlops.transfer.artifacts import with_retries
+from scripts.mlops.transfer.artifacts import checksum, with_retries
+from scripts.mlops.transfer.checksums import Checksum, Summing
 from scripts.mlops.transfer.copying import Options, first_of
 from scripts.mlops.transfer.progress import Progress, Tally
 from scripts.mlops.transfer.records import (
@@ -42,7 +43,7 @@ from scripts.mlops.transfer.records import (
 from scripts.mlops.transfer.retry import Retry
 from scripts.mlops.transfer.selecting import registered_models
 from scripts.mlops.transfer.source import Source
-from scripts.mlops.transfer.stores import CHUNK, S3, Item, Store
+from scripts.mlops.transfer.stores import CHUNK, S3, ChangedError, Item, Store
 
 _IN_MEMORY = 4 << 20
 _AT_ONCE = 16
@@ -179,12 +180,12 @@ class BackingUp:
         found = hashlib.sha256()
         for chunk in _chunks(file):
             found.update(chunk)
-        checksum = found.hexdigest()
-        path = f"{folder}/{name}-{checksum[:16]}.jsonl"
+        digits = found.hexdigest()
+        path = f"{folder}/{name}-{digits[:16]}.jsonl"
         if not self._known.holds(path):
             file.seek(0)
             await self._in_thread(lambda: self.archive.store.write(path, _chunks(file), size))
-        kept = Entry(entry.kind, path, size, checksum, entry.owner, entry.id, entry.state, entry.order)
+        kept = Entry(entry.kind, path, size, digits, entry.owner, entry.id, entry.state, entry.order)
         self._keep(kept, count)
 
     async def _artifacts(self, uri: str, owner: str) -> None:
@@ -202,26 +203,38 @@ class BackingUp:
             if self._known.holds(file):
                 file += f".{state[:8]}"
             self.progress.total("bytes", item.size)
-            checksum = await self._in_thread(lambda: self._copy(store, item, file))
-            known = Entry(ARTIFACT, file, item.size, checksum, uri, item.path, state)
+            item, found = await self._in_thread(lambda: self._copy(store, item, file))
+            whole, parts = ("", found.sha256) if found.part else (found.sha256, "")
+            state = digest([item.size, item.tag])
+            known = Entry(ARTIFACT, file, item.size, whole, uri, item.path, state, 0, parts, found.part)
         self._keep(known)
         self._counts["artifact bytes"] += item.size
 
-    def _copy(self, store: Store, item: Item, file: str) -> str:
+    def _copy(self, store: Store, item: Item, file: str) -> tuple[Item, Checksum]:
+        """Copy a file into the archive.
+
+        Returns:
+            What was copied, which may have changed since it was listed, and its checksum.
+        """
         target = self.archive.store
 
-        def copy() -> str:
+        def copy() -> tuple[Item, Checksum]:
+            nonlocal item
             if isinstance(store, S3) and isinstance(target, S3):
-                target.copy(store, item, file)
+                try:
+                    told = target.copy(store, item, file, summed=True)
+                except ChangedError:
+                    item = store.look(item.path)
+                    raise
                 self.progress.advance("bytes", item.size)
-                return ""
-            found = hashlib.sha256()
-            target.write(file, self._hashed(store, item, found), item.size)
-            return found.hexdigest()
+                return item, told or checksum(target, file)
+            found = Summing()
+            target.write(file, self._summed(store, item, found), item.size)
+            return item, found.checksum()
 
         return with_retries(copy, self._retry, f"artifact {item.path} of {store.uri} cannot be backed up")
 
-    def _hashed(self, store: Store, item: Item, found: Any) -> Iterator[bytes]:
+    def _summed(self, store: Store, item: Item, found: Summing) -> Iterator[bytes]:
         left = item.size
         for chunk in store.read(item.path):
             found.update(chunk)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
+import botocore.exceptions
 import httpx
 
-from scripts.mlops.errors import InputError, PlatformError
+from scripts.mlops.errors import InputError, PlatformError, error_code
+from scripts.mlops.transfer.checksums import Checksum, told
 from scripts.mlops.transfer.retry import Retry
 
 CHUNK = 1 << 20
@@ -27,6 +29,10 @@ _PARTIAL = ".transfer-partial"
 LARGEST_COPY = 5 << 30
 COPY_PART = 512 << 20
 _MOST_PARTS = 10_000
+
+
+class ChangedError(EOFError):
+    """A file is no longer what it was when it was listed."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,11 @@ class S3:
                 if path and not path.endswith("/"):
                     yield Item(path, found["Size"], found["ETag"].strip('"'))
 
+    def look(self, path: str) -> Item:
+        """An object as it is now."""
+        found = self.client.head_object(Bucket=self.bucket, Key=self.key(path))
+        return Item(path, found["ContentLength"], found["ETag"].strip('"'))
+
     def read(self, path: str) -> Iterator[bytes]:
         """An object's content in chunks."""
         body = self.client.get_object(Bucket=self.bucket, Key=self.key(path))["Body"]
@@ -149,23 +160,47 @@ class S3:
         step = max(PART, -(-size // _MOST_PARTS))
         self._multipart(path, (("upload_part", {"Body": part}) for part in _parts(chunks, step)))
 
-    def copy(self, source: S3, item: Item, path: str) -> None:
-        """Copy an object within S3: no byte of it passes through this machine. Its tags stay behind."""
-        origin = {"Bucket": source.bucket, "Key": source.key(item.path)}
+    def copy(self, source: S3, item: Item, path: str, *, summed: bool = False) -> Checksum | None:
+        """Copy an object within S3: no byte of it passes through this machine. Its tags stay behind.
+
+        Args:
+            summed: have S3 make a checksum as it copies, of exactly the content that was listed.
+
+        Returns:
+            That checksum; None where the store (one that is not Amazon's, maybe) tells none.
+
+        Raises:
+            ChangedError: with `summed`, the object is no longer the one that was listed.
+        """
+        try:
+            return self._copied(source, item, path, summed=summed)
+        except botocore.exceptions.ClientError as error:
+            if summed and error_code(error) == "PreconditionFailed":
+                raise ChangedError(f"{source.uri}/{item.path} changed since it was listed") from error
+            raise
+
+    def _copied(self, source: S3, item: Item, path: str, *, summed: bool) -> Checksum | None:
+        origin: dict[str, Any] = {"CopySource": {"Bucket": source.bucket, "Key": source.key(item.path)}}
+        if summed and item.tag:
+            origin["CopySourceIfMatch"] = item.tag
+        algorithm = {"ChecksumAlgorithm": "SHA256"} if summed else {}
         if item.size <= LARGEST_COPY:
             # A tag may say when an object is to be deleted, and copying tags takes rights of its own.
-            given = {"CopySource": origin, "TaggingDirective": "REPLACE"}
-            self.client.copy_object(Bucket=self.bucket, Key=self.key(path), **given)
-            return
+            given = {**origin, "TaggingDirective": "REPLACE", **algorithm}
+            answer = self.client.copy_object(Bucket=self.bucket, Key=self.key(path), **given)
+            return told(answer["CopyObjectResult"]) if summed else None
         step = max(COPY_PART, -(-item.size // _MOST_PARTS))
         ranges = ((start, min(start + step, item.size) - 1) for start in range(0, item.size, step))
-        self._multipart(
+        answer = self._multipart(
             path,
-            (
-                ("upload_part_copy", {"CopySource": origin, "CopySourceRange": f"bytes={first}-{last}"})
-                for first, last in ranges
-            ),
+            (("upload_part_copy", {**origin, "CopySourceRange": f"bytes={first}-{last}"}) for first, last in ranges),
+            algorithm,
         )
+        if not summed:
+            return None
+        if "ChecksumSHA256" not in answer:
+            answer = self.client.head_object(Bucket=self.bucket, Key=self.key(path), ChecksumMode="ENABLED")
+        return told(answer, step)
 
     def delete(self, path: str) -> None:
         """Delete an object."""
@@ -175,15 +210,20 @@ class S3:
         """The store of a folder below this one."""
         return S3(self.client, self.bucket, self.key(path))
 
-    def _multipart(self, path: str, parts: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    def _multipart(
+        self, path: str, parts: Iterable[tuple[str, dict[str, Any]]], given: Mapping[str, str] | None = None
+    ) -> Any:
         place = {"Bucket": self.bucket, "Key": self.key(path)}
-        upload = self.client.create_multipart_upload(**place)["UploadId"]
+        upload = self.client.create_multipart_upload(**place, **(given or {}))["UploadId"]
         try:
             done = []
-            for number, (operation, given) in enumerate(parts, 1):
-                answer = getattr(self.client, operation)(**place, UploadId=upload, PartNumber=number, **given)
-                done.append({"PartNumber": number, "ETag": answer.get("CopyPartResult", answer)["ETag"]})
-            self.client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": done})
+            for number, (operation, content) in enumerate(parts, 1):
+                answer = getattr(self.client, operation)(**place, UploadId=upload, PartNumber=number, **content)
+                told_of = answer.get("CopyPartResult", answer)
+                # An upload that was begun with an algorithm is refused without its parts' checksums.
+                summed = {"ChecksumSHA256": told_of["ChecksumSHA256"]} if given and "ChecksumSHA256" in told_of else {}
+                done.append({"PartNumber": number, "ETag": told_of["ETag"], **summed})
+            return self.client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": done})
         except BaseException:
             self.client.abort_multipart_upload(**place, UploadId=upload)
             raise

@@ -312,7 +312,7 @@ class Verifying:
 
         ours = await self._in_thread(lambda: checksum(left, path, rewrite))
         theirs = await self._in_thread(lambda: checksum(right, path))
-        self._same(f"{place} artifact {path!r}", "artifact checksum", ours, theirs)
+        self._same(f"{place} artifact {path!r}", "artifact checksum", ours.sha256, theirs.sha256)
 
     async def _list(self, store: Store) -> dict[str, Item]:
         return await self._in_thread(lambda: {item.path: item for item in store.list()})

@@ -1,0 +1,63 @@
+"""SHA-256 as an archive keeps it: of a whole file, or as S3 makes it of a file that it copied in parts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """A SHA-256 in hexadecimal.
+
+    Args:
+        part: 0, or the bytes of each part of the file: then it is that of the parts' SHA-256s, one after the other.
+    """
+
+    sha256: str
+    part: int = 0
+
+
+class Summing:
+    """Makes a checksum of content that passes by."""
+
+    def __init__(self, part: int = 0) -> None:
+        self._part = part
+        self._all = hashlib.sha256()
+        self._open, self._held = hashlib.sha256(), 0
+
+    def update(self, chunk: bytes) -> None:
+        """Take more of the content."""
+        if not self._part:
+            self._all.update(chunk)
+            return
+        at = 0
+        while at < len(chunk):
+            taken = chunk[at : at + self._part - self._held]
+            self._open.update(taken)
+            self._held += len(taken)
+            at += len(taken)
+            if self._held == self._part:
+                self._close()
+
+    def checksum(self) -> Checksum:
+        """That of all that passed."""
+        if self._held:
+            self._close()
+        return Checksum(self._all.hexdigest(), self._part)
+
+    def _close(self) -> None:
+        self._all.update(self._open.digest())
+        self._open, self._held = hashlib.sha256(), 0
+
+
+def told(answer: Mapping[str, Any], part: int = 0) -> Checksum | None:
+    """The checksum in an answer of S3's; None where it tells none, or that of other parts than these."""
+    text, _, parts = str(answer.get("ChecksumSHA256", "")).partition("-")
+    composite = bool(parts) or answer.get("ChecksumType") == "COMPOSITE"
+    if not text or (composite and not part):
+        return None
+    return Checksum(base64.b64decode(text).hex(), part)

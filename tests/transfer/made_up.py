@@ -1,0 +1,48 @@
+"""A source of one run that no server holds."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from scripts.mlops.transfer.records import Experiment, Run
+from scripts.mlops.transfer.source import Features, in_memory
+from scripts.mlops.transfer.stores import Store
+
+
+class OneRun:
+    """Its experiment is called "made up"; its points are its latest ones."""
+
+    name = identity = "made up"
+    version = ""
+
+    def __init__(self, run: Run, store: Callable[[str], Store] | None = None) -> None:
+        self.run = run
+        if store is not None:
+            self.store = store
+
+    async def features(self) -> Features:
+        return Features(logged_models=False, traces=False, prompts=False)
+
+    async def experiments(self) -> Any:
+        yield Experiment(self.run.experiment_id, "made up", f"/nowhere/{self.run.experiment_id}")
+
+    async def runs(self, _: str) -> Any:
+        yield [self.run]
+
+    async def runs_by_id(self, _: Any) -> list[Run]:
+        return []
+
+    async def link(self, _: Any) -> None:
+        await asyncio.sleep(0)
+
+    async def histories(self, runs: Any) -> Any:
+        for one in runs:
+            yield one, in_memory(list(one.latest.values()))
+
+    async def registered_models(self) -> list[Any]:
+        return []
+
+    async def logged_models(self, _: str) -> Any:
+        yield []
+
+    traces = logged_models
