@@ -33,10 +33,11 @@ UNWANTED = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfplan", "backe
 
 
 def copy_terraform(target: Path) -> None:
-    """Copies the modules and roots, as they lie to each other."""
+    """Copies the modules and roots, as they lie to each other and to the scripts, which the nightly backup uploads."""
     for part in ("terraform", "mlflow/terraform"):
         shutil.copytree(REPOSITORY / part, target / part, ignore=UNWANTED)
     shutil.copytree(Path(__file__).parent / "roots", target, dirs_exist_ok=True)
+    (target / "scripts").symlink_to(REPOSITORY / "scripts")
     for root in (target / "mlflow/terraform").iterdir():
         (root / "local_override.tf").write_text(LOCAL_STATE)
 

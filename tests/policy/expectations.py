@@ -30,6 +30,7 @@ from tests.policy.asking import (
     Documented,
     on,
 )
+from tests.policy.backup_expectations import BACKUP_DENIED, BACKUP_DOCUMENTED
 from tests.policy.client_expectations import CLIENTS_DENIED, CLIENTS_DOCUMENTED
 from tests.policy.judging import Ask
 from tests.policy.operations_expectations import OPERATIONS_DENIED, OPERATIONS_DOCUMENTED
@@ -40,6 +41,7 @@ WRITES = ("log_run", "deploy_model", "validate_endpoint", "deploy_model --delete
 WALKS: dict[str, tuple[str, ...]] = {
     "server": ("server",),
     "endpoint": ("endpoint",),
+    "backup": ("backup",),
     SAGEMAKER_SERVICE: ("sagemaker",),
     "reader": READS,
     "writer": (*READS, *WRITES),
@@ -106,6 +108,7 @@ DOCUMENTED = (
     ),
     *CLIENTS_DOCUMENTED,
     *OPERATIONS_DOCUMENTED,
+    *BACKUP_DOCUMENTED,
 )
 
 DENIED = (
@@ -257,4 +260,5 @@ DENIED = (
     ),
     *CLIENTS_DENIED,
     *OPERATIONS_DENIED,
+    *BACKUP_DENIED,
 )

@@ -1,5 +1,6 @@
 """The two questions: is all that is needed allowed, is all that must not be denied; and which actions are granted."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,6 +13,7 @@ from tests.policy.judging import Ask, has, judge, names, subject_statements
 from tests.policy.rendered import Rendered
 from tests.policy.road import Recording, asks
 
+ROLE = re.compile(r"\{(\w+_role)\}")
 WRITES, READS = "s3:PutObject", "s3:GetObject"
 
 
@@ -53,6 +55,8 @@ def refused(environment: Rendered) -> Iterator[Judged]:
 def _concerns(row: Denied | Documented, environment: Rendered) -> bool:
     """Whether a row is about something that a plan has."""
     if not has(environment, row.subject) or (row.with_key and environment.key is None):
+        return False
+    if any(role not in names(environment) for ask in row.asks for role in ROLE.findall(ask.resource)):
         return False
     return not row.with_key_policy or environment.key in environment.resources
 

@@ -65,7 +65,13 @@ def names(environment: Rendered) -> dict[str, str]:
 
 
 # Subjects with a role of the modules' own, by the ending of its name; and those with a managed policy, by its ending.
-ROLES = {"server": "-mlflow-role", "endpoint": "-endpoint-role", "scheduler": "-scheduler"}
+ROLES = {
+    "server": "-mlflow-role",
+    "endpoint": "-endpoint-role",
+    "scheduler": "-scheduler",
+    "backup": "-mlflow-backup-role",
+    "backup_schedule": "-mlflow-backup-schedule-role",
+}
 CLIENTS = ("reader", "writer", "admin")
 ADMINISTRATOR = "administrator"
 SERVICES = ".amazonaws.com"
@@ -73,8 +79,6 @@ SERVICES = ".amazonaws.com"
 
 def has(environment: Rendered, subject: str) -> bool:
     """Whether a plan is about a subject, and knows its policies."""
-    if subject == f"scheduler{SERVICES}":
-        return has(environment, "scheduler")
     if subject == ADMINISTRATOR or _is_service(subject):
         return True
     return bool(_identity(environment, subject))

@@ -14,12 +14,15 @@ HEADINGS = {
     "server": "Server's role",
     "endpoint": "Endpoints' role",
     "scheduler": "Scheduler's role",
+    "backup": "Backup job's role",
+    "backup_schedule": "Backup schedule's role",
     "reader": "Reader",
     "writer": "Writer",
     "admin": "Admin",
     "administrator": "Account's administrator",
     "sagemaker.amazonaws.com": "SageMaker, taking up a role",
     "scheduler.amazonaws.com": "Scheduler, taking up a role",
+    "codebuild.amazonaws.com": "CodeBuild, taking up a role",
     "budgets.amazonaws.com": "Budgets",
     "cloudwatch.amazonaws.com": "CloudWatch",
     "events.amazonaws.com": "EventBridge",
@@ -124,6 +127,10 @@ def _row(*cells: str) -> Iterator[str]:
 
 
 KINDS = (
+    ("/backups/tool/", "the backup's tool"),
+    ("/backups/", "the server's backups"),
+    ("/aws/codebuild/", "the backup's log"),
+    (":project/", "the backup's project"),
     ("arn:aws:s3:::{bucket}/", "an artifact"),
     ("arn:aws:s3:::{bucket}", "the bucket"),
     (":mlflow-tracking-server/", "the tracking server"),

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,14 @@ BESIDE = {
     "mlflow reads": "reader",
     "mlflow deletes": "admin",
     "deploy_model --delete": "writer",
+    "backup": "backup",
 }
+BACKUP = "mlflow-staging-mlflow-backup"
 # What a policy may look at, beside what every call has.
 KEPT = ("iam:PassedToService", "s3:prefix", "s3:x-amz-server-side-encryption", "kms:ViaService")
 # Terraform waits a minute for each of these, and the road meets neither.
 SLOW = {"resource": {"aws_s3_bucket_lifecycle_configuration": {"artifacts": {"count": 0}}}}
-SLOW_INPUTS = {"schedule": None, "notifications": None}
+INPUTS = {"schedule": None, "notifications": None, "backup": {"keep": 2}}
 
 Recording = dict[str, set[tuple[str, str, tuple[tuple[str, str], ...]]]]
 
@@ -57,9 +60,13 @@ class Walked:
     calls: list[dict[str, Any]]
 
     def role(self, level: str) -> Role:
-        """A role with the reader's, the writer's or the admin's policy."""
-        clients = (self.localaws.client("iam"), self.localaws.client("sts"))
-        return make_role(*clients, f"demo-staging-{level}", self.staging.outputs[f"{level}_policy_arn"])
+        """A role with a client's policy; or with what the backup job's own says, which only CodeBuild may take up."""
+        iam = self.localaws.client("iam")
+        if level == "backup":
+            policy = _same_policy(iam, f"{BACKUP}-role", "MLflowBackup")
+        else:
+            policy = self.staging.outputs[f"{level}_policy_arn"]
+        return make_role(iam, self.localaws.client("sts"), f"demo-staging-{level}", policy)
 
     def taking(self, level: str, session: str) -> Deployed:
         """Staging for whoever has taken that role up."""
@@ -73,7 +80,7 @@ def walk(folder: Path) -> Walked:
     """Runs the demo, which starts a localaws of its own; whoever calls ends it."""
     settings = settings_of(folder / "home", free_port())
     root = mirror(settings, "staging")
-    (root / "quick.auto.tfvars.json").write_text(json.dumps(SLOW_INPUTS))
+    (root / "quick.auto.tfvars.json").write_text(json.dumps(INPUTS))
     (settings.terraform / "terraform/module/mlflow/quick_override.tf.json").write_text(json.dumps(SLOW))
     here = {"LOCALAWS_HOME": str(settings.home), "LOCALAWS_PORT": str(settings.port)}
     demo = subprocess.run(
@@ -97,6 +104,35 @@ def walk_beside(walked: Walked) -> None:
     read(Caller(by["mlflow reads"]), made)
     take_away(Caller(by["mlflow deletes"]), made)
     by["deploy_model --delete"].script("deploy_model", "models:/iris@champion", "--delete")
+    for _ in range(2):  # The second deletes the first.
+        _back_up(walked, by["backup"])
+
+
+def _back_up(walked: Walked, taken: Deployed) -> None:
+    """Runs what the nightly job runs, here and not in CodeBuild."""
+    (project,) = walked.localaws.client("codebuild").batch_get_projects(names=[BACKUP])["projects"]
+    given = {one["name"]: one["value"] for one in project["environment"]["environmentVariables"]}
+    (command,) = json.loads(project["source"]["buildspec"])["phases"]["build"]["commands"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{taken.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=REPOSITORY,
+        env={**taken.environ, **given, "KEEP": "1", "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def _same_policy(iam: Any, role: str, name: str) -> str:
+    """The ARN of a policy that says what a role's own does; made once."""
+    document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    arn = f"arn:aws:iam::{ACCOUNT}:policy/{role}"
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_policy(PolicyName=role, PolicyDocument=json.dumps(document))
+    return arn
 
 
 def asked(walked: Walked) -> Recording:
@@ -185,4 +221,5 @@ def _general(staging: Deployed, text: str) -> str:
     text = re.sub(r"\bm-[0-9a-f]{8,32}\b", "m-{id}", text)
     text = re.sub(r"\b(?=[0-9a-f]*\d)[0-9a-f]{6,}\b", "{id}", text)
     text = re.sub(r"^(arn:aws:s3:::\{bucket\}/)?\d+/", r"\1{id}/", text)
+    text = re.sub(r"(\bbackups/\{server\}/).+", r"\1file", text)
     return re.sub(r"/artifacts/.+", "/artifacts/file", text)

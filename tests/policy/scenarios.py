@@ -23,8 +23,17 @@ class Scenario:
 
 SCENARIOS = {
     "staging": Scenario("staging"),
-    "prod": Scenario("prod", first="module.mlflow.aws_kms_key.artifacts"),
+    # All that there is: what docs/security.md shows.
+    "prod": Scenario(
+        "prod",
+        {
+            "backup": {"keep": 30},
+            "schedule": {"start": "cron(0 7 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"},
+        },
+        first="module.mlflow.aws_kms_key.artifacts",
+    ),
     "existing key": Scenario(
-        "any", {"inputs": {"bucket_name_suffix": "keyed", "kms_key_id": KEY, "notifications": {}}}
+        "any",
+        {"inputs": {"bucket_name_suffix": "keyed", "kms_key_id": KEY, "notifications": {}, "backup": {"keep": 30}}},
     ),
 }

@@ -162,9 +162,20 @@ resource "aws_iam_role_policy" "backup" {
 data "aws_iam_policy_document" "backup" {
   count = var.backup == null ? 0 : 1
 
+  # What the tool asks of the server, which is uploaded with this module: another version of it may ask for something else.
   statement {
-    sid       = "ReadServer"
-    actions   = ["sagemaker:DescribeMlflowTrackingServer", "sagemaker-mlflow:Get*", "sagemaker-mlflow:List*", "sagemaker-mlflow:Search*"]
+    sid = "ReadServer"
+    actions = [
+      "sagemaker-mlflow:GetMetricHistory",
+      "sagemaker-mlflow:GetRun",
+      "sagemaker-mlflow:SearchExperiments",
+      "sagemaker-mlflow:SearchLoggedModels",
+      "sagemaker-mlflow:SearchModelVersions",
+      "sagemaker-mlflow:SearchRegisteredModels",
+      "sagemaker-mlflow:SearchRuns",
+      "sagemaker-mlflow:SearchTraces",
+      "sagemaker:DescribeMlflowTrackingServer",
+    ]
     resources = [local.backup_server_arn]
   }
 

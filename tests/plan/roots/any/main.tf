@@ -38,6 +38,7 @@ module "mlflow" {
   noncurrent_version_expiration_days = try(var.inputs.noncurrent_version_expiration_days, 90)
   deployment_policy_document         = module.serving.deployment_policy_document
 
+  backup             = try(var.inputs.backup, null)
   schedule           = try(var.inputs.schedule, null)
   notifications      = try(var.inputs.notifications, null)
   monthly_budget_usd = try(var.inputs.monthly_budget_usd, null)

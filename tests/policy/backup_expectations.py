@@ -1,0 +1,147 @@
+"""The nightly backup: what the job and its schedule must be able to do, and what they must not."""
+
+from tests.policy.asking import (
+    BUCKET,
+    DIRECTLY,
+    KEY,
+    LOGS,
+    NO_TLS,
+    OBJECT,
+    OTHER_ACCOUNT,
+    OTHER_BUCKET,
+    OTHER_KEY,
+    OTHER_SERVER,
+    ROLES,
+    SERVER,
+    THROUGH_S3,
+    TO_SAGEMAKER,
+    Denied,
+    Documented,
+    on,
+)
+from tests.policy.judging import Ask
+
+CODEBUILD_SERVICE = "codebuild.amazonaws.com"
+SCHEDULER_SERVICE = "scheduler.amazonaws.com"
+PROJECT = "arn:aws:codebuild:{region}:{account}:project/{name}-mlflow-backup"
+LOG = LOGS + "/aws/codebuild/{name}-mlflow-backup:log-stream:a"
+ARCHIVE = "arn:aws:s3:::{bucket}/backups/{server}/"
+TOOL = "arn:aws:s3:::{bucket}/backups/tool/scripts/transfer.py"
+CODEBUILD_PAGE = "https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html"
+GROUP = "arn:aws:scheduler:{region}:{account}:schedule-group/default"
+# Who takes up which role, and what AWS says that it does so for.
+TAKERS = {
+    "backup_role": (CODEBUILD_SERVICE, PROJECT, CODEBUILD_PAGE),
+    "backup_schedule_role": (
+        SCHEDULER_SERVICE,
+        GROUP,
+        "https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html",
+    ),
+}
+
+BACKUP_DOCUMENTED = (
+    Documented(
+        "backup",
+        CODEBUILD_PAGE,
+        (
+            *on(LOG, "logs:CreateLogStream", "logs:PutLogEvents"),
+            *on(TOOL, "s3:GetObject", "s3:GetObjectVersion"),
+            *on(BUCKET, "s3:GetBucketLocation", "s3:ListBucket"),
+        ),
+    ),
+    Documented(
+        "backup",
+        "https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html",
+        on(ARCHIVE + "files/a", "s3:AbortMultipartUpload"),
+    ),
+    Documented(
+        "backup",
+        "https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html",
+        tuple(Ask(action, KEY, THROUGH_S3) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
+        with_key=True,
+    ),
+    Documented(
+        "backup_schedule",
+        "https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html",
+        on(PROJECT, "codebuild:StartBuild"),
+    ),
+    *(
+        Documented(
+            service,
+            page,
+            (
+                Ask(
+                    "sts:AssumeRole", f"{ROLES}/{{{role}}}", {"aws:SourceAccount": "{account}", "aws:SourceArn": source}
+                ),
+            ),
+        )
+        for role, (service, source, page) in TAKERS.items()
+    ),
+)
+
+BACKUP_DENIED = (
+    Denied(
+        "Change what it backs up",
+        "backup",
+        (
+            *on(SERVER, "sagemaker-mlflow:CreateRun", "sagemaker-mlflow:LogBatch", "sagemaker-mlflow:DeleteRun"),
+            *on(SERVER, "sagemaker:StopMlflowTrackingServer", "sagemaker:DeleteMlflowTrackingServer"),
+            *on(OBJECT, "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"),
+        ),
+    ),
+    Denied("Change the tool that it runs", "backup", on(TOOL, "s3:PutObject", "s3:DeleteObject")),
+    Denied("Delete a backup for good", "backup", on(ARCHIVE + "files/a", "s3:DeleteObjectVersion")),
+    Denied(
+        "Another server, or its backups",
+        "backup",
+        (
+            *on(OTHER_SERVER, "sagemaker-mlflow:GetRun", "sagemaker-mlflow:SearchRuns"),
+            *on(OTHER_SERVER, "sagemaker:DescribeMlflowTrackingServer"),
+            *on("arn:aws:s3:::{bucket}/backups/other/files/a", "s3:PutObject", "s3:DeleteObject"),
+        ),
+    ),
+    Denied(
+        "Another bucket",
+        "backup",
+        (
+            *on(OTHER_BUCKET + "/a", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+            *on(OTHER_BUCKET, "s3:ListBucket"),
+        ),
+    ),
+    Denied("Another log", "backup", on(LOGS + "/aws/codebuild/other:log-stream:a", "logs:PutLogEvents")),
+    Denied("Start or change builds", "backup", on(PROJECT, "codebuild:StartBuild", "codebuild:UpdateProject")),
+    Denied("Hand on a role", "backup", (Ask("iam:PassRole", ROLES + "/{backup_role}", TO_SAGEMAKER),)),
+    Denied("Without TLS", "backup", (Ask("s3:GetObject", OBJECT, NO_TLS),)),
+    Denied(
+        "The key by itself, not through S3",
+        "backup",
+        tuple(Ask(action, KEY, DIRECTLY) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
+        with_key=True,
+    ),
+    Denied("Another key", "backup", (Ask("kms:Decrypt", OTHER_KEY, THROUGH_S3),), with_key=True),
+    Denied("Another project", "backup_schedule", on(PROJECT + "-other", "codebuild:StartBuild")),
+    Denied(
+        "Anything else with the project",
+        "backup_schedule",
+        on(PROJECT, "codebuild:UpdateProject", "codebuild:DeleteProject", "codebuild:StopBuild"),
+    ),
+    Denied(
+        "What the job may", "backup_schedule", (*on(OBJECT, "s3:GetObject"), *on(SERVER, "sagemaker-mlflow:GetRun"))
+    ),
+    *(
+        Denied(
+            "Take up the backup's role for another account, or in another service's place",
+            service,
+            (
+                Ask("sts:AssumeRole", f"{ROLES}/{{{role}}}", {"aws:SourceAccount": OTHER_ACCOUNT}),
+                Ask(
+                    "sts:AssumeRole",
+                    f"{ROLES}/{{{role}}}",
+                    {"aws:SourceAccount": "{account}"},
+                    by="lambda.amazonaws.com",
+                ),
+            ),
+        )
+        for role, (service, _, _) in TAKERS.items()
+    ),
+)
