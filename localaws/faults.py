@@ -84,7 +84,7 @@ class Faults:
             self._struck.clear()
 
     def list(self) -> list[dict[str, Any]]:
-        """Those left, with the times left, and where `each` counts, how often they struck in all."""
+        """Those left, with how often each has struck."""
         with self._lock:
             struck: Counter[int] = Counter()
             for (fault_id, *_), times in self._struck.items():
@@ -95,14 +95,16 @@ class Faults:
         """The fault that strikes this call, counted as used."""
         with self._lock:
             for fault in self._faults:
-                if fnmatchcase(call.action, fault.operation) and fnmatchcase(call.resource, fault.resource):
-                    if not fault.each:
-                        fault.times -= 1
-                        if fault.times <= 0:
-                            self._faults.remove(fault)
-                        return fault
-                    counted = (id(fault), call.action, call.resource if fault.each == "resource" else "")
-                    if self._struck[counted] < fault.times:
-                        self._struck[counted] += 1
-                        return fault
+                counted = (
+                    id(fault),
+                    call.action if fault.each else "",
+                    call.resource if fault.each == "resource" else "",
+                )
+                matches = fnmatchcase(call.action, fault.operation) and fnmatchcase(call.resource, fault.resource)
+                if matches and self._struck[counted] < fault.times:
+                    self._struck[counted] += 1
+                    if not fault.each and self._struck[counted] == fault.times:
+                        self._faults.remove(fault)
+                        del self._struck[counted]  # The id may become another fault's.
+                    return fault
         return None

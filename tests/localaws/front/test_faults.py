@@ -19,11 +19,19 @@ def test_a_fault_strikes_as_often_as_it_says():
 
 def test_a_fault_strikes_each_operation_as_often_as_it_says():
     faults = Faults()
-    faults.add(Fault("sagemaker:*", each=True, error="ThrottlingException"))
-    faults.add(Fault("sagemaker:*", each=True, error="InternalFailure"))
+    faults.add(Fault("sagemaker:*", each="operation", error="ThrottlingException"))
+    faults.add(Fault("sagemaker:*", each="operation", error="InternalFailure"))
     calls = [call("CreateEndpoint"), call("CreateModel"), call("CreateModel"), call("CreateModel"), call()]
     struck = [fault.error if fault else "" for fault in map(faults.take, calls)]
     assert struck == ["ThrottlingException", "ThrottlingException", "InternalFailure", "", "InternalFailure"]
+
+
+def test_a_fault_strikes_each_operation_on_each_resource():
+    faults = Faults()
+    faults.add(Fault("sagemaker:*", each="resource", lost=True))
+    calls = [call(resource="mine"), call(resource="mine"), call(resource="yours"), call("CreateModel", resource="mine")]
+    assert [bool(faults.take(each)) for each in calls] == [True, False, True, True]
+    assert [fault["struck"] for fault in faults.list()] == [3]
 
 
 def test_a_fault_spares_other_operations_services_and_resources():
@@ -43,6 +51,7 @@ def test_a_fault_spares_other_operations_services_and_resources():
         ({"operation": "s3:GetObject", "eror": "X"}, "Unknown: eror"),
         ({"operation": "s3:GetObject", "error": "X", "times": "2"}, '"times" takes a int'),
         ({"operation": "s3:GetObject", "error": "X", "drop": 1}, '"drop" takes a bool'),
+        ({"operation": "s3:GetObject", "error": "X", "each": "call"}, '"each" takes "operation" or "resource"'),
     ],
 )
 def test_a_wrong_fault_is_refused_with_what_is_wrong(given, told):

@@ -1,0 +1,72 @@
+"""An environment that is applied on a localaws of the test's own, with as few seconds as that can cost."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from localaws.mirror import mirror
+from tests.deployed import Deployed
+from tests.running import LocalAws
+
+# The provider watches new lifecycle rules for a minute before it believes S3.
+QUICK = {"aws_s3_bucket_lifecycle_configuration": {"artifacts": {"count": 0}}}
+
+
+class Environment:
+    """Staging or prod, in its mirror. Its state is a file there, which Terraform writes after each resource."""
+
+    def __init__(self, localaws: LocalAws, name: str, without: dict[str, Any] | None = None, **variables: Any) -> None:
+        """Initialises the mirror.
+
+        Args:
+            without: more resources of the mlflow module, as `QUICK` names them, that take too long.
+            variables: on top of terraform.tfvars.
+        """
+        self.localaws = localaws
+        self.name = name
+        home = localaws.settings.home
+        self.deployed = Deployed(name, local=True, environ=localaws.environ(LOCALAWS_HOME=str(home)))
+        self.root = mirror(localaws.settings, name)
+        self.write("more.auto.tfvars.json", variables)
+        module = localaws.settings.terraform / "terraform/module/mlflow"
+        (module / "quick_override.tf.json").write_text(json.dumps({"resource": {**QUICK, **(without or {})}}))
+        self.deployed.terraform("init")
+        # Terraform hashes the provider's 700 MB at each start, but not those of a development override.
+        [provider] = (self.root / ".terraform/providers").glob("*/hashicorp/aws/*/*")
+        override = f'dev_overrides {{ "hashicorp/aws" = "{provider.resolve()}" }}'
+        self._config = home / f"{name}.tfrc"
+        self._config.write_text(f"provider_installation {{\n  {override}\n  direct {{}}\n}}\n")
+
+    def write(self, name: str, content: Any) -> None:
+        """Writes JSON into the root. The mirror deletes no .json files, but .tf files that are not the original's."""
+        (self.root / name).write_text(json.dumps(content))
+
+    def begin(self, output: Path, *arguments: str) -> "subprocess.Popen[str]":
+        """Starts Terraform itself, without scripts/terraform.sh, in a process group of its own."""
+        with output.open("w") as file:
+            return subprocess.Popen(
+                ["terraform", *arguments],
+                cwd=self.root,
+                env={**self.deployed.environ, "TF_CLI_CONFIG_FILE": str(self._config), "CHECKPOINT_DISABLE": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+
+    def terraform(self, verb: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Runs Terraform itself to its end; both of its outputs are `stdout`."""
+        output = self.root / f"{verb}.log"
+        process = self.begin(output, verb, *arguments)
+        process.wait(240)
+        return subprocess.CompletedProcess(process.args, process.returncode, output.read_text())
+
+    def apply(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Plans and applies, without the questions and refusals of `make apply`."""
+        return self.terraform("apply", "-auto-approve", "-input=false", "-no-color", *arguments)
+
+    def plan(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Plans; status 0 says that nothing is to be changed, 2 that something is."""
+        return self.terraform("plan", "-detailed-exitcode", "-input=false", "-no-color", "-lock=false", *arguments)
