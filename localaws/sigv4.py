@@ -96,15 +96,15 @@ def verify(call: Call, signature: Signature, key_of: Callable[[str], Key | None]
             Codes are those of the service's protocol: S3 has names of its own.
     """
     s3 = call.protocol == "rest-xml"
+    unknown = "InvalidClientTokenId" if call.protocol in ("query", "ec2") else "UnrecognizedClientException"
     key = key_of(signature.access_key)
     if key is None:
         if s3:
             message = "The AWS Access Key Id you provided does not exist in our records."
             raise AwsError("InvalidAccessKeyId", message, 403)
-        code = "InvalidClientTokenId" if call.protocol in ("query", "ec2") else "UnrecognizedClientException"
-        raise AwsError(code, "The security token included in the request is invalid.", 403)
+        raise AwsError(unknown, "The security token included in the request is invalid.", 403)
     if (signature.token or None) != key.token:
-        code = "InvalidToken" if s3 else "UnrecognizedClientException"
+        code = "InvalidToken" if s3 else unknown
         raise AwsError(code, "The security token included in the request is invalid.", 403)
     if key.expires and key.expires <= now:
         code = "ExpiredToken" if s3 or call.protocol == "query" else "ExpiredTokenException"

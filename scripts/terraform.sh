@@ -63,9 +63,11 @@ check_mirror() {
 # Loads what localaws wrote down when it started, and asks it whether it is still there.
 use_localaws() {
   local home=${LOCALAWS_HOME:-$repo/.localaws} not_running="localaws is not running: start it with \`make local-up\`"
-  local key value answer=
+  local line key value answer=
   [[ -f $home/env ]] || fail 3 "$not_running"
-  while IFS='=' read -r key value; do
+  # Not with IFS='=', which takes a closing "=" from a value, such as a session token's.
+  while IFS= read -r line; do
+    key=${line%%=*} value=${line#*=}
     # Set but empty is not unset: the AWS CLI looks for the profile named by an empty AWS_PROFILE.
     if [[ -n $value ]]; then export "$key=$value"; elif [[ -n $key ]]; then unset "$key"; fi
   done <"$home/env"

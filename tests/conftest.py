@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 # Long, and mostly waiting: begun last, they would leave one worker alone with them.
-LONG = ("localaws/upgrade/", "plan/test_apply.py", "smoke/", "policy/test_road.py", "transfer/", "plan/test_modules.py")
+LONG = ("localaws/upgrade/", "plan/test_apply", "smoke/", "policy/test_road.py", "transfer/", "plan/test_modules.py")
 
 
 @pytest.hookimpl(trylast=True)

@@ -140,10 +140,6 @@ def filled_in(environment: Environment, word: str, in_address: dict[str, str]) -
             purpose = {"events": "Notifications about", "artifacts": "MLflow artifacts of"}[in_address["PURPOSE"]]
             [key] = [key["KeyId"] for key in keys(environment.localaws) if key["Description"].startswith(purpose)]
             return str(key)
-        case "TARGET-ID":
-            rule = f"mlflow-{environment.name}-mlflow-server"
-            [target] = environment.localaws.client("events").list_targets_by_rule(Rule=rule)["Targets"]
-            return str(target["Id"])
         case "ACCOUNT":
             return environment.localaws.settings.account
         case "SUFFIX":

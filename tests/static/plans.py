@@ -29,6 +29,7 @@ PLANS = {
                 "schedule": {"start": "cron(0 8 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"},
                 "notifications": {"emails": ["team@example.com"]},
                 "monthly_budget_usd": 500,
+                "backup": {},
             }
         },
     ),

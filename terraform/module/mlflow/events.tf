@@ -26,7 +26,9 @@ resource "aws_cloudwatch_event_target" "server" {
   count = local.has_notifications ? 1 : 0
 
   rule = aws_cloudwatch_event_rule.server[0].name
-  arn  = local.topic_arn
+  # Without a name of its own a target gets a random one, and an apply after a killed one makes a second: every message twice.
+  target_id = "notifications"
+  arn       = local.topic_arn
 }
 
 resource "aws_cloudwatch_metric_alarm" "schedule_failed" {

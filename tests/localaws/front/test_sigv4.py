@@ -77,6 +77,8 @@ def test_accepts_temporary_credentials_with_their_token_only():
     key = Key(SECRET, "arn:aws:sts::123456789012:assumed-role/r/s", token="the-token")
     assert check(signed(token="the-token"), key=key)
     assert refusal(signed(token="another"), key=key) == "InvalidToken"
+    assert refusal(signed("sagemaker", token="another"), key=key) == "UnrecognizedClientException"
+    assert refusal(signed("sts", token="another"), key=key) == "InvalidClientTokenId"
     assert refusal(signed(), key=key) == "InvalidToken"
 
 
