@@ -6,6 +6,6 @@ cd "$(dirname "$0")/.."
 unset MAKEFLAGS MAKELEVEL MFLAGS ARGS ENV LOCAL
 
 scripts/lint.sh --without-plans
-# Three workers, since many tests wait for a server, share one localaws and one deployed environment. Each file's tests
+# Four workers, since many tests wait for a server, share one localaws and one deployed environment. Each file's tests
 # stay together, as do their fixtures; tests/conftest.py puts the longest files first.
-.venv/bin/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder "$@" tests
+.venv/bin/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder "$@" tests
