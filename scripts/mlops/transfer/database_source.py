@@ -37,6 +37,10 @@ _MODEL_STATUSES = {
     3: "LOGGED_MODEL_UPLOAD_FAILED",
 }
 _DELETED_VERSION = "Deleted_Internal"
+_READ = frozenset({"sqlite", "postgresql", "mysql"})
+_DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
+# Where a driver's package is not called as its module is.
+_PACKAGES = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 _RUNS = """
 SELECT run_uuid, experiment_id, name, user_id, status, COALESCE(start_time, 0) AS started, end_time,
     lifecycle_stage, artifact_uri FROM runs
@@ -57,6 +61,7 @@ class DatabaseSource:
         self.name = self.identity = shown(url)
         self.version = ""
         self.store = stores
+        self._url = url
         # One thread, for a SQLite connection belongs to the thread that opened it.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._db = self._thread.submit(_connect, url).result()
@@ -202,17 +207,15 @@ class DatabaseSource:
 
     async def _streamed(self, run_id: str) -> History:
         statement = self._quoted("SELECT key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid = :id")
-
-        def start() -> sa.CursorResult[Any]:
-            streaming = self._db.execution_options(stream_results=True, max_row_buffer=CHUNK_POINTS)
-            return streaming.execute(sa.text(statement), {"id": run_id})
-
-        result = await self._do(start)
+        # A connection of its own: on MySQL the next query takes what a cursor has left unread away from it.
+        connection = await self._do(lambda: _connect(self._url))
         try:
+            streaming = connection.execution_options(stream_results=True, max_row_buffer=CHUNK_POINTS)
+            result = await self._do(lambda: streaming.execute(sa.text(statement), {"id": run_id}))
             while rows := await self._do(lambda: result.fetchmany(CHUNK_POINTS)):
                 yield [_point(row._mapping) for row in rows]
         finally:
-            await self._do(result.close)
+            await self._do(connection.close)
 
     async def logged_models(self, experiment_id: str) -> AsyncIterator[list[LoggedModel]]:
         """An experiment's logged models in pages."""
@@ -349,17 +352,26 @@ class DatabaseSource:
 def _connect(url: str) -> sa.Connection:
     try:
         parsed = sa.make_url(url.replace("postgres://", "postgresql://", 1))
+        # Which driver a URL without one means differs between versions of SQLAlchemy.
+        parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
+        if parsed.get_backend_name() not in _READ:
+            raise InputError(f"{shown(url)} cannot be read: only SQLite, PostgreSQL and MySQL are known")
         if parsed.get_backend_name() == "sqlite":
             # Never a lock that would stop the server: each statement reads for itself.
             parsed = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
-            return sa.create_engine(parsed).connect()
+            return sa.create_engine(parsed, poolclass=sa.NullPool).connect()
         # One snapshot for the whole of it, in which nothing can be written.
-        connection = sa.create_engine(parsed, isolation_level="REPEATABLE READ").connect()
+        connection = sa.create_engine(parsed, poolclass=sa.NullPool, isolation_level="REPEATABLE READ").connect()
         if parsed.get_backend_name() == "postgresql":
             return connection.execution_options(postgresql_readonly=True)
         connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
         connection.commit()
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
+    except ModuleNotFoundError as error:
+        package = _PACKAGES.get(str(error.name), error.name)
+        raise PreconditionError(
+            f"{shown(url)} is read with {error.name}, which is not installed: `pip install {package}`"
+        ) from None
+    except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
         raise PreconditionError(f"{shown(url)} cannot be opened: {first_line(error)}") from None
     return connection
 

@@ -1,0 +1,108 @@
+"""PostgreSQL and MySQL databases as sources: what MLflow keeps in them is read whole, in bulk, and only read."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from scripts.mlops.errors import PlatformError
+from scripts.mlops.transfer import database_source, source
+from scripts.mlops.transfer.database_source import DatabaseSource
+from tests.transfer.conftest import Servers
+from tests.transfer.databases import mirror, mysql, postgresql
+from tests.transfer.moving import copy, places, same
+
+KINDS = {"postgresql": postgresql, "mysql": mysql}
+Database = Callable[[str], str]
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[Database]:
+    """Gives the URL of an empty database of a kind; each server is started once."""
+    started: dict[str, str] = {}
+    with ExitStack() as servers:
+
+        def url(kind: str) -> str:
+            if kind not in started:
+                started[kind] = servers.enter_context(KINDS[kind]())
+            return started[kind]
+
+        yield url
+
+
+@contextmanager
+def reading(url: str) -> Iterator[DatabaseSource]:
+    opened = DatabaseSource(url, places().store)
+    try:
+        yield opened
+    finally:
+        asyncio.run(opened.close())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("version", ["old", "new"])
+def test_what_mlflow_keeps_there_is_read_as_its_server_tells_it(
+    servers: Servers, database: Database, kind: str, version: str
+) -> None:
+    server = getattr(servers, version)
+    url = database(kind)
+    mirror(server.database, url)
+    with reading(url) as behind:
+        report = same(server.url, behind)
+    assert report.compared["metric points"] > 2500
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_long_histories_are_streamed_while_other_runs_are_read(
+    servers: Servers, database: Database, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (source, database_source):
+        monkeypatch.setattr(module, "GROUP_POINTS", 3)
+    monkeypatch.setattr(database_source, "CHUNK_POINTS", 100)
+    monkeypatch.setattr(database_source, "PAGE", 2)
+    url = database(kind)
+    mirror(servers.old.database, url)
+    with reading(url) as behind:
+        copy(behind, servers.target.url)
+    same(servers.old.url, servers.target.url)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_can_be_written_through_it(servers: Servers, database: Database, kind: str) -> None:
+    url = database(kind)
+    mirror(servers.old.database, url)
+    with reading(url) as behind, pytest.raises(PlatformError, match=r"(?i)read.only transaction"):
+        asyncio.run(behind._do(lambda: behind._db.exec_driver_sql("DELETE FROM runs")))
+
+
+@pytest.mark.parametrize(
+    ("url", "module", "package"),
+    [
+        ("postgresql://ana:secret@127.0.0.1/mlflow", "psycopg", r"'psycopg\[binary\]'"),
+        ("postgresql+psycopg2://ana:secret@127.0.0.1/mlflow", "psycopg2", "psycopg2-binary"),
+        ("mysql://ana:secret@127.0.0.1/mlflow", "pymysql", "pymysql"),
+    ],
+)
+def test_a_driver_that_is_not_installed_is_named_with_its_package(
+    monkeypatch: pytest.MonkeyPatch, url: str, module: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(PlatformError, match=f"is read with {module}, which is not installed: `pip install {package}`"):
+        DatabaseSource(url, places().store)
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("postgresql://ana:secret@127.0.0.1:1/mlflow", "cannot be opened: .*Connection refused"),
+        ("mysql://ana:secret@127.0.0.1:1/mlflow", "cannot be opened: .*Connection refused"),
+        ("postgresql://ana:secret@127.0.0.1:port/mlflow", "cannot be opened: invalid literal"),
+        ("mssql://ana:secret@127.0.0.1/mlflow", "only SQLite, PostgreSQL and MySQL are known"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_named_without_its_password(url: str, complaint: str) -> None:
+    with pytest.raises(PlatformError, match=complaint) as caught:
+        DatabaseSource(url, places().store)
+    assert "secret" not in caught.value.message
