@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.mlops.errors import InputError, PreconditionError, error_code
+from scripts.mlops.transfer.arns import ServerArn
 from scripts.mlops.transfer.auth import Bearer, SigV4
 from scripts.mlops.transfer.client import Client
 from scripts.mlops.transfer.rate import LIMITS, Rate
@@ -150,27 +151,16 @@ class Places:
             raise
         return self._rest(client, version, url, url, auth, access)
 
-    async def _amazon(self, arn: str, access: Access) -> RestSource:
-        parts = arn.split(":", 5)
-        kind, _, name = parts[5].partition("/") if len(parts) == 6 else ("", "", "")
-        region = parts[3] if len(parts) == 6 else ""
-        custom = self._environ.get(_ENDPOINT, "")
-        if kind == "mlflow-tracking-server" and name:
-            version, size = self._described(name, region)
-            url = custom or f"https://{region}.experiments.sagemaker.aws"
-            header, service = "x-mlflow-sm-tracking-server-arn", "sagemaker-mlflow"
-        elif kind == "mlflow-app" and name:
-            version, size = "", "Small"
-            url = custom or f"https://mlflow.sagemaker.{region}.app.aws"
-            header, service = "x-sm-mlflow-app-arn", "sagemaker"
-        else:
-            raise InputError(f"{arn} is no ARN of a tracking server or an MLflow App")
-        auth = SigV4(self._credentials, region, service, header, arn)
+    async def _amazon(self, text: str, access: Access) -> RestSource:
+        arn = ServerArn.parse(text)
+        version, size = self._described(arn)
+        url = self._environ.get(_ENDPOINT, "") or arn.url
+        auth = SigV4(self._credentials, arn.region, arn.signing_name, arn.header, text)
         limit, burst = LIMITS.get(size, LIMITS["Small"])
         if access.limit is not None:
             limit, burst = access.limit, max(1, int(access.limit))
-        client = self._client(name, url.rstrip("/"), auth, access, Rate(limit, burst))
-        return self._rest(client, version, arn, url, auth, access)
+        client = self._client(arn.name, url.rstrip("/"), auth, access, Rate(limit, burst))
+        return self._rest(client, version, text, url, auth, access)
 
     def _credentials(self) -> Any:
         found = self._session().get_credentials()
@@ -180,21 +170,26 @@ class Places:
             )
         return found
 
-    def _described(self, name: str, region: str) -> tuple[str, str]:
-        """The server's version and size; unknown where describing it is not allowed."""
+    def _described(self, arn: ServerArn) -> tuple[str, str]:
+        """The server's version and size; unknown where describing it is not allowed. Apps have no size."""
+        what = "MLflow App" if arn.app else "tracking server"
         try:
-            client = self._session().client("sagemaker", region_name=region)
-            found = client.describe_mlflow_tracking_server(TrackingServerName=name)
+            client: Any = self._session().client("sagemaker", region_name=arn.region)
+            if arn.app:
+                found = client.describe_mlflow_app(Arn=arn.text)
+            else:
+                found = client.describe_mlflow_tracking_server(TrackingServerName=arn.name)
         except ClientError as error:
             if error_code(error) in {"ResourceNotFound", "ResourceNotFoundException", "ValidationException"}:
-                raise PreconditionError(f"there is no tracking server {name} in {region}: see its ARN") from None
-            return "", "Small"
+                raise PreconditionError(f"there is no {what} {arn.name} in {arn.region}: see its ARN") from None
+            return "", ""
         except BotoCoreError as error:
-            raise PreconditionError(f"AWS cannot be asked for {name}: {error}") from None
-        status = found.get("TrackingServerStatus", "")
+            raise PreconditionError(f"AWS cannot be asked for {arn.name}: {error}") from None
+        status = found.get("Status" if arn.app else "TrackingServerStatus", "")
         if status not in _RUNNING:
-            raise PreconditionError(f"the tracking server {name} is {status}: start it and try again")
-        return found.get("MlflowVersion", ""), found.get("TrackingServerSize", "Small")
+            todo = "wait until it is there" if arn.app else "start it"
+            raise PreconditionError(f"the {what} {arn.name} is {status}: {todo} and try again")
+        return found.get("MlflowVersion", ""), found.get("TrackingServerSize", "")
 
     def _client(self, name: str, url: str, auth: httpx.Auth | None, access: Access, rate: Rate) -> Client:
         return Client(

@@ -68,15 +68,21 @@ class RestSource:
         self.identity = identity
         self.store = stores
         self._bulk = True
+        self._features: Features | None = None
         self._models: bool | None = None
         self._experiment_ids: list[str] | None = None
 
     async def features(self) -> Features:
         """By the server's version, and where that is unknown by asking."""
         number = version_number(self.version)
-        if number is None:
-            return Features(*await asyncio.gather(self._has_models(), self._has_traces(), self._has_models()))
-        return Features(number >= _OLDEST_WITH_MODELS, number >= _OLDEST_WITH_TRACES, number >= _OLDEST_WITH_PROMPTS)
+        if number is not None:
+            return Features(
+                number >= _OLDEST_WITH_MODELS, number >= _OLDEST_WITH_TRACES, number >= _OLDEST_WITH_PROMPTS
+            )
+        if self._features is None:
+            models, traces = await asyncio.gather(self._has_models(), self._has_traces())
+            self._features = Features(models, traces, prompts=models)
+        return self._features
 
     async def experiments(self) -> AsyncIterator[Experiment]:
         """All experiments, deleted ones too."""

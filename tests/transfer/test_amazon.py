@@ -1,0 +1,153 @@
+"""Tracking servers and Apps by their ARNs: each is asked where it is, with its own header, and signed for."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from botocore.stub import Stubber
+
+from localaws.call import Call
+from localaws.sigv4 import Key, Signature, verify
+from scripts.mlops.errors import InputError, PlatformError
+from scripts.mlops.transfer import client
+from scripts.mlops.transfer.location import Places, is_server
+from scripts.mlops.transfer.source import Features
+from tests.transfer.moving import RETRY
+
+KEY, SECRET, TOKEN = "AKIDEXAMPLE", "secret", "session-token"
+APP = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-app/app-0AbC12dEf3"
+SERVER = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-server/mlflow-staging-3-0"
+GOVERNMENT = "arn:aws-us-gov:sagemaker:us-gov-west-1:123456789012:mlflow-app/app-1"
+
+
+class Session:
+    """An AWS session whose SageMaker gives one answer."""
+
+    def __init__(self, operation: str, answer: dict[str, Any] | str) -> None:
+        self._session = boto3.Session(KEY, SECRET, TOKEN, region_name="us-east-1")
+        self._operation, self._answer = operation, answer
+
+    def get_credentials(self) -> Any:
+        return self._session.get_credentials()
+
+    def client(self, name: str, **given: Any) -> Any:
+        made = self._session.client(name, **given)  # type: ignore[call-overload]
+        stub = Stubber(made)
+        if isinstance(self._answer, str):
+            stub.add_client_error(self._operation, self._answer)
+        else:
+            stub.add_response(self._operation, self._answer)
+        stub.activate()
+        return made
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
+    """Requests that would have left, each answered with no experiments."""
+    requests: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(200, json={"experiments": []})
+
+    monkeypatch.setattr(client, "Threads", lambda *_, **__: httpx.MockTransport(answer))
+    return requests
+
+
+def inspect(arn: str, answer: dict[str, Any] | str) -> Any:
+    operation = "describe_mlflow_app" if "mlflow-app" in arn else "describe_mlflow_tracking_server"
+
+    async def go() -> Any:
+        source = await Places({}, session=lambda: Session(operation, answer), retry=RETRY).server(arn)  # type: ignore[arg-type, return-value]
+        assert [one async for one in source.experiments()] == []
+        await source.close()
+        return source
+
+    return asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    ("arn", "host", "header", "signing_name", "region"),
+    [
+        (APP, "mlflow.sagemaker.eu-west-1.app.aws", "x-sm-mlflow-app-arn", "sagemaker", "eu-west-1"),
+        (GOVERNMENT, "mlflow.sagemaker.us-gov-west-1.app.aws", "x-sm-mlflow-app-arn", "sagemaker", "us-gov-west-1"),
+        (
+            SERVER, "eu-west-1.experiments.sagemaker.aws", "x-mlflow-sm-tracking-server-arn", "sagemaker-mlflow",
+            "eu-west-1",
+        ),
+    ],
+)  # fmt: skip
+def test_it_is_asked_where_it_is_with_its_header_and_a_valid_signature(
+    asked: list[httpx.Request], arn: str, host: str, header: str, signing_name: str, region: str
+) -> None:
+    state = "Status" if "mlflow-app" in arn else "TrackingServerStatus"
+    assert inspect(arn, {state: "Created", "MlflowVersion": "3.0"}).version == "3.0"
+
+    (request,) = asked
+    assert (request.url.scheme, request.url.host) == ("https", host)
+    assert request.headers[header] == arn
+    call = Call(
+        request.method,
+        request.url.raw_path.decode().partition("?")[0],
+        request.url.path,
+        request.url.query.decode(),
+        {name.lower(): value for name, value in request.headers.items()},
+        request.content,
+    )
+    signature = Signature.of(call)
+    assert signature is not None
+    assert (signature.service, signature.region) == (signing_name, region)
+    assert {"host", header, "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"} <= set(
+        signature.signed_headers
+    )
+    verify(call, signature, {KEY: Key(SECRET, "ana", TOKEN)}.get, datetime.now(UTC))
+
+
+def test_an_app_that_may_not_be_described_is_asked_once_what_it_knows(asked: list[httpx.Request]) -> None:
+    async def go() -> None:
+        opened = Places({}, session=lambda: Session("describe_mlflow_app", "AccessDeniedException"), retry=RETRY)  # type: ignore[arg-type, return-value]
+        source = await opened.server(APP)
+        assert source.version == ""
+        assert await source.features() == await source.features() == Features(True, True, True)
+        await source.close()
+
+    asyncio.run(go())
+    assert [request.url.path.rpartition("/mlflow/")[2] for request in asked] == ["logged-models/search", "traces"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        ("ResourceNotFound", "there is no MLflow App app-0AbC12dEf3 in eu-west-1: see its ARN"),
+        ({"Status": "Creating"}, "the MLflow App app-0AbC12dEf3 is Creating: wait until it is there and try again"),
+    ],
+)
+def test_an_app_that_cannot_be_asked_is_named(
+    asked: list[httpx.Request], answer: dict[str, Any] | str, complaint: str
+) -> None:
+    with pytest.raises(PlatformError, match=complaint):
+        inspect(APP, answer)
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-app",
+        "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-app/",
+        "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-app/a/b",
+        "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-apps/a",
+        "arn:aws:sagemaker::123456789012:mlflow-app/a",
+        "arn:aws:sagemaker:eu-west-1:1234:mlflow-app/a",
+        "arn:aws:s3:::bucket",
+        "arn:aws-cn:sagemaker:cn-north-1:123456789012:mlflow-app/a",
+        "arn:",
+    ],
+)
+def test_a_malformed_arn_is_refused_with_the_shape_that_it_should_have(text: str) -> None:
+    assert is_server(text)
+    with pytest.raises(InputError, match=r"is no ARN of a tracking server or an MLflow App: such are arn:aws:.*/APP$"):
+        asyncio.run(Places({}).server(text))
