@@ -20,7 +20,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))  # For tests, which know how to start a localaws and to copy the roots.
 
 from localaws import daemon  # noqa: E402
-from tests.plan.planning import copy_terraform, provider_mirror  # noqa: E402
+from tests import provider  # noqa: E402
+from tests.plan.planning import copy_terraform  # noqa: E402
 from tests.running import LocalAws, start  # noqa: E402
 
 LIMIT = 1.5
@@ -79,7 +80,7 @@ def measure(localaws: LocalAws, folder: Path, times: int) -> tuple[dict[str, flo
         roots[f"module, {calls} times"] = written(folder / f"module-{calls}", MODULES % calls)
     environ = localaws.environ(CHECKPOINT_DISABLE="1", TF_IN_AUTOMATION="1", GOGC=os.environ.get("GOGC", "400"))
     environ.pop("TF_CLI_CONFIG_FILE", None)
-    mirror = provider_mirror()
+    mirror = provider.mirror()
     for root in roots.values():
         terraform(root, environ, "init", "-input=false", *([f"-plugin-dir={mirror}"] if mirror else []))
     taken: dict[str, list[float]] = {name: [] for name in roots}

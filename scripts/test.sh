@@ -4,6 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # What make hands down to a make inside it: tests call make themselves, and ARGS is for pytest alone.
 unset MAKEFLAGS MAKELEVEL MFLAGS ARGS ENV LOCAL
+# As in the Makefile.
+unset PYTHONDONTWRITEBYTECODE
 
 scripts/lint.sh --without-plans
 # Four workers, since many tests wait for a server, share one localaws and one deployed environment. Each file's tests

@@ -16,6 +16,7 @@ from botocore.config import Config
 
 from localaws import daemon
 from localaws.settings import Settings
+from tests import provider
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class LocalAws:
         """A whole environment for a subprocess that shall talk to this localaws."""
         # MLflow's global setters write variables (MLFLOW_TRACKING_URI, …) that the next process must not inherit.
         own = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW_"))}
-        merged = {**own, **self.env, **more}
+        merged = {**own, "TF_CLI_CONFIG_FILE": provider.config(), **self.env, **more}
         return {name: value for name, value in merged.items() if value}
 
     def client(self, service: str, *, retries: bool = False, **given: Any) -> Any:

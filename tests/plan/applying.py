@@ -32,11 +32,6 @@ class Environment:
         module = localaws.settings.terraform / "terraform/module/mlflow"
         (module / "quick_override.tf.json").write_text(json.dumps({"resource": {**QUICK, **(without or {})}}))
         self.deployed.terraform("init")
-        # Terraform hashes the provider's 700 MB at each start, but not those of a development override.
-        [provider] = (self.root / ".terraform/providers").glob("*/hashicorp/aws/*/*")
-        override = f'dev_overrides {{ "hashicorp/aws" = "{provider.resolve()}" }}'
-        self._config = home / f"{name}.tfrc"
-        self._config.write_text(f"provider_installation {{\n  {override}\n  direct {{}}\n}}\n")
 
     def write(self, name: str, content: Any) -> None:
         """Writes JSON into the root. The mirror deletes no .json files, but .tf files that are not the original's."""
@@ -48,7 +43,7 @@ class Environment:
             return subprocess.Popen(
                 ["terraform", *arguments],
                 cwd=self.root,
-                env={**self.deployed.environ, "TF_CLI_CONFIG_FILE": str(self._config), "CHECKPOINT_DISABLE": "1"},
+                env={**self.deployed.environ, "CHECKPOINT_DISABLE": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,

@@ -4,16 +4,15 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import tftest
 from filelock import FileLock
 
+from tests import provider
 from tests.running import LocalAws
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -42,14 +41,6 @@ def copy_terraform(target: Path) -> None:
         (root / "local_override.tf").write_text(LOCAL_STATE)
 
 
-def provider_mirror() -> str | None:
-    """The folder that the AWS provider is installed from; None where that is the registry."""
-    found = subprocess.run(
-        [REPOSITORY / "scripts/terraform.sh", "mirror"], check=True, capture_output=True, text=True, timeout=30
-    )
-    return found.stdout.strip() or None
-
-
 class Planner:
     """Plans roots and examples; the workers of a session share its copy and its plans."""
 
@@ -73,27 +64,15 @@ class Planner:
 
     def env(self, **more: str) -> dict[str, str]:
         """What Terraform needs to know; an empty value counts as unset to the AWS provider."""
-        return {**self._localaws.env, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": "", **more}
+        return {**self._localaws.env, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": provider.config(), **more}
 
     def initialised(self, name: str, **env: str) -> tftest.TerraformTest:
         """A root, example or module's folder in which `terraform init` has been run."""
-        folder = self.folder(name)
+        test = tftest.TerraformTest(FOLDERS.get(name, name), str(self.tree), env=self.env(**env))
         with FileLock(self._shared / f"{name.replace('/', '-')}.init.lock"):
-            if not (folder / ".terraform").exists():
-                tftest.TerraformTest(str(folder), env=self.env()).init(plugin_dir=provider_mirror())
-        unchecked = {"TF_CLI_CONFIG_FILE": str(self._unchecked_provider(folder))}
-        return tftest.TerraformTest(str(folder), env=self.env(**unchecked, **env))
-
-    def _unchecked_provider(self, initialised: Path) -> Path:
-        """A configuration that takes the provider as `init` found it: to hash its 700 MB again takes half a second."""
-        config = self._shared / "unchecked.tfrc"
-        if not config.exists():
-            [provider] = (initialised / ".terraform/providers").glob("*/hashicorp/aws/*/*")
-            part = self._shared / f"unchecked.{uuid4().hex}"
-            override = f'dev_overrides {{ "hashicorp/aws" = "{provider.resolve()}" }}'
-            part.write_text(f"provider_installation {{\n  {override}\n  direct {{}}\n}}\n")
-            part.rename(config)
-        return config
+            if not (self.folder(name) / ".terraform").exists():
+                test.init(plugin_dir=provider.mirror())
+        return test
 
     def plan(self, name: str, **variables: Any) -> tftest.TerraformPlanOutput:
         """The plan of a root or example; made once for the same variables."""

@@ -3,33 +3,22 @@
 Staging's is in tests/smoke, which apply it for everything else that needs it.
 """
 
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from localaws import daemon
-from tests.plan.planning import REPOSITORY
+from tests.plan.applying import Environment
 from tests.running import LocalAws, start
 
 
 @pytest.fixture(scope="module")
-def empty_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    running = start(tmp_path_factory.mktemp("account") / "home")
-    yield running
-    daemon.down(running.settings)
-
-
-def terraform(localaws: LocalAws, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [REPOSITORY / "scripts/terraform.sh", "prod", *arguments],
-        env=localaws.environ(LOCAL="1"),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+def prod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """In an account that holds nothing else."""
+    account = start(tmp_path_factory.mktemp("account") / "home")
+    yield Environment(account, "prod")
+    daemon.down(account.settings)
 
 
 def belongings(localaws: LocalAws) -> dict[str, Any]:
@@ -45,25 +34,25 @@ def belongings(localaws: LocalAws) -> dict[str, Any]:
     }
 
 
-def test_an_environment_is_applied_stays_as_it_is_and_leaves_nothing_behind(empty_account: LocalAws) -> None:
-    applied = terraform(empty_account, "apply")
+def test_an_environment_is_applied_stays_as_it_is_and_leaves_nothing_behind(prod: Environment) -> None:
+    applied = prod.deployed.terraform("apply", check=False)
     assert applied.returncode == 0, applied.stdout + applied.stderr
-    assert "No changes." in terraform(empty_account, "plan").stdout
+    assert "No changes." in prod.plan().stdout
 
     # A destroy that could not delete the bucket must not delete the server, and the runs, before it finds out.
-    s3 = empty_account.client("s3")
-    bucket = terraform(empty_account, "output", "-raw", "artifact_bucket_name").stdout
+    s3 = prod.localaws.client("s3")
+    bucket = prod.deployed.terraform("output", "-raw", "artifact_bucket_name").stdout
     version = s3.put_object(Bucket=bucket, Key="0/run/artifacts/model", Body=b"a model")["VersionId"]
-    refused = terraform(empty_account, "destroy")
+    refused = prod.deployed.terraform("destroy", check=False)
     assert refused.returncode == 3
     assert refused.stderr.strip().startswith(f"error: bucket {bucket} still holds objects, so nothing was destroyed")
-    assert len(belongings(empty_account)["servers"]) == 1
+    assert len(belongings(prod.localaws)["servers"]) == 1
     s3.delete_object(Bucket=bucket, Key="0/run/artifacts/model", VersionId=version)
 
-    destroyed = terraform(empty_account, "destroy")
+    destroyed = prod.deployed.terraform("destroy", check=False)
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
-    assert belongings(empty_account) == {"servers": [], "buckets": [], "roles": [], "keys": [], "repositories": []}
-    undeployed = terraform(empty_account, "output")
+    assert belongings(prod.localaws) == {"servers": [], "buckets": [], "roles": [], "keys": [], "repositories": []}
+    undeployed = prod.deployed.terraform("output", check=False)
     assert (undeployed.returncode, undeployed.stderr) == (
         3,
         "error: prod is not deployed yet: run `make apply ENV=prod LOCAL=1`\n",

@@ -17,6 +17,7 @@ from typing import Any
 from localaws.mirror import mirror
 from scripts.mlops.environment import REPOSITORY
 from scripts.mlops.roles import Role, make_role
+from tests import provider
 from tests.deployed import Deployed
 from tests.policy.judging import Ask
 from tests.policy.scenarios import ACCOUNT, REGION
@@ -86,7 +87,7 @@ def walk(folder: Path) -> Walked:
     demo = subprocess.run(
         [sys.executable, "scripts/demo.py", "--as", "writer"],
         cwd=REPOSITORY,
-        env={**os.environ, **here},
+        env={**os.environ, "TF_CLI_CONFIG_FILE": provider.config(), **here},
         capture_output=True,
         text=True,
         timeout=300,

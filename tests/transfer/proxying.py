@@ -1,6 +1,7 @@
 """A proxy on a loopback port that lets calls fail in every way between a client and a real server."""
 
 import http.client
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -20,9 +21,18 @@ class FaultyProxy:
 
     Args:
         latency: seconds added to each call. rate: calls a second that are let through; more are answered 429.
+        tls: what to speak TLS with.
     """
 
-    def __init__(self, port: int, choose: Choose | None = None, *, latency: float = 0.0, rate: float = 0.0) -> None:
+    def __init__(
+        self,
+        port: int,
+        choose: Choose | None = None,
+        *,
+        latency: float = 0.0,
+        rate: float = 0.0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.struck: list[str] = []
         self.authorizations: set[str] = set()
         self.calls = 0
@@ -109,7 +119,10 @@ class FaultyProxy:
                 """A dropped connection is what was asked for."""
 
         self._server = Quiet(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
+        if tls:
+            # Hands are shaken in the handler's thread, with its first read.
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
 
     def __enter__(self) -> "FaultyProxy":
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.plan.planning import provider_mirror
+from tests import provider
 
 ROOT = Path(__file__).with_name("plan_guard_root")
 SERVER = "aws_sagemaker_mlflow_tracking_server"
@@ -34,7 +34,7 @@ class Guarded:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         shutil.copytree(ROOT, folder, dirs_exist_ok=True)
-        mirror = provider_mirror()
+        mirror = provider.mirror()
         self._terraform("init", "-input=false", *([f"-plugin-dir={mirror}"] if mirror else []))
         self.plan = cache(self._plan)
 
@@ -97,7 +97,12 @@ class Guarded:
         done = subprocess.run(
             ["terraform", arguments[0], "-no-color", *arguments[1:]],
             cwd=self.folder,
-            env={**os.environ, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": "", "AWS_ENDPOINT_URL": ""},
+            env={
+                **os.environ,
+                "CHECKPOINT_DISABLE": "1",
+                "TF_CLI_CONFIG_FILE": provider.config(),
+                "AWS_ENDPOINT_URL": "",
+            },
             capture_output=True,
             text=True,
             timeout=120,

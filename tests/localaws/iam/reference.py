@@ -31,6 +31,13 @@ def knows(action: str, resource: str) -> bool:
     return any(_pattern(prefix, kind).fullmatch(resource) for kind in types)
 
 
+def looks_at(action: str, key: str) -> bool:
+    """Whether AWS lists a condition key for an action."""
+    prefix, _, name = action.partition(":")
+    kinds = _privileges(prefix)[name.lower()]["resource_types"].values()
+    return any(key in kind["condition_keys"] for kind in kinds)
+
+
 @cache
 def _pattern(prefix: str, kind: str) -> re.Pattern[str]:
     arn = get_service_prefix_data(prefix)["resources"][kind]["arn"]
