@@ -59,9 +59,12 @@ Threads = Annotated[int, typer.Option("--threads", min=1, max=64, help="Files mo
 Patience = Annotated[
     float, typer.Option("--patience", metavar="SECONDS", help="How long a server may stay away before this gives up.")
 ]
-Ca = Annotated[Path | None, typer.Option("--ca", metavar="FILE", help="Certificates to trust for https servers.")]
-Certificate = Annotated[
-    Path | None, typer.Option("--certificate", metavar="FILE", help="A client certificate with its key (PEM).")
+Ca = Annotated[Path | None, typer.Option("--ca", metavar="FILE", help="Certificates to trust, too, of https servers.")]
+ClientCert = Annotated[
+    Path | None, typer.Option("--client-cert", metavar="FILE", help="The certificate to show https servers (PEM).")
+]
+ClientKey = Annotated[
+    Path | None, typer.Option("--client-key", metavar="FILE", help="Its key, where that is a file of its own.")
 ]
 Insecure = Annotated[bool, typer.Option("--insecure", help="Take any certificate of an https server.")]
 ArtifactRoot = Annotated[
@@ -178,7 +181,8 @@ def copy(
     threads: Threads = 8,
     patience: Patience = 300.0,
     ca: Ca = None,
-    certificate: Certificate = None,
+    client_cert: ClientCert = None,
+    client_key: ClientKey = None,
     insecure: Insecure = False,
     artifact_root: ArtifactRoot = None,
     local: Local = False,
@@ -190,7 +194,14 @@ def copy(
     Passwords come from TRANSFER_SOURCE_USERNAME, _PASSWORD, _TOKEN and TRANSFER_DESTINATION_….
     """
     work = Work(
-        local=local, patience=patience, as_json=as_json, limit=rate, ca=ca, certificate=certificate, insecure=insecure
+        local=local,
+        patience=patience,
+        as_json=as_json,
+        limit=rate,
+        ca=ca,
+        client_cert=client_cert,
+        client_key=client_key,
+        insecure=insecure,
     )
 
     async def go() -> None:
@@ -224,7 +235,8 @@ def restore(
     threads: Threads = 8,
     patience: Patience = 300.0,
     ca: Ca = None,
-    certificate: Certificate = None,
+    client_cert: ClientCert = None,
+    client_key: ClientKey = None,
     insecure: Insecure = False,
     local: Local = False,
     as_json: Json = False,
@@ -232,7 +244,14 @@ def restore(
 ) -> None:
     """Restore a backup into a server, once every file of it has the checksum that it should have."""
     work = Work(
-        local=local, patience=patience, as_json=as_json, limit=rate, ca=ca, certificate=certificate, insecure=insecure
+        local=local,
+        patience=patience,
+        as_json=as_json,
+        limit=rate,
+        ca=ca,
+        client_cert=client_cert,
+        client_key=client_key,
+        insecure=insecure,
     )
 
     async def go() -> None:
@@ -266,7 +285,8 @@ def backup(
     threads: Threads = 8,
     patience: Patience = 300.0,
     ca: Ca = None,
-    certificate: Certificate = None,
+    client_cert: ClientCert = None,
+    client_key: ClientKey = None,
     insecure: Insecure = False,
     artifact_root: ArtifactRoot = None,
     local: Local = False,
@@ -275,7 +295,14 @@ def backup(
 ) -> None:
     """Back everything up into an archive, deleted runs too; what it holds already is not written again."""
     work = Work(
-        local=local, patience=patience, as_json=as_json, limit=rate, ca=ca, certificate=certificate, insecure=insecure
+        local=local,
+        patience=patience,
+        as_json=as_json,
+        limit=rate,
+        ca=ca,
+        client_cert=client_cert,
+        client_key=client_key,
+        insecure=insecure,
     )
 
     async def go() -> None:
@@ -311,7 +338,8 @@ def verify(
     threads: Threads = 8,
     patience: Patience = 300.0,
     ca: Ca = None,
-    certificate: Certificate = None,
+    client_cert: ClientCert = None,
+    client_key: ClientKey = None,
     insecure: Insecure = False,
     artifact_root: ArtifactRoot = None,
     local: Local = False,
@@ -320,7 +348,14 @@ def verify(
 ) -> None:
     """Compare everything that LEFT holds with RIGHT: counts and contents. Exit status 1 if anything differs."""
     work = Work(
-        local=local, patience=patience, as_json=as_json, limit=rate, ca=ca, certificate=certificate, insecure=insecure
+        local=local,
+        patience=patience,
+        as_json=as_json,
+        limit=rate,
+        ca=ca,
+        client_cert=client_cert,
+        client_key=client_key,
+        insecure=insecure,
     )
     found: list[Report] = []
 
@@ -360,7 +395,8 @@ def inspect(
     rate: Limit = None,
     patience: Patience = 30.0,
     ca: Ca = None,
-    certificate: Certificate = None,
+    client_cert: ClientCert = None,
+    client_key: ClientKey = None,
     insecure: Insecure = False,
     local: Local = False,
     as_json: Json = False,
@@ -368,7 +404,14 @@ def inspect(
 ) -> None:
     """Say what a server, database, file store or archive holds."""
     work = Work(
-        local=local, patience=patience, as_json=as_json, limit=rate, ca=ca, certificate=certificate, insecure=insecure
+        local=local,
+        patience=patience,
+        as_json=as_json,
+        limit=rate,
+        ca=ca,
+        client_cert=client_cert,
+        client_key=client_key,
+        insecure=insecure,
     )
 
     async def go() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -33,6 +34,8 @@ _CLIENT_ERROR = 400
 _SPARE = 4
 # Errors before a connection stands: the server cannot have seen the request.
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+# What OpenSSL calls a connection that ended.
+_CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 T = TypeVar("T")
 
@@ -128,6 +131,19 @@ class Client:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    async def text(self, path: str) -> str:
+        """What the server says in plain text at a path."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                async with self.sent("GET", path, None, None, attempt) as response:
+                    return (await response.aread()).decode(errors="replace").strip()
+            except (UnsureError, httpx.TransportError) as error:
+                if attempt >= self.retry.attempts:
+                    raise PlatformError(f"{self.name} does not answer {path}: {_words(error)}") from None
+                await asyncio.sleep(self.retry.wait(attempt))
 
     async def get(self, path: str, query: Mapping[str, Any] | None = None, *, prefix: str = API) -> Any:
         """The answer of a call that only reads."""
@@ -226,10 +242,14 @@ class Client:
                 request = self._http.build_request(method, url, content=content, headers=headers)
                 try:
                     response = await self._http.send(request, stream=True)
-                except _UNSENT as error:
-                    reason, pause = f"cannot be reached ({_words(error)})", self.retry.wait(waits)
                 except httpx.TransportError as error:
-                    raise self._unsure(f"the connection broke ({type(error).__name__})", attempt) from error
+                    if (problem := _tls_problem(error)) is not None:
+                        raise PreconditionError(
+                            f"{self.name} refuses TLS, or is refused ({problem}): see --ca, --client-cert, --insecure"
+                        ) from None
+                    if not isinstance(error, _UNSENT):
+                        raise self._unsure(f"the connection broke ({type(error).__name__})", attempt) from error
+                    reason, pause = f"cannot be reached ({_words(error)})", self.retry.wait(waits)
                 else:
                     try:
                         if response.status_code < _CLIENT_ERROR:
@@ -298,6 +318,15 @@ def _name_of(path: str) -> str:
 
 def _words(error: Exception) -> str:
     return str(error).strip().split("\n")[0] or type(error).__name__
+
+
+def _tls_problem(error: BaseException | None) -> str | None:
+    """Why the two sides do not agree on TLS, which no second attempt changes; None where this is no such error."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError) and not isinstance(error, _CUT_OFF):
+            return getattr(error, "verify_message", "") or _words(error)
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _is_loopback(url: str) -> bool:

@@ -26,7 +26,7 @@ from scripts.mlops.transfer.stores import Proxy, Store, local_path, open_store
 
 _RUNNING = frozenset({"Created", "Started", "Updated", "MaintenanceComplete", "MaintenanceInProgress", "Updating"})
 _ENDPOINT = "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT"
-_SECRETS = ("USERNAME", "PASSWORD", "TOKEN")
+_SECRETS = ("USERNAME", "PASSWORD", "TOKEN", "KEY_PASSWORD")
 DATABASES = ("sqlite", "postgresql", "postgres", "mysql", "mssql")
 
 
@@ -37,8 +37,9 @@ class Access:
     Args:
         username, password: for basic authentication.
         token: for bearer authentication.
-        ca: a file of certificates to trust.
-        certificate: a client certificate with its key, in one PEM file.
+        ca: a file of certificates to trust beside those that are trusted anyway.
+        client_cert, client_key: a client certificate and its key (PEM), which may lie in one file.
+        key_password: what the key is encrypted with.
         insecure: take any certificate.
         limit: requests a second, in place of the size's documented limit.
     """
@@ -47,29 +48,41 @@ class Access:
     password: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     ca: Path | None = None
-    certificate: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    key_password: str = field(default="", repr=False)
     insecure: bool = False
     limit: float | None = None
 
     @classmethod
     def of(cls, side: str, environ: Mapping[str, str], **given: Any) -> Access:
-        """With the secrets of `TRANSFER_{side}_USERNAME`, `_PASSWORD` and `_TOKEN`."""
-        username, password, token = (environ.get(f"TRANSFER_{side}_{one}", "") for one in _SECRETS)
-        return cls(username=username, password=password, token=token, **given)
+        """With the secrets of `TRANSFER_{side}_USERNAME`, `_PASSWORD`, `_TOKEN` and `_KEY_PASSWORD`."""
+        secrets: dict[str, Any] = {one.lower(): environ.get(f"TRANSFER_{side}_{one}", "") for one in _SECRETS}
+        return cls(**secrets, **given)
 
     def tls(self) -> ssl.SSLContext | bool:
-        """What httpx is to verify with."""
-        if not (self.ca or self.certificate or self.insecure):
+        """What httpx is to verify with.
+
+        Raises:
+            InputError: a file cannot be read, or the key is not the certificate's.
+        """
+        if self.client_key and not self.client_cert:
+            raise InputError("--client-key goes with --client-cert: give the certificate of that key")
+        if not (self.ca or self.client_cert or self.insecure):
             return True
+        context = httpx.create_ssl_context()
+        if self.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
         try:
-            context = ssl.create_default_context(cafile=self.ca)
-            if self.insecure:
-                context.check_hostname = False
-                context.verify_mode = ssl.CERT_NONE
-            if self.certificate:
-                context.load_cert_chain(self.certificate)
+            if self.ca:
+                context.load_verify_locations(self.ca)
+            if self.client_cert:
+                # A password that is a function is never asked for at the terminal.
+                context.load_cert_chain(self.client_cert, self.client_key, lambda: self.key_password)
         except (OSError, ssl.SSLError) as error:
-            raise InputError(f"the certificate files cannot be read ({error})") from None
+            named = ", ".join(str(one) for one in (self.ca, self.client_cert, self.client_key) if one)
+            raise InputError(f"the certificate files {named} cannot be used ({error})") from None
         return context
 
 
@@ -144,8 +157,7 @@ class Places:
             auth = httpx.BasicAuth(username, password)
         client = self._client(url, url, auth, access, Rate(access.limit, max(1, int(access.limit or 1))))
         try:
-            async with client.sent("GET", "/version", None, None) as response:
-                version = (await response.aread()).decode().strip()
+            version = await client.text("/version")
         except BaseException:
             await client.close()
             raise
