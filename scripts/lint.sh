@@ -48,6 +48,9 @@ find_secrets() {
     "(\`$checks/detect-secrets scan --baseline tools/secrets.baseline\`)"
 }
 
+# A shell may preset it to a file that is not there, of which every terraform would warn.
+[[ -f ${TF_CLI_CONFIG_FILE:-} ]] || unset TF_CLI_CONFIG_FILE
+
 .venv/bin/ruff check --quiet .
 .venv/bin/ruff format --quiet --check . || fail "run 'make fmt'."
 .venv/bin/mypy
