@@ -7,10 +7,12 @@ import hashlib
 import json
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -79,28 +81,110 @@ ReportFolder = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Reach:
+    """How servers are reached, and how the result is told."""
+
+    rate: Limit = None
+    patience: Patience = 300.0
+    ca: Ca = None
+    client_cert: ClientCert = None
+    client_key: ClientKey = None
+    insecure: Insecure = False
+    local: Local = False
+    as_json: Json = False
+    # Read from the command line by `run`.
+    debug: Debug = False
+
+
+@dataclass(frozen=True)
+class ShortReach(Reach):
+    """The same, for who only wants to look."""
+
+    patience: Patience = 30.0
+
+
+@dataclass(frozen=True)
+class What:
+    """What of a place is moved or compared."""
+
+    experiment: Experiments = None
+    no_artifacts: NoArtifacts = False
+    threads: Threads = 8
+
+    def options(self, *, include_deleted: bool = True, thorough: bool = False) -> Options:
+        """The same, as the work takes it."""
+        from scripts.mlops.transfer.copying import Options
+
+        wanted = frozenset(self.experiment or ())
+        return Options(include_deleted, not self.no_artifacts, self.threads, wanted, thorough)
+
+
+@dataclass(frozen=True)
+class Into:
+    """How a server is written to."""
+
+    accept_losses: Losses = False
+    dry_run: DryRun = False
+    checkpoint: CheckpointFile = None
+    thorough: Thorough = False
+
+
+def command(verb: Callable[..., None]) -> Callable[..., None]:
+    """Make a command of a verb: each field of a parameter that is a group of options becomes an option of its own."""
+    hints = get_type_hints(verb, include_extras=True)
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    plain = signature(verb).parameters.values()
+    parameters = [one.replace(annotation=hints[one.name]) for one in plain if one.name not in groups]
+    for group in groups.values():
+        types = get_type_hints(group, include_extras=True)
+        parameters += [
+            Parameter(one.name, Parameter.KEYWORD_ONLY, default=one.default, annotation=types[one.name])
+            for one in fields(group)
+        ]
+
+    @wraps(verb)
+    def spread(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{one.name: given.pop(one.name) for one in fields(group)})
+        verb(**given)
+
+    # What Typer looks at.
+    spread.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    spread.__annotations__ = {one.name: one.annotation for one in parameters}
+    return app.command()(spread)
+
+
 class Work:
     """What every command needs: places, options, and someone who shows the progress."""
 
-    def __init__(self, *, local: bool, patience: float = 300.0, as_json: bool = False, **access: Any) -> None:
+    def __init__(self, reach: Reach) -> None:
         from scripts._transfer_progress import Bars
         from scripts.mlops.transfer.location import Places
         from scripts.mlops.transfer.retry import Retry
 
-        self.local, self.as_json = local, as_json
-        self._access = access
-        if local:
+        self._reach = reach
+        if reach.local:
             from scripts.mlops.environment import REPOSITORY, use_localaws
 
             use_localaws(Path(os.environ.get("LOCALAWS_HOME") or REPOSITORY / ".localaws"), os.environ)
-        self.places: Places = Places(os.environ, retry=Retry(patience))
+        self.places: Places = Places(os.environ, retry=Retry(reach.patience))
         self.bars: Bars = Bars()
 
     def access(self, side: str) -> Access:
         """How to get into the server of a side."""
         from scripts.mlops.transfer.location import Access
 
-        return Access.of(side, os.environ, **self._access)
+        reach = self._reach
+        return Access.of(
+            side,
+            os.environ,
+            ca=reach.ca,
+            client_cert=reach.client_cert,
+            client_key=reach.client_key,
+            insecure=reach.insecure,
+            limit=reach.rate,
+        )
 
     def named(self, text: str) -> str:
         """The place that a text means: env:NAME is that environment's tracking server."""
@@ -108,7 +192,7 @@ class Work:
             return text
         from scripts.mlops import environment
 
-        return environment.load(text.removeprefix("env:"), local=self.local, environ=os.environ).tracking_uri
+        return environment.load(text.removeprefix("env:"), local=self._reach.local, environ=os.environ).tracking_uri
 
     async def server(self, text: str, side: str = "DESTINATION") -> RestSource:
         """The tracking server that a text means."""
@@ -152,7 +236,7 @@ class Work:
     def show(self, values: dict[str, Any]) -> None:
         """Print a result: one JSON object, or names and values."""
         self.bars.stop()
-        if self.as_json:
+        if self._reach.as_json:
             typer.echo(json.dumps(values, ensure_ascii=False))
             return
         for name, value in values.items():
@@ -165,208 +249,102 @@ class Work:
             typer.echo(f"{name.replace('_', ' ')}: {text}")
 
 
-@app.command()
+@command
 def copy(
     source: Src,
     destination: Dst,
     *,
     include_deleted: Deleted = False,
-    experiment: Experiments = None,
-    no_artifacts: NoArtifacts = False,
-    accept_losses: Losses = False,
-    dry_run: DryRun = False,
-    checkpoint: CheckpointFile = None,
-    rate: Limit = None,
-    thorough: Thorough = False,
-    threads: Threads = 8,
-    patience: Patience = 300.0,
-    ca: Ca = None,
-    client_cert: ClientCert = None,
-    client_key: ClientKey = None,
-    insecure: Insecure = False,
     artifact_root: ArtifactRoot = None,
-    local: Local = False,
-    as_json: Json = False,
-    debug: Debug = False,  # noqa: ARG001 read from the command line by `run`
+    what: What,
+    into: Into,
+    reach: Reach,
 ) -> None:
     """Copy everything that is new or changed. May be stopped anywhere and run again.
 
     Passwords come from TRANSFER_SOURCE_USERNAME, _PASSWORD, _TOKEN and TRANSFER_DESTINATION_….
     """
-    work = Work(
-        local=local,
-        patience=patience,
-        as_json=as_json,
-        limit=rate,
-        ca=ca,
-        client_cert=client_cert,
-        client_key=client_key,
-        insecure=insecure,
-    )
 
-    async def go() -> None:
+    async def go(work: Work) -> None:
         origin = await work.source(source, artifact_root)
-        await _copy(
-            work,
-            origin,
-            destination,
-            _options(include_deleted, experiment, no_artifacts, threads, thorough=thorough),
-            checkpoint,
-            accept_losses=accept_losses,
-            dry_run=dry_run,
-        )
+        options = what.options(include_deleted=include_deleted, thorough=into.thorough)
+        await _copy(work, origin, destination, options, into, as_json=reach.as_json)
 
-    _run(work, go)
+    _run(Work(reach), go)
 
 
-@app.command()
+@command
 def restore(
-    archive: ArchiveArgument,
-    destination: Dst,
-    *,
-    snapshot: Snapshot = None,
-    experiment: Experiments = None,
-    no_artifacts: NoArtifacts = False,
-    accept_losses: Losses = False,
-    dry_run: DryRun = False,
-    checkpoint: CheckpointFile = None,
-    rate: Limit = None,
-    thorough: Thorough = False,
-    threads: Threads = 8,
-    patience: Patience = 300.0,
-    ca: Ca = None,
-    client_cert: ClientCert = None,
-    client_key: ClientKey = None,
-    insecure: Insecure = False,
-    local: Local = False,
-    as_json: Json = False,
-    debug: Debug = False,  # noqa: ARG001
+    archive: ArchiveArgument, destination: Dst, *, snapshot: Snapshot = None, what: What, into: Into, reach: Reach
 ) -> None:
     """Restore a backup into a server, once every file of it has the checksum that it should have."""
-    work = Work(
-        local=local,
-        patience=patience,
-        as_json=as_json,
-        limit=rate,
-        ca=ca,
-        client_cert=client_cert,
-        client_key=client_key,
-        insecure=insecure,
-    )
 
-    async def go() -> None:
+    async def go(work: Work) -> None:
         from scripts.mlops.transfer.archive_source import ArchiveSource
 
         source = ArchiveSource(work.archive(archive), snapshot)
         await source.check(lambda size: work.bars.advance("bytes checked", size))
-        await _copy(
-            work,
-            source,
-            destination,
-            _options(True, experiment, no_artifacts, threads, thorough=thorough),
-            checkpoint,
-            accept_losses=accept_losses,
-            dry_run=dry_run,
-        )
+        options = what.options(thorough=into.thorough)
+        await _copy(work, source, destination, options, into, as_json=reach.as_json)
 
-    _run(work, go)
+    _run(Work(reach), go)
 
 
-@app.command()
+@command
 def backup(
     source: Src,
     archive: ArchiveArgument,
     *,
     keep: Annotated[int | None, typer.Option("--keep", min=1, help="Then keep only so many newest backups.")] = None,
-    experiment: Experiments = None,
-    no_artifacts: NoArtifacts = False,
-    rate: Limit = None,
-    thorough: Thorough = False,
-    threads: Threads = 8,
-    patience: Patience = 300.0,
-    ca: Ca = None,
-    client_cert: ClientCert = None,
-    client_key: ClientKey = None,
-    insecure: Insecure = False,
     artifact_root: ArtifactRoot = None,
-    local: Local = False,
-    as_json: Json = False,
-    debug: Debug = False,  # noqa: ARG001
+    thorough: Thorough = False,
+    what: What,
+    reach: Reach,
 ) -> None:
     """Back everything up into an archive, deleted runs too; what it holds already is not written again."""
-    work = Work(
-        local=local,
-        patience=patience,
-        as_json=as_json,
-        limit=rate,
-        ca=ca,
-        client_cert=client_cert,
-        client_key=client_key,
-        insecure=insecure,
-    )
 
-    async def go() -> None:
+    async def go(work: Work) -> None:
         from scripts.mlops.transfer.backing_up import BackingUp
 
         origin: Source = await work.source(source, artifact_root)
         place = work.archive(archive)
         taken = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
-        options = _options(True, experiment, no_artifacts, threads, thorough=thorough)
-        snapshot = await BackingUp(origin, place, taken, options, work.bars, work.places.retry).run()
+        options = what.options(thorough=thorough)
+        made = await BackingUp(origin, place, taken, options, work.bars, work.places.retry).run()
         deleted = place.prune(keep) if keep else 0
         await origin.close()
-        work.show({"snapshot": snapshot.taken, "holds": snapshot.counts, "files_deleted": deleted})
+        work.show({"snapshot": made.taken, "holds": made.counts, "files_deleted": deleted})
 
-    _run(work, go)
+    _run(Work(reach), go)
 
 
-@app.command()
+@command
 def verify(
     left: Side,
     right: Side,
     *,
     report: ReportFolder = CACHE / "report",
     include_deleted: Deleted = False,
-    experiment: Experiments = None,
-    no_artifacts: NoArtifacts = False,
     sizes_only: Annotated[bool, typer.Option("--sizes-only", help="Don't read artifacts for their checksums.")] = False,
     by_name: Annotated[
         bool, typer.Option("--by-name", help="Match runs by experiment and name: for copies made by other tools.")
     ] = False,
     snapshot: Snapshot = None,
-    rate: Limit = None,
-    threads: Threads = 8,
-    patience: Patience = 300.0,
-    ca: Ca = None,
-    client_cert: ClientCert = None,
-    client_key: ClientKey = None,
-    insecure: Insecure = False,
     artifact_root: ArtifactRoot = None,
-    local: Local = False,
-    as_json: Json = False,
-    debug: Debug = False,  # noqa: ARG001
+    what: What,
+    reach: Reach,
 ) -> None:
     """Compare everything that LEFT holds with RIGHT: counts and contents. Exit status 1 if anything differs."""
-    work = Work(
-        local=local,
-        patience=patience,
-        as_json=as_json,
-        limit=rate,
-        ca=ca,
-        client_cert=client_cert,
-        client_key=client_key,
-        insecure=insecure,
-    )
     found: list[Report] = []
 
-    async def go() -> None:
+    async def go(work: Work) -> None:
         from scripts.mlops.transfer import reporting
         from scripts.mlops.transfer.verifying import Match, Verifying
 
         one = await work.source(left, artifact_root, snapshot)
         other = await work.source(right, artifact_root, snapshot, "DESTINATION")
-        options = _options(include_deleted, experiment, no_artifacts, threads)
         match = Match(by_name=by_name, contents=not sizes_only)
+        options = what.options(include_deleted=include_deleted)
         result = await Verifying(one, other, options, match, work.bars).run()
         when = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
         paths = await asyncio.to_thread(reporting.write, result, report, when)
@@ -375,65 +353,32 @@ def verify(
         found.append(result)
         shown = [f"{d.place}: {d.what}: {d.left} / {d.right}" for d in result.differences[:SHOWN]]
         values = {"passed": result.passed, "compared": dict(result.compared), "differences": dict(result.found)}
-        if as_json:
+        if reach.as_json:
             values = reporting.as_json(result, when)
         elif shown:
             values["places"] = shown
         work.show({**values, "report": str(paths[1])})
 
-    _run(work, go)
+    _run(Work(reach), go)
     if not found[0].passed:
         raise typer.Exit(1)
 
 
-@app.command()
-def inspect(
-    place: Side,
-    *,
-    snapshot: Snapshot = None,
-    artifact_root: ArtifactRoot = None,
-    rate: Limit = None,
-    patience: Patience = 30.0,
-    ca: Ca = None,
-    client_cert: ClientCert = None,
-    client_key: ClientKey = None,
-    insecure: Insecure = False,
-    local: Local = False,
-    as_json: Json = False,
-    debug: Debug = False,  # noqa: ARG001
-) -> None:
+@command
+def inspect(place: Side, *, snapshot: Snapshot = None, artifact_root: ArtifactRoot = None, reach: ShortReach) -> None:
     """Say what a server, database, file store or archive holds."""
-    work = Work(
-        local=local,
-        patience=patience,
-        as_json=as_json,
-        limit=rate,
-        ca=ca,
-        client_cert=client_cert,
-        client_key=client_key,
-        insecure=insecure,
-    )
 
-    async def go() -> None:
+    async def go(work: Work) -> None:
         from scripts.mlops.transfer.inspecting import inspect as look
 
         source: Source = await work.source(place, artifact_root, snapshot)
         work.show({"place": source.name, **await look(source)})
         await source.close()
 
-    _run(work, go)
+    _run(Work(reach), go)
 
 
-async def _copy(
-    work: Work,
-    source: Source,
-    destination: str,
-    options: Options,
-    checkpoint: Path | None,
-    *,
-    accept_losses: bool,
-    dry_run: bool,
-) -> None:
+async def _copy(work: Work, source: Source, destination: str, options: Options, into: Into, *, as_json: bool) -> None:
     from scripts.mlops.transfer.checkpoint import Checkpoint
     from scripts.mlops.transfer.copying import Copying
     from scripts.mlops.transfer.destination import Destination
@@ -442,28 +387,27 @@ async def _copy(
     reader = await work.server(destination)
     if reader.identity == source.identity:
         raise InputError("source and destination are the same server")
-    place = checkpoint or CACHE / f"{_name(source.identity, reader.identity)}.sqlite"
-    memory = Checkpoint(None if dry_run else place)
+    place = into.checkpoint or CACHE / f"{_name(source.identity, reader.identity)}.sqlite"
+    memory = Checkpoint(None if into.dry_run else place)
     copying = Copying(source, Destination(reader), memory, options, work.bars)
     try:
-        made = await plan(copying, sizes=dry_run)
+        made = await plan(copying, sizes=into.dry_run)
         if made.blocked:
             raise PreconditionError(made.blocked[0], made.blocked[1:])
-        if dry_run:
+        if into.dry_run:
             work.show(_shown(made))
             return
-        if made.losses and not accept_losses:
+        if made.losses and not into.accept_losses:
             lines = [f"{loss.place}: {loss.reason}" for loss in made.losses[:SHOWN]]
             more = f"the destination cannot hold {len(made.losses)} things: give --accept-losses to go on without them"
             raise _LossyError(more, lines)
         summary = await copying.run()
-        losses = [asdict(loss) for loss in summary.losses] if work.as_json else len(summary.losses)
         work.show(
             {
                 "created": summary.created,
                 "changed": summary.changed,
                 "unchanged": summary.unchanged,
-                "losses": losses,
+                "losses": [asdict(loss) for loss in summary.losses] if as_json else len(summary.losses),
                 **_traffic(copying),
             }
         )
@@ -501,22 +445,14 @@ def _traffic(copying: Copying) -> dict[str, Any]:
     }
 
 
-def _options(
-    include_deleted: bool, experiment: list[str] | None, no_artifacts: bool, threads: int, *, thorough: bool = False
-) -> Options:
-    from scripts.mlops.transfer.copying import Options
-
-    return Options(include_deleted, not no_artifacts, threads, frozenset(experiment or ()), thorough)
-
-
 def _name(*identities: str) -> str:
     return hashlib.sha256("\n".join(identities).encode()).hexdigest()[:16]
 
 
-def _run(work: Work, go: Callable[[], Awaitable[None]]) -> None:
+def _run(work: Work, go: Callable[[Work], Awaitable[None]]) -> None:
     async def whole() -> None:
         with work.bars:
-            await go()
+            await go(work)
 
     asyncio.run(whole())
 
