@@ -91,6 +91,10 @@ def killed(environment: Environment) -> set[str]:
             os.killpg(apply.pid, signal.SIGKILL)
     assert apply.wait(30) in (0, -signal.SIGKILL), re.findall(r'.*"@level":"error".*', output.read_text())
     assert time.monotonic() < deadline, under_way(output)
+    # A call has struck as it comes in: that it was carried out is certain only when localaws has given its answer up.
+    while (given_up := dropped(environment.localaws)) < unanswered(environment.localaws):
+        assert time.monotonic() < deadline, f"{given_up} calls have come to their end"
+        time.sleep(0.1)
     return {address for address, action in under_way(output).items() if action == "create"}
 
 
@@ -98,6 +102,11 @@ def unanswered(localaws: LocalAws) -> int:
     """How many calls have been made whose answer was held back."""
     faults: list[dict[str, Any]] = httpx.get(f"{localaws.url}/_localaws/faults", timeout=30).json()
     return sum(fault["struck"] for fault in faults)
+
+
+def dropped(localaws: LocalAws) -> int:
+    """How many calls have been carried out and got no answer."""
+    return sum(call["error"] == "Dropped" for call in localaws.calls())
 
 
 def under_way(output: Path) -> dict[str, str]:
