@@ -34,7 +34,7 @@ def main(source: str, target: str, checkpoint: str, kills: str, seed: str) -> No
             print("finished before it was killed", flush=True)  # noqa: T201 for the test
             return
         killed += 1
-        longest += 0.1
+        longest += 0.05
     print(f"killed {killed} times", flush=True)  # noqa: T201 for the test
 
 
