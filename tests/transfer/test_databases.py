@@ -18,7 +18,7 @@ KINDS = {"postgresql": postgresql, "mysql": mysql}
 Database = Callable[[str], str]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def database() -> Iterator[Database]:
     """Gives the URL of an empty database of a kind; each server is started once."""
     started: dict[str, str] = {}
