@@ -78,6 +78,16 @@ use_localaws() {
   exec 3>&-
   [[ $answer == *' 200 '* ]] || fail 3 "$not_running"
   root=$(cd "$repo" && .venv/bin/python -m localaws mirror "$env") || exit $?
+  mend_state "$root/terraform.tfstate"
+}
+
+# Terraform empties a state in a file before it writes it anew (statemgr/filesystem.go). Killed in between, it leaves
+# nothing of it but the backup from before the apply; what was made since is orphaned, as docs/runbook.md has it.
+mend_state() {
+  local state=$1
+  [[ -f $state && -s $state.backup && $(tail -c 2 "$state") != *'}'* ]] || return 0
+  cp "$state.backup" "$state"
+  printf 'The state of %s was cut off by a kill: the one from before that apply is taken.\n' "$env" >&2
 }
 
 # Runs Terraform in the root, and closes what it says about a precondition with what to do about it.

@@ -39,6 +39,13 @@ def test_an_environment_is_applied_stays_as_it_is_and_leaves_nothing_behind(prod
     assert applied.returncode == 0, applied.stdout + applied.stderr
     assert "No changes." in prod.plan().stdout
 
+    # As a kill leaves it that comes while Terraform writes it.
+    state = prod.root / "terraform.tfstate"
+    state.rename(prod.root / "terraform.tfstate.backup")
+    state.write_text("")
+    mended = prod.deployed.terraform("output", "-raw", "mlflow_version")
+    assert (mended.stdout, "was cut off by a kill" in mended.stderr) == ("3.0", True)
+
     # A destroy that could not delete the bucket must not delete the server, and the runs, before it finds out.
     s3 = prod.localaws.client("s3")
     bucket = prod.deployed.terraform("output", "-raw", "artifact_bucket_name").stdout
