@@ -59,8 +59,7 @@ def main(
     Exit status 3 refuses. What is meant all the same is named: CONFIRM=mlflow-staging-3-0 make apply
     """
     if local:
-        home = Path(os.environ.get("LOCALAWS_HOME") or environments.REPOSITORY / ".localaws")
-        environments.use_localaws(home, os.environ)
+        environments.use_localaws(environments.localaws_home(os.environ), os.environ)
     plan = read(file, root or file.parent, _terraform)
     traps = list(plan_rules.traps(plan))
     contents = _contents(plan, env, local=local) if destroy else []

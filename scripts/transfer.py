@@ -165,9 +165,9 @@ class Work:
 
         self._reach = reach
         if reach.local:
-            from scripts.mlops.environment import REPOSITORY, use_localaws
+            from scripts.mlops.environment import localaws_home, use_localaws
 
-            use_localaws(Path(os.environ.get("LOCALAWS_HOME") or REPOSITORY / ".localaws"), os.environ)
+            use_localaws(localaws_home(os.environ), os.environ)
         self.places: Places = Places(os.environ, retry=Retry(reach.patience))
         self.bars: Bars = Bars()
 

@@ -69,8 +69,6 @@ def retire(
 
 
 def _road(env: str, *, local: bool) -> Road:
-    from pathlib import Path
-
     from scripts._transfer_progress import Bars
     from scripts.mlops import environment as environments
     from scripts.mlops.errors import PreconditionError
@@ -80,8 +78,7 @@ def _road(env: str, *, local: bool) -> Road:
     from scripts.mlops.waiting import SystemClock
 
     if local:
-        home = Path(os.environ.get("LOCALAWS_HOME") or environments.REPOSITORY / ".localaws")
-        environments.use_localaws(home, os.environ)
+        environments.use_localaws(environments.localaws_home(os.environ), os.environ)
     root = Root(env, local=local, environ=os.environ)
     root.prepare()
     region, account = next(iter(root.servers().arns.values())).split(":")[3:5]

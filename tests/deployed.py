@@ -11,6 +11,8 @@ from typing import Any
 
 import boto3
 
+from scripts.mlops.environment import localaws_home
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -63,8 +65,7 @@ def from_environment() -> Deployed | None:
     local = bool(os.environ.get("SMOKE_LOCAL"))
     environ = dict(os.environ)
     if local:
-        home = Path(environ.get("LOCALAWS_HOME") or REPOSITORY / ".localaws")
-        lines = (home / "env").read_text().splitlines()
+        lines = (localaws_home(environ) / "env").read_text().splitlines()
         environ |= dict(line.split("=", 1) for line in lines)
     return Deployed(name, local, {key: value for key, value in environ.items() if value})
 

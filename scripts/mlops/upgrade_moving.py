@@ -76,8 +76,13 @@ class Mover:
         self._environ = environ
         self._watcher = watcher
 
-    def copy(self, source: str, destination: str, *, accept_losses: bool = False) -> dict[str, int]:
+    def copy(
+        self, source: str, destination: str, *, accept_losses: bool = False, thorough: bool = False
+    ) -> dict[str, int]:
         """Copy what is new or changed, deleted runs too.
+
+        Args:
+            thorough: also compare the metric points of runs that look unchanged.
 
         Returns:
             How many of each kind were created or changed.
@@ -87,7 +92,7 @@ class Mover:
                 of the destination itself.
             PlatformError: it could not be finished; the next copy goes on from there.
         """
-        return asyncio.run(self._copy(source, destination, accept_losses))
+        return asyncio.run(self._copy(source, destination, accept_losses, thorough))
 
     def verify(self, source: str, destination: str) -> Verification:
         """Compare everything of the source with the destination, write the report, and remember the outcome."""
@@ -112,7 +117,7 @@ class Mover:
         same = (found.source, found.destination) == (source, destination)
         return found if same and found.passed else None
 
-    async def _copy(self, source: str, destination: str, accept_losses: bool) -> dict[str, int]:
+    async def _copy(self, source: str, destination: str, accept_losses: bool, thorough: bool) -> dict[str, int]:
         from scripts.mlops.transfer.checkpoint import Checkpoint
         from scripts.mlops.transfer.copying import Copying
         from scripts.mlops.transfer.destination import Destination
@@ -127,7 +132,7 @@ class Mover:
                             f"{reader.name} was itself copied from {target.name}, so copying back would double every "
                             "run: `make upgrade` with BACK=1 only makes that one the active server again"
                         )
-                    copying = Copying(reader, Destination(target), checkpoint, _everything(), watcher)
+                    copying = Copying(reader, Destination(target), checkpoint, _everything(thorough), watcher)
                     made = await plan(copying, sizes=False)
                     if made.blocked:
                         raise PreconditionError(made.blocked[0], made.blocked[1:])
@@ -221,10 +226,10 @@ async def is_copy_of(source: RestSource, destination: RestSource) -> bool:
     return bool(await destination.runs_by_id(origins))
 
 
-def _everything() -> Options:
+def _everything(thorough: bool = False) -> Options:
     from scripts.mlops.transfer.copying import Options
 
-    return Options(include_deleted=True)
+    return Options(include_deleted=True, thorough=thorough)
 
 
 def _name(arn: str) -> str:

@@ -52,7 +52,7 @@ class Root:
         self.name, self.local = name, local
         self._environ = environ
         self._repository = repository
-        home = Path(environ.get("LOCALAWS_HOME") or repository / ".localaws")
+        home = environments.localaws_home(environ, repository)
         self.folder = (home / "terraform" if local else repository) / "mlflow/terraform" / name
         self.memory = (home if local else repository / ".cache") / "upgrade" / name
         self.file = self.folder / (LOCAL_FILE if local else FILE)

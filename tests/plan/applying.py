@@ -5,12 +5,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from localaws.mirror import mirror
 from tests.deployed import Deployed
+from tests.mirrored import quick_mirror
 from tests.running import LocalAws
-
-# The provider watches new lifecycle rules for a minute before it believes S3.
-QUICK = {"aws_s3_bucket_lifecycle_configuration": {"artifacts": {"count": 0}}}
 
 
 class Environment:
@@ -20,21 +17,18 @@ class Environment:
         """Initialises the mirror.
 
         Args:
-            without: more resources of the mlflow module, as `QUICK` names them, that take too long.
+            without: more resources of the mlflow module, by type and name, that take too long.
             variables: on top of terraform.tfvars.
         """
         self.localaws = localaws
         self.name = name
         home = localaws.settings.home
         self.deployed = Deployed(name, local=True, environ=localaws.environ(LOCALAWS_HOME=str(home)))
-        self.root = mirror(localaws.settings, name)
-        self.write("more.auto.tfvars.json", variables)
-        module = localaws.settings.terraform / "terraform/module/mlflow"
-        (module / "quick_override.tf.json").write_text(json.dumps({"resource": {**QUICK, **(without or {})}}))
+        self.root = quick_mirror(localaws.settings, name, without, **variables)
         self.deployed.terraform("init")
 
     def write(self, name: str, content: Any) -> None:
-        """Writes JSON into the root. The mirror deletes no .json files, but .tf files that are not the original's."""
+        """Writes JSON into the root."""
         (self.root / name).write_text(json.dumps(content))
 
     def begin(self, output: Path, *arguments: str) -> "subprocess.Popen[str]":

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localaws.mirror import mirror
 from scripts.mlops.environment import REPOSITORY
 from scripts.mlops.roles import Role, make_role
 from tests import provider
+from tests.building import build
 from tests.deployed import Deployed
+from tests.mirrored import quick_mirror
 from tests.policy.judging import Ask
 from tests.policy.scenarios import ACCOUNT, REGION
 from tests.policy.tour import Caller, read, take_away, write
@@ -39,9 +40,8 @@ BESIDE = {
 BACKUP = "mlflow-staging-mlflow-backup"
 # What a policy may look at, beside what every call has.
 KEPT = ("iam:PassedToService", "s3:prefix", "s3:x-amz-server-side-encryption", "kms:ViaService")
-# Terraform waits a minute for each of these, and the road meets neither.
-SLOW = {"resource": {"aws_s3_bucket_lifecycle_configuration": {"artifacts": {"count": 0}}}}
-INPUTS = {"schedule": None, "notifications": None, "backup": {"keep": 2}}
+# The road meets neither of the first two.
+INPUTS: dict[str, Any] = {"schedule": None, "notifications": None, "backup": {"keep": 2}}
 
 Recording = dict[str, set[tuple[str, str, tuple[tuple[str, str], ...]]]]
 
@@ -80,9 +80,7 @@ class Walked:
 def walk(folder: Path) -> Walked:
     """Runs the demo, which starts a localaws of its own; whoever calls ends it."""
     settings = settings_of(folder / "home", free_port())
-    root = mirror(settings, "staging")
-    (root / "quick.auto.tfvars.json").write_text(json.dumps(INPUTS))
-    (settings.terraform / "terraform/module/mlflow/quick_override.tf.json").write_text(json.dumps(SLOW))
+    quick_mirror(settings, "staging", **INPUTS)
     here = {"LOCALAWS_HOME": str(settings.home), "LOCALAWS_PORT": str(settings.port)}
     demo = subprocess.run(
         [sys.executable, "scripts/demo.py", "--as", "writer"],
@@ -106,25 +104,8 @@ def walk_beside(walked: Walked) -> None:
     take_away(Caller(by["mlflow deletes"]), made)
     by["deploy_model --delete"].script("deploy_model", "models:/iris@champion", "--delete")
     for _ in range(2):  # The second deletes the first.
-        _back_up(walked, by["backup"])
-
-
-def _back_up(walked: Walked, taken: Deployed) -> None:
-    """Runs what the nightly job runs, here and not in CodeBuild."""
-    (project,) = walked.localaws.client("codebuild").batch_get_projects(names=[BACKUP])["projects"]
-    given = {one["name"]: one["value"] for one in project["environment"]["environmentVariables"]}
-    (command,) = json.loads(project["source"]["buildspec"])["phases"]["build"]["commands"]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{taken.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-c", command],
-        cwd=REPOSITORY,
-        env={**taken.environ, **given, "KEEP": "1", "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+        done = build(walked.localaws, BACKUP, REPOSITORY, by["backup"].environ, {"KEEP": "1"})
+        assert done.returncode == 0, done.stderr
 
 
 def _same_policy(iam: Any, role: str, name: str) -> str:

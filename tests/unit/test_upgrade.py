@@ -39,6 +39,7 @@ class World:
     deployed: set[str] = field(default_factory=lambda: {"2.13"})
     written: dict[str, int] = field(default_factory=lambda: {"2.13": 3, "3.0": 0})
     copied: int = 0
+    late: bool = False
     verified: dict[tuple[str, str], Verification] = field(default_factory=dict)
     steps: list[str] = field(default_factory=list)
     kill_at: int | None = None
@@ -80,14 +81,17 @@ class World:
         return Seen(self.status) if there else Seen()
 
     # The mover.
-    def copy(self, source: str, destination: str, *, accept_losses: bool = False) -> dict[str, int]:
-        self.step("copy")
+    def copy(
+        self, source: str, destination: str, *, accept_losses: bool = False, thorough: bool = False
+    ) -> dict[str, int]:
+        self.step("copy thoroughly" if thorough else "copy")
         self.copied = self.written["2.13"]
+        self.late = self.late and not thorough
         return {}
 
     def verify(self, source: str, destination: str) -> Verification:
         self.step("verify")
-        passed = self.copied == self.written["2.13"]
+        passed = self.copied == self.written["2.13"] and not self.late
         found = Verification(source, destination, passed, "now", self.contents(source), "report.html", int(not passed))
         self.verified[source, destination] = found
         return found
@@ -140,6 +144,12 @@ def test_a_retirement_killed_before_any_step_goes_on(world: World, moment: int) 
     road(world).retire("2.13", {"mlflow-staging-2-13"})
     assert (world.active, world.deployed) == ("3.0", {"3.0"})
     assert road(world).retire("2.13", ())["changed"] is False
+
+
+def test_a_point_that_was_logged_late_is_found_by_the_comparison_and_brought_along(world: World) -> None:
+    world.late = True
+    assert road(world).upgrade("3.0")["changed"] is True
+    assert world.steps[3:7] == ["copy", "verify", "copy thoroughly", "verify"]
 
 
 def test_servers_that_differ_are_not_switched(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from localaws import daemon
-from localaws.mirror import mirror
 from localaws.settings import Settings
 from localaws.tracking.releases import RELEASES, Releases
 from localaws.venvs import Venvs
 from tests.deployed import Deployed
+from tests.mirrored import quick_mirror
 from tests.running import LocalAws, start
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -108,12 +108,7 @@ def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
         _plugin(folder / "plugin"),
     )
     try:
-        # The provider takes 55 seconds to create a lifecycle configuration, which no upgrade touches.
-        mirror(localaws.settings, "staging")
-        without = {"resource": {"aws_s3_bucket_lifecycle_configuration": {"artifacts": {"count": 0}}}}
-        module = localaws.settings.terraform / "terraform/module/mlflow"
-        (module / "quick_override.tf.json").write_text(json.dumps(without))
-        (found.root / "backup.auto.tfvars.json").write_text(json.dumps({"backup": {"keep": 2}}))
+        quick_mirror(localaws.settings, "staging", backup={"keep": 2})
         found.deployed.terraform("apply", "-var", "mlflow_version=2.13")
         found.old_client("fill", found.deployed.outputs["mlflow_tracking_uri"], str(RUNS))
         del found.deployed.__dict__["outputs"]

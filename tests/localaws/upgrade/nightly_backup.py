@@ -1,12 +1,12 @@
 """The nightly backup's job, run as CodeBuild would run it and with no more rights."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from tests.building import build
 from tests.localaws.upgrade.conftest import REPOSITORY, Staging
 
 PROJECT = "mlflow-staging-mlflow-backup"
@@ -14,7 +14,7 @@ USER = "backup-job"
 
 
 def job(staging: Staging, folder: Path) -> "subprocess.CompletedProcess[str]":
-    """What CodeBuild does: the source folder, the environment, the build's commands. The packages are here already."""
+    """What CodeBuild does: it fetches the source folder, and builds."""
     (project,) = staging.localaws.client("codebuild").batch_get_projects(names=[PROJECT])["projects"]
     bucket, _, prefix = project["source"]["location"].partition("/")
     s3 = staging.localaws.client("s3")
@@ -22,13 +22,7 @@ def job(staging: Staging, folder: Path) -> "subprocess.CompletedProcess[str]":
         file = folder / item["Key"].removeprefix(prefix)
         file.parent.mkdir(parents=True, exist_ok=True)
         s3.download_file(bucket, item["Key"], str(file))
-    variables = {one["name"]: one["value"] for one in project["environment"]["environmentVariables"]}
-    (command,) = json.loads(project["source"]["buildspec"])["phases"]["build"]["commands"]
-    environ = {**staging.deployed.environ, **variables, **key(staging)}
-    environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
-    return subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=environ, capture_output=True, text=True, timeout=200, check=False
-    )
+    return build(staging.localaws, PROJECT, folder, staging.deployed.environ, key(staging))
 
 
 def key(staging: Staging) -> dict[str, str]:
