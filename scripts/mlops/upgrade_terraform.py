@@ -56,6 +56,7 @@ class Root:
         self.folder = (home / "terraform" if local else repository) / "mlflow/terraform" / name
         self.memory = (home if local else repository / ".cache") / "upgrade" / name
         self.file = self.folder / (LOCAL_FILE if local else FILE)
+        self._shown: dict[str, Any] | None = None
 
     @property
     def options(self) -> str:
@@ -118,7 +119,9 @@ class Root:
             )
         if found is not None:
             progress(f"tracking server {server} was broken off while Terraform waited for it: it is kept")
-            self._must("untaint", _LOCK_TIMEOUT, found["address"])
+            done = self._change("untaint", _LOCK_TIMEOUT, found["address"])
+            if done.returncode:
+                raise _failed("untaint", done.stderr)
         elif sibling is not None:
             store = sibling["values"]["artifact_store_uri"]
             if seen.version != version or seen.artifact_store.rstrip("/") != store.rstrip("/"):
@@ -128,7 +131,7 @@ class Root:
                 )
             progress(f"tracking server {server} was created by an apply that was broken off: Terraform takes it over")
             address = sibling["address"].replace(json.dumps(sibling["index"]), json.dumps(version))
-            done = self._terraform([f"-chdir={self.folder}", "import", "-input=false", _LOCK_TIMEOUT, address, server])
+            done = self._change("import", "-input=false", _LOCK_TIMEOUT, address, server)
             # Whoever held the lock until now may have brought it in.
             if done.returncode and version not in {one["index"] for one in _servers(self._state())}:
                 raise _failed("import", done.stderr)
@@ -156,21 +159,27 @@ class Root:
         )
 
     def _state(self) -> dict[str, Any]:
-        """The values of Terraform's state: outputs and resources."""
-        values: dict[str, Any] = json.loads(self._must("show", "-json") or "{}").get("values", {})
-        return values
+        """The values of Terraform's state: outputs and resources.
 
-    def _must(self, *arguments: str) -> str:
-        done = self._terraform([f"-chdir={self.folder}", *arguments])
-        if done.returncode:
-            raise _failed(arguments[0], done.stderr)
-        return done.stdout
+        Kept until something here changes them: Terraform takes two seconds to show them, for the provider's schema.
+        """
+        if self._shown is None:
+            done = self._terraform([f"-chdir={self.folder}", "show", "-json"])
+            if done.returncode:
+                raise _failed("show", done.stderr)
+            self._shown = json.loads(done.stdout or "{}").get("values", {})
+        return self._shown
+
+    def _change(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        self._shown = None
+        return self._terraform([f"-chdir={self.folder}", *arguments])
 
     def _terraform(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         environ = {**self._environ, "CHECKPOINT_DISABLE": "1"}
         return subprocess.run(["terraform", *arguments], env=environ, capture_output=True, text=True, check=False)
 
     def _script(self, *arguments: str, **environ: str) -> None:
+        self._shown = None
         script = self._repository / "scripts/terraform.sh"
         given = {**self._environ, "LOCAL": "1" if self.local else "", **environ}
         # What Terraform says is no result of ours: it goes to standard error.
