@@ -48,19 +48,42 @@ find_secrets() {
     "(\`$checks/detect-secrets scan --baseline tools/secrets.baseline\`)"
 }
 
+check_python() {
+  .venv/bin/ruff check --quiet .
+  .venv/bin/ruff format --quiet --check . || fail "run 'make fmt'."
+  .venv/bin/mypy
+}
+
+check_terraform() {
+  terraform fmt -check -recursive terraform mlflow tests/plan/roots >/dev/null || fail "run 'make fmt'."
+  validate_terraform
+  .venv/bin/python scripts/docs.py --check
+}
+
+check_the_rest() {
+  local said
+  git ls-files -z -c -o --exclude-standard '*.sh' .ci/run | xargs -0 .venv/bin/shellcheck
+  said=$("$checks/zizmor" --offline --quiet .github/workflows 2>&1) || fail "$said"
+  find_secrets
+}
+
 # A shell may preset it to a file that is not there, of which every terraform would warn.
 [[ -f ${TF_CLI_CONFIG_FILE:-} ]] || unset TF_CLI_CONFIG_FILE
 
-.venv/bin/ruff check --quiet .
-.venv/bin/ruff format --quiet --check . || fail "run 'make fmt'."
-.venv/bin/mypy
-git ls-files -z -c -o --exclude-standard '*.sh' .ci/run | xargs -0 .venv/bin/shellcheck
-terraform fmt -check -recursive terraform mlflow tests/plan/roots >/dev/null || fail "run 'make fmt'."
-validate_terraform
-.venv/bin/python scripts/docs.py --check
 checks=$(scripts/checks.sh)
-said=$("$checks/zizmor" --offline --quiet .github/workflows 2>&1) || fail "$said"
-find_secrets
+outputs=$(mktemp -d)
+trap 'rm -rf "$outputs"' EXIT
+# Beside each other, since each leaves a core idle at times; what they say is shown in turn.
+begun=(check_python check_terraform check_the_rest) processes=() passed=1
+for check in "${begun[@]}"; do
+  "$check" >"$outputs/$check" 2>&1 &
+  processes+=($!)
+done
+for index in "${!begun[@]}"; do
+  wait "${processes[index]}" || passed=0
+  cat "$outputs/${begun[index]}"
+done
+((passed)) || exit 1
 if [[ ${1:-} != --without-plans ]]; then
   .venv/bin/pytest --quiet --numprocesses 2 --dist loadfile tests/static
 fi
