@@ -40,5 +40,7 @@ fi
 .venv/bin/uv pip sync --quiet --require-hashes requirements.lock ||
   fail "the packages of requirements.lock could not be installed: check the network or uv's index settings (UV_DEFAULT_INDEX)."
 .venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
+# Compiles what nearly everything here loads: once, and not in each of the processes that would be the first together.
+.venv/bin/python -c 'import matplotlib.pyplot, mlflow, moto.server, sklearn.ensemble'
 .venv/bin/python -m localaws prepare 3.0
 echo "Terraform provider: ${mirror:-from the registry}."
