@@ -1,13 +1,16 @@
-"""Servers that the tests of one worker share: sources are filled once, the destination is emptied for each test."""
+"""Servers that the tests of one worker share: what sources hold is put back for each test, the destination emptied."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from scripts.mlops.transfer.copying import Copying, Summary
+from tests.conftest import HOME
+from tests.transfer.moving import copy
 from tests.transfer.seeding import fill
-from tests.transfer.servers import Server
+from tests.transfer.servers import Forks, Server
 
 
 @dataclass(frozen=True)
@@ -19,18 +22,40 @@ class Servers:
     target: Server
     made: dict[str, str]
     made_old: dict[str, str]
+    folder: Path
+    _copies: dict[str, tuple[Summary, Copying]] = field(default_factory=dict)
+
+    def copied(self, version: str) -> tuple[Summary, Copying]:
+        """Makes `target` a whole copy of `new` or `old`: made once, later put back; what the copy itself told."""
+        kept = self.folder / f"copied-{version}"
+        if version not in self._copies:
+            memory = self.folder / f"checkpoint-{version}"
+            self._copies[version] = copy(getattr(self, version).url, self.target.url, checkpoint=memory)
+            self.target.keep(kept)
+        else:
+            self.target.put_back(kept)
+        return self._copies[version]
 
 
 @pytest.fixture(scope="session")
-def all_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def forks(pytestconfig: pytest.Config) -> Iterator[Forks]:
+    found = Forks(pytestconfig.stash[HOME])
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def all_servers(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Iterator[Servers]:
     folder: Path = tmp_path_factory.mktemp("servers")
     new, old, target = (
-        Server(version, folder / name).start() for name, version in (("new", "3.0"), ("old", "2.13"), ("target", "3.0"))
+        Server(forks, version, folder / name).start()
+        for name, version in (("new", "3.0"), ("old", "2.13"), ("target", "3.0"))
     )
     try:
         made = fill(new.ready().url, models=True)
         made_old = fill(old.ready().url, models=False)
-        yield Servers(new, old, target.ready(), made, made_old)
+        new.keep(folder / "seeded")
+        yield Servers(new, old, target.ready(), made, made_old, folder)
     finally:
         for server in (new, old, target):
             server.stop()
@@ -38,5 +63,7 @@ def all_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture
 def servers(all_servers: Servers) -> Servers:
+    # Tests fill experiments of their own, which every copy after them would carry.
+    all_servers.new.put_back(all_servers.folder / "seeded")
     all_servers.target.empty()
     return all_servers

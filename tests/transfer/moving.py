@@ -9,12 +9,14 @@ from scripts.mlops.transfer.archive import Archive, Snapshot
 from scripts.mlops.transfer.backing_up import BackingUp
 from scripts.mlops.transfer.checkpoint import Checkpoint
 from scripts.mlops.transfer.copying import Copying, Options, Summary
+from scripts.mlops.transfer.database_source import DatabaseSource
 from scripts.mlops.transfer.destination import Destination
 from scripts.mlops.transfer.location import Access, Places
 from scripts.mlops.transfer.progress import Tally
 from scripts.mlops.transfer.retry import Retry
 from scripts.mlops.transfer.stores import Folder
 from scripts.mlops.transfer.verifying import Report, Verifying
+from tests.transfer.servers import Server
 
 EVERYTHING = Options(include_deleted=True)
 RETRY = Retry(patience=30, longest=0.3)
@@ -72,3 +74,13 @@ def same(left: Any, right: Any, *, options: Options = EVERYTHING) -> Report:
     report = verify(left, right, options=options)
     assert report.passed, report.differences
     return report
+
+
+def behind(server: Server) -> DatabaseSource:
+    """A server's database, which tells what it holds without its work."""
+    return DatabaseSource(f"sqlite:///{server.database}", places().store)
+
+
+def held_alike(left: Any, right: Any, *, options: Options = EVERYTHING) -> Report:
+    """As `same`, where it is not the servers' own telling that is tested: their databases are compared."""
+    return same(*(behind(one) if isinstance(one, Server) else one for one in (left, right)), options=options)

@@ -124,6 +124,10 @@ class FaultyProxy:
             # Hands are shaken in the handler's thread, with its first read.
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
 
+    def struck_by(self, fault: str) -> set[str]:
+        """The calls that this fault struck, without /api/2.0/mlflow/."""
+        return {call.rpartition("/mlflow/")[2] for call in self.struck if call.startswith(f"{fault} ")}
+
     def __enter__(self) -> "FaultyProxy":
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self

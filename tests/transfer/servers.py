@@ -1,74 +1,121 @@
 """Real MLflow servers on loopback ports, without AWS around them, which tests fill, empty, stop and start."""
 
+import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
+from filelock import FileLock
 
 from localaws.settings import Settings
 from localaws.tracking.releases import RELEASES, Releases
 from localaws.venvs import Venvs
 from tests.running import free_port
 
+FORKING = Path(__file__).with_name("forking.py")
+ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+class Forks:
+    """One process of each MLflow version, which all workers share and fork their servers from.
+
+    Importing MLflow takes a server longer than most of what it is then asked here.
+    """
+
+    def __init__(self, home: Path) -> None:
+        cache = Settings.from_environment(os.environ).cache
+        self._releases = Releases(Venvs(cache / "venvs"), cache / "servers")
+        self._home = home
+        self._connections: dict[str, socket.socket] = {}
+
+    def database(self, version: str) -> Path:
+        """An empty database of this version."""
+        return self._releases.database(RELEASES[version])
+
+    def start(self, version: str, folder: Path, environment: dict[str, str], arguments: list[str]) -> int:
+        """Forks a server, which leads a process group of its own; it ends with this object's connection."""
+        if version not in self._connections:
+            self._connections[version] = self._connected(version)
+        connection = self._connections[version]
+        asked = {"folder": str(folder), "environment": environment, "arguments": arguments}
+        connection.sendall(json.dumps(asked).encode() + b"\n")
+        return int(connection.makefile().readline())
+
+    def close(self) -> None:
+        """Ends the servers that were started here."""
+        for connection in self._connections.values():
+            connection.close()
+
+    def _connected(self, version: str) -> socket.socket:
+        path = self._home / f"forks-{version}"
+        connection = socket.socket(socket.AF_UNIX)
+        with FileLock(f"{path}.lock"):
+            try:
+                connection.connect(str(path))
+            except OSError:
+                path.unlink(missing_ok=True)
+                with socket.socket(socket.AF_UNIX) as listener, Path(f"{path}.log").open("ab") as log:
+                    listener.bind(str(path))
+                    listener.listen()
+                    subprocess.Popen(
+                        [self._releases.python(RELEASES[version]), FORKING, str(listener.fileno())],
+                        env={**ENVIRONMENT, "PATH": os.environ.get("PATH", os.defpath)},
+                        pass_fds=[listener.fileno()],
+                        stdout=log,
+                        stderr=log,
+                        start_new_session=True,
+                    )
+                connection.connect(str(path))
+        return connection
+
 
 class Server:
     """A server of one MLflow version with a SQLite database and a local artifact root."""
 
-    def __init__(self, version: str, folder: Path, *, serves_artifacts: bool = False) -> None:
-        cache = Settings.from_environment(os.environ).cache
-        releases = Releases(Venvs(cache / "venvs"), cache / "servers")
+    def __init__(self, forks: Forks, version: str, folder: Path, *, serves_artifacts: bool = False) -> None:
+        self._forks = forks
         self.version = version
         self.folder = folder
         self.database = folder / "mlflow.db"
         folder.mkdir(parents=True)
-        release = RELEASES[version]
-        shutil.copyfile(releases.database(release), self.database)
-        self._python = releases.python(release)
+        shutil.copyfile(forks.database(version), self.database)
         self._serves = serves_artifacts
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._pid = 0
 
     def start(self) -> "Server":
         """Starts it without waiting."""
         store = f"sqlite:///{self.database}"
         artifacts = str(self.folder / "artifacts")
         environment = {
+            **ENVIRONMENT,
             "PATH": os.environ.get("PATH", os.defpath),
-            "LC_ALL": "C.UTF-8",
             "_MLFLOW_SERVER_FILE_STORE": store,
             "_MLFLOW_SERVER_REGISTRY_STORE": store,
             "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/" if self._serves else artifacts,
-            "MLFLOW_DISABLE_TELEMETRY": "true",
             # MLflow 3.0 asks its own API for a logged model when a version of it is registered.
             "MLFLOW_TRACKING_URI": store,
         }
         if self._serves:
             environment |= {"_MLFLOW_SERVER_SERVE_ARTIFACTS": "true", "_MLFLOW_SERVER_ARTIFACT_DESTINATION": artifacts}
-        command = [self._python, "-m", "gunicorn", "mlflow.server:app", "--bind", f"127.0.0.1:{self.port}"]
-        log = (self.folder / "log").open("ab")
-        self._process = subprocess.Popen(
-            [*command, "--workers", "1", "--threads", "8", "--keep-alive", "75"],
-            env=environment,
-            cwd=self.folder,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        log.close()
+        arguments = ["mlflow.server:app", "--bind", f"127.0.0.1:{self.port}"]
+        arguments += ["--workers", "1", "--threads", "8", "--keep-alive", "75"]
+        self._pid = self._forks.start(self.version, self.folder, environment, arguments)
         return self
 
     def ready(self) -> "Server":
         """Waits until it answers."""
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline:
-            assert self._process is not None
-            assert self._process.poll() is None, (self.folder / "log").read_text()[-2000:]
+            assert self._runs(), (self.folder / "log").read_text()[-2000:]
             try:
                 query = {"experiment_id": "0"}
                 if httpx.get(f"{self.url}/api/2.0/mlflow/experiments/get", params=query, trust_env=False).is_success:
@@ -80,20 +127,53 @@ class Server:
 
     def stop(self) -> None:
         """Ends it; the database stays."""
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
+        if self._runs():
+            os.killpg(self._pid, signal.SIGKILL)
+        while self._runs():
+            time.sleep(0.01)
+        self._pid = 0
+
+    def _runs(self) -> bool:
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, 0)
+            return self._pid != 0
+        return False
 
     def empty(self) -> "Server":
         """Takes everything out but the default experiment."""
-        with sqlite3.connect(self.database, timeout=60) as database:
-            names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            for name in names:
-                if name == "experiments":
-                    database.execute("DELETE FROM experiments WHERE experiment_id != 0")
-                elif name not in {"alembic_version", "sqlite_sequence"}:
-                    database.execute(f"DELETE FROM {name}")  # noqa: S608 the schema's own names
-        database.close()
-        shutil.rmtree(self.folder / "artifacts", ignore_errors=True)
+        with closing(sqlite3.connect(self.database, timeout=60)) as database, database:
+            self._clear(database)
+            shutil.rmtree(self.folder / "artifacts", ignore_errors=True)
         return self
+
+    def keep(self, folder: Path) -> None:
+        """Keeps all that it holds in a folder."""
+        folder.mkdir()
+        with (
+            closing(sqlite3.connect(self.database, timeout=60)) as database,
+            closing(sqlite3.connect(folder / "kept.db")) as kept,
+        ):
+            database.backup(kept)
+        shutil.copytree(self.folder / "artifacts", folder / "artifacts")
+
+    def put_back(self, folder: Path) -> None:
+        """Makes it hold what was kept, in place of everything else."""
+        with closing(sqlite3.connect(self.database, timeout=60)) as database:
+            database.execute("ATTACH ? AS kept", (str(folder / "kept.db"),))
+            with database:
+                self._clear(database)
+                database.execute("DELETE FROM experiments")
+                for name in _tables(database):
+                    database.execute(f"INSERT INTO main.{name} SELECT * FROM kept.{name}")  # noqa: S608 as below
+        shutil.rmtree(self.folder / "artifacts", ignore_errors=True)
+        shutil.copytree(folder / "artifacts", self.folder / "artifacts")
+
+    def _clear(self, database: sqlite3.Connection) -> None:
+        for name in _tables(database):
+            default = " WHERE experiment_id != 0" if name == "experiments" else ""
+            database.execute(f"DELETE FROM {name}{default}")  # noqa: S608 the schema's own names
+
+
+def _tables(database: sqlite3.Connection) -> list[str]:
+    names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return [name for name in names if name not in {"alembic_version", "sqlite_sequence"}]

@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 
 from scripts.mlops.transfer.copying import Options
-from scripts.mlops.transfer.database_source import DatabaseSource
 from scripts.mlops.transfer.limits import LONG_VALUES
 from scripts.mlops.transfer.progress import Tally
 from scripts.mlops.transfer.records import Point, Run
 from scripts.mlops.transfer.verifying import Report
 from tests.transfer.conftest import Servers
 from tests.transfer.made_up import OneRun
-from tests.transfer.moving import EVERYTHING, copy, places, same, verify
+from tests.transfer.moving import EVERYTHING, behind, copy, held_alike, same, verify
 from tests.transfer.seeding import LONG, START, Seeder, folder, listed, write
 
 
@@ -30,9 +29,11 @@ def texts(pairs: list[dict[str, str]]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("version", ["old", "new"])
-def test_a_copy_of_a_server_verifies_and_a_second_one_writes_nothing(servers: Servers, version: str) -> None:
+def test_a_copy_of_a_server_verifies_and_a_second_one_writes_nothing_without_its_checkpoint(
+    servers: Servers, version: str
+) -> None:
     source = getattr(servers, version).url
-    summary, first = copy(source, servers.target.url)
+    summary, first = servers.copied(version)
     report = same(source, servers.target.url)
 
     assert summary.created["runs"] == report.compared["runs"]
@@ -46,7 +47,7 @@ def test_a_copy_of_a_server_verifies_and_a_second_one_writes_nothing(servers: Se
 
 
 def test_times_users_and_histories_are_those_of_the_source(servers: Servers) -> None:
-    copy(servers.old.url, servers.target.url)
+    servers.copied("old")
     target = Seeder(servers.target.url)
     name = "vision/größe"
     experiment = target.http.get("/api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": name}).json()[
@@ -80,7 +81,7 @@ def test_times_users_and_histories_are_those_of_the_source(servers: Servers) -> 
 
 
 def test_a_registered_model_keeps_its_numbers_stages_aliases_and_sources(servers: Servers) -> None:
-    copy(servers.new.url, servers.target.url)
+    servers.copied("new")
     target = Seeder(servers.target.url)
     found = target.http.get("/api/2.0/mlflow/registered-models/get", params={"name": "it's a model"}).json()
     model = found["registered_model"]
@@ -116,10 +117,9 @@ def test_a_finished_run_that_changed_is_brought_up_to_date(servers: Servers) -> 
     write(run["artifact_uri"], "fresh.txt", b"fresh")
     summary, copying = copy(servers.new.url, servers.target.url, options=only)
 
-    same(servers.new.url, servers.target.url, options=only)
+    held_alike(servers.new, servers.target, options=only)
     assert summary.changed == {"runs": 1}
     assert copying.progress.done["files"] == 2  # type: ignore[attr-defined]
-    source.post("experiments/delete", experiment_id=experiment)
 
 
 @pytest.mark.parametrize("reader", ["server", "database"])
@@ -136,8 +136,7 @@ def test_points_that_change_no_listing_come_with_a_thorough_copy_and_from_a_data
         source.end(run)
 
     def place() -> Any:
-        database = f"sqlite:///{servers.new.database}"
-        return servers.new.url if reader == "server" else DatabaseSource(database, places().store)
+        return servers.new.url if reader == "server" else behind(servers.new)
 
     copy(place(), servers.target.url, options=only)
     source.log(runs[1], [("loss", 50.0, START + 90, 5), ("loss", 1.0, START + 3, 9)])
@@ -148,11 +147,10 @@ def test_points_that_change_no_listing_come_with_a_thorough_copy_and_from_a_data
     assert copy(place(), servers.target.url, options=replace(only, thorough=reader == "server"))[0].changed == {
         "runs": 1
     }
-    same(servers.new.url, servers.target.url, options=only)
+    held_alike(servers.new, servers.target, options=only)
 
     again, copying = copy(place(), servers.target.url, options=replace(only, thorough=True))
     assert (again.changed, copying.destination.client.calls.writes) == ({}, 0)
-    source.post("experiments/delete", experiment_id=experiment)
 
 
 def test_what_is_logged_during_the_copy_comes_with_the_next_one(servers: Servers) -> None:
@@ -173,9 +171,8 @@ def test_what_is_logged_during_the_copy_comes_with_the_next_one(servers: Servers
 
     copy(servers.new.url, servers.target.url, options=only, progress=Meddling())
     copy(servers.new.url, servers.target.url, options=only)
-    report = same(servers.new.url, servers.target.url, options=only)
+    report = held_alike(servers.new, servers.target, options=only)
     assert report.compared["runs"] == 2 * len(runs)
-    source.post("experiments/delete", experiment_id=experiment)
 
 
 def test_values_beyond_the_limits_are_cut_listed_and_kept_as_an_artifact(servers: Servers) -> None:
@@ -191,7 +188,6 @@ def test_values_beyond_the_limits_are_cut_listed_and_kept_as_an_artifact(servers
     assert len(report.losses) == 1
     kept = next(servers.target.folder.glob(f"artifacts/*/*/artifacts/{LONG_VALUES}"))
     assert json.loads(kept.read_text()) == {"tag big": "x" * 9000}
-    source.post("experiments/delete", experiment_id=experiment)
 
 
 def test_a_parameter_that_is_too_long_for_the_destination_is_not_refused_half_way(servers: Servers) -> None:
@@ -205,30 +201,23 @@ def test_a_parameter_that_is_too_long_for_the_destination_is_not_refused_half_wa
     assert json.loads(kept.read_text()) == {"param p": "y" * 7000, "param bad;key": "v"}
 
 
-def test_a_loss_of_the_checkpoint_costs_no_duplicate(servers: Servers, tmp_path: Path) -> None:
-    copy(servers.old.url, servers.target.url, checkpoint=tmp_path / "one")
-    summary, copying = copy(servers.old.url, servers.target.url, checkpoint=tmp_path / "two")
-    assert summary.created == {}
-    assert copying.destination.client.calls.writes == 0
-
-
 def test_a_run_that_exists_twice_is_made_one(servers: Servers) -> None:
-    copy(servers.old.url, servers.target.url)
+    servers.copied("old")
     target = Seeder(servers.target.url)
     experiment = target.http.get(
         "/api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": "vision/größe"}
     ).json()["experiment"]["experiment_id"]
     twin = target.run(experiment, "parent", tags={"transfer.source_id": servers.made_old["parent"]})
-    assert not verify(servers.old.url, servers.target.url).passed
+    assert dict(verify(behind(servers.old), behind(servers.target)).found) == {"run twice": 1}
     copy(servers.old.url, servers.target.url)
-    same(servers.old.url, servers.target.url)
+    held_alike(servers.old, servers.target)
     gone = target.http.get("/api/2.0/mlflow/runs/get", params={"run_id": twin["run_id"]}).json()["run"]
     assert gone["info"]["lifecycle_stage"] == "deleted"
 
 
 def test_deleted_runs_stay_behind_unless_asked_for(servers: Servers) -> None:
     summary, _ = copy(servers.old.url, servers.target.url, options=Options())
-    same(servers.old.url, servers.target.url, options=Options())
+    held_alike(servers.old, servers.target, options=Options())
     # Of the eight runs, one is deleted and one lies in a deleted experiment.
     assert summary.created["runs"] == 6
 
@@ -242,15 +231,14 @@ def test_a_run_that_is_deleted_at_the_source_after_a_copy_is_deleted_at_the_dest
         source.end(run)
     copy(servers.new.url, servers.target.url, options=only)
     source.post("runs/delete", run_id=runs[1])
-    assert dict(verify(servers.new.url, servers.target.url, options=only).found) == {"run only on the right": 1}
+    assert dict(verify(behind(servers.new), behind(servers.target), options=only).found) == {"run only on the right": 1}
     summary, _ = copy(servers.new.url, servers.target.url, options=only)
     assert (summary.changed, summary.unchanged["runs"]) == ({"runs": 1}, 2)
-    same(servers.new.url, servers.target.url, options=only)
-    source.post("experiments/delete", experiment_id=experiment)
+    held_alike(servers.new, servers.target, options=only)
 
 
 def test_verify_names_the_place_of_every_difference(servers: Servers) -> None:
-    copy(servers.new.url, servers.target.url)
+    servers.copied("new")
     target = Seeder(servers.target.url)
     experiment = target.http.get(
         "/api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": "vision/größe"}

@@ -36,7 +36,7 @@ def test_where_nothing_is_missing_nothing_is_written(servers: Servers, tmp_path:
 
 def test_what_is_missing_comes_back_and_what_changed_since_stays(servers: Servers, tmp_path: Path) -> None:
     # Its runs were once copied from elsewhere, as after an upgrade, and it has runs of its own.
-    copy(servers.new.url, servers.target.url)
+    servers.copied("new")
     at = Seeder(servers.target.url)
     made = fill(servers.target.url, models=True, prefix="own ", points=20)
     lost, kept, binned = (at.run(made["experiment"], name, START + 200) for name in ("lost", "kept", "binned"))

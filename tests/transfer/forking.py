@@ -1,0 +1,64 @@
+"""Runs in an MLflow version's environment: imports its server once, then forks one for each line that asks for it.
+
+Usage: python forking.py LISTENER (the number of an inherited socket)
+A line is JSON: gunicorn's arguments, a folder, an environment. It is answered with the server's process id.
+The servers of a connection end with it, and this program with its last connection.
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from contextlib import suppress
+from typing import Any
+
+import mlflow.server  # noqa: F401 what takes the time
+from gunicorn.app import wsgiapp
+
+
+def main(listener: socket.socket) -> None:
+    # Nobody waits for the servers.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    held: dict[socket.socket, list[int]] = {}
+    while True:
+        for ready in select.select([listener, *held], [], [])[0]:
+            if ready is listener:
+                held[listener.accept()[0]] = []
+            elif line := ready.makefile().readline():
+                pid = os.fork()
+                if pid == 0:
+                    for one in (listener, *held):
+                        one.close()
+                    serve(json.loads(line))
+                with suppress(OSError):
+                    os.setpgid(pid, pid)  # Whoever comes first: the number is the group's as soon as it is told.
+                held[ready].append(pid)
+                ready.sendall(f"{pid}\n".encode())
+            else:
+                for pid in held.pop(ready):
+                    with suppress(ProcessLookupError):
+                        os.killpg(pid, signal.SIGKILL)
+                if not held:
+                    return
+
+
+def serve(asked: dict[str, Any]) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setpgid(0, 0)
+    os.chdir(asked["folder"])
+    log = os.open("log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    sys.argv = ["gunicorn", *asked["arguments"]]
+    try:
+        wsgiapp.run()
+    finally:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])))
