@@ -4,15 +4,17 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pytest
 import tftest
 from filelock import FileLock
 
 from tests import provider
+from tests.plan.variations import VARIATIONS, Variation, call, part
 from tests.running import LocalAws
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -33,8 +35,8 @@ UNWANTED = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfplan", "backe
 
 def copy_terraform(target: Path) -> None:
     """Copies the modules and roots, as they lie to each other and to the scripts, which the nightly backup uploads."""
-    for part in ("terraform", "mlflow/terraform"):
-        shutil.copytree(REPOSITORY / part, target / part, ignore=UNWANTED)
+    for folder in ("terraform", "mlflow/terraform"):
+        shutil.copytree(REPOSITORY / folder, target / folder, ignore=UNWANTED)
     shutil.copytree(Path(__file__).parent / "roots", target, dirs_exist_ok=True)
     (target / "scripts").symlink_to(REPOSITORY / "scripts")
     for root in (target / "mlflow/terraform").iterdir():
@@ -67,15 +69,22 @@ class Planner:
         return {**self._localaws.env, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": provider.config(), **more}
 
     def initialised(self, name: str, **env: str) -> tftest.TerraformTest:
-        """A root, example or module's folder in which `terraform init` has been run."""
+        """A root, example or module's folder, ready for its other verbs."""
         test = tftest.TerraformTest(FOLDERS.get(name, name), str(self.tree), env=self.env(**env))
+        folder = self.folder(name)
         with FileLock(self._shared / f"{name.replace('/', '-')}.init.lock"):
-            if not (self.folder(name) / ".terraform").exists():
-                test.init(plugin_dir=provider.mirror())
+            if not (folder / ".terraform").exists():
+                # Where Terraform takes the provider as it lies, only a backend needs more than the list of modules.
+                if provider.config() and not (folder / "local_override.tf").exists():
+                    test.execute_command("get")
+                else:
+                    test.init(plugin_dir=provider.mirror())
         return test
 
     def plan(self, name: str, **variables: Any) -> tftest.TerraformPlanOutput:
-        """The plan of a root or example; made once for the same variables."""
+        """The plan of a root or example; made once for the same variables. A variation's by its name alone."""
+        if name in VARIATIONS:
+            return self._variation(name)
         given = hashlib.sha256(json.dumps(variables, sort_keys=True).encode()).hexdigest()[:8]
         stored = self._shared / f"{name}-{given}.plan.json"
         with FileLock(f"{stored}.lock"):
@@ -84,9 +93,42 @@ class Planner:
                 stored.write_text(json.dumps(dict(made)))
         return tftest.TerraformPlanOutput(json.loads(stored.read_text()))
 
-    def refused(self, name: str, variables: dict[str, Any], **env: str) -> list[str]:
-        """The errors of a plan that must fail, each as one line of text."""
-        with pytest.raises(tftest.TerraformTestError) as caught:
-            self.initialised(name, **env).plan(tf_vars=variables, lock=False)
-        _, *errors = re.split(r"^Error: ", caught.value.cmd_error, flags=re.MULTILINE)
+    def refused(self, name: str, variations: Mapping[str, Variation]) -> list[str]:
+        """The errors of one plan of all these, which must fail; each as one line of text."""
+        root = self._calling(name, variations)
+        done = subprocess.run(
+            ["terraform", "plan", "-no-color", "-input=false", "-lock=false"],
+            cwd=self.folder(name),
+            env=root.env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 1, done.stdout + done.stderr
+        _, *errors = re.split(r"^Error: ", done.stderr, flags=re.MULTILINE)
         return [" ".join(error.split()) for error in errors]
+
+    def _variation(self, name: str) -> tftest.TerraformPlanOutput:
+        """A variation's part of the plan of them all."""
+        stored = {variation: self._shared / f"variation-{variation}.json" for variation in VARIATIONS}
+        with FileLock(self._shared / "variations.lock"):
+            if not all(file.exists() for file in stored.values()):
+                first = {f"module.{key}.{one.first}": (key, one) for key, one in VARIATIONS.items() if one.first}
+                self._calling("variations", dict(first.values())).apply(targets=list(first))
+                made = dict(self._calling("variations", VARIATIONS).plan(output=True, lock=False))
+                for variation, file in stored.items():
+                    file.write_text(json.dumps(part(made, variation)))
+        return tftest.TerraformPlanOutput(json.loads(stored[name].read_text()))
+
+    def _calling(self, name: str, variations: Mapping[str, Variation]) -> tftest.TerraformTest:
+        """A root of this name that calls all these roots as its modules."""
+        folder = self.folder(name)
+        shutil.rmtree(folder / ".terraform", ignore_errors=True)
+        folder.mkdir(exist_ok=True)
+        calls = [
+            call(key, self.tree, FOLDERS.get(one.root, one.root), one.variables) for key, one in variations.items()
+        ]
+        (folder / "main.tf").write_text("\n".join(['variable "given" {\ntype = any\n}\n', *calls]))
+        given = {"given": {key: one.variables for key, one in variations.items()}}
+        (folder / "given.auto.tfvars.json").write_text(json.dumps(given))
+        return self.initialised(name)

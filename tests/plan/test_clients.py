@@ -9,7 +9,8 @@ import pytest
 from tests.localaws.iam.reference import actions
 from tests.plan.inventory import planned_resources
 from tests.plan.planning import Planner
-from tests.plan.test_policies import ACCOUNT, BUCKET, EXISTING, KEY, THROUGH_S3, allow, statements
+from tests.plan.test_policies import BUCKET, THROUGH_S3, allow, statements
+from tests.plan.variations import ACCOUNT, KEY
 
 REGION = "us-east-1"
 SERVER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server/mlflow-staging-3-0"
@@ -101,8 +102,8 @@ ADMINISTER = {
 }
 
 
-def policy(planner: Planner, level: str, root: str = "staging", **variables: Any) -> dict[str, dict[str, Any]]:
-    return statements(planner.plan(root, **variables), f'module.mlflow.aws_iam_policy.client["{level}"]')
+def policy(planner: Planner, level: str, root: str = "staging") -> dict[str, dict[str, Any]]:
+    return statements(planner.plan(root), f'module.mlflow.aws_iam_policy.client["{level}"]')
 
 
 def granted(found: dict[str, dict[str, Any]]) -> set[str]:
@@ -123,7 +124,7 @@ def test_a_reader_may_read_and_open_the_ui(planner: Planner) -> None:
 
 
 def test_a_reader_without_the_ui_and_with_a_key_may_decrypt_through_s3(planner: Planner) -> None:
-    found = policy(planner, "reader", "any", inputs=EXISTING | {"readers_may_open_ui": False})
+    found = policy(planner, "reader", "readers_without_ui")
     assert set(found) == {*SEE, "ReadMLflow", "DecryptArtifactsThroughS3"}
     assert found["ReadArtifacts"]["Resource"] == ["arn:aws:s3:::data-lake/mlflow/churn/*"]
     assert found["DecryptArtifactsThroughS3"] == allow(
@@ -140,7 +141,7 @@ def test_a_writer_may_also_log_register_and_deploy(planner: Planner) -> None:
 
 
 def test_a_writer_has_the_ui_even_where_readers_have_not_and_encrypts_through_s3(planner: Planner) -> None:
-    found = policy(planner, "writer", "any", inputs=EXISTING | {"readers_may_open_ui": False})
+    found = policy(planner, "writer", "readers_without_ui")
     assert set(UI) < set(found)
     assert found["EncryptArtifactsThroughS3"] == allow(
         {"Action": ["kms:GenerateDataKey"], "Resource": [KEY], "Condition": THROUGH_S3}
@@ -167,13 +168,6 @@ def test_every_action_of_a_tracking_server_is_somebodys_and_what_deletes_is_the_
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_longest_names_make_no_policy_that_iam_refuses(planner: Planner, level: str) -> None:
-    longest = {
-        "project_name": "an-unusually-long-name-of-a-project",
-        "environment": "pre-production",
-        "create_s3_bucket": False,
-        "artifact_store_uri": f"s3://{'b' * 63}/a-prefix/of-some/length",
-        "kms_key_id": KEY,
-    }
-    plan = planner.plan("any", inputs=longest)
+    plan = planner.plan("longest_names")
     document = planned_resources(plan)[f'module.mlflow.aws_iam_policy.client["{level}"]']["policy"]
     assert len(json.dumps(json.loads(document), separators=(",", ":"))) <= LIMIT

@@ -8,11 +8,9 @@ import tftest
 
 from tests.plan.inventory import planned_resources
 from tests.plan.planning import Planner
+from tests.plan.variations import ACCOUNT, ADMINISTRATORS, KEY
 
-ACCOUNT = "123456789012"
 BUCKET = "arn:aws:s3:::mlflow-staging-mlflow-artifacts-zali-staging"
-KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
-EXISTING = {"create_s3_bucket": False, "artifact_store_uri": "s3://data-lake/mlflow/churn", "kms_key_id": KEY}
 LOGS = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/*"
 
 LOG_IN = {"Action": ["ecr:GetAuthorizationToken"], "Resource": ["*"]}
@@ -69,7 +67,7 @@ def test_the_server_may_use_its_bucket_and_register_models_and_nothing_else(plan
 
 
 def test_in_an_existing_bucket_the_server_may_use_its_prefix_and_the_key_through_s3_only(planner: Planner) -> None:
-    policy = statements(planner.plan("any", inputs=EXISTING), "module.mlflow.aws_iam_role_policy.basic_access[0]")
+    policy = statements(planner.plan("existing_bucket"), "module.mlflow.aws_iam_role_policy.basic_access[0]")
     assert policy == {
         "FindArtifacts": allow(
             {"Action": ["s3:GetBucketLocation", "s3:ListBucket"], "Resource": ["arn:aws:s3:::data-lake"]}
@@ -96,7 +94,7 @@ def test_an_endpoint_may_pull_read_and_log_and_nothing_else(planner: Planner) ->
 
 
 def test_an_endpoint_may_decrypt_what_lies_under_the_given_key_and_encrypt_nothing(planner: Planner) -> None:
-    policy = statements(planner.plan("any", inputs=EXISTING), "module.serving.aws_iam_role_policy.endpoint")
+    policy = statements(planner.plan("existing_bucket"), "module.serving.aws_iam_role_policy.endpoint")
     assert policy["ReadModel"] == allow(
         {"Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::data-lake/mlflow/churn/*"]}
     )
@@ -161,14 +159,12 @@ def test_the_bucket_refuses_everybody_without_tls_with_old_tls_or_with_a_key_of_
 
 
 def test_a_bucket_with_a_key_refuses_uploads_under_every_other(planner: Planner) -> None:
-    inputs = {"bucket_name_suffix": "acme", "kms_key_id": KEY}
-    policy = statements(planner.plan("any", inputs=inputs), "module.mlflow.aws_s3_bucket_policy.artifacts[0]")
-    assert policy == of_bucket("arn:aws:s3:::churn-dev-mlflow-artifacts-acme", ALWAYS_REFUSED | REFUSED_UNDER_A_KEY)
+    policy = statements(planner.plan("keyed"), "module.mlflow.aws_s3_bucket_policy.artifacts[0]")
+    assert policy == of_bucket("arn:aws:s3:::churn-dev-mlflow-artifacts-keyed", ALWAYS_REFUSED | REFUSED_UNDER_A_KEY)
 
 
 RESCUE = ["kms:CancelKeyDeletion", "kms:DescribeKey", "kms:EnableKey", "kms:GetKeyPolicy", "kms:PutKeyPolicy"]
 THE_ACCOUNT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
-ADMINISTRATORS = [f"arn:aws:iam::{ACCOUNT}:role/key-admin", f"arn:aws:iam::{ACCOUNT}:role/terraform"]
 BY_THE_KEY = "module.mlflow.aws_kms_key.artifacts[0]"
 
 
@@ -201,7 +197,7 @@ def test_without_administrators_the_account_administers_the_key_but_does_not_dec
 
 def test_with_administrators_the_account_can_only_save_the_key_and_they_cannot_use_it(planner: Planner) -> None:
     alone = statements(planner.plan("prod"), BY_THE_KEY)["AccountKeepsKey"]
-    policy = statements(planner.plan("prod", kms_key_administrator_arns=json.dumps(ADMINISTRATORS)), BY_THE_KEY)
+    policy = statements(planner.plan("prod_with_key_administrators"), BY_THE_KEY)
     assert policy["AccountKeepsKey"] == {**alone, "Action": RESCUE}
     administer = policy["AdministerKey"]
     assert administer == {**alone, "Principal": administer["Principal"]}

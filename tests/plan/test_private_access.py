@@ -2,7 +2,8 @@
 
 from tests.plan.inventory import planned_resources
 from tests.plan.planning import Planner
-from tests.plan.test_policies import ACCOUNT, statements
+from tests.plan.test_policies import statements
+from tests.plan.variations import ACCOUNT
 
 SERVERS = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:mlflow-tracking-server/mlflow-staging-*"
 BUCKET = "arn:aws:s3:::mlflow-staging-mlflow-artifacts-acme-staging"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.plan.planning import Planner
+from tests.plan.variations import Variation
 
 NEW = {"bucket_name_suffix": "acme"}
 OLD = {"create_s3_bucket": False, "artifact_store_uri": "s3://data-lake"}
@@ -186,32 +187,34 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
 CASES = VALUES | RULES
 
 
+# What a root refuses before it comes to the module.
+ROOTS: dict[str, tuple[dict[str, Any], str]] = {
+    "no_listed_account": ({"allowed_account_ids": []}, "set allowed_account_ids in terraform.tfvars"),
+    "credentials_of_another_account": (
+        {"allowed_account_ids": ["111122223333"]},
+        "AWS account ID not allowed: 123456789012",
+    ),
+}
+ALL = CASES | ROOTS
+
+
 @pytest.fixture(scope="module")
 def errors(planner: Planner) -> list[str]:
-    """All errors, of a plan each for the values and for the rules."""
-    return [
-        error
-        for cases in (VALUES, RULES)
-        for error in planner.refused("refused", {"cases": {name: inputs for name, (inputs, _) in cases.items()}})
-    ]
+    """All errors, of one plan; values and rules apart, since no rule is looked at beside a refused value."""
+    modules = {
+        name: Variation("refused", {"cases": {case: inputs for case, (inputs, _) in cases.items()}})
+        for name, cases in (("values", VALUES), ("rules", RULES))
+    }
+    roots = {name: Variation("prod", inputs) for name, (inputs, _) in ROOTS.items()}
+    return planner.refused("refusals", modules | roots)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", ALL)
 def test_a_wrong_input_gets_an_error_that_says_what_to_write(errors: list[str], case: str) -> None:
-    message = CASES[case][1]
-    with_this_message = [one for one, (_, other) in CASES.items() if other == message]
+    message = ALL[case][1]
+    with_this_message = [one for one, (_, other) in ALL.items() if other == message]
     assert sum(message in error for error in errors) == len(with_this_message), "\n".join(errors)
 
 
 def test_no_case_gets_a_second_error(errors: list[str]) -> None:
-    assert len(errors) == len(CASES), "\n".join(errors)
-
-
-def test_without_a_listed_account_nothing_is_planned(planner: Planner) -> None:
-    [error] = planner.refused("prod", {}, TF_VAR_allowed_account_ids="[]")
-    assert "set allowed_account_ids in terraform.tfvars" in error
-
-
-def test_with_another_accounts_credentials_nothing_is_planned(planner: Planner) -> None:
-    [error] = planner.refused("prod", {"allowed_account_ids": ["111122223333"]})
-    assert "AWS account ID not allowed: 123456789012" in error
+    assert len(errors) == len(ALL), "\n".join(errors)

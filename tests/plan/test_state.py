@@ -1,17 +1,14 @@
 """The bucket for Terraform's states: what its root would create, what its policy refuses."""
 
-from typing import Any
-
 import pytest
 import tftest
 
 from tests.plan.inventory import count_by_type, differences, inventory, outputs, planned_resources
 from tests.plan.planning import REPOSITORY, Planner
 from tests.plan.test_policies import statements
+from tests.plan.variations import KEY, STATES
 
-NAME = "terraform-states-123456789012"
-BUCKET = f"arn:aws:s3:::{NAME}"
-KEY = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+BUCKET = f"arn:aws:s3:::{STATES}"
 POLICY = "module.state.aws_s3_bucket_policy.states"
 
 DENY = {"Effect": "Deny", "Principal": "*"}
@@ -27,8 +24,8 @@ UNDELETABLE = {
 }
 
 
-def plan(planner: Planner, **variables: Any) -> tftest.TerraformPlanOutput:
-    return planner.plan("state", bucket_name=NAME, **variables)
+def plan(planner: Planner) -> tftest.TerraformPlanOutput:
+    return planner.plan("state", bucket_name=STATES)
 
 
 def test_the_root_plans_what_the_inventory_says_and_nothing_beside(planner: Planner) -> None:
@@ -44,7 +41,7 @@ def test_nobody_may_delete_the_bucket_or_a_state_but_everybody_a_lock(planner: P
 
 
 def test_the_dangerous_switch_lifts_the_refusals_to_delete_and_a_key_of_your_own_adds_its_own(planner: Planner) -> None:
-    found = statements(plan(planner, kms_key_id=KEY, dangerously_allow_deletion="true"), POLICY)
+    found = statements(planner.plan("deletable_state"), POLICY)
     upload = {**DENY, "Action": ["s3:PutObject"], "Resource": [f"{BUCKET}/*"]}
     assert found == {
         **ALWAYS,

@@ -9,19 +9,6 @@ variables {
   bucket_name_suffix = "acme"
 }
 
-run "there_is_no_backup_unless_it_is_asked_for" {
-  command = plan
-
-  assert {
-    condition     = length(aws_codebuild_project.backup) + length(aws_scheduler_schedule.backup) + length(aws_s3_object.backup_tool) + length(aws_iam_role.backup) == 0
-    error_message = "Nothing of the backup may be made without backup."
-  }
-  assert {
-    condition     = output.backup_archive_uri == "s3://churn-dev-mlflow-artifacts-acme/backups/churn-dev-3-0"
-    error_message = "make backup must know where backups lie with the nightly job or without it."
-  }
-}
-
 run "a_backup_keeps_thirty_nights_of_the_active_server_unless_told_otherwise" {
   command = plan
 
@@ -49,22 +36,6 @@ run "a_backup_keeps_thirty_nights_of_the_active_server_unless_told_otherwise" {
   assert {
     condition     = aws_codebuild_project.backup[0].source[0].location == "churn-dev-mlflow-artifacts-acme/backups/tool/" && aws_s3_object.backup_tool["scripts/transfer.py"].key == "backups/tool/scripts/transfer.py"
     error_message = "The job's source must be the folder that the tool is uploaded to."
-  }
-}
-
-run "below_a_prefix_everything_of_the_backup_is_below_it_too" {
-  command = plan
-
-  variables {
-    create_s3_bucket   = false
-    bucket_name_suffix = null
-    artifact_store_uri = "s3://shared/team"
-    backup             = { repository = "./tests/mocks/repository" }
-  }
-
-  assert {
-    condition     = output.backup_archive_uri == "s3://shared/team/backups/churn-dev-3-0" && aws_s3_object.backup_tool["scripts/transfer.py"].key == "team/backups/tool/scripts/transfer.py" && aws_codebuild_project.backup[0].source[0].location == "shared/team/backups/tool/"
-    error_message = "In somebody else's bucket the backup must stay below the given prefix."
   }
 }
 

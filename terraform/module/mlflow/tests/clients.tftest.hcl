@@ -9,19 +9,6 @@ variables {
   bucket_name_suffix = "acme"
 }
 
-run "there_is_a_policy_for_each_kind_of_client_and_nobody_has_one_unasked" {
-  command = plan
-
-  assert {
-    condition     = join(" ", [for policy in aws_iam_policy.client : policy.name]) == "churn-dev-mlflow-admin churn-dev-mlflow-reader churn-dev-mlflow-writer"
-    error_message = "The policies must be found by their names."
-  }
-  assert {
-    condition     = length(aws_iam_role_policy_attachment.client) == 0
-    error_message = "Nobody may get rights unasked."
-  }
-}
-
 run "each_role_gets_the_policy_that_it_is_named_for" {
   variables {
     reader_role_names = ["analysts"]

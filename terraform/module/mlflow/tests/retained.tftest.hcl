@@ -17,6 +17,10 @@ run "a_retained_server_stands_beside_the_active_one_that_outputs_follow" {
     error_message = "There must be a server for the active version and each retained one."
   }
   assert {
+    condition     = aws_sagemaker_mlflow_tracking_server.this["2.13"].tracking_server_name == "churn-dev-2-13"
+    error_message = "A version with two digits after the dot must keep both in the name."
+  }
+  assert {
     condition     = output.tracking_server_name == "churn-dev-2-13" && output.mlflow_version == "2.13"
     error_message = "Outputs must describe the active version while another server is beside it."
   }
@@ -27,6 +31,8 @@ run "a_retained_server_stands_beside_the_active_one_that_outputs_follow" {
 }
 
 run "the_outputs_switch_and_both_servers_stay" {
+  command = plan
+
   variables {
     mlflow_version           = "3.0"
     retained_mlflow_versions = ["2.13"]

@@ -11,8 +11,12 @@ variables {
   allowed_cidr_blocks = { notebooks = "10.0.16.0/20" }
 }
 
-run "both_interface_endpoints_answer_under_their_public_names_in_every_subnet" {
+run "interface_endpoints_answer_under_their_public_names_in_every_subnet_to_https_from_the_named_only" {
   command = plan
+
+  variables {
+    allowed_security_group_ids = { studio = "sg-0123456789abcdef0" }
+  }
 
   assert {
     condition     = aws_vpc_endpoint.experiments.service_name == "aws.sagemaker.us-east-1.experiments"
@@ -30,15 +34,6 @@ run "both_interface_endpoints_answer_under_their_public_names_in_every_subnet" {
     condition     = length(aws_vpc_endpoint.s3) == 0
     error_message = "A gateway that nobody asked for would take over the VPC's S3 traffic."
   }
-}
-
-run "only_https_from_the_named_ranges_and_groups_comes_in" {
-  command = plan
-
-  variables {
-    allowed_security_group_ids = { studio = "sg-0123456789abcdef0" }
-  }
-
   assert {
     condition     = aws_vpc_security_group_ingress_rule.cidr["notebooks"].cidr_ipv4 == "10.0.16.0/20"
     error_message = "The named range must get in."
@@ -97,26 +92,6 @@ run "endpoints_that_nobody_may_reach_are_refused" {
   expect_failures = [data.aws_vpc.this]
 }
 
-run "the_whole_internet_is_refused" {
-  command = plan
-
-  variables {
-    allowed_cidr_blocks = { all = "0.0.0.0/0" }
-  }
-
-  expect_failures = [var.allowed_cidr_blocks]
-}
-
-run "a_gateway_without_buckets_is_refused" {
-  command = plan
-
-  variables {
-    s3_gateway = { route_table_ids = ["rtb-0123456789abcdef0"], bucket_names = [] }
-  }
-
-  expect_failures = [var.s3_gateway]
-}
-
 run "a_vpc_without_dns_is_refused" {
   command = plan
 
@@ -131,15 +106,24 @@ run "a_vpc_without_dns_is_refused" {
   expect_failures = [data.aws_vpc.this]
 }
 
-run "wrong_ids_are_refused" {
+run "wrong_ids_the_whole_internet_and_a_gateway_without_buckets_are_refused" {
   command = plan
 
   variables {
     vpc_id                     = "my-vpc"
     subnet_ids                 = []
+    allowed_cidr_blocks        = { all = "0.0.0.0/0" }
     allowed_security_group_ids = { studio = "default" }
     tracking_server_arns       = ["mlflow-staging-3-0"]
+    s3_gateway                 = { route_table_ids = ["rtb-0123456789abcdef0"], bucket_names = [] }
   }
 
-  expect_failures = [var.vpc_id, var.subnet_ids, var.allowed_security_group_ids, var.tracking_server_arns]
+  expect_failures = [
+    var.vpc_id,
+    var.subnet_ids,
+    var.allowed_cidr_blocks,
+    var.allowed_security_group_ids,
+    var.tracking_server_arns,
+    var.s3_gateway,
+  ]
 }

@@ -9,7 +9,7 @@ variables {
   artifact_store_uri = "s3://churn-dev-mlflow-artifacts-acme"
 }
 
-run "an_image_is_scanned_encrypted_kept_and_cannot_change_under_its_tag" {
+run "an_image_is_scanned_encrypted_cannot_change_under_its_tag_and_expires_only_without_one" {
   command = plan
 
   assert {
@@ -28,11 +28,6 @@ run "an_image_is_scanned_encrypted_kept_and_cannot_change_under_its_tag" {
     condition     = !aws_ecr_repository.serving.force_delete
     error_message = "A destroy must not take images with it unless somebody says so."
   }
-}
-
-run "only_images_without_a_tag_expire" {
-  command = plan
-
   assert {
     condition     = [for rule in jsondecode(aws_ecr_lifecycle_policy.serving.policy).rules : rule.selection.tagStatus] == ["untagged"]
     error_message = "An endpoint may still run an image that has a tag."
@@ -47,18 +42,13 @@ run "a_role_name_of_65_characters_is_refused" {
   expect_failures = [aws_iam_role.endpoint]
 }
 
-run "a_store_that_is_not_s3_is_refused" {
+run "a_store_that_is_not_s3_and_a_key_named_by_alias_are_refused" {
   command = plan
+
   variables {
     artifact_store_uri = "churn-dev-mlflow-artifacts-acme"
+    kms_key_arn        = "alias/data-lake"
   }
-  expect_failures = [var.artifact_store_uri]
-}
 
-run "a_key_named_by_alias_is_refused" {
-  command = plan
-  variables {
-    kms_key_arn = "alias/data-lake"
-  }
-  expect_failures = [var.kms_key_arn]
+  expect_failures = [var.artifact_store_uri, var.kms_key_arn]
 }

@@ -28,3 +28,15 @@ mock_resource "aws_iam_policy" {
 mock_data "aws_kms_alias" {
   defaults = { target_key_arn = "arn:aws:kms:us-east-1:111122223333:key/99999999-2222-3333-4444-555555555555" }
 }
+
+mock_data "aws_partition" {
+  defaults = { partition = "aws" }
+}
+
+mock_resource "aws_sns_topic" {
+  defaults = { arn = "arn:aws:sns:us-east-1:111122223333:churn-dev-mlflow-events" }
+}
+
+mock_resource "aws_sqs_queue" {
+  defaults = { arn = "arn:aws:sqs:us-east-1:111122223333:churn-dev-mlflow-schedule-failures" }
+}

@@ -1,0 +1,114 @@
+# What there is, and what there is not, where nothing is asked for. Plans and applies here are on a mocked AWS: policies
+# are asserted on real plans elsewhere, since a mocked policy document holds no policy.
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  project_name       = "churn"
+  environment        = "dev"
+  bucket_name_suffix = "acme"
+}
+
+run "a_small_server_that_registers_models_keeps_artifacts_privately_and_nothing_else_is_paid_for" {
+  command = plan
+
+  assert {
+    condition     = join(" ", keys(aws_sagemaker_mlflow_tracking_server.this)) == "3.0"
+    error_message = "There must be exactly one server, of version 3.0."
+  }
+  assert {
+    condition     = aws_sagemaker_mlflow_tracking_server.this["3.0"].tracking_server_name == "churn-dev-3-0"
+    error_message = "The name must end in the version, or two versions could not stand side by side."
+  }
+  assert {
+    condition     = aws_sagemaker_mlflow_tracking_server.this["3.0"].tracking_server_size == "Small"
+    error_message = "The default must be the cheapest size."
+  }
+  assert {
+    condition     = aws_sagemaker_mlflow_tracking_server.this["3.0"].automatic_model_registration
+    error_message = "Registration must be on by default: the provider cannot turn it off again."
+  }
+  assert {
+    condition     = aws_s3_bucket_versioning.artifacts[0].versioning_configuration[0].status == "Enabled"
+    error_message = "An overwritten or deleted artifact must be recoverable."
+  }
+  assert {
+    condition = alltrue([
+      aws_s3_bucket_public_access_block.artifacts[0].block_public_acls,
+      aws_s3_bucket_public_access_block.artifacts[0].block_public_policy,
+      aws_s3_bucket_public_access_block.artifacts[0].ignore_public_acls,
+      aws_s3_bucket_public_access_block.artifacts[0].restrict_public_buckets,
+    ])
+    error_message = "All four blocks must be on."
+  }
+  assert {
+    condition     = aws_s3_bucket_ownership_controls.artifacts[0].rule[0].object_ownership == "BucketOwnerEnforced"
+    error_message = "Objects must belong to the bucket's owner whoever uploads them."
+  }
+  assert {
+    condition     = !aws_s3_bucket.artifacts[0].force_destroy
+    error_message = "A destroy must not take artifacts with it unless somebody says so."
+  }
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[0].abort_incomplete_multipart_upload[0].days_after_initiation == 7
+    error_message = "Uploads that broke off must be aborted."
+  }
+  assert {
+    condition     = one(aws_s3_bucket_server_side_encryption_configuration.artifacts[0].rule).apply_server_side_encryption_by_default[0].sse_algorithm == "AES256"
+    error_message = "Without a key SSE-S3 must encrypt."
+  }
+  assert {
+    condition     = length(aws_kms_key.artifacts) == 0
+    error_message = "No key must be made, and paid for, that nobody asked for."
+  }
+  assert {
+    condition     = join(" ", aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[*].id) == "abort-incomplete-uploads expire-old-versions"
+    error_message = "No artifact may be deleted or moved unless somebody asks for it."
+  }
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[1].noncurrent_version_expiration[0].noncurrent_days == 90
+    error_message = "Old versions must not be kept, and paid for, for ever."
+  }
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[1].expiration[0].expired_object_delete_marker
+    error_message = "Markers with nothing below them must go too."
+  }
+  assert {
+    condition     = length(aws_s3_bucket_logging.artifacts) == 0 && length(aws_s3_bucket_cors_configuration.artifacts) == 0
+    error_message = "Logs and cross-origin reads must be asked for."
+  }
+  assert {
+    condition     = join(" ", [for policy in aws_iam_policy.client : policy.name]) == "churn-dev-mlflow-admin churn-dev-mlflow-reader churn-dev-mlflow-writer"
+    error_message = "The policies must be found by their names."
+  }
+  assert {
+    condition     = length(aws_iam_role_policy_attachment.client) == 0
+    error_message = "Nobody may get rights unasked."
+  }
+  assert {
+    condition     = length(aws_codebuild_project.backup) + length(aws_scheduler_schedule.backup) + length(aws_s3_object.backup_tool) + length(aws_iam_role.backup) == 0
+    error_message = "Nothing of the backup may be made without backup."
+  }
+  assert {
+    condition     = output.backup_archive_uri == "s3://churn-dev-mlflow-artifacts-acme/backups/churn-dev-3-0"
+    error_message = "make backup must know where backups lie with the nightly job or without it."
+  }
+  assert {
+    condition = 0 == sum([
+      length(aws_scheduler_schedule.this),
+      length(aws_sqs_queue.schedule_failures),
+      length(aws_iam_role.scheduler),
+      length(aws_cloudwatch_event_rule.server),
+      length(aws_cloudwatch_metric_alarm.schedule_failed),
+      length(aws_sns_topic.events),
+      length(aws_kms_key.events),
+      length(aws_budgets_budget.monthly),
+    ])
+    error_message = "What is paid for, or stops a server, must be asked for."
+  }
+  assert {
+    condition     = output.notification_topic_arn == null && output.schedule_failure_queue_url == null
+    error_message = "The outputs of what does not exist must be null, not errors."
+  }
+}

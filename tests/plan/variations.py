@@ -1,0 +1,108 @@
+"""Roots with other inputs than their own, planned in one go: that costs seconds, and each of them a fraction more."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ACCOUNT = "123456789012"
+KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
+EXISTING = {"create_s3_bucket": False, "artifact_store_uri": "s3://data-lake/mlflow/churn", "kms_key_id": KEY}
+ADMINISTRATORS = [f"arn:aws:iam::{ACCOUNT}:role/key-admin", f"arn:aws:iam::{ACCOUNT}:role/terraform"]
+STATES = f"terraform-states-{ACCOUNT}"
+OURS = {"allowed_account_ids": [ACCOUNT]}
+HOURS = {"start": "cron(0 8 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"}
+
+
+@dataclass(frozen=True)
+class Variation:
+    """A root and what it is given, beside what its terraform.tfvars says.
+
+    Attributes:
+        first: what is applied before the plan is made: a plan knows only the policies whose ARNs are there already.
+    """
+
+    root: str
+    variables: dict[str, Any] = field(default_factory=dict)
+    first: str | None = None
+
+
+def inputs(**given: Any) -> Variation:
+    """The mlflow module with these inputs."""
+    return Variation("any", {"inputs": given})
+
+
+VARIATIONS = {
+    "existing_bucket": inputs(**EXISTING),
+    "readers_without_ui": inputs(**EXISTING, readers_may_open_ui=False),
+    "longest_names": inputs(
+        project_name="an-unusually-long-name-of-a-project",
+        environment="pre-production",
+        create_s3_bucket=False,
+        artifact_store_uri=f"s3://{'b' * 63}/a-prefix/of-some/length",
+        kms_key_id=KEY,
+    ),
+    "existing_key": inputs(bucket_name_suffix="keyed", kms_key_id=KEY, notifications={}, backup={"keep": 30}),
+    # All that there is, on a key that exists: a plan knows the policies that name a key or a topic only then.
+    "keyed": inputs(
+        bucket_name_suffix="keyed",
+        kms_key_id=KEY,
+        schedule=HOURS,
+        notifications={"emails": ["team@example.com"]},
+        monthly_budget_usd=500,
+        backup={},
+    ),
+    "prod_with_key_administrators": Variation("prod", OURS | {"kms_key_administrator_arns": ADMINISTRATORS}),
+    # All that there is: what docs/security.md shows.
+    "prod_in_full": Variation(
+        "prod",
+        OURS | {"backup": {"keep": 30}, "schedule": HOURS | {"start": "cron(0 7 ? * MON-FRI *)"}},
+        first="module.mlflow.aws_kms_key.artifacts",
+    ),
+    "deletable_state": Variation(
+        "state", OURS | {"bucket_name": STATES, "kms_key_id": KEY, "dangerously_allow_deletion": True}
+    ),
+}
+
+
+def call(name: str, tree: Path, folder: str, variables: Mapping[str, Any]) -> str:
+    """A module block, for a root in `tree`, that gives a folder its terraform.tfvars and these of `var.given`.
+
+    What stood in the block itself Terraform would refuse before it plans, and then plan nothing.
+    """
+    settings = tree / folder / "terraform.tfvars"
+    own = settings.read_text() if settings.exists() else ""
+    given = "".join(f"{variable} = var.given.{name}.{variable}\n" for variable in variables)
+    return f'module "{name}" {{\nsource = "../{folder}"\n{own}{given}}}\n'
+
+
+def part(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What a plan says about one of its root's modules, as if that had been planned alone."""
+    prefix = f"module.{name}."
+    [planned] = [
+        module for module in plan["planned_values"]["root_module"]["child_modules"] if f"{module['address']}." == prefix
+    ]
+    return {
+        "format_version": plan["format_version"],
+        "terraform_version": plan["terraform_version"],
+        "planned_values": {"root_module": _without(prefix, planned)},
+        "resource_changes": [
+            _without(prefix, change) for change in plan["resource_changes"] if change["address"].startswith(prefix)
+        ],
+        "configuration": {
+            "provider_config": plan["configuration"].get("provider_config", {}),
+            "root_module": plan["configuration"]["root_module"]["module_calls"][name]["module"],
+        },
+    }
+
+
+def _without(prefix: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Addresses as they are within the module."""
+    changed = dict(found)
+    for key in ("address", "module_address"):
+        if key in changed:
+            changed[key] = changed[key].removeprefix(prefix)
+    for key in ("resources", "child_modules"):
+        if key in changed:
+            changed[key] = [_without(prefix, inner) for inner in changed[key]]
+    return changed
