@@ -14,13 +14,19 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-import mlflow.server  # noqa: F401 what takes the time
+# What takes the time, also what a server imports with its first request.
+import mlflow.server
+import mlflow.store.model_registry.sqlalchemy_store
+import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 from gunicorn.app import wsgiapp
+from gunicorn.workers import gthread  # noqa: F401
+from sqlalchemy.orm import configure_mappers
 
 
 def main(listener: socket.socket) -> None:
     # Nobody waits for the servers.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    configure_mappers()
     held: dict[socket.socket, list[int]] = {}
     while True:
         for ready in select.select([listener, *held], [], [])[0]:

@@ -1,6 +1,6 @@
 """Copies in forked processes and kills them: run as a program, so that no test process forks with threads in it.
 
-Usage: python -m tests.transfer.killed SOURCE TARGET CHECKPOINT KILLS SEED
+Usage: python -m tests.transfer.killed DATABASE TARGET CHECKPOINT KILLS SEED
 """
 
 import os
@@ -10,10 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-from tests.transfer.moving import copy
+from scripts.mlops.transfer.database_source import DatabaseSource
+from tests.transfer.moving import copy, places
 
 
-def main(source: str, target: str, checkpoint: str, kills: str, seed: str) -> None:
+def main(database: str, target: str, checkpoint: str, kills: str, seed: str) -> None:
     chance = random.Random(seed)  # noqa: S311 no secret
     killed = 0
     longest = 0.5
@@ -24,7 +25,7 @@ def main(source: str, target: str, checkpoint: str, kills: str, seed: str) -> No
         child = os.fork()
         if child == 0:
             try:
-                copy(source, target, checkpoint=Path(checkpoint))
+                copy(DatabaseSource(f"sqlite:///{database}", places().store), target, checkpoint=Path(checkpoint))
             finally:
                 os._exit(0)
         time.sleep(chance.uniform(0.05, longest))

@@ -3,19 +3,36 @@
 import asyncio
 import hashlib
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from scripts.mlops.errors import InputError, PlatformError
-from scripts.mlops.transfer.archive import Archive
+from scripts.mlops.transfer.archive import Archive, Snapshot
 from scripts.mlops.transfer.archive_source import ArchiveSource, DamagedError
 from scripts.mlops.transfer.copying import Options
 from scripts.mlops.transfer.stores import Folder
 from tests.transfer.conftest import Servers
-from tests.transfer.moving import back_up, copy, held_alike, same, verify
+from tests.transfer.moving import back_up, behind, copy, held_alike, same, verify
 from tests.transfer.seeding import START, Seeder
+
+Old = Callable[[Path], Snapshot]
+
+
+@pytest.fixture(scope="module")
+def old_archive(all_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Old:
+    """Puts a backup of the old server, which is made once, into a folder."""
+    made = tmp_path_factory.mktemp("archives") / "old"
+    snapshot = back_up(all_servers.old.url, made, "1")
+
+    def put(folder: Path) -> Snapshot:
+        shutil.copytree(made, folder, dirs_exist_ok=True)
+        return snapshot
+
+    return put
 
 
 def files(folder: Path) -> dict[str, int]:
@@ -27,15 +44,15 @@ def test_a_backup_restores_into_an_empty_server_and_verifies(servers: Servers, t
     source = ArchiveSource(Archive(Folder(tmp_path)))
     held = sum(path.is_file() for name in ("runs", "records", "artifacts") for path in (tmp_path / name).rglob("*"))
     assert asyncio.run(source.check()) == held
-    same(servers.new.url, source)
+    same(behind(servers.new), source)
     copy(source, servers.target.url)
     held_alike(servers.new, servers.target)
     # And the server that was backed up is known again: nothing is made twice.
     assert copy(servers.new.url, servers.target.url)[0].created == {}
 
 
-def test_the_archive_can_be_read_without_this_tool(servers: Servers, tmp_path: Path) -> None:
-    snapshot = back_up(servers.old.url, tmp_path, "1")
+def test_the_archive_can_be_read_without_this_tool(servers: Servers, old_archive: Old, tmp_path: Path) -> None:
+    snapshot = old_archive(tmp_path)
     index = json.loads((tmp_path / "archive.json").read_text())
     assert (index["format"], index["version"]) == ("mlflow-transfer-archive", 1)
     lines = [json.loads(line) for part in snapshot.parts for line in (tmp_path / part["file"]).open()]
@@ -99,14 +116,16 @@ def test_points_that_change_no_listing_come_with_a_thorough_backup_alone(servers
     assert {Path(path).parent.name for path in files(tmp_path).keys() - before.keys()} == {"4"}
 
 
-def test_a_backup_that_was_broken_off_goes_on_from_what_it_wrote(servers: Servers, tmp_path: Path) -> None:
-    back_up(servers.old.url, tmp_path, "1")
+def test_a_backup_that_was_broken_off_goes_on_from_what_it_wrote(
+    servers: Servers, old_archive: Old, tmp_path: Path
+) -> None:
+    old_archive(tmp_path)
     (tmp_path / "archive.json").unlink()
     before = files(tmp_path)
     back_up(servers.old.url, tmp_path, "2")
     fresh = {Path(path).relative_to(tmp_path).parts[0] for path in files(tmp_path).keys() - before.keys()}
     assert fresh <= {"archive.json", "snapshots", "runs"}
-    same(servers.old.url, ArchiveSource(Archive(Folder(tmp_path))))
+    same(behind(servers.old), ArchiveSource(Archive(Folder(tmp_path))))
 
 
 @pytest.mark.parametrize(
@@ -114,26 +133,21 @@ def test_a_backup_that_was_broken_off_goes_on_from_what_it_wrote(servers: Server
 )
 @pytest.mark.parametrize("how", ["flipped", "cut", "missing"])
 def test_a_damaged_archive_names_the_file_and_restores_nothing(
-    all_servers: Servers, tmp_path: Path, what: str, how: str
+    old_archive: Old, tmp_path: Path, what: str, how: str
 ) -> None:
-    shared = tmp_path.parent / "archive-to-damage"
-    if not shared.exists():
-        back_up(all_servers.old.url, shared, "1")
-    victim = next(shared.glob(what))
+    old_archive(tmp_path)
+    victim = next(tmp_path.glob(what))
     whole = victim.read_bytes()
     damaged = {"flipped": whole[:-2] + bytes([whole[-2] ^ 1]) + whole[-1:], "cut": whole[:-2]}
-    try:
-        victim.unlink() if how == "missing" else victim.write_bytes(damaged[how])
-        source = ArchiveSource(Archive(Folder(shared)))
-        with pytest.raises(DamagedError) as caught:
-            asyncio.run(source.check())
-        assert str(victim) in caught.value.message
-    finally:
-        victim.write_bytes(whole)
+    victim.unlink() if how == "missing" else victim.write_bytes(damaged[how])
+    source = ArchiveSource(Archive(Folder(tmp_path)))
+    with pytest.raises(DamagedError) as caught:
+        asyncio.run(source.check())
+    assert str(victim) in caught.value.message
 
 
-def test_fields_of_a_later_tool_are_left_out(servers: Servers, tmp_path: Path) -> None:
-    back_up(servers.old.url, tmp_path, "1")
+def test_fields_of_a_later_tool_are_left_out(servers: Servers, old_archive: Old, tmp_path: Path) -> None:
+    old_archive(tmp_path)
     index = json.loads((tmp_path / "archive.json").read_text())
     for part in index["snapshots"][0]["parts"]:
         lines = [json.loads(line) for line in (tmp_path / part["file"]).read_text().splitlines()]
@@ -142,13 +156,13 @@ def test_fields_of_a_later_tool_are_left_out(servers: Servers, tmp_path: Path) -
         part["sha256"] = hashlib.sha256(content).hexdigest()
     index["snapshots"][0]["later"] = {"more": True}
     (tmp_path / "archive.json").write_text(json.dumps({**index, "later": 1}))
-    same(servers.old.url, ArchiveSource(Archive(Folder(tmp_path))))
+    same(behind(servers.old), ArchiveSource(Archive(Folder(tmp_path))))
 
 
-def test_a_damaged_manifest_and_a_strange_folder_are_refused(servers: Servers, tmp_path: Path) -> None:
+def test_a_damaged_manifest_and_a_strange_folder_are_refused(old_archive: Old, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no finished backup"):
         ArchiveSource(Archive(Folder(tmp_path)))
-    snapshot = back_up(servers.old.url, tmp_path, "1")
+    snapshot = old_archive(tmp_path)
     part = tmp_path / snapshot.parts[0]["file"]
     part.write_bytes(part.read_bytes().replace(b"experiments", b"experiment5", 1))
     with pytest.raises(PlatformError, match=r"snapshots/1/000000\.jsonl is damaged"):

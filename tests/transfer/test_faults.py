@@ -67,7 +67,16 @@ def test_twenty_kills_leave_no_difference_and_no_duplicate(servers: Servers, tmp
     # Slowed, so that twenty kills find it at work.
     with FaultyProxy(servers.target.port, latency=0.03) as proxy:
         done = subprocess.run(
-            [sys.executable, "-m", "tests.transfer.killed", servers.new.url, proxy.url, tmp_path / "map", "20", seed],
+            [
+                sys.executable,
+                "-m",
+                "tests.transfer.killed",
+                servers.new.database,
+                proxy.url,
+                tmp_path / "map",
+                "20",
+                seed,
+            ],
             cwd=REPOSITORY,
             capture_output=True,
             text=True,

@@ -15,7 +15,7 @@ from scripts.mlops.transfer.planning import Plan
 from scripts.mlops.transfer.planning import plan as make_plan
 from scripts.mlops.transfer.stores import Folder
 from tests.transfer.conftest import Servers
-from tests.transfer.moving import EVERYTHING, back_up, copy, places, verify
+from tests.transfer.moving import EVERYTHING, back_up, behind, copy, places, verify
 from tests.transfer.seeding import START, Seeder, fill, folder, write
 
 
@@ -100,7 +100,7 @@ def test_what_is_missing_comes_back_and_what_changed_since_stays(servers: Server
     assert (again.created, again.changed) == ({}, {})
     assert copying.destination.client.calls.writes == 0
     # What people changed since, and what there is names what it always named.
-    assert dict(verify(archived(archive), servers.target.url).found) == {
+    assert dict(verify(archived(archive), behind(servers.target)).found) == {
         "experiment name": 1, "run tag": 1, "metric points": 1, "artifact size": 1, "registered model aliases": 1,
         "version numbers": 1, "version source": 1, "run model inputs": 1, "run model outputs": 1,
         "logged model metrics": 1,
