@@ -1,7 +1,7 @@
 """The two questions: is all that is needed allowed, is all that must not be denied; and which actions are granted."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -9,11 +9,12 @@ from localaws.iam.evaluate import Decision
 from tests.localaws.iam.reference import actions, knows
 from tests.policy.asking import KEY, THROUGH_S3, Denied, Documented
 from tests.policy.expectations import DENIED, DOCUMENTED, WALKS
-from tests.policy.judging import Ask, has, judge, names, subject_statements
-from tests.policy.rendered import Rendered
+from tests.policy.judging import Ask, has, holders, judge, names, subject_statements
+from tests.policy.rendered import Document, Rendered
 from tests.policy.road import Recording, asks
 
 ROLE = re.compile(r"\{(\w+_role)\}")
+EVERYBODY = {*WALKS, *(row.subject for row in (*DOCUMENTED, *DENIED))}
 WRITES, READS = "s3:PutObject", "s3:GetObject"
 
 
@@ -32,22 +33,22 @@ class Judged:
         return f"{self.subject}: {self.ask.action} on {self.ask.resource} {dict(self.ask.context)} is {outcome}"
 
 
-def needed(environment: Rendered, road: Recording) -> Iterator[Judged]:
+def needed(environment: Rendered, road: Recording, of: Container[str] = EVERYBODY) -> Iterator[Judged]:
     """Everything that a subject must be able to do: what the road asked for, and what AWS documents."""
     for subject, walks in WALKS.items():
-        if has(environment, subject):
+        if subject in of and has(environment, subject):
             for ask in [*asks(road, walks), *_through_the_key(environment, asks(road, walks))]:
                 yield Judged(subject, ask, judge(environment, subject, ask), source="road")
     for row in DOCUMENTED:
-        if _concerns(row, environment):
+        if row.subject in of and _concerns(row, environment):
             for ask in row.asks:
                 yield Judged(row.subject, ask, judge(environment, row.subject, ask), source=row.source)
 
 
-def refused(environment: Rendered) -> Iterator[Judged]:
+def refused(environment: Rendered, of: Container[str] = EVERYBODY) -> Iterator[Judged]:
     """Everything that a subject must not be able to do."""
     for row in DENIED:
-        if _concerns(row, environment):
+        if row.subject in of and _concerns(row, environment):
             for ask in row.asks:
                 yield Judged(row.subject, ask, judge(environment, row.subject, ask), title=row.title)
 
@@ -61,10 +62,14 @@ def _concerns(row: Denied | Documented, environment: Rendered) -> bool:
     return not row.with_key_policy or environment.key in environment.resources
 
 
-def failures(environment: Rendered, road: Recording) -> Iterator[str]:
-    """What is wrong with an environment's policies."""
-    yield from (str(judged) for judged in needed(environment, road) if not judged.decision.allowed)
-    yield from (str(judged) for judged in refused(environment) if judged.decision.allowed)
+def failures(environment: Rendered, road: Recording, changed: Document) -> Iterator[str]:
+    """What is wrong with an environment's policies, now that one of them is changed.
+
+    A policy of a subject's own decides about that subject alone; one on a resource, about everybody.
+    """
+    of = holders(environment, changed) or EVERYBODY
+    yield from (str(judged) for judged in needed(environment, road, of) if not judged.decision.allowed)
+    yield from (str(judged) for judged in refused(environment, of) if judged.decision.allowed)
 
 
 def granted(environment: Rendered, subject: str) -> set[str]:

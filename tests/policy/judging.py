@@ -89,6 +89,15 @@ def subject_statements(environment: Rendered, subject: str) -> list[Document]:
     return [statement for document in _identity(environment, subject).values() for statement in document["Statement"]]
 
 
+def holders(environment: Rendered, document: Document) -> set[str]:
+    """The subjects whose own policy a document is; nobody where it stands on a resource or says who may be a role."""
+    return {
+        subject
+        for subject in (*ROLES, *CLIENTS)
+        if any(own is document for own in _identity(environment, subject).values())
+    }
+
+
 def judge(environment: Rendered, subject: str, ask: Ask) -> Decision:
     """The decision on an ask."""
     given = names(environment)

@@ -45,8 +45,8 @@ def test_a_policy_that_one_plan_cannot_know_is_judged_in_another(environments: d
     assert unknown - known == set()
 
 
-def mutants(environment: Rendered) -> Iterator[tuple[str, Rendered]]:
-    """The environment with one statement removed, freed of its conditions, or given every resource."""
+def mutants(environment: Rendered) -> Iterator[tuple[str, Rendered, Document]]:
+    """The environment with one statement removed, freed of its conditions, or given every resource; and the policy."""
     for name, document in environment.documents().items():
         for number, statement in enumerate(document["Statement"]):
             for change in ("without", "unconditional", "on every resource"):
@@ -64,16 +64,17 @@ def mutants(environment: Rendered) -> Iterator[tuple[str, Rendered]]:
                 else:
                     continue
                 sid = statement.get("Sid", number)
-                yield f"{_general(environment, name)}/{sid} {change}", _with(environment, document, changed)
+                policy = {**document, "Statement": changed}
+                yield f"{_general(environment, name)}/{sid} {change}", _with(environment, document, policy), policy
 
 
 def test_no_statement_could_go_or_be_wider_without_a_failure(environments: dict[str, Rendered]) -> None:
     road = recorded()
     caught: dict[str, bool] = {}
     for environment in environments.values():
-        for name, mutant in mutants(environment):
+        for name, mutant, changed in mutants(environment):
             if not caught.get(name):  # One environment that would notice is enough.
-                caught[name] = next(failures(mutant, road), None) is not None
+                caught[name] = next(failures(mutant, road, changed), None) is not None
     assert len(caught) > len(REDUNDANT)
     assert {name for name, noticed in caught.items() if not noticed} == set(REDUNDANT)
 
@@ -90,10 +91,9 @@ def test_every_granted_action_is_exercised_or_has_a_written_reason(
     assert [pattern for pattern in reasons if not any(fnmatchcase(action, pattern) for action in idle)] == []
 
 
-def _with(environment: Rendered, document: Document, statements: list[Document]) -> Rendered:
-    """A copy in which one document has other statements."""
-    memo = {id(document): {**document, "Statement": statements}}
-    return deepcopy(environment, memo)
+def _with(environment: Rendered, document: Document, changed: Document) -> Rendered:
+    """A copy in which one document is another."""
+    return deepcopy(environment, {id(document): changed})
 
 
 def _general(environment: Rendered, name: str) -> str:
