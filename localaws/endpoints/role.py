@@ -1,10 +1,11 @@
 """An endpoint's execution role: how SageMaker takes it up, and AWS clients that call localaws itself as that role."""
 
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 
+from localaws.clients import client
 from localaws.iam.trust import Service
 from localaws.principals import Credentials
 
@@ -24,22 +25,34 @@ HOSTING = Service(
 )
 
 
+CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=60,
+    retries={"total_max_attempts": 2},
+    s3={"addressing_style": "path"},  # Host-style bucket names need DNS.
+)
+
+
 class RoleClients:
     """The clients of one role session."""
 
     def __init__(self, credentials: Credentials, url: str, region: str) -> None:
-        session = boto3.Session(
-            aws_access_key_id=credentials.access_key,
-            aws_secret_access_key=credentials.secret,
-            aws_session_token=credentials.token,
-            region_name=region,
-        )
-        config = Config(
-            connect_timeout=5,
-            read_timeout=60,
-            retries={"total_max_attempts": 2},
-            s3={"addressing_style": "path"},  # Host-style bucket names need DNS.
-        )
-        self.s3: S3Client = session.client("s3", endpoint_url=url, config=config)
-        self.logs: CloudWatchLogsClient = session.client("logs", endpoint_url=url, config=config)
-        self.ecr: ECRClient = session.client("ecr", endpoint_url=url, config=config)
+        self._make = partial(client, credentials=credentials, region=region, url=url, config=CONFIG)
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        """For the model's archive."""
+        made: S3Client = self._make("s3")
+        return made
+
+    @cached_property
+    def logs(self) -> "CloudWatchLogsClient":
+        """For what the container prints."""
+        made: CloudWatchLogsClient = self._make("logs")
+        return made
+
+    @cached_property
+    def ecr(self) -> "ECRClient":
+        """For the image."""
+        made: ECRClient = self._make("ecr")
+        return made

@@ -18,6 +18,7 @@ from localaws.tracking.server import TrackingServer
 
 START_SECONDS = 120
 THREADS = 8
+GUNICORN = Path(__file__).resolve().parent.parent / "servers" / "gunicorn.conf.py"
 
 
 class StartError(Exception):
@@ -58,7 +59,7 @@ class Launcher:
         command: list[str | Path] = [
             *(self._releases.python(server.release), "-m", "gunicorn", "mlflow.server:app"),
             *("--bind", f"127.0.0.1:{server.port}", "--workers", "1", "--threads", str(THREADS)),
-            *("--keep-alive", "75", "--name", server.name),
+            *("--keep-alive", "75", "--name", server.name, "--config", GUNICORN),
         ]
         with self._lock:
             if self._closed:

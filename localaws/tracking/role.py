@@ -1,12 +1,11 @@
 """A tracking server's role: how SageMaker takes it up, and AWS clients that sign as it."""
 
-import os
 import threading
 from typing import Any
 
-import botocore.session
 from botocore.config import Config
 
+from localaws.clients import client
 from localaws.iam.trust import Service
 from localaws.settings import Settings
 from localaws.tracking.server import TrackingServer
@@ -19,13 +18,9 @@ SAGEMAKER = Service(
     "Could not assume role {role}. Please ensure that the role exists and allows principal 'sagemaker.amazonaws.com' "
     "to assume the role.",
 )
-
-# Nothing of the person's own AWS settings may leak in: a profile, a role to assume, another endpoint.
-ISOLATED = {
-    "profile": (None, None, None, None),
-    "config_file": (None, None, os.devnull, None),
-    "credentials_file": (None, None, os.devnull, None),
-}
+CONFIG = Config(
+    retries={"total_max_attempts": 1}, read_timeout=10, signature_version="v4", s3={"addressing_style": "path"}
+)
 
 
 class RoleClients:
@@ -41,21 +36,5 @@ class RoleClients:
         key = (server.credentials.access_key, service)
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = self._create(server, service)
+                self._clients[key] = client(service, server.credentials, server.region, self._settings.url, CONFIG)
             return self._clients[key]
-
-    def _create(self, server: TrackingServer, service: str) -> Any:
-        return botocore.session.Session(session_vars=ISOLATED).create_client(
-            service,
-            region_name=server.region,
-            endpoint_url=self._settings.url,
-            aws_access_key_id=server.credentials.access_key,
-            aws_secret_access_key=server.credentials.secret,
-            aws_session_token=server.credentials.token,
-            config=Config(
-                retries={"total_max_attempts": 1},
-                read_timeout=10,
-                signature_version="v4",
-                s3={"addressing_style": "path"},
-            ),
-        )

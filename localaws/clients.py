@@ -1,0 +1,43 @@
+"""AWS clients that call localaws itself as a role, so that its call log shows what a service does under that role."""
+
+import os
+import threading
+from functools import cache
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+
+from localaws.principals import Credentials
+
+# Nothing of the person's own AWS settings may leak in: a profile, a role to assume, another endpoint.
+ISOLATED = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+_lock = threading.Lock()
+
+
+def client(service: str, credentials: Credentials, region: str, url: str, config: Config) -> Any:
+    """A client that signs with `credentials`.
+
+    One session makes them all: it reads a service's model once, which takes a quarter of a second. Clients are
+    thread-safe, sessions are not.
+    """
+    with _lock:
+        return _session().client(  # type: ignore[call-overload]
+            service,
+            region_name=region,
+            endpoint_url=url,
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret,
+            aws_session_token=credentials.token,
+            config=config,
+        )
+
+
+@cache
+def _session() -> boto3.Session:
+    return boto3.Session(botocore_session=botocore.session.Session(session_vars=ISOLATED))
