@@ -30,7 +30,7 @@ def test_a_fault_strikes_only_the_resource_it_names(localaws: LocalAws) -> None:
         sagemaker.describe_model(ModelName="another-front")
     with pytest.raises(ClientError, match=r"ThrottlingException.*Slow"):
         sagemaker.describe_model(ModelName="fault-front")
-    logged = [call for call in localaws.calls() if call["resource"] == "fault-front"]
+    logged = [call for call in localaws.calls("fault-front") if call["resource"] == "fault-front"]
     assert [call["error"] for call in logged] == ["ThrottlingException"]
 
 

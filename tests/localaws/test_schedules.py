@@ -95,7 +95,7 @@ def test_a_server_is_stopped_and_started_by_its_schedules_under_their_role(sched
     assert settled(scheduled.localaws, SERVER) == "Started"
     callers = {
         call["principal"].split("/")[-2]
-        for call in scheduled.localaws.calls()
+        for call in scheduled.localaws.calls(SERVER)
         if call["operation"] in ("StopMlflowTrackingServer", "StartMlflowTrackingServer") and call["resource"] == SERVER
     }
     assert callers == {"scheduled-scheduler"}

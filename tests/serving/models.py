@@ -49,16 +49,15 @@ def requirements(*names: str) -> str:
     return "".join(f"{name}=={importlib.metadata.version(name)}\n" for name in names)
 
 
-def save_iris(folder: Path, *, kinds: tuple[int, int, int] = (0, 1, 2)) -> None:
-    """A real scikit-learn model that tells the three kinds of iris, by the numbers given."""
+def save_iris(folder: Path) -> None:
+    """A real scikit-learn model that tells the three kinds of iris."""
     import mlflow.sklearn
-    import numpy as np
     from mlflow.models import infer_signature
     from sklearn.datasets import load_iris
     from sklearn.tree import DecisionTreeClassifier
 
     rows, kind = load_iris(return_X_y=True, as_frame=True)
-    model = DecisionTreeClassifier(random_state=0).fit(rows, np.array(kinds)[kind])
+    model = DecisionTreeClassifier(random_state=0).fit(rows, kind)
     mlflow.sklearn.save_model(
         model,
         folder,

@@ -1,7 +1,9 @@
 """What a serving container answers."""
 
 import json
+import time
 
+import httpx
 import pytest
 
 from tests.serving.models import COLUMNS, ROWS, SPLIT
@@ -47,3 +49,13 @@ def test_a_content_type_that_is_not_understood_is_refused(serving: Serving) -> N
     answer = serving.invoke("<rows/>", "application/xml")
     assert answer.status_code == 415
     assert "text/csv" in answer.text
+
+
+def test_connections_are_answered_without_waiting_for_a_delayed_acknowledgement(serving: Serving) -> None:
+    with httpx.Client() as client:
+        seconds = []
+        for _ in range(20):
+            began = time.perf_counter()
+            client.get(f"{serving.url}/version")
+            seconds.append(time.perf_counter() - began)
+    assert sorted(seconds)[10] < 0.03

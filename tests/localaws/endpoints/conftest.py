@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from tests.conftest import HOME
 from tests.localaws.endpoints.hosted import Hosted
 from tests.running import LocalAws
 from tests.serving.conftest import iris, obedient  # noqa: F401 Fixtures are found by their names.
@@ -16,8 +18,12 @@ def hosted(localaws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Host
 
 
 @pytest.fixture(scope="session")
-def iris_endpoint(hosted: Hosted, iris: Path) -> str:  # noqa: F811
-    """An endpoint in service; tests only invoke and describe it."""
-    name = hosted.endpoint(iris)
+def iris_endpoint(hosted: Hosted, iris: Path, pytestconfig: pytest.Config) -> str:  # noqa: F811
+    """An endpoint in service, shared by all pytest-xdist workers; tests only invoke, describe and tag it."""
+    made = pytestconfig.stash[HOME] / "iris-endpoint"
+    with FileLock(f"{made}.lock"):
+        if not made.exists():
+            made.write_text(hosted.endpoint(iris))
+    name = made.read_text()
     assert hosted.describe(name)["EndpointStatus"] == "InService"
     return name

@@ -7,20 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.running import LocalAws
+from tests.running import LocalAws, role
 from tests.serving.models import pack
 
 T = TypeVar("T")
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mlflow-pyfunc:3.17.2"
 MOVING = ("Creating", "Updating", "RollingBack", "Deleting")
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-}
 
 
 class Hosted:
-    """One worker's bucket, role and clients."""
+    """A bucket, a role and clients; whoever comes second finds the bucket and the role made."""
 
     def __init__(self, localaws: LocalAws, folder: Path) -> None:
         self.localaws = localaws
@@ -29,11 +25,9 @@ class Hosted:
         self.runtime = localaws.client("sagemaker-runtime")
         self.s3 = localaws.client("s3")
         self.logs = localaws.client("logs")
-        self.bucket = unique("models")
+        self.bucket = "hosted-models"
         self.s3.create_bucket(Bucket=self.bucket)
-        iam = localaws.client("iam")
-        role = iam.create_role(RoleName=unique("endpoint"), AssumeRolePolicyDocument=json.dumps(TRUST))
-        self.role: str = role["Role"]["Arn"]
+        self.role = role(localaws, "hosted-endpoints")
 
     def upload(self, content: bytes) -> str:
         """The URL of an archive with any content."""
@@ -44,7 +38,7 @@ class Hosted:
     def calls_of_the_role(self) -> set[str]:
         """What the execution role has called."""
         session = f":assumed-role/{self.role.rpartition('/')[2]}/"
-        calls = [call for call in self.localaws.calls() if session in call["principal"]]
+        calls = [call for call in self.localaws.calls(session) if session in call["principal"]]
         return {f"{call['service']}:{call['operation']}" for call in calls}
 
     def model(self, source: Path | str, image: str = IMAGE, **environment: str) -> str:

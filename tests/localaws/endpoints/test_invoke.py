@@ -66,9 +66,8 @@ def test_streamed_answers_are_said_to_be_missing(hosted: Hosted, iris_endpoint: 
 def test_the_aws_command_line_invokes_it(hosted: Hosted, iris_endpoint: str, tmp_path: Path) -> None:
     answer = tmp_path / "answer.json"
     arguments = ["--endpoint-name", iris_endpoint, "--content-type", "application/json"]
-    raw = ["--cli-binary-format", "raw-in-base64-out"] if _is_version_2() else []
     subprocess.run(
-        [_program("aws"), "sagemaker-runtime", "invoke-endpoint", *arguments, *raw, "--body", SPLIT, answer],
+        [_program("aws"), "sagemaker-runtime", "invoke-endpoint", *arguments, "--body", SPLIT, answer],
         env=hosted.localaws.environ(),
         check=True,
         capture_output=True,
@@ -102,8 +101,3 @@ def test_mlflows_own_deployment_client_lists_and_queries_it(hosted: Hosted, iris
 
 def _program(name: str) -> Path:
     return Path(sys.executable).parent / name
-
-
-def _is_version_2() -> bool:
-    shown = subprocess.run([_program("aws"), "--version"], capture_output=True, text=True, check=True, timeout=60)
-    return shown.stdout.startswith("aws-cli/2")

@@ -8,7 +8,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.localaws.endpoints.hosted import IMAGE, Hosted, unique
-from tests.serving.models import SPLIT, save_iris, save_obedient
+from tests.serving.models import SPLIT, save_obedient
+
+# Rows that ask for the variable of that name in the container's environment.
+GREETING = '{"dataframe_records": [{"variable": "GREETING"}]}'
 
 
 def test_an_endpoint_in_service_is_described_as_aws_does(hosted: Hosted, iris_endpoint: str) -> None:
@@ -65,13 +68,12 @@ def test_tags_are_kept_replaced_and_removed(hosted: Hosted, iris_endpoint: str) 
     assert hosted.sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "2"}]
 
 
-def test_an_update_loses_no_request_and_a_failed_one_keeps_the_old_model_answering(
-    hosted: Hosted, iris: Path, tmp_path: Path
+def test_an_update_loses_no_request_a_failed_one_keeps_the_old_model_and_a_deletion_leaves_nothing(
+    hosted: Hosted, obedient: Path, tmp_path: Path
 ) -> None:
-    name = hosted.endpoint(iris)
+    name = hosted.endpoint(obedient, GREETING="first")
     first = hosted.describe(name)["EndpointConfigName"]
-    save_iris(tmp_path / "other", kinds=(10, 11, 12))
-    second = hosted.config(hosted.model(tmp_path / "other"))
+    second = hosted.config(hosted.model(obedient, GREETING="second"))
 
     with _Stream(hosted, name) as stream:
         hosted.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=second)
@@ -88,28 +90,22 @@ def test_an_update_loses_no_request_and_a_failed_one_keeps_the_old_model_answeri
         assert hosted.settled(name)["EndpointConfigName"] == second
     assert stream.failures == []
     # Never back and forth: first only the old model answered, then only the new one.
-    assert stream.answers == [[0, 1, 2], [10, 11, 12]]
+    assert stream.answers == [["first"], ["second"]]
 
-    save_obedient(tmp_path / "broken", load="import nowhere")
+    save_obedient(tmp_path / "broken")
+    (tmp_path / "broken" / "MLmodel").unlink()
     third = hosted.config(hosted.model(tmp_path / "broken"))
     with _Stream(hosted, name) as stream:
         hosted.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=third)
         after = hosted.settled(name)
     assert stream.failures == []
-    assert stream.answers == [[10, 11, 12]]
+    assert stream.answers == [["second"]]
     assert after["EndpointStatus"] == "InService"
     assert after["EndpointConfigName"] == second
     assert "variant one did not pass the ping health check" in after["FailureReason"]
-    assert "No module named 'nowhere'" in str(hosted.log(name))
-    hosted.delete(name)
+    assert "There is no MLflow model in" in str(hosted.log(name))
 
-
-def test_a_deleted_endpoint_answers_nothing_and_leaves_nothing(hosted: Hosted, obedient: Path) -> None:
-    """Its image is pulled by the role, where there is something to pull from."""
-    repository = unique("repository")
-    registry = hosted.localaws.client("ecr").create_repository(repositoryName=repository)["repository"]
-    name = hosted.endpoint(obedient, image=f"{registry['repositoryUri']}:1")
-    assert {"ecr:GetAuthorizationToken", "ecr:BatchGetImage"} <= hosted.calls_of_the_role()
+    # Deleted, it answers nothing and leaves nothing.
     folders = hosted.localaws.settings.world / "endpoints"
     notes = hosted.localaws.settings.run / "processes"
     assert list(folders.glob(f"endpoint-{name}-*"))
@@ -124,11 +120,15 @@ def test_a_deleted_endpoint_answers_nothing_and_leaves_nothing(hosted: Hosted, o
 
 
 def test_two_variants_are_chosen_by_name_and_by_weight(hosted: Hosted, obedient: Path) -> None:
-    name = hosted.endpoint(obedient, obedient, GREETING="hello")
-    who, greeting = '{"dataframe_records": [{"x": 1}]}', '{"dataframe_records": [{"variable": "GREETING"}]}'
+    """Their image is pulled by the role, where there is something to pull from."""
+    repository = unique("repository")
+    registry = hosted.localaws.client("ecr").create_repository(repositoryName=repository)["repository"]
+    name = hosted.endpoint(obedient, obedient, image=f"{registry['repositoryUri']}:1", GREETING="hello")
+    assert {"ecr:GetAuthorizationToken", "ecr:BatchGetImage"} <= hosted.calls_of_the_role()
+    who = '{"dataframe_records": [{"x": 1}]}'
     # The containers' Environment and the role's credentials are there.
-    assert hosted.predict(name, greeting, TargetVariant="two") == ["hello"]
-    assert hosted.predict(name, greeting.replace("GREETING", "AWS_ACCESS_KEY_ID"))[0].startswith("ASIA")
+    assert hosted.predict(name, GREETING, TargetVariant="two") == ["hello"]
+    assert hosted.predict(name, GREETING.replace("GREETING", "AWS_ACCESS_KEY_ID"))[0].startswith("ASIA")
     processes = [hosted.predict(name, who, TargetVariant=variant)[0] for variant in ("one", "two")]
     assert len(set(processes)) == 2
     assert {hosted.predict(name, who)[0] for _ in range(40)} == set(processes)
@@ -165,11 +165,11 @@ class _Stream:
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._invoke) for _ in range(2)]
-        self._latest: list[tuple[float, list[int]]] = []
+        self._latest: list[tuple[float, list[str]]] = []
         self.failures: list[Exception] = []
 
     @property
-    def answers(self) -> list[list[int]]:
+    def answers(self) -> list[list[str]]:
         """The answers in the order in which their requests were sent, repetitions left out."""
         ordered = [answer for _, answer in sorted(self._latest, key=lambda item: item[0])]
         return [answer for before, answer in zip([None, *ordered], ordered, strict=False) if answer != before]
@@ -191,7 +191,7 @@ class _Stream:
         while not self._ended.is_set():
             began = time.monotonic()
             try:
-                answer = self._hosted.predict(self._name, SPLIT)
+                answer = self._hosted.predict(self._name, GREETING)
                 with self._lock:
                     self._latest.append((began, answer))
                 time.sleep(0.01)  # Two processors: a fleet that starts needs them too.

@@ -262,7 +262,9 @@ def test_a_tracking_call_needs_its_own_action_on_the_server(enforcing: LocalAws)
 def test_the_call_log_says_what_each_call_needed_even_without_enforcement(localaws: LocalAws) -> None:
     bucket(localaws, "noted-needs")
     localaws.client("s3").list_objects_v2(Bucket="noted-needs", Prefix="runs/")
-    (call,) = [c for c in localaws.calls() if "noted-needs" in c["resource"] and c["operation"] == "ListObjectsV2"]
+    (call,) = [
+        c for c in localaws.calls("noted-needs") if "noted-needs" in c["resource"] and c["operation"] == "ListObjectsV2"
+    ]
     (need,) = call["iam"]
     assert (need["action"], need["resource"]) == ("s3:ListBucket", "arn:aws:s3:::noted-needs")
     assert (need["context"]["s3:prefix"], need["context"]["aws:SecureTransport"]) == ("runs/", "true")

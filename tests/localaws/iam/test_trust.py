@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.running import LocalAws, settled, tracking_server
+from tests.running import LocalAws
 
 ACCOUNT, OTHER = "123456789012", "210987654321"
 GROUP = "schedule-group/default"
@@ -145,18 +145,3 @@ def test_an_endpoint_whose_role_trusts_sagemaker_no_more_fails_with_the_reason(l
         )
     reason = sagemaker.describe_endpoint(EndpointName=name)["FailureReason"]
     assert reason.startswith(f'The execution role ARN "{given}" is invalid.')
-
-
-def test_a_server_whose_role_trusts_sagemaker_no_more_does_not_start_again(localaws: LocalAws) -> None:
-    name = "trusted-before"
-    every = {"aws:SourceArn": f"arn:aws:sagemaker:*:{ACCOUNT}:*"}
-    own = trust("sagemaker", StringEquals={"aws:SourceAccount": ACCOUNT}, ArnLike=every)
-    tracking_server(localaws, name, RoleArn=role(localaws, name, own))
-    sagemaker = localaws.client("sagemaker")
-    sagemaker.stop_mlflow_tracking_server(TrackingServerName=name)
-    assert settled(localaws, name) == "Stopped"
-    localaws.client("iam").update_assume_role_policy(RoleName=name, PolicyDocument=trust("lambda"))
-    sagemaker.start_mlflow_tracking_server(TrackingServerName=name)
-    assert settled(localaws, name) == "StartFailed"
-    (found,) = [server for server in localaws.health()["tracking_servers"] if server["name"] == name]
-    assert "Could not assume role" in found["reason"]

@@ -75,7 +75,7 @@ class Root:
         """How often the lock has been refused to somebody."""
         return sum(
             call["operation"] == "PutObject" and call["resource"].endswith(self.lock) and call["status"] == 412
-            for call in self._localaws.calls()
+            for call in self._localaws.calls(self.lock)
         )
 
 

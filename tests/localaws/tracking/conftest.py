@@ -15,18 +15,6 @@ def name_of(version: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def registering(localaws: LocalAws, pytestconfig: pytest.Config) -> str:
-    """The ARN of a server that registers models automatically; each test names models of its own."""
-    name = "registering"
-    made = pytestconfig.stash[HOME] / name
-    with FileLock(f"{made}.lock"):
-        if not made.exists():
-            tracking_server(localaws, name, AutomaticModelRegistration=True)
-            made.touch()
-    return f"arn:aws:sagemaker:us-east-1:{localaws.settings.account}:mlflow-tracking-server/{name}"
-
-
-@pytest.fixture(scope="session")
 def servers(localaws: LocalAws, pytestconfig: pytest.Config) -> dict[str, str]:
     """The ARN of a created server of each version that SageMaker offers."""
     made = pytestconfig.stash[HOME] / "servers"

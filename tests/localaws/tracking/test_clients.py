@@ -6,7 +6,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from tests.running import LocalAws, settled
+from tests.running import LocalAws, role, settled
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -48,13 +48,9 @@ def test_the_aws_command_line_leads_a_server_through_its_life(localaws: LocalAws
         )
         return done.stdout if done.returncode == 0 else done.stderr
 
-    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    aws("iam", "create-role", "--role-name", "cli-role", "--assume-role-policy-document", document)
     aws("s3", "mb", "s3://cli-bucket")
     name = ("--tracking-server-name", "cli")
-    role = f"arn:aws:iam::{localaws.settings.account}:role/cli-role"
-    store = ("--artifact-store-uri", "s3://cli-bucket", "--role-arn", role)
+    store = ("--artifact-store-uri", "s3://cli-bucket", "--role-arn", role(localaws, "cli-role"))
     arn = json.loads(aws("sagemaker", "create-mlflow-tracking-server", *name, *store))["TrackingServerArn"]
     assert settled(localaws, "cli") == "Created"
     described = json.loads(aws("sagemaker", "describe-mlflow-tracking-server", *name))

@@ -1,9 +1,9 @@
 """AWS's operations for tracking servers: what they answer, what they refuse, the states they lead through."""
 
+import json
 import os
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import httpx
@@ -134,7 +134,8 @@ def test_a_bucket_that_is_missing_or_elsewhere_fails_the_creation(localaws: Loca
 
 def test_a_server_that_is_still_being_created_says_so_everywhere(localaws: LocalAws) -> None:
     sagemaker = localaws.client("sagemaker")
-    localaws.fault("localaws:StartTrackingServer", delay=1, resource="slow")
+    # It fails in the end: that takes no MLflow server.
+    localaws.fault("localaws:StartTrackingServer", delay=1, error="InternalError", resource="slow")
     arn = tracking_server(localaws, "slow", wait=False)
     assert describe(localaws, "slow")["TrackingServerStatus"] == "Creating"
     assert describe(localaws, "slow")["IsActive"] == "Inactive"
@@ -147,7 +148,7 @@ def test_a_server_that_is_still_being_created_says_so_everywhere(localaws: Local
     assert _error(lambda: sagemaker.delete_mlflow_tracking_server(TrackingServerName="slow")).endswith(
         "Tracking Server is in un-deletable state (CREATING), so it cannot be deleted."
     )
-    assert settled(localaws, "slow") == "Created"
+    assert settled(localaws, "slow") == "CreateFailed"
     sagemaker.delete_mlflow_tracking_server(TrackingServerName="slow")
     assert settled(localaws, "slow") == ""
     assert track(localaws, arn, "GET", "experiments/get?experiment_id=0").status_code == 404
@@ -160,15 +161,29 @@ def test_a_creation_can_be_made_to_fail(localaws: LocalAws) -> None:
     assert health(localaws, "doomed")["reason"] == "InternalError: No capacity."
 
 
+def trust(service: str) -> str:
+    """A trust policy for a service, in as far as it acts for this account."""
+    condition = {
+        "StringEquals": {"aws:SourceAccount": "123456789012"},
+        "ArnLike": {"aws:SourceArn": "arn:aws:sagemaker:*:123456789012:*"},
+    }
+    principal = {"Service": f"{service}.amazonaws.com"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", "Condition": condition}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 @pytest.fixture(scope="module")
 def own(localaws: LocalAws, worker_id: str) -> str:
     """A server that the tests of this module may stop, change and kill; each pytest-xdist worker has one."""
     name = f"own-{worker_id}"
+    localaws.client("iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument=trust("sagemaker"))
     tracking_server(localaws, name)
     return name
 
 
-def test_stopping_keeps_the_runs_and_starting_brings_them_back(localaws: LocalAws, own: str) -> None:
+def test_stopping_keeps_the_runs_and_starting_with_a_trusting_role_brings_them_back(
+    localaws: LocalAws, own: str
+) -> None:
     sagemaker = localaws.client("sagemaker")
     arn = describe(localaws, own)["TrackingServerArn"]
     run_id = create_run(localaws, arn)["run_id"]
@@ -184,6 +199,12 @@ def test_stopping_keeps_the_runs_and_starting_brings_them_back(localaws: LocalAw
     assert "its UI can't be opened" in _error(
         lambda: sagemaker.create_presigned_mlflow_tracking_server_url(TrackingServerName=own)
     )
+    iam = localaws.client("iam")
+    iam.update_assume_role_policy(RoleName=f"{own}-role", PolicyDocument=trust("lambda"))
+    sagemaker.start_mlflow_tracking_server(TrackingServerName=own)
+    assert settled(localaws, own) == "StartFailed"
+    assert "Could not assume role" in health(localaws, own)["reason"]
+    iam.update_assume_role_policy(RoleName=f"{own}-role", PolicyDocument=trust("sagemaker"))
     sagemaker.start_mlflow_tracking_server(TrackingServerName=own)
     assert settled(localaws, own) == "Started"
     assert describe(localaws, own)["IsActive"] == "Active"
@@ -237,14 +258,31 @@ def test_a_failed_transition_leaves_a_server_that_answers(localaws: LocalAws, ow
     create_run(localaws, arn)
 
 
-def test_a_server_whose_process_was_killed_can_be_started_again(localaws: LocalAws, own: str) -> None:
+def test_a_server_that_hangs_holds_nobody_up_and_when_its_process_was_killed_it_can_be_started_again(
+    localaws: LocalAws, own: str
+) -> None:
     arn = describe(localaws, own)["TrackingServerArn"]
     run_id = create_run(localaws, arn)["run_id"]
-    os.kill(health(localaws, own)["pid"], signal.SIGKILL)
+    process = health(localaws, own)["pid"]
+    os.killpg(process, signal.SIGSTOP)
+    try:
+        path = "/api/2.0/mlflow/experiments/get?experiment_id=0"
+        headers = signed_headers(localaws, arn, "GET", path)
+        with pytest.raises(httpx.ReadTimeout):  # Its connection is open, nobody answers.
+            httpx.get(f"{localaws.url}{path}", headers=headers, timeout=0.3)
+    finally:
+        os.killpg(process, signal.SIGKILL)
     deadline = time.monotonic() + 5
-    while describe(localaws, own)["IsActive"] == "Active" and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert describe(localaws, own)["TrackingServerStatus"] == "StartFailed"
+    answers = set()
+    while time.monotonic() < deadline:
+        answer = track(localaws, arn, "GET", f"runs/get?run_id={run_id}")
+        answers.add(answer.status_code)
+        if answer.status_code == 400:
+            break
+    assert "its process ended by itself" in answer.text
+    assert answers <= {502, 400}
+    found = describe(localaws, own)
+    assert (found["TrackingServerStatus"], found["IsActive"]) == ("StartFailed", "Inactive")
     told = health(localaws, own)
     assert "its process ended by itself" in told["reason"]
     assert told["log"] in told["reason"]
@@ -291,14 +329,10 @@ def test_tags_are_added_replaced_listed_and_deleted(localaws: LocalAws, server: 
     assert DELETED in _error(lambda: sagemaker.list_tags(ResourceArn=f"{server}-not"))
 
 
-def test_servers_of_several_versions_are_made_side_by_side(localaws: LocalAws) -> None:
-    with ThreadPoolExecutor() as pool:
-        names = ["side-by-side-1", "side-by-side-2"]
-        list(pool.map(lambda name: tracking_server(localaws, name, wait=False), names))
-        assert [describe(localaws, name)["TrackingServerStatus"] for name in names] == ["Creating"] * 2
-        assert list(pool.map(lambda name: settled(localaws, name), names)) == ["Created"] * 2
-        for name in names:
-            localaws.client("sagemaker").delete_mlflow_tracking_server(TrackingServerName=name)
+def test_servers_of_several_versions_are_made_side_by_side(localaws: LocalAws, servers: dict[str, str]) -> None:
+    made = [describe(localaws, arn.rsplit("/", 1)[1]) for arn in servers.values()]
+    # Nothing has changed them since they were created: the last one began before the first one was done.
+    assert max(one["CreationTime"] for one in made) < min(one["LastModifiedTime"] for one in made)
 
 
 def _error(call: object) -> str:

@@ -1,25 +1,19 @@
 """A whole localaws of the test's own: it starts once, and leaves no process behind."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from localaws import daemon
+from tests.localaws.endpoints.hosted import Hosted
 from tests.running import LocalAws, free_port, start, tracking_server
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    running = start(tmp_path_factory.mktemp("localaws"))
-    yield running
-    daemon.down(running.settings)
+from tests.serving.models import save_obedient
 
 
 def command(home: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,8 +33,23 @@ def alive(pid: int) -> bool:
     return bool(shown.stdout.strip()) and not shown.stdout.startswith("Z")
 
 
-def test_a_second_start_is_refused_and_says_who_runs(own: LocalAws) -> None:
-    refused = command(own.settings.home, own.settings.port, "up")
+def until(condition: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert condition()
+
+
+def noted(notes: Path, name: str) -> int:
+    """The process id in the note of a child, as soon as it is there and whole."""
+    until(lambda: [note for note in notes.glob(f"{name}.json") if note.read_text().endswith("}")], seconds=30)
+    (note,) = notes.glob(f"{name}.json")
+    pid: int = json.loads(note.read_text())["pid"]
+    return pid
+
+
+def test_a_second_start_is_refused_and_says_who_runs(localaws: LocalAws) -> None:
+    refused = command(localaws.settings.home, localaws.settings.port, "up")
     assert refused.returncode == 3
     assert refused.stderr.startswith("localaws is already running (process ")
     assert refused.stderr.count("\n") == 1
@@ -70,37 +79,45 @@ def test_a_version_that_is_not_offered_cannot_be_prepared(tmp_path: Path) -> Non
 
 
 def test_sigterm_ends_localaws_and_every_process_that_it_started(tmp_path: Path) -> None:
+    """Servers and containers, those that serve and those that still load; and nobody starts them again."""
+    save_obedient(tmp_path / "quick")
+    save_obedient(tmp_path / "slow", load="time.sleep(60)")
     localaws = start(tmp_path / "home")
-    tracking_server(localaws, "ended")
-    localaws.fault("localaws:StartTrackingServer", delay=0.5, resource="starting")
-    tracking_server(localaws, "starting", wait=False)
-    pid = daemon.running_pid(localaws.settings)
-    assert pid
-    group = localaws.health()["tracking_servers"][0]["pid"]
-    workers = subprocess.run(["ps", "-o", "pid=", "-g", str(group)], capture_output=True, text=True, check=True)
-    children = [int(line) for line in workers.stdout.split()]
-    assert len(children) >= 2
-    assert all(alive(child) for child in children)
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + 15
-    while daemon.running_pid(localaws.settings) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert daemon.running_pid(localaws.settings) is None
-    assert [child for child in children if alive(child)] == []
-    assert list((localaws.settings.run / "processes").glob("*.json")) == []
-    assert not localaws.settings.env_file.exists()
+    notes = localaws.settings.run / "processes"
+    try:
+        tracking_server(localaws, "ended")
+        group = localaws.health()["tracking_servers"][0]["pid"]
+        workers = subprocess.run(["ps", "-o", "pid=", "-g", str(group)], capture_output=True, text=True, check=True)
+        children = [int(line) for line in workers.stdout.split()]
+        assert len(children) >= 2
+        hosted = Hosted(localaws, tmp_path)
+        name = hosted.endpoint(tmp_path / "quick")
+        children.append(int(hosted.predict(name, '{"dataframe_records": [{"x": 1}]}')[0]))
+        config = hosted.config(hosted.model(tmp_path / "slow"))
+        hosted.sagemaker.create_endpoint(EndpointName="loading", EndpointConfigName=config)
+        children.append(noted(notes, "endpoint-loading-*"))
+        localaws.fault("localaws:StartTrackingServer", delay=0.5, resource="starting")
+        tracking_server(localaws, "starting", wait=False)
+        assert all(alive(child) for child in children)
+        pid = daemon.running_pid(localaws.settings)
+        assert pid
+        os.kill(pid, signal.SIGTERM)
+        until(lambda: daemon.running_pid(localaws.settings) is None, seconds=15)
+        assert [child for child in children if alive(child)] == []
+        assert list(notes.glob("*.json")) == []
+        assert not localaws.settings.env_file.exists()
+    finally:
+        daemon.down(localaws.settings)
 
 
 def test_down_ends_what_a_killed_localaws_left_behind(tmp_path: Path) -> None:
     localaws = start(tmp_path / "home")
-    tracking_server(localaws, "orphan")
-    child = localaws.health()["tracking_servers"][0]["pid"]
+    tracking_server(localaws, "orphan", wait=False)
+    child = noted(localaws.settings.run / "processes", "mlflow-orphan-*")
     pid = daemon.running_pid(localaws.settings)
     assert pid
     os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while daemon.running_pid(localaws.settings) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: daemon.running_pid(localaws.settings) is None, seconds=5)
     assert alive(child)
     assert daemon.down(localaws.settings)
     assert not alive(child)

@@ -22,7 +22,11 @@ def test_one_put_to_the_url_makes_the_artifact(localaws: LocalAws, servers: dict
     bucket, prefix = run["artifact_uri"].removeprefix("s3://").split("/", 1)
     found = localaws.client("s3").get_object(Bucket=bucket, Key=f"{prefix}/a b/ü+.txt")
     assert found["Body"].read() == b"hello"
-    put = [call for call in localaws.calls() if call["operation"] == "PutObject" and run["run_id"] in call["resource"]]
+    put = [
+        call
+        for call in localaws.calls(run["run_id"])
+        if call["operation"] == "PutObject" and run["run_id"] in call["resource"]
+    ]
     assert put[-1]["principal"].endswith(
         f":assumed-role/{arn.rsplit('/', 1)[1]}-role/SageMaker-{arn.rsplit('/', 1)[1]}"
     )

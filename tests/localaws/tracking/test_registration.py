@@ -16,6 +16,12 @@ NAME = "registering"
 SUFFIX = hashlib.sha256(NAME.encode()).hexdigest()[:6]
 
 
+@pytest.fixture(scope="module")
+def registering(localaws: LocalAws) -> str:
+    """The ARN of a server that registers models automatically; each test names models of its own."""
+    return tracking_server(localaws, NAME, AutomaticModelRegistration=True)
+
+
 def register(localaws: LocalAws, arn: str, model: str, source: str = "", **more: str) -> dict[str, Any]:
     """Creates the model if needed and a version of it."""
     track(localaws, arn, "POST", "registered-models/create", {"name": model})
@@ -59,7 +65,7 @@ def test_the_registry_is_written_to_as_the_servers_role(localaws: LocalAws, regi
     package_arn(localaws, registering, register(localaws, registering, "Audited"))
     done = {
         call["operation"]: call["principal"]
-        for call in localaws.calls()
+        for call in localaws.calls(f"Audited-{SUFFIX}")
         if call["resource"] == f"Audited-{SUFFIX}" and call["service"] == "sagemaker"
     }
     assert {"DescribeModelPackageGroup", "CreateModelPackageGroup", "CreateModelPackage"} <= set(done)
@@ -131,20 +137,17 @@ def test_a_name_that_no_group_can_have_is_skipped_and_said(localaws: LocalAws, r
     assert "skips 'snake_case'" in (localaws.settings.logs / "localaws.log").read_text()
 
 
-def test_it_can_be_switched_off_and_on(localaws: LocalAws) -> None:
+def test_it_can_be_switched_off_and_on(localaws: LocalAws, registering: str) -> None:
     sagemaker = localaws.client("sagemaker")
-    arn = tracking_server(localaws, "switched")
     for wanted in (False, True):
-        sagemaker.update_mlflow_tracking_server(TrackingServerName="switched", AutomaticModelRegistration=wanted)
-        settled(localaws, "switched")
-        register(localaws, arn, f"Switched-{wanted}")
-    suffix = hashlib.sha256(b"switched").hexdigest()[:6]
+        sagemaker.update_mlflow_tracking_server(TrackingServerName=NAME, AutomaticModelRegistration=wanted)
+        assert settled(localaws, NAME) == "Updated"
+        register(localaws, registering, f"Switched-{wanted}")
 
     def groups() -> list[str]:
         listed = sagemaker.list_model_package_groups(NameContains="Switched")["ModelPackageGroupSummaryList"]
         return [group["ModelPackageGroupName"] for group in listed]
 
-    assert eventually(groups) == [f"Switched-True-{suffix}"]
+    assert eventually(groups) == [f"Switched-True-{SUFFIX}"]
     with pytest.raises(ClientError):
-        sagemaker.describe_model_package_group(ModelPackageGroupName=f"Switched-False-{suffix}")
-    sagemaker.delete_mlflow_tracking_server(TrackingServerName="switched")
+        sagemaker.describe_model_package_group(ModelPackageGroupName=f"Switched-False-{SUFFIX}")

@@ -115,7 +115,9 @@ def test_what_a_person_does_in_the_pages_is_logged_in_their_name(localaws: Local
     address, cookie = enter(localaws, server)
     browse(localaws, f"{address}/ajax-api/2.0/mlflow/registered-models/search?max_results=7", cookie)
     logged = [
-        call for call in localaws.calls() if (call["operation"], call["resource"]) == ("SearchRegisteredModels", server)
+        call
+        for call in localaws.calls(server)
+        if (call["operation"], call["resource"]) == ("SearchRegisteredModels", server)
     ]
     assert {call["principal"].rsplit("/", 1)[1] for call in logged} == {"localaws"}
 
