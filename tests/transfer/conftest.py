@@ -1,10 +1,12 @@
 """Servers that the tests of one worker share: what sources hold is put back for each test, the destination emptied."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from scripts.mlops.transfer.copying import Copying, Summary
 from tests.conftest import HOME
@@ -23,6 +25,7 @@ class Servers:
     made: dict[str, str]
     made_old: dict[str, str]
     folder: Path
+    filled: Path
     _copies: dict[str, tuple[Summary, Copying]] = field(default_factory=dict)
 
     def copied(self, version: str) -> tuple[Summary, Copying]:
@@ -45,25 +48,40 @@ def forks(pytestconfig: pytest.Config) -> Iterator[Forks]:
 
 
 @pytest.fixture(scope="session")
-def all_servers(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Iterator[Servers]:
+def all_servers(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config, forks: Forks
+) -> Iterator[Servers]:
     folder: Path = tmp_path_factory.mktemp("servers")
     new, old, target = (
         Server(forks, version, folder / name).start()
         for name, version in (("new", "3.0"), ("old", "2.13"), ("target", "3.0"))
     )
     try:
-        made = fill(new.ready().url, models=True)
-        made_old = fill(old.ready().url, models=False)
-        new.keep(folder / "seeded")
-        yield Servers(new, old, target.ready(), made, made_old, folder)
+        made = filled(new.ready(), pytestconfig.stash[HOME], models=True)
+        made_old = filled(old.ready(), pytestconfig.stash[HOME], models=False)
+        yield Servers(new, old, target.ready(), made, made_old, folder, pytestconfig.stash[HOME] / "filled-new")
     finally:
         for server in (new, old, target):
             server.stop()
 
 
+def filled(server: Server, home: Path, *, models: bool) -> dict[str, str]:
+    """Fills a server, or puts into it what another worker's was filled with."""
+    kept = home / f"filled-{server.folder.name}"
+    with FileLock(f"{kept}.lock"):
+        if kept.exists():
+            server.put_back(kept)
+        else:
+            made = fill(server.url, models=models)
+            server.keep(kept)
+            (kept / "made.json").write_text(json.dumps(made))
+    found: dict[str, str] = json.loads((kept / "made.json").read_text())
+    return found
+
+
 @pytest.fixture
 def servers(all_servers: Servers) -> Servers:
     # Tests fill experiments of their own, which every copy after them would carry.
-    all_servers.new.put_back(all_servers.folder / "seeded")
+    all_servers.new.put_back(all_servers.filled)
     all_servers.target.empty()
     return all_servers

@@ -22,6 +22,16 @@ from tests.running import free_port
 FORKING = Path(__file__).with_name("forking.py")
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
+# Columns that tell where artifacts lie.
+PLACES = (
+    "experiments.artifact_location",
+    "runs.artifact_uri",
+    "model_versions.source",
+    "model_versions.storage_location",
+    "logged_models.artifact_location",
+    "trace_tags.value",
+)
+
 
 class Forks:
     """One process of each MLflow version, which all workers share and fork their servers from.
@@ -149,6 +159,7 @@ class Server:
     def keep(self, folder: Path) -> None:
         """Keeps all that it holds in a folder."""
         folder.mkdir()
+        (folder / "from").write_text(str(self.folder))
         with (
             closing(sqlite3.connect(self.database, timeout=60)) as database,
             closing(sqlite3.connect(folder / "kept.db")) as kept,
@@ -157,7 +168,8 @@ class Server:
         shutil.copytree(self.folder / "artifacts", folder / "artifacts")
 
     def put_back(self, folder: Path) -> None:
-        """Makes it hold what was kept, in place of everything else."""
+        """Makes it hold what was kept, by it or another server of its version, in place of everything else."""
+        places = (folder / "from").read_text(), str(self.folder)
         with closing(sqlite3.connect(self.database, timeout=60)) as database:
             database.execute("ATTACH ? AS kept", (str(folder / "kept.db"),))
             with database:
@@ -165,6 +177,10 @@ class Server:
                 database.execute("DELETE FROM experiments")
                 for name in _tables(database):
                     database.execute(f"INSERT INTO main.{name} SELECT * FROM kept.{name}")  # noqa: S608 as below
+                for column in PLACES if places[0] != places[1] else ():
+                    table, _, name = column.partition(".")
+                    with suppress(sqlite3.OperationalError):  # Not every version has it.
+                        database.execute(f"UPDATE {table} SET {name} = replace({name}, ?, ?)", places)  # noqa: S608
         shutil.rmtree(self.folder / "artifacts", ignore_errors=True)
         shutil.copytree(folder / "artifacts", self.folder / "artifacts")
 
