@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import socket
+import threading
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -70,13 +71,21 @@ class LocalAws:
         return found
 
 
+_LOCK = threading.Lock()
+
+
 @cache
 def _client(service: str, attempts: int, options: tuple[tuple[str, Any], ...]) -> Any:
-    """Loading a service's model takes a quarter of a second: each client is made once. They are thread-safe."""
+    """Loading a service's model takes a quarter of a second: one session does it, and each client is made once."""
     given = dict(options)
     config = Config(retries={"total_max_attempts": attempts}, read_timeout=60).merge(given.pop("config", Config()))
-    session: Any = boto3.session.Session()  # Its own: boto3's default one is not safe to share between threads.
-    return session.client(service, config=config, **given)
+    with _LOCK:  # Clients are safe to share between threads, sessions are not.
+        return _session().client(service, config=config, **given)
+
+
+@cache
+def _session() -> Any:
+    return boto3.session.Session()
 
 
 def free_port() -> int:
