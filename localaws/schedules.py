@@ -15,14 +15,14 @@ from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 
-import boto3
 from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localaws import clients
 from localaws.errors import AwsError
 from localaws.iam.trust import Service
-from localaws.principals import Principals, random_id
+from localaws.principals import Credentials, Principals, random_id
 from localaws.settings import Settings
 
 # Source of the words: https://github.com/hashicorp/terraform-provider-aws (internal/service/scheduler/retry.go)
@@ -58,9 +58,9 @@ class Schedules:
             raise AwsError("ValidationException", f"localaws runs universal targets only, not {target['Arn']}.")
         if schedule.state == "DISABLED":
             return {"schedule": schedule.arn, "outcome": "disabled", "attempts": 0}
-        session = self._session(target["RoleArn"], _source(self._settings.region, self._settings.account, group))
+        role = self._assume(target["RoleArn"], _source(self._settings.region, self._settings.account, group))
         service, operation = found.groups()
-        client = self._client(session, service)
+        client = self._client(role, service)
         retries = int(target["RetryPolicy"].get("MaximumRetryAttempts", 185))
         for attempt in range(1 + retries):
             try:
@@ -74,7 +74,7 @@ class Schedules:
         failure = {"schedule": schedule.arn, "outcome": "failed", "attempts": 1 + retries, "error": code}
         queue = (target.get("DeadLetterConfig") or {}).get("Arn")
         if queue:
-            self._bury(session, queue, schedule, code, message, retries)
+            self._bury(role, queue, schedule, code, message, retries)
             failure["dead_letter_queue"] = queue
         return failure
 
@@ -105,15 +105,14 @@ class Schedules:
 
         return respond
 
-    def _session(self, role: str, source: str) -> boto3.Session:
-        given = self._principals.assume(role, f"scheduler-{random_id()}", SCHEDULER, source)
-        return boto3.Session(given.access_key, given.secret, given.token, region_name=self._settings.region)
+    def _assume(self, role: str, source: str) -> Credentials:
+        return self._principals.assume(role, f"scheduler-{random_id()}", SCHEDULER, source)
 
-    def _client(self, session: boto3.Session, service: str) -> Any:
+    def _client(self, role: Credentials, service: str) -> Any:
         config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
-        return session.client(service, endpoint_url=self._settings.url, config=config)  # type: ignore[call-overload]
+        return clients.client(service, role, self._settings.region, self._settings.url, config)
 
-    def _bury(self, session: boto3.Session, queue: str, schedule: Any, code: str, message: str, retries: int) -> None:
+    def _bury(self, role: Credentials, queue: str, schedule: Any, code: str, message: str, retries: int) -> None:
         """The dead-letter event, sent by the schedule's role as on AWS."""
         account, name = queue.split(":")[4:6]
         attributes = {
@@ -127,7 +126,7 @@ class Schedules:
             "SCHEDULE_ARN": schedule.arn,
             "TARGET_ARN": schedule.target["Arn"],
         }
-        self._client(session, "sqs").send_message(
+        self._client(role, "sqs").send_message(
             QueueUrl=f"{self._settings.url}/{account}/{name}",
             MessageBody=schedule.target["Input"],
             MessageAttributes={

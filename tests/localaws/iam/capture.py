@@ -23,8 +23,13 @@ def _capture(request: Any, **_: Any) -> None:
 
 
 @cache
+def _session() -> Any:
+    return boto3.session.Session()
+
+
+@cache
 def _client(service: str) -> Any:
-    client = boto3.session.Session().client(
+    client = _session().client(
         service,
         aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
         aws_secret_access_key="secret",
