@@ -9,38 +9,6 @@ variables {
   bucket_name_suffix = "acme"
 }
 
-run "a_created_key_rotates_encrypts_the_bucket_and_can_be_saved_as_long_as_asked" {
-  variables {
-    kms_key_deletion_window_days = 7
-    create_kms_key               = true
-  }
-
-  assert {
-    condition     = aws_kms_key.artifacts[0].enable_key_rotation
-    error_message = "The key must rotate."
-  }
-  assert {
-    condition     = aws_kms_alias.artifacts[0].name == "alias/churn-dev-mlflow-artifacts"
-    error_message = "People must find the key by a name."
-  }
-  assert {
-    condition     = one(aws_s3_bucket_server_side_encryption_configuration.artifacts[0].rule).apply_server_side_encryption_by_default[0].kms_master_key_id == aws_kms_key.artifacts[0].arn
-    error_message = "The bucket must be encrypted with the new key."
-  }
-  assert {
-    condition     = one(aws_s3_bucket_server_side_encryption_configuration.artifacts[0].rule).bucket_key_enabled
-    error_message = "Without a bucket key every read is a KMS request."
-  }
-  assert {
-    condition     = output.kms_key_arn == aws_kms_key.artifacts[0].arn
-    error_message = "Clients need the key's ARN."
-  }
-  assert {
-    condition     = aws_kms_key.artifacts[0].deletion_window_in_days == 7
-    error_message = "The window must be the one that was asked for."
-  }
-}
-
 run "an_existing_key_encrypts_old_artifacts_move_deleted_ones_go_access_is_logged_and_named_origins_may_read" {
   command = plan
 

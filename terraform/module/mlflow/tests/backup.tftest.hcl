@@ -38,13 +38,3 @@ run "a_backup_keeps_thirty_nights_of_the_active_server_unless_told_otherwise" {
     error_message = "The job's source must be the folder that the tool is uploaded to."
   }
 }
-
-run "a_module_outside_of_its_repository_is_told_what_it_lacks" {
-  command = plan
-
-  variables {
-    backup = { repository = "./tests" }
-  }
-
-  expect_failures = [aws_iam_role.backup[0]]
-}

@@ -1,4 +1,4 @@
-# The schedule, the notifications, the budget and the published parameters: what each makes, and what is refused.
+# The schedule and the published parameters, and what is refused of them, the budget and the backup.
 mock_provider "aws" {
   source = "./tests/mocks"
 }
@@ -43,49 +43,12 @@ run "a_schedule_starts_and_stops_the_server_keeps_what_failed_and_outputs_are_pu
   }
 }
 
-run "notifications_go_to_an_encrypted_topic_and_to_the_given_addresses_and_a_budget_counts_the_project" {
-  variables {
-    schedule           = { start = "cron(0 8 ? * MON-FRI *)", stop = "cron(0 20 ? * MON-FRI *)" }
-    notifications      = { emails = ["team@example.com"] }
-    create_kms_key     = true
-    monthly_budget_usd = 500
-  }
-
-  assert {
-    condition     = alltrue([for schedule in aws_scheduler_schedule.this : schedule.schedule_expression_timezone == "UTC"])
-    error_message = "Without a time zone the hours must be UTC's."
-  }
-  assert {
-    condition     = aws_ssm_parameter.output["kms_key_arn"].value == output.kms_key_arn
-    error_message = "Where there is a new key, its ARN must be published."
-  }
-  assert {
-    condition     = aws_sns_topic.events[0].kms_master_key_id == aws_kms_key.events[0].arn && aws_kms_key.events[0].enable_key_rotation
-    error_message = "The topic must be encrypted with a key that its publishers may use."
-  }
-  assert {
-    condition     = aws_cloudwatch_event_target.server[0].arn == aws_sns_topic.events[0].arn && aws_sns_topic_subscription.email["team@example.com"].topic_arn == aws_sns_topic.events[0].arn
-    error_message = "Events must reach the topic, and the topic the people."
-  }
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.schedule_failed[0].alarm_actions == toset([aws_sns_topic.events[0].arn])
-    error_message = "A schedule that fails must be told."
-  }
-  assert {
-    condition     = one(aws_budgets_budget.monthly[0].cost_filter).values == tolist(["user:project$churn"])
-    error_message = "Only what carries the project's tag may count."
-  }
-  assert {
-    condition     = aws_budgets_budget.monthly[0].limit_amount == "500.00"
-    error_message = "The limit must be the given amount."
-  }
-}
-
-run "a_budget_that_nobody_hears_of_and_a_name_that_ssm_keeps_are_refused" {
+run "a_budget_that_nobody_hears_of_a_name_that_ssm_keeps_and_a_backup_outside_of_the_repository_are_refused" {
   command = plan
   variables {
     project_name       = "aws-churn"
     monthly_budget_usd = 500
+    backup             = { repository = "./tests" }
   }
-  expect_failures = [aws_budgets_budget.monthly, aws_ssm_parameter.output]
+  expect_failures = [aws_budgets_budget.monthly, aws_ssm_parameter.output, aws_iam_role.backup[0]]
 }

@@ -1,4 +1,5 @@
-# What the tracking server is given, and what its outputs say of it. A window in the last minute of the week is accepted.
+# What the tracking server is given, what its outputs say of it, and who gets which policy for it. What the policies say
+# is asserted on real plans elsewhere. A window in the last minute of the week is accepted.
 mock_provider "aws" {
   source = "./tests/mocks"
 }
@@ -9,12 +10,15 @@ variables {
   bucket_name_suffix = "acme"
 }
 
-run "outputs_follow_the_active_version_and_additional_policies_and_the_boundary_reach_the_role" {
+run "outputs_follow_the_active_version_the_boundary_reaches_the_role_and_each_role_gets_the_policy_it_is_named_for" {
   variables {
     mlflow_version                  = "2.16"
     weekly_maintenance_window_start = "Sun:23:59"
     additional_role_policies        = { lineage = "arn:aws:iam::111122223333:policy/lineage" }
     permissions_boundary_arn        = "arn:aws:iam::111122223333:policy/boundary"
+    reader_role_names               = ["analysts"]
+    writer_role_names               = ["data-scientists", "training"]
+    admin_role_names                = ["mlops"]
   }
 
   assert {
@@ -40,5 +44,22 @@ run "outputs_follow_the_active_version_and_additional_policies_and_the_boundary_
   assert {
     condition     = aws_iam_role.server[0].permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"
     error_message = "The boundary must bound the server's role."
+  }
+  assert {
+    condition = jsonencode({ for key, attachment in aws_iam_role_policy_attachment.client : attachment.role => aws_iam_policy.client[split("/", key)[0]].name }) == jsonencode({
+      analysts        = "churn-dev-mlflow-reader"
+      data-scientists = "churn-dev-mlflow-writer"
+      mlops           = "churn-dev-mlflow-admin"
+      training        = "churn-dev-mlflow-writer"
+    })
+    error_message = "Each role must get its own policy and no other."
+  }
+  assert {
+    condition     = alltrue([for key, attachment in aws_iam_role_policy_attachment.client : attachment.policy_arn == output.client_policy_arns[split("/", key)[0]]])
+    error_message = "The policy that is attached must be the one of the outputs."
+  }
+  assert {
+    condition     = output.client_policy_arns == { reader = output.reader_policy_arn, writer = output.writer_policy_arn, admin = output.admin_policy_arn }
+    error_message = "The map must hold the same three policies."
   }
 }

@@ -1,0 +1,73 @@
+# Keys that the module makes: the artifacts', and that of the notifications' topic, with what is told through it.
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  project_name       = "churn"
+  environment        = "dev"
+  bucket_name_suffix = "acme"
+}
+
+run "created_keys_rotate_encrypt_the_bucket_and_the_topic_that_addresses_hear_and_a_budget_counts_the_project" {
+  variables {
+    create_kms_key               = true
+    kms_key_deletion_window_days = 7
+    schedule                     = { start = "cron(0 8 ? * MON-FRI *)", stop = "cron(0 20 ? * MON-FRI *)" }
+    notifications                = { emails = ["team@example.com"] }
+    monthly_budget_usd           = 500
+  }
+
+  assert {
+    condition     = aws_kms_key.artifacts[0].enable_key_rotation
+    error_message = "The key must rotate."
+  }
+  assert {
+    condition     = aws_kms_alias.artifacts[0].name == "alias/churn-dev-mlflow-artifacts"
+    error_message = "People must find the key by a name."
+  }
+  assert {
+    condition     = one(aws_s3_bucket_server_side_encryption_configuration.artifacts[0].rule).apply_server_side_encryption_by_default[0].kms_master_key_id == aws_kms_key.artifacts[0].arn
+    error_message = "The bucket must be encrypted with the new key."
+  }
+  assert {
+    condition     = one(aws_s3_bucket_server_side_encryption_configuration.artifacts[0].rule).bucket_key_enabled
+    error_message = "Without a bucket key every read is a KMS request."
+  }
+  assert {
+    condition     = output.kms_key_arn == aws_kms_key.artifacts[0].arn
+    error_message = "Clients need the key's ARN."
+  }
+  assert {
+    condition     = aws_kms_key.artifacts[0].deletion_window_in_days == 7
+    error_message = "The window must be the one that was asked for."
+  }
+  assert {
+    condition     = alltrue([for schedule in aws_scheduler_schedule.this : schedule.schedule_expression_timezone == "UTC"])
+    error_message = "Without a time zone the hours must be UTC's."
+  }
+  assert {
+    condition     = aws_ssm_parameter.output["kms_key_arn"].value == output.kms_key_arn
+    error_message = "Where there is a new key, its ARN must be published."
+  }
+  assert {
+    condition     = aws_sns_topic.events[0].kms_master_key_id == aws_kms_key.events[0].arn && aws_kms_key.events[0].enable_key_rotation
+    error_message = "The topic must be encrypted with a key that its publishers may use."
+  }
+  assert {
+    condition     = aws_cloudwatch_event_target.server[0].arn == aws_sns_topic.events[0].arn && aws_sns_topic_subscription.email["team@example.com"].topic_arn == aws_sns_topic.events[0].arn
+    error_message = "Events must reach the topic, and the topic the people."
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.schedule_failed[0].alarm_actions == toset([aws_sns_topic.events[0].arn])
+    error_message = "A schedule that fails must be told."
+  }
+  assert {
+    condition     = one(aws_budgets_budget.monthly[0].cost_filter).values == tolist(["user:project$churn"])
+    error_message = "Only what carries the project's tag may count."
+  }
+  assert {
+    condition     = aws_budgets_budget.monthly[0].limit_amount == "500.00"
+    error_message = "The limit must be the given amount."
+  }
+}
