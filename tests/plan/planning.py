@@ -64,13 +64,13 @@ class Planner:
         """The copied folder of a root, an example or a module."""
         return self.tree / FOLDERS.get(name, name)
 
-    def env(self, **more: str) -> dict[str, str]:
+    def env(self) -> dict[str, str]:
         """What Terraform needs to know; an empty value counts as unset to the AWS provider."""
-        return {**self._localaws.env, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": provider.config(), **more}
+        return {**self._localaws.env, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": provider.config()}
 
-    def initialised(self, name: str, **env: str) -> tftest.TerraformTest:
+    def initialised(self, name: str) -> tftest.TerraformTest:
         """A root, example or module's folder, ready for its other verbs."""
-        test = tftest.TerraformTest(FOLDERS.get(name, name), str(self.tree), env=self.env(**env))
+        test = tftest.TerraformTest(FOLDERS.get(name, name), str(self.tree), env=self.env())
         folder = self.folder(name)
         with FileLock(self._shared / f"{name.replace('/', '-')}.init.lock"):
             if not (folder / ".terraform").exists():
