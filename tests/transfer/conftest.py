@@ -53,7 +53,7 @@ def all_servers(
 ) -> Iterator[Servers]:
     folder: Path = tmp_path_factory.mktemp("servers")
     new, old, target = (
-        Server(forks, version, folder / name).start()
+        Server(version, folder / name, forks).start()
         for name, version in (("new", "3.0"), ("old", "2.13"), ("target", "3.0"))
     )
     try:

@@ -89,13 +89,15 @@ class Forks:
 class Server:
     """A server of one MLflow version with a SQLite database and a local artifact root."""
 
-    def __init__(self, forks: Forks, version: str, folder: Path, *, serves_artifacts: bool = False) -> None:
-        self._forks = forks
+    def __init__(
+        self, version: str, folder: Path, forks: Forks | None = None, *, serves_artifacts: bool = False
+    ) -> None:
         self.version = version
         self.folder = folder
         self.database = folder / "mlflow.db"
         folder.mkdir(parents=True)
-        shutil.copyfile(forks.database(version), self.database)
+        self._forks = forks or Forks(folder)
+        shutil.copyfile(self._forks.database(version), self.database)
         self._serves = serves_artifacts
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"

@@ -91,7 +91,7 @@ def test_twenty_kills_leave_no_difference_and_no_duplicate(servers: Servers, tmp
 def test_a_destination_that_is_stopped_and_started_is_waited_for(
     all_servers: Servers, forks: Forks, tmp_path: Path
 ) -> None:
-    server = Server(forks, "3.0", tmp_path / "restarted").start().ready()
+    server = Server("3.0", tmp_path / "restarted", forks).start().ready()
 
     def restart() -> None:
         time.sleep(0.4)

@@ -129,7 +129,7 @@ def test_a_file_store_is_copied_from_its_files(servers: Servers, tmp_path: Path)
 
 
 def test_artifacts_that_a_server_serves_come_through_it(servers: Servers, forks: Forks, tmp_path: Path) -> None:
-    serving = Server(forks, "3.0", tmp_path / "serving", serves_artifacts=True).start().ready()
+    serving = Server("3.0", tmp_path / "serving", forks, serves_artifacts=True).start().ready()
     try:
         copy(behind(servers.new), serving.url)
         same(behind(servers.new), serving.url)
