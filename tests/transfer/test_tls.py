@@ -72,7 +72,7 @@ def test_without_the_right_certificate_it_ends_at_once_and_says_why(
 
 
 def test_certificates_to_trust_come_beside_those_that_are_trusted_anyway(pem: Certificates) -> None:
-    context = Access(ca=pem.ca).tls()
+    context = Access(ca=pem.ca).tls
     assert isinstance(context, ssl.SSLContext)
     assert context.cert_store_stats()["x509_ca"] == httpx.create_ssl_context().cert_store_stats()["x509_ca"] + 1
 
@@ -86,7 +86,7 @@ def test_files_that_cannot_be_used_are_named(pem: Certificates, tmp_path: Path) 
         (Access(client_key=pem.client_key), "--client-key goes with --client-cert"),
     ):
         with pytest.raises(InputError, match=complaint):
-            given.tls()
+            given.tls
 
 
 def test_artifacts_that_the_server_serves_are_asked_for_with_them_too(servers: Servers, pem: Certificates) -> None:
