@@ -86,7 +86,7 @@ def test_files_that_cannot_be_used_are_named(pem: Certificates, tmp_path: Path) 
         (Access(client_key=pem.client_key), "--client-key goes with --client-cert"),
     ):
         with pytest.raises(InputError, match=complaint):
-            given.tls
+            _ = given.tls
 
 
 def test_artifacts_that_the_server_serves_are_asked_for_with_them_too(servers: Servers, pem: Certificates) -> None:
