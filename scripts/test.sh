@@ -8,6 +8,7 @@ unset MAKEFLAGS MAKELEVEL MFLAGS ARGS ENV LOCAL
 unset PYTHONDONTWRITEBYTECODE
 
 scripts/lint.sh --without-plans
-# Four workers, since many tests wait for a server, share one localaws and one deployed environment. Each file's tests
-# stay together, as do their fixtures; tests/conftest.py puts the longest files first.
-.venv/bin/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder "$@" tests
+# Three workers, since many tests wait for a server, share one localaws and one deployed environment; a fourth would
+# only share two cores with them. Each file's tests stay together, as do their fixtures; tests/conftest.py puts the
+# longest files first.
+.venv/bin/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder "$@" tests

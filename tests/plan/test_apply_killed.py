@@ -85,7 +85,7 @@ def killed(environment: Environment) -> set[str]:
             # Each waits for one answer, if none has begun or ended in between.
             if begun and waiting == len(begun) and begun == under_way(output):
                 break
-            time.sleep(0.1)
+            time.sleep(0.2)
     finally:
         if apply.poll() is None:
             os.killpg(apply.pid, signal.SIGKILL)
@@ -106,7 +106,7 @@ def unanswered(localaws: LocalAws) -> int:
 
 def dropped(localaws: LocalAws) -> int:
     """How many calls have been carried out and got no answer."""
-    return sum(call["error"] == "Dropped" for call in localaws.calls())
+    return sum(call["error"] == "Dropped" for call in localaws.calls("Dropped"))
 
 
 def under_way(output: Path) -> dict[str, str]:

@@ -178,10 +178,10 @@ def test_mlflow_run_takes_up_the_run_that_it_made(mlflow_here: Any, monkeypatch:
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     folder = str(Path(program.__file__).parent)
     submitted = mlflow_here.projects.run(
-        folder, parameters={"dataset": "diabetes", "seed": 5}, env_manager="local", synchronous=True
+        folder, parameters={"dataset": "iris", "seed": 5}, env_manager="local", synchronous=True
     )
     run = mlflow_here.get_run(submitted.run_id)
-    assert (run.data.params["dataset"], run.info.status) == ("diabetes", "FINISHED")
+    assert (run.data.params["seed"], run.info.status) == ("5", "FINISHED")
     assert run.outputs.model_outputs
 
 

@@ -17,7 +17,8 @@ from scripts.mlops.upgrade_versions import Wanted
 
 STORE = "s3://artifacts"
 NAME = "mlflow-staging-3-0"
-ADDRESS = 'module.mlflow.aws_sagemaker_mlflow_tracking_server.this["{}"]'
+KIND = "aws_sagemaker_mlflow_tracking_server"
+ADDRESS = f'module.mlflow.{KIND}.this["{{}}"]'
 
 
 class Broken(Root):
@@ -33,19 +34,21 @@ class Broken(Root):
 
     def _terraform(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         _, verb, *rest = arguments
-        if verb == "show":
+        if verb == "state":
             servers = [
                 {
-                    "address": ADDRESS.format(version),
-                    "type": "aws_sagemaker_mlflow_tracking_server",
-                    "index": version,
-                    "values": {"artifact_store_uri": STORE, "arn": f"arn:aws:sagemaker:us-east-1:1:x/{version}"},
-                    **({"tainted": True} if tainted else {}),
+                    "index_key": version,
+                    "attributes": {"artifact_store_uri": STORE, "arn": f"arn:aws:sagemaker:us-east-1:1:x/{version}"},
+                    **({"status": "tainted"} if tainted else {}),
                 }
                 for version, tainted in self.tainted.items()
             ]
-            module = {"child_modules": [{"resources": [{"type": "aws_iam_role", "address": "role"}, *servers]}]}
-            state = {"values": {"root_module": module, "outputs": self.outputs}}
+            place = {"mode": "managed", "module": "module.mlflow", "name": "this"}
+            resources = [
+                {**place, "type": "aws_iam_role", "instances": [{"attributes": {}}]},
+                {**place, "type": KIND, "instances": servers},
+            ]
+            state = {"version": 4, "outputs": self.outputs, "resources": resources}
             return subprocess.CompletedProcess([], 0, json.dumps(state), "")
         self.ran.append([verb, *rest[-2:]])
         if verb == "import" and self.brought_in:
