@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import httpx
 from botocore.config import Config
 
 from localaws import daemon
 from localaws.settings import Settings
 from tests import provider
+from tests.http import HTTP
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,16 @@ class LocalAws:
 
     def calls(self, containing: str = "") -> list[dict[str, Any]]:
         """The call log, oldest first; or of it the lines that contain a text: reading JSON takes most of the time."""
-        lines = httpx.get(f"{self.url}/_localaws/calls").text.splitlines()
+        lines = HTTP.get(f"{self.url}/_localaws/calls").text.splitlines()
         return [json.loads(line) for line in lines if containing in line]
 
     def fault(self, operation: str, **fault: Any) -> None:
         """Makes the next calls of `operation` fail or wait; name the `resource`, since tests share this localaws."""
-        httpx.post(f"{self.url}/_localaws/faults", json={"operation": operation, **fault}).raise_for_status()
+        HTTP.post(f"{self.url}/_localaws/faults", json={"operation": operation, **fault}).raise_for_status()
 
     def health(self) -> dict[str, Any]:
         """GET /_localaws/health."""
-        found: dict[str, Any] = httpx.get(f"{self.url}/_localaws/health").raise_for_status().json()
+        found: dict[str, Any] = HTTP.get(f"{self.url}/_localaws/health").raise_for_status().json()
         return found
 
 

@@ -1,9 +1,9 @@
 """The front: one port, signatures checked, every call logged, faults on request."""
 
-import httpx
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
+from tests.http import HTTP
 from tests.running import LocalAws
 
 
@@ -20,7 +20,7 @@ def test_a_wrong_secret_is_refused(localaws: LocalAws) -> None:
 
 
 def test_an_unsigned_call_is_refused(localaws: LocalAws) -> None:
-    assert httpx.get(f"{localaws.url}/some-bucket").status_code == 403
+    assert HTTP.get(f"{localaws.url}/some-bucket").status_code == 403
 
 
 def test_a_fault_strikes_only_the_resource_it_names(localaws: LocalAws) -> None:

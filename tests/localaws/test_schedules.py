@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
 
+from tests.http import HTTP
 from tests.running import LocalAws, settled, tracking_server
 
 GROUP = "scheduled-group"
@@ -40,7 +40,7 @@ class Scheduled:
         )
 
     def run(self, name: str) -> dict[str, Any]:
-        answer: dict[str, Any] = httpx.post(
+        answer: dict[str, Any] = HTTP.post(
             f"{self.localaws.url}/_localaws/schedules/{GROUP}/{name}/run", timeout=60
         ).json()
         return answer

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import httpx
 import pytest
 from botocore.config import Config
 
 from localaws import daemon
+from tests.http import HTTP
 from tests.plan.applying import Environment
 from tests.running import LocalAws, role, settled, start
 
@@ -69,7 +69,7 @@ def test_credentials_that_expire_while_the_server_is_made_cost_no_server(
     # Asking for a server takes a moment, waiting for it up to 25 minutes.
     account.fault("sagemaker:DescribeMlflowTrackingServer", error="ExpiredTokenException", times=10)
     assert "ExpiredTokenException" in staging.apply(f"-target={SERVER}").stdout
-    httpx.delete(f"{account.url}/_localaws/faults")
+    HTTP.delete(f"{account.url}/_localaws/faults")
     assert settled(account, "mlflow-staging-3-0") == "Created"
 
     status, error, _ = applied(staging, account, f"-target={SERVER}")
@@ -85,7 +85,7 @@ def test_credentials_that_expire_while_the_server_is_made_cost_no_server(
 
 def applied(environment: Environment, account: LocalAws, *arguments: str, **environ: str) -> tuple[int, str, set[str]]:
     """The exit status of `make apply`, the last line of what it says is wrong, and what it asked AWS."""
-    httpx.delete(f"{account.url}/_localaws/calls")
+    HTTP.delete(f"{account.url}/_localaws/calls")
     deployed = replace(environment.deployed, environ={**environment.deployed.environ, **environ})
     done = deployed.terraform("apply", *arguments, check=False)
     asked = {f"{call['service']}:{call['operation']}" for call in account.calls()}

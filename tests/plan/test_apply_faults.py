@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
 
 from localaws import daemon
+from tests.http import HTTP
 from tests.plan.applying import Environment
 from tests.running import start
 
@@ -70,7 +70,7 @@ def struck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Struck]:
         with ThreadPoolExecutor() as pool:
             applies = [pool.submit(staging.apply), pool.submit(prod.apply, PART)]
         applied = [apply.result() for apply in applies]
-        httpx.delete(f"{account.url}/_localaws/faults")
+        HTTP.delete(f"{account.url}/_localaws/faults")
         calls = [call for call in account.calls() if call["principal"].endswith(":user/localaws")]
         yield Struck(staging, [done.stdout for done in applied if done.returncode], calls)
     finally:

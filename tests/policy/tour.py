@@ -13,6 +13,7 @@ from botocore.credentials import Credentials
 
 from scripts.mlops.environment import SESSION
 from tests.deployed import Deployed
+from tests.http import HTTP
 
 HEADER = "x-mlflow-sm-tracking-server-arn"
 # A life cycle that SageMaker's registry knows: setting such an alias changes the model package.
@@ -44,7 +45,7 @@ class Caller:
         headers = {HEADER: self._arn, "Content-Type": "application/json"}
         request = AWSRequest(method, url, data=body, headers=headers)
         SigV4Auth(self._keys, "sagemaker-mlflow", self._region).add_auth(request)
-        return httpx.request(method, url, content=body, headers=dict(request.headers), timeout=60)
+        return HTTP.request(method, url, content=body, headers=dict(request.headers), timeout=60)
 
 
 def write(call: Caller) -> dict[str, str]:
@@ -110,7 +111,7 @@ def take_away(call: Caller, made: dict[str, str]) -> None:
     """Deletes, renames and restores; and asks for an upload, which has no action but `*`."""
     experiment, run, model, trace = (made[name] for name in ("experiment", "run", "model", "trace"))
     upload = call("POST", "artifacts/presigned-upload-url", run_id=run, path="a.txt")
-    httpx.put(upload["presigned_url"], content=b"a", headers=upload["headers"]).raise_for_status()
+    HTTP.put(upload["presigned_url"], content=b"a", headers=upload["headers"]).raise_for_status()
 
     call("DELETE", f"traces/{trace}/tags", key="k")
     call("POST", "traces/delete-traces", experiment_id=experiment, request_ids=[trace])

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from localaws.settings import REPOSITORY
+from tests.http import HTTP
 from tests.running import free_port
 
 ENTRY_POINT = REPOSITORY / "serving" / "serve"
@@ -28,7 +29,7 @@ class Serving:
     def ping(self) -> int | None:
         """The status of /ping; None where nothing listens."""
         try:
-            return httpx.get(f"{self.url}/ping", timeout=10).status_code
+            return HTTP.get(f"{self.url}/ping", timeout=10).status_code
         except httpx.ConnectError:
             return None
 
@@ -42,7 +43,7 @@ class Serving:
 
     def invoke(self, body: str, content_type: str = "application/json") -> httpx.Response:
         """POST /invocations."""
-        return httpx.post(f"{self.url}/invocations", content=body, headers={"content-type": content_type}, timeout=60)
+        return HTTP.post(f"{self.url}/invocations", content=body, headers={"content-type": content_type}, timeout=60)
 
 
 def command(interpreter: Path, model: Path, **variables: str) -> dict[str, object]:

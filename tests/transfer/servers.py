@@ -17,6 +17,7 @@ from filelock import FileLock
 from localaws.settings import Settings
 from localaws.tracking.releases import RELEASES, Releases
 from localaws.venvs import Venvs
+from tests.http import HTTP
 from tests.running import free_port
 
 FORKING = Path(__file__).with_name("forking.py")
@@ -130,7 +131,7 @@ class Server:
             assert self._runs(), (self.folder / "log").read_text()[-2000:]
             try:
                 query = {"experiment_id": "0"}
-                if httpx.get(f"{self.url}/api/2.0/mlflow/experiments/get", params=query, trust_env=False).is_success:
+                if HTTP.get(f"{self.url}/api/2.0/mlflow/experiments/get", params=query).is_success:
                     return self
             except httpx.TransportError:
                 pass

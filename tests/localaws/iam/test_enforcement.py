@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -14,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from localaws import daemon
 from localaws.iam.guard import TLS_HEADER
+from tests.http import HTTP
 from tests.running import LocalAws, start
 
 ACCOUNT = "123456789012"
@@ -252,7 +252,7 @@ def test_a_tracking_call_needs_its_own_action_on_the_server(enforcing: LocalAws)
         url = f"{enforcing.url}/api/2.0/mlflow/experiments/get-by-name?experiment_name=x"
         request = AWSRequest("GET", url, headers={"x-mlflow-sm-tracking-server-arn": SERVER})
         SigV4Auth(Credentials(*caller.keys.values()), "sagemaker-mlflow", "us-east-1").add_auth(request)
-        return httpx.get(url, headers=dict(request.headers)).status_code
+        return HTTP.get(url, headers=dict(request.headers)).status_code
 
     assert status(user(enforcing, "untracked")) == 403
     assert status(user(enforcing, "elsewhere", allow("sagemaker-mlflow:*", f"{SERVER}-other"))) == 403

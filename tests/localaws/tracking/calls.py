@@ -9,6 +9,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from tests.http import HTTP
 from tests.running import LocalAws
 
 HEADER = "x-mlflow-sm-tracking-server-arn"
@@ -41,7 +42,7 @@ def track(localaws: LocalAws, arn: str, method: str, path: str, content: Any = N
     headers = signed_headers(localaws, arn, method, path, body, **signing)
     if body:
         headers["Content-Type"] = "application/json"
-    return httpx.request(method, f"{localaws.url}{path}", content=body, headers=headers, timeout=60)
+    return HTTP.request(method, f"{localaws.url}{path}", content=body, headers=headers, timeout=60)
 
 
 def create_run(localaws: LocalAws, arn: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.http import HTTP
 from tests.localaws.tracking.calls import create_run, signed_headers, track
 from tests.running import LocalAws, role, settled, tracking_server
 
@@ -42,7 +43,7 @@ def test_each_version_runs_the_mlflow_that_it_names(localaws: LocalAws, servers:
     found = {}
     for version, arn in servers.items():
         headers = signed_headers(localaws, arn, "GET", "/version")
-        found[version] = httpx.get(f"{localaws.url}/version", headers=headers).text
+        found[version] = HTTP.get(f"{localaws.url}/version", headers=headers).text
     assert found == {"2.13": "2.13.2", "2.16": "2.16.2", "3.0": "3.0.1"}
 
 
@@ -269,7 +270,7 @@ def test_a_server_that_hangs_holds_nobody_up_and_when_its_process_was_killed_it_
         path = "/api/2.0/mlflow/experiments/get?experiment_id=0"
         headers = signed_headers(localaws, arn, "GET", path)
         with pytest.raises(httpx.ReadTimeout):  # Its connection is open, nobody answers.
-            httpx.get(f"{localaws.url}{path}", headers=headers, timeout=0.3)
+            HTTP.get(f"{localaws.url}{path}", headers=headers, timeout=0.3)
     finally:
         os.killpg(process, signal.SIGKILL)
     deadline = time.monotonic() + 5

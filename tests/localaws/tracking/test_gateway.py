@@ -2,9 +2,9 @@
 
 import socket
 
-import httpx
 import pytest
 
+from tests.http import HTTP
 from tests.localaws.tracking.calls import create_run, signed_headers, track
 from tests.running import LocalAws
 
@@ -26,7 +26,7 @@ def test_mlflows_own_errors_come_through(localaws: LocalAws, server: str) -> Non
 @pytest.mark.parametrize("query", ["", "?order_by=a%20b&filter=x%3D%27%C3%BC%27", "?path=a%2Fb%2Bc&x="])
 def test_signatures_hold_for_queries_as_clients_encode_them(localaws: LocalAws, server: str, query: str) -> None:
     path = f"/api/2.0/mlflow/experiments/get-by-name{query}"
-    answer = httpx.get(f"{localaws.url}{path}", headers=signed_headers(localaws, server, "GET", path))
+    answer = HTTP.get(f"{localaws.url}{path}", headers=signed_headers(localaws, server, "GET", path))
     assert answer.status_code == 400, "MLflow misses the name, so the call was let through"
     assert answer.json()["error_code"] == "INVALID_PARAMETER_VALUE"
 
@@ -57,7 +57,7 @@ def test_a_call_that_may_not_pass_is_told_why(
 
 
 def test_an_unsigned_call_is_refused(localaws: LocalAws, server: str) -> None:
-    answer = httpx.get(f"{localaws.url}/api/2.0/mlflow/{GET[1]}", headers={"x-mlflow-sm-tracking-server-arn": server})
+    answer = HTTP.get(f"{localaws.url}/api/2.0/mlflow/{GET[1]}", headers={"x-mlflow-sm-tracking-server-arn": server})
     assert answer.status_code == 403
     assert "MissingAuthenticationToken" in answer.text
 
@@ -65,7 +65,7 @@ def test_an_unsigned_call_is_refused(localaws: LocalAws, server: str) -> None:
 def test_a_body_that_was_changed_on_the_way_is_refused(localaws: LocalAws, server: str) -> None:
     path = "/api/2.0/mlflow/runs/create"
     headers = signed_headers(localaws, server, "POST", path, b'{"experiment_id": "0"}')
-    assert httpx.post(f"{localaws.url}{path}", headers=headers, content=b'{"experiment_id": "1"}').status_code == 400
+    assert HTTP.post(f"{localaws.url}{path}", headers=headers, content=b'{"experiment_id": "1"}').status_code == 400
 
 
 def test_the_call_log_names_the_action_and_the_server(localaws: LocalAws, server: str) -> None:

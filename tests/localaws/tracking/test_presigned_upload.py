@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import httpx
 import pytest
 
+from tests.http import HTTP
 from tests.localaws.tracking.calls import create_run, track
 from tests.running import LocalAws
 
@@ -18,7 +18,7 @@ def test_one_put_to_the_url_makes_the_artifact(localaws: LocalAws, servers: dict
     asked = {"run_id": run["run_id"], "path": "a b/ü+.txt", "expiration": 60}
     answer = track(localaws, arn, "POST", PATH, asked).raise_for_status().json()
     assert set(answer) == {"presigned_url", "headers"}
-    httpx.put(answer["presigned_url"], content=b"hello", headers=answer["headers"]).raise_for_status()
+    HTTP.put(answer["presigned_url"], content=b"hello", headers=answer["headers"]).raise_for_status()
     bucket, prefix = run["artifact_uri"].removeprefix("s3://").split("/", 1)
     found = localaws.client("s3").get_object(Bucket=bucket, Key=f"{prefix}/a b/ü+.txt")
     assert found["Body"].read() == b"hello"
@@ -35,8 +35,8 @@ def test_one_put_to_the_url_makes_the_artifact(localaws: LocalAws, servers: dict
 def test_the_url_is_good_for_that_artifact_alone(localaws: LocalAws, server: str) -> None:
     run = create_run(localaws, server)
     url = track(localaws, server, "POST", PATH, {"run_id": run["run_id"], "path": "a.txt"}).json()["presigned_url"]
-    assert httpx.put(url.replace("a.txt", "b.txt"), content=b"x").status_code == 403
-    assert httpx.get(url).status_code == 403
+    assert HTTP.put(url.replace("a.txt", "b.txt"), content=b"x").status_code == 403
+    assert HTTP.get(url).status_code == 403
 
 
 @pytest.mark.parametrize(
