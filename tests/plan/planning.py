@@ -1,6 +1,5 @@
 """Runs Terraform on copies of the repository's Terraform, and shares what that costs among the tests."""
 
-import hashlib
 import json
 import re
 import shutil
@@ -8,7 +7,6 @@ import subprocess
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import tftest
 from filelock import FileLock
@@ -81,15 +79,14 @@ class Planner:
                     test.init(plugin_dir=provider.mirror())
         return test
 
-    def plan(self, name: str, **variables: Any) -> tftest.TerraformPlanOutput:
-        """The plan of a root or example; made once for the same variables. A variation's by its name alone."""
+    def plan(self, name: str) -> tftest.TerraformPlanOutput:
+        """The plan of one of the variations, or of a root that a test has put into the tree; made once."""
         if name in VARIATIONS:
             return self._variation(name)
-        given = hashlib.sha256(json.dumps(variables, sort_keys=True).encode()).hexdigest()[:8]
-        stored = self._shared / f"{name}-{given}.plan.json"
+        stored = self._shared / f"{name}.plan.json"
         with FileLock(f"{stored}.lock"):
             if not stored.exists():
-                made = self.initialised(name).plan(output=True, tf_vars=variables, lock=False)
+                made = self.initialised(name).plan(output=True, lock=False)
                 stored.write_text(json.dumps(dict(made)))
         return tftest.TerraformPlanOutput(json.loads(stored.read_text()))
 

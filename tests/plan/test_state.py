@@ -25,7 +25,7 @@ UNDELETABLE = {
 
 
 def plan(planner: Planner) -> tftest.TerraformPlanOutput:
-    return planner.plan("state", bucket_name=STATES)
+    return planner.plan("state")
 
 
 def test_the_root_plans_what_the_inventory_says_and_nothing_beside(planner: Planner) -> None:

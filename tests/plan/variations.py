@@ -1,4 +1,7 @@
-"""Roots with other inputs than their own, planned in one go: that costs seconds, and each of them a fraction more."""
+"""All roots and examples, and some with other inputs than their own, planned in one go.
+
+A plan costs seconds, most of them for the provider's schema; what it says of one more root a fraction of one.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +19,7 @@ HOURS = {"start": "cron(0 8 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"}
 
 @dataclass(frozen=True)
 class Variation:
-    """A root and what it is given, beside what its terraform.tfvars says.
+    """A root or example, and what it is given beside what its terraform.tfvars says.
 
     Attributes:
         first: what is applied before the plan is made: a plan knows only the policies whose ARNs are there already.
@@ -33,6 +36,13 @@ def inputs(**given: Any) -> Variation:
 
 
 VARIATIONS = {
+    "staging": Variation("staging", OURS),
+    "prod": Variation("prod", OURS),
+    "state": Variation("state", OURS | {"bucket_name": STATES}),
+    "basic": Variation("basic"),
+    "existing-bucket": Variation("existing-bucket"),
+    "enhanced-security": Variation("enhanced-security"),
+    "private-access": Variation("private-access"),
     "existing_bucket": inputs(**EXISTING),
     "readers_without_ui": inputs(**EXISTING, readers_may_open_ui=False),
     "longest_names": inputs(
@@ -68,17 +78,21 @@ VARIATIONS = {
 def call(name: str, tree: Path, folder: str, variables: Mapping[str, Any]) -> str:
     """A module block, for a root in `tree`, that gives a folder its terraform.tfvars and these of `var.given`.
 
-    What stood in the block itself Terraform would refuse before it plans, and then plan nothing.
+    All its outputs are one of the root's. What stood in the block itself Terraform would refuse before it plans, and
+    then plan nothing.
     """
     settings = tree / folder / "terraform.tfvars"
     own = settings.read_text() if settings.exists() else ""
     given = "".join(f"{variable} = var.given.{name}.{variable}\n" for variable in variables)
-    return f'module "{name}" {{\nsource = "../{folder}"\n{own}{given}}}\n'
+    output = f'output "{name}" {{\nvalue = module.{name}\nsensitive = true\n}}\n'
+    return f'module "{name}" {{\nsource = "../{folder}"\n{own}{given}}}\n{output}'
 
 
 def part(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
     """What a plan says about one of its root's modules, as if that had been planned alone."""
     prefix = f"module.{name}."
+    outputs = plan["output_changes"][name]
+    unknown = outputs["after_unknown"] or {}  # False where everything is known.
     [planned] = [
         module for module in plan["planned_values"]["root_module"]["child_modules"] if f"{module['address']}." == prefix
     ]
@@ -89,11 +103,22 @@ def part(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
         "resource_changes": [
             _without(prefix, change) for change in plan["resource_changes"] if change["address"].startswith(prefix)
         ],
+        "output_changes": {
+            key: {"after": outputs["after"].get(key), "after_unknown": _holds_true(unknown.get(key))}
+            for key in plan["configuration"]["root_module"]["module_calls"][name]["module"].get("outputs", {})
+        },
         "configuration": {
             "provider_config": plan["configuration"].get("provider_config", {}),
             "root_module": plan["configuration"]["root_module"]["module_calls"][name]["module"],
         },
     }
+
+
+def _holds_true(found: Any) -> bool:
+    """Whether any part of this is true: a plan says of each part whether it is unknown."""
+    if isinstance(found, dict | list):
+        return any(_holds_true(one) for one in (found.values() if isinstance(found, dict) else found))
+    return bool(found)
 
 
 def _without(prefix: str, found: Mapping[str, Any]) -> dict[str, Any]:

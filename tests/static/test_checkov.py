@@ -15,9 +15,9 @@ from tests.static.plans import PLANS
 def findings(planner: Planner, checks: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Finding]:
     folder = tmp_path_factory.mktemp("checkov")
     files = []
-    for name, variables in PLANS.items():
+    for name in PLANS:
         file = folder / f"{name}.json"
-        file.write_text(json.dumps(dict(planner.plan(name, **variables))))
+        file.write_text(json.dumps(dict(planner.plan(name))))
         files += ["--file", str(file)]
     return checkov(checks, *files)
 

@@ -18,8 +18,8 @@ from tests.static.plans import PLANS
 @pytest.fixture(scope="module")
 def policies(planner: Planner) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for name, variables in PLANS.items():
-        plan = planner.plan(name, **variables)
+    for name in PLANS:
+        plan = planner.plan(name)
         found |= rendered(plan, account=ACCOUNT, region=REGION).documents()
     return found
 
