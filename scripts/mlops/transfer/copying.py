@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -18,6 +18,7 @@ from itertools import islice
 from typing import TypeVar
 
 from scripts.mlops.errors import PlatformError
+from scripts.mlops.transfer.ahead import ahead
 from scripts.mlops.transfer.artifacts import can_list_in_bulk, copy_file, listing_digest, owned
 from scripts.mlops.transfer.batches import Batch, Batches
 from scripts.mlops.transfer.checkpoint import Checkpoint, Link
@@ -49,7 +50,7 @@ from scripts.mlops.transfer.records import (
 from scripts.mlops.transfer.registry import Registry
 from scripts.mlops.transfer.rewrite import rewrite_ids, split_tags
 from scripts.mlops.transfer.selecting import registered_models
-from scripts.mlops.transfer.source import Features, Source
+from scripts.mlops.transfer.source import GROUP_RUNS, Features, Source
 from scripts.mlops.transfer.stores import Item, Store
 
 EXPERIMENT, RUN, MODEL, TRACE = "experiment", "run", "model", "trace"
@@ -372,16 +373,23 @@ class Copying:
                 finally:
                     slots.release()
 
-            async for runs in self.source.runs(experiment.id):
-                wanted = [run for run in runs if self.moves(run)]
-                self.progress.total("runs", len(wanted))
-                late = await self._gained_late(wanted) if self.options.thorough else frozenset[str]()
-                todo = [run for run in wanted if run.id in late or not await self._is_whole(run)]
-                await self.source.link(todo)
-                async with aclosing(self.source.histories(todo)) as histories:
-                    async for run, history in histories:
-                        await slots.acquire()
-                        tasks.create_task(write(run, history))
+            # As many as are read in one group: a server gives a group's points in some seconds.
+            async with aclosing(ahead(self._unwritten(experiment), GROUP_RUNS)) as unwritten:
+                async for run, history in unwritten:
+                    await slots.acquire()
+                    tasks.create_task(write(run, history))
+
+    async def _unwritten(self, experiment: Experiment) -> AsyncGenerator[tuple[Run, History], None]:
+        """The runs that the destination lacks, or holds otherwise, with their points."""
+        async for runs in self.source.runs(experiment.id):
+            wanted = [run for run in runs if self.moves(run)]
+            self.progress.total("runs", len(wanted))
+            late = await self._gained_late(wanted) if self.options.thorough else frozenset[str]()
+            todo = [run for run in wanted if run.id in late or not await self._is_whole(run)]
+            await self.source.link(todo)
+            async with aclosing(self.source.histories(todo)) as histories:
+                async for run, history in histories:
+                    yield run, history
 
     def has_same(self, experiment: Experiment) -> bool:
         """Whether the destination has this very experiment: what both sides hold of it is then left as it is."""

@@ -1,0 +1,60 @@
+"""Reading ahead gives the same items, no more than it may before they are asked for, and the same errors."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import pytest
+
+from scripts.mlops.transfer.ahead import ahead
+
+
+class Numbers:
+    """Counts to ten, or fails at a number; remembers how far it was read and whether it was closed."""
+
+    def __init__(self, fails_at: int = 99) -> None:
+        self.fails_at, self.read, self.closed = fails_at, 0, False
+
+    async def items(self) -> AsyncGenerator[int, None]:
+        try:
+            for number in range(10):
+                if number == self.fails_at:
+                    raise ValueError("no more")
+                self.read = number + 1
+                yield number
+        finally:
+            self.closed = True
+
+
+def test_all_items_come_in_their_order() -> None:
+    async def go() -> list[int]:
+        return [number async for number in ahead(Numbers().items(), 3)]
+
+    assert asyncio.run(go()) == list(range(10))
+
+
+def test_no_more_is_read_than_may_be_and_all_is_closed_when_nobody_asks_on() -> None:
+    numbers = Numbers()
+
+    async def go() -> None:
+        async with aclosing(ahead(numbers.items(), 3)) as found:
+            assert await anext(found) == 0
+            for _ in range(20):
+                await asyncio.sleep(0)
+            # One was given, three lie ready, and one more waits for room.
+            assert numbers.read == 5
+
+    asyncio.run(go())
+    assert numbers.closed
+
+
+def test_an_error_comes_after_what_was_read_before_it() -> None:
+    found = []
+
+    async def go() -> None:
+        async for number in ahead(Numbers(fails_at=2).items(), 5):
+            found.append(number)  # noqa: PERF401 what came before the error is what counts
+
+    with pytest.raises(ValueError, match="no more"):
+        asyncio.run(go())
+    assert found == [0, 1]
