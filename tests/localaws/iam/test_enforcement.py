@@ -1,6 +1,7 @@
 """LOCALAWS_ENFORCE_IAM=1: every call is judged by the policies that stand, in AWS's words."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -262,9 +263,12 @@ def test_a_tracking_call_needs_its_own_action_on_the_server(enforcing: LocalAws)
 def test_the_call_log_says_what_each_call_needed_even_without_enforcement(localaws: LocalAws) -> None:
     bucket(localaws, "noted-needs")
     localaws.client("s3").list_objects_v2(Bucket="noted-needs", Prefix="runs/")
-    (call,) = [
-        c for c in localaws.calls("noted-needs") if "noted-needs" in c["resource"] and c["operation"] == "ListObjectsV2"
-    ]
+    deadline = time.monotonic() + 10
+    # A call is noted when its answer is through, which may be a moment after the caller has it.
+    while not (noted := [one for one in localaws.calls("noted-needs") if one["operation"] == "ListObjectsV2"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (call,) = noted
     (need,) = call["iam"]
     assert (need["action"], need["resource"]) == ("s3:ListBucket", "arn:aws:s3:::noted-needs")
     assert (need["context"]["s3:prefix"], need["context"]["aws:SecureTransport"]) == ("runs/", "true")
