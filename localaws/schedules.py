@@ -40,6 +40,7 @@ class Schedules:
     def __init__(self, settings: Settings, principals: Principals) -> None:
         self._settings = settings
         self._principals = principals
+        self._created: dict[str, Any] = {}
         self._refuse_roles()
 
     def run(self, group: str, name: str) -> dict[str, Any]:
@@ -90,12 +91,30 @@ class Schedules:
         """Lets CreateSchedule and UpdateSchedule refuse a role that Scheduler may not take up, as AWS does."""
         from moto.scheduler.responses import EventBridgeSchedulerResponse
 
-        for name in ("create_schedule", "update_schedule"):
+        for name, change in (("create_schedule", self._once), ("update_schedule", lambda method: method)):
             method = getattr(EventBridgeSchedulerResponse, name)
-            setattr(EventBridgeSchedulerResponse, name, self._checked(getattr(method, "__wrapped__", method)))
+            original = getattr(method, "__wrapped__", method)
+            setattr(EventBridgeSchedulerResponse, name, self._checked(original, change(original)))
 
-    def _checked(self, method: Any) -> Any:
-        @wraps(method)
+    def _once(self, method: Any) -> Any:
+        """Lets a creation whose answer was lost be asked for again: every SDK gives it a token, and then keeps that.
+
+        Source: https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html (ClientToken)
+        """
+
+        def respond(response: Any) -> Any:
+            token = response._get_param("ClientToken")
+            if token not in self._created:
+                answer = method(response)
+                if token:
+                    self._created[token] = answer
+                return answer
+            return self._created[token]
+
+        return respond
+
+    def _checked(self, original: Any, method: Any) -> Any:
+        @wraps(original)
         def respond(response: Any) -> Any:
             role = (response._get_param("Target") or {}).get("RoleArn", "")
             group = response._get_param("GroupName") or "default"

@@ -16,7 +16,7 @@ from localaws.faults import Faults
 from localaws.iam.guard import Guard
 from localaws.iam.standing import Standing
 from localaws.moto_codebuild import let_projects_change
-from localaws.moto_s3 import leave_policies_to_localaws
+from localaws.moto_s3 import leave_policies_to_localaws, list_keys_while_others_delete
 from localaws.principals import Credentials, Principals
 from localaws.processes import Processes
 from localaws.schedules import Schedules
@@ -32,6 +32,7 @@ class World:
         self.settings = settings
         _forget(settings)
         leave_policies_to_localaws()
+        list_keys_while_others_delete()
         budgets.install()
         self.principals = Principals(settings.account)
         let_projects_change(self.principals)

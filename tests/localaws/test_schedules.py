@@ -135,3 +135,20 @@ def test_a_schedule_does_not_run_once_its_role_trusts_another_group(scheduled: S
 
 def test_a_schedule_that_is_not_there_is_not_found(scheduled: Scheduled) -> None:
     assert scheduled.run("nowhere")["error"] == "ResourceNotFoundException"
+
+
+def test_a_creation_whose_answer_was_lost_may_be_asked_for_again(scheduled: Scheduled) -> None:
+    asked: dict[str, Any] = {
+        "Name": "asked-again",
+        "ClientToken": "asked-again-1",
+        "ScheduleExpression": "rate(1 hour)",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {
+            "Arn": "arn:aws:scheduler:::aws-sdk:sagemaker:stopMlflowTrackingServer",
+            "RoleArn": trusting(scheduled.localaws, "asked-again", "default"),
+        },
+    }
+    client = scheduled.localaws.client("scheduler")
+    assert client.create_schedule(**asked)["ScheduleArn"] == client.create_schedule(**asked)["ScheduleArn"]
+    with pytest.raises(client.exceptions.ConflictException):
+        client.create_schedule(**asked | {"ClientToken": "asked-again-2"})
