@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import tftest
 from filelock import FileLock
 
 from tests import provider
+from tests.plan import readmes
 from tests.plan.variations import VARIATIONS, Variation, call, part
 from tests.running import LocalAws
 
@@ -80,15 +81,15 @@ class Planner:
         return test
 
     def plan(self, name: str) -> tftest.TerraformPlanOutput:
-        """The plan of one of the variations, or of a root that a test has put into the tree; made once."""
-        if name in VARIATIONS:
-            return self._variation(name)
-        stored = self._shared / f"{name}.plan.json"
-        with FileLock(f"{stored}.lock"):
-            if not stored.exists():
-                made = self.initialised(name).plan(output=True, lock=False)
-                stored.write_text(json.dumps(dict(made)))
-        return tftest.TerraformPlanOutput(json.loads(stored.read_text()))
+        """One of the variations' part of the plan of them all, which is made once."""
+        stored = {variation: self._shared / f"variation-{variation}.json" for variation in VARIATIONS}
+        with FileLock(self._shared / "variations.lock"):
+            if not all(file.exists() for file in stored.values()):
+                self._write_readmes()
+                made = dict(self._calling("variations", VARIATIONS, self._imports()).plan(output=True, lock=False))
+                for variation, file in stored.items():
+                    file.write_text(json.dumps(part(made, variation)))
+        return tftest.TerraformPlanOutput(json.loads(stored[name].read_text()))
 
     def refused(self, name: str, variations: Mapping[str, Variation]) -> list[str]:
         """The errors of one plan of all these, which must fail; each as one line of text."""
@@ -105,19 +106,30 @@ class Planner:
         _, *errors = re.split(r"^Error: ", done.stderr, flags=re.MULTILINE)
         return [" ".join(error.split()) for error in errors]
 
-    def _variation(self, name: str) -> tftest.TerraformPlanOutput:
-        """A variation's part of the plan of them all."""
-        stored = {variation: self._shared / f"variation-{variation}.json" for variation in VARIATIONS}
-        with FileLock(self._shared / "variations.lock"):
-            if not all(file.exists() for file in stored.values()):
-                first = {f"module.{key}.{one.first}": (key, one) for key, one in VARIATIONS.items() if one.first}
-                self._calling("variations", dict(first.values())).apply(targets=list(first))
-                made = dict(self._calling("variations", VARIATIONS).plan(output=True, lock=False))
-                for variation, file in stored.items():
-                    file.write_text(json.dumps(part(made, variation)))
-        return tftest.TerraformPlanOutput(json.loads(stored[name].read_text()))
+    def _write_readmes(self) -> None:
+        """The root of all blocks in READMEs and docs, with a VPC and subnets that are there."""
+        ec2 = self._localaws.client("ec2")
+        vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+        subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+        folder = self.folder("readmes")
+        folder.mkdir(exist_ok=True)
+        (folder / "main.tf").write_text(
+            readmes.with_network(readmes.root()[0], vpc, [subnet["SubnetId"] for subnet in subnets])
+        )
 
-    def _calling(self, name: str, variations: Mapping[str, Variation]) -> tftest.TerraformTest:
+    def _imports(self) -> list[str]:
+        """Blocks that import the keys that are there already."""
+        blocks = []
+        for name, variation in VARIATIONS.items():
+            if variation.key:
+                # moto leaves out the use that AWS takes where none is given.
+                key = self._localaws.client("kms").create_key(KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"]["KeyId"]
+                blocks.append(f'import {{\nto = module.{name}.{variation.key}\nid = "{key}"\n}}\n')
+        return blocks
+
+    def _calling(
+        self, name: str, variations: Mapping[str, Variation], more: Sequence[str] = ()
+    ) -> tftest.TerraformTest:
         """A root of this name that calls all these roots as its modules."""
         folder = self.folder(name)
         shutil.rmtree(folder / ".terraform", ignore_errors=True)
@@ -125,7 +137,7 @@ class Planner:
         calls = [
             call(key, self.tree, FOLDERS.get(one.root, one.root), one.variables) for key, one in variations.items()
         ]
-        (folder / "main.tf").write_text("\n".join(['variable "given" {\ntype = any\n}\n', *calls]))
+        (folder / "main.tf").write_text("\n".join(['variable "given" {\ntype = any\n}\n', *calls, *more]))
         given = {"given": {key: one.variables for key, one in variations.items()}}
         (folder / "given.auto.tfvars.json").write_text(json.dumps(given))
         return self.initialised(name)

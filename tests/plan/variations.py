@@ -22,12 +22,12 @@ class Variation:
     """A root or example, and what it is given beside what its terraform.tfvars says.
 
     Attributes:
-        first: what is applied before the plan is made: a plan knows only the policies whose ARNs are there already.
+        key: the address of a key that is there already: a plan knows only the policies whose ARNs are.
     """
 
     root: str
     variables: dict[str, Any] = field(default_factory=dict)
-    first: str | None = None
+    key: str | None = None
 
 
 def inputs(**given: Any) -> Variation:
@@ -43,6 +43,7 @@ VARIATIONS = {
     "existing-bucket": Variation("existing-bucket"),
     "enhanced-security": Variation("enhanced-security"),
     "private-access": Variation("private-access"),
+    "readmes": Variation("readmes"),
     "existing_bucket": inputs(**EXISTING),
     "readers_without_ui": inputs(**EXISTING, readers_may_open_ui=False),
     "longest_names": inputs(
@@ -67,7 +68,7 @@ VARIATIONS = {
     "prod_in_full": Variation(
         "prod",
         OURS | {"backup": {"keep": 30}, "schedule": HOURS | {"start": "cron(0 7 ? * MON-FRI *)"}},
-        first="module.mlflow.aws_kms_key.artifacts",
+        key="module.mlflow.aws_kms_key.artifacts[0]",
     ),
     "deletable_state": Variation(
         "state", OURS | {"bucket_name": STATES, "kms_key_id": KEY, "dangerously_allow_deletion": True}

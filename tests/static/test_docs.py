@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.plan.planning import REPOSITORY
-from tests.static.test_readmes import READMES
+from tests.plan.readmes import READMES
 
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 VERB = re.compile(r"(?<![\w-])make (?:-s )?([a-z][a-z-]+)")

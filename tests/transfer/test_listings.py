@@ -1,0 +1,50 @@
+"""What the plan listed, the copy after it does not list again; and no more is kept than there is room for."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+from scripts.mlops.transfer.listings import Listings
+from scripts.mlops.transfer.records import Run
+
+
+class Pages:
+    """Experiments of two pages of two runs each; counts how often each was listed."""
+
+    def __init__(self) -> None:
+        self.listed: Counter[str] = Counter()
+
+    async def runs(self, experiment_id: str) -> AsyncIterator[list[str]]:
+        self.listed[experiment_id] += 1
+        yield [f"{experiment_id}1", f"{experiment_id}2"]
+        yield [f"{experiment_id}3", f"{experiment_id}4"]
+
+
+async def runs(listings: Listings, experiment_id: str) -> list[Run]:
+    return [run async for page in listings.runs(experiment_id) for run in page]
+
+
+def test_what_was_read_ahead_is_listed_once_and_comes_whole_each_time() -> None:
+    source = Pages()
+    listings = Listings(cast(Any, source), most=8)
+
+    async def go() -> list[Any]:
+        await listings.read(["a", "b"])
+        return [await runs(listings, "a"), await runs(listings, "b"), await runs(listings, "a")]
+
+    a, b, again = asyncio.run(go())
+    assert (a, b, again) == (["a1", "a2", "a3", "a4"], ["b1", "b2", "b3", "b4"], a)
+    assert source.listed == {"a": 1, "b": 1}
+
+
+def test_what_there_is_no_room_for_is_listed_again() -> None:
+    source = Pages()
+    listings = Listings(cast(Any, source), most=5)
+
+    async def go() -> list[Any]:
+        await listings.read(["a", "b", "c"])
+        return [await runs(listings, "a"), await runs(listings, "b"), await runs(listings, "c")]
+
+    assert [len(found) for found in asyncio.run(go())] == [4, 4, 4]
+    assert source.listed == {"a": 1, "b": 2, "c": 1}
