@@ -25,6 +25,7 @@ from scripts.mlops.transfer.checkpoint import Checkpoint, Link
 from scripts.mlops.transfer.destination import STATUS_NUMBERS, Destination
 from scripts.mlops.transfer.histories import sums_of_both
 from scripts.mlops.transfer.limits import LONG_VALUES, Limits, Loss, adapt
+from scripts.mlops.transfer.listings import Listings
 from scripts.mlops.transfer.origin import same_experiment, tie_points
 from scripts.mlops.transfer.progress import Progress, Tally
 from scripts.mlops.transfer.records import (
@@ -125,6 +126,7 @@ class Copying:
         self.both = Features(logged_models=False, traces=False, prompts=False)
         self.experiments: list[Experiment] = []
         self.registered: list[RegisteredModel] = []
+        self.listings = Listings(source)
         self._prepared = False
         self._stopping = False
 
@@ -153,7 +155,13 @@ class Copying:
         chosen = {one.id for one in self.experiments} if self.options.experiments else None
         self.registered = await registered_models(self.source, chosen)
         self._referenced = {one.run_id for model in self.registered for one in model.versions if one.run_id}
-        await self.rebuild(self.experiments)
+        try:
+            # What both sides have, read at once.
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.rebuild(self.experiments))
+                tasks.create_task(self.listings.read(experiment.id for experiment in self.experiments))
+        except BaseExceptionGroup as group:
+            raise first_of(group) from group
         self._prepared = True
 
     async def _copy(self) -> None:
@@ -381,7 +389,7 @@ class Copying:
 
     async def _unwritten(self, experiment: Experiment) -> AsyncGenerator[tuple[Run, History], None]:
         """The runs that the destination lacks, or holds otherwise, with their points."""
-        async for runs in self.source.runs(experiment.id):
+        async for runs in self.listings.runs(experiment.id):
             wanted = [run for run in runs if self.moves(run)]
             self.progress.total("runs", len(wanted))
             late = await self._gained_late(wanted) if self.options.thorough else frozenset[str]()

@@ -56,7 +56,7 @@ async def plan(copying: Copying, *, sizes: bool) -> Plan:
             made.counts["experiments"] += 1
             made.destination_calls += 2
         keys: set[str] = set()
-        async for runs in copying.source.runs(experiment.id):
+        async for runs in copying.listings.runs(experiment.id):
             for run in runs:
                 if not copying.moves(run):
                     continue
