@@ -34,11 +34,14 @@ def test_with_credentials_of_another_account_nothing_is_asked_but_whose_they_are
 ) -> None:
     staging.write("other_override.tf.json", {"provider": {"aws": {"allowed_account_ids": ["111122223333"]}}})
     try:
-        status, error, asked = applied(staging, account)
+        status, said, asked = applied(staging, account)
     finally:
         (staging.root / "other_override.tf.json").unlink()
     assert status == 3
-    assert error.startswith("error: these credentials are for another AWS account than staging's: log in to that one")
+    assert any("AWS account ID not allowed: 123456789012" in line for line in said)
+    assert said[-1].startswith(
+        "error: these credentials are for another AWS account than staging's: log in to that one"
+    )
     assert asked == {"sts:GetCallerIdentity"}
 
 
@@ -58,7 +61,8 @@ def test_with_expired_credentials_nothing_is_asked_but_whose_they_are(staging: E
     lines = file.read_text().splitlines(keepends=True)
     file.write_text("".join(line for line in lines if line.split("=")[0] not in expired))
     try:
-        assert applied(staging, account, **expired) == (3, LOG_IN, {"sts:GetCallerIdentity"})
+        status, said, asked = applied(staging, account, **expired)
+        assert (status, said[-1], asked) == (3, LOG_IN, {"sts:GetCallerIdentity"})
     finally:
         file.write_text("".join(lines))
 
@@ -72,9 +76,9 @@ def test_credentials_that_expire_while_the_server_is_made_cost_no_server(
     HTTP.delete(f"{account.url}/_localaws/faults")
     assert settled(account, "mlflow-staging-3-0") == "Created"
 
-    status, error, _ = applied(staging, account, f"-target={SERVER}")
+    status, said, _ = applied(staging, account, f"-target={SERVER}")
     assert status == 3
-    assert error.startswith(
+    assert said[-1].startswith(
         "error: nothing was changed, because the plan would replace tracking server mlflow-staging-3-0"
     )
 
@@ -83,10 +87,12 @@ def test_credentials_that_expire_while_the_server_is_made_cost_no_server(
     assert "Resources: 0 added, 0 changed, 0 destroyed." in staging.apply(f"-target={SERVER}").stdout
 
 
-def applied(environment: Environment, account: LocalAws, *arguments: str, **environ: str) -> tuple[int, str, set[str]]:
-    """The exit status of `make apply`, the last line of what it says is wrong, and what it asked AWS."""
+def applied(
+    environment: Environment, account: LocalAws, *arguments: str, **environ: str
+) -> tuple[int, list[str], set[str]]:
+    """The exit status of `make apply`, the lines of what it says is wrong, and what it asked AWS."""
     HTTP.delete(f"{account.url}/_localaws/calls")
     deployed = replace(environment.deployed, environ={**environment.deployed.environ, **environ})
     done = deployed.terraform("apply", *arguments, check=False)
     asked = {f"{call['service']}:{call['operation']}" for call in account.calls()}
-    return done.returncode, done.stderr.splitlines()[-1], asked
+    return done.returncode, done.stderr.splitlines(), asked

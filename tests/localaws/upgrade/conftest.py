@@ -57,6 +57,16 @@ class Staging:
             timeout=400,
         )
 
+    def plan(self) -> "subprocess.CompletedProcess[str]":
+        """Terraform's own plan; status 0 says that nothing is to be changed, 2 that something is."""
+        return subprocess.run(
+            ["terraform", f"-chdir={self.root}", "plan", "-detailed-exitcode", "-input=false", "-lock=false"],
+            env={**self.deployed.environ, "CHECKPOINT_DISABLE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
     def told(self, *arguments: str) -> Any:
         """What make's script prints with --json, when all went well; `make setup` may have had something to say."""
         done = self.make(*arguments)
