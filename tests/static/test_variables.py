@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,15 @@ ROOTS = sorted(file.parent for file in (REPOSITORY / "mlflow/terraform").glob("*
 FREE = {"tags"}
 
 
+@cache
+def parsed(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = hcl2.loads(file.read_text())
+    return found
+
+
 def blocks(folder: Path, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for file in sorted(folder.glob("*.tf")):
-        for block in hcl2.loads(file.read_text()).get(kind, []):
+        for block in parsed(file).get(kind, []):
             for label, body in block.items():
                 yield json.loads(label), body
 

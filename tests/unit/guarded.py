@@ -34,8 +34,8 @@ class Guarded:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         shutil.copytree(ROOT, folder, dirs_exist_ok=True)
-        mirror = provider.mirror()
-        self._terraform("init", "-input=false", *([f"-plugin-dir={mirror}"] if mirror else []))
+        if not provider.config():  # Where Terraform takes the provider as it lies, there is nothing to prepare.
+            self._terraform("init", "-input=false")
         self.plan = cache(self._plan)
 
     def file(self, name: str, *arguments: str, tainted: str | None = None, deployed: bool = False) -> Path:

@@ -1,6 +1,7 @@
 """The plan guard on real plans: what it shows, what it refuses, which traps it names, what a month costs."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +14,7 @@ from scripts.mlops import plan_rules
 from scripts.mlops.errors import PreconditionError
 from scripts.mlops.plan_changes import Action, Plan
 from scripts.mlops.plan_cost import Prices, estimate
+from tests import provider
 from tests.plan.planning import REPOSITORY
 from tests.unit.guarded import CREATE, SERVER, Guarded
 
@@ -142,7 +144,8 @@ def test_with_json_all_of_it_is_one_object(guarded: Guarded, changed: Plan, tmp_
 def test_a_saved_plan_is_read_as_it_is(guarded: Guarded, created: Plan) -> None:
     saved = guarded.folder / "create.tfplan"
     command = [sys.executable, REPOSITORY / "scripts/plan_guard.py", saved, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    environ = {**os.environ, "TF_CLI_CONFIG_FILE": provider.config()}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["changes"]) == len(created.changing)
 
