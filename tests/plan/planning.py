@@ -33,11 +33,14 @@ UNWANTED = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfplan", "backe
 
 
 def copy_terraform(target: Path) -> None:
-    """Copies the modules and roots, as they lie to each other and to the scripts, which the nightly backup uploads."""
+    """Copies the modules and roots, as they lie to each other and to scripts, which the nightly backup uploads."""
     for folder in ("terraform", "mlflow/terraform"):
         shutil.copytree(REPOSITORY / folder, target / folder, ignore=UNWANTED)
     shutil.copytree(Path(__file__).parent / "roots", target, dirs_exist_ok=True)
-    (target / "scripts").symlink_to(REPOSITORY / "scripts")
+    # One of each folder: each of the fifty would be planned for each of the variations with a backup.
+    for file in ("transfer.py", "mlops/errors.py", "mlops/transfer/copying.py"):
+        (target / "scripts" / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / "scripts" / file, target / "scripts" / file)
     for root in (target / "mlflow/terraform").iterdir():
         (root / "local_override.tf").write_text(LOCAL_STATE)
 

@@ -47,7 +47,7 @@ def prod(tmp_path: Path) -> Iterator[Environment]:
 
 def test_an_apply_killed_in_each_creation_in_turn_goes_on_and_makes_nothing_twice(prod: Environment) -> None:
     orphaned: set[str] = set()
-    while orphans := killed(prod):
+    while (orphans := killed(prod)) is not None:
         orphaned |= orphans
         if SERVER in orphans:
             assert settled(prod.localaws, "mlflow-prod-3-0") == "Created"
@@ -64,10 +64,10 @@ def test_an_apply_killed_in_each_creation_in_turn_goes_on_and_makes_nothing_twic
     assert made(prod.localaws) == {kind: kinds[kind] for kind in made(prod.localaws)}
 
 
-def killed(environment: Environment) -> set[str]:
+def killed(environment: Environment) -> set[str] | None:
     """Applies, and kills that as soon as it does nothing but wait for answers.
 
-    Returns the addresses of what it was creating; none where it came to its end.
+    Returns the addresses of what it was creating; None where it came to its end.
     """
     before = unanswered(environment.localaws)
     output = environment.root / "killed.log"
@@ -77,12 +77,13 @@ def killed(environment: Environment) -> set[str]:
     deadline = time.monotonic() + 120
     try:
         while apply.poll() is None and time.monotonic() < deadline:
-            begun = under_way(output)
+            begun, written = under_way(output), state(environment)
             waiting = unanswered(environment.localaws) - before
-            # Each waits for one answer, if none has begun or ended in between.
-            if begun and waiting == len(begun) and begun == under_way(output):
-                break
             time.sleep(0.2)
+            # Each waits for one answer, if none has begun or ended in between. What ended before is to be in the state:
+            # Terraform empties that file before it writes it, which scripts/terraform.sh mends and Terraform does not.
+            if begun and waiting == len(begun) and (begun, written) == (under_way(output), state(environment)):
+                break
     finally:
         if apply.poll() is None:
             os.killpg(apply.pid, signal.SIGKILL)
@@ -92,7 +93,15 @@ def killed(environment: Environment) -> set[str]:
     while (given_up := dropped(environment.localaws)) < unanswered(environment.localaws):
         assert time.monotonic() < deadline, f"{given_up} calls have come to their end"
         time.sleep(0.1)
+    if apply.returncode == 0:
+        return None
     return {address for address, action in under_way(output).items() if action == "create"}
+
+
+def state(environment: Environment) -> str:
+    """Terraform's state as it is stored; "" before there is one."""
+    file = environment.root / "terraform.tfstate"
+    return file.read_text() if file.exists() else ""
 
 
 def unanswered(localaws: LocalAws) -> int:
@@ -163,7 +172,7 @@ def keys(localaws: LocalAws) -> list[dict[str, Any]]:
 def noted(environment: Environment) -> set[str]:
     """The addresses in Terraform's state."""
     found = set()
-    for resource in json.loads((environment.root / "terraform.tfstate").read_text())["resources"]:
+    for resource in json.loads(state(environment))["resources"]:
         for instance in resource["instances"] if resource["mode"] == "managed" else []:
             key = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
             found.add(f"{resource['module']}.{resource['type']}.{resource['name']}{key}")

@@ -18,8 +18,7 @@ MISSING = "TF_PROVIDER_MIRROR={} does not hold the AWS provider: it should have 
 def copy(tmp_path: Path) -> Path:
     """A checkout with nothing but Terraform and its scripts in it."""
     copy_terraform(tmp_path / "copy")
-    (tmp_path / "copy/scripts").unlink()
-    (tmp_path / "copy/scripts/lib").mkdir(parents=True)
+    (tmp_path / "copy/scripts/lib").mkdir()
     for name in ("terraform.sh", "lib/provider_mirror.sh", "plan_guard.py"):
         shutil.copy(REPOSITORY / "scripts" / name, tmp_path / "copy/scripts" / name)
     (tmp_path / "copy/.venv").symlink_to(REPOSITORY / ".venv")

@@ -13,7 +13,7 @@ locals {
   backup_repository = var.backup == null ? "" : coalesce(var.backup.repository, "${path.module}/../../..")
   backup_parts = [
     "scripts/{__init__,_console,_transfer_progress,transfer}.py",
-    "scripts/mlops/*.py",
+    "scripts/mlops/{__init__,environment,errors,parameters}.py",
     "scripts/mlops/transfer/*.py",
   ]
   backup_files = var.backup == null ? {} : merge(
