@@ -41,6 +41,8 @@ fi
   fail "the packages of requirements.lock could not be installed: check the network or uv's index settings (UV_DEFAULT_INDEX)."
 .venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
 # Compiles what nearly everything here loads: once, and not in each of the processes that would be the first together.
-.venv/bin/python -c 'import matplotlib.pyplot, mlflow, moto.server, sklearn.ensemble'
+.venv/bin/python -c 'import matplotlib.pyplot, mlflow, moto.server, sklearn.ensemble' &
+compiling=$!
 .venv/bin/python -m localaws prepare 3.0
+wait "$compiling"
 echo "Terraform provider: ${mirror:-from the registry}."
