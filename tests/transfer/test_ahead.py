@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from scripts.mlops.transfer.ahead import ahead
+from scripts.mlops.transfer.ahead import ahead, growing
 
 
 class Numbers:
@@ -58,3 +58,13 @@ def test_an_error_comes_after_what_was_read_before_it() -> None:
     with pytest.raises(ValueError, match="no more"):
         asyncio.run(go())
     assert found == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "sizes"),
+    [(0, 100, []), (5, 100, [5]), (300, 100, [8, 16, 32, 64, 100, 80]), (10, 3, [3, 3, 3, 1])],
+)
+def test_groups_begin_small_and_hold_every_item_once(count: int, most: int, sizes: list[int]) -> None:
+    groups = list(growing(range(count), most))
+    assert [len(group) for group in groups] == sizes
+    assert [number for group in groups for number in group] == list(range(count))

@@ -1,13 +1,23 @@
-"""Reads ahead: what comes next is fetched while what came before is still written."""
+"""Reads ahead: what comes next is fetched while what came before is still written, and little at first."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
 T = TypeVar("T")
+
+_FIRST = 8
+
+
+def growing(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    """The items in groups of at most `most`, each up to twice the one before: the first are soon there to be written."""
+    size, start = min(_FIRST, most), 0
+    while start < len(items):
+        yield items[start : start + size]
+        start, size = start + size, min(2 * size, most)
 
 
 async def ahead(items: AsyncGenerator[T, None], most: int) -> AsyncGenerator[T, None]:

@@ -18,7 +18,7 @@ from itertools import islice
 from typing import TypeVar
 
 from scripts.mlops.errors import PlatformError
-from scripts.mlops.transfer.ahead import ahead
+from scripts.mlops.transfer.ahead import ahead, growing
 from scripts.mlops.transfer.artifacts import can_list_in_bulk, copy_file, listing_digest, owned
 from scripts.mlops.transfer.batches import Batch, Batches
 from scripts.mlops.transfer.checkpoint import Checkpoint, Link
@@ -394,10 +394,11 @@ class Copying:
             self.progress.total("runs", len(wanted))
             late = await self._gained_late(wanted) if self.options.thorough else frozenset[str]()
             todo = [run for run in wanted if run.id in late or not await self._is_whole(run)]
-            await self.source.link(todo)
-            async with aclosing(self.source.histories(todo)) as histories:
-                async for run, history in histories:
-                    yield run, history
+            for group in growing(todo, GROUP_RUNS):
+                await self.source.link(group)
+                async with aclosing(self.source.histories(group)) as histories:
+                    async for run, history in histories:
+                        yield run, history
 
     def has_same(self, experiment: Experiment) -> bool:
         """Whether the destination has this very experiment: what both sides hold of it is then left as it is."""
