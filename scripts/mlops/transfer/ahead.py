@@ -13,7 +13,7 @@ _FIRST = 8
 
 
 def growing(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
-    """The items in groups of at most `most`, each up to twice the one before: the first are soon there to be written."""
+    """The items in groups of up to `most`, each up to twice the one before, so that writing can begin at once."""
     size, start = min(_FIRST, most), 0
     while start < len(items):
         yield items[start : start + size]
