@@ -111,8 +111,14 @@ def _unknown(uri: str, client: MlflowClient) -> str:
         known = ", ".join(sorted(model.aliases)) or "no alias yet"
         return f"the model {name} has no alias {match[2]!r} (it has: {known})"
     versions = sorted(int(found.version) for found in client.search_model_versions(f"name = '{name}'"))
-    known = f"versions {versions[0]} to {versions[-1]}" if len(versions) > 1 else f"version {versions[0]}"
-    return f"the model {name} has no version {uri.rpartition('/')[2]} (it has: {known if versions else 'none'})"
+    match versions:
+        case []:
+            known = "none"
+        case [only]:
+            known = f"version {only}"
+        case [first, *_, last]:
+            known = f"versions {first} to {last}"
+    return f"the model {name} has no version {uri.rpartition('/')[2]} (it has: {known})"
 
 
 def _in_run(uri: str, client: MlflowClient) -> Model:

@@ -30,6 +30,7 @@ def run_id(client: Any) -> str:
     client.create_registered_model("iris")
     client.create_model_version("iris", model.model_uri, run_id=run, model_id=model.model_id)
     client.set_registered_model_alias("iris", "champion", "1")
+    client.create_registered_model("empty")
     return str(run)
 
 
@@ -68,6 +69,7 @@ def test_an_s3_uri_needs_no_tracking_server(uri: str) -> None:
         ("models:/nope/1", "there is no registered model 'nope'"),
         ("models:/iris@best", r"the model iris has no alias 'best' \(it has: champion\)"),
         ("models:/iris/9", r"the model iris has no version 9 \(it has: version 1\)"),
+        ("models:/empty/1", r"the model empty has no version 1 \(it has: none\)"),
         (f"runs:/{'0' * 32}/model", "there is no run 000"),
     ],
 )
