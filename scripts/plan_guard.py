@@ -121,7 +121,7 @@ def _refusal(
 ) -> PreconditionError | None:
     try:
         if destroy:
-            plan_losses.check(contents, confirmed, command=f"ENV={env}" + (" LOCAL=1" if local else ""))
+            plan_losses.check(plan, contents, confirmed, command=f"ENV={env}" + (" LOCAL=1" if local else ""))
         else:
             plan_rules.check(plan, confirmed)
     except PreconditionError as refusal:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Counting goes on to this many of a kind, so that a destroy never lists for hours.
 MOST = 100_000
 _PAGE = 1000
+# The variable by which a root lets a destroy empty its buckets; prod's root has none.
+_SWITCH = "dangerously_delete_data_on_destroy"
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,9 @@ def server_contents(change: Change, session: Session, *, environment: str, local
         return ServerContents(place.server_name, problem=known.message)
 
 
-def check(contents: Sequence[ServerContents | BucketContents], confirmed: Collection[str], *, command: str) -> None:
+def check(
+    plan: Plan, contents: Sequence[ServerContents | BucketContents], confirmed: Collection[str], *, command: str
+) -> None:
     """See that nothing is lost that is not meant to be.
 
     Raises:
@@ -132,9 +136,15 @@ def check(contents: Sequence[ServerContents | BucketContents], confirmed: Collec
     kept = [found for found in contents if isinstance(found, BucketContents) and found.holds and not found.emptied]
     if kept:
         which = ", ".join(f"bucket {found.name}" for found in kept)
+        # A plan tells its root's variables with their defaults, so one that is missing cannot be set either.
+        knowingly = (
+            f'let the rest go knowingly with `make apply {command} ARGS="-var {_SWITCH}=true"`'
+            if _SWITCH in plan.variables
+            else 'empty it as docs/runbook.md says under "Emptying a bucket"'
+        )
         raise PreconditionError(
-            f"{which} still holds objects, so nothing was destroyed: copy what you need, then let the rest go "
-            f'knowingly with `make apply {command} ARGS="-var dangerously_delete_data_on_destroy=true"`, and try again'
+            f"{which} still holds objects, so nothing was destroyed: copy what you need, then {knowingly}, "
+            "and try again"
         )
     holding = [found for found in contents if found.holds]
     if any(found.name not in confirmed for found in holding):

@@ -50,6 +50,7 @@ def test_the_runbook_has_a_page_for_every_bad_day() -> None:
         "the-apply-says-that-the-server-is-in-use-already",
         "the-state-is-locked-by-nobody",
         "a-server-is-updating-and-stays-so",
+        "emptying-a-bucket",
         "the-key-is-gone",
         "rotating-a-key",
         "the-schedule-failed",

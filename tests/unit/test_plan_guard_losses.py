@@ -1,6 +1,7 @@
 """What the guard counts before a destroy, in a real tracking server and bucket on localaws, and then refuses."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ from tests.running import LocalAws, settled, tracking_server
 
 NAME = "guarded-3-0"
 BUCKET = f"{NAME}-bucket"
-NOTHING_LOST = "so nothing was destroyed"
+DOOMED = "guarded-doomed"
+RUNBOOK = (REPOSITORY / "docs/runbook.md").read_text()
+VARIABLE = re.compile(r'^variable "(\w+)" \{$', re.MULTILINE)
 
 
 @dataclass
@@ -28,9 +31,9 @@ class Environment:
     folder: Path
 
     def guard(
-        self, *, emptied: bool = False, server: bool = True, confirm: str = ""
+        self, *, emptied: bool = False, server: bool = True, confirm: str = "", env: str = "staging"
     ) -> tuple[int, dict[str, Any], str]:
-        """The guard's exit status, its result and what it said."""
+        """The guard's exit status, its result and what it said, of a plan with the variables of `env`'s root."""
         changes = [self._change("aws_s3_bucket", bucket=BUCKET, force_destroy=emptied)]
         if server:
             store = f"s3://{BUCKET}"
@@ -41,10 +44,13 @@ class Environment:
                 "artifact_store_uri": store,
             }
             changes.append(self._change("aws_sagemaker_mlflow_tracking_server", **values))
-        plan = {"planned_values": {}, "resource_changes": changes, "variables": {"region": {"value": "us-east-1"}}}
+        declared = VARIABLE.findall((REPOSITORY / "mlflow/terraform" / env / "variables.tf").read_text())
+        variables = {name: {"value": None} for name in declared} | {"region": {"value": "us-east-1"}}
+        plan = {"planned_values": {}, "resource_changes": changes, "variables": variables}
         file = self.folder / "plan.json"
         file.write_text(json.dumps(plan))
-        command = [sys.executable, REPOSITORY / "scripts/plan_guard.py", file, "--destroy", "--local", "--json"]
+        options = ["--destroy", "--local", "--json", "--env", env]
+        command = [sys.executable, REPOSITORY / "scripts/plan_guard.py", file, *options]
         done = subprocess.run(
             command,
             env=self.localaws.environ(CONFIRM=confirm),
@@ -86,12 +92,46 @@ def test_experiments_runs_models_and_objects_are_counted(environment: Environmen
     ]
 
 
-def test_a_bucket_that_holds_objects_is_not_destroyed_whatever_is_confirmed(environment: Environment) -> None:
-    status, _, said = environment.guard(server=False, confirm=f"{NAME},{BUCKET}")
+@pytest.mark.parametrize(
+    ("env", "knowingly"),
+    [
+        (
+            "staging",
+            "let the rest go knowingly with `make apply ENV=staging LOCAL=1 "
+            'ARGS="-var dangerously_delete_data_on_destroy=true"`',
+        ),
+        ("prod", 'empty it as docs/runbook.md says under "Emptying a bucket"'),
+    ],
+)
+def test_a_bucket_that_holds_objects_is_not_destroyed_whatever_is_confirmed(
+    environment: Environment, env: str, knowingly: str
+) -> None:
+    status, _, said = environment.guard(server=False, confirm=f"{NAME},{BUCKET}", env=env)
     assert status == 3
-    assert said.startswith(f"error: bucket {BUCKET} still holds objects, {NOTHING_LOST}: copy what you need")
-    assert 'make apply ENV=staging LOCAL=1 ARGS="-var dangerously_delete_data_on_destroy=true"' in said
-    assert said.count("\n") == 1
+    assert said == (
+        f"error: bucket {BUCKET} still holds objects, so nothing was destroyed: "
+        f"copy what you need, then {knowingly}, and try again\n"
+    )
+
+
+def test_what_the_runbook_says_empties_a_bucket_of_all_versions_and_markers(localaws: LocalAws) -> None:
+    s3 = localaws.client("s3")
+    s3.create_bucket(Bucket=DOOMED)
+    s3.put_bucket_versioning(Bucket=DOOMED, VersioningConfiguration={"Status": "Enabled"})
+    for key in ("kept", "deleted"):
+        s3.put_object(Bucket=DOOMED, Key=key, Body=b"first")
+        s3.put_object(Bucket=DOOMED, Key=key, Body=b"second")
+    s3.delete_object(Bucket=DOOMED, Key="deleted")
+    section = RUNBOOK.partition("\n## Emptying a bucket\n")[2].partition("\n## ")[0]
+    [command] = re.findall(r"^\.venv/bin/python .*$", section, re.MULTILINE)
+    subprocess.run(
+        ["bash", "-c", command.replace("mlflow-prod-mlflow-artifacts-zali-prod", DOOMED)],
+        cwd=REPOSITORY,
+        env=localaws.environ(),
+        check=True,
+        timeout=60,
+    )
+    s3.delete_bucket(Bucket=DOOMED)
 
 
 def test_a_bucket_that_may_be_emptied_must_still_be_named(environment: Environment) -> None:
