@@ -99,12 +99,19 @@ def rendered(plan: Mapping[str, Any], *, account: str, region: str) -> Rendered:
             _put(found, address, found.resources, arn, policy)
         elif kind == "aws_s3_bucket_server_side_encryption_configuration":
             found.key = found.key or _encrypting_key(values)
+        elif kind == "aws_vpc_endpoint":
+            _put(found, address, found.resources, endpoint(item["name"], account=account, region=region), policy)
         elif kind in ON_RESOURCES:
             argument, target, arn = ON_RESOURCES[kind]
             name = _target(item, argument, target, resources, references)
             _put(found, address, found.resources, arn.format(name, region=region, account=account), policy)
     found.roles = by_name
     return found
+
+
+def endpoint(name: str, *, account: str, region: str) -> str:
+    """What stands for the ARN of a VPC endpoint, which AWS makes up, by the resource's name in its module."""
+    return f"arn:aws:ec2:{region}:{account}:vpc-endpoint/planned-{name}"
 
 
 def _encrypting_key(values: Values) -> str | None:

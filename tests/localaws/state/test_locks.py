@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.plan.inventory import inventory
+from tests.policy import guards
 from tests.running import LocalAws
 
 NAME = "locked-states"
@@ -71,6 +72,16 @@ class Root:
             return False
         return True
 
+    @property
+    def asked(self) -> dict[str, set[str]]:
+        """What the bucket's policy has to let through: the actions, by the names that tests/policy/guards.py gives."""
+        names = {f"/{self.lock}": guards.LOCK, f"/{self.lock.removesuffix('.tflock')}": guards.STATE, "": guards.BUCKET}
+        found: dict[str, set[str]] = {name: set() for name in names.values()}
+        for call in self._localaws.calls(self.lock.partition("/")[0]):
+            for need in call["iam"]:
+                found[names[need["resource"].removeprefix(f"arn:aws:s3:::{NAME}")]].add(need["action"])
+        return found
+
     def denied(self) -> int:
         """How often the lock has been refused to somebody."""
         return sum(
@@ -116,6 +127,7 @@ def test_of_two_applies_at_once_one_waits_and_both_succeed(root: Root) -> None:
     assert "0 added" in second.communicate(timeout=60)[0]
     assert (first.returncode, second.returncode) == (0, 0)
     assert not root.locked
+    assert root.asked == guards.TERRAFORM
 
 
 def test_a_killed_apply_leaves_a_lock_that_force_unlock_removes(root: Root) -> None:
@@ -135,3 +147,4 @@ def test_a_killed_apply_leaves_a_lock_that_force_unlock_removes(root: Root) -> N
     mended = root.run("apply", "-auto-approve", "-input=false")
     assert mended.returncode == 0, mended.stdout
     assert not root.locked
+    assert root.asked == guards.TERRAFORM

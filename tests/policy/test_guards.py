@@ -1,0 +1,40 @@
+"""The VPC endpoints and the bucket for states let through and stop what they should, and no part of them could go."""
+
+import pytest
+
+from tests.plan.planning import Planner
+from tests.policy.guards import GUARDS, Guard, mutants
+from tests.policy.rendered import Document, Rendered, rendered
+from tests.policy.scenarios import ACCOUNT, GUARDED, REGION
+
+
+@pytest.fixture(scope="session")
+def guarded(planner: Planner) -> dict[str, Rendered]:
+    """The policies of every plan that has such a guard."""
+    return {name: rendered(planner.plan(plan), account=ACCOUNT, region=REGION) for name, plan in GUARDED.items()}
+
+
+@pytest.fixture(params=GUARDS, ids=lambda guard: f"{guard.scenario}: {guard.on.rsplit('-', 1)[-1]}")
+def guard(request: pytest.FixtureRequest) -> Guard:
+    found: Guard = request.param
+    return found
+
+
+@pytest.fixture
+def policy(guard: Guard, guarded: dict[str, Rendered]) -> Document:
+    return guarded[guard.scenario].resources[guard.on]
+
+
+def test_what_should_passes_and_nothing_else(guard: Guard, policy: Document) -> None:
+    assert list(guard.wrong(policy)) == []
+
+
+def test_no_part_of_it_could_go_or_reach_further_without_a_failure(guard: Guard, policy: Document) -> None:
+    changed = dict(mutants(policy))
+    assert len(changed) > len(policy["Statement"])
+    assert [name for name, mutant in changed.items() if not any(guard.wrong(mutant))] == []
+
+
+def test_every_endpoint_is_among_them(guarded: dict[str, Rendered]) -> None:
+    endpoints = {arn for arn in guarded["private access"].resources if ":vpc-endpoint/" in arn}
+    assert endpoints == {guard.on for guard in GUARDS if guard.scenario == "private access"}
