@@ -74,6 +74,8 @@ def deploy_model(
         if delete:
             _delete(console, clients, environment, name)
         else:
+            # Before anything is put into the bucket, from where nobody would remove it again.
+            endpoint.look_at_own(clients.sagemaker, environment, name)
             image = image_uri or _default_image(environment, session)
             found = _find(console, clients, environment, session, uri or "")
             _deploy(console, clients, environment, found, (name, image, instance_type, instance_count))

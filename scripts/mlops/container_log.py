@@ -19,12 +19,16 @@ _EXCEPTION = re.compile(r"(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit|Interrupt))\b
 
 
 def streams(logs: CloudWatchLogsClient, endpoint: str) -> set[str]:
-    """The log streams that an endpoint has: one per container that ever ran (`{variant}/{instance id}`)."""
-    pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=group(endpoint))
+    """The log streams that an endpoint has: one per container that ever ran (`{variant}/{instance id}`).
+
+    An empty set where they may not be listed: a model can be deployed without, and `tail` says so where it matters.
+    """
     try:
-        return {stream["logStreamName"] for page in pages for stream in page["logStreams"]}
-    except logs.exceptions.ResourceNotFoundException:
-        return set()
+        return _streams(logs, endpoint)
+    except logs.exceptions.ClientError as error:
+        if _is_denied(error):
+            return set()
+        raise
 
 
 def group(endpoint: str) -> str:
@@ -35,7 +39,7 @@ def group(endpoint: str) -> str:
 def tail(logs: CloudWatchLogsClient, endpoint: str, *, except_for: Collection[str]) -> list[str]:
     """The last lines of the newest stream that is none of those named; empty if there is none, or no access."""
     try:
-        found = sorted(streams(logs, endpoint) - set(except_for))
+        found = sorted(_streams(logs, endpoint) - set(except_for))
         events = [
             event
             for stream in found
@@ -44,7 +48,7 @@ def tail(logs: CloudWatchLogsClient, endpoint: str, *, except_for: Collection[st
             )["events"]
         ]
     except logs.exceptions.ClientError as error:
-        if "AccessDenied" in error_code(error):
+        if _is_denied(error):
             return [f"(these credentials may not read the log group {group(endpoint)})"]
         raise
     events.sort(key=lambda event: event.get("timestamp", 0))
@@ -61,3 +65,15 @@ def cause(lines: list[str]) -> str | None:
         if match := _EXCEPTION.search(line):
             return f"{match[1]}: {match[2]}"
     return None
+
+
+def _streams(logs: CloudWatchLogsClient, endpoint: str) -> set[str]:
+    pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=group(endpoint))
+    try:
+        return {stream["logStreamName"] for page in pages for stream in page["logStreams"]}
+    except logs.exceptions.ResourceNotFoundException:
+        return set()
+
+
+def _is_denied(error: Exception) -> bool:
+    return "AccessDenied" in error_code(error)

@@ -94,18 +94,20 @@ def tags_of(sagemaker: SageMakerClient, state: State) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
 
 
-def check_owner(sagemaker: SageMakerClient, environment: Environment, name: str, state: State) -> None:
-    """See that an endpoint is this environment's.
+def look_at_own(sagemaker: SageMakerClient, environment: Environment, name: str) -> State | None:
+    """The state of an endpoint that must be this environment's, or None where there is no such endpoint.
 
     Raises:
-        PreconditionError: its tags say otherwise.
+        PreconditionError: its tags say that it is somebody else's.
     """
-    tags = tags_of(sagemaker, state)
+    state = look(sagemaker, name)
+    tags = tags_of(sagemaker, state) if state else environment.tags
     if any(tags.get(key) != value for key, value in environment.tags.items()):
         raise PreconditionError(
             f"the endpoint {name} was not made for {environment.name} (its tags project and environment): "
             "choose another name with --endpoint"
         )
+    return state
 
 
 def deploy(clients: Clients, environment: Environment, plan: Plan, *, progress: Progress, clock: Clock) -> Change:
@@ -120,9 +122,7 @@ def deploy(clients: Clients, environment: Environment, plan: Plan, *, progress: 
         PlatformError: the model did not start; the details are the end of the container's log.
     """
     sagemaker = clients.sagemaker
-    state = look(sagemaker, plan.endpoint)
-    if state:
-        check_owner(sagemaker, environment, plan.endpoint, state)
+    state = look_at_own(sagemaker, environment, plan.endpoint)
     if state and state.status in _MOVING:
         state = _wait(sagemaker, plan.endpoint, progress=progress, clock=clock)
     if state and state.status == "Failed":
@@ -164,13 +164,11 @@ def delete(clients: Clients, environment: Environment, name: str, *, progress: P
         PreconditionError: it is somebody else's.
     """
     sagemaker = clients.sagemaker
-    state = look(sagemaker, name)
+    state = look_at_own(sagemaker, environment, name)
     existed = state is not None
-    if state:
-        check_owner(sagemaker, environment, name, state)
-        if state.status in _MOVING:
-            # AWS refuses to delete an endpoint that is being created or updated.
-            state = _wait(sagemaker, name, progress=progress, clock=clock)
+    if state and state.status in _MOVING:
+        # AWS refuses to delete an endpoint that is being created or updated.
+        state = _wait(sagemaker, name, progress=progress, clock=clock)
     if state:
         _delete(sagemaker, name, progress=progress, clock=clock)
     everything = belongings.find(clients, environment, name)

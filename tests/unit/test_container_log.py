@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from scripts.mlops import container_log
+from tests.unit.fleet import error
 
 GROUP = "/aws/sagemaker/Endpoints/e"
 
@@ -38,11 +39,11 @@ def test_without_a_new_container_or_a_log_nothing_is_shown(logs: Any) -> None:
     assert container_log.tail(logs, "never-deployed", except_for=()) == []
 
 
-def test_a_log_that_may_not_be_read_is_said_to_be_so(logs: Any) -> None:
-    from tests.unit.fleet import error
-
+def test_a_log_that_may_not_be_read_is_said_to_be_so_and_stops_nobody_before(logs: Any) -> None:
+    write(logs, "AllTraffic/i-old", ["old"])
     denied = error("AccessDeniedException", "no")
     logs.meta.events.register_first("before-call.cloudwatch-logs.DescribeLogStreams", lambda **_: denied)
+    assert container_log.streams(logs, "e") == set()
     (line,) = container_log.tail(logs, "e", except_for=())
     assert "may not read the log group" in line
 
