@@ -24,6 +24,7 @@ app = make_app()
 
 # What a model must reach on the held-out rows: accuracy, or R² of a regression.
 THRESHOLDS = {"iris": 0.9, "diabetes": 0.3}
+LOCALAWS = [sys.executable, "-m", "localaws"]
 
 
 @app.command()
@@ -54,11 +55,13 @@ def demo(
         os.environ["LOCALAWS_ENFORCE_IAM"] = "1"
     where = ["--env", env, "--local"]
     model = f"models:/{dataset}@champion"
-    step("AWS on this machine", ["make", "-s", "local-up"])
+    # What make's verbs call, since make itself turns every exit status into 2.
+    terraform = ["env", "LOCAL=1", "scripts/terraform.sh", env]
+    step("AWS on this machine", [*LOCALAWS, "status" if is_up() else "up"])
     if as_:
         roles.become_administrator(os.environ)
-    step("Tracking server, bucket, roles", ["make", "-s", "apply", f"ENV={env}", "LOCAL=1"])
-    outputs = json.loads(captured(["make", "-s", "output", f"ENV={env}", "LOCAL=1", "ARGS=-json"]))
+    step("Tracking server, bucket, roles", [*terraform, "apply"])
+    outputs = json.loads(captured([*terraform, "output", "-json"]))
     role = take_up(f"demo-{env}-{as_}", outputs[f"{as_}_policy_arn"]["value"]) if as_ else None
     logged = result(
         "Train, log, register",
@@ -91,6 +94,11 @@ def demo(
     )
 
 
+def is_up() -> bool:
+    """Whether localaws runs already."""
+    return not subprocess.run([*LOCALAWS, "status"], cwd=REPOSITORY, capture_output=True, check=False).returncode
+
+
 def step(title: str, command: Sequence[str]) -> None:
     """Run a command in front of the reader.
 
@@ -118,7 +126,7 @@ def result(title: str, command: Sequence[str], role: roles.Role | None) -> dict[
     Raises:
         typer.Exit: it failed; with its exit status.
     """
-    announce(title, command)
+    announce(title, [sys.executable, *command])
     session = role.session(Path(command[0]).stem) if role else {}
     text = captured([sys.executable, *command, "--json"], session)
     found: dict[str, Any] = json.loads(text)
@@ -136,15 +144,20 @@ def captured(command: Sequence[str], more: Mapping[str, str] | None = None) -> s
 def announce(title: str, command: Sequence[str]) -> None:
     """Say what comes, and the command that does it."""
     typer.secho(f"\n{title}", bold=True, nl=False)
-    typer.secho(f"   {' '.join(command)}", dim=True)
+    typer.secho(f"   {_typed(command)}", dim=True)
     sys.stdout.flush()
 
 
 def _checked(done: subprocess.CompletedProcess[Any], command: Sequence[str]) -> None:
     if done.returncode:
         # The step has said why itself.
-        fail("the demo stopped at: " + " ".join(part for part in command if part != sys.executable))
+        fail(f"the demo stopped at: {_typed(command)}")
         raise typer.Exit(done.returncode)
+
+
+def _typed(command: Sequence[str]) -> str:
+    """A command as a person would type it."""
+    return " ".join("python" if part == sys.executable else part for part in command)
 
 
 if __name__ == "__main__":
