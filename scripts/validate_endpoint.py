@@ -70,6 +70,8 @@ def validate_endpoint(
         model.check_uri(uri)
     elif not name:
         raise InputError("say which endpoint: the MODEL that it serves, or --endpoint NAME")
+    if name:
+        plan.check_name(name)
     if (data is None) != (target is None):
         raise InputError("--data FILE and --target COL go together")
     given = validation.read(data, target, task=asked, origin=str(data)) if data and target else None

@@ -6,12 +6,15 @@ the model are drawn from `seed`, and nothing reads the clock.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 Dataset = Literal["iris", "diabetes"]
 DATASETS: tuple[Dataset, ...] = get_args(Dataset)
+# NumPy's generators take so many.
+SEEDS = 2**32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +30,14 @@ class Params:
         Raises:
             ValueError: naming the parameter and the values it takes.
         """
-        if not 0 < self.held_out < 1:
-            raise ValueError("held_out is the share of rows held out: more than 0 and less than 1")
+        # Nearer to 0 or 1, one part of a small data set has no rows of each kind.
+        if not 0.05 <= self.held_out <= 0.95:
+            raise ValueError(f"held_out is the share of rows held out: from 0.05 to 0.95, not {self.held_out}")
+        if not 0 <= self.seed < SEEDS:
+            raise ValueError(f"seed must be from 0 to {SEEDS - 1}, not {self.seed}")
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name != "seed" and value <= 0:
+            if field.name != "seed" and not 0 < value < math.inf:
                 raise ValueError(f"{field.name} must be more than 0, not {value}")
 
     def as_strings(self) -> dict[str, str]:
@@ -59,6 +65,17 @@ class BoostParams(Params):
     min_child_weight: float = 5.0
     subsample: float = 0.7
     colsample_bytree: float = 0.7
+
+    def __post_init__(self) -> None:
+        """Refuse what no training can mean, before any work is done.
+
+        Raises:
+            ValueError: naming the parameter and the values it takes.
+        """
+        super().__post_init__()
+        for name in ("subsample", "colsample_bytree"):
+            if getattr(self, name) > 1:
+                raise ValueError(f"{name} is a share: more than 0 and at most 1, not {getattr(self, name)}")
 
 
 DEFAULTS: Mapping[Dataset, Params] = {"iris": ForestParams(), "diabetes": BoostParams()}

@@ -3,19 +3,23 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import typer
 
 from scripts import _console, demo, deploy_model, log_run, server, validate_endpoint
+from scripts.mlops.belongings import Belongings, Clients, find
 from scripts.mlops.environment import REPOSITORY, Environment
 from scripts.mlops.errors import InputError, PlatformError
+from tests.unit.fleet import Fleet, Step
 
 PROGRAMS = sorted(path.name for path in (REPOSITORY / "scripts").glob("[a-z]*.py"))
 APPS = {
@@ -97,6 +101,7 @@ def test_every_option_is_explained(name: str, main: Main) -> None:
         ("log_run", ["--bogus"], "No such option: --bogus (see --help)"),
         ("log_run", ["--dataset", "wine"], "there is no data set 'wine': --dataset takes iris or diabetes"),
         ("log_run", ["--set", "trees=1"], "--set: 'trees=1' is not NAME=VALUE"),
+        ("log_run", ["--set", "held_out=0.99"], "--set: held_out is the share of rows held out: from 0.05 to 0.95"),
         ("log_run", ["--alias", "champion"], "--alias needs --register NAME"),
         ("log_run", ["--register", "my_model"], "'my_model' cannot name a model"),
         ("log_run", ["--tag", "novalue"], "--tag takes KEY=VALUE, not 'novalue'"),
@@ -109,6 +114,7 @@ def test_every_option_is_explained(name: str, main: Main) -> None:
         ("validate_endpoint", [], "say which endpoint"),
         ("validate_endpoint", ["models:/a/1", "--data", "x.csv"], "--data FILE and --target COL go together"),
         ("validate_endpoint", ["models:/a/1", "--data", "x.csv", "--target", "y"], "there is no file x.csv"),
+        ("validate_endpoint", ["--endpoint", "a_b"], "'a_b' cannot name an endpoint"),
         ("validate_endpoint", ["models:/a/1", "--task", "guess"], "--task takes classification or regression"),
         ("server", ["restart"], "No such command 'restart'"),
     ],
@@ -119,6 +125,27 @@ def test_wrong_usage_is_one_line_and_exit_status_2(name: str, arguments: list[st
     assert complaint in err.splitlines()[-1]
     assert err.splitlines()[-1].startswith("error: ")
     assert out == ""
+
+
+def test_a_step_of_the_demo_that_fails_says_why_and_ends_it_with_its_own_status(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "scripts/demo.py"],
+            cwd=REPOSITORY,
+            env={**os.environ, "LOCALAWS_HOME": str(tmp_path), "LOCALAWS_PORT": port},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        f"Port {port} is taken by another program: set LOCALAWS_PORT to a free port and try again.",
+        "error: the demo stopped at: python -m localaws up",
+    ]
 
 
 def test_a_failure_shows_its_details_below_the_line(main: Main) -> None:
@@ -152,6 +179,26 @@ def test_a_server_of_mlflow_2_is_refused_before_anything_is_asked_of_it(
     status, out, err = main(log_run.app)
     assert (status, out) == (3, "")
     assert "mlflow-staging-2-16 runs MLflow 2.16, to which MLflow 3" in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("more", [[], ["--delete"]])
+def test_somebody_else_s_endpoint_is_refused_with_nothing_left_in_the_bucket(
+    more: list[str],
+    main: Main,
+    environment: Environment,
+    clients: Clients,
+    fleet: Fleet,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fleet.serve("theirs", Step("InService", "theirs"), tags={})
+    clients.s3.put_object(Bucket=environment.bucket, Key="model/MLmodel", Body=b"run_id: null")
+    session = SimpleNamespace(client=lambda service: getattr(clients, service))
+    monkeypatch.setattr(deploy_model, "open_environment", lambda *_, **__: (environment, session))
+    model = f"s3://{environment.bucket}/model"
+    status, out, err = main(deploy_model.app, model, "--endpoint", "theirs", "--image-uri", "image", *more)
+    assert (status, out) == (3, "")
+    assert err.splitlines()[-1].startswith("error: the endpoint theirs was not made for staging")
+    assert find(clients, environment, "theirs") == Belongings()
 
 
 def test_a_result_is_lines_of_names_and_values(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """The example models: reproducible, scored as they grow, with requirements that are enough to serve them."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
@@ -9,7 +10,7 @@ import pytest
 
 from tests.unit.conftest import SMALL
 from training import models
-from training.params import DATASETS, DEFAULTS, BoostParams, Dataset, ForestParams, with_changes
+from training.params import DATASETS, DEFAULTS, SEEDS, BoostParams, Dataset, ForestParams, with_changes
 from training.train import Training, train
 
 Trained = Callable[[Dataset], Training]
@@ -73,12 +74,35 @@ def test_parameters_of_the_other_model_are_refused() -> None:
         ("n_estimators", "is not NAME=VALUE"),
         ("n_estimators=many", "takes a number of type int, not 'many'"),
         ("n_estimators=0", "must be more than 0"),
-        ("held_out=1", "less than 1"),
+        ("held_out=0.99", "held out: from 0.05 to 0.95, not 0.99"),
+        ("held_out=nan", "held out: from 0.05 to 0.95, not nan"),
+        ("seed=-1", "seed must be from 0 to 4294967295, not -1"),
     ],
 )
 def test_a_wrong_parameter_is_refused_with_what_is_right(change: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         with_changes(DEFAULTS["iris"], [change])
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("subsample=2", "subsample is a share: more than 0 and at most 1, not 2.0"),
+        ("colsample_bytree=1.1", "colsample_bytree is a share"),
+        ("learning_rate=nan", "learning_rate must be more than 0"),
+        ("learning_rate=inf", "learning_rate must be more than 0"),
+    ],
+)
+def test_a_wrong_parameter_of_boosting_is_refused_too(change: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        with_changes(DEFAULTS["diabetes"], [change])
+
+
+@pytest.mark.parametrize("held_out", [0.05, 0.95])
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_utmost_parameters_that_are_taken_can_be_trained_with(dataset: Dataset, held_out: float) -> None:
+    utmost = replace(SMALL[dataset], held_out=held_out, seed=SEEDS - 1)
+    assert all(math.isfinite(value) for value in train(dataset, utmost).metrics.values())
 
 
 def test_parameters_keep_their_types_when_they_are_changed() -> None:
