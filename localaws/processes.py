@@ -7,9 +7,18 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+Command = Sequence[str | Path]
+# Runs a command under a name, to its end: its exit status and what it printed.
+Run = Callable[[str, Command], tuple[int, str]]
+PROC = Path("/proc")
+
+
+class StoppingError(OSError):
+    """Nothing is started any more."""
 
 
 @dataclass(frozen=True)
@@ -37,50 +46,81 @@ class Processes:
         self._run = run
         self._logs = logs
         self._children: dict[str, Child] = {}
+        self._stopping = False
         self._lock = threading.Lock()
         for folder in (run, logs):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def start(self, name: str, command: Sequence[str | Path], env: Mapping[str, str], cwd: Path) -> Child:
+    def start(self, name: str, command: Command, env: Mapping[str, str], cwd: Path) -> Child:
         """Starts `command` with exactly `env`; both outputs go to `logs/NAME.log`.
 
         Raises:
-            OSError: the program cannot be started.
+            OSError: the program cannot be started; StoppingError: `stop_all` was called.
         """
         log = self._logs / f"{name}.log"
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                [str(part) for part in command],
-                env=dict(env),
-                cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        child = Child(name, process, log)
-        note = {"pid": process.pid, "started": _start_time(process.pid)}
-        (self._run / f"{name}.json").write_text(json.dumps(note))
+        # Under the lock as a whole: `stop_all` finds whatever has been started.
         with self._lock:
-            self._children[name] = child
+            self._check()
+            with log.open("ab") as output:
+                process = subprocess.Popen(
+                    [str(part) for part in command],
+                    env=dict(env),
+                    cwd=cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            self._children[name] = child = Child(name, process, log)
+            note = {"pid": process.pid, "started": _start_time(process.pid)}
+            (self._run / f"{name}.json").write_text(json.dumps(note))
         return child
+
+    def run(self, name: str, command: Command) -> tuple[int, str]:
+        """Runs `command` to its end; its exit status and what it printed, of which no log stays.
+
+        Raises:
+            OSError: the program cannot be started; StoppingError: `stop_all` was called, maybe meanwhile.
+        """
+        child = self.start(name, command, os.environ, Path.cwd())
+        try:
+            status = child.process.wait()
+            self._check()
+            return status, child.log.read_text(errors="replace").strip()
+        finally:
+            self._forget(child)
+            child.log.unlink(missing_ok=True)
 
     def stop(self, child: Child, patience: float = 5) -> None:
         """Ends the child and its group: SIGTERM, then SIGKILL after `patience` seconds."""
         _end_group(child.process.pid, patience, child.process)
-        with self._lock:
-            if self._children.get(child.name) is child:
-                del self._children[child.name]
-                (self._run / f"{child.name}.json").unlink(missing_ok=True)
+        self._forget(child)
 
     def stop_all(self) -> None:
-        """Ends every child; all are asked first, so that the waits overlap."""
+        """Ends every child, and no other starts from then on; all are asked first, so that the waits overlap."""
         with self._lock:
+            self._stopping = True
             children = list(self._children.values())
         for child in children:
             _signal_group(child.process.pid, signal.SIGTERM)
         for child in children:
             self.stop(child)
+
+    def _check(self) -> None:
+        if self._stopping:
+            raise StoppingError("localaws is stopping.")
+
+    def _forget(self, child: Child) -> None:
+        with self._lock:
+            if self._children.get(child.name) is child:
+                del self._children[child.name]
+                (self._run / f"{child.name}.json").unlink(missing_ok=True)
+
+
+def run_here(name: str, command: Command) -> tuple[int, str]:  # noqa: ARG001 a Run
+    """Runs a command as a part of this process: what ends this one from the keyboard ends that, too."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return done.returncode, done.stdout.strip()
 
 
 def stop_leftovers(run: Path) -> list[str]:
@@ -98,10 +138,17 @@ def stop_leftovers(run: Path) -> list[str]:
     return stopped
 
 
+def lives(pid: int) -> bool:
+    """Whether there is a process of that id."""
+    return _start_time(pid) is not None
+
+
 def _start_time(pid: int) -> str | None:
     """When a process started, in words that differ between two processes with one id; None where it is gone."""
-    shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return shown.stdout.strip() or None
+    if _has_proc():
+        stat = _stat(PROC / str(pid))
+        return stat[19] if stat else None
+    return _ps("-o", "lstart=", "-p", str(pid)).strip() or None
 
 
 def _signal_group(pid: int, number: int) -> None:
@@ -111,9 +158,28 @@ def _signal_group(pid: int, number: int) -> None:
 
 def _group_lives(pid: int) -> bool:
     """Whether a member of the group still runs. Zombies do not count: in a container nobody may reap orphans."""
-    shown = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=False)
-    members = (line.split() for line in shown.stdout.splitlines())
+    if _has_proc():
+        members = [(stat[2], stat[0]) for stat in map(_stat, PROC.glob("[0-9]*")) if stat]
+    else:
+        members = [(group, state) for group, state in map(str.split, _ps("-A", "-o", "pgid=,stat=").splitlines())]
     return any(group == str(pid) and not state.startswith("Z") for group, state in members)
+
+
+def _has_proc() -> bool:
+    """Whether Linux tells of processes in files. Elsewhere `ps` does, which slim images do not have."""
+    return (PROC / "self/stat").exists()
+
+
+def _stat(process: Path) -> list[str]:
+    """State, parent, group and so on, as proc(5) has them behind the program's name; empty where it is gone."""
+    try:
+        return (process / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _ps(*arguments: str) -> str:
+    return subprocess.run(["ps", *arguments], capture_output=True, text=True, check=False).stdout
 
 
 def _end_group(pid: int, patience: float, process: subprocess.Popen[bytes] | None = None) -> None:

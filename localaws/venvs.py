@@ -3,12 +3,15 @@
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import sysconfig
 import threading
 from collections import defaultdict
 from pathlib import Path
+
+from localaws.processes import Run, lives, run_here
+
+CLEANING_SECONDS = 10
 
 
 class BuildError(Exception):
@@ -18,7 +21,9 @@ class BuildError(Exception):
 class Venvs:
     """Environments under one folder. An environment appears whole or not at all: it is built beside its place."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, run: Run = run_here) -> None:
+        """`run` runs what builds: here, or as a process that whoever serves can end."""
+        self.run = run
         self._folder = folder
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -31,6 +36,7 @@ class Venvs:
 
         Raises:
             BuildError: a requirement cannot be installed, or no such Python is to be had.
+            OSError: uv cannot be started.
         """
         text = requirements.read_bytes()
         wanted = python or f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -42,16 +48,24 @@ class Venvs:
                 self._build(environment, requirements, wanted, hashed=b"--hash=" in text)
         return interpreter
 
+    def close(self) -> None:
+        """Waits until nothing is left of what was being built; whoever calls has ended what builds."""
+        for lock in list(self._locks.values()):
+            lock.acquire(timeout=CLEANING_SECONDS)
+
     def _build(self, environment: Path, requirements: Path, python: str, *, hashed: bool) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         # Built under a name of its own and renamed: two processes may build the same one at once.
         # uv's --relocatable keeps the programs in bin/ right after the rename.
         draft = environment.with_name(f"{environment.name}.{os.getpid()}")
-        shutil.rmtree(draft, ignore_errors=True)
+        for left in self._folder.glob(f"{environment.name}.*"):
+            if left == draft or not lives(int(left.suffix[1:])):
+                shutil.rmtree(left, ignore_errors=True)
+        name = f"build-{environment.name}"
         try:
-            self._uv("venv", "--quiet", "--relocatable", "--python", python, draft)
+            self._uv(name, "venv", "--quiet", "--relocatable", "--python", python, draft)
             flags = ["--require-hashes"] if hashed else []
-            self._uv("pip", "install", "--quiet", *flags, "--python", draft / "bin/python", "-r", requirements)
+            self._uv(name, "pip", "install", "--quiet", *flags, "--python", draft / "bin/python", "-r", requirements)
             try:
                 draft.rename(environment)
             except OSError:
@@ -60,8 +74,8 @@ class Venvs:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
-    def _uv(self, *arguments: str | Path) -> None:
+    def _uv(self, name: str, *arguments: str | Path) -> None:
         program = Path(sysconfig.get_path("scripts")) / "uv"
-        done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise BuildError(done.stderr.strip())
+        status, said = self.run(name, [program, *arguments])
+        if status:
+            raise BuildError(said or f"uv ended with {status}.")

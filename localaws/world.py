@@ -37,7 +37,7 @@ class World:
         self.principals = Principals(settings.account)
         let_projects_change(self.principals)
         self.processes = Processes(settings.run / "processes", settings.logs)
-        self.venvs = Venvs(settings.cache / "venvs")
+        self.venvs = Venvs(settings.cache / "venvs", self.processes.run)
         self.calls = CallLog(settings.world / "calls.jsonl")
         self.faults = Faults()
         self.administrator = self.principals.create_administrator()
@@ -100,6 +100,7 @@ class World:
         await self.tracking.close()
         await self.hosting.close()
         await asyncio.to_thread(self.processes.stop_all)
+        await asyncio.to_thread(self.venvs.close)
         self.calls.close()
 
 

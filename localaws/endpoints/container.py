@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from localaws.endpoints.logs import ContainerLog
-from localaws.processes import Child, Processes
+from localaws.processes import Child, Processes, StoppingError
 from localaws.settings import REPOSITORY
 
 ENTRY_POINT = REPOSITORY / "serving" / "serve"
@@ -115,7 +115,8 @@ class Container:
                 if self._stopping.wait(pause):
                     return
                 pause = min(2 * pause, RESTART_SECONDS)
-                self.start()
+                with suppress(StoppingError):
+                    self.start()
             self._log.follow()
 
 

@@ -22,7 +22,7 @@ from localaws.endpoints.role import HOSTING, RoleClients
 from localaws.errors import AwsError
 from localaws.iam.trust import sagemaker_source
 from localaws.principals import Principals
-from localaws.processes import Processes
+from localaws.processes import Processes, StoppingError
 from localaws.settings import Settings
 from localaws.venvs import BuildError, Venvs
 
@@ -184,7 +184,7 @@ class Endpoints:
         ]
 
     def close(self) -> None:
-        """No container is started any more. The processes are their keeper's to end."""
+        """No container that ends is started again. The processes are their keeper's to end."""
         for container in list(self._containers):
             container.abandon()
 
@@ -196,7 +196,7 @@ class Endpoints:
         try:
             fleet = self._bring_up(record, deployment)
         except Exception as error:
-            if not isinstance(error, DeploymentError):
+            if not isinstance(error, DeploymentError | StoppingError):
                 log.exception("The deployment of %s failed.", record.endpoint_name)
             record.failure_reason = str(error)
             status = failed

@@ -28,6 +28,6 @@ class Hosting:
         await self._runtime.open()
 
     async def close(self) -> None:
-        """Nothing starts any more; whoever calls ends the processes next."""
+        """Before the processes are ended, of which none is started again."""
         self._endpoints.close()
         await self._runtime.close()

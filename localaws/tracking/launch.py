@@ -4,7 +4,6 @@ import http.client
 import os
 import shutil
 import socket
-import threading
 import time
 from pathlib import Path
 
@@ -33,8 +32,6 @@ class Launcher:
         self._principals = principals
         self._processes = processes
         self._releases = releases
-        self._closed = False
-        self._lock = threading.Lock()
 
     def start(self, server: TrackingServer) -> Child:
         """Starts the process and waits until MLflow answers from its database.
@@ -43,6 +40,7 @@ class Launcher:
             AwsError: SageMaker may not take its role up any more.
             StartError: it ended or did not answer.
             BuildError: there is no environment to run it in.
+            OSError: nothing can be started, as when localaws is stopping.
         """
         template = self._releases.database(server.release)
         database = server.folder / "mlflow.db"
@@ -61,12 +59,9 @@ class Launcher:
             *("--bind", f"127.0.0.1:{server.port}", "--workers", "1", "--threads", str(THREADS)),
             *("--keep-alive", "75", "--name", server.name, "--config", GUNICORN),
         ]
-        with self._lock:
-            if self._closed:
-                raise StartError("localaws is stopping.")
-            server.child = child = self._processes.start(
-                f"mlflow-{server.name[:100]}-{server.host}", command, self._env(server, database), server.folder
-            )
+        server.child = child = self._processes.start(
+            f"mlflow-{server.name[:100]}-{server.host}", command, self._env(server, database), server.folder
+        )
         self._wait(server, child)
         return child
 
@@ -75,11 +70,6 @@ class Launcher:
         if server.child:
             self._processes.stop(server.child)
             server.child = None
-
-    def close(self) -> None:
-        """Nothing starts from now on: localaws is about to end every process."""
-        with self._lock:
-            self._closed = True
 
     def _env(self, server: TrackingServer, database: Path) -> dict[str, str]:
         # SQLite takes one writer at a time: with its own five seconds of patience a busy machine's calls would fail.

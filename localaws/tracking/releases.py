@@ -5,7 +5,6 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow.html ("How it wor
 
 import os
 import shutil
-import subprocess
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,10 +93,10 @@ class Releases:
     def _migrate(self, python: Path, template: Path) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         draft = template.with_name(f"{template.name}.{os.getpid()}")
-        done = subprocess.run([python, "-c", MIGRATE, draft], capture_output=True, text=True, check=False)
         try:
-            if done.returncode:
-                raise BuildError(done.stderr.strip())
+            status, said = self._venvs.run(f"migrate-{template.stem}", [python, "-c", MIGRATE, draft])
+            if status:
+                raise BuildError(said or f"MLflow's migration ended with {status}.")
             shutil.move(draft, template)
         finally:
             for left in self._folder.glob(f"{draft.name}*"):

@@ -171,10 +171,6 @@ class TrackingServers:
                 work = partial(self._apply, changes=changes)
                 self._transition(server, "Updating", "Updated", "UpdateFailed", "Update", work)
 
-    def close(self) -> None:
-        """From now on nothing starts any more."""
-        self._launcher.close()
-
     def _transition(self, server: TrackingServer, status: str, done: str, failed: str, verb: str, work: Work) -> None:
         server.status, server.reason, server.modified = status, "", datetime.now(UTC)
         threading.Thread(target=self._run, args=(server, done, failed, verb, work), daemon=True).start()

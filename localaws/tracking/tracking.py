@@ -64,7 +64,6 @@ class Tracking:
         ]
 
     async def close(self) -> None:
-        """Nothing starts any more; whoever calls ends the processes next."""
-        self._servers.close()
+        """Before the processes are ended."""
         await self._registration.close()
         self._upstreams.close()

@@ -1,21 +1,24 @@
 """Children end with everything they started, and leftovers of a killed localaws are found again."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from localaws.processes import Processes, stop_leftovers
+from localaws import processes as module
+from localaws.processes import Processes, StoppingError, stop_leftovers
 
 # A leader that starts a worker, as gunicorn does, says its id, and waits.
 LEADER = "import subprocess, sys, time; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); time.sleep(60)"
 
 
 def alive(pid: int) -> bool:
-    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    shown = subprocess.run(["/bin/ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return bool(shown.stdout.strip()) and not shown.stdout.startswith("Z")
 
 
@@ -32,6 +35,19 @@ def processes(tmp_path):
     made = Processes(tmp_path / "run", tmp_path / "logs")
     yield made
     made.stop_all()
+
+
+@pytest.fixture(params=["/proc", "ps"])
+def told_by(request, monkeypatch, tmp_path):
+    """What tells of processes: Linux's files, even where there is no ps, or ps, where there are no files."""
+    if request.param == "ps":
+        monkeypatch.setattr(module, "PROC", tmp_path / "nothing")
+    elif not (module.PROC / "self/stat").exists():
+        pytest.skip("this system has no /proc")
+    else:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/sleep").symlink_to(shutil.which("sleep"))
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 
 
 def leader(processes):
@@ -59,11 +75,36 @@ def test_stop_kills_a_child_that_ignores_being_asked(processes):
     assert not child.running
 
 
-def test_leftovers_are_ended_by_their_notes(processes, tmp_path):
+def test_leftovers_are_ended_by_their_notes(processes, tmp_path, told_by):
     child, worker = leader(processes)
     assert stop_leftovers(tmp_path / "run") == ["leader"]
     wait_for(lambda: not alive(worker))
     assert not child.running
+
+
+def test_once_all_are_stopped_nothing_starts_any_more(processes, tmp_path):
+    child, _ = leader(processes)
+    processes.stop_all()
+    assert not child.running
+    with pytest.raises(StoppingError):
+        leader(processes)
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_what_runs_to_its_end_leaves_neither_note_nor_log(processes, tmp_path):
+    command = ["sh", "-c", "echo out; echo err >&2; exit 3"]
+    assert processes.run("short", command) == (3, "out\nerr")
+    assert not [*(tmp_path / "run").iterdir(), *(tmp_path / "logs").iterdir()]
+
+
+def test_what_runs_to_its_end_is_ended_with_all_others(processes, tmp_path):
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(processes.run, "long", ["sleep", "60"])
+        wait_for(lambda: list((tmp_path / "run").iterdir()))
+        processes.stop_all()
+        with pytest.raises(StoppingError):
+            running.result(10)
+    assert not [*(tmp_path / "run").iterdir(), *(tmp_path / "logs").iterdir()]
 
 
 def test_a_process_that_only_has_the_noted_id_is_spared(processes, tmp_path):

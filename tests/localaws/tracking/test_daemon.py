@@ -7,8 +7,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
 
 from localaws import daemon
 from tests.localaws.endpoints.hosted import Hosted
@@ -48,6 +50,16 @@ def noted(notes: Path, name: str) -> int:
     return pid
 
 
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """A server that never answers."""
+    with socket.socket() as listening:
+        listening.settimeout(60)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield listening
+
+
 def test_a_second_start_is_refused_and_says_who_runs(localaws: LocalAws) -> None:
     refused = command(localaws.settings.home, localaws.settings.port, "up")
     assert refused.returncode == 3
@@ -78,12 +90,20 @@ def test_a_version_that_is_not_offered_cannot_be_prepared(tmp_path: Path) -> Non
     assert "2.13, 2.16, 3.0" in told.stderr
 
 
-def test_sigterm_ends_localaws_and_every_process_that_it_started(tmp_path: Path) -> None:
-    """Servers and containers, those that serve and those that still load; and nobody starts them again."""
+def test_sigterm_ends_localaws_and_every_process_that_it_started(
+    tmp_path: Path, silent: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers and containers, those that serve, still load or are still built; and nobody starts them again."""
     save_obedient(tmp_path / "quick")
     save_obedient(tmp_path / "slow", load="time.sleep(60)")
+    save_obedient(tmp_path / "unbuilt")
+    url = f"http://127.0.0.1:{silent.getsockname()[1]}/slow-1-py3-none-any.whl"
+    (tmp_path / "unbuilt/requirements.txt").write_text(f"slow @ {url}\n")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     localaws = start(tmp_path / "home")
     notes = localaws.settings.run / "processes"
+    pid = daemon.running_pid(localaws.settings)
+    assert pid
     try:
         tracking_server(localaws, "ended")
         group = localaws.health()["tracking_servers"][0]["pid"]
@@ -96,15 +116,18 @@ def test_sigterm_ends_localaws_and_every_process_that_it_started(tmp_path: Path)
         config = hosted.config(hosted.model(tmp_path / "slow"))
         hosted.sagemaker.create_endpoint(EndpointName="loading", EndpointConfigName=config)
         children.append(noted(notes, "endpoint-loading-*"))
+        config = hosted.config(hosted.model(tmp_path / "unbuilt"))
+        hosted.sagemaker.create_endpoint(EndpointName="building", EndpointConfigName=config)
+        silent.accept()  # Now uv waits for the answer.
+        children.append(noted(notes, "build-*"))
         localaws.fault("localaws:StartTrackingServer", delay=0.5, resource="starting")
         tracking_server(localaws, "starting", wait=False)
         assert all(alive(child) for child in children)
-        pid = daemon.running_pid(localaws.settings)
-        assert pid
         os.kill(pid, signal.SIGTERM)
         until(lambda: daemon.running_pid(localaws.settings) is None, seconds=15)
         assert [child for child in children if alive(child)] == []
         assert list(notes.glob("*.json")) == []
+        assert list(localaws.settings.cache.glob(f"venvs/*.{pid}")) == []
         assert not localaws.settings.env_file.exists()
     finally:
         daemon.down(localaws.settings)

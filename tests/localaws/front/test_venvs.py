@@ -1,0 +1,66 @@
+"""Environments: whole or not there at all, whatever ends the build."""
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from localaws.processes import Command, Processes, StoppingError
+from localaws.venvs import Venvs
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    made = Processes(tmp_path / "run", tmp_path / "logs")
+    yield made
+    made.stop_all()
+
+
+@pytest.fixture
+def requirements(tmp_path: Path) -> Path:
+    file = tmp_path / "requirements.txt"
+    file.write_text("")
+    return file
+
+
+def test_a_build_that_is_ended_leaves_nothing(tmp_path: Path, processes: Processes, requirements: Path) -> None:
+    folder = tmp_path / "venvs"
+    slow = 'mkdir -p "$0/bin" && touch "$0/bin/python" && exec sleep 60'
+    venvs = Venvs(folder, lambda name, command: processes.run(name, ["sh", "-c", slow, command[-1]]))
+    with ThreadPoolExecutor() as pool:
+        building = pool.submit(venvs.python, requirements)
+        deadline = time.monotonic() + 10
+        while not list(folder.glob("*/bin/python")):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        processes.stop_all()
+        venvs.close()
+        assert list(folder.iterdir()) == []
+        with pytest.raises(StoppingError):
+            building.result(10)
+
+
+def test_what_a_killed_build_left_is_removed_by_the_next(tmp_path: Path, requirements: Path) -> None:
+    made: list[Path] = []
+
+    def run(_: str, command: Command) -> tuple[int, str]:
+        if command[1] == "venv":
+            draft = Path(command[-1])
+            (draft / "bin").mkdir(parents=True)
+            (draft / "bin/python").touch()
+            made.append(draft)
+        return 0, ""
+
+    folder = tmp_path / "venvs"
+    Venvs(folder / "first", run).python(requirements)
+    key = made[0].stem
+    # No process has that id, and the test runner has its own.
+    killed, another = folder / f"{key}.{2**30}", folder / f"{key}.{os.getppid()}"
+    for left in (killed, another):
+        left.mkdir(parents=True)
+    assert Venvs(folder, run).python(requirements) == folder / key / "bin/python"
+    assert not killed.exists()
+    assert another.exists()
