@@ -2,6 +2,8 @@
 # Makes what every verb needs: .venv, the MLflow 3.0 server's environment, Terraform's provider. Called by `make setup`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# The standard output is the verb's own, and often a program's: eval "$(make -s local-env)".
+exec >&2
 
 fail() {
   echo "error: $1" >&2

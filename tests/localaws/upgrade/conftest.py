@@ -68,10 +68,10 @@ class Staging:
         )
 
     def told(self, *arguments: str) -> Any:
-        """What make's script prints with --json, when all went well; `make setup` may have had something to say."""
+        """What make's script prints with --json, when all went well."""
         done = self.make(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
+        return json.loads(done.stdout)
 
     def killed_when(self, moment: Callable[[], bool], *arguments: str) -> None:
         """Begins make and kills it, with everything that it started, at a moment."""
