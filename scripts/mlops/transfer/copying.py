@@ -71,6 +71,7 @@ class Options:
         artifacts: also the files.
         threads: files moved at once.
         thorough: compare the metric points of runs whose listing did not change, too.
+        additive: the destination is in use by now: only add to it what it lacks.
     """
 
     include_deleted: bool = False
@@ -78,6 +79,7 @@ class Options:
     threads: int = 8
     experiments: frozenset[str] = frozenset()
     thorough: bool = False
+    additive: bool = False
 
     def wants(self, experiment: Experiment) -> bool:
         """Whether this experiment is among the chosen ones, which are all where none is named."""
@@ -181,7 +183,10 @@ class Copying:
             for experiment in experiments:
                 await self._copy_traces(experiment)
         registered = [model for model in self.registered if self.both.prompts or not model.is_prompt]
-        await Registry(self.destination, self.checkpoint, self.summary, self.progress).copy(registered)
+        registry = Registry(
+            self.destination, self.checkpoint, self.summary, self.progress, additive=self.options.additive
+        )
+        await registry.copy(registered)
         for experiment in experiments:
             await self._settle_stage(experiment)
         if self.destination.unsure:
@@ -417,8 +422,15 @@ class Copying:
         known = self.checkpoint.get(RUN, run.id)
         if known is not None and known.own:
             return known.state == ACTIVE or run.lifecycle_stage == DELETED
+        if self._is_left_deleted(run):
+            return True
         final = run.finished or run.lifecycle_stage == DELETED
         return known is not None and final and known.state == _wanted_state(run)
+
+    def _is_left_deleted(self, run: Run) -> bool:
+        """Whether somebody deleted the whole copy of a run at a destination that is in use."""
+        known = self.checkpoint.get(RUN, run.id)
+        return self.options.additive and known is not None and known.state.endswith(f" {DELETED}")
 
     async def _is_whole(self, run: Run) -> bool:
         """Whether nothing of a run changed since it was copied whole."""
@@ -441,6 +453,7 @@ class Copying:
         A point that was logged for an older step than a metric's last one shows in no listing.
         """
         alike = [run for run in runs if self.is_unchanged(run) and not self.checkpoint.is_own(RUN, run.id)]
+        alike = [run for run in alike if not self._is_left_deleted(run)]
         targets = {run.id: link.target for run in alike if (link := self.checkpoint.get(RUN, run.id)) is not None}
         there = {run.id: run for run in await self.destination.reader.runs_by_id(list(targets.values()))}
         pairs = [(run, there[targets[run.id]]) for run in alike if targets[run.id] in there]

@@ -22,9 +22,18 @@ _NO_STAGE = "None"
 class Registry:
     """The destination's model registry, and what is to be in it."""
 
-    def __init__(self, destination: Destination, checkpoint: Checkpoint, summary: Summary, progress: Progress) -> None:
+    def __init__(
+        self,
+        destination: Destination,
+        checkpoint: Checkpoint,
+        summary: Summary,
+        progress: Progress,
+        *,
+        additive: bool = False,
+    ) -> None:
         self._destination, self._checkpoint = destination, checkpoint
         self._summary, self._progress = summary, progress
+        self._additive = additive
         self._own: set[str] = set()
         self._lost: set[tuple[str, int]] = set()
 
