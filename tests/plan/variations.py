@@ -62,6 +62,10 @@ VARIATIONS = {
         notifications={"emails": ["team@example.com"]},
         monthly_budget_usd=500,
         backup={},
+        access_logs={"bucket": "logs"},
+        cors_allowed_origins=["https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws"],
+        additional_role_policies={"lineage": f"arn:aws:iam::{ACCOUNT}:policy/lineage"},
+        writer_role_names=["data-scientists"],
     ),
     "prod_with_key_administrators": Variation("prod", OURS | {"kms_key_administrator_arns": ADMINISTRATORS}),
     # All that there is: what docs/security.md shows.

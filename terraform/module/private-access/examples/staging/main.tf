@@ -36,6 +36,10 @@ module "private_access" {
     team = aws_vpc.team.cidr_block
   }
 
+  allowed_security_group_ids = {
+    default = aws_vpc.team.default_security_group_id
+  }
+
   s3_gateway = {
     route_table_ids = [aws_route_table.private.id]
     bucket_names    = [module.mlflow.artifact_bucket_name]
