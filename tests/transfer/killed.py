@@ -1,6 +1,7 @@
 """Copies in forked processes and kills them: run as a program, so that no test process forks with threads in it.
 
 Usage: python -m tests.transfer.killed DATABASE TARGET CHECKPOINT KILLS SEED
+Prints how many were killed: fewer than KILLS where a copy ended before its turn came.
 """
 
 import os
@@ -19,6 +20,7 @@ def main(database: str, target: str, checkpoint: str, kills: str, seed: str) -> 
     killed = 0
     longest = 0.5
     while killed < int(kills):
+        # With its checkpoint and without: both go on.
         if chance.random() < 0.3:
             for path in Path(checkpoint).parent.glob(f"{Path(checkpoint).name}*"):
                 path.unlink()
@@ -32,11 +34,10 @@ def main(database: str, target: str, checkpoint: str, kills: str, seed: str) -> 
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):
-            print("finished before it was killed", flush=True)  # noqa: T201 for the test
-            return
+            break
         killed += 1
         longest += 0.05
-    print(f"killed {killed} times", flush=True)  # noqa: T201 for the test
+    print(killed)  # noqa: T201 for the test
 
 
 if __name__ == "__main__":

@@ -15,19 +15,23 @@ class Pages:
     def __init__(self) -> None:
         self.listed: Counter[str] = Counter()
 
-    async def runs(self, experiment_id: str) -> AsyncIterator[list[str]]:
+    async def runs(self, experiment_id: str) -> AsyncIterator[list[Run]]:
         self.listed[experiment_id] += 1
-        yield [f"{experiment_id}1", f"{experiment_id}2"]
-        yield [f"{experiment_id}3", f"{experiment_id}4"]
+        yield [a_run(f"{experiment_id}1"), a_run(f"{experiment_id}2")]
+        yield [a_run(f"{experiment_id}3"), a_run(f"{experiment_id}4")]
 
 
-async def runs(listings: Listings, experiment_id: str) -> list[Run]:
-    return [run async for page in listings.runs(experiment_id) for run in page]
+def a_run(name: str) -> Run:
+    return Run(name, "1", name, "me", "FINISHED", 1, 2, "active", "", params={"p": "x" * 20_000})
+
+
+async def runs(listings: Listings, experiment_id: str) -> list[str]:
+    return [run.name async for page in listings.runs(experiment_id) for run in page]
 
 
 def test_what_was_read_ahead_is_listed_once_and_comes_whole_each_time() -> None:
     source = Pages()
-    listings = Listings(cast(Any, source), most=8)
+    listings = Listings(cast(Any, source), most=200_000)
 
     async def go() -> list[Any]:
         await listings.read(["a", "b"])
@@ -40,7 +44,7 @@ def test_what_was_read_ahead_is_listed_once_and_comes_whole_each_time() -> None:
 
 def test_what_there_is_no_room_for_is_listed_again() -> None:
     source = Pages()
-    listings = Listings(cast(Any, source), most=5)
+    listings = Listings(cast(Any, source), most=130_000)
 
     async def go() -> list[Any]:
         await listings.read(["a", "b", "c"])

@@ -93,7 +93,7 @@ class BackingUp:
             self._known.add(last.all())
             last.close()
         self._known.add(await self._in_thread(lambda: list(self.archive.leftovers())))
-        experiments = [one async for one in self.source.experiments() if self.options.wants(one)]
+        experiments = self.options.chosen([one async for one in self.source.experiments()], self.source.name)
         self.progress.total("experiments", len(experiments))
         await self._records(EXPERIMENTS, "", [to_json(one) for one in experiments])
         for experiment in experiments:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.mlops.errors import PlatformError
+from scripts.mlops.errors import PlatformError, PreconditionError
 from scripts.mlops.transfer.records import ModelPoint, Point, point_key
 from scripts.mlops.transfer.stores import Item
 
@@ -53,14 +53,21 @@ class Link:
 
 
 class Checkpoint:
-    """The open file, or one that lives in memory. Written from one thread; SQLite serialises what others read."""
+    """The open file, or one that lives in memory. Written from one thread; SQLite serialises what others read.
+
+    A file is this one's alone until it is closed: two copies at once would make everything twice.
+
+    Raises:
+        PreconditionError: another copy has it open.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=1)
+            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             # A kill may cost the last links, which the destination knows; never the file.
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
@@ -68,6 +75,8 @@ class Checkpoint:
             self._db.execute("PRAGMA cache_size=-8000")
             self._db.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise PreconditionError(f"another copy works with {path}: wait until it has ended") from None
             raise PlatformError(f"the checkpoint {path} cannot be opened ({error}): see --checkpoint") from None
 
     def close(self) -> None:
@@ -114,7 +123,7 @@ class Checkpoint:
         return int(self._db.execute("SELECT count(*) FROM links WHERE kind = ?", (kind,)).fetchone()[0])
 
     def artifacts(self, owner: str) -> str:
-        """The digest of the listing of an owner's artifacts when they were last copied whole."""
+        """The digest of a folder's listing when its files were last copied whole; `owner` is where they went."""
         row = self._db.execute("SELECT digest FROM artifacts WHERE owner = ?", (owner,)).fetchone()
         return str(row[0]) if row else ""
 

@@ -17,9 +17,9 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
-from scripts.mlops.errors import PlatformError
+from scripts.mlops.errors import InputError, PlatformError
 from scripts.mlops.transfer.ahead import ahead, growing
-from scripts.mlops.transfer.artifacts import can_list_in_bulk, copy_file, listing_digest, owned
+from scripts.mlops.transfer.artifacts import can_list_in_bulk, checksum, copy_file, listing_digest, owned
 from scripts.mlops.transfer.batches import Batch, Batches
 from scripts.mlops.transfer.checkpoint import Checkpoint, Link
 from scripts.mlops.transfer.destination import STATUS_NUMBERS, Destination
@@ -32,9 +32,11 @@ from scripts.mlops.transfer.records import (
     ACTIVE,
     DELETED,
     FINGERPRINT,
+    MODEL_VERSIONS,
     PARENT_RUN,
     RUN_NAME,
     SOURCE_ID,
+    SOURCE_TIME,
     Experiment,
     History,
     LoggedModel,
@@ -42,7 +44,6 @@ from scripts.mlops.transfer.records import (
     Point,
     RegisteredModel,
     Run,
-    Trace,
     digest,
     fingerprint,
     point_key,
@@ -52,12 +53,14 @@ from scripts.mlops.transfer.registry import Registry
 from scripts.mlops.transfer.rewrite import rewrite_ids, split_tags
 from scripts.mlops.transfer.selecting import registered_models
 from scripts.mlops.transfer.source import GROUP_RUNS, Features, Source
-from scripts.mlops.transfer.stores import Item, Store
+from scripts.mlops.transfer.stores import Item, Proxy, Store
+from scripts.mlops.transfer.traces import TRACE, Traces, trace_state
 
-EXPERIMENT, RUN, MODEL, TRACE = "experiment", "run", "model", "trace"
+EXPERIMENT, RUN, MODEL = "experiment", "run", "model"
 _RUNS_AT_ONCE = 24
 _SEARCHED_AT_ONCE = 100
 _LISTED_AT_ONCE = 5000
+_NAMED = 10
 
 T = TypeVar("T")
 _Key = tuple[str, str, int, int]
@@ -81,9 +84,19 @@ class Options:
     thorough: bool = False
     additive: bool = False
 
-    def wants(self, experiment: Experiment) -> bool:
-        """Whether this experiment is among the chosen ones, which are all where none is named."""
-        return not self.experiments or experiment.name in self.experiments
+    def chosen(self, experiments: Iterable[Experiment], place: str) -> list[Experiment]:
+        """Those of a place's experiments that are named, which are all where none is.
+
+        Raises:
+            InputError: there is none of a name.
+        """
+        there = list(experiments)
+        missing = sorted(self.experiments - {one.name for one in there})
+        if missing:
+            known = ", ".join(repr(one.name) for one in there[:_NAMED])
+            more = ", …" if len(there) > _NAMED else ""
+            raise InputError(f"there is no experiment {missing[0]!r} at {place} (there is: {known}{more})")
+        return [one for one in there if not self.experiments or one.name in self.experiments]
 
 
 @dataclass
@@ -124,6 +137,10 @@ class Copying:
         self._remade: set[str] = set()
         self._listed: dict[str, asyncio.Task[None]] = {}
         self._referenced: set[str] = set()
+        # What the destination has twice of one thing: the kind, the lesser copy, and its experiment there.
+        self._twins: list[tuple[str, Link, str]] = []
+        # Runs whose creation waits for their parent's.
+        self._awaited: dict[str, str] = {}
         self._threads = ThreadPoolExecutor(self.options.threads, thread_name_prefix="artifact")
         self.both = Features(logged_models=False, traces=False, prompts=False)
         self.experiments: list[Experiment] = []
@@ -148,12 +165,12 @@ class Copying:
         return self.summary
 
     async def prepare(self) -> None:
-        """Learn what there is to copy and what the destination has of it already. Writes nothing but second copies."""
+        """Learn what there is to copy and what the destination has of it already. Writes nothing."""
         ours, theirs = await asyncio.gather(self.source.features(), self.destination.reader.features())
         self.both = Features(
             ours.logged_models and theirs.logged_models, ours.traces and theirs.traces, ours.prompts and theirs.prompts
         )
-        self.experiments = [one async for one in self.source.experiments() if self.options.wants(one)]
+        self.experiments = self.options.chosen([one async for one in self.source.experiments()], self.source.name)
         chosen = {one.id for one in self.experiments} if self.options.experiments else None
         self.registered = await registered_models(self.source, chosen)
         self._referenced = {one.run_id for model in self.registered for one in model.versions if one.run_id}
@@ -169,6 +186,7 @@ class Copying:
     async def _copy(self) -> None:
         if not self._prepared:
             await self.prepare()
+        await self._remove_twins()
         experiments = self.experiments
         self.progress.total("experiments", len(experiments))
         for experiment in experiments:
@@ -181,7 +199,7 @@ class Copying:
             self.progress.advance("experiments")
         if self.both.traces:
             for experiment in experiments:
-                await self._copy_traces(experiment)
+                await Traces(self).copy(experiment)
         registered = [model for model in self.registered if self.both.prompts or not model.is_prompt]
         registry = Registry(
             self.destination, self.checkpoint, self.summary, self.progress, additive=self.options.additive
@@ -192,11 +210,12 @@ class Copying:
         if self.destination.unsure:
             # A create whose answer was lost may have been carried out after it was looked for.
             await self.rebuild(experiments)
+            await self._remove_twins()
 
     # --- what the destination has already ------------------------------------------------------------------------
 
     async def rebuild(self, experiments: Sequence[Experiment]) -> None:
-        """Fill the checkpoint from the destination's tags; a run that exists twice loses the lesser copy.
+        """Fill the checkpoint from the destination's tags, and note what it has twice.
 
         In an experiment that both sides have as the same one, ids are the same too.
         """
@@ -204,12 +223,19 @@ class Copying:
         ids = {experiment.id: experiment for experiment in experiments}
         for kind in (EXPERIMENT, RUN, MODEL, TRACE):
             self.checkpoint.forget(kind)
+        renamed: dict[str, Experiment] = {}
         async for found in self.destination.reader.experiments():
+            original = ids.get(found.tags.get(SOURCE_ID, ""))
             if found.id in ids and same_experiment(ids[found.id], found):
                 self._same.add(found.id)
                 self._link_experiment(ids[found.id], found)
             elif found.name in names and names[found.name].id not in self._same:
                 self._link_experiment(names[found.name], found)
+            elif original is not None and found.tags.get(SOURCE_TIME) == str(original.creation_time):
+                renamed[original.id] = found
+        for experiment_id, found in renamed.items():
+            if experiment_id not in self._experiments:
+                self._link_experiment(ids[experiment_id], found)
         for experiment_id in self._same:
             async for runs in self.destination.reader.runs(experiment_id):
                 for run in runs:
@@ -226,33 +252,41 @@ class Copying:
                             self.checkpoint.put(MODEL, Link(model.id, model.id, "", model.artifact_uri, ACTIVE))
                         if source_id := model.tags.get(SOURCE_ID):
                             state = model.tags.get(FINGERPRINT, "")
-                            self._put_copy(MODEL, Link(source_id, model.id, "", model.artifact_uri, state))
+                            link = Link(source_id, model.id, "", model.artifact_uri, state)
+                            self._put_copy(MODEL, link, experiment_id)
             if self.both.traces:
                 async for traces in self.destination.reader.traces(experiment_id):
                     for trace in traces:
                         if own:
                             self.checkpoint.put(TRACE, Link(trace.id, trace.id, "", trace.artifact_uri, ACTIVE))
                         if source_id := trace.tags.get(SOURCE_ID):
-                            whole = "" if trace.status == "IN_PROGRESS" else trace.status
-                            self._put_copy(TRACE, Link(source_id, trace.id, "", trace.artifact_uri, whole))
+                            link = Link(source_id, trace.id, "", trace.artifact_uri, trace_state(trace))
+                            self._put_copy(TRACE, link, experiment_id)
 
-    def _put_copy(self, kind: str, link: Link) -> None:
-        if not self.checkpoint.is_own(kind, link.source):
+    def _put_copy(self, kind: str, link: Link, experiment_id: str) -> None:
+        """Link a copy; of two the more complete one, which with equal ones is the first."""
+        twin = self.checkpoint.get(kind, link.source)
+        if twin is None or twin.target == link.target:
             self.checkpoint.put(kind, link)
+        elif not twin.own:
+            better, worse = (link, twin) if link.state > twin.state else (twin, link)
+            self.checkpoint.put(kind, better)
+            self._twins.append((kind, worse, experiment_id))
+
+    async def _remove_twins(self) -> None:
+        twins, self._twins = self._twins, []
+        for kind, worse, experiment_id in twins:
+            if kind == RUN:
+                await self.destination.disown_run(worse.target, deleted=worse.state.endswith(DELETED))
+            elif kind == MODEL:
+                await self.destination.delete_logged_model(worse.target)
+            else:
+                await self.destination.delete_trace(experiment_id, worse.target)
 
     async def _rebuild_runs(self, experiment_ids: list[str]) -> None:
         async for run in self.destination.reader.tagged_runs(experiment_ids, SOURCE_ID):
             source_id = run.tags[SOURCE_ID]
-            link = Link(source_id, run.id, "", run.artifact_uri, _state_of(run))
-            twin = self.checkpoint.get(RUN, source_id)
-            if twin is None or twin.target == run.id:
-                self.checkpoint.put(RUN, link)
-                continue
-            if twin.own:
-                continue
-            better, worse = (link, twin) if link.state > twin.state else (twin, link)
-            self.checkpoint.put(RUN, better)
-            await self.destination.disown_run(worse.target, deleted=worse.state.endswith(DELETED))
+            self._put_copy(RUN, Link(source_id, run.id, "", run.artifact_uri, _state_of(run)), run.experiment_id)
 
     def _link_experiment(self, source: Experiment, target: Experiment) -> None:
         self._present[source.id] = target
@@ -266,7 +300,8 @@ class Copying:
         tags = without_own_tags(experiment.tags)
         link = self._experiments.get(experiment.id)
         if link is None:
-            wanted = Experiment(experiment.id, experiment.name, "", ACTIVE, {**tags, SOURCE_ID: experiment.id})
+            own = {SOURCE_ID: experiment.id, SOURCE_TIME: str(experiment.creation_time)}
+            wanted = Experiment(experiment.id, experiment.name, "", ACTIVE, {**tags, **own})
             created = await self.destination.create_experiment(wanted, own_root(experiment))
             self._link_experiment(experiment, created)
             self.summary.count(self.summary.created, "experiments")
@@ -275,19 +310,22 @@ class Copying:
         if experiment.id in self._same:
             gone = target.lifecycle_stage == DELETED and experiment.lifecycle_stage == ACTIVE
             if gone:
-                await self._revive(experiment.id)
+                await self.revive(experiment.id)
             self.summary.count(self.summary.changed if gone else self.summary.unchanged, "experiments")
             return
         missing = {key: value for key, value in tags.items() if target.tags.get(key) != value}
         if SOURCE_ID not in target.tags:
-            missing[SOURCE_ID] = experiment.id
-        if missing and target.lifecycle_stage == DELETED:
-            await self._revive(experiment.id)
+            missing |= {SOURCE_ID: experiment.id, SOURCE_TIME: str(experiment.creation_time)}
+        renamed = experiment.name != target.name
+        if (missing or renamed) and target.lifecycle_stage == DELETED:
+            await self.revive(experiment.id)
+        if renamed:
+            await self.destination.rename_experiment(link.target, experiment.name)
         for key, value in missing.items():
             await self.destination.tag_experiment(link.target, key, value)
-        self.summary.count(self.summary.changed if missing else self.summary.unchanged, "experiments")
+        self.summary.count(self.summary.changed if missing or renamed else self.summary.unchanged, "experiments")
 
-    async def _revive(self, experiment_id: str) -> Link:
+    async def revive(self, experiment_id: str) -> Link:
         """The experiment's link, once it takes new runs: a deleted one is restored until everything is in it."""
         link = self._experiments[experiment_id]
         if link.state == DELETED:
@@ -302,7 +340,7 @@ class Copying:
         if experiment.lifecycle_stage == link.state or left_alone:
             return
         if experiment.lifecycle_stage == ACTIVE:
-            await self._revive(experiment.id)
+            await self.revive(experiment.id)
             return
         await self.destination.set_experiment_stage(link.target, DELETED)
         # Deleting an experiment deletes its runs. Those that are active in the source are restored one by one.
@@ -330,15 +368,14 @@ class Copying:
         if known is not None and known.own:
             self.checkpoint.put(MODEL, replace(known, source_uri=model.artifact_uri))
             self.checkpoint.add_model_points(model.points)
-            await self._copy_artifacts(model.id, model.artifact_uri, known.target_uri, again=True, own=True)
+            await self.copy_artifacts(model.artifact_uri, known.target_uri, again=True, own=True)
             self.summary.count(self.summary.unchanged, "logged models")
             self.progress.advance("models")
             return
-        content = [model.name, model.model_type, model.status, model.params, sorted(self._model_tags(model).items())]
-        state = digest(content)
+        state = model_state(model)
         if known is None:
             now, later = split_tags(model.tags, model.id, self.checkpoint.target)
-            link = await self._revive(model.experiment_id)
+            link = await self.revive(model.experiment_id)
             created = await self.destination.create_logged_model(model, link.target, run or "", now)
             known = Link(model.id, created.id, model.artifact_uri, created.artifact_uri)
             self.checkpoint.put(MODEL, known)
@@ -348,25 +385,24 @@ class Copying:
             tags = {}
             self.summary.count(self.summary.unchanged, "logged models")
         else:
-            tags = self._own(self._model_tags(model), model.id, known.target)
+            tags = self._own(_model_tags(model), model.id, known.target)
+            there = without_own_tags((await self.destination.logged_model(known.target)).tags)
+            for key in there.keys() - tags.keys() - {MODEL_VERSIONS}:
+                await self.destination.untag_logged_model(known.target, key)
             self.summary.count(self.summary.changed, "logged models")
         known = Link(model.id, known.target, model.artifact_uri, known.target_uri, known.state)
         self.checkpoint.put(MODEL, known)
         if model.experiment_id in self._same:
             self._remade.add(known.target)
         self.checkpoint.add_model_points(ModelPoint(known.target, *point[1:]) for point in model.points)
-        await self._copy_artifacts(model.id, model.artifact_uri, known.target_uri, again=bool(known.state))
+        whole = known.state == state
+        await self.copy_artifacts(model.artifact_uri, known.target_uri, again=bool(known.state), whole=whole)
         if known.state != state:
             if model.status in STATUS_NUMBERS and model.status != "LOGGED_MODEL_PENDING":
                 await self.destination.finalize_logged_model(known.target, model.status)
             await self.destination.tag_logged_model(known.target, {**tags, FINGERPRINT: state})
             self.checkpoint.put(MODEL, Link(model.id, known.target, model.artifact_uri, known.target_uri, state))
         self.progress.advance("models")
-
-    @staticmethod
-    def _model_tags(model: LoggedModel) -> dict[str, str]:
-        now, later = split_tags(model.tags, model.id, lambda _: None)
-        return {**now, **later}
 
     def _own(self, tags: Mapping[str, str], source_id: str, target_id: str) -> dict[str, str]:
         def target(found: str) -> str | None:
@@ -397,6 +433,9 @@ class Copying:
         async for runs in self.listings.runs(experiment.id):
             wanted = [run for run in runs if self.moves(run)]
             self.progress.total("runs", len(wanted))
+            # A parent may come after its child was copied, such as one that is moved by its experiment's name.
+            parents = (run.tags.get(PARENT_RUN, "") for run in wanted if self.is_unchanged(run))
+            await self._ensure_runs(one for one in parents if one)
             late = await self._gained_late(wanted) if self.options.thorough else frozenset[str]()
             todo = [run for run in wanted if run.id in late or not await self._is_whole(run)]
             for group in growing(todo, GROUP_RUNS):
@@ -414,6 +453,11 @@ class Copying:
         wanted = self.options.include_deleted or run.id in self._referenced
         return run.lifecycle_stage == ACTIVE or wanted or self.checkpoint.get(RUN, run.id) is not None
 
+    def lacks(self, kind: str, source_id: str, state: str) -> bool:
+        """Whether the destination has a logged model or trace not at all, or otherwise."""
+        known = self.checkpoint.get(kind, source_id)
+        return known is None or not (known.own or known.state == state)
+
     def is_unchanged(self, run: Run) -> bool:
         """Whether a run takes no more (it is finished or deleted) and was copied whole since it last changed.
 
@@ -425,7 +469,13 @@ class Copying:
         if self._is_left_deleted(run):
             return True
         final = run.finished or run.lifecycle_stage == DELETED
-        return known is not None and final and known.state == _wanted_state(run)
+        return known is not None and final and known.state == self._wanted_state(run)
+
+    def _wanted_state(self, run: Run) -> str:
+        """How a run stands at the destination once it is copied whole: as `_state_of` tells of one there."""
+        parent = run.tags.get(PARENT_RUN, "")
+        there = (parent != run.id and self.checkpoint.target(parent)) or parent
+        return f"{fingerprint(run)} {run.status} {run.end_time} {there} {run.lifecycle_stage}"
 
     def _is_left_deleted(self, run: Run) -> bool:
         """Whether somebody deleted the whole copy of a run at a destination that is in use."""
@@ -442,7 +492,7 @@ class Copying:
             return False
         self.checkpoint.put(RUN, Link(run.id, known.target, run.artifact_uri, known.target_uri, known.state))
         if self.options.artifacts:
-            await self._copy_artifacts(run.id, run.artifact_uri, known.target_uri, again=True)
+            await self.copy_artifacts(run.artifact_uri, known.target_uri, again=True, whole=True)
         self.summary.count(self.summary.unchanged, "runs")
         self.progress.advance("runs")
         return True
@@ -474,7 +524,7 @@ class Copying:
                 await self.destination.set_run_stage(known.target, ACTIVE)
             elif run.lifecycle_stage == DELETED and revived:
                 await self.destination.set_run_stage(known.target, DELETED)
-        await self._copy_artifacts(run.id, run.artifact_uri, known.target_uri, again=True, own=True)
+        await self.copy_artifacts(run.artifact_uri, known.target_uri, again=True, own=True)
         await self._tie_models(run)
         self.summary.count(self.summary.unchanged if self.is_unchanged(run) else self.summary.changed, "runs")
         self.progress.advance("runs")
@@ -512,15 +562,25 @@ class Copying:
             task.add_done_callback(lambda _: self._creating.pop(run.id, None))
         return await asyncio.shield(task)
 
+    def _is_above(self, run_id: str, other: str) -> bool:
+        """Whether a run waits for the other as its parent, or its parent does: tags can say so in a circle."""
+        while run_id != other and run_id in self._awaited:
+            run_id = self._awaited[run_id]
+        return run_id == other
+
     async def _create_run(self, run: Run) -> Link:
         known = self.checkpoint.get(RUN, run.id)
         if known is None:
             parent = run.tags.get(PARENT_RUN)
-            if parent and parent != run.id:
-                await self._ensure_runs([parent])
+            if parent and not self._is_above(parent, run.id):
+                self._awaited[run.id] = parent
+                try:
+                    await self._ensure_runs([parent])
+                finally:
+                    del self._awaited[run.id]
             fitting, _, _ = adapt(run, self.limits)
             now, _ = split_tags(fitting.tags, run.id, self.checkpoint.target)
-            experiment = await self._revive(run.experiment_id)
+            experiment = await self.revive(run.experiment_id)
             created = await self.destination.create_run(fitting, experiment.target, now)
             known = Link(run.id, created.id, "", created.artifact_uri, "new")
         link = Link(run.id, known.target, run.artifact_uri, known.target_uri, known.state)
@@ -557,7 +617,7 @@ class Copying:
         """Write what a run lacks, or what changed: after a stop half-way, or a change at the source."""
         target = (await self.destination.reader.runs_by_id([link.target]))[0]
         if target.lifecycle_stage == DELETED:
-            await self._revive(run.experiment_id)
+            await self.revive(run.experiment_id)
             await self.destination.set_run_stage(link.target, ACTIVE)
         fitting, long, losses = adapt(run, self.limits)
         self.summary.losses += losses
@@ -589,7 +649,7 @@ class Copying:
             await self.destination.update_run(link.target, run.status, run.end_time, name)
         if run.lifecycle_stage == DELETED:
             await self.destination.set_run_stage(link.target, DELETED)
-        self.checkpoint.put(RUN, Link(run.id, link.target, run.artifact_uri, link.target_uri, _wanted_state(run)))
+        self.checkpoint.put(RUN, Link(run.id, link.target, run.artifact_uri, link.target_uri, self._wanted_state(run)))
 
     async def _log_links(self, run: Run, target: str, present_outputs: frozenset[str]) -> None:
         """Log what a run read and made, as far as it exists at the destination."""
@@ -606,27 +666,29 @@ class Copying:
     # --- artifacts -----------------------------------------------------------------------------------------------
 
     async def _copy_run_artifacts(self, run: Run, link: Link, long: Mapping[str, str]) -> None:
-        await self._copy_artifacts(run.id, run.artifact_uri, link.target_uri, again=link.state != "new")
+        await self.copy_artifacts(run.artifact_uri, link.target_uri, again=link.state != "new")
         if long:
             content = json.dumps(long, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass")
             store = self.destination.reader.store(link.target_uri)
             await self.in_thread(partial(store.write, LONG_VALUES, [content], len(content)))
 
-    async def _copy_artifacts(
-        self, owner: str, source_uri: str, target_uri: str, *, again: bool, own: bool = False
+    async def copy_artifacts(
+        self, source_uri: str, target_uri: str, *, again: bool, own: bool = False, whole: bool = False
     ) -> None:
-        """Copy the files of a run or model that the destination lacks.
+        """Copy the files of a run, model or trace that the destination lacks.
 
         Args:
             again: the destination may hold some of them already.
             own: it holds the very same thing: a file that is there stays, however it changed.
+            whole: it was copied whole and looks as it did. Where listing its folder costs a call, that is spared.
         """
         if not self.options.artifacts or not source_uri:
             return
         store = self.source.store(source_uri)
-        known = self.checkpoint.artifacts(owner) if again and not own else ""
-        # Listing a folder behind a server costs a call; that of a thing that is whole is not asked for again.
-        if again and known and not can_list_in_bulk(store):
+        thorough = self.options.thorough
+        # By where they lie and not by what they belong to: a destination made anew holds nothing.
+        known = self.checkpoint.artifacts(target_uri) if again and not own else ""
+        if whole and known and isinstance(store, Proxy) and not thorough:
             return
         items = await self._list(store, self.source.store)
         found = listing_digest(items)
@@ -641,18 +703,28 @@ class Copying:
         else:
             # A known digest that differs means that a file changed, maybe without changing its size.
             missing = [item for item in items if known or present.get(item.path) != item.size]
+        if thorough and not (own or known):
+            missing += await self._changed([item for item in items if item not in missing], store, target)
         self.progress.total("files", len(missing))
         self.progress.total("bytes", sum(item.size for item in missing))
         await asyncio.gather(*(self.in_thread(partial(self._copy_one, store, item, target)) for item in missing))
         if not own:
-            self.checkpoint.put_artifacts(owner, found)
+            self.checkpoint.put_artifacts(target_uri, found)
+
+    async def _changed(self, items: Sequence[Item], store: Store, target: Store) -> list[Item]:
+        """Those of these files whose content is another there."""
+
+        def differs(item: Item) -> bool:
+            return checksum(store, item.path, self._rewritten) != checksum(target, item.path)
+
+        found = await asyncio.gather(*(self.in_thread(partial(differs, item)) for item in items))
+        return [item for item, different in zip(items, found, strict=True) if different]
+
+    def _rewritten(self, text: str) -> str:
+        return rewrite_ids(text, self.checkpoint.target)
 
     def _copy_one(self, store: Store, item: Item, target: Store) -> None:
-        def rewrite(text: str) -> str:
-            return rewrite_ids(text, self.checkpoint.target)
-
-        retry = self.destination.client.retry
-        copy_file(store, item, target, retry, rewrite, self._moved)
+        copy_file(store, item, target, self.destination.client.retry, self._rewritten, self._moved)
         self.progress.advance("files")
 
     def _moved(self, size: int) -> None:
@@ -683,39 +755,6 @@ class Copying:
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Do blocking work beside the loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-
-    # --- traces --------------------------------------------------------------------------------------------------
-
-    async def _copy_traces(self, experiment: Experiment) -> None:
-        async for traces in self.source.traces(experiment.id):
-            self.progress.total("traces", len(traces))
-            async with asyncio.TaskGroup() as tasks:
-                for trace in traces:
-                    tasks.create_task(self._copy_trace(trace))
-
-    async def _copy_trace(self, trace: Trace) -> None:
-        known = self.checkpoint.get(TRACE, trace.id)
-        if known is not None and known.own:
-            await self._copy_artifacts(trace.id, trace.artifact_uri, known.target_uri, again=True, own=True)
-            self.summary.count(self.summary.unchanged, "traces")
-        elif known is not None and known.state == trace.status:
-            self.summary.count(self.summary.unchanged, "traces")
-        else:
-            if known is None:
-                metadata = {
-                    key: rewrite_ids(value, self.checkpoint.target) if key.startswith("mlflow.") else value
-                    for key, value in trace.metadata.items()
-                }
-                trace.tags = without_own_tags(trace.tags)
-                experiment = await self._revive(trace.experiment_id)
-                created = await self.destination.create_trace(trace, experiment.target, metadata)
-                known = Link(trace.id, created.id, trace.artifact_uri, created.artifact_uri)
-                self.checkpoint.put(TRACE, known)
-            await self._copy_artifacts(trace.id, trace.artifact_uri, known.target_uri, again=True)
-            if trace.status != "IN_PROGRESS":
-                await self.destination.end_trace(known.target, trace)
-            self.summary.count(self.summary.created, "traces")
-        self.progress.advance("traces")
 
 
 class _RunWriter:
@@ -831,12 +870,19 @@ def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return next((error for error in found if isinstance(error, PlatformError)), found[0])
 
 
+def model_state(model: LoggedModel) -> str:
+    """Changes whenever anything of a logged model does that can be copied anew."""
+    return digest([model.name, model.model_type, model.status, model.params, sorted(_model_tags(model).items())])
+
+
+def _model_tags(model: LoggedModel) -> dict[str, str]:
+    now, later = split_tags(model.tags, model.id, lambda _: None)
+    return {**now, **later}
+
+
 def _state_of(run: Run) -> str:
     """How a run stands at the destination; empty if it is not whole. Comparable to `_wanted_state`."""
     if FINGERPRINT not in run.tags:
         return ""
-    return f"{run.tags[FINGERPRINT]} {run.status} {run.end_time} {run.lifecycle_stage}"
-
-
-def _wanted_state(run: Run) -> str:
-    return f"{fingerprint(run)} {run.status} {run.end_time} {run.lifecycle_stage}"
+    parent = run.tags.get(PARENT_RUN, "")
+    return f"{run.tags[FINGERPRINT]} {run.status} {run.end_time} {parent} {run.lifecycle_stage}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from scripts.mlops.errors import PlatformError
 from scripts.mlops.transfer.batches import Batch
@@ -14,6 +15,7 @@ from scripts.mlops.transfer.records import (
     DELETED,
     RUN_NAME,
     SOURCE_ID,
+    SOURCE_TIME,
     Experiment,
     LoggedModel,
     ModelVersion,
@@ -23,7 +25,7 @@ from scripts.mlops.transfer.records import (
     point_key,
 )
 from scripts.mlops.transfer.rest_source import RestSource
-from scripts.mlops.transfer.wire import experiment_from, logged_model_from, run_from, trace_from, version_from
+from scripts.mlops.transfer.wire import experiment_from, logged_model_from, run_from, trace_from
 
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
 STATUS_NUMBERS = {"LOGGED_MODEL_PENDING": 1, "LOGGED_MODEL_READY": 2, "LOGGED_MODEL_UPLOAD_FAILED": 3}
@@ -75,6 +77,10 @@ class Destination:
         await self.client.post(
             "experiments/set-experiment-tag", {"experiment_id": experiment_id, "key": key, "value": value}
         )
+
+    async def rename_experiment(self, experiment_id: str, name: str) -> None:
+        """Give an experiment another name."""
+        await self.client.post("experiments/update", {"experiment_id": experiment_id, "new_name": name})
 
     async def set_experiment_stage(self, experiment_id: str, stage: str) -> None:
         """Delete or restore an experiment, and with it all its runs."""
@@ -139,8 +145,7 @@ class Destination:
         """Which points these logged models have: model, run and point."""
         found = set()
         for model_id in sorted(model_ids):
-            answer = await self.client.get(f"logged-models/{model_id}")
-            model = logged_model_from(answer["model"])
+            model = await self.logged_model(model_id)
             found |= {(model.id, point.run_id, point_key(point.point)) for point in model.points}
         return found
 
@@ -216,6 +221,18 @@ class Destination:
 
         return await self.client.create("logged-models", body, find, take)
 
+    async def logged_model(self, model_id: str) -> LoggedModel:
+        """A logged model of the destination."""
+        return logged_model_from((await self.client.get(f"logged-models/{model_id}"))["model"])
+
+    async def delete_logged_model(self, model_id: str) -> None:
+        """Delete a logged model that turned out to be a second copy."""
+        await self._settled(f"logged-models/{model_id}", {}, method="DELETE")
+
+    async def untag_logged_model(self, model_id: str, key: str) -> None:
+        """Take a logged model's tag away."""
+        await self._settled(f"logged-models/{model_id}/tags/{quote(key, safe='')}", {}, method="DELETE")
+
     async def finalize_logged_model(self, model_id: str, status: str) -> None:
         """Set a logged model's status."""
         body = {"model_id": model_id, "status": STATUS_NUMBERS[status]}
@@ -237,6 +254,10 @@ class Destination:
     async def tag_registered_model(self, name: str, key: str, value: str) -> None:
         """Set a registered model's tag."""
         await self.client.post("registered-models/set-tag", {"name": name, "key": key, "value": value})
+
+    async def untag_registered_model(self, name: str, key: str) -> None:
+        """Take a registered model's tag away."""
+        await self._settled("registered-models/delete-tag", {"name": name, "key": key}, method="DELETE")
 
     async def describe_registered_model(self, name: str, description: str) -> None:
         """Set a registered model's description."""
@@ -260,11 +281,13 @@ class Destination:
             body["model_id"] = model_id
 
         async def find() -> int | None:
-            quoted = f'"{version.name}"' if "'" in version.name else f"'{version.name}'"
-            query = {"filter": f"name={quoted}", "max_results": 10_000}
-            answer = await self.client.get("model-versions/search", query)
-            found = map(version_from, answer.get("model_versions", ()))
-            return max((one.version for one in found if one.tags.get(SOURCE_ID) == str(version.version)), default=None)
+            # Not by a search for the name, which leaves out prompts.
+            models = await self.reader.registered_models()
+            versions = [one for model in models if model.name == version.name for one in model.versions]
+            return max((one.version for one in versions if marked(one)), default=None)
+
+        def marked(one: ModelVersion) -> bool:
+            return all(one.tags.get(key) == tags.get(key) for key in (SOURCE_ID, SOURCE_TIME))
 
         def take(answer: Mapping[str, Any]) -> int:
             return int(answer["model_version"]["version"])
@@ -294,6 +317,11 @@ class Destination:
         body = {"name": name, "version": str(version), "key": key, "value": value}
         await self.client.post("model-versions/set-tag", body)
 
+    async def untag_version(self, name: str, version: int, key: str) -> None:
+        """Take a version's tag away."""
+        body = {"name": name, "version": str(version), "key": key}
+        await self._settled("model-versions/delete-tag", body, method="DELETE")
+
     async def describe_version(self, name: str, version: int, description: str) -> None:
         """Set a version's description."""
         body = {"name": name, "version": str(version), "description": description}
@@ -315,6 +343,22 @@ class Destination:
             return trace_from(found[0]) if found else None
 
         return await self.client.create("traces", body, find, lambda answer: trace_from(answer["trace_info"]))
+
+    async def trace(self, trace_id: str) -> Trace:
+        """A trace of the destination."""
+        return trace_from((await self.client.get(f"traces/{trace_id}/info"))["trace_info"])
+
+    async def delete_trace(self, experiment_id: str, trace_id: str) -> None:
+        """Delete a trace that turned out to be a second copy."""
+        await self.client.post("traces/delete-traces", {"experiment_id": experiment_id, "request_ids": [trace_id]})
+
+    async def tag_trace(self, trace_id: str, key: str, value: str) -> None:
+        """Set a trace's tag."""
+        await self.client.post(f"traces/{trace_id}/tags", {"key": key, "value": value}, method="PATCH")
+
+    async def untag_trace(self, trace_id: str, key: str) -> None:
+        """Take a trace's tag away."""
+        await self._settled(f"traces/{trace_id}/tags", {"key": key}, method="DELETE")
 
     async def end_trace(self, trace_id: str, trace: Trace) -> None:
         """Set a trace's end and status."""

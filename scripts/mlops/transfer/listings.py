@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Iterable
 from scripts.mlops.transfer.records import Run
 from scripts.mlops.transfer.source import Source
 
-# Runs of some ten kilobytes each that may be kept; who has more to copy will not notice a second listing.
-MOST = 2_000
+# Characters that may be kept, those of some two thousand runs; who has more to copy will not notice a second listing.
+MOST = 20_000_000
+# What a run takes besides its parameters, tags and metrics.
+_RUN, _METRIC = 4_000, 400
 
 
 class Listings:
@@ -24,7 +26,7 @@ class Listings:
         for experiment_id in experiment_ids:
             pages = []
             async for page in self._source.runs(experiment_id):
-                self._room -= len(page)
+                self._room -= sum(map(_weight, page))
                 if self._room < 0:
                     return
                 pages.append(page)
@@ -38,3 +40,8 @@ class Listings:
             return
         for page in self._kept[experiment_id]:
             yield page
+
+
+def _weight(run: Run) -> int:
+    texts = sum(len(key) + len(value) for values in (run.params, run.tags) for key, value in values.items())
+    return _RUN + _METRIC * len(run.latest) + texts

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 from scripts.mlops.transfer.artifacts import can_list_in_bulk
 from scripts.mlops.transfer.batches import MOST_ENTITIES, MOST_PARAMS
-from scripts.mlops.transfer.copying import MODEL, RUN, TRACE, Copying
+from scripts.mlops.transfer.copies import held, left_alone
+from scripts.mlops.transfer.copying import MODEL, RUN, Copying, model_state
 from scripts.mlops.transfer.limits import Loss, adapt
-from scripts.mlops.transfer.origin import missing_of, same_registered_model
-from scripts.mlops.transfer.records import DELETED, SOURCE_ID, Run
+from scripts.mlops.transfer.records import DELETED, Run
 from scripts.mlops.transfer.registry import stranger_message
+from scripts.mlops.transfer.traces import TRACE, losses_of, trace_state
 
 _BULK_RUNS = 100
 
@@ -68,7 +69,7 @@ async def plan(copying: Copying, *, sizes: bool) -> Plan:
         made.source_calls += len(keys) * -(-made.counts["runs"] // _BULK_RUNS)
         if features.logged_models:
             async for models in copying.source.logged_models(experiment.id):
-                moved = [model for model in models if not copying.checkpoint.is_own(MODEL, model.id)]
+                moved = [model for model in models if copying.lacks(MODEL, model.id, model_state(model))]
                 made.counts["logged models"] += len(moved)
                 made.unchanged["logged models"] += len(models) - len(moved)
                 made.destination_calls += 3 * len(moved)
@@ -77,7 +78,8 @@ async def plan(copying: Copying, *, sizes: bool) -> Plan:
                     made.losses += [Loss(f"logged model {model.id} {model.name!r}", reason) for model in models]
         if features.traces:
             async for traces in copying.source.traces(experiment.id):
-                moved_traces = [trace for trace in traces if not copying.checkpoint.is_own(TRACE, trace.id)]
+                made.losses += [loss for trace in traces for loss in losses_of(trace)]
+                moved_traces = [trace for trace in traces if copying.lacks(TRACE, trace.id, trace_state(trace))]
                 made.counts["traces"] += len(moved_traces)
                 made.unchanged["traces"] += len(traces) - len(moved_traces)
                 made.destination_calls += 2 * len(moved_traces)
@@ -135,15 +137,15 @@ async def _count_registry(made: Plan, copying: Copying) -> None:
             made.losses.append(Loss(f"prompt {model.name!r}", "the destination's MLflow has no prompts"))
             continue
         other = there.get(model.name)
-        if other is not None and same_registered_model(model, other):
+        alone = left_alone(model, other, copying.checkpoint.target, additive=copying.options.additive)
+        if alone is not None:
             made.unchanged["registered models"] += 1
-            model, losses = missing_of(model, other)
+            model, losses = alone
             made.losses += losses
-            other = None
         else:
             made.counts["registered models"] += 1
+            if other is not None and held(model, other, copying.checkpoint.target).strangers:
+                made.blocked.append(stranger_message(model.name))
         made.counts["model versions"] += len(model.versions)
         staged = sum(version.stage != "None" for version in model.versions)
         made.destination_calls += 1 + len(model.versions) + staged + len(model.aliases)
-        if other is not None and any(SOURCE_ID not in version.tags for version in other.versions):
-            made.blocked.append(stranger_message(model.name))

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 OWN_TAGS = "transfer."
 SOURCE_ID = "transfer.source_id"
+# When a copied experiment was created: with its id, what tells it after it was renamed.
+SOURCE_TIME = "transfer.source_time"
 FINGERPRINT = "transfer.fingerprint"
 RUN_NAME = "mlflow.runName"
 PARENT_RUN = "mlflow.parentRunId"

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from scripts.mlops.transfer.artifacts import checksum
 from scripts.mlops.transfer.checkpoint import Checkpoint, Link
-from scripts.mlops.transfer.copying import EXPERIMENT, MODEL, RUN, TRACE, Options, own_root
+from scripts.mlops.transfer.copying import EXPERIMENT, MODEL, RUN, Options, own_root
 from scripts.mlops.transfer.histories import Sum, sums_of_both
 from scripts.mlops.transfer.limits import LONG_VALUES, Limits, Loss, adapt
 from scripts.mlops.transfer.origin import same_experiment
@@ -40,6 +40,7 @@ from scripts.mlops.transfer.rewrite import NAMING_FILES, ids_in, moved, rewrite_
 from scripts.mlops.transfer.selecting import registered_models
 from scripts.mlops.transfer.source import Features, Source
 from scripts.mlops.transfer.stores import S3, Item, Store
+from scripts.mlops.transfer.traces import TRACE, losses_of
 
 MOST_SHOWN = 10_000
 _SHOWN_VALUE = 200
@@ -133,7 +134,7 @@ class Verifying:
             ours.logged_models and theirs.logged_models, ours.traces and theirs.traces, ours.prompts and theirs.prompts
         )
         others = [one async for one in self.right.experiments()]
-        experiments = [one async for one in self.left.experiments() if self.options.wants(one)]
+        experiments = self.options.chosen([one async for one in self.left.experiments()], self.left.name)
         ids = {one.id: one for one in experiments}
         there = {one.name: one for one in others}
         there |= {ids[one.id].name: one for one in others if one.id in ids and same_experiment(ids[one.id], one)}
@@ -222,8 +223,13 @@ class Verifying:
                 known = original.source if original is not None and original.target == link.target else run.id
                 for key in {link.source, known, run.id}:
                     self._index.put(RUN, replace(link, source=key, source_uri=run.artifact_uri, state=_MET))
+                if link.target in targets:
+                    self.report.add(f"run {run.id}", "run missing", run.name, f"{link.target} is another's")
                 targets[link.target] = run
         found = {run.id: run for run in await self.right.runs_by_id(list(targets))}
+        for target, run in targets.items():
+            if target not in found:
+                self.report.add(f"run {run.id}", "run missing", run.name, f"{target} is gone")
         return [(left, found[right]) for right, left in targets.items() if right in found]
 
     def _key(self, run: Run) -> str:
@@ -325,7 +331,10 @@ class Verifying:
     async def _models(self, left: Experiment, right: Experiment, referenced: set[str]) -> None:
         there: dict[str, LoggedModel] = {}
         async for models in self.right.logged_models(right.id):
-            there.update({self._model_key(model): model for model in models})
+            for model in models:
+                twin = there.setdefault(self._model_key(model), model)
+                if twin is not model and not self.match.by_name:
+                    self._twice("logged model", twin, model)
         found: list[tuple[LoggedModel, LoggedModel]] = []
         async for models in self.left.logged_models(left.id):
             for model in models:
@@ -386,7 +395,10 @@ class Verifying:
     async def _traces(self, left: Experiment, right: Experiment) -> None:
         there: dict[str, Trace] = {}
         async for traces in self.right.traces(right.id):
-            there.update({trace.tags.get(SOURCE_ID, trace.id): trace for trace in traces})
+            for trace in traces:
+                twin = there.setdefault(trace.tags.get(SOURCE_ID, trace.id), trace)
+                if twin is not trace:
+                    self._twice("trace", twin, trace)
         async for traces in self.left.traces(left.id):
             for trace in traces:
                 place = f"trace {trace.id}"
@@ -395,6 +407,7 @@ class Verifying:
                 if other is None:
                     self.report.add(place, "trace missing", trace.id, None)
                     continue
+                self.report.losses += losses_of(trace)
                 self._index.put(TRACE, Link(trace.id, other.id))
                 for what in ("timestamp", "duration", "status"):
                     self._same(place, f"trace {what}", getattr(trace, what), getattr(other, what))
@@ -403,6 +416,11 @@ class Verifying:
                 self._texts(place, "trace metadata", metadata, other.metadata)
                 if self.options.artifacts:
                     await self._artifacts(place, trace.artifact_uri, other.artifact_uri)
+
+    def _twice(self, what: str, one: LoggedModel | Trace, other: LoggedModel | Trace) -> None:
+        # Of an original and a copy that was made of it later, the copy is no second one.
+        if SOURCE_ID in one.tags and SOURCE_ID in other.tags:
+            self.report.add(f"{what} {one.tags[SOURCE_ID]}", f"{what} twice", one.id, other.id)
 
     # --- registry --------------------------------------------------------------------------------------------------
 

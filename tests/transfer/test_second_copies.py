@@ -1,0 +1,207 @@
+"""A second copy brings whatever changed at the source since the first one, and nothing twice."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.mlops.errors import InputError, PreconditionError
+from scripts.mlops.transfer.checkpoint import Checkpoint
+from scripts.mlops.transfer.copying import Options
+from scripts.mlops.transfer.records import Trace
+from scripts.mlops.transfer.traces import losses_of
+from tests.transfer.conftest import Servers
+from tests.transfer.moving import copy, held_alike, same, verify
+from tests.transfer.seeding import START, Seeder, listed, write
+from tests.transfer.servers import Forks, Server
+
+
+@pytest.fixture
+def source(servers: Servers) -> Seeder:
+    return Seeder(servers.new.url)
+
+
+@pytest.fixture
+def target(servers: Servers) -> Seeder:
+    return Seeder(servers.target.url)
+
+
+def only(*names: str, **more: Any) -> Options:
+    return Options(experiments=frozenset(names), **more)
+
+
+def named(server: Seeder, experiment: str) -> str:
+    return str(server.get("experiments/get-by-name", experiment_name=experiment)["experiment"]["experiment_id"])
+
+
+def again_nothing(servers: Servers, options: Options) -> None:
+    """Both sides are alike, and one more copy writes nothing."""
+    held_alike(servers.new, servers.target, options=options)
+    _, copying = copy(servers.new.url, servers.target.url, options=options)
+    assert copying.destination.client.calls.writes == 0
+
+
+def test_a_renamed_experiment_is_renamed_and_not_copied_again(servers: Servers, source: Seeder, target: Seeder) -> None:
+    experiment = source.experiment("before")
+    source.end(source.run(experiment, "r")["run_id"])
+    copy(servers.new.url, servers.target.url, options=only("before"))
+    there = named(target, "before")
+    source.post("experiments/update", experiment_id=experiment, new_name="after")
+
+    summary, _ = copy(servers.new.url, servers.target.url, options=only("after"))
+
+    assert (summary.created, summary.changed) == ({}, {"experiments": 1})
+    assert named(target, "after") == there
+    again_nothing(servers, only("after"))
+
+
+def test_an_experiment_of_that_number_that_another_server_copied_is_no_renamed_one(
+    servers: Servers, source: Seeder, target: Seeder
+) -> None:
+    experiment = source.experiment("mine")
+    tags = {"transfer.source_id": experiment, "transfer.source_time": "1"}
+    theirs = target.experiment("theirs", tags=listed(tags))
+    copy(servers.new.url, servers.target.url, options=only("mine"))
+    assert named(target, "mine") != theirs == named(target, "theirs")
+
+
+def test_an_experiment_that_is_not_there_is_named_with_those_that_are(servers: Servers) -> None:
+    for work in (copy, verify):
+        with pytest.raises(InputError, match=r"no experiment 'typo' at .*there is: 'Default'"):
+            work(servers.new.url, servers.target.url, options=only("typo"))
+
+
+def test_a_parent_that_comes_after_its_child_is_its_parent(servers: Servers, source: Seeder, target: Seeder) -> None:
+    parent = source.run(source.experiment("parents"), "parent")["run_id"]
+    child = source.run(source.experiment("children"), "child", tags={"mlflow.parentRunId": parent})["run_id"]
+    for run in (parent, child):
+        source.end(run)
+    copy(servers.new.url, servers.target.url, options=only("children"))
+    both = only("parents", "children")
+
+    copy(servers.new.url, servers.target.url, options=both)
+
+    again_nothing(servers, both)
+
+
+def test_runs_that_call_each_other_their_parent_are_copied(servers: Servers, source: Seeder) -> None:
+    experiment = source.experiment("circle")
+    one, other = (source.run(experiment, name)["run_id"] for name in ("one", "other"))
+    for run, parent in ((one, other), (other, one)):
+        source.post("runs/set-tag", run_id=run, key="mlflow.parentRunId", value=parent)
+        source.end(run)
+
+    async def in_time() -> Any:
+        return await asyncio.wait_for(
+            asyncio.to_thread(copy, servers.new.url, servers.target.url, options=only("circle")), 20
+        )
+
+    summary, _ = asyncio.run(in_time())
+    assert summary.created["runs"] == 2
+
+
+def test_tags_of_traces_and_logged_models_follow_the_source(servers: Servers, source: Seeder, target: Seeder) -> None:
+    servers.copied("new")
+    options = Options(include_deleted=True)
+    trace, model = servers.made["trace"], servers.made["model"]
+    source.post(f"traces/{trace}/tags", "PATCH", key="colour", value="blau")
+    source.post(f"traces/{trace}/tags", "PATCH", key="new", value="1")
+    source.post(f"traces/{trace}/tags", "DELETE", key="mlflow.traceName")
+    source.post(f"logged-models/{model}/tags", "PATCH", tags=listed({"new": "1"}))
+    source.post(f"logged-models/{model}/tags/kind", "DELETE")
+
+    summary, _ = copy(servers.new.url, servers.target.url)
+
+    assert (summary.changed["traces"], summary.changed["logged models"]) == (1, 1)
+    again_nothing(servers, options)
+
+
+def test_logged_models_and_traces_that_exist_twice_are_made_one(
+    servers: Servers, source: Seeder, target: Seeder
+) -> None:
+    servers.copied("new")
+    experiment = named(target, "vision/größe")
+    model, trace = servers.made["model"], servers.made["trace"]
+    target.post("logged-models", experiment_id=experiment, name="net", tags=listed({"transfer.source_id": model}))
+    target.post(
+        "traces",
+        experiment_id=experiment,
+        timestamp_ms=START,
+        request_metadata=[],
+        tags=listed({"transfer.source_id": trace}),
+    )
+    found = verify(servers.new.url, servers.target.url).found
+    assert (found["logged model twice"], found["trace twice"]) == (1, 1)
+
+    copy(servers.new.url, servers.target.url)
+
+    again_nothing(servers, Options(include_deleted=True))
+
+
+def test_a_run_of_a_server_that_serves_its_files_gets_those_that_came_after_the_first_copy(
+    servers: Servers, forks: Forks, tmp_path: Path
+) -> None:
+    serving = Server("3.0", tmp_path / "serving", forks, serves_artifacts=True).start().ready()
+    try:
+        at = Seeder(serving.url)
+        run = at.run(at.experiment("files"), "r")
+        files = tmp_path / "serving/artifacts" / run["artifact_uri"].removeprefix("mlflow-artifacts:/")
+        write(str(files), "early.txt", b"1")
+        memory = tmp_path / "map"
+        copy(serving.url, servers.target.url, checkpoint=memory)
+        write(str(files), "late.txt", b"2")
+        at.end(run["run_id"])
+        copy(serving.url, servers.target.url, checkpoint=memory)
+        same(serving.url, servers.target.url)
+
+        # Nothing of the run tells of this one: it is asked for.
+        write(str(files), "later.txt", b"3")
+        copy(serving.url, servers.target.url, checkpoint=memory)
+        assert dict(verify(serving.url, servers.target.url).found) == {"artifact": 1}
+        copy(serving.url, servers.target.url, checkpoint=memory, options=Options(include_deleted=True, thorough=True))
+        same(serving.url, servers.target.url)
+    finally:
+        serving.stop()
+
+
+def test_a_destination_that_was_made_anew_gets_every_file_again(
+    servers: Servers, source: Seeder, tmp_path: Path
+) -> None:
+    run = source.run(source.experiment("anew"), "r")
+    write(run["artifact_uri"], "a.txt", b"1")
+    source.end(run["run_id"])
+    memory = tmp_path / "map"
+    copy(servers.new.url, servers.target.url, checkpoint=memory, options=only("anew"))
+    servers.target.empty()
+    copy(servers.new.url, servers.target.url, checkpoint=memory, options=only("anew"))
+    same(servers.new.url, servers.target.url, options=only("anew"))
+
+
+def test_without_its_checkpoint_a_thorough_copy_finds_a_file_that_kept_its_size(
+    servers: Servers, source: Seeder
+) -> None:
+    run = source.run(source.experiment("sizes"), "r")
+    write(run["artifact_uri"], "a.txt", b"1")
+    source.end(run["run_id"])
+    options = only("sizes")
+    copy(servers.new.url, servers.target.url, options=options)
+    write(run["artifact_uri"], "a.txt", b"2")
+    copy(servers.new.url, servers.target.url, options=replace(options, thorough=True))
+    same(servers.new.url, servers.target.url, options=options)
+
+
+def test_two_copies_never_share_a_checkpoint(tmp_path: Path) -> None:
+    first = Checkpoint(tmp_path / "map")
+    with pytest.raises(PreconditionError, match="another copy works with"):
+        Checkpoint(tmp_path / "map")
+    first.close()
+    Checkpoint(tmp_path / "map").close()
+
+
+def test_spans_that_only_the_sources_database_holds_are_said_to_stay_behind() -> None:
+    tags = {"mlflow.trace.spansLocation": "TRACKING_STORE"}
+    (loss,) = losses_of(Trace("tr-1", "1", START, 1, "OK", tags=tags))
+    assert "spans" in loss.reason
+    assert losses_of(Trace("tr-1", "1", START, 1, "OK")) == []
