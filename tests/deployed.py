@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 
-from scripts.mlops.environment import localaws_home
+from scripts.mlops.environment import localaws_home, use_localaws
+from scripts.mlops.errors import PreconditionError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -58,15 +60,20 @@ class Deployed:
 
 
 def from_environment() -> Deployed | None:
-    """What `make smoke` asks for, or None where it is not `make smoke` that asks."""
+    """What `make smoke` asks for, or None where it is not `make smoke` that asks.
+
+    Without the localaws that it asks for, this ends all tests, in one line.
+    """
     name = os.environ.get("SMOKE_ENV")
     if not name:
         return None
     local = bool(os.environ.get("SMOKE_LOCAL"))
     environ = dict(os.environ)
     if local:
-        lines = (localaws_home(environ) / "env").read_text().splitlines()
-        environ |= dict(line.split("=", 1) for line in lines)
+        try:
+            use_localaws(localaws_home(environ), environ)
+        except PreconditionError as error:
+            pytest.exit(error.message, returncode=error.status)
     return Deployed(name, local, {key: value for key, value in environ.items() if value})
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.deployed import Deployed
+from tests.waiting import eventually
 
 Result = dict[str, Any]
 
@@ -38,10 +39,18 @@ def test_a_run_is_logged_with_its_model_version_and_a_link(logged: Result, name:
 
 def test_the_model_version_appears_in_the_sagemaker_registry(staging: Deployed, logged: Result, name: str) -> None:
     sagemaker = staging.client("sagemaker")
-    groups = sagemaker.list_model_package_groups(NameContains=name)["ModelPackageGroupSummaryList"]
-    assert len(groups) == 1
-    packages = sagemaker.list_model_packages(ModelPackageGroupName=groups[0]["ModelPackageGroupName"])
-    assert [package["ModelPackageVersion"] for package in packages["ModelPackageSummaryList"]] == [1]
+
+    def packages() -> list[int]:
+        return [
+            package["ModelPackageVersion"]
+            for group in sagemaker.list_model_package_groups(NameContains=name)["ModelPackageGroupSummaryList"]
+            for package in sagemaker.list_model_packages(ModelPackageGroupName=group["ModelPackageGroupName"])[
+                "ModelPackageSummaryList"
+            ]
+        ]
+
+    # The server registers it after it has answered whoever logged it.
+    assert eventually(packages, seconds=120, pause=1) == [1]
 
 
 def test_the_endpoint_answers(staging: Deployed, deployed: Result) -> None:

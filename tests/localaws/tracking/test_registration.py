@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from tests.localaws.tracking.calls import create_run, track
 from tests.running import LocalAws, settled, tracking_server
+from tests.waiting import eventually
 
 NAME = "registering"
 SUFFIX = hashlib.sha256(NAME.encode()).hexdigest()[:6]
@@ -41,13 +40,6 @@ def package_arn(localaws: LocalAws, arn: str, version: dict[str, Any]) -> str:
         return next((tag["value"] for tag in tags if tag["key"] == "sagemaker.model_package_arn"), "")
 
     return eventually(tag)
-
-
-def eventually(found: Callable[[], Any], seconds: float = 20) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := found()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return value
 
 
 def test_each_model_version_becomes_a_package_of_the_models_group(localaws: LocalAws, registering: str) -> None:
