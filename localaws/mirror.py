@@ -21,8 +21,16 @@ provider "aws" {
 """
 
 
+# What would go on counting after the root has lost it.
+READ = (".tf", ".tfvars", ".tfvars.json")
+# What the mirror has and the root has not says so in its name: the override, and `make upgrade`'s file of versions.
+OWN = "localaws"
+
+
 def mirror(settings: Settings, environment: str, source: Path = REPOSITORY) -> Path:
-    """Copies what has changed and returns the root's folder; its state and its `.terraform` stay.
+    """Copies what has changed, removes what the root has lost, and returns the mirror's folder of it.
+
+    What Terraform made there, its state and its `.terraform`, stays.
 
     Raises:
         FileNotFoundError: there is no such environment.
@@ -51,10 +59,11 @@ def _copy(source: Path, target: Path) -> None:
         if not copied.exists() or copied.read_bytes() != (source / file).read_bytes():
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / file, copied)
-    if target.exists():
-        for old in target.rglob("*.tf"):
-            if ".terraform" not in old.parts and old.relative_to(target) not in wanted:
-                old.unlink()
+    for old in target.rglob("*"):
+        relative = old.relative_to(target)
+        stale = old.name.endswith(READ) and OWN not in old.name and relative not in wanted
+        if stale and ".terraform" not in relative.parts:
+            old.unlink()
 
 
 def _write(file: Path, text: str) -> None:

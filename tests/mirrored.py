@@ -19,8 +19,8 @@ def quick_mirror(settings: Settings, name: str, without: dict[str, Any] | None =
         variables: on top of terraform.tfvars.
     """
     root = mirror(settings, name)
-    # The mirror's next making deletes no .json files, but .tf files that are not the original's.
-    (root / "more.auto.tfvars.json").write_text(json.dumps(variables))
+    # So named that the mirror's next making takes them for its own; nor does it delete any .tf.json files.
+    (root / "localaws-more.auto.tfvars.json").write_text(json.dumps(variables))
     module = settings.terraform / "terraform/module/mlflow"
     (module / "quick_override.tf.json").write_text(json.dumps({"resource": {**QUICK, **(without or {})}}))
     return root
