@@ -135,7 +135,8 @@ def _object_needs(call: Call, estate: Estate, bucket: str, key: str, context: Ke
     if reads and not estate.object_exists(bucket, key, version):
         # Who may not list the bucket is not told that there is no such object: 403 and not 404.
         # Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
-        yield Need("s3:ListBucket", bucket_arn, owner, context)
+        # Where that right is for a prefix only, AWS takes the key for it: https://github.com/ceph/ceph/pull/68577
+        yield Need("s3:ListBucket", bucket_arn, owner, {**context, "s3:prefix": key})
     source = _copy_source(call)
     if source:
         yield from _source_needs(source, call, estate, context)

@@ -159,7 +159,8 @@ def _run_id(mlmodel: str) -> str | None:
 
 def _require_bucket(s3: S3Client, bucket: str) -> None:
     try:
-        s3.head_bucket(Bucket=bucket)
+        # Not HeadBucket: it takes the right to list, which is given for the store's prefix only.
+        s3.get_bucket_location(Bucket=bucket)
     except s3.exceptions.ClientError as error:
         raise _no_bucket(bucket, error) from None
 

@@ -307,6 +307,11 @@ def test_a_listing_shows_its_prefix_to_conditions() -> None:
     assert (listing.context["s3:prefix"], listing.context["s3:delimiter"]) == ("runs/", "/")
 
 
+def test_an_object_that_is_missing_is_a_listing_of_its_key_as_prefix() -> None:
+    _, listing = needs("s3", "head_object", Bucket="data", Key="runs/no")
+    assert (listing.action, listing.context["s3:prefix"]) == ("s3:ListBucket", "runs/no")
+
+
 def test_a_passed_role_says_to_whom_and_for_what() -> None:
     _, passing = needs("sagemaker", "create_model", ModelName="m", ExecutionRoleArn=ROLE)
     assert passing.context == {
