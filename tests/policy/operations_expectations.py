@@ -5,13 +5,15 @@ from tests.policy.judging import Ask
 
 SCHEDULER_SERVICE = "scheduler.amazonaws.com"
 EVENTS = "events.amazonaws.com"
-PUBLISHERS = ("budgets.amazonaws.com", "cloudwatch.amazonaws.com", EVENTS)
+# Those that say for which account they publish.
+PUBLISHERS = ("budgets.amazonaws.com", "cloudwatch.amazonaws.com")
 QUEUE = "arn:aws:sqs:{region}:{account}:{name}-mlflow-schedule-failures"
 TOPIC = "arn:aws:sns:{region}:{account}:{name}-mlflow-events"
 EVENTS_KEY = "arn:aws:kms:{region}:{account}:key/planned-events"
 PARAMETERS = "arn:aws:ssm:{region}:{account}:parameter/"
 GROUP = "arn:aws:scheduler:{region}:{account}:schedule-group/{name}-mlflow"
 SCHEDULE_PAGE = "https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html"
+EVENTS_PAGE = "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sns-permissions"
 TOPIC_KEY_PAGE = "https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"
 START_AND_STOP = ("sagemaker:StartMlflowTrackingServer", "sagemaker:StopMlflowTrackingServer")
 OURS: dict[str, str | None] = {"aws:SourceAccount": "{account}"}
@@ -30,15 +32,14 @@ OPERATIONS_DOCUMENTED = (
             TOPIC_KEY_PAGE,
             (
                 Ask("sns:Publish", TOPIC, OURS),
-                # EventBridge says nothing of the source when it uses the topic's key.
-                *(
-                    Ask(action, EVENTS_KEY, {} if service == EVENTS else OURS)
-                    for action in ("kms:Decrypt", "kms:GenerateDataKey")
-                ),
+                *(Ask(action, EVENTS_KEY, OURS) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
             ),
         )
         for service in PUBLISHERS
     ),
+    # EventBridge says nothing of the source, neither to the topic nor to its key.
+    Documented(EVENTS, EVENTS_PAGE, on(TOPIC, "sns:Publish")),
+    Documented(EVENTS, TOPIC_KEY_PAGE, on(EVENTS_KEY, "kms:Decrypt", "kms:GenerateDataKey")),
     Documented(
         "administrator",
         "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html",
@@ -75,9 +76,8 @@ OPERATIONS_DENIED = (
     *(
         Denied("Use the topic's key for another account", service, (Ask("kms:GenerateDataKey", EVENTS_KEY, THEIRS),))
         for service in PUBLISHERS
-        if service != EVENTS
     ),
-    Denied("Subscribe to the topic", EVENTS, (Ask("sns:Subscribe", TOPIC, OURS),)),
+    Denied("Subscribe to the topic", EVENTS, on(TOPIC, "sns:Subscribe")),
     Denied("Without TLS", "administrator", (Ask("sns:Publish", TOPIC, NO_TLS),)),
     Denied("Without TLS", "scheduler", (Ask("sqs:SendMessage", QUEUE, NO_TLS),)),
     *(
@@ -93,7 +93,8 @@ OPERATIONS_DENIED = (
 
 # Mutants that no test can notice, and why.
 OPERATIONS_REDUNDANT = {
-    "resource arn:aws:sns:us-east-1:123456789012:{name}-mlflow-events/PublishFromThisAccount on every resource": (
+    f"resource arn:aws:sns:us-east-1:123456789012:{{name}}-mlflow-events/{sid} on every resource": (
         "A topic's policy reaches its own topic only, whatever it names."
-    ),
+    )
+    for sid in ("PublishFromThisAccount", "PublishEvents")
 }

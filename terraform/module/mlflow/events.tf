@@ -1,4 +1,4 @@
-# Tells people what happens to the servers: a topic, the rule that feeds it, and an alarm where the schedule fails.
+# Tells people what happens to the servers: a topic, the rule that feeds it, and alarms where the schedule fails.
 locals {
   has_notifications = var.notifications != null
   create_topic      = local.has_notifications && try(var.notifications.topic_arn, null) == null
@@ -52,6 +52,29 @@ resource "aws_cloudwatch_metric_alarm" "schedule_failed" {
   treat_missing_data = "notBreaching"
 }
 
+# What failed is sent to the queue under the schedules' own role: where that one is broken, the queue stays empty and the
+# alarm above silent. Scheduler itself counts what the queue did not get.
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/monitoring-cloudwatch.html#monitoring-cloudwatch-metrics-list-dlq
+resource "aws_cloudwatch_metric_alarm" "schedule_unheard" {
+  count = local.has_schedule ? 1 : 0
+
+  alarm_name          = "${local.name}-mlflow-schedule-unheard"
+  alarm_description   = "A tracking server of ${local.name} was not started or stopped on time, and the queue ${aws_sqs_queue.schedule_failures[0].name} does not know of it: the role ${aws_iam_role.scheduler[0].name} is broken, or the queue."
+  namespace           = "AWS/Scheduler"
+  metric_name         = "InvocationsFailedToBeSentToDeadLetterCount"
+  dimensions          = { ScheduleGroup = local.schedule_group_name }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  alarm_actions       = local.has_notifications ? [local.topic_arn] : []
+  tags                = var.tags
+
+  # Scheduler reports nothing while nothing is lost; so that the alarm is over says nothing, and is told to nobody.
+  treat_missing_data = "notBreaching"
+}
+
 resource "aws_sns_topic" "events" {
   count = local.create_topic ? 1 : 0
 
@@ -83,13 +106,27 @@ data "aws_iam_policy_document" "topic" {
 
     principals {
       type        = "Service"
-      identifiers = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com", "events.amazonaws.com"]
+      identifiers = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]
     }
 
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
       values   = [local.account_id]
+    }
+  }
+
+  # Without a condition: EventBridge says nothing of the source, and with one its events never arrive. "You can't use Condition
+  # blocks in Amazon SNS topic policies for EventBridge":
+  # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sns-permissions
+  statement {
+    sid       = "PublishEvents"
+    actions   = ["sns:Publish"]
+    resources = [local.new_topic_arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com"]
     }
   }
 
@@ -160,7 +197,7 @@ data "aws_iam_policy_document" "events_key" {
     }
   }
 
-  # Without the condition on the source: with it, EventBridge's events never arrive. The topic's policy has it.
+  # Without the condition on the source, as in the topic's policy: with it, EventBridge's events never arrive.
   # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
   statement {
     sid       = "Events"

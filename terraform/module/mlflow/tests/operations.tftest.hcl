@@ -41,6 +41,10 @@ run "a_schedule_starts_and_stops_the_server_keeps_what_failed_and_outputs_are_pu
     condition     = aws_cloudwatch_metric_alarm.schedule_failed[0].threshold == 0 && length(coalesce(aws_cloudwatch_metric_alarm.schedule_failed[0].alarm_actions, [])) == 0
     error_message = "One failed call must raise the alarm, even where nobody is told of it."
   }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.schedule_unheard[0].dimensions == tomap({ ScheduleGroup = aws_scheduler_schedule_group.this[0].name }) && aws_cloudwatch_metric_alarm.schedule_unheard[0].threshold == 0
+    error_message = "A failed call that the queue did not get must raise the other alarm."
+  }
 }
 
 run "a_budget_that_nobody_hears_of_a_name_that_ssm_keeps_and_a_backup_outside_of_the_repository_are_refused" {
