@@ -1,0 +1,101 @@
+"""The scripts where something is wrong: each says what in one line, and what was well before stays so.
+
+In an environment that Terraform did not make, which takes a minute: a state names a tracking server of the tests' own.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deployed import Deployed
+from tests.running import LocalAws, role, settled, tracking_server
+from tests.serving.conftest import iris  # noqa: F401 Fixtures are found by their names.
+from tests.serving.models import SPLIT, pack, save_obedient
+
+SERVER = "apart-staging-3-0"
+BUCKET = f"{SERVER}-bucket"
+ENDPOINT = "apart-staging-iris"
+
+
+@pytest.fixture(scope="module")
+def apart(localaws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """Staging, with a tracking server on its way."""
+    outputs = {
+        "artifact_bucket_name": BUCKET,
+        "artifact_store_uri": f"s3://{BUCKET}",
+        "endpoint_execution_role_arn": role(localaws, "apart-endpoints"),
+        "mlflow_tracking_uri": tracking_server(localaws, SERVER, wait=False, MlflowVersion="3.0"),
+        "mlflow_version": "3.0",
+        "tracking_server_name": SERVER,
+    }
+    home = tmp_path_factory.mktemp("apart")
+    root = home / "terraform/mlflow/terraform/staging"
+    root.mkdir(parents=True)
+    state = {
+        "version": 4,
+        "terraform_version": "1.5.0",
+        "outputs": {name: {"value": value, "type": "string"} for name, value in outputs.items()},
+    }
+    (root / "terraform.tfstate").write_text(json.dumps(state))
+    shutil.copy(localaws.settings.env_file, home / "env")
+    found = Deployed("staging", local=True, environ=localaws.environ(LOCALAWS_HOME=str(home)))
+    found.__dict__["outputs"] = outputs
+    yield found
+    sagemaker = found.client("sagemaker")
+    if sagemaker.list_endpoints(NameContains=ENDPOINT)["Endpoints"]:
+        sagemaker.delete_endpoint(EndpointName=ENDPOINT)
+
+
+def test_a_model_that_cannot_be_loaded_is_told_and_the_one_before_goes_on_serving(
+    apart: Deployed,
+    iris: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    save_obedient(tmp_path / "broken", load="import nowhere")
+    good, broken = (_upload(apart, folder, tmp_path) for folder in (iris, tmp_path / "broken"))
+    assert apart.result("deploy_model", good, "--endpoint", ENDPOINT)["change"] == "created"
+
+    failed = apart.script("deploy_model", broken, "--endpoint", ENDPOINT, check=False)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    error, *log = failed.stderr[failed.stderr.index("error: ") :].splitlines()
+    assert error.startswith(
+        f"error: the model did not start on {ENDPOINT} (The model needs the Python module 'nowhere'"
+    )
+    assert error.endswith("; what served before goes on serving")
+    assert log[0] == f"  log of /aws/sagemaker/Endpoints/{ENDPOINT}:"
+    assert "  ModuleNotFoundError: No module named 'nowhere'" in log
+    answer = apart.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=ENDPOINT, ContentType="application/json", Body=SPLIT
+    )
+    assert json.load(answer["Body"])["predictions"] == [0, 1, 2]
+
+    (tmp_path / "rows.csv").write_text("sepal length (cm),kind\n5.1,0\n")
+    rows = ("--data", str(tmp_path / "rows.csv"), "--target", "kind")
+    refused = apart.script("validate_endpoint", "--endpoint", ENDPOINT, *rows, check=False)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    [line] = [line for line in refused.stderr.splitlines() if not line.startswith(("reading", "asking"))]
+    assert line.startswith("error: the model refuses the rows: ")
+    assert "petal width (cm)" in line
+
+
+def test_a_stopped_server_is_told_with_the_command_that_starts_it(apart: Deployed, localaws: LocalAws) -> None:
+    assert settled(localaws, SERVER) == "Created"
+    apart.client("sagemaker").stop_mlflow_tracking_server(TrackingServerName=SERVER)
+    assert settled(localaws, SERVER) == "Stopped"
+    refused = apart.script("log_run", check=False)
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert refused.stderr.splitlines() == [
+        "reading the outputs of staging",
+        f"error: the tracking server {SERVER} is Stopped: "
+        "start it with `python scripts/server.py start --env staging --local`",
+    ]
+
+
+def _upload(apart: Deployed, model: Path, folder: Path) -> str:
+    """The URI of a model's archive."""
+    archive = pack(model, folder / f"{model.name}.tar.gz")
+    apart.client("s3").upload_file(str(archive), BUCKET, f"given/{model.name}/model.tar.gz")
+    return f"s3://{BUCKET}/given/{model.name}/model.tar.gz"
