@@ -4,14 +4,19 @@ import asyncio
 import json
 import math
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import httpx
 import pytest
 
 from scripts.mlops.transfer.batches import Batches
+from scripts.mlops.transfer.client import Client
 from scripts.mlops.transfer.limits import Limits
 from scripts.mlops.transfer.records import Point, point_key
+from scripts.mlops.transfer.rest_source import RestSource
 from scripts.mlops.transfer.retry import Retry
 from scripts.mlops.transfer.rewrite import moved, rewrite_ids
+from scripts.mlops.transfer.stores import Folder
 from scripts.mlops.transfer.stream import BrokenError, points_of
 
 RUN, NEW = "a" * 32, "b" * 32
@@ -114,3 +119,25 @@ def test_waits_grow_with_jitter_and_follow_the_server() -> None:
     assert [always.wait(attempt) for attempt in (1, 2, 3, 10)] == [0.2, 0.4, 0.8, 5]
     assert always.wait(1, asked=7) == pytest.approx(7.1)
     assert Retry(random=lambda: 0.0).wait(9) == 0
+
+
+def test_a_history_that_comes_in_pages_comes_whole() -> None:
+    tokens: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        token = request.url.params.get("page_token", "")
+        tokens.append(token)
+        step = len(tokens)
+        more = {'a"': {}, "": {"next_page_token": 'a"'}}[token]
+        point = {"key": "loss", "value": 1.0, "timestamp": step, "step": step}
+        return httpx.Response(200, json={"metrics": [point], **more})
+
+    async def go() -> list[int]:
+        client = Client("paged", "http://paged", transport=httpx.MockTransport(answer))
+        source = RestSource(client, "3.0", lambda uri: Folder(Path(uri)), "paged")
+        found = [point.step async for chunk in source.history("r", "loss") for point in chunk]
+        await source.close()
+        return found
+
+    assert asyncio.run(go()) == [1, 2]
+    assert tokens == ["", 'a"']

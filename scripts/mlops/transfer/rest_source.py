@@ -30,7 +30,7 @@ from scripts.mlops.transfer.source import (
     in_memory,
 )
 from scripts.mlops.transfer.stores import Store
-from scripts.mlops.transfer.stream import BrokenError, points_of
+from scripts.mlops.transfer.stream import BrokenError, NextPage, points_of
 from scripts.mlops.transfer.wire import (
     experiment_from,
     logged_model_from,
@@ -204,8 +204,9 @@ class RestSource:
 
     async def _one_by_one(self, key: str, run_ids: list[str], found: dict[str, list[Point]]) -> None:
         async def fetch(run_id: str) -> None:
-            answer = await self.client.get("metrics/get-history", {"run_id": run_id, "metric_key": key})
-            found[run_id] += [point_from(data) for data in answer.get("metrics", ())]
+            query = {"run_id": run_id, "metric_key": key}
+            async for page in self._pages_of_get("metrics/get-history", query, "metrics"):
+                found[run_id] += [point_from(data) for data in page]
 
         await asyncio.gather(*map(fetch, run_ids))
 
@@ -230,6 +231,9 @@ class RestSource:
                         if fresh:
                             yield fresh
                 return
+            except NextPage as page:
+                query["page_token"] = page.token
+                given = attempt = 0
             except (UnsureError, BrokenError, httpx.TransportError) as error:
                 if attempt >= self.client.retry.attempts or getattr(error, "final", False):
                     raise

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import AsyncIterator
 
 from scripts.mlops.transfer.records import Point
 from scripts.mlops.transfer.wire import point_from
 
 _SKIPPED = " \t\r\n,"
+_TOKEN = re.compile(r'"next_page_token"\s*:\s*("(?:[^"\\]|\\.)+")')
 
 
 class BrokenError(Exception):
     """The text ended before the list did."""
+
+
+class NextPage(Exception):  # noqa: N818 no error: there is more
+    """The answer was whole, and says that there is more under this token."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(token)
+        self.token = token
 
 
 async def points_of(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[list[Point]]:
@@ -21,6 +31,7 @@ async def points_of(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[li
 
     Raises:
         BrokenError: the answer is not whole.
+        NextPage: after the last point, where the server gives histories in pages.
     """
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     parse = json.JSONDecoder().raw_decode
@@ -52,3 +63,5 @@ async def points_of(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[li
         raise BrokenError
     if found:
         yield found
+    if more := _TOKEN.search(text, at):
+        raise NextPage(json.loads(more[1]))
