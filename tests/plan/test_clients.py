@@ -9,7 +9,7 @@ import pytest
 from tests.localaws.iam.reference import actions
 from tests.plan.inventory import planned_resources
 from tests.plan.planning import Planner
-from tests.plan.test_policies import BUCKET, THROUGH_S3, allow, statements
+from tests.plan.test_policies import BELOW_PREFIX, BUCKET, THROUGH_S3, allow, statements
 from tests.plan.variations import ACCOUNT, KEY
 
 REGION = "us-east-1"
@@ -29,7 +29,8 @@ SEE = {
         "Resource": [f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/mlflow/staging"],
     },
     "SeeServer": {"Action": ["sagemaker:DescribeMlflowTrackingServer"], "Resource": [SERVER]},
-    "FindArtifacts": {"Action": ["s3:GetBucketLocation", "s3:ListBucket"], "Resource": [BUCKET]},
+    "FindBucket": {"Action": ["s3:GetBucketLocation"], "Resource": [BUCKET]},
+    "ListArtifacts": {"Action": ["s3:ListBucket"], "Resource": [BUCKET]},
     "ReadArtifacts": {"Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/*"]},
 }
 UI = {
@@ -82,6 +83,12 @@ DEPLOY = {
     },
 }
 WRITE_ARTIFACTS = {"Action": ["s3:AbortMultipartUpload", "s3:PutObject"], "Resource": [f"{BUCKET}/*"]}
+LEAVE_BACKUPS = WRITE_ARTIFACTS | {"Effect": "Deny", "Resource": [f"{BUCKET}/backups/*"]}
+LEAVE_BACKUP_TOOL = {
+    "Effect": "Deny",
+    "Action": ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObject", "s3:PutObjectTagging"],
+    "Resource": [f"{BUCKET}/backups/tool/*"],
+}
 ADMINISTER = {
     "AdministerMLflow": {"Action": ["sagemaker-mlflow:*"], "Resource": [SERVER]},
     "RunServer": {
@@ -108,7 +115,9 @@ def policy(planner: Planner, level: str, root: str = "staging") -> dict[str, dic
 
 def granted(found: dict[str, dict[str, Any]]) -> set[str]:
     """The actions of the tracking server that a policy allows."""
-    patterns = [pattern for statement in found.values() for pattern in statement["Action"]]
+    patterns = [
+        pattern for statement in found.values() if statement["Effect"] == "Allow" for pattern in statement["Action"]
+    ]
     return {
         action for action in actions("sagemaker-mlflow") if any(fnmatchcase(action, pattern) for pattern in patterns)
     }
@@ -137,7 +146,7 @@ def test_a_writer_may_also_log_register_and_deploy(planner: Planner) -> None:
     written = found.pop("ReadAndWriteMLflow")
     assert written["Resource"] == [SERVER]
     assert set(READ_MLFLOW) < set(written["Action"])
-    assert found == allowed(SEE | UI | DEPLOY | {"WriteArtifacts": WRITE_ARTIFACTS})
+    assert found == allowed(SEE | UI | DEPLOY | {"WriteArtifacts": WRITE_ARTIFACTS}) | {"LeaveBackups": LEAVE_BACKUPS}
 
 
 def test_a_writer_has_the_ui_even_where_readers_have_not_and_encrypts_through_s3(planner: Planner) -> None:
@@ -151,8 +160,25 @@ def test_a_writer_has_the_ui_even_where_readers_have_not_and_encrypts_through_s3
 def test_an_admin_may_also_delete_recover_start_and_stop_but_not_delete_the_server(planner: Planner) -> None:
     found = policy(planner, "admin")
     writer = policy(planner, "writer")
-    del writer["ReadAndWriteMLflow"]
-    assert found == writer | allowed(ADMINISTER)
+    del writer["ReadAndWriteMLflow"], writer["LeaveBackups"]
+    assert found == writer | allowed(ADMINISTER) | {"LeaveBackupTool": LEAVE_BACKUP_TOOL}
+
+
+def test_an_admin_sees_old_versions_below_the_prefix_only(planner: Planner) -> None:
+    assert policy(planner, "admin", "existing_bucket")["FindOldArtifacts"]["Condition"] == BELOW_PREFIX
+
+
+def test_the_examples_boundary_lets_people_do_what_their_policies_say(planner: Planner) -> None:
+    document = planned_resources(planner.plan("enhanced-security"))["aws_iam_policy.boundary"]["policy"]
+    bounds = json.loads(document)["Statement"][0]["Action"]
+    given = {
+        pattern
+        for level in LEVELS
+        for sid, statement in policy(planner, level, "existing_bucket").items()
+        if sid not in DEPLOY  # The example deploys nothing.
+        for pattern in statement["Action"]
+    }
+    assert [action for action in sorted(given) if not any(fnmatchcase(action, bound) for bound in bounds)] == []
 
 
 def test_every_action_of_a_tracking_server_is_somebodys_and_what_deletes_is_the_admins(planner: Planner) -> None:

@@ -8,7 +8,7 @@ import tftest
 
 from tests.plan.inventory import planned_resources
 from tests.plan.planning import Planner
-from tests.plan.variations import ACCOUNT, ADMINISTRATORS, KEY
+from tests.plan.variations import ACCOUNT, ADMINISTRATORS, FORMER_KEY, KEY
 
 BUCKET = "arn:aws:s3:::mlflow-staging-mlflow-artifacts-zali-staging"
 LOGS = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/*"
@@ -31,6 +31,8 @@ REGISTER = {
         f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:model-package/*",
     ],
 }
+LAKE = "arn:aws:s3:::data-lake"
+BELOW_PREFIX = {"StringLike": {"s3:prefix": "mlflow/churn/*"}}
 THROUGH_S3 = {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
 
 
@@ -60,8 +62,11 @@ def allow(statement: dict[str, Any]) -> dict[str, Any]:
 def test_the_server_may_use_its_bucket_and_register_models_and_nothing_else(planner: Planner) -> None:
     policy = statements(planner.plan("staging"), "module.mlflow.aws_iam_role_policy.basic_access[0]")
     assert policy == {
-        "FindArtifacts": allow({"Action": ["s3:GetBucketLocation", "s3:ListBucket"], "Resource": [BUCKET]}),
-        "ReadAndWriteArtifacts": allow({"Action": ["s3:GetObject", "s3:PutObject"], "Resource": [f"{BUCKET}/*"]}),
+        "FindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [BUCKET]}),
+        "ListArtifacts": allow({"Action": ["s3:ListBucket"], "Resource": [BUCKET]}),
+        "ReadArtifacts": allow({"Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/*"]}),
+        "WriteArtifacts": allow({"Action": ["s3:PutObject"], "Resource": [f"{BUCKET}/*"]}),
+        "LeaveBackups": {"Effect": "Deny", "Action": ["s3:PutObject"], "Resource": [f"{BUCKET}/backups/*"]},
         "RegisterModels": allow(REGISTER),
     }
 
@@ -69,15 +74,15 @@ def test_the_server_may_use_its_bucket_and_register_models_and_nothing_else(plan
 def test_in_an_existing_bucket_the_server_may_use_its_prefix_and_the_key_through_s3_only(planner: Planner) -> None:
     policy = statements(planner.plan("existing_bucket"), "module.mlflow.aws_iam_role_policy.basic_access[0]")
     assert policy == {
-        "FindArtifacts": allow(
-            {"Action": ["s3:GetBucketLocation", "s3:ListBucket"], "Resource": ["arn:aws:s3:::data-lake"]}
-        ),
-        "ReadAndWriteArtifacts": allow(
-            {"Action": ["s3:GetObject", "s3:PutObject"], "Resource": ["arn:aws:s3:::data-lake/mlflow/churn/*"]}
-        ),
+        "FindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [LAKE]}),
+        "ListArtifacts": allow({"Action": ["s3:ListBucket"], "Resource": [LAKE], "Condition": BELOW_PREFIX}),
+        "ReadArtifacts": allow({"Action": ["s3:GetObject"], "Resource": [f"{LAKE}/mlflow/churn/*"]}),
+        "WriteArtifacts": allow({"Action": ["s3:PutObject"], "Resource": [f"{LAKE}/mlflow/churn/*"]}),
+        "LeaveBackups": {"Effect": "Deny", "Action": ["s3:PutObject"], "Resource": [f"{LAKE}/mlflow/churn/backups/*"]},
         "RegisterModels": allow(REGISTER),
-        "UseArtifactKeyThroughS3": allow(
-            {"Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": [KEY], "Condition": THROUGH_S3}
+        "DecryptArtifactsThroughS3": allow({"Action": ["kms:Decrypt"], "Resource": [KEY], "Condition": THROUGH_S3}),
+        "EncryptArtifactsThroughS3": allow(
+            {"Action": ["kms:GenerateDataKey"], "Resource": [KEY], "Condition": THROUGH_S3}
         ),
     }
 
@@ -87,7 +92,8 @@ def test_an_endpoint_may_pull_read_and_log_and_nothing_else(planner: Planner) ->
     assert policy == {
         "LogInToRegistry": allow(LOG_IN),
         "PullImage": allow(pull("mlflow-staging-serving", "mlflow-pyfunc")),
-        "FindModel": allow({"Action": ["s3:GetBucketLocation", "s3:ListBucket"], "Resource": [BUCKET]}),
+        "FindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [BUCKET]}),
+        "ListModels": allow({"Action": ["s3:ListBucket"], "Resource": [BUCKET]}),
         "ReadModel": allow({"Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/*"]}),
         "WriteLog": allow(WRITE_LOG),
     }
@@ -95,22 +101,47 @@ def test_an_endpoint_may_pull_read_and_log_and_nothing_else(planner: Planner) ->
 
 def test_an_endpoint_may_decrypt_what_lies_under_the_given_key_and_encrypt_nothing(planner: Planner) -> None:
     policy = statements(planner.plan("existing_bucket"), "module.serving.aws_iam_role_policy.endpoint")
-    assert policy["ReadModel"] == allow(
-        {"Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::data-lake/mlflow/churn/*"]}
-    )
+    assert policy["ReadModel"] == allow({"Action": ["s3:GetObject"], "Resource": [f"{LAKE}/mlflow/churn/*"]})
     assert policy["DecryptModelThroughS3"] == allow(
         {"Action": ["kms:Decrypt"], "Resource": [KEY], "Condition": THROUGH_S3}
     )
 
 
-@pytest.mark.parametrize("role", ["module.mlflow.aws_iam_role.server[0]", "module.serving.aws_iam_role.endpoint"])
-def test_only_sagemaker_of_this_account_may_assume_the_role(planner: Planner, role: str) -> None:
+@pytest.mark.parametrize(
+    ("address", "sid"),
+    [
+        ("module.mlflow.aws_iam_role_policy.basic_access[0]", "DecryptArtifactsThroughS3"),
+        ('module.mlflow.aws_iam_policy.client["reader"]', "DecryptArtifactsThroughS3"),
+        ("module.serving.aws_iam_role_policy.endpoint", "DecryptModelThroughS3"),
+    ],
+)
+def test_what_was_written_under_a_former_key_may_be_read_even_where_there_is_no_other(
+    planner: Planner, address: str, sid: str
+) -> None:
+    policy = statements(planner.plan("former_key"), address)
+    assert policy[sid] == allow({"Action": ["kms:Decrypt"], "Resource": [FORMER_KEY], "Condition": THROUGH_S3})
+    assert "EncryptArtifactsThroughS3" not in policy
+
+
+@pytest.mark.parametrize(
+    ("role", "source"),
+    [
+        ("module.mlflow.aws_iam_role.server[0]", {}),  # AWS does not say which ARN it sends.
+        (
+            "module.serving.aws_iam_role.endpoint",
+            {"ArnLike": {"aws:SourceArn": f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:*"}},
+        ),
+    ],
+)
+def test_only_sagemaker_of_this_account_may_assume_the_role(
+    planner: Planner, role: str, source: dict[str, Any]
+) -> None:
     assert statements(planner.plan("staging"), role, "assume_role_policy") == {
         "SageMakerOfThisAccount": {
             "Effect": "Allow",
             "Action": ["sts:AssumeRole"],
             "Principal": {"Service": "sagemaker.amazonaws.com"},
-            "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+            "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}, **source},
         }
     }
 

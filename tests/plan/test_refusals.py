@@ -79,6 +79,10 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
     "an id as the key's alias": (NEW | {"kms_key_alias": KEY}, "give a key's ARN or id as kms_key_id."),
     "a deletion window of 6 days": (NEW | {"kms_key_deletion_window_days": 6}, "is 6: KMS takes 7 to 30 whole days."),
     "a deletion window of 31 days": (NEW | {"kms_key_deletion_window_days": 31}, "is 31: KMS takes 7 to 30 whole"),
+    "a former key by its id": (
+        NEW | {"former_kms_key_arns": ["11111111-2222-3333-4444-555555555555"]},
+        "former_kms_key_arns must be ARNs of keys",
+    ),
     "wildcards among administrators": (
         NEW | {"create_kms_key": True, "kms_key_administrator_arns": ["arn:aws:iam::111122223333:role/*"]},
         "kms_key_administrator_arns must be ARNs of roles or users",

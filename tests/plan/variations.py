@@ -10,6 +10,7 @@ from typing import Any
 
 ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
+FORMER_KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/22222222-3333-4444-5555-666666666666"
 EXISTING = {"create_s3_bucket": False, "artifact_store_uri": "s3://data-lake/mlflow/churn", "kms_key_id": KEY}
 ADMINISTRATORS = [f"arn:aws:iam::{ACCOUNT}:role/key-admin", f"arn:aws:iam::{ACCOUNT}:role/terraform"]
 STATES = f"terraform-states-{ACCOUNT}"
@@ -44,7 +45,7 @@ VARIATIONS = {
     "enhanced-security": Variation("enhanced-security"),
     "private-access": Variation("private-access"),
     "readmes": Variation("readmes"),
-    "existing_bucket": inputs(**EXISTING),
+    "existing_bucket": inputs(**EXISTING, backup={}),
     "readers_without_ui": inputs(**EXISTING, readers_may_open_ui=False),
     "longest_names": inputs(
         project_name="an-unusually-long-name-of-a-project",
@@ -52,8 +53,16 @@ VARIATIONS = {
         create_s3_bucket=False,
         artifact_store_uri=f"s3://{'b' * 63}/a-prefix/of-some/length",
         kms_key_id=KEY,
+        former_kms_key_arns=[FORMER_KEY],
     ),
-    "existing_key": inputs(bucket_name_suffix="keyed", kms_key_id=KEY, notifications={}, backup={"keep": 30}),
+    "existing_key": inputs(
+        bucket_name_suffix="keyed",
+        kms_key_id=KEY,
+        former_kms_key_arns=[FORMER_KEY],
+        notifications={},
+        backup={"keep": 30},
+    ),
+    "former_key": inputs(bucket_name_suffix="formerly-keyed", former_kms_key_arns=[FORMER_KEY]),
     # All that there is, on a key that exists: a plan knows the policies that name a key or a topic only then.
     "keyed": inputs(
         bucket_name_suffix="keyed",
@@ -71,7 +80,9 @@ VARIATIONS = {
     # All that there is: what docs/security.md shows.
     "prod_in_full": Variation(
         "prod",
-        OURS | {"backup": {"keep": 30}, "schedule": HOURS | {"start": "cron(0 7 ? * MON-FRI *)"}},
+        OURS
+        | {"backup": {"keep": 30}, "schedule": HOURS | {"start": "cron(0 7 ? * MON-FRI *)"}}
+        | {"former_kms_key_arns": [FORMER_KEY]},
         key="module.mlflow.aws_kms_key.artifacts[0]",
     ),
     "deletable_state": Variation(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tests.plan.variations import FORMER_KEY as FORMER_KEY
 from tests.policy.judging import Ask
 
 OTHER_ACCOUNT = "210987654321"
@@ -12,6 +13,8 @@ SAGEMAKER_SERVICE = "sagemaker.amazonaws.com"
 SAGEMAKER = "arn:aws:sagemaker:{region}:{account}"
 SERVER = SAGEMAKER + ":mlflow-tracking-server/{server}"
 OTHER_SERVER = SAGEMAKER + ":mlflow-tracking-server/other"
+ARCHIVE = "arn:aws:s3:::{bucket}/backups/{server}/"
+TOOL = "arn:aws:s3:::{bucket}/backups/tool/scripts/transfer.py"
 REPOSITORIES = "arn:aws:ecr:{region}:{account}:repository"
 LOGS = "arn:aws:logs:{region}:{account}:log-group:"
 ROLES = "arn:aws:iam::{account}:role"

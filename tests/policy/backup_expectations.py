@@ -1,8 +1,10 @@
 """The nightly backup: what the job and its schedule must be able to do, and what they must not."""
 
 from tests.policy.asking import (
+    ARCHIVE,
     BUCKET,
     DIRECTLY,
+    FORMER_KEY,
     KEY,
     LOGS,
     NO_TLS,
@@ -15,6 +17,7 @@ from tests.policy.asking import (
     SERVER,
     THROUGH_S3,
     TO_SAGEMAKER,
+    TOOL,
     Denied,
     Documented,
     on,
@@ -25,8 +28,6 @@ CODEBUILD_SERVICE = "codebuild.amazonaws.com"
 SCHEDULER_SERVICE = "scheduler.amazonaws.com"
 PROJECT = "arn:aws:codebuild:{region}:{account}:project/{name}-mlflow-backup"
 LOG = LOGS + "/aws/codebuild/{name}-mlflow-backup:log-stream:a"
-ARCHIVE = "arn:aws:s3:::{bucket}/backups/{server}/"
-TOOL = "arn:aws:s3:::{bucket}/backups/tool/scripts/transfer.py"
 CODEBUILD_PAGE = "https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html"
 GROUP = "arn:aws:scheduler:{region}:{account}:schedule-group/default"
 # Who takes up which role, and what AWS says that it does so for.
@@ -57,7 +58,10 @@ BACKUP_DOCUMENTED = (
     Documented(
         "backup",
         "https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html",
-        tuple(Ask(action, KEY, THROUGH_S3) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
+        (
+            *(Ask(action, KEY, THROUGH_S3) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
+            Ask("kms:Decrypt", FORMER_KEY, THROUGH_S3),
+        ),
         with_key=True,
     ),
     Documented(
@@ -90,6 +94,7 @@ BACKUP_DENIED = (
         ),
     ),
     Denied("Change the tool that it runs", "backup", on(TOOL, "s3:PutObject", "s3:DeleteObject")),
+    Denied("Read what was overwritten", "backup", on(OBJECT, "s3:GetObjectVersion")),
     Denied("Delete a backup for good", "backup", on(ARCHIVE + "files/a", "s3:DeleteObjectVersion")),
     Denied(
         "Another server, or its backups",
@@ -104,8 +109,8 @@ BACKUP_DENIED = (
         "Another bucket",
         "backup",
         (
-            *on(OTHER_BUCKET + "/a", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
-            *on(OTHER_BUCKET, "s3:ListBucket"),
+            *on(OTHER_BUCKET + "/a", "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:GetObjectVersion"),
+            *on(OTHER_BUCKET, "s3:ListBucket", "s3:GetBucketLocation"),
         ),
     ),
     Denied("Another log", "backup", on(LOGS + "/aws/codebuild/other:log-stream:a", "logs:PutLogEvents")),
@@ -118,7 +123,39 @@ BACKUP_DENIED = (
         tuple(Ask(action, KEY, DIRECTLY) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
         with_key=True,
     ),
-    Denied("Another key", "backup", (Ask("kms:Decrypt", OTHER_KEY, THROUGH_S3),), with_key=True),
+    Denied(
+        "Another key",
+        "backup",
+        tuple(Ask(action, OTHER_KEY, THROUGH_S3) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
+        with_key=True,
+    ),
+    Denied(
+        "Encrypt under a former key", "backup", (Ask("kms:GenerateDataKey", FORMER_KEY, THROUGH_S3),), with_key=True
+    ),
+    # Whoever could write there would choose what the job runs, with its role's rights, or what is restored one day.
+    *(
+        Denied(
+            "Write backups, or the tool that makes them",
+            subject,
+            tuple(
+                Ask(action, resource)
+                for resource in (ARCHIVE + "index.json", TOOL)
+                for action in (
+                    "s3:PutObject",
+                    "s3:AbortMultipartUpload",
+                    "s3:DeleteObject",
+                    "s3:DeleteObjectVersion",
+                    "s3:PutObjectTagging",
+                )
+            ),
+        )
+        for subject in ("server", "endpoint", "reader", "writer")
+    ),
+    Denied(
+        "Change the tool that makes the backups",
+        "admin",
+        on(TOOL, "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectTagging"),
+    ),
     Denied("Another project", "backup_schedule", on(PROJECT + "-other", "codebuild:StartBuild")),
     Denied(
         "Anything else with the project",
@@ -130,18 +167,20 @@ BACKUP_DENIED = (
     ),
     *(
         Denied(
-            "Take up the backup's role for another account, or in another service's place",
+            "Take up the backup's role for another account or source, or in another service's place",
             service,
-            (
-                Ask("sts:AssumeRole", f"{ROLES}/{{{role}}}", {"aws:SourceAccount": OTHER_ACCOUNT}),
+            tuple(
                 Ask(
-                    "sts:AssumeRole",
-                    f"{ROLES}/{{{role}}}",
-                    {"aws:SourceAccount": "{account}"},
-                    by="lambda.amazonaws.com",
-                ),
+                    "sts:AssumeRole", f"{ROLES}/{{{role}}}", {"aws:SourceAccount": account, "aws:SourceArn": arn}, by=by
+                )
+                for account, arn, by in (
+                    (OTHER_ACCOUNT, source, None),
+                    ("{account}", source + "-other", None),
+                    ("{account}", None, None),
+                    ("{account}", source, "lambda.amazonaws.com"),
+                )
             ),
         )
-        for role, (service, _, _) in TAKERS.items()
+        for role, (service, source, _) in TAKERS.items()
     ),
 )

@@ -1,8 +1,10 @@
 """What readers, writers and admins of MLflow must be able to do beside the road, and what they must not."""
 
 from tests.policy.asking import (
+    ARCHIVE,
     BUCKET,
     DIRECTLY,
+    FORMER_KEY,
     KEY,
     LOGS,
     NO_TLS,
@@ -54,7 +56,12 @@ CLIENTS_DOCUMENTED = (
                     *on(OBJECT, "s3:GetObject"),
                 ),
             ),
-            Documented(client, KMS_PAGE, (Ask("kms:Decrypt", KEY, THROUGH_S3),), with_key=True),
+            Documented(
+                client,
+                KMS_PAGE,
+                tuple(Ask("kms:Decrypt", key, THROUGH_S3) for key in (KEY, FORMER_KEY)),
+                with_key=True,
+            ),
         )
     ),
     *(
@@ -91,6 +98,12 @@ CLIENTS_DOCUMENTED = (
             *on(OBJECT, "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObjectVersion"),
             *on(OBJECT, "s3:GetObjectTagging", "s3:PutObjectTagging"),
         ),
+    ),
+    # `make backup` by hand, which also deletes what it keeps no longer; for good, that takes the version.
+    Documented(
+        "admin",
+        VERSIONS_PAGE,
+        on(ARCHIVE + "files/a", "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"),
     ),
 )
 
@@ -175,7 +188,7 @@ CLIENTS_DENIED = (
                 client,
                 (
                     *on(OTHER_BUCKET + "/" + DEPLOYED, "s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
-                    *on(OTHER_BUCKET, "s3:ListBucket", "s3:ListBucketVersions"),
+                    *on(OTHER_BUCKET, "s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"),
                 ),
             ),
             Denied(
@@ -224,6 +237,12 @@ CLIENTS_DENIED = (
                 "Another key",
                 client,
                 tuple(Ask(action, OTHER_KEY, THROUGH_S3) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
+                with_key=True,
+            ),
+            Denied(
+                "Encrypt under a former key",
+                client,
+                (Ask("kms:GenerateDataKey", FORMER_KEY, THROUGH_S3),),
                 with_key=True,
             ),
         )

@@ -10,6 +10,7 @@ from tests.policy.asking import (
     DIRECTLY,
     ENCRYPTION,
     FOR_ANOTHER_BUCKET,
+    FORMER_KEY,
     KEY,
     KEY_OF_REQUEST,
     LOGS,
@@ -35,6 +36,8 @@ from tests.policy.client_expectations import CLIENTS_DENIED, CLIENTS_DOCUMENTED
 from tests.policy.judging import Ask
 from tests.policy.operations_expectations import OPERATIONS_DENIED, OPERATIONS_DOCUMENTED
 
+# What SageMaker says it takes a role up for: the star is AWS's own.
+ANY = SAGEMAKER + ":*"
 READS = ("server ui", "mlflow reads")
 WRITES = ("log_run", "deploy_model", "validate_endpoint", "deploy_model --delete", "mlflow writes")
 # Which parts of the recorded road (road.json) each subject must be able to walk.
@@ -77,13 +80,16 @@ DOCUMENTED = (
     Documented(
         "server",
         "https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html",
-        tuple(Ask(action, KEY, THROUGH_S3) for action in ("kms:GenerateDataKey", "kms:Decrypt")),
+        (
+            *(Ask(action, KEY, THROUGH_S3) for action in ("kms:GenerateDataKey", "kms:Decrypt")),
+            Ask("kms:Decrypt", FORMER_KEY, THROUGH_S3),
+        ),
         with_key=True,
     ),
     Documented(
         "endpoint",
         "https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html",
-        (Ask("kms:Decrypt", KEY, THROUGH_S3),),
+        tuple(Ask("kms:Decrypt", key, THROUGH_S3) for key in (KEY, FORMER_KEY)),
         with_key=True,
     ),
     Documented(
@@ -113,7 +119,7 @@ DOCUMENTED = (
 
 DENIED = (
     Denied("Another bucket", "server", on(OTHER_BUCKET + "/a", "s3:GetObject", "s3:PutObject")),
-    Denied("Another bucket", "server", on(OTHER_BUCKET, "s3:ListBucket")),
+    Denied("Another bucket", "server", on(OTHER_BUCKET, "s3:ListBucket", "s3:GetBucketLocation")),
     Denied("Delete what was logged", "server", on(OBJECT, "s3:DeleteObject", "s3:DeleteObjectVersion")),
     Denied(
         "Open an artifact to others, tag it or read its old versions",
@@ -161,12 +167,20 @@ DENIED = (
         "The key by itself, not through S3",
         "server",
         (
-            Ask("kms:Decrypt", KEY, DIRECTLY),
+            *(Ask(action, KEY, DIRECTLY) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
             Ask("kms:Decrypt", KEY, THROUGH_S3 | {"kms:ViaService": "ecr.{region}.amazonaws.com"}),
         ),
         with_key=True,
     ),
-    Denied("Another key", "server", (Ask("kms:GenerateDataKey", OTHER_KEY, THROUGH_S3),), with_key=True),
+    Denied(
+        "Another key",
+        "server",
+        tuple(Ask(action, OTHER_KEY, THROUGH_S3) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
+        with_key=True,
+    ),
+    Denied(
+        "Encrypt under a former key", "server", (Ask("kms:GenerateDataKey", FORMER_KEY, THROUGH_S3),), with_key=True
+    ),
     Denied(
         "Change the key",
         "server",
@@ -246,15 +260,32 @@ DENIED = (
         "Take up the roles for another account",
         SAGEMAKER_SERVICE,
         tuple(
-            Ask("sts:AssumeRole", f"{ROLES}/{{{role}}}", {"aws:SourceAccount": OTHER_ACCOUNT})
+            Ask("sts:AssumeRole", f"{ROLES}/{{{role}}}", {"aws:SourceAccount": OTHER_ACCOUNT, "aws:SourceArn": ANY})
             for role in ("server_role", "endpoint_role")
+        ),
+    ),
+    Denied(
+        "Take up the endpoints' role for another region, or for nothing that it names",
+        SAGEMAKER_SERVICE,
+        tuple(
+            Ask(
+                "sts:AssumeRole",
+                ROLES + "/{endpoint_role}",
+                {"aws:SourceAccount": "{account}", "aws:SourceArn": source},
+            )
+            for source in ("arn:aws:sagemaker:eu-west-1:{account}:*", None)
         ),
     ),
     Denied(
         "Another service in SageMaker's place",
         SAGEMAKER_SERVICE,
         tuple(
-            Ask("sts:AssumeRole", f"{ROLES}/{{{role}}}", {"aws:SourceAccount": "{account}"}, by="lambda.amazonaws.com")
+            Ask(
+                "sts:AssumeRole",
+                f"{ROLES}/{{{role}}}",
+                {"aws:SourceAccount": "{account}", "aws:SourceArn": ANY},
+                by="lambda.amazonaws.com",
+            )
             for role in ("server_role", "endpoint_role")
         ),
     ),

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from tests.policy.asking import FORMER_KEY
 from tests.policy.harness import Judged, granted, needed, refused
-from tests.policy.judging import CLIENTS, ROLES, has, subject_statements
+from tests.policy.judging import CLIENTS, ROLES, Ask, has, judge, subject_statements
 from tests.policy.rendered import Rendered
 from tests.policy.road import Recording
 
@@ -27,7 +28,9 @@ HEADINGS = {
     "cloudwatch.amazonaws.com": "CloudWatch",
     "events.amazonaws.com": "EventBridge",
 }
-USED, DOCUMENTED = "●", "○"
+USED, DOCUMENTED, ALLOWED = "●", "○", "◌"
+# How localaws notes a call that AWS names no action for.
+NAMELESS = "sagemaker-mlflow:-"
 
 
 def with_tables(text: str, environment: Rendered, road: Recording, reasons: dict[str, dict[str, str]]) -> str:
@@ -48,8 +51,11 @@ def _tables(environment: Rendered, road: Recording, reasons: dict[str, dict[str,
     who = [subject for subject in (*ROLES, *CLIENTS) if has(environment, subject)]
     allowed = list(needed(environment, road))
     yield "### What each may do"
-    yield f"{USED} used on the recorded road; {DOCUMENTED} not used there, but AWS documents the need."
-    yield "\n".join(_used(who, allowed))
+    yield (
+        f"{USED} used on the recorded road; {DOCUMENTED} not used there, but AWS documents the need; {ALLOWED} "
+        "neither, and allowed all the same; empty: not allowed."
+    )
+    yield "\n".join(_used(environment, who, allowed))
     yield "### How much is granted"
     yield _figure(environment, who, allowed)
     yield "\n".join(_counted(environment, who, allowed))
@@ -59,17 +65,24 @@ def _tables(environment: Rendered, road: Recording, reasons: dict[str, dict[str,
     yield "\n".join(_denied(environment))
 
 
-def _used(who: list[str], allowed: list[Judged]) -> Iterator[str]:
+def _used(environment: Rendered, who: list[str], allowed: list[Judged]) -> Iterator[str]:
     yield from _row("Action", "On", *(HEADINGS[subject] for subject in who))
     yield from _row(*["---"] * 2, *[":---:"] * len(who))
     cells: dict[tuple[str, str], dict[str, str]] = {}
+    asks: dict[tuple[str, str], Ask] = {}
     for judged in allowed:
         if judged.subject in who:
-            marks = cells.setdefault((judged.ask.action, _kind(judged.ask.resource)), {})
+            row = (judged.ask.action, _kind(judged.ask.resource))
+            asks.setdefault(row, judged.ask)
+            marks = cells.setdefault(row, {})
             mark = USED if judged.source == "road" else DOCUMENTED
             marks[judged.subject] = USED if USED in (mark, marks.get(judged.subject)) else mark
-    for (action, kind), marks in sorted(cells.items()):
-        yield from _row(f"`{action}`", kind, *(marks.get(subject, "") for subject in who))
+    for row, marks in sorted(cells.items()):
+        for subject in who:
+            if subject not in marks and judge(environment, subject, asks[row]).allowed:
+                marks[subject] = ALLOWED
+        action, kind = row
+        yield from _row(_action(action), kind, *(marks.get(subject, "") for subject in who))
 
 
 def _figure(environment: Rendered, who: list[str], allowed: list[Judged]) -> str:
@@ -129,6 +142,7 @@ def _row(*cells: str) -> Iterator[str]:
 KINDS = (
     ("/backups/tool/", "the backup's tool"),
     ("/backups/", "the server's backups"),
+    ("{bucket}/endpoints/", "an endpoint's archive"),
     ("/aws/codebuild/", "the backup's log"),
     (":project/", "the backup's project"),
     ("arn:aws:s3:::{bucket}/", "an artifact"),
@@ -145,7 +159,13 @@ KINDS = (
     (":sqs:", "the queue of failed schedules"),
     (":parameter/", "the published parameters"),
     ("{key}", "the artifacts' key, through S3"),
+    (FORMER_KEY, "a former key, through S3"),
 )
+
+
+def _action(action: str) -> str:
+    """An action as it is called; in words, where AWS has no name for it."""
+    return f"no action of its own (only `{NAMELESS[:-1]}*`)" if action == NAMELESS else f"`{action}`"
 
 
 def _kind(resource: str) -> str:

@@ -14,6 +14,7 @@ module "mlflow" {
   # let a destroy take data with it are left off, and this root has none to turn on.
   create_kms_key             = true
   kms_key_administrator_arns = var.kms_key_administrator_arns
+  former_kms_key_arns        = var.former_kms_key_arns
   permissions_boundary_arn   = var.permissions_boundary_arn
 
   reader_role_names          = var.reader_role_names
@@ -35,5 +36,6 @@ module "serving" {
   environment              = var.environment
   artifact_store_uri       = module.mlflow.artifact_store_uri
   kms_key_arn              = module.mlflow.kms_key_arn
+  former_kms_key_arns      = module.mlflow.former_kms_key_arns
   permissions_boundary_arn = var.permissions_boundary_arn
 }

@@ -96,6 +96,12 @@ variable "kms_key_administrator_arns" {
   default     = []
 }
 
+variable "former_kms_key_arns" {
+  description = "Keys that artifacts were written under before the present one, and may still be read under: see the runbook on rotating a key."
+  type        = list(string)
+  default     = []
+}
+
 variable "backup" {
   description = "A nightly backup of the server: see the module's README. Null: none."
   type = object({

@@ -9,8 +9,12 @@ locals {
 
   # CodeBuild takes a folder in S3 as its source: the tool as it lies in this repository, and what it needs.
   # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ProjectSource.html
-  backup_source     = "${local.artifact_path}/backups/tool"
-  backup_repository = var.backup == null ? "" : coalesce(var.backup.repository, "${path.module}/../../..")
+  backup_source      = "${local.artifact_path}/backups/tool"
+  backup_tool_arn    = "arn:${local.partition}:s3:::${local.backup_source}/*"
+  backup_objects_arn = "arn:${local.partition}:s3:::${local.artifact_path}/backups/*"
+
+  backup_project_arn = "arn:${local.partition}:codebuild:${local.region}:${local.account_id}:project/${local.backup_name}"
+  backup_repository  = var.backup == null ? "" : coalesce(var.backup.repository, "${path.module}/../../..")
   backup_parts = [
     "scripts/{__init__,_console,_transfer_progress,transfer}.py",
     "scripts/mlops/{__init__,environment,errors,parameters}.py",
@@ -131,11 +135,18 @@ resource "aws_iam_role" "backup" {
   }
 }
 
+# Each service says for what it takes a role up: CodeBuild for the project, and Scheduler for the group of the schedule, so
+# that a role can be made before what uses it.
+# https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
 data "aws_iam_policy_document" "backup_trust" {
-  for_each = var.backup == null ? [] : toset(["codebuild", "scheduler"])
+  for_each = var.backup == null ? {} : {
+    codebuild = local.backup_project_arn
+    scheduler = "arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule-group/default"
+  }
 
   statement {
-    sid     = "ServiceForThisAccount"
+    sid     = "ServiceForThisSource"
     actions = ["sts:AssumeRole"]
 
     principals {
@@ -147,6 +158,12 @@ data "aws_iam_policy_document" "backup_trust" {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
       values   = [local.account_id]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [each.value]
     }
   }
 }
@@ -161,6 +178,8 @@ resource "aws_iam_role_policy" "backup" {
 
 data "aws_iam_policy_document" "backup" {
   count = var.backup == null ? 0 : 1
+
+  source_policy_documents = [data.aws_iam_policy_document.read.json]
 
   # What the tool asks of the server, which is uploaded with this module: another version of it may ask for something else.
   statement {
@@ -179,16 +198,11 @@ data "aws_iam_policy_document" "backup" {
     resources = [local.backup_server_arn]
   }
 
+  # CodeBuild gets its source by version, where a build says which.
   statement {
-    sid       = "FindArtifacts"
-    actions   = ["s3:GetBucketLocation", "s3:ListBucket"]
-    resources = [local.artifact_bucket_arn]
-  }
-
-  statement {
-    sid       = "ReadArtifactsAndTool"
-    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
-    resources = [local.artifact_objects_arn]
+    sid       = "ReadTool"
+    actions   = ["s3:GetObjectVersion"]
+    resources = [local.backup_tool_arn]
   }
 
   # It writes its own archive, and nothing else: a backup that could change what it backs up would be none.
@@ -208,8 +222,8 @@ data "aws_iam_policy_document" "backup" {
     for_each = local.has_kms_key ? [local.kms_key_arn] : []
 
     content {
-      sid       = "UseArtifactKeyThroughS3"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      sid       = "EncryptArchiveThroughS3"
+      actions   = ["kms:GenerateDataKey"]
       resources = [statement.value]
 
       condition {
@@ -267,6 +281,6 @@ data "aws_iam_policy_document" "backup_schedule" {
   statement {
     sid       = "StartBackup"
     actions   = ["codebuild:StartBuild"]
-    resources = ["arn:${local.partition}:codebuild:${local.region}:${local.account_id}:project/${local.backup_name}"]
+    resources = [local.backup_project_arn]
   }
 }

@@ -73,6 +73,8 @@ resource "aws_iam_role_policy_attachment" "client" {
 
 # What every client needs: to find the server, and to read what lies in the bucket.
 data "aws_iam_policy_document" "see" {
+  source_policy_documents = [data.aws_iam_policy_document.read.json]
+
   statement {
     sid       = "SeeServer"
     actions   = ["sagemaker:DescribeMlflowTrackingServer"]
@@ -87,34 +89,6 @@ data "aws_iam_policy_document" "see" {
       sid       = "FindEnvironment"
       actions   = ["ssm:GetParametersByPath"]
       resources = ["arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter${statement.value}"]
-    }
-  }
-
-  statement {
-    sid       = "FindArtifacts"
-    actions   = ["s3:GetBucketLocation", "s3:ListBucket"]
-    resources = [local.artifact_bucket_arn]
-  }
-
-  statement {
-    sid       = "ReadArtifacts"
-    actions   = ["s3:GetObject"]
-    resources = [local.artifact_objects_arn]
-  }
-
-  dynamic "statement" {
-    for_each = local.has_kms_key ? [local.kms_key_arn] : []
-
-    content {
-      sid       = "DecryptArtifactsThroughS3"
-      actions   = ["kms:Decrypt"]
-      resources = [statement.value]
-
-      condition {
-        test     = "StringEquals"
-        variable = "kms:ViaService"
-        values   = ["s3.${local.region}.amazonaws.com"]
-      }
     }
   }
 }
@@ -185,6 +159,14 @@ data "aws_iam_policy_document" "writer" {
     actions   = concat(local.read_actions, local.write_actions)
     resources = local.server_arns
   }
+
+  # What lies there is run by the backup's job, or restored from when all else is lost: see backup.tf.
+  statement {
+    sid       = "LeaveBackups"
+    effect    = "Deny"
+    actions   = ["s3:AbortMultipartUpload", "s3:PutObject"]
+    resources = [local.backup_objects_arn]
+  }
 }
 
 data "aws_iam_policy_document" "admin" {
@@ -211,6 +193,16 @@ data "aws_iam_policy_document" "admin" {
     sid       = "FindOldArtifacts"
     actions   = ["s3:ListBucketVersions"]
     resources = [local.artifact_bucket_arn]
+
+    dynamic "condition" {
+      for_each = local.artifact_prefix == "" ? [] : ["${local.artifact_prefix}/*"]
+
+      content {
+        test     = "StringLike"
+        variable = "s3:prefix"
+        values   = [condition.value]
+      }
+    }
   }
 
   statement {
@@ -223,5 +215,14 @@ data "aws_iam_policy_document" "admin" {
       "s3:PutObjectTagging",
     ]
     resources = [local.artifact_objects_arn]
+  }
+
+  # An admin may back up by hand, into the archive. What the job runs, with rights of its own, only Terraform puts there;
+  # an older version of it, or a tag that lets it expire, would change it too.
+  statement {
+    sid       = "LeaveBackupTool"
+    effect    = "Deny"
+    actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObject", "s3:PutObjectTagging"]
+    resources = [local.backup_tool_arn]
   }
 }

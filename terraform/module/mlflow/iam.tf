@@ -50,16 +50,20 @@ data "aws_iam_policy_document" "basic_access" {
   # server's part of MLflow does with an artifact store: it finds the bucket, lists, reads and writes; a multipart upload
   # is s3:PutObject too. Should AWS turn out to need more, additional_role_policies takes it.
   # https://github.com/mlflow/mlflow/blob/v3.0.1/mlflow/store/artifact/s3_artifact_repo.py
-  statement {
-    sid       = "FindArtifacts"
-    actions   = ["s3:GetBucketLocation", "s3:ListBucket"]
-    resources = [local.artifact_bucket_arn]
-  }
+  source_policy_documents = [data.aws_iam_policy_document.read.json]
 
   statement {
-    sid       = "ReadAndWriteArtifacts"
-    actions   = ["s3:GetObject", "s3:PutObject"]
+    sid       = "WriteArtifacts"
+    actions   = ["s3:PutObject"]
     resources = [local.artifact_objects_arn]
+  }
+
+  # Whoever may create an experiment says where its artifacts go, and the server hands out links to upload there.
+  statement {
+    sid       = "LeaveBackups"
+    effect    = "Deny"
+    actions   = ["s3:PutObject"]
+    resources = [local.backup_objects_arn]
   }
 
   # Given whether registration is on or off: the provider cannot turn it off on a server that has it on.
@@ -82,8 +86,8 @@ data "aws_iam_policy_document" "basic_access" {
     for_each = local.has_kms_key ? [local.kms_key_arn] : []
 
     content {
-      sid       = "UseArtifactKeyThroughS3"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      sid       = "EncryptArtifactsThroughS3"
+      actions   = ["kms:GenerateDataKey"]
       resources = [statement.value]
 
       condition {

@@ -1,6 +1,7 @@
 # A key of the bucket's own. Its policy names the account and not its roles: so the key does not wait for the roles,
 # nor they for the key, and no change of a role can lock the account out. Administering it and using it are apart:
-# whoever administers cannot decrypt, and whoever may use it can do so through S3 alone, for this bucket alone.
+# whoever administers has no right to decrypt, though the right to give himself one (kms:PutKeyPolicy), and whoever may
+# use it can do so through S3 alone, for this bucket alone.
 resource "aws_kms_key" "artifacts" {
   count = var.create_kms_key ? 1 : 0
 
@@ -30,6 +31,8 @@ locals {
   has_kms_key   = var.create_kms_key || var.kms_key_id != null || var.kms_key_alias != null
   given_key_arn = var.kms_key_id == null ? one(data.aws_kms_alias.given[*].target_key_arn) : startswith(var.kms_key_id, "arn:") ? var.kms_key_id : "arn:${local.partition}:kms:${local.region}:${local.account_id}:key/${var.kms_key_id}"
   kms_key_arn   = var.create_kms_key ? one(aws_kms_key.artifacts[*].arn) : local.given_key_arn
+
+  readable_key_arns = concat(local.has_kms_key ? [local.kms_key_arn] : [], var.former_kms_key_arns)
 
   account_root = "arn:${local.partition}:iam::${local.account_id}:root"
 

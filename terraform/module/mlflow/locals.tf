@@ -17,6 +17,9 @@ locals {
   artifact_path        = trimprefix(local.artifact_store_uri, "s3://")
   artifact_bucket_name = split("/", local.artifact_path)[0]
 
+  # Empty where the whole bucket is the store.
+  artifact_prefix = trimprefix(trimprefix(local.artifact_path, local.artifact_bucket_name), "/")
+
   artifact_bucket_arn  = "arn:${local.partition}:s3:::${local.artifact_bucket_name}"
   artifact_objects_arn = "arn:${local.partition}:s3:::${local.artifact_path}/*"
 

@@ -86,6 +86,11 @@ output "kms_key_arn" {
   value       = local.kms_key_arn
 }
 
+output "former_kms_key_arns" {
+  description = "Keys that older artifacts may still be read under, as given: for the serving module's input of that name."
+  value       = var.former_kms_key_arns
+}
+
 output "backup_archive_uri" {
   description = "Where the active server's backups lie, made by the nightly job or by `make backup`."
   value       = local.backup_archive_uri

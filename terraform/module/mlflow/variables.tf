@@ -191,7 +191,7 @@ variable "create_kms_key" {
 }
 
 variable "kms_key_administrator_arns" {
-  description = "The roles and users that alone administer the new key: enable, disable, rotate, tag, schedule its deletion. Name the one that runs Terraform as well, or it cannot change the key. Left empty, the account's IAM policies decide. None of them can decrypt by it."
+  description = "The roles and users that alone administer the new key: enable, disable, rotate, tag, schedule its deletion. Name the one that runs Terraform as well, or it cannot change the key. Left empty, the account's IAM policies decide. None of them has a right to decrypt by it, but as they answer for its policy, they could give themselves one."
   type        = list(string)
   default     = []
   nullable    = false
@@ -236,6 +236,18 @@ variable "kms_key_alias" {
   validation {
     condition     = var.kms_key_alias == null || can(regex("^alias/[A-Za-z0-9/_-]+$", var.kms_key_alias))
     error_message = "kms_key_alias must be an alias' name, such as \"alias/data-lake\": give a key's ARN or id as kms_key_id."
+  }
+}
+
+variable "former_kms_key_arns" {
+  description = "Keys that artifacts were written under before the present one, by their ARNs: such artifacts may still be read, by the server, people, and the backup, and nothing new is written under these. Their own policies must let this account use them through S3."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.former_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "former_kms_key_arns must be ARNs of keys, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\": IAM policies cannot name a key by its id or alias."
   }
 }
 
@@ -324,7 +336,7 @@ variable "additional_role_policies" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "ARN of the policy that bounds the server's role, where your organisation asks for one on every role."
+  description = "ARN of the policy that bounds every role that the module makes (the server's, the schedule's, the backup's two), where your organisation asks for one. It must allow what they do."
   type        = string
   default     = null
 

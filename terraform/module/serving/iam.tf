@@ -30,6 +30,14 @@ data "aws_iam_policy_document" "trust" {
       variable = "aws:SourceAccount"
       values   = [local.account_id]
     }
+
+    # What SageMaker sends for endpoints, star included; never a single endpoint's ARN.
+    # https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html#security-confused-deputy-inference
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = ["arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:*"]
+    }
   }
 }
 
@@ -60,9 +68,25 @@ data "aws_iam_policy_document" "endpoint" {
   }
 
   statement {
-    sid       = "FindModel"
-    actions   = ["s3:GetBucketLocation", "s3:ListBucket"]
+    sid       = "FindBucket"
+    actions   = ["s3:GetBucketLocation"]
     resources = [local.artifact_bucket_arn]
+  }
+
+  statement {
+    sid       = "ListModels"
+    actions   = ["s3:ListBucket"]
+    resources = [local.artifact_bucket_arn]
+
+    dynamic "condition" {
+      for_each = local.artifact_prefix == "" ? [] : ["${local.artifact_prefix}/*"]
+
+      content {
+        test     = "StringLike"
+        variable = "s3:prefix"
+        values   = [condition.value]
+      }
+    }
   }
 
   statement {
@@ -83,12 +107,12 @@ data "aws_iam_policy_document" "endpoint" {
   }
 
   dynamic "statement" {
-    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+    for_each = length(local.readable_key_arns) == 0 ? [] : [local.readable_key_arns]
 
     content {
       sid       = "DecryptModelThroughS3"
       actions   = ["kms:Decrypt"]
-      resources = [statement.value]
+      resources = statement.value
 
       condition {
         test     = "StringEquals"

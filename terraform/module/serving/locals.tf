@@ -7,8 +7,14 @@ locals {
   region     = data.aws_region.current.id
 
   artifact_path        = trimsuffix(trimprefix(var.artifact_store_uri, "s3://"), "/")
-  artifact_bucket_arn  = "arn:${local.partition}:s3:::${split("/", local.artifact_path)[0]}"
+  artifact_bucket_name = split("/", local.artifact_path)[0]
+  artifact_bucket_arn  = "arn:${local.partition}:s3:::${local.artifact_bucket_name}"
   artifact_objects_arn = "arn:${local.partition}:s3:::${local.artifact_path}/*"
+
+  # Empty where the whole bucket is the store.
+  artifact_prefix = trimprefix(trimprefix(local.artifact_path, local.artifact_bucket_name), "/")
+
+  readable_key_arns = concat(var.kms_key_arn == null ? [] : [var.kms_key_arn], var.former_kms_key_arns)
 
   repositories = compact([local.repository_name, var.mlflow_image_repository])
 }

@@ -27,6 +27,7 @@ module "mlflow" {
   kms_key_administrator_arns         = try(var.inputs.kms_key_administrator_arns, null)
   kms_key_deletion_window_days       = try(var.inputs.kms_key_deletion_window_days, null)
   kms_key_alias                      = try(var.inputs.kms_key_alias, null)
+  former_kms_key_arns                = try(var.inputs.former_kms_key_arns, null)
   create_role                        = try(var.inputs.create_role, null)
   role_arn                           = try(var.inputs.role_arn, null)
   additional_role_policies           = try(var.inputs.additional_role_policies, null)
@@ -48,8 +49,9 @@ module "mlflow" {
 module "serving" {
   source = "../terraform/module/serving"
 
-  project_name       = try(var.inputs.project_name, "churn")
-  environment        = try(var.inputs.environment, "dev")
-  artifact_store_uri = module.mlflow.artifact_store_uri
-  kms_key_arn        = module.mlflow.kms_key_arn
+  project_name        = try(var.inputs.project_name, "churn")
+  environment         = try(var.inputs.environment, "dev")
+  artifact_store_uri  = module.mlflow.artifact_store_uri
+  kms_key_arn         = module.mlflow.kms_key_arn
+  former_kms_key_arns = module.mlflow.former_kms_key_arns
 }

@@ -30,6 +30,7 @@ module "case" {
   kms_key_administrator_arns         = try(each.value.kms_key_administrator_arns, null)
   kms_key_deletion_window_days       = try(each.value.kms_key_deletion_window_days, null)
   kms_key_id                         = try(each.value.kms_key_id, null)
+  former_kms_key_arns                = try(each.value.former_kms_key_arns, null)
   kms_key_alias                      = try(each.value.kms_key_alias, null)
   create_role                        = try(each.value.create_role, null)
   role_arn                           = try(each.value.role_arn, null)

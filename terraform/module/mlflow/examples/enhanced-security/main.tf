@@ -20,9 +20,18 @@ provider "aws" {
   }
 }
 
+# It bounds the server's role, and those of the people, who find the environment in Parameter Store. With a schedule it must
+# allow sqs:SendMessage too, and with a backup codebuild:StartBuild, logs:CreateLogStream and logs:PutLogEvents.
 data "aws_iam_policy_document" "boundary" {
   statement {
-    actions   = ["s3:*", "sagemaker:*", "sagemaker-mlflow:*", "kms:Decrypt", "kms:GenerateDataKey"]
+    actions = [
+      "kms:Decrypt",
+      "kms:GenerateDataKey",
+      "s3:*",
+      "sagemaker-mlflow:*",
+      "sagemaker:*",
+      "ssm:GetParametersByPath",
+    ]
     resources = ["*"]
   }
 }
@@ -112,6 +121,9 @@ module "mlflow" {
   create_kms_key               = true
   kms_key_administrator_arns   = [aws_iam_role.people["key-admin"].arn, data.aws_iam_session_context.current.issuer_arn]
   kms_key_deletion_window_days = 30
+
+  # The key before this one: what was written under it can be read until it has been copied.
+  former_kms_key_arns = ["arn:aws:kms:eu-west-1:${data.aws_caller_identity.current.account_id}:key/22222222-3333-4444-5555-666666666666"]
 
   permissions_boundary_arn = aws_iam_policy.boundary.arn
   additional_role_policies = { lineage = aws_iam_policy.lineage.arn }

@@ -52,6 +52,6 @@ output "mlflow_tracking_uri" {
 }
 
 output "artifact_store_uri" {
-  description = "The prefix that the server's role may use, and nothing beside it."
+  description = "The prefix that the server's role may list, read and write, and nothing beside it."
   value       = module.mlflow.artifact_store_uri
 }
