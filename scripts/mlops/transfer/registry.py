@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scripts.mlops.errors import PlatformError
 from scripts.mlops.transfer.checkpoint import Checkpoint
+from scripts.mlops.transfer.copies import LAST, fillers, held, left_alone, marks
 from scripts.mlops.transfer.destination import Destination
-from scripts.mlops.transfer.origin import lost_version, missing_of, same_registered_model
+from scripts.mlops.transfer.origin import lost_version, same_registered_model
 from scripts.mlops.transfer.progress import Progress
-from scripts.mlops.transfer.records import SOURCE_ID, ModelVersion, RegisteredModel, without_own_tags
+from scripts.mlops.transfer.records import ModelVersion, RegisteredModel, without_own_tags
 from scripts.mlops.transfer.rewrite import ids_in, moved
 
 if TYPE_CHECKING:
     from scripts.mlops.transfer.copying import Summary
 
 _NO_STAGE = "None"
+_PLATFORM = "sagemaker."
 
 
 class Registry:
@@ -34,11 +37,14 @@ class Registry:
         self._destination, self._checkpoint = destination, checkpoint
         self._summary, self._progress = summary, progress
         self._additive = additive
-        self._own: set[str] = set()
+        # Models that people work with there: the very same, or copies in a server that is in use.
+        self._kept: set[str] = set()
+        # The last number that each copy is known to have had.
+        self._last: dict[str, int] = {}
         self._lost: set[tuple[str, int]] = set()
 
     async def copy(self, models: list[RegisteredModel]) -> None:
-        """Copy registered models with all their versions; of one that is the very same only what is missing.
+        """Copy registered models with all their versions; of those that people work with only what is missing.
 
         Raises:
             PlatformError: the destination has a model of such a name whose versions are not this source's.
@@ -55,7 +61,8 @@ class Registry:
             await self._ensure_version(version, there.get((version.name, version.version)))
             self._progress.advance("versions")
         for model in models:
-            await self._settle_aliases(model, present.get(model.name) if model.name not in self._own else None)
+            await self._settle_aliases(model, present.get(model.name) if model.name not in self._kept else None)
+            await self._note_last(model)
 
     async def _ensure_model(self, model: RegisteredModel, present: RegisteredModel | None) -> RegisteredModel:
         """See that the model is there.
@@ -63,41 +70,55 @@ class Registry:
         Returns:
             What of it is to be copied.
         """
-        tags = without_own_tags(model.tags)
         if present is None:
-            await self._destination.create_registered_model(
-                model.name, model.description, {**tags, SOURCE_ID: model.name}
-            )
+            tags = {**without_own_tags(model.tags), **marks(model)}
+            await self._destination.create_registered_model(model.name, model.description, tags)
             self._summary.count(self._summary.created, "registered models")
+            self._last[model.name] = 0
             return model
-        if same_registered_model(model, present):
-            self._own.add(model.name)
+        alone = left_alone(model, present, self._checkpoint.target, additive=self._additive)
+        found = held(model, present, self._checkpoint.target)
+        if not same_registered_model(model, present):
+            self._last[model.name] = found.last
+        if alone is not None:
+            self._kept.add(model.name)
+            if self._additive:
+                await self._delete_versions(fillers(model, present), present)
             self._summary.count(self._summary.unchanged, "registered models")
-            missing, losses = missing_of(model, present)
-            self._summary.losses += losses
-            return missing
-        strangers = [one for one in present.versions if SOURCE_ID not in one.tags]
-        if strangers:
+            self._summary.losses += alone[1]
+            return alone[0]
+        if found.strangers:
             raise PlatformError(stranger_message(model.name))
-        for version in [one for one in present.versions if one.tags[SOURCE_ID] != str(one.version)]:
-            # Made to use up the number of a version that the source has deleted.
-            await self._destination.delete_version(version.name, version.version)
-            present.versions.remove(version)
-        changed = False
-        for key, value in tags.items():
-            if present.tags.get(key) != value:
-                await self._destination.tag_registered_model(model.name, key, value)
-                changed = True
-        if present.description != model.description:
-            await self._destination.describe_registered_model(model.name, model.description)
-            changed = True
+        changed = await self._follow(model, present)
+        await self._delete_versions(found.obsolete, present)
         self._summary.count(self._summary.changed if changed else self._summary.unchanged, "registered models")
         return model
 
+    async def _follow(self, model: RegisteredModel, present: RegisteredModel) -> bool:
+        """Bring a copy's tags and description up to date.
+
+        Returns:
+            Whether anything had changed.
+        """
+        changed, gone = _tag_changes(model.tags, present.tags)
+        marked = {key: value for key, value in marks(model).items() if present.tags.get(key) != value}
+        for key, value in {**changed, **marked}.items():
+            await self._destination.tag_registered_model(model.name, key, value)
+        for key in gone:
+            await self._destination.untag_registered_model(model.name, key)
+        described = present.description != model.description
+        if described:
+            await self._destination.describe_registered_model(model.name, model.description)
+        return bool(changed or gone or described)
+
+    async def _delete_versions(self, versions: Sequence[ModelVersion], present: RegisteredModel) -> None:
+        for version in versions:
+            await self._destination.delete_version(version.name, version.version)
+            present.versions.remove(version)
+
     async def _ensure_version(self, version: ModelVersion, present: ModelVersion | None) -> None:
-        tags = without_own_tags(version.tags)
         if present is None:
-            if not await self._create(version, {**tags, SOURCE_ID: str(version.version)}):
+            if not await self._create(version, {**without_own_tags(version.tags), **marks(version)}):
                 self._lost.add((version.name, version.version))
                 self._summary.losses.append(lost_version(version))
                 return
@@ -105,14 +126,14 @@ class Registry:
             self._summary.count(self._summary.created, "versions")
         else:
             stage = present.stage
-            changed = {key: value for key, value in tags.items() if present.tags.get(key) != value}
-            # The platform's own tags (sagemaker.model_package_arn) are each server's affair.
-            changed = {key: value for key, value in changed.items() if not key.startswith("sagemaker.")}
+            changed, gone = _tag_changes(version.tags, present.tags)
             for key, value in changed.items():
                 await self._destination.tag_version(version.name, version.version, key, value)
+            for key in gone:
+                await self._destination.untag_version(version.name, version.version, key)
             if present.description != version.description:
                 await self._destination.describe_version(version.name, version.version, version.description)
-            self._summary.count(self._summary.changed if changed else self._summary.unchanged, "versions")
+            self._summary.count(self._summary.changed if changed or gone else self._summary.unchanged, "versions")
         if stage != version.stage:
             await self._destination.set_stage(version.name, version.version, version.stage)
 
@@ -120,7 +141,7 @@ class Registry:
         """Create the version; numbers that the source has deleted are used up and deleted on the way.
 
         Returns:
-            Whether its number was still to be had. If not, a model of the source's own stays without it.
+            Whether its number was still to be had. If not, a model that people work with stays without it.
         """
         there, model_id = self._mapped(version)
         while True:
@@ -128,7 +149,7 @@ class Registry:
             if number == version.version:
                 return True
             await self._destination.delete_version(version.name, number)
-            if number > version.version and version.name in self._own:
+            if number > version.version and version.name in self._kept:
                 return False
             if number > version.version:
                 raise PlatformError(
@@ -157,6 +178,19 @@ class Registry:
                 await self._destination.set_alias(model.name, alias, number)
         for alias in set(held) - set(model.aliases):
             await self._destination.delete_alias(model.name, alias)
+
+    async def _note_last(self, model: RegisteredModel) -> None:
+        """Note the last number that was copied, or that turned out to be used up there."""
+        last = max((version.version for version in model.versions), default=0)
+        if model.name in self._last and last > self._last[model.name]:
+            await self._destination.tag_registered_model(model.name, LAST, str(last))
+
+
+def _tag_changes(wanted: Mapping[str, str], present: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Tags to be set and tags to be taken away. Those of the platform (sagemaker.…) are each server's affair."""
+    ours = {key: value for key, value in without_own_tags(wanted).items() if not key.startswith(_PLATFORM)}
+    theirs = {key: value for key, value in without_own_tags(present).items() if not key.startswith(_PLATFORM)}
+    return {key: value for key, value in ours.items() if theirs.get(key) != value}, sorted(theirs.keys() - ours.keys())
 
 
 def stranger_message(name: str) -> str:

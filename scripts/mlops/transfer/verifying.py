@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from scripts.mlops.transfer.artifacts import checksum
 from scripts.mlops.transfer.checkpoint import Checkpoint, Link
+from scripts.mlops.transfer.copies import additions, is_copy
 from scripts.mlops.transfer.copying import EXPERIMENT, MODEL, RUN, Options, own_root
 from scripts.mlops.transfer.histories import Sum, sums_of_both
 from scripts.mlops.transfer.limits import LONG_VALUES, Limits, Loss, adapt
@@ -44,7 +45,7 @@ from scripts.mlops.transfer.traces import TRACE, losses_of
 
 MOST_SHOWN = 10_000
 _SHOWN_VALUE = 200
-_DETAILED_POINTS = 50_000
+DETAILED_POINTS = 50_000
 # Tags that the platform sets by itself on each server.
 _PLATFORM_TAGS = "sagemaker."
 
@@ -273,7 +274,7 @@ class Verifying:
         place = f"experiment {self._names[left.experiment_id]!r} run {left.id} metric {key!r}"
         if a[0] != b[0]:
             self.report.add(place, "metric points", f"{a[0]} points", f"{b[0]} points")
-        elif a[0] > _DETAILED_POINTS:
+        elif a[0] > DETAILED_POINTS:
             self.report.add(place, "metric points", f"{a[0]} points", f"{b[0]} others")
         else:
             ours, theirs = await asyncio.gather(
@@ -435,8 +436,11 @@ class Verifying:
             if other is None:
                 self.report.add(place, "registered model missing", model.name, None)
                 continue
+            if self.options.additive:
+                self._additions(model, other)
+                continue
             self._same(place, "registered model description", model.description, other.description)
-            self._texts(place, "registered model tag", without_own_tags(model.tags), other.tags)
+            self._texts(place, "registered model tag", _ours(model.tags), _ours(other.tags))
             self._same(place, "registered model aliases", model.aliases, other.aliases)
             numbers = [version.version for version in model.versions]
             self._same(place, "version numbers", numbers, [version.version for version in other.versions])
@@ -446,16 +450,31 @@ class Verifying:
                 if version.version in versions:
                     self._version(version, versions[version.version])
 
+    def _additions(self, model: RegisteredModel, other: RegisteredModel) -> None:
+        """People work with the right side's model: only that every version came is compared, and what it is made of."""
+        lacks, losses = additions(model, other, self._target)
+        self.report.losses += losses
+        for version in lacks.versions:
+            self.report.add(f"registered model {model.name!r}", "version missing", version.version, None)
+        there = {version.version: version for version in other.versions}
+        for version in model.versions:
+            self.report.compared["model versions"] += 1
+            found = there.get(version.version)
+            if found is not None and is_copy(version, found, self._target):
+                self._made_of(version, found)
+
     def _version(self, left: ModelVersion, right: ModelVersion) -> None:
         place = f"registered model {left.name!r} version {left.version}"
         self._same(place, "version stage", left.stage, right.stage)
         self._same(place, "version description", left.description, right.description)
+        self._made_of(left, right)
+        self._texts(place, "version tag", _ours(left.tags), _ours(right.tags))
+
+    def _made_of(self, left: ModelVersion, right: ModelVersion) -> None:
+        place = f"registered model {left.name!r} version {left.version}"
         self._same(place, "version run", self._target(left.run_id) or left.run_id, right.run_id)
         self._same(place, "version run link", left.run_link, right.run_link)
         self._same(place, "version source", self._moved(left), right.source)
-        tags = {k: v for k, v in without_own_tags(left.tags).items() if not k.startswith(_PLATFORM_TAGS)}
-        there = {k: v for k, v in right.tags.items() if not k.startswith(_PLATFORM_TAGS)}
-        self._texts(place, "version tag", tags, there)
 
     def _moved(self, version: ModelVersion) -> str:
         roots: dict[str, str] = {}
@@ -480,6 +499,10 @@ class Verifying:
         for key in sorted(keys):
             if left.get(key) != there.get(key):
                 self.report.add(f"{place} {key!r}", what, left.get(key), there.get(key))
+
+
+def _ours(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in without_own_tags(tags).items() if not key.startswith(_PLATFORM_TAGS)}
 
 
 _NONE = (0, 0)

@@ -1,0 +1,238 @@
+"""Registered models: told from another source's, followed by a copy, and left alone where people work with them."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from scripts.mlops.errors import PlatformError
+from scripts.mlops.transfer.checkpoint import Checkpoint
+from scripts.mlops.transfer.copying import Copying, Options
+from scripts.mlops.transfer.destination import Destination
+from scripts.mlops.transfer.planning import Plan, plan
+from tests.transfer.conftest import Servers
+from tests.transfer.moving import copy, held_alike, places, verify
+from tests.transfer.proxying import FaultyProxy
+from tests.transfer.seeding import START, Seeder, listed
+from tests.transfer.servers import Server
+
+ONLY = Options(experiments=frozenset({"registering"}))
+IN_USE = replace(ONLY, additive=True)
+NAME = "clf"
+
+
+def registering(url: str, versions: int = 3) -> tuple[Seeder, str]:
+    """A server with an experiment and a run, of which these versions of a model are made."""
+    at = Seeder(url)
+    run = at.run(at.experiment("registering"), "maker")["run_id"]
+    at.end(run)
+    at.post("registered-models/create", name=NAME, description="as copied", tags=listed({"stays": "1", "goes": "1"}))
+    for number in range(1, versions + 1):
+        register(at, run, number)
+    return at, run
+
+
+def register(at: Seeder, run: str, number: int, **body: Any) -> None:
+    tags = listed({"n": str(number), "goes": "1"})
+    made = at.post("model-versions/create", name=NAME, source="s3://b/x", run_id=run, tags=tags, **body)
+    assert made["model_version"]["version"] == str(number)
+
+
+def alias(at: Seeder, name: str, version: int) -> None:
+    at.post("registered-models/alias", name=NAME, alias=name, version=str(version))
+
+
+def model(at: Seeder) -> Any:
+    return at.get("registered-models/get", name=NAME)["registered_model"]
+
+
+def aliases(at: Seeder) -> dict[str, str]:
+    return {one["alias"]: one["version"] for one in model(at).get("aliases", [])}
+
+
+def versions(at: Seeder) -> dict[int, Any]:
+    found = at.get("model-versions/search", filter=f"name='{NAME}'", max_results=100)["model_versions"]
+    return {int(one["version"]): one for one in sorted(found, key=lambda one: int(one["version"]))}
+
+
+def planned(source: str, target: str, options: Options = ONLY) -> Plan:
+    async def go() -> Plan:
+        copying = Copying(
+            await places().server(source), Destination(await places().server(target)), Checkpoint(None), options
+        )
+        return await plan(copying, sizes=False)
+
+    return asyncio.run(go())
+
+
+def as_older_releases_copied(server: Server) -> None:
+    with closing(sqlite3.connect(server.database, timeout=60)) as database, database:
+        for table in ("registered_model_tags", "model_version_tags"):
+            own = "('transfer.source_time', 'transfer.last_version')"
+            database.execute(f"DELETE FROM {table} WHERE key IN {own}")  # noqa: S608 fixed names
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_model_of_another_source_is_no_copy_of_one_that_has_its_name(servers: Servers, older: bool) -> None:
+    # Both sources hold a model of this name, with versions of the same numbers.
+    name, only = "it's a model", Options(experiments=frozenset({"vision/größe"}))
+    servers.copied("old")
+    if older:
+        as_older_releases_copied(servers.target)
+    target = Seeder(servers.target.url)
+    before = target.get("registered-models/get", name=name)
+
+    (blocked,) = planned(servers.new.url, servers.target.url, only).blocked
+    assert blocked.startswith('the destination has a registered model "it\'s a model" with versions of its own')
+    with pytest.raises(PlatformError, match="with versions of its own"):
+        copy(servers.new.url, servers.target.url, options=only)
+    assert target.get("registered-models/get", name=name) == before
+    assert planned(servers.old.url, servers.target.url, only).blocked == []
+
+
+def test_a_copy_of_an_older_release_is_gone_on_with(servers: Servers) -> None:
+    source, run = registering(servers.new.url)
+    copy(servers.new.url, servers.target.url, options=ONLY)
+    as_older_releases_copied(servers.target)
+    register(source, run, 4)
+    source.post("model-versions/delete", "DELETE", name=NAME, version="2")
+    assert planned(servers.new.url, servers.target.url).blocked == []
+    summary, _ = copy(servers.new.url, servers.target.url, options=ONLY)
+    assert summary.created == {"versions": 1}
+    held_alike(servers.new, servers.target, options=ONLY)
+
+
+def test_what_is_taken_away_at_the_source_is_taken_away_by_the_next_copy(servers: Servers) -> None:
+    source, _ = registering(servers.new.url)
+    alias(source, "old", 3)
+    copy(servers.new.url, servers.target.url, options=ONLY)
+    source.post("model-versions/delete", "DELETE", name=NAME, version="3")
+    source.post("model-versions/delete", "DELETE", name=NAME, version="1")
+    source.post("model-versions/delete-tag", "DELETE", name=NAME, version="2", key="goes")
+    source.post("registered-models/delete-tag", "DELETE", name=NAME, key="goes")
+    copy(servers.new.url, servers.target.url, options=ONLY)
+    held_alike(servers.new, servers.target, options=ONLY)
+    assert list(versions(Seeder(servers.target.url))) == [2]
+
+    _, copying = copy(servers.new.url, servers.target.url, options=ONLY)
+    assert copying.destination.client.calls.writes == 0
+
+
+def test_a_server_that_is_in_use_only_gets_what_it_lacks(servers: Servers) -> None:
+    source, run = registering(servers.new.url)
+    alias(source, "champion", 1)
+    alias(source, "unused", 1)
+    regretted = source.run(source.get("runs/get", run_id=run)["run"]["info"]["experiment_id"], "regretted")["run_id"]
+    source.end(regretted)
+    copy(servers.new.url, servers.target.url, options=ONLY)
+
+    # What people do there since it is in use.
+    target = Seeder(servers.target.url)
+    alias(target, "champion", 2)
+    alias(target, "theirs", 1)
+    target.post("registered-models/alias", "DELETE", name=NAME, alias="unused")
+    target.post(
+        "model-versions/transition-stage", name=NAME, version="2", stage="Production", archive_existing_versions=False
+    )
+    target.post("model-versions/set-tag", name=NAME, version="2", key="n", value="theirs")
+    target.post("registered-models/update", "PATCH", name=NAME, description="theirs")
+    target.post("model-versions/delete", "DELETE", name=NAME, version="3")
+    copied = {one["info"]["run_name"]: one["info"]["run_id"] for one in target.runs(experiment(target))}
+    target.post("runs/delete", run_id=copied["regretted"])
+    # And what came late to the old server.
+    late = source.run(experiment(source), "late", START + 10)["run_id"]
+    source.end(late)
+    register(source, late, 4)
+    alias(source, "challenger", 4)
+
+    assert planned(servers.new.url, servers.target.url, IN_USE).losses == []
+    summary, _ = copy(servers.new.url, servers.target.url, options=IN_USE)
+    assert (summary.created, summary.changed, summary.losses) == ({"runs": 1, "versions": 1}, {}, [])
+    assert aliases(target) == {"champion": "2", "theirs": "1", "challenger": "4"}
+    there = versions(target)
+    assert {number: one["current_stage"] for number, one in there.items()} == {1: "None", 2: "Production", 4: "None"}
+    assert {tag["key"]: tag["value"] for tag in there[2]["tags"]}["n"] == "theirs"
+    assert model(target)["description"] == "theirs"
+    stages = {one["info"]["run_name"]: one["info"]["lifecycle_stage"] for one in target.runs(experiment(target))}
+    assert stages == {"maker": "active", "regretted": "deleted", "late": "active"}
+
+    _, copying = copy(servers.new.url, servers.target.url, options=replace(IN_USE, thorough=True))
+    assert copying.destination.client.calls.writes == 0
+    assert dict(verify(servers.new.url, servers.target.url, options=IN_USE).found) == {"run lifecycle stage": 1}
+
+
+def test_a_number_that_a_server_in_use_gave_to_another_version_is_a_loss_and_the_next_ones_come(
+    servers: Servers,
+) -> None:
+    source, run = registering(servers.new.url)
+    copy(servers.new.url, servers.target.url, options=ONLY)
+    target = Seeder(servers.target.url)
+    register(target, "", 4)
+    register(source, run, 4)
+    register(source, run, 5)
+    assert dict(verify(servers.new.url, servers.target.url, options=IN_USE).found) == {"version missing": 1}
+
+    (loss,) = planned(servers.new.url, servers.target.url, IN_USE).losses
+    assert loss.place == f"registered model '{NAME}' version 4"
+    for created in ({"versions": 1}, {}):
+        summary, _ = copy(servers.new.url, servers.target.url, options=IN_USE)
+        assert (summary.created, summary.losses) == (created, [loss])
+    there = versions(target)
+    assert (list(there), there[4].get("run_id", "")) == ([1, 2, 3, 4, 5], "")
+    report = verify(servers.new.url, servers.target.url, options=IN_USE)
+    assert (dict(report.found), report.losses) == ({}, [loss])
+
+
+def test_a_number_that_is_used_up_there_is_a_loss_once(servers: Servers) -> None:
+    source, run = registering(servers.new.url)
+    copy(servers.new.url, servers.target.url, options=ONLY)
+    target = Seeder(servers.target.url)
+    register(target, "", 4)
+    target.post("model-versions/delete", "DELETE", name=NAME, version="4")
+    register(source, run, 4)
+    assert len(copy(servers.new.url, servers.target.url, options=IN_USE)[0].losses) == 1
+    _, copying = copy(servers.new.url, servers.target.url, options=IN_USE)
+    assert copying.destination.client.calls.writes == 0
+    register(source, run, 5)
+    # Number 5 was used up when number 4 was asked for.
+    assert len(copy(servers.new.url, servers.target.url, options=IN_USE)[0].losses) == 1
+
+
+def test_a_version_that_was_copied_within_the_destination_with_its_tags_is_not_deleted(servers: Servers) -> None:
+    registering(servers.new.url)
+    copy(servers.new.url, servers.target.url, options=ONLY)
+    target = Seeder(servers.target.url)
+    # As the client's copy_model_version does it.
+    target.post("model-versions/create", name=NAME, source=f"models:/{NAME}/1", tags=versions(target)[1]["tags"])
+    with pytest.raises(PlatformError, match="with versions of its own"):
+        copy(servers.new.url, servers.target.url, options=ONLY)
+    copy(servers.new.url, servers.target.url, options=IN_USE)
+    assert list(versions(target)) == [1, 2, 3, 4]
+
+
+def test_a_prompts_version_whose_answer_was_lost_is_not_made_twice(servers: Servers) -> None:
+    source = Seeder(servers.new.url)
+    marks = {"mlflow.prompt.is_prompt": "true"}
+    source.post("registered-models/create", name="ask", tags=listed(marks))
+    for text in ("one", "two"):
+        tags = listed({**marks, "mlflow.prompt.text": text})
+        source.post("model-versions/create", name="ask", source="prompt", tags=tags)
+    dropped: list[str] = []
+
+    def drop(method: str, path: str) -> str | None:
+        if path.endswith("model-versions/create") and len(dropped) < 1:
+            dropped.append(method)
+            return "drop after"
+        return None
+
+    with FaultyProxy(servers.target.port, drop) as proxy:
+        copy(servers.new.url, proxy.url)
+    assert dropped
+    held_alike(servers.new, servers.target)
+
+
+def experiment(at: Seeder) -> str:
+    return str(at.get("experiments/get-by-name", experiment_name="registering")["experiment"]["experiment_id"])
