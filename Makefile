@@ -20,6 +20,9 @@ MODEL ?= iris
 ALIAS ?= champion
 ENDPOINT_MODEL = models:/$(MODEL)@$(ALIAS)
 
+# Here and not in each verb: what one took for localaws, another would do to AWS.
+$(if $(filter-out |1 |,|$(LOCAL)),$(error LOCAL takes 1 for localaws or nothing for AWS, not "$(LOCAL)"))
+
 ##@ Start here
 setup: $(READY) ## Make .venv, the MLflow server's environment, and find the Terraform provider
 	@:

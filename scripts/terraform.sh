@@ -44,6 +44,10 @@ check_environment() {
   fail 2 "\"$env\" is not an environment: use one of ${known[*]}"
 }
 
+check_local() {
+  [[ -z ${LOCAL:-} || $LOCAL == 1 ]] || fail 2 "LOCAL takes 1 for localaws or nothing for AWS, not \"$LOCAL\""
+}
+
 check_terraform() {
   local version
   command -v terraform >/dev/null ||
@@ -216,6 +220,7 @@ main() {
   env=$1 verb=$2
   shift 2
   check_environment
+  check_local
   check_terraform
   check_mirror
   case $verb in init | plan | apply | destroy | output) ;; *) fail 2 "\"$verb\" is not a verb: use init, plan, apply, destroy or output" ;; esac

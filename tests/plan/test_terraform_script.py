@@ -72,6 +72,29 @@ def test_an_unknown_verb_is_answered_with_those_that_exist() -> None:
     )
 
 
+@pytest.mark.parametrize("local", ["yes", "0", "true", "11"])
+def test_a_local_that_might_mean_either_is_refused(local: str) -> None:
+    status, line = error(run(REPOSITORY, "staging", "apply", LOCAL=local, AUTO_APPROVE="1"))
+    assert (status, line) == (2, f'LOCAL takes 1 for localaws or nothing for AWS, not "{local}"')
+
+
+@pytest.mark.parametrize("verb", ["apply", "log-run", "smoke", "help"])
+def test_make_refuses_it_for_every_verb(verb: str) -> None:
+    # Nothing of a make around it, which hands its variables down.
+    done = subprocess.run(
+        ["make", "--dry-run", verb, "LOCAL=yes"],
+        cwd=REPOSITORY,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert 'LOCAL takes 1 for localaws or nothing for AWS, not "yes"' in line
+
+
 def test_help_explains_and_no_arguments_are_wrong_usage() -> None:
     assert run(REPOSITORY, "--help").stdout.startswith("usage: scripts/terraform.sh ENV VERB")
     assert run(REPOSITORY, "staging").returncode == 2
