@@ -1,12 +1,13 @@
 """`python -m localaws up|down|status|env|logs|mirror`: AWS on this machine, from the command line."""
 
 import argparse
+import os
 import shlex
 import sys
 
 from localaws import daemon
 from localaws.mirror import mirror
-from localaws.settings import Settings
+from localaws.settings import Settings, no_proxy
 
 NOT_RUNNING = "localaws is not running: start it with `make local-up`."
 
@@ -103,6 +104,8 @@ def _env(settings: Settings) -> int:
         return _say(NOT_RUNNING, 3)
     for line in settings.env_file.read_text().splitlines():
         name, _, value = line.partition("=")
+        if name.upper() == "NO_PROXY":
+            value = no_proxy(os.environ)  # Of this shell, and not of the one that started localaws.
         print(f"export {name}={shlex.quote(value)}" if value else f"unset {name}")
     return 0
 

@@ -79,6 +79,12 @@ class Settings:
         return self.home / "env"
 
 
+def no_proxy(environ: Mapping[str, str]) -> str:
+    """What NO_PROXY must say for clients behind a proxy to reach localaws, and what it says already."""
+    said = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    return ",".join(dict.fromkeys(filter(None, [*said.split(","), Settings.host, "localhost", ".localhost"])))
+
+
 def _number(environ: Mapping[str, str], name: str, default: str) -> float:
     text = environ.get(name) or default
     try:

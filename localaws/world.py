@@ -1,6 +1,7 @@
 """The pretended cloud as a whole: which part answers what, and what there is to start and to stop."""
 
 import asyncio
+import os
 import shutil
 from typing import Any
 
@@ -20,7 +21,7 @@ from localaws.moto_s3 import leave_policies_to_localaws, list_keys_while_others_
 from localaws.principals import Credentials, Principals
 from localaws.processes import Processes
 from localaws.schedules import Schedules
-from localaws.settings import Settings
+from localaws.settings import Settings, no_proxy
 from localaws.tracking.tracking import Tracking
 from localaws.venvs import Venvs
 
@@ -84,6 +85,9 @@ class World:
             "AWS_EC2_METADATA_DISABLED": "true",
             "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT": settings.url,
             "MLFLOW_S3_ENDPOINT_URL": settings.url,
+            # Clients read either name.
+            "NO_PROXY": no_proxy(os.environ),
+            "no_proxy": no_proxy(os.environ),
             "TF_VAR_allowed_account_ids": f'["{settings.account}"]',
             "LOCALAWS_HOME": str(settings.home),
             "LOCALAWS_PORT": str(settings.port),

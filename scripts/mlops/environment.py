@@ -15,7 +15,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
-from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from scripts.mlops import parameters
@@ -199,6 +198,8 @@ def use_localaws(home: Path, environ: MutableMapping[str, str]) -> None:
     # Only a session counts: keys without a token may be the administrator's of a localaws that has ended since.
     taken_up = url and environ.get("AWS_ENDPOINT_URL") == url and environ.get("AWS_SESSION_TOKEN")
     session = {name: environ[name] for name in SESSION if name in environ} if taken_up else {}
+    # A person's own stay, beside what localaws wrote.
+    unproxied = [environ.get("NO_PROXY") or environ.get("no_proxy", ""), written.get("NO_PROXY", "")]
     # A person's own AWS settings would win over these or contradict them.
     for name in list(environ):
         if name.startswith("AWS_"):
@@ -208,8 +209,7 @@ def use_localaws(home: Path, environ: MutableMapping[str, str]) -> None:
         # Set but empty is not unset: boto3 looks for the profile that an empty AWS_PROFILE names.
         if value:
             environ[name] = value
-    host = urlsplit(url).hostname or ""
-    environ["NO_PROXY"] = environ["no_proxy"] = ",".join(filter(None, [environ.get("NO_PROXY", ""), host]))
+    environ["NO_PROXY"] = environ["no_proxy"] = ",".join(filter(None, unproxied))
     try:
         with urlopen(f"{url}/_localaws/health", timeout=5) as answer:  # noqa: S310 localaws writes an http URL
             healthy = answer.status == HTTPStatus.OK

@@ -53,7 +53,8 @@ def localaws_home(tmp_path: Path) -> Iterator[Path]:
     home = tmp_path / "home"
     (home / "terraform" / "mlflow" / "terraform" / "staging").mkdir(parents=True)
     url = f"http://127.0.0.1:{server.server_port}"
-    (home / "env").write_text(f"AWS_ENDPOINT_URL={url}\nAWS_PROFILE=\nAWS_ACCESS_KEY_ID=AKIALOCAL\n")
+    lines = (f"AWS_ENDPOINT_URL={url}", "AWS_PROFILE=", "AWS_ACCESS_KEY_ID=AKIALOCAL", "NO_PROXY=127.0.0.1,localhost")
+    (home / "env").write_text("".join(f"{line}\n" for line in lines))
     yield home
     server.shutdown()
     server.server_close()
@@ -153,12 +154,13 @@ def test_local_points_this_process_at_localaws_and_reads_its_copy(repository: Pa
         "AWS_SESSION_TOKEN": "t",
         "AWS_ENDPOINT_URL_S3": "http://elsewhere",
         "HOME": "/home/me",
+        "no_proxy": "intranet",
     }
     environ = mine | {"LOCALAWS_HOME": str(localaws_home)}
     environments.load("staging", local=True, environ=environ, repository=repository, terraform=run)
     assert environ["AWS_ACCESS_KEY_ID"] == "AKIALOCAL"
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"} & set(environ)
-    assert "127.0.0.1" in environ["NO_PROXY"]
+    assert environ["NO_PROXY"] == environ["no_proxy"] == "intranet,127.0.0.1,localhost"
     assert environ["HOME"] == "/home/me"
     assert f"-chdir={localaws_home}/terraform/mlflow/terraform/staging" in asked
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from requests.utils import should_bypass_proxies
 
 from localaws import daemon
 from tests.localaws.endpoints.hosted import Hosted
@@ -82,6 +83,21 @@ def test_a_taken_port_is_refused_with_the_way_out(tmp_path: Path) -> None:
 def test_status_without_a_localaws_says_how_to_start_one(tmp_path: Path) -> None:
     told = command(tmp_path, free_port(), "status")
     assert (told.returncode, told.stderr) == (3, "localaws is not running: start it with `make local-up`.\n")
+
+
+def test_the_variables_lead_clients_around_a_proxy_beside_what_the_shell_leads_there(
+    localaws: LocalAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = ""
+    for before in ("intranet.example", "intranet.example,127.0.0.1,localhost,.localhost"):
+        monkeypatch.setenv("NO_PROXY", before)
+        told = command(localaws.settings.home, localaws.settings.port, "env").stdout.splitlines()
+        for name in ("NO_PROXY", "no_proxy"):
+            [said] = [line.partition("=")[2] for line in told if line.startswith(f"export {name}=")]
+            assert said == "intranet.example,127.0.0.1,localhost,.localhost"
+    for url in (localaws.url, "http://t-1.localhost:4577", "http://intranet.example"):
+        assert should_bypass_proxies(url, no_proxy=said)
+    assert "127.0.0.1" in localaws.env["no_proxy"]
 
 
 def test_a_version_that_is_not_offered_cannot_be_prepared(tmp_path: Path) -> None:
