@@ -23,8 +23,12 @@ SERVER = 'module.mlflow.aws_sagemaker_mlflow_tracking_server.this["3.0"]'
 # Prod, with what else an environment can be made of.
 MORE = {
     "schedule": {"start": "cron(0 7 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"},
+    "notifications": {"emails": ["team@example.com"]},
     "monthly_budget_usd": 500,
+    "backup": {"keep": 30},
 }
+# One file of the backup's tool: fifty are put as one is.
+ONE_FILE = {"for_each": '${{ for file, path in local.backup_files : file => path if file == "requirements.lock" }}'}
 # The two that are never an orphan: one is set by the operation that the topic's own attributes are set by, and was
 # struck there; the other would be the only one in its turn.
 SPARED = {"module.mlflow.aws_sns_topic_policy.events[0]", "module.mlflow.aws_s3_bucket_ownership_controls.artifacts[0]"}
@@ -38,9 +42,9 @@ def prod(tmp_path: Path) -> Iterator[Environment]:
         # Two keys, and two schedules in a group, are one resource to the call log.
         for operation in ("kms:CreateKey", "scheduler:CreateSchedule"):
             account.fault(operation, lost=True, delay=300, each="operation", times=2)
-        for operation in ("*:Create*", "*:Put[!B]*", "s3:PutBucket[EPV]*", "*:Set*"):
+        for operation in ("*:Create*", "*:Put[!B]*", "s3:PutBucket[EPV]*", "*:Set*", "sns:Subscribe"):
             account.fault(operation, lost=True, delay=300, each="resource")
-        yield Environment(account, "prod", **MORE)
+        yield Environment(account, "prod", {"aws_s3_object": {"backup_tool": ONE_FILE}}, **MORE)
     finally:
         daemon.down(account.settings)
 
@@ -190,7 +194,9 @@ def made(localaws: LocalAws) -> dict[str, int]:
         "aws_budgets_budget": len(client("budgets").describe_budgets(AccountId=localaws.settings.account)["Budgets"]),
         "aws_cloudwatch_event_rule": len(rules),
         "aws_cloudwatch_event_target": sum(map(len, targets)),
+        "aws_cloudwatch_log_group": len(client("logs").describe_log_groups()["logGroups"]),
         "aws_cloudwatch_metric_alarm": len(client("cloudwatch").describe_alarms()["MetricAlarms"]),
+        "aws_codebuild_project": len(client("codebuild").list_projects()["projects"]),
         "aws_ecr_repository": len(client("ecr").describe_repositories()["repositories"]),
         "aws_iam_policy": len(client("iam").list_policies(Scope="Local")["Policies"]),
         "aws_iam_role": sum("mlflow" in role["RoleName"] for role in roles),
@@ -201,6 +207,7 @@ def made(localaws: LocalAws) -> dict[str, int]:
             client("sagemaker").list_mlflow_tracking_servers()["TrackingServerSummaries"]
         ),
         "aws_scheduler_schedule": len(client("scheduler").list_schedules()["Schedules"]),
+        "aws_sns_topic_subscription": len(client("sns").list_subscriptions()["Subscriptions"]),
         "aws_sns_topic": len(client("sns").list_topics()["Topics"]),
         "aws_sqs_queue": len(client("sqs").list_queues()["QueueUrls"]),
         "aws_ssm_parameter": sum(
