@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from scripts.mlops.upgrade_moving import Verification
     from scripts.mlops.upgrade_terraform import Root
 
-# A source that is written to while it is compared differs from what was copied before, and a metric's point that was
-# logged late shows in the comparison only: copy and compare again.
+# What was logged to finished runs or registered while it was compared was not copied before, and a metric's point that
+# was logged late shows in the comparison only: copy and compare again.
 _ROUNDS = 3
 
 
@@ -28,12 +28,18 @@ class Moving(Protocol):
     """What moves and compares servers; see `upgrade_moving.Mover`."""
 
     def copy(
-        self, source: str, destination: str, *, accept_losses: bool = False, thorough: bool = False
-    ) -> dict[str, int]:
-        """Copy what is new or changed; with `thorough` what no listing shows, too."""
+        self,
+        source: str,
+        destination: str,
+        *,
+        accept_losses: bool = False,
+        thorough: bool = False,
+        additive: bool = False,
+    ) -> list[str]:
+        """Copy what is new or changed; with `thorough` what no listing shows, too. Tells what stays behind."""
         ...
 
-    def verify(self, source: str, destination: str) -> Verification:
+    def verify(self, source: str, destination: str, *, additive: bool = False) -> Verification:
         """Compare and remember."""
         ...
 
@@ -58,7 +64,7 @@ class Road:
     def upgrade(self, to: str, source: str = "", *, accept_losses: bool = False) -> dict[str, Any]:
         """Make `to` the active version, with everything in it that the one active until now holds.
 
-        Where it is active already, what was logged to the old server since goes along, and both are compared again.
+        Where it is active already, what was logged to the old server since is added to it, and both are compared again.
 
         Args:
             source: the version to copy from, where that is not plain.
@@ -79,10 +85,10 @@ class Road:
         if to != servers.active:
             servers = self._add(servers, to)
         old, new = servers.arns[source], servers.arns[to]
-        verified = self._move(old, new, accept_losses=accept_losses)
+        verified = self._move(old, new, accept_losses=accept_losses, additive=to == servers.active)
         if to != servers.active:
             self._tell("copying what was logged meanwhile")
-            self._mover.copy(old, new, accept_losses=accept_losses)
+            self._copy(old, new, accept_losses=accept_losses)
             self._switch(servers, to)
         return {
             "server": servers.name(to),
@@ -90,6 +96,7 @@ class Road:
             "changed": to != servers.active,
             "tracking_uri": new,
             "verified": verified.when,
+            "still_logged": verified.open,
             "report": verified.report,
             "kept": servers.name(source),
         }
@@ -180,14 +187,19 @@ class Road:
         self._root.apply()
         return self._root.servers()
 
-    def _move(self, old: str, new: str, *, accept_losses: bool) -> Verification:
+    def _move(self, old: str, new: str, *, accept_losses: bool, additive: bool) -> Verification:
         for attempt in range(_ROUNDS):
             thorough = attempt > 0
             self._tell(f"copying {old} to {new}" + (", every point of every metric compared" if thorough else ""))
-            self._mover.copy(old, new, accept_losses=accept_losses, thorough=thorough)
+            self._copy(old, new, accept_losses=accept_losses, thorough=thorough, additive=additive)
             self._tell("comparing the two")
-            found = self._mover.verify(old, new)
-            if found.passed:
+            found = self._mover.verify(old, new, additive=additive)
+            if found.enough:
+                if not found.passed:
+                    self._tell(
+                        f"they differ in {found.open} places, all of them in runs that were logged to meanwhile: once "
+                        "those have ended, run the same command again"
+                    )
                 return found
             if attempt == _ROUNDS - 1 or (thorough and self._mover.contents(old) == found.contents):
                 break
@@ -195,6 +207,10 @@ class Road:
         raise PlatformError(
             f"the servers differ in {found.differences} places, so nothing was switched: see {found.report}"
         )
+
+    def _copy(self, old: str, new: str, **how: bool) -> None:
+        for loss in self._mover.copy(old, new, **how):
+            self._tell(f"left behind: {loss}")
 
     def _switch(self, servers: Servers, to: str) -> None:
         Wanted(to, frozenset(servers.arns) - {to}).write(self._root.file)

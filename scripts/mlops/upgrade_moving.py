@@ -18,8 +18,10 @@ from scripts.mlops.errors import PlatformError, PreconditionError
 if TYPE_CHECKING:
     from scripts.mlops.transfer.client import Client
     from scripts.mlops.transfer.copying import Options
+    from scripts.mlops.transfer.limits import Loss
     from scripts.mlops.transfer.rest_source import RestSource
     from scripts.mlops.transfer.source import Source
+    from scripts.mlops.transfer.stores import Store
 
 _SHOWN = 20
 _LOOKED_UP = 20
@@ -52,6 +54,7 @@ class Verification:
     Args:
         contents: the digest of everything that the source listed before the comparison began.
         report: the page that shows it.
+        open: how many of the differences are in runs that are still logged to.
     """
 
     source: str
@@ -61,6 +64,12 @@ class Verification:
     contents: str
     report: str
     differences: int = 0
+    open: int = 0
+
+    @property
+    def enough(self) -> bool:
+        """Whether nothing differs but what was logged while it was compared."""
+        return self.passed or self.differences == self.open
 
 
 class Mover:
@@ -75,28 +84,41 @@ class Mover:
         self._memory = memory
         self._environ = environ
         self._watcher = watcher
+        self._copied = _now()
 
     def copy(
-        self, source: str, destination: str, *, accept_losses: bool = False, thorough: bool = False
-    ) -> dict[str, int]:
+        self,
+        source: str,
+        destination: str,
+        *,
+        accept_losses: bool = False,
+        thorough: bool = False,
+        additive: bool = False,
+    ) -> list[str]:
         """Copy what is new or changed, deleted runs too.
 
         Args:
             thorough: also compare the metric points of runs that look unchanged.
+            additive: people work with the destination by now: only add to it what it lacks.
 
         Returns:
-            How many of each kind were created or changed.
+            What the destination does not hold.
 
         Raises:
             PreconditionError: the destination cannot hold everything and nobody accepted that, or the source is a copy
                 of the destination itself.
             PlatformError: it could not be finished; the next copy goes on from there.
         """
-        return asyncio.run(self._copy(source, destination, accept_losses, thorough))
+        options = _everything(thorough=thorough, additive=additive)
+        return asyncio.run(self._copy(source, destination, options, accept_losses=accept_losses))
 
-    def verify(self, source: str, destination: str) -> Verification:
-        """Compare everything of the source with the destination, write the report, and remember the outcome."""
-        return asyncio.run(self._verify(source, destination))
+    def verify(self, source: str, destination: str, *, additive: bool = False) -> Verification:
+        """Compare everything of the source with the destination, write the report, and remember the outcome.
+
+        Args:
+            additive: people work with the destination by now: what they added and changed is no difference.
+        """
+        return asyncio.run(self._verify(source, destination, _everything(additive=additive)))
 
     def contents(self, server: str) -> str:
         """A digest of all that a server lists: it changes when something is logged, changed or deleted there."""
@@ -117,12 +139,13 @@ class Mover:
         same = (found.source, found.destination) == (source, destination)
         return found if same and found.passed else None
 
-    async def _copy(self, source: str, destination: str, accept_losses: bool, thorough: bool) -> dict[str, int]:
+    async def _copy(self, source: str, destination: str, options: Options, *, accept_losses: bool) -> list[str]:
         from scripts.mlops.transfer.checkpoint import Checkpoint
         from scripts.mlops.transfer.copying import Copying
         from scripts.mlops.transfer.destination import Destination
         from scripts.mlops.transfer.planning import plan
 
+        self._copied = _now()
         checkpoint = Checkpoint(self._folder(source, destination) / "checkpoint.sqlite")
         try:
             with self._watcher() as watcher:
@@ -132,7 +155,7 @@ class Mover:
                             f"{reader.name} was itself copied from {target.name}, so copying back would double every "
                             "run: `make upgrade` with BACK=1 only makes that one the active server again"
                         )
-                    copying = Copying(reader, Destination(target), checkpoint, _everything(thorough), watcher)
+                    copying = Copying(reader, Destination(target), checkpoint, options, watcher)
                     made = await plan(copying, sizes=False)
                     if made.blocked:
                         raise PreconditionError(made.blocked[0], made.blocked[1:])
@@ -140,30 +163,31 @@ class Mover:
                         raise PreconditionError(
                             f"{target.name} cannot hold {len(made.losses)} things: give ARGS=--accept-losses to go on "
                             "without them",
-                            [f"{loss.place}: {loss.reason}" for loss in made.losses[:_SHOWN]],
+                            _told(made.losses),
                         )
                     summary = await copying.run()
         finally:
             checkpoint.close()
-        return {
-            kind: summary.created.get(kind, 0) + summary.changed.get(kind, 0)
-            for kind in sorted({*summary.created, *summary.changed})
-        }
+        return _told(summary.losses)
 
-    async def _verify(self, source: str, destination: str) -> Verification:
+    async def _verify(self, source: str, destination: str, options: Options) -> Verification:
         from scripts.mlops.transfer import reporting
         from scripts.mlops.transfer.verifying import Verifying
+        from scripts.mlops.upgrade_comparing import ComparingInUse, still_logged
 
         folder = self._folder(source, destination)
         with self._watcher() as watcher:
             async with self._open(source, watcher) as reader, self._open(destination, watcher) as target:
                 contents = await contents_of(reader)
-                report = await Verifying(reader, target, _everything(), progress=watcher).run()
+                if options.additive:
+                    report = await ComparingInUse(reader, target, options, watcher).run()
+                else:
+                    report = await Verifying(reader, target, options, progress=watcher).run()
+                still = await still_logged(reader, report, self._copied)
         when = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
         page = reporting.write(report, folder, when)[1]
-        found = Verification(
-            source, destination, report.passed, when, contents, str(page), differences=report.found.total()
-        )
+        differences = report.found.total()
+        found = Verification(source, destination, report.passed, when, contents, str(page), differences, still)
         try:
             (folder / "verification.json").write_text(json.dumps(asdict(found), indent=1) + "\n")
         except OSError as error:
@@ -186,7 +210,12 @@ class Mover:
 
 
 async def contents_of(source: Source) -> str:
-    """A digest of everything that a source lists, in whatever order it lists what is equally old."""
+    """A digest of everything that a source lists, in whatever order it lists what is equally old, and of its files.
+
+    Of the files in S3 it tells that one came, went or changed; those behind a server would cost a call a folder. Points
+    that were logged late show in no listing.
+    """
+    from scripts.mlops.transfer.artifacts import can_list_in_bulk, owned
     from scripts.mlops.transfer.records import fingerprint, to_json
 
     total = 0
@@ -196,17 +225,30 @@ async def contents_of(source: Source) -> str:
         text = json.dumps(content, sort_keys=True, default=str)
         total += int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
 
+    def add_files(store: Store, owners: set[str]) -> None:
+        # Both servers' experiments may share a folder: they count their ids alike.
+        for folder, item in owned(store.list()):
+            if folder.split("/")[-2] in owners:
+                add("file", folder, item.path, item.size, item.tag)
+
     async for experiment in source.experiments():
+        owners: set[str] = set()
         add("experiment", to_json(experiment))
         async for runs in source.runs(experiment.id):
             for run in runs:
                 add("run", run.id, fingerprint(run))
+                owners.add(run.id)
         async for models in source.logged_models(experiment.id):
             for model in models:
                 add("logged model", to_json(model))
+                owners.add(model.id)
         async for traces in source.traces(experiment.id):
             for trace in traces:
                 add("trace", to_json(trace))
+                owners.add(trace.id)
+        store = source.store(experiment.artifact_location)
+        if can_list_in_bulk(store):
+            await asyncio.to_thread(add_files, store, owners)
     for registered in await source.registered_models():
         add("registered model", to_json(registered))
     return f"{total % 2**256:064x}"
@@ -226,10 +268,18 @@ async def is_copy_of(source: RestSource, destination: RestSource) -> bool:
     return bool(await destination.runs_by_id(origins))
 
 
-def _everything(thorough: bool = False) -> Options:
+def _everything(*, thorough: bool = False, additive: bool = False) -> Options:
     from scripts.mlops.transfer.copying import Options
 
-    return Options(include_deleted=True, thorough=thorough)
+    return Options(include_deleted=True, thorough=thorough, additive=additive)
+
+
+def _told(losses: list[Loss]) -> list[str]:
+    return [f"{loss.place}: {loss.reason}" for loss in losses[:_SHOWN]]
+
+
+def _now() -> int:
+    return int(datetime.now(UTC).timestamp() * 1000)
 
 
 def _name(arn: str) -> str:

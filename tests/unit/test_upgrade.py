@@ -40,6 +40,7 @@ class World:
     written: dict[str, int] = field(default_factory=lambda: {"2.13": 3, "3.0": 0})
     copied: int = 0
     late: bool = False
+    always_logged_to: bool = False
     verified: dict[tuple[str, str], Verification] = field(default_factory=dict)
     steps: list[str] = field(default_factory=list)
     kill_at: int | None = None
@@ -82,17 +83,27 @@ class World:
 
     # The mover.
     def copy(
-        self, source: str, destination: str, *, accept_losses: bool = False, thorough: bool = False
-    ) -> dict[str, int]:
-        self.step("copy thoroughly" if thorough else "copy")
+        self,
+        source: str,
+        destination: str,
+        *,
+        accept_losses: bool = False,
+        thorough: bool = False,
+        additive: bool = False,
+    ) -> list[str]:
+        self.step("add" if additive else "copy thoroughly" if thorough else "copy")
         self.copied = self.written["2.13"]
         self.late = self.late and not thorough
-        return {}
+        return ["one thing"]
 
-    def verify(self, source: str, destination: str) -> Verification:
-        self.step("verify")
+    def verify(self, source: str, destination: str, *, additive: bool = False) -> Verification:
+        self.step("verify what was added" if additive else "verify")
+        self.written["2.13"] += self.always_logged_to
         passed = self.copied == self.written["2.13"] and not self.late
-        found = Verification(source, destination, passed, "now", self.contents(source), "report.html", int(not passed))
+        found = Verification(
+            source, destination, passed, "now", self.contents(source), "report.html", int(not passed),
+            int(self.always_logged_to),
+        )  # fmt: skip
         self.verified[source, destination] = found
         return found
 
@@ -109,10 +120,10 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path / FILE)
 
 
-def road(world: World) -> Road:
+def road(world: World, told: list[str] | None = None) -> Road:
     unused: Any = None
     both: Any = world
-    return Road(both, both, unused, progress=lambda _: None, clock=unused)
+    return Road(both, both, unused, progress=[].append if told is None else told.append, clock=unused)
 
 
 def test_the_outputs_are_switched_after_a_passed_verification_and_a_second_copy(world: World) -> None:
@@ -152,8 +163,19 @@ def test_a_point_that_was_logged_late_is_found_by_the_comparison_and_brought_alo
     assert world.steps[3:7] == ["copy", "verify", "copy thoroughly", "verify"]
 
 
+def test_a_server_that_is_logged_to_all_the_time_is_switched_and_not_retired(world: World) -> None:
+    world.always_logged_to = True
+    told: list[str] = []
+    done = road(world, told).upgrade("3.0")
+    assert (done["still_logged"], world.active, world.steps.count("verify")) == (1, "3.0", 1)
+    assert "left behind: one thing" in told
+    assert any("differ in 1 places, all of them in runs that were logged to meanwhile" in line for line in told)
+    with pytest.raises(PreconditionError, match="nobody has verified"):
+        road(world).retire("2.13", {"mlflow-staging-2-13"})
+
+
 def test_servers_that_differ_are_not_switched(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world, "copy", lambda *_, **__: {})
+    monkeypatch.setattr(world, "copy", lambda *_, **__: [])
     with pytest.raises(PlatformError, match=r"differ in 1 places, so nothing was switched: see report\.html"):
         road(world).upgrade("3.0")
     assert world.active == "2.13"
@@ -164,8 +186,8 @@ def test_a_server_written_to_while_it_is_compared_is_copied_and_compared_again(
 ) -> None:
     compare = world.verify
 
-    def late(source: str, destination: str) -> Verification:
-        found = compare(source, destination)
+    def late(source: str, destination: str, **how: bool) -> Verification:
+        found = compare(source, destination, **how)
         if world.steps.count("verify") == 1:
             found = Verification(source, destination, False, "now", found.contents, "report.html", 1)
             world.written["2.13"] += 1
@@ -182,7 +204,7 @@ def test_run_again_after_the_switch_it_brings_along_what_came_late(world: World)
     world.written["2.13"] += 1
     del world.steps[:]
     assert road(world).upgrade("3.0")["changed"] is False
-    assert world.steps == ["copy", "verify"]
+    assert world.steps == ["add", "verify what was added"]
 
 
 def test_with_several_old_servers_it_is_asked_which_one_to_copy_from(world: World) -> None:

@@ -1,0 +1,133 @@
+"""What an upgrade copies and compares before its switch and after it, when people work on the new server."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.mlops.transfer.progress import Tally
+from scripts.mlops.transfer.verifying import Report
+from scripts.mlops.upgrade_comparing import Lacking
+from scripts.mlops.upgrade_moving import Mover
+from tests.transfer.conftest import Servers
+from tests.transfer.seeding import START, Seeder, folder, listed, write
+
+
+class Quiet(Tally):
+    """Shows nothing."""
+
+    def __enter__(self) -> "Quiet":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def watch(self, client: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def mover(tmp_path: Path) -> Mover:
+    return Mover(tmp_path, os.environ, Quiet)
+
+
+def experiment(at: Seeder, name: str = "vision/größe") -> str:
+    return str(at.get("experiments/get-by-name", experiment_name=name)["experiment"]["experiment_id"])
+
+
+def runs(at: Seeder) -> dict[str, Any]:
+    return {run["info"]["run_name"]: run["info"] for run in at.runs(experiment(at))}
+
+
+def test_after_the_switch_late_runs_are_added_and_what_people_did_since_is_no_difference(
+    servers: Servers, mover: Mover
+) -> None:
+    old, new = servers.new.url, servers.target.url
+    servers.copied("new")
+    source, target = Seeder(old), Seeder(new)
+    copied = runs(target)
+    name = "it's a model"
+    target.post("runs/set-tag", run_id=copied["child 0"]["run_id"], key="reviewed", value="yes")
+    target.post("runs/set-tag", run_id=copied["child 0"]["run_id"], key="mlflow.note.content", value="good")
+    target.post("runs/update", run_id=copied["child 1"]["run_id"], run_name="the good one")
+    target.log(copied["child 0"]["run_id"], [("drift", 1.0, START, 1), ("loss", 0.4, START + 99, 1)])
+    target.post("runs/delete", run_id=copied["child 2"]["run_id"])
+    write(copied["child 0"]["artifact_uri"], "report.html", b"fine")
+    target.post("registered-models/alias", name=name, alias="champion", version="4")
+    target.post("model-versions/create", name=name, source="s3://b/theirs")
+    target.run(experiment(target), "theirs")
+    model = target.post("logged-models/search", experiment_ids=[experiment(target)])["models"]
+    net = next(one["info"]["model_id"] for one in model if one["info"]["name"] == "net")
+    judged = [{"key": "acc", "value": 0.7, "timestamp": START, "step": 3, "model_id": net}]
+    target.post("runs/log-batch", run_id=copied["judge"]["run_id"], metrics=judged)
+    late = source.run(experiment(source), "late", START + 10)
+    source.log(late["run_id"], [("loss", 0.1, START, 0)])
+    source.end(late["run_id"])
+
+    assert mover.copy(old, new, additive=True) == []
+    found = mover.verify(old, new, additive=True)
+    assert found.passed, Path(found.report).with_name("report.json").read_text()
+    # Without the late run it would not have.
+    target.post("runs/delete-tag", run_id=runs(target)["late"]["run_id"], key="transfer.source_id")
+    assert mover.verify(old, new, additive=True).differences == 1
+    assert mover.verification(old, new) is None
+
+
+def test_a_run_that_is_still_logged_to_does_not_keep_an_upgrade_from_its_switch_but_a_retirement(
+    servers: Servers, mover: Mover
+) -> None:
+    old, new = servers.new.url, servers.target.url
+    servers.copied("new")
+    source = Seeder(old)
+    mover.copy(old, new)
+    source.log(servers.made["live"], [("loss", 0.5, START + 99, 7)])
+    source.run(experiment(source), "begun since")
+    found = mover.verify(old, new)
+    assert (found.passed, found.enough, found.differences, found.open) == (False, True, 2, 2)
+    assert mover.verification(old, new) is None
+
+    source.post("runs/set-tag", run_id=servers.made["parent"], key="late", value="1")
+    assert not mover.verify(old, new).enough
+
+
+def test_files_are_among_what_a_server_holds_and_another_servers_in_the_same_folder_are_not(
+    servers: Servers, mover: Mover
+) -> None:
+    at = Seeder(servers.new.url)
+    run = runs(at)["child 0"]
+    before = mover.contents(servers.new.url)
+    write(folder(run["artifact_uri"]).parents[1].as_uri() + "/" + "f" * 32 + "/artifacts", "theirs.txt", b"1")
+    assert mover.contents(servers.new.url) == before
+    write(run["artifact_uri"], "late.txt", b"1")
+    assert mover.contents(servers.new.url) != before
+
+
+@pytest.mark.parametrize(
+    ("what", "left", "right", "counts"),
+    [
+        ("run param", "1", "2", True),
+        ("run param", None, "2", False),
+        ("run tag", "1", "2", False),
+        ("run model outputs", [("m-1", 0)], [("m-1", 0), ("m-2", 0)], False),
+        ("run model outputs", [("m-1", 0)], [("m-2", 0)], True),
+        ("artifact", "3 bytes", None, True),
+        ("version source", "a", "b", True),
+    ],
+)
+def test_on_a_server_in_use_only_what_is_lacking_counts(what: str, left: object, right: object, counts: bool) -> None:
+    report: Report = Lacking("old", "new")
+    report.add("run x", what, left, right)
+    assert report.passed is not counts
+
+
+def test_a_copy_into_a_server_in_use_tells_what_it_leaves_behind(servers: Servers, mover: Mover) -> None:
+    old, new = servers.new.url, servers.target.url
+    servers.copied("new")
+    marks = listed({"own": "1"})
+    for url in (new, old):
+        Seeder(url).post("registered-models/create", name="late one")
+        Seeder(url).post("model-versions/create", name="late one", source="s3://b/x", tags=marks)
+    (left,) = mover.copy(old, new, additive=True, accept_losses=True)
+    assert left.startswith("registered model 'late one' version 1: its number was given to another version there")
+    assert mover.verify(old, new, additive=True).passed
