@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -92,7 +93,18 @@ def _road(env: str, *, local: bool) -> Road:
             f"these credentials are for account {ours}, and {env} is in {account}: set AWS_PROFILE to a profile of it"
         )
     mover = Mover(root.memory, os.environ, Bars)
-    return Road(root, mover, session.client("sagemaker"), progress=_tell, clock=SystemClock())
+    asks = not local and os.environ.get("AUTO_APPROVE") != "1"
+    sagemaker = session.client("sagemaker")
+    return Road(root, mover, sagemaker, progress=_tell, clock=SystemClock(), ask=_ask if asks else None)
+
+
+def _ask(question: str) -> None:
+    from scripts.mlops.errors import InputError, PlatformError
+
+    if not sys.stdin.isatty():
+        raise InputError("nobody is there to approve the plan: approve it with AUTO_APPROVE=1")
+    if typer.prompt(f"{question} Type yes to go on", default="", show_default=False, err=True) != "yes":
+        raise PlatformError("not approved: nothing was changed")
 
 
 def _tell(line: str) -> None:

@@ -6,7 +6,7 @@ and is gone on with by the same command.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
 from scripts.mlops.errors import InputError, PlatformError, PreconditionError
@@ -53,13 +53,24 @@ class Moving(Protocol):
 
 
 class Road:
-    """The road of one environment."""
+    """The road of one environment.
+
+    Args:
+        ask: puts a question to a person, and raises unless the answer is yes; None where nobody is to be asked.
+    """
 
     def __init__(
-        self, root: Root, mover: Moving, sagemaker: SageMakerClient, *, progress: Progress, clock: Clock
+        self,
+        root: Root,
+        mover: Moving,
+        sagemaker: SageMakerClient,
+        *,
+        progress: Progress,
+        clock: Clock,
+        ask: Callable[[str], None] | None = None,
     ) -> None:
         self._root, self._mover, self._sagemaker = root, mover, sagemaker
-        self._tell, self._clock = progress, clock
+        self._tell, self._clock, self._ask = progress, clock, ask
 
     def upgrade(self, to: str, source: str = "", *, accept_losses: bool = False) -> dict[str, Any]:
         """Make `to` the active version, with everything in it that the one active until now holds.
@@ -146,9 +157,20 @@ class Road:
                     f"this deletes tracking server {name} with every run in it: if that is meant, say CONFIRM={name}"
                 )
             self._check_verified(servers, version, running=seen.running)
-        Wanted(servers.active, frozenset(servers.retained) - {version}).write(self._root.file)
+        retained = frozenset(servers.retained)
+        Wanted(servers.active, retained - {version}).write(self._root.file)
+        asked = bool(seen.status) and self._ask is not None
+        if seen.status and self._ask is not None:
+            try:
+                self._root.show()
+                self._ask(f"Delete tracking server {name}?")
+                # The answer may have taken its time, and people log meanwhile.
+                self._check_verified(servers, version, running=seen.running)
+            except BaseException:
+                Wanted(servers.active, retained).write(self._root.file)
+                raise
         self._tell(f"deleting tracking server {name}")
-        self._root.apply(confirm=name)
+        self._root.apply(confirm=name, approved=asked)
         return {"retired": name, "changed": True}
 
     def _settled(self, confirmed: Collection[str] = ()) -> Servers:

@@ -100,16 +100,21 @@ class Root:
         part = "deployed only in part" if arns else "not deployed"
         raise PreconditionError(f"{self.name} is {part}: run `make apply {self.options}` first")
 
-    def apply(self, confirm: str = "") -> None:
+    def show(self) -> None:
+        """Plan, and show the plan alone."""
+        self._script("plan", _LOCK_TIMEOUT)
+
+    def apply(self, confirm: str = "", *, approved: bool = False) -> None:
         """Plan, show the plan, ask, and apply it, past the guard and after whoever holds the state's lock.
 
         Args:
             confirm: the server that the plan may delete, by name.
+            approved: somebody was asked already.
 
         Raises:
             PlatformError: it was refused or failed; what Terraform said of it has been shown.
         """
-        self._script("apply", _LOCK_TIMEOUT, CONFIRM=confirm)
+        self._script("apply", _LOCK_TIMEOUT, CONFIRM=confirm, **({"AUTO_APPROVE": "1"} if approved else {}))
 
     def mend(self, version: str, server: str, sagemaker: SageMakerClient, *, progress: Progress, clock: Clock) -> None:
         """Undo what a broken-off apply left of a server: one that AWS has and the state lacks, or holds as tainted.

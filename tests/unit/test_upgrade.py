@@ -65,7 +65,10 @@ class World:
     def mend(self, version: str, server: str, sagemaker: Any, **_: Any) -> None:
         self.step(f"mend {version}")
 
-    def apply(self, confirm: str = "") -> None:
+    def show(self) -> None:
+        self.step("plan")
+
+    def apply(self, confirm: str = "", *, approved: bool = False) -> None:
         wanted = json.loads(self.file.read_text())
         servers = {wanted["mlflow_version"], *wanted["retained_mlflow_versions"]}
         for lost in self.deployed - servers:
@@ -120,10 +123,10 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path / FILE)
 
 
-def road(world: World, told: list[str] | None = None) -> Road:
+def road(world: World, told: list[str] | None = None, ask: Callable[[str], None] | None = None) -> Road:
     unused: Any = None
     both: Any = world
-    return Road(both, both, unused, progress=[].append if told is None else told.append, clock=unused)
+    return Road(both, both, unused, progress=[].append if told is None else told.append, clock=unused, ask=ask)
 
 
 def test_the_outputs_are_switched_after_a_passed_verification_and_a_second_copy(world: World) -> None:
@@ -276,6 +279,24 @@ def test_a_verified_server_is_not_retired_unless_it_is_named(world: World) -> No
     with pytest.raises(InputError, match="mlflow-staging-3-0 is the active server"):
         road(world).retire("3.0", {"mlflow-staging-3-0"})
     assert world.deployed == {"2.13", "3.0"}
+
+
+def test_what_is_logged_while_a_person_is_asked_keeps_the_server(world: World) -> None:
+    road(world).upgrade("3.0")
+    before = world.file.read_text()
+    del world.steps[:]
+
+    def ask(question: str) -> None:
+        assert question == "Delete tracking server mlflow-staging-2-13?"
+        world.written["2.13"] += 1
+
+    with pytest.raises(PreconditionError, match="written to since it was verified"):
+        road(world, ask=ask).retire("2.13", {"mlflow-staging-2-13"})
+    assert (world.steps, world.file.read_text(), world.deployed) == (["plan"], before, {"2.13", "3.0"})
+
+    road(world).upgrade("3.0")
+    road(world, ask=lambda _: None).retire("2.13", {"mlflow-staging-2-13"})
+    assert world.deployed == {"3.0"}
 
 
 def test_the_new_servers_name_is_known_before_it_is_there() -> None:
