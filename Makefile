@@ -83,7 +83,8 @@ retire: setup ## Delete the old server of MLflow version VERSION, verified befor
 	@$(BIN)/python scripts/upgrade.py retire --version "$(VERSION)" $(SCRIPT_FLAGS)
 
 backup: setup ## Back the server up into ARCHIVE, or where the nightly backups lie (ARGS="--keep 30")
-	@archive="$(ARCHIVE)" && archive="$${archive:-$$($(TERRAFORM) output -raw backup_archive_uri)}" && \
+	@archive="$(ARCHIVE)" && \
+		archive="$${archive:-$$($(BIN)/python scripts/server.py archive --env $(ENV) $(if $(LOCAL),--local))}" && \
 		$(BIN)/python scripts/transfer.py backup env:$(ENV) "$$archive" $(if $(LOCAL),--local) $(ARGS)
 
 restore: setup ## Restore ARCHIVE into the environment's server, which should be empty (ARGS="--snapshot TIME")

@@ -1,11 +1,14 @@
-"""Look at an environment's tracking server, start it, stop it, open its UI."""
+"""Look at an environment's tracking server, start it, stop it, open its UI, find its backups."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import typer
+
 from scripts._console import Console, Debug, Env, Json, Local, make_app, open_environment, run
 from scripts.mlops import server
+from scripts.mlops.errors import PreconditionError
 from scripts.mlops.waiting import SystemClock
 
 app = make_app(__doc__)
@@ -48,6 +51,18 @@ def ui(env: Env = "staging", local: Local = False, as_json: Json = False, debug:
     sagemaker = session.client("sagemaker")
     server.require_running(sagemaker, environment)
     Console(as_json=as_json).result({"ui_link": server.ui_link(sagemaker, environment)})
+
+
+@app.command()
+def archive(env: Env = "staging", local: Local = False, debug: Debug = False) -> None:  # noqa: ARG001
+    """Print where the server's backups lie, and nothing else: `make backup` takes it from here."""
+    environment, _ = open_environment(env, local=local)
+    if environment.backup_archive is None:
+        raise PreconditionError(
+            f"where {env}'s backups lie does not stand in {environment.source}, since it has no nightly ones: name an "
+            f"archive, as in `make backup ARCHIVE={environment.artifact_store}/backups/{environment.server_name}`"
+        )
+    typer.echo(environment.backup_archive)
 
 
 def _shown(found: server.Server) -> dict[str, Any]:

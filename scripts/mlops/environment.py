@@ -44,7 +44,7 @@ Terraform = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
 class Environment:
     """A deployed environment. `tracking_uri` is the server's ARN: what MLflow clients are given.
 
-    `source` says where all this was read.
+    `source` says where all this was read. `backup_archive` is published only where there is a nightly backup.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Environment:
     bucket: str
     endpoint_role: str
     source: str = STATE
+    backup_archive: str | None = None
 
     @classmethod
     def from_outputs(
@@ -93,6 +94,7 @@ class Environment:
             bucket=str(outputs["artifact_bucket_name"]),
             endpoint_role=str(outputs["endpoint_execution_role_arn"]),
             source=source,
+            backup_archive=outputs.get("backup_archive_uri"),
         )
 
     @property

@@ -21,9 +21,11 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def status(clone: Path, environ: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+def server(
+    clone: Path, environ: dict[str, str], *arguments: str, verb: str = "status"
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, clone / "scripts/server.py", "status", "--env", "staging", *arguments],
+        [sys.executable, clone / "scripts/server.py", verb, "--env", "staging", *arguments],
         cwd=clone,
         env={**environ, "PYTHONPATH": str(clone)},
         capture_output=True,
@@ -34,14 +36,14 @@ def status(clone: Path, environ: dict[str, str], *arguments: str) -> "subprocess
 
 
 def test_a_script_works_in_it_with_credentials_and_a_region_alone(staging: Deployed, clone: Path) -> None:
-    found = status(clone, staging.environ, "--json", "--debug")
+    found = server(clone, staging.environ, "--json", "--debug")
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout)["tracking_uri"] == staging.outputs["mlflow_tracking_uri"]
     assert found.stderr == "staging's outputs are read from the parameters below /mlflow/staging\n"
 
 
 def test_it_works_where_terraform_is_not_even_installed(staging: Deployed, clone: Path) -> None:
-    found = status(clone, {**staging.environ, "PATH": str(clone)}, "--json")
+    found = server(clone, {**staging.environ, "PATH": str(clone)}, "--json")
     assert (found.returncode, found.stderr) == (0, "")
     assert json.loads(found.stdout)["server"] == staging.outputs["tracking_server_name"]
 
@@ -49,8 +51,23 @@ def test_it_works_where_terraform_is_not_even_installed(staging: Deployed, clone
 def test_what_was_never_deployed_is_told_in_one_line(staging: Deployed, clone: Path) -> None:
     settings = clone / "mlflow/terraform/staging/terraform.tfvars"
     settings.write_text(settings.read_text().replace('"mlflow"', '"elsewhere"', 1))
-    found = status(clone, staging.environ)
+    found = server(clone, staging.environ)
     assert (found.returncode, found.stderr) == (
         3,
         "error: staging is not deployed: run `make apply ENV=staging` first\n",
     )
+
+
+def test_where_the_backups_lie_is_told_once_it_is_published(staging: Deployed, clone: Path) -> None:
+    ssm, published = staging.client("ssm"), "/mlflow/staging/backup_archive_uri"
+    unknown = server(clone, staging.environ, verb="archive")
+    assert (unknown.returncode, unknown.stdout) == (3, "")
+    assert unknown.stderr.startswith(
+        "error: where staging's backups lie does not stand in the parameters below /mlflow/staging, since it has"
+    )
+    ssm.put_parameter(Name=published, Value="s3://bucket/backups/mlflow-staging-3-0", Type="String")
+    try:
+        known = server(clone, staging.environ, verb="archive")
+    finally:
+        ssm.delete_parameter(Name=published)
+    assert (known.returncode, known.stdout) == (0, "s3://bucket/backups/mlflow-staging-3-0\n")

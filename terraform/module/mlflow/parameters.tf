@@ -10,6 +10,7 @@ locals {
       mlflow_role_arn      = local.role_arn
     },
     var.create_kms_key ? { kms_key_arn = local.kms_key_arn } : {},
+    var.backup == null ? {} : { backup_archive_uri = local.backup_archive_uri },
     { for level, policy in aws_iam_policy.client : "${level}_policy_arn" => policy.arn },
   ) : {}
 }

@@ -37,4 +37,8 @@ run "a_backup_keeps_thirty_nights_of_the_active_server_unless_told_otherwise" {
     condition     = aws_codebuild_project.backup[0].source[0].location == "churn-dev-mlflow-artifacts-acme/backups/tool/" && aws_s3_object.backup_tool["scripts/transfer.py"].key == "backups/tool/scripts/transfer.py"
     error_message = "The job's source must be the folder that the tool is uploaded to."
   }
+  assert {
+    condition     = aws_ssm_parameter.output["backup_archive_uri"].value == output.backup_archive_uri
+    error_message = "Whoever may not read Terraform's state must find the archive."
+  }
 }
