@@ -11,6 +11,7 @@ from localaws.iam.standing import parsed
 from tests.plan.planning import Planner
 from tests.policy.judging import USUAL
 from tests.policy.rendered import rendered
+from tests.policy.road import recorded
 from tests.policy.scenarios import ACCOUNT, REGION
 
 BUCKET = "arn:aws:s3:::data-lake"
@@ -48,3 +49,14 @@ def test_only_the_prefix_can_be_listed_and_the_bucket_be_found(policies: dict[st
         assert [prefix for prefix in WITHIN if not allows(policies[name], action, prefix)] == []
         assert [prefix for prefix in BESIDE if allows(policies[name], action, prefix)] == []
     assert allows(policies[name], "s3:GetBucketLocation")
+
+
+def test_nothing_on_the_road_lists_without_a_prefix() -> None:
+    listed = {
+        (who, dict(context).get("s3:prefix", ""))
+        for who, asks in recorded().items()
+        for action, _, context in asks
+        if action.startswith("s3:List")
+    }
+    assert len(listed) >= 10
+    assert [who for who, prefix in sorted(listed) if "/" not in prefix] == []
