@@ -91,7 +91,13 @@ class Server:
     """A server of one MLflow version with a SQLite database and a local artifact root."""
 
     def __init__(
-        self, version: str, folder: Path, forks: Forks | None = None, *, serves_artifacts: bool = False
+        self,
+        version: str,
+        folder: Path,
+        forks: Forks | None = None,
+        *,
+        serves_artifacts: bool = False,
+        workers: int = 1,
     ) -> None:
         self.version = version
         self.folder = folder
@@ -100,6 +106,7 @@ class Server:
         self._forks = forks or Forks(folder)
         shutil.copyfile(self._forks.database(version), self.database)
         self._serves = serves_artifacts
+        self._workers = workers
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._pid = 0
@@ -120,7 +127,7 @@ class Server:
         if self._serves:
             environment |= {"_MLFLOW_SERVER_SERVE_ARTIFACTS": "true", "_MLFLOW_SERVER_ARTIFACT_DESTINATION": artifacts}
         arguments = ["mlflow.server:app", "--bind", f"127.0.0.1:{self.port}"]
-        arguments += ["--workers", "1", "--threads", "8", "--keep-alive", "75"]
+        arguments += ["--workers", str(self._workers), "--threads", "8", "--keep-alive", "75"]
         self._pid = self._forks.start(self.version, self.folder, environment, arguments)
         return self
 
@@ -157,6 +164,7 @@ class Server:
         with closing(sqlite3.connect(self.database, timeout=60)) as database, database:
             self._clear(database)
             shutil.rmtree(self.folder / "artifacts", ignore_errors=True)
+            (self.folder / "artifacts").mkdir()
         return self
 
     def keep(self, folder: Path) -> None:

@@ -222,7 +222,7 @@ def test_a_backup_within_s3_knows_every_file_by_its_sha256(pair: Pair) -> None:
     assert backup.check() == 2 + len(("the run", "the experiments", "the registered models"))
 
     backup.damage(entries["a.txt"])
-    with pytest.raises(DamagedError, match=r"artifacts/a+/a\.txt is damaged: its checksum is not"):
+    with pytest.raises(DamagedError, match=r"artifacts/a+/1/a\.txt is damaged: its checksum is not"):
         backup.check()
 
 
@@ -263,6 +263,20 @@ def test_a_file_that_changes_while_it_is_backed_up_goes_along_as_it_is_then(pair
     entry = backup.take()["a.txt"]
     assert (entry.size, entry.sha256) == (18, hashlib.sha256(b"longer than it was").hexdigest())
     backup.check()
+
+
+def test_nobody_s_write_is_lost_between_reading_a_file_and_writing_it(pair: Pair) -> None:
+    store = S3(pair.localaws.client("s3"), pair.bucket, "at-once")
+    others = iter([b"two", b"three"])
+
+    def add(content: bytes | None) -> bytes:
+        other = next(others, None)
+        if other:
+            store.write("index", [(content or b"") + other + b" "], 0)
+        return (content or b"") + b"mine"
+
+    store.change("index", add)
+    assert b"".join(store.read("index")) == b"two three mine"
 
 
 def test_throttles_of_the_gateway_are_waited_out(pair: Pair, moved: list[dict[str, Any]]) -> None:

@@ -7,22 +7,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import platform
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
 from scripts.mlops.errors import InputError, PlatformError
 from scripts.mlops.transfer.checksums import Checksum
 from scripts.mlops.transfer.records import digest
-from scripts.mlops.transfer.stores import S3, Folder, Store
+from scripts.mlops.transfer.stores import S3, Folder, GoneError, Store
 
 FORMAT = "mlflow-transfer-archive"
 VERSION = 1
 INDEX = "archive.json"
 _PARTS = "snapshots"
+_UNDER_WAY = "under-way"
 _PART_ENTRIES = 5_000
+_PART_SECONDS = 60.0
+# A backup says every hour at most that it is still under way, and counts as dead after a day.
+_SAID_AGAIN = 3600.0
+_DEAD = 24 * 3600.0
 _COLUMNS = "kind, file, size, sha256, owner, id, state, entry_order, parts_sha256, part_size"
 EXPERIMENTS, RUN, MODELS, REGISTERED, TRACES, ARTIFACT = (
     "experiments", "run", "logged_models", "registered_models", "traces", "artifact",
@@ -66,13 +75,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What one backup left: its manifest is the lines of all its parts."""
+    """What one backup left: its manifest is the lines of all its parts.
+
+    Args:
+        partial: only some experiments were backed up, or no artifacts.
+    """
 
     taken: str
     source: str
     version: str
     parts: list[dict[str, Any]]
     counts: dict[str, int] = field(default_factory=dict)
+    partial: bool = False
 
 
 class Manifest:
@@ -140,11 +154,11 @@ class Archive:
             InputError: this is something else, or of a later version.
         """
         try:
-            text = b"".join(self.store.read(INDEX))
-        except Exception as error:
-            if _is_absent(error):
-                return []
-            raise
+            return self._snapshots(b"".join(self.store.read(INDEX)))
+        except GoneError:
+            return []
+
+    def _snapshots(self, text: bytes) -> list[Snapshot]:
         try:
             index = json.loads(text)
             known = index["format"] == FORMAT
@@ -165,17 +179,34 @@ class Archive:
             PlatformError: a part of it is missing or damaged.
         """
         manifest = Manifest()
-        for part in snapshot.parts:
-            manifest.add(self._part(part["file"], part["sha256"]))
+        self._add(manifest, snapshot)
         return manifest
 
-    def leftovers(self) -> Iterator[Entry]:
-        """Entries of a backup that was broken off: its files are there, and need not be written again."""
-        known = {part["file"] for snapshot in self.snapshots() for part in snapshot.parts}
+    def known(self) -> Manifest:
+        """What the next backup need not write again: the newest whole snapshot's entries, and what came after it.
+
+        Later are partial snapshots, and backups that were broken off, whose files are there as well.
+        """
+        snapshots = self.snapshots()
+        whole = next((one for one in reversed(snapshots) if not one.partial), None)
+        since = whole.taken if whole else ""
+        found = Manifest()
+        if whole:
+            self._add(found, whole)
+        found.add(self._leftovers(snapshots, since))
+        for snapshot in snapshots:
+            if snapshot.taken > since:
+                self._add(found, snapshot)
+        return found
+
+    def _leftovers(self, snapshots: list[Snapshot], since: str) -> Iterator[Entry]:
+        known = _parts_of(snapshots)
         for item in list(self.store.below(_PARTS).list()):
             file = f"{_PARTS}/{item.path}"
-            if file not in known:
-                yield from self._part(file, "")
+            if file not in known and _taken_of(file) > since:
+                # Another backup may have deleted it since.
+                with suppress(GoneError):
+                    yield from self._part(file, "")
 
     def write_part(self, taken: str, number: int, entries: list[Entry]) -> dict[str, Any]:
         """Write some lines of a manifest, so that a backup that is broken off can go on from them."""
@@ -184,61 +215,114 @@ class Archive:
         self.store.write(file, [content], len(content))
         return {"file": file, "sha256": _sha256(content), "size": len(content)}
 
-    def publish(self, snapshots: list[Snapshot]) -> None:
-        """Make these the archive's snapshots: the one write that makes a backup count."""
-        index = {"format": FORMAT, "version": VERSION, "snapshots": [asdict(one) for one in snapshots]}
-        content = json.dumps(index, indent=1).encode()
-        self.store.write(INDEX, [content], len(content))
+    def begin(self, taken: str) -> None:
+        """Say that a backup is under way: until it ends, or says so no more for a day, no data is deleted."""
+        content = json.dumps({"by": f"{platform.node()} {os.getpid()}", "at": time.time()}).encode()
+        self.store.write(f"{_UNDER_WAY}/{taken}.json", [content], len(content))
+
+    def end(self, taken: str) -> None:
+        """Say that a backup has ended, one way or another."""
+        self.store.delete(f"{_UNDER_WAY}/{taken}.json")
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Make this one of the archive's snapshots: the one write that makes a backup count."""
+        self._change(lambda found: sorted([*found, snapshot], key=lambda one: one.taken))
 
     def prune(self, keep: int) -> int:
-        """Keep the newest snapshots and delete every file that none of them needs.
+        """Keep the newest whole snapshots, and the partial ones among them, and delete every file that none needs.
+
+        Killed anywhere, it leaves no snapshot that lacks a file, nor entries of a file that is gone: the index goes
+        first, then the manifests, then the data. While another backup is under way, which may need any of it, the
+        data stays for the next time.
 
         Returns:
             How many files were deleted.
         """
-        kept = self.snapshots()[-keep:]
-        if not kept:
+        found = self.snapshots()
+        if not found:
             return 0
+        if _newest(found, keep) != found:
+            self._change(lambda now: _newest(now, keep))
+        # A file that is listed now is of a backup that is under way then, or that the index knows after that.
+        paths = [item.path for item in self.store.list()]
+        under_way = self._under_way()
+        parts = _parts_of(self.snapshots())
+        gone = {
+            path
+            for path in paths
+            if path.startswith(f"{_PARTS}/") and path not in parts and _taken_of(path) not in under_way
+        }
+        self._delete(gone)
+        if under_way or self._under_way():
+            return len(gone)
+        kept = self.snapshots()
         needed = Manifest()
         for snapshot in kept:
             # Only the files count here: each gets a key of its own.
             entries = self.manifest(snapshot)
             needed.add(Entry("file", one.file, one.size, one.sha256, "", one.file) for one in entries.all())
             entries.close()
-        self.publish(kept)
-        files = {INDEX, *(part["file"] for snapshot in kept for part in snapshot.parts)}
-        deleted = 0
-        for item in list(self.store.list()):
-            if item.path not in files and not needed.holds(item.path):
-                self.store.delete(item.path)
-                deleted += 1
+        files = {INDEX, *_parts_of(kept), *gone}
+        data = [path for path in paths if path not in files and not needed.holds(path)]
         needed.close()
-        return deleted
+        self._delete(data)
+        if isinstance(self.store, Folder):
+            self._delete(list(self.store.partial()))
+        return len(gone) + len(data)
+
+    def _delete(self, paths: Collection[str]) -> None:
+        for path in paths:
+            self.store.delete(path)
+
+    def _under_way(self) -> frozenset[str]:
+        """When the backups that are under way were begun."""
+        found = set()
+        for item in list(self.store.below(_UNDER_WAY).list()):
+            try:
+                said = json.loads(b"".join(self.store.read(f"{_UNDER_WAY}/{item.path}")))["at"]
+            except GoneError:
+                continue  # It has ended since.
+            if time.time() - said < _DEAD:
+                found.add(item.path.removesuffix(".json"))
+        return frozenset(found)
+
+    def _change(self, make: Callable[[list[Snapshot]], list[Snapshot]]) -> None:
+        """Change the list of snapshots as it is now: another backup may have written it since it was read."""
+
+        def changed(text: bytes | None) -> bytes:
+            snapshots = make([] if text is None else self._snapshots(text))
+            index = {"format": FORMAT, "version": VERSION, "snapshots": [asdict(one) for one in snapshots]}
+            return json.dumps(index, indent=1).encode()
+
+        self.store.change(INDEX, changed)
+
+    def _add(self, manifest: Manifest, snapshot: Snapshot) -> None:
+        for part in snapshot.parts:
+            try:
+                manifest.add(self._part(part["file"], part["sha256"]))
+            except GoneError as error:
+                raise PlatformError(f"{error.message}: the archive is damaged") from None
 
     def _part(self, file: str, sha256: str) -> Iterator[Entry]:
-        try:
-            content = b"".join(self.store.read(file))
-        except Exception as error:
-            if _is_absent(error):
-                raise PlatformError(f"{self.store.uri}/{file} is missing: the archive is damaged") from None
-            raise
+        content = b"".join(self.store.read(file))
         if sha256 and _sha256(content) != sha256:
             raise PlatformError(f"{self.store.uri}/{file} is damaged: its checksum is not the one that was written")
         return (_made(Entry, json.loads(line)) for line in content.splitlines())
 
 
 class Parts:
-    """Collects entries and writes them as parts of a snapshot's manifest."""
+    """Collects entries and writes them as parts of a snapshot's manifest, so that a kill costs a minute's at most."""
 
-    def __init__(self, archive: Archive, taken: str) -> None:
-        self._archive, self._taken = archive, taken
+    def __init__(self, archive: Archive, taken: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._archive, self._taken, self._clock = archive, taken, clock
         self._open: list[Entry] = []
+        self._written = self._said = clock()
         self.written: list[dict[str, Any]] = []
 
     def add(self, entry: Entry) -> None:
         """Add an entry."""
         self._open.append(entry)
-        if len(self._open) >= _PART_ENTRIES:
+        if len(self._open) >= _PART_ENTRIES or self._clock() - self._written >= _PART_SECONDS:
             self.flush()
 
     def flush(self) -> None:
@@ -246,6 +330,10 @@ class Parts:
         if self._open:
             self.written.append(self._archive.write_part(self._taken, len(self.written), self._open))
             self._open = []
+        self._written = self._clock()
+        if self._written - self._said >= _SAID_AGAIN:
+            self._archive.begin(self._taken)
+            self._said = self._written
 
 
 def safe_name(text: str) -> str:
@@ -272,14 +360,25 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _is_absent(error: Exception) -> bool:
-    response = getattr(error, "response", {})
-    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    return isinstance(error, FileNotFoundError | NotADirectoryError) or code in {"NoSuchKey", "404"}
+def _newest(snapshots: list[Snapshot], keep: int) -> list[Snapshot]:
+    """The newest whole snapshots and the partial ones among them; all where none is whole."""
+    whole = [one for one in snapshots if not one.partial][-keep:]
+    return [one for one in snapshots if not whole or one.taken >= whole[0].taken]
+
+
+def _parts_of(snapshots: Iterable[Snapshot]) -> set[str]:
+    return {part["file"] for snapshot in snapshots for part in snapshot.parts}
+
+
+def _taken_of(part: str) -> str:
+    """The backup that a part of a manifest belongs to."""
+    return part.split("/")[1]
 
 
 def as_archive_store(store: Store) -> Folder | S3:
     """The store, if an archive can lie in it."""
-    if isinstance(store, Folder | S3):
+    if isinstance(store, Folder):
+        return Folder(store.root)
+    if isinstance(store, S3):
         return store
     raise InputError(f"{store.uri} can hold no archive: give a folder or an S3 prefix")

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 from scripts.mlops.errors import InputError, PlatformError
@@ -35,7 +36,7 @@ from scripts.mlops.transfer.records import (
     Trace,
 )
 from scripts.mlops.transfer.source import PAGE, Features
-from scripts.mlops.transfer.stores import Item, Rearranged, Store
+from scripts.mlops.transfer.stores import GoneError, Item, Rearranged, Store
 
 _THREADS = 8
 
@@ -47,7 +48,7 @@ class DamagedError(PlatformError):
 
 
 class ArchiveSource:
-    """A snapshot: the newest, or the one that was taken at `taken`."""
+    """A snapshot: the newest of the whole server, or the one that was taken at `taken`."""
 
     def __init__(self, archive: Archive, taken: str | None = None) -> None:
         self._archive = archive
@@ -92,6 +93,8 @@ class ArchiveSource:
             for chunk in self._archive.store.read(entry.file):
                 found.update(chunk)
                 size += len(chunk)
+        except GoneError:
+            return f"{entry.file} is missing"
         except Exception as error:  # Whatever the store raises, the file cannot be read.
             return f"{entry.file} cannot be read ({type(error).__name__})"
         if size != entry.size:
@@ -102,8 +105,9 @@ class ArchiveSource:
 
     async def experiments(self) -> AsyncIterator[Experiment]:
         """All experiments, deleted ones too."""
-        for data in await self._records(EXPERIMENTS, ""):
-            yield Experiment(**data)
+        async for page in self._records(EXPERIMENTS):
+            for data in page:
+                yield Experiment(**data)
 
     async def runs(self, experiment_id: str) -> AsyncIterator[list[Run]]:
         """An experiment's runs in pages, deleted ones too."""
@@ -142,19 +146,22 @@ class ArchiveSource:
             yield [Point(key, float(value), timestamp, step) for key, value, timestamp, step in data["points"]]
 
     async def logged_models(self, experiment_id: str) -> AsyncIterator[list[LoggedModel]]:
-        """An experiment's logged models in one page."""
-        yield [_model_from(data) for data in await self._records(MODELS, experiment_id)]
+        """An experiment's logged models in pages."""
+        async for page in self._records(MODELS, experiment_id):
+            yield [_model_from(data) for data in page]
 
     async def registered_models(self) -> list[RegisteredModel]:
         """All registered models and prompts with their versions."""
         return [
             RegisteredModel(**{**data, "versions": [ModelVersion(**one) for one in data["versions"]]})
-            for data in await self._records(REGISTERED, "")
+            async for page in self._records(REGISTERED)
+            for data in page
         ]
 
     async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:
-        """An experiment's traces in one page."""
-        yield [Trace(**data) for data in await self._records(TRACES, experiment_id)]
+        """An experiment's traces in pages."""
+        async for page in self._records(TRACES, experiment_id):
+            yield [Trace(**data) for data in page]
 
     def store(self, uri: str) -> Store:
         """The artifacts that lay at this URI when they were backed up."""
@@ -176,9 +183,11 @@ class ArchiveSource:
         self._threads.shutdown()
         self._manifest.close()
 
-    async def _records(self, kind: str, owner: str) -> list[dict[str, Any]]:
+    async def _records(self, kind: str, owner: str = "") -> AsyncIterator[list[dict[str, Any]]]:
         entry = self._manifest.get(kind, owner)
-        return [] if entry is None else await self._in_thread(lambda: list(self._lines(entry.file)))
+        lines = iter(()) if entry is None else self._lines(entry.file)
+        while page := await self._in_thread(lambda: list(islice(lines, PAGE))):
+            yield page
 
     def _lines(self, file: str) -> Iterator[dict[str, Any]]:
         decode = codecs.getincrementaldecoder("utf-8")("surrogatepass").decode
@@ -198,8 +207,14 @@ def _chosen(archive: Archive, taken: str | None) -> Snapshot:
     snapshots = archive.snapshots()
     if not snapshots:
         raise InputError(f"{archive.store.uri} holds no finished backup")
+    whole = [one for one in snapshots if not one.partial]
+    if taken is None and not whole:
+        raise InputError(
+            f"{archive.store.uri} holds only partial backups (--experiment, --no-artifacts): choose one with "
+            f"--snapshot, such as {snapshots[-1].taken}"
+        )
     if taken is None:
-        return snapshots[-1]
+        return whole[-1]
     found = next((one for one in snapshots if one.taken == taken), None)
     if found is None:
         known = ", ".join(one.taken for one in snapshots[-5:])

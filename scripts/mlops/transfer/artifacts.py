@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
-from typing import TypeVar
 
-import botocore.exceptions
-import httpx
-
-from scripts.mlops.errors import PlatformError
 from scripts.mlops.transfer.checksums import Checksum, Summing
 from scripts.mlops.transfer.records import digest
-from scripts.mlops.transfer.retry import Retry
+from scripts.mlops.transfer.retry import Retry, with_retries
 from scripts.mlops.transfer.rewrite import NAMING_FILES
-from scripts.mlops.transfer.stores import S3, Folder, Item, Rearranged, Store
+from scripts.mlops.transfer.stores import S3, Folder, GoneError, Item, Rearranged, Store
 
 Rewrite = Callable[[str], str]
-T = TypeVar("T")
 # A model's or trace's description; anything larger is a file of that name and nothing else.
 _LARGEST_REWRITTEN = 8 << 20
-_PASSING = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, httpx.TransportError, ConnectionError)
 
 
 def listing_digest(items: Iterable[Item]) -> str:
@@ -31,41 +23,37 @@ def listing_digest(items: Iterable[Item]) -> str:
 
 def copy_file(
     source: Store, item: Item, target: Store, retry: Retry, rewrite: Rewrite, moved: Callable[[int], None]
-) -> None:
-    """Copy one file; tried again while the trouble may pass.
+) -> bool:
+    """Copy one file; tried again, as it is then, while the trouble may pass.
 
     Args:
         rewrite: maps the ids in files that describe a model or a trace.
         moved: told of bytes as they move.
+
+    Returns:
+        Whether it is there now: not if it is gone from the source since it was listed.
     """
-    what = f"artifact {item.path} of {source.uri} cannot be copied to {target.uri}"
-    with_retries(lambda: _copy_once(source, item, target, rewrite, moved), retry, what)
+    again = False
 
+    def copy() -> None:
+        nonlocal item, again
+        if again:
+            item = source.look(item.path)
+        again = True
+        _copy_once(source, item, target, rewrite, moved)
 
-def with_retries(work: Callable[[], T], retry: Retry, what: str) -> T:
-    """Do something with stores, and again while the trouble may pass.
-
-    Raises:
-        PlatformError: it did not pass; `what` says what cannot be done.
-    """
-    for attempt in range(1, retry.attempts + 1):
-        try:
-            return work()
-        except _PASSING as error:
-            reason = f"{type(error).__name__}: {error}"
-            if not _passing(error):
-                break
-        except EOFError as error:
-            reason = str(error)
-        time.sleep(retry.wait(attempt))
-    raise PlatformError(f"{what} ({reason})")
+    try:
+        with_retries(copy, retry, f"artifact {item.path} of {source.uri} cannot be copied to {target.uri}")
+    except GoneError:
+        if isinstance(source, Rearranged):
+            raise  # Nothing may go from an archive.
+        return False
+    return True
 
 
 def _copy_once(source: Store, item: Item, target: Store, rewrite: Rewrite, moved: Callable[[int], None]) -> None:
-    if PurePosixPath(item.path).name in NAMING_FILES and item.size <= _LARGEST_REWRITTEN:
-        content = b"".join(_counted(source.read(item.path), item, lambda _: None))
-        text = rewrite(content.decode("utf-8", "surrogateescape"))
-        content = text.encode("utf-8", "surrogateescape")
+    if _names_ids(item.path) and item.size <= _LARGEST_REWRITTEN:
+        content = _rewritten(b"".join(_counted(source.read(item.path), item, lambda _: None)), rewrite)
         target.write(item.path, [content], len(content))
         moved(item.size)
     elif isinstance(source, S3) and isinstance(target, S3):
@@ -79,33 +67,49 @@ def _copy_once(source: Store, item: Item, target: Store, rewrite: Rewrite, moved
 
 
 def _counted(chunks: Iterator[bytes], item: Item, moved: Callable[[int], None]) -> Iterator[bytes]:
-    """The chunks, if they are as long together as the listing said: half a file must not pass for one."""
+    """The chunks, if they are as long together as the listing said: half a file must not pass for one.
+
+    Longer is a file that somebody still writes to: it is whole as it is now, and the next listing tells of the change.
+    """
     left = item.size
     for chunk in chunks:
         left -= len(chunk)
         moved(len(chunk))
         yield chunk
-    if left:
+    if left > 0:
         raise EOFError(f"{item.size} bytes were announced and {item.size - left} came: it changed or broke off")
 
 
-def _passing(error: Exception) -> bool:
-    if isinstance(error, botocore.exceptions.ClientError):
-        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        return status >= 500 or status == 429
-    return not isinstance(error, botocore.exceptions.NoCredentialsError)
+def checksum(store: Store, path: str, rewrite: Rewrite | None = None, retry: Retry | None = None) -> Checksum:
+    """The checksum of a whole file; of a describing file as it is copied, after its ids are mapped by `rewrite`."""
+    return with_retries(
+        lambda: _checksum_once(store, path, rewrite), retry or Retry(), f"{store.uri}/{path} cannot be read"
+    )
 
 
-def checksum(store: Store, path: str, rewrite: Rewrite | None = None) -> Checksum:
-    """The checksum of a whole file; of a describing file after its ids are mapped by `rewrite`."""
+def _checksum_once(store: Store, path: str, rewrite: Rewrite | None) -> Checksum:
     found = Summing()
-    if rewrite is not None and PurePosixPath(path).name in NAMING_FILES:
-        text = b"".join(store.read(path)).decode("utf-8", "surrogateescape")
-        found.update(rewrite(text).encode("utf-8", "surrogateescape"))
-        return found.checksum()
-    for chunk in store.read(path):
+    chunks = iter(store.read(path))
+    if rewrite is not None and _names_ids(path):
+        head = b""
+        for chunk in chunks:
+            head += chunk
+            if len(head) > _LARGEST_REWRITTEN:
+                break
+        found.update(_rewritten(head, rewrite))
+    for chunk in chunks:
         found.update(chunk)
     return found.checksum()
+
+
+def _names_ids(path: str) -> bool:
+    return PurePosixPath(path).name in NAMING_FILES
+
+
+def _rewritten(content: bytes, rewrite: Rewrite) -> bytes:
+    if len(content) > _LARGEST_REWRITTEN:
+        return content
+    return rewrite(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 def can_list_in_bulk(store: Store) -> bool:

@@ -1,4 +1,4 @@
-"""Signs requests for Amazon's MLflow servers: per client, with credentials that renew themselves.
+"""Signs requests for Amazon's MLflow servers: per client, with credentials that renew themselves. So do S3's here.
 
 The sagemaker-mlflow plugin signs with the ARN of the process's global tracking URI, so two servers in one process
 would get each other's headers. Here each client has a flow of its own.
@@ -33,16 +33,18 @@ class SigV4(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """httpx's hook: sign, and once more with fresh credentials if these have expired."""
-        self._sign(request)
+        signed_with = self._credentials
+        self._sign(request, signed_with)
         response = yield request
         if response.status_code in _REFUSED:
+            # Another call that was refused may have renewed them already.
             fresh = self._provide()
-            if _key(fresh) != _key(self._credentials):
+            if _key(fresh) != _key(signed_with):
                 self._credentials = fresh
-                self._sign(request)
+                self._sign(request, fresh)
                 yield request
 
-    def _sign(self, request: httpx.Request) -> None:
+    def _sign(self, request: httpx.Request, credentials: Any) -> None:
         # What httpx sends of its own accord (accept, user-agent) stays unsigned: proxies may change it.
         headers = {
             "Host": request.url.netloc.decode(),
@@ -50,11 +52,39 @@ class SigV4(httpx.Auth):
             "X-Amz-Content-SHA256": hashlib.sha256(request.content).hexdigest(),
         }
         signed = AWSRequest(request.method, str(request.url), headers=headers, data=request.content)
-        SigV4Auth(self._credentials, self._service, self._region).add_auth(signed)
+        SigV4Auth(credentials, self._service, self._region).add_auth(signed)
         for name in ("Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-SHA256", self._header):
             request.headers.pop(name, None)
             if name in signed.headers:
                 request.headers[name] = signed.headers[name]
+
+
+class Renewal:
+    """Signs an S3 client's requests with credentials that renew themselves: what was refused is signed and sent again.
+
+    Args:
+        client: a boto3 client of S3.
+        held: the credentials to begin with.
+        credentials: gives botocore credentials; asked when S3 says that these have expired.
+    """
+
+    def __init__(self, client: Any, held: Any, credentials: Callable[[], Any]) -> None:
+        self._credentials, self._provide = held, credentials
+        client.meta.events.register("before-sign.s3", self._use)
+        client.meta.events.register("needs-retry.s3", self._renew)
+
+    def _use(self, request: Any, **_: Any) -> None:
+        request.context.setdefault("signing", {})["request_credentials"] = self._credentials
+
+    def _renew(self, request_dict: Any, response: Any = None, **_: Any) -> int | None:
+        """The seconds to wait before the request is signed anew and sent; None to leave it."""
+        if response is None or response[0].status_code not in _REFUSED:
+            return None
+        fresh = self._provide()
+        if _key(fresh) == _key(request_dict["context"]["signing"]["request_credentials"]):
+            return None
+        self._credentials = fresh
+        return 0
 
 
 class Bearer(httpx.Auth):

@@ -7,9 +7,11 @@ import hashlib
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from typing import IO, Any, TypeVar
 
 from scripts.mlops.transfer.archive import (
@@ -26,7 +28,7 @@ from scripts.mlops.transfer.archive import (
     Snapshot,
     safe_name,
 )
-from scripts.mlops.transfer.artifacts import checksum, with_retries
+from scripts.mlops.transfer.artifacts import checksum
 from scripts.mlops.transfer.checksums import Checksum, Summing
 from scripts.mlops.transfer.copying import Options, first_of
 from scripts.mlops.transfer.progress import Progress, Tally
@@ -40,10 +42,10 @@ from scripts.mlops.transfer.records import (
     number_text,
     to_json,
 )
-from scripts.mlops.transfer.retry import Retry
+from scripts.mlops.transfer.retry import Retry, with_retries
 from scripts.mlops.transfer.selecting import registered_models
 from scripts.mlops.transfer.source import Source
-from scripts.mlops.transfer.stores import CHUNK, S3, ChangedError, Item, Store
+from scripts.mlops.transfer.stores import CHUNK, S3, GoneError, Item, Store
 
 _IN_MEMORY = 4 << 20
 _AT_ONCE = 16
@@ -79,33 +81,41 @@ class BackingUp:
             PlatformError: it could not be finished; the archive's snapshots are as they were.
         """
         try:
+            # Nothing is written into a place that is no archive.
+            await self._in_thread(self.archive.snapshots)
+            await self._in_thread(lambda: self.archive.begin(self._taken))
             return await self._back_up()
         except BaseExceptionGroup as group:
             raise first_of(group) from group
         finally:
             self._threads.shutdown(wait=True, cancel_futures=True)
             self._known.close()
+            # A mark that stays keeps data from being deleted for a day, and nothing else.
+            with suppress(Exception):
+                self.archive.end(self._taken)
 
     async def _back_up(self) -> Snapshot:
-        snapshots = await self._in_thread(self.archive.snapshots)
-        if snapshots:
-            last = await self._in_thread(lambda: self.archive.manifest(snapshots[-1]))
-            self._known.add(last.all())
-            last.close()
-        self._known.add(await self._in_thread(lambda: list(self.archive.leftovers())))
+        self._known = await self._in_thread(self.archive.known)
         experiments = self.options.chosen([one async for one in self.source.experiments()], self.source.name)
         self.progress.total("experiments", len(experiments))
-        await self._records(EXPERIMENTS, "", [to_json(one) for one in experiments])
+        await self._records(EXPERIMENTS, [to_json(one) for one in experiments])
         for experiment in experiments:
             await self._runs(experiment)
             await self._models(experiment)
             await self._traces(experiment)
             self.progress.advance("experiments")
         chosen = {one.id for one in experiments} if self.options.experiments else None
-        await self._records(REGISTERED, "", [to_json(one) for one in await registered_models(self.source, chosen)])
+        await self._records(REGISTERED, [to_json(one) for one in await registered_models(self.source, chosen)])
         await self._in_thread(self._parts.flush)
-        snapshot = Snapshot(self._taken, self.source.name, self.source.version, self._parts.written, dict(self._counts))
-        await self._in_thread(lambda: self.archive.publish([*snapshots, snapshot]))
+        snapshot = Snapshot(
+            self._taken,
+            self.source.name,
+            self.source.version,
+            self._parts.written,
+            dict(self._counts),
+            partial=bool(self.options.experiments) or not self.options.artifacts,
+        )
+        await self._in_thread(lambda: self.archive.publish(snapshot))
         return snapshot
 
     async def _runs(self, experiment: Experiment) -> None:
@@ -148,30 +158,39 @@ class BackingUp:
         self.progress.advance("runs")
 
     async def _models(self, experiment: Experiment) -> None:
-        found: list[Any] = []
-        async for models in self.source.logged_models(experiment.id):
-            found += [to_json(model) for model in models]
-            for model in models:
-                await self._artifacts(model.artifact_uri, model.id)
-        if found:
-            await self._records(MODELS, experiment.id, found)
+        async with self._writing(MODELS, experiment.id) as write:
+            async for models in self.source.logged_models(experiment.id):
+                for model in models:
+                    write(to_json(model))
+                    await self._artifacts(model.artifact_uri, model.id)
 
     async def _traces(self, experiment: Experiment) -> None:
-        found: list[Any] = []
-        async for traces in self.source.traces(experiment.id):
-            found += [to_json(trace) for trace in traces]
-            for trace in traces:
-                if trace.artifact_uri:
+        async with self._writing(TRACES, experiment.id) as write:
+            async for traces in self.source.traces(experiment.id):
+                for trace in traces:
+                    write(to_json(trace))
                     await self._artifacts(trace.artifact_uri, trace.id)
-        if found:
-            await self._records(TRACES, experiment.id, found)
 
-    async def _records(self, kind: str, owner: str, records: list[dict[str, Any]]) -> None:
-        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+    async def _records(self, kind: str, records: list[dict[str, Any]]) -> None:
+        async with self._writing(kind) as write:
             for record in records:
+                write(record)
+
+    @asynccontextmanager
+    async def _writing(self, kind: str, owner: str = "") -> AsyncIterator[Callable[[dict[str, Any]], None]]:
+        """A file of records, which gets its name with the last one; an experiment that has none gets no file."""
+        count = 0
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+
+            def write(record: dict[str, Any]) -> None:
+                nonlocal count
+                count += 1
                 _write_line(file, record)
-            name = f"{kind}-{safe_name(owner)}" if owner else kind
-            await self._file(file, "records", name, Entry(kind, "", 0, "", owner), count=len(records))
+
+            yield write
+            if count or not owner:
+                name = f"{kind}-{safe_name(owner)}" if owner else kind
+                await self._file(file, "records", name, Entry(kind, "", 0, "", owner), count)
 
     async def _file(self, file: IO[bytes], folder: str, name: str, entry: Entry, count: int = 1) -> None:
         """Write a file under a name that its content gives, if the archive lacks it."""
@@ -196,53 +215,65 @@ class BackingUp:
         await asyncio.gather(*(self._artifact(store, uri, owner, item) for item in items))
 
     async def _artifact(self, store: Store, uri: str, owner: str, item: Item) -> None:
-        known = self._known.get(ARTIFACT, uri, item.path)
-        state = digest([item.size, item.tag])
-        if known is None or known.state != state or not item.tag:
-            file = f"artifacts/{safe_name(owner)}/{item.path}"
-            if self._known.holds(file):
-                file += f".{state[:8]}"
-            self.progress.total("bytes", item.size)
-            item, found = await self._in_thread(lambda: self._copy(store, item, file))
-            whole, parts = ("", found.sha256) if found.part else (found.sha256, "")
-            state = digest([item.size, item.tag])
-            known = Entry(ARTIFACT, file, item.size, whole, uri, item.path, state, 0, parts, found.part)
-        self._keep(known)
+        entry = self._known.get(ARTIFACT, uri, item.path)
+        try:
+            if entry is None or not await self._in_thread(partial(self._holds, entry, store, item)):
+                # By its backup's time no file gets the name of one that an older snapshot needs.
+                file = f"artifacts/{safe_name(owner)}/{self._taken}/{item.path}"
+                self.progress.total("bytes", item.size)
+                item, found = await self._in_thread(partial(self._copy, store, item, file))
+                whole, parts = ("", found.sha256) if found.part else (found.sha256, "")
+                state = digest([item.size, item.tag])
+                entry = Entry(ARTIFACT, file, item.size, whole, uri, item.path, state, 0, parts, found.part)
+        except GoneError:
+            return  # Gone since it was listed.
+        self._keep(entry)
         self._counts["artifact bytes"] += item.size
+
+    def _holds(self, entry: Entry, store: Store, item: Item) -> bool:
+        """Whether the archive holds a file as it is now: by its content where the store tells of no change."""
+        if item.tag:
+            return entry.state == digest([item.size, item.tag])
+        return entry.size == item.size and entry.checksum == checksum(store, item.path, retry=self._retry)
 
     def _copy(self, store: Store, item: Item, file: str) -> tuple[Item, Checksum]:
         """Copy a file into the archive.
 
         Returns:
             What was copied, which may have changed since it was listed, and its checksum.
+
+        Raises:
+            GoneError: it is no longer there.
         """
         target = self.archive.store
+        again = False
 
         def copy() -> tuple[Item, Checksum]:
-            nonlocal item
+            nonlocal item, again
+            if again:
+                item = store.look(item.path)
+            again = True
             if isinstance(store, S3) and isinstance(target, S3):
-                try:
-                    told = target.copy(store, item, file, summed=True)
-                except ChangedError:
-                    item = store.look(item.path)
-                    raise
+                told = target.copy(store, item, file, summed=True)
                 self.progress.advance("bytes", item.size)
                 return item, told or checksum(target, file)
-            found = Summing()
-            target.write(file, self._summed(store, item, found), item.size)
-            return item, found.checksum()
+            found, size = Summing(), 0
+
+            def passing() -> Iterator[bytes]:
+                nonlocal size
+                for chunk in store.read(item.path):
+                    found.update(chunk)
+                    size += len(chunk)
+                    self.progress.advance("bytes", len(chunk))
+                    yield chunk
+                if size < item.size:
+                    raise EOFError(f"{item.size} bytes were announced and {size} came")
+
+            target.write(file, passing(), item.size)
+            # Longer is a file that somebody still writes to: the next backup sees that it changed.
+            return replace(item, size=size), found.checksum()
 
         return with_retries(copy, self._retry, f"artifact {item.path} of {store.uri} cannot be backed up")
-
-    def _summed(self, store: Store, item: Item, found: Summing) -> Iterator[bytes]:
-        left = item.size
-        for chunk in store.read(item.path):
-            found.update(chunk)
-            left -= len(chunk)
-            self.progress.advance("bytes", len(chunk))
-            yield chunk
-        if left:
-            raise EOFError(f"{item.size} bytes were announced and {item.size - left} came")
 
     def _keep(self, entry: Entry, count: int = 1) -> None:
         self._parts.add(entry)

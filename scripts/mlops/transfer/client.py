@@ -19,7 +19,7 @@ import httpx
 
 from scripts.mlops.errors import PlatformError, PreconditionError
 from scripts.mlops.transfer.rate import Rate
-from scripts.mlops.transfer.retry import Retry
+from scripts.mlops.transfer.retry import Retry, asked_wait
 from scripts.mlops.transfer.transport import Threads
 
 API = "/api/2.0/mlflow/"
@@ -270,7 +270,7 @@ class Client:
         except httpx.TransportError as error:
             raise self._unsure(f"its answer broke off ({type(error).__name__})", attempt) from error
         code, message = _error_of(raw)
-        asked = _retry_after(response.headers.get("retry-after"))
+        asked = asked_wait(response.headers.get("retry-after"))
         if status == _THROTTLED or "Throttl" in code:
             self.rate.throttled()
             return "throttles without end", self.retry.wait(waits, asked)
@@ -297,13 +297,6 @@ def _error_of(raw: bytes) -> tuple[str, str]:
     code = body.get("error_code") or body.get("__type") or body.get("code") or ""
     message = str(body.get("message") or body.get("Message") or "")
     return str(code), message.strip().split("\n")[0][:300].rstrip(".")
-
-
-def _retry_after(value: str | None) -> float | None:
-    try:
-        return None if value is None else min(120.0, max(0.0, float(value)))
-    except ValueError:
-        return None  # A date: then the wait is this client's own.
 
 
 def _name_of(path: str) -> str:

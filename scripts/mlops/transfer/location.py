@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,12 +18,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.mlops.errors import InputError, PreconditionError, error_code
 from scripts.mlops.transfer.arns import ServerArn
-from scripts.mlops.transfer.auth import Bearer, SigV4
+from scripts.mlops.transfer.auth import Bearer, Renewal, SigV4
 from scripts.mlops.transfer.client import Client
 from scripts.mlops.transfer.rate import LIMITS, Rate
 from scripts.mlops.transfer.rest_source import RestSource
 from scripts.mlops.transfer.retry import Retry
-from scripts.mlops.transfer.stores import Proxy, Store, local_path, open_store
+from scripts.mlops.transfer.stores import Proxy, Store, artifact_top, local_path, open_store
 
 _RUNNING = frozenset({"Created", "Started", "Updated", "MaintenanceComplete", "MaintenanceInProgress", "Updating"})
 _ENDPOINT = "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT"
@@ -108,7 +109,11 @@ class Places:
     def _s3(self) -> Any:
         endpoint = self._environ.get("MLFLOW_S3_ENDPOINT_URL") or None
         config = Config(retries={"mode": "adaptive", "total_max_attempts": 8}, max_pool_connections=32)
-        return self._session().client("s3", endpoint_url=endpoint, config=config)
+        session = self._session()
+        client: Any = session.client("s3", endpoint_url=endpoint, config=config)
+        if (held := session.get_credentials()) is not None:
+            Renewal(client, held, self._credentials)
+        return client
 
     def s3(self) -> Any:
         """The S3 client."""
@@ -119,12 +124,17 @@ class Places:
         return open_store(uri, self.s3)
 
     def rooted(self, root: str | None) -> Callable[[str], Store]:
-        """Opens artifact URIs of a database or file store; what its server served (mlflow-artifacts) lies at `root`."""
+        """Opens artifact URIs of a database or file store.
+
+        What its server served (mlflow-artifacts), or kept in a folder that is not here, lies at `root`.
+        """
 
         def store(uri: str) -> Store:
-            parts = urlsplit(uri)
+            parts, folder = urlsplit(uri), local_path(uri)
             if root is not None and parts.scheme == "mlflow-artifacts":
                 return self.store(f"{root.rstrip('/')}/{parts.path.strip('/')}")
+            if root is not None and folder is not None and not artifact_top(folder).is_dir():
+                return self.store(f"{root.rstrip('/')}/{folder.relative_to(artifact_top(folder)).as_posix()}")
             return self.store(uri)
 
         return store
@@ -221,9 +231,11 @@ class Places:
         def counted(call: str) -> None:
             client.calls.made[call] += 1
             client.calls.writes += call.startswith("PUT")
+            # The server has one limit for all that it is asked.
+            time.sleep(client.rate.take())
 
         def store(uri: str) -> Store:
-            return open_store(uri, self.s3, lambda root: Proxy(http, root, counted, self.retry))
+            return open_store(uri, self.s3, lambda root: Proxy(http, root, counted, self.retry, client.rate.throttled))
 
         return RestSource(client, version, store, identity)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 import time
 from collections.abc import Callable
 
@@ -36,15 +37,24 @@ class Rate:
         self._filled = self._raised = clock()
         self._sent: list[float] = []
         self._slowed = -math.inf
+        self._lock = threading.Lock()
 
     async def wait(self) -> None:
         """Return when one more request may leave."""
-        now = self._clock()
+        if (pause := self.take()) > 0:
+            await asyncio.sleep(pause)
+
+    def take(self) -> float:
+        """Take one request's turn, from any thread: seconds until it may leave."""
+        with self._lock:
+            return self._take(self._clock())
+
+    def _take(self, now: float) -> float:
         self._sent.append(now)
         if len(self._sent) > 100:
             del self._sent[:50]
         if self.current is None:
-            return
+            return 0.0
         if self.current != self.limit:
             self.current += (now - self._raised) * _CREEP
             if self.limit is not None:
@@ -54,12 +64,14 @@ class Rate:
         self._filled = now
         # The token is taken at once, so that waiters are served in the order they came.
         self._tokens -= 1
-        if self._tokens < 0:
-            await asyncio.sleep(-self._tokens / self.current)
+        return max(0.0, -self._tokens / self.current)
 
     def throttled(self) -> None:
         """The server said that this is too fast."""
-        now = self._clock()
+        with self._lock:
+            self._slow_down(self._clock())
+
+    def _slow_down(self, now: float) -> None:
         if now - self._slowed < _ONE_REASON:
             return
         self._slowed = now

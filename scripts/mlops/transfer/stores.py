@@ -5,9 +5,13 @@ Blocking by design: `artifacts` runs these in worker threads. Nothing is held wh
 
 from __future__ import annotations
 
+import errno
 import os
+import platform
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,15 +20,21 @@ from urllib.parse import quote, unquote, urlsplit
 import botocore.exceptions
 import httpx
 
-from scripts.mlops.errors import InputError, PlatformError, error_code
+from scripts.mlops.errors import InputError, PlatformError, PreconditionError, error_code
 from scripts.mlops.transfer.checksums import Checksum, told
-from scripts.mlops.transfer.retry import Retry
+from scripts.mlops.transfer.retry import Retry, failure, with_retries
 
 CHUNK = 1 << 20
 # Small enough for several uploads at once to stay far below the memory that the whole work may take.
 PART = 8 << 20
 _HOLE = bytes(CHUNK)
 _PARTIAL = ".transfer-partial"
+_LOCK = ".transfer-lock"
+# A lock is held for as long as one small file takes to be read and written.
+_ABANDONED = 60.0  # seconds
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+_MISSING = frozenset({"NoSuchKey", "404"})
+_CHANGES = 20
 # S3 copies up to 5 GiB in one call and refuses more: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 LARGEST_COPY = 5 << 30
 COPY_PART = 512 << 20
@@ -33,6 +43,10 @@ _MOST_PARTS = 10_000
 
 class ChangedError(EOFError):
     """A file is no longer what it was when it was listed."""
+
+
+class GoneError(PlatformError):
+    """A file is not there, or no longer."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,13 @@ class Store(Protocol):
     def list(self) -> Iterator[Item]:
         """Every file, recursively; nothing where the root does not exist."""
 
+    def look(self, path: str) -> Item:
+        """A file as it is now.
+
+        Raises:
+            GoneError: it is not there.
+        """
+
     def read(self, path: str) -> Iterator[bytes]:
         """A file's content in chunks."""
 
@@ -63,35 +84,53 @@ class Store(Protocol):
 
 
 class Folder:
-    """A folder of this machine."""
+    """A folder of this machine.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    Args:
+        top: what has to be there if these are artifacts of this machine and not of another; see `artifact_top`.
+    """
+
+    def __init__(self, root: Path, top: Path | None = None) -> None:
+        self.root, self._top = root, top
         self.uri = str(root)
+        # Two backups may write into one archive at once. Artifacts have one writer, which next time takes what it left.
+        self._partial = _PARTIAL if top else f".{os.getpid()}{_PARTIAL}"
 
     def list(self) -> Iterator[Item]:
         """Every file below the folder."""
-        for folder, folders, names in os.walk(self.root):
-            folders.sort()
-            for name in sorted(names):
-                path = Path(folder, name)
-                if name.endswith(_PARTIAL):
-                    continue
-                status = path.stat()
-                yield Item(path.relative_to(self.root).as_posix(), status.st_size, f"{status.st_mtime_ns}")
+        for path in self._files():
+            if not path.name.endswith((_PARTIAL, _LOCK)) and (item := self._item(path)):
+                yield item
+
+    def partial(self) -> Iterator[str]:
+        """Files that nobody wrote to their end."""
+        return (self._below(path) for path in self._files() if path.name.endswith(_PARTIAL))
+
+    def look(self, path: str) -> Item:
+        """A file as it is now."""
+        found = self._item(self.root / path)
+        if found is None:
+            raise GoneError(f"{self.root / path} is not there")
+        return found
 
     def read(self, path: str) -> Iterator[bytes]:
         """A file's content in chunks."""
-        with (self.root / path).open("rb") as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
+        try:
+            with (self.root / path).open("rb") as file:
+                while chunk := file.read(CHUNK):
+                    yield chunk
+        except OSError as error:
+            if error.errno in _ABSENT:
+                raise GoneError(f"{self.root / path} is not there") from None
+            raise _unreadable(self.root / path, error) from error
 
     def write(self, path: str, chunks: Iterable[bytes], size: int) -> None:  # noqa: ARG002 the protocol's
         """Write beside the place and rename: a file is there whole or not at all. Runs of zeros stay holes."""
+        self._check_top()
         target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(target.name + _PARTIAL)
+        partial = target.with_name(target.name + self._partial)
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
                 for chunk in chunks:
                     if chunk == _HOLE:
@@ -102,14 +141,42 @@ class Folder:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise PlatformError(
-                f"{target} cannot be written ({error.strerror}): make room there and try again"
-            ) from error
-        except BaseException:
-            partial.unlink(missing_ok=True)
+        except BaseException as error:
+            with suppress(OSError):
+                partial.unlink()
+            if isinstance(error, OSError):
+                raise _unwritable(target, error) from error
             raise
+
+    def change(self, path: str, make: Callable[[bytes | None], bytes]) -> None:
+        """Write what `make` makes of a file's content (None: there is no file), with nobody's write in between."""
+        with self._locked(path):
+            try:
+                content = make(b"".join(self.read(path)))
+            except GoneError:
+                content = make(None)
+            self.write(path, [content], len(content))
+
+    @contextmanager
+    def _locked(self, path: str) -> Iterator[None]:
+        lock = self.root / f"{path}{_LOCK}"
+        while True:
+            try:
+                lock.parent.mkdir(parents=True, exist_ok=True)
+                with lock.open("x") as file:
+                    file.write(f"{platform.node()} {os.getpid()} {time.strftime('%Y-%m-%dT%H:%M:%S%z')}")
+                break
+            except FileExistsError:
+                with suppress(FileNotFoundError):
+                    if time.time() - lock.stat().st_mtime > _ABANDONED:
+                        lock.unlink()
+                time.sleep(0.05)
+            except OSError as error:
+                raise _unwritable(lock, error) from error
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
     def delete(self, path: str) -> None:
         """Delete a file."""
@@ -117,7 +184,40 @@ class Folder:
 
     def below(self, path: str) -> Folder:
         """The store of a folder below this one."""
-        return Folder(self.root / path)
+        return Folder(self.root / path, self._top)
+
+    def _below(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def _files(self) -> Iterator[Path]:
+        for folder, folders, names in os.walk(self.root, onerror=self._unlisted):
+            folders.sort()
+            yield from (Path(folder, name) for name in sorted(names))
+
+    def _unlisted(self, error: OSError) -> None:
+        if error.errno not in _ABSENT:
+            raise _unreadable(error.filename, error) from error
+        # Gone since, or never made: a run's folder comes with its first file.
+        self._check_top()
+
+    def _item(self, path: Path) -> Item | None:
+        """A file; None where there is none, or a link to none, or something else."""
+        try:
+            status = path.stat()
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return None
+            raise _unreadable(path, error) from error
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        return Item(self._below(path), status.st_size, f"{status.st_mtime_ns}")
+
+    def _check_top(self) -> None:
+        if self._top is not None and not self._top.is_dir():
+            raise PreconditionError(
+                f"the artifacts in {self._top} are not on this machine: run this where they are, say with "
+                "--artifact-root where a database's or file store's are, or leave them with --no-artifacts"
+            )
 
 
 class S3:
@@ -143,12 +243,14 @@ class S3:
 
     def look(self, path: str) -> Item:
         """An object as it is now."""
-        found = self.client.head_object(Bucket=self.bucket, Key=self.key(path))
+        with self._gone(path):
+            found = self.client.head_object(Bucket=self.bucket, Key=self.key(path))
         return Item(path, found["ContentLength"], found["ETag"].strip('"'))
 
     def read(self, path: str) -> Iterator[bytes]:
         """An object's content in chunks."""
-        body = self.client.get_object(Bucket=self.bucket, Key=self.key(path))["Body"]
+        with self._gone(path):
+            body = self.client.get_object(Bucket=self.bucket, Key=self.key(path))["Body"]
         with body:
             yield from body.iter_chunks(CHUNK)
 
@@ -173,7 +275,8 @@ class S3:
             ChangedError: with `summed`, the object is no longer the one that was listed.
         """
         try:
-            return self._copied(source, item, path, summed=summed)
+            with source._gone(item.path):
+                return self._copied(source, item, path, summed=summed)
         except botocore.exceptions.ClientError as error:
             if summed and error_code(error) == "PreconditionFailed":
                 raise ChangedError(f"{source.uri}/{item.path} changed since it was listed") from error
@@ -202,6 +305,33 @@ class S3:
             answer = self.client.head_object(Bucket=self.bucket, Key=self.key(path), ChecksumMode="ENABLED")
         return told(answer, step)
 
+    def change(self, path: str, make: Callable[[bytes | None], bytes]) -> None:
+        """Write what `make` makes of an object's content (None: there is none), with nobody's write in between.
+
+        A store that knows no conditions (one that is not Amazon's, maybe) takes the write as it is.
+        """
+        place = {"Bucket": self.bucket, "Key": self.key(path)}
+        for _ in range(_CHANGES):
+            try:
+                with self._gone(path):
+                    found = self.client.get_object(**place)
+                content, condition = make(found["Body"].read()), {"IfMatch": found["ETag"]}
+            except GoneError:
+                content, condition = make(None), {"IfNoneMatch": "*"}
+            try:
+                self.client.put_object(**place, Body=content, **condition)
+            except botocore.exceptions.ClientError as error:
+                if error_code(error) == "NotImplemented":
+                    self.client.put_object(**place, Body=content)
+                    return
+                # Somebody else wrote it, writes it, or deleted it.
+                if error_code(error) not in {"PreconditionFailed", "ConditionalRequestConflict", *_MISSING}:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
+        raise PlatformError(f"{self.uri}/{path} is written by others without end: try again when they are done")
+
     def delete(self, path: str) -> None:
         """Delete an object."""
         self.client.delete_object(Bucket=self.bucket, Key=self.key(path))
@@ -209,6 +339,16 @@ class S3:
     def below(self, path: str) -> S3:
         """The store of a folder below this one."""
         return S3(self.client, self.bucket, self.key(path))
+
+    @contextmanager
+    def _gone(self, path: str) -> Iterator[None]:
+        """Tell a missing object from any other trouble."""
+        try:
+            yield
+        except botocore.exceptions.ClientError as error:
+            if error_code(error) in _MISSING:
+                raise GoneError(f"{self.uri}/{path} is not there") from error
+            raise
 
     def _multipart(
         self, path: str, parts: Iterable[tuple[str, dict[str, Any]]], given: Mapping[str, str] | None = None
@@ -232,11 +372,21 @@ class S3:
 class Proxy:
     """Artifacts behind a tracking server that serves them (`mlflow server --serve-artifacts`).
 
-    `counted` is told of every request.
+    Args:
+        counted: told of every request before it leaves, which waits until that returns.
+        throttled: told when the server says that this is too fast.
     """
 
-    def __init__(self, http: httpx.Client, root: str, counted: Callable[[str], None], retry: Retry) -> None:
+    def __init__(
+        self,
+        http: httpx.Client,
+        root: str,
+        counted: Callable[[str], None],
+        retry: Retry,
+        throttled: Callable[[], None] = lambda: None,
+    ) -> None:
         self._http, self._root, self._counted, self._retry = http, root.strip("/"), counted, retry
+        self._throttled = throttled
         self.uri = f"mlflow-artifacts:/{self._root}"
 
     def list(self) -> Iterator[Item]:
@@ -244,14 +394,18 @@ class Proxy:
         folders = [""]
         while folders:
             folder = folders.pop(0)
-            path = "/".join(filter(None, [self._root, folder]))
-            answer = self._send("GET", "", params={"path": path})
-            for entry in answer.json().get("files", ()):
-                below = "/".join(filter(None, [folder, entry["path"]]))
-                if entry.get("is_dir"):
-                    folders.append(below)
+            for path, size in self._entries(folder):
+                if size is None:
+                    folders.append(path)
                 else:
-                    yield Item(below, int(entry.get("file_size", 0)))
+                    yield Item(path, size)
+
+    def look(self, path: str) -> Item:
+        """A file as it is now."""
+        size = dict(self._entries(path.rpartition("/")[0])).get(path)
+        if size is None:
+            raise GoneError(f"{self.uri}/{path} is not there")
+        return Item(path, size)
 
     def read(self, path: str) -> Iterator[bytes]:
         """A file's content in chunks."""
@@ -259,7 +413,7 @@ class Proxy:
         with self._http.stream("GET", self._url(path)) as response:
             if response.status_code >= httpx.codes.BAD_REQUEST:
                 response.read()
-                raise PlatformError(f"{self.uri}/{path} cannot be read ({response.status_code}): {response.text[:200]}")
+            self._check(response, f"{self.uri}/{path} cannot be read")
             yield from response.iter_bytes(CHUNK)
 
     def write(self, path: str, chunks: Iterable[bytes], size: int) -> None:
@@ -267,28 +421,36 @@ class Proxy:
         headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
         self._counted("PUT mlflow-artifacts")
         response = self._http.put(self._url(path), content=chunks, headers=headers)
-        if response.status_code >= httpx.codes.BAD_REQUEST:
-            raise PlatformError(f"{self.uri}/{path} cannot be written ({response.status_code}): {response.text[:200]}")
+        self._check(response, f"{self.uri}/{path} cannot be written")
 
     def below(self, path: str) -> Proxy:
         """The store of a folder below this one."""
-        return Proxy(self._http, f"{self._root}/{path}", self._counted, self._retry)
+        return Proxy(self._http, f"{self._root}/{path}", self._counted, self._retry, self._throttled)
 
     def _url(self, path: str) -> str:
         return "/api/2.0/mlflow-artifacts/artifacts/" + quote(f"{self._root}/{path}" if self._root else path)
 
-    def _send(self, method: str, path: str, params: dict[str, str]) -> httpx.Response:
-        for attempt in range(1, self._retry.attempts + 1):
-            self._counted(f"{method} mlflow-artifacts")
-            try:
-                response = self._http.request(method, "/api/2.0/mlflow-artifacts/artifacts" + path, params=params)
-                if response.status_code < httpx.codes.BAD_REQUEST:
-                    return response
-                reason = f"{response.status_code}: {response.text[:200]}"
-            except httpx.TransportError as error:
-                reason = type(error).__name__
-            time.sleep(self._retry.wait(attempt))
-        raise PlatformError(f"{self.uri} cannot be listed ({reason}): see that the server serves artifacts")
+    def _entries(self, folder: str) -> Iterator[tuple[str, int | None]]:
+        """What is in a folder: files with their sizes, and folders with None."""
+        what = f"{self.uri} cannot be listed"
+        query = {"path": "/".join(filter(None, [self._root, folder]))}
+
+        def ask() -> Any:
+            self._counted("GET mlflow-artifacts")
+            response = self._http.get("/api/2.0/mlflow-artifacts/artifacts", params=query)
+            self._check(response, what)
+            return response.json()
+
+        found = with_retries(ask, self._retry, f"{what}: see that the server serves artifacts")
+        for one in found.get("files", ()):
+            path = "/".join(filter(None, [folder, one["path"]]))
+            yield path, None if one.get("is_dir") else int(one.get("file_size", 0))
+
+    def _check(self, response: httpx.Response, what: str) -> None:
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            self._throttled()
+        if response.status_code >= httpx.codes.BAD_REQUEST:
+            raise failure(response, what)
 
 
 class Rearranged:
@@ -315,6 +477,10 @@ class Rearranged:
             raise PlatformError(f"{self.uri} holds no {path}")
         return found
 
+    def look(self, path: str) -> Item:
+        """A file as it is now."""
+        return Item(path, self.place(path).size)
+
     def read(self, path: str) -> Iterator[bytes]:
         """A file's content in chunks."""
         return self.base.read(self.place(path).path)
@@ -338,6 +504,18 @@ def local_path(uri: str) -> Path | None:
     return None
 
 
+def artifact_top(folder: Path) -> Path:
+    """Where a server keeps its experiments' folders, by the folder of one, or of a run, model or trace in one.
+
+    The server makes it when it starts, and those below it when they are needed.
+    """
+    if folder.name == "artifacts":
+        folder = folder.parent.parent
+    if folder.name in {"models", "traces"}:
+        folder = folder.parent
+    return folder.parent
+
+
 def open_store(uri: str, s3: Callable[[], Any], proxy: Callable[[str], Proxy] | None = None) -> Store:
     """The store that an artifact URI means.
 
@@ -350,7 +528,7 @@ def open_store(uri: str, s3: Callable[[], Any], proxy: Callable[[str], Proxy] | 
     """
     folder = local_path(uri)
     if folder is not None:
-        return Folder(folder)
+        return Folder(folder, artifact_top(folder))
     parts = urlsplit(uri)
     if parts.scheme in {"s3", "s3a", "s3n"}:
         return S3(s3(), parts.netloc, parts.path)
@@ -359,6 +537,14 @@ def open_store(uri: str, s3: Callable[[], Any], proxy: Callable[[str], Proxy] | 
     if parts.scheme in {"http", "https"} and "/mlflow-artifacts/artifacts/" in parts.path and proxy is not None:
         return proxy(unquote(parts.path.split("/mlflow-artifacts/artifacts/", 1)[1]))
     raise InputError(f"artifacts at {uri} cannot be reached: only S3, folders and mlflow-artifacts are known")
+
+
+def _unreadable(path: Path | str, error: OSError) -> PlatformError:
+    return PlatformError(f"{path} cannot be read ({error.strerror}): see to it that this user may")
+
+
+def _unwritable(path: Path, error: OSError) -> PlatformError:
+    return PlatformError(f"{path} cannot be written ({error.strerror}): make room there and try again")
 
 
 def _parts(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:

@@ -1,0 +1,300 @@
+"""What snapshots share stays whole: through changed files, deletions, kills, and two backups at once."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.mlops.errors import InputError
+from scripts.mlops.transfer import archive as archives
+from scripts.mlops.transfer.archive import RUN, Archive, Entry, Parts, Snapshot
+from scripts.mlops.transfer.archive_source import ArchiveSource
+from scripts.mlops.transfer.backing_up import BackingUp
+from scripts.mlops.transfer.copying import Options
+from scripts.mlops.transfer.records import Experiment, Run, Trace
+from scripts.mlops.transfer.stores import Folder, Item
+from tests.transfer.made_up import OneRun
+from tests.transfer.moving import EVERYTHING, RETRY, places
+from tests.transfer.seeding import START
+
+WITHOUT_FILES = replace(EVERYTHING, artifacts=False)
+ONE_EXPERIMENT = replace(EVERYTHING, experiments=frozenset({"made up"}))
+
+
+class Nights:
+    """A run with files, backed up into an archive again and again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files, self.folder = folder / "7" / "run" / "artifacts", folder / "archive"
+        self.archive = Archive(Folder(self.folder))
+        self.files.mkdir(parents=True)
+        run = Run("a" * 32, "7", "r", "u", "FINISHED", START, START + 1, "active", str(self.files))
+        self.source = OneRun(run, places().store)
+
+    def write(self, name: str, content: str, changed: int = 0) -> None:
+        (self.files / name).write_text(content)
+        os.utime(self.files / name, ns=(changed, changed))
+
+    def back_up(self, taken: str, options: Options = EVERYTHING, source: Any = None) -> Snapshot:
+        work = BackingUp(source or self.source, Archive(Folder(self.folder)), taken, options, None, RETRY)
+        return asyncio.run(work.run())
+
+    def held(self, taken: str) -> dict[str, str]:
+        """The run's files in a snapshot, after all that it names was compared with its checksums."""
+
+        async def go() -> dict[str, str]:
+            source = ArchiveSource(self.archive, taken)
+            await source.check()
+            store = source.store(str(self.files))
+            return {item.path: b"".join(store.read(item.path)).decode() for item in store.list()}
+
+        return asyncio.run(go())
+
+    def data(self) -> dict[Path, int]:
+        """The archive's files of artifacts, and when they were written."""
+        found = (self.folder / "artifacts").rglob("*")
+        return {path: path.stat().st_mtime_ns for path in found if path.is_file()}
+
+
+@pytest.fixture
+def nights(tmp_path: Path) -> Nights:
+    return Nights(tmp_path)
+
+
+def test_a_file_that_changes_every_night_is_held_as_it_was_each_night(nights: Nights) -> None:
+    for night in range(1, 6):
+        nights.write("a.txt", f"night {night}", night)
+        nights.back_up(str(night))
+    for night in range(1, 6):
+        assert nights.held(str(night)) == {"a.txt": f"night {night}"}
+
+
+@pytest.mark.parametrize("between", ["deleted", WITHOUT_FILES, ONE_EXPERIMENT], ids=["deleted", "no files", "partial"])
+def test_whatever_is_backed_up_in_between_an_older_file_stays(nights: Nights, between: Any) -> None:
+    nights.write("a.txt", "first", 1)
+    nights.back_up("1")
+    if between == "deleted":
+        (nights.files / "a.txt").unlink()
+        nights.back_up("2")
+    else:
+        nights.back_up("2", between)
+    nights.write("a.txt", "third", 3)
+    nights.back_up("3")
+    assert (nights.held("1"), nights.held("3")) == ({"a.txt": "first"}, {"a.txt": "third"})
+
+
+def test_a_folder_may_take_the_place_of_a_file(nights: Nights) -> None:
+    nights.write("a", "a file")
+    nights.back_up("1")
+    (nights.files / "a").unlink()
+    (nights.files / "a").mkdir()
+    nights.write("a/b", "in a folder")
+    nights.back_up("2")
+    assert (nights.held("1"), nights.held("2")) == ({"a": "a file"}, {"a/b": "in a folder"})
+
+
+@pytest.mark.parametrize("partial", [WITHOUT_FILES, ONE_EXPERIMENT], ids=["no files", "one experiment"])
+def test_a_partial_backup_in_between_makes_nothing_be_written_again(nights: Nights, partial: Options) -> None:
+    nights.write("a.txt", "first")
+    nights.back_up("1")
+    nights.back_up("2", partial)
+    before = nights.data()
+    nights.back_up("3")
+    assert nights.data() == before
+    assert nights.held("3") == {"a.txt": "first"}
+
+
+def test_a_file_of_a_store_that_tells_of_no_change_is_written_again_only_where_it_changed(nights: Nights) -> None:
+    class Untold(Folder):
+        def list(self) -> Iterator[Item]:
+            return (replace(item, tag="") for item in super().list())
+
+    nights.source.store = lambda _: Untold(nights.files)  # type: ignore[method-assign, assignment]
+    nights.write("a.txt", "first")
+    nights.write("b.txt", "other")
+    nights.back_up("1")
+    before = nights.data()
+    nights.back_up("2")
+    assert nights.data() == before
+    nights.write("a.txt", "third")
+    nights.back_up("3")
+    assert len(nights.data()) == len(before) + 1
+    assert nights.held("1") == nights.held("2") == {"a.txt": "first", "b.txt": "other"}
+    assert nights.held("3") == {"a.txt": "third", "b.txt": "other"}
+
+
+def test_a_partial_backup_is_no_night_to_keep_and_none_to_restore_by_itself(nights: Nights) -> None:
+    nights.back_up("1", WITHOUT_FILES)
+    with pytest.raises(InputError, match=r"holds only partial backups .*: choose one with --snapshot, such as 1"):
+        ArchiveSource(nights.archive)
+    assert nights.archive.prune(1) == 0
+    for night in ("2", "3", "5"):
+        nights.back_up(night)
+    for night in ("4", "6", "7"):
+        nights.back_up(night, ONE_EXPERIMENT)
+    nights.archive.prune(2)
+    assert [one.taken for one in nights.archive.snapshots()] == ["3", "4", "5", "6", "7"]
+    assert [one.taken for one in nights.archive.snapshots() if one.partial] == ["4", "6", "7"]
+    assert ArchiveSource(nights.archive)._snapshot.taken == "5"
+
+
+class Meanwhile(OneRun):
+    """Something else happens after the files were backed up and before the backup is finished."""
+
+    def __init__(self, source: OneRun, happens: Callable[[], object]) -> None:
+        super().__init__(source.run, source.store)
+        self._happens = happens
+
+    async def registered_models(self) -> list[Any]:
+        await asyncio.to_thread(self._happens)
+        return []
+
+
+def test_two_backups_at_once_both_count(nights: Nights) -> None:
+    nights.write("a.txt", "first")
+    nights.back_up("2", source=Meanwhile(nights.source, lambda: nights.back_up("3")))
+    assert [one.taken for one in nights.archive.snapshots()] == ["2", "3"]
+    assert nights.held("2") == nights.held("3") == {"a.txt": "first"}
+
+
+def test_what_another_backup_needs_is_not_deleted_under_it(nights: Nights) -> None:
+    nights.write("gone.txt", "needed by the first night and the slow backup", 1)
+    nights.back_up("1")
+
+    def other() -> None:
+        (nights.files / "gone.txt").unlink()
+        nights.back_up("3")
+        nights.archive.prune(1)
+
+    nights.write("new.txt", "written by the slow backup alone", 2)
+    nights.back_up("2", source=Meanwhile(nights.source, other))
+    assert set(nights.held("2")) == {"gone.txt", "new.txt"}
+    nights.archive.prune(1)
+    assert [one.taken for one in nights.archive.snapshots()] == ["3"]
+    assert {path.name for path in nights.data()} == {"new.txt"}
+    assert nights.held("3") == {"new.txt": "written by the slow backup alone"}
+
+
+def test_a_backup_that_died_holds_up_deletions_for_a_day_alone(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    for night in (1, 2):
+        nights.write("a.txt", f"night {night}", night)
+        nights.back_up(str(night))
+    dead = nights.folder / "artifacts" / "x.bin.9999.transfer-partial"
+    dead.write_bytes(b"half")
+    nights.archive.begin("0")
+    nights.archive.prune(1)
+    assert len(nights.data()) == 3
+    later = time.time() + 24 * 3600
+    monkeypatch.setattr(archives.time, "time", lambda: later)
+    nights.archive.prune(1)
+    assert {path.read_text() for path in nights.data()} == {"night 2"}
+    assert sorted(path.name for path in nights.folder.iterdir() if any(path.rglob("*.json*"))) == [
+        "records", "runs", "snapshots",
+    ]  # fmt: skip
+
+
+def test_a_pruning_that_is_killed_anywhere_leaves_nothing_that_points_at_nothing(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Folder.delete
+
+    def run(kills: int) -> bool:
+        """Prunes, and dies at one of the deletions; whether it did."""
+        left = [kills]
+
+        def delete(folder: Folder, path: str) -> None:
+            if not path.startswith("under-way") and not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            whole(folder, path)
+
+        monkeypatch.setattr(Folder, "delete", delete)
+        try:
+            nights.archive.prune(1)
+        except KeyboardInterrupt:
+            return True
+        finally:
+            monkeypatch.setattr(Folder, "delete", whole)
+        return False
+
+    # Each time the file comes back as it was when the snapshot was taken that the pruning drops.
+    night, kills, died = 0, 0, True
+    while died:
+        for content, changed in (("as it was", 1), ("otherwise", 2)):
+            night += 1
+            nights.write("a.txt", content, changed)
+            nights.back_up(f"{night:03}")
+        died = run(kills)
+        kills += 1
+        night += 1
+        nights.write("a.txt", "as it was", 1)
+        nights.back_up(f"{night:03}")
+        for snapshot in nights.archive.snapshots():
+            nights.held(snapshot.taken)
+    assert kills > 3
+
+
+def test_entries_are_written_with_time_so_that_a_kill_costs_a_minute_s(nights: Nights) -> None:
+    now = [0.0]
+    parts = Parts(nights.archive, "1", lambda: now[0])
+    for minute in range(3):
+        parts.add(Entry(RUN, f"runs/{minute}", 1, "x", "7", str(minute)))
+        now[0] += 60
+    assert len(parts.written) == 2
+    assert [entry.id for entry in nights.archive.known().of(RUN)] == ["0", "1", "2"]
+    # And the backup goes on saying that it is under way.
+    now[0] += 3600
+    parts.add(Entry(RUN, "runs/3", 1, "x", "7", "3"))
+    assert json.loads((nights.folder / "under-way" / "1.json").read_text())["by"]
+
+
+def test_what_was_broken_off_before_the_last_whole_backup_is_no_news(nights: Nights) -> None:
+    """Its entries would pass for the newest, and every file that changed since be written again every night."""
+    nights.write("a.txt", "old", 1)
+    nights.back_up("1")
+    (nights.folder / "archive.json").unlink()
+    nights.write("a.txt", "new", 2)
+    nights.back_up("2")
+    before = nights.data()
+    nights.back_up("3")
+    assert nights.data() == before
+
+
+def test_traces_of_an_archive_come_in_pages(nights: Nights) -> None:
+    class Traced(OneRun):
+        async def traces(self, _: str) -> Any:
+            yield [Trace(f"tr-{index}", "7", START, 1, "OK") for index in range(1100)]
+
+    nights.back_up("1", source=Traced(nights.source.run, nights.source.store))
+
+    async def pages() -> list[int]:
+        return [len(page) async for page in ArchiveSource(nights.archive).traces("7")]
+
+    assert asyncio.run(pages()) == [500, 500, 100]
+
+
+def test_an_index_of_before_there_were_partial_backups_is_of_whole_ones(nights: Nights) -> None:
+    nights.back_up("1")
+    index = json.loads((nights.folder / "archive.json").read_text())
+    del index["snapshots"][0]["partial"]
+    (nights.folder / "archive.json").write_text(json.dumps(index))
+
+    async def experiments() -> list[Experiment]:
+        return [one async for one in ArchiveSource(nights.archive).experiments()]
+
+    assert [one.name for one in asyncio.run(experiments())] == ["made up"]
+
+
+def test_a_lock_that_was_left_is_broken(nights: Nights) -> None:
+    nights.folder.mkdir()
+    lock = nights.folder / "archive.json.transfer-lock"
+    lock.write_text("of a process that was killed")
+    os.utime(lock, (0, 0))
+    nights.back_up("1")
+    assert not lock.exists()
