@@ -148,4 +148,4 @@ async def _count_registry(made: Plan, copying: Copying) -> None:
                 made.blocked.append(stranger_message(model.name))
         made.counts["model versions"] += len(model.versions)
         staged = sum(version.stage != "None" for version in model.versions)
-        made.destination_calls += 1 + len(model.versions) + staged + len(model.aliases)
+        made.destination_calls += 1 + len(model.versions) + bool(model.versions) + staged + len(model.aliases)

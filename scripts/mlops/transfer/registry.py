@@ -171,12 +171,12 @@ class Registry:
         return replace(version, run_id=run_id, source=source), model_id
 
     async def _settle_aliases(self, model: RegisteredModel, present: RegisteredModel | None) -> None:
-        held = present.aliases if present is not None else {}
+        pointed = present.aliases if present is not None else {}
         numbers = {one.version for one in model.versions if (one.name, one.version) not in self._lost}
         for alias, number in model.aliases.items():
-            if held.get(alias) != number and number in numbers:
+            if pointed.get(alias) != number and number in numbers:
                 await self._destination.set_alias(model.name, alias, number)
-        for alias in set(held) - set(model.aliases):
+        for alias in set(pointed) - set(model.aliases):
             await self._destination.delete_alias(model.name, alias)
 
     async def _note_last(self, model: RegisteredModel) -> None:
