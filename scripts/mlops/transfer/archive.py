@@ -266,8 +266,7 @@ class Archive:
         data = [path for path in paths if path not in files and not needed.holds(path)]
         needed.close()
         self._delete(data)
-        if isinstance(self.store, Folder):
-            self._delete(list(self.store.partial()))
+        self._delete(list(self.store.abandoned()))
         return len(gone) + len(data)
 
     def _delete(self, paths: Collection[str]) -> None:

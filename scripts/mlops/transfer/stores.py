@@ -32,6 +32,7 @@ _PARTIAL = ".transfer-partial"
 _LOCK = ".transfer-lock"
 # A lock is held for as long as one small file takes to be read and written.
 _ABANDONED = 60.0  # seconds
+_DEAD = 24 * 3600.0
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _MISSING = frozenset({"NoSuchKey", "404"})
 _CHANGES = 20
@@ -102,9 +103,12 @@ class Folder:
             if not path.name.endswith((_PARTIAL, _LOCK)) and (item := self._item(path)):
                 yield item
 
-    def partial(self) -> Iterator[str]:
-        """Files that nobody wrote to their end."""
-        return (self._below(path) for path in self._files() if path.name.endswith(_PARTIAL))
+    def abandoned(self) -> Iterator[str]:
+        """Half of files that nobody has written to for a day."""
+        for path in self._files():
+            with suppress(FileNotFoundError):
+                if path.name.endswith(_PARTIAL) and time.time() - path.stat().st_mtime > _DEAD:
+                    yield self._below(path)
 
     def look(self, path: str) -> Item:
         """A file as it is now."""
@@ -331,6 +335,10 @@ class S3:
             else:
                 return
         raise PlatformError(f"{self.uri}/{path} is written by others without end: try again when they are done")
+
+    def abandoned(self) -> Iterator[str]:
+        """None: an object is there whole or not at all."""
+        return iter(())
 
     def delete(self, path: str) -> None:
         """Delete an object."""
