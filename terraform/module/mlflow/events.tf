@@ -1,4 +1,4 @@
-# Tells people what happens to the servers: a topic, the rule that feeds it, and alarms where the schedule fails.
+# Tells people what happens to the servers: a topic, the rules that feed it, and alarms where the schedule fails.
 locals {
   has_notifications = var.notifications != null
   create_topic      = local.has_notifications && try(var.notifications.topic_arn, null) == null
@@ -27,6 +27,31 @@ resource "aws_cloudwatch_event_target" "server" {
 
   rule = aws_cloudwatch_event_rule.server[0].name
   # Without a name of its own a target gets a random one, and an apply after a killed one makes a second: every message twice.
+  target_id = "notifications"
+  arn       = local.topic_arn
+}
+
+# https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html
+resource "aws_cloudwatch_event_rule" "backup_failed" {
+  count = local.has_notifications && var.backup != null ? 1 : 0
+
+  name        = "${local.backup_name}-failed"
+  description = "Nightly backups of ${local.name} that did not succeed"
+  event_pattern = jsonencode({
+    source        = ["aws.codebuild"]
+    "detail-type" = ["CodeBuild Build State Change"]
+    detail = {
+      "build-status" = ["FAILED", "FAULT", "STOPPED", "TIMED_OUT"]
+      "project-name" = [aws_codebuild_project.backup[0].name]
+    }
+  })
+  tags = var.tags
+}
+
+resource "aws_cloudwatch_event_target" "backup_failed" {
+  count = local.has_notifications && var.backup != null ? 1 : 0
+
+  rule      = aws_cloudwatch_event_rule.backup_failed[0].name
   target_id = "notifications"
   arn       = local.topic_arn
 }

@@ -107,7 +107,7 @@ output "parameter_path" {
 }
 
 output "notification_topic_arn" {
-  description = "Topic that hears of the servers' states, of a schedule that failed and of the budget, new or existing; null without notifications."
+  description = "Topic that hears of the servers' states, of a schedule or a backup that failed and of the budget, new or existing; null without notifications."
   value       = local.topic_arn
 }
 

@@ -399,7 +399,7 @@ variable "schedule" {
 }
 
 variable "notifications" {
-  description = "Tells people when a server changes its state or fails, and when the schedule does: over a new, encrypted topic, or over the existing one of `topic_arn`, to whoever subscribes to it and to `emails`, who must each confirm a message from AWS first. `{}` makes just the topic; null tells nobody."
+  description = "Tells people when a server changes its state or fails, and when the schedule or a nightly backup fails: over a new, encrypted topic, or over the existing one of `topic_arn`, to whoever subscribes to it and to `emails`, who must each confirm a message from AWS first. `{}` makes just the topic; null tells nobody."
   type = object({
     topic_arn = optional(string)
     emails    = optional(set(string), [])

@@ -15,6 +15,7 @@ run "a_backup_keeps_thirty_nights_of_the_active_server_unless_told_otherwise" {
   variables {
     backup                   = { repository = "./tests/mocks/repository" }
     retained_mlflow_versions = ["2.13"]
+    notifications            = { emails = ["team@example.com"] }
   }
 
   assert {
@@ -28,6 +29,10 @@ run "a_backup_keeps_thirty_nights_of_the_active_server_unless_told_otherwise" {
   assert {
     condition     = endswith(one([for one in aws_codebuild_project.backup[0].environment[0].environment_variable : one.value if one.name == "TRACKING_SERVER_ARN"]), ":mlflow-tracking-server/churn-dev-3-0")
     error_message = "The job must back up the active server into that server's archive."
+  }
+  assert {
+    condition     = contains(jsondecode(aws_cloudwatch_event_rule.backup_failed[0].event_pattern).detail["build-status"], "FAILED") && jsondecode(aws_cloudwatch_event_rule.backup_failed[0].event_pattern).detail["project-name"] == [aws_codebuild_project.backup[0].name] && aws_cloudwatch_event_target.backup_failed[0].rule == aws_cloudwatch_event_rule.backup_failed[0].name
+    error_message = "Those who are notified must hear of this project's failed backups."
   }
   assert {
     condition     = aws_codebuild_project.backup[0].concurrent_build_limit == 1
