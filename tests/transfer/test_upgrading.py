@@ -74,6 +74,34 @@ def test_after_the_switch_late_runs_are_added_and_what_people_did_since_is_no_di
     assert mover.verification(old, new) is None
 
 
+def test_after_the_switch_experiments_and_runs_keep_what_people_made_of_them(servers: Servers, mover: Mover) -> None:
+    old, new = servers.new.url, servers.target.url
+    servers.copied("new")
+    source, target = Seeder(old), Seeder(new)
+    at, empty, live = experiment(target), experiment(target, "empty"), runs(target)["still running"]["run_id"]
+    target.post("experiments/set-experiment-tag", experiment_id=at, key="team", value="theirs")
+    target.post("experiments/delete", experiment_id=empty)
+    target.post("runs/set-tag", run_id=live, key="reviewed", value="yes")
+    target.post("runs/update", run_id=live, run_name="renamed")
+    target.post("experiments/update", experiment_id=at, new_name="theirs")
+    source.log(servers.made["live"], [("loss", 0.5, START + 99, 7)])
+    source.end(servers.made["live"])
+    source.run(servers.made["empty"], "late in a deleted experiment")
+    source.post("runs/delete", run_id=servers.made["judge"])
+
+    mover.copy(old, new, additive=True)
+    found = {
+        one["name"]: one for one in target.post("experiments/search", view_type="ALL", max_results=100)["experiments"]
+    }
+    assert {tag["key"]: tag["value"] for tag in found["theirs"]["tags"]}["team"] == "theirs"
+    assert ("vision/größe" in found, found["empty"]["lifecycle_stage"]) == (False, "deleted")
+    there = {run["info"]["run_name"]: run for run in target.runs(at)}
+    assert {tag["key"]: tag["value"] for tag in there["renamed"]["data"]["tags"]}["reviewed"] == "yes"
+    assert there["judge"]["info"]["lifecycle_stage"] == "active"
+    verified = mover.verify(old, new, additive=True)
+    assert verified.passed, Path(verified.report).with_name("report.json").read_text()
+
+
 def test_a_run_that_is_still_logged_to_does_not_keep_an_upgrade_from_its_switch_but_a_retirement(
     servers: Servers, mover: Mover
 ) -> None:

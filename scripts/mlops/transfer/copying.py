@@ -134,6 +134,7 @@ class Copying:
         self._present: dict[str, Experiment] = {}
         # Experiments that both sides have as the very same, and logged models in them that had to be made anew.
         self._same: set[str] = set()
+        self._made: set[str] = set()
         self._remade: set[str] = set()
         self._listed: dict[str, asyncio.Task[None]] = {}
         self._referenced: set[str] = set()
@@ -304,9 +305,13 @@ class Copying:
             wanted = Experiment(experiment.id, experiment.name, "", ACTIVE, {**tags, **own})
             created = await self.destination.create_experiment(wanted, own_root(experiment))
             self._link_experiment(experiment, created)
+            self._made.add(experiment.id)
             self.summary.count(self.summary.created, "experiments")
             return
         target = self._present[experiment.id]
+        if self.options.additive:
+            self.summary.count(self.summary.unchanged, "experiments")
+            return
         if experiment.id in self._same:
             gone = target.lifecycle_stage == DELETED and experiment.lifecycle_stage == ACTIVE
             if gone:
@@ -336,7 +341,13 @@ class Copying:
 
     async def _settle_stage(self, experiment: Experiment) -> None:
         link = self._experiments[experiment.id]
-        left_alone = experiment.id in self._same and self._present[experiment.id].lifecycle_stage == ACTIVE
+        before = self._present[experiment.id].lifecycle_stage
+        if self.options.additive and experiment.id not in self._made:
+            # What came into an experiment that somebody deleted there goes with it.
+            if link.state != before:
+                await self.destination.set_experiment_stage(link.target, before)
+            return
+        left_alone = experiment.id in self._same and before == ACTIVE
         if experiment.lifecycle_stage == link.state or left_alone:
             return
         if experiment.lifecycle_stage == ACTIVE:
@@ -478,9 +489,11 @@ class Copying:
         return f"{fingerprint(run)} {run.status} {run.end_time} {there} {run.lifecycle_stage}"
 
     def _is_left_deleted(self, run: Run) -> bool:
-        """Whether somebody deleted the whole copy of a run at a destination that is in use."""
+        """Whether a run was copied whole to a destination that is in use, and somebody deleted either since."""
         known = self.checkpoint.get(RUN, run.id)
-        return self.options.additive and known is not None and known.state.endswith(f" {DELETED}")
+        if not self.options.additive or known is None or known.state in {"", "new"}:
+            return False
+        return known.state.endswith(f" {DELETED}") or run.lifecycle_stage == DELETED
 
     async def _is_whole(self, run: Run) -> bool:
         """Whether nothing of a run changed since it was copied whole."""
@@ -623,8 +636,13 @@ class Copying:
         self.summary.losses += losses
         now, later = split_tags(fitting.tags, run.id, self.checkpoint.target)
         wanted = {**now, **self._own(later, run.id, link.target)}
-        for key in set(without_own_tags(target.tags)) - set(wanted) - {RUN_NAME}:
-            await self.destination.delete_tag(link.target, key)
+        if self.options.additive:
+            # What people set there stays.
+            wanted = {key: value for key, value in wanted.items() if key not in target.tags}
+            fitting = replace(fitting, name=target.name)
+        else:
+            for key in set(without_own_tags(target.tags)) - set(wanted) - {RUN_NAME}:
+                await self.destination.delete_tag(link.target, key)
         models = self.checkpoint.model_points(run.id)
         present = await self.destination.linked_points({one.model_id for one in models})
         missing = [one for one in models if (one.model_id, link.target, point_key(one.point)) not in present]

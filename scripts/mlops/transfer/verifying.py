@@ -26,6 +26,7 @@ from scripts.mlops.transfer.records import (
     MODEL_VERSIONS,
     RUN_NAME,
     SOURCE_ID,
+    SOURCE_TIME,
     Experiment,
     LoggedModel,
     ModelPoint,
@@ -137,7 +138,9 @@ class Verifying:
         others = [one async for one in self.right.experiments()]
         experiments = self.options.chosen([one async for one in self.left.experiments()], self.left.name)
         ids = {one.id: one for one in experiments}
-        there = {one.name: one for one in others}
+        renamed = ((ids.get(one.tags.get(SOURCE_ID, "")), one) for one in others)
+        there = {a.name: b for a, b in renamed if a is not None and b.tags.get(SOURCE_TIME) == str(a.creation_time)}
+        there |= {one.name: one for one in others}
         there |= {ids[one.id].name: one for one in others if one.id in ids and same_experiment(ids[one.id], one)}
         self._names = {one.id: one.name for one in experiments}
         pairs = [(one, there[one.name]) for one in experiments if one.name in there]
