@@ -8,12 +8,12 @@ from tests import deployed
 from tests.running import free_port
 
 
-@pytest.mark.parametrize("written", [None, f"AWS_ENDPOINT_URL=http://127.0.0.1:{free_port()}\n"])
+@pytest.mark.parametrize("before", [False, True], ids=["never started", "ended"])
 def test_without_localaws_smoke_tests_end_in_one_line_that_says_how_to_start_it(
-    written: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if written:
-        (tmp_path / "env").write_text(written)
+    if before:
+        (tmp_path / "env").write_text(f"AWS_ENDPOINT_URL=http://127.0.0.1:{free_port()}\n")
     for name, value in {"SMOKE_ENV": "staging", "SMOKE_LOCAL": "1", "LOCALAWS_HOME": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(pytest.exit.Exception) as ended:
