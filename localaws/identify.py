@@ -99,6 +99,8 @@ def _resource(service: str, parameters: dict[str, Any]) -> str:
         key = parameters.get("Key")
         bucket = parameters.get("Bucket")
         return f"arn:aws:s3:::{bucket}" + (f"/{key}" if key else "") if bucket else "arn:aws:s3:::*"
+    if service == "events" and (rule := parameters.get("Rule", parameters.get("Name"))):
+        return str(rule)  # And not the bus that it is on.
     for ending in ("Arn", "ARN", "Name", "KeyId", "Id"):
         for name, value in parameters.items():
             if name.endswith(ending) and isinstance(value, str):

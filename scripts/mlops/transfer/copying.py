@@ -725,8 +725,11 @@ class Copying:
             missing += await self._changed([item for item in items if item not in missing], store, target)
         self.progress.total("files", len(missing))
         self.progress.total("bytes", sum(item.size for item in missing))
-        await asyncio.gather(*(self.in_thread(partial(self._copy_one, store, item, target)) for item in missing))
-        if not own:
+        there = await asyncio.gather(
+            *(self.in_thread(partial(self._copy_one, store, item, target)) for item in missing)
+        )
+        # What went since it was listed may come again, and is asked for next time.
+        if not own and all(there):
             self.checkpoint.put_artifacts(target_uri, found)
 
     async def _changed(self, items: Sequence[Item], store: Store, target: Store) -> list[Item]:
@@ -741,9 +744,10 @@ class Copying:
     def _rewritten(self, text: str) -> str:
         return rewrite_ids(text, self.checkpoint.target)
 
-    def _copy_one(self, store: Store, item: Item, target: Store) -> None:
-        copy_file(store, item, target, self.destination.client.retry, self._rewritten, self._moved)
+    def _copy_one(self, store: Store, item: Item, target: Store) -> bool:
+        there = copy_file(store, item, target, self.destination.client.retry, self._rewritten, self._moved)
         self.progress.advance("files")
+        return there
 
     def _moved(self, size: int) -> None:
         if self._stopping:

@@ -86,7 +86,7 @@ async def plan(copying: Copying, *, sizes: bool) -> Plan:
                 if not copying.both.traces:
                     reason = "the destination's MLflow has no traces"
                     made.losses += [Loss(f"trace {trace.id}", reason) for trace in traces]
-        if sizes:
+        if sizes and copying.options.artifacts:
             await _size(made, copying, experiment.artifact_location)
     await _count_registry(made, copying)
     limit = copying.destination.client.rate.limit

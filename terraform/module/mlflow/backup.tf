@@ -50,7 +50,7 @@ resource "aws_codebuild_project" "backup" {
   service_role = aws_iam_role.backup[0].arn
   tags         = var.tags
 
-  # The first backup copies everything; the others what is new. Two at once would write one index.
+  # The first backup copies everything; the others what is new.
   build_timeout          = 480
   concurrent_build_limit = 1
 

@@ -36,7 +36,7 @@ run "a_backup_keeps_thirty_nights_of_the_active_server_unless_told_otherwise" {
   }
   assert {
     condition     = aws_codebuild_project.backup[0].concurrent_build_limit == 1
-    error_message = "Two backups at once would write one index."
+    error_message = "A night's backup must not begin beside the one before it."
   }
   assert {
     condition     = aws_codebuild_project.backup[0].source[0].location == "churn-dev-mlflow-artifacts-acme/backups/tool/" && aws_s3_object.backup_tool["scripts/transfer.py"].key == "backups/tool/scripts/transfer.py"
