@@ -4,7 +4,8 @@
     python -m bench.transfer --quick           the same at a twentieth of the size
     python -m bench.transfer --large           one run of a million points and one file of 5 GiB
 
-Servers are plain `mlflow.server` processes (one worker, SQLite, artifacts in a folder) on this machine.
+Servers are plain `mlflow.server` processes on this machine (SQLite, artifacts in a folder), with as many worker processes as
+`mlflow server` starts by itself.
 """
 
 import argparse
@@ -37,15 +38,16 @@ AT_ONCE = 16
 class Bench:
     """Servers below one folder, and the tools run between them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, workers: int) -> None:
         self.folder = folder
+        self._workers = workers
         self._servers: list[Server] = []
         cache = Settings.from_environment(os.environ).cache
         self.peer = Venvs(cache / "venvs").python(PEER).parent
 
     def server(self, name: str) -> Server:
         """A fresh server that is not started."""
-        found = Server("3.0", self.folder / name)
+        found = Server("3.0", self.folder / name, workers=self._workers)
         self._servers.append(found)
         return found
 
@@ -167,12 +169,13 @@ def main() -> None:
     parser.add_argument("--no-peer", action="store_true", help="at the limit, without mlflow-export-import")
     parser.add_argument("--runs", type=int, help="runs without limits (default 1000, quick 50)")
     parser.add_argument("--limited-runs", type=int, help="runs at 25 requests a second (default 100, quick 20)")
+    parser.add_argument("--workers", type=int, default=4, help="worker processes of each server")
     parser.add_argument("--points", type=int, default=1_000_000, help="points of the large run")
     parser.add_argument("--bytes", type=int, default=5 << 30, help="size of the large run's file")
     given = parser.parse_args()
     runs = given.runs or (50 if given.quick else 1000)
     with tempfile.TemporaryDirectory(prefix="bench-transfer-") as folder:
-        bench = Bench(Path(folder))
+        bench = Bench(Path(folder), given.workers)
         try:
             if given.large:
                 found = large(bench, given.points, given.bytes)
