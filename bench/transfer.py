@@ -4,7 +4,7 @@
     python -m bench.transfer --quick           the same at a twentieth of the size
     python -m bench.transfer --large           one run of a million points and one file of 5 GiB
 
-Servers are plain `mlflow.server` processes on this machine (SQLite, artifacts in a folder), with as many worker processes as
+Servers are plain `mlflow.server` processes on this machine (SQLite, artifacts in a folder), with as many workers as
 `mlflow server` starts by itself.
 """
 
