@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -226,7 +227,12 @@ def test_an_interrupted_copy_stops_within_a_large_file_and_leaves_no_half_of_it(
         "huge",
     ]
     process = subprocess.Popen(
-        [*command, "--checkpoint", tmp_path / "map"], cwd=REPOSITORY, stderr=subprocess.PIPE, text=True
+        [*command, "--checkpoint", tmp_path / "map"],
+        cwd=REPOSITORY,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Who runs these tests in a shell's background ignores Ctrl-C, and so would what they start.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     try:
         while not list(servers.target.folder.glob("artifacts/**/huge.bin.transfer-partial")):
