@@ -118,6 +118,29 @@ def test_tags_of_traces_and_logged_models_follow_the_source(servers: Servers, so
     again_nothing(servers, options)
 
 
+def test_in_a_server_in_use_tags_of_traces_and_logged_models_stay_as_people_set_them(
+    servers: Servers, source: Seeder, target: Seeder
+) -> None:
+    servers.copied("new")
+    experiment = named(target, "vision/größe")
+    (model,) = [
+        one["info"]
+        for one in target.post("logged-models/search", experiment_ids=[experiment])["models"]
+        if one["info"]["name"] == "net"
+    ]
+    (trace,) = target.get("traces", experiment_ids=experiment)["traces"]
+    target.post(f"logged-models/{model['model_id']}/tags", "PATCH", tags=listed({"ours": "1"}))
+    target.post(f"traces/{trace['request_id']}/tags", "PATCH", key="colour", value="ours")
+    source.post(f"logged-models/{servers.made['model']}/tags", "PATCH", tags=listed({"new": "1"}))
+
+    copy(servers.new.url, servers.target.url, options=Options(include_deleted=True, additive=True))
+
+    held = target.get(f"logged-models/{model['model_id']}")["model"]["info"]["tags"]
+    assert {"ours": "1"}.items() <= {tag["key"]: tag["value"] for tag in held}.items()
+    (after,) = target.get("traces", experiment_ids=experiment)["traces"]
+    assert {tag["key"]: tag["value"] for tag in after["tags"]}["colour"] == "ours"
+
+
 def test_logged_models_and_traces_that_exist_twice_are_made_one(
     servers: Servers, source: Seeder, target: Seeder
 ) -> None:

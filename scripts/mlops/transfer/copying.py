@@ -392,8 +392,8 @@ class Copying:
             self.checkpoint.put(MODEL, known)
             tags = self._own(later, model.id, created.id)
             self.summary.count(self.summary.created, "logged models")
-        elif known.state == state:
-            tags = {}
+        elif not self.lacks(MODEL, model.id, state):
+            tags, state = {}, known.state
             self.summary.count(self.summary.unchanged, "logged models")
         else:
             tags = self._own(_model_tags(model), model.id, known.target)
@@ -467,7 +467,9 @@ class Copying:
     def lacks(self, kind: str, source_id: str, state: str) -> bool:
         """Whether the destination has a logged model or trace not at all, or otherwise."""
         known = self.checkpoint.get(kind, source_id)
-        return known is None or not (known.own or known.state == state)
+        # What is whole in a server that people work with is theirs.
+        kept = known is not None and bool(known.state) and self.options.additive
+        return known is None or not (known.own or kept or known.state == state)
 
     def is_unchanged(self, run: Run) -> bool:
         """Whether a run takes no more (it is finished or deleted) and was copied whole since it last changed.

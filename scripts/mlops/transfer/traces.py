@@ -41,7 +41,7 @@ class Traces:
         if known is not None and known.own:
             await copying.copy_artifacts(trace.artifact_uri, known.target_uri, again=True, own=True)
             summary.count(summary.unchanged, "traces")
-        elif known is not None and known.state == trace_state(trace):
+        elif known is not None and not copying.lacks(TRACE, trace.id, trace_state(trace)):
             summary.count(summary.unchanged, "traces")
         elif known is not None and known.state:
             await self._change(trace, known)
