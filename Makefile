@@ -91,7 +91,7 @@ restore: setup ## Restore ARCHIVE into the environment's server, which should be
 	@$(BIN)/python scripts/transfer.py restore "$(ARCHIVE)" env:$(ENV) $(if $(LOCAL),--local) $(ARGS)
 
 smoke: setup ## Run the smoke tests against an environment that is up
-	@SMOKE_ENV=$(ENV) SMOKE_LOCAL=$(LOCAL) $(BIN)/pytest tests/smoke $(ARGS)
+	@SMOKE_ENV=$(ENV) SMOKE_LOCAL=$(LOCAL) $(BIN)/pytest tests/e2e/smoke $(ARGS)
 
 ##@ localaws, the AWS on this machine
 local-up: setup ## Start it

@@ -27,10 +27,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))  # For tests.running, which knows how to start a localaws of one's own.
+sys.path.insert(0, str(REPOSITORY))  # For tests.support.running, which knows how to start a localaws of one's own.
 
 from localaws import daemon  # noqa: E402
-from tests.running import LocalAws, start, tracking_server  # noqa: E402
+from tests.support.running import LocalAws, start, tracking_server  # noqa: E402
 
 LIMIT = 0.30
 Way = Callable[[], object]

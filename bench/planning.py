@@ -20,9 +20,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))  # For tests, which know how to start a localaws and to copy the roots.
 
 from localaws import daemon  # noqa: E402
-from tests import provider  # noqa: E402
-from tests.plan.planning import copy_terraform  # noqa: E402
-from tests.running import LocalAws, start  # noqa: E402
+from tests.support import provider  # noqa: E402
+from tests.support.running import LocalAws, start  # noqa: E402
+from tests.terraform.planning import copy_terraform  # noqa: E402
 
 LIMIT = 1.5
 CALLS = (1, 10, 50)

@@ -19,12 +19,12 @@ from functools import partial
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))  # For tests.running, which knows how to start a localaws of one's own.
+sys.path.insert(0, str(REPOSITORY))  # For tests.support.running, which knows how to start a localaws of one's own.
 
 from localaws import daemon  # noqa: E402
 from localaws.mirror import mirror  # noqa: E402
-from tests.deployed import Deployed  # noqa: E402
-from tests.running import LocalAws, start  # noqa: E402
+from tests.support.deployed import Deployed  # noqa: E402
+from tests.support.running import LocalAws, start  # noqa: E402
 
 HELP, SECONDS, REQUESTS = 0.5, 1.0, 20
 SCRIPTS = ("log_run", "deploy_model", "validate_endpoint", "server", "transfer", "upgrade", "demo", "bootstrap")

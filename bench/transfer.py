@@ -26,7 +26,7 @@ import httpx
 from bench.transfer_data import START, Size, fill, fill_large
 from localaws.settings import Settings
 from localaws.venvs import Venvs
-from tests.running import free_port
+from tests.support.running import free_port
 from tests.transfer.servers import Server
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
-from scripts._console import Console, Debug, Json, make_app, run
-from scripts.mlops import environment as environments
-from scripts.mlops.bootstrap import Bootstrap
-from scripts.mlops.errors import InputError, PlatformError, PreconditionError
+from mlflow_common.console import Console, Debug, Json, make_app, run
+from mlflow_common.errors import InputError, PlatformError, PreconditionError
+from mlflow_platform import environment as environments
+from mlflow_platform.bootstrap import Bootstrap
 
 app = make_app()
 

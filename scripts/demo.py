@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts._console import Console, Debug, fail, make_app, run
-from scripts.mlops import roles
-from scripts.mlops.environment import REPOSITORY
-from scripts.mlops.errors import InputError
+from mlflow_common.console import Console, Debug, fail, make_app, run
+from mlflow_common.errors import InputError
+from mlflow_platform import roles
+from mlflow_platform.environment import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scripts._console import Console, Debug, Env, Json, Local, make_app, open_environment, run
-from scripts.mlops import archive, endpoint, model, plan, server, tracking
-from scripts.mlops.belongings import Clients
-from scripts.mlops.errors import InputError
-from scripts.mlops.waiting import SystemClock
+from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
+from mlflow_common.errors import InputError
+from mlflow_common.waiting import SystemClock
+from mlflow_platform import tracking
+from mlflow_platform import tracking_server as server
+from mlflow_platform.endpoints import deployment as endpoint
+from mlflow_platform.endpoints import model
+from mlflow_platform.endpoints import model_archive as archive
+from mlflow_platform.endpoints import specification as plan
+from mlflow_platform.endpoints.resources import Clients
+from mlflow_platform.session import open_environment
 
 if TYPE_CHECKING:
     from boto3 import Session
 
-    from scripts.mlops.environment import Environment
+    from mlflow_platform.environment import Environment
 
 app = make_app()
 

@@ -26,7 +26,7 @@ root_of_all() {
 # In a copy that holds what Terraform writes, so that the folders themselves stay clean. The tests' roots lie in it as the
 # tests lay them, beside the modules that they call.
 validate_terraform() {
-  local copy=.cache/lint roots=(tests/plan/roots/* tests/unit/plan_guard_root)
+  local copy=.cache/lint roots=(tests/terraform/roots/* tests/platform/plan_guard/root)
   mkdir -p "$copy"
   (cd "$copy" && rm -rf terraform mlflow "${roots[@]##*/}")
   cp -R terraform mlflow "${roots[@]}" "$copy"
@@ -95,6 +95,6 @@ for index in "${!begun[@]}"; do
 done
 ((passed)) || exit 1
 if [[ ${1:-} != --without-plans ]]; then
-  .venv/bin/pytest --quiet --numprocesses 2 --dist loadfile tests/static
+  .venv/bin/pytest --quiet --numprocesses 2 --dist loadfile tests/terraform/static
 fi
 echo "lint: nothing to mend."

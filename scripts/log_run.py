@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scripts._console import Console, Debug, Env, Json, Local, make_app, open_environment, run
-from scripts.mlops import server, tracking
-from scripts.mlops.errors import InputError, error_message
+from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
+from mlflow_common.errors import InputError, error_message
+from mlflow_platform import tracking
+from mlflow_platform import tracking_server as server
+from mlflow_platform.session import open_environment
 from training.params import DATASETS, DEFAULTS, Dataset, Params, with_changes
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
-    from scripts.mlops.environment import Environment
+    from mlflow_platform.environment import Environment
 
 app = make_app()
 
@@ -67,7 +69,7 @@ def log_run(
         console.progress("loading MLflow and scikit-learn")
         tracking.prepare(os.environ)
         client = tracking.connect(environment, session)
-        from scripts.mlops import charts
+        from mlflow_platform.validation import charts
         from training.record import record
         from training.train import train
 

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts._console import Debug, Env, Json, Local, make_app, run
-from scripts.mlops import environment as environments
-from scripts.mlops import plan_cost, plan_losses, plan_rules
-from scripts.mlops.errors import PreconditionError
-from scripts.mlops.plan_changes import Action, Change, Plan, read
+from mlflow_common.console import Debug, Env, Json, Local, make_app, run
+from mlflow_common.errors import PreconditionError
+from mlflow_platform import environment as environments
+from mlflow_platform.plan_guard import cost as plan_cost
+from mlflow_platform.plan_guard import losses as plan_losses
+from mlflow_platform.plan_guard import rules as plan_rules
+from mlflow_platform.plan_guard.changes import Action, Change, Plan, read
 
 if TYPE_CHECKING:
-    from scripts.mlops.plan_cost import Estimate
-    from scripts.mlops.plan_losses import BucketContents, ServerContents
+    from mlflow_platform.plan_guard.cost import Estimate
+    from mlflow_platform.plan_guard.losses import BucketContents, ServerContents
 
 SIGNS = {
     Action.CREATE: ("+", "green"),
@@ -75,9 +77,7 @@ def main(
             _print_cost(cost)
         elif not destroy and any(resource["mode"] == "managed" for resource in plan.planned):
             known = ", ".join(plan_cost.Prices.load().regions)
-            typer.echo(
-                f"Monthly cost: not known for {plan.region or 'this region'} (scripts/mlops/prices.toml has {known})"
-            )
+            typer.echo(f"Monthly cost: not known for {plan.region or 'this region'} (prices.toml has {known})")
         for trap in traps:
             typer.secho(f"trap: {trap}", fg="yellow")
     if refusal is not None and not only_show:
@@ -96,7 +96,7 @@ def _terraform(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
 def _contents(plan: Plan, env: str, *, local: bool) -> list[ServerContents | BucketContents]:
     import boto3
 
-    from scripts.mlops import tracking
+    from mlflow_platform import tracking
 
     tracking.prepare(os.environ)
     session = boto3.Session(region_name=plan.region)

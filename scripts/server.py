@@ -6,10 +6,11 @@ from typing import Any
 
 import typer
 
-from scripts._console import Console, Debug, Env, Json, Local, make_app, open_environment, run
-from scripts.mlops import server
-from scripts.mlops.errors import PreconditionError
-from scripts.mlops.waiting import SystemClock
+from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
+from mlflow_common.errors import PreconditionError
+from mlflow_common.waiting import SystemClock
+from mlflow_platform import tracking_server as server
+from mlflow_platform.session import open_environment
 
 app = make_app(__doc__)
 

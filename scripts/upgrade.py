@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scripts._console import Console, Debug, Env, Json, Local, make_app, run
+from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 
 if TYPE_CHECKING:
-    from scripts.mlops.upgrade import Road
+    from mlflow_platform.upgrade.upgrade import Road
 
 app = make_app()
 
@@ -63,20 +63,20 @@ def retire(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Delete a retained server, once everything in it is known to be in the active one."""
-    from scripts.mlops import plan_rules
+    from mlflow_platform.plan_guard import rules as plan_rules
 
     road = _road(env, local=local)
     Console(as_json=as_json).result(road.retire(version, plan_rules.named(confirm)))
 
 
 def _road(env: str, *, local: bool) -> Road:
-    from scripts._transfer_progress import Bars
-    from scripts.mlops import environment as environments
-    from scripts.mlops.errors import PreconditionError
-    from scripts.mlops.upgrade import Road
-    from scripts.mlops.upgrade_moving import Mover
-    from scripts.mlops.upgrade_terraform import Root
-    from scripts.mlops.waiting import SystemClock
+    from mlflow_common.errors import PreconditionError
+    from mlflow_common.waiting import SystemClock
+    from mlflow_platform import environment as environments
+    from mlflow_platform.upgrade.migration import Mover
+    from mlflow_platform.upgrade.terraform_root import Root
+    from mlflow_platform.upgrade.upgrade import Road
+    from mlflow_transfer.progress_bars import Bars
 
     if local:
         environments.use_localaws(environments.localaws_home(os.environ), os.environ)
@@ -99,7 +99,7 @@ def _road(env: str, *, local: bool) -> Road:
 
 
 def _ask(question: str) -> None:
-    from scripts.mlops.errors import InputError, PlatformError
+    from mlflow_common.errors import InputError, PlatformError
 
     if not sys.stdin.isatty():
         raise InputError("nobody is there to approve the plan: approve it with AUTO_APPROVE=1")

@@ -11,16 +11,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scripts._console import Console, Debug, Env, Json, Local, make_app, open_environment, run
-from scripts.mlops import endpoint, evaluation, model, plan, server, tracking, validation
-from scripts.mlops.errors import InputError, PlatformError, PreconditionError
+from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
+from mlflow_common.errors import InputError, PlatformError, PreconditionError
+from mlflow_platform import tracking
+from mlflow_platform import tracking_server as server
+from mlflow_platform.endpoints import deployment as endpoint
+from mlflow_platform.endpoints import model
+from mlflow_platform.endpoints import specification as plan
+from mlflow_platform.session import open_environment
+from mlflow_platform.validation import evaluation
+from mlflow_platform.validation import scoring as validation
 
 if TYPE_CHECKING:
     from boto3 import Session
     from mlflow import MlflowClient
 
-    from scripts.mlops.environment import Environment
-    from scripts.mlops.validation import Validation
+    from mlflow_platform.environment import Environment
+    from mlflow_platform.validation.scoring import Validation
 
 app = make_app()
 
@@ -159,7 +166,7 @@ def _held_out(
 
 def _write(checked: Validation, folder: Path, about: Mapping[str, str], threshold: float | None) -> tuple[Path, Path]:
     """Write chart and report into a folder. Returns their paths."""
-    from scripts.mlops import charts, report
+    from mlflow_platform.validation import charts, report
 
     folder.mkdir(parents=True, exist_ok=True)
     chart = charts.draw(checked.rows.task, checked.truth, checked.answers.predictions, folder)

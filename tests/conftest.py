@@ -11,9 +11,9 @@ import pytest
 from filelock import FileLock
 
 from localaws import daemon
-from tests import deployed
-from tests.deployed import Deployed
-from tests.running import LocalAws, settings_of, start
+from tests.support import deployed
+from tests.support.deployed import Deployed
+from tests.support.running import LocalAws, settings_of, start
 
 HOME = pytest.StashKey[Path]()
 

@@ -1,6 +1,6 @@
 """Budgets on localaws: what the AWS provider asks for beside what moto has."""
 
-from tests.running import LocalAws
+from tests.support.running import LocalAws
 
 
 def test_a_budget_keeps_its_tags_its_subscribers_and_its_new_limit(localaws: LocalAws) -> None:

@@ -3,8 +3,8 @@
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from tests.http import HTTP
-from tests.running import LocalAws
+from tests.support.http import HTTP
+from tests.support.running import LocalAws
 
 
 def test_the_administrator_is_who_the_env_file_says(localaws: LocalAws) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.http import HTTP
-from tests.running import LocalAws, settled, tracking_server
+from tests.support.http import HTTP
+from tests.support.running import LocalAws, settled, tracking_server
 
 GROUP = "scheduled-group"
 SERVER = "scheduled"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployed import Deployed
-from tests.running import LocalAws, role, settled, tracking_server
 from tests.serving.conftest import iris  # noqa: F401 Fixtures are found by their names.
 from tests.serving.models import SPLIT, pack, save_obedient
+from tests.support.deployed import Deployed
+from tests.support.running import LocalAws, role, settled, tracking_server
 
 SERVER = "apart-staging-3-0"
 BUCKET = f"{SERVER}-bucket"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployed import REPOSITORY, Deployed
+from tests.support.deployed import REPOSITORY, Deployed
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from tests.plan.variations import FORMER_KEY as FORMER_KEY
 from tests.policy.judging import Ask
+from tests.terraform.variations import FORMER_KEY as FORMER_KEY
 
 OTHER_ACCOUNT = "210987654321"
 OBJECT = "arn:aws:s3:::{bucket}/1/{id}/artifacts/file"
@@ -14,7 +14,7 @@ SAGEMAKER = "arn:aws:sagemaker:{region}:{account}"
 SERVER = SAGEMAKER + ":mlflow-tracking-server/{server}"
 OTHER_SERVER = SAGEMAKER + ":mlflow-tracking-server/other"
 ARCHIVE = "arn:aws:s3:::{bucket}/backups/{server}/"
-TOOL = "arn:aws:s3:::{bucket}/backups/tool/scripts/transfer.py"
+TOOL = "arn:aws:s3:::{bucket}/backups/tool/src/mlflow_transfer/cli.py"
 REPOSITORIES = "arn:aws:ecr:{region}:{account}:repository"
 LOGS = "arn:aws:logs:{region}:{account}:log-group:"
 ROLES = "arn:aws:iam::{account}:role"

@@ -1,11 +1,11 @@
-"""Plans of the environments whose policies are judged, which are those of tests/plan, made once a session."""
+"""Plans of the environments whose policies are judged, which are those of tests/terraform, made once a session."""
 
 import pytest
 
-from tests.plan.conftest import planner
-from tests.plan.planning import Planner
 from tests.policy.rendered import Rendered, rendered
 from tests.policy.scenarios import ACCOUNT, REGION, SCENARIOS
+from tests.terraform.conftest import planner
+from tests.terraform.planning import Planner
 
 __all__ = ["planner"]
 

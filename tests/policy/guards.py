@@ -11,11 +11,11 @@ from typing import Any
 from localaws.iam.evaluate import Policies, evaluate
 from localaws.iam.policy import Policy
 from localaws.iam.request import Principal, Request
-from tests.plan.variations import KEY, STATES
 from tests.policy.asking import ENCRYPTION, KEY_OF_REQUEST, NO_TLS, OLD_TLS, OTHER_ACCOUNT, on
 from tests.policy.judging import EVERYTHING, USUAL, Ask
 from tests.policy.rendered import Document, endpoint
 from tests.policy.scenarios import ACCOUNT, REGION
+from tests.terraform.variations import KEY, STATES
 
 SAGEMAKER = f"arn:aws:sagemaker:{REGION}"
 SERVER = f"{SAGEMAKER}:{ACCOUNT}:mlflow-tracking-server/mlflow-staging-3-0"

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.mlops.environment import REPOSITORY
-from scripts.mlops.roles import Role, make_role
-from tests import provider
-from tests.building import build
-from tests.deployed import Deployed
-from tests.mirrored import quick_mirror
+from mlflow_platform.environment import REPOSITORY
+from mlflow_platform.roles import Role, make_role
 from tests.policy.judging import Ask
 from tests.policy.scenarios import ACCOUNT, REGION
 from tests.policy.tour import Caller, read, take_away, write
-from tests.running import LocalAws, free_port, settings_of
+from tests.support import provider
+from tests.support.building import build
+from tests.support.deployed import Deployed
+from tests.support.mirrored import quick_mirror
+from tests.support.running import LocalAws, free_port, settings_of
 
 RECORDING = Path(__file__).parent / "road.json"
 # What the demo does, by the script that does it; each in a session of its own, which is called after the script.

@@ -1,12 +1,12 @@
 """The plans whose policies are judged."""
 
-from tests.plan.variations import ACCOUNT
+from tests.terraform.variations import ACCOUNT
 
 __all__ = ["ACCOUNT", "GUARDED", "REGION", "SCENARIOS"]
 
 REGION = "us-east-1"
 
-# By the name of the scenario: the root or variation of tests/plan.
+# By the name of the scenario: the root or variation of tests/terraform.
 SCENARIOS = {"staging": "staging", "prod": "prod_in_full", "existing key": "existing_key"}
 
 # Plans of which only the policies are judged that stand in the way: see guards.py.

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.plan.planning import Planner
 from tests.policy.guards import GUARDS, Guard, mutants
 from tests.policy.rendered import Document, Rendered, rendered
 from tests.policy.scenarios import ACCOUNT, GUARDED, REGION
+from tests.terraform.planning import Planner
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,11 @@ import pytest
 from localaws.iam.evaluate import Policies, evaluate
 from localaws.iam.request import Principal, Request
 from localaws.iam.standing import parsed
-from tests.plan.planning import Planner
 from tests.policy.judging import USUAL
 from tests.policy.rendered import rendered
 from tests.policy.road import recorded
 from tests.policy.scenarios import ACCOUNT, REGION
+from tests.terraform.planning import Planner
 
 BUCKET = "arn:aws:s3:::data-lake"
 WITHIN = ("mlflow/churn/", "mlflow/churn/1/artifacts/", "mlflow/churn/no-such-object")

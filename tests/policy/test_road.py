@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from localaws import daemon
-from scripts.mlops.environment import REPOSITORY
+from mlflow_platform.environment import REPOSITORY
 from tests.policy.road import Walked, asked, record, recorded, walk, walk_beside
 from tests.policy.tour import Caller
-from tests.running import LocalAws
+from tests.support.running import LocalAws
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,11 @@
 
 import os
 
-from tests.plan.planning import REPOSITORY
 from tests.policy.matrix import with_tables
 from tests.policy.rendered import Rendered
 from tests.policy.road import recorded
 from tests.policy.test_least_privilege import REASONS
+from tests.terraform.planning import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "security.md"
 

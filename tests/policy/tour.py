@@ -11,9 +11,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from scripts.mlops.environment import SESSION
-from tests.deployed import Deployed
-from tests.http import HTTP
+from mlflow_platform.environment import SESSION
+from tests.support.deployed import Deployed
+from tests.support.http import HTTP
 
 HEADER = "x-mlflow-sm-tracking-server-arn"
 # A life cycle that SageMaker's registry knows: setting such an alias changes the model package.

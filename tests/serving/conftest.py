@@ -8,9 +8,9 @@ from filelock import FileLock
 
 from localaws.venvs import Venvs
 from tests.conftest import HOME
-from tests.running import settings_of
 from tests.serving.models import LIBRARIES, requirements, save_iris, save_obedient
 from tests.serving.running import Serving, serve
+from tests.support.running import settings_of
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 
 from localaws.settings import REPOSITORY
-from tests.http import HTTP
-from tests.running import free_port
+from tests.support.http import HTTP
+from tests.support.running import free_port
 
 ENTRY_POINT = REPOSITORY / "serving" / "serve"
 

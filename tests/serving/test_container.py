@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from localaws.venvs import Venvs
-from tests.running import settings_of
 from tests.serving.models import requirements, save_obedient
 from tests.serving.running import run, serve, start
+from tests.support.running import settings_of
 
 SLEEPING = '{"dataframe_records": [{"sleep": %s}]}'
 WHO = '{"dataframe_records": [{}]}'

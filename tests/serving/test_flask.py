@@ -10,9 +10,9 @@ import pytest
 
 from localaws.tracking.releases import RELEASES
 from localaws.venvs import Venvs
-from tests.running import settings_of
 from tests.serving.models import save_obedient
 from tests.serving.running import run, serve
+from tests.support.running import settings_of
 
 
 @pytest.fixture(scope="module")

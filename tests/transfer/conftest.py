@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from scripts.mlops.transfer.copying import Copying, Summary
+from mlflow_transfer.copying import Copying, Summary
 from tests.conftest import HOME
 from tests.transfer.moving import copy
 from tests.transfer.seeding import fill

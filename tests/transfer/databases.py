@@ -16,9 +16,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects.mysql import LONGTEXT
 
-from scripts.mlops.errors import PlatformError
-from scripts.mlops.transfer.database_source import DatabaseSource
-from tests.running import free_port
+from mlflow_common.errors import PlatformError
+from mlflow_transfer.database_source import DatabaseSource
+from tests.support.running import free_port
 from tests.transfer.moving import places
 
 # PostgreSQL refuses to be run by root.

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from scripts.mlops.transfer.records import Experiment, Run
-from scripts.mlops.transfer.source import Features, in_memory
-from scripts.mlops.transfer.stores import Store
+from mlflow_transfer.records import Experiment, Run
+from mlflow_transfer.source import Features, in_memory
+from mlflow_transfer.stores import Store
 
 
 class OneRun:

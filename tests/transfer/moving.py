@@ -5,17 +5,17 @@ import os
 from pathlib import Path
 from typing import Any
 
-from scripts.mlops.transfer.archive import Archive, Snapshot
-from scripts.mlops.transfer.backing_up import BackingUp
-from scripts.mlops.transfer.checkpoint import Checkpoint
-from scripts.mlops.transfer.copying import Copying, Options, Summary
-from scripts.mlops.transfer.database_source import DatabaseSource
-from scripts.mlops.transfer.destination import Destination
-from scripts.mlops.transfer.location import Access, Places
-from scripts.mlops.transfer.progress import Tally
-from scripts.mlops.transfer.retry import Retry
-from scripts.mlops.transfer.stores import Folder
-from scripts.mlops.transfer.verifying import Report, Verifying
+from mlflow_common.retry import Retry
+from mlflow_transfer.archive import Archive, Snapshot
+from mlflow_transfer.backing_up import BackingUp
+from mlflow_transfer.checkpoint import Checkpoint
+from mlflow_transfer.copying import Copying, Options, Summary
+from mlflow_transfer.database_source import DatabaseSource
+from mlflow_transfer.destination import Destination
+from mlflow_transfer.location import Access, Places
+from mlflow_transfer.progress import Tally
+from mlflow_transfer.stores import Folder
+from mlflow_transfer.verifying import Report, Verifying
 from tests.transfer.servers import Server
 
 EVERYTHING = Options(include_deleted=True)

@@ -17,8 +17,8 @@ from filelock import FileLock
 from localaws.settings import Settings
 from localaws.tracking.releases import RELEASES, Releases
 from localaws.venvs import Venvs
-from tests.http import HTTP
-from tests.running import free_port
+from tests.support.http import HTTP
+from tests.support.running import free_port
 
 FORKING = Path(__file__).with_name("forking.py")
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MLFLOW_DISABLE_TELEMETRY": "true"}

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from scripts.mlops.transfer.ahead import ahead, growing
+from mlflow_transfer.prefetch import ahead, growing
 
 
 class Numbers:

@@ -11,10 +11,10 @@ from botocore.stub import Stubber
 
 from localaws.call import Call
 from localaws.sigv4 import Key, Signature, verify
-from scripts.mlops.errors import InputError, PlatformError
-from scripts.mlops.transfer import client
-from scripts.mlops.transfer.location import Places, is_server
-from scripts.mlops.transfer.source import Features
+from mlflow_common.errors import InputError, PlatformError
+from mlflow_transfer import client
+from mlflow_transfer.location import Places, is_server
+from mlflow_transfer.source import Features
 from tests.transfer.moving import RETRY
 
 KEY, SECRET, TOKEN = "AKIDEXAMPLE", "secret", "session-token"

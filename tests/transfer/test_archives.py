@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts.mlops.errors import InputError, PlatformError
-from scripts.mlops.transfer.archive import Archive, Snapshot
-from scripts.mlops.transfer.archive_source import ArchiveSource, DamagedError
-from scripts.mlops.transfer.copying import Options
-from scripts.mlops.transfer.stores import Folder
+from mlflow_common.errors import InputError, PlatformError
+from mlflow_transfer.archive import Archive, Snapshot
+from mlflow_transfer.archive_source import ArchiveSource, DamagedError
+from mlflow_transfer.copying import Options
+from mlflow_transfer.stores import Folder
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import back_up, behind, copy, held_alike, same, verify
 from tests.transfer.seeding import START, Seeder

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from scripts import transfer
+from mlflow_transfer import cli as transfer
 
 VERBS = {
     "copy": ["http://a", "http://b"],

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from scripts.mlops.transfer.copying import Options
-from scripts.mlops.transfer.limits import LONG_VALUES
-from scripts.mlops.transfer.progress import Tally
-from scripts.mlops.transfer.records import Point, Run
-from scripts.mlops.transfer.verifying import Report
+from mlflow_transfer.copying import Options
+from mlflow_transfer.limits import LONG_VALUES
+from mlflow_transfer.progress import Tally
+from mlflow_transfer.records import Point, Run
+from mlflow_transfer.verifying import Report
 from tests.transfer.conftest import Servers
 from tests.transfer.made_up import OneRun
 from tests.transfer.moving import EVERYTHING, behind, copy, held_alike, same, verify

@@ -7,9 +7,9 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from scripts.mlops.errors import PlatformError
-from scripts.mlops.transfer import database_source, source
-from scripts.mlops.transfer.database_source import DatabaseSource
+from mlflow_common.errors import PlatformError
+from mlflow_transfer import database_source, source
+from mlflow_transfer.database_source import DatabaseSource
 from tests.transfer.conftest import Servers
 from tests.transfer.databases import mirror, mysql, postgresql
 from tests.transfer.moving import copy, held_alike, places, same

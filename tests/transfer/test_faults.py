@@ -15,17 +15,17 @@ import httpx
 import pytest
 from botocore.credentials import Credentials
 
-from scripts.mlops.errors import PlatformError
-from scripts.mlops.transfer import rate
-from scripts.mlops.transfer.archive import Archive
-from scripts.mlops.transfer.archive_source import ArchiveSource
-from scripts.mlops.transfer.auth import SigV4
-from scripts.mlops.transfer.client import Client
-from scripts.mlops.transfer.copying import Options
-from scripts.mlops.transfer.location import Access
-from scripts.mlops.transfer.rate import Rate
-from scripts.mlops.transfer.stores import Folder
-from tests.running import free_port
+from mlflow_common.errors import PlatformError
+from mlflow_transfer import rate
+from mlflow_transfer.archive import Archive
+from mlflow_transfer.archive_source import ArchiveSource
+from mlflow_transfer.auth import SigV4
+from mlflow_transfer.client import Client
+from mlflow_transfer.copying import Options
+from mlflow_transfer.location import Access
+from mlflow_transfer.rate import Rate
+from mlflow_transfer.stores import Folder
+from tests.support.running import free_port
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import RETRY, back_up, behind, copy, held_alike, places, same
 from tests.transfer.proxying import FaultyProxy, first_of_each

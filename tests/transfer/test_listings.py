@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
-from scripts.mlops.transfer.listings import Listings
-from scripts.mlops.transfer.records import Run
+from mlflow_transfer.listings import Listings
+from mlflow_transfer.records import Run
 
 
 class Pages:

@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from scripts.mlops.transfer import between, stores
-from scripts.mlops.transfer.archive import ARTIFACT, Archive, Entry
-from scripts.mlops.transfer.archive_source import ArchiveSource, DamagedError
-from scripts.mlops.transfer.backing_up import BackingUp
-from scripts.mlops.transfer.copying import Options
-from scripts.mlops.transfer.location import Access, Places
-from scripts.mlops.transfer.records import Run
-from scripts.mlops.transfer.stores import S3, Item
-from tests.running import LocalAws
+from mlflow_transfer import between, stores
+from mlflow_transfer.archive import ARTIFACT, Archive, Entry
+from mlflow_transfer.archive_source import ArchiveSource, DamagedError
+from mlflow_transfer.backing_up import BackingUp
+from mlflow_transfer.copying import Options
+from mlflow_transfer.location import Access, Places
+from mlflow_transfer.records import Run
+from mlflow_transfer.stores import S3, Item
+from tests.support.running import LocalAws
 from tests.transfer.made_up import OneRun
 from tests.transfer.moving import RETRY
 from tests.transfer.seeding import START, Seeder

@@ -9,15 +9,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from scripts.mlops.transfer.batches import Batches
-from scripts.mlops.transfer.client import Client
-from scripts.mlops.transfer.limits import Limits
-from scripts.mlops.transfer.records import Point, point_key
-from scripts.mlops.transfer.rest_source import RestSource
-from scripts.mlops.transfer.retry import Retry
-from scripts.mlops.transfer.rewrite import moved, rewrite_ids
-from scripts.mlops.transfer.stores import Folder
-from scripts.mlops.transfer.stream import BrokenError, points_of
+from mlflow_common.retry import Retry
+from mlflow_transfer.batches import Batches
+from mlflow_transfer.client import Client
+from mlflow_transfer.limits import Limits
+from mlflow_transfer.records import Point, point_key
+from mlflow_transfer.rest_source import RestSource
+from mlflow_transfer.rewrite import moved, rewrite_ids
+from mlflow_transfer.stores import Folder
+from mlflow_transfer.stream import BrokenError, points_of
 
 RUN, NEW = "a" * 32, "b" * 32
 

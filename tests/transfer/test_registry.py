@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from scripts.mlops.errors import PlatformError
-from scripts.mlops.transfer.checkpoint import Checkpoint
-from scripts.mlops.transfer.copying import Copying, Options
-from scripts.mlops.transfer.destination import Destination
-from scripts.mlops.transfer.planning import Plan, plan
+from mlflow_common.errors import PlatformError
+from mlflow_transfer.checkpoint import Checkpoint
+from mlflow_transfer.copying import Copying, Options
+from mlflow_transfer.destination import Destination
+from mlflow_transfer.planning import Plan, plan
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import copy, held_alike, places, verify
 from tests.transfer.proxying import FaultyProxy

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from scripts.mlops.transfer.archive import Archive
-from scripts.mlops.transfer.archive_source import ArchiveSource
-from scripts.mlops.transfer.checkpoint import Checkpoint
-from scripts.mlops.transfer.copying import Copying
-from scripts.mlops.transfer.destination import Destination
-from scripts.mlops.transfer.planning import Plan
-from scripts.mlops.transfer.planning import plan as make_plan
-from scripts.mlops.transfer.stores import Folder
+from mlflow_transfer.archive import Archive
+from mlflow_transfer.archive_source import ArchiveSource
+from mlflow_transfer.checkpoint import Checkpoint
+from mlflow_transfer.copying import Copying
+from mlflow_transfer.destination import Destination
+from mlflow_transfer.planning import Plan
+from mlflow_transfer.planning import plan as make_plan
+from mlflow_transfer.stores import Folder
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import EVERYTHING, back_up, behind, copy, places, verify
 from tests.transfer.seeding import START, Seeder, fill, folder, write

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from scripts.mlops.errors import InputError, PreconditionError
-from scripts.mlops.transfer.checkpoint import Checkpoint
-from scripts.mlops.transfer.copying import Options
-from scripts.mlops.transfer.records import Trace
-from scripts.mlops.transfer.traces import losses_of
+from mlflow_common.errors import InputError, PreconditionError
+from mlflow_transfer.checkpoint import Checkpoint
+from mlflow_transfer.copying import Options
+from mlflow_transfer.records import Trace
+from mlflow_transfer.traces import losses_of
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import copy, held_alike, same, verify
 from tests.transfer.seeding import START, Seeder, listed, write

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from scripts.mlops.errors import InputError
-from scripts.mlops.transfer import archive as archives
-from scripts.mlops.transfer.archive import RUN, Archive, Entry, Parts, Snapshot
-from scripts.mlops.transfer.archive_source import ArchiveSource
-from scripts.mlops.transfer.backing_up import BackingUp
-from scripts.mlops.transfer.copying import Options
-from scripts.mlops.transfer.records import Experiment, Run, Trace
-from scripts.mlops.transfer.stores import Folder, Item
+from mlflow_common.errors import InputError
+from mlflow_transfer import archive as archives
+from mlflow_transfer.archive import RUN, Archive, Entry, Parts, Snapshot
+from mlflow_transfer.archive_source import ArchiveSource
+from mlflow_transfer.backing_up import BackingUp
+from mlflow_transfer.copying import Options
+from mlflow_transfer.records import Experiment, Run, Trace
+from mlflow_transfer.stores import Folder, Item
 from tests.transfer.made_up import OneRun
 from tests.transfer.moving import EVERYTHING, RETRY, places
 from tests.transfer.seeding import START

@@ -14,15 +14,15 @@ import pytest
 from localaws.settings import Settings
 from localaws.tracking.releases import RELEASES, Releases
 from localaws.venvs import Venvs
-from scripts.mlops.errors import PlatformError
-from scripts.mlops.transfer.checkpoint import Checkpoint
-from scripts.mlops.transfer.copying import Copying
-from scripts.mlops.transfer.database_source import DatabaseSource
-from scripts.mlops.transfer.destination import Destination
-from scripts.mlops.transfer.filestore_source import FileStoreSource
-from scripts.mlops.transfer.inspecting import inspect
-from scripts.mlops.transfer.planning import plan as make_plan
-from scripts.mlops.transfer.rest_source import RestSource
+from mlflow_common.errors import PlatformError
+from mlflow_transfer.checkpoint import Checkpoint
+from mlflow_transfer.copying import Copying
+from mlflow_transfer.database_source import DatabaseSource
+from mlflow_transfer.destination import Destination
+from mlflow_transfer.filestore_source import FileStoreSource
+from mlflow_transfer.inspecting import inspect
+from mlflow_transfer.planning import plan as make_plan
+from mlflow_transfer.rest_source import RestSource
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import behind, copy, held_alike, places, same, verify
 from tests.transfer.seeding import START, Seeder

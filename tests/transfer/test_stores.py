@@ -12,15 +12,15 @@ import httpx
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from scripts.mlops.errors import PlatformError, PreconditionError
-from scripts.mlops.transfer.archive import ARTIFACT, Archive, Entry
-from scripts.mlops.transfer.archive_source import ArchiveSource
-from scripts.mlops.transfer.artifacts import checksum, copy_file
-from scripts.mlops.transfer.backing_up import BackingUp
-from scripts.mlops.transfer.location import Access, Places
-from scripts.mlops.transfer.records import Run
-from scripts.mlops.transfer.rewrite import rewrite_ids
-from scripts.mlops.transfer.stores import Folder, GoneError, Item, Proxy
+from mlflow_common.errors import PlatformError, PreconditionError
+from mlflow_transfer.archive import ARTIFACT, Archive, Entry
+from mlflow_transfer.archive_source import ArchiveSource
+from mlflow_transfer.artifacts import checksum, copy_file
+from mlflow_transfer.backing_up import BackingUp
+from mlflow_transfer.location import Access, Places
+from mlflow_transfer.records import Run
+from mlflow_transfer.rewrite import rewrite_ids
+from mlflow_transfer.stores import Folder, GoneError, Item, Proxy
 from tests.transfer.made_up import OneRun
 from tests.transfer.moving import RETRY, places
 from tests.transfer.proxying import FaultyProxy, first_of_each

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from scripts.mlops.errors import InputError, PlatformError, PreconditionError
-from scripts.mlops.transfer.location import Access
+from mlflow_common.errors import InputError, PlatformError, PreconditionError
+from mlflow_transfer.location import Access
 from tests.transfer.certificates import PASSWORD, Certificates, make
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import places

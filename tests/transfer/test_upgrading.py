@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from scripts.mlops.transfer.progress import Tally
-from scripts.mlops.transfer.verifying import Report
-from scripts.mlops.upgrade_comparing import Lacking
-from scripts.mlops.upgrade_moving import Mover
+from mlflow_platform.upgrade.comparison import Lacking
+from mlflow_platform.upgrade.migration import Mover
+from mlflow_transfer.progress import Tally
+from mlflow_transfer.verifying import Report
 from tests.transfer.conftest import Servers
 from tests.transfer.seeding import START, Seeder, folder, listed, write
 

@@ -16,9 +16,8 @@ locals {
   backup_project_arn = "arn:${local.partition}:codebuild:${local.region}:${local.account_id}:project/${local.backup_name}"
   backup_repository  = var.backup == null ? "" : coalesce(var.backup.repository, "${path.module}/../../..")
   backup_parts = [
-    "scripts/{__init__,_console,_transfer_progress,transfer}.py",
-    "scripts/mlops/{__init__,environment,errors,parameters}.py",
-    "scripts/mlops/transfer/*.py",
+    "src/mlflow_common/*.py",
+    "src/mlflow_transfer/*.py",
   ]
   backup_files = var.backup == null ? {} : merge(
     { for file in flatten([for part in local.backup_parts : tolist(fileset(local.backup_repository, part))]) : file => "${local.backup_repository}/${file}" },
@@ -65,7 +64,7 @@ resource "aws_codebuild_project" "backup" {
           commands         = ["python -m pip install --quiet --require-hashes --requirement requirements.lock"]
         }
         build = {
-          commands = ["python -m scripts.transfer backup \"$TRACKING_SERVER_ARN\" \"$ARCHIVE\" --keep \"$KEEP\""]
+          commands = ["PYTHONPATH=src python -m mlflow_transfer backup \"$TRACKING_SERVER_ARN\" \"$ARCHIVE\" --keep \"$KEEP\""]
         }
       }
     })
@@ -129,8 +128,8 @@ resource "aws_iam_role" "backup" {
     }
 
     precondition {
-      condition     = contains(keys(local.backup_files), "scripts/transfer.py")
-      error_message = "The backup needs scripts/transfer.py of this repository, and the module does not lie in it: give backup.repository, the folder of a checkout."
+      condition     = contains(keys(local.backup_files), "src/mlflow_transfer/cli.py")
+      error_message = "The backup needs src/mlflow_transfer of this repository, and the module does not lie in it: give backup.repository, the folder of a checkout."
     }
   }
 }

@@ -7,8 +7,8 @@ from filelock import FileLock
 
 from tests.conftest import HOME
 from tests.localaws.endpoints.hosted import Hosted
-from tests.running import LocalAws
 from tests.serving.conftest import iris, obedient  # noqa: F401 Fixtures are found by their names.
+from tests.support.running import LocalAws
 
 
 @pytest.fixture(scope="session")

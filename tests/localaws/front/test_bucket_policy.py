@@ -2,7 +2,7 @@
 
 import json
 
-from tests.running import LocalAws
+from tests.support.running import LocalAws
 
 
 def test_an_object_may_be_written_to_a_bucket_that_denies_only_plain_http(localaws: LocalAws) -> None:

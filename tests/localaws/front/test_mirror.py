@@ -6,7 +6,7 @@ import pytest
 
 from localaws.mirror import mirror
 from localaws.settings import Settings
-from tests.running import settings_of
+from tests.support.running import settings_of
 
 ROOT = Path("mlflow/terraform/staging")
 

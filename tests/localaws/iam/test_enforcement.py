@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 
 from localaws import daemon
 from localaws.iam.guard import TLS_HEADER
-from tests.http import HTTP
-from tests.running import LocalAws, start
+from tests.support.http import HTTP
+from tests.support.running import LocalAws, start
 
 ACCOUNT = "123456789012"
 SERVER = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:mlflow-tracking-server/none"

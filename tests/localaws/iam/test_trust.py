@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.running import LocalAws
+from tests.support.running import LocalAws
 
 ACCOUNT, OTHER = "123456789012", "210987654321"
 GROUP = "schedule-group/default"

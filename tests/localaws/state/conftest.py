@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from mlflow_platform.bootstrap import DRAFT, MODULE, ROOT, Bootstrap
 from scripts.bootstrap import Terraform
-from scripts.mlops.bootstrap import DRAFT, MODULE, ROOT, Bootstrap
-from tests.plan.planning import REPOSITORY
-from tests.running import LocalAws
+from tests.support.running import LocalAws
+from tests.terraform.planning import REPOSITORY
 
 NAME = "bootstrap-states"
-# The provider watches new lifecycle rules for a minute before it believes S3; tests/plan looks at them instead.
+# The provider watches new lifecycle rules for a minute before it believes S3; tests/terraform looks at them instead.
 QUICK = 'resource "aws_s3_bucket_lifecycle_configuration" "states" {\n  count = 0\n}\n'
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.mlops.bootstrap import DRAFT, ROOT, Bootstrap, Bucket
-from scripts.mlops.errors import PlatformError, PreconditionError
+from mlflow_common.errors import PlatformError, PreconditionError
+from mlflow_platform.bootstrap import DRAFT, ROOT, Bootstrap, Bucket
 from tests.localaws.state.conftest import NAME, Checkout
-from tests.running import LocalAws
+from tests.support.running import LocalAws
 
 
 def test_an_interrupted_bootstrap_goes_on_where_it_was(checkout: Checkout) -> None:

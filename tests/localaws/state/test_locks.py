@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.plan.inventory import inventory
 from tests.policy import guards
-from tests.running import LocalAws
+from tests.support.running import LocalAws
+from tests.terraform.inventory import inventory
 
 NAME = "locked-states"
 # Needs no provider. Its creation lasts until somebody makes the file "go on".

@@ -9,8 +9,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.http import HTTP
-from tests.running import LocalAws
+from tests.support.http import HTTP
+from tests.support.running import LocalAws
 
 HEADER = "x-mlflow-sm-tracking-server-arn"
 

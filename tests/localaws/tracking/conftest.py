@@ -4,7 +4,7 @@ import pytest
 from filelock import FileLock
 
 from tests.conftest import HOME
-from tests.running import LocalAws, settled, tracking_server
+from tests.support.running import LocalAws, settled, tracking_server
 
 VERSIONS = ("2.13", "2.16", "3.0")
 

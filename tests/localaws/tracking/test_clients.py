@@ -6,7 +6,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from tests.running import LocalAws, role, settled
+from tests.support.running import LocalAws, role, settled
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.http import HTTP
 from tests.localaws.tracking.calls import create_run, signed_headers, track
-from tests.running import LocalAws, role, settled, tracking_server
+from tests.support.http import HTTP
+from tests.support.running import LocalAws, role, settled, tracking_server
 
 DELETED = "ResourceNotFound"
 

@@ -15,8 +15,8 @@ from requests.utils import should_bypass_proxies
 
 from localaws import daemon
 from tests.localaws.endpoints.hosted import Hosted
-from tests.running import LocalAws, free_port, start, tracking_server
 from tests.serving.models import save_obedient
+from tests.support.running import LocalAws, free_port, start, tracking_server
 
 
 def command(home: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:

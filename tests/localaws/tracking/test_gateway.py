@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from tests.http import HTTP
 from tests.localaws.tracking.calls import create_run, signed_headers, track
-from tests.running import LocalAws
+from tests.support.http import HTTP
+from tests.support.running import LocalAws
 
 GET = ("GET", "experiments/get?experiment_id=0")
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.http import HTTP
 from tests.localaws.tracking.calls import create_run, track
-from tests.running import LocalAws
+from tests.support.http import HTTP
+from tests.support.running import LocalAws
 
 PATH = "artifacts/presigned-upload-url"
 

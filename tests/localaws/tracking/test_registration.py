@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.localaws.tracking.calls import create_run, track
-from tests.running import LocalAws, settled, tracking_server
-from tests.waiting import eventually
+from tests.support.running import LocalAws, settled, tracking_server
+from tests.support.waiting import eventually
 
 NAME = "registering"
 SUFFIX = hashlib.sha256(NAME.encode()).hexdigest()[:6]

@@ -19,7 +19,7 @@ from localaws.errors import AwsError
 from localaws.tracking.sessions import Sessions
 from localaws.tracking.ui import Ui
 from tests.localaws.tracking.calls import create_run, track
-from tests.running import LocalAws
+from tests.support.running import LocalAws
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

@@ -39,7 +39,7 @@ run "a_backup_keeps_thirty_nights_of_the_active_server_unless_told_otherwise" {
     error_message = "A night's backup must not begin beside the one before it."
   }
   assert {
-    condition     = aws_codebuild_project.backup[0].source[0].location == "churn-dev-mlflow-artifacts-acme/backups/tool/" && aws_s3_object.backup_tool["scripts/transfer.py"].key == "backups/tool/scripts/transfer.py"
+    condition     = aws_codebuild_project.backup[0].source[0].location == "churn-dev-mlflow-artifacts-acme/backups/tool/" && aws_s3_object.backup_tool["src/mlflow_transfer/cli.py"].key == "backups/tool/src/mlflow_transfer/cli.py"
     error_message = "The job's source must be the folder that the tool is uploaded to."
   }
   assert {

@@ -1,4 +1,4 @@
-# The repository and the role's limits; the role's policy is asserted on real plans by tests/plan.
+# The repository and the role's limits; the role's policy is asserted on real plans by tests/terraform.
 mock_provider "aws" {
   source = "./tests/mocks"
 }

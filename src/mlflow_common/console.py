@@ -1,0 +1,146 @@
+"""What the scripts share towards a person: options, progress, results, and errors as one line.
+
+Results go to standard output, everything else to standard error. In a terminal both are rich; where the output
+is no terminal they are plain lines; with --json the result is one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlflow_common.errors import explain, first_line
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+Env = Annotated[str, typer.Option("--env", metavar="NAME", help="The environment: a folder under mlflow/terraform.")]
+Local = Annotated[bool, typer.Option("--local", help="Use localaws on this machine instead of AWS.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+INTERRUPTED = 130
+
+
+def make_app(about: str | None = None) -> typer.Typer:
+    """An application that leaves errors to `run`. `about` is the help of one that has several commands."""
+    return typer.Typer(help=about, add_completion=False, pretty_exceptions_enable=False)
+
+
+def run(app: typer.Typer, context: object = None) -> None:
+    """Run a script: any error becomes one line on standard error and an exit status.
+
+    `context` is the object that commands find in their click context.
+    """
+    if "--debug" in sys.argv:
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("mlflow_platform").setLevel(logging.DEBUG)
+    try:
+        status = app(standalone_mode=False, obj=context) or 0
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        status = _tell(error)
+    # What Typer makes of Ctrl-C.
+    if status == INTERRUPTED:
+        fail("interrupted: what was begun on AWS goes on; the same command takes it up again")
+    sys.exit(status)
+
+
+def fail(message: str) -> None:
+    """Say what is wrong, on standard error."""
+    typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    typer.echo(message, err=True)
+
+
+def _tell(error: Exception) -> int:
+    # Typer keeps its usage errors (an unknown option, a missing argument) in a private module.
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+        fail(f"{error.format_message().rstrip('.')} (see --help)")
+        return int(error.exit_code)
+    known = explain(error)
+    if known is None:
+        fail(f"{type(error).__name__}: {first_line(error)} (unforeseen: --debug shows where)")
+        return 1
+    fail(known.message)
+    for line in known.details:
+        typer.echo(f"  {line}", err=True)
+    return known.status
+
+
+class Console:
+    """Shows progress while the work goes on, and the result at its end. Use it in a `with`."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self._live: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Console:
+        if sys.stderr.isatty():
+            from rich.console import Console as RichConsole
+            from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+            from rich.table import Column
+
+            # Only the text gives way where a line is too long for the window.
+            text = TextColumn("{task.description}", table_column=Column(overflow="fold"))
+            self._live = Progress(
+                SpinnerColumn(), TimeElapsedColumn(), text, console=RichConsole(stderr=True), transient=True
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end(done=error is None)
+
+    def progress(self, line: str) -> None:
+        """Say what is being done now; what was said before is then done."""
+        if self._live is None:
+            typer.echo(line, err=True)
+            return
+        from rich.markup import escape
+
+        self._finish(done=True)
+        self._task = self._live.add_task(escape(line), total=None)
+
+    def result(self, values: Mapping[str, Any]) -> None:
+        """Show the result: names and values, of which those that are None are left out."""
+        self._end(done=True)
+        if self.as_json:
+            typer.echo(json.dumps(values))
+            return
+        shown = {name.replace("_", " "): _text(value) for name, value in values.items() if value is not None}
+        width = max(map(len, shown))
+        # One line each, however long: a link that is folded cannot be clicked.
+        for name, text in shown.items():
+            typer.secho(f"{name:{width}}  ", bold=True, nl=False)
+            typer.echo(text)
+
+    def _finish(self, *, done: bool) -> None:
+        """Leave what was being done as a line that stays, with the seconds that it took."""
+        if self._live is None or self._task is None:
+            return
+        task = self._live.tasks[-1]
+        mark = "[green]✓[/]" if done else "[red]✗[/]"
+        line = f"{mark} {task.description} [dim]{task.elapsed or 0:.1f} s[/]"
+        self._live.remove_task(self._task)
+        self._live.console.print(line, soft_wrap=True, highlight=False)
+        self._task = None
+
+    def _end(self, *, done: bool) -> None:
+        if self._live is not None:
+            self._finish(done=done)
+            self._live.stop()
+            self._live = None
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""SageMaker endpoints: what is deployed, how, and with which resources."""

@@ -1,0 +1,79 @@
+"""The end of a container's log, from CloudWatch: the reason why a model did not start."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from mlflow_common.errors import error_code
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+_LINES = 20
+# How this repository's serving image says why it gives up.
+_SERVE = "serve: "
+# The last line of a Python traceback: `ModuleNotFoundError: No module named 'xgboost'`.
+_EXCEPTION = re.compile(r"(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit|Interrupt))\b: ?(.+)")
+
+
+def streams(logs: CloudWatchLogsClient, endpoint: str) -> set[str]:
+    """The log streams that an endpoint has: one per container that ever ran (`{variant}/{instance id}`).
+
+    An empty set where they may not be listed: a model can be deployed without, and `tail` says so where it matters.
+    """
+    try:
+        return _streams(logs, endpoint)
+    except logs.exceptions.ClientError as error:
+        if _is_denied(error):
+            return set()
+        raise
+
+
+def group(endpoint: str) -> str:
+    """The log group of an endpoint's containers (SageMaker Developer Guide, "CloudWatch Logs")."""
+    return f"/aws/sagemaker/Endpoints/{endpoint}"
+
+
+def tail(logs: CloudWatchLogsClient, endpoint: str, *, except_for: Collection[str]) -> list[str]:
+    """The last lines of the newest stream that is none of those named; empty if there is none, or no access."""
+    try:
+        found = sorted(_streams(logs, endpoint) - set(except_for))
+        events = [
+            event
+            for stream in found
+            for event in logs.get_log_events(
+                logGroupName=group(endpoint), logStreamName=stream, limit=_LINES, startFromHead=False
+            )["events"]
+        ]
+    except logs.exceptions.ClientError as error:
+        if _is_denied(error):
+            return [f"(these credentials may not read the log group {group(endpoint)})"]
+        raise
+    events.sort(key=lambda event: event.get("timestamp", 0))
+    lines = [line.rstrip() for event in events for line in event.get("message", "").splitlines()]
+    return [line for line in lines if line][-_LINES:]
+
+
+def cause(lines: list[str]) -> str | None:
+    """The line that says why: the serving image's own, else the last that names an exception, cut to that."""
+    for line in reversed(lines):
+        if line.startswith(_SERVE):
+            return line.removeprefix(_SERVE).rstrip(".")
+    for line in reversed(lines):
+        if match := _EXCEPTION.search(line):
+            return f"{match[1]}: {match[2]}"
+    return None
+
+
+def _streams(logs: CloudWatchLogsClient, endpoint: str) -> set[str]:
+    pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=group(endpoint))
+    try:
+        return {stream["logStreamName"] for page in pages for stream in page["logStreams"]}
+    except logs.exceptions.ResourceNotFoundException:
+        return set()
+
+
+def _is_denied(error: Exception) -> bool:
+    return "AccessDenied" in error_code(error)

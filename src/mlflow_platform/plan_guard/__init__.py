@@ -1,0 +1,1 @@
+"""Checks of a Terraform plan before it is applied: losses, rules, cost."""

@@ -1,0 +1,186 @@
+"""A saved plan of Terraform's as `terraform show -json` tells it: what changes, and what will be there afterwards.
+
+Source of the format: https://developer.hashicorp.com/terraform/internals/json-format
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mlflow_common.errors import InputError, PlatformError
+from mlflow_platform.environment import Terraform
+
+SERVER = "aws_sagemaker_mlflow_tracking_server"
+BUCKET = "aws_s3_bucket"
+KEY = "aws_kms_key"
+# What a person calls each kind of resource by, in this order.
+_NAMES = ("tracking_server_name", "bucket", "repository_name", "name", "service_name", "description", "id")
+
+
+class Action(Enum):
+    """What Terraform does with a resource."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    FORGET = "forget"
+    NOTHING = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource's change. `before` is empty for a new one, `after` for one that goes."""
+
+    address: str
+    type: str
+    action: Action
+    reason: str = ""
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
+    forced_by: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What a person calls the resource; its address where nothing else is known."""
+        values = self.before or self.after
+        return next((str(values[key]) for key in _NAMES if values.get(key)), self.address)
+
+    @property
+    def loses_it(self) -> bool:
+        """Whether the resource that is there now will be gone."""
+        return self.action in {Action.DELETE, Action.REPLACE}
+
+    @property
+    def attributes(self) -> list[str]:
+        """The names of the attributes that an update or replacement changes.
+
+        What a replacement only gets anew, such as its ARN, is left out.
+        """
+        if self.action is Action.UPDATE:
+            names = self.after.keys() | {name for name, unknown in self.unknown.items() if unknown is True}
+        elif self.action is Action.REPLACE:
+            names = self.after.keys() | set(self.forced_by)
+        else:
+            return []
+        return sorted(
+            name for name in names if self.unknown.get(name) is True or self.before.get(name) != self.after.get(name)
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan as a whole."""
+
+    changes: tuple[Change, ...]
+    planned: tuple[Mapping[str, Any], ...]
+    prior: tuple[Mapping[str, Any], ...]
+    variables: Mapping[str, Any]
+
+    @classmethod
+    def parse(cls, text: str) -> Plan:
+        """Read what `terraform show -json` printed.
+
+        Raises:
+            InputError: it is no plan.
+        """
+        try:
+            given = json.loads(text)
+            changes = given.get("resource_changes", [])
+            values = given["planned_values"]
+        except (ValueError, KeyError, AttributeError):
+            raise InputError(
+                "this is no plan of Terraform's: give a plan file, or what `terraform show -json` prints"
+            ) from None
+        return cls(
+            changes=tuple(_change(change) for change in changes if change["mode"] == "managed"),
+            planned=tuple(_resources(values.get("root_module", {}))),
+            prior=tuple(_resources(given.get("prior_state", {}).get("values", {}).get("root_module", {}))),
+            variables={name: value.get("value") for name, value in given.get("variables", {}).items()},
+        )
+
+    @property
+    def changing(self) -> list[Change]:
+        """The changes that change something."""
+        return [change for change in self.changes if change.action is not Action.NOTHING]
+
+    @cached_property
+    def region(self) -> str | None:
+        """Where the provider works, as the plan's own reading of it says, or else its variable."""
+        for resource in self.prior:
+            if resource["type"] == "aws_region" and resource["mode"] == "data":
+                return str(resource["values"]["id"])
+        given = self.variables.get("region")
+        return str(given) if given else None
+
+    def name_of(self, change: Change) -> str:
+        """What a person calls it; a key goes by its alias where it has one, since its own name is a number."""
+        if change.type == KEY:
+            key = change.before.get("key_id")
+            for resource in self.prior:
+                if resource["type"] == "aws_kms_alias" and key and resource["values"].get("target_key_id") == key:
+                    return str(resource["values"]["name"]).removeprefix("alias/")
+            return str(key or change.name)
+        return change.name
+
+
+def read(file: Path, root: Path, terraform: Terraform) -> Plan:
+    """A saved plan of the root in that folder; or a file with a plan's JSON.
+
+    Raises:
+        InputError: there is no such file, or it is no plan.
+        PlatformError: Terraform cannot read it.
+    """
+    if not file.is_file():
+        raise InputError(f"there is no plan {file}: `make plan` saves one")
+    if file.suffix == ".json":
+        return Plan.parse(file.read_text())
+    done = terraform([f"-chdir={root}", "show", "-json", "-no-color", str(file.resolve())])
+    if done.returncode != 0:
+        problem = next((line for line in done.stderr.splitlines() if "Error" in line), "no reason given")
+        raise PlatformError(f"terraform cannot read {file.name}: {problem.strip('│╷ ')}")
+    return Plan.parse(done.stdout)
+
+
+def _change(given: Mapping[str, Any]) -> Change:
+    change = given["change"]
+    sensitive = {
+        name
+        for side in ("before_sensitive", "after_sensitive")
+        if isinstance(change.get(side), dict)
+        for name, hidden in change[side].items()
+        if hidden is True
+    }
+    return Change(
+        address=given["address"] + (f" (deposed {given['deposed']})" if given.get("deposed") else ""),
+        type=given["type"],
+        action=_action(change["actions"]),
+        reason=given.get("action_reason", ""),
+        before=change.get("before") or {},
+        after=change.get("after") or {},
+        unknown=change.get("after_unknown") if isinstance(change.get("after_unknown"), dict) else {},
+        hidden=frozenset(sensitive),
+        forced_by=tuple(str(path[0]) for path in change.get("replace_paths", []) if path),
+    )
+
+
+def _action(actions: list[str]) -> Action:
+    if len(actions) > 1:
+        return Action.REPLACE
+    return Action(actions[0]) if actions[0] in {"create", "update", "delete", "forget"} else Action.NOTHING
+
+
+def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for resource in module.get("resources", []):
+        # Where nothing is known before the apply, there are no values at all.
+        yield {**resource, "values": resource.get("values", {})}
+    for child in module.get("child_modules", []):
+        yield from _resources(child)

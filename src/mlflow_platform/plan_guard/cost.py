@@ -1,0 +1,218 @@
+"""What a plan's resources cost a month, with and without a schedule, from the one table of prices, `prices.toml`."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from mlflow_platform.plan_guard.changes import SERVER, Plan
+from mlflow_platform.plan_guard.running_hours import HOURS_PER_MONTH, monthly_hours
+
+TABLE = Path(__file__).with_name("prices.toml")
+# What a team that works on weekdays might choose, shown where the plan has no schedule.
+WEEKDAYS = ("weekdays 08:00-20:00", "cron(0 8 ? * MON-FRI *)", "cron(0 20 ? * MON-FRI *)")
+_START = ":sagemaker:startMlflowTrackingServer"
+_STOP = ":sagemaker:stopMlflowTrackingServer"
+_BY_USE = "GB-month"
+_NAMES = ("tracking_server_name", "service_name", "alarm_name", "description")
+
+
+@dataclass(frozen=True)
+class Price:
+    """What one unit of a kind of resource costs."""
+
+    region: str
+    resource: str
+    unit: str
+    price: float
+    seen: date
+    source: str
+    size: str = ""
+    of: str = ""
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The table of prices."""
+
+    currency: str
+    prices: tuple[Price, ...]
+    free: frozenset[str]
+
+    @classmethod
+    def load(cls, file: Path = TABLE) -> Prices:
+        """Read the table."""
+        given = tomllib.loads(file.read_text())
+        return cls(
+            given["currency"], tuple(Price(**price) for price in given["price"]), frozenset(given["free"]["resources"])
+        )
+
+    @property
+    def regions(self) -> list[str]:
+        """The regions that there are prices for."""
+        return sorted({price.region for price in self.prices})
+
+    def find(self, region: str, resource: str, size: str) -> tuple[Price | None, list[Price]]:
+        """The price that counts whether the resource is used or not, if it has one, and those that go by use."""
+        fitting = [price for price in self.prices if (price.region, price.resource) == (region, resource)]
+        fixed = next((price for price in fitting if price.unit != _BY_USE and price.size == size), None)
+        return fixed, [price for price in fitting if price.unit == _BY_USE]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one resource costs a month, running day and night and on its schedule; None where that is not known."""
+
+    what: str
+    how: str
+    always: float | None
+    scheduled: float | None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A month's cost. `schedule` names the plan's own schedule, or with `planned` false what it might be."""
+
+    currency: str
+    region: str
+    seen: date
+    lines: tuple[Line, ...]
+    by_use: tuple[str, ...]
+    unknown: tuple[str, ...]
+    schedule: str
+    planned: bool
+
+    @property
+    def always(self) -> float:
+        """With servers that run day and night, as far as prices are known."""
+        return sum(line.always or 0.0 for line in self.lines)
+
+    @property
+    def scheduled(self) -> float | None:
+        """With servers that run on the schedule only; None where it cannot be counted."""
+        if any(line.always is not None and line.scheduled is None for line in self.lines):
+            return None
+        return sum(line.scheduled or 0.0 for line in self.lines)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every price is known."""
+        return not self.unknown and all(line.always is not None for line in self.lines)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What starts and stops servers; the empty name stands for every server."""
+
+    starts: Mapping[str, Sequence[str]]
+    stops: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def planned(cls, resources: Sequence[Mapping[str, Any]]) -> Schedule | None:
+        """The schedule among planned resources, if there is one."""
+        found: dict[str, dict[str, list[str]]] = {_START: {}, _STOP: {}}
+        for resource in resources:
+            values = resource["values"]
+            if resource["type"] != "aws_scheduler_schedule" or values.get("state") == "DISABLED":
+                continue
+            for target in values.get("target") or []:
+                for ending, expressions in found.items():
+                    if str(target.get("arn")).endswith(ending):
+                        expressions.setdefault(_target(target), []).append(str(values["schedule_expression"]))
+        return cls(found[_START], found[_STOP]) if any(found.values()) else None
+
+    def hours(self, server: str) -> float | None:
+        """The hours a month that a server runs; None where its expressions cannot be counted."""
+        try:
+            return monthly_hours(
+                [*self.starts.get(server, ()), *self.starts.get("", ())],
+                [*self.stops.get(server, ()), *self.stops.get("", ())],
+            )
+        except ValueError:
+            return None
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{verb} {expression}"
+            for verb, given in (("start", self.starts), ("stop", self.stops))
+            for expressions in given.values()
+            for expression in expressions
+        )
+
+
+def estimate(plan: Plan, prices: Prices) -> Estimate | None:
+    """What the plan's resources will cost; None where nothing is left, or there are no prices for its region."""
+    resources = [resource for resource in plan.planned if resource["mode"] == "managed"]
+    region = plan.region
+    if not resources or region is None or region not in prices.regions:
+        return None
+    planned = Schedule.planned(resources)
+    schedule = planned or Schedule({"": [WEEKDAYS[1]]}, {"": [WEEKDAYS[2]]})
+    lines: list[Line] = []
+    by_use: dict[str, None] = {}
+    unknown: Counter[str] = Counter()
+    for resource in resources:
+        size = _size(resource)
+        fixed, used = prices.find(region, resource["type"], size)
+        for price in used:
+            by_use[f"{price.price:g} {prices.currency} a GB-month for {price.of}"] = None
+        if fixed is not None:
+            lines.append(_line(resource, size, fixed, schedule))
+        elif resource["type"] == SERVER:
+            lines.append(Line(_what(resource, size), "price not known", None, None))
+        elif not used and resource["type"] not in prices.free:
+            unknown[resource["type"]] += 1
+    return Estimate(
+        currency=prices.currency,
+        region=region,
+        seen=min(price.seen for price in prices.prices if price.region == region),
+        lines=tuple(sorted(lines, key=lambda line: -(line.always or 0.0))),
+        by_use=tuple(by_use),
+        unknown=tuple(f"{kind} ({count})" for kind, count in sorted(unknown.items())),
+        schedule=WEEKDAYS[0] if planned is None else str(planned),
+        planned=planned is not None,
+    )
+
+
+def _line(resource: Mapping[str, Any], size: str, price: Price, schedule: Schedule) -> Line:
+    what = _what(resource, size)
+    match price.unit:
+        case "hour":
+            hours = schedule.hours(str(resource["values"].get("tracking_server_name")))
+            scheduled = None if hours is None else price.price * hours
+            return Line(what, f"{HOURS_PER_MONTH:.0f} h x {price.price:g}", price.price * HOURS_PER_MONTH, scheduled)
+        case "hour and subnet":
+            subnets = resource["values"].get("subnet_ids")
+            each = price.price * HOURS_PER_MONTH
+            if not subnets:
+                return Line(what, f"{each:.2f} for each subnet, whose number is not known yet", None, None)
+            how = f"{len(subnets)} subnets x {HOURS_PER_MONTH:.0f} h x {price.price:g}"
+            return Line(what, how, len(subnets) * each, len(subnets) * each)
+        case _:
+            return Line(what, "a month", price.price, price.price)
+
+
+def _target(target: Mapping[str, Any]) -> str:
+    """The server that a schedule's target names, if the plan knows it."""
+    try:
+        return str(json.loads(target.get("input") or "{}").get("TrackingServerName") or "")
+    except ValueError:
+        return ""
+
+
+def _size(resource: Mapping[str, Any]) -> str:
+    values = resource["values"]
+    return str(values.get("tracking_server_size") or values.get("vpc_endpoint_type") or "")
+
+
+def _what(resource: Mapping[str, Any], size: str) -> str:
+    values = resource["values"]
+    kind = str(resource["type"]).removeprefix("aws_").removeprefix("sagemaker_mlflow_").replace("_", " ")
+    name = next((values[key] for key in _NAMES if values.get(key)), "")
+    return " ".join(filter(None, (kind, str(name), f"({size})" if size else "")))

@@ -1,0 +1,199 @@
+"""What a destroy would take with it: counted where it lies, in the tracking servers and in the buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlflow_common.errors import PreconditionError, error_code, explain
+from mlflow_platform.environment import Environment
+from mlflow_platform.plan_guard.changes import BUCKET, SERVER, Change, Plan
+
+if TYPE_CHECKING:
+    from boto3 import Session
+    from mypy_boto3_s3 import S3Client
+
+# Counting goes on to this many of a kind, so that a destroy never lists for hours.
+MOST = 100_000
+_PAGE = 1000
+# The variable by which a root lets a destroy empty its buckets; prod's root has none.
+_SWITCH = "dangerously_delete_data_on_destroy"
+
+
+@dataclass(frozen=True)
+class ServerContents:
+    """What is in a tracking server; `problem` says why it could not be counted."""
+
+    name: str
+    experiments: int = 0
+    runs: int = 0
+    models: int = 0
+    problem: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether anything would be missed. Every server has the experiment Default; nobody misses it empty."""
+        return bool(self.problem or self.runs or self.models or self.experiments > 1)
+
+    def __str__(self) -> str:
+        if self.problem:
+            return f"tracking server {self.name} cannot be counted: {self.problem}"
+        return (
+            f"tracking server {self.name}: {_count(self.experiments, 'experiment')}, {_count(self.runs, 'run')}, "
+            f"{_count(self.models, 'registered model')}"
+        )
+
+
+@dataclass(frozen=True)
+class BucketContents:
+    """What is in a bucket: the objects that are there now, and everything that keeps it from being deleted."""
+
+    name: str
+    objects: int
+    versions: int
+    size: int
+    emptied: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is anything, delete markers included."""
+        return self.versions > 0
+
+    def __str__(self) -> str:
+        return (
+            f"bucket {self.name}: {_count(self.objects, 'object')} in {_count(self.versions, 'version')}, "
+            f"{_size(self.size)}{', to be deleted with it' if self.emptied and self.holds else ''}"
+        )
+
+
+def servers(plan: Plan) -> list[Change]:
+    """The tracking servers that the plan deletes."""
+    return [change for change in plan.changes if change.type == SERVER and change.loses_it]
+
+
+def buckets(plan: Plan) -> list[Change]:
+    """The buckets that the plan deletes."""
+    return [change for change in plan.changes if change.type == BUCKET and change.loses_it]
+
+
+def bucket_contents(change: Change, s3: S3Client) -> BucketContents:
+    """Count a bucket's objects and versions."""
+    name = change.before["bucket"]
+    objects = versions = size = 0
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=name)
+    try:
+        for page in pages:
+            stored = page.get("Versions", [])
+            objects += sum(1 for version in stored if version["IsLatest"])
+            versions += len(stored) + len(page.get("DeleteMarkers", []))
+            size += sum(version["Size"] for version in stored)
+            if versions >= MOST:
+                break
+    except s3.exceptions.ClientError as error:
+        if error_code(error) != "NoSuchBucket":
+            raise
+    return BucketContents(name, objects, versions, size, emptied=bool(change.before.get("force_destroy")))
+
+
+def server_contents(change: Change, session: Session, *, environment: str, local: bool) -> ServerContents:
+    """Count a tracking server's experiments, runs and models, through its own signed REST API.
+
+    A server that cannot be asked (stopped, unreachable, no rights) is no reason to fail: it is said instead.
+    """
+    from mlflow_platform import tracking
+    from mlflow_platform import tracking_server as server
+
+    place = _environment(change, environment, local=local)
+    try:
+        server.require_running(session.client("sagemaker"), place)
+        client: Any = tracking.connect(place, session)
+        experiments = list(_all(client.search_experiments, view_type=3))
+        runs = 0
+        for start in range(0, len(experiments), 100):
+            ids = [experiment.experiment_id for experiment in experiments[start : start + 100]]
+            runs += sum(1 for _ in _all(client.search_runs, experiment_ids=ids, run_view_type=3))
+        return ServerContents(
+            name=place.server_name,
+            experiments=len(experiments),
+            runs=runs,
+            models=sum(1 for _ in _all(client.search_registered_models)),
+        )
+    except Exception as error:
+        known = explain(error)
+        if known is None:
+            raise
+        return ServerContents(place.server_name, problem=known.message)
+
+
+def check(
+    plan: Plan, contents: Sequence[ServerContents | BucketContents], confirmed: Collection[str], *, command: str
+) -> None:
+    """See that nothing is lost that is not meant to be.
+
+    Raises:
+        PreconditionError: a bucket holds objects and may not be emptied, or what holds something is not named.
+    """
+    kept = [found for found in contents if isinstance(found, BucketContents) and found.holds and not found.emptied]
+    if kept:
+        which = ", ".join(f"bucket {found.name}" for found in kept)
+        # A plan tells its root's variables with their defaults, so one that is missing cannot be set either.
+        knowingly = (
+            f'let the rest go knowingly with `make apply {command} ARGS="-var {_SWITCH}=true"`'
+            if _SWITCH in plan.variables
+            else 'empty it as docs/runbook.md says under "Emptying a bucket"'
+        )
+        raise PreconditionError(
+            f"{which} still holds objects, so nothing was destroyed: copy what you need, then {knowingly}, "
+            "and try again"
+        )
+    holding = [found for found in contents if found.holds]
+    if any(found.name not in confirmed for found in holding):
+        names = ",".join(found.name for found in holding)
+        raise PreconditionError(
+            f"nothing was destroyed: {'; '.join(map(str, holding))}. If that may go, say CONFIRM={names}"
+        )
+
+
+def _environment(change: Change, name: str, *, local: bool) -> Environment:
+    """The environment as far as the server itself tells it: outputs may be gone half-way through a destroy."""
+    arn = str(change.before["arn"])
+    region, account = arn.split(":")[3:5]
+    store = str(change.before["artifact_store_uri"])
+    return Environment(
+        name=name,
+        local=local,
+        project="",
+        account=account,
+        region=region,
+        tracking_uri=arn,
+        server_name=str(change.before["tracking_server_name"]),
+        mlflow_version=str(change.before["mlflow_version"]),
+        artifact_store=store,
+        bucket=store.removeprefix("s3://").split("/")[0],
+        endpoint_role="",
+    )
+
+
+def _all(search: Any, **given: Any) -> Iterator[Any]:
+    """Everything that a search of MLflow's finds, up to MOST."""
+    token, seen = None, 0
+    while seen < MOST:
+        page = search(max_results=_PAGE, page_token=token, **given)
+        yield from page
+        seen += len(page)
+        token = page.token
+        if not token:
+            return
+
+
+def _count(number: int, what: str) -> str:
+    return f"{'more than ' if number >= MOST else ''}{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _size(size: int) -> str:
+    amount, units = float(size), ["bytes", "kB", "MB", "GB", "TB"]
+    while amount >= 1000 and len(units) > 1:
+        amount /= 1000
+        units.pop(0)
+    return f"{amount:.0f} {units[0]}" if units[0] == "bytes" else f"{amount:.1f} {units[0]}"

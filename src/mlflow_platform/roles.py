@@ -1,0 +1,66 @@
+"""A role on localaws with one of the mlflow module's client policies, to walk the road with those rights alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.request import urlopen
+
+from mlflow_common.errors import PreconditionError
+from mlflow_platform.environment import SESSION, localaws_home, use_localaws
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_sts import STSClient
+
+# Who can walk the road: a reader logs nothing.
+WALKERS = ("writer", "admin")
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role that the account's own users may take up."""
+
+    arn: str
+    sts: STSClient
+
+    def session(self, name: str) -> dict[str, str]:
+        """A new session's keys, for an hour, as the variables that AWS clients read; the call log shows its name."""
+        found = self.sts.assume_role(RoleArn=self.arn, RoleSessionName=name)["Credentials"]
+        keys = (found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+        return dict(zip(SESSION, keys, strict=True))
+
+
+def become_administrator(environ: MutableMapping[str, str]) -> None:
+    """Point `environ` at localaws as its administrator, and see that policies count there.
+
+    Raises:
+        PreconditionError: localaws is not running, or lets everybody do everything.
+    """
+    environ.pop("AWS_SESSION_TOKEN", None)
+    use_localaws(localaws_home(environ), environ)
+    with urlopen(f"{environ['AWS_ENDPOINT_URL']}/_localaws/health", timeout=5) as answer:  # noqa: S310 as in use_localaws
+        enforces = json.load(answer).get("enforces_iam")
+    if not enforces:
+        raise PreconditionError(
+            "the localaws that is running enforces no IAM policy, so a role would prove nothing: end it with"
+            " `make local-down` (what it holds is gone) and run this again"
+        )
+
+
+def make_role(iam: IAMClient, sts: STSClient, name: str, policy_arn: str) -> Role:
+    """A role with one managed policy and nothing else. One of that name that is there already is taken."""
+    account = policy_arn.split(":")[4]
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+    iam.attach_role_policy(RoleName=name, PolicyArn=policy_arn)
+    return Role(f"arn:aws:iam::{account}:role/{name}", sts)

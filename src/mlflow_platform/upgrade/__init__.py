@@ -1,0 +1,1 @@
+"""Moves an environment to another MLflow version."""

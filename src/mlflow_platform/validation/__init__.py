@@ -1,0 +1,1 @@
+"""Compares the predictions of an endpoint with the truth."""

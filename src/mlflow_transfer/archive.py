@@ -1,0 +1,383 @@
+"""The archive's format, version 1: JSON lines and plain files that anything can read. See docs/archive-format.md.
+
+A file once written is never changed, so snapshots share what did not change between them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
+
+from mlflow_common.errors import InputError, PlatformError
+from mlflow_transfer.checksums import Checksum
+from mlflow_transfer.records import digest
+from mlflow_transfer.stores import S3, Folder, GoneError, Store
+
+FORMAT = "mlflow-transfer-archive"
+VERSION = 1
+INDEX = "archive.json"
+_PARTS = "snapshots"
+_UNDER_WAY = "under-way"
+_PART_ENTRIES = 5_000
+_PART_SECONDS = 60.0
+# A backup says every hour at most that it is still under way, and counts as dead after a day.
+_SAID_AGAIN = 3600.0
+_DEAD = 24 * 3600.0
+_COLUMNS = "kind, file, size, sha256, owner, id, state, entry_order, parts_sha256, part_size"
+EXPERIMENTS, RUN, MODELS, REGISTERED, TRACES, ARTIFACT = (
+    "experiments", "run", "logged_models", "registered_models", "traces", "artifact",
+)  # fmt: skip
+
+T = TypeVar("T", "Entry", "Snapshot")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of a snapshot.
+
+    Args:
+        file: its path in the archive.
+        owner: the experiment of a record file, the artifact root (URI) of an artifact.
+        id: the run of a run's file, the artifact's path below its root.
+        state: changes when the source's thing does; by it the next backup knows what it has.
+        order: a run's start, in milliseconds.
+        sha256: of the whole file; empty where only `parts_sha256` is known.
+        parts_sha256: that of the SHA-256s of its parts of `part_size` bytes, of a file that S3 copied in parts.
+    """
+
+    kind: str
+    file: str
+    size: int
+    sha256: str
+    owner: str = ""
+    id: str = ""
+    state: str = ""
+    order: int = 0
+    parts_sha256: str = ""
+    part_size: int = 0
+
+    @property
+    def checksum(self) -> Checksum | None:
+        """What the file's content is known by."""
+        if self.parts_sha256:
+            return Checksum(self.parts_sha256, self.part_size)
+        return Checksum(self.sha256) if self.sha256 else None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What one backup left: its manifest is the lines of all its parts.
+
+    Args:
+        partial: only some experiments were backed up, or no artifacts.
+    """
+
+    taken: str
+    source: str
+    version: str
+    parts: list[dict[str, Any]]
+    counts: dict[str, int] = field(default_factory=dict)
+    partial: bool = False
+
+
+class Manifest:
+    """The entries of a snapshot, on disk while they are needed, for there may be millions."""
+
+    def __init__(self) -> None:
+        # An empty name is a temporary file that SQLite deletes by itself.
+        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._db.executescript(
+            "CREATE TABLE entries (kind TEXT, file TEXT, size INTEGER, sha256 TEXT, owner TEXT, id TEXT, state TEXT, "
+            "entry_order INTEGER, parts_sha256 TEXT, part_size INTEGER, PRIMARY KEY (kind, owner, id));"
+            "CREATE INDEX by_file ON entries (file); CREATE INDEX by_id ON entries (kind, id)"
+        )
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Add entries; a later one of the same thing wins."""
+        rows = (tuple(asdict(entry).values()) for entry in entries)
+        self._db.executemany(
+            f"INSERT OR REPLACE INTO entries ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 fixed
+            rows,
+        )
+
+    def get(self, kind: str, owner: str, one: str = "") -> Entry | None:
+        """The entry of one thing."""
+        found = self._select("kind = ? AND owner = ? AND id = ?", (kind, owner, one))
+        return next(found, None)
+
+    def run(self, run_id: str) -> Entry | None:
+        """The entry of a run."""
+        return next(self._select("kind = ? AND id = ?", (RUN, run_id)), None)
+
+    def of(self, kind: str, owner: str | None = None) -> Iterator[Entry]:
+        """All entries of a kind, or those of one owner, in order."""
+        if owner is None:
+            return self._select("kind = ?", (kind,))
+        return self._select("kind = ? AND owner = ?", (kind, owner))
+
+    def all(self) -> Iterator[Entry]:
+        """All entries."""
+        return self._select("1", ())
+
+    def holds(self, file: str) -> bool:
+        """Whether a file of the archive belongs to this."""
+        return self._db.execute("SELECT 1 FROM entries WHERE file = ?", (file,)).fetchone() is not None
+
+    def close(self) -> None:
+        """Let the temporary file go."""
+        self._db.close()
+
+    def _select(self, where: str, values: tuple[object, ...]) -> Iterator[Entry]:
+        statement = f"SELECT {_COLUMNS} FROM entries WHERE {where} ORDER BY entry_order, owner, id"  # noqa: S608 fixed
+        return (Entry(*row) for row in self._db.execute(statement, values))
+
+
+class Archive:
+    """An archive in a folder or S3 prefix."""
+
+    def __init__(self, store: Folder | S3) -> None:
+        self.store = store
+
+    def snapshots(self) -> list[Snapshot]:
+        """All snapshots, oldest first; none where there is no archive yet.
+
+        Raises:
+            InputError: this is something else, or of a later version.
+        """
+        try:
+            return self._snapshots(b"".join(self.store.read(INDEX)))
+        except GoneError:
+            return []
+
+    def _snapshots(self, text: bytes) -> list[Snapshot]:
+        try:
+            index = json.loads(text)
+            known = index["format"] == FORMAT
+            version = int(index["version"])
+            found = [_made(Snapshot, one) for one in index["snapshots"]]
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"{self.store.uri}/{INDEX} is damaged or no archive's index") from None
+        if not known or version > VERSION:
+            raise InputError(
+                f"{self.store.uri} is of format {index['format']} {version}: use a later version of this tool"
+            )
+        return found
+
+    def manifest(self, snapshot: Snapshot) -> Manifest:
+        """The entries of a snapshot.
+
+        Raises:
+            PlatformError: a part of it is missing or damaged.
+        """
+        manifest = Manifest()
+        self._add(manifest, snapshot)
+        return manifest
+
+    def known(self) -> Manifest:
+        """What the next backup need not write again: the newest whole snapshot's entries, and what came after it.
+
+        Later are partial snapshots, and backups that were broken off, whose files are there as well.
+        """
+        snapshots = self.snapshots()
+        whole = next((one for one in reversed(snapshots) if not one.partial), None)
+        since = whole.taken if whole else ""
+        found = Manifest()
+        if whole:
+            self._add(found, whole)
+        found.add(self._leftovers(snapshots, since))
+        for snapshot in snapshots:
+            if snapshot.taken > since:
+                self._add(found, snapshot)
+        return found
+
+    def _leftovers(self, snapshots: list[Snapshot], since: str) -> Iterator[Entry]:
+        known = _parts_of(snapshots)
+        for item in list(self.store.below(_PARTS).list()):
+            file = f"{_PARTS}/{item.path}"
+            if file not in known and _taken_of(file) > since:
+                # Another backup may have deleted it since.
+                with suppress(GoneError):
+                    yield from self._part(file, "")
+
+    def write_part(self, taken: str, number: int, entries: list[Entry]) -> dict[str, Any]:
+        """Write some lines of a manifest, so that a backup that is broken off can go on from them."""
+        content = b"".join(_line(_brief(entry)) for entry in entries)
+        file = f"{_PARTS}/{taken}/{number:06}.jsonl"
+        self.store.write(file, [content], len(content))
+        return {"file": file, "sha256": _sha256(content), "size": len(content)}
+
+    def begin(self, taken: str) -> None:
+        """Say that a backup is under way: until it ends, or says so no more for a day, no data is deleted."""
+        content = json.dumps({"by": f"{platform.node()} {os.getpid()}", "at": time.time()}).encode()
+        self.store.write(f"{_UNDER_WAY}/{taken}.json", [content], len(content))
+
+    def end(self, taken: str) -> None:
+        """Say that a backup has ended, one way or another."""
+        self.store.delete(f"{_UNDER_WAY}/{taken}.json")
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Make this one of the archive's snapshots: the one write that makes a backup count."""
+        self._change(lambda found: sorted([*found, snapshot], key=lambda one: one.taken))
+
+    def prune(self, keep: int) -> int:
+        """Keep the newest whole snapshots, and the partial ones among them, and delete every file that none needs.
+
+        Killed anywhere, it leaves no snapshot that lacks a file, nor entries of a file that is gone: the index goes
+        first, then the manifests, then the data. While another backup is under way, which may need any of it, the
+        data stays for the next time.
+
+        Returns:
+            How many files were deleted.
+        """
+        found = self.snapshots()
+        if not found:
+            return 0
+        if _newest(found, keep) != found:
+            self._change(lambda now: _newest(now, keep))
+        # A file that is listed now is of a backup that is under way then, or that the index knows after that.
+        paths = [item.path for item in self.store.list()]
+        under_way = self._under_way()
+        parts = _parts_of(self.snapshots())
+        gone = {
+            path
+            for path in paths
+            if path.startswith(f"{_PARTS}/") and path not in parts and _taken_of(path) not in under_way
+        }
+        self._delete(gone)
+        if under_way or self._under_way():
+            return len(gone)
+        kept = self.snapshots()
+        needed = Manifest()
+        for snapshot in kept:
+            # Only the files count here: each gets a key of its own.
+            entries = self.manifest(snapshot)
+            needed.add(Entry("file", one.file, one.size, one.sha256, "", one.file) for one in entries.all())
+            entries.close()
+        files = {INDEX, *_parts_of(kept), *gone}
+        data = [path for path in paths if path not in files and not needed.holds(path)]
+        needed.close()
+        self._delete(data)
+        self._delete(list(self.store.abandoned()))
+        return len(gone) + len(data)
+
+    def _delete(self, paths: Collection[str]) -> None:
+        for path in paths:
+            self.store.delete(path)
+
+    def _under_way(self) -> frozenset[str]:
+        """When the backups that are under way were begun."""
+        found = set()
+        for item in list(self.store.below(_UNDER_WAY).list()):
+            try:
+                said = json.loads(b"".join(self.store.read(f"{_UNDER_WAY}/{item.path}")))["at"]
+            except GoneError:
+                continue  # It has ended since.
+            if time.time() - said < _DEAD:
+                found.add(item.path.removesuffix(".json"))
+        return frozenset(found)
+
+    def _change(self, make: Callable[[list[Snapshot]], list[Snapshot]]) -> None:
+        """Change the list of snapshots as it is now: another backup may have written it since it was read."""
+
+        def changed(text: bytes | None) -> bytes:
+            snapshots = make([] if text is None else self._snapshots(text))
+            index = {"format": FORMAT, "version": VERSION, "snapshots": [asdict(one) for one in snapshots]}
+            return json.dumps(index, indent=1).encode()
+
+        self.store.change(INDEX, changed)
+
+    def _add(self, manifest: Manifest, snapshot: Snapshot) -> None:
+        for part in snapshot.parts:
+            try:
+                manifest.add(self._part(part["file"], part["sha256"]))
+            except GoneError as error:
+                raise PlatformError(f"{error.message}: the archive is damaged") from None
+
+    def _part(self, file: str, sha256: str) -> Iterator[Entry]:
+        content = b"".join(self.store.read(file))
+        if sha256 and _sha256(content) != sha256:
+            raise PlatformError(f"{self.store.uri}/{file} is damaged: its checksum is not the one that was written")
+        return (_made(Entry, json.loads(line)) for line in content.splitlines())
+
+
+class Parts:
+    """Collects entries and writes them as parts of a snapshot's manifest, so that a kill costs a minute's at most."""
+
+    def __init__(self, archive: Archive, taken: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._archive, self._taken, self._clock = archive, taken, clock
+        self._open: list[Entry] = []
+        self._written = self._said = clock()
+        self.written: list[dict[str, Any]] = []
+
+    def add(self, entry: Entry) -> None:
+        """Add an entry."""
+        self._open.append(entry)
+        if len(self._open) >= _PART_ENTRIES or self._clock() - self._written >= _PART_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is open."""
+        if self._open:
+            self.written.append(self._archive.write_part(self._taken, len(self.written), self._open))
+            self._open = []
+        self._written = self._clock()
+        if self._written - self._said >= _SAID_AGAIN:
+            self._archive.begin(self._taken)
+            self._said = self._written
+
+
+def safe_name(text: str) -> str:
+    """A file name for any text."""
+    plain = re.sub(r"[^\w.\-]", "_", text)[:80]
+    return plain if plain == text and plain not in {"", ".", ".."} else f"{plain}-{digest(text)[:8]}"
+
+
+def _brief(entry: Entry) -> dict[str, Any]:
+    return {name: value for name, value in asdict(entry).items() if value or name not in {"parts_sha256", "part_size"}}
+
+
+def _made(kind: type[T], data: dict[str, Any]) -> T:
+    """What a line holds; fields that a later version of the tool added are left out."""
+    known = {one.name for one in fields(kind)}
+    return kind(**{name: value for name, value in data.items() if name in known})
+
+
+def _line(data: dict[str, Any]) -> bytes:
+    return json.dumps(data, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _newest(snapshots: list[Snapshot], keep: int) -> list[Snapshot]:
+    """The newest whole snapshots and the partial ones among them; all where none is whole."""
+    whole = [one for one in snapshots if not one.partial][-keep:]
+    return [one for one in snapshots if not whole or one.taken >= whole[0].taken]
+
+
+def _parts_of(snapshots: Iterable[Snapshot]) -> set[str]:
+    return {part["file"] for snapshot in snapshots for part in snapshot.parts}
+
+
+def _taken_of(part: str) -> str:
+    """The backup that a part of a manifest belongs to."""
+    return part.split("/")[1]
+
+
+def as_archive_store(store: Store) -> Folder | S3:
+    """The store, if an archive can lie in it."""
+    if isinstance(store, Folder):
+        return Folder(store.root)
+    if isinstance(store, S3):
+        return store
+    raise InputError(f"{store.uri} can hold no archive: give a folder or an S3 prefix")

@@ -1,0 +1,292 @@
+"""Writes a source into an archive: whole the first time, then what is new or changed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from typing import IO, Any, TypeVar
+
+from mlflow_common.retry import Retry, with_retries
+from mlflow_transfer.archive import (
+    ARTIFACT,
+    EXPERIMENTS,
+    MODELS,
+    REGISTERED,
+    RUN,
+    TRACES,
+    Archive,
+    Entry,
+    Manifest,
+    Parts,
+    Snapshot,
+    safe_name,
+)
+from mlflow_transfer.artifacts import checksum
+from mlflow_transfer.checksums import Checksum, Summing
+from mlflow_transfer.copying import Options, first_of
+from mlflow_transfer.progress import Progress, Tally
+from mlflow_transfer.records import (
+    ACTIVE,
+    Experiment,
+    History,
+    Run,
+    digest,
+    fingerprint,
+    number_text,
+    to_json,
+)
+from mlflow_transfer.selecting import registered_models
+from mlflow_transfer.source import Source
+from mlflow_transfer.stores import CHUNK, S3, GoneError, Item, Store
+
+_IN_MEMORY = 4 << 20
+_AT_ONCE = 16
+
+T = TypeVar("T")
+
+
+class BackingUp:
+    """One backup. `taken` names the snapshot: a time such as 20261121T043000Z."""
+
+    def __init__(
+        self,
+        source: Source,
+        archive: Archive,
+        taken: str,
+        options: Options | None = None,
+        progress: Progress | None = None,
+        retry: Retry | None = None,
+    ) -> None:
+        self.source, self.archive, self._taken = source, archive, taken
+        self.options = options or Options(include_deleted=True)
+        self.progress: Progress = progress or Tally()
+        self._retry = retry or Retry()
+        self._known = Manifest()
+        self._parts = Parts(archive, taken)
+        self._counts: Counter[str] = Counter()
+        self._threads = ThreadPoolExecutor(self.options.threads, thread_name_prefix="backup")
+
+    async def run(self) -> Snapshot:
+        """Back everything up.
+
+        Raises:
+            PlatformError: it could not be finished; the archive's snapshots are as they were.
+        """
+        try:
+            # Nothing is written into a place that is no archive.
+            await self._in_thread(self.archive.snapshots)
+            await self._in_thread(lambda: self.archive.begin(self._taken))
+            return await self._back_up()
+        except BaseExceptionGroup as group:
+            raise first_of(group) from group
+        finally:
+            self._threads.shutdown(wait=True, cancel_futures=True)
+            self._known.close()
+            # A mark that stays keeps data from being deleted for a day, and nothing else.
+            with suppress(Exception):
+                self.archive.end(self._taken)
+
+    async def _back_up(self) -> Snapshot:
+        self._known = await self._in_thread(self.archive.known)
+        experiments = self.options.chosen([one async for one in self.source.experiments()], self.source.name)
+        self.progress.total("experiments", len(experiments))
+        await self._records(EXPERIMENTS, [to_json(one) for one in experiments])
+        for experiment in experiments:
+            await self._runs(experiment)
+            await self._models(experiment)
+            await self._traces(experiment)
+            self.progress.advance("experiments")
+        chosen = {one.id for one in experiments} if self.options.experiments else None
+        await self._records(REGISTERED, [to_json(one) for one in await registered_models(self.source, chosen)])
+        await self._in_thread(self._parts.flush)
+        snapshot = Snapshot(
+            self._taken,
+            self.source.name,
+            self.source.version,
+            self._parts.written,
+            dict(self._counts),
+            partial=bool(self.options.experiments) or not self.options.artifacts,
+        )
+        await self._in_thread(lambda: self.archive.publish(snapshot))
+        return snapshot
+
+    async def _runs(self, experiment: Experiment) -> None:
+        slots = asyncio.Semaphore(_AT_ONCE)
+
+        async def write(run: Run, history: History) -> None:
+            async with slots:
+                await self._write_run(run, history)
+
+        async for page in self.source.runs(experiment.id):
+            runs = [run for run in page if run.lifecycle_stage == ACTIVE or self.options.include_deleted]
+            self.progress.total("runs", len(runs))
+            todo = []
+            for run in runs:
+                known = self._known.get(RUN, run.experiment_id, run.id)
+                unchanged = known is not None and run.finished and known.state == fingerprint(run)
+                if known is not None and unchanged and not self.options.thorough:
+                    self._keep(known)
+                    self.progress.advance("runs")
+                else:
+                    todo.append(run)
+            await self.source.link(todo)
+            async with asyncio.TaskGroup() as tasks, aclosing(self.source.histories(todo)) as histories:
+                async for run, history in histories:
+                    async with slots:
+                        pass
+                    tasks.create_task(write(run, history))
+            for run in runs:
+                await self._artifacts(run.artifact_uri, run.id)
+
+    async def _write_run(self, run: Run, history: History) -> None:
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+            _write_line(file, to_json(run))
+            async for points in history:
+                _write_line(file, {"points": [[p.key, number_text(p.value), p.timestamp, p.step] for p in points]})
+                self._counts["metric points"] += len(points)
+            folder = f"runs/{safe_name(run.experiment_id)}"
+            entry = Entry(RUN, "", 0, "", run.experiment_id, run.id, fingerprint(run), run.start_time)
+            await self._file(file, folder, run.id, entry)
+        self.progress.advance("runs")
+
+    async def _models(self, experiment: Experiment) -> None:
+        async with self._writing(MODELS, experiment.id) as write:
+            async for models in self.source.logged_models(experiment.id):
+                for model in models:
+                    write(to_json(model))
+                    await self._artifacts(model.artifact_uri, model.id)
+
+    async def _traces(self, experiment: Experiment) -> None:
+        async with self._writing(TRACES, experiment.id) as write:
+            async for traces in self.source.traces(experiment.id):
+                for trace in traces:
+                    write(to_json(trace))
+                    await self._artifacts(trace.artifact_uri, trace.id)
+
+    async def _records(self, kind: str, records: list[dict[str, Any]]) -> None:
+        async with self._writing(kind) as write:
+            for record in records:
+                write(record)
+
+    @asynccontextmanager
+    async def _writing(self, kind: str, owner: str = "") -> AsyncIterator[Callable[[dict[str, Any]], None]]:
+        """A file of records, which gets its name with the last one; an experiment that has none gets no file."""
+        count = 0
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+
+            def write(record: dict[str, Any]) -> None:
+                nonlocal count
+                count += 1
+                _write_line(file, record)
+
+            yield write
+            if count or not owner:
+                name = f"{kind}-{safe_name(owner)}" if owner else kind
+                await self._file(file, "records", name, Entry(kind, "", 0, "", owner), count)
+
+    async def _file(self, file: IO[bytes], folder: str, name: str, entry: Entry, count: int = 1) -> None:
+        """Write a file under a name that its content gives, if the archive lacks it."""
+        size = file.tell()
+        file.seek(0)
+        found = hashlib.sha256()
+        for chunk in _chunks(file):
+            found.update(chunk)
+        digits = found.hexdigest()
+        path = f"{folder}/{name}-{digits[:16]}.jsonl"
+        if not self._known.holds(path):
+            file.seek(0)
+            await self._in_thread(lambda: self.archive.store.write(path, _chunks(file), size))
+        kept = Entry(entry.kind, path, size, digits, entry.owner, entry.id, entry.state, entry.order)
+        self._keep(kept, count)
+
+    async def _artifacts(self, uri: str, owner: str) -> None:
+        if not self.options.artifacts or not uri:
+            return
+        store = self.source.store(uri)
+        items = await self._in_thread(lambda: sorted(store.list(), key=lambda item: item.path))
+        await asyncio.gather(*(self._artifact(store, uri, owner, item) for item in items))
+
+    async def _artifact(self, store: Store, uri: str, owner: str, item: Item) -> None:
+        entry = self._known.get(ARTIFACT, uri, item.path)
+        try:
+            if entry is None or not await self._in_thread(partial(self._holds, entry, store, item)):
+                # By its backup's time no file gets the name of one that an older snapshot needs.
+                file = f"artifacts/{safe_name(owner)}/{self._taken}/{item.path}"
+                self.progress.total("bytes", item.size)
+                item, found = await self._in_thread(partial(self._copy, store, item, file))
+                whole, parts = ("", found.sha256) if found.part else (found.sha256, "")
+                state = digest([item.size, item.tag])
+                entry = Entry(ARTIFACT, file, item.size, whole, uri, item.path, state, 0, parts, found.part)
+        except GoneError:
+            return  # Gone since it was listed.
+        self._keep(entry)
+        self._counts["artifact bytes"] += item.size
+
+    def _holds(self, entry: Entry, store: Store, item: Item) -> bool:
+        """Whether the archive holds a file as it is now: by its content where the store tells of no change."""
+        if item.tag:
+            return entry.state == digest([item.size, item.tag])
+        return entry.size == item.size and entry.checksum == checksum(store, item.path, retry=self._retry)
+
+    def _copy(self, store: Store, item: Item, file: str) -> tuple[Item, Checksum]:
+        """Copy a file into the archive.
+
+        Returns:
+            What was copied, which may have changed since it was listed, and its checksum.
+
+        Raises:
+            GoneError: it is no longer there.
+        """
+        target = self.archive.store
+        again = False
+
+        def copy() -> tuple[Item, Checksum]:
+            nonlocal item, again
+            if again:
+                item = store.look(item.path)
+            again = True
+            if isinstance(store, S3) and isinstance(target, S3):
+                told = target.copy(store, item, file, summed=True)
+                self.progress.advance("bytes", item.size)
+                return item, told or checksum(target, file)
+            found, size = Summing(), 0
+
+            def passing() -> Iterator[bytes]:
+                nonlocal size
+                for chunk in store.read(item.path):
+                    found.update(chunk)
+                    size += len(chunk)
+                    self.progress.advance("bytes", len(chunk))
+                    yield chunk
+                if size < item.size:
+                    raise EOFError(f"{item.size} bytes were announced and {size} came")
+
+            target.write(file, passing(), item.size)
+            # Longer is a file that somebody still writes to: the next backup sees that it changed.
+            return replace(item, size=size), found.checksum()
+
+        return with_retries(copy, self._retry, f"artifact {item.path} of {store.uri} cannot be backed up")
+
+    def _keep(self, entry: Entry, count: int = 1) -> None:
+        self._parts.add(entry)
+        self._counts[entry.kind] += count
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK):
+        yield chunk
+
+
+def _write_line(file: IO[bytes], data: dict[str, Any]) -> None:
+    file.write(json.dumps(data, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass") + b"\n")

@@ -1,0 +1,118 @@
+"""Puts parameters, tags and points into as few `runs/log-batch` calls as the server's limits allow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlflow_transfer.records import ModelPoint, Point, number_text, pairs
+
+# One call takes 1,000 entities, of which 100 parameters and 100 tags (mlflow/utils/validation.py).
+MOST_ENTITIES = 1000
+MOST_PARAMS = 100
+MOST_TAGS = 100
+# MLflow documents 1 MB; some room is left for what a front adds.
+MOST_BYTES = 950_000
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one call carries. `links` are points that also belong to a logged model."""
+
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    points: list[Point] = field(default_factory=list)
+    links: list[ModelPoint] = field(default_factory=list)
+    size: int = 0
+
+    def __len__(self) -> int:
+        return len(self.params) + len(self.tags) + len(self.points) + len(self.links)
+
+    def body(self, run_id: str) -> dict[str, Any]:
+        """The call's body."""
+        return {
+            "run_id": run_id,
+            "params": pairs(self.params),
+            "tags": pairs(self.tags),
+            "metrics": [_metric(point) for point in self.points] + [_linked(link) for link in self.links],
+        }
+
+    def takes(self, size: int) -> bool:
+        """Whether one more entity of this size fits."""
+        return len(self) < MOST_ENTITIES and self.size + size <= MOST_BYTES
+
+
+class Batches:
+    """Collects entities; `full` holds the batches that are complete, `open` the one being filled."""
+
+    def __init__(self) -> None:
+        self.full: list[Batch] = []
+        self.open = Batch()
+
+    def __len__(self) -> int:
+        return sum(map(len, self.full)) + len(self.open)
+
+    def param(self, key: str, value: str) -> None:
+        """Add a parameter."""
+        size = _text_size(key, value)
+        if not self.open.takes(size) or len(self.open.params) == MOST_PARAMS:
+            self.turn()
+        self.open.params[key] = value
+        self.open.size += size
+
+    def tag(self, key: str, value: str) -> None:
+        """Add a tag."""
+        size = _text_size(key, value)
+        if not self.open.takes(size) or len(self.open.tags) == MOST_TAGS:
+            self.turn()
+        self.open.tags[key] = value
+        self.open.size += size
+
+    def point(self, point: Point) -> None:
+        """Add a point of a metric."""
+        size = len(point.key) * 2 + 110
+        if not self.open.takes(size):
+            self.turn()
+        self.open.points.append(point)
+        self.open.size += size
+
+    def link(self, link: ModelPoint) -> None:
+        """Add a point that belongs to a logged model."""
+        size = len(link.point.key) * 2 + len(link.dataset_name or "") * 2 + 260
+        # A point stands once in a batch: the server cannot store it twice in one go.
+        if not self.open.takes(size) or any(held.point == link.point for held in self.open.links):
+            self.turn()
+        self.open.links.append(link)
+        self.open.size += size
+
+    def turn(self) -> None:
+        """Close the open batch."""
+        if len(self.open):
+            self.full.append(self.open)
+            self.open = Batch()
+
+    def taken(self) -> list[Batch]:
+        """The complete batches, which are then let go of."""
+        full, self.full = self.full, []
+        return full
+
+
+def _metric(point: Point) -> dict[str, Any]:
+    return {
+        "key": point.key,
+        "value": number_text(point.value),
+        "timestamp": point.timestamp,
+        "step": point.step,
+    }
+
+
+def _linked(link: ModelPoint) -> dict[str, Any]:
+    data = {**_metric(link.point), "model_id": link.model_id}
+    if link.dataset_name:
+        data |= {"dataset_name": link.dataset_name, "dataset_digest": link.dataset_digest}
+    return data
+
+
+def _text_size(key: str, value: str) -> int:
+    return len(json.dumps([key, value], ensure_ascii=False).encode("utf-8", "surrogatepass")) + 24

@@ -1,0 +1,326 @@
+"""An MLflow REST client: one per server, with its own authentication, rate, bounded concurrency and retries.
+
+Only transport lives here. What the calls mean is for `rest_source` and `destination`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import httpx
+
+from mlflow_common.errors import PlatformError, PreconditionError
+from mlflow_common.retry import Retry, asked_wait
+from mlflow_transfer.rate import Rate
+from mlflow_transfer.transport import Threads
+
+API = "/api/2.0/mlflow/"
+AJAX = "/ajax-api/2.0/mlflow/"
+_THROTTLED = 429
+_BAD_GATEWAY = frozenset({502, 503, 504})
+_INTERNAL = 500
+_REFUSED = frozenset({401, 403})
+_MISSING = 404
+_CLIENT_ERROR = 400
+# Connections beyond those of calls under way: for calls that were cancelled and still hold theirs.
+_SPARE = 4
+# Errors before a connection stands: the server cannot have seen the request.
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+# What OpenSSL calls a connection that ended.
+_CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+
+T = TypeVar("T")
+
+
+class ApiError(PlatformError):
+    """The server refused a call, and asking again would not help."""
+
+    def __init__(self, server: str, call: str, status_code: int, code: str, message: str) -> None:
+        super().__init__(f"{server} refuses {call} ({code or status_code}): {message}")
+        self.code = code
+        self.status_code = status_code
+        self.text = message
+
+    @property
+    def missing(self) -> bool:
+        """Whether the thing, or the whole API, does not exist there."""
+        return self.code == "RESOURCE_DOES_NOT_EXIST" or self.status_code == _MISSING
+
+    @property
+    def unsupported(self) -> bool:
+        """Whether the server does not know, or does not let out, this API."""
+        no_route = self.status_code == _MISSING and self.code != "RESOURCE_DOES_NOT_EXIST"
+        return no_route or self.status_code in {405, 501} or self.code in {"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED"}
+
+
+class RefusedError(PreconditionError):
+    """These credentials may not make this call."""
+
+
+class UnsureError(Exception):
+    """A call may or may not have been carried out: its answer was lost or was an internal error."""
+
+    def __init__(self, reason: str, wait: float, *, final: bool) -> None:
+        super().__init__(reason)
+        self.wait = wait
+        self.final = final
+
+
+@dataclass
+class Calls:
+    """What a client sent: calls by name, and how often it had to ask again."""
+
+    made: Counter[str] = field(default_factory=Counter)
+    again: Counter[str] = field(default_factory=Counter)
+    writes: int = 0
+
+    @property
+    def total(self) -> int:
+        """All requests that left, repeated ones included."""
+        return self.made.total() + self.again.total()
+
+
+class Client:
+    """Talks to one MLflow server.
+
+    Args:
+        name: what messages call the server.
+        base_url: where it is, without a path below it.
+        concurrency: requests under way at once, at most.
+        transport: httpx's, for tests.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        *,
+        auth: httpx.Auth | None = None,
+        verify: Any = True,
+        rate: Rate | None = None,
+        retry: Retry | None = None,
+        concurrency: int = 16,
+        timeout: float = 120.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.name = name
+        self.base_url = base_url.rstrip("/")
+        self.auth = auth
+        self.rate = rate or Rate()
+        self.retry = retry or Retry()
+        self.calls = Calls()
+        self._slots = asyncio.Semaphore(concurrency)
+        trust_env = not _is_loopback(base_url)
+        self._http = httpx.AsyncClient(
+            auth=auth,
+            # For the transports that httpx makes where the environment names a proxy.
+            verify=verify,
+            transport=transport or Threads(concurrency + _SPARE, verify, trust_env=trust_env),
+            timeout=httpx.Timeout(timeout, connect=10.0),
+            trust_env=trust_env,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def text(self, path: str) -> str:
+        """What the server says in plain text at a path."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                async with self.sent("GET", path, None, None, attempt) as response:
+                    return (await response.aread()).decode(errors="replace").strip()
+            except (UnsureError, httpx.TransportError) as error:
+                if attempt >= self.retry.attempts:
+                    raise PlatformError(f"{self.name} does not answer {path}: {_words(error)}") from None
+                await asyncio.sleep(self.retry.wait(attempt))
+
+    async def get(self, path: str, query: Mapping[str, Any] | None = None, *, prefix: str = API) -> Any:
+        """The answer of a call that only reads."""
+        return await self._until_answered("GET", prefix + path, query, None, writes=False)
+
+    async def post(self, path: str, body: Mapping[str, Any], *, writes: bool = True, method: str = "POST") -> Any:
+        """The answer of a call that may be repeated without harm: one that reads, or whose effect is the same twice."""
+        return await self._until_answered(method, API + path, None, body, writes=writes)
+
+    async def create(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        find: Callable[[], Awaitable[T | None]],
+        take: Callable[[Any], T],
+    ) -> T:
+        """Carry out a call that must not happen twice: after a lost answer, `find` looks whether it happened.
+
+        Returns:
+            What `take` makes of the answer, or what `find` found.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return take(await self.once("POST", API + path, None, body, attempt, writes=True))
+            except UnsureError as unsure:
+                await asyncio.sleep(unsure.wait)
+                found = await find()
+                if found is not None:
+                    return found
+                if unsure.final:
+                    raise PlatformError(f"{self.name} does not carry out {path}: {unsure}") from None
+
+    async def _until_answered(
+        self, method: str, path: str, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None, *, writes: bool
+    ) -> Any:
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self.once(method, path, query, body, attempt, writes=writes)
+            except UnsureError as unsure:
+                if unsure.final:
+                    raise PlatformError(f"{self.name} does not answer {path}: {unsure}") from None
+                await asyncio.sleep(unsure.wait)
+
+    async def once(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        body: Mapping[str, Any] | None,
+        attempt: int = 1,
+        *,
+        writes: bool,
+    ) -> Any:
+        """Send a call until the server has taken it up: waits out throttles and a server that is away.
+
+        Raises:
+            UnsureError: the call may have been carried out.
+            ApiError: it was refused.
+            PreconditionError: the server stays away, or refuses these credentials.
+        """
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        async with self.sent(method, path, query, content, attempt, writes=writes) as response:
+            try:
+                text = await response.aread()
+                return json.loads(text) if text.strip() else {}
+            except (httpx.TransportError, ValueError) as error:
+                raise self._unsure(f"its answer broke off ({type(error).__name__})", attempt) from error
+
+    @asynccontextmanager
+    async def sent(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        content: bytes | None,
+        attempt: int = 1,
+        *,
+        writes: bool = False,
+    ) -> AsyncIterator[httpx.Response]:
+        """A response whose status is good and whose body is still to be read."""
+        url = self.base_url + path + ("?" + urlencode(query, doseq=True, quote_via=quote) if query else "")
+        name = f"{method} {_name_of(path)}"
+        headers = {"Content-Type": "application/json"} if content is not None else {}
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.retry.patience
+        waits = attempt
+        while True:
+            async with self._slots:
+                await self.rate.wait()
+                (self.calls.made if waits == 1 else self.calls.again)[name] += 1
+                self.calls.writes += writes
+                request = self._http.build_request(method, url, content=content, headers=headers)
+                try:
+                    response = await self._http.send(request, stream=True)
+                except httpx.TransportError as error:
+                    if (problem := _tls_problem(error)) is not None:
+                        raise PreconditionError(
+                            f"{self.name} refuses TLS, or is refused ({problem}): see --ca, --client-cert, --insecure"
+                        ) from None
+                    if not isinstance(error, _UNSENT):
+                        raise self._unsure(f"the connection broke ({type(error).__name__})", attempt) from error
+                    reason, pause = f"cannot be reached ({_words(error)})", self.retry.wait(waits)
+                else:
+                    try:
+                        if response.status_code < _CLIENT_ERROR:
+                            yield response
+                            return
+                        reason, pause = await self._refusal(response, name, waits, attempt)
+                    finally:
+                        await response.aclose()
+            if loop.time() + pause > deadline:
+                raise PreconditionError(f"{self.name} {reason}: see that it runs and try again")
+            waits += 1
+            await asyncio.sleep(pause)
+
+    async def _refusal(self, response: httpx.Response, call: str, waits: int, attempt: int) -> tuple[str, float]:
+        status = response.status_code
+        try:
+            raw = await response.aread()
+        except httpx.TransportError as error:
+            raise self._unsure(f"its answer broke off ({type(error).__name__})", attempt) from error
+        code, message = _error_of(raw)
+        asked = asked_wait(response.headers.get("retry-after"))
+        if status == _THROTTLED or "Throttl" in code:
+            self.rate.throttled()
+            return "throttles without end", self.retry.wait(waits, asked)
+        if status in _BAD_GATEWAY or status == _INTERNAL:
+            reason = f"answers {status} ({message or code or 'no reason given'})"
+            raise self._unsure(reason, attempt, asked, patient=status != _INTERNAL)
+        if status in _REFUSED:
+            raise RefusedError(f"{self.name} refuses {call} for these credentials ({code or status}): {message}")
+        raise ApiError(self.name, call, status, code, message)
+
+    def _unsure(self, reason: str, attempt: int, asked: float | None = None, *, patient: bool = True) -> UnsureError:
+        # A server that is away is worth more patience than one that fails inside, which may do so for ever.
+        most = self.retry.attempts + (int(2 * self.retry.patience / self.retry.longest) if patient else 0)
+        return UnsureError(reason, self.retry.wait(attempt, asked), final=attempt >= most)
+
+
+def _error_of(raw: bytes) -> tuple[str, str]:
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        return "", " ".join(raw.decode(errors="replace").split())[:200]
+    if not isinstance(body, dict):
+        return "", str(body)[:200]
+    code = body.get("error_code") or body.get("__type") or body.get("code") or ""
+    message = str(body.get("message") or body.get("Message") or "")
+    return str(code), message.strip().split("\n")[0][:300].rstrip(".")
+
+
+def _name_of(path: str) -> str:
+    for prefix in (API, AJAX, "/api/2.0/"):
+        path = path.removeprefix(prefix)
+    head, *rest = path.split("/")
+    # Ids in the path are no names: logged-models/m-123/tags is logged-models/*/tags.
+    if head in {"logged-models", "traces"}:
+        rest = [part if part in {"search", "tags", "params", "delete-traces"} else "*" for part in rest]
+    return "/".join([head, *rest]) if head != "mlflow-artifacts" else "mlflow-artifacts"
+
+
+def _words(error: Exception) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__
+
+
+def _tls_problem(error: BaseException | None) -> str | None:
+    """Why the two sides do not agree on TLS, which no second attempt changes; None where this is no such error."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError) and not isinstance(error, _CUT_OFF):
+            return getattr(error, "verify_message", "") or _words(error)
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _is_loopback(url: str) -> bool:
+    return httpx.URL(url).host in {"127.0.0.1", "localhost", "::1"}

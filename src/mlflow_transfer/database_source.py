@@ -1,0 +1,380 @@
+"""Reads the database behind a tracking server in bulk, and only reads: no call to the server at all.
+
+Works on the schemas of MLflow 2.13 to 3.x: a table that is not there is empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from mlflow_common.errors import InputError, PreconditionError, first_line
+from mlflow_transfer.location import shown
+from mlflow_transfer.records import (
+    Experiment,
+    History,
+    LoggedModel,
+    ModelPoint,
+    ModelVersion,
+    Point,
+    RegisteredModel,
+    Run,
+    Trace,
+)
+from mlflow_transfer.rest_json import ARTIFACT_LOCATION, sorted_inputs
+from mlflow_transfer.source import CHUNK_POINTS, GROUP_POINTS, PAGE, Features, grouped, in_memory
+from mlflow_transfer.stores import Store
+
+_MODEL_STATUSES = {
+    1: "LOGGED_MODEL_PENDING",
+    2: "LOGGED_MODEL_READY",
+    3: "LOGGED_MODEL_UPLOAD_FAILED",
+}
+_DELETED_VERSION = "Deleted_Internal"
+_READ = frozenset({"sqlite", "postgresql", "mysql"})
+_DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
+# Where a driver's package is not called as its module is.
+_PACKAGES = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+_RUNS = """
+SELECT run_uuid, experiment_id, name, user_id, status, COALESCE(start_time, 0) AS started, end_time,
+    lifecycle_stage, artifact_uri FROM runs
+"""
+
+Row = sa.RowMapping
+T = TypeVar("T")
+
+
+class DatabaseSource:
+    """A database by its SQLAlchemy URL.
+
+    Args:
+        stores: opens artifact URIs.
+    """
+
+    def __init__(self, url: str, stores: Callable[[str], Store]) -> None:
+        self.name = self.identity = shown(url)
+        self.version = ""
+        self.store = stores
+        self._url = url
+        # One thread, for a SQLite connection belongs to the thread that opened it.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+        self._db = self._thread.submit(_connect, url).result()
+        self._tables = set(self._thread.submit(lambda: sa.inspect(self._db).get_table_names()).result())
+        if "runs" not in self._tables:
+            raise InputError(f"{self.name} is no database of MLflow: it has no table of runs")
+
+    async def features(self) -> Features:
+        """By the tables that there are."""
+        return Features("logged_models" in self._tables, "trace_info" in self._tables, "logged_models" in self._tables)
+
+    async def experiments(self) -> AsyncIterator[Experiment]:
+        """All experiments, deleted ones too."""
+        tags = await self._texts("experiment_tags", "experiment_id", None)
+        columns = "experiment_id, name, artifact_location, lifecycle_stage, creation_time"
+        for row in await self._all(f"SELECT {columns} FROM experiments ORDER BY experiment_id"):  # noqa: S608 fixed
+            yield Experiment(
+                id=str(row["experiment_id"]),
+                name=row["name"],
+                artifact_location=row["artifact_location"] or "",
+                lifecycle_stage=row["lifecycle_stage"] or "active",
+                tags=tags[str(row["experiment_id"])],
+                creation_time=row["creation_time"],
+            )
+
+    async def runs(self, experiment_id: str) -> AsyncIterator[list[Run]]:
+        """An experiment's runs in pages, deleted ones too."""
+        statement = (
+            _RUNS + " WHERE experiment_id = :experiment AND (COALESCE(start_time, 0) > :start OR "
+            "(COALESCE(start_time, 0) = :start AND run_uuid > :last)) ORDER BY started, run_uuid LIMIT :page"
+        )
+        start, last = -1, ""
+        while True:
+            rows = await self._all(statement, experiment=int(experiment_id), start=start, last=last, page=PAGE)
+            if not rows:
+                return
+            yield await self._filled(rows)
+            start, last = rows[-1]["started"], rows[-1]["run_uuid"]
+
+    async def runs_by_id(self, ids: Sequence[str]) -> list[Run]:
+        """Those of these runs that exist."""
+        found: list[Run] = []
+        for start in range(0, len(ids), PAGE):
+            found += await self._filled(
+                await self._all(_RUNS + " WHERE run_uuid IN :ids", ids=ids[start : start + PAGE])
+            )
+        return found
+
+    async def _filled(self, rows: Sequence[Row]) -> list[Run]:
+        ids = [row["run_uuid"] for row in rows]
+        params = await self._texts("params", "run_uuid", ids)
+        tags = await self._texts("tags", "run_uuid", ids)
+        latest: defaultdict[str, dict[str, Point]] = defaultdict(dict)
+        for row in await self._all("SELECT * FROM latest_metrics WHERE run_uuid IN :ids", ids=ids):
+            latest[row["run_uuid"]][row["key"]] = _point(row)
+        counts = await self._counts(ids)
+        inputs = await self._inputs(ids)
+        model_inputs, model_outputs = await self._links(ids)
+        return [
+            Run(
+                id=row["run_uuid"],
+                experiment_id=str(row["experiment_id"]),
+                name=row["name"] or tags[row["run_uuid"]].get("mlflow.runName", ""),
+                user_id=row["user_id"] or "",
+                status=row["status"],
+                start_time=row["started"],
+                end_time=row["end_time"] or None,
+                lifecycle_stage=row["lifecycle_stage"],
+                artifact_uri=row["artifact_uri"] or "",
+                params=params[row["run_uuid"]],
+                tags=tags[row["run_uuid"]],
+                latest=latest[row["run_uuid"]],
+                inputs=sorted_inputs(inputs[row["run_uuid"]]),
+                model_inputs=model_inputs[row["run_uuid"]],
+                model_outputs=model_outputs[row["run_uuid"]],
+                linked=True,
+                # Points logged late for an earlier step change no latest value, but the count.
+                state=str(counts.get(row["run_uuid"], 0)),
+            )
+            for row in rows
+        ]
+
+    async def _counts(self, ids: Sequence[str]) -> dict[str, int]:
+        statement = "SELECT run_uuid, COUNT(*) AS points FROM metrics WHERE run_uuid IN :ids GROUP BY run_uuid"
+        return {row["run_uuid"]: row["points"] for row in await self._all(statement, ids=ids)}
+
+    async def _inputs(self, ids: Sequence[str]) -> defaultdict[str, list[dict[str, Any]]]:
+        found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        if "inputs" not in self._tables:
+            return found
+        statement = (
+            "SELECT i.input_uuid, i.destination_id, d.* FROM inputs i JOIN datasets d ON d.dataset_uuid = i.source_id "
+            "WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN' AND i.destination_id IN :ids"
+        )
+        rows = await self._all(statement, ids=ids)
+        tags: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
+        for start in range(0, len(rows), PAGE):
+            uuids = [row["input_uuid"] for row in rows[start : start + PAGE]]
+            for tag in await self._all("SELECT * FROM input_tags WHERE input_uuid IN :ids", ids=uuids):
+                tags[tag["input_uuid"]].append({"key": tag["name"], "value": tag["value"]})
+        for row in rows:
+            dataset = {
+                "name": row["name"],
+                "digest": row["digest"],
+                "source_type": row["dataset_source_type"],
+                "source": row["dataset_source"],
+                "schema": row["dataset_schema"],
+                "profile": row["dataset_profile"],
+            }
+            present = {key: value for key, value in dataset.items() if value is not None}
+            found[row["destination_id"]].append({"tags": tags[row["input_uuid"]], "dataset": present})
+        return found
+
+    async def _links(
+        self, ids: Sequence[str]
+    ) -> tuple[defaultdict[str, list[str]], defaultdict[str, list[tuple[str, int]]]]:
+        inputs: defaultdict[str, list[str]] = defaultdict(list)
+        outputs: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+        if "logged_models" in self._tables:
+            statement = "SELECT * FROM inputs WHERE source_type IN ('RUN_INPUT', 'RUN_OUTPUT') AND source_id IN :ids"
+            for row in await self._all(statement, ids=ids):
+                if row["source_type"] == "RUN_INPUT":
+                    inputs[row["source_id"]].append(row["destination_id"])
+                else:
+                    outputs[row["source_id"]].append((row["destination_id"], row["step"]))
+        return inputs, outputs
+
+    async def link(self, runs: Sequence[Run]) -> None:
+        """Nothing: the links came with the runs."""
+
+    async def histories(self, runs: Sequence[Run]) -> AsyncGenerator[tuple[Run, History], None]:
+        """Each run with its points: one query for many runs."""
+        for group in grouped((run, int(run.state)) for run in runs):
+            if len(group) == 1 and int(group[0].state) > GROUP_POINTS:
+                yield group[0], self._streamed(group[0].id)
+                continue
+            found: defaultdict[str, list[Point]] = defaultdict(list)
+            statement = "SELECT run_uuid, key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid IN :ids"
+            for row in await self._all(self._quoted(statement), ids=[run.id for run in group]):
+                found[row["run_uuid"]].append(_point(row))
+            for run in group:
+                yield run, in_memory(found.pop(run.id, []))
+
+    async def _streamed(self, run_id: str) -> History:
+        statement = self._quoted("SELECT key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid = :id")
+        # A connection of its own: on MySQL the next query takes what a cursor has left unread away from it.
+        connection = await self._do(lambda: _connect(self._url))
+        try:
+            streaming = connection.execution_options(stream_results=True, max_row_buffer=CHUNK_POINTS)
+            result = await self._do(lambda: streaming.execute(sa.text(statement), {"id": run_id}))
+            while rows := await self._do(lambda: result.fetchmany(CHUNK_POINTS)):
+                yield [_point(row._mapping) for row in rows]
+        finally:
+            await self._do(connection.close)
+
+    async def logged_models(self, experiment_id: str) -> AsyncIterator[list[LoggedModel]]:
+        """An experiment's logged models in pages."""
+        if "logged_models" not in self._tables:
+            return
+        statement = (
+            "SELECT * FROM logged_models WHERE experiment_id = :experiment AND lifecycle_stage != 'deleted' "
+            "AND model_id > :last ORDER BY model_id LIMIT :page"
+        )
+        last = ""
+        while rows := await self._all(statement, experiment=int(experiment_id), last=last, page=PAGE):
+            ids = [row["model_id"] for row in rows]
+            params = await self._texts("logged_model_params", "model_id", ids, ("param_key", "param_value"))
+            tags = await self._texts("logged_model_tags", "model_id", ids, ("tag_key", "tag_value"))
+            points: defaultdict[str, list[ModelPoint]] = defaultdict(list)
+            for row in await self._all("SELECT * FROM logged_model_metrics WHERE model_id IN :ids", ids=ids):
+                point = Point(row["metric_name"], row["metric_value"], row["metric_timestamp_ms"], row["metric_step"])
+                linked = ModelPoint(row["model_id"], row["run_id"], point, row["dataset_name"], row["dataset_digest"])
+                points[row["model_id"]].append(linked)
+            yield [
+                LoggedModel(
+                    id=row["model_id"],
+                    experiment_id=str(row["experiment_id"]),
+                    name=row["name"],
+                    artifact_uri=row["artifact_location"],
+                    status=_MODEL_STATUSES.get(row["status"], "LOGGED_MODEL_STATUS_UNSPECIFIED"),
+                    model_type=row["model_type"] or "",
+                    source_run_id=row["source_run_id"] or "",
+                    params=params[row["model_id"]],
+                    tags=tags[row["model_id"]],
+                    points=points[row["model_id"]],
+                    creation_time=row["creation_timestamp_ms"],
+                )
+                for row in rows
+            ]
+            last = ids[-1]
+
+    async def registered_models(self) -> list[RegisteredModel]:
+        """All registered models and prompts with their versions."""
+        tags = await self._texts("registered_model_tags", "name", None)
+        models = {
+            row["name"]: RegisteredModel(
+                name=row["name"],
+                description=row["description"] or "",
+                tags=tags[row["name"]],
+                creation_time=row["creation_time"] or 0,
+            )
+            for row in await self._all("SELECT * FROM registered_models ORDER BY creation_time, name")
+        }
+        if "registered_model_aliases" in self._tables:
+            for row in await self._all("SELECT * FROM registered_model_aliases"):
+                models[row["name"]].aliases[row["alias"]] = int(row["version"])
+        version_tags: defaultdict[tuple[str, int], dict[str, str]] = defaultdict(dict)
+        for row in await self._all("SELECT * FROM model_version_tags"):
+            version_tags[row["name"], int(row["version"])][row["key"]] = row["value"] or ""
+        for row in await self._all("SELECT * FROM model_versions ORDER BY name, version"):
+            if row["current_stage"] == _DELETED_VERSION:
+                continue
+            version = ModelVersion(
+                name=row["name"],
+                version=int(row["version"]),
+                source=row["source"] or "",
+                run_id=row["run_id"] or "",
+                run_link=row["run_link"] or "",
+                description=row["description"] or "",
+                stage=row["current_stage"] or "None",
+                tags=version_tags[row["name"], int(row["version"])],
+                creation_time=row["creation_time"] or 0,
+            )
+            models[version.name].versions.append(version)
+        return list(models.values())
+
+    async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:
+        """An experiment's traces in pages."""
+        if "trace_info" not in self._tables:
+            return
+        statement = (
+            "SELECT * FROM trace_info WHERE experiment_id = :experiment AND request_id > :last "
+            "ORDER BY request_id LIMIT :page"
+        )
+        last = ""
+        while rows := await self._all(statement, experiment=int(experiment_id), last=last, page=PAGE):
+            ids = [row["request_id"] for row in rows]
+            tags = await self._texts("trace_tags", "request_id", ids)
+            metadata = await self._texts("trace_request_metadata", "request_id", ids)
+            yield [
+                Trace(
+                    id=row["request_id"],
+                    experiment_id=str(row["experiment_id"]),
+                    timestamp=row["timestamp_ms"],
+                    duration=row["execution_time_ms"],
+                    status=row["status"],
+                    metadata=metadata[row["request_id"]],
+                    artifact_uri=tags[row["request_id"]].pop(ARTIFACT_LOCATION, ""),
+                    tags=tags[row["request_id"]],
+                )
+                for row in rows
+            ]
+            last = ids[-1]
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._do(self._db.close)
+        self._thread.shutdown()
+
+    async def _texts(
+        self, table: str, owner: str, ids: Iterable[str] | None, names: tuple[str, str] = ("key", "value")
+    ) -> defaultdict[str, dict[str, str]]:
+        """The keys and values of a table, per owner."""
+        found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        chosen = "" if ids is None else f" WHERE {owner} IN :ids"
+        given = {} if ids is None else {"ids": list(ids)}
+        for row in await self._all(f"SELECT * FROM {table}{chosen}", **given):  # noqa: S608 fixed names
+            found[str(row[owner])][row[names[0]]] = row[names[1]] or ""
+        return found
+
+    async def _all(self, statement: str, **given: Any) -> Sequence[Row]:
+        text = sa.text(statement)
+        if "ids" in given:
+            text = text.bindparams(sa.bindparam("ids", expanding=True))
+        return await self._do(lambda: self._db.execute(text, given).mappings().all())
+
+    def _quoted(self, statement: str) -> str:
+        """`key` is a reserved word of MySQL."""
+        return statement.replace(" key,", " `key`,") if self._db.dialect.name == "mysql" else statement
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sa.exc.SQLAlchemyError as error:
+            raise PreconditionError(f"{self.name} cannot be read: {first_line(error)}") from error
+
+
+def _connect(url: str) -> sa.Connection:
+    try:
+        parsed = sa.make_url(url.replace("postgres://", "postgresql://", 1))
+        # Which driver a URL without one means differs between versions of SQLAlchemy.
+        parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
+        if parsed.get_backend_name() not in _READ:
+            raise InputError(f"{shown(url)} cannot be read: only SQLite, PostgreSQL and MySQL are known")
+        if parsed.get_backend_name() == "sqlite":
+            # Never a lock that would stop the server: each statement reads for itself.
+            parsed = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
+            return sa.create_engine(parsed, poolclass=sa.NullPool).connect()
+        # One snapshot for the whole of it, in which nothing can be written.
+        connection = sa.create_engine(parsed, poolclass=sa.NullPool, isolation_level="REPEATABLE READ").connect()
+        if parsed.get_backend_name() == "postgresql":
+            return connection.execution_options(postgresql_readonly=True)
+        connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
+        connection.commit()
+    except ModuleNotFoundError as error:
+        package = _PACKAGES.get(str(error.name), error.name)
+        raise PreconditionError(
+            f"{shown(url)} is read with {error.name}, which is not installed: `pip install {package}`"
+        ) from None
+    except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
+        raise PreconditionError(f"{shown(url)} cannot be opened: {first_line(error)}") from None
+    return connection
+
+
+def _point(row: Row) -> Point:
+    return Point(row["key"], math.nan if row["is_nan"] else row["value"], row["timestamp"], row["step"])

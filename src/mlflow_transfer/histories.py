@@ -1,0 +1,39 @@
+"""Compares metric histories without holding them: per metric a count and a sum of hashes, which no order changes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from mlflow_transfer.records import History, Run, point_key
+from mlflow_transfer.source import Source
+
+# The number of a metric's points, and the sum of their hashes.
+Sum = tuple[int, int]
+
+
+async def sums(history: History) -> dict[str, Sum]:
+    """Each metric's sum."""
+    found: dict[str, Sum] = {}
+    async for chunk in history:
+        for point in chunk:
+            raw = hashlib.blake2b(repr(point_key(point)).encode("utf-8", "surrogatepass"), digest_size=12).digest()
+            count, total = found.get(point.key, (0, 0))
+            found[point.key] = count + 1, (total + int.from_bytes(raw)) & ((1 << 128) - 1)
+    return found
+
+
+async def sums_of_both(
+    left: Source, right: Source, pairs: Sequence[tuple[Run, Run]]
+) -> AsyncGenerator[tuple[Run, Run, dict[str, Sum], dict[str, Sum]], None]:
+    """The sums of each pair of runs, both sides read in bulk."""
+    async with (
+        aclosing(left.histories([one for one, _ in pairs])) as ours,
+        aclosing(right.histories([other for _, other in pairs])) as theirs,
+    ):
+        for one, other in pairs:
+            (mine, our_history), (yours, their_history) = await asyncio.gather(anext(ours), anext(theirs))
+            assert (mine.id, yours.id) == (one.id, other.id)  # noqa: S101 each side yields in the order asked
+            yield one, other, *await asyncio.gather(sums(our_history), sums(their_history))

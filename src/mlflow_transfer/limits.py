@@ -1,0 +1,93 @@
+"""What a server can hold: per version, what a value may be, and what of a run it would have to lose.
+
+Sources: mlflow/utils/validation.py of MLflow 2.13.2, 2.16.2 and 3.0.1.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import sys
+from dataclasses import dataclass, replace
+
+from mlflow_transfer.records import Run
+from mlflow_transfer.rest_source import version_number
+
+LONG_VALUES = "transfer/long_values.json"
+_PARAM_VALUE = 6000
+_NAME = 250
+_COLONS_SINCE = (2, 16)
+_LONG_TAGS_SINCE = (3, 0)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The longest values, in characters, and the names that a server takes."""
+
+    names: re.Pattern[str]
+    name: int = _NAME
+    param: int = _PARAM_VALUE
+    tag: int = 5000
+    needs_run_name: bool = True
+
+    @classmethod
+    def of(cls, version: str) -> Limits:
+        """The limits of a version; of an unknown one those of the newest."""
+        number = version_number(version) or (99, 0)
+        names = re.compile(r"[/\w.\- :]*" if number >= _COLONS_SINCE else r"[/\w.\- ]*")
+        return cls(names, tag=8000 if number >= _LONG_TAGS_SINCE else 5000)
+
+    @classmethod
+    def none(cls) -> Limits:
+        """Those of a place that holds whatever it is given: a database, a folder, an archive."""
+        return cls(re.compile(".*", re.DOTALL), sys.maxsize, sys.maxsize, sys.maxsize, needs_run_name=False)
+
+    def takes_name(self, name: str) -> bool:
+        """Whether a parameter, metric or tag may be called so."""
+        if self.name == sys.maxsize:
+            return True
+        plain = posixpath.normpath(name)
+        unique = plain == name and plain != "." and not plain.startswith(("..", "/"))
+        return unique and len(name) <= self.name and self.names.fullmatch(name) is not None
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Something that the destination cannot hold as it is."""
+
+    place: str
+    reason: str
+
+
+def adapt(run: Run, limits: Limits) -> tuple[Run, dict[str, str], list[Loss]]:
+    """The run as the destination can hold it.
+
+    Returns:
+        The run, the values that had to be cut in full (they go along as an artifact), and what is lost.
+    """
+    losses: list[Loss] = []
+    long: dict[str, str] = {}
+    params = dict(run.params)
+    tags = dict(run.tags)
+    for kind, values, most in (("param", params, limits.param), ("tag", tags, limits.tag)):
+        for key, value in list(values.items()):
+            place = f"run {run.id} {kind} {key!r}"
+            if not limits.takes_name(key):
+                long[f"{kind} {key}"] = values.pop(key)
+                losses.append(Loss(place, f"the name is not allowed there; its value goes into {LONG_VALUES}"))
+            elif len(value) > most:
+                long[f"{kind} {key}"] = value
+                values[key] = value[:most]
+                losses.append(Loss(place, f"{len(value)} characters are cut to {most}; all go into {LONG_VALUES}"))
+    losses += [
+        Loss(f"run {run.id} metric {key!r}", "the name is not allowed there")
+        for key in run.latest
+        if not limits.takes_name(key)
+    ]
+    name = run.name
+    if not name and limits.needs_run_name:
+        name = run.id
+        losses.append(Loss(f"run {run.id}", "it has no name, and MLflow gives every run one: its id becomes its name"))
+    if not losses:
+        return run, long, losses
+    return replace(run, name=name, params=params, tags=tags), long, losses

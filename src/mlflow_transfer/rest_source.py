@@ -1,0 +1,336 @@
+"""Reads a tracking server over its REST API, in as few calls as it allows."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from mlflow_transfer.client import AJAX, API, ApiError, Client, RefusedError, UnsureError
+from mlflow_transfer.records import (
+    PROMPT,
+    Experiment,
+    History,
+    LoggedModel,
+    Point,
+    RegisteredModel,
+    Run,
+    Trace,
+)
+from mlflow_transfer.rest_json import (
+    experiment_from,
+    logged_model_from,
+    point_from,
+    registered_model_from,
+    run_from,
+    trace_from,
+    version_from,
+)
+from mlflow_transfer.source import (
+    CHUNK_POINTS,
+    GROUP_POINTS,
+    PAGE,
+    Features,
+    grouped,
+    in_memory,
+)
+from mlflow_transfer.stores import Store
+from mlflow_transfer.stream import BrokenError, NextPage, points_of
+
+# What metrics/get-history-bulk gives at most (mlflow/server/handlers.py): 100 runs, 25,000 points.
+_BULK_POINTS = 25_000
+# gunicorn, which MLflow 2 and 3.0 run on, takes request lines of 4,094 characters; "&run_id=" and an id are 40.
+_LONGEST_LINE = 3_900
+_ID_IN_LINE = 40
+_IDS_PER_SEARCH = 100
+_FEW = 3
+_RUN_ID = re.compile(r"[\w-]+")
+_MODELS_PER_PAGE = 100
+_VERSIONS_PER_PAGE = 10_000
+_REGISTERED_PER_PAGE = 1_000
+_TRACES_PER_PAGE = 500
+_OLDEST_WITH_TRACES = (2, 14)
+_OLDEST_WITH_PROMPTS = (3, 0)
+_OLDEST_WITH_MODELS = (3, 0)
+
+
+class RestSource:
+    """A tracking server, read through `client`. `stores` opens artifact URIs."""
+
+    def __init__(self, client: Client, version: str, stores: Callable[[str], Store], identity: str) -> None:
+        self.client = client
+        self.name = client.name
+        self.version = version
+        self.identity = identity
+        self.store = stores
+        self._bulk = True
+        self._features: Features | None = None
+        self._models: bool | None = None
+        self._experiment_ids: list[str] | None = None
+
+    async def features(self) -> Features:
+        """By the server's version, and where that is unknown by asking."""
+        number = version_number(self.version)
+        if number is not None:
+            return Features(
+                number >= _OLDEST_WITH_MODELS, number >= _OLDEST_WITH_TRACES, number >= _OLDEST_WITH_PROMPTS
+            )
+        if self._features is None:
+            models, traces = await asyncio.gather(self._has_models(), self._has_traces())
+            self._features = Features(models, traces, prompts=models)
+        return self._features
+
+    async def experiments(self) -> AsyncIterator[Experiment]:
+        """All experiments, deleted ones too."""
+        body = {"view_type": "ALL", "max_results": 1000, "order_by": ["creation_time ASC", "experiment_id ASC"]}
+        async for page in self._pages("experiments/search", body, "experiments"):
+            for data in page:
+                yield experiment_from(data)
+
+    async def runs(self, experiment_id: str) -> AsyncIterator[list[Run]]:
+        """An experiment's runs in pages, deleted ones too."""
+        body = {
+            "experiment_ids": [experiment_id],
+            "run_view_type": "ALL",
+            "max_results": PAGE,
+            "order_by": ["attributes.start_time ASC"],
+        }
+        linked = not await self._holds_models()
+        async for page in self._pages("runs/search", body, "runs"):
+            yield [run_from(data, linked=linked) for data in page]
+
+    async def tagged_runs(self, experiment_ids: Sequence[str], tag: str) -> AsyncIterator[Run]:
+        """The runs of these experiments that have a tag."""
+        body = {
+            "experiment_ids": list(experiment_ids),
+            "filter": f"tags.`{tag}` != ''",
+            "run_view_type": "ALL",
+            "max_results": 1000,
+        }
+        async for page in self._pages("runs/search", body, "runs"):
+            for data in page:
+                yield run_from(data, linked=False)
+
+    async def runs_by_id(self, ids: Sequence[str]) -> list[Run]:
+        """Those of these runs that exist; many are looked up a hundred a call."""
+        known = [one for one in ids if _RUN_ID.fullmatch(one)]
+        if len(known) <= _FEW:
+            return [run for run in await asyncio.gather(*map(self._run, known)) if run is not None]
+        if self._experiment_ids is None:
+            self._experiment_ids = [experiment.id async for experiment in self.experiments()]
+        linked = not await self._holds_models()
+        found: list[Run] = []
+        for start in range(0, len(known), _IDS_PER_SEARCH):
+            listed = ", ".join(f"'{one}'" for one in known[start : start + _IDS_PER_SEARCH])
+            body = {
+                "experiment_ids": self._experiment_ids,
+                "filter": f"attributes.run_id IN ({listed})",
+                "run_view_type": "ALL",
+                "max_results": _IDS_PER_SEARCH,
+            }
+            answer = await self.client.post("runs/search", body, writes=False)
+            found += [run_from(data, linked=linked) for data in answer.get("runs", ())]
+        return found
+
+    async def _run(self, run_id: str) -> Run | None:
+        try:
+            return run_from((await self.client.get("runs/get", {"run_id": run_id}))["run"], linked=True)
+        except ApiError as error:
+            if error.missing or error.code == "INVALID_PARAMETER_VALUE":
+                return None
+            raise
+
+    async def link(self, runs: Sequence[Run]) -> None:
+        """Fill in model inputs and outputs: one call a run, and none on a server without logged models."""
+        unknown = [run for run in runs if not run.linked]
+        for run, full in zip(unknown, await asyncio.gather(*(self._run(run.id) for run in unknown)), strict=True):
+            if full is not None:
+                run.model_inputs, run.model_outputs, run.linked = full.model_inputs, full.model_outputs, True
+
+    async def histories(self, runs: Sequence[Run]) -> AsyncGenerator[tuple[Run, History], None]:
+        """Each run with its points: a bulk call per metric key and 100 runs where the server lets it through."""
+        for group in grouped((run, _expected(run)) for run in runs):
+            large = len(group) == 1 and _expected(group[0]) > GROUP_POINTS
+            found = None if large else await self._group(group)
+            for run in group:
+                yield run, (self._streamed(run) if found is None else in_memory(found[run.id]))
+
+    async def _group(self, group: list[Run]) -> dict[str, list[Point]] | None:
+        """The points of all these runs, or None where they are more than belong into memory."""
+        found: dict[str, list[Point]] = {run.id: [] for run in group}
+        keys = sorted({key for run in group for key in run.latest})
+        held = 0
+        for key in keys:
+            holders = sorted(run.id for run in group if key in run.latest)
+            most = (_LONGEST_LINE - len(quote(key))) // _ID_IN_LINE
+            while holders:
+                asked, rest = holders[:most], holders[most:]
+                rows = await self._bulk_rows(key, asked)
+                if rows is None:
+                    await self._one_by_one(key, holders, found)
+                    break
+                if len(rows) < _BULK_POINTS:
+                    whole, holders = set(asked), rest
+                else:
+                    # Rows are sorted by run: all runs but the last one are whole.
+                    last = rows[-1]["run_id"]
+                    if last == asked[0]:
+                        return None
+                    whole, holders = {one for one in asked if one < last}, [one for one in holders if one >= last]
+                for row in rows:
+                    if row["run_id"] in whole:
+                        found[row["run_id"]].append(point_from(row))
+                held = sum(map(len, found.values()))
+                if held > 3 * GROUP_POINTS:
+                    return None
+        return found
+
+    async def _bulk_rows(self, key: str, run_ids: list[str]) -> list[dict[str, Any]] | None:
+        if not self._bulk:
+            return None
+        query = {"run_id": run_ids, "metric_key": key, "max_results": _BULK_POINTS}
+        try:
+            answer = await self.client.get("metrics/get-history-bulk", query, prefix=AJAX)
+        except (ApiError, RefusedError):
+            # Not public API: a front may keep it back. One call a run and key does as well.
+            self._bulk = False
+            return None
+        rows: list[dict[str, Any]] = answer["metrics"]
+        return rows
+
+    async def _one_by_one(self, key: str, run_ids: list[str], found: dict[str, list[Point]]) -> None:
+        async def fetch(run_id: str) -> None:
+            query = {"run_id": run_id, "metric_key": key}
+            async for page in self._pages_of_get("metrics/get-history", query, "metrics"):
+                found[run_id] += [point_from(data) for data in page]
+
+        await asyncio.gather(*map(fetch, run_ids))
+
+    async def _streamed(self, run: Run) -> History:
+        for key in run.latest:
+            async for chunk in self.history(run.id, key):
+                yield chunk
+
+    async def history(self, run_id: str, key: str) -> History:
+        """One metric's points, however many; begun anew, without what was given already, if the answer breaks off."""
+        given, attempt = 0, 0
+        query = {"run_id": run_id, "metric_key": key}
+        while True:
+            attempt += 1
+            seen = 0
+            try:
+                async with self.client.sent("GET", API + "metrics/get-history", query, None, attempt) as response:
+                    async for chunk in points_of(response.aiter_bytes(), CHUNK_POINTS):
+                        fresh = chunk[max(0, given - seen) :]
+                        seen += len(chunk)
+                        given = max(given, seen)
+                        if fresh:
+                            yield fresh
+                return
+            except NextPage as page:
+                query["page_token"] = page.token
+                given = attempt = 0
+            except (UnsureError, BrokenError, httpx.TransportError) as error:
+                if attempt >= self.client.retry.attempts or getattr(error, "final", False):
+                    raise
+                await asyncio.sleep(self.client.retry.wait(attempt))
+
+    async def logged_models(self, experiment_id: str) -> AsyncIterator[list[LoggedModel]]:
+        """An experiment's logged models in pages; none on a server of MLflow 2."""
+        if not (await self.features()).logged_models:
+            return
+        body = {"experiment_ids": [experiment_id], "max_results": _MODELS_PER_PAGE}
+        async for page in self._pages("logged-models/search", body, "models"):
+            yield [logged_model_from(data) for data in page]
+
+    async def registered_models(self) -> list[RegisteredModel]:
+        """All registered models and prompts with their versions."""
+        filters = ["", f"tags.`{PROMPT}` = 'true'"] if (await self.features()).prompts else [""]
+        models: dict[str, RegisteredModel] = {}
+        versions: dict[tuple[str, int], Any] = {}
+        for chosen in filters:
+            query = {"max_results": _REGISTERED_PER_PAGE, **({"filter": chosen} if chosen else {})}
+            async for page in self._pages_of_get("registered-models/search", query, "registered_models"):
+                models.update({data["name"]: registered_model_from(data) for data in page})
+            query = {"max_results": _VERSIONS_PER_PAGE, **({"filter": chosen} if chosen else {})}
+            async for page in self._pages_of_get("model-versions/search", query, "model_versions"):
+                versions.update({(data["name"], int(data["version"])): data for data in page})
+        for (name, _), data in sorted(versions.items()):
+            if name in models:
+                models[name].versions.append(version_from(data))
+        return sorted(models.values(), key=lambda model: (model.creation_time, model.name))
+
+    async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:
+        """An experiment's traces in pages; none on a server without them."""
+        if not (await self.features()).traces:
+            return
+        query = {"experiment_ids": [experiment_id], "max_results": _TRACES_PER_PAGE}
+        async for page in self._pages_of_get("traces", query, "traces"):
+            yield [trace_from(data) for data in page]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.client.close()
+
+    async def _holds_models(self) -> bool:
+        """Whether any logged model exists at all: only then a run can have links to one."""
+        if self._models is None:
+            self._models = False
+            if (await self.features()).logged_models:
+                ids = [experiment.id async for experiment in self.experiments()]
+                for start in range(0, len(ids), _IDS_PER_SEARCH):
+                    body = {"experiment_ids": ids[start : start + _IDS_PER_SEARCH], "max_results": 1}
+                    answer = await self.client.post("logged-models/search", body, writes=False)
+                    self._models = self._models or bool(answer.get("models"))
+        return self._models
+
+    async def _has_models(self) -> bool:
+        body = {"experiment_ids": ["0"], "max_results": 1}
+        return await self._answers(self.client.post("logged-models/search", body, writes=False))
+
+    async def _has_traces(self) -> bool:
+        return await self._answers(self.client.get("traces", {"experiment_ids": ["0"], "max_results": 1}))
+
+    @staticmethod
+    async def _answers(call: Any) -> bool:
+        try:
+            await call
+        except ApiError as error:
+            return not error.unsupported
+        return True
+
+    async def _pages(self, path: str, body: dict[str, Any], name: str) -> AsyncIterator[list[Any]]:
+        token = ""
+        while True:
+            answer = await self.client.post(path, {**body, **({"page_token": token} if token else {})}, writes=False)
+            yield answer.get(name, [])
+            token = answer.get("next_page_token", "")
+            if not token:
+                return
+
+    async def _pages_of_get(self, path: str, query: dict[str, Any], name: str) -> AsyncIterator[list[Any]]:
+        token = ""
+        while True:
+            answer = await self.client.get(path, {**query, **({"page_token": token} if token else {})})
+            yield answer.get(name, [])
+            token = answer.get("next_page_token", "")
+            if not token:
+                return
+
+
+def version_number(version: str) -> tuple[int, int] | None:
+    """(2, 13) of "2.13.2"; None of what is no version."""
+    parts = version.split(".")
+    try:
+        return int(parts[0]), int(parts[1])
+    except (ValueError, IndexError):
+        return None
+
+
+def _expected(run: Run) -> int:
+    # A metric's last step is the only hint at its length that a listing gives.
+    return sum(max(1, abs(point.step) + 1) for point in run.latest.values())

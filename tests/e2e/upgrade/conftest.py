@@ -1,0 +1,139 @@
+"""An environment of MLflow 2.13 with a nightly backup, on a localaws of its own that judges by IAM, filled by MLflow
+2.13's own client.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localaws import daemon
+from localaws.settings import Settings
+from localaws.tracking.releases import RELEASES, Releases
+from localaws.venvs import Venvs
+from tests.support.deployed import Deployed
+from tests.support.mirrored import quick_mirror
+from tests.support.running import LocalAws, start
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+RUNS = 24
+
+
+@dataclass
+class Staging:
+    """Staging on its own localaws, with make as a person would type it."""
+
+    localaws: LocalAws
+    deployed: Deployed
+    plugin: Path
+    begun: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def root(self) -> Path:
+        """The mirror's root."""
+        return self.localaws.settings.terraform / "mlflow/terraform/staging"
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """What the file of versions says."""
+        found: dict[str, Any] = json.loads((self.root / "versions.localaws.auto.tfvars.json").read_text())
+        return found
+
+    def make(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Runs make to its end."""
+        return subprocess.run(
+            ["make", "--no-print-directory", *arguments, "LOCAL=1"],
+            cwd=REPOSITORY,
+            env=self.deployed.environ,
+            capture_output=True,
+            text=True,
+            timeout=400,
+        )
+
+    def plan(self) -> "subprocess.CompletedProcess[str]":
+        """Terraform's own plan; status 0 says that nothing is to be changed, 2 that something is."""
+        return subprocess.run(
+            ["terraform", f"-chdir={self.root}", "plan", "-detailed-exitcode", "-input=false", "-lock=false"],
+            env={**self.deployed.environ, "CHECKPOINT_DISABLE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def told(self, *arguments: str) -> Any:
+        """What make's script prints with --json, when all went well."""
+        done = self.make(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    def killed_when(self, moment: Callable[[], bool], *arguments: str) -> None:
+        """Begins make and kills it, with everything that it started, at a moment."""
+        begun = subprocess.Popen(
+            ["make", "--no-print-directory", *arguments, "LOCAL=1"],
+            cwd=REPOSITORY,
+            env=self.deployed.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.begun.append(begun)
+        while not moment():
+            if begun.poll() is not None:
+                assert begun.stdout is not None
+                raise AssertionError(f"it ended before it could be killed:\n{begun.stdout.read()}")
+        os.killpg(begun.pid, signal.SIGKILL)
+        begun.communicate()
+
+    def old_client(self, *arguments: str) -> None:
+        """Runs `old_client.py` with MLflow 2.13."""
+        cache = Settings.from_environment(os.environ).cache
+        python = Releases(Venvs(cache / "venvs"), cache / "servers").python(RELEASES["2.13"])
+        done = subprocess.run(
+            [python, Path(__file__).parent / "old_client.py", *arguments],
+            env={**self.deployed.environ, "PYTHONPATH": str(self.plugin), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
+    folder = tmp_path_factory.mktemp("upgrade")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOCALAWS_ENFORCE_IAM", "1")
+        localaws = start(folder / "home")
+    found = Staging(
+        localaws,
+        Deployed("staging", local=True, environ=localaws.environ(LOCALAWS_HOME=str(folder / "home"))),
+        _plugin(folder / "plugin"),
+    )
+    try:
+        quick_mirror(localaws.settings, "staging", backup={"keep": 2})
+        found.deployed.terraform("apply", "-var", "mlflow_version=2.13")
+        found.old_client("fill", found.deployed.outputs["mlflow_tracking_uri"], str(RUNS))
+        del found.deployed.__dict__["outputs"]
+        yield found
+    finally:
+        for begun in found.begun:
+            if begun.poll() is None:
+                os.killpg(begun.pid, signal.SIGKILL)
+        daemon.down(localaws.settings)
+
+
+def _plugin(folder: Path) -> Path:
+    """A folder with sagemaker-mlflow alone, for the old client: it works with every MLflow and is plain Python."""
+    folder.mkdir()
+    site = next(Path(path) for path in sys.path if (Path(path) / "sagemaker_mlflow").is_dir())
+    for part in site.glob("sagemaker_mlflow*"):
+        (folder / part.name).symlink_to(part)
+    return folder

@@ -1,0 +1,135 @@
+"""What the unit tests share: an environment, AWS in this process (moto), a clock that does not wait, MLflow."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from mlflow_platform.endpoints.resources import Clients
+from mlflow_platform.environment import Environment
+from tests.platform.endpoints.fleet import Fleet
+from training.params import BoostParams, Dataset, ForestParams
+from training.train import Training, train
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+BUCKET = "mlflow-staging-mlflow-artifacts-unit"
+SMALL = {"iris": ForestParams(n_estimators=6, trees_per_step=2), "diabetes": BoostParams(n_estimators=5)}
+
+
+class FakeClock:
+    """A clock on which sleeping takes no time. `slept` is how long it was asked to."""
+
+    def __init__(self) -> None:
+        self.slept = 0.0
+
+    def now(self) -> float:
+        return self.slept
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What was reported as progress: pass `said.append`."""
+    return []
+
+
+@pytest.fixture
+def environment() -> Environment:
+    return Environment(
+        name="staging",
+        local=False,
+        project="mlflow",
+        account=ACCOUNT,
+        region=REGION,
+        tracking_uri=f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server/mlflow-staging-3-0",
+        server_name="mlflow-staging-3-0",
+        mlflow_version="3.0",
+        artifact_store=f"s3://{BUCKET}",
+        bucket=BUCKET,
+        endpoint_role=f"arn:aws:iam::{ACCOUNT}:role/mlflow-staging-endpoint-role",
+    )
+
+
+@pytest.fixture(scope="session")
+def boto_session() -> boto3.session.Session:
+    """One session for all tests: reading SageMaker's service model takes half a second, once for each session."""
+    return boto3.session.Session("testing", "testing", region_name=REGION)
+
+
+@pytest.fixture
+def aws(boto_session: boto3.session.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
+    """AWS in this process: makes clients by service name."""
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    with mock_aws():
+        boto_session.client("s3").create_bucket(Bucket=BUCKET)
+        yield boto_session.client
+
+
+@pytest.fixture
+def clients(aws: Callable[[str], Any]) -> Clients:
+    return Clients(aws("sagemaker"), aws("s3"), aws("logs"))
+
+
+@pytest.fixture
+def fleet(clients: Clients) -> Fleet:
+    """The endpoints of `clients`, which do what a test tells them."""
+    return Fleet(clients.sagemaker)
+
+
+@pytest.fixture(scope="session")
+def trained() -> Callable[[Dataset], Training]:
+    """A small training of each data set, made once."""
+    made: dict[str, Training] = {}
+
+    def of(dataset: Dataset) -> Training:
+        if dataset not in made:
+            made[dataset] = train(dataset, SMALL[dataset])
+        return made[dataset]
+
+    return of
+
+
+@pytest.fixture
+def mlflow_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_database: Path) -> Iterator[Any]:
+    """MLflow with a database and artifacts in a folder of the test's own; the global URI is put back afterwards."""
+    import mlflow
+
+    database = tmp_path / "mlflow.db"
+    shutil.copyfile(mlflow_database, database)
+    before = mlflow.get_tracking_uri()
+    monkeypatch.setenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+    monkeypatch.chdir(tmp_path)
+    mlflow.set_tracking_uri(f"sqlite:///{database}")
+    mlflow.set_registry_uri(f"sqlite:///{database}")
+    yield mlflow
+    while mlflow.active_run():
+        mlflow.end_run()
+    mlflow.set_registry_uri(None)
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture(scope="session")
+def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database: making one takes two seconds, copying it none."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    folder = tmp_path_factory.mktemp("mlflow")
+    database = folder / "empty.db"
+    SqlAlchemyStore(f"sqlite:///{database}", str(folder / "artifacts"))
+    return database

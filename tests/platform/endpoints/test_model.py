@@ -1,0 +1,109 @@
+"""Finding a model by what people call it, and saying exactly what is wrong with a name."""
+
+from typing import Any
+
+import pytest
+
+from mlflow_common.errors import InputError, PreconditionError
+from mlflow_platform.endpoints.model import Model, check_uri, find, registered_name
+
+STORE = "s3://bucket/store"
+
+
+@pytest.fixture
+def client(mlflow_here: Any) -> Any:
+    client = mlflow_here.MlflowClient()
+    client.create_experiment("s3", artifact_location=STORE)
+    return client
+
+
+@pytest.fixture
+def run_id(client: Any) -> str:
+    """A run in S3 with a model `model`, which is version 1 of `iris`, with the alias `champion`."""
+    experiment = client.get_experiment_by_name("s3").experiment_id
+    run = client.create_run(experiment).info.run_id
+    model = client.create_logged_model(experiment, name="model", source_run_id=run)
+    client.finalize_logged_model(model.model_id, "READY")
+    from mlflow.entities import LoggedModelOutput
+
+    client.log_outputs(run, [LoggedModelOutput(model.model_id, step=0)])
+    client.create_registered_model("iris")
+    client.create_model_version("iris", model.model_uri, run_id=run, model_id=model.model_id)
+    client.set_registered_model_alias("iris", "champion", "1")
+    client.create_registered_model("empty")
+    return str(run)
+
+
+@pytest.mark.parametrize("uri", ["models:/iris@champion", "models:/iris/1"])
+def test_a_registered_model_is_found_and_its_alias_resolved(client: Any, run_id: str, uri: str) -> None:
+    found = find(uri, client)
+    assert (found.uri, found.name, found.version, found.run_id) == ("models:/iris/1", "iris", "1", run_id)
+    assert found.location.startswith(f"{STORE}/models/m-")
+
+
+def test_a_run_s_model_is_found_by_its_name(client: Any, run_id: str) -> None:
+    found = find(f"runs:/{run_id}/model", client)
+    assert (found.run_id, found.name) == (run_id, None)
+    assert found.location == find("models:/iris/1", client).location
+
+
+def test_a_model_among_a_run_s_artifacts_is_found_as_mlflow_2_left_it(
+    client: Any, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.entities import FileInfo
+
+    monkeypatch.setattr(client, "list_artifacts", lambda _, path: [FileInfo(f"{path}/MLmodel", False, 1)])
+    found = find(f"runs:/{run_id}/nested/old", client)
+    assert found.location == f"{STORE}/{run_id}/artifacts/nested/old"
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/some/model/", "s3://bucket/model.tar.gz"])
+def test_an_s3_uri_needs_no_tracking_server(uri: str) -> None:
+    assert find(uri, None) == Model(uri=uri, location=uri.rstrip("/"))
+
+
+@pytest.mark.parametrize(
+    ("uri", "complaint"),
+    [
+        ("models:/nope@champion", "there is no registered model 'nope'"),
+        ("models:/nope/1", "there is no registered model 'nope'"),
+        ("models:/iris@best", r"the model iris has no alias 'best' \(it has: champion\)"),
+        ("models:/iris/9", r"the model iris has no version 9 \(it has: version 1\)"),
+        ("models:/empty/1", r"the model empty has no version 1 \(it has: none\)"),
+        (f"runs:/{'0' * 32}/model", "there is no run 000"),
+    ],
+)
+def test_what_is_unknown_is_named_with_what_there_is(client: Any, run_id: str, uri: str, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        find(uri, client)
+
+
+def test_a_wrong_path_in_a_run_is_named_with_the_right_one(
+    client: Any, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "list_artifacts", lambda *_: [])
+    with pytest.raises(InputError, match=r"has no model 'modle' \(it has: model\)"):
+        find(f"runs:/{run_id}/modle", client)
+
+
+def test_a_model_outside_s3_is_refused(client: Any, mlflow_here: Any) -> None:
+    model = client.create_logged_model("0", name="model")
+    client.finalize_logged_model(model.model_id, "READY")
+    client.create_registered_model("here")
+    client.create_model_version("here", model.model_uri, model_id=model.model_id)
+    with pytest.raises(PreconditionError, match="an endpoint reads S3 only"):
+        find("models:/here/1", client)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["iris", "models:/iris", "models:/iris/latest", "models:/a@b@c", "runs:/abc/model", "s3://bucket", "http://x/y"],
+)
+def test_what_is_no_model_uri_is_refused_with_the_forms_there_are(uri: str) -> None:
+    with pytest.raises(InputError, match="models:/NAME@ALIAS"):
+        check_uri(uri)
+
+
+def test_only_registered_models_have_a_name() -> None:
+    assert registered_name("models:/iris@champion") == registered_name("models:/iris/3") == "iris"
+    assert registered_name("s3://bucket/iris") is None

@@ -1,0 +1,158 @@
+"""What the guard counts before a destroy, in a real tracking server and bucket on localaws, and then refuses."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.localaws.tracking.calls import create_run, track
+from tests.support.running import LocalAws, settled, tracking_server
+from tests.terraform.planning import REPOSITORY
+
+NAME = "guarded-3-0"
+BUCKET = f"{NAME}-bucket"
+DOOMED = "guarded-doomed"
+RUNBOOK = (REPOSITORY / "docs/runbook.md").read_text()
+VARIABLE = re.compile(r'^variable "(\w+)" \{$', re.MULTILINE)
+
+
+@dataclass
+class Environment:
+    """A deployed server and bucket, and the plan that destroys them, cut to what the guard reads."""
+
+    localaws: LocalAws
+    arn: str
+    folder: Path
+
+    def guard(
+        self, *, emptied: bool = False, server: bool = True, confirm: str = "", env: str = "staging"
+    ) -> tuple[int, dict[str, Any], str]:
+        """The guard's exit status, its result and what it said, of a plan with the variables of `env`'s root."""
+        changes = [self._change("aws_s3_bucket", bucket=BUCKET, force_destroy=emptied)]
+        if server:
+            store = f"s3://{BUCKET}"
+            values = {
+                "tracking_server_name": NAME,
+                "arn": self.arn,
+                "mlflow_version": "3.0",
+                "artifact_store_uri": store,
+            }
+            changes.append(self._change("aws_sagemaker_mlflow_tracking_server", **values))
+        declared = VARIABLE.findall((REPOSITORY / "mlflow/terraform" / env / "variables.tf").read_text())
+        variables = {name: {"value": None} for name in declared} | {"region": {"value": "us-east-1"}}
+        plan = {"planned_values": {}, "resource_changes": changes, "variables": variables}
+        file = self.folder / "plan.json"
+        file.write_text(json.dumps(plan))
+        options = ["--destroy", "--local", "--json", "--env", env]
+        command = [sys.executable, REPOSITORY / "scripts/plan_guard.py", file, *options]
+        done = subprocess.run(
+            command,
+            env=self.localaws.environ(CONFIRM=confirm),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, json.loads(done.stdout), done.stderr
+
+    def _change(self, kind: str, **values: Any) -> dict[str, Any]:
+        change = {"actions": ["delete"], "before": values, "after": None}
+        return {"address": f"{kind}.this", "mode": "managed", "type": kind, "change": change}
+
+
+@pytest.fixture(scope="module")
+def environment(localaws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """Two runs in an experiment of their own, a registered model, and an object in two versions."""
+    arn = tracking_server(localaws, NAME)
+    experiment = track(localaws, arn, "POST", "experiments/create", {"name": "churn"}).json()["experiment_id"]
+    create_run(localaws, arn)
+    track(localaws, arn, "POST", "runs/create", {"experiment_id": experiment}).raise_for_status()
+    track(localaws, arn, "POST", "registered-models/create", {"name": "iris"}).raise_for_status()
+    s3 = localaws.client("s3")
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"12345678", b"12345678"):
+        s3.put_object(Bucket=BUCKET, Key="0/run/artifacts/model", Body=body)
+    yield Environment(localaws, arn, tmp_path_factory.mktemp("guard"))
+    sagemaker = localaws.client("sagemaker")
+    sagemaker.delete_mlflow_tracking_server(TrackingServerName=NAME)
+    settled(localaws, NAME)
+
+
+def test_experiments_runs_models_and_objects_are_counted(environment: Environment) -> None:
+    _, found, _ = environment.guard()
+    assert found["lost"] == [
+        f"tracking server {NAME}: 2 experiments, 2 runs, 1 registered model",
+        f"bucket {BUCKET}: 1 object in 2 versions, 16 bytes",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("env", "knowingly"),
+    [
+        (
+            "staging",
+            "let the rest go knowingly with `make apply ENV=staging LOCAL=1 "
+            'ARGS="-var dangerously_delete_data_on_destroy=true"`',
+        ),
+        ("prod", 'empty it as docs/runbook.md says under "Emptying a bucket"'),
+    ],
+)
+def test_a_bucket_that_holds_objects_is_not_destroyed_whatever_is_confirmed(
+    environment: Environment, env: str, knowingly: str
+) -> None:
+    status, _, said = environment.guard(server=False, confirm=f"{NAME},{BUCKET}", env=env)
+    assert status == 3
+    assert said == (
+        f"error: bucket {BUCKET} still holds objects, so nothing was destroyed: "
+        f"copy what you need, then {knowingly}, and try again\n"
+    )
+
+
+def test_what_the_runbook_says_empties_a_bucket_of_all_versions_and_markers(localaws: LocalAws) -> None:
+    s3 = localaws.client("s3")
+    s3.create_bucket(Bucket=DOOMED)
+    s3.put_bucket_versioning(Bucket=DOOMED, VersioningConfiguration={"Status": "Enabled"})
+    for key in ("kept", "deleted"):
+        s3.put_object(Bucket=DOOMED, Key=key, Body=b"first")
+        s3.put_object(Bucket=DOOMED, Key=key, Body=b"second")
+    s3.delete_object(Bucket=DOOMED, Key="deleted")
+    section = RUNBOOK.partition("\n## Emptying a bucket\n")[2].partition("\n## ")[0]
+    [command] = re.findall(r"^\.venv/bin/python .*$", section, re.MULTILINE)
+    subprocess.run(
+        ["bash", "-c", command.replace("mlflow-prod-mlflow-artifacts-zali-prod", DOOMED)],
+        cwd=REPOSITORY,
+        env=localaws.environ(),
+        check=True,
+        timeout=60,
+    )
+    s3.delete_bucket(Bucket=DOOMED)
+
+
+def test_a_bucket_that_may_be_emptied_must_still_be_named(environment: Environment) -> None:
+    status, found, said = environment.guard(server=False, emptied=True)
+    assert status == 3
+    assert said.rstrip().endswith(f"If that may go, say CONFIRM={BUCKET}")
+    assert found["lost"] == [f"bucket {BUCKET}: 1 object in 2 versions, 16 bytes, to be deleted with it"]
+    assert environment.guard(server=False, emptied=True, confirm=BUCKET)[0] == 0
+
+
+def test_a_stopped_server_is_not_taken_for_an_empty_one(environment: Environment) -> None:
+    sagemaker = environment.localaws.client("sagemaker")
+    sagemaker.stop_mlflow_tracking_server(TrackingServerName=NAME)
+    settled(environment.localaws, NAME)
+    try:
+        status, found, said = environment.guard(emptied=True, confirm=BUCKET)
+        assert status == 3
+        assert f"tracking server {NAME} cannot be counted: " in found["lost"][0]
+        assert "start" in found["lost"][0]
+        assert f"CONFIRM={NAME},{BUCKET}" in said
+        assert environment.guard(emptied=True, confirm=f"{NAME},{BUCKET}")[0] == 0
+    finally:
+        sagemaker.start_mlflow_tracking_server(TrackingServerName=NAME)
+        settled(environment.localaws, NAME)

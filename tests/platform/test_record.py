@@ -1,0 +1,237 @@
+"""What a training leaves in MLflow: everything, in few requests, in a form that others can read."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pandas as pd
+import pytest
+from filelock import FileLock
+from werkzeug.serving import make_server
+
+from mlflow_platform.environment import REPOSITORY
+from mlflow_platform.tracking import experiment_id, register
+from mlflow_platform.validation import evaluation
+from tests.platform.conftest import SMALL
+from training import train as program
+from training.params import DATASETS, Dataset
+from training.train import Training, train
+
+Trained = Callable[[Dataset], Training]
+
+
+@pytest.fixture
+def requests_made(mlflow_here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A real MLflow server in this process, which MLflow now talks to; the requests that reach it."""
+    import mlflow.server
+    from mlflow.server.handlers import _get_model_registry_store, _get_tracking_store
+
+    made: list[str] = []
+
+    def counted(environ: Any, start_response: Any) -> Any:
+        made.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].rpartition('/2.0/mlflow/')[2]}")
+        return mlflow.server.app(environ, start_response)
+
+    address = mlflow_here.get_tracking_uri()
+    _get_tracking_store(address, str(tmp_path / "artifacts"))
+    _get_model_registry_store(address)
+    server = make_server("127.0.0.1", 0, counted, threaded=True)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    mlflow_here.set_tracking_uri(f"http://127.0.0.1:{server.port}")
+    mlflow_here.set_registry_uri(f"http://127.0.0.1:{server.port}")
+    yield made
+    server.shutdown()
+    thread.join()
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_a_run_holds_parameters_metrics_tags_and_data_sets(
+    dataset: Dataset, trained: Trained, mlflow_here: Any
+) -> None:
+    from training.record import record
+
+    training = trained(dataset)
+    recorded = record(training, tags={"project": "mlflow"})
+    client = mlflow_here.MlflowClient()
+    run = client.get_run(recorded.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"dataset": dataset} | training.params.as_strings()
+    assert run.data.tags["project"] == "mlflow"
+    assert run.data.tags["evaluation.target"] == training.split.target
+    for name, value in training.metrics.items():
+        assert run.data.metrics[name] == pytest.approx(value, rel=1e-5)
+    for name, points in training.fitted.history.items():
+        logged = client.get_metric_history(recorded.run_id, name)
+        assert [(metric.step, metric.value) for metric in logged] == list(points)
+    contexts = {given.dataset.name: given.tags[0].value for given in run.inputs.dataset_inputs}
+    assert contexts == {f"{dataset}-training": "training", f"{dataset}-evaluation": "evaluation"}
+
+
+def test_the_held_out_rows_can_be_fetched_as_they_were(trained: Trained, mlflow_here: Any) -> None:
+    from training.record import record
+
+    training = trained("iris")
+    rows = evaluation.fetch(mlflow_here.MlflowClient(), record(training).run_id)
+    pd.testing.assert_frame_equal(rows.frame, training.split.held_out)
+    assert (rows.target, rows.task) == ("species", "classification")
+
+
+def test_charts_become_artifacts(trained: Trained, mlflow_here: Any, tmp_path: Path) -> None:
+    from training.record import record
+
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "charts" / "iris.png").touch()
+    recorded = record(trained("iris"), charts=tmp_path / "charts")
+    files = mlflow_here.MlflowClient().list_artifacts(recorded.run_id, "evaluation")
+    assert {file.path for file in files} == {"evaluation/held_out.csv", "evaluation/iris.png"}
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_model_has_signature_example_and_requirements(dataset: Dataset, trained: Trained, mlflow_here: Any) -> None:
+    from training.models import requirements
+    from training.record import record
+
+    training = trained(dataset)
+    folder = Path(mlflow_here.artifacts.download_artifacts(record(training).model_uri))
+    lines = (folder / "requirements.txt").read_text().split()
+    assert lines == requirements(training.fitted.flavor)
+    info = mlflow_here.models.get_model_info(str(folder))
+    features = training.split.features(training.split.held_out)
+    assert info.signature.inputs.input_names() == list(features.columns)
+    example = json.loads((folder / "serving_input_example.json").read_text())["dataframe_split"]
+    assert example["columns"] == list(features.columns)
+    predicted = mlflow_here.pyfunc.load_model(str(folder)).predict(features)
+    assert list(predicted) == list(training.predictions)
+
+
+def test_the_final_metrics_are_the_models_too(trained: Trained, mlflow_here: Any) -> None:
+    from training.record import record
+
+    model = mlflow_here.get_logged_model(record(trained("iris")).model_id)
+    assert {metric.key for metric in model.metrics} == {"train_accuracy", "accuracy", "f1_macro"}
+    assert {metric.step for metric in model.metrics} == {6}
+    assert model.params["n_estimators"] == "6"
+
+
+def test_a_refusal_leaves_a_run_that_is_marked_as_failed(
+    trained: Trained, mlflow_here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training import record
+
+    def refuse(_: Training) -> None:
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(record, "_log_model", refuse)
+    with pytest.raises(RuntimeError, match="no room"):
+        record.record(trained("iris"))
+    (run,) = mlflow_here.MlflowClient().search_runs(["0"])
+    assert run.info.status == "FAILED"
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_logging_and_registering_take_at_most_twenty_requests(
+    dataset: Dataset, trained: Trained, mlflow_here: Any, requests_made: list[str]
+) -> None:
+    from training.record import record
+
+    client = mlflow_here.MlflowClient()
+    recorded = record(trained(dataset), experiment_id=experiment_id(client, dataset))
+    register(client, name=dataset, model_uri=recorded.model_uri, run_id=recorded.run_id, alias="champion")
+    assert len(requests_made) <= 20, requests_made
+    assert sum(made.endswith("runs/log-batch") for made in requests_made) == 1
+
+
+def test_a_history_beyond_one_batch_is_logged_whole(mlflow_here: Any, requests_made: list[str]) -> None:
+    from training.record import record
+
+    training = train("diabetes", replace(SMALL["diabetes"], n_estimators=600))
+    recorded = record(training)
+    assert sum(made.endswith("runs/log-batch") for made in requests_made) == 2
+    assert len(mlflow_here.MlflowClient().get_metric_history(recorded.run_id, "rmse")) == 600
+
+
+def test_the_program_logs_where_mlflow_points(mlflow_here: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["--dataset", "iris", "--seed", "3", "--set", "n_estimators=5"]) == 0
+    said = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
+    run = mlflow_here.get_run(said["run"])
+    assert (run.data.params["seed"], run.data.params["n_estimators"]) == ("3", "5")
+    assert float(said["accuracy"]) == pytest.approx(run.data.metrics["accuracy"], abs=1e-4)
+
+
+def test_the_program_refuses_a_wrong_parameter(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        program.main(["--set", "trees=5"])
+    assert stopped.value.code == 2
+    assert "NAME=VALUE" in capsys.readouterr().err
+
+
+def test_mlflow_run_takes_up_the_run_that_it_made(mlflow_here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in an activated environment: `mlflow run` starts the first python on the PATH.
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    folder = str(Path(program.__file__).parent)
+    submitted = mlflow_here.projects.run(
+        folder, parameters={"dataset": "iris", "seed": 5}, env_manager="local", synchronous=True
+    )
+    run = mlflow_here.get_run(submitted.run_id)
+    assert (run.data.params["seed"], run.info.status) == ("5", "FINISHED")
+    assert run.outputs.model_outputs
+
+
+def test_the_boosted_models_requirements_are_enough_to_serve_it(trained: Trained, mlflow_here: Any) -> None:
+    """The forest's are proven by the endpoint of tests/e2e/smoke, whose container has nothing but them."""
+    from training.record import record
+
+    training = trained("diabetes")
+    folder = Path(mlflow_here.artifacts.download_artifacts(record(training).model_uri))
+    python = environment_of(folder / "requirements.txt")
+    features = training.split.features(training.split.held_out)
+    rows = {"dataframe_split": features.to_dict(orient="split", index=False)}
+    done = subprocess.run(
+        [python, "-c", SERVE, str(folder)], input=json.dumps(rows), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(training.predictions) == pytest.approx(json.loads(done.stdout)["predictions"])
+
+
+# Answers one request with MLflow's scoring server, as uvicorn would call it but without a socket.
+SERVE = """
+import asyncio, sys, uvicorn
+from mlflow.pyfunc import scoring_server
+
+app = scoring_server.init(scoring_server.load_model_with_mlflow_config(sys.argv[1]))
+headers = [(b"content-type", b"application/json")]
+scope = {"type": "http", "method": "POST", "path": "/invocations", "query_string": b"", "headers": headers}
+
+async def receive():
+    return {"type": "http.request", "body": sys.stdin.buffer.read()}
+
+async def send(message):
+    sys.stdout.write(message.get("body", b"").decode())
+
+asyncio.run(app(scope, receive, send))
+"""
+
+
+def environment_of(requirements: Path) -> Path:
+    """A virtual environment with nothing but these requirements; made once for each content, and kept."""
+    name = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    folder = REPOSITORY / ".cache" / "unit" / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "complete").exists():
+            uv = [sys.executable, "-m", "uv"]
+            subprocess.run([*uv, "venv", "-q", "--clear", "--python", sys.executable, folder], check=True)
+            install = [*uv, "pip", "install", "-q", "--python", folder / "bin" / "python", "-r", requirements]
+            # From uv's cache where that has them all: asking the index takes a network.
+            if subprocess.run([*install, "--offline"], check=False, capture_output=True).returncode:
+                subprocess.run(install, check=True)
+            (folder / "complete").touch()
+    return folder / "bin" / "python"

@@ -1,0 +1,229 @@
+"""The scripts as programs: help at once, errors on one line, results that programs can read."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+
+import mlflow_platform
+from mlflow_common import console as _console
+from mlflow_common.errors import InputError, PlatformError
+from mlflow_platform.endpoints.resources import Belongings, Clients, find
+from mlflow_platform.environment import REPOSITORY, Environment
+from scripts import demo, deploy_model, log_run, server, validate_endpoint
+from tests.platform.endpoints.fleet import Fleet, Step
+
+PROGRAMS = sorted(path.name for path in (REPOSITORY / "scripts").glob("[a-z]*.py"))
+APPS = {
+    "demo": demo,
+    "log_run": log_run,
+    "deploy_model": deploy_model,
+    "validate_endpoint": validate_endpoint,
+    "server": server,
+}
+HEAVY = {"boto3", "botocore", "matplotlib", "mlflow", "numpy", "pandas", "requests", "sklearn", "xgboost"}
+
+Main = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Main:
+    """Run a script in this process: exit status, standard output, standard error."""
+
+    def call(app: typer.Typer, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["script.py", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            _console.run(app)
+        said = capsys.readouterr()
+        return int(str(ended.value.code)), said.out, said.err
+
+    return call
+
+
+def app_that(raises: BaseException) -> typer.Typer:
+    app = _console.make_app()
+
+    @app.command()
+    def command(debug: _console.Debug = False) -> None:
+        raise raises
+
+    return app
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_loads_nothing_heavy_and_answers_in_half_a_second(program: str) -> None:
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = [{program!r}, '--help']\n"
+        "try:\n"
+        f"    runpy.run_path({str(REPOSITORY / 'scripts' / program)!r}, run_name='__main__')\n"
+        "except SystemExit as ended:\n"
+        "    assert not ended.code, ended.code\n"
+        f"sys.exit(', '.join(sorted({HEAVY!r} & set(sys.modules))) or 0)\n"
+    )
+
+    def seconds() -> float:
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as running:
+            out, err = running.stdout.read(), running.stderr.read()  # type: ignore[union-attr]
+            _, status, used = os.wait4(running.pid, 0)
+            running.returncode = os.waitstatus_to_exitcode(status)
+        assert (running.returncode, err) == (0, "")
+        assert "usage" in out.lower()
+        return used.ru_utime + used.ru_stime
+
+    # Of the processor's time, which counts for little else; and the best of a few, for this machine may be busy.
+    assert any(seconds() < 0.5 for _ in range(8))
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_every_option_is_explained(name: str, main: Main) -> None:
+    command = typer.main.get_command(APPS[name].app)
+    for one in getattr(command, "commands", {name: command}).values():
+        assert one.help
+        assert all(getattr(parameter, "help", None) for parameter in one.params), one.params
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "complaint"),
+    [
+        ("demo", ["--dataset", "wine"], "there is no data set 'wine': --dataset takes iris or diabetes"),
+        ("demo", ["--as", "reader"], "'reader' cannot walk the road: --as takes writer or admin"),
+        ("log_run", ["--bogus"], "No such option: --bogus (see --help)"),
+        ("log_run", ["--dataset", "wine"], "there is no data set 'wine': --dataset takes iris or diabetes"),
+        ("log_run", ["--set", "trees=1"], "--set: 'trees=1' is not NAME=VALUE"),
+        ("log_run", ["--set", "held_out=0.99"], "--set: held_out is the share of rows held out: from 0.05 to 0.95"),
+        ("log_run", ["--alias", "champion"], "--alias needs --register NAME"),
+        ("log_run", ["--register", "my_model"], "'my_model' cannot name a model"),
+        ("log_run", ["--tag", "novalue"], "--tag takes KEY=VALUE, not 'novalue'"),
+        ("log_run", ["--env", "nowhere"], "there is no environment 'nowhere': --env takes"),
+        ("deploy_model", [], "say which model (MODEL)"),
+        ("deploy_model", ["--delete"], "or which endpoint to remove (--endpoint NAME --delete)"),
+        ("deploy_model", ["iris"], "'iris' is not a model: give models:/NAME@ALIAS"),
+        ("deploy_model", ["models:/a/1", "--endpoint", "a_b"], "'a_b' cannot name an endpoint"),
+        ("deploy_model", ["models:/a/1", "--instance-count", "0"], "Invalid value for '--instance-count'"),
+        ("validate_endpoint", [], "say which endpoint"),
+        ("validate_endpoint", ["models:/a/1", "--data", "x.csv"], "--data FILE and --target COL go together"),
+        ("validate_endpoint", ["models:/a/1", "--data", "x.csv", "--target", "y"], "there is no file x.csv"),
+        ("validate_endpoint", ["--endpoint", "a_b"], "'a_b' cannot name an endpoint"),
+        ("validate_endpoint", ["models:/a/1", "--task", "guess"], "--task takes classification or regression"),
+        ("server", ["restart"], "No such command 'restart'"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_status_2(name: str, arguments: list[str], complaint: str, main: Main) -> None:
+    status, out, err = main(APPS[name].app, *arguments)
+    assert status == 2
+    assert complaint in err.splitlines()[-1]
+    assert err.splitlines()[-1].startswith("error: ")
+    assert out == ""
+
+
+def test_a_step_of_the_demo_that_fails_says_why_and_ends_it_with_its_own_status(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "scripts/demo.py"],
+            cwd=REPOSITORY,
+            env={**os.environ, "LOCALAWS_HOME": str(tmp_path), "LOCALAWS_PORT": port},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        f"Port {port} is taken by another program: set LOCALAWS_PORT to a free port and try again.",
+        "error: the demo stopped at: python -m localaws up",
+    ]
+
+
+def test_a_failure_shows_its_details_below_the_line(main: Main) -> None:
+    status, _, err = main(app_that(PlatformError("it failed", ["log:", "the end"])))
+    assert (status, err.splitlines()) == (1, ["error: it failed", "  log:", "  the end"])
+
+
+def test_what_nobody_foresaw_is_one_line_too(main: Main) -> None:
+    status, _, err = main(app_that(KeyError("x")))
+    assert (status, err.splitlines()) == (1, ["error: KeyError: 'x' (unforeseen: --debug shows where)"])
+
+
+def test_debug_shows_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["script.py", "--debug"])
+    with pytest.raises(InputError, match="wrong"):
+        _console.run(app_that(InputError("wrong")))
+
+
+def test_an_interruption_says_what_becomes_of_the_work(main: Main) -> None:
+    status, _, err = main(app_that(KeyboardInterrupt()))
+    assert status == 130
+    assert err.startswith("error: interrupted: what was begun on AWS goes on")
+
+
+def test_a_server_of_mlflow_2_is_refused_before_anything_is_asked_of_it(
+    main: Main, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = replace(environment, mlflow_version="2.16", server_name="mlflow-staging-2-16")
+    session: Any = None
+    monkeypatch.setattr(log_run, "open_environment", lambda *_, **__: (old, session))
+    status, out, err = main(log_run.app)
+    assert (status, out) == (3, "")
+    assert "mlflow-staging-2-16 runs MLflow 2.16, to which MLflow 3" in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("more", [[], ["--delete"]])
+def test_somebody_else_s_endpoint_is_refused_with_nothing_left_in_the_bucket(
+    more: list[str],
+    main: Main,
+    environment: Environment,
+    clients: Clients,
+    fleet: Fleet,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fleet.serve("theirs", Step("InService", "theirs"), tags={})
+    clients.s3.put_object(Bucket=environment.bucket, Key="model/MLmodel", Body=b"run_id: null")
+    session = SimpleNamespace(client=lambda service: getattr(clients, service))
+    monkeypatch.setattr(deploy_model, "open_environment", lambda *_, **__: (environment, session))
+    model = f"s3://{environment.bucket}/model"
+    status, out, err = main(deploy_model.app, model, "--endpoint", "theirs", "--image-uri", "image", *more)
+    assert (status, out) == (3, "")
+    assert err.splitlines()[-1].startswith("error: the endpoint theirs was not made for staging")
+    assert find(clients, environment, "theirs") == Belongings()
+
+
+def test_a_result_is_lines_of_names_and_values(capsys: pytest.CaptureFixture[str]) -> None:
+    with _console.Console() as console:
+        console.progress("working")
+        console.result({"run_id": "0123", "accuracy": 0.5, "alias": None, "changed": True})
+    said = capsys.readouterr()
+    assert said.out.splitlines() == ["run id    0123", "accuracy  0.5000", "changed   True"]
+    assert said.err == "working\n"
+
+
+def test_json_is_one_object_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    with _console.Console(as_json=True) as console:
+        console.progress("working")
+        console.result({"run_id": "0123", "alias": None, "accuracy": 0.123456789})
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {"run_id": "0123", "alias": None, "accuracy": 0.123456789}
+    assert said.out.count("\n") == 1
+
+
+def test_nothing_in_mlops_prints_or_parses_arguments() -> None:
+    forbidden = re.compile(
+        r"\bprint\(|\b(?:import|from) (?:typer|argparse|rich)\b|\bsys\.(?:argv|exit|stdout|stderr)\b"
+    )
+    for path in Path(mlflow_platform.__file__).parent.rglob("*.py"):
+        assert not forbidden.findall(path.read_text()), path.name

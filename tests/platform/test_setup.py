@@ -1,0 +1,107 @@
+"""`make setup` and `scripts/setup.sh`: what a machine lacks is told in a line, and what is made is not made again.
+
+In a copy, with a Python that pretends: nothing is installed.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from mlflow_platform.environment import REPOSITORY
+
+# Notes what it is asked for. BROKEN names what fails; `-m venv` makes a .venv of copies of it, and pip a uv.
+PYTHON = """\
+#!/bin/bash
+echo "${0##*/} $*" >>asked
+case "$*" in
+  "-c import sys;"*) [ "$BROKEN" != old ] ;;
+  --version) [ "$BROKEN" = old ] && echo "Python 3.9.2" || echo "Python 3.12.1" ;;
+  "-m venv"*) [ "$BROKEN" != venv ] && mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+  "-m pip"*) echo "pip has something to say" && [ "$BROKEN" != pip ] && cp "$0" .venv/bin/uv ;;
+  "pip sync"*) [ "$BROKEN" != sync ] ;;
+esac
+"""
+READ = ("Makefile", "pyproject.toml", "requirements.lock", "scripts/setup.sh", "localaws/servers/mlflow-3.0.lock")
+TOOLS = ("awk", "bash", "cp", "dirname", "make", "mkdir", "rm", "tail", "touch")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A checkout with what `make setup` reads; its Terraform is there."""
+    for name in ("scripts", "bin", "localaws/servers"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in READ:
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    _program(tmp_path / "scripts/terraform.sh", "#!/bin/bash\necho /a/mirror\n")
+    _program(tmp_path / "bin/python3", PYTHON)
+    for tool in TOOLS:
+        found = shutil.which(tool)
+        assert found
+        (tmp_path / "bin" / tool).symlink_to(found)
+    return tmp_path
+
+
+def _program(file: Path, text: str) -> None:
+    file.write_text(text)
+    file.chmod(0o755)
+
+
+def run(copy: Path, *command: str, broken: str = "") -> "subprocess.CompletedProcess[str]":
+    # Nothing of make's own, which hands its variables down; and no other Python.
+    environ = {"PATH": str(copy / "bin"), "HOME": os.environ["HOME"], "BROKEN": broken}
+    return subprocess.run(command, cwd=copy, env=environ, capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.mark.parametrize(
+    ("broken", "line"),
+    [
+        ("old", "Python 3.11 or later is needed, python3 is Python 3.9.2: install it or say PYTHON=/path/to/python"),
+        ("venv", "python3 cannot make virtual environments: install its venv module (on Debian python3-venv)."),
+        ("pip", "uv could not be installed from the Python package index: check the network or pip's index settings."),
+        ("sync", "the packages of requirements.lock could not be installed: check the network or uv's index settings"),
+    ],
+)
+def test_what_is_missing_is_told_with_what_to_do(copy: Path, broken: str, line: str) -> None:
+    done = run(copy, "scripts/setup.sh", broken=broken)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.splitlines()[-1].startswith(f"error: {line}")
+
+
+def test_what_terraform_lacks_ends_it_too(copy: Path) -> None:
+    _program(copy / "scripts/terraform.sh", "#!/bin/bash\necho 'error: Terraform is not installed' >&2\nexit 3\n")
+    done = run(copy, "scripts/setup.sh")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", "error: Terraform is not installed\n")
+
+
+def test_what_it_says_is_not_on_the_verb_s_own_output(copy: Path) -> None:
+    done = run(copy, "make", "-s", "setup")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.splitlines() == [
+        "Making .venv with Python 3.12.1.",
+        "pip has something to say",
+        "Terraform provider: /a/mirror.",
+    ]
+
+
+def test_when_nothing_changed_nothing_is_done_and_that_in_under_a_second(copy: Path) -> None:
+    assert run(copy, "make", "setup").returncode == 0
+    asked = (copy / "asked").read_text()
+    began = time.monotonic()
+    again = run(copy, "make", "setup")
+    assert time.monotonic() - began < 1
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert (copy / "asked").read_text() == asked
+
+
+def test_another_lock_is_installed_into_the_same_environment(copy: Path) -> None:
+    assert run(copy, "make", "setup").returncode == 0
+    (copy / "asked").unlink()
+    os.utime(copy / ".venv/.ready", (0, 0))
+    assert run(copy, "make", "setup").returncode == 0
+    asked = (copy / "asked").read_text()
+    assert "uv pip sync --quiet --require-hashes requirements.lock" in asked
+    assert "-m venv" not in asked

@@ -1,0 +1,84 @@
+"""The client of an environment: which servers it may log to, names, experiments, versions."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mlflow_common.errors import InputError, PreconditionError
+from mlflow_platform import tracking
+from mlflow_platform.environment import Environment
+
+
+@pytest.mark.parametrize("server", ["2.13", "2.16"])
+def test_an_mlflow_3_client_is_refused_by_a_server_of_mlflow_2(environment: Environment, server: str) -> None:
+    with pytest.raises(PreconditionError, match=f"runs MLflow {server}, to which MLflow 3.17.2 here cannot log"):
+        tracking.check_client(replace(environment, mlflow_version=server), "3.17.2")
+
+
+@pytest.mark.parametrize(("server", "client"), [("3.0", "3.17.2"), ("2.16", "2.16.2"), ("3.0", "2.16.2")])
+def test_clients_that_can_log_are_let_through(environment: Environment, server: str, client: str) -> None:
+    tracking.check_client(replace(environment, mlflow_version=server), client)
+
+
+@pytest.mark.parametrize("name", ["iris", "a", "fraud-2", "A" * 63])
+def test_a_name_that_sagemaker_takes_is_taken(name: str) -> None:
+    tracking.check_model_name(name)
+
+
+@pytest.mark.parametrize("name", ["my_model", "v1.2", "a b", "-a", "a-", "", "A" * 64, "ä"])
+def test_a_name_that_sagemaker_refuses_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="letters, digits and hyphens"):
+        tracking.check_model_name(name)
+
+
+def test_an_experiment_is_created_once(mlflow_here: Any) -> None:
+    client = mlflow_here.MlflowClient()
+    assert tracking.experiment_id(client, "new") == tracking.experiment_id(client, "new")
+
+
+def test_an_experiment_that_somebody_else_creates_meanwhile_is_used(
+    mlflow_here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = mlflow_here.MlflowClient()
+    theirs = client.create_experiment("shared")
+    look, looks = client.get_experiment_by_name, iter([None])
+    monkeypatch.setattr(client, "get_experiment_by_name", lambda name: next(looks, look(name)))
+    assert tracking.experiment_id(client, "shared") == theirs
+
+
+def test_a_deleted_experiment_is_named_as_the_reason(mlflow_here: Any) -> None:
+    client = mlflow_here.MlflowClient()
+    client.delete_experiment(client.create_experiment("old"))
+    with pytest.raises(InputError, match="'old' has been deleted: restore it"):
+        tracking.experiment_id(client, "old")
+
+
+def test_registering_again_makes_the_next_version_and_moves_the_alias(mlflow_here: Any) -> None:
+    client = mlflow_here.MlflowClient()
+    versions = []
+    for _ in range(2):
+        run = client.create_run("0")
+        model = client.create_logged_model("0", name="model", source_run_id=run.info.run_id)
+        client.finalize_logged_model(model.model_id, "READY")
+        versions.append(
+            tracking.register(client, name="iris", model_uri=model.model_uri, run_id=run.info.run_id, alias="champion")
+        )
+    assert versions == ["1", "2"]
+    champion = client.get_model_version_by_alias("iris", "champion")
+    assert (str(champion.version), champion.run_id) == ("2", run.info.run_id)
+
+
+def test_settings_that_a_person_has_made_win() -> None:
+    environ = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "9"}
+    tracking.prepare(environ)
+    assert environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "9"
+    assert environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] == "true"
+
+
+def test_connecting_makes_the_server_this_process_s_own(environment: Environment, mlflow_here: Any, aws: Any) -> None:
+    import boto3
+
+    client = tracking.connect(environment, boto3.session.Session(region_name="us-east-1"))
+    assert client.tracking_uri == mlflow_here.get_tracking_uri() == environment.tracking_uri
+    assert mlflow_here.get_registry_uri() == environment.tracking_uri

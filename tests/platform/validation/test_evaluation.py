@@ -1,0 +1,69 @@
+"""What a run carries to be validated by, and what a validation leaves in it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlflow_common.errors import InputError
+from mlflow_platform.validation import evaluation
+
+
+@pytest.fixture
+def client(mlflow_here: Any) -> Any:
+    return mlflow_here.MlflowClient()
+
+
+@pytest.fixture
+def run_id(client: Any) -> str:
+    return str(client.create_run("0").info.run_id)
+
+
+def test_the_script_and_the_training_mean_the_same_names() -> None:
+    from training import record
+
+    assert (record.HELD_OUT, record.TARGET_TAG, record.TASK_TAG) == (
+        evaluation.HELD_OUT,
+        evaluation.TARGET_TAG,
+        evaluation.TASK_TAG,
+    )
+
+
+def test_a_run_of_another_server_is_told(client: Any) -> None:
+    with pytest.raises(InputError, match="the run 0123, which the endpoint's tags name, is not on this server"):
+        evaluation.fetch(client, "0123")
+
+
+def test_a_run_without_the_tag_is_told(client: Any, run_id: str) -> None:
+    with pytest.raises(InputError, match=r"has no tag evaluation\.target: pass rows of your own with --data"):
+        evaluation.fetch(client, run_id)
+
+
+def test_a_run_without_the_rows_is_told(client: Any, run_id: str) -> None:
+    client.set_tag(run_id, evaluation.TARGET_TAG, "y")
+    with pytest.raises(InputError, match=r"has no artifact evaluation/held_out\.csv"):
+        evaluation.fetch(client, run_id)
+
+
+def test_a_task_that_is_asked_for_wins_over_the_run_s(client: Any, run_id: str, tmp_path: Path) -> None:
+    (tmp_path / "held_out.csv").write_text("x,y\n1,0\n2,1\n")
+    client.log_artifact(run_id, str(tmp_path / "held_out.csv"), "evaluation")
+    client.set_tag(run_id, evaluation.TARGET_TAG, "y")
+    assert evaluation.fetch(client, run_id).task == "classification"
+    client.set_tag(run_id, evaluation.TASK_TAG, "regression")
+    assert evaluation.fetch(client, run_id).task == "regression"
+    assert evaluation.fetch(client, run_id, task="classification").task == "classification"
+
+
+def test_metrics_and_files_are_logged_under_validation(client: Any, run_id: str, tmp_path: Path) -> None:
+    files = [tmp_path / "report.html", tmp_path / "residuals.png"]
+    for file in [*files, tmp_path / "somebody_elses.txt"]:
+        file.write_text("x")
+    evaluation.log(client, run_id, {"r2": 0.5, "rows": 3.0}, files, endpoint="e")
+    run = client.get_run(run_id)
+    assert run.data.metrics == {"validation/r2": 0.5, "validation/rows": 3.0}
+    assert run.data.tags["validation.endpoint"] == "e"
+    assert {file.path for file in client.list_artifacts(run_id, "validation")} == {
+        "validation/report.html",
+        "validation/residuals.png",
+    }

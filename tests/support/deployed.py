@@ -1,0 +1,86 @@
+"""An environment that is up: on the tests' own localaws, or where SMOKE_ENV and SMOKE_LOCAL say."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from mlflow_common.errors import PreconditionError
+from mlflow_platform.environment import localaws_home, use_localaws
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """Commands and clients for one environment. `environ` is what a person's shell would hold."""
+
+    name: str
+    local: bool
+    environ: dict[str, str]
+
+    @cached_property
+    def outputs(self) -> dict[str, Any]:
+        """Terraform's outputs, by name."""
+        found = json.loads(self.terraform("output", "-json").stdout)
+        return {name: output["value"] for name, output in found.items()}
+
+    def terraform(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        """`scripts/terraform.sh ENV …`."""
+        environ = {**self.environ, "LOCAL": "1" if self.local else ""}
+        return _run([REPOSITORY / "scripts/terraform.sh", self.name, *arguments], environ, check=check)
+
+    def script(self, name: str, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        """`scripts/NAME.py … --env ENV`."""
+        where = ["--env", self.name, *(["--local"] if self.local else [])]
+        command = [sys.executable, REPOSITORY / "scripts" / f"{name}.py", *arguments, *where]
+        return _run(command, self.environ, check=check)
+
+    def result(self, name: str, *arguments: str) -> dict[str, Any]:
+        """What a script prints with --json."""
+        found: dict[str, Any] = json.loads(self.script(name, *arguments, "--json").stdout)
+        return found
+
+    def client(self, service: str) -> Any:
+        """A boto3 client with the credentials and the endpoint of `environ`."""
+        session = boto3.session.Session(
+            aws_access_key_id=self.environ.get("AWS_ACCESS_KEY_ID"),
+            aws_secret_access_key=self.environ.get("AWS_SECRET_ACCESS_KEY"),
+            aws_session_token=self.environ.get("AWS_SESSION_TOKEN"),
+            region_name=self.outputs["mlflow_tracking_uri"].split(":")[3],
+        )
+        return session.client(service, endpoint_url=self.environ.get("AWS_ENDPOINT_URL"))
+
+
+def from_environment() -> Deployed | None:
+    """What `make smoke` asks for, or None where it is not `make smoke` that asks.
+
+    Without the localaws that it asks for, this ends all tests, in one line.
+    """
+    name = os.environ.get("SMOKE_ENV")
+    if not name:
+        return None
+    local = bool(os.environ.get("SMOKE_LOCAL"))
+    environ = dict(os.environ)
+    if local:
+        try:
+            use_localaws(localaws_home(environ), environ)
+        except PreconditionError as error:
+            pytest.exit(error.message, returncode=error.status)
+    return Deployed(name, local, {key: value for key, value in environ.items() if value})
+
+
+def _run(command: list[Any], environ: dict[str, str], *, check: bool) -> "subprocess.CompletedProcess[str]":
+    done = subprocess.run(
+        command, env=environ, cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=False
+    )
+    if check and done.returncode:
+        raise AssertionError(f"{command} exited with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done

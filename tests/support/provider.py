@@ -1,0 +1,43 @@
+"""Where tests have the AWS provider from."""
+
+import subprocess
+from functools import cache
+from pathlib import Path
+from uuid import uuid4
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CONFIG = REPOSITORY / ".cache/tests.tfrc"
+AWS = "registry.terraform.io/hashicorp/aws"
+
+
+@cache
+def mirror() -> str | None:
+    """The folder that it is installed from; None where that is the registry."""
+    found = subprocess.run(
+        [REPOSITORY / "scripts/terraform.sh", "mirror"], check=True, capture_output=True, text=True, timeout=30
+    )
+    return found.stdout.strip() or None
+
+
+@cache
+def config() -> str:
+    """A configuration of Terraform's command line for tests that start Terraform often.
+
+    It takes the provider as it lies in the mirror: to hash its 700 MB, as Terraform does at each start, takes half a
+    second. "" where none lies there unpacked; then Terraform has it in its own way.
+    """
+    folder = mirror()
+    unpacked = sorted(Path(folder, AWS).glob("*/*/terraform-provider-aws*")) if folder else []
+    if not unpacked:
+        return ""
+    CONFIG.parent.mkdir(exist_ok=True)
+    part = CONFIG.with_suffix(f".{uuid4().hex}")
+    part.write_text(
+        "provider_installation {\n"
+        f'  dev_overrides {{ "hashicorp/aws" = "{unpacked[-1].parent}" }}\n'
+        f'  filesystem_mirror {{\n    path    = "{folder}"\n    include = ["{AWS}"]\n  }}\n'
+        f'  direct {{\n    exclude = ["{AWS}"]\n  }}\n'
+        "}\n"
+    )
+    part.rename(CONFIG)
+    return str(CONFIG)

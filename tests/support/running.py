@@ -1,0 +1,149 @@
+"""A localaws of the tests' own, and short ways to it."""
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from localaws import daemon
+from localaws.settings import Settings
+from tests.support import provider
+from tests.support.http import HTTP
+
+
+@dataclass(frozen=True)
+class LocalAws:
+    """A running localaws. Tests share one: each names what it makes so that no other test meets it."""
+
+    settings: Settings
+
+    @property
+    def url(self) -> str:
+        """The endpoint of every service."""
+        return self.settings.url
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The variables of `$LOCALAWS_HOME/env`; an empty value means: unset it."""
+        lines = self.settings.env_file.read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def environ(self, **more: str) -> dict[str, str]:
+        """A whole environment for a subprocess that shall talk to this localaws."""
+        # MLflow's global setters write variables (MLFLOW_TRACKING_URI, …) that the next process must not inherit.
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW_"))}
+        merged = {**own, "TF_CLI_CONFIG_FILE": provider.config(), **self.env, **more}
+        return {name: value for name, value in merged.items() if value}
+
+    def client(self, service: str, *, retries: bool = False, **given: Any) -> Any:
+        """A boto3 client of the administrator; `given` (keys, region) wins. Without retries, so that errors show."""
+        env = self.env
+        defaults = {
+            "aws_access_key_id": env["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": env["AWS_SECRET_ACCESS_KEY"],
+            "region_name": env["AWS_REGION"],
+            "endpoint_url": self.url,
+        }
+        options = tuple(sorted({**defaults, **given}.items()))
+        return _client(service, 3 if retries else 1, options)
+
+    def calls(self, containing: str = "") -> list[dict[str, Any]]:
+        """The call log, oldest first; or of it the lines that contain a text: reading JSON takes most of the time."""
+        lines = HTTP.get(f"{self.url}/_localaws/calls").text.splitlines()
+        return [json.loads(line) for line in lines if containing in line]
+
+    def fault(self, operation: str, **fault: Any) -> None:
+        """Makes the next calls of `operation` fail or wait; name the `resource`, since tests share this localaws."""
+        HTTP.post(f"{self.url}/_localaws/faults", json={"operation": operation, **fault}).raise_for_status()
+
+    def health(self) -> dict[str, Any]:
+        """GET /_localaws/health."""
+        found: dict[str, Any] = HTTP.get(f"{self.url}/_localaws/health").raise_for_status().json()
+        return found
+
+
+_LOCK = threading.Lock()
+
+
+@cache
+def _client(service: str, attempts: int, options: tuple[tuple[str, Any], ...]) -> Any:
+    """Loading a service's model takes a quarter of a second: one session does it, and each client is made once."""
+    given = dict(options)
+    config = Config(retries={"total_max_attempts": attempts}, read_timeout=60).merge(given.pop("config", Config()))
+    with _LOCK:  # Clients are safe to share between threads, sessions are not.
+        return _session().client(service, config=config, **given)
+
+
+@cache
+def _session() -> Any:
+    return boto3.session.Session()
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def settings_of(home: Path, port: int) -> Settings:
+    """Settings of a localaws below `home`; the cache of environments is the checkout's own, to build each once."""
+    return Settings.from_environment({**os.environ, "LOCALAWS_HOME": str(home), "LOCALAWS_PORT": str(port)})
+
+
+def start(home: Path) -> LocalAws:
+    """Starts a localaws on a free port."""
+    settings = settings_of(home, free_port())
+    daemon.up(settings)
+    return LocalAws(settings)
+
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+def role(localaws: LocalAws, name: str) -> str:
+    """A role that SageMaker may assume; its ARN. Making it again is harmless."""
+    iam = localaws.client("iam")
+    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
+    return f"arn:aws:iam::{localaws.settings.account}:role/{name}"
+
+
+def tracking_server(localaws: LocalAws, name: str, *, wait: bool = True, **given: Any) -> str:
+    """Creates a tracking server with a bucket and a role of its own; its ARN, once it is created."""
+    localaws.client("s3").create_bucket(Bucket=f"{name}-bucket")
+    sagemaker = localaws.client("sagemaker")
+    defaults = {"ArtifactStoreUri": f"s3://{name}-bucket", "RoleArn": role(localaws, f"{name}-role")}
+    created = sagemaker.create_mlflow_tracking_server(TrackingServerName=name, **{**defaults, **given})
+    if wait:
+        settled(localaws, name)
+    arn: str = created["TrackingServerArn"]
+    return arn
+
+
+def settled(localaws: LocalAws, name: str, seconds: float = 60) -> str:
+    """The status of a tracking server once nothing is under way with it; "" where it is gone."""
+    sagemaker = localaws.client("sagemaker")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            status: str = sagemaker.describe_mlflow_tracking_server(TrackingServerName=name)["TrackingServerStatus"]
+        except sagemaker.exceptions.ResourceNotFound:
+            return ""
+        if not status.endswith("ing"):
+            return status
+        time.sleep(0.05)
+    raise TimeoutError(f"{name} is still {status}.")

@@ -1,0 +1,146 @@
+"""Runs Terraform on copies of the repository's Terraform, and shares what that costs among the tests."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import tftest
+from filelock import FileLock
+
+from tests.support import provider
+from tests.support.running import LocalAws
+from tests.terraform import readmes
+from tests.terraform.variations import VARIATIONS, Variation, call, part
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+FOLDERS = {
+    "staging": "mlflow/terraform/staging",
+    "prod": "mlflow/terraform/prod",
+    "basic": "terraform/module/mlflow/examples/basic",
+    "existing-bucket": "terraform/module/mlflow/examples/existing-bucket",
+    "enhanced-security": "terraform/module/mlflow/examples/enhanced-security",
+    "private-access": "terraform/module/private-access/examples/staging",
+    "state": "mlflow/terraform/state",
+    "any": "any",
+}
+LOCAL_STATE = 'terraform {\n  backend "local" {}\n}\n'
+UNWANTED = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfplan", "backend.hcl")
+
+
+def copy_terraform(target: Path) -> None:
+    """Copies the modules and roots, as they lie to each other and to scripts, which the nightly backup uploads."""
+    for folder in ("terraform", "mlflow/terraform"):
+        shutil.copytree(REPOSITORY / folder, target / folder, ignore=UNWANTED)
+    shutil.copytree(Path(__file__).parent / "roots", target, dirs_exist_ok=True)
+    # One of each folder: each of the fifty would be planned for each of the variations with a backup.
+    for file in ("mlflow_common/errors.py", "mlflow_transfer/cli.py"):
+        (target / "src" / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / "src" / file, target / "src" / file)
+    for root in (target / "mlflow/terraform").iterdir():
+        (root / "local_override.tf").write_text(LOCAL_STATE)
+
+
+class Planner:
+    """Plans roots and examples; the workers of a session share its copy and its plans."""
+
+    def __init__(self, shared: Path, localaws: LocalAws) -> None:
+        self._shared = shared
+        self._localaws = localaws
+
+    @cached_property
+    def tree(self) -> Path:
+        """The copy of the repository's Terraform."""
+        target = self._shared / "plans"
+        with FileLock(self._shared / "plans.lock"):
+            if not target.exists():
+                copy_terraform(self._shared / "plans.part")
+                (self._shared / "plans.part").rename(target)
+        return target
+
+    def folder(self, name: str) -> Path:
+        """The copied folder of a root, an example or a module."""
+        return self.tree / FOLDERS.get(name, name)
+
+    def env(self) -> dict[str, str]:
+        """What Terraform needs to know; an empty value counts as unset to the AWS provider."""
+        return {**self._localaws.env, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": provider.config()}
+
+    def initialised(self, name: str) -> tftest.TerraformTest:
+        """A root, example or module's folder, ready for its other verbs."""
+        test = tftest.TerraformTest(FOLDERS.get(name, name), str(self.tree), env=self.env())
+        folder = self.folder(name)
+        with FileLock(self._shared / f"{name.replace('/', '-')}.init.lock"):
+            if not (folder / ".terraform").exists():
+                # Where Terraform takes the provider as it lies, only a backend needs more than the list of modules.
+                if provider.config() and not (folder / "local_override.tf").exists():
+                    test.execute_command("get")
+                else:
+                    test.init(plugin_dir=provider.mirror())
+        return test
+
+    def plan(self, name: str) -> tftest.TerraformPlanOutput:
+        """One of the variations' part of the plan of them all, which is made once."""
+        stored = {variation: self._shared / f"variation-{variation}.json" for variation in VARIATIONS}
+        with FileLock(self._shared / "variations.lock"):
+            if not all(file.exists() for file in stored.values()):
+                self._write_readmes()
+                made = dict(self._calling("variations", VARIATIONS, self._imports()).plan(output=True, lock=False))
+                for variation, file in stored.items():
+                    file.write_text(json.dumps(part(made, variation)))
+        return tftest.TerraformPlanOutput(json.loads(stored[name].read_text()))
+
+    def refused(self, name: str, variations: Mapping[str, Variation]) -> list[str]:
+        """The errors of one plan of all these, which must fail; each as one line of text."""
+        root = self._calling(name, variations)
+        done = subprocess.run(
+            ["terraform", "plan", "-no-color", "-input=false", "-lock=false"],
+            cwd=self.folder(name),
+            env=root.env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 1, done.stdout + done.stderr
+        _, *errors = re.split(r"^Error: ", done.stderr, flags=re.MULTILINE)
+        return [" ".join(error.split()) for error in errors]
+
+    def _write_readmes(self) -> None:
+        """The root of all blocks in READMEs and docs, with a VPC and subnets that are there."""
+        ec2 = self._localaws.client("ec2")
+        vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+        subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+        folder = self.folder("readmes")
+        folder.mkdir(exist_ok=True)
+        (folder / "main.tf").write_text(
+            readmes.with_network(readmes.root()[0], vpc, [subnet["SubnetId"] for subnet in subnets])
+        )
+
+    def _imports(self) -> list[str]:
+        """Blocks that import the keys that are there already."""
+        blocks = []
+        for name, variation in VARIATIONS.items():
+            if variation.key:
+                # moto leaves out the use that AWS takes where none is given.
+                key = self._localaws.client("kms").create_key(KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"]["KeyId"]
+                blocks.append(f'import {{\nto = module.{name}.{variation.key}\nid = "{key}"\n}}\n')
+        return blocks
+
+    def _calling(
+        self, name: str, variations: Mapping[str, Variation], more: Sequence[str] = ()
+    ) -> tftest.TerraformTest:
+        """A root of this name that calls all these roots as its modules."""
+        folder = self.folder(name)
+        shutil.rmtree(folder / ".terraform", ignore_errors=True)
+        folder.mkdir(exist_ok=True)
+        calls = [
+            call(key, self.tree, FOLDERS.get(one.root, one.root), one.variables) for key, one in variations.items()
+        ]
+        (folder / "main.tf").write_text("\n".join(['variable "given" {\ntype = any\n}\n', *calls, *more]))
+        given = {"given": {key: one.variables for key, one in variations.items()}}
+        (folder / "given.auto.tfvars.json").write_text(json.dumps(given))
+        return self.initialised(name)

@@ -1,0 +1,13 @@
+"""The plans that are checked: together they hold every resource and every statement that the modules can make."""
+
+# Names from tests/terraform/variations.py. A plan shows the policies that name a key or a topic only if those exist
+# already ("keyed").
+PLANS = (
+    "staging",
+    "prod",
+    "prod_with_key_administrators",
+    "private-access",
+    "state",
+    "deletable_state",
+    "keyed",
+)

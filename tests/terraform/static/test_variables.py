@@ -1,0 +1,77 @@
+"""Every Terraform variable and output: typed, described, and where its values are limited, validated."""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import hcl2
+import pytest
+
+from tests.terraform.planning import REPOSITORY
+
+MODULES = sorted(file.parent for file in (REPOSITORY / "terraform/module").glob("*/variables.tf"))
+ROOTS = sorted(file.parent for file in (REPOSITORY / "mlflow/terraform").glob("*/variables.tf"))
+# Text and maps of text that may be anything AWS takes: there is nothing that could be checked before AWS does.
+FREE = {"tags"}
+
+
+@cache
+def parsed(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = hcl2.loads(file.read_text())
+    return found
+
+
+def blocks(folder: Path, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for file in sorted(folder.glob("*.tf")):
+        for block in parsed(file).get(kind, []):
+            for label, body in block.items():
+                yield json.loads(label), body
+
+
+def folder_name(folder: Path) -> str:
+    return str(folder.relative_to(REPOSITORY))
+
+
+@pytest.mark.parametrize("folder", [*MODULES, *ROOTS], ids=folder_name)
+def test_every_variable_has_a_type_and_a_description(folder: Path) -> None:
+    found = dict(blocks(folder, "variable"))
+    assert found
+    assert [name for name, body in found.items() if "type" not in body] == []
+    assert [name for name, body in found.items() if len(body.get("description", "").split()) < 3] == []
+
+
+@pytest.mark.parametrize("folder", [*MODULES, *ROOTS], ids=folder_name)
+def test_every_output_has_a_description(folder: Path) -> None:
+    found = dict(blocks(folder, "output"))
+    assert [name for name, body in found.items() if len(body.get("description", "").split()) < 3] == []
+
+
+@pytest.mark.parametrize("folder", MODULES, ids=folder_name)
+def test_every_variable_whose_values_are_limited_is_validated(folder: Path) -> None:
+    limited = {
+        name: body
+        for name, body in blocks(folder, "variable")
+        if name not in FREE and re.search("string|number|object", str(body["type"]))
+    }
+    assert [name for name, body in limited.items() if "validation" not in body] == []
+
+
+@pytest.mark.parametrize("folder", MODULES, ids=folder_name)
+def test_every_message_of_a_validation_names_its_variable(folder: Path) -> None:
+    wrong = [
+        name
+        for name, body in blocks(folder, "variable")
+        for validation in body.get("validation", [])
+        if name not in validation["error_message"]
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("folder", ROOTS, ids=folder_name)
+def test_a_roots_variables_reach_a_module_a_provider_or_a_resource(folder: Path) -> None:
+    """The modules validate what the roots pass on; a variable that goes nowhere is validated by nobody."""
+    text = "".join(file.read_text() for file in folder.glob("*.tf") if file.name != "variables.tf")
+    assert [name for name, _ in blocks(folder, "variable") if f"var.{name}" not in text] == []

@@ -1,0 +1,196 @@
+"""Staging and prod on a localaws of their own: applied while AWS throttles and fails, edited by hand, destroyed."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from localaws import daemon
+from tests.support.http import HTTP
+from tests.support.running import LocalAws, start
+from tests.terraform.applying import Environment
+
+# How each service says that it is asked too often, and that it failed. Source: the errors that its API reference lists
+# (as in https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html), else those common to all of its actions.
+# SNS's own "Throttled" (429), which the provider would not try again, is listed for its SMS actions only.
+ERRORS = {
+    "budgets": (("ThrottlingException", 400), ("InternalErrorException", 500)),
+    "ecr": (("ThrottlingException", 400), ("ServerException", 500)),
+    "events": (("ThrottlingException", 400), ("InternalException", 500)),
+    "iam": (("Throttling", 400), ("ServiceFailure", 500)),
+    "kms": (("ThrottlingException", 400), ("KMSInternalException", 500)),
+    "monitoring": (("Throttling", 400), ("InternalServiceError", 500)),
+    "s3": (("SlowDown", 503), ("InternalError", 500)),
+    "sagemaker": (("ThrottlingException", 400), ("InternalFailure", 500)),
+    "scheduler": (("ThrottlingException", 429), ("InternalServerException", 500)),
+    "sns": (("Throttling", 400), ("InternalError", 500)),
+    "sqs": (("RequestThrottled", 400), ("InternalFailure", 500)),
+    "ssm": (("ThrottlingException", 400), ("InternalServerError", 500)),
+    "sts": (("Throttling", 400), ("InternalFailure", 500)),
+}
+# The provider watches the queue for half a minute, and then its policy for another half. So of all calls of an apply
+# two are not struck: s3:PutBucketLifecycleConfiguration and sqs:SetQueueAttributes.
+SLOW = {"aws_sqs_queue_policy": {"schedule_failures": {"count": 0}}}
+
+
+@dataclass(frozen=True)
+class Struck:
+    """Staging and prod, applied at once while each operation was throttled once and failed once.
+
+    Attributes:
+        failures: the outputs of applies that failed.
+        calls: what was called meanwhile.
+    """
+
+    staging: Environment
+    prod: Environment
+    failures: list[str]
+    calls: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def struck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Struck]:
+    account = start(tmp_path_factory.mktemp("faults") / "home")
+    try:
+        more: dict[str, Any] = {"notifications": {"emails": ["team@example.com"]}, "monthly_budget_usd": 500}
+        staging = Environment(account, "staging", SLOW, **more)
+        prod = Environment(account, "prod", SLOW)
+        for service, errors in ERRORS.items():
+            for error, status in errors:
+                account.fault(f"{service}:*", error=error, status=status, each="operation")
+
+        # A bucket is read by sixteen calls in turn, and a call that failed twice takes three seconds. So two applies at
+        # once share the strikes, as they do in an account, where one is throttled for what the other asks.
+        with ThreadPoolExecutor() as pool:
+            applied = list(pool.map(Environment.apply, (staging, prod)))
+        HTTP.delete(f"{account.url}/_localaws/faults")
+        calls = [call for call in account.calls() if call["principal"].endswith(":user/localaws")]
+        yield Struck(staging, prod, [done.stdout for done in applied if done.returncode], calls)
+    finally:
+        daemon.down(account.settings)
+
+
+def test_an_apply_succeeds_though_each_operation_is_throttled_once_and_fails_once(struck: Struck) -> None:
+    assert struck.failures == []
+    answers = defaultdict(set)
+    for call in struck.calls:
+        answers[call["service"], call["operation"]].add((call["error"], call["status"]))
+    spared = {
+        action: given for action, given in answers.items() if not given.issuperset(ERRORS.get(action[0], [("?", 0)]))
+    }
+    assert spared == {}
+    assert {service for service, _ in answers} == set(ERRORS)
+    assert "No changes." in struck.staging.plan().stdout
+
+
+def test_policies_edited_by_hand_are_shown_and_put_right(struck: Struck) -> None:
+    policies = Policies(struck.staging)
+    intact = policies.read()
+    policies.edit()
+    assert [name for name, policy in policies.read().items() if policy != intact[name]] == list(intact)
+
+    shown = struck.staging.plan()
+    assert shown.returncode == 2
+    assert re.findall(r"^  # (\S+) will be updated in-place$", shown.stdout, re.MULTILINE) == sorted(
+        [
+            'module.mlflow.aws_iam_policy.client["reader"]',
+            "module.mlflow.aws_iam_role_policy.basic_access[0]",
+            "module.mlflow.aws_kms_key.events[0]",
+            "module.mlflow.aws_s3_bucket_policy.artifacts[0]",
+        ]
+    )
+    assert shown.stdout.count("ByHand") >= len(intact)
+
+    mended = struck.staging.apply()
+    assert mended.returncode == 0, mended.stdout
+    assert policies.read() == intact
+
+
+class Policies:
+    """The four kinds of policy that an environment has, as AWS tells them."""
+
+    def __init__(self, environment: Environment) -> None:
+        client = environment.localaws.client
+        self._iam, self._kms, self._s3 = client("iam"), client("kms"), client("s3")
+        base = f"mlflow-{environment.name}-mlflow"
+        self._role = {"RoleName": f"{base}-role", "PolicyName": "MLflowBasicAccess"}
+        self._client = f"arn:aws:iam::{environment.localaws.settings.account}:policy/{base}-reader"
+        self._bucket = f"{base}-artifacts-zali-{environment.name}"
+        alias = self._kms.describe_key(KeyId=f"alias/{base}-events")
+        self._key = {"KeyId": alias["KeyMetadata"]["KeyId"], "PolicyName": "default"}
+
+    def read(self) -> dict[str, Any]:
+        version = self._iam.get_policy(PolicyArn=self._client)["Policy"]["DefaultVersionId"]
+        client = self._iam.get_policy_version(PolicyArn=self._client, VersionId=version)["PolicyVersion"]["Document"]
+        return {
+            "role": self._iam.get_role_policy(**self._role)["PolicyDocument"],
+            "client": client,
+            "bucket": json.loads(self._s3.get_bucket_policy(Bucket=self._bucket)["Policy"]),
+            "key": json.loads(self._kms.get_key_policy(**self._key)["Policy"]),
+        }
+
+    def edit(self) -> None:
+        """Gives everybody everything, in each of them."""
+        policies = self.read()
+        for name, policy in policies.items():
+            principal = {"Principal": "*"} if name in ("bucket", "key") else {}
+            policy["Statement"].append(
+                {"Sid": "ByHand", "Effect": "Allow", "Action": "s3:*", "Resource": "*"} | principal
+            )
+        texts = {name: json.dumps(policy) for name, policy in policies.items()}
+        self._iam.put_role_policy(**self._role, PolicyDocument=texts["role"])
+        self._iam.create_policy_version(PolicyArn=self._client, PolicyDocument=texts["client"], SetAsDefault=True)
+        self._s3.put_bucket_policy(Bucket=self._bucket, Policy=texts["bucket"])
+        self._kms.put_key_policy(**self._key, Policy=texts["key"])
+
+
+def test_an_environment_keeps_its_objects_and_leaves_nothing_behind(struck: Struck) -> None:
+    assert struck.failures == []
+    prod = struck.prod
+    # As a kill leaves it that comes while Terraform writes it.
+    state = prod.root / "terraform.tfstate"
+    state.rename(prod.root / "terraform.tfstate.backup")
+    state.write_text("")
+    mended = prod.deployed.terraform("output", "-raw", "mlflow_version")
+    assert (mended.stdout, "was cut off by a kill" in mended.stderr) == ("3.0", True)
+
+    # A destroy that could not delete the bucket must not delete the server, and the runs, before it finds out.
+    s3 = prod.localaws.client("s3")
+    bucket = prod.deployed.terraform("output", "-raw", "artifact_bucket_name").stdout
+    version = s3.put_object(Bucket=bucket, Key="0/run/artifacts/model", Body=b"a model")["VersionId"]
+    refused = prod.deployed.terraform("destroy", check=False)
+    assert refused.returncode == 3
+    assert refused.stderr.strip().startswith(f"error: bucket {bucket} still holds objects, so nothing was destroyed")
+    assert len(prods(prod.localaws)["servers"]) == 1
+    s3.delete_object(Bucket=bucket, Key="0/run/artifacts/model", VersionId=version)
+
+    destroyed = prod.deployed.terraform("destroy", check=False)
+    assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+    assert prods(prod.localaws) == {"servers": [], "buckets": [], "roles": [], "keys": [], "repositories": []}
+    undeployed = prod.deployed.terraform("output", check=False)
+    assert (undeployed.returncode, undeployed.stderr) == (
+        3,
+        "error: prod is not deployed yet: run `make apply ENV=prod LOCAL=1`\n",
+    )
+
+
+def prods(localaws: LocalAws) -> dict[str, list[str]]:
+    """What is in the account and not staging's; a key that is going to be deleted is gone."""
+    client = localaws.client
+    keys = [client("kms").describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in client("kms").list_keys()["Keys"]]
+    servers = client("sagemaker").list_mlflow_tracking_servers()["TrackingServerSummaries"]
+    found = {
+        "servers": [server["TrackingServerName"] for server in servers],
+        "buckets": [bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]],
+        "roles": [role["RoleName"] for role in client("iam").list_roles()["Roles"] if "mlflow" in role["RoleName"]],
+        "keys": [
+            key["Description"] for key in keys if key["KeyManager"] == "CUSTOMER" and key["KeyState"] == "Enabled"
+        ],
+        "repositories": [one["repositoryName"] for one in client("ecr").describe_repositories()["repositories"]],
+    }
+    return {kind: [name for name in names if "staging" not in name] for kind, names in found.items()}

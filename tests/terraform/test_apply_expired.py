@@ -1,0 +1,98 @@
+"""Credentials that are another account's, or expire before an apply or amid it: nothing is changed, nothing is lost."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from botocore.config import Config
+
+from localaws import daemon
+from tests.support.http import HTTP
+from tests.support.running import LocalAws, role, settled, start
+from tests.terraform.applying import Environment
+
+SERVER = 'module.mlflow.aws_sagemaker_mlflow_tracking_server.this["3.0"]'
+LOG_IN = "error: AWS does not accept these credentials: log in (such as `aws sso login`) and check AWS_PROFILE"
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    running = start(tmp_path_factory.mktemp("expired") / "home")
+    yield running
+    daemon.down(running.settings)
+
+
+@pytest.fixture(scope="module")
+def staging(account: LocalAws) -> Environment:
+    return Environment(account, "staging")
+
+
+def test_with_credentials_of_another_account_nothing_is_asked_but_whose_they_are(
+    staging: Environment, account: LocalAws
+) -> None:
+    staging.write("other_override.tf.json", {"provider": {"aws": {"allowed_account_ids": ["111122223333"]}}})
+    try:
+        status, said, asked = applied(staging, account)
+    finally:
+        (staging.root / "other_override.tf.json").unlink()
+    assert status == 3
+    assert any("AWS account ID not allowed: 123456789012" in line for line in said)
+    assert said[-1].startswith(
+        "error: these credentials are for another AWS account than staging's: log in to that one"
+    )
+    assert asked == {"sts:GetCallerIdentity"}
+
+
+def test_with_expired_credentials_nothing_is_asked_but_whose_they_are(staging: Environment, account: LocalAws) -> None:
+    # AWS itself gives none for less than a quarter of an hour, and botocore knows.
+    sts = account.client("sts", config=Config(parameter_validation=False))
+    given = sts.assume_role(RoleArn=role(account, "expiring"), RoleSessionName="s", DurationSeconds=1)["Credentials"]
+    expired = {
+        "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": given["SessionToken"],
+    }
+    while datetime.now(UTC) < given["Expiration"]:
+        time.sleep(0.1)
+    # The keys in localaws's file would outrank those in the environment.
+    file = account.settings.env_file
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if line.split("=")[0] not in expired))
+    try:
+        status, said, asked = applied(staging, account, **expired)
+        assert (status, said[-1], asked) == (3, LOG_IN, {"sts:GetCallerIdentity"})
+    finally:
+        file.write_text("".join(lines))
+
+
+def test_credentials_that_expire_while_the_server_is_made_cost_no_server(
+    staging: Environment, account: LocalAws
+) -> None:
+    # Asking for a server takes a moment, waiting for it up to 25 minutes.
+    account.fault("sagemaker:DescribeMlflowTrackingServer", error="ExpiredTokenException", times=10)
+    assert "ExpiredTokenException" in staging.apply(f"-target={SERVER}").stdout
+    HTTP.delete(f"{account.url}/_localaws/faults")
+    assert settled(account, "mlflow-staging-3-0") == "Created"
+
+    status, said, _ = applied(staging, account, f"-target={SERVER}")
+    assert status == 3
+    assert said[-1].startswith(
+        "error: nothing was changed, because the plan would replace tracking server mlflow-staging-3-0"
+    )
+
+    # docs/runbook.md, "The plan wants to replace a server that is fine".
+    assert staging.terraform("untaint", SERVER).returncode == 0
+    assert "Resources: 0 added, 0 changed, 0 destroyed." in staging.apply(f"-target={SERVER}").stdout
+
+
+def applied(
+    environment: Environment, account: LocalAws, *arguments: str, **environ: str
+) -> tuple[int, list[str], set[str]]:
+    """The exit status of `make apply`, the lines of what it says is wrong, and what it asked AWS."""
+    HTTP.delete(f"{account.url}/_localaws/calls")
+    deployed = replace(environment.deployed, environ={**environment.deployed.environ, **environ})
+    done = deployed.terraform("apply", *arguments, check=False)
+    asked = {f"{call['service']}:{call['operation']}" for call in account.calls()}
+    return done.returncode, done.stderr.splitlines(), asked

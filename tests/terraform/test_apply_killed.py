@@ -1,0 +1,216 @@
+"""An apply that is killed while it makes each of its resources in turn: it goes on as docs/runbook.md says."""
+
+import json
+import os
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localaws import daemon
+from tests.support.http import HTTP
+from tests.support.running import LocalAws, settled, start
+from tests.terraform.applying import Environment
+from tests.terraform.planning import REPOSITORY
+
+RUNBOOK = (REPOSITORY / "docs/runbook.md").read_text()
+SERVER = 'module.mlflow.aws_sagemaker_mlflow_tracking_server.this["3.0"]'
+# Prod, with what else an environment can be made of.
+MORE = {
+    "schedule": {"start": "cron(0 7 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"},
+    "notifications": {"emails": ["team@example.com"]},
+    "monthly_budget_usd": 500,
+    "backup": {"keep": 30},
+}
+# One file of the backup's tool: fifty are put as one is.
+ONE_FILE = {"for_each": '${{ for file, path in local.backup_files : file => path if file == "requirements.lock" }}'}
+# The two that are never an orphan: one is set by the operation that the topic's own attributes are set by, and was
+# struck there; the other would be the only one in its turn.
+SPARED = {"module.mlflow.aws_sns_topic_policy.events[0]", "module.mlflow.aws_s3_bucket_ownership_controls.artifacts[0]"}
+
+
+@pytest.fixture
+def prod(tmp_path: Path) -> Iterator[Environment]:
+    """Nothing is made yet. The first time that a call makes something, its answer will not come."""
+    account = start(tmp_path / "home")
+    try:
+        # Two keys, and two schedules in a group, are one resource to the call log.
+        for operation in ("kms:CreateKey", "scheduler:CreateSchedule"):
+            account.fault(operation, lost=True, delay=300, each="operation", times=2)
+        for operation in ("*:Create*", "*:Put[!B]*", "s3:PutBucket[EPV]*", "*:Set*", "sns:Subscribe"):
+            account.fault(operation, lost=True, delay=300, each="resource")
+        yield Environment(account, "prod", {"aws_s3_object": {"backup_tool": ONE_FILE}}, **MORE)
+    finally:
+        daemon.down(account.settings)
+
+
+def test_an_apply_killed_in_each_creation_in_turn_goes_on_and_makes_nothing_twice(prod: Environment) -> None:
+    orphaned: set[str] = set()
+    while (orphans := killed(prod)) is not None:
+        orphaned |= orphans
+        if SERVER in orphans:
+            assert settled(prod.localaws, "mlflow-prod-3-0") == "Created"
+            imported = prod.terraform("import", "-input=false", SERVER, import_id(prod, SERVER) or "")
+            assert imported.returncode == 0, imported.stdout
+        prod.write("orphans.tf.json", {"import": blocks(prod, orphaned - {SERVER})})
+    HTTP.delete(f"{prod.localaws.url}/_localaws/faults")
+
+    addresses = noted(prod)
+    assert orphaned == addresses - SPARED
+    plan = prod.plan()
+    assert plan.returncode == 0, plan.stdout
+    kinds = Counter(address.split(".")[2] for address in addresses)
+    assert made(prod.localaws) == {kind: kinds[kind] for kind in made(prod.localaws)}
+
+
+def killed(environment: Environment) -> set[str] | None:
+    """Applies, and kills that as soon as it does nothing but wait for answers.
+
+    Returns the addresses of what it was creating; None where it came to its end.
+    """
+    before = unanswered(environment.localaws)
+    output = environment.root / "killed.log"
+    # All that can begin shall begin, so that one kill orphans it. The state is true, so nothing needs to be read again.
+    options = ["-json", "-auto-approve", "-input=false", "-parallelism=100", "-refresh=false"]
+    apply = environment.begin(output, "apply", *options)
+    deadline = time.monotonic() + 120
+    try:
+        while apply.poll() is None and time.monotonic() < deadline:
+            begun, written = under_way(output), state(environment)
+            waiting = unanswered(environment.localaws) - before
+            time.sleep(0.2)
+            # Each waits for one answer, if none has begun or ended in between. What ended before is to be in the state:
+            # Terraform empties that file before it writes it, which scripts/terraform.sh mends and Terraform does not.
+            if begun and waiting == len(begun) and (begun, written) == (under_way(output), state(environment)):
+                break
+    finally:
+        if apply.poll() is None:
+            os.killpg(apply.pid, signal.SIGKILL)
+    assert apply.wait(30) in (0, -signal.SIGKILL), re.findall(r'.*"@level":"error".*', output.read_text())
+    assert time.monotonic() < deadline, under_way(output)
+    # A call has struck as it comes in: that it was carried out is certain only when localaws has given its answer up.
+    while (given_up := dropped(environment.localaws)) < unanswered(environment.localaws):
+        assert time.monotonic() < deadline, f"{given_up} calls have come to their end"
+        time.sleep(0.1)
+    if apply.returncode == 0:
+        return None
+    return {address for address, action in under_way(output).items() if action == "create"}
+
+
+def state(environment: Environment) -> str:
+    """Terraform's state as it is stored; "" before there is one."""
+    file = environment.root / "terraform.tfstate"
+    return file.read_text() if file.exists() else ""
+
+
+def unanswered(localaws: LocalAws) -> int:
+    """How many calls have been made whose answer was held back."""
+    faults: list[dict[str, Any]] = HTTP.get(f"{localaws.url}/_localaws/faults", timeout=30).json()
+    return sum(fault["struck"] for fault in faults)
+
+
+def dropped(localaws: LocalAws) -> int:
+    """How many calls have been carried out and got no answer."""
+    return sum(call["error"] == "Dropped" for call in localaws.calls("Dropped"))
+
+
+def under_way(output: Path) -> dict[str, str]:
+    """What an apply has begun and not ended, by what `-json` makes it say: addresses, and what it does with each."""
+    found: dict[str, str] = {}
+    for line in output.read_text().splitlines(keepends=True):
+        told = json.loads(line) if line.startswith("{") and line.endswith("}\n") else {}
+        match told.get("type"):
+            case "apply_start" if told["hook"]["action"] in ("create", "update"):
+                found[told["hook"]["resource"]["addr"]] = told["hook"]["action"]
+            case "apply_complete" | "apply_errored":
+                found.pop(told["hook"]["resource"]["addr"], None)
+    return found
+
+
+def blocks(environment: Environment, orphans: set[str]) -> list[dict[str, str]]:
+    """The import blocks that the runbook asks for."""
+    found = {orphan: import_id(environment, orphan) for orphan in sorted(orphans)}
+    return [{"to": orphan, "id": known} for orphan, known in found.items() if known]
+
+
+def import_id(environment: Environment, orphan: str) -> str | None:
+    """What the runbook's table says, for this environment and with the words in capitals filled in; None: nothing."""
+    for address, template in re.findall(r"^\| `(module\..+)` \| `(.+)` \|$", RUNBOOK, re.MULTILINE):
+        found = re.fullmatch(re.sub(r"[A-Z]{3,}", lambda word: f"(?P<{word[0]}>\\w+)", re.escape(address)), orphan)
+        if found:
+            own = template.replace("mlflow-staging", f"mlflow-{environment.name}")
+            own = own.replace("/staging/", f"/{environment.name}/")
+            own = own.replace("https://sqs.REGION.amazonaws.com", environment.localaws.url)
+            for word in re.findall(r"[A-Z]{3,}(?:-ID)?", own):
+                own = own.replace(word, filled_in(environment, word, found.groupdict()))
+            return own
+    return None
+
+
+def filled_in(environment: Environment, word: str, in_address: dict[str, str]) -> str:
+    """What a word in capitals stands for, found as the runbook says."""
+    match word:
+        case "KEY-ID":
+            purpose = {"events": "Notifications about", "artifacts": "MLflow artifacts of"}[in_address["PURPOSE"]]
+            [key] = [key["KeyId"] for key in keys(environment.localaws) if key["Description"].startswith(purpose)]
+            return str(key)
+        case "ACCOUNT":
+            return environment.localaws.settings.account
+        case "SUFFIX":
+            return f"zali-{environment.name}"
+    return in_address[word]
+
+
+def keys(localaws: LocalAws) -> list[dict[str, Any]]:
+    """The keys that are not AWS's own."""
+    kms = localaws.client("kms")
+    described = [kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in kms.list_keys()["Keys"]]
+    return [key for key in described if key["KeyManager"] == "CUSTOMER"]
+
+
+def noted(environment: Environment) -> set[str]:
+    """The addresses in Terraform's state."""
+    found = set()
+    for resource in json.loads(state(environment))["resources"]:
+        for instance in resource["instances"] if resource["mode"] == "managed" else []:
+            key = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
+            found.add(f"{resource['module']}.{resource['type']}.{resource['name']}{key}")
+    return found
+
+
+def made(localaws: LocalAws) -> dict[str, int]:
+    """What is in the account, of each kind that could be there twice."""
+    client = localaws.client
+    rules = client("events").list_rules()["Rules"]
+    targets = [client("events").list_targets_by_rule(Rule=rule["Name"])["Targets"] for rule in rules]
+    aliases = client("kms").list_aliases()["Aliases"]
+    roles = client("iam").list_roles()["Roles"]
+    return {
+        "aws_budgets_budget": len(client("budgets").describe_budgets(AccountId=localaws.settings.account)["Budgets"]),
+        "aws_cloudwatch_event_rule": len(rules),
+        "aws_cloudwatch_event_target": sum(map(len, targets)),
+        "aws_cloudwatch_log_group": len(client("logs").describe_log_groups()["logGroups"]),
+        "aws_cloudwatch_metric_alarm": len(client("cloudwatch").describe_alarms()["MetricAlarms"]),
+        "aws_codebuild_project": len(client("codebuild").list_projects()["projects"]),
+        "aws_ecr_repository": len(client("ecr").describe_repositories()["repositories"]),
+        "aws_iam_policy": len(client("iam").list_policies(Scope="Local")["Policies"]),
+        "aws_iam_role": sum("mlflow" in role["RoleName"] for role in roles),
+        "aws_kms_alias": sum("mlflow" in alias["AliasName"] for alias in aliases),
+        "aws_kms_key": len(keys(localaws)),
+        "aws_s3_bucket": len(client("s3").list_buckets()["Buckets"]),
+        "aws_sagemaker_mlflow_tracking_server": len(
+            client("sagemaker").list_mlflow_tracking_servers()["TrackingServerSummaries"]
+        ),
+        "aws_scheduler_schedule": len(client("scheduler").list_schedules()["Schedules"]),
+        "aws_sns_topic_subscription": len(client("sns").list_subscriptions()["Subscriptions"]),
+        "aws_sns_topic": len(client("sns").list_topics()["Topics"]),
+        "aws_sqs_queue": len(client("sqs").list_queues()["QueueUrls"]),
+        "aws_ssm_parameter": sum(
+            len(page["Parameters"]) for page in client("ssm").get_paginator("describe_parameters").paginate()
+        ),
+    }

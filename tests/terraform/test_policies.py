@@ -1,0 +1,235 @@
+"""The policies as AWS would get them, whole: a statement more is as wrong as a statement less."""
+
+import json
+from typing import Any
+
+import pytest
+import tftest
+
+from tests.terraform.inventory import planned_resources
+from tests.terraform.planning import Planner
+from tests.terraform.variations import ACCOUNT, ADMINISTRATORS, FORMER_KEY, KEY
+
+BUCKET = "arn:aws:s3:::mlflow-staging-mlflow-artifacts-zali-staging"
+LOGS = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/*"
+
+LOG_IN = {"Action": ["ecr:GetAuthorizationToken"], "Resource": ["*"]}
+WRITE_LOG = {
+    "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+    "Resource": [LOGS],
+}
+REGISTER = {
+    "Action": [
+        "sagemaker:AddTags",
+        "sagemaker:CreateModelPackage",
+        "sagemaker:CreateModelPackageGroup",
+        "sagemaker:DescribeModelPackageGroup",
+        "sagemaker:UpdateModelPackage",
+    ],
+    "Resource": [
+        f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:model-package-group/*",
+        f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:model-package/*",
+    ],
+}
+LAKE = "arn:aws:s3:::data-lake"
+BELOW_PREFIX = {"StringLike": {"s3:prefix": "mlflow/churn/*"}}
+THROUGH_S3 = {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
+
+
+def pull(*repositories: str) -> dict[str, Any]:
+    return {
+        "Action": ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+        "Resource": sorted(f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{name}" for name in repositories),
+    }
+
+
+def statements(plan: tftest.TerraformPlanOutput, address: str, field: str = "policy") -> dict[str, dict[str, Any]]:
+    """The statements of a planned policy by their Sid, with actions and resources as sorted lists."""
+    found = {}
+    for statement in json.loads(planned_resources(plan)[address][field])["Statement"]:
+        for key in ("Action", "Resource"):
+            if key in statement:
+                value = statement[key]
+                statement[key] = sorted([value] if isinstance(value, str) else value)
+        found[statement.pop("Sid")] = statement
+    return found
+
+
+def allow(statement: dict[str, Any]) -> dict[str, Any]:
+    return {"Effect": "Allow", **statement}
+
+
+def test_the_server_may_use_its_bucket_and_register_models_and_nothing_else(planner: Planner) -> None:
+    policy = statements(planner.plan("staging"), "module.mlflow.aws_iam_role_policy.basic_access[0]")
+    assert policy == {
+        "FindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [BUCKET]}),
+        "ListArtifacts": allow({"Action": ["s3:ListBucket"], "Resource": [BUCKET]}),
+        "ReadArtifacts": allow({"Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/*"]}),
+        "WriteArtifacts": allow({"Action": ["s3:PutObject"], "Resource": [f"{BUCKET}/*"]}),
+        "LeaveBackups": {"Effect": "Deny", "Action": ["s3:PutObject"], "Resource": [f"{BUCKET}/backups/*"]},
+        "RegisterModels": allow(REGISTER),
+    }
+
+
+def test_in_an_existing_bucket_the_server_may_use_its_prefix_and_the_key_through_s3_only(planner: Planner) -> None:
+    policy = statements(planner.plan("existing_bucket"), "module.mlflow.aws_iam_role_policy.basic_access[0]")
+    assert policy == {
+        "FindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [LAKE]}),
+        "ListArtifacts": allow({"Action": ["s3:ListBucket"], "Resource": [LAKE], "Condition": BELOW_PREFIX}),
+        "ReadArtifacts": allow({"Action": ["s3:GetObject"], "Resource": [f"{LAKE}/mlflow/churn/*"]}),
+        "WriteArtifacts": allow({"Action": ["s3:PutObject"], "Resource": [f"{LAKE}/mlflow/churn/*"]}),
+        "LeaveBackups": {"Effect": "Deny", "Action": ["s3:PutObject"], "Resource": [f"{LAKE}/mlflow/churn/backups/*"]},
+        "RegisterModels": allow(REGISTER),
+        "DecryptArtifactsThroughS3": allow({"Action": ["kms:Decrypt"], "Resource": [KEY], "Condition": THROUGH_S3}),
+        "EncryptArtifactsThroughS3": allow(
+            {"Action": ["kms:GenerateDataKey"], "Resource": [KEY], "Condition": THROUGH_S3}
+        ),
+    }
+
+
+def test_an_endpoint_may_pull_read_and_log_and_nothing_else(planner: Planner) -> None:
+    policy = statements(planner.plan("staging"), "module.serving.aws_iam_role_policy.endpoint")
+    assert policy == {
+        "LogInToRegistry": allow(LOG_IN),
+        "PullImage": allow(pull("mlflow-staging-serving", "mlflow-pyfunc")),
+        "FindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [BUCKET]}),
+        "ListModels": allow({"Action": ["s3:ListBucket"], "Resource": [BUCKET]}),
+        "ReadModel": allow({"Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/*"]}),
+        "WriteLog": allow(WRITE_LOG),
+    }
+
+
+def test_an_endpoint_may_decrypt_what_lies_under_the_given_key_and_encrypt_nothing(planner: Planner) -> None:
+    policy = statements(planner.plan("existing_bucket"), "module.serving.aws_iam_role_policy.endpoint")
+    assert policy["ReadModel"] == allow({"Action": ["s3:GetObject"], "Resource": [f"{LAKE}/mlflow/churn/*"]})
+    assert policy["DecryptModelThroughS3"] == allow(
+        {"Action": ["kms:Decrypt"], "Resource": [KEY], "Condition": THROUGH_S3}
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "sid"),
+    [
+        ("module.mlflow.aws_iam_role_policy.basic_access[0]", "DecryptArtifactsThroughS3"),
+        ('module.mlflow.aws_iam_policy.client["reader"]', "DecryptArtifactsThroughS3"),
+        ("module.serving.aws_iam_role_policy.endpoint", "DecryptModelThroughS3"),
+    ],
+)
+def test_what_was_written_under_a_former_key_may_be_read_even_where_there_is_no_other(
+    planner: Planner, address: str, sid: str
+) -> None:
+    policy = statements(planner.plan("former_key"), address)
+    assert policy[sid] == allow({"Action": ["kms:Decrypt"], "Resource": [FORMER_KEY], "Condition": THROUGH_S3})
+    assert "EncryptArtifactsThroughS3" not in policy
+
+
+@pytest.mark.parametrize(
+    ("role", "source"),
+    [
+        ("module.mlflow.aws_iam_role.server[0]", {}),  # AWS does not say which ARN it sends.
+        (
+            "module.serving.aws_iam_role.endpoint",
+            {"ArnLike": {"aws:SourceArn": f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:*"}},
+        ),
+    ],
+)
+def test_only_sagemaker_of_this_account_may_assume_the_role(
+    planner: Planner, role: str, source: dict[str, Any]
+) -> None:
+    assert statements(planner.plan("staging"), role, "assume_role_policy") == {
+        "SageMakerOfThisAccount": {
+            "Effect": "Allow",
+            "Action": ["sts:AssumeRole"],
+            "Principal": {"Service": "sagemaker.amazonaws.com"},
+            "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}, **source},
+        }
+    }
+
+
+EVERYTHING = {"Effect": "Deny", "Principal": "*", "Action": ["s3:*"]}
+UPLOAD = {"Effect": "Deny", "Principal": "*", "Action": ["s3:PutObject"]}
+SSE = "s3:x-amz-server-side-encryption"
+ALWAYS_REFUSED = {
+    "DenyWithoutTLS": {**EVERYTHING, "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+    "DenyOldTLS": {**EVERYTHING, "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}},
+    "DenyCustomerProvidedKeys": {**UPLOAD, "Condition": {"Null": {f"{SSE}-customer-algorithm": "false"}}},
+}
+REFUSED_UNDER_A_KEY = {
+    "DenyOtherKeys": {
+        **UPLOAD,
+        "Condition": {
+            "Null": {f"{SSE}-aws-kms-key-id": "false"},
+            "StringNotEquals": {f"{SSE}-aws-kms-key-id": KEY},
+        },
+    },
+    "DenyOtherEncryption": {
+        **UPLOAD,
+        "Condition": {"Null": {SSE: "false"}, "StringNotEquals": {SSE: "aws:kms"}},
+    },
+    "DenyAWSManagedKey": {
+        **UPLOAD,
+        "Condition": {"Null": {f"{SSE}-aws-kms-key-id": "true"}, "StringEquals": {SSE: "aws:kms"}},
+    },
+}
+
+
+def of_bucket(bucket: str, refused: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Refusals of everything concern the bucket too, those of uploads its objects only."""
+    return {
+        sid: {
+            **statement,
+            "Resource": [bucket, f"{bucket}/*"] if statement["Action"] == ["s3:*"] else [f"{bucket}/*"],
+        }
+        for sid, statement in refused.items()
+    }
+
+
+def test_the_bucket_refuses_everybody_without_tls_with_old_tls_or_with_a_key_of_their_own(planner: Planner) -> None:
+    policy = statements(planner.plan("staging"), "module.mlflow.aws_s3_bucket_policy.artifacts[0]")
+    assert policy == of_bucket(BUCKET, ALWAYS_REFUSED)
+
+
+def test_a_bucket_with_a_key_refuses_uploads_under_every_other(planner: Planner) -> None:
+    policy = statements(planner.plan("keyed"), "module.mlflow.aws_s3_bucket_policy.artifacts[0]")
+    assert policy == of_bucket("arn:aws:s3:::churn-dev-mlflow-artifacts-keyed", ALWAYS_REFUSED | REFUSED_UNDER_A_KEY)
+
+
+RESCUE = ["kms:CancelKeyDeletion", "kms:DescribeKey", "kms:EnableKey", "kms:GetKeyPolicy", "kms:PutKeyPolicy"]
+THE_ACCOUNT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+BY_THE_KEY = "module.mlflow.aws_kms_key.artifacts[0]"
+
+
+def test_the_key_can_be_used_through_s3_for_its_bucket_only(planner: Planner) -> None:
+    bucket = "arn:aws:s3:::mlflow-prod-mlflow-artifacts-zali-prod"
+    policy = statements(planner.plan("prod"), BY_THE_KEY)
+    assert policy.pop("UseThroughS3ForThisBucket") == {
+        "Effect": "Allow",
+        "Principal": THE_ACCOUNT,
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Resource": ["*"],
+        "Condition": {
+            "StringEquals": {"kms:CallerAccount": ACCOUNT, "kms:ViaService": "s3.us-east-1.amazonaws.com"},
+            "StringLike": {"kms:EncryptionContext:aws:s3:arn": [bucket, f"{bucket}/*"]},
+        },
+    }
+    assert list(policy) == ["AccountKeepsKey"]
+
+
+def test_without_administrators_the_account_administers_the_key_but_does_not_decrypt(planner: Planner) -> None:
+    policy = statements(planner.plan("prod"), BY_THE_KEY)["AccountKeepsKey"]
+    assert (policy["Principal"], policy["Resource"]) == (THE_ACCOUNT, ["*"])
+    assert {*RESCUE, "kms:ScheduleKeyDeletion", "kms:DisableKey"} < set(policy["Action"])
+    assert not any(
+        "crypt" in action or "Generate" in action or "Grant" in action
+        for action in policy["Action"]
+        if action not in ("kms:ListGrants", "kms:RevokeGrant")
+    )
+
+
+def test_with_administrators_the_account_can_only_save_the_key_and_they_cannot_use_it(planner: Planner) -> None:
+    alone = statements(planner.plan("prod"), BY_THE_KEY)["AccountKeepsKey"]
+    policy = statements(planner.plan("prod_with_key_administrators"), BY_THE_KEY)
+    assert policy["AccountKeepsKey"] == {**alone, "Action": RESCUE}
+    administer = policy["AdministerKey"]
+    assert administer == {**alone, "Principal": administer["Principal"]}
+    assert sorted(administer["Principal"]["AWS"]) == ADMINISTRATORS

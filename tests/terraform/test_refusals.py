@@ -1,0 +1,224 @@
+"""What a person reads who got an input wrong: one error, which says what is wrong and what to write instead."""
+
+from typing import Any
+
+import pytest
+
+from tests.terraform.planning import Planner
+from tests.terraform.variations import Variation
+
+NEW = {"bucket_name_suffix": "acme"}
+OLD = {"create_s3_bucket": False, "artifact_store_uri": "s3://data-lake"}
+KEY = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
+ROLE = "arn:aws:iam::111122223333:role/a"
+POLICY = "arn:aws:iam::111122223333:policy/a"
+DAYTIME = {"start": "cron(0 8 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"}
+
+# By the name of the case: the inputs, and what the error says. First what a variable's own validation refuses.
+VALUES: dict[str, tuple[dict[str, Any], str]] = {
+    "a project's name with capitals": (NEW | {"project_name": "Churn"}, 'project_name is "Churn": use lower-case'),
+    "an environment with capitals": (NEW | {"environment": "Dev"}, 'environment is "Dev": use lower-case'),
+    "a suffix with capitals": (
+        {"bucket_name_suffix": "Acme"},
+        "bucket_name_suffix must be lower-case letters, digits and single hyphens",
+    ),
+    "a patch version": (
+        NEW | {"mlflow_version": "3.0.0"},
+        'mlflow_version is "3.0.0": write major.minor only, such as "3.0".',
+    ),
+    "an unknown version retained": (
+        NEW | {"retained_mlflow_versions": ["2.14"]},
+        "retained_mlflow_versions must be versions that AWS offers",
+    ),
+    "a version retained twice": (
+        NEW | {"retained_mlflow_versions": ["2.13", "2.13"]},
+        "retained_mlflow_versions names a version twice",
+    ),
+    "an unknown size": (NEW | {"tracking_server_size": "small"}, 'is "small": use "Small", "Medium" or "Large".'),
+    "a window without a day": (
+        NEW | {"weekly_maintenance_window_start": "03:30"},
+        'a day and a 24-hour UTC time, such as "Tue:03:30"',
+    ),
+    "a window outside the day": (
+        NEW | {"weekly_maintenance_window_start": "Tue:24:00"},
+        'a day and a 24-hour UTC time, such as "Tue:03:30"',
+    ),
+    "an address that is not S3": (
+        {"create_s3_bucket": False, "artifact_store_uri": "data-lake/mlflow"},
+        'artifact_store_uri must look like "s3://bucket"',
+    ),
+    "versions kept for no time": (
+        NEW | {"noncurrent_version_expiration_days": 0},
+        "noncurrent_version_expiration_days must be a whole number of days",
+    ),
+    "half a day": (
+        NEW | {"deleted_artifact_expiration_days": 0.5},
+        "deleted_artifact_expiration_days must be a whole number of days",
+    ),
+    "a class that must be restored first": (
+        NEW | {"artifact_transition": {"days": 90, "storage_class": "DEEP_ARCHIVE"}},
+        "artifacts in another archive class cannot be read until they are restored",
+    ),
+    "a class that takes no young objects": (
+        NEW | {"artifact_transition": {"days": 29, "storage_class": "STANDARD_IA"}},
+        "30 or more for STANDARD_IA, which S3 takes no younger objects into",
+    ),
+    "a log bucket by its address": (
+        NEW | {"access_logs": {"bucket": "s3://acme-access-logs"}},
+        'access_logs.bucket must be a bucket\'s name, such as "acme-access-logs"',
+    ),
+    "an origin without TLS": (
+        NEW | {"cors_allowed_origins": ["http://studio.acme.example"]},
+        "cors_allowed_origins must be https origins without a path",
+    ),
+    "every origin": (
+        NEW | {"cors_allowed_origins": ["*"]},
+        "cors_allowed_origins must be https origins without a path",
+    ),
+    "an alias as the key's id": (NEW | {"kms_key_id": "alias/data-lake"}, "give an alias as kms_key_alias."),
+    "an id as the key's alias": (NEW | {"kms_key_alias": KEY}, "give a key's ARN or id as kms_key_id."),
+    "a deletion window of 6 days": (NEW | {"kms_key_deletion_window_days": 6}, "is 6: KMS takes 7 to 30 whole days."),
+    "a deletion window of 31 days": (NEW | {"kms_key_deletion_window_days": 31}, "is 31: KMS takes 7 to 30 whole"),
+    "a former key by its id": (
+        NEW | {"former_kms_key_arns": ["11111111-2222-3333-4444-555555555555"]},
+        "former_kms_key_arns must be ARNs of keys",
+    ),
+    "wildcards among administrators": (
+        NEW | {"create_kms_key": True, "kms_key_administrator_arns": ["arn:aws:iam::111122223333:role/*"]},
+        "kms_key_administrator_arns must be ARNs of roles or users",
+    ),
+    "a role by its name": (
+        NEW | {"create_role": False, "role_arn": "mlflow-server"},
+        "role_arn must be a role's ARN, such as",
+    ),
+    "a policy that is none": (
+        NEW | {"additional_role_policies": {"lineage": "lineage"}},
+        "additional_role_policies must map names to policy ARNs",
+    ),
+    "a boundary that is no policy": (
+        NEW | {"permissions_boundary_arn": "boundary"},
+        "permissions_boundary_arn must be a policy's ARN",
+    ),
+    "a reader by its ARN": (NEW | {"reader_role_names": [ROLE]}, 'such as "analysts", not their ARNs.'),
+    "a writer by its ARN": (NEW | {"writer_role_names": [ROLE]}, 'such as "data-scientists", not their ARNs.'),
+    "an admin by its ARN": (NEW | {"admin_role_names": [ROLE]}, 'such as "mlops", not their ARNs.'),
+    "a deployment policy that is none": (
+        NEW | {"deployment_policy_document": "arn:aws:iam::111122223333:policy/deploy"},
+        "deployment_policy_document must be a policy in JSON",
+    ),
+    "a backup at no time": (
+        NEW | {"backup": {"schedule_expression": "every night"}},
+        "backup.schedule_expression must be a cron or rate expression",
+    ),
+    "no backup kept": (NEW | {"backup": {"keep": 0}}, "backup.keep must be a whole number of backups"),
+    "a schedule without a year": (
+        NEW | {"schedule": DAYTIME | {"start": "cron(0 8 ? * MON)"}},
+        "schedule.start and schedule.stop must be cron expressions with six fields",
+    ),
+    "a schedule by both days": (
+        NEW | {"schedule": DAYTIME | {"start": "cron(0 8 * * MON-FRI *)"}},
+        'must have a "?" for either the day of month or the day of week',
+    ),
+    "a start and a stop at once": (
+        NEW | {"schedule": DAYTIME | {"stop": DAYTIME["start"]}},
+        "the server would be started and stopped at once",
+    ),
+    "a time zone by its offset": (
+        NEW | {"schedule": DAYTIME | {"time_zone": "+01:00"}},
+        "schedule.time_zone must be a name of the IANA time zone database",
+    ),
+    "a FIFO topic": (
+        NEW | {"notifications": {"topic_arn": "arn:aws:sns:us-east-1:111122223333:platform.fifo"}},
+        "a FIFO topic takes no events",
+    ),
+    "an address without a host": (
+        NEW | {"notifications": {"emails": ["team"]}},
+        "notifications.emails must be e-mail addresses",
+    ),
+    "a budget of nothing": (NEW | {"monthly_budget_usd": 0.5}, "monthly_budget_usd must be a number of US dollars"),
+}
+# What the rules between inputs refuse (rules.tf). Terraform comes to them only when no value is refused by itself.
+RULES: dict[str, tuple[dict[str, Any], str]] = {
+    "a bucket's name of 70 characters": (
+        {"bucket_name_suffix": "a-suffix-that-somebody-made-rather-too-long"},
+        'named "churn-dev-mlflow-artifacts-a-suffix-that-somebody-made-rather-too-long", which is 70 characters '
+        "long, and S3 allows 63: shorten project_name, environment or bucket_name_suffix by 7.",
+    ),
+    "a bucket's name of 64 characters": (
+        {"bucket_name_suffix": "acme-67890-234567890-234567890-234567"},
+        "which is 64 characters long, and S3 allows 63",
+    ),
+    "a role's name of 65 characters": (
+        OLD | {"project_name": "churn-7890-234567890-234567890-234567890-23456789"},
+        "which is 65 characters long, and IAM allows 64: shorten project_name or environment by 1.",
+    ),
+    "the active version retained": (
+        NEW | {"mlflow_version": "3.0", "retained_mlflow_versions": ["3.0"]},
+        "retained_mlflow_versions names 3.0, which is the active version",
+    ),
+    "both buckets": (
+        NEW | {"artifact_store_uri": "s3://data-lake"},
+        "Both a new and an existing artifact bucket are asked for",
+    ),
+    "no bucket": ({"create_s3_bucket": False}, "There is no artifact bucket: give artifact_store_uri"),
+    "no suffix": ({}, "A new artifact bucket needs bucket_name_suffix"),
+    "logs in the artifact bucket": (
+        NEW | {"access_logs": {"bucket": "churn-dev-mlflow-artifacts-acme"}},
+        "access_logs.bucket is the artifact bucket itself",
+    ),
+    "settings of a bucket that is left alone": (
+        OLD | {"access_logs": {"bucket": "logs"}},
+        "are settings of a new bucket, and the module leaves an existing one",
+    ),
+    "a key for no bucket": (OLD | {"create_kms_key": True}, "create_kms_key makes a key for the new bucket"),
+    "both keys": (NEW | {"create_kms_key": True, "kms_key_id": KEY}, "Both a new and an existing key are asked for"),
+    "a new key and an alias": (
+        NEW | {"create_kms_key": True, "kms_key_alias": "alias/aws/s3"},
+        "Both a new and an existing key are asked for",
+    ),
+    "a key named twice": (NEW | {"kms_key_id": KEY, "kms_key_alias": "alias/aws/s3"}, "The key is named twice"),
+    "administrators of no key": (
+        NEW | {"kms_key_administrator_arns": [ROLE]},
+        "kms_key_administrator_arns are for a new key, and none is made",
+    ),
+    "no role": (NEW | {"create_role": False}, "give role_arn together with create_role = false, or neither."),
+    "both roles": (NEW | {"role_arn": ROLE}, "give role_arn together with create_role = false, or neither."),
+    "policies for a role that is left alone": (
+        NEW | {"create_role": False, "role_arn": ROLE, "additional_role_policies": {"a": POLICY}},
+        "additional_role_policies are attached to a new role",
+    ),
+}
+CASES = VALUES | RULES
+
+
+# What a root refuses before it comes to the module.
+ROOTS: dict[str, tuple[dict[str, Any], str]] = {
+    "no_listed_account": ({"allowed_account_ids": []}, "set allowed_account_ids in terraform.tfvars"),
+    "credentials_of_another_account": (
+        {"allowed_account_ids": ["111122223333"]},
+        "AWS account ID not allowed: 123456789012",
+    ),
+}
+ALL = CASES | ROOTS
+
+
+@pytest.fixture(scope="module")
+def errors(planner: Planner) -> list[str]:
+    """All errors, of one plan; values and rules apart, since no rule is looked at beside a refused value."""
+    modules = {
+        name: Variation("refused", {"cases": {case: inputs for case, (inputs, _) in cases.items()}})
+        for name, cases in (("values", VALUES), ("rules", RULES))
+    }
+    roots = {name: Variation("prod", inputs) for name, (inputs, _) in ROOTS.items()}
+    return planner.refused("refusals", modules | roots)
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_a_wrong_input_gets_an_error_that_says_what_to_write(errors: list[str], case: str) -> None:
+    message = ALL[case][1]
+    with_this_message = [one for one, (_, other) in ALL.items() if other == message]
+    assert sum(message in error for error in errors) == len(with_this_message), "\n".join(errors)
+
+
+def test_no_case_gets_a_second_error(errors: list[str]) -> None:
+    assert len(errors) == len(ALL), "\n".join(errors)

@@ -1,0 +1,70 @@
+"""The bucket for Terraform's states: what its root would create, what its policy refuses."""
+
+import pytest
+import tftest
+
+from tests.terraform.inventory import count_by_type, differences, inventory, outputs, planned_resources
+from tests.terraform.planning import REPOSITORY, Planner
+from tests.terraform.test_policies import statements
+from tests.terraform.variations import KEY, STATES
+
+BUCKET = f"arn:aws:s3:::{STATES}"
+POLICY = "module.state.aws_s3_bucket_policy.states"
+
+DENY = {"Effect": "Deny", "Principal": "*"}
+EVERYTHING = {"Action": ["s3:*"], "Resource": [BUCKET, f"{BUCKET}/*"]}
+ALWAYS = {
+    "DenyWithoutTLS": {**DENY, **EVERYTHING, "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+    "DenyOldTLS": {**DENY, **EVERYTHING, "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}},
+}
+UNDELETABLE = {
+    "DenyDeletingBucket": {**DENY, "Action": ["s3:DeleteBucket", "s3:DeleteBucketPolicy"], "Resource": [BUCKET]},
+    "DenyDeletingVersions": {**DENY, "Action": ["s3:DeleteObjectVersion"], "Resource": [f"{BUCKET}/*"]},
+    "DenyDeletingStates": {**DENY, "Action": ["s3:DeleteObject"], "Resource": [f"{BUCKET}/*.tfstate"]},
+}
+
+
+def plan(planner: Planner) -> tftest.TerraformPlanOutput:
+    return planner.plan("state")
+
+
+def test_the_root_plans_what_the_inventory_says_and_nothing_beside(planner: Planner) -> None:
+    found = plan(planner)
+    expected = inventory("state")
+    assert list(differences(expected["values"], planned_resources(found))) == []
+    assert count_by_type(list(planned_resources(found))) == expected["counts"]
+    assert outputs(found) == expected["outputs"]
+
+
+def test_nobody_may_delete_the_bucket_or_a_state_but_everybody_a_lock(planner: Planner) -> None:
+    assert statements(plan(planner), POLICY) == {**ALWAYS, **UNDELETABLE}
+
+
+def test_the_dangerous_switch_lifts_the_refusals_to_delete_and_a_key_of_your_own_adds_its_own(planner: Planner) -> None:
+    found = statements(planner.plan("deletable_state"), POLICY)
+    upload = {**DENY, "Action": ["s3:PutObject"], "Resource": [f"{BUCKET}/*"]}
+    assert found == {
+        **ALWAYS,
+        "DenyOtherKeys": {
+            **upload,
+            "Condition": {
+                "Null": {"s3:x-amz-server-side-encryption-aws-kms-key-id": "false"},
+                "StringNotEquals": {"s3:x-amz-server-side-encryption-aws-kms-key-id": KEY},
+            },
+        },
+        "DenyOtherEncryption": {
+            **upload,
+            "Condition": {
+                "Null": {"s3:x-amz-server-side-encryption": "false"},
+                "StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"},
+            },
+        },
+    }
+
+
+@pytest.mark.parametrize("environment", ["staging", "prod"])
+def test_the_root_has_the_environments_provider_and_is_none_itself(environment: str) -> None:
+    roots = REPOSITORY / "mlflow/terraform"
+    lock = ".terraform.lock.hcl"
+    assert (roots / "state" / lock).read_text() == (roots / environment / lock).read_text()
+    assert not (roots / "state/main.tf").exists()
