@@ -24,6 +24,7 @@ from mlflow_transfer.archive import (
     Snapshot,
 )
 from mlflow_transfer.checksums import Summing
+from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import (
     Experiment,
     History,
@@ -177,6 +178,10 @@ class ArchiveSource:
             return None if entry is None else Item(entry.file, entry.size)
 
         return Rearranged(uri, self._archive.store, files, find)
+
+    def losses(self) -> list[Loss]:
+        """What could not be read: nothing."""
+        return []
 
     async def close(self) -> None:
         """Let go of the manifest."""

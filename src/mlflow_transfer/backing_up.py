@@ -31,7 +31,7 @@ from mlflow_transfer.archive import (
 )
 from mlflow_transfer.artifacts import checksum
 from mlflow_transfer.checksums import Checksum, Summing
-from mlflow_transfer.copying import Options, first_of
+from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Progress, Tally
 from mlflow_transfer.records import (
     ACTIVE,
@@ -46,6 +46,7 @@ from mlflow_transfer.records import (
 from mlflow_transfer.selecting import registered_models
 from mlflow_transfer.source import Source
 from mlflow_transfer.stores import CHUNK, S3, GoneError, Item, Store
+from mlflow_transfer.tasks import first_error
 
 _IN_MEMORY = 4 << 20
 _AT_ONCE = 16
@@ -86,7 +87,7 @@ class BackingUp:
             await self._in_thread(lambda: self.archive.begin(self._taken))
             return await self._back_up()
         except BaseExceptionGroup as group:
-            raise first_of(group) from group
+            raise first_error(group) from group
         finally:
             self._threads.shutdown(wait=True, cancel_futures=True)
             self._known.close()

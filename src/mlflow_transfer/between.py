@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlflow_transfer.checkpoint import Checkpoint
-from mlflow_transfer.copying import Copying, Options, Summary
+from mlflow_transfer.copying import Copying, Summary
 from mlflow_transfer.destination import Destination
 from mlflow_transfer.location import Access, Places
+from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Progress
 from mlflow_transfer.verifying import Report, Verifying
 

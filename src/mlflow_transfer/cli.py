@@ -22,8 +22,9 @@ from mlflow_common.errors import NOT_READY, InputError, PlatformError, Precondit
 
 if TYPE_CHECKING:
     from mlflow_transfer.archive import Archive
-    from mlflow_transfer.copying import Copying, Options
+    from mlflow_transfer.copying import Copying
     from mlflow_transfer.location import Access, Places
+    from mlflow_transfer.options import Options
     from mlflow_transfer.planning import Plan
     from mlflow_transfer.progress_bars import Bars
     from mlflow_transfer.rest_source import RestSource
@@ -125,7 +126,7 @@ class What:
 
     def options(self, *, include_deleted: bool = True, thorough: bool = False) -> Options:
         """The same, as the work takes it."""
-        from mlflow_transfer.copying import Options
+        from mlflow_transfer.options import Options
 
         wanted = frozenset(self.experiment or ())
         return Options(include_deleted, not self.no_artifacts, self.threads, wanted, thorough)

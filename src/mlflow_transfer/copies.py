@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mlflow_transfer.limits import Loss
+from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import SOURCE_ID, SOURCE_TIME, ModelVersion, RegisteredModel
 from mlflow_transfer.restore_in_place import lost_version, missing_of, same_registered_model
 

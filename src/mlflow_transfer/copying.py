@@ -17,14 +17,15 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
-from mlflow_common.errors import InputError, PlatformError
 from mlflow_transfer.artifacts import can_list_in_bulk, checksum, copy_file, listing_digest, owned
 from mlflow_transfer.batches import Batch, Batches
 from mlflow_transfer.checkpoint import Checkpoint, Link
 from mlflow_transfer.destination import STATUS_NUMBERS, Destination
 from mlflow_transfer.histories import sums_of_both
-from mlflow_transfer.limits import LONG_VALUES, Limits, Loss, adapt
+from mlflow_transfer.limits import LONG_VALUES, Limits, adapt
 from mlflow_transfer.listings import Listings
+from mlflow_transfer.losses import Loss
+from mlflow_transfer.options import Options
 from mlflow_transfer.prefetch import ahead, growing
 from mlflow_transfer.progress import Progress, Tally
 from mlflow_transfer.records import (
@@ -54,49 +55,16 @@ from mlflow_transfer.rewrite import rewrite_ids, split_tags
 from mlflow_transfer.selecting import registered_models
 from mlflow_transfer.source import GROUP_RUNS, Features, Source
 from mlflow_transfer.stores import Item, Proxy, Store
+from mlflow_transfer.tasks import first_error
 from mlflow_transfer.traces import TRACE, Traces, trace_state
 
 EXPERIMENT, RUN, MODEL = "experiment", "run", "model"
 _RUNS_AT_ONCE = 24
 _SEARCHED_AT_ONCE = 100
 _LISTED_AT_ONCE = 5000
-_NAMED = 10
 
 T = TypeVar("T")
 _Key = tuple[str, str, int, int]
-
-
-@dataclass(frozen=True)
-class Options:
-    """What to copy and how.
-
-    Args:
-        artifacts: also the files.
-        threads: files moved at once.
-        thorough: compare the metric points of runs whose listing did not change, too.
-        additive: the destination is in use by now: only add to it what it lacks.
-    """
-
-    include_deleted: bool = False
-    artifacts: bool = True
-    threads: int = 8
-    experiments: frozenset[str] = frozenset()
-    thorough: bool = False
-    additive: bool = False
-
-    def chosen(self, experiments: Iterable[Experiment], place: str) -> list[Experiment]:
-        """Those of a place's experiments that are named, which are all where none is.
-
-        Raises:
-            InputError: there is none of a name.
-        """
-        there = list(experiments)
-        missing = sorted(self.experiments - {one.name for one in there})
-        if missing:
-            known = ", ".join(repr(one.name) for one in there[:_NAMED])
-            more = ", …" if len(there) > _NAMED else ""
-            raise InputError(f"there is no experiment {missing[0]!r} at {place} (there is: {known}{more})")
-        return [one for one in there if not self.experiments or one.name in self.experiments]
 
 
 @dataclass
@@ -159,7 +127,7 @@ class Copying:
         try:
             await self._copy()
         except BaseExceptionGroup as group:
-            raise first_of(group) from group
+            raise first_error(group) from group
         finally:
             self._stopping = True
             self._threads.shutdown(wait=True, cancel_futures=True)
@@ -181,7 +149,7 @@ class Copying:
                 tasks.create_task(self.rebuild(self.experiments))
                 tasks.create_task(self.listings.read(experiment.id for experiment in self.experiments))
         except BaseExceptionGroup as group:
-            raise first_of(group) from group
+            raise first_error(group) from group
         self._prepared = True
 
     async def _copy(self) -> None:
@@ -886,12 +854,6 @@ def own_root(experiment: Experiment) -> str:
     location = experiment.artifact_location.rstrip("/")
     by_server = location.endswith(f"/{experiment.id}")
     return location if location.startswith("s3://") and not by_server else ""
-
-
-def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that a person should read, out of those of tasks that ended together."""
-    found = [first_of(error) if isinstance(error, BaseExceptionGroup) else error for error in group.exceptions]
-    return next((error for error in found if isinstance(error, PlatformError)), found[0])
 
 
 def model_state(model: LoggedModel) -> str:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from mlflow_common.errors import InputError, PreconditionError, first_line
 from mlflow_transfer.location import shown
+from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import (
     Experiment,
     History,
@@ -315,6 +316,10 @@ class DatabaseSource:
                 for row in rows
             ]
             last = ids[-1]
+
+    def losses(self) -> list[Loss]:
+        """What could not be read: nothing."""
+        return []
 
     async def close(self) -> None:
         """Close the connection."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import (
     DELETED,
     Experiment,
@@ -214,6 +215,10 @@ class FileStoreSource:
                 )
             )
         yield found
+
+    def losses(self) -> list[Loss]:
+        """What could not be read: nothing."""
+        return []
 
     async def close(self) -> None:
         """Nothing is held open."""

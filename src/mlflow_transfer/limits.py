@@ -10,6 +10,7 @@ import re
 import sys
 from dataclasses import dataclass, replace
 
+from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import Run
 from mlflow_transfer.rest_source import version_number
 
@@ -49,14 +50,6 @@ class Limits:
         plain = posixpath.normpath(name)
         unique = plain == name and plain != "." and not plain.startswith(("..", "/"))
         return unique and len(name) <= self.name and self.names.fullmatch(name) is not None
-
-
-@dataclass(frozen=True)
-class Loss:
-    """Something that the destination cannot hold as it is."""
-
-    place: str
-    reason: str
 
 
 def adapt(run: Run, limits: Limits) -> tuple[Run, dict[str, str], list[Loss]]:

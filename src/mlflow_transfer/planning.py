@@ -10,7 +10,8 @@ from mlflow_transfer.artifacts import can_list_in_bulk
 from mlflow_transfer.batches import MOST_ENTITIES, MOST_PARAMS
 from mlflow_transfer.copies import held, left_alone
 from mlflow_transfer.copying import MODEL, RUN, Copying, model_state
-from mlflow_transfer.limits import Loss, adapt
+from mlflow_transfer.limits import adapt
+from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import DELETED, Run
 from mlflow_transfer.registry import stranger_message
 from mlflow_transfer.traces import TRACE, losses_of, trace_state

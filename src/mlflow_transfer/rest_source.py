@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from mlflow_transfer.client import AJAX, API, ApiError, Client, RefusedError, UnsureError
+from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import (
     PROMPT,
     Experiment,
@@ -271,6 +272,10 @@ class RestSource:
         query = {"experiment_ids": [experiment_id], "max_results": _TRACES_PER_PAGE}
         async for page in self._pages_of_get("traces", query, "traces"):
             yield [trace_from(data) for data in page]
+
+    def losses(self) -> list[Loss]:
+        """What could not be read: nothing."""
+        return []
 
     async def close(self) -> None:
         """Close the connections."""

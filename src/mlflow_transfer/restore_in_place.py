@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from mlflow_transfer.batches import Batches
 from mlflow_transfer.destination import Destination
-from mlflow_transfer.limits import Loss
+from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import (
     SOURCE_ID,
     Experiment,

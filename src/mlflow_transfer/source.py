@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, S
 from dataclasses import dataclass
 from typing import Protocol
 
+from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import Experiment, History, LoggedModel, Point, RegisteredModel, Run, Trace
 from mlflow_transfer.stores import Store
 
@@ -61,6 +62,9 @@ class Source(Protocol):
 
     def store(self, uri: str) -> Store:
         """Where the artifacts of this URI are read."""
+
+    def losses(self) -> list[Loss]:
+        """What exists in the source and could not be read, as far as it was listed until now."""
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -50,6 +50,10 @@ class GoneError(PlatformError):
     """A file is not there, or no longer."""
 
 
+class UnreadableError(PlatformError):
+    """A file of the source, or a whole folder of files, cannot be read, while others may be."""
+
+
 @dataclass(frozen=True)
 class Item:
     """A file below a store's root. `tag` changes with the content where the store has such a thing (S3's ETag)."""

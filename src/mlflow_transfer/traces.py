@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlflow_transfer.checkpoint import Link
-from mlflow_transfer.limits import Loss
+from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import Experiment, Trace, digest, without_own_tags
 from mlflow_transfer.rewrite import rewrite_ids
 

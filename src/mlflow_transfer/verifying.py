@@ -16,9 +16,11 @@ from typing import Any, TypeVar
 from mlflow_transfer.artifacts import checksum
 from mlflow_transfer.checkpoint import Checkpoint, Link
 from mlflow_transfer.copies import additions, is_copy
-from mlflow_transfer.copying import EXPERIMENT, MODEL, RUN, Options, own_root
+from mlflow_transfer.copying import EXPERIMENT, MODEL, RUN, own_root
 from mlflow_transfer.histories import Sum, sums_of_both
-from mlflow_transfer.limits import LONG_VALUES, Limits, Loss, adapt
+from mlflow_transfer.limits import LONG_VALUES, Limits, adapt
+from mlflow_transfer.losses import Loss
+from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Progress, Tally
 from mlflow_transfer.records import (
     ACTIVE,

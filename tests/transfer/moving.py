@@ -9,10 +9,11 @@ from mlflow_common.retry import Retry
 from mlflow_transfer.archive import Archive, Snapshot
 from mlflow_transfer.backing_up import BackingUp
 from mlflow_transfer.checkpoint import Checkpoint
-from mlflow_transfer.copying import Copying, Options, Summary
+from mlflow_transfer.copying import Copying, Summary
 from mlflow_transfer.database_source import DatabaseSource
 from mlflow_transfer.destination import Destination
 from mlflow_transfer.location import Access, Places
+from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally
 from mlflow_transfer.stores import Folder
 from mlflow_transfer.verifying import Report, Verifying

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mlflow_transfer.copying import Options
 from mlflow_transfer.limits import LONG_VALUES
+from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally
 from mlflow_transfer.records import Point, Run
 from mlflow_transfer.verifying import Report

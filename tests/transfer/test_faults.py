@@ -21,8 +21,8 @@ from mlflow_transfer.archive import Archive
 from mlflow_transfer.archive_source import ArchiveSource
 from mlflow_transfer.auth import SigV4
 from mlflow_transfer.client import Client
-from mlflow_transfer.copying import Options
 from mlflow_transfer.location import Access
+from mlflow_transfer.options import Options
 from mlflow_transfer.rate import Rate
 from mlflow_transfer.stores import Folder
 from tests.support.running import free_port

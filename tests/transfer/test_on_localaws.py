@@ -18,8 +18,8 @@ from mlflow_transfer import between, stores
 from mlflow_transfer.archive import ARTIFACT, Archive, Entry
 from mlflow_transfer.archive_source import ArchiveSource, DamagedError
 from mlflow_transfer.backing_up import BackingUp
-from mlflow_transfer.copying import Options
 from mlflow_transfer.location import Access, Places
+from mlflow_transfer.options import Options
 from mlflow_transfer.records import Run
 from mlflow_transfer.stores import S3, Item
 from tests.support.running import LocalAws

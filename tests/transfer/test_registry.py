@@ -10,8 +10,9 @@ import pytest
 
 from mlflow_common.errors import PlatformError
 from mlflow_transfer.checkpoint import Checkpoint
-from mlflow_transfer.copying import Copying, Options
+from mlflow_transfer.copying import Copying
 from mlflow_transfer.destination import Destination
+from mlflow_transfer.options import Options
 from mlflow_transfer.planning import Plan, plan
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import copy, held_alike, places, verify

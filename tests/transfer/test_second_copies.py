@@ -9,7 +9,7 @@ import pytest
 
 from mlflow_common.errors import InputError, PreconditionError
 from mlflow_transfer.checkpoint import Checkpoint
-from mlflow_transfer.copying import Options
+from mlflow_transfer.options import Options
 from mlflow_transfer.records import Trace
 from mlflow_transfer.traces import losses_of
 from tests.transfer.conftest import Servers

@@ -16,7 +16,7 @@ from mlflow_transfer import archive as archives
 from mlflow_transfer.archive import RUN, Archive, Entry, Parts, Snapshot
 from mlflow_transfer.archive_source import ArchiveSource
 from mlflow_transfer.backing_up import BackingUp
-from mlflow_transfer.copying import Options
+from mlflow_transfer.options import Options
 from mlflow_transfer.records import Experiment, Run, Trace
 from mlflow_transfer.stores import Folder, Item
 from tests.transfer.made_up import OneRun

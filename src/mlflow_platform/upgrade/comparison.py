@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from mlflow_transfer.copying import Options
 from mlflow_transfer.histories import Sum
+from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Progress
 from mlflow_transfer.records import Run
 from mlflow_transfer.source import Source

@@ -17,8 +17,8 @@ from mlflow_common.errors import PlatformError, PreconditionError
 
 if TYPE_CHECKING:
     from mlflow_transfer.client import Client
-    from mlflow_transfer.copying import Options
-    from mlflow_transfer.limits import Loss
+    from mlflow_transfer.losses import Loss
+    from mlflow_transfer.options import Options
     from mlflow_transfer.rest_source import RestSource
     from mlflow_transfer.source import Source
     from mlflow_transfer.stores import Store
@@ -269,7 +269,7 @@ async def is_copy_of(source: RestSource, destination: RestSource) -> bool:
 
 
 def _everything(*, thorough: bool = False, additive: bool = False) -> Options:
-    from mlflow_transfer.copying import Options
+    from mlflow_transfer.options import Options
 
     return Options(include_deleted=True, thorough=thorough, additive=additive)
 

@@ -1,0 +1,33 @@
+"""Losses: things of a source that cannot be read, or that the destination cannot hold as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One thing that is not transferred, or not as it is.
+
+    Args:
+        place: the thing, as a person finds it: a path, or a run with its id.
+        reason: why, in plain words, without a closing full stop.
+    """
+
+    place: str
+    reason: str
+
+
+class LossLog:
+    """Collects losses in the order in which they are found. Adding the same loss again changes nothing."""
+
+    def __init__(self) -> None:
+        self._losses: dict[Loss, None] = {}
+
+    def add(self, place: str, reason: str) -> None:
+        """Add a loss, unless it is there already."""
+        self._losses[Loss(place, reason)] = None
+
+    def list(self) -> list[Loss]:
+        """All losses so far, oldest first."""
+        return list(self._losses)
