@@ -86,7 +86,7 @@ use_localaws() {
 }
 
 # Terraform empties a state in a file before it writes it anew (statemgr/filesystem.go). Killed in between, it leaves
-# nothing of it but the backup from before the apply; what was made since is orphaned, as docs/runbook.md has it.
+# nothing of it but the backup from before the apply; what was made since is orphaned, as docs/guides/runbook.md has it.
 mend_state() {
   local state=$1
   [[ -f $state && -s $state.backup && $(tail -c 2 "$state") != *'}'* ]] || return 0

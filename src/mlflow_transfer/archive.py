@@ -1,4 +1,4 @@
-"""The archive's format, version 1: JSON lines and plain files that anything can read. See docs/archive-format.md.
+"""The archive format, version 1: JSON lines and plain files. See docs/reference/archive-format.md.
 
 A file once written is never changed, so snapshots share what did not change between them.
 """

@@ -82,7 +82,7 @@ def test_credentials_that_expire_while_the_server_is_made_cost_no_server(
         "error: nothing was changed, because the plan would replace tracking server mlflow-staging-3-0"
     )
 
-    # docs/runbook.md, "The plan wants to replace a server that is fine".
+    # docs/guides/runbook.md, "The plan wants to replace a server that is fine".
     assert staging.terraform("untaint", SERVER).returncode == 0
     assert "Resources: 0 added, 0 changed, 0 destroyed." in staging.apply(f"-target={SERVER}").stdout
 

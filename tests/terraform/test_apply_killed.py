@@ -1,4 +1,4 @@
-"""An apply that is killed while it makes each of its resources in turn: it goes on as docs/runbook.md says."""
+"""An apply that is killed while it makes each of its resources in turn: it goes on as docs/guides/runbook.md says."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.support.running import LocalAws, settled, start
 from tests.terraform.applying import Environment
 from tests.terraform.planning import REPOSITORY
 
-RUNBOOK = (REPOSITORY / "docs/runbook.md").read_text()
+RUNBOOK = (REPOSITORY / "docs/guides/runbook.md").read_text()
 SERVER = 'module.mlflow.aws_sagemaker_mlflow_tracking_server.this["3.0"]'
 # Prod, with what else an environment can be made of.
 MORE = {

@@ -141,7 +141,7 @@ def check(
         knowingly = (
             f'let the rest go knowingly with `make apply {command} ARGS="-var {_SWITCH}=true"`'
             if _SWITCH in plan.variables
-            else 'empty it as docs/runbook.md says under "Emptying a bucket"'
+            else 'empty it as docs/guides/runbook.md says under "Emptying a bucket"'
         )
         raise PreconditionError(
             f"{which} still holds objects, so nothing was destroyed: copy what you need, then {knowingly}, "

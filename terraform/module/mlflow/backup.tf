@@ -1,6 +1,6 @@
 # A nightly backup of the active server, off unless asked for. Its archive lies in the artifact bucket, below backups/ and
 # the server's name. Files of it are shared by many nights, so no lifecycle rule can know which ones are still needed: the
-# tool itself deletes what only older backups than the newest `keep` need (docs/archive-format.md).
+# tool itself deletes what only older backups than the newest `keep` need (docs/reference/archive-format.md).
 locals {
   backup_name        = "${local.name}-mlflow-backup"
   backup_archive     = "backups/${local.server_names[var.mlflow_version]}"

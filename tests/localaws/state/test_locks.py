@@ -1,4 +1,4 @@
-"""The lock on a state: S3 gives it to one at a time, and what docs/runbook.md says mends one that nobody holds."""
+"""The state lock in S3: one holder at a time, and a stale lock is released as docs/guides/runbook.md says."""
 
 import os
 import re

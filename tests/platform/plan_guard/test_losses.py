@@ -18,7 +18,7 @@ from tests.terraform.planning import REPOSITORY
 NAME = "guarded-3-0"
 BUCKET = f"{NAME}-bucket"
 DOOMED = "guarded-doomed"
-RUNBOOK = (REPOSITORY / "docs/runbook.md").read_text()
+RUNBOOK = (REPOSITORY / "docs/guides/runbook.md").read_text()
 VARIABLE = re.compile(r'^variable "(\w+)" \{$', re.MULTILINE)
 
 
@@ -100,7 +100,7 @@ def test_experiments_runs_models_and_objects_are_counted(environment: Environmen
             "let the rest go knowingly with `make apply ENV=staging LOCAL=1 "
             'ARGS="-var dangerously_delete_data_on_destroy=true"`',
         ),
-        ("prod", 'empty it as docs/runbook.md says under "Emptying a bucket"'),
+        ("prod", 'empty it as docs/guides/runbook.md says under "Emptying a bucket"'),
     ],
 )
 def test_a_bucket_that_holds_objects_is_not_destroyed_whatever_is_confirmed(

@@ -43,7 +43,7 @@ def test_every_command_of_make_and_every_script_exists(file: Path) -> None:
 
 
 def test_the_runbook_has_a_page_for_every_bad_day() -> None:
-    found = anchors(REPOSITORY / "docs/runbook.md")
+    found = anchors(REPOSITORY / "docs/guides/runbook.md")
     assert {
         "day-one",
         "the-plan-wants-to-replace-a-server-that-is-fine",
