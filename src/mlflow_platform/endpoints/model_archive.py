@@ -8,20 +8,31 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
+import shutil
 import tarfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from mlflow_common.errors import InputError, PreconditionError, error_code
+from mlflow_common.safe_path import UnsafeNameError, below, relative_name
 from mlflow_platform.endpoints.model import ARCHIVE_SUFFIX
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MLMODEL = "MLmodel"
+# Bounds on what a model's writer can make this machine do. A production variant's volume holds at most 512 GB
+# (VolumeSizeInGB: docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProductionVariant.html).
+MOST_FILES = 100_000
+LARGEST_UNPACKED = 512 << 30
+_LARGEST_MLMODEL = 8 << 20
+# tarfile reads a member's headers in one piece, as long as the archive says they are.
+_LARGEST_READ = 16 << 20
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 
@@ -54,7 +65,9 @@ def make(s3: S3Client, location: str, folder: Path) -> Archive:
     _download(s3, location, model)
     if not (model / MLMODEL).is_file():
         raise InputError(f"there is no MLflow model at {location}: no {MLMODEL} file lies there")
-    return Archive(path, _pack(model, path), _run_id((model / MLMODEL).read_text()))
+    with (model / MLMODEL).open("rb") as file:
+        text = _mlmodel_text(file.read(_LARGEST_MLMODEL + 1), location)
+    return Archive(path, _pack(model, path), _run_id(text))
 
 
 def upload(s3: S3Client, archive: Archive, uri: str, tags: Mapping[str, str]) -> None:
@@ -77,17 +90,54 @@ def upload(s3: S3Client, archive: Archive, uri: str, tags: Mapping[str, str]) ->
 def _download(s3: S3Client, location: str, model: Path) -> None:
     bucket, prefix = split_uri(location)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
+    keys: list[str] = []
+    size = 0
     try:
-        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        for page in pages:
+            for item in page.get("Contents", []):
+                if not item["Key"].endswith("/"):
+                    keys.append(item["Key"])
+                    size += item["Size"]
+            if len(keys) > MOST_FILES:
+                raise InputError(f"{location} holds more than {MOST_FILES:,} files: name the model's own folder")
     except s3.exceptions.ClientError as error:
         raise _no_bucket(bucket, error) from None
+    model.mkdir(parents=True, exist_ok=True)
+    _check_room(model, size, location)
+    _check_names(bucket, prefix, keys)
     for key in keys:
-        relative = PurePosixPath(key[len(prefix) + 1 :])
-        if key.endswith("/") or ".." in relative.parts:
-            continue
-        target = model / relative
+        target = below(model, key[len(prefix) + 1 :])
         target.parent.mkdir(parents=True, exist_ok=True)
         s3.download_file(bucket, key, str(target))
+
+
+def _check_names(bucket: str, prefix: str, keys: list[str]) -> None:
+    """Refuse keys that cannot all become files below one folder, before anything is downloaded."""
+    files = set(keys)
+    for key in keys:
+        try:
+            relative_name(key[len(prefix) + 1 :])
+        except UnsafeNameError as error:
+            raise InputError(
+                f"the object {key!a} in {bucket} cannot be part of a model: {error.reason}. Delete it"
+            ) from None
+        folder = key.rpartition("/")[0]
+        while len(folder) > len(prefix):
+            if folder in files:
+                raise InputError(
+                    f"{bucket} holds {folder!r} and {key!r}: one name cannot be both a file and a folder. "
+                    "Delete one of the two objects"
+                )
+            folder = folder.rpartition("/")[0]
+
+
+def _check_room(folder: Path, size: int, location: str) -> None:
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise PreconditionError(
+            f"{location} has {size / 1e9:.1f} GB and only {free / 1e9:.1f} GB are free in {folder.parent}: "
+            "make room, or set TMPDIR to a larger disk"
+        )
 
 
 def _pack(model: Path, path: Path) -> str:
@@ -134,20 +184,82 @@ def _fetch(s3: S3Client, location: str, path: Path) -> Archive:
         if error_code(error) in _MISSING:
             raise InputError(f"there is no archive at {location}") from None
         raise _no_bucket(bucket, error) from None
-    digest = hashlib.sha256()
     try:
-        with tarfile.open(path, "r:gz") as tar:
-            mlmodel = next((entry for entry in tar if entry.name.removeprefix("./") == MLMODEL), None)
-            content = tar.extractfile(mlmodel) if mlmodel else None
-            text = content.read().decode() if content else None
-        with gzip.open(path) as unpacked:
-            while piece := unpacked.read(1 << 20):
-                digest.update(piece)
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError):
+        text = _check_members(path, location)
+        digest = _digest_of(path)
+    except _TooLargeError:
+        raise InputError(f"{location} unpacks to more than {LARGEST_UNPACKED >> 30} GB") from None
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, OverflowError):
         raise InputError(f"{location} is no tar.gz archive") from None
     if text is None:
         raise InputError(f"{location} has no {MLMODEL} at its top: pack the model folder's contents, not the folder")
-    return Archive(path, digest.hexdigest(), _run_id(text))
+    return Archive(path, digest, _run_id(text))
+
+
+def _check_members(path: Path, location: str) -> str | None:
+    """Refuse an archive that would not unpack into one folder. Returns the text of its MLmodel file."""
+    text = None
+    with gzip.open(path) as unpacked, tarfile.open(fileobj=_BoundedReads(unpacked), mode="r:") as tar:
+        for number, member in enumerate(tar):
+            if number >= MOST_FILES:
+                raise InputError(f"{location} holds more than {MOST_FILES:,} members")
+            name = member.name.removeprefix("./")
+            if name in {"", "."}:
+                continue
+            try:
+                relative_name(name)
+            except UnsafeNameError as error:
+                raise InputError(f"{location} would unpack outside its folder: {error.message}") from None
+            # SageMaker cannot unpack links: https://repost.aws/knowledge-center/sagemaker-endpoint-creation-fail
+            if not (member.isfile() or member.isdir()):
+                raise InputError(f"{location} holds {name!r}, which is neither a file nor a folder: pack it again")
+            if name == MLMODEL and (content := tar.extractfile(member)) is not None:
+                text = _mlmodel_text(content.read(_LARGEST_MLMODEL + 1), location)
+    return text
+
+
+def _digest_of(path: Path) -> str:
+    digest, size = hashlib.sha256(), 0
+    with gzip.open(path) as unpacked:
+        while piece := unpacked.read(1 << 20):
+            digest.update(piece)
+            size += len(piece)
+            if size > LARGEST_UNPACKED:
+                raise _TooLargeError
+    return digest.hexdigest()
+
+
+class _TooLargeError(Exception):
+    """The archive unpacks to more than an endpoint's volume holds."""
+
+
+class _BoundedReads(io.RawIOBase):
+    """A file that refuses to read much at once: a member's header can claim any length."""
+
+    def __init__(self, file: gzip.GzipFile) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _LARGEST_READ:
+            raise tarfile.ReadError("a header is too long")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if offset > LARGEST_UNPACKED:
+            raise _TooLargeError
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def _mlmodel_text(content: bytes, location: str) -> str:
+    if len(content) > _LARGEST_MLMODEL:
+        raise InputError(f"the {MLMODEL} file of {location} is larger than {_LARGEST_MLMODEL >> 20} MB")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise InputError(f"the {MLMODEL} file of {location} is not UTF-8 text") from None
 
 
 def _run_id(mlmodel: str) -> str | None:

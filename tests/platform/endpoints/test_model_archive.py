@@ -1,11 +1,13 @@
 """A model's archive: the same model gives the same bytes, and goes to S3 once."""
 
+import gzip
 import hashlib
 import io
 import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -59,10 +61,82 @@ def test_another_model_whose_name_begins_alike_stays_out(s3: Any, tmp_path: Path
         assert sorted(tar.getnames()) == sorted(FILES)
 
 
-def test_a_key_that_leads_out_of_the_folder_is_left_alone(s3: Any, tmp_path: Path) -> None:
-    s3.put_object(Bucket=BUCKET, Key="models/m-1/../../escaped", Body=b"x")
-    archive.make(s3, f"s3://{BUCKET}/models/m-1", _folder(tmp_path / "deep"))
-    assert not (tmp_path / "escaped").exists()
+@pytest.mark.parametrize(
+    "name",
+    ["../../escaped", "/{outside}/escaped", "a/../../../escaped", "a//b", "./MLmodel", "C:/x", "..\\escaped", "a\nb"],
+)
+def test_refuses_object_keys_that_lead_out_of_the_model_folder(s3: Any, tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    s3.put_object(Bucket=BUCKET, Key="models/m-1/" + name.format(outside=outside), Body=b"x")
+    with pytest.raises(InputError, match="cannot be part of a model: it"):
+        archive.make(s3, f"s3://{BUCKET}/models/m-1", _folder(tmp_path / "deep"))
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["deep", "model", "outside"]
+
+
+def test_names_both_keys_where_one_is_a_file_and_a_folder(s3: Any, tmp_path: Path) -> None:
+    for name in ("code", "code/x.py"):
+        s3.put_object(Bucket=BUCKET, Key=f"models/m-1/{name}", Body=b"x")
+    with pytest.raises(InputError, match=r"'models/m-1/code' and 'models/m-1/code/x.py': one name cannot be both"):
+        archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
+
+
+def test_refuses_a_model_larger_than_the_free_disk(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    with pytest.raises(PreconditionError, match=r"only 0\.0 GB are free .* set TMPDIR"):
+        archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
+
+
+def test_refuses_more_files_than_a_model_can_have(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MOST_FILES", 2)
+    with pytest.raises(InputError, match="holds more than 2 files"):
+        archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
+    s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=_tar(FILES))
+    with pytest.raises(InputError, match="holds more than 2 members"):
+        archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
+
+
+def test_refuses_an_mlmodel_file_that_is_not_text(s3: Any, tmp_path: Path) -> None:
+    s3.put_object(Bucket=BUCKET, Key="models/m-1/MLmodel", Body=b"run_id: \xff")
+    s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=_tar({"MLmodel": b"run_id: \xff"}))
+    for location in (f"s3://{BUCKET}/models/m-1", f"s3://{BUCKET}/m.tar.gz"):
+        with pytest.raises(InputError, match=r"MLmodel file of .* is not UTF-8 text"):
+            archive.make(s3, location, _folder(tmp_path / location[-2:]))
+
+
+@pytest.mark.parametrize("name", ["../escaped", "/tmp/escaped", "a/../../b", "C:\\x", "..\\x"])
+def test_refuses_tar_members_that_lead_out_of_the_model_folder(s3: Any, tmp_path: Path, name: str) -> None:
+    s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=_tar({"MLmodel": b"x", name: b"x"}))
+    with pytest.raises(InputError, match=r"would unpack outside its folder: the name .* is refused"):
+        archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_refuses_tar_members_that_are_links_or_devices(s3: Any, tmp_path: Path, kind: bytes) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        entry = tarfile.TarInfo("MLmodel")
+        entry.type, entry.linkname = kind, "/etc/passwd"
+        tar.addfile(entry)
+    s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=buffer.getvalue())
+    with pytest.raises(InputError, match="'MLmodel', which is neither a file nor a folder"):
+        archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
+
+
+def test_bounds_what_an_archive_unpacks_to(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "LARGEST_UNPACKED", 1 << 20)
+    s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=_tar({"MLmodel": b"x", "zeros": bytes(1 << 20)}))
+    with pytest.raises(InputError, match="unpacks to more than"):
+        archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
+
+
+def test_refuses_a_member_whose_header_would_fill_the_memory(s3: Any, tmp_path: Path) -> None:
+    entry = tarfile.TarInfo("././@LongLink")
+    entry.type, entry.size = tarfile.GNUTYPE_LONGNAME, 64 << 20
+    body = gzip.compress(entry.tobuf(tarfile.GNU_FORMAT) + bytes(64 << 20), 1)
+    s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=body)
+    with pytest.raises(InputError, match=r"is no tar\.gz archive"):
+        archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
 
 
 @pytest.mark.parametrize(
