@@ -16,7 +16,7 @@ SAFE = [
     "...",
     "a..b",
     "..a",
-    "a:b/c",
+    "ab:c/d",
     "con",
     "a'\"$`;&|b",
     "model/code",
