@@ -90,7 +90,7 @@ def _terraform(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(["terraform", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise PreconditionError("terraform is not installed or not on the PATH: install 1.5 or later") from None
+        raise PreconditionError("terraform is not installed or not on the PATH: install 1.11 or later") from None
 
 
 def _contents(plan: Plan, env: str, *, local: bool) -> list[ServerContents | BucketContents]:

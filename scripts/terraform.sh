@@ -51,11 +51,11 @@ check_local() {
 check_terraform() {
   local version
   command -v terraform >/dev/null ||
-    fail 3 "Terraform is not installed: install version 1.5 or later, see https://developer.hashicorp.com/terraform/install"
+    fail 3 "Terraform is not installed: install version 1.11 or later, see https://developer.hashicorp.com/terraform/install"
   version=$(terraform version 2>/dev/null | sed -n '1s/^Terraform v//p')
-  [[ $version =~ ^([0-9]+)\.([0-9]+) ]] || fail 3 "\`terraform version\` does not answer: reinstall Terraform 1.5 or later"
-  ((BASH_REMATCH[1] > 1 || (BASH_REMATCH[1] == 1 && BASH_REMATCH[2] >= 5))) ||
-    fail 3 "Terraform $version is too old: install version 1.5 or later, see https://developer.hashicorp.com/terraform/install"
+  [[ $version =~ ^([0-9]+)\.([0-9]+) ]] || fail 3 "\`terraform version\` does not answer: reinstall Terraform 1.11 or later"
+  ((BASH_REMATCH[1] > 1 || (BASH_REMATCH[1] == 1 && BASH_REMATCH[2] >= 11))) ||
+    fail 3 "Terraform $version is too old: install version 1.11 or later, see https://developer.hashicorp.com/terraform/install"
 }
 
 check_mirror() {

@@ -233,7 +233,7 @@ def read_outputs(name: str, folder: Path, terraform: Terraform, *, local: bool) 
     try:
         done = terraform([f"-chdir={folder}", "output", "-json", "-no-color"])
     except FileNotFoundError:
-        raise PreconditionError("terraform is not installed or not on the PATH: install 1.5 or later") from None
+        raise PreconditionError("terraform is not installed or not on the PATH: install 1.11 or later") from None
     if done.returncode != 0:
         problem = next((line for line in done.stderr.splitlines() if "Error" in line), "no reason given")
         if "initialization required" in problem.lower():

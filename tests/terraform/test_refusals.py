@@ -28,7 +28,11 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an unknown version retained": (
         NEW | {"retained_mlflow_versions": ["2.14"]},
-        "retained_mlflow_versions must be versions that AWS offers",
+        "retained_mlflow_versions must be supported versions, as major.minor: 2.13, 2.16, 3.0.",
+    ),
+    "an unknown active version": (
+        NEW | {"mlflow_version": "3.1"},
+        'mlflow_version is "3.1", which is not in mlflow_versions.json: use one of 2.13, 2.16, 3.0',
     ),
     "a version retained twice": (
         NEW | {"retained_mlflow_versions": ["2.13", "2.13"]},

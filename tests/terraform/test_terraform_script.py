@@ -18,7 +18,7 @@ MISSING = "TF_PROVIDER_MIRROR={} does not hold the AWS provider: it should have 
 def copy(tmp_path: Path) -> Path:
     """A checkout with nothing but Terraform and its scripts in it."""
     copy_terraform(tmp_path / "copy")
-    (tmp_path / "copy/scripts/lib").mkdir()
+    (tmp_path / "copy/scripts/lib").mkdir(parents=True)
     for name in ("terraform.sh", "lib/provider_mirror.sh", "plan_guard.py"):
         shutil.copy(REPOSITORY / "scripts" / name, tmp_path / "copy/scripts" / name)
     (tmp_path / "copy/.venv").symlink_to(REPOSITORY / ".venv")
@@ -108,17 +108,17 @@ def test_missing_terraform_is_said(tmp_path: Path) -> None:
         (tmp_path / "bin" / tool).symlink_to(found)
     status, line = error(run(REPOSITORY, "staging", "plan", PATH=str(tmp_path / "bin")))
     assert status == 3
-    assert line.startswith("Terraform is not installed: install version 1.5 or later")
+    assert line.startswith("Terraform is not installed: install version 1.11 or later")
 
 
 @pytest.mark.parametrize(
-    ("version", "accepted"), [("0.15.5", False), ("1.4.7", False), ("1.5.0", True), ("2.0.0-beta1", True)]
+    ("version", "accepted"), [("0.15.5", False), ("1.10.5", False), ("1.11.0", True), ("2.0.0-beta1", True)]
 )
-def test_terraform_before_1_5_is_refused(tmp_path: Path, version: str, accepted: bool) -> None:
+def test_terraform_before_1_11_is_refused(tmp_path: Path, version: str, accepted: bool) -> None:
     found = run(REPOSITORY, "mirror", PATH=fake_terraform(tmp_path / "bin", version))
     assert (found.returncode == 0) is accepted
     if not accepted:
-        assert error(found)[1].startswith(f"Terraform {version} is too old: install version 1.5 or later")
+        assert error(found)[1].startswith(f"Terraform {version} is too old: install version 1.11 or later")
 
 
 def test_a_mirror_without_the_provider_is_refused(tmp_path: Path) -> None:

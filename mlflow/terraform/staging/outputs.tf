@@ -1,3 +1,23 @@
+output "project_name" {
+  description = "Name of the project."
+  value       = module.mlflow.project_name
+}
+
+output "environment" {
+  description = "Name of the environment."
+  value       = module.mlflow.environment
+}
+
+output "aws_account_id" {
+  description = "AWS account that the environment lives in."
+  value       = module.mlflow.aws_account_id
+}
+
+output "aws_region" {
+  description = "AWS region that the environment lives in."
+  value       = module.mlflow.aws_region
+}
+
 output "mlflow_tracking_uri" {
   description = "What an MLflow client must be given: the server's ARN."
   value       = module.mlflow.mlflow_tracking_uri

@@ -9,7 +9,10 @@ locals {
 
   account_id = data.aws_caller_identity.current.account_id
   partition  = data.aws_partition.current.partition
-  region     = data.aws_region.current.id
+
+  # Provider 6 deprecates `name` and, from 6.47 on, `id`; provider 5 has no `region`. The endpoint is "ec2.REGION.amazonaws.com".
+  # https://github.com/hashicorp/terraform-provider-aws/issues/48067
+  region = split(".", data.aws_region.current.endpoint)[1]
 
   # The fallbacks keep Terraform's own errors quiet when a rule in rules.tf has already said what is wrong.
   new_bucket_name      = join("-", compact([local.name, "mlflow-artifacts", var.bucket_name_suffix]))

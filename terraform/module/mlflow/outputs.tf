@@ -1,4 +1,24 @@
-# Every output but tracking_server_arns follows the active version, `mlflow_version`. Those that describe what may not exist are null then.
+# Every output but tracking_server_arns describes the active version, `mlflow_version`. Outputs of resources that do not exist are null.
+
+output "project_name" {
+  description = "Name of the project, as given."
+  value       = var.project_name
+}
+
+output "environment" {
+  description = "Name of the environment, as given."
+  value       = var.environment
+}
+
+output "aws_account_id" {
+  description = "AWS account that the environment lives in."
+  value       = local.account_id
+}
+
+output "aws_region" {
+  description = "AWS region that the environment lives in."
+  value       = local.region
+}
 
 output "mlflow_tracking_uri" {
   description = "What an MLflow client must be given: the server's ARN. The sagemaker-mlflow plugin finds the host from it and signs each request; the server's https address alone cannot be authenticated by a client."

@@ -2,6 +2,10 @@
 locals {
   parameters = var.publish_parameters ? merge(
     {
+      project_name         = var.project_name
+      environment          = var.environment
+      aws_account_id       = local.account_id
+      aws_region           = local.region
       mlflow_tracking_uri  = local.active_server.arn
       tracking_server_name = local.active_server.tracking_server_name
       mlflow_version       = local.active_server.mlflow_version

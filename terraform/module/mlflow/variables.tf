@@ -21,32 +21,37 @@ variable "environment" {
 }
 
 variable "mlflow_version" {
-  description = "MLflow version of the tracking server, as major.minor: AWS offers 2.13, 2.16 and 3.0. A version is a server of its own (its name ends in it), since AWS neither upgrades nor backs up a server: changed by itself, the old server and **its experiments and runs are lost**. `make upgrade` takes the road on which nothing is."
+  description = "MLflow version of the active tracking server, as major.minor; `mlflow_versions.json` lists the supported ones. Each version is a server of its own, because AWS cannot upgrade a server in place. If you change only this input, Terraform deletes the old server **with its experiments and runs**: use `make upgrade`, which copies them first."
   type        = string
   default     = "3.0"
   nullable    = false
 
   validation {
-    # AWS answers "3.0" to whoever asks for "3.0.0", and the provider would then plan a replacement for ever.
+    # AWS reports "3.0" for a server created with "3.0.0", so the provider would plan a replacement on every run.
     condition     = can(regex("^[0-9]+\\.[0-9]+$", var.mlflow_version))
     error_message = "mlflow_version is \"${var.mlflow_version}\": write major.minor only, such as \"3.0\". With a patch version every later plan would replace the server and lose its runs."
+  }
+
+  validation {
+    condition     = !can(regex("^[0-9]+\\.[0-9]+$", var.mlflow_version)) || contains(keys(jsondecode(file("${path.module}/mlflow_versions.json")).versions), var.mlflow_version)
+    error_message = "mlflow_version is \"${var.mlflow_version}\", which is not in mlflow_versions.json: use one of ${join(", ", keys(jsondecode(file("${path.module}/mlflow_versions.json")).versions))}, or add the version to that file if AWS offers it."
   }
 }
 
 variable "retained_mlflow_versions" {
-  description = "MLflow versions of further servers that are kept beside the active one: a new server before it becomes the active one, an old one until it is retired. Taking a version out deletes its server, with its experiments and runs. `make upgrade` and `make retire` change this."
+  description = "MLflow versions of further servers that are kept beside the active one: a new server before it becomes active, or an old one until you retire it. If you remove a version, Terraform deletes its server with all experiments and runs. `make upgrade` and `make retire` change this input."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
-    condition     = alltrue([for version in var.retained_mlflow_versions : contains(["2.13", "2.16", "3.0"], version)])
-    error_message = "retained_mlflow_versions must be versions that AWS offers, as major.minor: \"2.13\", \"2.16\" or \"3.0\"."
+    condition     = alltrue([for version in var.retained_mlflow_versions : contains(keys(jsondecode(file("${path.module}/mlflow_versions.json")).versions), version)])
+    error_message = "retained_mlflow_versions must be supported versions, as major.minor: ${join(", ", keys(jsondecode(file("${path.module}/mlflow_versions.json")).versions))}."
   }
 
   validation {
     condition     = length(distinct(var.retained_mlflow_versions)) == length(var.retained_mlflow_versions)
-    error_message = "retained_mlflow_versions names a version twice: there is one server per version."
+    error_message = "retained_mlflow_versions names a version twice. There is one server per version."
   }
 }
 

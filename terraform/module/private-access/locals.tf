@@ -2,7 +2,7 @@ locals {
   name       = "${var.project_name}-${var.environment}"
   account_id = data.aws_caller_identity.current.account_id
   partition  = data.aws_partition.current.partition
-  region     = data.aws_region.current.id
+  region     = split(".", data.aws_region.current.endpoint)[1]
 
   # By pattern, so that a server of a newer version is within reach as soon as it exists.
   tracking_server_arns = length(var.tracking_server_arns) > 0 ? var.tracking_server_arns : [

@@ -1,6 +1,6 @@
-# Written to the language of Terraform 1.5, so that nobody is made to upgrade; developed and tested with 1.11.
+# The lowest Terraform version that the tests run with.
 terraform {
-  required_version = ">= 1.5"
+  required_version = ">= 1.11"
 
   required_providers {
     aws = {

@@ -4,7 +4,7 @@ locals {
 
   account_id = data.aws_caller_identity.current.account_id
   partition  = data.aws_partition.current.partition
-  region     = data.aws_region.current.id
+  region     = split(".", data.aws_region.current.endpoint)[1]
 
   artifact_path        = trimsuffix(trimprefix(var.artifact_store_uri, "s3://"), "/")
   artifact_bucket_name = split("/", local.artifact_path)[0]

@@ -7,7 +7,7 @@ locals {
       [
         "bucket              = \"${var.bucket_name}\"",
         "key                 = \"${key}\"",
-        "region              = \"${data.aws_region.current.id}\"",
+        "region              = \"${split(".", data.aws_region.current.endpoint)[1]}\"",
         "encrypt             = true",
         "use_lockfile        = true",
         "allowed_account_ids = [\"${data.aws_caller_identity.current.account_id}\"]",

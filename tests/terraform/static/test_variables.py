@@ -75,3 +75,11 @@ def test_a_roots_variables_reach_a_module_a_provider_or_a_resource(folder: Path)
     """The modules validate what the roots pass on; a variable that goes nowhere is validated by nobody."""
     text = "".join(file.read_text() for file in folder.glob("*.tf") if file.name != "variables.tf")
     assert [name for name, _ in blocks(folder, "variable") if f"var.{name}" not in text] == []
+
+
+def test_the_default_mlflow_version_is_that_of_the_list_of_supported_versions() -> None:
+    module = REPOSITORY / "terraform/module/mlflow"
+    supported = json.loads((module / "mlflow_versions.json").read_text())
+    default = dict(blocks(module, "variable"))["mlflow_version"]["default"]
+    assert json.loads(default) == supported["default"]
+    assert supported["default"] in supported["versions"]

@@ -46,7 +46,7 @@ run "an_existing_bucket_key_role_and_topic_are_used_and_left_alone_and_nothing_l
     error_message = "The bucket's name must be found in the URI."
   }
   assert {
-    condition     = output.kms_key_arn == "arn:${data.aws_partition.current.partition}:kms:${data.aws_region.current.id}:111122223333:key/11111111-2222-3333-4444-555555555555"
+    condition     = output.kms_key_arn == "arn:${data.aws_partition.current.partition}:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
     error_message = "Policies need the key's ARN."
   }
   assert {
@@ -74,7 +74,7 @@ run "an_existing_bucket_key_role_and_topic_are_used_and_left_alone_and_nothing_l
     error_message = "The budget must tell the given topic."
   }
   assert {
-    condition     = output.backup_archive_uri == "s3://data-lake/mlflow/churn/backups/churn-dev-3-0" && aws_s3_object.backup_tool["scripts/transfer.py"].key == "mlflow/churn/backups/tool/scripts/transfer.py" && aws_codebuild_project.backup[0].source[0].location == "data-lake/mlflow/churn/backups/tool/"
+    condition     = output.backup_archive_uri == "s3://data-lake/mlflow/churn/backups/churn-dev-3-0" && aws_s3_object.backup_tool["src/mlflow_transfer/cli.py"].key == "mlflow/churn/backups/tool/src/mlflow_transfer/cli.py" && aws_codebuild_project.backup[0].source[0].location == "data-lake/mlflow/churn/backups/tool/"
     error_message = "In somebody else's bucket the backup must stay below the given prefix."
   }
   assert {

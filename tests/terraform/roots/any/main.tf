@@ -1,6 +1,6 @@
 # The module with whatever inputs a test gives it; those that it does not give are the module's own defaults.
 terraform {
-  required_version = ">= 1.5"
+  required_version = ">= 1.11"
 }
 
 variable "inputs" {

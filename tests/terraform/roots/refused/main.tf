@@ -1,6 +1,6 @@
 # The module once for every case that it has to refuse: one plan then tells all the errors.
 terraform {
-  required_version = ">= 1.5"
+  required_version = ">= 1.11"
 }
 
 variable "cases" {

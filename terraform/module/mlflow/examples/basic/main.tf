@@ -1,6 +1,6 @@
 # The least that is needed: a server, a bucket of its own, a role.
 terraform {
-  required_version = ">= 1.5"
+  required_version = ">= 1.11"
 
   required_providers {
     aws = {

@@ -2,7 +2,7 @@
 # role, an audit policy on the server's, logs of who read what, and roles of people that are given no more than they
 # need. Nothing can be deleted by accident: that is the module's default.
 terraform {
-  required_version = ">= 1.5"
+  required_version = ">= 1.11"
 
   required_providers {
     aws = {

@@ -1,7 +1,7 @@
 # Artifacts go into a bucket that somebody else answers for, under a prefix of their own and its own key. The bucket
 # stands here so that the example is whole; only its name and its key's ARN go into the module.
 terraform {
-  required_version = ">= 1.5"
+  required_version = ">= 1.11"
 
   required_providers {
     aws = {

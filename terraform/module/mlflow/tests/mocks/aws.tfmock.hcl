@@ -40,3 +40,7 @@ mock_resource "aws_sns_topic" {
 mock_resource "aws_sqs_queue" {
   defaults = { arn = "arn:aws:sqs:us-east-1:111122223333:churn-dev-mlflow-schedule-failures" }
 }
+
+mock_data "aws_region" {
+  defaults = { endpoint = "ec2.us-east-1.amazonaws.com" }
+}

@@ -1,7 +1,7 @@
 # Staging, and the way to it from a VPC without internet. In the root of staging the same call stands beside the
 # module `mlflow`.
 terraform {
-  required_version = ">= 1.5"
+  required_version = ">= 1.11"
 
   required_providers {
     aws = {

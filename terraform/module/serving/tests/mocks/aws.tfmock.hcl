@@ -5,3 +5,7 @@ mock_data "aws_caller_identity" {
 mock_data "aws_iam_policy_document" {
   defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
 }
+
+mock_data "aws_region" {
+  defaults = { endpoint = "ec2.us-east-1.amazonaws.com" }
+}

@@ -1,6 +1,6 @@
 # A bucket for the states of two environments.
 terraform {
-  required_version = ">= 1.5"
+  required_version = ">= 1.11"
 
   required_providers {
     aws = {

@@ -7,7 +7,7 @@ mock_data "aws_partition" {
 }
 
 mock_data "aws_region" {
-  defaults = { id = "us-east-1" }
+  defaults = { endpoint = "ec2.us-east-1.amazonaws.com" }
 }
 
 mock_data "aws_iam_policy_document" {
