@@ -1,0 +1,141 @@
+"""Predicts the rows of waiting requests together, in one thread.
+
+The time of a prediction hardly depends on its number of rows, and threads that predict at the same time compete for
+Python's interpreter lock. So one thread takes all requests that wait, predicts their rows in one call, and hands each
+request its part. A request never waits for others to arrive: when nothing else waits, it is predicted alone.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+# Bounds the time that a small request can spend behind others, and the memory of one call.
+MAX_ROWS = 8192
+
+Predict = Callable[[pd.DataFrame], Any]
+
+
+class NotRowWiseError(Exception):
+    """The model did not answer one prediction for each row."""
+
+
+@dataclass
+class _Request:
+    frame: pd.DataFrame
+    answer: Future[Any] = field(default_factory=Future)
+
+
+class Batcher:
+    """Runs `predict` in one thread, for several requests at once. `close` ends the thread."""
+
+    def __init__(self, predict: Predict, max_rows: int = MAX_ROWS) -> None:
+        self._predict = predict
+        self._max_rows = max_rows
+        self._waiting: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="predictions", daemon=True)
+        self._thread.start()
+
+    def submit(self, frame: pd.DataFrame) -> Future[Any]:
+        """The future predictions for a frame's rows; whatever `predict` raises for these rows alone, it raises."""
+        request = _Request(frame)
+        self._waiting.put(request)
+        return request.answer
+
+    def close(self) -> None:
+        """End the thread after the requests that wait."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        later: _Request | None = None
+        while True:
+            first = later or self._waiting.get()
+            later = None
+            if first is None:
+                return
+            batch, rows = [first], len(first.frame)
+            while rows < self._max_rows:
+                try:
+                    request = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                if request is None:
+                    self._waiting.put(None)
+                    break
+                rows += len(request.frame)
+                if rows > self._max_rows or not _alike(first.frame, request.frame):
+                    later = request
+                    break
+                batch.append(request)
+            self._answer([request for request in batch if request.answer.set_running_or_notify_cancel()])
+
+    def _answer(self, batch: list[_Request]) -> None:
+        if len(batch) > 1:
+            try:
+                parts = self._predict_together(batch)
+            except Exception:  # noqa: BLE001 Each request gets its own error below.
+                parts = None
+            if parts is not None:
+                for request, part in zip(batch, parts, strict=True):
+                    request.answer.set_result(part)
+                return
+        for request in batch:
+            try:
+                request.answer.set_result(self._predict(request.frame))
+            except Exception as error:  # noqa: BLE001 It belongs to the request.
+                request.answer.set_exception(error)
+
+    def _predict_together(self, batch: list[_Request]) -> list[Any]:
+        frame = pd.concat([request.frame for request in batch], ignore_index=True)
+        return split(self._predict(frame), [len(request.frame) for request in batch])
+
+
+def split(predictions: Any, lengths: list[int]) -> list[Any]:
+    """The predictions of consecutive groups of rows.
+
+    Args:
+        predictions: one for each row: an array, a series, a frame or a list.
+        lengths: the number of rows of each group.
+
+    Raises:
+        NotRowWiseError: there is not one prediction for each row.
+    """
+    if not isinstance(predictions, np.ndarray | pd.Series | pd.DataFrame | list) or len(predictions) != sum(lengths):
+        raise NotRowWiseError
+    ends = np.cumsum(lengths).tolist()
+    spans = [slice(end - length, end) for end, length in zip(ends, lengths, strict=True)]
+    if isinstance(predictions, pd.Series | pd.DataFrame):
+        return [predictions.iloc[span] for span in spans]
+    return [predictions[span] for span in spans]
+
+
+def is_row_wise(predict: Predict, frame: pd.DataFrame) -> bool:
+    """Whether predicting a frame's rows together gives, bit for bit, what predicting each of them alone gives."""
+    try:
+        together = split(predict(frame), [1] * len(frame))
+        alone = [predict(frame.iloc[[row]].reset_index(drop=True)) for row in range(len(frame))]
+    except Exception:  # noqa: BLE001 A model that cannot predict this frame is not known to be row-wise.
+        return False
+    return all(_equal(one, other) for one, other in zip(together, alone, strict=True))
+
+
+def _alike(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    return bool(one.columns.equals(other.columns)) and list(one.dtypes) == list(other.dtypes)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, pd.Series | pd.DataFrame):
+        return bool(one.reset_index(drop=True).equals(other.reset_index(drop=True)))
+    if isinstance(one, np.ndarray):
+        return bool(one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f"))
+    return bool(one == other)
