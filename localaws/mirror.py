@@ -38,8 +38,8 @@ def mirror(settings: Settings, environment: str, source: Path = REPOSITORY) -> P
     if not (source / "mlflow/terraform" / environment).is_dir():
         raise FileNotFoundError(environment)
     target = settings.terraform
-    # The scripts, since the nightly backup's tool is uploaded from there.
-    for part in (Path("terraform/module"), Path("mlflow/terraform") / environment, Path("scripts")):
+    # The sources too: the nightly backup's tool is uploaded from there.
+    for part in (Path("terraform/module"), Path("mlflow/terraform") / environment, Path("src")):
         _copy(source / part, target / part)
     root = target / "mlflow/terraform" / environment
     _write(root / "localaws_override.tf", OVERRIDE.replace("@ACCOUNT@", settings.account))

@@ -84,7 +84,7 @@ class FastApplication:
             return 200, await asyncio.to_thread(encode, predictions)
         except TimeoutError:
             return None if answer.done() and not answer.cancelled() else (504, _TIMEOUT_MESSAGE)
-        except Exception:  # noqa: BLE001 MLflow's application predicts again and answers with the error.
+        except Exception:
             return None
 
 

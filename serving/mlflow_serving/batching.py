@@ -81,7 +81,7 @@ class Batcher:
         if len(batch) > 1:
             try:
                 parts = self._predict_together(batch)
-            except Exception:  # noqa: BLE001 Each request gets its own error below.
+            except Exception:
                 parts = None
             if parts is not None:
                 for request, part in zip(batch, parts, strict=True):
@@ -90,7 +90,7 @@ class Batcher:
         for request in batch:
             try:
                 request.answer.set_result(self._predict(request.frame))
-            except Exception as error:  # noqa: BLE001 It belongs to the request.
+            except Exception as error:
                 request.answer.set_exception(error)
 
     def _predict_together(self, batch: list[_Request]) -> list[Any]:
@@ -122,7 +122,7 @@ def is_row_wise(predict: Predict, frame: pd.DataFrame) -> bool:
     try:
         together = split(predict(frame), [1] * len(frame))
         alone = [predict(frame.iloc[[row]].reset_index(drop=True)) for row in range(len(frame))]
-    except Exception:  # noqa: BLE001 A model that cannot predict this frame is not known to be row-wise.
+    except Exception:
         return False
     return all(_equal(one, other) for one, other in zip(together, alone, strict=True))
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from mlflow.types import DataType
 
-from mlflow_serving.batching import is_row_wise
+from mlflow_serving.batching import Predict, is_row_wise
 from mlflow_serving.tables import TableReader
 
 # Flavors whose models predict each row by itself and without side effects. A custom model may do anything.
@@ -18,7 +17,7 @@ ROW_WISE_LOADERS = frozenset({"mlflow.sklearn", "mlflow.xgboost", "mlflow.lightg
 _PROBED_ROWS = 5
 
 
-def predictor(model: Any, reader: TableReader | None, *, batching: bool) -> tuple[Callable[[pd.DataFrame], Any] | None, str]:
+def predictor(model: Any, reader: TableReader | None, *, batching: bool) -> tuple[Predict | None, str]:
     """The function that predicts frames of `reader`, or None and the reason why MLflow's application does it.
 
     Args:
@@ -37,8 +36,8 @@ def predictor(model: Any, reader: TableReader | None, *, batching: bool) -> tupl
     return predict, ""
 
 
-def _direct(model: Any) -> Callable[[pd.DataFrame], Any]:
-    """The model's own predict function: the frames of a `TableReader` have the signature's columns and types already."""
+def _direct(model: Any) -> Predict:
+    """The model's own predict function: frames of a `TableReader` already have the signature's columns and types."""
     function = getattr(model, "_predict_fn", None)
     if function is None:
         return lambda frame: model.predict(frame)
@@ -54,9 +53,7 @@ def _probe(model: Any, reader: TableReader) -> pd.DataFrame:
     if isinstance(example, pd.DataFrame) and len(example) > 1 and list(example.columns) == reader.names:
         return example.head(_PROBED_ROWS).reset_index(drop=True)
     random = np.random.default_rng(0)
-    return pd.DataFrame(
-        {name: _values(kind, random) for name, kind in zip(reader.names, reader.types, strict=True)}
-    )
+    return pd.DataFrame({name: _values(kind, random) for name, kind in zip(reader.names, reader.types, strict=True)})
 
 
 def _values(kind: DataType, random: np.random.Generator) -> Any:

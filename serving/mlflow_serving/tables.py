@@ -37,6 +37,8 @@ _DTYPES: Mapping[DataType, Any] = {
     DataType.integer: np.int32,
     DataType.boolean: np.bool_,
 }
+# Methods of `Model` that tell whether its input is defined by type hints instead of by a signature.
+_TYPE_HINTS = ("_is_signature_from_type_hint", "_is_type_hint_from_example")
 _INTEGERS = frozenset({DataType.long, DataType.integer})
 
 Column = Sequence[Any]
@@ -60,7 +62,7 @@ class TableReader:
         schema = metadata.get_input_schema()
         if schema is None or schema.is_tensor_spec() or not schema.has_input_names() or metadata.get_params_schema():
             return None
-        if any(getattr(metadata, name, bool)() for name in ("_is_signature_from_type_hint", "_is_type_hint_from_example")):
+        if any(getattr(metadata, name, bool)() for name in _TYPE_HINTS):
             return None
         if any(one not in _ACCEPTED for one in schema.input_types()) or schema.optional_input_names():
             return None
@@ -76,7 +78,7 @@ class TableReader:
                 return self._read_json(body)
             if kind.strip() == CSV:
                 return self._read_csv(body)
-        except Exception:  # noqa: BLE001 MLflow's application reads the body again and answers with the error.
+        except Exception:
             return None
         return None
 
@@ -124,7 +126,7 @@ class TableReader:
         return self._frame(ordered) if ordered[0] else None
 
     def _frame(self, columns: list[Column]) -> pd.DataFrame | None:
-        """Columns in the schema's order, as a frame with the memory layout of MLflow's: linear algebra depends on it."""
+        """A frame of columns in the schema's order, in the memory layout of MLflow's: rounding depends on it."""
         for values, kind in zip(columns, self.types, strict=True):
             if not _ACCEPTED[kind].issuperset(map(type, values)):
                 return None
@@ -148,7 +150,7 @@ class TableReader:
         for name, kind in zip(self.names, self.types, strict=True):
             dtype = frame[name].dtype
             if kind is DataType.string:
-                if not (dtype == object or isinstance(dtype, pd.StringDtype)):
+                if not (dtype == np.dtype(object) or isinstance(dtype, pd.StringDtype)):
                     return None
             elif dtype != np.dtype(_DTYPES[kind]):
                 return None

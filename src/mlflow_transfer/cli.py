@@ -14,7 +14,6 @@ from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, get_type_hints
 
-import click
 import typer
 
 from mlflow_common.console import Debug, Json, Local, make_app, run
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
 CACHE = Path(".cache/transfer")
 SHOWN = 20
+_CONTEXT, _ENVIRONMENTS = "context", "environments"
 
 app = make_app()
 
@@ -107,6 +107,8 @@ class Reach:
     as_json: Json = False
     # Read from the command line by `run`.
     debug: Debug = False
+    # From the context, not from the command line.
+    environments: Environments | None = None
 
 
 @dataclass(frozen=True)
@@ -153,10 +155,13 @@ def command(verb: Callable[..., None]) -> Callable[..., None]:
         parameters += [
             Parameter(one.name, Parameter.KEYWORD_ONLY, default=one.default, annotation=types[one.name])
             for one in fields(group)
+            if one.name != _ENVIRONMENTS
         ]
+    parameters.insert(0, Parameter(_CONTEXT, Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context))
 
     @wraps(verb)
     def spread(**given: Any) -> None:
+        given[_ENVIRONMENTS] = given.pop(_CONTEXT).obj
         for name, group in groups.items():
             given[name] = group(**{one.name: given.pop(one.name) for one in fields(group)})
         verb(**given)
@@ -176,7 +181,7 @@ class Work:
         from mlflow_transfer.progress_bars import Bars
 
         self._reach = reach
-        self._environments = click.get_current_context().obj
+        self._environments = reach.environments
         if reach.local:
             self._known_environments().use_localaws()
         self.places: Places = Places(os.environ, retry=Retry(reach.patience))
@@ -206,8 +211,7 @@ class Work:
     def _known_environments(self) -> Environments:
         if self._environments is None:
             raise InputError("env:NAME and --local need the repository: run scripts/transfer.py there")
-        environments: Environments = self._environments
-        return environments
+        return self._environments
 
     async def server(self, text: str, side: str = "DESTINATION") -> RestSource:
         """The tracking server that a text means."""

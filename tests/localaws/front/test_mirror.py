@@ -16,7 +16,7 @@ def source(tmp_path: Path) -> Path:
     """A repository with one environment."""
     (tmp_path / "source" / ROOT).mkdir(parents=True)
     (tmp_path / "source/terraform/module/mlflow").mkdir(parents=True)
-    (tmp_path / "source/scripts").mkdir()
+    (tmp_path / "source/src").mkdir()
     for name in ("main.tf", "terraform.tfvars", "more.tf", "more.auto.tfvars", "versions.auto.tfvars.json"):
         (tmp_path / "source" / ROOT / name).write_text("# theirs")
     return tmp_path / "source"
