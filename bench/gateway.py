@@ -30,7 +30,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))  # For tests.support.running, which knows how to start a localaws of one's own.
 
 from localaws import daemon  # noqa: E402
-from tests.support.running import LocalAws, start, tracking_server  # noqa: E402
+from tests.support.running import RunningLocalAws, start, tracking_server  # noqa: E402
 
 LIMIT = 0.30
 Way = Callable[[], object]
@@ -81,14 +81,14 @@ def main() -> int:
     return 0 if worst <= LIMIT else 1
 
 
-def measure(localaws: LocalAws, calls: int) -> list[Row]:
+def measure(localaws: RunningLocalAws, calls: int) -> list[Row]:
     """One row for each client and kind of call."""
     arn = tracking_server(localaws, "bench")
     upstream = next(server["upstream"] for server in localaws.health()["tracking_servers"])
     return [*_wire(localaws, upstream, arn, calls), *_mlflow(localaws, upstream, arn, calls)]
 
 
-def _wire(localaws: LocalAws, upstream: str, arn: str, calls: int) -> list[Row]:
+def _wire(localaws: RunningLocalAws, upstream: str, arn: str, calls: int) -> list[Row]:
     direct = http.client.HTTPConnection(urlsplit(upstream).netloc)
     gateway = http.client.HTTPConnection(urlsplit(localaws.url).netloc)
     created = _send(direct, Request("", "POST", "/api/2.0/mlflow/runs/create", b'{"experiment_id": "0"}'), {})
@@ -121,7 +121,7 @@ def _requests(run_id: str) -> list[Request]:
     ]
 
 
-def _mlflow(localaws: LocalAws, upstream: str, arn: str, calls: int) -> list[Row]:
+def _mlflow(localaws: RunningLocalAws, upstream: str, arn: str, calls: int) -> list[Row]:
     for name, value in localaws.env.items():
         if value:
             os.environ[name] = value
@@ -172,7 +172,7 @@ def _send(connection: http.client.HTTPConnection, request: Request, headers: dic
     return content
 
 
-def _signed(localaws: LocalAws, arn: str, request: Request) -> dict[str, str]:
+def _signed(localaws: RunningLocalAws, arn: str, request: Request) -> dict[str, str]:
     env = localaws.env
     headers = {
         HEADER: arn,

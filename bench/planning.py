@@ -21,7 +21,7 @@ sys.path.insert(0, str(REPOSITORY))  # For tests, which know how to start a loca
 
 from localaws import daemon  # noqa: E402
 from tests.support import provider  # noqa: E402
-from tests.support.running import LocalAws, start  # noqa: E402
+from tests.support.running import RunningLocalAws, start  # noqa: E402
 from tests.terraform.planning import copy_terraform  # noqa: E402
 
 LIMIT = 1.5
@@ -72,7 +72,7 @@ def main() -> int:
     return int(found["staging"] > LIMIT)
 
 
-def measure(localaws: LocalAws, folder: Path, times: int) -> tuple[dict[str, float], dict[str, int]]:
+def measure(localaws: RunningLocalAws, folder: Path, times: int) -> tuple[dict[str, float], dict[str, int]]:
     """The median seconds of a plan of each root, and how many resources it would create."""
     copy_terraform(folder)
     roots = {"one bucket": written(folder / "one-bucket", BUCKET), "staging": folder / "mlflow/terraform/staging"}

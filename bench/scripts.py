@@ -24,7 +24,7 @@ sys.path.insert(0, str(REPOSITORY))  # For tests.support.running, which knows ho
 from localaws import daemon  # noqa: E402
 from localaws.mirror import mirror  # noqa: E402
 from tests.support.deployed import Deployed  # noqa: E402
-from tests.support.running import LocalAws, start  # noqa: E402
+from tests.support.running import RunningLocalAws, start  # noqa: E402
 
 HELP, SECONDS, REQUESTS = 0.5, 1.0, 20
 SCRIPTS = ("log_run", "deploy_model", "validate_endpoint", "server", "transfer", "upgrade", "demo", "bootstrap")
@@ -86,7 +86,7 @@ def help_seconds(name: str) -> float:
     return time.monotonic() - begun
 
 
-def log_run(localaws: LocalAws, staging: Deployed) -> tuple[float, int]:
+def log_run(localaws: RunningLocalAws, staging: Deployed) -> tuple[float, int]:
     """Seconds of logging and registering, and the tracking requests that a run, its model and its version took."""
     before = len(localaws.calls())
     logged = staging.result("log_run", "--register", "bench", "--alias", "champion")

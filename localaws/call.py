@@ -1,22 +1,33 @@
-"""One API call as localaws sees it: whose, to which service, which operation, on what."""
+"""One API call: who makes it, which operation it calls, on which resource, and which permissions it requires."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 Headers = dict[str, str]
 
 
+class CheckedPermission(NamedTuple):
+    """A permission that a call requires, as the call log shows it."""
+
+    action: str
+    resource: str
+    context: dict[str, str | list[str]]
+
+
 @dataclass
 class Call:
-    """What is known of a request before anybody answers it.
+    """What is known of a request before it is answered.
 
     Attributes:
         headers: names in lower case.
-        raw_path: the path as it came over the wire, percent-encoded.
-        body: the whole body; None where it is streamed on unread (large S3 uploads).
+        raw_path: the path as received, percent-encoded.
+        body: the whole body; None if it is streamed to the service unread (large S3 uploads).
         service: the IAM prefix (`s3`, `sagemaker`, `sagemaker-mlflow`, …).
-        resource: an ARN where one can be told, otherwise the name that the call gives.
-        protocol: botocore's word for the wire format (`json`, `query`, `rest-xml`, …).
+        resource: an ARN if one can be derived, otherwise the name that the call gives.
+        protocol: botocore's name of the wire format (`json`, `query`, `rest-xml`, …).
+        parameters: the operation's top-level input, as far as the path, the query or the body give it.
+        permissions: the permissions that the call requires; set by the guard.
     """
 
     method: str
@@ -32,9 +43,15 @@ class Call:
     protocol: str = "rest-json"
     access_key: str = ""
     principal: str = "anonymous"
-    notes: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    permissions: list[CheckedPermission] = field(default_factory=list)
 
     @property
     def action(self) -> str:
         """`service:Operation`, as IAM and faults name it."""
         return f"{self.service}:{self.operation}"
+
+
+# The call that is being answered. moto's handlers run in a thread with a copy of the request's context, and their
+# signature has no room for it.
+current_call: ContextVar[Call] = ContextVar("current_call")

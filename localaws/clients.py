@@ -9,7 +9,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from localaws.principals import Credentials
+from localaws.credentials import Credentials
 
 # Nothing of the person's own AWS settings may leak in: a profile, a role to assume, another endpoint.
 ISOLATED = {

@@ -3,28 +3,13 @@
 import secrets
 import string
 import threading
-from dataclasses import dataclass
 from datetime import UTC
 
-from localaws.iam.standing import Standing
+from localaws.credentials import Credentials, Key
+from localaws.iam.moto_policy_store import MotoPolicyStore
 from localaws.iam.trust import Service, check_trust
-from localaws.sigv4 import Key
 
 ADMINISTRATOR = "localaws"
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """What a client signs with."""
-
-    access_key: str
-    secret: str
-    token: str | None = None
-
-    def env(self) -> dict[str, str]:
-        """The variables that every AWS SDK reads."""
-        variables = {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret}
-        return variables | ({"AWS_SESSION_TOKEN": self.token} if self.token else {})
 
 
 class Principals:
@@ -32,7 +17,7 @@ class Principals:
 
     def __init__(self, account: str) -> None:
         self._account = account
-        self._standing = Standing(account)
+        self._policy_store = MotoPolicyStore(account)
         self._lock = threading.Lock()
 
     def create_administrator(self) -> Credentials:
@@ -55,7 +40,7 @@ class Principals:
         Raises:
             AwsError: the service's own.
         """
-        check_trust(self._standing, role_arn, service, source_arn)
+        check_trust(self._policy_store, role_arn, service, source_arn)
 
     def assume(self, role_arn: str, session: str, service: Service, source_arn: str) -> Credentials:
         """Credentials of a role, as a service gets them: for a tracking server, an endpoint or a schedule.

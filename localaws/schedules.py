@@ -1,9 +1,7 @@
-"""EventBridge Scheduler's schedules, run when a test or a person asks: moto keeps them and never runs one.
+"""Runs EventBridge Scheduler's schedules on request: moto stores schedules and never runs one.
 
-A schedule is made only with a role that trusts Scheduler, which is looked at again when it runs.
-
-Only universal targets (`arn:aws:scheduler:::aws-sdk:SERVICE:OPERATION`) are run. The call is really made, under the
-schedule's role; retries follow each other at once, where Scheduler backs off for hours.
+Only universal targets (`arn:aws:scheduler:::aws-sdk:SERVICE:OPERATION`) are run. localaws really makes the call, under
+the schedule's role. Retries follow each other immediately; Scheduler waits longer each time, up to hours.
 Sources: https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html,
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html,
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
@@ -12,7 +10,6 @@ https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-de
 import json
 import re
 from datetime import UTC, datetime
-from functools import wraps
 from typing import Any
 
 from botocore import xform_name
@@ -20,37 +17,38 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws import clients
+from localaws.credentials import Credentials
 from localaws.errors import AwsError
 from localaws.iam.trust import Service
-from localaws.principals import Credentials, Principals, random_id
+from localaws.principals import Principals, random_id
 from localaws.settings import Settings
 
-# Source of the words: https://github.com/hashicorp/terraform-provider-aws (internal/service/scheduler/retry.go)
+# Source of the message: https://github.com/hashicorp/terraform-provider-aws (internal/service/scheduler/retry.go)
 SCHEDULER = Service(
     "scheduler.amazonaws.com",
     "ValidationException",
     "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.",
 )
 UNIVERSAL = re.compile(r"arn:aws:scheduler:::aws-sdk:([a-z0-9-]+):([a-z]\w+)")
+# Scheduler's own default: https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html
+MAX_RETRIES = 185
 
 
 class Schedules:
-    """Runs what stands in moto's Scheduler."""
+    """Runs the schedules that moto holds."""
 
     def __init__(self, settings: Settings, principals: Principals) -> None:
         self._settings = settings
         self._principals = principals
-        self._created: dict[str, Any] = {}
-        self._refuse_roles()
 
     def run(self, group: str, name: str) -> dict[str, Any]:
-        """Runs a schedule as at its time; the answer says how often it tried and what came of it.
+        """Runs a schedule now; the answer says how many attempts it made and how they ended.
 
-        Blocks until the target has answered, so not for an event loop.
+        Blocks until the target has answered: do not call it in an event loop.
 
         Raises:
-            AwsError: ResourceNotFoundException; ValidationException where the role does not let Scheduler take it up
-                any more, or for a target that is not universal.
+            AwsError: ResourceNotFoundException; ValidationException if the role no longer trusts Scheduler, or the
+                target is not universal.
         """
         schedule = self._find(group, name)
         target = schedule.target
@@ -59,10 +57,11 @@ class Schedules:
             raise AwsError("ValidationException", f"localaws runs universal targets only, not {target['Arn']}.")
         if schedule.state == "DISABLED":
             return {"schedule": schedule.arn, "outcome": "disabled", "attempts": 0}
-        role = self._assume(target["RoleArn"], _source(self._settings.region, self._settings.account, group))
+        source = schedule_group_arn(self._settings.region, self._settings.account, group)
+        role = self._principals.assume(target["RoleArn"], f"scheduler-{random_id()}", SCHEDULER, source)
         service, operation = found.groups()
         client = self._client(role, service)
-        retries = int(target["RetryPolicy"].get("MaximumRetryAttempts", 185))
+        retries = int(target["RetryPolicy"].get("MaximumRetryAttempts", MAX_RETRIES))
         for attempt in range(1 + retries):
             try:
                 getattr(client, xform_name(operation[0].upper() + operation[1:]))(**json.loads(target["Input"]))
@@ -75,7 +74,7 @@ class Schedules:
         failure = {"schedule": schedule.arn, "outcome": "failed", "attempts": 1 + retries, "error": code}
         queue = (target.get("DeadLetterConfig") or {}).get("Arn")
         if queue:
-            self._bury(role, queue, schedule, code, message, retries)
+            self._send_to_dlq(role, queue, schedule, code, message, retries)
             failure["dead_letter_queue"] = queue
         return failure
 
@@ -87,52 +86,12 @@ class Schedules:
             raise AwsError("ResourceNotFoundException", f"Schedule {name} does not exist in group {group}.", 404)
         return groups[group].schedules[name]
 
-    def _refuse_roles(self) -> None:
-        """Lets CreateSchedule and UpdateSchedule refuse a role that Scheduler may not take up, as AWS does."""
-        from moto.scheduler.responses import EventBridgeSchedulerResponse
-
-        for name, change in (("create_schedule", self._once), ("update_schedule", lambda method: method)):
-            method = getattr(EventBridgeSchedulerResponse, name)
-            original = getattr(method, "__wrapped__", method)
-            setattr(EventBridgeSchedulerResponse, name, self._checked(original, change(original)))
-
-    def _once(self, method: Any) -> Any:
-        """Lets a creation whose answer was lost be asked for again: every SDK gives it a token, and then keeps that.
-
-        Source: https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html (ClientToken)
-        """
-
-        def respond(response: Any) -> Any:
-            token = response._get_param("ClientToken")
-            if token not in self._created:
-                answer = method(response)
-                if token:
-                    self._created[token] = answer
-                return answer
-            return self._created[token]
-
-        return respond
-
-    def _checked(self, original: Any, method: Any) -> Any:
-        @wraps(original)
-        def respond(response: Any) -> Any:
-            role = (response._get_param("Target") or {}).get("RoleArn", "")
-            group = response._get_param("GroupName") or "default"
-            source = _source(response.region, response.current_account, group)
-            self._principals.check_trust(role, SCHEDULER, source)
-            return method(response)
-
-        return respond
-
-    def _assume(self, role: str, source: str) -> Credentials:
-        return self._principals.assume(role, f"scheduler-{random_id()}", SCHEDULER, source)
-
     def _client(self, role: Credentials, service: str) -> Any:
         config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
         return clients.client(service, role, self._settings.region, self._settings.url, config)
 
-    def _bury(self, role: Credentials, queue: str, schedule: Any, code: str, message: str, retries: int) -> None:
-        """The dead-letter event, sent by the schedule's role as on AWS."""
+    def _send_to_dlq(self, role: Credentials, queue: str, schedule: Any, code: str, message: str, retries: int) -> None:
+        """Sends the dead-letter event with the schedule's role, as on AWS."""
         account, name = queue.split(":")[4:6]
         attributes = {
             "ERROR_CODE": code,
@@ -154,6 +113,6 @@ class Schedules:
         )
 
 
-def _source(region: str, account: str, group: str) -> str:
-    """Scheduler says whose schedule it is by the group, not by the schedule."""
+def schedule_group_arn(region: str, account: str, group: str) -> str:
+    """Scheduler sends the group's ARN as aws:SourceArn, not the schedule's."""
     return f"arn:aws:scheduler:{region}:{account}:schedule-group/{group}"

@@ -15,7 +15,7 @@ from localaws.processes import stop_leftovers
 from localaws.settings import Settings
 
 if TYPE_CHECKING:
-    from localaws.application import Application
+    from localaws.front.application import Application
 
 
 class AlreadyRunningError(Exception):
@@ -55,10 +55,10 @@ async def _serve(settings: Settings) -> None:
     # moto asks whether it runs as a server (it then answers presigned and host-style requests for 127.0.0.1).
     os.environ["TEST_SERVER_MODE"] = "true"
     os.environ["MOTO_PORT"] = str(settings.port)
-    from localaws.world import World
+    from localaws.local_aws import LocalAws
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    application = World(settings).application
+    application = LocalAws(settings).application
     config = uvicorn.Config(
         application,
         host=settings.host,

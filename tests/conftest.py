@@ -13,7 +13,7 @@ from filelock import FileLock
 from localaws import daemon
 from tests.support import deployed
 from tests.support.deployed import Deployed
-from tests.support.running import LocalAws, settings_of, start
+from tests.support.running import RunningLocalAws, settings_of, start
 
 HOME = pytest.StashKey[Path]()
 
@@ -63,13 +63,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def localaws(pytestconfig: pytest.Config) -> LocalAws:
+def localaws(pytestconfig: pytest.Config) -> RunningLocalAws:
     """The session's localaws; the first worker that asks starts it."""
     home = pytestconfig.stash[HOME]
     port = home / "port"
     with FileLock(home / "lock"):
         if port.exists():
-            return LocalAws(settings_of(home / "home", int(port.read_text())))
+            return RunningLocalAws(settings_of(home / "home", int(port.read_text())))
         running = start(home / "home")
         port.write_text(str(running.settings.port))
         return running
@@ -81,7 +81,7 @@ def staging(request: pytest.FixtureRequest) -> Deployed:
     named = deployed.from_environment()
     if named:
         return named
-    localaws: LocalAws = request.getfixturevalue("localaws")
+    localaws: RunningLocalAws = request.getfixturevalue("localaws")
     applied = Deployed("staging", local=True, environ=localaws.environ())
     home = request.config.stash[HOME]
     with FileLock(home / "staging.lock"):

@@ -1,80 +1,66 @@
 """SageMaker's operations for models, endpoint configurations and endpoints, in place of moto's own.
 
-moto keeps the records, their tags and their lists. Here are the refusals that AWS makes and moto does not, and
-what makes an endpoint a real one.
+moto stores the records, their tags and their lists. This module adds the refusals that AWS makes and moto does not,
+and starts real endpoints.
 """
 
-import json
 import threading
-from collections.abc import Callable
 from typing import Any
 
-from moto.core.responses import ActionResult
-from moto.core.utils import camelcase_to_underscores
-from moto.sagemaker.models import FakeEndpointConfig, sagemaker_backends
-from moto.sagemaker.responses import SageMakerResponse
-
-from localaws.constraints import check
 from localaws.endpoints.endpoints import STARTUP_SECONDS, Deployment, Endpoints, Variant
 from localaws.endpoints.model_data import split_s3_url
+from localaws.endpoints.records import Records, refusal
 from localaws.endpoints.role import HOSTING
-from localaws.errors import AwsError
 from localaws.iam.trust import sagemaker_source
 from localaws.principals import Principals
+from localaws.services.context import Caller, Operations
 
-Answer = Callable[[str, dict[str, Any]], dict[str, Any]]
-Check = Callable[[str, dict[str, Any]], None]
 IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 
 
-def install(endpoints: Endpoints, principals: Principals, account: str) -> None:
-    """Gives moto's SageMaker the operations."""
-    operations = Operations(endpoints, principals, account)
-    answers: dict[str, Answer] = {
-        "CreateModel": operations.create_model,
-        "DescribeModel": operations.describe_model,
-        "DescribeEndpointConfig": operations.describe_config,
-        "CreateEndpoint": operations.create,
-        "DescribeEndpoint": operations.describe,
-        "UpdateEndpoint": operations.update,
-        "UpdateEndpointWeightsAndCapacities": operations.reweigh,
-        "DeleteEndpoint": operations.delete,
-    }
-    # One at a time: what an operation may do depends on what the one before has begun.
-    lock = threading.Lock()
-    for operation, answer in answers.items():
-        _set(operation, _answering(operation, answer, lock))
-    checks: dict[str, Check] = {
-        "DeleteModel": operations.check_model,
-        "CreateEndpointConfig": operations.check_new_config,
-        "DeleteEndpointConfig": operations.check_config,
-    }
-    for operation, checks_it in checks.items():
-        _set(
-            operation, _checking(operation, checks_it, getattr(SageMakerResponse, camelcase_to_underscores(operation)))
-        )
-    # moto's own list of instance types is years old; `check` has the service model's.
-    FakeEndpointConfig.validate_instance_type = lambda _self, _type: None
-
-
-class Operations:
-    """Each takes the caller's region and the request."""
+class EndpointOperations:
+    """Operations for models, endpoint configurations and endpoints, for SageMaker's dispatcher."""
 
     def __init__(self, endpoints: Endpoints, principals: Principals, account: str) -> None:
         self._endpoints = endpoints
         self._principals = principals
         self._account = account
+        self._records = Records(account)
 
-    def create_model(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+    def operations(self) -> Operations:
+        """What SageMaker's dispatcher installs.
+
+        One operation runs at a time: what an operation may do depends on what the one before has started.
+        """
+        return Operations(
+            handlers={
+                "CreateModel": self.create_model,
+                "DescribeModel": self.describe_model,
+                "DescribeEndpointConfig": self.describe_config,
+                "CreateEndpoint": self.create,
+                "DescribeEndpoint": self.describe,
+                "UpdateEndpoint": self.update,
+                "UpdateEndpointWeightsAndCapacities": self.reweigh,
+                "DeleteEndpoint": self.delete,
+            },
+            checks={
+                "DeleteModel": self.check_model,
+                "CreateEndpointConfig": self.check_new_config,
+                "DeleteEndpointConfig": self.check_config,
+            },
+            lock=threading.Lock(),
+        )
+
+    def create_model(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """CreateModel: the role, and the archive if there is one, must be there."""
-        name, backend = given["ModelName"], self._backend(region)
+        name, backend = given["ModelName"], self._records.backend(caller.region)
         if name in backend._models:
-            raise _refusal(f'Cannot create already existing model "{self._arn(region, "model", name)}".')
+            raise refusal(f'Cannot create already existing model "{self._records.arn(caller.region, "model", name)}".')
         url = _container(given).get("ModelDataUrl")
         role = given.get("ExecutionRoleArn", "")
-        self._principals.check_trust(role, HOSTING, sagemaker_source(region, self._account))
+        self._principals.check_trust(role, HOSTING, sagemaker_source(caller.region, self._account))
         if url and not _object_exists(self._account, url):
-            raise _refusal(f"Could not find model data at {url}.")
+            raise refusal(f"Could not find model data at {url}.")
         record = backend.create_model(
             model_name=name,
             execution_role_arn=role,
@@ -86,74 +72,76 @@ class Operations:
         record.enable_network_isolation = given.get("EnableNetworkIsolation", False)
         return {"ModelArn": record.arn}
 
-    def check_model(self, region: str, given: dict[str, Any]) -> None:
+    def check_model(self, caller: Caller, given: dict[str, Any]) -> None:
         """DeleteModel: AWS deletes one in use as well."""
-        self._model(region, given["ModelName"])
+        self._records.model(caller.region, given["ModelName"])
 
-    def describe_model(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+    def describe_model(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """DescribeModel."""
-        return _given(self._model(region, given["ModelName"]))
+        return _given(self._records.model(caller.region, given["ModelName"]))
 
-    def check_new_config(self, region: str, given: dict[str, Any]) -> None:
+    def check_new_config(self, caller: Caller, given: dict[str, Any]) -> None:
         """CreateEndpointConfig."""
         name = given["EndpointConfigName"]
-        if name in self._backend(region).endpoint_configs:
-            arn = self._arn(region, "endpoint-config", name)
-            raise _refusal(f'Cannot create already existing endpoint configuration "{arn}".')
+        if name in self._records.backend(caller.region).endpoint_configs:
+            arn = self._records.arn(caller.region, "endpoint-config", name)
+            raise refusal(f'Cannot create already existing endpoint configuration "{arn}".')
         for variant in given["ProductionVariants"]:
-            self._model(region, variant["ModelName"])
+            self._records.model(caller.region, variant["ModelName"])
 
-    def check_config(self, region: str, given: dict[str, Any]) -> None:
+    def check_config(self, caller: Caller, given: dict[str, Any]) -> None:
         """DeleteEndpointConfig: AWS deletes one in use as well."""
-        self._config(region, given["EndpointConfigName"])
+        self._records.config(caller.region, given["EndpointConfigName"])
 
-    def describe_config(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+    def describe_config(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """DescribeEndpointConfig."""
-        return _given(self._config(region, given["EndpointConfigName"]))
+        return _given(self._records.config(caller.region, given["EndpointConfigName"]))
 
-    def create(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+    def create(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """CreateEndpoint."""
         name, config_name = given["EndpointName"], given["EndpointConfigName"]
-        backend = self._backend(region)
+        backend = self._records.backend(caller.region)
         if name in backend.endpoints:
-            raise _refusal(f'Cannot create already existing endpoint "{self._arn(region, "endpoint", name)}".')
-        deployment = self._deployment(region, config_name, given.get("DeploymentConfig"))
+            raise refusal(
+                f'Cannot create already existing endpoint "{self._records.arn(caller.region, "endpoint", name)}".'
+            )
+        deployment = self._deployment(caller.region, config_name, given.get("DeploymentConfig"))
         record = backend.create_endpoint(name, config_name, given.get("Tags") or [])
         self._endpoints.create(record, deployment)
         return {"EndpointArn": record.arn}
 
-    def describe(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+    def describe(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """DescribeEndpoint."""
-        record = self._endpoint(region, given["EndpointName"])
+        record = self._records.endpoint(caller.region, given["EndpointName"])
         found = self._endpoints.describe(record)
         if found is None:
-            raise _refusal(f'Could not find endpoint "{record.arn}".')
+            raise refusal(f'Could not find endpoint "{record.arn}".')
         return found
 
-    def update(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+    def update(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """UpdateEndpoint. AWS wants the configuration in use to be there still (terraform-provider-aws issue 48997)."""
-        record = self._settled(region, given["EndpointName"])
-        self._config(region, record.endpoint_config_name)
+        record = self._settled(caller.region, given["EndpointName"])
+        self._records.config(caller.region, record.endpoint_config_name)
         live = self._endpoints.live(record)
         settings = given.get("DeploymentConfig")
         if given.get("RetainDeploymentConfig") and live:
             settings = live.settings
-        deployment = self._deployment(region, given["EndpointConfigName"], settings)
+        deployment = self._deployment(caller.region, given["EndpointConfigName"], settings)
         if given.get("RetainAllVariantProperties") and live:
             excluded = {item["VariantPropertyType"] for item in given.get("ExcludeRetainedVariantProperties", [])}
             _retain(live, deployment, excluded)
         self._endpoints.update(record, deployment)
         return {"EndpointArn": record.arn}
 
-    def reweigh(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+    def reweigh(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """UpdateEndpointWeightsAndCapacities: done at once, as one container serves whatever the count."""
-        record = self._settled(region, given["EndpointName"])
+        record = self._settled(caller.region, given["EndpointName"])
         live = self._endpoints.live(record)
         states = {variant.name: variant.state for variant in live.variants} if live else {}
         wanted = given["DesiredWeightsAndCapacities"]
         unknown = sorted({item["VariantName"] for item in wanted} - set(states))
         if unknown:
-            raise _refusal(
+            raise refusal(
                 f'The variant name(s) "{", ".join(unknown)}" is/are not present within endpoint configuration '
                 f'"{record.endpoint_config_name}".'
             )
@@ -165,29 +153,31 @@ class Operations:
                     )
         return {"EndpointArn": record.arn}
 
-    def delete(self, region: str, given: dict[str, Any]) -> dict[str, Any]:
+    def delete(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """DeleteEndpoint: AWS refuses while it is created or updated."""
-        record = self._endpoint(region, given["EndpointName"])
+        record = self._records.endpoint(caller.region, given["EndpointName"])
         if record.endpoint_status in IN_PROGRESS:
-            raise _refusal(f'Cannot update in-progress endpoint "{record.arn}".')
-        self._endpoints.delete(record, lambda: self._backend(region).delete_endpoint(record.endpoint_name))
+            raise refusal(f'Cannot update in-progress endpoint "{record.arn}".')
+        self._endpoints.delete(
+            record, lambda: self._records.backend(caller.region).delete_endpoint(record.endpoint_name)
+        )
         return {}
 
     def _settled(self, region: str, name: str) -> Any:
-        record = self._endpoint(region, name)
+        record = self._records.endpoint(region, name)
         if record.endpoint_status in IN_PROGRESS:
-            raise _refusal(f'Cannot update in-progress endpoint "{record.arn}".')
+            raise refusal(f'Cannot update in-progress endpoint "{record.arn}".')
         if record.endpoint_status == "Failed":
-            raise _refusal(f'Cannot update endpoint "{record.arn}" with status "Failed": it can only be deleted.')
+            raise refusal(f'Cannot update endpoint "{record.arn}" with status "Failed": it can only be deleted.')
         return record
 
     def _deployment(self, region: str, config_name: str, settings: dict[str, Any] | None) -> Deployment:
-        config = self._config(region, config_name)
+        config = self._records.config(region, config_name)
         variants = [self._variant(region, given) for given in config.production_variants]
         return Deployment(config_name, variants, settings)
 
     def _variant(self, region: str, given: dict[str, Any]) -> Variant:
-        model = self._model(region, given["ModelName"])
+        model = self._records.model(region, given["ModelName"])
         container = _container({"PrimaryContainer": model.primary_container, "Containers": model.containers})
         weight = given.get("InitialVariantWeight", 1.0)
         state = {"CurrentWeight": weight, "DesiredWeight": weight}
@@ -206,49 +196,6 @@ class Operations:
             state=state,
         )
 
-    def _model(self, region: str, name: str) -> Any:
-        return self._find(region, "model", "model", self._backend(region)._models, name)
-
-    def _config(self, region: str, name: str) -> Any:
-        configs = self._backend(region).endpoint_configs
-        return self._find(region, "endpoint-config", "endpoint configuration", configs, name)
-
-    def _endpoint(self, region: str, name: str) -> Any:
-        return self._find(region, "endpoint", "endpoint", self._backend(region).endpoints, name)
-
-    def _find(self, region: str, kind: str, word: str, records: dict[str, Any], name: str) -> Any:
-        if name not in records:
-            raise _refusal(f'Could not find {word} "{self._arn(region, kind, name)}".')
-        return records[name]
-
-    def _backend(self, region: str) -> Any:
-        return sagemaker_backends[self._account][region]
-
-    def _arn(self, region: str, kind: str, name: str) -> str:
-        return f"arn:aws:sagemaker:{region}:{self._account}:{kind}/{name}"
-
-
-def _set(operation: str, method: Callable[[Any], Any]) -> None:
-    setattr(SageMakerResponse, camelcase_to_underscores(operation), method)
-
-
-def _answering(operation: str, answer: Answer, lock: threading.Lock) -> Callable[[Any], ActionResult]:
-    def respond(self: Any) -> ActionResult:
-        check("sagemaker", operation, json.loads(self.body or "{}"))
-        with lock:
-            return ActionResult(answer(self.region, dict(self.params)))
-
-    return respond
-
-
-def _checking(operation: str, check_first: Check, moto: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
-    def respond(self: Any) -> ActionResult:
-        check("sagemaker", operation, json.loads(self.body or "{}"))
-        check_first(self.region, dict(self.params))
-        return moto(self)
-
-    return respond
-
 
 def _container(given: dict[str, Any]) -> dict[str, Any]:
     """The one container of a model.
@@ -262,7 +209,7 @@ def _container(given: dict[str, Any]) -> dict[str, Any]:
     if "ModelDataSource" in containers[0]:
         raise NotImplementedError("ModelDataSource: give a ModelDataUrl")
     if not containers[0].get("Image"):
-        raise _refusal("Must provide a primary container with an Image.")
+        raise refusal("Must provide a primary container with an Image.")
     return containers[0]
 
 
@@ -286,7 +233,3 @@ def _retain(live: Deployment, deployment: Deployment, excluded: set[str]) -> Non
 def _given(record: Any) -> dict[str, Any]:
     """A record without what nobody gave: moto describes it as empty, which Terraform takes for a change."""
     return {name: value for name, value in record.response_object.items() if value not in ({}, [])}
-
-
-def _refusal(message: str) -> AwsError:
-    return AwsError("ValidationException", message)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from botocore.config import Config
 
 from localaws.clients import client
+from localaws.credentials import Credentials
 from localaws.iam.trust import Service
-from localaws.principals import Credentials
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient

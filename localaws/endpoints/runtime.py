@@ -8,11 +8,11 @@ from urllib.parse import unquote
 
 import aiohttp
 
-from localaws.application import Receive, Scope, Send, respond
 from localaws.call import Call
 from localaws.endpoints.endpoints import Endpoints, Target
 from localaws.endpoints.fleet import NoSuchVariantError
 from localaws.errors import AwsError
+from localaws.front.asgi import Receive, Scope, Send, respond
 
 # Body's limit in the API's own model (botocore's sagemaker-runtime, BodyBlob).
 BODY_BYTES = 6291456

@@ -1,55 +1,59 @@
-"""The guard at localaws's front: works out what each call needs, notes it for the call log, and may refuse it."""
+"""The guard records the permissions that each authenticated call requires and, if enforcement is on, checks them."""
 
 from datetime import UTC, datetime
 
-from localaws.call import Call
+from localaws.call import Call, CheckedPermission
 from localaws.errors import AwsError
 from localaws.iam.evaluate import evaluate
-from localaws.iam.needs import Keys, Need, needs_of
+from localaws.iam.moto_policy_store import MotoPolicyStore
+from localaws.iam.permission import Keys, RequiredPermission
 from localaws.iam.policy import PolicyError
 from localaws.iam.request import Principal, Request
-from localaws.iam.standing import Standing
+from localaws.iam.required_permissions import required_permissions
 
-# localaws listens on the loopback address only, where nobody listens in: its plain HTTP stands for the TLS that a
-# client would speak with AWS. With this header a call says otherwise, so that a policy's TLS statement can be tried:
-# "none", or a version such as "1.1".
+# localaws listens on the loopback address only, so its plain HTTP stands for the TLS that a client uses with AWS. With
+# this header a call can claim another version ("none", "1.1"), so that a policy's TLS statement can be tested.
 TLS_HEADER = "x-localaws-tls"
 TLS_VERSION = "1.3"
 
 
 class Guard:
-    """Called with every signed call, after its signature was checked."""
+    """Called with every call after it was authenticated."""
 
-    def __init__(self, standing: Standing, *, enforces: bool) -> None:
-        self._standing = standing
+    def __init__(self, policy_store: MotoPolicyStore, *, enforces: bool) -> None:
+        self._policy_store = policy_store
         self._enforces = enforces
 
     def __call__(self, call: Call) -> None:
-        """Puts what the call needs into `call.notes["iam"]`.
+        """Sets `call.permissions`.
 
         Raises:
-            AwsError: the policies deny something that the call needs, and the guard enforces them.
+            AwsError: enforcement is on, and the policies deny a permission that the call requires.
         """
         if call.principal == "anonymous":
             return
-        principal = self._standing.principal(call.principal)
-        needs = [(need, self._context(call, need, principal)) for need in needs_of(call, self._standing)]
-        call.notes["iam"] = [
-            {"action": need.action, "resource": need.resource, "context": context} for need, context in needs
+        principal = self._policy_store.principal(call.principal)
+        required = [
+            (permission, self._context(call, permission, principal))
+            for permission in required_permissions(call, self._policy_store)
+        ]
+        call.permissions = [
+            CheckedPermission(permission.action, permission.resource, context) for permission, context in required
         ]
         if self._enforces:
-            for need, context in needs:
-                self._decide(call, Request(principal, need.action, need.resource, need.account, context), need)
+            for permission, context in required:
+                request = Request(principal, permission.action, permission.resource, permission.account, context)
+                self._decide(call, request, permission)
 
-    def _decide(self, call: Call, request: Request, need: Need) -> None:
+    def _decide(self, call: Call, request: Request, permission: RequiredPermission) -> None:
         try:
-            decision = evaluate(request, self._standing.policies(request.principal, need))
+            decision = evaluate(request, self._policy_store.policies(request.principal, permission))
         except PolicyError as error:
             raise AwsError("MalformedPolicyDocument", f"localaws cannot read a policy. {error}", 400) from None
         if not decision.allowed:
             raise AwsError(_code(call), decision.message(request), 403)
 
-    def _context(self, call: Call, need: Need, principal: Principal) -> Keys:
+    def _context(self, call: Call, permission: RequiredPermission, principal: Principal) -> Keys:
         now = datetime.now(UTC)
         tls = call.headers.get(TLS_HEADER, TLS_VERSION)
         context: Keys = {
@@ -60,19 +64,19 @@ class Guard:
             "aws:PrincipalIsAWSService": "false",
             "aws:PrincipalType": "AssumedRole" if principal.is_session else "User",
             "aws:RequestedRegion": call.region,
-            "aws:ResourceAccount": need.account,
+            "aws:ResourceAccount": permission.account,
             "aws:SecureTransport": "false" if tls == "none" else "true",
             "aws:ViaAWSService": "false",
         }
         if not principal.is_session:
             context["aws:username"] = principal.arn.rsplit("/", 1)[-1]
-        if need.action.startswith("s3:"):
-            context["s3:ResourceAccount"] = need.account
+        if permission.action.startswith("s3:"):
+            context["s3:ResourceAccount"] = permission.account
             if tls != "none":
                 context["s3:TlsVersion"] = tls
-        return context | need.context
+        return context | permission.context
 
 
 def _code(call: Call) -> str:
-    """S3 and the query services have a code of their own; so have tracking calls, whose status is what counts."""
+    """S3 and the query services have their own error code for a denied call."""
     return "AccessDenied" if call.protocol in ("rest-xml", "query", "ec2") else "AccessDeniedException"

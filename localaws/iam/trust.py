@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from localaws.errors import AwsError
 from localaws.iam.evaluate import evaluate
-from localaws.iam.needs import Need
+from localaws.iam.moto_policy_store import MotoPolicyStore
+from localaws.iam.permission import RequiredPermission
 from localaws.iam.policy import PolicyError
 from localaws.iam.request import Principal, Request
-from localaws.iam.standing import Standing
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ def sagemaker_source(region: str, account: str) -> str:
     return f"arn:aws:sagemaker:{region}:{account}:*"
 
 
-def check_trust(standing: Standing, role_arn: str, service: Service, source_arn: str) -> None:
+def check_trust(policy_store: MotoPolicyStore, role_arn: str, service: Service, source_arn: str) -> None:
     """Refuses a role that is not there or does not trust the service.
 
     Args:
-        standing: what stands in moto.
+        policy_store: reads policies from moto.
         role_arn: the role's ARN.
         service: who wants to take it up.
         source_arn: the resource that the service says it does so for, `aws:SourceArn`; its account is
@@ -54,10 +54,10 @@ def check_trust(standing: Standing, role_arn: str, service: Service, source_arn:
         AwsError: the service's own; MalformedPolicyDocument for a trust policy that moto took and AWS would not.
     """
     context = {"aws:SourceAccount": source_arn.split(":")[4], "aws:SourceArn": source_arn}
-    need = Need("sts:AssumeRole", role_arn, standing.account)
-    request = Request(Principal(service.principal), need.action, role_arn, standing.account, context)
+    permission = RequiredPermission("sts:AssumeRole", role_arn, policy_store.account)
+    request = Request(Principal(service.principal), permission.action, role_arn, policy_store.account, context)
     try:
-        decision = evaluate(request, standing.policies(request.principal, need))
+        decision = evaluate(request, policy_store.policies(request.principal, permission))
     except PolicyError as error:
         raise AwsError("MalformedPolicyDocument", f"localaws cannot read a policy. {error}", 400) from None
     if not decision.allowed:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from localaws.application import Receive, Send, respond, respond_json
 from localaws.call import Call
+from localaws.front.asgi import Receive, Send, respond, respond_json
 from localaws.tracking.presigned_upload import PATH, PresignedUpload
 from localaws.tracking.proxy import Proxy
 from localaws.tracking.registration import Registration

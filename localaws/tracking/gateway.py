@@ -1,9 +1,9 @@
 """The data plane's front: signed tracking calls, led to the server that their ARN header names."""
 
-from localaws.application import Receive, Scope, Send
 from localaws.call import Call
 from localaws.errors import AwsError
-from localaws.identify import TRACKING_SERVER_HEADER
+from localaws.front.asgi import Receive, Scope, Send
+from localaws.front.identify import TRACKING_SERVER_HEADER
 from localaws.tracking.data_plane import DataPlane, not_serving, say
 from localaws.tracking.servers import TrackingServers
 

@@ -1,21 +1,12 @@
-"""SageMaker's operations for tracking servers, added to moto's SageMaker."""
+"""SageMaker's operations for tracking servers."""
 
 import base64
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from moto.core.responses import ActionResult
-from moto.core.utils import camelcase_to_underscores
-from moto.sagemaker.exceptions import SagemakerClientError
-from moto.sagemaker.models import SageMakerModelBackend
-from moto.sagemaker.responses import SageMakerResponse
-
-from localaws.constraints import check
 from localaws.errors import AwsError
-from localaws.principals import Principals
+from localaws.services.context import Caller, Operations
 from localaws.tracking.data_plane import not_serving
 from localaws.tracking.server import TrackingServer
 from localaws.tracking.servers import TrackingServers
@@ -30,76 +21,27 @@ SORT_KEYS: dict[str, Callable[[TrackingServer], Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who calls, and to which region."""
-
-    region: str
-    principal: str
-
-
-Answer = Callable[[Caller, dict[str, Any]], dict[str, Any]]
-
-
-def install(servers: TrackingServers, sessions: Sessions, principals: Principals) -> None:
-    """Gives moto's SageMaker the operations, and its tagging a look at tracking servers."""
-    operations = Operations(servers, sessions)
-    answers: dict[str, Answer] = {
-        "CreateMlflowTrackingServer": operations.create,
-        "DescribeMlflowTrackingServer": operations.describe,
-        "ListMlflowTrackingServers": operations.list,
-        "UpdateMlflowTrackingServer": operations.update,
-        "DeleteMlflowTrackingServer": operations.delete,
-        "StartMlflowTrackingServer": operations.start,
-        "StopMlflowTrackingServer": operations.stop,
-        "CreatePresignedMlflowTrackingServerUrl": operations.presign,
-    }
-    for operation, answer in answers.items():
-        setattr(SageMakerResponse, camelcase_to_underscores(operation), _method(operation, answer, principals))
-    _install_tagging(servers)
-
-
-def _method(operation: str, answer: Answer, principals: Principals) -> Callable[[Any], ActionResult]:
-    def respond(self: Any) -> ActionResult:
-        try:
-            check("sagemaker", operation, json.loads(self.body or "{}"))
-            key = principals.key(self.get_access_key())
-            caller = Caller(self.region, key.principal if key else "")
-            return ActionResult(answer(caller, dict(self.params)))
-        except AwsError as error:
-            raise SagemakerClientError(error.code, error.message) from None
-
-    return respond
-
-
-def _install_tagging(servers: TrackingServers) -> None:
-    find = SageMakerModelBackend._get_resource_from_arn
-
-    def find_any(self: Any, arn: str) -> Any:
-        if ":mlflow-tracking-server/" not in arn:
-            return find(self, arn)
-        server = servers.by_arn(arn)
-        if server is None:
-            raise SagemakerClientError("ResourceNotFound", f"Tracking Server with ARN {arn} does not exist.")
-        return server
-
-    def add_tags(self: Any, arn: str, tags: list[dict[str, str]]) -> list[dict[str, str]]:
-        """moto appends; on AWS a tag of the same key is replaced."""
-        resource = find_any(self, arn)
-        merged = list({tag["Key"]: tag for tag in [*resource.tags, *tags]}.values())
-        resource.tags = merged
-        return merged
-
-    SageMakerModelBackend._get_resource_from_arn = find_any
-    SageMakerModelBackend.add_tags = add_tags
-
-
-class Operations:
-    """Each takes the caller and the request, and gives the response, as botocore's model shapes them."""
+class TrackingOperations:
+    """CreateMlflowTrackingServer and the other operations; each is a handler of SageMaker's dispatcher."""
 
     def __init__(self, servers: TrackingServers, sessions: Sessions) -> None:
         self._servers = servers
         self._sessions = sessions
+
+    def operations(self) -> Operations:
+        """What SageMaker's dispatcher installs."""
+        return Operations(
+            handlers={
+                "CreateMlflowTrackingServer": self.create,
+                "DescribeMlflowTrackingServer": self.describe,
+                "ListMlflowTrackingServers": self.list,
+                "UpdateMlflowTrackingServer": self.update,
+                "DeleteMlflowTrackingServer": self.delete,
+                "StartMlflowTrackingServer": self.start,
+                "StopMlflowTrackingServer": self.stop,
+                "CreatePresignedMlflowTrackingServerUrl": self.presign,
+            }
+        )
 
     def create(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """CreateMlflowTrackingServer."""

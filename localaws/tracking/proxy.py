@@ -3,8 +3,8 @@
 import logging
 from collections.abc import AsyncIterator
 
-from localaws.application import Receive, Send, respond
 from localaws.call import Call
+from localaws.front.asgi import Receive, Send, respond
 from localaws.tracking.upstream import UpstreamError, Upstreams
 
 log = logging.getLogger(__name__)

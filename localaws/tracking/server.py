@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from localaws.principals import Credentials
+from localaws.credentials import Credentials
 from localaws.processes import Child
 from localaws.tracking.releases import Release
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from localaws.call import Call
 from localaws.errors import AwsError
-from localaws.faults import Faults
+from localaws.front.faults import Faults
 from localaws.iam.trust import sagemaker_source
 from localaws.principals import Principals, random_id
 from localaws.processes import Child

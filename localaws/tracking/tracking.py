@@ -1,21 +1,19 @@
 """The tracking servers' part of localaws, put together."""
 
-from collections.abc import Callable
 from typing import Any
 
-from localaws.application import Route
-from localaws.call import Call
-from localaws.calls import CallLog
-from localaws.faults import Faults
+from localaws.front.application import Route
+from localaws.front.entrance import Entrance
+from localaws.front.faults import Faults
 from localaws.principals import Principals
 from localaws.processes import Processes
+from localaws.services.sagemaker import keep_tags_of
 from localaws.settings import Settings
-from localaws.tracking import model_packages
 from localaws.tracking.data_plane import DataPlane
 from localaws.tracking.gateway import Gateway
 from localaws.tracking.launch import Launcher
 from localaws.tracking.mlflow_api import MlflowApi
-from localaws.tracking.operations import install
+from localaws.tracking.operations import TrackingOperations
 from localaws.tracking.presigned_upload import PresignedUpload
 from localaws.tracking.proxy import Proxy
 from localaws.tracking.registration import Registration
@@ -29,17 +27,10 @@ from localaws.venvs import Venvs
 
 
 class Tracking:
-    """What World needs of this package."""
+    """What `LocalAws` needs of this package."""
 
     def __init__(
-        self,
-        settings: Settings,
-        principals: Principals,
-        processes: Processes,
-        venvs: Venvs,
-        calls: CallLog,
-        faults: Faults,
-        guard: Callable[[Call], None],
+        self, settings: Settings, principals: Principals, processes: Processes, venvs: Venvs, faults: Faults
     ) -> None:
         self._upstreams = Upstreams()
         mlflow, clients = MlflowApi(self._upstreams), RoleClients(settings)
@@ -48,11 +39,14 @@ class Tracking:
         launcher = Launcher(settings, principals, processes, Releases(venvs, settings.cache / "servers"))
         self._servers = TrackingServers(settings, principals, launcher, faults)
         sessions = Sessions()
-        ui = Ui(self._servers, sessions, data_plane, calls, guard)
-        self.ui = Route(ui.takes, ui)
-        self.gateway = Route(Gateway.takes, Gateway(settings.account, self._servers, data_plane))
-        install(self._servers, sessions, principals)
-        model_packages.install()
+        ui = Ui(self._servers, sessions, data_plane)
+        self.entrance: Entrance = ui
+        self.routes = [
+            Route(ui.takes, ui),
+            Route(Gateway.takes, Gateway(settings.account, self._servers, data_plane)),
+        ]
+        self.operations = TrackingOperations(self._servers, sessions).operations()
+        keep_tags_of("mlflow-tracking-server", self._servers.by_arn)
 
     def health(self) -> list[dict[str, Any]]:
         """Every server, with what AWS's API has no member for: the reason of a failed state, the process, its log."""
@@ -64,6 +58,6 @@ class Tracking:
         ]
 
     async def close(self) -> None:
-        """Before the processes are ended."""
+        """Call it before the processes are ended."""
         await self._registration.close()
         self._upstreams.close()

@@ -13,7 +13,7 @@ import pytest
 from tests.serving.conftest import iris  # noqa: F401 Fixtures are found by their names.
 from tests.serving.models import SPLIT, pack, save_obedient
 from tests.support.deployed import Deployed
-from tests.support.running import LocalAws, role, settled, tracking_server
+from tests.support.running import RunningLocalAws, role, settled, tracking_server
 
 SERVER = "apart-staging-3-0"
 BUCKET = f"{SERVER}-bucket"
@@ -21,7 +21,7 @@ ENDPOINT = "apart-staging-iris"
 
 
 @pytest.fixture(scope="module")
-def apart(localaws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def apart(localaws: RunningLocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """Staging, with a tracking server on its way."""
     outputs = {
         "artifact_bucket_name": BUCKET,
@@ -81,7 +81,7 @@ def test_a_model_that_cannot_be_loaded_is_told_and_the_one_before_goes_on_servin
     assert "petal width (cm)" in line
 
 
-def test_a_stopped_server_is_told_with_the_command_that_starts_it(apart: Deployed, localaws: LocalAws) -> None:
+def test_a_stopped_server_is_told_with_the_command_that_starts_it(apart: Deployed, localaws: RunningLocalAws) -> None:
     assert settled(localaws, SERVER) == "Created"
     apart.client("sagemaker").stop_mlflow_tracking_server(TrackingServerName=SERVER)
     assert settled(localaws, SERVER) == "Stopped"

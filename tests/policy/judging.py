@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from localaws.iam.evaluate import Decision, Policies, evaluate
+from localaws.iam.moto_policy_store import parsed
 from localaws.iam.request import Principal, Request
-from localaws.iam.standing import parsed
 from tests.policy.rendered import Document, Rendered, Role
 from tests.policy.scenarios import ACCOUNT, REGION
 

@@ -23,7 +23,7 @@ from tests.support import provider
 from tests.support.building import build
 from tests.support.deployed import Deployed
 from tests.support.mirrored import quick_mirror
-from tests.support.running import LocalAws, free_port, settings_of
+from tests.support.running import RunningLocalAws, free_port, settings_of
 
 RECORDING = Path(__file__).parent / "road.json"
 # What the demo does, by the script that does it; each in a session of its own, which is called after the script.
@@ -55,7 +55,7 @@ class Walked:
         calls: the call log as it then was.
     """
 
-    localaws: LocalAws
+    localaws: RunningLocalAws
     staging: Deployed
     demo: "subprocess.CompletedProcess[str]"
     calls: list[dict[str, Any]]
@@ -91,7 +91,7 @@ def walk(folder: Path) -> Walked:
         timeout=300,
         check=False,
     )
-    localaws = LocalAws(settings)
+    localaws = RunningLocalAws(settings)
     return Walked(localaws, Deployed("staging", local=True, environ=localaws.environ(**here)), demo, localaws.calls())
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from localaws.iam.evaluate import Policies, evaluate
+from localaws.iam.moto_policy_store import parsed
 from localaws.iam.request import Principal, Request
-from localaws.iam.standing import parsed
 from tests.policy.judging import USUAL
 from tests.policy.rendered import rendered
 from tests.policy.road import recorded

@@ -11,7 +11,7 @@ from localaws import daemon
 from mlflow_platform.environment import REPOSITORY
 from tests.policy.road import Walked, asked, record, recorded, walk, walk_beside
 from tests.policy.tour import Caller
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_a_script_goes_on_as_the_role_that_was_taken_up_and_may_do_no_more(walke
     assert "AWS denies StopMlflowTrackingServer: User: arn:aws:sts::123456789012:assumed-role/demo" in refused.stderr
 
 
-def test_the_demo_as_a_writer_is_refused_where_policies_are_not_enforced(localaws: LocalAws) -> None:
+def test_the_demo_as_a_writer_is_refused_where_policies_are_not_enforced(localaws: RunningLocalAws) -> None:
     done = subprocess.run(
         [sys.executable, "scripts/demo.py", "--as", "writer"],
         cwd=REPOSITORY,

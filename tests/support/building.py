@@ -7,11 +7,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 
 
 def build(
-    localaws: LocalAws, project: str, folder: Path, environ: Mapping[str, str], override: Mapping[str, str]
+    localaws: RunningLocalAws, project: str, folder: Path, environ: Mapping[str, str], override: Mapping[str, str]
 ) -> "subprocess.CompletedProcess[str]":
     """Runs the build's one command in a folder that holds the source. The packages that it needs are here already.
 

@@ -21,7 +21,7 @@ from tests.support.http import HTTP
 
 
 @dataclass(frozen=True)
-class LocalAws:
+class RunningLocalAws:
     """A running localaws. Tests share one: each names what it makes so that no other test meets it."""
 
     settings: Settings
@@ -101,11 +101,11 @@ def settings_of(home: Path, port: int) -> Settings:
     return Settings.from_environment({**os.environ, "LOCALAWS_HOME": str(home), "LOCALAWS_PORT": str(port)})
 
 
-def start(home: Path) -> LocalAws:
+def start(home: Path) -> RunningLocalAws:
     """Starts a localaws on a free port."""
     settings = settings_of(home, free_port())
     daemon.up(settings)
-    return LocalAws(settings)
+    return RunningLocalAws(settings)
 
 
 TRUST = {
@@ -114,7 +114,7 @@ TRUST = {
 }
 
 
-def role(localaws: LocalAws, name: str) -> str:
+def role(localaws: RunningLocalAws, name: str) -> str:
     """A role that SageMaker may assume; its ARN. Making it again is harmless."""
     iam = localaws.client("iam")
     with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
@@ -122,7 +122,7 @@ def role(localaws: LocalAws, name: str) -> str:
     return f"arn:aws:iam::{localaws.settings.account}:role/{name}"
 
 
-def tracking_server(localaws: LocalAws, name: str, *, wait: bool = True, **given: Any) -> str:
+def tracking_server(localaws: RunningLocalAws, name: str, *, wait: bool = True, **given: Any) -> str:
     """Creates a tracking server with a bucket and a role of its own; its ARN, once it is created."""
     localaws.client("s3").create_bucket(Bucket=f"{name}-bucket")
     sagemaker = localaws.client("sagemaker")
@@ -134,7 +134,7 @@ def tracking_server(localaws: LocalAws, name: str, *, wait: bool = True, **given
     return arn
 
 
-def settled(localaws: LocalAws, name: str, seconds: float = 60) -> str:
+def settled(localaws: RunningLocalAws, name: str, seconds: float = 60) -> str:
     """The status of a tracking server once nothing is under way with it; "" where it is gone."""
     sagemaker = localaws.client("sagemaker")
     deadline = time.monotonic() + seconds

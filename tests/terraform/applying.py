@@ -7,13 +7,15 @@ from typing import Any
 
 from tests.support.deployed import Deployed
 from tests.support.mirrored import quick_mirror
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 
 
 class Environment:
     """Staging or prod, in its mirror. Its state is a file there, which Terraform writes after each resource."""
 
-    def __init__(self, localaws: LocalAws, name: str, without: dict[str, Any] | None = None, **variables: Any) -> None:
+    def __init__(
+        self, localaws: RunningLocalAws, name: str, without: dict[str, Any] | None = None, **variables: Any
+    ) -> None:
         """Initialises the mirror.
 
         Args:

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 from tests.terraform.planning import Planner
 
 
 @pytest.fixture(scope="session")
-def planner(tmp_path_factory: pytest.TempPathFactory, worker_id: str, localaws: LocalAws) -> Planner:
+def planner(tmp_path_factory: pytest.TempPathFactory, worker_id: str, localaws: RunningLocalAws) -> Planner:
     """Plans by the name of a root or an example."""
     base = tmp_path_factory.getbasetemp()
     return Planner(base if worker_id == "master" else base.parent, localaws)

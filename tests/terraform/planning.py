@@ -12,7 +12,7 @@ import tftest
 from filelock import FileLock
 
 from tests.support import provider
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 from tests.terraform import readmes
 from tests.terraform.variations import VARIATIONS, Variation, call, part
 
@@ -48,7 +48,7 @@ def copy_terraform(target: Path) -> None:
 class Planner:
     """Plans roots and examples; the workers of a session share its copy and its plans."""
 
-    def __init__(self, shared: Path, localaws: LocalAws) -> None:
+    def __init__(self, shared: Path, localaws: RunningLocalAws) -> None:
         self._shared = shared
         self._localaws = localaws
 

@@ -12,7 +12,7 @@ import pytest
 
 from localaws import daemon
 from tests.support.http import HTTP
-from tests.support.running import LocalAws, start
+from tests.support.running import RunningLocalAws, start
 from tests.terraform.applying import Environment
 
 # How each service says that it is asked too often, and that it failed. Source: the errors that its API reference lists
@@ -179,7 +179,7 @@ def test_an_environment_keeps_its_objects_and_leaves_nothing_behind(struck: Stru
     )
 
 
-def prods(localaws: LocalAws) -> dict[str, list[str]]:
+def prods(localaws: RunningLocalAws) -> dict[str, list[str]]:
     """What is in the account and not staging's; a key that is going to be deleted is gone."""
     client = localaws.client
     keys = [client("kms").describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in client("kms").list_keys()["Keys"]]

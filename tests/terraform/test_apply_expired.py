@@ -10,7 +10,7 @@ from botocore.config import Config
 
 from localaws import daemon
 from tests.support.http import HTTP
-from tests.support.running import LocalAws, role, settled, start
+from tests.support.running import RunningLocalAws, role, settled, start
 from tests.terraform.applying import Environment
 
 SERVER = 'module.mlflow.aws_sagemaker_mlflow_tracking_server.this["3.0"]'
@@ -18,19 +18,19 @@ LOG_IN = "error: AWS does not accept these credentials: log in (such as `aws sso
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLocalAws]:
     running = start(tmp_path_factory.mktemp("expired") / "home")
     yield running
     daemon.down(running.settings)
 
 
 @pytest.fixture(scope="module")
-def staging(account: LocalAws) -> Environment:
+def staging(account: RunningLocalAws) -> Environment:
     return Environment(account, "staging")
 
 
 def test_with_credentials_of_another_account_nothing_is_asked_but_whose_they_are(
-    staging: Environment, account: LocalAws
+    staging: Environment, account: RunningLocalAws
 ) -> None:
     staging.write("other_override.tf.json", {"provider": {"aws": {"allowed_account_ids": ["111122223333"]}}})
     try:
@@ -45,7 +45,9 @@ def test_with_credentials_of_another_account_nothing_is_asked_but_whose_they_are
     assert asked == {"sts:GetCallerIdentity"}
 
 
-def test_with_expired_credentials_nothing_is_asked_but_whose_they_are(staging: Environment, account: LocalAws) -> None:
+def test_with_expired_credentials_nothing_is_asked_but_whose_they_are(
+    staging: Environment, account: RunningLocalAws
+) -> None:
     # AWS itself gives none for less than a quarter of an hour, and botocore knows.
     sts = account.client("sts", config=Config(parameter_validation=False))
     given = sts.assume_role(RoleArn=role(account, "expiring"), RoleSessionName="s", DurationSeconds=1)["Credentials"]
@@ -68,7 +70,7 @@ def test_with_expired_credentials_nothing_is_asked_but_whose_they_are(staging: E
 
 
 def test_credentials_that_expire_while_the_server_is_made_cost_no_server(
-    staging: Environment, account: LocalAws
+    staging: Environment, account: RunningLocalAws
 ) -> None:
     # Asking for a server takes a moment, waiting for it up to 25 minutes.
     account.fault("sagemaker:DescribeMlflowTrackingServer", error="ExpiredTokenException", times=10)
@@ -88,7 +90,7 @@ def test_credentials_that_expire_while_the_server_is_made_cost_no_server(
 
 
 def applied(
-    environment: Environment, account: LocalAws, *arguments: str, **environ: str
+    environment: Environment, account: RunningLocalAws, *arguments: str, **environ: str
 ) -> tuple[int, list[str], set[str]]:
     """The exit status of `make apply`, the lines of what it says is wrong, and what it asked AWS."""
     HTTP.delete(f"{account.url}/_localaws/calls")

@@ -14,7 +14,7 @@ import pytest
 
 from localaws import daemon
 from tests.support.http import HTTP
-from tests.support.running import LocalAws, settled, start
+from tests.support.running import RunningLocalAws, settled, start
 from tests.terraform.applying import Environment
 from tests.terraform.planning import REPOSITORY
 
@@ -108,13 +108,13 @@ def state(environment: Environment) -> str:
     return file.read_text() if file.exists() else ""
 
 
-def unanswered(localaws: LocalAws) -> int:
+def unanswered(localaws: RunningLocalAws) -> int:
     """How many calls have been made whose answer was held back."""
     faults: list[dict[str, Any]] = HTTP.get(f"{localaws.url}/_localaws/faults", timeout=30).json()
     return sum(fault["struck"] for fault in faults)
 
 
-def dropped(localaws: LocalAws) -> int:
+def dropped(localaws: RunningLocalAws) -> int:
     """How many calls have been carried out and got no answer."""
     return sum(call["error"] == "Dropped" for call in localaws.calls("Dropped"))
 
@@ -166,7 +166,7 @@ def filled_in(environment: Environment, word: str, in_address: dict[str, str]) -
     return in_address[word]
 
 
-def keys(localaws: LocalAws) -> list[dict[str, Any]]:
+def keys(localaws: RunningLocalAws) -> list[dict[str, Any]]:
     """The keys that are not AWS's own."""
     kms = localaws.client("kms")
     described = [kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in kms.list_keys()["Keys"]]
@@ -183,7 +183,7 @@ def noted(environment: Environment) -> set[str]:
     return found
 
 
-def made(localaws: LocalAws) -> dict[str, int]:
+def made(localaws: RunningLocalAws) -> dict[str, int]:
     """What is in the account, of each kind that could be there twice."""
     client = localaws.client
     rules = client("events").list_rules()["Rules"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.running import LocalAws, free_port
+from tests.support.running import RunningLocalAws, free_port
 from tests.terraform.planning import LOCAL_STATE, REPOSITORY, copy_terraform
 
 MISSING = "TF_PROVIDER_MIRROR={} does not hold the AWS provider: it should have a folder registry.terraform.io/"
@@ -167,7 +167,7 @@ def test_where_nobody_can_approve_nothing_is_planned(verb: str) -> None:
     assert line.endswith("approve it with AUTO_APPROVE=1")
 
 
-def test_a_plan_is_saved_and_the_second_init_does_nothing(copy: Path, localaws: LocalAws) -> None:
+def test_a_plan_is_saved_and_the_second_init_does_nothing(copy: Path, localaws: RunningLocalAws) -> None:
     root = copy / "mlflow/terraform/staging"
     (root / "backend.hcl").touch()
     assert run(copy, "staging", "init", **localaws.environ()).returncode == 0

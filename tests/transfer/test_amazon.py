@@ -10,7 +10,8 @@ import pytest
 from botocore.stub import Stubber
 
 from localaws.call import Call
-from localaws.sigv4 import Key, Signature, verify
+from localaws.credentials import Key
+from localaws.front.sigv4 import Signature, verify
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_transfer import client
 from mlflow_transfer.location import Places, is_server

@@ -22,7 +22,7 @@ from mlflow_transfer.location import Access, Places
 from mlflow_transfer.options import Options
 from mlflow_transfer.records import Run
 from mlflow_transfer.stores import S3, Item
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 from tests.transfer.made_up import OneRun
 from tests.transfer.moving import RETRY
 from tests.transfer.seeding import START, Seeder
@@ -38,7 +38,7 @@ TRUST = {
 class Pair:
     """Two tracking servers with a bucket each; the first holds an experiment of ten runs."""
 
-    localaws: LocalAws
+    localaws: RunningLocalAws
     old: str
     new: str
     bucket: str
@@ -59,7 +59,7 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def pair(localaws: LocalAws) -> Iterator[Pair]:
+def pair(localaws: RunningLocalAws) -> Iterator[Pair]:
     iam, s3, sagemaker = (localaws.client(name) for name in ("iam", "s3", "sagemaker"))
     role = iam.create_role(RoleName="transfer-server", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     everything = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'

@@ -20,7 +20,7 @@ from localaws.tracking.releases import RELEASES, Releases
 from localaws.venvs import Venvs
 from tests.support.deployed import Deployed
 from tests.support.mirrored import quick_mirror
-from tests.support.running import LocalAws, start
+from tests.support.running import RunningLocalAws, start
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 RUNS = 24
@@ -30,7 +30,7 @@ RUNS = 24
 class Staging:
     """Staging on its own localaws, with make as a person would type it."""
 
-    localaws: LocalAws
+    localaws: RunningLocalAws
     deployed: Deployed
     plugin: Path
     begun: list[subprocess.Popen[str]] = field(default_factory=list)

@@ -8,11 +8,11 @@ from filelock import FileLock
 from tests.conftest import HOME
 from tests.localaws.endpoints.hosted import Hosted
 from tests.serving.conftest import iris, obedient  # noqa: F401 Fixtures are found by their names.
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 
 
 @pytest.fixture(scope="session")
-def hosted(localaws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Hosted:
+def hosted(localaws: RunningLocalAws, tmp_path_factory: pytest.TempPathFactory) -> Hosted:
     """A bucket, a role and short ways."""
     return Hosted(localaws, tmp_path_factory.mktemp("archives"))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.serving.models import pack
-from tests.support.running import LocalAws, role
+from tests.support.running import RunningLocalAws, role
 
 T = TypeVar("T")
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mlflow-pyfunc:3.17.2"
@@ -18,7 +18,7 @@ MOVING = ("Creating", "Updating", "RollingBack", "Deleting")
 class Hosted:
     """A bucket, a role and clients; whoever comes second finds the bucket and the role made."""
 
-    def __init__(self, localaws: LocalAws, folder: Path) -> None:
+    def __init__(self, localaws: RunningLocalAws, folder: Path) -> None:
         self.localaws = localaws
         self.folder = folder
         self.sagemaker = localaws.client("sagemaker")

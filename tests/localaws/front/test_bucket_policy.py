@@ -2,10 +2,10 @@
 
 import json
 
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 
 
-def test_an_object_may_be_written_to_a_bucket_that_denies_only_plain_http(localaws: LocalAws) -> None:
+def test_an_object_may_be_written_to_a_bucket_that_denies_only_plain_http(localaws: RunningLocalAws) -> None:
     s3 = localaws.client("s3")
     s3.create_bucket(Bucket="tls-only")
     denial = {

@@ -5,8 +5,8 @@ from botocore.parsers import create_parser
 
 from localaws.call import Call
 from localaws.errors import AwsError, render
-from localaws.identify import identify
-from localaws.sigv4 import Signature
+from localaws.front.identify import identify
+from localaws.front.sigv4 import Signature
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/monitoring/aws4_request, SignedHeaders=host, Signature=0"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from localaws.call import Call
-from localaws.faults import Fault, Faults
+from localaws.front.faults import Fault, Faults
 
 
 def call(operation="CreateEndpoint", service="sagemaker", resource="*"):

@@ -10,8 +10,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from localaws.call import Call
+from localaws.credentials import Key
 from localaws.errors import AwsError
-from localaws.sigv4 import Key, Signature, verify
+from localaws.front.sigv4 import Signature, verify
 
 KEY_ID = "AKIAEXAMPLE"
 SECRET = "a-secret-of-this-test"

@@ -8,8 +8,8 @@ import boto3
 from botocore.config import Config
 
 from localaws.call import Call
-from localaws.identify import identify
-from localaws.sigv4 import Signature
+from localaws.front.identify import identify
+from localaws.front.sigv4 import Signature
 
 
 class _CapturedError(Exception):

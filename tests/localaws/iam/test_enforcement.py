@@ -15,14 +15,14 @@ from botocore.exceptions import ClientError
 from localaws import daemon
 from localaws.iam.guard import TLS_HEADER
 from tests.support.http import HTTP
-from tests.support.running import LocalAws, start
+from tests.support.running import RunningLocalAws, start
 
 ACCOUNT = "123456789012"
 SERVER = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:mlflow-tracking-server/none"
 
 
 @pytest.fixture(scope="module")
-def enforcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+def enforcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLocalAws]:
     """A localaws of this file's own that enforces."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCALAWS_ENFORCE_IAM", "1")
@@ -35,7 +35,7 @@ def enforcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 class User:
     """An IAM user and its key."""
 
-    localaws: LocalAws
+    localaws: RunningLocalAws
     name: str
     keys: dict[str, str]
 
@@ -59,7 +59,7 @@ def allow(action: Any, resource: Any, **more: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
-def user(localaws: LocalAws, name: str, *statements: dict[str, Any]) -> User:
+def user(localaws: RunningLocalAws, name: str, *statements: dict[str, Any]) -> User:
     iam = localaws.client("iam")
     iam.create_user(UserName=name)
     if statements:
@@ -69,12 +69,12 @@ def user(localaws: LocalAws, name: str, *statements: dict[str, Any]) -> User:
     return User(localaws, name, keys)
 
 
-def bucket(localaws: LocalAws, name: str) -> str:
+def bucket(localaws: RunningLocalAws, name: str) -> str:
     localaws.client("s3").create_bucket(Bucket=name)
     return f"arn:aws:s3:::{name}"
 
 
-def test_it_is_off_unless_asked_for(localaws: LocalAws) -> None:
+def test_it_is_off_unless_asked_for(localaws: RunningLocalAws) -> None:
     nobody = user(localaws, "iam-nobody")
     assert "Buckets" in nobody.client("s3").list_buckets()
 
@@ -96,7 +96,7 @@ def test_it_is_off_unless_asked_for(localaws: LocalAws) -> None:
     ],
 )
 def test_who_has_no_policy_is_refused_in_each_services_form(
-    enforcing: LocalAws,
+    enforcing: RunningLocalAws,
     service: str,
     operation: str,
     parameters: dict[str, Any],
@@ -112,11 +112,11 @@ def test_who_has_no_policy_is_refused_in_each_services_form(
     )
 
 
-def test_everybody_may_ask_who_they_are(enforcing: LocalAws) -> None:
+def test_everybody_may_ask_who_they_are(enforcing: RunningLocalAws) -> None:
     assert user(enforcing, "nobody").client("sts").get_caller_identity()["Account"] == ACCOUNT
 
 
-def test_a_policy_gives_what_it_names_and_a_refused_write_leaves_nothing(enforcing: LocalAws) -> None:
+def test_a_policy_gives_what_it_names_and_a_refused_write_leaves_nothing(enforcing: RunningLocalAws) -> None:
     arn = bucket(enforcing, "enforced-reader")
     enforcing.client("s3").put_object(Bucket="enforced-reader", Key="a", Body=b"1")
     reader = user(enforcing, "reader", allow("s3:GetObject", f"{arn}/*"))
@@ -126,7 +126,7 @@ def test_a_policy_gives_what_it_names_and_a_refused_write_leaves_nothing(enforci
     assert enforcing.client("s3").list_objects_v2(Bucket="enforced-reader")["KeyCount"] == 1
 
 
-def test_without_the_right_to_list_a_missing_object_is_forbidden_and_not_missing(enforcing: LocalAws) -> None:
+def test_without_the_right_to_list_a_missing_object_is_forbidden_and_not_missing(enforcing: RunningLocalAws) -> None:
     arn = bucket(enforcing, "enforced-missing")
     blind = user(enforcing, "blind", allow("s3:GetObject", f"{arn}/*"))
     assert "s3:ListBucket" in blind.refused("s3", "get_object", Bucket="enforced-missing", Key="no")[1]
@@ -136,7 +136,9 @@ def test_without_the_right_to_list_a_missing_object_is_forbidden_and_not_missing
 
 
 @pytest.mark.parametrize("tls", ["none", "1.1"])
-def test_a_bucket_policy_binds_the_administrator_too_who_comes_without_tls(enforcing: LocalAws, tls: str) -> None:
+def test_a_bucket_policy_binds_the_administrator_too_who_comes_without_tls(
+    enforcing: RunningLocalAws, tls: str
+) -> None:
     name = f"enforced-tls-{tls.replace('.', '-')}"
     arn = bucket(enforcing, name)
     everybody = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [arn, f"{arn}/*"]}
@@ -161,7 +163,7 @@ def test_a_bucket_policy_binds_the_administrator_too_who_comes_without_tls(enfor
         s3.meta.events.unregister("before-send", say)  # The tests share their clients.
 
 
-def test_an_object_under_a_customer_key_needs_the_key_through_s3_and_only_so(enforcing: LocalAws) -> None:
+def test_an_object_under_a_customer_key_needs_the_key_through_s3_and_only_so(enforcing: RunningLocalAws) -> None:
     arn = bucket(enforcing, "enforced-key")
     key = enforcing.client("kms").create_key()["KeyMetadata"]
     rule = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key["Arn"]}
@@ -188,7 +190,7 @@ def test_an_object_under_a_customer_key_needs_the_key_through_s3_and_only_so(enf
     assert "kms:GenerateDataKey" in keyed.refused("kms", "generate_data_key", KeyId=key["KeyId"], KeySpec="AES_256")[1]
 
 
-def test_a_group_and_a_managed_policy_count(enforcing: LocalAws) -> None:
+def test_a_group_and_a_managed_policy_count(enforcing: RunningLocalAws) -> None:
     iam = enforcing.client("iam")
     policy = iam.create_policy(PolicyName="lists", PolicyDocument=document(allow("s3:ListAllMyBuckets", "*")))
     iam.create_group(GroupName="team")
@@ -198,7 +200,7 @@ def test_a_group_and_a_managed_policy_count(enforcing: LocalAws) -> None:
     assert "Buckets" in member.client("s3").list_buckets()
 
 
-def test_a_role_is_entered_by_its_trust_policy_and_held_by_its_boundary(enforcing: LocalAws) -> None:
+def test_a_role_is_entered_by_its_trust_policy_and_held_by_its_boundary(enforcing: RunningLocalAws) -> None:
     iam = enforcing.client("iam")
     entering = user(enforcing, "entering", allow("sts:AssumeRole", "*"))
     boundary = iam.create_policy(PolicyName="bound", PolicyDocument=document(allow("s3:ListAllMyBuckets", "*")))
@@ -226,7 +228,7 @@ def test_a_role_is_entered_by_its_trust_policy_and_held_by_its_boundary(enforcin
     assert "because no permissions boundary allows" in session.refused("iam", "list_roles")[1]
 
 
-def test_a_condition_on_tags_reads_those_of_the_request_and_of_the_resource(enforcing: LocalAws) -> None:
+def test_a_condition_on_tags_reads_those_of_the_request_and_of_the_resource(enforcing: RunningLocalAws) -> None:
     def tagged(kind: str) -> dict[str, Any]:
         return {"StringEquals": {f"aws:{kind}Tag/environment": "staging"}}
 
@@ -248,7 +250,7 @@ def test_a_condition_on_tags_reads_those_of_the_request_and_of_the_resource(enfo
     )
 
 
-def test_a_tracking_call_needs_its_own_action_on_the_server(enforcing: LocalAws) -> None:
+def test_a_tracking_call_needs_its_own_action_on_the_server(enforcing: RunningLocalAws) -> None:
     def status(caller: User) -> int:
         url = f"{enforcing.url}/api/2.0/mlflow/experiments/get-by-name?experiment_name=x"
         request = AWSRequest("GET", url, headers={"x-mlflow-sm-tracking-server-arn": SERVER})
@@ -260,7 +262,7 @@ def test_a_tracking_call_needs_its_own_action_on_the_server(enforcing: LocalAws)
     assert status(user(enforcing, "tracked", allow("sagemaker-mlflow:*", SERVER))) == 404  # There is no such server.
 
 
-def test_the_call_log_says_what_each_call_needed_even_without_enforcement(localaws: LocalAws) -> None:
+def test_the_call_log_says_what_each_call_needed_even_without_enforcement(localaws: RunningLocalAws) -> None:
     bucket(localaws, "noted-needs")
     localaws.client("s3").list_objects_v2(Bucket="noted-needs", Prefix="runs/")
     deadline = time.monotonic() + 10

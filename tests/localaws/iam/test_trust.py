@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 
 ACCOUNT, OTHER = "123456789012", "210987654321"
 GROUP = "schedule-group/default"
-Use = Callable[[LocalAws, str, str], Any]
+Use = Callable[[RunningLocalAws, str, str], Any]
 
 
 @dataclass(frozen=True)
@@ -26,20 +26,20 @@ class Taker:
     message: str
 
 
-def serve(localaws: LocalAws, name: str, role: str) -> Any:
+def serve(localaws: RunningLocalAws, name: str, role: str) -> Any:
     return localaws.client("sagemaker").create_mlflow_tracking_server(
         TrackingServerName=name, ArtifactStoreUri="s3://nowhere", RoleArn=role
     )
 
 
-def host(localaws: LocalAws, name: str, role: str) -> Any:
+def host(localaws: RunningLocalAws, name: str, role: str) -> Any:
     image = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/mlflow-pyfunc:3.17.2"
     return localaws.client("sagemaker").create_model(
         ModelName=name, ExecutionRoleArn=role, PrimaryContainer={"Image": image}
     )
 
 
-def build(localaws: LocalAws, name: str, role: str) -> Any:
+def build(localaws: RunningLocalAws, name: str, role: str) -> Any:
     return localaws.client("codebuild").create_project(
         name=name,
         source={"type": "S3", "location": "bucket/folder/"},
@@ -49,7 +49,7 @@ def build(localaws: LocalAws, name: str, role: str) -> Any:
     )
 
 
-def schedule(localaws: LocalAws, name: str, role: str) -> Any:
+def schedule(localaws: RunningLocalAws, name: str, role: str) -> Any:
     return localaws.client("scheduler").create_schedule(
         Name=name,
         ScheduleExpression="rate(1 day)",
@@ -76,7 +76,7 @@ def trust(service: str, **condition: Any) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [whole]})
 
 
-def role(localaws: LocalAws, name: str, document: str) -> str:
+def role(localaws: RunningLocalAws, name: str, document: str) -> str:
     arn: str = localaws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
     return arn
 
@@ -104,7 +104,7 @@ UNTRUSTING: dict[str, Callable[[Taker], str]] = {
 @pytest.mark.parametrize("kind", TAKERS)
 @pytest.mark.parametrize("why", UNTRUSTING)
 def test_a_role_that_trusts_something_else_is_refused_where_it_is_handed_over(
-    localaws: LocalAws, kind: str, why: str
+    localaws: RunningLocalAws, kind: str, why: str
 ) -> None:
     taker, name = TAKERS[kind], f"untrusting-{kind}-{why}"
     given = role(localaws, name, UNTRUSTING[why](taker))
@@ -116,7 +116,9 @@ def test_a_role_that_trusts_something_else_is_refused_where_it_is_handed_over(
 
 
 @pytest.mark.parametrize("kind", TAKERS)
-def test_a_role_of_another_account_is_refused_though_one_of_that_name_is_here(localaws: LocalAws, kind: str) -> None:
+def test_a_role_of_another_account_is_refused_though_one_of_that_name_is_here(
+    localaws: RunningLocalAws, kind: str
+) -> None:
     taker, name = TAKERS[kind], f"abroad-{kind}"
     given = role(localaws, name, trust(taker.service))
     with pytest.raises(ClientError, match=taker.code):
@@ -124,13 +126,15 @@ def test_a_role_of_another_account_is_refused_though_one_of_that_name_is_here(lo
 
 
 @pytest.mark.parametrize("kind", ["hosting", "codebuild", "scheduler"])
-def test_a_role_that_trusts_the_service_for_its_account_and_source_is_taken(localaws: LocalAws, kind: str) -> None:
+def test_a_role_that_trusts_the_service_for_its_account_and_source_is_taken(
+    localaws: RunningLocalAws, kind: str
+) -> None:
     taker, name = TAKERS[kind], f"trusting-{kind}"
     condition = {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": arn(taker, taker.source.format(name=name))}
     assert taker.use(localaws, name, role(localaws, name, trust(taker.service, StringEquals=condition)))
 
 
-def test_an_endpoint_whose_role_trusts_sagemaker_no_more_fails_with_the_reason(localaws: LocalAws) -> None:
+def test_an_endpoint_whose_role_trusts_sagemaker_no_more_fails_with_the_reason(localaws: RunningLocalAws) -> None:
     name = "trusted-once"
     given = role(localaws, name, trust("sagemaker"))
     host(localaws, name, given)

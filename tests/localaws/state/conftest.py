@@ -8,7 +8,7 @@ import pytest
 
 from mlflow_platform.bootstrap import DRAFT, MODULE, ROOT, Bootstrap
 from scripts.bootstrap import Terraform
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 from tests.terraform.planning import REPOSITORY
 
 NAME = "bootstrap-states"
@@ -23,7 +23,7 @@ class CutShortError(Exception):
 class Checkout:
     """A copy of what a bootstrap works on."""
 
-    def __init__(self, folder: Path, localaws: LocalAws) -> None:
+    def __init__(self, folder: Path, localaws: RunningLocalAws) -> None:
         self.folder = folder
         self.terraform = Terraform(localaws.environ())
         self.progress: list[str] = []
@@ -56,7 +56,7 @@ class Checkout:
 
 
 @pytest.fixture(scope="session")
-def checkout(tmp_path_factory: pytest.TempPathFactory, localaws: LocalAws) -> Checkout:
+def checkout(tmp_path_factory: pytest.TempPathFactory, localaws: RunningLocalAws) -> Checkout:
     """One whose first bootstrap was interrupted, and whose second one was not."""
     made = Checkout(tmp_path_factory.mktemp("checkout"), localaws)
     with pytest.raises(CutShortError):

@@ -8,7 +8,7 @@ import pytest
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_platform.bootstrap import DRAFT, ROOT, Bootstrap, Bucket
 from tests.localaws.state.conftest import NAME, Checkout
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 
 
 def test_an_interrupted_bootstrap_goes_on_where_it_was(checkout: Checkout) -> None:
@@ -17,7 +17,9 @@ def test_an_interrupted_bootstrap_goes_on_where_it_was(checkout: Checkout) -> No
     assert not (checkout.folder / DRAFT).exists()
 
 
-def test_the_bucket_is_versioned_and_holds_the_state_of_its_own_root(checkout: Checkout, localaws: LocalAws) -> None:
+def test_the_bucket_is_versioned_and_holds_the_state_of_its_own_root(
+    checkout: Checkout, localaws: RunningLocalAws
+) -> None:
     s3 = localaws.client("s3")
     assert s3.get_bucket_versioning(Bucket=NAME)["Status"] == "Enabled"
     state = json.load(s3.get_object(Bucket=NAME, Key="mlflow/state/terraform.tfstate")["Body"])

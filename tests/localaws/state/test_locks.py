@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.policy import guards
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 from tests.terraform.inventory import inventory
 
 NAME = "locked-states"
@@ -33,7 +33,7 @@ resource "terraform_data" "slow" {
 class Root:
     """A Terraform root that keeps its state in the bucket, as an environment does."""
 
-    def __init__(self, folder: Path, key: str, backend: str, localaws: LocalAws) -> None:
+    def __init__(self, folder: Path, key: str, backend: str, localaws: RunningLocalAws) -> None:
         self.folder = folder
         self.lock = f"{key}.tflock"
         self._localaws = localaws
@@ -91,7 +91,7 @@ class Root:
 
 
 @pytest.fixture(scope="module")
-def bucket(localaws: LocalAws) -> str:
+def bucket(localaws: RunningLocalAws) -> str:
     s3 = localaws.client("s3")
     s3.create_bucket(Bucket=NAME)
     s3.put_bucket_versioning(Bucket=NAME, VersioningConfiguration={"Status": "Enabled"})
@@ -99,7 +99,7 @@ def bucket(localaws: LocalAws) -> str:
 
 
 @pytest.fixture
-def root(tmp_path: Path, request: pytest.FixtureRequest, bucket: str, localaws: LocalAws) -> Root:
+def root(tmp_path: Path, request: pytest.FixtureRequest, bucket: str, localaws: RunningLocalAws) -> Root:
     """A root whose backend.hcl is the state module's own, but for the names."""
     key = f"{request.node.name}/terraform.tfstate"
     backend = inventory("state")["outputs"]["backend_hcl"]["staging"]

@@ -10,13 +10,13 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tests.support.http import HTTP
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 
 HEADER = "x-mlflow-sm-tracking-server-arn"
 
 
 def signed_headers(
-    localaws: LocalAws,
+    localaws: RunningLocalAws,
     arn: str,
     method: str,
     path: str,
@@ -35,7 +35,9 @@ def signed_headers(
     return dict(request.headers)
 
 
-def track(localaws: LocalAws, arn: str, method: str, path: str, content: Any = None, **signing: str) -> httpx.Response:
+def track(
+    localaws: RunningLocalAws, arn: str, method: str, path: str, content: Any = None, **signing: str
+) -> httpx.Response:
     """One call to `/api/2.0/mlflow/{path}`."""
     path = f"/api/2.0/mlflow/{path}"
     body = b"" if content is None else json.dumps(content).encode()
@@ -45,7 +47,7 @@ def track(localaws: LocalAws, arn: str, method: str, path: str, content: Any = N
     return HTTP.request(method, f"{localaws.url}{path}", content=body, headers=headers, timeout=60)
 
 
-def create_run(localaws: LocalAws, arn: str) -> dict[str, Any]:
+def create_run(localaws: RunningLocalAws, arn: str) -> dict[str, Any]:
     """A new run's info."""
     answer = track(localaws, arn, "POST", "runs/create", {"experiment_id": "0"}).raise_for_status()
     info: dict[str, Any] = answer.json()["run"]["info"]

@@ -4,7 +4,7 @@ import pytest
 from filelock import FileLock
 
 from tests.conftest import HOME
-from tests.support.running import LocalAws, settled, tracking_server
+from tests.support.running import RunningLocalAws, settled, tracking_server
 
 VERSIONS = ("2.13", "2.16", "3.0")
 
@@ -15,7 +15,7 @@ def name_of(version: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def servers(localaws: LocalAws, pytestconfig: pytest.Config) -> dict[str, str]:
+def servers(localaws: RunningLocalAws, pytestconfig: pytest.Config) -> dict[str, str]:
     """The ARN of a created server of each version that SageMaker offers."""
     made = pytestconfig.stash[HOME] / "servers"
     with FileLock(f"{made}.lock"):

@@ -12,20 +12,20 @@ from botocore.exceptions import ClientError
 
 from tests.localaws.tracking.calls import create_run, signed_headers, track
 from tests.support.http import HTTP
-from tests.support.running import LocalAws, role, settled, tracking_server
+from tests.support.running import RunningLocalAws, role, settled, tracking_server
 
 DELETED = "ResourceNotFound"
 
 
-def health(localaws: LocalAws, name: str) -> dict:
+def health(localaws: RunningLocalAws, name: str) -> dict:
     return next(server for server in localaws.health()["tracking_servers"] if server["name"] == name)
 
 
-def describe(localaws: LocalAws, name: str) -> dict:
+def describe(localaws: RunningLocalAws, name: str) -> dict:
     return localaws.client("sagemaker").describe_mlflow_tracking_server(TrackingServerName=name)
 
 
-def test_a_created_server_is_described_as_it_was_asked_for(localaws: LocalAws, servers: dict[str, str]) -> None:
+def test_a_created_server_is_described_as_it_was_asked_for(localaws: RunningLocalAws, servers: dict[str, str]) -> None:
     for version, arn in servers.items():
         found = describe(localaws, arn.rsplit("/", 1)[1])
         assert found["TrackingServerArn"] == arn
@@ -39,7 +39,7 @@ def test_a_created_server_is_described_as_it_was_asked_for(localaws: LocalAws, s
         assert "WeeklyMaintenanceWindowStart" not in found
 
 
-def test_each_version_runs_the_mlflow_that_it_names(localaws: LocalAws, servers: dict[str, str]) -> None:
+def test_each_version_runs_the_mlflow_that_it_names(localaws: RunningLocalAws, servers: dict[str, str]) -> None:
     found = {}
     for version, arn in servers.items():
         headers = signed_headers(localaws, arn, "GET", "/version")
@@ -68,7 +68,7 @@ def test_each_version_runs_the_mlflow_that_it_names(localaws: LocalAws, servers:
         ({"RoleArn": "arn:aws:iam::123456789012:role/nobodys-role"}, "Could not assume role"),
     ],
 )
-def test_a_wrong_request_is_refused_in_the_words_of_aws(localaws: LocalAws, given: dict, said: str) -> None:
+def test_a_wrong_request_is_refused_in_the_words_of_aws(localaws: RunningLocalAws, given: dict, said: str) -> None:
     asked = {
         "TrackingServerName": "wrong",
         "ArtifactStoreUri": "s3://somewhere",
@@ -82,7 +82,7 @@ def test_a_wrong_request_is_refused_in_the_words_of_aws(localaws: LocalAws, give
     assert DELETED in _error(lambda: describe(localaws, "wrong"))
 
 
-def test_a_role_that_does_not_trust_sagemaker_is_refused(localaws: LocalAws) -> None:
+def test_a_role_that_does_not_trust_sagemaker_is_refused(localaws: RunningLocalAws) -> None:
     trust = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},'
     localaws.client("iam").create_role(
         RoleName="distrustful", AssumeRolePolicyDocument=trust + '"Action":"sts:AssumeRole"}]}'
@@ -97,7 +97,7 @@ def test_a_role_that_does_not_trust_sagemaker_is_refused(localaws: LocalAws) -> 
     assert "allows principal 'sagemaker.amazonaws.com' to assume the role" in said
 
 
-def test_a_name_can_be_had_once(localaws: LocalAws, server: str) -> None:
+def test_a_name_can_be_had_once(localaws: RunningLocalAws, server: str) -> None:
     said = _error(
         lambda: localaws.client("sagemaker").create_mlflow_tracking_server(
             TrackingServerName=server.rsplit("/", 1)[1],
@@ -112,12 +112,12 @@ def test_a_name_can_be_had_once(localaws: LocalAws, server: str) -> None:
     "operation",
     ["describe", "delete", "start", "stop", "update"],
 )
-def test_an_unknown_server_is_not_found(localaws: LocalAws, operation: str) -> None:
+def test_an_unknown_server_is_not_found(localaws: RunningLocalAws, operation: str) -> None:
     call = getattr(localaws.client("sagemaker"), f"{operation}_mlflow_tracking_server")
     assert DELETED in _error(lambda: call(TrackingServerName="nobodys"))
 
 
-def test_a_bucket_that_is_missing_or_elsewhere_fails_the_creation(localaws: LocalAws) -> None:
+def test_a_bucket_that_is_missing_or_elsewhere_fails_the_creation(localaws: RunningLocalAws) -> None:
     sagemaker = localaws.client("sagemaker")
     localaws.client("s3", region_name="eu-west-1").create_bucket(
         Bucket="far-away", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
@@ -133,7 +133,7 @@ def test_a_bucket_that_is_missing_or_elsewhere_fails_the_creation(localaws: Loca
         assert settled(localaws, name) == ""
 
 
-def test_a_server_that_is_still_being_created_says_so_everywhere(localaws: LocalAws) -> None:
+def test_a_server_that_is_still_being_created_says_so_everywhere(localaws: RunningLocalAws) -> None:
     sagemaker = localaws.client("sagemaker")
     # It fails in the end: that takes no MLflow server.
     localaws.fault("localaws:StartTrackingServer", delay=1, error="InternalError", resource="slow")
@@ -155,7 +155,7 @@ def test_a_server_that_is_still_being_created_says_so_everywhere(localaws: Local
     assert track(localaws, arn, "GET", "experiments/get?experiment_id=0").status_code == 404
 
 
-def test_a_creation_can_be_made_to_fail(localaws: LocalAws) -> None:
+def test_a_creation_can_be_made_to_fail(localaws: RunningLocalAws) -> None:
     localaws.fault("localaws:StartTrackingServer", error="InternalError", message="No capacity.", resource="doomed")
     tracking_server(localaws, "doomed")
     assert describe(localaws, "doomed")["TrackingServerStatus"] == "CreateFailed"
@@ -174,7 +174,7 @@ def trust(service: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def own(localaws: LocalAws, worker_id: str) -> str:
+def own(localaws: RunningLocalAws, worker_id: str) -> str:
     """A server that the tests of this module may stop, change and kill; each pytest-xdist worker has one."""
     name = f"own-{worker_id}"
     localaws.client("iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument=trust("sagemaker"))
@@ -183,7 +183,7 @@ def own(localaws: LocalAws, worker_id: str) -> str:
 
 
 def test_stopping_keeps_the_runs_and_starting_with_a_trusting_role_brings_them_back(
-    localaws: LocalAws, own: str
+    localaws: RunningLocalAws, own: str
 ) -> None:
     sagemaker = localaws.client("sagemaker")
     arn = describe(localaws, own)["TrackingServerArn"]
@@ -215,7 +215,7 @@ def test_stopping_keeps_the_runs_and_starting_with_a_trusting_role_brings_them_b
     )
 
 
-def test_updates_change_what_they_name_and_nothing_else(localaws: LocalAws, own: str) -> None:
+def test_updates_change_what_they_name_and_nothing_else(localaws: RunningLocalAws, own: str) -> None:
     sagemaker = localaws.client("sagemaker")
     before = describe(localaws, own)
     wanted = {"TrackingServerSize": "Medium", "WeeklyMaintenanceWindowStart": "Sun:03:30"}
@@ -230,7 +230,7 @@ def test_updates_change_what_they_name_and_nothing_else(localaws: LocalAws, own:
     assert modified == after["LastModifiedTime"], "nothing changed, so nothing was modified"
 
 
-def test_a_new_artifact_store_holds_for_new_experiments(localaws: LocalAws, own: str) -> None:
+def test_a_new_artifact_store_holds_for_new_experiments(localaws: RunningLocalAws, own: str) -> None:
     sagemaker = localaws.client("sagemaker")
     before = describe(localaws, own)
     arn = before["TrackingServerArn"]
@@ -248,7 +248,9 @@ def test_a_new_artifact_store_holds_for_new_experiments(localaws: LocalAws, own:
 @pytest.mark.parametrize(
     ("verb", "failed"), [("Stop", "StopFailed"), ("Update", "UpdateFailed"), ("Delete", "DeleteFailed")]
 )
-def test_a_failed_transition_leaves_a_server_that_answers(localaws: LocalAws, own: str, verb: str, failed: str) -> None:
+def test_a_failed_transition_leaves_a_server_that_answers(
+    localaws: RunningLocalAws, own: str, verb: str, failed: str
+) -> None:
     sagemaker = localaws.client("sagemaker")
     arn = describe(localaws, own)["TrackingServerArn"]
     localaws.fault(f"localaws:{verb}TrackingServer", error="InternalError", resource=own)
@@ -260,7 +262,7 @@ def test_a_failed_transition_leaves_a_server_that_answers(localaws: LocalAws, ow
 
 
 def test_a_server_that_hangs_holds_nobody_up_and_when_its_process_was_killed_it_can_be_started_again(
-    localaws: LocalAws, own: str
+    localaws: RunningLocalAws, own: str
 ) -> None:
     arn = describe(localaws, own)["TrackingServerArn"]
     run_id = create_run(localaws, arn)["run_id"]
@@ -293,7 +295,7 @@ def test_a_server_that_hangs_holds_nobody_up_and_when_its_process_was_killed_it_
     assert track(localaws, arn, "GET", f"runs/get?run_id={run_id}").status_code == 200
 
 
-def test_lists_filter_sort_and_come_in_pages(localaws: LocalAws, servers: dict[str, str]) -> None:
+def test_lists_filter_sort_and_come_in_pages(localaws: RunningLocalAws, servers: dict[str, str]) -> None:
     sagemaker = localaws.client("sagemaker")
 
     def names(**given: object) -> list[str]:
@@ -319,7 +321,7 @@ def test_lists_filter_sort_and_come_in_pages(localaws: LocalAws, servers: dict[s
     assert "ValidationException" in _error(lambda: sagemaker.list_mlflow_tracking_servers(NextToken="nonsense"))
 
 
-def test_tags_are_added_replaced_listed_and_deleted(localaws: LocalAws, server: str) -> None:
+def test_tags_are_added_replaced_listed_and_deleted(localaws: RunningLocalAws, server: str) -> None:
     sagemaker = localaws.client("sagemaker")
     sagemaker.add_tags(ResourceArn=server, Tags=[{"Key": "team", "Value": "a"}, {"Key": "cost", "Value": "1"}])
     sagemaker.add_tags(ResourceArn=server, Tags=[{"Key": "team", "Value": "b"}])
@@ -330,7 +332,7 @@ def test_tags_are_added_replaced_listed_and_deleted(localaws: LocalAws, server: 
     assert DELETED in _error(lambda: sagemaker.list_tags(ResourceArn=f"{server}-not"))
 
 
-def test_servers_of_several_versions_are_made_side_by_side(localaws: LocalAws, servers: dict[str, str]) -> None:
+def test_servers_of_several_versions_are_made_side_by_side(localaws: RunningLocalAws, servers: dict[str, str]) -> None:
     made = [describe(localaws, arn.rsplit("/", 1)[1]) for arn in servers.values()]
     # Nothing has changed them since they were created: the last one began before the first one was done.
     assert max(one["CreationTime"] for one in made) < min(one["LastModifiedTime"] for one in made)

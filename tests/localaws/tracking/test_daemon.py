@@ -16,7 +16,7 @@ from requests.utils import should_bypass_proxies
 from localaws import daemon
 from tests.localaws.endpoints.hosted import Hosted
 from tests.serving.models import save_obedient
-from tests.support.running import LocalAws, free_port, start, tracking_server
+from tests.support.running import RunningLocalAws, free_port, start, tracking_server
 
 
 def command(home: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -61,7 +61,7 @@ def silent() -> Iterator[socket.socket]:
         yield listening
 
 
-def test_a_second_start_is_refused_and_says_who_runs(localaws: LocalAws) -> None:
+def test_a_second_start_is_refused_and_says_who_runs(localaws: RunningLocalAws) -> None:
     refused = command(localaws.settings.home, localaws.settings.port, "up")
     assert refused.returncode == 3
     assert refused.stderr.startswith("localaws is already running (process ")
@@ -86,7 +86,7 @@ def test_status_without_a_localaws_says_how_to_start_one(tmp_path: Path) -> None
 
 
 def test_the_variables_lead_clients_around_a_proxy_beside_what_the_shell_leads_there(
-    localaws: LocalAws, monkeypatch: pytest.MonkeyPatch
+    localaws: RunningLocalAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = ""
     for before in ("intranet.example", "intranet.example,127.0.0.1,localhost,.localhost"):

@@ -6,13 +6,15 @@ import pytest
 
 from tests.localaws.tracking.calls import create_run, track
 from tests.support.http import HTTP
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 
 PATH = "artifacts/presigned-upload-url"
 
 
 @pytest.mark.parametrize("version", ["2.13", "3.0"])
-def test_one_put_to_the_url_makes_the_artifact(localaws: LocalAws, servers: dict[str, str], version: str) -> None:
+def test_one_put_to_the_url_makes_the_artifact(
+    localaws: RunningLocalAws, servers: dict[str, str], version: str
+) -> None:
     arn = servers[version]
     run = create_run(localaws, arn)
     asked = {"run_id": run["run_id"], "path": "a b/ü+.txt", "expiration": 60}
@@ -32,7 +34,7 @@ def test_one_put_to_the_url_makes_the_artifact(localaws: LocalAws, servers: dict
     )
 
 
-def test_the_url_is_good_for_that_artifact_alone(localaws: LocalAws, server: str) -> None:
+def test_the_url_is_good_for_that_artifact_alone(localaws: RunningLocalAws, server: str) -> None:
     run = create_run(localaws, server)
     url = track(localaws, server, "POST", PATH, {"run_id": run["run_id"], "path": "a.txt"}).json()["presigned_url"]
     assert HTTP.put(url.replace("a.txt", "b.txt"), content=b"x").status_code == 403
@@ -51,14 +53,14 @@ def test_the_url_is_good_for_that_artifact_alone(localaws: LocalAws, server: str
         ([], "no JSON object"),
     ],
 )
-def test_a_wrong_request_is_told_what_is_wrong(localaws: LocalAws, server: str, asked: Any, said: str) -> None:
+def test_a_wrong_request_is_told_what_is_wrong(localaws: RunningLocalAws, server: str, asked: Any, said: str) -> None:
     answer = track(localaws, server, "POST", PATH, asked)
     assert answer.status_code == 400
     assert answer.json()["error_code"] == "INVALID_PARAMETER_VALUE"
     assert said in answer.json()["message"]
 
 
-def test_an_unknown_run_is_mlflows_own_error(localaws: LocalAws, server: str) -> None:
+def test_an_unknown_run_is_mlflows_own_error(localaws: RunningLocalAws, server: str) -> None:
     answer = track(localaws, server, "POST", PATH, {"run_id": "nobodys", "path": "a"})
     assert answer.status_code == 404
     assert answer.json()["error_code"] == "RESOURCE_DOES_NOT_EXIST"

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.localaws.tracking.calls import create_run, track
-from tests.support.running import LocalAws, settled, tracking_server
+from tests.support.running import RunningLocalAws, settled, tracking_server
 from tests.support.waiting import eventually
 
 NAME = "registering"
@@ -16,12 +16,12 @@ SUFFIX = hashlib.sha256(NAME.encode()).hexdigest()[:6]
 
 
 @pytest.fixture(scope="module")
-def registering(localaws: LocalAws) -> str:
+def registering(localaws: RunningLocalAws) -> str:
     """The ARN of a server that registers models automatically; each test names models of its own."""
     return tracking_server(localaws, NAME, AutomaticModelRegistration=True)
 
 
-def register(localaws: LocalAws, arn: str, model: str, source: str = "", **more: str) -> dict[str, Any]:
+def register(localaws: RunningLocalAws, arn: str, model: str, source: str = "", **more: str) -> dict[str, Any]:
     """Creates the model if needed and a version of it."""
     track(localaws, arn, "POST", "registered-models/create", {"name": model})
     run = create_run(localaws, arn)
@@ -31,7 +31,7 @@ def register(localaws: LocalAws, arn: str, model: str, source: str = "", **more:
     return version
 
 
-def package_arn(localaws: LocalAws, arn: str, version: dict[str, Any]) -> str:
+def package_arn(localaws: RunningLocalAws, arn: str, version: dict[str, Any]) -> str:
     """The tag, as soon as it is there."""
 
     def tag() -> str:
@@ -42,7 +42,7 @@ def package_arn(localaws: LocalAws, arn: str, version: dict[str, Any]) -> str:
     return eventually(tag)
 
 
-def test_each_model_version_becomes_a_package_of_the_models_group(localaws: LocalAws, registering: str) -> None:
+def test_each_model_version_becomes_a_package_of_the_models_group(localaws: RunningLocalAws, registering: str) -> None:
     sagemaker = localaws.client("sagemaker")
     versions = [register(localaws, registering, "Churn") for _ in range(2)]
     arns = [package_arn(localaws, registering, version) for version in versions]
@@ -53,7 +53,7 @@ def test_each_model_version_becomes_a_package_of_the_models_group(localaws: Loca
     assert {package["ModelApprovalStatus"] for package in packages} == {"PendingManualApproval"}
 
 
-def test_the_registry_is_written_to_as_the_servers_role(localaws: LocalAws, registering: str) -> None:
+def test_the_registry_is_written_to_as_the_servers_role(localaws: RunningLocalAws, registering: str) -> None:
     package_arn(localaws, registering, register(localaws, registering, "Audited"))
     done = {
         call["operation"]: call["principal"]
@@ -65,7 +65,7 @@ def test_the_registry_is_written_to_as_the_servers_role(localaws: LocalAws, regi
     assert all(principal.endswith(session) for principal in done.values())
 
 
-def test_a_registered_model_alone_becomes_a_group(localaws: LocalAws, registering: str) -> None:
+def test_a_registered_model_alone_becomes_a_group(localaws: RunningLocalAws, registering: str) -> None:
     track(localaws, registering, "POST", "registered-models/create", {"name": "Empty"}).raise_for_status()
 
     def group() -> bool:
@@ -77,7 +77,7 @@ def test_a_registered_model_alone_becomes_a_group(localaws: LocalAws, registerin
     assert eventually(group)
 
 
-def test_the_inference_specification_beside_the_model_goes_along(localaws: LocalAws, registering: str) -> None:
+def test_the_inference_specification_beside_the_model_goes_along(localaws: RunningLocalAws, registering: str) -> None:
     specification = {
         "Containers": [{"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/serve:1"}],
         "SupportedContentTypes": ["text/csv"],
@@ -90,7 +90,7 @@ def test_the_inference_specification_beside_the_model_goes_along(localaws: Local
     assert found["InferenceSpecification"]["Containers"] == specification["Containers"]
 
 
-def test_a_life_cycle_alias_moves_the_package(localaws: LocalAws, registering: str) -> None:
+def test_a_life_cycle_alias_moves_the_package(localaws: RunningLocalAws, registering: str) -> None:
     sagemaker = localaws.client("sagemaker")
     version = register(localaws, registering, "Staged")
     arn = package_arn(localaws, registering, version)
@@ -108,7 +108,7 @@ def test_a_life_cycle_alias_moves_the_package(localaws: LocalAws, registering: s
     assert found["ModelApprovalStatus"] == "Approved", "an update leaves alone what it does not name"
 
 
-def test_an_alias_is_not_set_where_the_life_cycle_may_not_change(localaws: LocalAws, registering: str) -> None:
+def test_an_alias_is_not_set_where_the_life_cycle_may_not_change(localaws: RunningLocalAws, registering: str) -> None:
     version = register(localaws, registering, "Locked")
     arn = package_arn(localaws, registering, version)
     localaws.fault("sagemaker:UpdateModelPackage", error="AccessDeniedException", message="Locked.", resource=arn)
@@ -120,7 +120,7 @@ def test_an_alias_is_not_set_where_the_life_cycle_may_not_change(localaws: Local
     assert not model.get("aliases")
 
 
-def test_a_name_that_no_group_can_have_is_skipped_and_said(localaws: LocalAws, registering: str) -> None:
+def test_a_name_that_no_group_can_have_is_skipped_and_said(localaws: RunningLocalAws, registering: str) -> None:
     version = register(localaws, registering, "snake_case")
     last = register(localaws, registering, "After")
     package_arn(localaws, registering, last)  # Registration takes turns: the one before is done with, too.
@@ -129,7 +129,7 @@ def test_a_name_that_no_group_can_have_is_skipped_and_said(localaws: LocalAws, r
     assert "skips 'snake_case'" in (localaws.settings.logs / "localaws.log").read_text()
 
 
-def test_it_can_be_switched_off_and_on(localaws: LocalAws, registering: str) -> None:
+def test_it_can_be_switched_off_and_on(localaws: RunningLocalAws, registering: str) -> None:
     sagemaker = localaws.client("sagemaker")
     for wanted in (False, True):
         sagemaker.update_mlflow_tracking_server(TrackingServerName=NAME, AutomaticModelRegistration=wanted)

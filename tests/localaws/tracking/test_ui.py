@@ -4,6 +4,7 @@ import asyncio
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,22 +17,24 @@ from botocore.exceptions import ClientError
 
 from localaws.call import Call
 from localaws.errors import AwsError
+from localaws.front.application import Application, Route
+from localaws.front.faults import Fault, Faults
 from localaws.tracking.sessions import Sessions
 from localaws.tracking.ui import Ui
 from tests.localaws.tracking.calls import create_run, track
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
-def authorized_url(localaws: LocalAws, arn: str, **given: int) -> str:
+def authorized_url(localaws: RunningLocalAws, arn: str, **given: int) -> str:
     sagemaker = localaws.client("sagemaker")
     name = arn.rsplit("/", 1)[1]
     url: str = sagemaker.create_presigned_mlflow_tracking_server_url(TrackingServerName=name, **given)["AuthorizedUrl"]
     return url
 
 
-def browse(localaws: LocalAws, url: str, cookie: str = "", **given: object) -> httpx.Response:
+def browse(localaws: RunningLocalAws, url: str, cookie: str = "", **given: object) -> httpx.Response:
     """GET as a browser does: it resolves *.localhost to the loopback address by itself."""
     host = httpx.URL(url).netloc.decode()
     headers = {"host": host} | ({"cookie": cookie} if cookie else {})
@@ -40,14 +43,14 @@ def browse(localaws: LocalAws, url: str, cookie: str = "", **given: object) -> h
     )
 
 
-def enter(localaws: LocalAws, arn: str) -> tuple[str, str]:
+def enter(localaws: RunningLocalAws, arn: str) -> tuple[str, str]:
     """The address of the pages, and the cookie of a new session."""
     url = authorized_url(localaws, arn)
     answer = browse(localaws, url)
     return url.split("/auth", 1)[0], answer.headers["set-cookie"].split(";")[0]
 
 
-def test_a_link_opens_a_session_and_only_one(localaws: LocalAws, server: str) -> None:
+def test_a_link_opens_a_session_and_only_one(localaws: RunningLocalAws, server: str) -> None:
     url = authorized_url(localaws, server)
     assert re.fullmatch(r"http://t-[a-z0-9]{12}\.localhost:\d+/auth\?authToken=[\w-]+", url)
     first = browse(localaws, url)
@@ -56,27 +59,29 @@ def test_a_link_opens_a_session_and_only_one(localaws: LocalAws, server: str) ->
     second = browse(localaws, url)
     assert second.status_code == 403
     assert "set-cookie" not in second.headers
-    assert "This link was used before, or it is too old." in second.text
+    assert "This link was used before, or it has expired." in second.text
 
 
-def test_the_address_of_the_link_is_the_servers_url(localaws: LocalAws, server: str) -> None:
+def test_the_address_of_the_link_is_the_servers_url(localaws: RunningLocalAws, server: str) -> None:
     described = localaws.client("sagemaker").describe_mlflow_tracking_server(
         TrackingServerName=server.rsplit("/", 1)[1]
     )
     assert authorized_url(localaws, server).startswith(f"{described['TrackingServerUrl']}/auth?")
 
 
-def test_without_a_session_nothing_is_shown(localaws: LocalAws, server: str) -> None:
+def test_without_a_session_nothing_is_shown(localaws: RunningLocalAws, server: str) -> None:
     address = authorized_url(localaws, server).split("/auth", 1)[0]
     for path in ("/", "/ajax-api/2.0/mlflow/experiments/get?experiment_id=0", "/static-files/index.html"):
         for cookie in ("", "mlflow-session=wrong", "mlflow-session"):
             answer = browse(localaws, f"{address}{path}", cookie)
             assert answer.status_code == 403
-            assert "A link opens this page" in answer.text
+            assert "A presigned URL opens this page" in answer.text
 
 
 @pytest.mark.parametrize("version", ["2.13", "3.0"])
-def test_a_session_shows_pages_data_and_artifacts(localaws: LocalAws, servers: dict[str, str], version: str) -> None:
+def test_a_session_shows_pages_data_and_artifacts(
+    localaws: RunningLocalAws, servers: dict[str, str], version: str
+) -> None:
     arn = servers[version]
     run = create_run(localaws, arn)
     bucket, prefix = run["artifact_uri"].removeprefix("s3://").split("/", 1)
@@ -103,7 +108,7 @@ def test_a_session_shows_pages_data_and_artifacts(localaws: LocalAws, servers: d
     assert {"key": "mlflow.note.content", "value": "seen"} in shown
 
 
-def test_a_session_is_for_one_server(localaws: LocalAws, servers: dict[str, str]) -> None:
+def test_a_session_is_for_one_server(localaws: RunningLocalAws, servers: dict[str, str]) -> None:
     _, cookie = enter(localaws, servers["3.0"])
     other = authorized_url(localaws, servers["2.13"]).split("/auth", 1)[0]
     assert browse(localaws, f"{other}/", cookie).status_code == 403
@@ -111,7 +116,7 @@ def test_a_session_is_for_one_server(localaws: LocalAws, servers: dict[str, str]
     assert browse(localaws, f"{other}/auth?{token}").status_code == 403
 
 
-def test_what_a_person_does_in_the_pages_is_logged_in_their_name(localaws: LocalAws, server: str) -> None:
+def test_what_a_person_does_in_the_pages_is_logged_in_their_name(localaws: RunningLocalAws, server: str) -> None:
     address, cookie = enter(localaws, server)
     browse(localaws, f"{address}/ajax-api/2.0/mlflow/registered-models/search?max_results=7", cookie)
     logged = [
@@ -131,7 +136,7 @@ def test_what_a_person_does_in_the_pages_is_logged_in_their_name(localaws: Local
         {"SessionExpirationDurationInSeconds": 43201},
     ],
 )
-def test_lifetimes_have_limits(localaws: LocalAws, server: str, given: dict[str, int]) -> None:
+def test_lifetimes_have_limits(localaws: RunningLocalAws, server: str, given: dict[str, int]) -> None:
     unchecked = localaws.client("sagemaker", config=Config(parameter_validation=False))  # botocore knows some limits.
     with pytest.raises(ClientError, match=r"ValidationException.*Member must have value"):
         unchecked.create_presigned_mlflow_tracking_server_url(TrackingServerName=server.rsplit("/", 1)[1], **given)
@@ -153,42 +158,76 @@ def test_links_and_sessions_end_by_the_clock() -> None:
     assert sessions.find(key, "arn") is None
 
 
-def test_the_name_of_no_server_is_404(localaws: LocalAws) -> None:
+def test_the_name_of_no_server_is_404(localaws: RunningLocalAws) -> None:
     answer = browse(localaws, f"http://t-000000000000.localhost:{localaws.settings.port}/")
     assert answer.status_code == 404
 
 
-def test_the_pages_ask_the_guard_in_the_name_of_who_asked_for_the_link() -> None:
+class Pages:
+    """The pages of one server behind an `Application`, without a web server. `post` returns status and body."""
+
+    def __init__(self, guard: Callable[[Call], None], faults: Faults) -> None:
+        sessions = Sessions(lambda: NOW)
+        opened = sessions.open(sessions.link("arn", "me", timedelta(minutes=1), timedelta(hours=1)), "arn")
+        assert opened
+        self._cookie = opened[0]
+        server = SimpleNamespace(arn="arn", serving=True, region="us-east-1", name="a")
+        servers, calls = SimpleNamespace(by_host=lambda _: server), SimpleNamespace(add=lambda *_: None)
+        ui = Ui(servers, sessions, None)  # type: ignore[arg-type]
+        self._application = Application(
+            calls,  # type: ignore[arg-type]
+            faults,
+            control=Route(lambda _: False, ui),
+            entrances=[ui],
+            guard=guard,
+            routes=[Route(ui.takes, ui)],
+            on_start=_nothing,
+            on_stop=_nothing,
+        )
+
+    def post(self, path: str) -> tuple[int, str]:
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b""}
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        headers = [(b"host", b"t-a.localhost:1"), (b"cookie", f"mlflow-session={self._cookie}".encode())]
+        scope = {"type": "http", "method": "POST", "raw_path": path.encode(), "query_string": b"", "headers": headers}
+        asyncio.run(self._application(scope, receive, send))
+        return sent[0]["status"], sent[1]["body"].decode()
+
+
+async def _nothing() -> None:
+    """Starts and stops nothing."""
+
+
+def test_permissions_are_checked_for_the_principal_that_created_the_link() -> None:
     asked: list[tuple[str, str, str]] = []
-    sent: list[dict[str, Any]] = []
 
     def guard(call: Call) -> None:
         asked.append((call.principal, call.action, call.resource))
         raise AwsError("AccessDeniedException", "me is not authorized", 403)
 
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b""}
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    sessions = Sessions(lambda: NOW)
-    opened = sessions.open(sessions.link("arn", "me", timedelta(minutes=1), timedelta(hours=1)), "arn")
-    assert opened
-    server = SimpleNamespace(arn="arn", serving=True, region="us-east-1", name="a")
-    servers, calls = SimpleNamespace(by_host=lambda _: server), SimpleNamespace(add=lambda *_: None)
-    ui = Ui(servers, sessions, None, calls, guard)  # type: ignore[arg-type]
-    headers = {"host": "t-a.localhost:1", "cookie": f"mlflow-session={opened[0]}"}
-    path = "/ajax-api/2.0/mlflow/runs/delete"
-    call = Call("POST", path, path, "", headers, None)
-    asyncio.run(ui({"localaws.call": call}, receive, send))
+    status, page = Pages(guard, Faults()).post("/ajax-api/2.0/mlflow/runs/delete")
     assert asked == [("me", "sagemaker-mlflow:DeleteRun", "arn")]
-    assert sent[0]["status"] == 403
-    assert b"me is not authorized" in sent[1]["body"]
+    assert status == 403
+    assert "me is not authorized" in page
+
+
+def test_faults_apply_to_the_pages() -> None:
+    faults = Faults()
+    faults.add(Fault("sagemaker-mlflow:DeleteRun", error="ThrottlingException", status=429, message="Slow down"))
+    status, page = Pages(lambda _: None, faults).post("/ajax-api/2.0/mlflow/runs/delete")
+    assert status == 429
+    assert "ThrottlingException" in page
+    assert "Slow down" in page
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="there is no Chromium on this machine")
-def test_a_browser_sees_the_run_that_the_link_leads_to(localaws: LocalAws, server: str, tmp_path: Path) -> None:
+def test_a_browser_sees_the_run_that_the_link_leads_to(localaws: RunningLocalAws, server: str, tmp_path: Path) -> None:
     run = create_run(localaws, server)
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     done = subprocess.run(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.localaws.tracking.calls import create_run, track
-from tests.support.running import LocalAws, settled, tracking_server
+from tests.support.running import RunningLocalAws, settled, tracking_server
 from tests.terraform.planning import REPOSITORY
 
 NAME = "guarded-3-0"
@@ -26,7 +26,7 @@ VARIABLE = re.compile(r'^variable "(\w+)" \{$', re.MULTILINE)
 class Environment:
     """A deployed server and bucket, and the plan that destroys them, cut to what the guard reads."""
 
-    localaws: LocalAws
+    localaws: RunningLocalAws
     arn: str
     folder: Path
 
@@ -67,7 +67,7 @@ class Environment:
 
 
 @pytest.fixture(scope="module")
-def environment(localaws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def environment(localaws: RunningLocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """Two runs in an experiment of their own, a registered model, and an object in two versions."""
     arn = tracking_server(localaws, NAME)
     experiment = track(localaws, arn, "POST", "experiments/create", {"name": "churn"}).json()["experiment_id"]
@@ -114,7 +114,7 @@ def test_a_bucket_that_holds_objects_is_not_destroyed_whatever_is_confirmed(
     )
 
 
-def test_what_the_runbook_says_empties_a_bucket_of_all_versions_and_markers(localaws: LocalAws) -> None:
+def test_what_the_runbook_says_empties_a_bucket_of_all_versions_and_markers(localaws: RunningLocalAws) -> None:
     s3 = localaws.client("s3")
     s3.create_bucket(Bucket=DOOMED)
     s3.put_bucket_versioning(Bucket=DOOMED, VersioningConfiguration={"Status": "Enabled"})

@@ -14,21 +14,12 @@ from typing import Self
 from urllib.parse import parse_qsl, quote, unquote
 
 from localaws.call import Call
+from localaws.credentials import Key
 from localaws.errors import AwsError
 
 MAX_SKEW = timedelta(minutes=15)
 # What a client puts where it does not hash the body; the S3 client does so for streams with trailers.
 UNHASHED = ("UNSIGNED-PAYLOAD", "STREAMING-")
-
-
-@dataclass(frozen=True)
-class Key:
-    """A secret and whose it is. `token` is set for temporary credentials only."""
-
-    secret: str
-    principal: str
-    token: str | None = None
-    expires: datetime | None = None
 
 
 @dataclass(frozen=True)

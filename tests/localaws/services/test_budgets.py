@@ -1,9 +1,9 @@
 """Budgets on localaws: what the AWS provider asks for beside what moto has."""
 
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 
 
-def test_a_budget_keeps_its_tags_its_subscribers_and_its_new_limit(localaws: LocalAws) -> None:
+def test_a_budget_keeps_its_tags_its_subscribers_and_its_new_limit(localaws: RunningLocalAws) -> None:
     budgets, account = localaws.client("budgets"), localaws.settings.account
     arn = f"arn:aws:budgets::{account}:budget/tagged"
     limit = {"Amount": "500", "Unit": "USD"}

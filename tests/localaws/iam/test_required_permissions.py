@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from localaws.call import Call
-from localaws.iam.needs import Need, needs_of
+from localaws.iam.permission import RequiredPermission
+from localaws.iam.required_permissions import required_permissions
 from localaws.mlflow_actions import ACTIONS
 from tests.localaws.iam.capture import captured
 from tests.localaws.iam.reference import knows
@@ -52,11 +53,11 @@ class Fake:
         return given if given.startswith("arn:") else f"arn:aws:kms:{region}:{US}:key/{given}"
 
 
-def needs(service: str, operation: str, estate: Fake | None = None, **parameters: Any) -> list[Need]:
-    return needs_of(captured(service, operation, **parameters), estate or Fake())
+def needs(service: str, operation: str, estate: Fake | None = None, **parameters: Any) -> list[RequiredPermission]:
+    return required_permissions(captured(service, operation, **parameters), estate or Fake())
 
 
-def pairs(found: list[Need]) -> list[tuple[str, str]]:
+def pairs(found: list[RequiredPermission]) -> list[tuple[str, str]]:
     return [(need.action, need.resource) for need in found]
 
 
@@ -323,7 +324,7 @@ def test_a_passed_role_says_to_whom_and_for_what() -> None:
 @pytest.mark.parametrize("operation", sorted(ACTIONS))
 def test_a_tracking_call_is_an_action_that_aws_has_on_the_server(operation: str) -> None:
     call = Call("GET", "/", "/", "", {}, None, "sagemaker-mlflow", operation, f"{SM}:mlflow-tracking-server/t")
-    (need,) = needs_of(call, Fake())
+    (need,) = required_permissions(call, Fake())
     assert knows(need.action, need.resource)
     assert need.resource == ("*" if operation == "AccessUI" else call.resource)
 

@@ -30,7 +30,7 @@ class CallLog:
             "status": status,
             "error": error,
             "ms": round(seconds * 1000, 1),
-            "iam": call.notes.get("iam", []),
+            "iam": [permission._asdict() for permission in call.permissions],
         }
         with self._lock:
             self._file.write(json.dumps(line) + "\n")

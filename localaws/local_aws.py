@@ -1,59 +1,59 @@
-"""The pretended cloud as a whole: which part answers what, and what there is to start and to stop."""
+"""The local AWS as a whole: which part answers which requests, and what starts and stops with it."""
 
 import asyncio
 import os
 import shutil
+from datetime import UTC, datetime
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from localaws import budgets
-from localaws.application import Application, Asgi, Route
-from localaws.calls import CallLog
-from localaws.control import Control
+from localaws.credentials import Credentials
 from localaws.endpoints.hosting import Hosting
-from localaws.faults import Faults
+from localaws.front.application import Application, Route
+from localaws.front.asgi import Asgi
+from localaws.front.call_log import CallLog
+from localaws.front.control import Control
+from localaws.front.entrance import SignedEntrance
+from localaws.front.faults import Faults
 from localaws.iam.guard import Guard
-from localaws.iam.standing import Standing
-from localaws.moto_codebuild import let_projects_change
-from localaws.moto_s3 import leave_policies_to_localaws, list_keys_while_others_delete
-from localaws.principals import Credentials, Principals
+from localaws.iam.moto_policy_store import MotoPolicyStore
+from localaws.model_packages import ModelPackages
+from localaws.principals import Principals
 from localaws.processes import Processes
 from localaws.schedules import Schedules
+from localaws.services import install_all
+from localaws.services.context import ServiceContext
 from localaws.settings import Settings, no_proxy
 from localaws.tracking.tracking import Tracking
 from localaws.venvs import Venvs
 
 
-class World:
-    """Everything one localaws holds; `application` is what the web server serves."""
+class LocalAws:
+    """Everything that one localaws holds; `application` is what the web server serves."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         _forget(settings)
-        leave_policies_to_localaws()
-        list_keys_while_others_delete()
-        budgets.install()
         self.principals = Principals(settings.account)
-        let_projects_change(self.principals)
         self.processes = Processes(settings.run / "processes", settings.logs)
         self.venvs = Venvs(settings.cache / "venvs", self.processes.run)
         self.calls = CallLog(settings.world / "calls.jsonl")
         self.faults = Faults()
         self.administrator = self.principals.create_administrator()
-        standing = Standing(settings.account)
-        guard = Guard(standing, enforces=settings.enforce_iam)
-        control = Control(self.health, self.calls, self.faults, Schedules(settings, self.principals))
-        self.tracking = Tracking(settings, self.principals, self.processes, self.venvs, self.calls, self.faults, guard)
+        self.tracking = Tracking(settings, self.principals, self.processes, self.venvs, self.faults)
         self.hosting = Hosting(settings, self.principals, self.processes, self.venvs)
+        sagemaker = (self.tracking.operations, self.hosting.operations, ModelPackages(settings.account).operations())
+        install_all(ServiceContext(settings, self.principals, sagemaker))
+        control = Control(self.health, self.calls, self.faults, Schedules(settings, self.principals))
         self.application = Application(
-            self.principals,
             self.calls,
             self.faults,
-            guard=guard,
-            unsigned=[self.tracking.ui, Route(Control.takes, control)],
-            signed=[self.tracking.gateway, self.hosting.runtime, Route(lambda _: True, moto())],
+            control=Route(Control.takes, control),
+            entrances=[self.tracking.entrance, SignedEntrance(self.principals.key, lambda: datetime.now(UTC))],
+            guard=Guard(MotoPolicyStore(settings.account), enforces=settings.enforce_iam),
+            routes=[*self.tracking.routes, self.hosting.runtime, Route(lambda _: True, moto())],
             on_start=self._start,
             on_stop=self._stop,
         )

@@ -1,4 +1,4 @@
-"""What moto's Budgets lack and the AWS provider asks for: tags, a notification's subscribers, a budget's update."""
+"""Budgets: adds tags, a notification's subscribers and UpdateBudget, which the AWS provider calls, to moto."""
 
 import json
 from typing import Any
@@ -6,11 +6,13 @@ from typing import Any
 from moto.budgets.exceptions import NotFoundException
 from moto.budgets.responses import BudgetsResponse
 
+from localaws.services.context import ServiceContext
+
 ABSENT = "The budget doesn't exist."
 
 
-def install() -> None:
-    """Adds to moto's Budgets. A budget carries its tags itself, so they go with it."""
+def install(_context: ServiceContext) -> None:
+    """Changes moto's Budgets. Tags are an attribute of the budget, so they are deleted with it."""
     create = BudgetsResponse.create_budget
 
     def create_budget(self: Any) -> str:

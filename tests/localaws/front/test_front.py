@@ -4,26 +4,26 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from tests.support.http import HTTP
-from tests.support.running import LocalAws
+from tests.support.running import RunningLocalAws
 
 
-def test_the_administrator_is_who_the_env_file_says(localaws: LocalAws) -> None:
+def test_the_administrator_is_who_the_env_file_says(localaws: RunningLocalAws) -> None:
     identity = localaws.client("sts").get_caller_identity()
     assert identity["Account"] == localaws.env["AWS_ACCOUNT_ID"]
     assert identity["Arn"].endswith(":user/localaws")
 
 
-def test_a_wrong_secret_is_refused(localaws: LocalAws) -> None:
+def test_a_wrong_secret_is_refused(localaws: RunningLocalAws) -> None:
     with pytest.raises(ClientError) as refused:
         localaws.client("sagemaker", aws_secret_access_key="wrong").list_models()
     assert refused.value.response["Error"]["Code"] == "InvalidSignatureException"
 
 
-def test_an_unsigned_call_is_refused(localaws: LocalAws) -> None:
+def test_an_unsigned_call_is_refused(localaws: RunningLocalAws) -> None:
     assert HTTP.get(f"{localaws.url}/some-bucket").status_code == 403
 
 
-def test_a_fault_strikes_only_the_resource_it_names(localaws: LocalAws) -> None:
+def test_a_fault_strikes_only_the_resource_it_names(localaws: RunningLocalAws) -> None:
     localaws.fault("sagemaker:DescribeModel", error="ThrottlingException", message="Slow.", resource="fault-front")
     sagemaker = localaws.client("sagemaker")
     with pytest.raises(ClientError, match="ValidationException"):
@@ -34,7 +34,7 @@ def test_a_fault_strikes_only_the_resource_it_names(localaws: LocalAws) -> None:
     assert [call["error"] for call in logged] == ["ThrottlingException"]
 
 
-def test_a_call_whose_answer_is_lost_is_made(localaws: LocalAws) -> None:
+def test_a_call_whose_answer_is_lost_is_made(localaws: RunningLocalAws) -> None:
     localaws.fault("sns:CreateTopic", lost=True, resource="lost-front")
     sns = localaws.client("sns")
     with pytest.raises(ConnectionClosedError):

@@ -1,12 +1,12 @@
-"""CodeBuild projects that can be changed: moto only makes them, takes any role, and forgets their limit of builds."""
+"""CodeBuild: adds UpdateProject, the limit of concurrent builds and the check of the service role to moto."""
 
 from functools import wraps
 from typing import Any
 
 from localaws.iam.trust import Service
-from localaws.principals import Principals
+from localaws.services.context import ServiceContext
 
-# UpdateProject's fields, which moto keeps under the same names.
+# UpdateProject's fields; moto stores them under the same names.
 # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_UpdateProject.html
 FIELDS = (
     "description", "source", "sourceVersion", "artifacts", "cache", "environment", "serviceRole", "timeoutInMinutes",
@@ -23,8 +23,8 @@ CODEBUILD = Service(
 )
 
 
-def let_projects_change(principals: Principals) -> None:
-    """Adds UpdateProject, the limit of concurrent builds, and a look at the role, to moto's CodeBuild."""
+def install(context: ServiceContext) -> None:
+    """Changes moto's CodeBuild."""
     from moto.codebuild.exceptions import ResourceNotFoundException
     from moto.codebuild.responses import CodeBuildResponse
     from moto.core.responses import ActionResult
@@ -33,9 +33,9 @@ def let_projects_change(principals: Principals) -> None:
 
     def check_role(self: Any) -> None:
         role = self._get_param("serviceRole") or ""
-        if role.startswith("arn:"):  # moto refuses what is no ARN.
+        if role.startswith("arn:"):  # moto refuses anything else.
             project = f"arn:aws:codebuild:{self.region}:{self.current_account}:project/{self._get_param('name')}"
-            principals.check_trust(role, CODEBUILD, project)
+            context.principals.check_trust(role, CODEBUILD, project)
 
     @wraps(create)
     def create_project(self: Any) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from localaws.call import Call
-from localaws.iam.needs import Estate, Keys, Need, account_of, texts
+from localaws.iam.permission import Keys, RequiredPermission, ResourceLookup, account_of, texts
 
 # The first template whose parameters the call gives makes the resource. `{Name=x}` has a default; `:last` takes what
 # follows the last slash, `:bare` drops a leading slash. A parameter that is an ARN already is taken as it is.
@@ -100,26 +100,28 @@ ROLE_ARN = re.compile(r"arn:[^:]+:iam::\d{12}:role/.+")
 PLACE = re.compile(r"\{(\w+)(?::(\w+))?(?:=(\w+))?\}")
 
 
-def other_needs(call: Call, prefix: str, estate: Estate) -> Iterator[Need]:
+def service_permissions(call: Call, prefix: str, lookup: ResourceLookup) -> Iterator[RequiredPermission]:
     """What a call needs."""
-    parameters: dict[str, Any] = call.notes.get("parameters", {})
+    parameters: dict[str, Any] = call.parameters
     action = f"{prefix}:{call.operation}"
-    resources = _resources(call, prefix, parameters, estate) or ["*"]
+    resources = _resources(call, prefix, parameters, lookup) or ["*"]
     requested = _requested_tags(parameters)
     for resource in resources:
-        context = requested | {f"aws:ResourceTag/{key}": value for key, value in estate.tags(resource).items()}
-        yield Need(RENAMED.get(action, action), resource, account_of(resource, estate.account), context)
+        context = requested | {f"aws:ResourceTag/{key}": value for key, value in lookup.tags(resource).items()}
+        yield RequiredPermission(RENAMED.get(action, action), resource, account_of(resource, lookup.account), context)
     created = call.operation.startswith("Create")
     if created and any(parameters.get(name) for name in TAG_PARAMETERS):
         tagging = f"Tag{call.operation.removeprefix('Create')}" if prefix == "iam" else TAGGING.get(prefix)
         if tagging:
-            yield Need(f"{prefix}:{tagging}", resources[0], account_of(resources[0], estate.account), requested)
+            yield RequiredPermission(
+                f"{prefix}:{tagging}", resources[0], account_of(resources[0], lookup.account), requested
+            )
     if prefix in TAKES_ROLES:
         for role in _roles(parameters):
             passing: Keys = {"iam:PassedToService": f"{prefix}.amazonaws.com"}
             if resources[0] != "*":
                 passing["iam:AssociatedResourceArn"] = resources[0]
-            yield Need("iam:PassRole", role, account_of(role, estate.account), passing)
+            yield RequiredPermission("iam:PassRole", role, account_of(role, lookup.account), passing)
 
 
 def _requested_tags(parameters: dict[str, Any]) -> Keys:
@@ -131,13 +133,13 @@ def _requested_tags(parameters: dict[str, Any]) -> Keys:
     return context | ({"aws:TagKeys": list(map(str, given))} if given else {})
 
 
-def _resources(call: Call, prefix: str, parameters: dict[str, Any], estate: Estate) -> list[str]:
+def _resources(call: Call, prefix: str, parameters: dict[str, Any], lookup: ResourceLookup) -> list[str]:
     if prefix == "sagemaker":
-        return _sagemaker(call, parameters, estate)
+        return _sagemaker(call, parameters, lookup)
     if prefix == "kms":
-        return _kms(call, parameters, estate)
+        return _kms(call, parameters, lookup)
     for template in RESOURCES.get(prefix, ()):
-        found = _filled(template, parameters, call.region, estate.account)
+        found = _filled(template, parameters, call.region, lookup.account)
         if found:
             return found
     return []
@@ -165,10 +167,10 @@ def _changed(value: str, change: str | None) -> str:
     return value.removeprefix("/") if change == "bare" else value
 
 
-def _sagemaker(call: Call, parameters: dict[str, Any], estate: Estate) -> list[str]:
+def _sagemaker(call: Call, parameters: dict[str, Any], lookup: ResourceLookup) -> list[str]:
     if call.operation.startswith(("List", "Search")) and call.operation != "ListTags":
         return []
-    start = f"arn:aws:sagemaker:{call.region}:{estate.account}:"
+    start = f"arn:aws:sagemaker:{call.region}:{lookup.account}:"
     found = [arn for name in SAGEMAKER_ARNS for arn in texts(parameters.get(name))]
     for name, kind in SAGEMAKER.items():
         found += [
@@ -181,11 +183,11 @@ def _sagemaker(call: Call, parameters: dict[str, Any], estate: Estate) -> list[s
     return found
 
 
-def _kms(call: Call, parameters: dict[str, Any], estate: Estate) -> list[str]:
+def _kms(call: Call, parameters: dict[str, Any], lookup: ResourceLookup) -> list[str]:
     keys = [
-        estate.key_arn(value, call.region) for name in ("KeyId", "TargetKeyId") for value in texts(parameters.get(name))
+        lookup.key_arn(value, call.region) for name in ("KeyId", "TargetKeyId") for value in texts(parameters.get(name))
     ]
-    aliases = [f"arn:aws:kms:{call.region}:{estate.account}:{value}" for value in texts(parameters.get("AliasName"))]
+    aliases = [f"arn:aws:kms:{call.region}:{lookup.account}:{value}" for value in texts(parameters.get("AliasName"))]
     return keys + aliases
 
 

@@ -11,8 +11,8 @@ from moto.core.routing import get_service_router
 
 from localaws.call import Call
 from localaws.errors import AwsError
+from localaws.front.sigv4 import Signature
 from localaws.mlflow_actions import action_of
-from localaws.sigv4 import Signature
 
 TRACKING_SERVER_HEADER = "x-mlflow-sm-tracking-server-arn"
 # Signing names that are not botocore's name of the service.
@@ -47,7 +47,7 @@ def identify(call: Call, signature: Signature | None) -> None:
     call.operation = operation.name
     # Each SDK prefers another where a service speaks several, such as CloudWatch.
     call.protocol = determine_request_protocol(operation.service_model, call.headers.get("content-type", ""))
-    call.notes["parameters"] = parameters = {**_parameters(call), **path_parameters}
+    call.parameters = parameters = {**_parameters(call), **path_parameters}
     call.resource = _resource(call.service, parameters)
 
 

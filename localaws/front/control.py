@@ -5,11 +5,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from localaws.application import Receive, Scope, Send, read_body, respond, respond_json
 from localaws.call import Call
-from localaws.calls import CallLog
 from localaws.errors import AwsError
-from localaws.faults import Fault, Faults
+from localaws.front.asgi import Receive, Scope, Send, read_body, respond, respond_json
+from localaws.front.call_log import CallLog
+from localaws.front.faults import Fault, Faults
 from localaws.schedules import Schedules
 
 PREFIX = "/_localaws/"

@@ -1,14 +1,22 @@
-"""Where moto's S3 must not decide for itself."""
+"""S3: leaves bucket policies to localaws.iam, and lists a bucket while other requests delete from it."""
 
 from collections.abc import Iterator
 from typing import Any
 
+from localaws.services.context import ServiceContext
+
+
+def install(_context: ServiceContext) -> None:
+    """Changes moto's S3."""
+    leave_policies_to_localaws()
+    list_keys_while_others_delete()
+
 
 def leave_policies_to_localaws() -> None:
-    """Stops moto from judging objects by the bucket's policy.
+    """Stops moto from evaluating bucket policies: `localaws.iam` does.
 
-    It ignores conditions, so that the usual "deny what is not TLS" would deny everything
-    (moto.iam.access_control says so of itself). Policies are localaws.iam's to enforce.
+    moto ignores conditions (see its module moto.iam.access_control), so the usual statement that denies requests
+    without TLS would deny every request.
     """
     from moto.iam.access_control import PermissionResult
     from moto.s3.models import FakeBucket
@@ -20,10 +28,10 @@ def leave_policies_to_localaws() -> None:
 
 
 def list_keys_while_others_delete() -> None:
-    """Stops moto from failing a listing of a bucket when a key is deleted meanwhile.
+    """Keeps a listing from failing when a key is deleted meanwhile.
 
-    It takes a copy of the keys to go through, and then looks each of them up in the bucket again, which raises,
-    or gives None where it expects versions (moto/s3/utils.py, `_VersionedKeyStore`).
+    moto copies the list of keys and then looks up each key again, which raises, or returns None instead of versions
+    (moto/s3/utils.py, `_VersionedKeyStore`).
     """
     from moto.s3.utils import _VersionedKeyStore
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from moto.s3.utils import _VersionedKeyStore
 
-from localaws.moto_s3 import list_keys_while_others_delete
+from localaws.services.s3 import list_keys_while_others_delete
 
 LISTINGS: dict[str, Callable[[Any], Iterable[Any]]] = {
     "lists": lambda store: store.iterlists(),

@@ -4,14 +4,14 @@ from functools import lru_cache
 from typing import Any
 
 from localaws.iam.evaluate import Policies
-from localaws.iam.needs import Need
+from localaws.iam.permission import RequiredPermission
 from localaws.iam.policy import Policy
 from localaws.iam.request import Principal
 
 S3_ARN = "arn:aws:s3:::"
 
 
-class Standing:
+class MotoPolicyStore:
     """A view of moto's memory: it holds nothing itself, so a policy counts from the call after it was put."""
 
     def __init__(self, account: str) -> None:
@@ -25,14 +25,16 @@ class Standing:
         role = self._role(principal.entity.rsplit("/", 1)[-1])
         return Principal(arn, role.arn) if role else principal
 
-    def policies(self, principal: Principal, need: Need) -> Policies:
+    def policies(self, principal: Principal, permission: RequiredPermission) -> Policies:
         """Everything that has a say.
 
         Raises:
             PolicyError: a policy that moto took and AWS would not.
         """
-        resource = self._resource_policy(need)
-        decides = need.action.startswith("sts:AssumeRole") or need.resource.split(":", 5)[-1].startswith("key/")
+        resource = self._resource_policy(permission)
+        decides = permission.action.startswith("sts:AssumeRole") or permission.resource.split(":", 5)[-1].startswith(
+            "key/"
+        )
         if principal.account != self.account:
             return Policies(resource=resource, resource_decides=decides)
         kind, _, name = principal.entity.split(":", 5)[-1].partition("/")
@@ -49,7 +51,7 @@ class Standing:
         return Policies(identity, boundary, resource, resource_decides=decides)
 
     def bucket_owner(self, bucket: str) -> str:
-        """See `Estate`."""
+        """See `ResourceLookup`."""
         from moto.s3.models import s3_backends
 
         for account, backends in s3_backends.items():
@@ -58,29 +60,29 @@ class Standing:
         return self.account
 
     def bucket_key(self, bucket: str) -> str | None:
-        """See `Estate`."""
+        """See `ResourceLookup`."""
         default = self._encryption(bucket).get("ApplyServerSideEncryptionByDefault", {})
         given = default.get("KMSMasterKeyID")
         region = getattr(self._bucket(bucket), "region_name", "")
         return self.key_arn(given, region) if given else None
 
     def uses_bucket_key(self, bucket: str) -> bool:
-        """See `Estate`."""
+        """See `ResourceLookup`."""
         return str(self._encryption(bucket).get("BucketKeyEnabled", "")).lower() == "true"
 
     def object_exists(self, bucket: str, key: str, version: str | None) -> bool:
-        """See `Estate`."""
+        """See `ResourceLookup`."""
         return self._object(bucket, key, version) is not None
 
     def object_key(self, bucket: str, key: str, version: str | None) -> str | None:
-        """See `Estate`."""
+        """See `ResourceLookup`."""
         found = self._object(bucket, key, version)
         given = getattr(found, "kms_key_id", None)
         region = getattr(self._bucket(bucket), "region_name", "")
         return self.key_arn(given, region) if given else None
 
     def key_arn(self, given: str, region: str) -> str:
-        """See `Estate`."""
+        """See `ResourceLookup`."""
         from moto.kms.models import kms_backends
 
         if given.startswith("arn:") and ":alias/" not in given:
@@ -91,7 +93,7 @@ class Standing:
         return f"arn:aws:kms:{region}:{self.account}:key/{name}"
 
     def tags(self, arn: str) -> dict[str, str]:
-        """See `Estate`."""
+        """See `ResourceLookup`."""
         from moto.sagemaker.exceptions import SagemakerClientError
         from moto.sagemaker.models import sagemaker_backends
 
@@ -135,20 +137,22 @@ class Standing:
         latest = versions[-1] if versions else None
         return latest if hasattr(latest, "etag") else None  # A delete marker has none.
 
-    def _resource_policy(self, need: Need) -> Policy | None:
-        if need.resource.startswith(S3_ARN):
-            bucket = self._bucket(need.resource.removeprefix(S3_ARN).partition("/")[0])
+    def _resource_policy(self, permission: RequiredPermission) -> Policy | None:
+        if permission.resource.startswith(S3_ARN):
+            bucket = self._bucket(permission.resource.removeprefix(S3_ARN).partition("/")[0])
             return parsed("bucket policy", bucket.policy.decode()) if bucket and bucket.policy else None
-        service, region, account, rest = need.resource.split(":", 5)[2:] if need.resource != "*" else ("", "", "", "")
+        service, region, account, rest = (
+            permission.resource.split(":", 5)[2:] if permission.resource != "*" else ("", "", "", "")
+        )
         kind, _, name = rest.partition("/")
         if service == "kms" and kind == "key":
             from moto.kms.models import kms_backends
 
             key = kms_backends[account][region].keys.get(name)
             return parsed("key policy", key.policy) if key else None
-        if service == "iam" and kind == "role" and need.action.startswith("sts:AssumeRole"):
+        if service == "iam" and kind == "role" and permission.action.startswith("sts:AssumeRole"):
             roles = list(self._iam.roles.values())
-            role = next((role for role in roles if role.arn == need.resource), None)
+            role = next((role for role in roles if role.arn == permission.resource), None)
             return parsed("trust policy", role.assume_role_policy_document) if role else None
         return None
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from urllib.parse import parse_qsl, unquote
 
 from localaws.call import Call
-from localaws.iam.needs import Estate, Keys, Need
+from localaws.iam.permission import Keys, RequiredPermission, ResourceLookup
 
 # Operations on an object whose action is not their own name.
 OBJECT_ACTIONS = {
@@ -94,101 +94,111 @@ BEGINS = {"CopyObject", "CreateMultipartUpload", "PutObject"}
 GOES_ON = {"CompleteMultipartUpload", "UploadPart", "UploadPartCopy"}
 
 
-def s3_needs(call: Call, estate: Estate) -> Iterator[Need]:
+def s3_permissions(call: Call, lookup: ResourceLookup) -> Iterator[RequiredPermission]:
     """What an S3 call needs."""
-    parameters = call.notes.get("parameters", {})
+    parameters = call.parameters
     bucket, key = parameters.get("Bucket"), parameters.get("Key")
-    context = _context(call, estate)
+    context = _context(call, lookup)
     if not bucket:
         action = "ListAllMyBuckets" if call.operation == "ListBuckets" else call.operation
-        yield Need(f"s3:{action}", "*", estate.account, context)
+        yield RequiredPermission(f"s3:{action}", "*", lookup.account, context)
         return
-    bucket_arn, owner = f"arn:aws:s3:::{bucket}", estate.bucket_owner(bucket)
+    bucket_arn, owner = f"arn:aws:s3:::{bucket}", lookup.bucket_owner(bucket)
     if call.operation == "DeleteObjects":
         for name, version in _listed_objects(call.body or b""):
             action = "DeleteObjectVersion" if version else "DeleteObject"
-            yield Need(f"s3:{action}", f"{bucket_arn}/{name}", owner, context)
+            yield RequiredPermission(f"s3:{action}", f"{bucket_arn}/{name}", owner, context)
     elif key:
-        yield from _object_needs(call, estate, bucket, key, context)
+        yield from _object_permissions(call, lookup, bucket, key, context)
     else:
-        yield Need(f"s3:{BUCKET_ACTIONS.get(call.operation, call.operation)}", bucket_arn, owner, context)
+        yield RequiredPermission(f"s3:{BUCKET_ACTIONS.get(call.operation, call.operation)}", bucket_arn, owner, context)
         if call.operation == "CreateBucket":
             for header, action in ALSO_ON_BUCKET.items():
                 if header in call.headers:
-                    yield Need(f"s3:{action}", bucket_arn, owner, context)
+                    yield RequiredPermission(f"s3:{action}", bucket_arn, owner, context)
 
 
-def _object_needs(call: Call, estate: Estate, bucket: str, key: str, context: Keys) -> Iterator[Need]:
-    bucket_arn, owner = f"arn:aws:s3:::{bucket}", estate.bucket_owner(bucket)
+def _object_permissions(
+    call: Call, lookup: ResourceLookup, bucket: str, key: str, context: Keys
+) -> Iterator[RequiredPermission]:
+    bucket_arn, owner = f"arn:aws:s3:::{bucket}", lookup.bucket_owner(bucket)
     version = _query(call).get("versionId")
     action = OBJECT_ACTIONS.get(call.operation, call.operation)
     if version:
         action = VERSIONED.get(action, action)
-    yield Need(f"s3:{action}", f"{bucket_arn}/{key}", owner, context)
+    yield RequiredPermission(f"s3:{action}", f"{bucket_arn}/{key}", owner, context)
     if action == "PutObject":
         for header, also in ALSO.items():
             if header in call.headers:
-                yield Need(f"s3:{also}", f"{bucket_arn}/{key}", owner, context)
+                yield RequiredPermission(f"s3:{also}", f"{bucket_arn}/{key}", owner, context)
     if call.operation == "GetObjectAttributes":
-        yield Need("s3:GetObjectVersion" if version else "s3:GetObject", f"{bucket_arn}/{key}", owner, context)
+        yield RequiredPermission(
+            "s3:GetObjectVersion" if version else "s3:GetObject", f"{bucket_arn}/{key}", owner, context
+        )
     reads = call.operation in ("GetObject", "HeadObject", "GetObjectAttributes")
-    if reads and not estate.object_exists(bucket, key, version):
+    if reads and not lookup.object_exists(bucket, key, version):
         # Who may not list the bucket is not told that there is no such object: 403 and not 404.
         # Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
         # Where that right is for a prefix only, AWS takes the key for it: https://github.com/ceph/ceph/pull/68577
-        yield Need("s3:ListBucket", bucket_arn, owner, {**context, "s3:prefix": key})
+        yield RequiredPermission("s3:ListBucket", bucket_arn, owner, {**context, "s3:prefix": key})
     source = _copy_source(call)
     if source:
-        yield from _source_needs(source, call, estate, context)
-    yield from _key_needs(call, estate, bucket, key, version)
+        yield from _source_permissions(source, call, lookup, context)
+    yield from _key_permissions(call, lookup, bucket, key, version)
 
 
-def _source_needs(source: tuple[str, str, str | None], call: Call, estate: Estate, context: Keys) -> Iterator[Need]:
+def _source_permissions(
+    source: tuple[str, str, str | None], call: Call, lookup: ResourceLookup, context: Keys
+) -> Iterator[RequiredPermission]:
     bucket, key, version = source
     action = "s3:GetObjectVersion" if version else "s3:GetObject"
-    yield Need(action, f"arn:aws:s3:::{bucket}/{key}", estate.bucket_owner(bucket), context)
-    used = estate.object_key(bucket, key, version)
+    yield RequiredPermission(action, f"arn:aws:s3:::{bucket}/{key}", lookup.bucket_owner(bucket), context)
+    used = lookup.object_key(bucket, key, version)
     if used:
-        yield _key_need("Decrypt", used, call, estate, bucket, key)
+        yield _key_permission("Decrypt", used, call, lookup, bucket, key)
 
 
-def _key_needs(call: Call, estate: Estate, bucket: str, key: str, version: str | None) -> Iterator[Need]:
+def _key_permissions(
+    call: Call, lookup: ResourceLookup, bucket: str, key: str, version: str | None
+) -> Iterator[RequiredPermission]:
     """S3 uses a customer's key in the caller's name."""
-    stored = estate.object_key(bucket, key, version)
+    stored = lookup.object_key(bucket, key, version)
     # A HEAD decrypts nothing but the checksum, and that only on request.
     checksum = call.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED"
     if stored and (call.operation == "GetObject" or (call.operation == "HeadObject" and checksum)):
-        yield _key_need("Decrypt", stored, call, estate, bucket, key)
+        yield _key_permission("Decrypt", stored, call, lookup, bucket, key)
     if call.operation in BEGINS | GOES_ON:
-        new = _new_key(call, estate, bucket)
+        new = _new_key(call, lookup, bucket)
         if new:
-            yield _key_need("GenerateDataKey", new, call, estate, bucket, key)
+            yield _key_permission("GenerateDataKey", new, call, lookup, bucket, key)
             if call.operation in GOES_ON:
-                yield _key_need("Decrypt", new, call, estate, bucket, key)
+                yield _key_permission("Decrypt", new, call, lookup, bucket, key)
 
 
-def _new_key(call: Call, estate: Estate, bucket: str) -> str | None:
+def _new_key(call: Call, lookup: ResourceLookup, bucket: str) -> str | None:
     algorithm = call.headers.get("x-amz-server-side-encryption")
     if algorithm == "AES256":
         return None
     given = call.headers.get(KEY_HEADER)
-    return estate.key_arn(given, call.region) if given else estate.bucket_key(bucket)
+    return lookup.key_arn(given, call.region) if given else lookup.bucket_key(bucket)
 
 
-def _key_need(operation: str, key_arn: str, call: Call, estate: Estate, bucket: str, name: str) -> Need:
-    about = f"arn:aws:s3:::{bucket}" if estate.uses_bucket_key(bucket) else f"arn:aws:s3:::{bucket}/{name}"
+def _key_permission(
+    operation: str, key_arn: str, call: Call, lookup: ResourceLookup, bucket: str, name: str
+) -> RequiredPermission:
+    about = f"arn:aws:s3:::{bucket}" if lookup.uses_bucket_key(bucket) else f"arn:aws:s3:::{bucket}/{name}"
     owner = key_arn.split(":")[4]
     context: Keys = {
         "kms:ViaService": f"s3.{call.region}.amazonaws.com",
-        "kms:CallerAccount": estate.account,
+        "kms:CallerAccount": lookup.account,
         "kms:EncryptionContextKeys": ["aws:s3:arn"],
         "kms:EncryptionContext:aws:s3:arn": about,
         "aws:ViaAWSService": "true",
     }
-    return Need(f"kms:{operation}", key_arn, owner, context)
+    return RequiredPermission(f"kms:{operation}", key_arn, owner, context)
 
 
-def _context(call: Call, estate: Estate) -> Keys:
+def _context(call: Call, lookup: ResourceLookup) -> Keys:
     query = _query(call)
     context: Keys = {
         "s3:authType": "REST-QUERY-STRING" if "X-Amz-Signature" in query else "REST-HEADER",
@@ -197,7 +207,7 @@ def _context(call: Call, estate: Estate) -> Keys:
     context |= {key: query[name] for name, key in QUERY_KEYS.items() if name in query}
     context |= {f"s3:{name}": call.headers[name] for name in HEADER_KEYS if name in call.headers}
     if KEY_HEADER in call.headers:  # S3 compares the key's ARN, however the request names the key.
-        context[f"s3:{KEY_HEADER}"] = estate.key_arn(call.headers[KEY_HEADER], call.region)
+        context[f"s3:{KEY_HEADER}"] = lookup.key_arn(call.headers[KEY_HEADER], call.region)
     return context
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.http import HTTP
-from tests.support.running import LocalAws, settled, tracking_server
+from tests.support.running import RunningLocalAws, settled, tracking_server
 
 GROUP = "scheduled-group"
 SERVER = "scheduled"
@@ -19,7 +19,7 @@ RETRIES = 2
 class Scheduled:
     """A tracking server, a queue, and ways to make a schedule and to run it."""
 
-    localaws: LocalAws
+    localaws: RunningLocalAws
     queue: str
     role: str
 
@@ -70,7 +70,7 @@ def trust(group: str, account: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def trusting(localaws: LocalAws, name: str, group: str) -> str:
+def trusting(localaws: RunningLocalAws, name: str, group: str) -> str:
     """A role that Scheduler may take up for the schedules of one group."""
     document = trust(group, localaws.settings.account)
     made: str = localaws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
@@ -78,7 +78,7 @@ def trusting(localaws: LocalAws, name: str, group: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def scheduled(localaws: LocalAws) -> Iterator[Scheduled]:
+def scheduled(localaws: RunningLocalAws) -> Iterator[Scheduled]:
     localaws.client("scheduler").create_schedule_group(Name=GROUP)
     queue = localaws.client("sqs").create_queue(QueueName="scheduled-failures")["QueueUrl"]
     tracking_server(localaws, SERVER)

@@ -1,0 +1,57 @@
+"""moto's records of models, endpoint configurations and endpoints."""
+
+from typing import Any
+
+from moto.sagemaker.models import sagemaker_backends
+
+from localaws.errors import AwsError
+
+
+class Records:
+    """Finds records; a missing one is a ValidationException, as on AWS."""
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+
+    def backend(self, region: str) -> Any:
+        """moto's SageMaker in a region."""
+        return sagemaker_backends[self._account][region]
+
+    def model(self, region: str, name: str) -> Any:
+        """A model.
+
+        Raises:
+            AwsError: ValidationException.
+        """
+        return self._find(region, "model", "model", self.backend(region)._models, name)
+
+    def config(self, region: str, name: str) -> Any:
+        """An endpoint configuration.
+
+        Raises:
+            AwsError: ValidationException.
+        """
+        configs = self.backend(region).endpoint_configs
+        return self._find(region, "endpoint-config", "endpoint configuration", configs, name)
+
+    def endpoint(self, region: str, name: str) -> Any:
+        """An endpoint.
+
+        Raises:
+            AwsError: ValidationException.
+        """
+        return self._find(region, "endpoint", "endpoint", self.backend(region).endpoints, name)
+
+    def arn(self, region: str, kind: str, name: str) -> str:
+        """The ARN of a resource of this account."""
+        return f"arn:aws:sagemaker:{region}:{self._account}:{kind}/{name}"
+
+    def _find(self, region: str, kind: str, word: str, records: dict[str, Any], name: str) -> Any:
+        if name not in records:
+            raise refusal(f'Could not find {word} "{self.arn(region, kind, name)}".')
+        return records[name]
+
+
+def refusal(message: str) -> AwsError:
+    """SageMaker's error for most refused requests."""
+    return AwsError("ValidationException", message)

@@ -1,0 +1,205 @@
+"""The ASGI application behind localaws's port.
+
+Every AWS request and every page of a tracking server's UI passes the same steps: read the body, authenticate
+(`Entrance`), check permissions (guard), apply a fault, route to the service, write the call log.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from localaws.call import Call, current_call
+from localaws.errors import AwsError
+from localaws.front.asgi import Asgi, Receive, Scope, Send, read_body, respond
+from localaws.front.call_log import CallLog
+from localaws.front.entrance import Entrance
+from localaws.front.faults import Fault, Faults
+
+log = logging.getLogger(__name__)
+# Bodies up to this size in bytes are read whole, so that their hash can be checked. Longer ones are streamed: only S3
+# receives them, and S3 clients sign the hash that they claim in a header.
+BUFFERED = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Route:
+    """An application and the requests that it answers."""
+
+    takes: Callable[[Call], bool]
+    application: Asgi
+
+
+class Application:
+    """Answers every request on localaws's one port."""
+
+    def __init__(
+        self,
+        calls: CallLog,
+        faults: Faults,
+        *,
+        control: Route,
+        entrances: Sequence[Entrance],
+        guard: Callable[[Call], None],
+        routes: Sequence[Route],
+        on_start: Callable[[], Awaitable[None]],
+        on_stop: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Connects the parts.
+
+        Args:
+            control: localaws's own paths; they are not AWS calls and take none of the steps.
+            entrances: the first one that takes a request authenticates it.
+            guard: raises AwsError for an authenticated call that its principal may not make.
+            routes: the first one that takes an authenticated call answers it.
+        """
+        self._calls = calls
+        self._faults = faults
+        self._control = control
+        self._entrances = entrances
+        self._guard = guard
+        self._routes = routes
+        self._on_start = on_start
+        self._on_stop = on_stop
+        self.last_request = time.monotonic()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            self.last_request = time.monotonic()
+            scope["localaws.call"] = call = _call(scope)
+            if self._control.takes(call):
+                await self._control.application(scope, receive, send)
+            else:
+                await self._http(call, scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await self._on_start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._on_stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _http(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        current_call.set(call)
+        entrance = next(entrance for entrance in self._entrances if entrance.takes(call))
+        response = _Response(send)
+        try:
+            receive = await _buffered(call, receive)
+            entrance.authenticate(call)
+            await self._answer(call, scope, receive, response)
+        except AwsError as error:
+            await response.error(entrance, call, error)
+        except _DroppedError:
+            response.error_code = "Dropped"
+            scope["localaws.abort"]()
+            await asyncio.sleep(0.01)  # The server must see the closed connection first; otherwise it answers 500.
+        except NotImplementedError as error:
+            # Neither botocore nor the Go SDK retries a 501.
+            message = f"localaws does not have {call.action}: {error or 'moto has not implemented it'}."
+            await response.error(entrance, call, AwsError("NotImplemented", message, 501))
+        except Exception:
+            log.exception("%s failed", call.action)
+            if not response.started:
+                message = "localaws failed. Read its log: python -m localaws logs"
+                await response.error(entrance, call, AwsError("InternalFailure", message, 500))
+        finally:
+            self._calls.add(call, response.status, time.perf_counter() - started, response.error_code)
+
+    async def _answer(self, call: Call, scope: Scope, receive: Receive, response: "_Response") -> None:
+        self._guard(call)
+        fault = self._faults.take(call)
+        lost = fault is not None and fault.lost
+        if fault and not lost:
+            await _apply(fault)
+        for route in self._routes:
+            if route.takes(call):
+                await route.application(scope, receive, _discard if lost else response)
+                break
+        else:
+            raise NotImplementedError("no part of localaws takes this request")
+        if fault and lost:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(_disconnected(receive), fault.delay)
+            raise _DroppedError
+
+
+async def _apply(fault: Fault) -> None:
+    if fault.delay:
+        await asyncio.sleep(fault.delay)
+    if fault.drop:
+        raise _DroppedError
+    if fault.error:
+        raise AwsError(fault.error, fault.message, fault.status)
+
+
+async def _discard(message: dict[str, Any]) -> None:
+    """Discards the response (used by the lost-response fault)."""
+
+
+async def _disconnected(receive: Receive) -> None:
+    """Waits until the client has closed the connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class _DroppedError(Exception):
+    """A fault asks to close the connection without an answer."""
+
+
+class _Response:
+    """Passes a response on and remembers its status."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+        self.error_code = ""
+
+    @property
+    def started(self) -> bool:
+        return self.status != 0
+
+    async def __call__(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            for name, value in message["headers"]:
+                if name == b"x-amzn-errortype":
+                    self.error_code = value.decode("latin1").split(":")[0]
+        await self._send(message)
+
+    async def error(self, entrance: Entrance, call: Call, error: AwsError) -> None:
+        written = entrance.error(call, error)
+        self.error_code = error.code
+        await respond(self, written.status, written.headers, written.body)
+
+
+def _call(scope: Scope) -> Call:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin1").lower(), raw_value.decode("latin1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    raw_path = scope["raw_path"].decode("latin1").partition("?")[0]
+    query = scope["query_string"].decode("latin1")
+    return Call(scope["method"], raw_path, unquote(raw_path), query, headers, body=None)
+
+
+async def _buffered(call: Call, receive: Receive) -> Receive:
+    """Reads a body of up to BUFFERED bytes into the call; returns a `receive` that yields it again."""
+    length = call.headers.get("content-length")
+    if length and length.isdecimal() and int(length) > BUFFERED:
+        return receive
+    call.body = await read_body(receive)
+    pending = [{"type": "http.request", "body": call.body, "more_body": False}]
+
+    async def replay() -> dict[str, Any]:
+        return pending.pop() if pending else await receive()
+
+    return replay

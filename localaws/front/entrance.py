@@ -1,0 +1,81 @@
+"""How a request proves who makes it: by a signature (here), or by a browser session (localaws.tracking.ui)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from localaws.call import Call
+from localaws.credentials import Key
+from localaws.errors import AwsError, render
+from localaws.front.identify import identify
+from localaws.front.sigv4 import Signature, verify
+
+
+@dataclass(frozen=True)
+class ErrorResponse:
+    """An error as the client of an entrance reads it."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Entrance(Protocol):
+    """One way to authenticate. All that follows (permissions, faults, routing, call log) is the same for each."""
+
+    def takes(self, call: Call) -> bool:
+        """Whether a request comes in this way."""
+
+    def authenticate(self, call: Call) -> None:
+        """Fills in the principal, the operation and the resource.
+
+        Raises:
+            AwsError: the request does not prove who makes it.
+        """
+
+    def error(self, call: Call, error: AwsError) -> ErrorResponse:
+        """Writes an error for this entrance's clients."""
+
+
+class SignedEntrance:
+    """AWS Signature Version 4, the way in for every AWS client."""
+
+    def __init__(self, key_of: Callable[[str], Key | None], clock: Callable[[], datetime]) -> None:
+        self._key_of = key_of
+        self._clock = clock
+
+    def takes(self, call: Call) -> bool:  # noqa: ARG002 an Entrance
+        """Every request that no other entrance takes."""
+        return True
+
+    def authenticate(self, call: Call) -> None:
+        """Checks the signature.
+
+        Raises:
+            AwsError: the signature is missing or wrong.
+        """
+        signature = Signature.of(call)
+        identify(call, signature)
+        if signature:
+            call.principal = verify(call, signature, self._key_of, self._clock()).principal
+        elif call.method != "OPTIONS":  # A browser sends its CORS preflight unsigned.
+            raise _unsigned(call)
+
+    def error(self, call: Call, error: AwsError) -> ErrorResponse:
+        """The error in the protocol of the service that was called."""
+        headers, body = render(error, call.protocol)
+        return ErrorResponse(error.status, headers, body)
+
+
+def _unsigned(call: Call) -> AwsError:
+    """Nothing in localaws is public, and buckets created after June 2020 refuse signature version 2.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv2-deprecation.html
+    """
+    if "AWSAccessKeyId=" in call.query or call.headers.get("authorization", "").startswith("AWS "):
+        message = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
+        return AwsError("InvalidRequest", message, 400)
+    if call.service == "s3":
+        return AwsError("AccessDenied", "Access Denied", 403)
+    return AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)

@@ -1,0 +1,69 @@
+"""Model packages: adds the life cycle and the source, and updates that keep what they do not name.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateModelPackage.html
+"""
+
+from typing import Any
+
+from moto.sagemaker.models import ModelPackage, sagemaker_backends
+
+from localaws.services.context import Caller, Operations
+
+# moto's attribute for each member that an update may set.
+UPDATED = {
+    "ModelApprovalStatus": "model_approval_status",
+    "ApprovalDescription": "approval_description",
+    "ModelLifeCycle": "model_life_cycle",
+    "SourceUri": "source_uri",
+    "InferenceSpecification": "inference_specification",
+}
+# Members that moto neither stores nor describes.
+DESCRIBED = {"ModelLifeCycle": "model_life_cycle", "SourceUri": "source_uri"}
+
+
+class ModelPackages:
+    """Replaces moto's update, and extends its create and describe."""
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+
+    def operations(self) -> Operations:
+        """What SageMaker's dispatcher installs."""
+        return Operations(
+            handlers={"UpdateModelPackage": self.update},
+            extensions={"CreateModelPackage": self.created, "DescribeModelPackage": self.described},
+        )
+
+    def created(self, caller: Caller, given: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+        """CreateModelPackage."""
+        _set(self._find(caller, response["ModelPackageArn"]), given, DESCRIBED)
+        return response
+
+    def described(self, caller: Caller, _given: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+        """DescribeModelPackage."""
+        package = self._find(caller, response["ModelPackageArn"])
+        found = {name: getattr(package, attribute, None) for name, attribute in DESCRIBED.items()}
+        return {**response, **{name: value for name, value in found.items() if value is not None}}
+
+    def update(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """UpdateModelPackage."""
+        package = self._find(caller, given["ModelPackageArn"])
+        if given.get("ModelApprovalStatus"):
+            package.set_model_approval_status(given["ModelApprovalStatus"])
+        _set(package, given, UPDATED)
+        properties = {**(package.customer_metadata_properties or {}), **(given.get("CustomerMetadataProperties") or {})}
+        for name in given.get("CustomerMetadataPropertiesToRemove") or []:
+            properties.pop(name, None)
+        package.customer_metadata_properties = properties
+        package.add_additional_inference_specifications(given.get("AdditionalInferenceSpecificationsToAdd"))
+        package.modifications_done()
+        return {"ModelPackageArn": package.arn}
+
+    def _find(self, caller: Caller, arn: str) -> ModelPackage:
+        return sagemaker_backends[self._account][caller.region].describe_model_package(arn)
+
+
+def _set(package: ModelPackage, given: dict[str, Any], attributes: dict[str, str]) -> None:
+    for name, attribute in attributes.items():
+        if given.get(name) is not None:
+            setattr(package, attribute, given[name])

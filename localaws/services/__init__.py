@@ -1,0 +1,15 @@
+"""What localaws adds to moto: one module for each AWS service.
+
+`docs/guides/add-an-aws-operation.md` shows how to add an operation.
+"""
+
+from localaws.services import budgets, codebuild, s3, sagemaker, scheduler
+from localaws.services.context import ServiceContext
+
+SERVICES = (budgets, codebuild, s3, sagemaker, scheduler)
+
+
+def install_all(context: ServiceContext) -> None:
+    """Changes moto's services. Call it once for each process, before the first request."""
+    for service in SERVICES:
+        service.install(context)

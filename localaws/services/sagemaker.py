@@ -1,0 +1,104 @@
+"""SageMaker: gives moto the operations that localaws's own parts implement (tracking servers, endpoints, packages).
+
+Each of them is checked against botocore's service model first; handlers know the caller.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.core.utils import camelcase_to_underscores
+from moto.sagemaker.exceptions import SagemakerClientError
+from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend
+from moto.sagemaker.responses import SageMakerResponse
+
+from localaws.call import current_call
+from localaws.constraints import check
+from localaws.services.context import Caller, Check, Extension, Handler, Operations, ServiceContext
+
+# A method of moto's response class.
+Method = Callable[[Any], Any]
+
+
+def install(context: ServiceContext) -> None:
+    """Adds and replaces operations of moto's SageMaker."""
+    for operations in context.sagemaker:
+        for name, handler in operations.handlers.items():
+            _set(name, _handled(name, handler, operations))
+        for name, checking in operations.checks.items():
+            _set(name, _checked(name, checking, _moto(name), operations))
+        for name, extension in operations.extensions.items():
+            _set(name, _extended(extension, _moto(name), operations))
+    SageMakerModelBackend.add_tags = _add_tags
+    # moto's list of instance types is years old; the service model's enum is checked instead.
+    FakeEndpointConfig.validate_instance_type = lambda _self, _type: None
+
+
+def _moto(operation: str) -> Method:
+    method: Method = getattr(SageMakerResponse, camelcase_to_underscores(operation))
+    return method
+
+
+def _set(operation: str, method: Method) -> None:
+    setattr(SageMakerResponse, camelcase_to_underscores(operation), method)
+
+
+def _handled(operation: str, handler: Handler, operations: Operations) -> Method:
+    def respond(self: Any) -> ActionResult:
+        check("sagemaker", operation, json.loads(self.body or "{}"))
+        with operations.lock:
+            return ActionResult(handler(_caller(self), dict(self.params)))
+
+    return respond
+
+
+def _checked(operation: str, checking: Check, moto: Method, operations: Operations) -> Method:
+    def respond(self: Any) -> Any:
+        check("sagemaker", operation, json.loads(self.body or "{}"))
+        with operations.lock:
+            checking(_caller(self), dict(self.params))
+            return moto(self)
+
+    return respond
+
+
+def _extended(extension: Extension, moto: Method, operations: Operations) -> Method:
+    def respond(self: Any) -> ActionResult:
+        with operations.lock:
+            response: ActionResult = moto(self)
+            return ActionResult(extension(_caller(self), dict(self.params), response.result))
+
+    return respond
+
+
+def _caller(response: Any) -> Caller:
+    return Caller(current_call.get().principal, response.region)
+
+
+def _add_tags(self: Any, arn: str, tags: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Replaces a tag that has the same key, as AWS does; moto appends a second one."""
+    resource = self._get_resource_from_arn(arn)
+    resource.tags = list({tag["Key"]: tag for tag in [*resource.tags, *tags]}.values())
+    merged: list[dict[str, str]] = resource.tags
+    return merged
+
+
+def keep_tags_of(kind: str, find: Callable[[str], Any]) -> None:
+    """Lets SageMaker's tag operations find resources that moto does not hold.
+
+    Args:
+        kind: the resource type in the ARN, such as `mlflow-tracking-server`.
+        find: the resource of an ARN; it has a list `tags`. None if there is no such resource.
+    """
+    moto = SageMakerModelBackend._get_resource_from_arn
+
+    def find_any(self: Any, arn: str) -> Any:
+        if f":{kind}/" not in arn:
+            return moto(self, arn)
+        resource = find(arn)
+        if resource is None:
+            raise SagemakerClientError("ResourceNotFound", f"Resource with ARN {arn} does not exist.")
+        return resource
+
+    SageMakerModelBackend._get_resource_from_arn = find_any
