@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     copy = verbs.add_parser("mirror", help="copy the Terraform of an environment for localaws; print the folder")
     copy.add_argument("environment")
     ahead = verbs.add_parser("prepare", help="build the environments of MLflow servers ahead of their first use")
-    ahead.add_argument("versions", nargs="*", default=["3.0"], metavar="VERSION", help="2.13, 2.16, 3.0 (default: 3.0)")
+    ahead.add_argument("versions", nargs="*", metavar="VERSION", help="such as 3.0 (default: the module's)")
     verbs.add_parser("serve", help="run in the foreground")
     given = parser.parse_args(arguments)
     try:
@@ -72,14 +72,14 @@ def _serve(settings: Settings) -> int:
 
 
 def _prepare(settings: Settings, versions: list[str]) -> int:
-    from localaws.tracking.releases import RELEASES, Releases
+    from localaws.tracking.releases import DEFAULT, RELEASES, Releases
     from localaws.venvs import BuildError, Venvs
 
     unknown = [version for version in versions if version not in RELEASES]
     if unknown:
         return _say(f"SageMaker has no MLflow {', '.join(unknown)}: choose from {', '.join(RELEASES)}.", 2)
     releases = Releases(Venvs(settings.cache / "venvs"), settings.cache / "servers")
-    for version in versions:
+    for version in versions or [DEFAULT]:
         try:
             releases.database(RELEASES[version])
         except BuildError as error:

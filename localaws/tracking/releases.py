@@ -1,19 +1,23 @@
-"""The MLflow versions that SageMaker offers: each an environment of its own and an empty, migrated database.
+"""The MLflow versions that SageMaker offers. Each has its own virtual environment and an empty, migrated database.
 
+The versions are those of the Terraform module's data file.
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow.html ("How it works")
 """
 
+import json
 import os
 import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from localaws.settings import REPOSITORY
 from localaws.venvs import BuildError, Venvs
 
+VERSIONS = REPOSITORY / "terraform/module/mlflow/mlflow_versions.json"
 LOCKS = Path(__file__).resolve().parent.parent / "servers"
 
-# Write-ahead logging stays set in the file: readers then do not wait for the writer.
+# Write-ahead logging is a property of the file: readers do not wait for the writer.
 MIGRATE = """\
 import sys
 import sqlalchemy
@@ -28,10 +32,12 @@ engine.dispose()
 
 @dataclass(frozen=True)
 class Release:
-    """What SageMaker calls a version, and the package that it is.
+    """A version, and the package that localaws runs for it.
 
     Attributes:
-        python: the Pythons that its pinned libraries have wheels for, as uv reads it.
+        version: SageMaker's name of it, `major.minor`.
+        mlflow: the release on PyPI.
+        python: the Python versions that its pinned libraries have wheels for, as uv reads them.
     """
 
     version: str
@@ -40,28 +46,28 @@ class Release:
 
     @property
     def requirements(self) -> Path:
-        """Every package of the server, with hashes."""
+        """The lock file: every package of the server, with hashes."""
         return LOCKS / f"mlflow-{self.version}.lock"
 
 
-RELEASES = {
-    release.version: release
-    for release in (
-        Release("2.13", "2.13.2", ">=3.11,<3.13"),
-        Release("2.16", "2.16.2", ">=3.11,<3.13"),
-        Release("3.0", "3.0.1", ">=3.11,<3.14"),
-    )
-}
-DEFAULT = RELEASES["3.0"]
+def _read() -> tuple[str, dict[str, Release]]:
+    found = json.loads(VERSIONS.read_text())
+    releases = {
+        version: Release(version, given["mlflow"], given["python"]) for version, given in found["versions"].items()
+    }
+    return found["default"], releases
+
+
+DEFAULT, RELEASES = _read()
 
 
 def release_of(version: str) -> Release | None:
-    """The offered release of `3.0` or `3.0.1`; None where SageMaker has none of that major and minor number."""
+    """The release for a version such as `3.0` or `3.0.1`; None if SageMaker does not offer it."""
     return RELEASES.get(".".join(version.split(".")[:2]))
 
 
 class Releases:
-    """Builds what a release needs, once."""
+    """Builds the environment and the database of a release, once."""
 
     def __init__(self, venvs: Venvs, folder: Path) -> None:
         """`folder` keeps the migrated databases."""
@@ -70,7 +76,7 @@ class Releases:
         self._lock = threading.Lock()
 
     def python(self, release: Release) -> Path:
-        """The interpreter that has this MLflow.
+        """The interpreter of the release's environment.
 
         Raises:
             BuildError: the environment cannot be built.
@@ -78,7 +84,7 @@ class Releases:
         return self._venvs.python(release.requirements, release.python)
 
     def database(self, release: Release) -> Path:
-        """A migrated database without any content: migrating one takes a second or two at every start else.
+        """A migrated, empty database: copying it saves a server one or two seconds at its first start.
 
         Raises:
             BuildError: MLflow could not make it.

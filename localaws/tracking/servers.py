@@ -56,7 +56,7 @@ class TrackingServers:
             AwsError: ResourceInUse, or ValidationException for a version that is not offered or a role that
                 SageMaker may not assume.
         """
-        wanted = given.get("MlflowVersion") or DEFAULT.version
+        wanted = given.get("MlflowVersion") or DEFAULT
         release = release_of(wanted)
         if release is None:
             offered = ", ".join(RELEASES)

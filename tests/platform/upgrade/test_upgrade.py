@@ -31,7 +31,7 @@ class KilledError(BaseException):
 
 
 @dataclass
-class LocalAws:
+class World:
     """AWS, Terraform and the moving tool as the road sees them. `steps` is what happened, in order."""
 
     file: Path
@@ -119,17 +119,17 @@ class LocalAws:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> LocalAws:
-    return LocalAws(tmp_path / FILE)
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / FILE)
 
 
-def road(world: LocalAws, told: list[str] | None = None, ask: Callable[[str], None] | None = None) -> Road:
+def road(world: World, told: list[str] | None = None, ask: Callable[[str], None] | None = None) -> Road:
     unused: Any = None
     both: Any = world
     return Road(both, both, unused, progress=[].append if told is None else told.append, clock=unused, ask=ask)
 
 
-def test_the_outputs_are_switched_after_a_passed_verification_and_a_second_copy(world: LocalAws) -> None:
+def test_the_outputs_are_switched_after_a_passed_verification_and_a_second_copy(world: World) -> None:
     told = road(world).upgrade("3.0")
     order = ["mend 3.0", "apply", "applied half", "copy", "verify", "copy", "apply", "applied half"]
     assert world.steps == order
@@ -139,7 +139,7 @@ def test_the_outputs_are_switched_after_a_passed_verification_and_a_second_copy(
 
 
 @pytest.mark.parametrize("moment", range(8))
-def test_killed_before_any_step_the_same_command_goes_on(world: LocalAws, moment: int) -> None:
+def test_killed_before_any_step_the_same_command_goes_on(world: World, moment: int) -> None:
     world.kill_at = moment
     with pytest.raises(KilledError):
         road(world).upgrade("3.0")
@@ -150,7 +150,7 @@ def test_killed_before_any_step_the_same_command_goes_on(world: LocalAws, moment
 
 
 @pytest.mark.parametrize("moment", range(2))
-def test_a_retirement_killed_before_any_step_goes_on(world: LocalAws, moment: int) -> None:
+def test_a_retirement_killed_before_any_step_goes_on(world: World, moment: int) -> None:
     road(world).upgrade("3.0")
     world.kill_at = len(world.steps) + moment
     with pytest.raises(KilledError):
@@ -160,13 +160,13 @@ def test_a_retirement_killed_before_any_step_goes_on(world: LocalAws, moment: in
     assert road(world).retire("2.13", ())["changed"] is False
 
 
-def test_a_point_that_was_logged_late_is_found_by_the_comparison_and_brought_along(world: LocalAws) -> None:
+def test_a_point_that_was_logged_late_is_found_by_the_comparison_and_brought_along(world: World) -> None:
     world.late = True
     assert road(world).upgrade("3.0")["changed"] is True
     assert world.steps[3:7] == ["copy", "verify", "copy thoroughly", "verify"]
 
 
-def test_a_server_that_is_logged_to_all_the_time_is_switched_and_not_retired(world: LocalAws) -> None:
+def test_a_server_that_is_logged_to_all_the_time_is_switched_and_not_retired(world: World) -> None:
     world.always_logged_to = True
     told: list[str] = []
     done = road(world, told).upgrade("3.0")
@@ -177,7 +177,7 @@ def test_a_server_that_is_logged_to_all_the_time_is_switched_and_not_retired(wor
         road(world).retire("2.13", {"mlflow-staging-2-13"})
 
 
-def test_servers_that_differ_are_not_switched(world: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers_that_differ_are_not_switched(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "copy", lambda *_, **__: [])
     with pytest.raises(PlatformError, match=r"differ in 1 places, so nothing was switched: see report\.html"):
         road(world).upgrade("3.0")
@@ -185,7 +185,7 @@ def test_servers_that_differ_are_not_switched(world: LocalAws, monkeypatch: pyte
 
 
 def test_a_server_written_to_while_it_is_compared_is_copied_and_compared_again(
-    world: LocalAws, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compare = world.verify
 
@@ -202,7 +202,7 @@ def test_a_server_written_to_while_it_is_compared_is_copied_and_compared_again(
     assert world.copied == 4
 
 
-def test_run_again_after_the_switch_it_brings_along_what_came_late(world: LocalAws) -> None:
+def test_run_again_after_the_switch_it_brings_along_what_came_late(world: World) -> None:
     road(world).upgrade("3.0")
     world.written["2.13"] += 1
     del world.steps[:]
@@ -210,7 +210,7 @@ def test_run_again_after_the_switch_it_brings_along_what_came_late(world: LocalA
     assert world.steps == ["add", "verify what was added"]
 
 
-def test_with_several_old_servers_it_is_asked_which_one_to_copy_from(world: LocalAws) -> None:
+def test_with_several_old_servers_it_is_asked_which_one_to_copy_from(world: World) -> None:
     world.deployed, world.active = {"2.13", "2.16", "3.0"}, "3.0"
     with pytest.raises(InputError, match=r"2\.13 and 2\.16 are beside it.*FROM=2\.16"):
         road(world).upgrade("3.0")
@@ -219,12 +219,12 @@ def test_with_several_old_servers_it_is_asked_which_one_to_copy_from(world: Loca
         road(world).upgrade("3.0", "3.0")
 
 
-def test_an_environment_that_has_that_version_alone_is_left_alone(world: LocalAws) -> None:
+def test_an_environment_that_has_that_version_alone_is_left_alone(world: World) -> None:
     told = road(world).upgrade("2.13")
     assert (told["changed"], world.steps, world.file.exists()) == (False, [], False)
 
 
-def test_going_back_switches_and_copies_nothing(world: LocalAws) -> None:
+def test_going_back_switches_and_copies_nothing(world: World) -> None:
     road(world).upgrade("3.0")
     del world.steps[:]
     assert road(world).back("2.13")["tracking_uri"] == arn("2.13")
@@ -233,23 +233,23 @@ def test_going_back_switches_and_copies_nothing(world: LocalAws) -> None:
         road(world).back("2.16")
 
 
-Retire = Callable[[LocalAws], None]
+Retire = Callable[[World], None]
 
 
-def unverified(world: LocalAws) -> None:
+def unverified(world: World) -> None:
     world.verified.clear()
 
 
-def failed(world: LocalAws) -> None:
+def failed(world: World) -> None:
     for pair, found in world.verified.items():
         world.verified[pair] = Verification(*pair, False, found.when, found.contents, found.report)
 
 
-def written_to(world: LocalAws) -> None:
+def written_to(world: World) -> None:
     world.written["2.13"] += 1
 
 
-def stopped(world: LocalAws) -> None:
+def stopped(world: World) -> None:
     world.status = "Stopped"
 
 
@@ -263,7 +263,7 @@ def stopped(world: LocalAws) -> None:
     ],
 )
 def test_a_named_server_is_not_retired_unless_all_of_it_is_known_to_be_in_the_active_one(
-    world: LocalAws, trouble: Retire, message: str
+    world: World, trouble: Retire, message: str
 ) -> None:
     road(world).upgrade("3.0")
     trouble(world)
@@ -272,7 +272,7 @@ def test_a_named_server_is_not_retired_unless_all_of_it_is_known_to_be_in_the_ac
     assert world.deployed == {"2.13", "3.0"}
 
 
-def test_a_verified_server_is_not_retired_unless_it_is_named(world: LocalAws) -> None:
+def test_a_verified_server_is_not_retired_unless_it_is_named(world: World) -> None:
     road(world).upgrade("3.0")
     with pytest.raises(PreconditionError, match="say CONFIRM=mlflow-staging-2-13"):
         road(world).retire("2.13", {"mlflow-staging-3-0"})
@@ -281,7 +281,7 @@ def test_a_verified_server_is_not_retired_unless_it_is_named(world: LocalAws) ->
     assert world.deployed == {"2.13", "3.0"}
 
 
-def test_what_is_logged_while_a_person_is_asked_keeps_the_server(world: LocalAws) -> None:
+def test_what_is_logged_while_a_person_is_asked_keeps_the_server(world: World) -> None:
     road(world).upgrade("3.0")
     before = world.file.read_text()
     del world.steps[:]
