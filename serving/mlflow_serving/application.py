@@ -26,6 +26,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 _READ_HERE = 64 * 1024
 # The answer of MLflow's scoring server to a request that takes too long.
 _TIMEOUT_MESSAGE = b"Request processing time exceeded limit"
+# Rows; more are encoded in another thread.
+_ENCODED_HERE = 2000
 
 
 class FastApplication:
@@ -86,9 +88,6 @@ class FastApplication:
             return None if answer.done() and not answer.cancelled() else (504, _TIMEOUT_MESSAGE)
         except Exception:
             return None
-
-
-_ENCODED_HERE = 2000
 
 
 def encode(predictions: Any) -> bytes:

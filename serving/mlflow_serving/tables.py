@@ -144,7 +144,7 @@ class TableReader:
         return pd.DataFrame(made)
 
     def _read_csv(self, body: bytes) -> pd.DataFrame | None:
-        frame = scoring_server.parse_csv_input(io.StringIO(body.decode("utf-8")), self._schema)
+        frame: pd.DataFrame = scoring_server.parse_csv_input(io.StringIO(body.decode("utf-8")), self._schema)
         if list(frame.columns) != self.names or not len(frame):
             return None
         for name, kind in zip(self.names, self.types, strict=True):

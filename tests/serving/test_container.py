@@ -1,4 +1,4 @@
-"""How a serving container starts, ends, and says why it cannot serve."""
+"""How a serving container starts and ends, and what it reports if it cannot serve."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ def _last_line(ended: subprocess.CompletedProcess[str]) -> str:
     return ended.stderr.splitlines()[-1]
 
 
-def test_ping_answers_200_from_its_first_answer_on_and_sigterm_lets_a_prediction_end(
+def test_ping_succeeds_only_once_the_model_is_loaded_and_sigterm_completes_running_requests(
     interpreter: Path, tmp_path: Path
 ) -> None:
     model = tmp_path / "model"
@@ -45,14 +45,14 @@ def test_ping_answers_200_from_its_first_answer_on_and_sigterm_lets_a_prediction
         time.sleep(0.1)
         began = time.monotonic()
         assert serving.ping() == 200
-        assert time.monotonic() - began < 0.8, "it answers at once while a prediction is under way"
+        assert time.monotonic() - began < 0.8, "/ping must answer during a prediction"
         serving.process.send_signal(signal.SIGTERM)
         slow.join()
         assert answers[0].status_code == 200
         assert serving.process.wait(5) == 0
 
 
-def test_sigterm_while_the_model_loads_ends_it(interpreter: Path, tmp_path: Path) -> None:
+def test_sigterm_ends_the_process_while_the_model_loads(interpreter: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     save_obedient(model, load="print('loading', flush=True, file=__import__('sys').stderr); time.sleep(30)")
     with start(interpreter, model) as serving:
@@ -75,22 +75,22 @@ def test_two_workers_share_the_port_and_end_together(interpreter: Path, obedient
         assert serving.ping() is None
 
 
-def test_a_missing_model_is_named_in_the_last_line(interpreter: Path, tmp_path: Path) -> None:
+def test_the_last_line_names_the_folder_of_a_missing_model(interpreter: Path, tmp_path: Path) -> None:
     ended = run(interpreter, tmp_path / "nowhere")
     assert ended.returncode == 1
     assert _last_line(ended) == (
         f"serve: There is no MLflow model in {tmp_path}/nowhere: "
-        "ModelDataUrl must name a tar.gz with MLmodel at its top."
+        "ModelDataUrl must be a tar.gz file with MLmodel at its top."
     )
 
 
-def test_a_folder_that_was_packed_with_its_name_is_no_model(interpreter: Path, obedient: Path) -> None:
+def test_an_archive_with_a_top_level_folder_is_not_a_model(interpreter: Path, obedient: Path) -> None:
     ended = run(interpreter, obedient.parent)
     assert ended.returncode == 1
     assert "There is no MLflow model in" in _last_line(ended)
 
 
-def test_a_missing_module_is_named_after_the_traceback(iris: Path, tmp_path: Path) -> None:
+def test_the_last_line_names_a_missing_module(iris: Path, tmp_path: Path) -> None:
     file = tmp_path / "requirements.txt"
     file.write_text(requirements("mlflow-skinny", "pandas"))
     interpreter = Venvs(settings_of(Path("unused"), 1).cache / "venvs").python(file, "3.11")
@@ -98,19 +98,21 @@ def test_a_missing_module_is_named_after_the_traceback(iris: Path, tmp_path: Pat
     assert ended.returncode == 1
     assert "Traceback (most recent call last)" in ended.stderr
     assert _last_line(ended) == (
-        "serve: The model needs the Python module 'sklearn', which its requirements.txt does not bring: "
-        "log the model again with pip_requirements that do."
+        "serve: The model needs the Python module 'sklearn', which its requirements.txt does not install: "
+        "log the model again with pip_requirements that include it."
     )
 
 
-def test_an_environment_without_mlflow_is_told_so(obedient: Path, tmp_path: Path) -> None:
+def test_the_last_line_names_mlflow_if_it_is_missing(obedient: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "bare", symlinks=True)
     ended = run(tmp_path / "bare/bin/python", obedient)
     assert ended.returncode == 1
     assert "needs the Python module 'mlflow'" in _last_line(ended)
 
 
-def test_a_model_that_cannot_be_read_is_told_with_the_reason(interpreter: Path, iris: Path, tmp_path: Path) -> None:
+def test_the_last_line_gives_the_reason_if_the_model_cannot_be_loaded(
+    interpreter: Path, iris: Path, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(iris, broken)
     (broken / "model.pkl").write_bytes(b"not a pickle")
@@ -119,7 +121,7 @@ def test_a_model_that_cannot_be_read_is_told_with_the_reason(interpreter: Path, 
     assert _last_line(ended).startswith(f"serve: The model in {broken} cannot be loaded: UnpicklingError: ")
 
 
-def test_a_taken_port_is_named(interpreter: Path, obedient: Path) -> None:
+def test_the_last_line_names_a_port_in_use(interpreter: Path, obedient: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -129,14 +131,31 @@ def test_a_taken_port_is_named(interpreter: Path, obedient: Path) -> None:
     assert _last_line(ended) == f"serve: Cannot listen on 127.0.0.1:{port}: Address already in use."
 
 
-@pytest.mark.parametrize("given", [{"SAGEMAKER_BIND_TO_PORT": "http"}, {"SERVING_WORKERS": "0"}])
-def test_a_variable_that_is_no_number_is_wrong_usage(interpreter: Path, obedient: Path, given: dict[str, str]) -> None:
+def test_a_request_that_takes_too_long_is_answered_with_504(interpreter: Path, obedient: Path) -> None:
+    with serve(interpreter, obedient, SERVING_TIMEOUT_SECONDS="1") as serving:
+        began = time.monotonic()
+        assert serving.invoke(SLEEPING % 3).status_code == 504
+        assert time.monotonic() - began < 2.5
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"SAGEMAKER_BIND_TO_PORT": "http"},
+        {"SERVING_WORKERS": "0"},
+        {"SERVING_TIMEOUT_SECONDS": "1.5"},
+        {"SERVING_BATCHING": "yes"},
+        {"SERVING_LOG_LEVEL": "loud"},
+        {"SERVING_ACCESS_LOG": "1"},
+    ],
+)
+def test_an_invalid_variable_exits_with_status_2(interpreter: Path, obedient: Path, given: dict[str, str]) -> None:
     ended = run(interpreter, obedient, **given)
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"serve: {next(iter(given))}=")
 
 
-def test_another_argument_than_serve_is_wrong_usage(interpreter: Path, obedient: Path) -> None:
+def test_an_unknown_argument_exits_with_status_2(interpreter: Path, obedient: Path) -> None:
     ended = run(interpreter, obedient, "train")
     assert ended.returncode == 2
     assert ended.stderr == "serve: Run it as `serve`, without train.\n"

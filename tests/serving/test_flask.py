@@ -22,7 +22,7 @@ def old_interpreter() -> Path:
     return Venvs(settings_of(Path("unused"), 1).cache / "venvs").python(release.requirements, release.python)
 
 
-def test_it_predicts_and_ends_as_the_newer_ones_do(old_interpreter: Path, obedient: Path) -> None:
+def test_predicts_and_completes_running_requests_after_sigterm(old_interpreter: Path, obedient: Path) -> None:
     with serve(old_interpreter, obedient) as serving:
         assert serving.invoke("{}").status_code == 400
         answers: list[httpx.Response] = []
@@ -36,7 +36,7 @@ def test_it_predicts_and_ends_as_the_newer_ones_do(old_interpreter: Path, obedie
     assert answers[0].status_code == 200
 
 
-def test_a_model_that_cannot_load_ends_it_with_the_reason_last(old_interpreter: Path, tmp_path: Path) -> None:
+def test_the_last_line_gives_the_reason_if_the_model_cannot_be_loaded(old_interpreter: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     save_obedient(model, load="import nowhere")
     ended = run(old_interpreter, model)

@@ -25,13 +25,13 @@ CSV = "\n".join([",".join(COLUMNS), *(",".join(map(str, row)) for row in ROWS)])
     ],
     ids=["dataframe_split", "inputs", "instances", "csv", "csv with charset"],
 )
-def test_rows_in_every_documented_format_are_predicted(serving: Serving, body: str, content_type: str) -> None:
+def test_every_documented_input_format_is_predicted(serving: Serving, body: str, content_type: str) -> None:
     answer = serving.invoke(body, content_type)
     assert answer.status_code == 200, answer.text
     assert answer.json() == {"predictions": [0, 1, 2]}
 
 
-def test_rows_without_a_column_are_the_callers_fault_and_the_answer_names_the_column(serving: Serving) -> None:
+def test_a_missing_column_is_status_400_and_is_named(serving: Serving) -> None:
     rows = {"columns": COLUMNS[:3], "data": [row[:3] for row in ROWS]}
     answer = serving.invoke(json.dumps({"dataframe_split": rows}))
     assert answer.status_code == 400
@@ -39,19 +39,19 @@ def test_rows_without_a_column_are_the_callers_fault_and_the_answer_names_the_co
 
 
 @pytest.mark.parametrize("body", ["", "[1, 2]", "{}", '{"dataframe_split": {"columns": ["a"], "data": "no"}}'])
-def test_a_body_that_is_no_table_is_the_callers_fault(serving: Serving, body: str) -> None:
+def test_a_malformed_body_is_status_400(serving: Serving, body: str) -> None:
     answer = serving.invoke(body)
     assert answer.status_code == 400
     assert answer.json()["message"]
 
 
-def test_a_content_type_that_is_not_understood_is_refused(serving: Serving) -> None:
+def test_an_unknown_content_type_is_status_415(serving: Serving) -> None:
     answer = serving.invoke("<rows/>", "application/xml")
     assert answer.status_code == 415
     assert "text/csv" in answer.text
 
 
-def test_connections_are_answered_without_waiting_for_a_delayed_acknowledgement(serving: Serving) -> None:
+def test_answers_do_not_wait_for_delayed_acknowledgements(serving: Serving) -> None:
     with httpx.Client() as client:
         seconds = []
         for _ in range(20):
