@@ -27,7 +27,7 @@ def main(
 ) -> None:
     """Make the bucket that Terraform's states lie in, or find it, and write every environment's backend.hcl.
 
-    Name the bucket and your account in mlflow/terraform/state/terraform.tfvars first. It plans, shows, asks and
+    Name the bucket and your account in terraform/bootstrap/terraform.tfvars first. It plans, shows, asks and
     applies; AUTO_APPROVE=1 does not ask. Safe to run again at any time.
     """
     console = Console(as_json=as_json)

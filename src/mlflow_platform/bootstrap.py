@@ -17,7 +17,8 @@ from pathlib import Path
 
 from mlflow_common.errors import PlatformError, PreconditionError
 
-ROOT = Path("mlflow/terraform/state")
+ROOT = Path("terraform/bootstrap")
+ENVIRONMENTS = Path("mlflow/terraform")
 MODULE = Path("terraform/module/state")
 DRAFT = Path(".cache/bootstrap")
 _STATE_KEY = "mlflow/state/terraform.tfstate"
@@ -158,7 +159,7 @@ class Bootstrap:
             raise _failure("output", done.stderr)
         told = {}
         for name, text in json.loads(done.stdout).items():
-            folder = self._repository / ROOT.parent / name
+            folder = self._repository / ENVIRONMENTS / name
             file = folder / "backend.hcl"
             if not (folder / "main.tf").exists():
                 continue

@@ -32,11 +32,12 @@ def count_by_type(addresses: list[str]) -> dict[str, int]:
 
 
 def outputs(plan: tftest.TerraformPlanOutput) -> dict[str, Any]:
-    """The planned outputs; "(known after apply)" for those that the plan cannot know."""
-    return {
+    """The planned outputs: "(known after apply)" for unknown ones, "(policy)" for policies, which other tests read."""
+    found = {
         name: change["after"] if not change["after_unknown"] else "(known after apply)"
         for name, change in plan.output_changes.items()
     }
+    return {name: "(policy)" if '"Statement"' in str(value) else value for name, value in found.items()}
 
 
 def differences(expected: Any, found: Any, at: str = "") -> Iterator[str]:

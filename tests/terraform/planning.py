@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from tests.support import provider
 from tests.support.running import RunningLocalAws
-from tests.terraform import readmes
+from tests.terraform import readmes, roots
 from tests.terraform.variations import VARIATIONS, Variation, call, part
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -25,7 +25,7 @@ FOLDERS = {
     "existing-bucket": "terraform/module/mlflow/examples/existing-bucket",
     "enhanced-security": "terraform/module/mlflow/examples/enhanced-security",
     "private-access": "terraform/module/private-access/examples/staging",
-    "state": "mlflow/terraform/state",
+    "state": "terraform/bootstrap",
     "any": "any",
 }
 LOCAL_STATE = 'terraform {\n  backend "local" {}\n}\n'
@@ -36,12 +36,12 @@ def copy_terraform(target: Path) -> None:
     """Copies the modules and roots, as they lie to each other and to scripts, which the nightly backup uploads."""
     for folder in ("terraform", "mlflow/terraform"):
         shutil.copytree(REPOSITORY / folder, target / folder, ignore=UNWANTED)
-    shutil.copytree(Path(__file__).parent / "roots", target, dirs_exist_ok=True)
+    roots.write(target)
     # One of each folder: each of the fifty would be planned for each of the variations with a backup.
     for file in ("mlflow_common/errors.py", "mlflow_transfer/cli.py"):
         (target / "src" / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / "src" / file, target / "src" / file)
-    for root in (target / "mlflow/terraform").iterdir():
+    for root in (*(target / "mlflow/terraform").iterdir(), target / "terraform/bootstrap"):
         (root / "local_override.tf").write_text(LOCAL_STATE)
 
 

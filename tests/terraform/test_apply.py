@@ -98,10 +98,10 @@ def test_policies_edited_by_hand_are_shown_and_put_right(struck: Struck) -> None
     assert shown.returncode == 2
     assert re.findall(r"^  # (\S+) will be updated in-place$", shown.stdout, re.MULTILINE) == sorted(
         [
-            'module.mlflow.aws_iam_policy.client["reader"]',
-            "module.mlflow.aws_iam_role_policy.basic_access[0]",
-            "module.mlflow.aws_kms_key.events[0]",
-            "module.mlflow.aws_s3_bucket_policy.artifacts[0]",
+            'module.platform.module.mlflow.aws_iam_policy.client["reader"]',
+            "module.platform.module.mlflow.aws_iam_role_policy.basic_access[0]",
+            "module.platform.module.mlflow.aws_kms_key.events[0]",
+            "module.platform.module.mlflow.aws_s3_bucket_policy.artifacts[0]",
         ]
     )
     assert shown.stdout.count("ByHand") >= len(intact)

@@ -13,7 +13,7 @@ from tests.support.http import HTTP
 from tests.support.running import RunningLocalAws, role, settled, start
 from tests.terraform.applying import Environment
 
-SERVER = 'module.mlflow.aws_sagemaker_mlflow_tracking_server.this["3.0"]'
+SERVER = 'module.platform.module.mlflow.aws_sagemaker_mlflow_tracking_server.this["3.0"]'
 LOG_IN = "error: AWS does not accept these credentials: log in (such as `aws sso login`) and check AWS_PROFILE"
 
 

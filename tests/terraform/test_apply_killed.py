@@ -19,7 +19,7 @@ from tests.terraform.applying import Environment
 from tests.terraform.planning import REPOSITORY
 
 RUNBOOK = (REPOSITORY / "docs/guides/runbook.md").read_text()
-SERVER = 'module.mlflow.aws_sagemaker_mlflow_tracking_server.this["3.0"]'
+SERVER = 'module.platform.module.mlflow.aws_sagemaker_mlflow_tracking_server.this["3.0"]'
 # Prod, with what else an environment can be made of.
 MORE = {
     "schedule": {"start": "cron(0 7 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"},
@@ -31,7 +31,10 @@ MORE = {
 ONE_FILE = {"for_each": '${{ for file, path in local.backup_files : file => path if file == "requirements.lock" }}'}
 # The two that are never an orphan: one is set by the operation that the topic's own attributes are set by, and was
 # struck there; the other would be the only one in its turn.
-SPARED = {"module.mlflow.aws_sns_topic_policy.events[0]", "module.mlflow.aws_s3_bucket_ownership_controls.artifacts[0]"}
+SPARED = {
+    "module.platform.module.mlflow.aws_sns_topic_policy.events[0]",
+    "module.platform.module.mlflow.aws_s3_bucket_ownership_controls.artifacts[0]",
+}
 
 
 @pytest.fixture

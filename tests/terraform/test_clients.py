@@ -110,7 +110,7 @@ ADMINISTER = {
 
 
 def policy(planner: Planner, level: str, root: str = "staging") -> dict[str, dict[str, Any]]:
-    return statements(planner.plan(root), f'module.mlflow.aws_iam_policy.client["{level}"]')
+    return statements(planner.plan(root), f'module.platform.module.mlflow.aws_iam_policy.client["{level}"]')
 
 
 def granted(found: dict[str, dict[str, Any]]) -> set[str]:
@@ -195,5 +195,5 @@ def test_every_action_of_a_tracking_server_is_somebodys_and_what_deletes_is_the_
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_longest_names_make_no_policy_that_iam_refuses(planner: Planner, level: str) -> None:
     plan = planner.plan("longest_names")
-    document = planned_resources(plan)[f'module.mlflow.aws_iam_policy.client["{level}"]']["policy"]
+    document = planned_resources(plan)[f'module.platform.module.mlflow.aws_iam_policy.client["{level}"]']["policy"]
     assert len(json.dumps(json.loads(document), separators=(",", ":"))) <= LIMIT

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.terraform.planning import FOLDERS, REPOSITORY, Planner
+from mlflow_platform.terraform_docs.blocks import blocks
+from tests.terraform.planning import FOLDERS, REPOSITORY, Planner, copy_terraform
 
 DOCS = REPOSITORY / "scripts/docs.py"
 OFFICIAL = re.compile(r'"(h1|zh):[^"]+"')
@@ -34,22 +35,47 @@ def test_the_tables_in_the_readmes_are_current() -> None:
     assert found.returncode == 0, found.stderr
 
 
-def test_an_input_that_a_readme_does_not_name_is_noticed(tmp_path: Path) -> None:
-    module = tmp_path / "serving"
-    module.mkdir()
-    for name in ("README.md", "variables.tf", "outputs.tf"):
-        (module / name).write_text((REPOSITORY / "terraform/module/serving" / name).read_text())
+def test_a_new_input_reaches_the_readmes_and_the_roots(tmp_path: Path) -> None:
+    copy_terraform(tmp_path)
+    module = tmp_path / "terraform/module/serving"
     with (module / "variables.tf").open("a") as file:
-        file.write('variable "new" {\n  description = "One | two."\n  type = list(string)\n  default = ["a"]\n}\n')
+        file.write(
+            '\nvariable "new" {\n  description = "One | two."\n  type        = list(string)\n  default     = ["a"]\n}\n'
+        )
 
     def run(*flags: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, DOCS, "--modules", tmp_path, *flags]
+        command = [sys.executable, DOCS, "--repository", tmp_path, *flags]
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     assert run("--check").returncode == 1
     assert run().returncode == 0
     assert '| `new` | One \\| two. | `list(string)` | `["a"]` |' in (module / "README.md").read_text()
+    for root in ("staging", "prod"):
+        folder = tmp_path / "mlflow/terraform" / root
+        assert re.search(r"^  new +  ?= var.new$", (folder / "main.tf").read_text(), re.MULTILINE)
+        assert 'variable "new" {' in (folder / "inputs.tf").read_text()
     assert run("--check").returncode == 0
+
+
+def test_every_input_of_the_modules_can_be_set_in_a_root() -> None:
+    """Apart from those that connect the modules. Prod always creates its key and has no switch for deleting data."""
+    modules = REPOSITORY / "terraform/module"
+    passed_on = {"dangerously_delete_artifacts_on_destroy", "dangerously_delete_images_on_destroy"}
+    connected = {"deployment_policy_document", "artifact_store_uri", "kms_key_arn", "former_kms_key_arns"}
+    mlflow, serving, staging, prod = (
+        {block.name for block in blocks(folder, "variable")}
+        for folder in (modules / "mlflow", modules / "serving", *(REPOSITORY / FOLDERS[r] for r in ("staging", "prod")))
+    )
+    assert (mlflow - passed_on - {"deployment_policy_document"}) | (serving - passed_on - connected) <= staging
+    assert staging - prod == {"dangerously_delete_data_on_destroy", "create_kms_key"}
+
+
+def test_every_output_of_the_modules_is_an_output_of_the_roots() -> None:
+    modules = [REPOSITORY / "terraform/module" / name for name in ("mlflow", "serving")]
+    given = {block.name for module in modules for block in blocks(module, "output")}
+    internal = {"deployment_policy_document", "former_kms_key_arns"}
+    for root in ("staging", "prod"):
+        assert given - internal == {block.name for block in blocks(REPOSITORY / FOLDERS[root], "output")}
 
 
 @pytest.mark.parametrize("root", ["staging", "prod"])

@@ -60,7 +60,7 @@ def allow(statement: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_server_may_use_its_bucket_and_register_models_and_nothing_else(planner: Planner) -> None:
-    policy = statements(planner.plan("staging"), "module.mlflow.aws_iam_role_policy.basic_access[0]")
+    policy = statements(planner.plan("staging"), "module.platform.module.mlflow.aws_iam_role_policy.basic_access[0]")
     assert policy == {
         "FindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [BUCKET]}),
         "ListArtifacts": allow({"Action": ["s3:ListBucket"], "Resource": [BUCKET]}),
@@ -72,7 +72,9 @@ def test_the_server_may_use_its_bucket_and_register_models_and_nothing_else(plan
 
 
 def test_in_an_existing_bucket_the_server_may_use_its_prefix_and_the_key_through_s3_only(planner: Planner) -> None:
-    policy = statements(planner.plan("existing_bucket"), "module.mlflow.aws_iam_role_policy.basic_access[0]")
+    policy = statements(
+        planner.plan("existing_bucket"), "module.platform.module.mlflow.aws_iam_role_policy.basic_access[0]"
+    )
     assert policy == {
         "FindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [LAKE]}),
         "ListArtifacts": allow({"Action": ["s3:ListBucket"], "Resource": [LAKE], "Condition": BELOW_PREFIX}),
@@ -88,7 +90,7 @@ def test_in_an_existing_bucket_the_server_may_use_its_prefix_and_the_key_through
 
 
 def test_an_endpoint_may_pull_read_and_log_and_nothing_else(planner: Planner) -> None:
-    policy = statements(planner.plan("staging"), "module.serving.aws_iam_role_policy.endpoint")
+    policy = statements(planner.plan("staging"), "module.platform.module.serving.aws_iam_role_policy.endpoint")
     assert policy == {
         "LogInToRegistry": allow(LOG_IN),
         "PullImage": allow(pull("mlflow-staging-serving", "mlflow-pyfunc")),
@@ -100,7 +102,7 @@ def test_an_endpoint_may_pull_read_and_log_and_nothing_else(planner: Planner) ->
 
 
 def test_an_endpoint_may_decrypt_what_lies_under_the_given_key_and_encrypt_nothing(planner: Planner) -> None:
-    policy = statements(planner.plan("existing_bucket"), "module.serving.aws_iam_role_policy.endpoint")
+    policy = statements(planner.plan("existing_bucket"), "module.platform.module.serving.aws_iam_role_policy.endpoint")
     assert policy["ReadModel"] == allow({"Action": ["s3:GetObject"], "Resource": [f"{LAKE}/mlflow/churn/*"]})
     assert policy["DecryptModelThroughS3"] == allow(
         {"Action": ["kms:Decrypt"], "Resource": [KEY], "Condition": THROUGH_S3}
@@ -110,9 +112,9 @@ def test_an_endpoint_may_decrypt_what_lies_under_the_given_key_and_encrypt_nothi
 @pytest.mark.parametrize(
     ("address", "sid"),
     [
-        ("module.mlflow.aws_iam_role_policy.basic_access[0]", "DecryptArtifactsThroughS3"),
-        ('module.mlflow.aws_iam_policy.client["reader"]', "DecryptArtifactsThroughS3"),
-        ("module.serving.aws_iam_role_policy.endpoint", "DecryptModelThroughS3"),
+        ("module.platform.module.mlflow.aws_iam_role_policy.basic_access[0]", "DecryptArtifactsThroughS3"),
+        ('module.platform.module.mlflow.aws_iam_policy.client["reader"]', "DecryptArtifactsThroughS3"),
+        ("module.platform.module.serving.aws_iam_role_policy.endpoint", "DecryptModelThroughS3"),
     ],
 )
 def test_what_was_written_under_a_former_key_may_be_read_even_where_there_is_no_other(
@@ -126,9 +128,9 @@ def test_what_was_written_under_a_former_key_may_be_read_even_where_there_is_no_
 @pytest.mark.parametrize(
     ("role", "source"),
     [
-        ("module.mlflow.aws_iam_role.server[0]", {}),  # AWS does not say which ARN it sends.
+        ("module.platform.module.mlflow.aws_iam_role.server[0]", {}),  # AWS does not say which ARN it sends.
         (
-            "module.serving.aws_iam_role.endpoint",
+            "module.platform.module.serving.aws_iam_role.endpoint",
             {"ArnLike": {"aws:SourceArn": f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:*"}},
         ),
     ],
@@ -185,18 +187,18 @@ def of_bucket(bucket: str, refused: dict[str, dict[str, Any]]) -> dict[str, dict
 
 
 def test_the_bucket_refuses_everybody_without_tls_with_old_tls_or_with_a_key_of_their_own(planner: Planner) -> None:
-    policy = statements(planner.plan("staging"), "module.mlflow.aws_s3_bucket_policy.artifacts[0]")
+    policy = statements(planner.plan("staging"), "module.platform.module.mlflow.aws_s3_bucket_policy.artifacts[0]")
     assert policy == of_bucket(BUCKET, ALWAYS_REFUSED)
 
 
 def test_a_bucket_with_a_key_refuses_uploads_under_every_other(planner: Planner) -> None:
-    policy = statements(planner.plan("keyed"), "module.mlflow.aws_s3_bucket_policy.artifacts[0]")
+    policy = statements(planner.plan("keyed"), "module.platform.module.mlflow.aws_s3_bucket_policy.artifacts[0]")
     assert policy == of_bucket("arn:aws:s3:::churn-dev-mlflow-artifacts-keyed", ALWAYS_REFUSED | REFUSED_UNDER_A_KEY)
 
 
 RESCUE = ["kms:CancelKeyDeletion", "kms:DescribeKey", "kms:EnableKey", "kms:GetKeyPolicy", "kms:PutKeyPolicy"]
 THE_ACCOUNT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
-BY_THE_KEY = "module.mlflow.aws_kms_key.artifacts[0]"
+BY_THE_KEY = "module.platform.module.mlflow.aws_kms_key.artifacts[0]"
 
 
 def test_the_key_can_be_used_through_s3_for_its_bucket_only(planner: Planner) -> None:

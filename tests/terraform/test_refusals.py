@@ -197,7 +197,7 @@ CASES = VALUES | RULES
 
 # What a root refuses before it comes to the module.
 ROOTS: dict[str, tuple[dict[str, Any], str]] = {
-    "no_listed_account": ({"allowed_account_ids": []}, "set allowed_account_ids in terraform.tfvars"),
+    "no_listed_account": ({"allowed_account_ids": []}, "Set allowed_account_ids in terraform.tfvars"),
     "credentials_of_another_account": (
         {"allowed_account_ids": ["111122223333"]},
         "AWS account ID not allowed: 123456789012",

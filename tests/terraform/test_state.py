@@ -63,8 +63,11 @@ def test_the_dangerous_switch_lifts_the_refusals_to_delete_and_a_key_of_your_own
 
 
 @pytest.mark.parametrize("environment", ["staging", "prod"])
-def test_the_root_has_the_environments_provider_and_is_none_itself(environment: str) -> None:
-    roots = REPOSITORY / "mlflow/terraform"
-    lock = ".terraform.lock.hcl"
-    assert (roots / "state" / lock).read_text() == (roots / environment / lock).read_text()
-    assert not (roots / "state/main.tf").exists()
+def test_bootstrap_locks_the_same_provider_as_the_environments(environment: str) -> None:
+    locks = (REPOSITORY / "mlflow/terraform" / environment, REPOSITORY / "terraform/bootstrap")
+    assert len({(root / ".terraform.lock.hcl").read_text() for root in locks}) == 1
+
+
+def test_every_folder_of_environments_is_an_environment() -> None:
+    folders = [folder for folder in (REPOSITORY / "mlflow/terraform").iterdir() if folder.is_dir()]
+    assert [folder.name for folder in folders if not (folder / "main.tf").is_file()] == []

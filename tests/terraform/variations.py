@@ -83,7 +83,7 @@ VARIATIONS = {
         OURS
         | {"backup": {"keep": 30}, "schedule": HOURS | {"start": "cron(0 7 ? * MON-FRI *)"}}
         | {"former_kms_key_arns": [FORMER_KEY]},
-        key="module.mlflow.aws_kms_key.artifacts[0]",
+        key="module.platform.module.mlflow.aws_kms_key.artifacts[0]",
     ),
     "deletable_state": Variation(
         "state", OURS | {"bucket_name": STATES, "kms_key_id": KEY, "dangerously_allow_deletion": True}

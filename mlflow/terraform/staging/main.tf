@@ -1,36 +1,43 @@
-module "mlflow" {
-  source = "../../../terraform/module/mlflow"
+module "platform" {
+  source = "../../../terraform/module/platform"
 
-  project_name                            = var.project_name
-  environment                             = var.environment
-  bucket_name_suffix                      = var.bucket_name_suffix
-  mlflow_version                          = var.mlflow_version
-  retained_mlflow_versions                = var.retained_mlflow_versions
-  tracking_server_size                    = var.tracking_server_size
-  automatic_model_registration            = var.automatic_model_registration
-  weekly_maintenance_window_start         = var.weekly_maintenance_window_start
-  dangerously_delete_artifacts_on_destroy = var.dangerously_delete_data_on_destroy
-  permissions_boundary_arn                = var.permissions_boundary_arn
-
-  reader_role_names          = var.reader_role_names
-  writer_role_names          = var.writer_role_names
-  admin_role_names           = var.admin_role_names
-  deployment_policy_document = module.serving.deployment_policy_document
-  access_logs                = var.access_logs
-  backup                     = var.backup
-
-  schedule           = var.schedule
-  notifications      = var.notifications
-  monthly_budget_usd = var.monthly_budget_usd
-}
-
-module "serving" {
-  source = "../../../terraform/module/serving"
-
-  project_name                         = var.project_name
-  environment                          = var.environment
-  artifact_store_uri                   = module.mlflow.artifact_store_uri
-  kms_key_arn                          = module.mlflow.kms_key_arn
-  dangerously_delete_images_on_destroy = var.dangerously_delete_data_on_destroy
-  permissions_boundary_arn             = var.permissions_boundary_arn
+  # Written by `make docs`: the other inputs, unchanged.
+  dangerously_delete_data_on_destroy = var.dangerously_delete_data_on_destroy
+  project_name                       = var.project_name
+  environment                        = var.environment
+  mlflow_version                     = var.mlflow_version
+  retained_mlflow_versions           = var.retained_mlflow_versions
+  tracking_server_size               = var.tracking_server_size
+  automatic_model_registration       = var.automatic_model_registration
+  weekly_maintenance_window_start    = var.weekly_maintenance_window_start
+  create_s3_bucket                   = var.create_s3_bucket
+  bucket_name_suffix                 = var.bucket_name_suffix
+  artifact_store_uri                 = var.artifact_store_uri
+  noncurrent_version_expiration_days = var.noncurrent_version_expiration_days
+  artifact_transition                = var.artifact_transition
+  deleted_artifact_expiration_days   = var.deleted_artifact_expiration_days
+  access_logs                        = var.access_logs
+  cors_allowed_origins               = var.cors_allowed_origins
+  create_kms_key                     = var.create_kms_key
+  kms_key_administrator_arns         = var.kms_key_administrator_arns
+  kms_key_deletion_window_days       = var.kms_key_deletion_window_days
+  kms_key_id                         = var.kms_key_id
+  kms_key_alias                      = var.kms_key_alias
+  former_kms_key_arns                = var.former_kms_key_arns
+  create_role                        = var.create_role
+  role_arn                           = var.role_arn
+  reader_role_names                  = var.reader_role_names
+  writer_role_names                  = var.writer_role_names
+  admin_role_names                   = var.admin_role_names
+  readers_may_open_ui                = var.readers_may_open_ui
+  additional_role_policies           = var.additional_role_policies
+  permissions_boundary_arn           = var.permissions_boundary_arn
+  backup                             = var.backup
+  schedule                           = var.schedule
+  notifications                      = var.notifications
+  monthly_budget_usd                 = var.monthly_budget_usd
+  publish_parameters                 = var.publish_parameters
+  tags                               = var.tags
+  mlflow_image_repository            = var.mlflow_image_repository
+  # End of the part that `make docs` writes.
 }

@@ -1,124 +1,141 @@
+# Written by `make docs` from the outputs of module platform. Do not edit: change them there.
+
 output "project_name" {
-  description = "Name of the project."
-  value       = module.mlflow.project_name
+  description = "Name of the project, as given."
+  value       = module.platform.project_name
 }
 
 output "environment" {
-  description = "Name of the environment."
-  value       = module.mlflow.environment
+  description = "Name of the environment, as given."
+  value       = module.platform.environment
 }
 
 output "aws_account_id" {
   description = "AWS account that the environment lives in."
-  value       = module.mlflow.aws_account_id
+  value       = module.platform.aws_account_id
 }
 
 output "aws_region" {
   description = "AWS region that the environment lives in."
-  value       = module.mlflow.aws_region
+  value       = module.platform.aws_region
 }
 
 output "mlflow_tracking_uri" {
-  description = "What an MLflow client must be given: the server's ARN."
-  value       = module.mlflow.mlflow_tracking_uri
+  description = "What an MLflow client must be given: the server's ARN. The sagemaker-mlflow plugin finds the host from it and signs each request; the server's https address alone cannot be authenticated by a client."
+  value       = module.platform.mlflow_tracking_uri
 }
 
 output "tracking_server_url" {
-  description = "Address of the server's UI."
-  value       = module.mlflow.tracking_server_url
+  description = "Address of the server's UI, for information: it is opened with a presigned link, not directly."
+  value       = module.platform.tracking_server_url
 }
 
 output "tracking_server_name" {
-  description = "Name of the tracking server."
-  value       = module.mlflow.tracking_server_name
+  description = "Name of the tracking server, which ends in its MLflow version."
+  value       = module.platform.tracking_server_name
 }
 
 output "tracking_server_arn" {
   description = "ARN of the tracking server, for policies."
-  value       = module.mlflow.tracking_server_arn
+  value       = module.platform.tracking_server_arn
 }
 
 output "mlflow_version" {
-  description = "MLflow version of the server, as major.minor."
-  value       = module.mlflow.mlflow_version
+  description = "MLflow version of the tracking server, as major.minor."
+  value       = module.platform.mlflow_version
 }
 
 output "tracking_server_arns" {
   description = "ARNs of all tracking servers, the retained ones too, by MLflow version."
-  value       = module.mlflow.tracking_server_arns
+  value       = module.platform.tracking_server_arns
 }
 
 output "mlflow_role_name" {
-  description = "Name of the server's role, whose inline policy is MLflowBasicAccess."
-  value       = module.mlflow.mlflow_role_name
+  description = "Name of the server's role, whose inline policy is `MLflowBasicAccess` where the module made it."
+  value       = module.platform.mlflow_role_name
 }
 
 output "mlflow_role_arn" {
-  description = "ARN of the server's role."
-  value       = module.mlflow.mlflow_role_arn
+  description = "ARN of the server's role, new or existing."
+  value       = module.platform.mlflow_role_arn
 }
 
-output "artifact_store_uri" {
-  description = "Where artifacts are stored."
-  value       = module.mlflow.artifact_store_uri
-}
-
-output "artifact_bucket_name" {
-  description = "Bucket that artifacts are stored in."
-  value       = module.mlflow.artifact_bucket_name
-}
-
-output "kms_key_arn" {
-  description = "Key that encrypts the artifacts; null, and absent from `terraform output`, where S3's own does."
-  value       = module.mlflow.kms_key_arn
+output "mlflow_role_policy" {
+  description = "What the server's role must be allowed, as JSON: for the owner of an existing role."
+  value       = module.platform.mlflow_role_policy
 }
 
 output "reader_policy_arn" {
-  description = "Policy for those who see runs, models and artifacts."
-  value       = module.mlflow.reader_policy_arn
+  description = "ARN of the policy for those who see runs, models and artifacts."
+  value       = module.platform.reader_policy_arn
 }
 
 output "writer_policy_arn" {
-  description = "Policy for those who log runs, register and deploy models."
-  value       = module.mlflow.writer_policy_arn
+  description = "ARN of the policy for those who log runs, register and deploy models."
+  value       = module.platform.writer_policy_arn
 }
 
 output "admin_policy_arn" {
-  description = "Policy for those who also delete, recover, start and stop."
-  value       = module.mlflow.admin_policy_arn
+  description = "ARN of the policy for those who also delete, recover, start and stop."
+  value       = module.platform.admin_policy_arn
 }
 
 output "client_policy_arns" {
-  description = "The same three by reader, writer and admin."
-  value       = module.mlflow.client_policy_arns
+  description = "The same three ARNs by `reader`, `writer` and `admin`."
+  value       = module.platform.client_policy_arns
 }
 
-output "endpoint_execution_role_arn" {
-  description = "Role that endpoints run under."
-  value       = module.serving.endpoint_execution_role_arn
+output "artifact_store_uri" {
+  description = "Where artifacts are stored, as `s3://bucket` or `s3://bucket/prefix`."
+  value       = module.platform.artifact_store_uri
 }
 
-output "serving_repository_url" {
-  description = "Repository of serving images, without a tag."
-  value       = module.serving.serving_repository_url
+output "artifact_bucket_name" {
+  description = "Name of the bucket that artifacts are stored in, new or existing."
+  value       = module.platform.artifact_bucket_name
+}
+
+output "kms_key_arn" {
+  description = "ARN of the key that encrypts the artifacts, new or existing; null where S3's own key does."
+  value       = module.platform.kms_key_arn
 }
 
 output "backup_archive_uri" {
-  description = "Where the active server's backups lie."
-  value       = module.mlflow.backup_archive_uri
+  description = "Where the active server's backups lie, made by the nightly job or by `make backup`."
+  value       = module.platform.backup_archive_uri
+}
+
+output "backup_project_name" {
+  description = "Name of the CodeBuild project that makes the nightly backups; null without them."
+  value       = module.platform.backup_project_name
 }
 
 output "parameter_path" {
-  description = "Where these outputs are published in SSM Parameter Store, for whoever may not read Terraform's state."
-  value       = module.mlflow.parameter_path
+  description = "Where the outputs are published in SSM Parameter Store, one parameter each, such as `/mlflow/staging/mlflow_tracking_uri`; null where they are not."
+  value       = module.platform.parameter_path
 }
 
 output "notification_topic_arn" {
-  description = "Topic that hears of the server's states, of a schedule that failed and of the budget."
-  value       = module.mlflow.notification_topic_arn
+  description = "Topic that hears of the servers' states, of a schedule or a backup that failed and of the budget, new or existing; null without notifications."
+  value       = module.platform.notification_topic_arn
 }
 
 output "schedule_failure_queue_url" {
-  description = "Queue of the calls that the schedule could not make; null without a schedule."
-  value       = module.mlflow.schedule_failure_queue_url
+  description = "Queue that holds each call that the schedule could not make, with the reason; null without a schedule."
+  value       = module.platform.schedule_failure_queue_url
+}
+
+output "endpoint_execution_role_arn" {
+  description = "ARN of the role that endpoints run under; whoever deploys needs iam:PassRole on it."
+  value       = module.platform.endpoint_execution_role_arn
+}
+
+output "endpoint_execution_role_name" {
+  description = "Name of that role, to attach more policies to it."
+  value       = module.platform.endpoint_execution_role_name
+}
+
+output "serving_repository_url" {
+  description = "Address of the image repository, without a tag."
+  value       = module.platform.serving_repository_url
 }

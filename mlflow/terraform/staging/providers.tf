@@ -1,4 +1,4 @@
-# Whatever credentials the shell happens to hold, nothing is planned or changed in an account that is not listed.
+# Terraform plans and changes nothing in an account that is not listed, whatever credentials the shell has.
 provider "aws" {
   region              = var.region
   allowed_account_ids = var.allowed_account_ids

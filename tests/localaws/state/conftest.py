@@ -33,7 +33,7 @@ class Checkout:
         variables = folder / ROOT / "terraform.tfvars"
         variables.write_text(f'bucket_name = "{NAME}"\n' + variables.read_text())
         for environment in ("staging", "prod"):
-            (folder / "mlflow/terraform" / environment).mkdir()
+            (folder / "mlflow/terraform" / environment).mkdir(parents=True)
             (folder / "mlflow/terraform" / environment / "main.tf").touch()
 
     def bootstrap(self, *, interrupted: bool = False) -> dict[str, str]:

@@ -47,9 +47,7 @@ def test_again_changes_nothing_and_keeps_what_somebody_wrote_by_hand(checkout: C
 
 def test_without_a_name_for_the_bucket_it_says_where_to_write_one(tmp_path: Path) -> None:
     (tmp_path / "terraform.tfvars").write_text('# bucket_name = "mine"\nregion = "us-east-1"\n')
-    with pytest.raises(
-        PreconditionError, match=r"set bucket_name and allowed_account_ids in mlflow/terraform/state/ter"
-    ):
+    with pytest.raises(PreconditionError, match=r"set bucket_name and allowed_account_ids in terraform/bootstrap/ter"):
         Bucket.read(tmp_path)
 
 

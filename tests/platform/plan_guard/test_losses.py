@@ -44,7 +44,8 @@ class Environment:
                 "artifact_store_uri": store,
             }
             changes.append(self._change("aws_sagemaker_mlflow_tracking_server", **values))
-        declared = VARIABLE.findall((REPOSITORY / "mlflow/terraform" / env / "variables.tf").read_text())
+        root = REPOSITORY / "mlflow/terraform" / env
+        declared = VARIABLE.findall("".join(file.read_text() for file in root.glob("*.tf")))
         variables = {name: {"value": None} for name in declared} | {"region": {"value": "us-east-1"}}
         plan = {"planned_values": {}, "resource_changes": changes, "variables": variables}
         file = self.folder / "plan.json"

@@ -18,7 +18,7 @@ from mlflow_platform.upgrade.versions import Wanted
 STORE = "s3://artifacts"
 NAME = "mlflow-staging-3-0"
 KIND = "aws_sagemaker_mlflow_tracking_server"
-ADDRESS = f'module.mlflow.{KIND}.this["{{}}"]'
+ADDRESS = f'module.platform.module.mlflow.{KIND}.this["{{}}"]'
 
 
 class Broken(Root):
@@ -43,7 +43,7 @@ class Broken(Root):
                 }
                 for version, tainted in self.tainted.items()
             ]
-            place = {"mode": "managed", "module": "module.mlflow", "name": "this"}
+            place = {"mode": "managed", "module": "module.platform.module.mlflow", "name": "this"}
             resources = [
                 {**place, "type": "aws_iam_role", "instances": [{"attributes": {}}]},
                 {**place, "type": KIND, "instances": servers},

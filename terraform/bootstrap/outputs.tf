@@ -4,6 +4,6 @@ output "bucket_name" {
 }
 
 output "backend_hcl" {
-  description = "For each root, what its backend.hcl must hold. `make bootstrap` writes them."
+  description = "Content of each root's backend.hcl. `make bootstrap` writes these files."
   value       = module.state.backend_hcl
 }

@@ -1,3 +1,4 @@
+# The lowest Terraform version that the tests run with.
 terraform {
   required_version = ">= 1.11"
 
@@ -7,7 +8,4 @@ terraform {
       version = ">= 5.100, < 7.0"
     }
   }
-
-  # The bucket holds this state too. `make bootstrap` makes it first, with a state on this machine, and moves that in.
-  backend "s3" {}
 }

@@ -1,0 +1,141 @@
+# Written by `make docs` from the outputs of module mlflow and module serving. Do not edit: change them there.
+
+output "project_name" {
+  description = "Name of the project, as given."
+  value       = module.mlflow.project_name
+}
+
+output "environment" {
+  description = "Name of the environment, as given."
+  value       = module.mlflow.environment
+}
+
+output "aws_account_id" {
+  description = "AWS account that the environment lives in."
+  value       = module.mlflow.aws_account_id
+}
+
+output "aws_region" {
+  description = "AWS region that the environment lives in."
+  value       = module.mlflow.aws_region
+}
+
+output "mlflow_tracking_uri" {
+  description = "What an MLflow client must be given: the server's ARN. The sagemaker-mlflow plugin finds the host from it and signs each request; the server's https address alone cannot be authenticated by a client."
+  value       = module.mlflow.mlflow_tracking_uri
+}
+
+output "tracking_server_url" {
+  description = "Address of the server's UI, for information: it is opened with a presigned link, not directly."
+  value       = module.mlflow.tracking_server_url
+}
+
+output "tracking_server_name" {
+  description = "Name of the tracking server, which ends in its MLflow version."
+  value       = module.mlflow.tracking_server_name
+}
+
+output "tracking_server_arn" {
+  description = "ARN of the tracking server, for policies."
+  value       = module.mlflow.tracking_server_arn
+}
+
+output "mlflow_version" {
+  description = "MLflow version of the tracking server, as major.minor."
+  value       = module.mlflow.mlflow_version
+}
+
+output "tracking_server_arns" {
+  description = "ARNs of all tracking servers, the retained ones too, by MLflow version."
+  value       = module.mlflow.tracking_server_arns
+}
+
+output "mlflow_role_name" {
+  description = "Name of the server's role, whose inline policy is `MLflowBasicAccess` where the module made it."
+  value       = module.mlflow.mlflow_role_name
+}
+
+output "mlflow_role_arn" {
+  description = "ARN of the server's role, new or existing."
+  value       = module.mlflow.mlflow_role_arn
+}
+
+output "mlflow_role_policy" {
+  description = "What the server's role must be allowed, as JSON: for the owner of an existing role."
+  value       = module.mlflow.mlflow_role_policy
+}
+
+output "reader_policy_arn" {
+  description = "ARN of the policy for those who see runs, models and artifacts."
+  value       = module.mlflow.reader_policy_arn
+}
+
+output "writer_policy_arn" {
+  description = "ARN of the policy for those who log runs, register and deploy models."
+  value       = module.mlflow.writer_policy_arn
+}
+
+output "admin_policy_arn" {
+  description = "ARN of the policy for those who also delete, recover, start and stop."
+  value       = module.mlflow.admin_policy_arn
+}
+
+output "client_policy_arns" {
+  description = "The same three ARNs by `reader`, `writer` and `admin`."
+  value       = module.mlflow.client_policy_arns
+}
+
+output "artifact_store_uri" {
+  description = "Where artifacts are stored, as `s3://bucket` or `s3://bucket/prefix`."
+  value       = module.mlflow.artifact_store_uri
+}
+
+output "artifact_bucket_name" {
+  description = "Name of the bucket that artifacts are stored in, new or existing."
+  value       = module.mlflow.artifact_bucket_name
+}
+
+output "kms_key_arn" {
+  description = "ARN of the key that encrypts the artifacts, new or existing; null where S3's own key does."
+  value       = module.mlflow.kms_key_arn
+}
+
+output "backup_archive_uri" {
+  description = "Where the active server's backups lie, made by the nightly job or by `make backup`."
+  value       = module.mlflow.backup_archive_uri
+}
+
+output "backup_project_name" {
+  description = "Name of the CodeBuild project that makes the nightly backups; null without them."
+  value       = module.mlflow.backup_project_name
+}
+
+output "parameter_path" {
+  description = "Where the outputs are published in SSM Parameter Store, one parameter each, such as `/mlflow/staging/mlflow_tracking_uri`; null where they are not."
+  value       = module.mlflow.parameter_path
+}
+
+output "notification_topic_arn" {
+  description = "Topic that hears of the servers' states, of a schedule or a backup that failed and of the budget, new or existing; null without notifications."
+  value       = module.mlflow.notification_topic_arn
+}
+
+output "schedule_failure_queue_url" {
+  description = "Queue that holds each call that the schedule could not make, with the reason; null without a schedule."
+  value       = module.mlflow.schedule_failure_queue_url
+}
+
+output "endpoint_execution_role_arn" {
+  description = "ARN of the role that endpoints run under; whoever deploys needs iam:PassRole on it."
+  value       = module.serving.endpoint_execution_role_arn
+}
+
+output "endpoint_execution_role_name" {
+  description = "Name of that role, to attach more policies to it."
+  value       = module.serving.endpoint_execution_role_name
+}
+
+output "serving_repository_url" {
+  description = "Address of the image repository, without a tag."
+  value       = module.serving.serving_repository_url
+}
