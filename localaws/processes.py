@@ -34,10 +34,6 @@ class Child:
         """Whether it has not exited."""
         return self.process.poll() is None
 
-    def log_tail(self, lines: int = 20) -> str:
-        """The end of what it printed."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-
 
 class Processes:
     """Starts and stops children; each is noted in a file, so that `down` finds those of a localaws that was killed."""

@@ -14,6 +14,10 @@ from localaws.iam.permission import Keys, RequiredPermission, ResourceLookup, ac
 # The first template whose parameters the call gives makes the resource. `{Name=x}` has a default; `:last` takes what
 # follows the last slash, `:bare` drops a leading slash. A parameter that is an ARN already is taken as it is.
 RESOURCES: dict[str, tuple[str, ...]] = {
+    "application-autoscaling": (
+        "{ResourceARN}",
+        "arn:aws:application-autoscaling:{region}:{account}:scalable-target/*",
+    ),
     "budgets": ("arn:aws:budgets::{account}:budget/{BudgetName}", "arn:aws:budgets::{account}:budget/*"),
     "cloudformation": ("arn:aws:cloudformation:{region}:{account}:stack/{StackName}/*",),
     "cloudwatch": ("{ResourceARN}", "arn:aws:cloudwatch:{region}:{account}:alarm:{AlarmName}"),

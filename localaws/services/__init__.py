@@ -3,10 +3,10 @@
 `docs/guides/add-an-aws-operation.md` shows how to add an operation.
 """
 
-from localaws.services import budgets, codebuild, s3, sagemaker, scheduler
+from localaws.services import application_autoscaling, budgets, codebuild, s3, sagemaker, scheduler
 from localaws.services.context import ServiceContext
 
-SERVICES = (budgets, codebuild, s3, sagemaker, scheduler)
+SERVICES = (application_autoscaling, budgets, codebuild, s3, sagemaker, scheduler)
 
 
 def install_all(context: ServiceContext) -> None:

@@ -114,11 +114,3 @@ def test_a_process_that_only_has_the_noted_id_is_spared(processes, tmp_path):
     assert stop_leftovers(tmp_path / "run") == []
     assert child.running
     assert alive(worker)
-
-
-def test_the_log_tail_is_the_end_of_what_the_child_printed(processes):
-    child = processes.start(
-        "talker", [sys.executable, "-c", "[print(i) for i in range(50)]"], dict(os.environ), Path.cwd()
-    )
-    child.process.wait(10)
-    assert child.log_tail(2) == "48\n49"
