@@ -13,15 +13,15 @@ import typer
 
 from mlflow_common.console import Console, Debug, Json, make_app, run
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
-from mlflow_platform import environment as environments
 from mlflow_platform.bootstrap import Bootstrap
+from mlflow_platform.environment import REPOSITORY
 
 app = make_app()
 
 
 @app.command()
 def main(
-    repository: Annotated[Path, typer.Option(help="The checkout to work in.")] = environments.REPOSITORY,
+    repository: Annotated[Path, typer.Option(help="The checkout to work in.")] = REPOSITORY,
     as_json: Json = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
@@ -38,7 +38,7 @@ class Terraform:
     """Runs Terraform, with the AWS provider from where this machine has it."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        script = environments.REPOSITORY / "scripts/terraform.sh"
+        script = REPOSITORY / "scripts/terraform.sh"
         found = subprocess.run([script, "mirror"], capture_output=True, text=True, check=False)
         if found.returncode != 0:
             raise PreconditionError(found.stderr.strip().removeprefix("error: "))
@@ -72,7 +72,7 @@ def approve(plan: Path) -> None:
     asked = os.environ.get("AUTO_APPROVE") != "1"
     if asked and not sys.stdin.isatty():
         raise InputError("nobody is there to approve the plan: approve it with AUTO_APPROVE=1")
-    guard = [sys.executable, str(environments.REPOSITORY / "scripts/plan_guard.py"), str(plan)]
+    guard = [sys.executable, str(REPOSITORY / "scripts/plan_guard.py"), str(plan)]
     shown = subprocess.run(guard, stdout=sys.stderr, check=False)
     if shown.returncode != 0:
         raise typer.Exit(shown.returncode)

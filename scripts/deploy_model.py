@@ -1,11 +1,9 @@
-"""Deploy a model to an environment's endpoint, update what it serves, or remove it."""
+"""Deploy a model to an environment's endpoint, update what it serves, roll it back, or remove it."""
 
 from __future__ import annotations
 
 import os
 from importlib.metadata import version
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,18 +11,15 @@ import typer
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 from mlflow_common.errors import InputError
 from mlflow_common.waiting import SystemClock
-from mlflow_platform import tracking
-from mlflow_platform import tracking_server as server
-from mlflow_platform.endpoints import deployment as endpoint
-from mlflow_platform.endpoints import model
-from mlflow_platform.endpoints import model_archive as archive
-from mlflow_platform.endpoints import specification as plan
-from mlflow_platform.endpoints.resources import Clients
+from mlflow_platform import tracking, tracking_server
+from mlflow_platform.endpoints import model, specification
 from mlflow_platform.session import open_environment
 
 if TYPE_CHECKING:
     from boto3 import Session
 
+    from mlflow_platform.endpoints.deployment import Deployer
+    from mlflow_platform.endpoints.publishing import Hosting
     from mlflow_platform.environment import Environment
 
 app = make_app()
@@ -36,7 +31,7 @@ def deploy_model(
         str | None,
         typer.Argument(
             metavar="MODEL",
-            help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/RUN_ID/PATH, "
+            help="models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/RUN_ID/PATH, "
             "or s3://BUCKET/PATH (a model folder or a model.tar.gz).",
             show_default=False,
         ),
@@ -45,14 +40,27 @@ def deploy_model(
     local: Local = False,
     name: Annotated[
         str | None,
-        typer.Option("--endpoint", metavar="NAME", help="The endpoint; PROJECT-ENV-MODEL unless given."),
+        typer.Option("--endpoint", metavar="NAME", help="The endpoint. Default: PROJECT-ENV-MODEL."),
     ] = None,
     image_uri: Annotated[
         str | None,
-        typer.Option(help="The serving image; MLflow's mlflow-pyfunc in the account's ECR unless given."),
+        typer.Option(help="The serving image. Default: MLflow's mlflow-pyfunc in the account's ECR."),
     ] = None,
-    instance_type: Annotated[str, typer.Option(help="The instances to serve on.")] = "ml.m5.large",
-    instance_count: Annotated[int, typer.Option(min=1, help="How many instances.")] = 1,
+    instance_type: Annotated[str, typer.Option(help="The type of the instances.")] = "ml.m5.large",
+    instance_count: Annotated[int, typer.Option(min=1, help="The number of instances.")] = 1,
+    startup_timeout: Annotated[
+        int, typer.Option(min=60, max=3600, help="Seconds that the container may take to start.")
+    ] = specification.STARTUP_SECONDS,
+    download_timeout: Annotated[
+        int | None,
+        typer.Option(min=60, max=3600, help="Seconds that the download of the model may take. Default: AWS's."),
+    ] = None,
+    replace_model: Annotated[
+        bool, typer.Option("--replace-model", help="Allow the endpoint to serve another registered model from now on.")
+    ] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Return the endpoint to the configuration that served before.")
+    ] = False,
     delete: Annotated[
         bool, typer.Option("--delete", help="Remove the endpoint, its configurations, models and archives.")
     ] = False,
@@ -61,104 +69,123 @@ def deploy_model(
 ) -> None:
     """Make an endpoint serve a model, and wait until it does.
 
-    A second run finds the model served and changes nothing.
+    Deploying the model that is served already changes nothing.
 
-    A model that does not start leaves the endpoint as it was; the end of its log is shown.
+    If a model does not start, the endpoint stays as it was, and the end of the model's log is shown.
     """
-    if uri:
-        model.check_uri(uri)
-    elif not (delete and name):
-        raise InputError("say which model (MODEL), or which endpoint to remove (--endpoint NAME --delete)")
-    if name:
-        plan.check_name(name)
+    _check_usage(uri, name, delete=delete, rollback=rollback)
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")
         environment, session = open_environment(env, local=local)
-        clients = Clients(session.client("sagemaker"), session.client("s3"), session.client("logs"))
         if not name:
-            name = plan.default_name(environment, model.registered_name(uri or ""), uri or "")
+            name = specification.default_name(environment, model.registered_name(uri or ""), uri or "")
+        deployer = _deployer(console, environment, session)
         if delete:
-            _delete(console, clients, environment, name)
+            _delete(console, deployer, name)
+        elif rollback:
+            _rollback(console, deployer, name)
         else:
-            # Before anything is put into the bucket, from where nobody would remove it again.
-            endpoint.look_at_own(clients.sagemaker, environment, name)
-            image = image_uri or _default_image(environment, session)
-            found = _find(console, clients, environment, session, uri or "")
-            _deploy(console, clients, environment, found, (name, image, instance_type, instance_count))
+            from mlflow_platform.endpoints.publishing import Hosting, default_image
+
+            partition = session.get_partition_for_region(environment.region)
+            image = image_uri or default_image(environment, partition, version("mlflow"))
+            hosting = Hosting(image, instance_type, instance_count, startup_timeout, download_timeout)
+            found = _find(console, environment, session, uri or "")
+            # Before anything is put into the bucket: nothing would remove it from there.
+            deployer.check_target(name, found.name, replace_model=replace_model)
+            _deploy(console, deployer, session, environment, (name, found, hosting), replace_model=replace_model)
 
 
-def _find(console: Console, clients: Clients, environment: Environment, session: Session, uri: str) -> model.Model:
+def _check_usage(uri: str | None, name: str | None, *, delete: bool, rollback: bool) -> None:
+    if delete and rollback:
+        raise InputError("--delete and --rollback exclude each other. Give one of them.")
+    if uri:
+        model.check_uri(uri)
+    elif not ((delete or rollback) and name):
+        raise InputError(
+            "no model given. Give MODEL, or name the endpoint to remove or roll back (--endpoint NAME --delete)."
+        )
+    if name:
+        specification.check_name(name)
+
+
+def _deployer(console: Console, environment: Environment, session: Session) -> Deployer:
+    from mlflow_platform.endpoints.deployment import Deployer
+    from mlflow_platform.endpoints.resources import Clients
+
+    clients = Clients(session.client("sagemaker"), session.client("s3"), session.client("logs"))
+    return Deployer(clients, environment, progress=console.progress, clock=SystemClock())
+
+
+def _find(console: Console, environment: Environment, session: Session, uri: str) -> model.Model:
     if not model.is_tracked(uri):
         return model.find(uri, None)
-    server.require_running(clients.sagemaker, environment)
+    tracking_server.require_running(session.client("sagemaker"), environment.server)
     console.progress(f"finding {uri}")
     tracking.prepare(os.environ)
-    return model.find(uri, tracking.connect(environment, session))
+    return model.find(uri, tracking.connect(environment.server, session))
 
 
 def _deploy(
     console: Console,
-    clients: Clients,
+    deployer: Deployer,
+    session: Session,
     environment: Environment,
-    found: model.Model,
-    wanted: tuple[str, str, str, int],
+    wanted: tuple[str, model.Model, Hosting],
+    *,
+    replace_model: bool,
 ) -> None:
-    name, image, instance_type, instance_count = wanted
-    with TemporaryDirectory() as folder:
-        console.progress(f"packing {found.location}")
-        packed = archive.make(clients.s3, found.location, Path(folder))
-        found = found.in_run(packed.run_id)
-        tags = plan.tags(environment, found)
-        wish = plan.Plan(
-            endpoint=name,
-            archive_uri=plan.archive_uri(environment, name, packed.digest),
-            image=image,
-            role=environment.endpoint_role,
-            instance_type=instance_type,
-            instance_count=instance_count,
-            tags=tags,
-        )
-        archive.upload(clients.s3, packed, wish.archive_uri, tags)
-    change = endpoint.deploy(clients, environment, wish, progress=console.progress, clock=SystemClock())
+    from mlflow_platform.endpoints.publishing import publish
+
+    name, found, hosting = wanted
+    console.progress(f"packing {found.location}")
+    found, spec = publish(session.client("s3"), environment, name, found, hosting)
+    change = deployer.deploy(spec, replace_model=replace_model)
     console.result(
         {
             "endpoint": name,
-            "change": "none: it serves this model already" if change == "unchanged" else change,
+            "change": "none: the endpoint serves this model already" if change == "unchanged" else change,
             "changed": change != "unchanged",
             "status": "InService",
             "model_uri": found.uri,
             "run_id": found.run_id,
-            "model": wish.model_name,
-            "configuration": wish.config_name,
-            "archive": wish.archive_uri,
-            "image": image,
-            "instances": f"{instance_count} x {instance_type}",
+            "model": spec.model_name,
+            "configuration": spec.config_name,
+            "archive": spec.archive_uri,
+            "image": spec.image,
+            "instances": f"{spec.instance_count} x {spec.instance_type}",
         }
     )
 
 
-def _delete(console: Console, clients: Clients, environment: Environment, name: str) -> None:
-    removed = endpoint.delete(clients, environment, name, progress=console.progress, clock=SystemClock())
-    belongings = removed.belongings
-    nothing = not (removed.endpoint or belongings)
+def _rollback(console: Console, deployer: Deployer, name: str) -> None:
+    served = deployer.rollback(name)
+    console.result(
+        {
+            "endpoint": name,
+            "change": "rolled back",
+            "changed": True,
+            "status": "InService",
+            "model_uri": served.uri,
+            "run_id": served.run_id,
+        }
+    )
+
+
+def _delete(console: Console, deployer: Deployer, name: str) -> None:
+    removed = deployer.delete(name)
+    resources = removed.resources
+    nothing = not (removed.endpoint or resources)
     console.result(
         {
             "endpoint": name,
             "change": "none: there was nothing to remove" if nothing else "removed",
             "changed": not nothing,
-            "configurations": len(belongings.configs),
-            "models": len(belongings.models),
-            "archives": len(belongings.archives),
+            "configurations": len(resources.configs),
+            "models": len(resources.models),
+            "archives": len(resources.archives),
         }
     )
-
-
-def _default_image(environment: Environment, session: Session) -> str:
-    """The image that `mlflow sagemaker build-and-push-container` pushes for the MLflow on this machine."""
-    suffix = session.get_partition_for_region(environment.region)
-    domain = "amazonaws.com.cn" if suffix == "aws-cn" else "amazonaws.com"
-    registry = f"{environment.account}.dkr.ecr.{environment.region}.{domain}"
-    return f"{registry}/mlflow-pyfunc:{version('mlflow')}"
 
 
 if __name__ == "__main__":

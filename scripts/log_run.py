@@ -12,8 +12,7 @@ import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 from mlflow_common.errors import InputError, error_message
-from mlflow_platform import tracking
-from mlflow_platform import tracking_server as server
+from mlflow_platform import tracking, tracking_server
 from mlflow_platform.session import open_environment
 from training.params import DATASETS, DEFAULTS, Dataset, Params, with_changes
 
@@ -62,13 +61,13 @@ def log_run(
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")
         environment, session = open_environment(env, local=local)
-        tracking.check_client(environment)
+        tracking.check_client(environment.server)
         sagemaker = session.client("sagemaker")
-        server.require_running(sagemaker, environment)
+        tracking_server.require_running(sagemaker, environment.server)
 
         console.progress("loading MLflow and scikit-learn")
         tracking.prepare(os.environ)
-        client = tracking.connect(environment, session)
+        client = tracking.connect(environment.server, session)
         from mlflow_platform.validation import charts
         from training.record import record
         from training.train import train
@@ -79,7 +78,7 @@ def log_run(
         with TemporaryDirectory() as folder:
             truth = training.split.held_out[training.split.target].to_numpy()
             charts.draw(training.fitted.task, truth, training.predictions, Path(folder))
-            console.progress(f"logging to {environment.server_name}")
+            console.progress(f"logging to {environment.server.name}")
             began = time.monotonic()
             recorded = record(
                 training,
@@ -132,7 +131,7 @@ def _tags(texts: list[str]) -> dict[str, str]:
 def _link(console: Console, sagemaker: SageMakerClient, environment: Environment, fragment: str) -> str | None:
     """A link to the UI. Who may log but not open the UI gets none, and keeps the run."""
     try:
-        return server.ui_link(sagemaker, environment, fragment)
+        return tracking_server.ui_link(sagemaker, environment.server, fragment)
     except sagemaker.exceptions.ClientError as error:
         console.progress(f"there is no UI link: {error_message(error)}")
         return None

@@ -9,7 +9,7 @@ import typer
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 from mlflow_common.errors import PreconditionError
 from mlflow_common.waiting import SystemClock
-from mlflow_platform import tracking_server as server
+from mlflow_platform import tracking_server
 from mlflow_platform.session import open_environment
 
 app = make_app(__doc__)
@@ -19,9 +19,9 @@ app = make_app(__doc__)
 def status(env: Env = "staging", local: Local = False, as_json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001
     """Show the server's state, version, size and artifact store."""
     environment, session = open_environment(env, local=local)
-    found = server.describe(session.client("sagemaker"), environment)
+    found = tracking_server.describe(session.client("sagemaker"), environment.server)
     Console(as_json=as_json).result(
-        {**_shown(found), "tracking_uri": environment.tracking_uri, "artifact_store": found.artifact_store}
+        {**_shown(found), "tracking_uri": environment.server.arn, "artifact_store": found.artifact_store}
     )
 
 
@@ -31,7 +31,9 @@ def start(env: Env = "staging", local: Local = False, as_json: Json = False, deb
     with Console(as_json=as_json) as console:
         environment, session = open_environment(env, local=local)
         sagemaker = session.client("sagemaker")
-        found, changed = server.start(sagemaker, environment, progress=console.progress, clock=SystemClock())
+        found, changed = tracking_server.start(
+            sagemaker, environment.server, progress=console.progress, clock=SystemClock()
+        )
         console.result({**_shown(found), "changed": changed})
 
 
@@ -41,7 +43,9 @@ def stop(env: Env = "staging", local: Local = False, as_json: Json = False, debu
     with Console(as_json=as_json) as console:
         environment, session = open_environment(env, local=local)
         sagemaker = session.client("sagemaker")
-        found, changed = server.stop(sagemaker, environment, progress=console.progress, clock=SystemClock())
+        found, changed = tracking_server.stop(
+            sagemaker, environment.server, progress=console.progress, clock=SystemClock()
+        )
         console.result({**_shown(found), "changed": changed})
 
 
@@ -50,8 +54,8 @@ def ui(env: Env = "staging", local: Local = False, as_json: Json = False, debug:
     """Print a link that opens the UI in a browser: once, within five minutes."""
     environment, session = open_environment(env, local=local)
     sagemaker = session.client("sagemaker")
-    server.require_running(sagemaker, environment)
-    Console(as_json=as_json).result({"ui_link": server.ui_link(sagemaker, environment)})
+    tracking_server.require_running(sagemaker, environment.server)
+    Console(as_json=as_json).result({"ui_link": tracking_server.ui_link(sagemaker, environment.server)})
 
 
 @app.command()
@@ -61,12 +65,12 @@ def archive(env: Env = "staging", local: Local = False, debug: Debug = False) ->
     if environment.backup_archive is None:
         raise PreconditionError(
             f"where {env}'s backups lie does not stand in {environment.source}, since it has no nightly ones: name an "
-            f"archive, as in `make backup ARCHIVE={environment.artifact_store}/backups/{environment.server_name}`"
+            f"archive, as in `make backup ARCHIVE={environment.artifact_store}/backups/{environment.server.name}`"
         )
     typer.echo(environment.backup_archive)
 
 
-def _shown(found: server.Server) -> dict[str, Any]:
+def _shown(found: tracking_server.ServerDescription) -> dict[str, Any]:
     return {
         "server": found.name,
         "status": found.status,

@@ -13,13 +13,13 @@ class Environments:
 
     def tracking_uri(self, name: str, *, local: bool) -> str:
         """The ARN of the environment's active tracking server."""
-        from mlflow_platform import environment
+        from mlflow_platform import outputs
 
-        return environment.load(name, local=local, environ=os.environ).tracking_uri
+        return outputs.load(name, local=local, environ=os.environ).server.arn
 
     def use_localaws(self) -> None:
         """Point this process's AWS clients at localaws."""
-        from mlflow_platform.environment import localaws_home, use_localaws
+        from mlflow_platform.localaws_client import localaws_home, use_localaws
 
         use_localaws(localaws_home(os.environ), os.environ)
 

@@ -63,35 +63,33 @@ def retire(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Delete a retained server, once everything in it is known to be in the active one."""
-    from mlflow_platform.plan_guard import rules as plan_rules
+    from mlflow_platform.plan_guard import rules
 
     road = _road(env, local=local)
-    Console(as_json=as_json).result(road.retire(version, plan_rules.named(confirm)))
+    Console(as_json=as_json).result(road.retire(version, rules.named(confirm)))
 
 
 def _road(env: str, *, local: bool) -> Road:
-    from mlflow_common.errors import PreconditionError
+    from mlflow_common.arns import ServerArn
     from mlflow_common.waiting import SystemClock
-    from mlflow_platform import environment as environments
+    from mlflow_platform.account import check_account
+    from mlflow_platform.environment import EnvironmentRef
+    from mlflow_platform.localaws_client import localaws_home, use_localaws
     from mlflow_platform.upgrade.migration import Mover
     from mlflow_platform.upgrade.terraform_root import Root
     from mlflow_platform.upgrade.upgrade import Road
     from mlflow_transfer.progress_bars import Bars
 
     if local:
-        environments.use_localaws(environments.localaws_home(os.environ), os.environ)
+        use_localaws(localaws_home(os.environ), os.environ)
     root = Root(env, local=local, environ=os.environ)
     root.prepare()
-    region, account = next(iter(root.servers().arns.values())).split(":")[3:5]
+    arn = ServerArn.parse(next(iter(root.servers().arns.values())))
 
     import boto3
 
-    session = boto3.Session(region_name=region)
-    ours = session.client("sts").get_caller_identity()["Account"]
-    if ours != account:
-        raise PreconditionError(
-            f"these credentials are for account {ours}, and {env} is in {account}: set AWS_PROFILE to a profile of it"
-        )
+    session = boto3.Session(region_name=arn.region)
+    check_account(EnvironmentRef(env, local), arn.account, session.client("sts"))
     mover = Mover(root.memory, os.environ, Bars)
     asks = not local and os.environ.get("AUTO_APPROVE") != "1"
     sagemaker = session.client("sagemaker")

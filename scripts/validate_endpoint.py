@@ -13,11 +13,8 @@ import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
-from mlflow_platform import tracking
-from mlflow_platform import tracking_server as server
-from mlflow_platform.endpoints import deployment as endpoint
-from mlflow_platform.endpoints import model
-from mlflow_platform.endpoints import specification as plan
+from mlflow_platform import tracking, tracking_server
+from mlflow_platform.endpoints import model, specification
 from mlflow_platform.session import open_environment
 from mlflow_platform.validation import evaluation
 from mlflow_platform.validation import scoring as validation
@@ -78,7 +75,7 @@ def validate_endpoint(
     elif not name:
         raise InputError("say which endpoint: the MODEL that it serves, or --endpoint NAME")
     if name:
-        plan.check_name(name)
+        specification.check_name(name)
     if (data is None) != (target is None):
         raise InputError("--data FILE and --target COL go together")
     given = validation.read(data, target, task=asked, origin=str(data)) if data and target else None
@@ -86,7 +83,7 @@ def validate_endpoint(
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")
         environment, session = open_environment(env, local=local)
-        name = name or plan.default_name(environment, model.registered_name(uri or ""), uri or "")
+        name = name or specification.default_name(environment, model.registered_name(uri or ""), uri or "")
         tags = _tags_of_serving(session, environment, name)
         run_id = tags.get("run-id")
         client = _connect(console, session, environment) if run_id else None
@@ -137,22 +134,25 @@ def _task(text: str | None) -> validation.Task | None:
 
 def _tags_of_serving(session: Session, environment: Environment, name: str) -> Mapping[str, str]:
     """The tags of an endpoint that serves."""
+    from mlflow_platform.endpoints import state
+
     sagemaker = session.client("sagemaker")
-    state = endpoint.look(sagemaker, name)
-    if state is None:
+    found = state.find(sagemaker, name)
+    if found is None:
         raise PreconditionError(
-            f"there is no endpoint {name}: deploy one with `python scripts/deploy_model.py MODEL {environment.options}`"
+            f"there is no endpoint {name}. Deploy one with `python scripts/deploy_model.py MODEL "
+            f"{environment.ref.options}`."
         )
-    if state.status in {"Creating", "Deleting", "Failed", "OutOfService"}:
-        raise PreconditionError(f"the endpoint {name} is {state.status} and serves nothing: deploy a model to it")
-    return endpoint.tags_of(sagemaker, state)
+    if found.status in {"Creating", "Deleting", "Failed", "OutOfService"}:
+        raise PreconditionError(f"the endpoint {name} is {found.status} and serves nothing: deploy a model to it")
+    return state.tags_of(sagemaker, found)
 
 
 def _connect(console: Console, session: Session, environment: Environment) -> MlflowClient:
-    server.require_running(session.client("sagemaker"), environment)
+    tracking_server.require_running(session.client("sagemaker"), environment.server)
     console.progress("loading MLflow")
     tracking.prepare(os.environ)
-    return tracking.connect(environment, session)
+    return tracking.connect(environment.server, session)
 
 
 def _held_out(

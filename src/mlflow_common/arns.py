@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mlflow_common.errors import InputError
 
 _ARN = re.compile(
-    r"arn:(?P<partition>aws|aws-us-gov):sagemaker:(?P<region>[a-z0-9-]+):\d{12}:"
+    r"arn:(?P<partition>aws|aws-us-gov):sagemaker:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):"
     r"(?P<kind>mlflow-tracking-server|mlflow-app)/(?P<name>[A-Za-z0-9](-*[A-Za-z0-9])*)"
 )
 _SHAPES = (
@@ -29,6 +29,7 @@ class ServerArn:
 
     text: str
     region: str
+    account: str
     name: str
     app: bool
 
@@ -42,7 +43,7 @@ class ServerArn:
         found = _ARN.fullmatch(text)
         if found is None:
             raise InputError(f"{text} is no ARN of a tracking server or an MLflow App: such are {_SHAPES}")
-        return cls(text, found["region"], found["name"], found["kind"] == "mlflow-app")
+        return cls(text, found["region"], found["account"], found["name"], found["kind"] == "mlflow-app")
 
     @property
     def url(self) -> str:

@@ -1,4 +1,4 @@
-"""Waiting for something on AWS to settle: the clock, and one loop for servers and endpoints alike."""
+"""Waits until something on AWS reaches a final state: one loop for servers and endpoints, and the clock it uses."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Protocol, TypeVar
 from mlflow_common.errors import PlatformError
 
 Progress = Callable[[str], None]
-Thing = TypeVar("Thing")
+Observed = TypeVar("Observed")
 
-_FIRST_PAUSE = 0.5
+_FIRST_PAUSE = 0.5  # seconds
 _LONGEST_PAUSE = 15.0
-_SIGN_OF_LIFE = 60.0
+_REPEAT_PROGRESS_AFTER = 60.0
 
 
 class Clock(Protocol):
-    """What waiting needs to know of time, in seconds."""
+    """The time in seconds, and sleeping."""
 
     def now(self) -> float:
-        """Seconds since some moment in the past."""
+        """Seconds since a fixed moment in the past."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Return after so many seconds."""
+        """Return after that many seconds."""
         ...
 
 
@@ -32,46 +32,46 @@ class SystemClock:
     """The machine's own clock."""
 
     def now(self) -> float:
-        """Seconds since some moment in the past; never set back."""
+        """Seconds since a fixed moment in the past; never set back."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Return after so many seconds."""
+        """Return after that many seconds."""
         time.sleep(seconds)
 
 
 def wait_for(
-    look: Callable[[], Thing],
+    look: Callable[[], Observed],
     *,
-    settled: Callable[[Thing], bool],
-    say: Callable[[Thing], str],
+    settled: Callable[[Observed], bool],
+    describe: Callable[[Observed], str],
     progress: Progress,
     clock: Clock,
     timeout: float,
-) -> Thing:
-    """Look again and again, ever less often, until what is seen has settled; return that.
+) -> Observed:
+    """Call `look` at growing intervals until what it returns is settled, and return that.
 
-    What is said of it is reported whenever it changes, and once a minute.
+    The description is reported whenever it changes, and otherwise once a minute.
 
     Raises:
-        PlatformError: after `timeout` seconds. Whatever was waited for goes on by itself.
+        PlatformError: `timeout` seconds have passed. AWS carries on regardless.
     """
-    start = told = clock.now()
-    pause, said = _FIRST_PAUSE, ""
+    start = reported_at = clock.now()
+    pause, reported = _FIRST_PAUSE, ""
     while True:
-        thing = look()
-        now, line = clock.now(), say(thing)
-        if line != said:
+        observed = look()
+        now, line = clock.now(), describe(observed)
+        if line != reported:
             progress(line)
-            told, said = now, line
-        elif now - told >= _SIGN_OF_LIFE:
+            reported_at, reported = now, line
+        elif now - reported_at >= _REPEAT_PROGRESS_AFTER:
             progress(f"{line} (for {(now - start) / 60:.0f} min)")
-            told = now
-        if settled(thing):
-            return thing
+            reported_at = now
+        if settled(observed):
+            return observed
         if now - start >= timeout:
             raise PlatformError(
-                f"{line} after {timeout / 60:.0f} min: it goes on by itself; run the same command again to wait longer"
+                f"{line} after {timeout / 60:.0f} min. AWS continues; run the same command again to wait longer."
             )
         clock.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE)

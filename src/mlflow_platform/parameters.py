@@ -1,31 +1,32 @@
-"""An environment's outputs as Terraform publishes them in SSM Parameter Store, for whoever may not read its state."""
+"""An environment's outputs in SSM Parameter Store, where users without access to Terraform's state can read them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-# Takes a path such as /mlflow/staging and a region; gives values by the name below that path.
-Reader = Callable[[str, str], Mapping[str, str]]
+from mlflow_platform import tfvars
 
-_SETTING = re.compile(r'^(project_name|environment)\s*=\s*"([^"]+)"', re.MULTILINE)
+# Takes a path such as /mlflow/staging and a region; returns the values by their names below that path.
+Reader = Callable[[str, str], Mapping[str, str]]
 
 
 def path(root: Path) -> str | None:
-    """Where the parameters of a Terraform root stand; None where its terraform.tfvars does not name it."""
-    file = root / "terraform.tfvars"
-    settings = dict(_SETTING.findall(file.read_text())) if file.is_file() else {}
-    if settings.keys() != {"project_name", "environment"}:
-        return None
-    return f"/{settings['project_name']}/{settings['environment']}"
+    """The path of a Terraform root's parameters; None if its terraform.tfvars does not name project and environment.
+
+    Raises:
+        InputError: terraform.tfvars cannot be parsed.
+    """
+    settings = tfvars.read(root)
+    project, environment = settings.get("project_name"), settings.get("environment")
+    return f"/{project}/{environment}" if project and environment else None
 
 
 def read(folder: str, region: str) -> Mapping[str, str]:
-    """The values below a path, with the credentials of this process; empty where there are none.
+    """Read the values below a path, with the credentials of this process; empty if there are none.
 
     Raises:
-        botocore's errors: there are no credentials, or they may not read there.
+        botocore's errors: there are no credentials, or they may not read the parameters.
     """
     import boto3
 

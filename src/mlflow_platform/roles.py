@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 from mlflow_common.errors import PreconditionError
-from mlflow_platform.environment import SESSION, localaws_home, use_localaws
+from mlflow_platform.localaws_client import SESSION, localaws_home, use_localaws
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

@@ -6,7 +6,9 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from mlflow_platform import environment as environments
+from mlflow_platform import outputs
+from mlflow_platform.account import check_account
+from mlflow_platform.environment import STATE
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -18,21 +20,21 @@ _LOG = logging.getLogger(__name__)
 
 
 def open_environment(name: str, *, local: bool) -> tuple[Environment, Session]:
-    """An environment and an AWS session in its region; the credentials are known to belong to its account.
+    """Return an environment and an AWS session in its region, after checking the credentials' account.
 
     Raises:
-        PlatformError: see `environment.load` and `environment.check_account`.
+        PlatformError: see `outputs.load` and `account.check_account`.
     """
-    environment = environments.load(name, local=local, environ=os.environ)
-    if environment.source != environments.STATE:
-        _LOG.debug("%s's outputs are read from %s", name, environment.source)
+    environment = outputs.load(name, local=local, environ=os.environ)
+    if environment.source != STATE:
+        _LOG.debug("the outputs of %s were read from %s", name, environment.source)
     import boto3
 
-    # Throttled calls are tried again for some ten seconds before they are given up.
+    # The AWS SDK retries throttled and failed calls; every script uses the same policy.
     os.environ.setdefault("AWS_RETRY_MODE", "standard")
     os.environ.setdefault("AWS_MAX_ATTEMPTS", "5")
     session = boto3.Session(region_name=environment.region)
-    # MLflow makes S3 clients of its own, from boto3's default session: let it be this one.
+    # MLflow creates its own S3 clients from boto3's default session. Make it this one.
     boto3.DEFAULT_SESSION = session
-    environments.check_account(environment, session.client("sts"))
+    check_account(environment.ref, environment.account, session.client("sts"))
     return environment, session

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from boto3 import Session
     from mlflow import MlflowClient
 
-    from mlflow_platform.environment import Environment
+    from mlflow_platform.environment import TrackingServer
 
 # The names that SageMaker gives model package groups and endpoints take no others; a model named otherwise
 # would be registered in MLflow and silently stay out of SageMaker's registry.
@@ -38,7 +38,7 @@ def prepare(environ: MutableMapping[str, str]) -> None:
         environ.setdefault(name, value)
 
 
-def connect(environment: Environment, session: Session) -> MlflowClient:
+def connect(server: TrackingServer, session: Session) -> MlflowClient:
     """A client of the environment's server and registry, which is from now on this process's one.
 
     The sagemaker-mlflow plugin signs each request for the server that the *global* tracking URI names, whatever
@@ -49,13 +49,13 @@ def connect(environment: Environment, session: Session) -> MlflowClient:
     import sagemaker_mlflow
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
-    mlflow.set_tracking_uri(environment.tracking_uri)
-    mlflow.set_registry_uri(environment.tracking_uri)
+    mlflow.set_tracking_uri(server.arn)
+    mlflow.set_registry_uri(server.arn)
     sagemaker_mlflow.set_session(session)
     return mlflow.MlflowClient()
 
 
-def check_client(environment: Environment, client_version: str | None = None) -> None:
+def check_client(server: TrackingServer, client_version: str | None = None) -> None:
     """See that this machine's MLflow can log a model to the environment's server.
 
     MLflow 3 logs models through an API (`/logged-models`) that servers of MLflow 2 lack.
@@ -64,9 +64,9 @@ def check_client(environment: Environment, client_version: str | None = None) ->
         PreconditionError: the server is too old.
     """
     client = client_version or version("mlflow")
-    if int(client.split(".")[0]) >= 3 > int(environment.mlflow_version.split(".")[0]):
+    if int(client.split(".")[0]) >= 3 > int(server.mlflow_version.split(".")[0]):
         raise PreconditionError(
-            f"{environment.server_name} runs MLflow {environment.mlflow_version}, to which MLflow {client} here "
+            f"{server.name} runs MLflow {server.mlflow_version}, to which MLflow {client} here "
             'cannot log a model: set mlflow_version = "3.0" and apply, or log with an MLflow 2 client'
         )
 

@@ -1,4 +1,4 @@
-"""The tracking server: its state, starting and stopping it, and the link to its UI."""
+"""The state of a tracking server: describing it, starting and stopping it, and the link to its UI."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from mlflow_common.waiting import Clock, Progress, wait_for
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
-    from mlflow_platform.environment import Environment
+    from mlflow_platform.environment import TrackingServer
 
-# The states of a tracking server (SageMaker API, DescribeMlflowTrackingServer).
-RUNNING = {"Created", "Started", "Updated", "MaintenanceComplete"}
-STOPPED = {"Stopped"}
-BUSY = {"Creating", "Starting", "Stopping", "Updating", "Deleting", "MaintenanceInProgress"}
-# Starting and stopping take minutes; creating, up to 25.
+# All states of a tracking server (SageMaker API, DescribeMlflowTrackingServer, TrackingServerStatus).
+RUNNING = frozenset({"Created", "Started", "Updated", "MaintenanceComplete"})
+STOPPED = frozenset({"Stopped"})
+CHANGING = frozenset({"Creating", "Starting", "Stopping", "Updating", "Deleting", "MaintenanceInProgress"})
+# In these states IsActive says whether the server answers.
+FAILED = frozenset({"CreateFailed", "StartFailed", "StopFailed", "UpdateFailed", "DeleteFailed", "MaintenanceFailed"})
+# Starting and stopping take minutes; creating takes up to 25.
 _TIMEOUT = 45 * 60.0
 _LINK_SECONDS = 300
+_MISSING = {"ResourceNotFound", "ResourceNotFoundException"}
 
 
 @dataclass(frozen=True)
-class Server:
+class ServerDescription:
     """A tracking server as AWS describes it."""
 
     name: str
@@ -35,128 +38,136 @@ class Server:
 
     @property
     def running(self) -> bool:
-        """Whether it answers. One whose update, stop or maintenance failed may well go on running."""
-        return self.status in RUNNING or (self.active and self.status not in BUSY)
+        """Whether the server answers. It can still run after a failed update, stop or maintenance."""
+        return self.status in RUNNING or (self.status in FAILED and self.active)
 
 
-def describe(sagemaker: SageMakerClient, environment: Environment) -> Server:
-    """Look at the environment's tracking server.
+def find(sagemaker: SageMakerClient, name: str) -> ServerDescription | None:
+    """Describe a tracking server by name; None if it does not exist."""
+    try:
+        found = sagemaker.describe_mlflow_tracking_server(TrackingServerName=name)
+    except sagemaker.exceptions.ClientError as error:
+        if error_code(error) not in _MISSING:
+            raise
+        return None
+    return ServerDescription(
+        name=name,
+        status=found["TrackingServerStatus"],
+        active=found.get("IsActive") == "Active",
+        version=found.get("MlflowVersion", ""),
+        size=found.get("TrackingServerSize", ""),
+        artifact_store=found.get("ArtifactStoreUri", ""),
+    )
+
+
+def describe(sagemaker: SageMakerClient, server: TrackingServer) -> ServerDescription:
+    """Describe a tracking server.
 
     Raises:
         PreconditionError: it does not exist.
     """
-    try:
-        found = sagemaker.describe_mlflow_tracking_server(TrackingServerName=environment.server_name)
-    except sagemaker.exceptions.ClientError as error:
-        if error_code(error) not in {"ResourceNotFound", "ResourceNotFoundException"}:
-            raise
+    found = find(sagemaker, server.name)
+    if found is None:
         raise PreconditionError(
-            f"the tracking server {environment.server_name} does not exist any more: run `{environment.apply_command}`"
-        ) from None
-    return Server(
-        name=environment.server_name,
-        status=found["TrackingServerStatus"],
-        active=found.get("IsActive") == "Active",
-        version=found.get("MlflowVersion", environment.mlflow_version),
-        size=found.get("TrackingServerSize", ""),
-        artifact_store=found.get("ArtifactStoreUri", environment.artifact_store),
-    )
+            f"the tracking server {server.name} no longer exists. Run `{server.environment.apply_command}`."
+        )
+    return found
 
 
-def require_running(sagemaker: SageMakerClient, environment: Environment) -> Server:
-    """Look at the server and insist that it answers.
+def require_running(sagemaker: SageMakerClient, server: TrackingServer) -> ServerDescription:
+    """Describe a tracking server that must answer requests.
 
     Raises:
-        PreconditionError: it does not exist, is stopped, or is on its way somewhere.
+        PreconditionError: it does not exist or does not run.
     """
-    server = describe(sagemaker, environment)
-    if server.running:
-        return server
-    command = "python scripts/server.py"
-    if server.status in STOPPED:
-        advice = f"start it with `{command} start {environment.options}`"
-    elif server.status == "Starting":
-        advice = f"wait for it with `{command} start {environment.options}`"
-    elif server.status in BUSY:
-        advice = f"wait a little; `{command} status {environment.options}` shows when it is done"
+    found = describe(sagemaker, server)
+    if found.running:
+        return found
+    command, options = "python scripts/server.py", server.environment.options
+    if found.status in STOPPED:
+        advice = f"Start it with `{command} start {options}`."
+    elif found.status == "Starting":
+        advice = f"Wait for it with `{command} start {options}`."
+    elif found.status in CHANGING:
+        advice = f"Try again later; `{command} status {options}` shows its state."
     else:
-        advice = "see the SageMaker console for the reason"
-    raise PreconditionError(f"the tracking server {server.name} is {server.status}: {advice}")
+        advice = "See the SageMaker console for the reason."
+    raise PreconditionError(f"the tracking server {found.name} is {found.status}. {advice}")
 
 
 def start(
-    sagemaker: SageMakerClient, environment: Environment, *, progress: Progress, clock: Clock
-) -> tuple[Server, bool]:
-    """Start a stopped server and wait until it answers. Returns it, and whether anything had to be done.
+    sagemaker: SageMakerClient, server: TrackingServer, *, progress: Progress, clock: Clock
+) -> tuple[ServerDescription, bool]:
+    """Start a stopped server and wait until it runs. Returns its description, and whether anything had to be done.
 
     Raises:
-        PreconditionError: it is neither stopped, starting nor running.
-        PlatformError: it did not come up.
+        PreconditionError: its state does not allow that.
+        PlatformError: it did not start.
     """
-    server = describe(sagemaker, environment)
-    if server.running:
-        return server, False
-    if server.status in STOPPED | {"StartFailed"}:
-        sagemaker.start_mlflow_tracking_server(TrackingServerName=server.name)
-    elif server.status != "Starting":
-        raise _not_now(server, "started")
-    return _settle(sagemaker, environment, {"Starting", "Stopped"}, RUNNING, progress, clock), True
+    found = describe(sagemaker, server)
+    if found.running:
+        return found, False
+    if found.status in STOPPED | {"StartFailed"}:
+        sagemaker.start_mlflow_tracking_server(TrackingServerName=found.name)
+    elif found.status != "Starting":
+        raise _not_now(found, "started")
+    return _wait(sagemaker, server, {"Starting", found.status}, RUNNING, progress, clock), True
 
 
 def stop(
-    sagemaker: SageMakerClient, environment: Environment, *, progress: Progress, clock: Clock
-) -> tuple[Server, bool]:
-    """Stop a running server and wait until it is. Returns it, and whether anything had to be done.
+    sagemaker: SageMakerClient, server: TrackingServer, *, progress: Progress, clock: Clock
+) -> tuple[ServerDescription, bool]:
+    """Stop a running server and wait until it is stopped. Returns its description, and whether anything had to be done.
 
     Raises:
-        PreconditionError: it is neither running, stopping nor stopped.
+        PreconditionError: its state does not allow that.
         PlatformError: it did not stop.
     """
-    server = describe(sagemaker, environment)
-    if server.status in STOPPED:
-        return server, False
-    if server.running:
-        sagemaker.stop_mlflow_tracking_server(TrackingServerName=server.name)
-    elif server.status != "Stopping":
-        raise _not_now(server, "stopped")
-    return _settle(sagemaker, environment, {"Stopping", server.status}, STOPPED, progress, clock), True
+    found = describe(sagemaker, server)
+    if found.status in STOPPED:
+        return found, False
+    if found.running:
+        sagemaker.stop_mlflow_tracking_server(TrackingServerName=found.name)
+    elif found.status != "Stopping":
+        raise _not_now(found, "stopped")
+    return _wait(sagemaker, server, {"Stopping", found.status}, STOPPED, progress, clock), True
 
 
-def ui_link(sagemaker: SageMakerClient, environment: Environment, fragment: str = "") -> str:
-    """A link that opens the UI, once and within five minutes, at a place such as `/experiments/1/runs/…`.
+def ui_link(sagemaker: SageMakerClient, server: TrackingServer, fragment: str = "") -> str:
+    """A link that opens the UI once, within five minutes, at a page such as `/experiments/1/runs/…`.
 
-    A browser carries the part after `#` over the redirect that the link answers with.
+    Browsers keep the part after `#` when they follow the link's redirect.
     """
     answer = sagemaker.create_presigned_mlflow_tracking_server_url(
-        TrackingServerName=environment.server_name, ExpiresInSeconds=_LINK_SECONDS
+        TrackingServerName=server.name, ExpiresInSeconds=_LINK_SECONDS
     )
     return answer["AuthorizedUrl"] + (f"#{fragment}" if fragment else "")
 
 
-def _settle(
+def _wait(
     sagemaker: SageMakerClient,
-    environment: Environment,
+    server: TrackingServer,
     pending: set[str],
-    wanted: set[str],
+    expected: frozenset[str],
     progress: Progress,
     clock: Clock,
-) -> Server:
-    server = wait_for(
-        lambda: describe(sagemaker, environment),
-        settled=lambda seen: seen.status in wanted or seen.status not in pending,
-        say=lambda seen: f"tracking server {seen.name}: {seen.status}",
+) -> ServerDescription:
+    found = wait_for(
+        lambda: describe(sagemaker, server),
+        settled=lambda seen: seen.status in expected or seen.status not in pending,
+        describe=lambda seen: f"tracking server {seen.name}: {seen.status}",
         progress=progress,
         clock=clock,
         timeout=_TIMEOUT,
     )
-    if server.status not in wanted:
+    if found.status not in expected:
         raise PlatformError(
-            f"the tracking server {server.name} ended up {server.status}: see the SageMaker console for the reason"
+            f"the tracking server {found.name} is now {found.status}. See the SageMaker console for the reason."
         )
-    return server
+    return found
 
 
-def _not_now(server: Server, done: str) -> PreconditionError:
+def _not_now(found: ServerDescription, done: str) -> PreconditionError:
     return PreconditionError(
-        f"the tracking server {server.name} is {server.status} and cannot be {done} now: wait and try again"
+        f"the tracking server {found.name} is {found.status} and cannot be {done} in this state. Wait and try again."
     )

@@ -3,7 +3,9 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import boto3
@@ -11,7 +13,7 @@ import pytest
 from moto import mock_aws
 
 from mlflow_platform.endpoints.resources import Clients
-from mlflow_platform.environment import Environment
+from mlflow_platform.environment import Environment, EnvironmentRef, TrackingServer
 from tests.platform.endpoints.fleet import Fleet
 from training.params import BoostParams, Dataset, ForestParams
 from training.train import Training, train
@@ -41,6 +43,30 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
+def localaws_home(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a localaws that answers its health check."""
+
+    class Healthy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/_localaws/health" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Healthy)
+    Thread(target=server.serve_forever).start()
+    home = tmp_path / "home"
+    (home / "terraform" / "mlflow" / "terraform" / "staging").mkdir(parents=True)
+    url = f"http://127.0.0.1:{server.server_port}"
+    lines = (f"AWS_ENDPOINT_URL={url}", "AWS_PROFILE=", "AWS_ACCESS_KEY_ID=AKIALOCAL", "NO_PROXY=127.0.0.1,localhost")
+    (home / "env").write_text("".join(f"{line}\n" for line in lines))
+    yield home
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
 def said() -> list[str]:
     """What was reported as progress: pass `said.append`."""
     return []
@@ -48,15 +74,18 @@ def said() -> list[str]:
 
 @pytest.fixture
 def environment() -> Environment:
+    ref = EnvironmentRef("staging")
     return Environment(
-        name="staging",
-        local=False,
+        ref=ref,
         project="mlflow",
         account=ACCOUNT,
         region=REGION,
-        tracking_uri=f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server/mlflow-staging-3-0",
-        server_name="mlflow-staging-3-0",
-        mlflow_version="3.0",
+        server=TrackingServer(
+            arn=f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server/mlflow-staging-3-0",
+            name="mlflow-staging-3-0",
+            mlflow_version="3.0",
+            environment=ref,
+        ),
         artifact_store=f"s3://{BUCKET}",
         bucket=BUCKET,
         endpoint_role=f"arn:aws:iam::{ACCOUNT}:role/mlflow-staging-endpoint-role",

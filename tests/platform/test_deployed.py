@@ -18,4 +18,4 @@ def test_without_localaws_smoke_tests_end_in_one_line_that_says_how_to_start_it(
         monkeypatch.setenv(name, value)
     with pytest.raises(pytest.exit.Exception) as ended:
         deployed.from_environment()
-    assert (ended.value.msg, ended.value.returncode) == ("localaws is not running: start it with `make local-up`", 3)
+    assert (ended.value.msg, ended.value.returncode) == ("localaws is not running. Start it with `make local-up`.", 3)

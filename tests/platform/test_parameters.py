@@ -1,4 +1,4 @@
-"""Outputs without Terraform's state: found in SSM Parameter Store, or one line about why they are nowhere."""
+"""Reading outputs from SSM Parameter Store if Terraform's state cannot be read."""
 
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from mlflow_common.errors import PreconditionError
-from mlflow_platform import environment as environments
-from mlflow_platform import parameters
-from tests.platform.test_environment import OUTPUTS, outputs, terraform
+from mlflow_common.errors import InputError, PreconditionError
+from mlflow_platform import outputs, parameters
+from mlflow_platform.environment import REPOSITORY, STATE
+from tests.platform.test_outputs import OUTPUTS, printing, terraform
 
 UNINITIALISED = terraform("", "Error: Backend initialization required", 1)
 DENIED = terraform("", "Error: Failed to load state: AccessDenied: not yours", 1)
@@ -28,7 +28,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def missing(_: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-    raise FileNotFoundError("terraform")
+    raise PreconditionError("Terraform is not installed.")
 
 
 def published(found: Mapping[str, str], asked: list[tuple[str, str]]) -> parameters.Reader:
@@ -40,33 +40,33 @@ def published(found: Mapping[str, str], asked: list[tuple[str, str]]) -> paramet
 
 
 @pytest.mark.parametrize("unreadable", [UNINITIALISED, DENIED, terraform("{}"), missing])
-def test_without_access_to_the_state_the_parameters_tell_the_same(repository: Path, unreadable: Any) -> None:
+def test_reads_the_parameters_without_access_to_the_state(repository: Path, unreadable: Any) -> None:
     asked: list[tuple[str, str]] = []
     read = published(OUTPUTS, asked)
-    found = environments.load(
+    found = outputs.load(
         "staging", local=False, environ=HERE, repository=repository, terraform=unreadable, published=read
     )
     assert asked == [("/churn/staging", "eu-west-1")]
-    assert found.tracking_uri == OUTPUTS["mlflow_tracking_uri"]
+    assert found.server.arn == OUTPUTS["mlflow_tracking_uri"]
     assert found.source == "the parameters below /churn/staging"
 
 
-def test_a_state_that_can_be_read_is_not_looked_past(repository: Path) -> None:
+def test_prefers_the_state_to_the_parameters(repository: Path) -> None:
     asked: list[tuple[str, str]] = []
-    found = environments.load(
+    found = outputs.load(
         "staging",
         local=False,
         environ=HERE,
         repository=repository,
-        terraform=outputs(),
+        terraform=printing(),
         published=published({}, asked),
     )
-    assert (asked, found.source) == ([], environments.STATE)
+    assert (asked, found.source) == ([], STATE)
 
 
-def test_what_stands_nowhere_is_not_deployed(repository: Path) -> None:
+def test_outputs_in_neither_place_mean_not_deployed(repository: Path) -> None:
     with pytest.raises(PreconditionError) as nowhere:
-        environments.load(
+        outputs.load(
             "staging",
             local=False,
             environ=HERE,
@@ -74,29 +74,32 @@ def test_what_stands_nowhere_is_not_deployed(repository: Path) -> None:
             terraform=UNINITIALISED,
             published=published({}, []),
         )
-    assert str(nowhere.value) == "staging is not deployed: run `make apply ENV=staging` first"
+    assert str(nowhere.value) == "staging is not deployed. Run `make apply ENV=staging` first."
 
 
-def test_without_a_region_the_message_names_the_variable(repository: Path) -> None:
-    with pytest.raises(PreconditionError, match=r"run `make apply ENV=staging` first, or set AWS_REGION if"):
-        environments.load("staging", local=False, environ={}, repository=repository, terraform=UNINITIALISED)
+def test_asks_for_the_region_variable(repository: Path) -> None:
+    with pytest.raises(
+        PreconditionError,
+        match=r"Run `make apply ENV=staging` first\. If staging was deployed from another machine, set AWS_REGION",
+    ):
+        outputs.load("staging", local=False, environ={}, repository=repository, terraform=UNINITIALISED)
 
 
-def test_parameters_that_may_not_be_read_are_told_beside_the_state_that_cannot(
-    repository: Path, aws: Callable[[str], Any]
-) -> None:
+def test_reports_why_neither_state_nor_parameters_can_be_read(repository: Path, aws: Callable[[str], Any]) -> None:
     def read(folder: str, region: str) -> Mapping[str, str]:
         response = {"Error": {"Code": "AccessDeniedException", "Message": "not yours either"}}
         raise aws("ssm").exceptions.ClientError(response, "GetParametersByPath")
 
     with pytest.raises(PreconditionError) as denied:
-        environments.load("staging", local=False, environ=HERE, repository=repository, terraform=DENIED, published=read)
-    assert "cannot read staging's outputs" in str(denied.value)
-    assert "below /churn/staging: AWS denies GetParametersByPath: not yours either" in str(denied.value)
+        outputs.load("staging", local=False, environ=HERE, repository=repository, terraform=DENIED, published=read)
+    assert "cannot read the outputs of staging" in str(denied.value)
+    assert "below /churn/staging cannot be read either: AWS denies GetParametersByPath: not yours either" in str(
+        denied.value
+    )
     assert "\n" not in str(denied.value)
 
 
-def test_all_pages_are_read_and_names_lose_their_path(
+def test_reads_all_pages_and_removes_the_path_from_names(
     aws: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
@@ -108,12 +111,32 @@ def test_all_pages_are_read_and_names_lose_their_path(
 
 
 @pytest.mark.parametrize("settings", ["", 'project_name = "churn"\n', '# project_name = "a"\nenvironment = "b"\n'])
-def test_a_root_that_does_not_say_its_names_has_no_path(tmp_path: Path, settings: str) -> None:
+def test_a_root_without_its_names_has_no_path(tmp_path: Path, settings: str) -> None:
     assert parameters.path(tmp_path) is None
     (tmp_path / "terraform.tfvars").write_text(settings)
     assert parameters.path(tmp_path) is None
 
 
 @pytest.mark.parametrize("name", ["staging", "prod"])
-def test_the_repository_s_own_roots_have_a_path(name: str) -> None:
-    assert parameters.path(environments.REPOSITORY / "mlflow" / "terraform" / name) == f"/mlflow/{name}"
+def test_the_repositorys_roots_have_a_path(name: str) -> None:
+    assert parameters.path(REPOSITORY / "mlflow" / "terraform" / name) == f"/mlflow/{name}"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        'project_name="churn"\nenvironment = "staging"\n',
+        '# project_name = "old"\nproject_name = "churn" # a comment\nenvironment = "staging"\n',
+        'tags = {\n  environment = "prod"\n}\nproject_name = "churn"\nenvironment = "staging"\n',
+    ],
+)
+def test_reads_settings_as_terraform_does(tmp_path: Path, settings: str) -> None:
+    (tmp_path / "terraform.tfvars").write_text(settings)
+    assert parameters.path(tmp_path) == "/churn/staging"
+
+
+@pytest.mark.parametrize("content", [b'project_name = "churn', b"\xff\xfe", b"]["])
+def test_a_damaged_tfvars_file_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "terraform.tfvars").write_bytes(content)
+    with pytest.raises(InputError, match=r"terraform\.tfvars cannot be read"):
+        parameters.path(tmp_path)

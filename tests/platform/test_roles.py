@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from mlflow_platform.environment import SESSION
+from mlflow_platform.localaws_client import SESSION
 from mlflow_platform.roles import make_role
 
 POLICY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}'

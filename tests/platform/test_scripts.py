@@ -18,7 +18,7 @@ import typer
 import mlflow_platform
 from mlflow_common import console as _console
 from mlflow_common.errors import InputError, PlatformError
-from mlflow_platform.endpoints.resources import Belongings, Clients, find
+from mlflow_platform.endpoints.resources import Clients, EndpointResources, find_resources
 from mlflow_platform.environment import REPOSITORY, Environment
 from scripts import demo, deploy_model, log_run, server, validate_endpoint
 from tests.platform.endpoints.fleet import Fleet, Step
@@ -107,16 +107,16 @@ def test_every_option_is_explained(name: str, main: Main) -> None:
         ("log_run", ["--alias", "champion"], "--alias needs --register NAME"),
         ("log_run", ["--register", "my_model"], "'my_model' cannot name a model"),
         ("log_run", ["--tag", "novalue"], "--tag takes KEY=VALUE, not 'novalue'"),
-        ("log_run", ["--env", "nowhere"], "there is no environment 'nowhere': --env takes"),
-        ("deploy_model", [], "say which model (MODEL)"),
-        ("deploy_model", ["--delete"], "or which endpoint to remove (--endpoint NAME --delete)"),
-        ("deploy_model", ["iris"], "'iris' is not a model: give models:/NAME@ALIAS"),
-        ("deploy_model", ["models:/a/1", "--endpoint", "a_b"], "'a_b' cannot name an endpoint"),
+        ("log_run", ["--env", "nowhere"], "there is no environment 'nowhere'. --env takes"),
+        ("deploy_model", [], "no model given. Give MODEL"),
+        ("deploy_model", ["--delete"], "name the endpoint to remove or roll back (--endpoint NAME --delete)"),
+        ("deploy_model", ["iris"], "'iris' is not a model URI. Use models:/NAME@ALIAS"),
+        ("deploy_model", ["models:/a/1", "--endpoint", "a_b"], "'a_b' is not a valid endpoint name"),
         ("deploy_model", ["models:/a/1", "--instance-count", "0"], "Invalid value for '--instance-count'"),
         ("validate_endpoint", [], "say which endpoint"),
         ("validate_endpoint", ["models:/a/1", "--data", "x.csv"], "--data FILE and --target COL go together"),
         ("validate_endpoint", ["models:/a/1", "--data", "x.csv", "--target", "y"], "there is no file x.csv"),
-        ("validate_endpoint", ["--endpoint", "a_b"], "'a_b' cannot name an endpoint"),
+        ("validate_endpoint", ["--endpoint", "a_b"], "'a_b' is not a valid endpoint name"),
         ("validate_endpoint", ["models:/a/1", "--task", "guess"], "--task takes classification or regression"),
         ("server", ["restart"], "No such command 'restart'"),
     ],
@@ -175,7 +175,8 @@ def test_an_interruption_says_what_becomes_of_the_work(main: Main) -> None:
 def test_a_server_of_mlflow_2_is_refused_before_anything_is_asked_of_it(
     main: Main, environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = replace(environment, mlflow_version="2.16", server_name="mlflow-staging-2-16")
+    server = replace(environment.server, mlflow_version="2.16", name="mlflow-staging-2-16")
+    old = replace(environment, server=server)
     session: Any = None
     monkeypatch.setattr(log_run, "open_environment", lambda *_, **__: (old, session))
     status, out, err = main(log_run.app)
@@ -194,13 +195,15 @@ def test_somebody_else_s_endpoint_is_refused_with_nothing_left_in_the_bucket(
 ) -> None:
     fleet.serve("theirs", Step("InService", "theirs"), tags={})
     clients.s3.put_object(Bucket=environment.bucket, Key="model/MLmodel", Body=b"run_id: null")
-    session = SimpleNamespace(client=lambda service: getattr(clients, service))
+    session = SimpleNamespace(
+        client=lambda service: getattr(clients, service), get_partition_for_region=lambda _: "aws"
+    )
     monkeypatch.setattr(deploy_model, "open_environment", lambda *_, **__: (environment, session))
     model = f"s3://{environment.bucket}/model"
     status, out, err = main(deploy_model.app, model, "--endpoint", "theirs", "--image-uri", "image", *more)
     assert (status, out) == (3, "")
-    assert err.splitlines()[-1].startswith("error: the endpoint theirs was not made for staging")
-    assert find(clients, environment, "theirs") == Belongings()
+    assert err.splitlines()[-1].startswith("error: the endpoint theirs does not belong to staging")
+    assert find_resources(clients, environment, "theirs") == EndpointResources()
 
 
 def test_a_result_is_lines_of_names_and_values(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,18 +7,22 @@ import pytest
 
 from mlflow_common.errors import InputError, PreconditionError
 from mlflow_platform import tracking
-from mlflow_platform.environment import Environment
+from mlflow_platform.environment import Environment, TrackingServer
+
+
+def at_version(environment: Environment, version: str) -> TrackingServer:
+    return replace(environment.server, mlflow_version=version)
 
 
 @pytest.mark.parametrize("server", ["2.13", "2.16"])
 def test_an_mlflow_3_client_is_refused_by_a_server_of_mlflow_2(environment: Environment, server: str) -> None:
     with pytest.raises(PreconditionError, match=f"runs MLflow {server}, to which MLflow 3.17.2 here cannot log"):
-        tracking.check_client(replace(environment, mlflow_version=server), "3.17.2")
+        tracking.check_client(at_version(environment, server), "3.17.2")
 
 
 @pytest.mark.parametrize(("server", "client"), [("3.0", "3.17.2"), ("2.16", "2.16.2"), ("3.0", "2.16.2")])
 def test_clients_that_can_log_are_let_through(environment: Environment, server: str, client: str) -> None:
-    tracking.check_client(replace(environment, mlflow_version=server), client)
+    tracking.check_client(at_version(environment, server), client)
 
 
 @pytest.mark.parametrize("name", ["iris", "a", "fraud-2", "A" * 63])
@@ -79,6 +83,6 @@ def test_settings_that_a_person_has_made_win() -> None:
 def test_connecting_makes_the_server_this_process_s_own(environment: Environment, mlflow_here: Any, aws: Any) -> None:
     import boto3
 
-    client = tracking.connect(environment, boto3.session.Session(region_name="us-east-1"))
-    assert client.tracking_uri == mlflow_here.get_tracking_uri() == environment.tracking_uri
-    assert mlflow_here.get_registry_uri() == environment.tracking_uri
+    client = tracking.connect(environment.server, boto3.session.Session(region_name="us-east-1"))
+    assert client.tracking_uri == mlflow_here.get_tracking_uri() == environment.server.arn
+    assert mlflow_here.get_registry_uri() == environment.server.arn

@@ -8,7 +8,7 @@ import pytest
 from botocore.stub import Stubber
 
 from mlflow_common.errors import PlatformError, PreconditionError
-from mlflow_platform import tracking_server as server
+from mlflow_platform import tracking_server
 from mlflow_platform.environment import Environment
 from tests.platform.conftest import FakeClock
 
@@ -40,106 +40,126 @@ def described(stub: Stubber, *statuses: str, active: bool = False) -> None:
 
 
 @pytest.mark.parametrize("status", ["Created", "Started", "Updated", "MaintenanceComplete"])
-def test_a_server_that_runs_is_let_through(
-    environment: Environment, sagemaker: Any, stub: Stubber, status: str
-) -> None:
+def test_accepts_a_running_server(environment: Environment, sagemaker: Any, stub: Stubber, status: str) -> None:
     described(stub, status)
-    assert server.require_running(sagemaker, environment).status == status
+    assert tracking_server.require_running(sagemaker, environment.server).status == status
 
 
 @pytest.mark.parametrize("status", ["UpdateFailed", "StopFailed", "MaintenanceFailed"])
-def test_a_server_that_failed_to_change_and_still_runs_is_let_through(
+def test_accepts_a_server_that_still_runs_after_a_failed_change(
     environment: Environment, sagemaker: Any, stub: Stubber, status: str
 ) -> None:
     described(stub, status, active=True)
-    assert server.require_running(sagemaker, environment).running
+    assert tracking_server.require_running(sagemaker, environment.server).running
 
 
 @pytest.mark.parametrize(
     ("status", "advice"),
     [
-        ("Stopped", "start it with `python scripts/server.py start --env staging`"),
-        ("Starting", "wait for it with `python scripts/server.py start --env staging`"),
-        ("Creating", "wait a little; `python scripts/server.py status --env staging`"),
-        ("CreateFailed", "see the SageMaker console"),
+        ("Stopped", "Start it with `python scripts/server.py start --env staging`"),
+        ("Starting", "Wait for it with `python scripts/server.py start --env staging`"),
+        ("Creating", "Try again later; `python scripts/server.py status --env staging`"),
+        ("CreateFailed", "See the SageMaker console"),
     ],
 )
-def test_a_server_that_does_not_run_is_refused_with_what_to_do(
+def test_refuses_a_server_that_does_not_run_and_says_what_to_do(
     environment: Environment, sagemaker: Any, stub: Stubber, status: str, advice: str
 ) -> None:
     described(stub, status)
     with pytest.raises(PreconditionError) as refused:
-        server.require_running(sagemaker, environment)
-    assert f"is {status}: {advice}" in refused.value.message
+        tracking_server.require_running(sagemaker, environment.server)
+    assert f"is {status}. {advice}" in refused.value.message
     assert refused.value.status == 3
 
 
-def test_a_server_that_is_gone_is_refused(environment: Environment, sagemaker: Any, stub: Stubber) -> None:
+def test_refuses_a_server_that_does_not_exist(environment: Environment, sagemaker: Any, stub: Stubber) -> None:
     stub.add_client_error("describe_mlflow_tracking_server", "ResourceNotFound", "no such server", 400)
-    with pytest.raises(PreconditionError, match="does not exist any more: run `make apply ENV=staging`"):
-        server.require_running(sagemaker, environment)
+    with pytest.raises(PreconditionError, match=r"no longer exists. Run `make apply ENV=staging`"):
+        tracking_server.require_running(sagemaker, environment.server)
 
 
 def test_starting_a_stopped_server_waits_until_it_runs(
     environment: Environment, sagemaker: Any, stub: Stubber, clock: FakeClock, said: list[str]
 ) -> None:
     described(stub, "Stopped")
-    stub.add_response("start_mlflow_tracking_server", {"TrackingServerArn": environment.tracking_uri}, NAME)
+    stub.add_response("start_mlflow_tracking_server", {"TrackingServerArn": environment.server.arn}, NAME)
     described(stub, "Stopped", "Starting", "Starting", "Started")
-    found, changed = server.start(sagemaker, environment, progress=said.append, clock=clock)
+    found, changed = tracking_server.start(sagemaker, environment.server, progress=said.append, clock=clock)
     assert (found.status, changed) == ("Started", True)
     assert [line.rpartition(" ")[2] for line in said] == ["Stopped", "Starting", "Started"]
 
 
-def test_a_server_that_is_starting_is_waited_for(
+def test_waits_for_a_server_that_is_starting(
     environment: Environment, sagemaker: Any, stub: Stubber, clock: FakeClock
 ) -> None:
     described(stub, "Starting", "Starting", "Started")
-    assert server.start(sagemaker, environment, progress=str, clock=clock)[0].status == "Started"
+    assert tracking_server.start(sagemaker, environment.server, progress=str, clock=clock)[0].status == "Started"
 
 
 def test_stopping_a_running_server_waits_until_it_is_stopped(
     environment: Environment, sagemaker: Any, stub: Stubber, clock: FakeClock
 ) -> None:
     described(stub, "Updated")
-    stub.add_response("stop_mlflow_tracking_server", {"TrackingServerArn": environment.tracking_uri}, NAME)
+    stub.add_response("stop_mlflow_tracking_server", {"TrackingServerArn": environment.server.arn}, NAME)
     described(stub, "Updated", "Stopping", "Stopped")
-    assert server.stop(sagemaker, environment, progress=str, clock=clock)[0].status == "Stopped"
+    assert tracking_server.stop(sagemaker, environment.server, progress=str, clock=clock)[0].status == "Stopped"
 
 
-@pytest.mark.parametrize(("verb", "status"), [(server.start, "Created"), (server.stop, "Stopped")])
-def test_what_is_so_already_is_not_done_again(
+@pytest.mark.parametrize(("verb", "status"), [(tracking_server.start, "Created"), (tracking_server.stop, "Stopped")])
+def test_start_and_stop_are_idempotent(
     environment: Environment, sagemaker: Any, stub: Stubber, clock: FakeClock, verb: Any, status: str
 ) -> None:
     described(stub, status)
-    assert verb(sagemaker, environment, progress=str, clock=clock)[1] is False
+    assert verb(sagemaker, environment.server, progress=str, clock=clock)[1] is False
 
 
 @pytest.mark.parametrize(
     ("verb", "status"),
-    [(server.start, "Creating"), (server.start, "Stopping"), (server.stop, "Creating"), (server.stop, "Updating")],
+    [
+        (tracking_server.start, "Creating"),
+        (tracking_server.start, "Stopping"),
+        (tracking_server.stop, "Creating"),
+        (tracking_server.stop, "Updating"),
+    ],
 )
-def test_what_the_state_does_not_allow_is_refused(
+def test_refuses_what_the_state_does_not_allow(
     environment: Environment, sagemaker: Any, stub: Stubber, clock: FakeClock, verb: Any, status: str
 ) -> None:
     described(stub, status)
-    with pytest.raises(PreconditionError, match=f"is {status} and cannot be (started|stopped) now"):
-        verb(sagemaker, environment, progress=str, clock=clock)
+    with pytest.raises(PreconditionError, match=f"is {status} and cannot be (started|stopped) in this state"):
+        verb(sagemaker, environment.server, progress=str, clock=clock)
 
 
-def test_a_server_that_fails_to_start_is_told(
+def test_reports_a_server_that_fails_to_start(
     environment: Environment, sagemaker: Any, stub: Stubber, clock: FakeClock
 ) -> None:
     described(stub, "Starting", "Starting", "StartFailed")
-    with pytest.raises(PlatformError, match="ended up StartFailed"):
-        server.start(sagemaker, environment, progress=str, clock=clock)
+    with pytest.raises(PlatformError, match="is now StartFailed"):
+        tracking_server.start(sagemaker, environment.server, progress=str, clock=clock)
 
 
-def test_a_link_leads_to_a_place_in_the_ui(environment: Environment, sagemaker: Any, stub: Stubber) -> None:
+def test_a_link_opens_a_page_of_the_ui(environment: Environment, sagemaker: Any, stub: Stubber) -> None:
     link = "https://app/auth?authToken=abc"
     for _ in range(2):
         stub.add_response(
             "create_presigned_mlflow_tracking_server_url", {"AuthorizedUrl": link}, NAME | {"ExpiresInSeconds": 300}
         )
-    assert server.ui_link(sagemaker, environment, "/experiments/1/runs/2") == f"{link}#/experiments/1/runs/2"
-    assert server.ui_link(sagemaker, environment) == link
+    assert (
+        tracking_server.ui_link(sagemaker, environment.server, "/experiments/1/runs/2")
+        == f"{link}#/experiments/1/runs/2"
+    )
+    assert tracking_server.ui_link(sagemaker, environment.server) == link
+
+
+def test_every_state_is_in_one_group_of_the_table(sagemaker: Any) -> None:
+    shape = sagemaker.meta.service_model.shape_for("TrackingServerStatus")
+    groups = [tracking_server.RUNNING, tracking_server.STOPPED, tracking_server.CHANGING, tracking_server.FAILED]
+    assert sorted(status for group in groups for status in group) == sorted(shape.enum)
+
+
+@pytest.mark.parametrize("status", sorted(tracking_server.CHANGING | tracking_server.STOPPED))
+def test_a_server_that_is_changing_or_stopped_does_not_count_as_running(
+    environment: Environment, sagemaker: Any, stub: Stubber, status: str
+) -> None:
+    described(stub, status, active=True)
+    assert not tracking_server.describe(sagemaker, environment.server).running

@@ -13,7 +13,7 @@ def wait(clock: FakeClock, said: list[str], states: list[str], timeout: float = 
     return wait_for(
         lambda: states.pop(0) if len(states) > 1 else states[0],
         settled=lambda state: state == "done",
-        say=lambda state: f"it is {state}",
+        describe=lambda state: f"it is {state}",
         progress=said.append,
         clock=clock,
         timeout=timeout,
@@ -43,7 +43,7 @@ def test_looks_become_rarer_but_never_rarer_than_every_15_seconds(clock: FakeClo
         looks.append(clock.now())
         return "done" if clock.now() > 300 else "slow"
 
-    wait_for(look, settled="done".__eq__, say=str, progress=said.append, clock=clock, timeout=1000)
+    wait_for(look, settled="done".__eq__, describe=str, progress=said.append, clock=clock, timeout=1000)
     pauses = [later - earlier for earlier, later in itertools.pairwise(looks)]
     assert pauses[0] == 0.5
     assert pauses == sorted(pauses)

@@ -11,7 +11,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from mlflow_platform.environment import SESSION
+from mlflow_platform.localaws_client import SESSION
 from tests.support.deployed import Deployed
 from tests.support.http import HTTP
 

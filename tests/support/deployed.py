@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from mlflow_common.errors import PreconditionError
-from mlflow_platform.environment import localaws_home, use_localaws
+from mlflow_platform.localaws_client import localaws_home, use_localaws
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

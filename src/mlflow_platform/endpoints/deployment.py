@@ -1,49 +1,59 @@
-"""An endpoint: brought to serve a model, watched until it does, and removed with all that belongs to it.
+"""Deploys a model to an endpoint, watches it until it serves, rolls back, and removes the endpoint.
 
-The configuration that served before stays, and with it its model and archive, so that there is something to go
-back to; whatever is older is removed. What AWS says of failures, and what it does not:
-- Only DeleteEndpoint works on a `Failed` endpoint (DescribeEndpoint, EndpointStatus).
-- After an update that failed, the endpoint is `InService` again with its old configuration, and FailureReason
-  may be empty: only the configuration's name tells (hashicorp/terraform-provider-aws issue 48997).
-- A configuration must not be deleted while an endpoint runs on it or is updated from it (UpdateEndpoint).
-- What was just created may not be found at once (CreateEndpoint): such a call is made again.
+The configuration that served before is kept, with its model and archive, so that a rollback is possible. Older ones are
+removed. AWS's rules, and what AWS does not say:
+- A `Failed` endpoint can only be deleted (DescribeEndpoint, EndpointStatus).
+- After a failed update the endpoint is `InService` again with its old configuration, and FailureReason can be empty.
+  Only the configuration's name shows the failure (hashicorp/terraform-provider-aws issue 48997).
+- A configuration must not be deleted while an endpoint runs on it or is being updated to it (UpdateEndpoint).
+- AWS may not find at once what was just created (CreateEndpoint). Such a call is repeated.
+- AWS may have done what was asked although its answer was lost. So after an error the endpoint is described first, and
+  only resources that are not in use are removed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from mlflow_common.errors import (
-    InputError,
-    PlatformError,
-    PreconditionError,
-    error_code,
-    error_message,
-    explain,
-)
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mlflow_common.errors import PlatformError, PreconditionError, error_code, error_message, explain
 from mlflow_common.waiting import Clock, Progress, wait_for
-from mlflow_platform.endpoints import container_log
-from mlflow_platform.endpoints import resources as belongings
-from mlflow_platform.endpoints.resources import Belongings, Clients
-from mlflow_platform.endpoints.specification import CONTAINER_ENVIRONMENT, STARTUP_SECONDS, Plan
+from mlflow_platform.endpoints import container_log, failures
+from mlflow_platform.endpoints.creation import as_list, ensure_resources
+from mlflow_platform.endpoints.resources import (
+    Clients,
+    EndpointResources,
+    config_names,
+    find_resources,
+    remove_resources,
+)
+from mlflow_platform.endpoints.specification import EndpointSpec
+from mlflow_platform.endpoints.state import (
+    CHANGING,
+    EndpointState,
+    ServedModel,
+    check_same_model,
+    find,
+    find_own,
+    is_missing,
+    tags_of,
+)
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from mypy_boto3_sagemaker import SageMakerClient
-
     from mlflow_platform.environment import Environment
 
-Change = Literal["created", "updated", "unchanged"]
+Change = Literal["created", "updated", "restored", "unchanged"]
 
-VARIANT = "AllTraffic"
-_MOVING = {"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"}
-_TIMEOUT = 60 * 60.0
-# How long an update may take to show in DescribeEndpoint before its absence means anything.
+_AWS_ERRORS = (ClientError, BotoCoreError)
+_TIMEOUT = 60 * 60.0  # seconds
+# An update can take this long to show in DescribeEndpoint. Until then its absence means nothing.
 _SHOWS_WITHIN = 30.0
 _TRIES, _PAUSE = 5, 2.0
+_INTERNAL = 500
+_MODEL_TAGS = ("model-name", "model-version", "run-id")
 _BLUE_GREEN: Mapping[str, Any] = {
     "BlueGreenUpdatePolicy": {
         "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0},
@@ -54,296 +64,288 @@ _BLUE_GREEN: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True)
-class State:
-    """An endpoint as AWS describes it. `reason` is why it failed, if it did and AWS says."""
+class Target:
+    """What an endpoint is moved to: a configuration, the tags that go with it, and the image for error messages."""
 
-    status: str
+    endpoint: str
     config: str
-    reason: str
-    modified: datetime
-    arn: str
+    tags: Mapping[str, str]
+    image: str = ""
+    instance_type: str = ""
 
 
 @dataclass(frozen=True)
 class Removed:
-    """What a removal has removed: the endpoint itself, if there was one, and what belonged to it."""
+    """What a removal has removed: the endpoint itself, if it existed, and its resources."""
 
     endpoint: bool
-    belongings: Belongings
+    resources: EndpointResources
 
 
-def look(sagemaker: SageMakerClient, name: str) -> State | None:
-    """The endpoint's state, or None where there is no such endpoint."""
-    try:
-        found = sagemaker.describe_endpoint(EndpointName=name)
-    except sagemaker.exceptions.ClientError as error:
-        if _is_missing(error):
-            return None
-        raise
-    return State(
-        status=found["EndpointStatus"],
-        config=found.get("EndpointConfigName", ""),
-        reason=found.get("FailureReason", "").strip().rstrip("."),
-        modified=found["LastModifiedTime"],
-        arn=found["EndpointArn"],
-    )
+class Deployer:
+    """Deploys to, rolls back and removes the endpoints of one environment."""
 
+    def __init__(self, clients: Clients, environment: Environment, *, progress: Progress, clock: Clock) -> None:
+        self._clients, self._environment = clients, environment
+        self._sagemaker = clients.sagemaker
+        self._progress, self._clock = progress, clock
 
-def tags_of(sagemaker: SageMakerClient, state: State) -> dict[str, str]:
-    """An endpoint's tags."""
-    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=state.arn)
-    return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    def check_target(self, endpoint: str, model_name: str | None, *, replace_model: bool) -> EndpointState | None:
+        """Describe an endpoint that a registered model may be deployed to; None if it does not exist yet.
 
+        Args:
+            model_name: the registered model's name; None for a model that is not registered.
+            replace_model: whether the endpoint may serve another registered model now.
 
-def look_at_own(sagemaker: SageMakerClient, environment: Environment, name: str) -> State | None:
-    """The state of an endpoint that must be this environment's, or None where there is no such endpoint.
-
-    Raises:
-        PreconditionError: its tags say that it is somebody else's.
-    """
-    state = look(sagemaker, name)
-    tags = tags_of(sagemaker, state) if state else environment.tags
-    if any(tags.get(key) != value for key, value in environment.tags.items()):
-        raise PreconditionError(
-            f"the endpoint {name} was not made for {environment.name} (its tags project and environment): "
-            "choose another name with --endpoint"
-        )
-    return state
-
-
-def deploy(clients: Clients, environment: Environment, plan: Plan, *, progress: Progress, clock: Clock) -> Change:
-    """Make the endpoint serve what the plan says, and wait until it does. The archive lies in S3 already.
-
-    An endpoint on its way somewhere is waited for first. If the new model does not start, everything made for it
-    is removed again, and what served before goes on serving.
-
-    Raises:
-        InputError: AWS knows no such instance type.
-        PreconditionError: the endpoint is somebody else's, or AWS cannot use the image.
-        PlatformError: the model did not start; the details are the end of the container's log.
-    """
-    sagemaker = clients.sagemaker
-    state = look_at_own(sagemaker, environment, plan.endpoint)
-    if state and state.status in _MOVING:
-        state = _wait(sagemaker, plan.endpoint, progress=progress, clock=clock)
-    if state and state.status == "Failed":
-        progress(f"deleting the endpoint {plan.endpoint}: it has failed, and AWS allows nothing else")
-        _delete(sagemaker, plan.endpoint, progress=progress, clock=clock)
-        state = None
-    if state and state.status == "InService" and state.config == plan.config_name:
-        _retag(sagemaker, plan, state)
-        return "unchanged"
-
-    before = belongings.configs(sagemaker, plan.endpoint)
-    streams = container_log.streams(clients.logs, plan.endpoint)
-    try:
-        _create_model(sagemaker, plan)
-        _create_config(sagemaker, plan)
-        progress(f"{'updating' if state else 'creating'} the endpoint {plan.endpoint}")
-        _apply(sagemaker, plan, update=state is not None, clock=clock)
-    except sagemaker.exceptions.ClientError as error:
-        _tidy(clients, environment, plan, _made_for(plan), progress=progress)
-        raise _refused(plan, error) from error
-    after = _follow(sagemaker, plan, state, progress=progress, clock=clock)
-    if after is None or after.status != "InService" or after.config != plan.config_name:
-        failure = _failure(clients, plan, before=state, after=after, old_streams=streams)
-        if after and after.status == "Failed" and state is None:
-            _delete(sagemaker, plan.endpoint, progress=progress, clock=clock)
-        _tidy(clients, environment, plan, _made_for(plan), progress=progress)
-        raise failure
-    _retag(sagemaker, plan, after)
-    # Only what was there before: somebody else may be preparing the next deployment.
-    outdated = before - {plan.config_name} - ({state.config} if state else set())
-    _tidy(clients, environment, plan, Belongings(configs=frozenset(outdated)), progress=progress)
-    return "updated" if state else "created"
-
-
-def delete(clients: Clients, environment: Environment, name: str, *, progress: Progress, clock: Clock) -> Removed:
-    """Remove an endpoint with its configurations, models and archives; what is gone already is no error.
-
-    Raises:
-        PreconditionError: it is somebody else's.
-    """
-    sagemaker = clients.sagemaker
-    state = look_at_own(sagemaker, environment, name)
-    existed = state is not None
-    if state and state.status in _MOVING:
-        # AWS refuses to delete an endpoint that is being created or updated.
-        state = _wait(sagemaker, name, progress=progress, clock=clock)
-    if state:
-        _delete(sagemaker, name, progress=progress, clock=clock)
-    everything = belongings.find(clients, environment, name)
-    return Removed(existed, belongings.remove(clients, environment, name, everything))
-
-
-def _wait(sagemaker: SageMakerClient, name: str, *, progress: Progress, clock: Clock) -> State | None:
-    return _watch(sagemaker, name, lambda state: state is None or state.status not in _MOVING, progress, clock)
-
-
-def _delete(sagemaker: SageMakerClient, name: str, *, progress: Progress, clock: Clock) -> None:
-    sagemaker.delete_endpoint(EndpointName=name)
-    _watch(sagemaker, name, lambda state: state is None, progress, clock)
-
-
-def _follow(
-    sagemaker: SageMakerClient, plan: Plan, before: State | None, *, progress: Progress, clock: Clock
-) -> State | None:
-    """Wait until a creation or an update has ended, one way or the other."""
-    began, moved = clock.now(), False
-
-    def ended(state: State | None) -> bool:
-        nonlocal moved
-        if state and state.status in _MOVING:
-            moved = True
-            return False
-        # Described a moment too early, an endpoint looks as it did before.
-        return moved or state != before or clock.now() - began > _SHOWS_WITHIN
-
-    return _watch(sagemaker, plan.endpoint, ended, progress, clock)
-
-
-def _watch(
-    sagemaker: SageMakerClient,
-    name: str,
-    settled: Callable[[State | None], bool],
-    progress: Progress,
-    clock: Clock,
-) -> State | None:
-    return wait_for(
-        lambda: look(sagemaker, name),
-        settled=settled,
-        say=lambda state: f"endpoint {name}: {state.status if state else 'gone'}",
-        progress=progress,
-        clock=clock,
-        timeout=_TIMEOUT,
-    )
-
-
-def _create_model(sagemaker: SageMakerClient, plan: Plan) -> None:
-    try:
-        sagemaker.describe_model(ModelName=plan.model_name)
-    except sagemaker.exceptions.ClientError as error:
-        if not _is_missing(error):
-            raise
-        sagemaker.create_model(
-            ModelName=plan.model_name,
-            ExecutionRoleArn=plan.role,
-            PrimaryContainer={
-                "Image": plan.image,
-                "ModelDataUrl": plan.archive_uri,
-                "Environment": CONTAINER_ENVIRONMENT,
-            },
-            Tags=_as_list(plan.tags),
-        )
-
-
-def _create_config(sagemaker: SageMakerClient, plan: Plan) -> None:
-    variant: Any = {
-        "VariantName": VARIANT,
-        "ModelName": plan.model_name,
-        "InstanceType": plan.instance_type,
-        "InitialInstanceCount": plan.instance_count,
-        "ContainerStartupHealthCheckTimeoutInSeconds": STARTUP_SECONDS,
-    }
-    try:
-        sagemaker.describe_endpoint_config(EndpointConfigName=plan.config_name)
-    except sagemaker.exceptions.ClientError as error:
-        if not _is_missing(error):
-            raise
-        sagemaker.create_endpoint_config(
-            EndpointConfigName=plan.config_name, ProductionVariants=[variant], Tags=_as_list(plan.tags)
-        )
-
-
-def _apply(sagemaker: SageMakerClient, plan: Plan, *, update: bool, clock: Clock) -> None:
-    """Create or update the endpoint; again, while AWS does not yet find what was made a moment ago."""
-    blue_green: Any = _BLUE_GREEN
-    for attempt in range(1, _TRIES + 1):
-        try:
-            if update:
-                sagemaker.update_endpoint(
-                    EndpointName=plan.endpoint,
-                    EndpointConfigName=plan.config_name,
-                    DeploymentConfig=blue_green,
-                )
-            else:
-                sagemaker.create_endpoint(
-                    EndpointName=plan.endpoint,
-                    EndpointConfigName=plan.config_name,
-                    Tags=_as_list(plan.tags),
-                )
-        except sagemaker.exceptions.ClientError as error:
-            if attempt == _TRIES or not _is_missing(error):
-                raise
-            clock.sleep(_PAUSE)
-        else:
-            return
-
-
-def _retag(sagemaker: SageMakerClient, plan: Plan, state: State) -> None:
-    """Make the endpoint's tags say what it serves now. They are left alone where they do."""
-    found = tags_of(sagemaker, state)
-    gone = [key for key in ("model-name", "model-version", "run-id") if key in found and key not in plan.tags]
-    if gone:
-        sagemaker.delete_tags(ResourceArn=state.arn, TagKeys=gone)
-    if any(found.get(key) != value for key, value in plan.tags.items()):
-        sagemaker.add_tags(ResourceArn=state.arn, Tags=_as_list(plan.tags))
-
-
-def _made_for(plan: Plan) -> Belongings:
-    return Belongings(frozenset({plan.config_name}), frozenset({plan.model_name}), frozenset({plan.archive_uri}))
-
-
-def _tidy(clients: Clients, environment: Environment, plan: Plan, unwanted: Belongings, *, progress: Progress) -> None:
-    """Remove what is not wanted any more; failing to is said, and is no failure of the deployment."""
-    try:
-        belongings.remove(clients, environment, plan.endpoint, unwanted)
-    except clients.sagemaker.exceptions.ClientError as error:
-        progress(f"could not tidy up: {error_message(error) or error_code(error)}")
-
-
-def _failure(
-    clients: Clients,
-    plan: Plan,
-    *,
-    before: State | None,
-    after: State | None,
-    old_streams: Collection[str],
-) -> PlatformError:
-    lines = container_log.tail(clients.logs, plan.endpoint, except_for=old_streams)
-    reason = container_log.cause(lines) or (after.reason if after else "it was deleted meanwhile")
-    if before is None:
-        what_now = "everything made for it has been removed"
-    elif after and after.status == "InService":
-        what_now = "what served before goes on serving"
-    else:
-        what_now = f"the endpoint is {after.status if after else 'gone'}: deploy a model that works"
-    return PlatformError(
-        f"the model did not start on {plan.endpoint} ({reason or 'AWS gives no reason'}); {what_now}",
-        [f"log of {container_log.group(plan.endpoint)}:", *lines] if lines else [],
-    )
-
-
-def _refused(plan: Plan, error: Exception) -> PlatformError:
-    """AWS's refusal of the model, the configuration or the endpoint, in words that help."""
-    message = error_message(error)
-    if error_code(error) == "ValidationException":
-        if "instanceType" in message:
-            return InputError(f"AWS knows no instance type {plan.instance_type}: see --instance-type")
-        if plan.image in message or "image" in message.lower():
-            return PreconditionError(
-                f"AWS cannot use the image {plan.image} ({message.strip().rstrip('.')}): push one with "
-                "`mlflow sagemaker build-and-push-container`, or give --image-uri"
+        Raises:
+            PreconditionError: the endpoint belongs to another environment or serves another registered model.
+        """
+        state, served = find_own(self._sagemaker, self._environment, endpoint)
+        # A failed endpoint serves nothing.
+        if state and state.status != "Failed" and not replace_model:
+            check_same_model(
+                endpoint,
+                served,
+                model_name,
+                advice="Choose another name with --endpoint, or replace the model with --replace-model.",
             )
-    return explain(error) or PlatformError(message)
+        return state
+
+    def deploy(self, spec: EndpointSpec, *, replace_model: bool = False) -> Change:
+        """Make the endpoint serve what the specification says, and wait until it does.
+
+        The archive must be in S3 already. If a change of the endpoint is in progress, it is awaited first. If the new
+        model does not start, everything created for it is removed, and what served before continues to serve.
+
+        Raises:
+            InputError: the instance type does not exist.
+            PreconditionError: see `check_target`; or AWS cannot use the image.
+            PlatformError: the model did not start; the details are the end of the container's log.
+        """
+        name = ServedModel.from_tags(spec.tags).name
+        state = self.check_target(spec.endpoint, name, replace_model=replace_model)
+        if state and state.status in CHANGING:
+            self._wait_until_settled(spec.endpoint)
+            state = self.check_target(spec.endpoint, name, replace_model=replace_model)
+        if state and state.status == "Failed":
+            self._progress(f"deleting the endpoint {spec.endpoint}: it has failed, and AWS can only delete it")
+            self._delete_endpoint(spec.endpoint)
+            state = None
+        target = Target(spec.endpoint, spec.config_name, spec.tags, spec.image, spec.instance_type)
+        if state and state.status == "InService" and state.config == spec.config_name:
+            restored = ensure_resources(self._sagemaker, spec)
+            self._retag(target, state)
+            return "restored" if restored else "unchanged"
+
+        before = config_names(self._sagemaker, spec.endpoint)
+        made = EndpointResources(
+            frozenset({spec.config_name}), frozenset({spec.model_name}), frozenset({spec.archive_uri})
+        )
+        self._move(target, state, made, prepare=lambda: ensure_resources(self._sagemaker, spec))
+        # Only configurations that existed before: another process may be preparing the next deployment.
+        outdated = before - {spec.config_name} - ({state.config} if state else set())
+        self._tidy(spec.endpoint, EndpointResources(configs=frozenset(outdated)))
+        return "updated" if state else "created"
+
+    def rollback(self, endpoint: str) -> ServedModel:
+        """Move the endpoint back to the configuration that served before, and wait until it serves.
+
+        Nothing is removed, so that a second rollback returns to the newer configuration.
+
+        Raises:
+            PreconditionError: the endpoint does not exist, or no other configuration is kept.
+            PlatformError: the model did not start.
+        """
+        state, _ = find_own(self._sagemaker, self._environment, endpoint)
+        if state and state.status in CHANGING:
+            self._wait_until_settled(endpoint)
+            state, _ = find_own(self._sagemaker, self._environment, endpoint)
+        if state is None or state.status == "Failed":
+            raise PreconditionError(f"the endpoint {endpoint} serves nothing, so there is nothing to roll back.")
+        target = self._previous(endpoint, state)
+        self._move(target, state, EndpointResources(), prepare=lambda: None)
+        return ServedModel.from_tags(target.tags)
+
+    def delete(self, endpoint: str) -> Removed:
+        """Remove an endpoint with its configurations, models and archives. What does not exist is skipped.
+
+        Raises:
+            PreconditionError: the endpoint belongs to another environment.
+        """
+        state, _ = find_own(self._sagemaker, self._environment, endpoint)
+        existed = state is not None
+        if state and state.status in CHANGING:
+            # AWS refuses to delete an endpoint that is being created or updated.
+            state = self._wait_until_settled(endpoint)
+        if state:
+            self._delete_endpoint(endpoint)
+        everything = find_resources(self._clients, self._environment, endpoint)
+        return Removed(existed, remove_resources(self._clients, self._environment, endpoint, everything))
+
+    def _previous(self, endpoint: str, state: EndpointState) -> Target:
+        """The newest configuration of the endpoint apart from the one that serves."""
+        others = config_names(self._sagemaker, endpoint) - {state.config}
+        described = [self._sagemaker.describe_endpoint_config(EndpointConfigName=name) for name in sorted(others)]
+        if not described:
+            raise PreconditionError(
+                f"the endpoint {endpoint} has no previous configuration to roll back to. Deploy the model that it "
+                "should serve."
+            )
+        newest = max(described, key=lambda config: config["CreationTime"])
+        pages = self._sagemaker.get_paginator("list_tags").paginate(ResourceArn=newest["EndpointConfigArn"])
+        tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        return Target(endpoint, newest["EndpointConfigName"], tags)
+
+    def _move(
+        self, target: Target, state: EndpointState | None, made: EndpointResources, *, prepare: Callable[[], object]
+    ) -> None:
+        """Create the endpoint on a configuration or update it to one, and wait until it serves.
+
+        `made` is removed again if that fails.
+        """
+        streams = container_log.streams(self._clients.logs, target.endpoint)
+        try:
+            prepare()
+            self._progress(f"{'updating' if state else 'creating'} the endpoint {target.endpoint}")
+            unconfirmed = self._request(target, update=state is not None)
+        except _AWS_ERRORS as error:
+            self._tidy(target.endpoint, made)
+            raise failures.refused(error, image=target.image, instance_type=target.instance_type) from error
+        except PlatformError:
+            self._tidy(target.endpoint, made)
+            raise
+        after = self._follow(target, state)
+        if after is None or after.status != "InService" or after.config != target.config:
+            if unconfirmed is not None and after == state:
+                self._tidy(target.endpoint, made)
+                raise failures.refused(unconfirmed) from unconfirmed
+            failure = failures.did_not_start(
+                self._clients.logs, target.endpoint, before=state, after=after, old_streams=streams
+            )
+            if after and after.status == "Failed" and state is None:
+                self._delete_endpoint(target.endpoint)
+            self._tidy(target.endpoint, made)
+            raise failure
+        self._retag(target, after)
+
+    def _request(self, target: Target, *, update: bool) -> Exception | None:
+        """Ask AWS to create or update the endpoint. Returns an error after which AWS may yet do what was asked.
+
+        Raises:
+            PreconditionError: another deployment to the endpoint is in progress.
+            botocore's errors: AWS refused.
+        """
+        for attempt in range(1, _TRIES + 1):
+            try:
+                if update:
+                    self._sagemaker.update_endpoint(
+                        EndpointName=target.endpoint,
+                        EndpointConfigName=target.config,
+                        DeploymentConfig=_BLUE_GREEN,  # type: ignore[arg-type]
+                    )
+                else:
+                    self._sagemaker.create_endpoint(
+                        EndpointName=target.endpoint, EndpointConfigName=target.config, Tags=as_list(target.tags)
+                    )
+            except _AWS_ERRORS as error:
+                if is_missing(error):
+                    if attempt == _TRIES:
+                        raise
+                    self._clock.sleep(_PAUSE)
+                    continue
+                if self._was_accepted(target):
+                    return None
+                if _is_final(error):
+                    raise
+                return error
+            return None
+        return None
+
+    def _was_accepted(self, target: Target) -> bool:
+        """Whether AWS does what was asked, although it answered with an error or not at all.
+
+        Raises:
+            PreconditionError: the endpoint is being moved to another configuration.
+        """
+        state = find(self._sagemaker, target.endpoint)
+        if state is None:
+            return False
+        if target.config in state.configs_in_use:
+            return True
+        if state.status in CHANGING:
+            if state.pending_config:
+                raise PreconditionError(
+                    f"another deployment to the endpoint {target.endpoint} is in progress. Wait until it has ended, "
+                    "then run the same command again."
+                )
+            # AWS does not say what the endpoint is moving to. The configuration's name will show it at the end.
+            return True
+        return False
+
+    def _wait_until_settled(self, endpoint: str) -> EndpointState | None:
+        return self._watch(endpoint, lambda state: state is None or state.status not in CHANGING)
+
+    def _delete_endpoint(self, endpoint: str) -> None:
+        try:
+            self._sagemaker.delete_endpoint(EndpointName=endpoint)
+        except _AWS_ERRORS as error:
+            state = find(self._sagemaker, endpoint)
+            if state is not None and state.status != "Deleting":
+                raise explain(error) or error from error
+        self._watch(endpoint, lambda state: state is None)
+
+    def _follow(self, target: Target, before: EndpointState | None) -> EndpointState | None:
+        """Wait until a creation or an update has ended, in whatever way."""
+        began, moved = self._clock.now(), False
+
+        def ended(state: EndpointState | None) -> bool:
+            nonlocal moved
+            if state and state.status in CHANGING:
+                moved = True
+                return False
+            # An endpoint that is described a moment too early looks as it did before.
+            return moved or state != before or self._clock.now() - began > _SHOWS_WITHIN
+
+        return self._watch(target.endpoint, ended)
+
+    def _watch(self, endpoint: str, settled: Callable[[EndpointState | None], bool]) -> EndpointState | None:
+        return wait_for(
+            lambda: find(self._sagemaker, endpoint),
+            settled=settled,
+            describe=lambda state: f"endpoint {endpoint}: {state.status if state else 'deleted'}",
+            progress=self._progress,
+            clock=self._clock,
+            timeout=_TIMEOUT,
+        )
+
+    def _retag(self, target: Target, state: EndpointState) -> None:
+        """Make the endpoint's tags describe the model that it serves now."""
+        found = tags_of(self._sagemaker, state)
+        if any(found.get(key) != value for key, value in target.tags.items()):
+            self._sagemaker.add_tags(ResourceArn=state.arn, Tags=as_list(target.tags))
+        outdated = [key for key in _MODEL_TAGS if key in found and key not in target.tags]
+        if outdated:
+            self._sagemaker.delete_tags(ResourceArn=state.arn, TagKeys=outdated)
+
+    def _tidy(self, endpoint: str, unwanted: EndpointResources) -> None:
+        """Remove what is neither needed nor in use. A failure is reported, and does not fail the deployment."""
+        if not unwanted:
+            return
+        try:
+            state = find(self._sagemaker, endpoint)
+            if state and state.status in CHANGING and state.status != "Creating" and not state.pending_config:
+                self._progress(f"kept what was created for {endpoint}: the endpoint may still be moving to it")
+                return
+            in_use = state.configs_in_use if state else frozenset()
+            kept = EndpointResources(unwanted.configs - in_use, unwanted.models, unwanted.archives)
+            remove_resources(self._clients, self._environment, endpoint, kept)
+        except _AWS_ERRORS as error:
+            self._progress(f"could not tidy up: {error_message(error) or error_code(error) or error}")
 
 
-def _is_missing(error: Exception) -> bool:
-    code, message = error_code(error), error_message(error).lower()
-    return code in {"ResourceNotFound", "ResourceNotFoundException"} or (
-        code == "ValidationException" and ("could not find" in message or "does not exist" in message)
-    )
-
-
-def _as_list(tags: Mapping[str, str]) -> Any:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
+def _is_final(error: Exception) -> bool:
+    """Whether AWS has refused a call for good: it answered, and not with an internal error."""
+    if not isinstance(error, ClientError):
+        return False
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return status < _INTERNAL

@@ -1,27 +1,32 @@
-"""Where a model lies: from what people call it (`models:/iris@champion`, `runs:/…`, `s3://…`) to its files."""
+"""Finds a model's files from its URI: `models:/iris@champion`, `models:/m-…`, `runs:/…` or `s3://…`."""
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError, PreconditionError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_FORMS = "models:/NAME@ALIAS, models:/NAME/VERSION, runs:/RUN_ID/PATH or s3://BUCKET/PATH"
+_FORMS = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/RUN_ID/PATH or s3://BUCKET/PATH"
 _ALIASED = re.compile(r"models:/([^/@]+)@([^/@]+)")
 _VERSIONED = re.compile(r"models:/([^/@]+)/([0-9]+)")
+# What log_model returns in MLflow 3 (mlflow.store.tracking, `_generate_model_id`).
+_LOGGED = re.compile(r"models:/(m-[0-9a-f]{32})")
 _IN_RUN = re.compile(r"runs:/([0-9a-f]{32})/(.+)")
 _IN_S3 = re.compile(r"s3://([^/]+)/(.+)")
 ARCHIVE_SUFFIX = ".tar.gz"
+# The folder of a model that was logged to the root of a run's artifacts.
+_RUN_ROOT = "."
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model found. `uri` names it for good: an alias has become the version that it pointed at.
+    """A model that was found. `uri` does not change its meaning later: an alias is replaced by its version.
 
     `location` is the S3 URI of a model folder, or of a finished model.tar.gz.
     """
@@ -33,27 +38,27 @@ class Model:
     run_id: str | None = None
 
     def in_run(self, run_id: str | None) -> Model:
-        """The same model, with the run that its own files name where nothing else has."""
+        """The same model, with the run that its own files name if nothing else has named one."""
         return self if self.run_id else replace(self, run_id=run_id)
 
 
 def check_uri(uri: str) -> None:
-    """See that a URI has one of the forms that `find` knows, before anything is asked.
+    """Check that a URI has one of the forms that `find` knows, without asking a server.
 
     Raises:
-        InputError: it has not.
+        InputError: it does not.
     """
-    if not any(form.fullmatch(uri) for form in (_ALIASED, _VERSIONED, _IN_RUN, _IN_S3)):
-        raise InputError(f"{uri!r} is not a model: give {_FORMS}")
+    if not any(form.fullmatch(uri) for form in (_ALIASED, _VERSIONED, _LOGGED, _IN_RUN, _IN_S3)):
+        raise InputError(f"{uri!r} is not a model URI. Use {_FORMS}.")
 
 
 def is_tracked(uri: str) -> bool:
-    """Whether finding the model takes the tracking server."""
+    """Whether finding the model requires the tracking server."""
     return not uri.startswith("s3://")
 
 
 def registered_name(uri: str) -> str | None:
-    """The registered model's name, if the URI has one."""
+    """The registered model's name, if the URI contains one."""
     match = _ALIASED.fullmatch(uri) or _VERSIONED.fullmatch(uri)
     return match[1] if match else None
 
@@ -62,15 +67,23 @@ def find(uri: str, client: MlflowClient | None) -> Model:
     """Find a model. `client` may be None for an S3 URI.
 
     Raises:
-        InputError: no such model, alias, version, run or path.
-        PreconditionError: its files do not lie in S3.
+        InputError: there is no such model, alias, version, run or path.
+        PreconditionError: the model's files are not in S3.
     """
     check_uri(uri)
     if client is None or not is_tracked(uri):
         return Model(uri=uri, location=uri.rstrip("/"))
-    model = _in_run(uri, client) if uri.startswith("runs:/") else _registered(uri, client)
+    if uri.startswith("runs:/"):
+        model = _in_run(uri, client)
+    elif match := _LOGGED.fullmatch(uri):
+        model = _logged(match[1], client)
+    else:
+        model = _registered(uri, client)
     if not model.location.startswith("s3://"):
-        raise PreconditionError(f"the files of {uri} lie at {model.location}, and an endpoint reads S3 only")
+        raise PreconditionError(
+            f"the files of {uri} are stored at {model.location}, but an endpoint can only read S3. Log the model to an "
+            "experiment whose artifacts are stored in S3."
+        )
     return model
 
 
@@ -85,7 +98,7 @@ def _registered(uri: str, client: MlflowClient) -> Model:
             version = client.get_model_version(name, number)
         location = client.get_model_version_download_uri(version.name, version.version)
     except MlflowException as error:
-        # A server answers an unknown alias with INVALID_PARAMETER_VALUE, and the rest with the other.
+        # A server answers an unknown alias with INVALID_PARAMETER_VALUE, and everything else with the other code.
         if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
             raise
         raise InputError(_unknown(uri, client)) from None
@@ -99,18 +112,18 @@ def _registered(uri: str, client: MlflowClient) -> Model:
 
 
 def _unknown(uri: str, client: MlflowClient) -> str:
-    """What exactly is unknown: the model, its alias or its version, and what there is instead."""
+    """Say what is unknown (the model, its alias or its version) and what exists instead."""
     from mlflow.exceptions import MlflowException
 
     name = registered_name(uri) or ""
     try:
         model = client.get_registered_model(name)
     except MlflowException:
-        return f"there is no registered model {name!r}: log one with `log_run.py --register {name}`"
+        return f"there is no registered model {name!r}. Log one with `log_run.py --register NAME`."
     if match := _ALIASED.fullmatch(uri):
         known = ", ".join(sorted(model.aliases)) or "no alias yet"
-        return f"the model {name} has no alias {match[2]!r} (it has: {known})"
-    versions = sorted(int(found.version) for found in client.search_model_versions(f"name = '{name}'"))
+        return f"the model {name} has no alias {match[2]!r} (it has: {known})."
+    versions = _versions(name, client)
     match versions:
         case []:
             known = "none"
@@ -118,26 +131,48 @@ def _unknown(uri: str, client: MlflowClient) -> str:
             known = f"version {only}"
         case [first, *_, last]:
             known = f"versions {first} to {last}"
-    return f"the model {name} has no version {uri.rpartition('/')[2]} (it has: {known})"
+    return f"the model {name} has no version {uri.rpartition('/')[2]} (it has: {known})."
+
+
+def _versions(name: str, client: MlflowClient) -> list[int]:
+    # MLflow's filters have no escape: a name is quoted with the quotes that it does not contain itself.
+    quote = '"' if "'" in name else "'"
+    return sorted(int(found.version) for found in client.search_model_versions(f"name = {quote}{name}{quote}"))
+
+
+def _logged(model_id: str, client: MlflowClient) -> Model:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found: Any = client.get_logged_model(model_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise InputError(f"there is no logged model {model_id}.") from None
+    return Model(uri=f"models:/{model_id}", location=found.artifact_location, run_id=found.source_run_id or None)
 
 
 def _in_run(uri: str, client: MlflowClient) -> Model:
     from mlflow.exceptions import MlflowException
 
-    run_id, path = uri.removeprefix("runs:/").split("/", 1)
-    path = path.rstrip("/")
+    run_id, given = uri.removeprefix("runs:/").split("/", 1)
+    path = posixpath.normpath(given).lstrip("/") or _RUN_ROOT
+    if ".." in path.split("/"):
+        raise InputError(f"the path {given!r} leads out of the run's artifacts. Name a folder below them.")
     try:
         run = client.get_run(run_id)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        raise InputError(f"there is no run {run_id}") from None
-    # MLflow 3 keeps a run's models beside the run, MLflow 2 among its artifacts.
+        raise InputError(f"there is no run {run_id}.") from None
+    # MLflow 3 stores a run's models beside the run, MLflow 2 among its artifacts.
     outputs = run.outputs.model_outputs if run.outputs else []
     models = {model.name: model for model in (client.get_logged_model(out.model_id) for out in outputs)}
     if path in models:
         return Model(uri=uri, location=models[path].artifact_location, run_id=run_id)
-    if any(file.path == f"{path}/MLmodel" for file in client.list_artifacts(run_id, path)):
-        return Model(uri=uri, location=f"{run.info.artifact_uri.rstrip('/')}/{path}", run_id=run_id)
+    root = run.info.artifact_uri.rstrip("/")
+    folder, mlmodel = (None, "MLmodel") if path == _RUN_ROOT else (path, f"{path}/MLmodel")
+    if any(file.path == mlmodel for file in client.list_artifacts(run_id, folder)):
+        return Model(uri=uri, location=f"{root}/{folder}" if folder else root, run_id=run_id)
     known = ", ".join(sorted(models)) or "none"
-    raise InputError(f"the run {run_id} has no model {path!r} (it has: {known})")
+    raise InputError(f"the run {run_id} has no model {path!r} (it has: {known}).")

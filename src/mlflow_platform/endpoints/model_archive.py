@@ -37,7 +37,7 @@ _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 
 @dataclass(frozen=True)
-class Archive:
+class ModelArchive:
     """An archive on this machine's disk. `digest` is of the archive's contents before compression."""
 
     path: Path
@@ -51,7 +51,7 @@ def split_uri(uri: str) -> tuple[str, str]:
     return bucket, key.strip("/")
 
 
-def make(s3: S3Client, location: str, folder: Path) -> Archive:
+def make(s3: S3Client, location: str, folder: Path) -> ModelArchive:
     """Make the archive of the model at an S3 location, a model folder or a finished archive, in a local folder.
 
     Raises:
@@ -67,10 +67,10 @@ def make(s3: S3Client, location: str, folder: Path) -> Archive:
         raise InputError(f"there is no MLflow model at {location}: no {MLMODEL} file lies there")
     with (model / MLMODEL).open("rb") as file:
         text = _mlmodel_text(file.read(_LARGEST_MLMODEL + 1), location)
-    return Archive(path, _pack(model, path), _run_id(text))
+    return ModelArchive(path, _pack(model, path), _run_id(text))
 
 
-def upload(s3: S3Client, archive: Archive, uri: str, tags: Mapping[str, str]) -> None:
+def upload(s3: S3Client, archive: ModelArchive, uri: str, tags: Mapping[str, str]) -> None:
     """Put an archive to an S3 URI that has its digest in the name, unless it is there already.
 
     Raises:
@@ -176,7 +176,7 @@ class _Hashing:
         return self._hash.hexdigest()
 
 
-def _fetch(s3: S3Client, location: str, path: Path) -> Archive:
+def _fetch(s3: S3Client, location: str, path: Path) -> ModelArchive:
     bucket, key = split_uri(location)
     try:
         s3.download_file(bucket, key, str(path))
@@ -193,7 +193,7 @@ def _fetch(s3: S3Client, location: str, path: Path) -> Archive:
         raise InputError(f"{location} is no tar.gz archive") from None
     if text is None:
         raise InputError(f"{location} has no {MLMODEL} at its top: pack the model folder's contents, not the folder")
-    return Archive(path, digest, _run_id(text))
+    return ModelArchive(path, digest, _run_id(text))
 
 
 def _check_members(path: Path, location: str) -> str | None:

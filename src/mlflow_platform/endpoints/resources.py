@@ -1,13 +1,15 @@
-"""What belongs to an endpoint besides itself: configurations, models, archives; finding and removing them."""
+"""The resources that belong to an endpoint: configurations, models and archives. Finds and removes them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlflow_platform.endpoints import model_archive as archive
-from mlflow_platform.endpoints import specification as plan
+from mlflow_platform.endpoints.model_archive import split_uri
+from mlflow_platform.endpoints.specification import archive_folder, belongs_to, stem
+from mlflow_platform.endpoints.state import is_missing
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Clients:
-    """The AWS clients that a deployment takes."""
+    """The AWS clients that a deployment needs."""
 
     sagemaker: SageMakerClient
     s3: S3Client
@@ -27,8 +29,8 @@ class Clients:
 
 
 @dataclass(frozen=True)
-class Belongings:
-    """Names of configurations and of models, and URIs of archives."""
+class EndpointResources:
+    """Names of configurations and models, and URIs of archives."""
 
     configs: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
@@ -38,66 +40,86 @@ class Belongings:
         return bool(self.configs or self.models or self.archives)
 
 
-def find(clients: Clients, environment: Environment, endpoint: str) -> Belongings:
-    """Everything there is that belongs to an endpoint, whether it is in use or not."""
-    bucket, prefix = archive.split_uri(plan.archive_folder(environment, endpoint))
+def find_resources(clients: Clients, environment: Environment, endpoint: str) -> EndpointResources:
+    """Find everything that belongs to an endpoint, in use or not."""
+    bucket, prefix = split_uri(archive_folder(environment, endpoint))
     pages = clients.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
-    return Belongings(
-        frozenset(configs(clients.sagemaker, endpoint)),
-        frozenset(_models(clients.sagemaker, endpoint)),
+    return EndpointResources(
+        frozenset(config_names(clients.sagemaker, endpoint)),
+        frozenset(_model_names(clients.sagemaker, endpoint)),
         frozenset(f"s3://{bucket}/{item['Key']}" for page in pages for item in page.get("Contents", [])),
     )
 
 
-def configs(sagemaker: SageMakerClient, endpoint: str) -> set[str]:
-    """The names of the endpoint's configurations."""
-    pages = sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=plan.stem(endpoint))
+def config_names(sagemaker: SageMakerClient, endpoint: str) -> set[str]:
+    """The names of an endpoint's configurations."""
+    pages = sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=stem(endpoint))
     return _own(endpoint, (found["EndpointConfigName"] for page in pages for found in page["EndpointConfigs"]))
 
 
-def remove(clients: Clients, environment: Environment, endpoint: str, unwanted: Belongings) -> Belongings:
+def remove_resources(
+    clients: Clients, environment: Environment, endpoint: str, unwanted: EndpointResources
+) -> EndpointResources:
     """Remove configurations, the models that only they use, and the archives that only those models use.
 
-    What another configuration or model of the endpoint's still uses stays. Returns what was removed.
+    Resources that another configuration or model of the endpoint uses are kept. Returns what was removed. Removing
+    is idempotent: what does not exist any more counts as removed.
     """
     sagemaker = clients.sagemaker
-    there = find(clients, environment, endpoint)
-    gone_configs = unwanted.configs & there.configs
-    of_gone = _models_of(sagemaker, gone_configs)
-    in_use = _models_of(sagemaker, there.configs - gone_configs)
-    gone_models = ((unwanted.models | of_gone) & there.models) - in_use
-    archives_of_gone = _archives_of(sagemaker, gone_models)
-    archives_in_use = _archives_of(sagemaker, there.models - gone_models)
-    gone_archives = ((unwanted.archives | archives_of_gone) & there.archives) - archives_in_use
+    found = find_resources(clients, environment, endpoint)
+    configs = unwanted.configs & found.configs
+    of_configs = _models_of(sagemaker, configs)
+    models_in_use = _models_of(sagemaker, found.configs - configs)
+    models = ((unwanted.models | of_configs) & found.models) - models_in_use
+    of_models = _archives_of(sagemaker, models)
+    archives_in_use = _archives_of(sagemaker, found.models - models)
+    archives = ((unwanted.archives | of_models) & found.archives) - archives_in_use
 
-    for config in sorted(gone_configs):
-        sagemaker.delete_endpoint_config(EndpointConfigName=config)
-    for model in sorted(gone_models):
-        sagemaker.delete_model(ModelName=model)
-    for uri in sorted(gone_archives):
-        bucket, key = archive.split_uri(uri)
+    for name in sorted(configs):
+        with _missing_ignored(sagemaker):
+            sagemaker.delete_endpoint_config(EndpointConfigName=name)
+    for name in sorted(models):
+        with _missing_ignored(sagemaker):
+            sagemaker.delete_model(ModelName=name)
+    for uri in sorted(archives):
+        bucket, key = split_uri(uri)
         clients.s3.delete_object(Bucket=bucket, Key=key)
-    return Belongings(gone_configs, gone_models, gone_archives)
+    return EndpointResources(configs, models, archives)
 
 
-def _models(sagemaker: SageMakerClient, endpoint: str) -> set[str]:
-    pages = sagemaker.get_paginator("list_models").paginate(NameContains=plan.stem(endpoint))
+def _model_names(sagemaker: SageMakerClient, endpoint: str) -> set[str]:
+    pages = sagemaker.get_paginator("list_models").paginate(NameContains=stem(endpoint))
     return _own(endpoint, (found["ModelName"] for page in pages for found in page["Models"]))
 
 
 def _own(endpoint: str, names: Iterable[str]) -> set[str]:
-    return {name for name in names if plan.is_named_for(endpoint, name)}
+    return {name for name in names if belongs_to(endpoint, name)}
 
 
-def _models_of(sagemaker: SageMakerClient, names: Collection[str]) -> frozenset[str]:
-    return frozenset(
-        variant["ModelName"]
-        for name in names
-        for variant in sagemaker.describe_endpoint_config(EndpointConfigName=name)["ProductionVariants"]
-        if "ModelName" in variant
-    )
+def _models_of(sagemaker: SageMakerClient, configs: Collection[str]) -> frozenset[str]:
+    found: set[str] = set()
+    for name in configs:
+        with _missing_ignored(sagemaker):
+            variants = sagemaker.describe_endpoint_config(EndpointConfigName=name)["ProductionVariants"]
+            found.update(variant["ModelName"] for variant in variants if "ModelName" in variant)
+    return frozenset(found)
 
 
-def _archives_of(sagemaker: SageMakerClient, names: Collection[str]) -> frozenset[str]:
-    containers = (sagemaker.describe_model(ModelName=name).get("PrimaryContainer", {}) for name in names)
-    return frozenset(url for container in containers if (url := container.get("ModelDataUrl")))
+def _archives_of(sagemaker: SageMakerClient, models: Collection[str]) -> frozenset[str]:
+    found: set[str] = set()
+    for name in models:
+        with _missing_ignored(sagemaker):
+            url = sagemaker.describe_model(ModelName=name).get("PrimaryContainer", {}).get("ModelDataUrl")
+            if url:
+                found.add(url)
+    return frozenset(found)
+
+
+@contextmanager
+def _missing_ignored(sagemaker: SageMakerClient) -> Iterator[None]:
+    """Ignore that a resource does not exist: another process may have removed it since it was listed."""
+    try:
+        yield
+    except sagemaker.exceptions.ClientError as error:
+        if not is_missing(error):
+            raise

@@ -1,7 +1,7 @@
-"""What an endpoint is to serve, and what everything made for that is called.
+"""What an endpoint should serve, and the names of the resources that are created for it.
 
-Names are made of what they name: `{endpoint}-{digest}` for the SageMaker model (image, archive, role) and for the
-endpoint configuration (model, instances). So the name alone says whether something is to be done.
+Names are derived from content: `{endpoint}-{digest}` for the SageMaker model (image, archive, role) and for the
+endpoint configuration (model, instances). So the name alone tells whether a deployment has anything to change.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlflow_common.errors import InputError
+from mlflow_platform.endpoints.tags import encode
 
 if TYPE_CHECKING:
     from mlflow_platform.endpoints.model import Model
     from mlflow_platform.environment import Environment
 
+# EndpointName (SageMaker API, CreateEndpoint).
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _NAME_LENGTH = 63
 _DIGEST_LENGTH = 10
 
 # MLflow's own image builds the model's environment when it starts, which takes minutes.
 STARTUP_SECONDS = 900
-# What MLflow gives its own image on SageMaker (mlflow.sagemaker, `_get_deployment_config`).
+# What MLflow sets for its own image on SageMaker (mlflow.sagemaker, `_get_deployment_config`).
 CONTAINER_ENVIRONMENT: Mapping[str, str] = {
     "MLFLOW_DEPLOYMENT_FLAVOR_NAME": "python_function",
     "SERVING_ENVIRONMENT": "SageMaker",
@@ -32,8 +34,12 @@ CONTAINER_ENVIRONMENT: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is to serve: a model's archive in an image, on instances, under a role."""
+class EndpointSpec:
+    """What an endpoint should serve: a model's archive in an image, on instances, under a role.
+
+    `startup_seconds` and `download_seconds` bound the container's start and the download of the archive; AWS's default
+    applies where `download_seconds` is None.
+    """
 
     endpoint: str
     archive_uri: str
@@ -42,6 +48,8 @@ class Plan:
     instance_type: str
     instance_count: int
     tags: Mapping[str, str]
+    startup_seconds: int = STARTUP_SECONDS
+    download_seconds: int | None = None
 
     @property
     def model_name(self) -> str:
@@ -52,66 +60,76 @@ class Plan:
     @property
     def config_name(self) -> str:
         """The name of the endpoint configuration."""
-        size = (self.instance_type, str(self.instance_count), str(STARTUP_SECONDS))
-        return _named(self.endpoint, self.model_name, *size)
+        settings = [self.instance_type, str(self.instance_count), str(self.startup_seconds)]
+        if self.download_seconds is not None:
+            settings.append(f"download={self.download_seconds}")
+        return _named(self.endpoint, self.model_name, *settings)
 
 
 def default_name(environment: Environment, model_name: str | None, uri: str) -> str:
-    """The endpoint's name unless another is asked for: `{project}-{environment}-{model name}`.
+    """The default name of an endpoint: `{project}-{environment}-{model name}`.
 
     Raises:
-        InputError: the model has no registered name to take, or the name would be too long.
+        InputError: the model is not registered, its name has no usable characters, or the endpoint's name is too long.
     """
     if not model_name:
-        raise InputError(f"{uri} has no registered name to call the endpoint after: add --endpoint NAME")
+        raise InputError(f"{uri} has no registered name to name the endpoint after. Add --endpoint NAME.")
     tail = re.sub("[^a-zA-Z0-9]+", "-", model_name).strip("-")
+    if not tail:
+        raise InputError(
+            f"no endpoint can be named after {model_name!r}: it has no letters a-z or digits. Add --endpoint NAME."
+        )
     name = f"{environment.project}-{environment.name}-{tail}"
     if len(name) > _NAME_LENGTH:
-        raise InputError(f"{name} is too long to name an endpoint ({_NAME_LENGTH} at most): add --endpoint NAME")
+        raise InputError(
+            f"the endpoint name {name} is too long (at most {_NAME_LENGTH} characters). Add --endpoint NAME."
+        )
     return name
 
 
 def check_name(name: str) -> None:
-    """See that an endpoint may be called so.
+    """Check that an endpoint can have this name.
 
     Raises:
-        InputError: it may not.
+        InputError: it cannot.
     """
     if not _NAME.fullmatch(name):
-        raise InputError(f"{name!r} cannot name an endpoint: take at most {_NAME_LENGTH} letters, digits and hyphens")
+        raise InputError(
+            f"{name!r} is not a valid endpoint name. Use at most {_NAME_LENGTH} letters, digits and hyphens."
+        )
 
 
 def archive_folder(environment: Environment, endpoint: str) -> str:
-    """The S3 URI under which an endpoint's archives lie: where the endpoint's role may read."""
+    """The S3 URI below which an endpoint's archives are stored. The endpoint's role may read there."""
     return f"{environment.artifact_store}/endpoints/{endpoint}"
 
 
 def archive_uri(environment: Environment, endpoint: str, digest: str) -> str:
-    """Where the archive with that digest belongs."""
+    """The S3 URI of the archive with that digest."""
     return f"{archive_folder(environment, endpoint)}/{digest[:16]}/model.tar.gz"
 
 
 def tags(environment: Environment, model: Model) -> dict[str, str]:
-    """The tags of everything made to serve a model; `validate_endpoint.py` finds its run by them."""
+    """The tags of everything created to serve a model; `validate_endpoint.py` finds its run by them."""
     about = {
         "model-uri": model.uri,
         "model-name": model.name,
         "model-version": model.version,
         "run-id": model.run_id,
     }
-    return environment.tags | {key: value for key, value in about.items() if value}
+    return environment.tags | {key: encode(value) for key, value in about.items() if value}
 
 
 def stem(endpoint: str) -> str:
-    """What the names of an endpoint's configurations and models begin with."""
+    """The prefix of the names of an endpoint's configurations and models."""
     if len(endpoint) + 1 + _DIGEST_LENGTH <= _NAME_LENGTH:
         return endpoint
-    # Two long names may begin alike: their digests do not.
+    # Two long names can start alike. Their digests differ.
     return f"{endpoint[: _NAME_LENGTH - 2 * (_DIGEST_LENGTH + 1)]}-{_digest(endpoint)}"
 
 
-def is_named_for(endpoint: str, name: str) -> bool:
-    """Whether a configuration or a model belongs to the endpoint."""
+def belongs_to(endpoint: str, name: str) -> bool:
+    """Whether a configuration or model of that name belongs to the endpoint."""
     return re.fullmatch(rf"{re.escape(stem(endpoint))}-[0-9a-f]{{{_DIGEST_LENGTH}}}", name) is not None
 
 

@@ -1,4 +1,4 @@
-"""A saved plan of Terraform's as `terraform show -json` tells it: what changes, and what will be there afterwards.
+"""A saved Terraform plan in the form of `terraform show -json`: what changes, and what will exist afterwards.
 
 Source of the format: https://developer.hashicorp.com/terraform/internals/json-format
 """
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_common.errors import InputError, PlatformError
-from mlflow_platform.environment import Terraform
+from mlflow_platform.outputs import Terraform, terraform_error
 
 SERVER = "aws_sagemaker_mlflow_tracking_server"
 BUCKET = "aws_s3_bucket"
 KEY = "aws_kms_key"
-# What a person calls each kind of resource by, in this order.
+# The attributes that name a resource, the first one present counts.
 _NAMES = ("tracking_server_name", "bucket", "repository_name", "name", "service_name", "description", "id")
 
 
@@ -36,7 +36,7 @@ class Action(Enum):
 
 @dataclass(frozen=True)
 class Change:
-    """One resource's change. `before` is empty for a new one, `after` for one that goes."""
+    """One resource's change. `before` is empty for a new resource, `after` for a deleted one."""
 
     address: str
     type: str
@@ -50,20 +50,20 @@ class Change:
 
     @property
     def name(self) -> str:
-        """What a person calls the resource; its address where nothing else is known."""
+        """The resource's name, or its address if nothing else is known."""
         values = self.before or self.after
         return next((str(values[key]) for key in _NAMES if values.get(key)), self.address)
 
     @property
     def loses_it(self) -> bool:
-        """Whether the resource that is there now will be gone."""
+        """Whether the existing resource will be deleted."""
         return self.action in {Action.DELETE, Action.REPLACE}
 
     @property
     def attributes(self) -> list[str]:
         """The names of the attributes that an update or replacement changes.
 
-        What a replacement only gets anew, such as its ARN, is left out.
+        Attributes that a replacement merely gets a new value for, such as its ARN, are left out.
         """
         if self.action is Action.UPDATE:
             names = self.after.keys() | {name for name, unknown in self.unknown.items() if unknown is True}
@@ -77,8 +77,8 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A plan as a whole."""
+class TerraformPlan:
+    """A whole Terraform plan."""
 
     changes: tuple[Change, ...]
     planned: tuple[Mapping[str, Any], ...]
@@ -86,35 +86,35 @@ class Plan:
     variables: Mapping[str, Any]
 
     @classmethod
-    def parse(cls, text: str) -> Plan:
-        """Read what `terraform show -json` printed.
+    def parse(cls, text: str) -> TerraformPlan:
+        """Parse the output of `terraform show -json`.
 
         Raises:
-            InputError: it is no plan.
+            InputError: it is not a plan.
         """
         try:
             given = json.loads(text)
-            changes = given.get("resource_changes", [])
             values = given["planned_values"]
-        except (ValueError, KeyError, AttributeError):
+            return cls(
+                changes=tuple(_change(it) for it in given.get("resource_changes", []) if it["mode"] == "managed"),
+                planned=tuple(_resources(values.get("root_module", {}))),
+                prior=tuple(_resources(given.get("prior_state", {}).get("values", {}).get("root_module", {}))),
+                variables={name: value.get("value") for name, value in given.get("variables", {}).items()},
+            )
+        except (ValueError, LookupError, AttributeError, TypeError):
             raise InputError(
-                "this is no plan of Terraform's: give a plan file, or what `terraform show -json` prints"
+                "this is not a Terraform plan. Give a saved plan, or the output of `terraform show -json` in a .json "
+                "file."
             ) from None
-        return cls(
-            changes=tuple(_change(change) for change in changes if change["mode"] == "managed"),
-            planned=tuple(_resources(values.get("root_module", {}))),
-            prior=tuple(_resources(given.get("prior_state", {}).get("values", {}).get("root_module", {}))),
-            variables={name: value.get("value") for name, value in given.get("variables", {}).items()},
-        )
 
     @property
     def changing(self) -> list[Change]:
-        """The changes that change something."""
+        """The changes that are not no-ops."""
         return [change for change in self.changes if change.action is not Action.NOTHING]
 
     @cached_property
     def region(self) -> str | None:
-        """Where the provider works, as the plan's own reading of it says, or else its variable."""
+        """The provider's region: as the plan's data source says, or else the variable `region`."""
         for resource in self.prior:
             if resource["type"] == "aws_region" and resource["mode"] == "data":
                 return str(resource["values"]["id"])
@@ -122,7 +122,7 @@ class Plan:
         return str(given) if given else None
 
     def name_of(self, change: Change) -> str:
-        """What a person calls it; a key goes by its alias where it has one, since its own name is a number."""
+        """The name of a resource. A key is named by its alias if it has one, because its own name is an id."""
         if change.type == KEY:
             key = change.before.get("key_id")
             for resource in self.prior:
@@ -132,22 +132,25 @@ class Plan:
         return change.name
 
 
-def read(file: Path, root: Path, terraform: Terraform) -> Plan:
-    """A saved plan of the root in that folder; or a file with a plan's JSON.
+def read(file: Path, root: Path, terraform: Terraform) -> TerraformPlan:
+    """Read a saved plan of the root in that folder, or a file with a plan's JSON.
 
     Raises:
-        InputError: there is no such file, or it is no plan.
+        InputError: there is no such file, or it is not a plan.
         PlatformError: Terraform cannot read it.
     """
     if not file.is_file():
-        raise InputError(f"there is no plan {file}: `make plan` saves one")
+        raise InputError(f"there is no plan {file}. Save one with `make plan`.")
     if file.suffix == ".json":
-        return Plan.parse(file.read_text())
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{file} cannot be read ({error}). Give a saved plan.") from None
+        return TerraformPlan.parse(text)
     done = terraform([f"-chdir={root}", "show", "-json", "-no-color", str(file.resolve())])
     if done.returncode != 0:
-        problem = next((line for line in done.stderr.splitlines() if "Error" in line), "no reason given")
-        raise PlatformError(f"terraform cannot read {file.name}: {problem.strip('│╷ ')}")
-    return Plan.parse(done.stdout)
+        raise PlatformError(f"Terraform cannot read {file.name} ({terraform_error(done.stderr)}).")
+    return TerraformPlan.parse(done.stdout)
 
 
 def _change(given: Mapping[str, Any]) -> Change:
@@ -180,7 +183,7 @@ def _action(actions: list[str]) -> Action:
 
 def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for resource in module.get("resources", []):
-        # Where nothing is known before the apply, there are no values at all.
+        # If nothing is known before the apply, there are no values at all.
         yield {**resource, "values": resource.get("values", {})}
     for child in module.get("child_modules", []):
         yield from _resources(child)

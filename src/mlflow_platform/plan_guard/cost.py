@@ -1,4 +1,4 @@
-"""What a plan's resources cost a month, with and without a schedule, from the one table of prices, `prices.toml`."""
+"""Estimates what a plan's resources cost a month, with and without a schedule, from the prices in `prices.toml`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from mlflow_platform.plan_guard.changes import SERVER, Plan
+from mlflow_platform.plan_guard.changes import SERVER, TerraformPlan
 from mlflow_platform.plan_guard.running_hours import HOURS_PER_MONTH, monthly_hours
 
 TABLE = Path(__file__).with_name("prices.toml")
-# What a team that works on weekdays might choose, shown where the plan has no schedule.
+# An example for teams that work on weekdays, shown if the plan has no schedule.
 WEEKDAYS = ("weekdays 08:00-20:00", "cron(0 8 ? * MON-FRI *)", "cron(0 20 ? * MON-FRI *)")
 _START = ":sagemaker:startMlflowTrackingServer"
 _STOP = ":sagemaker:stopMlflowTrackingServer"
-_BY_USE = "GB-month"
+# Units of what depends on use: shown, but not added up.
+_BY_USE = frozenset({"GB-month", "build minute"})
 _NAMES = ("tracking_server_name", "service_name", "alarm_name", "description")
 
 
 @dataclass(frozen=True)
 class Price:
-    """What one unit of a kind of resource costs."""
+    """The price of one unit of a kind of resource."""
 
     region: str
     resource: str
@@ -55,19 +56,19 @@ class Prices:
 
     @property
     def regions(self) -> list[str]:
-        """The regions that there are prices for."""
+        """The regions that have prices."""
         return sorted({price.region for price in self.prices})
 
     def find(self, region: str, resource: str, size: str) -> tuple[Price | None, list[Price]]:
-        """The price that counts whether the resource is used or not, if it has one, and those that go by use."""
+        """The price that applies whether the resource is used or not, if there is one, and the prices by use."""
         fitting = [price for price in self.prices if (price.region, price.resource) == (region, resource)]
-        fixed = next((price for price in fitting if price.unit != _BY_USE and price.size == size), None)
-        return fixed, [price for price in fitting if price.unit == _BY_USE]
+        fixed = next((price for price in fitting if price.unit not in _BY_USE and price.size == size), None)
+        return fixed, [price for price in fitting if price.unit in _BY_USE]
 
 
 @dataclass(frozen=True)
 class Line:
-    """What one resource costs a month, running day and night and on its schedule; None where that is not known."""
+    """What one resource costs a month, always running and on its schedule; None if that is not known."""
 
     what: str
     how: str
@@ -77,7 +78,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A month's cost. `schedule` names the plan's own schedule, or with `planned` false what it might be."""
+    """A month's cost. `schedule` describes the plan's own schedule or, if `planned` is false, an example."""
 
     currency: str
     region: str
@@ -90,15 +91,20 @@ class Estimate:
 
     @property
     def always(self) -> float:
-        """With servers that run day and night, as far as prices are known."""
+        """The sum with servers that always run, of the known prices."""
         return sum(line.always or 0.0 for line in self.lines)
 
     @property
     def scheduled(self) -> float | None:
-        """With servers that run on the schedule only; None where it cannot be counted."""
+        """The sum with servers that run on the schedule only; None if the schedule cannot be evaluated."""
         if any(line.always is not None and line.scheduled is None for line in self.lines):
             return None
         return sum(line.scheduled or 0.0 for line in self.lines)
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """The resources that the sums leave out because their prices are not known."""
+        return tuple(line.what for line in self.lines if line.always is None)
 
     @property
     def complete(self) -> bool:
@@ -108,7 +114,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What starts and stops servers; the empty name stands for every server."""
+    """When servers are started and stopped, by server name. The empty name stands for every server."""
 
     starts: Mapping[str, Sequence[str]]
     stops: Mapping[str, Sequence[str]]
@@ -128,7 +134,7 @@ class Schedule:
         return cls(found[_START], found[_STOP]) if any(found.values()) else None
 
     def hours(self, server: str) -> float | None:
-        """The hours a month that a server runs; None where its expressions cannot be counted."""
+        """The hours a month that a server runs; None if its expressions cannot be evaluated."""
         try:
             return monthly_hours(
                 [*self.starts.get(server, ()), *self.starts.get("", ())],
@@ -138,16 +144,18 @@ class Schedule:
             return None
 
     def __str__(self) -> str:
-        return ", ".join(
+        # Several servers usually have the same schedule: each expression is shown once.
+        parts = [
             f"{verb} {expression}"
             for verb, given in (("start", self.starts), ("stop", self.stops))
             for expressions in given.values()
             for expression in expressions
-        )
+        ]
+        return ", ".join(dict.fromkeys(parts))
 
 
-def estimate(plan: Plan, prices: Prices) -> Estimate | None:
-    """What the plan's resources will cost; None where nothing is left, or there are no prices for its region."""
+def estimate(plan: TerraformPlan, prices: Prices) -> Estimate | None:
+    """Estimate what the plan's resources will cost; None if nothing is left or the region has no prices."""
     resources = [resource for resource in plan.planned if resource["mode"] == "managed"]
     region = plan.region
     if not resources or region is None or region not in prices.regions:
@@ -161,18 +169,19 @@ def estimate(plan: Plan, prices: Prices) -> Estimate | None:
         size = _size(resource)
         fixed, used = prices.find(region, resource["type"], size)
         for price in used:
-            by_use[f"{price.price:g} {prices.currency} a GB-month for {price.of}"] = None
+            by_use[f"{price.price:g} {prices.currency} a {price.unit} for {price.of}"] = None
         if fixed is not None:
             lines.append(_line(resource, size, fixed, schedule))
         elif resource["type"] == SERVER:
-            lines.append(Line(_what(resource, size), "price not known", None, None))
+            lines.append(Line(_what(resource, size), "not priced: prices.toml has no price for this size", None, None))
         elif not used and resource["type"] not in prices.free:
             unknown[resource["type"]] += 1
     return Estimate(
         currency=prices.currency,
         region=region,
         seen=min(price.seen for price in prices.prices if price.region == region),
-        lines=tuple(sorted(lines, key=lambda line: -(line.always or 0.0))),
+        # What is not priced comes first: it is usually the largest part.
+        lines=tuple(sorted(lines, key=lambda line: -(float("inf") if line.always is None else line.always))),
         by_use=tuple(by_use),
         unknown=tuple(f"{kind} ({count})" for kind, count in sorted(unknown.items())),
         schedule=WEEKDAYS[0] if planned is None else str(planned),
@@ -191,7 +200,9 @@ def _line(resource: Mapping[str, Any], size: str, price: Price, schedule: Schedu
             subnets = resource["values"].get("subnet_ids")
             each = price.price * HOURS_PER_MONTH
             if not subnets:
-                return Line(what, f"{each:.2f} for each subnet, whose number is not known yet", None, None)
+                return Line(
+                    what, f"not priced: {each:.2f} for each subnet, and their number is not known yet", None, None
+                )
             how = f"{len(subnets)} subnets x {HOURS_PER_MONTH:.0f} h x {price.price:g}"
             return Line(what, how, len(subnets) * each, len(subnets) * each)
         case _:
@@ -199,7 +210,7 @@ def _line(resource: Mapping[str, Any], size: str, price: Price, schedule: Schedu
 
 
 def _target(target: Mapping[str, Any]) -> str:
-    """The server that a schedule's target names, if the plan knows it."""
+    """The server that a schedule's target names, if the plan contains it."""
     try:
         return str(json.loads(target.get("input") or "{}").get("TrackingServerName") or "")
     except ValueError:

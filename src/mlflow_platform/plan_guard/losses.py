@@ -1,4 +1,4 @@
-"""What a destroy would take with it: counted where it lies, in the tracking servers and in the buckets."""
+"""Counts what a destroy would delete, in the tracking servers and in the buckets, and refuses to lose it silently."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import PreconditionError, error_code, explain
-from mlflow_platform.environment import Environment
-from mlflow_platform.plan_guard.changes import BUCKET, SERVER, Change, Plan
+from mlflow_platform.environment import EnvironmentRef, TrackingServer
+from mlflow_platform.plan_guard.changes import BUCKET, SERVER, Change, TerraformPlan
 
 if TYPE_CHECKING:
     from boto3 import Session
     from mypy_boto3_s3 import S3Client
 
-# Counting goes on to this many of a kind, so that a destroy never lists for hours.
+# Counting stops at this many of a kind, so that a destroy never lists for hours.
 MOST = 100_000
 _PAGE = 1000
-# The variable by which a root lets a destroy empty its buckets; prod's root has none.
+# The variable of a root that lets a destroy empty its buckets. Prod's root has none.
 _SWITCH = "dangerously_delete_data_on_destroy"
 
 
 @dataclass(frozen=True)
 class ServerContents:
-    """What is in a tracking server; `problem` says why it could not be counted."""
+    """The contents of a tracking server; `problem` says why they could not be counted."""
 
     name: str
     experiments: int = 0
@@ -33,12 +33,12 @@ class ServerContents:
 
     @property
     def holds(self) -> bool:
-        """Whether anything would be missed. Every server has the experiment Default; nobody misses it empty."""
+        """Whether there is anything to lose. The experiment Default exists in every server; empty, it is no loss."""
         return bool(self.problem or self.runs or self.models or self.experiments > 1)
 
     def __str__(self) -> str:
         if self.problem:
-            return f"tracking server {self.name} cannot be counted: {self.problem}"
+            return f"the contents of tracking server {self.name} cannot be counted: {self.problem}"
         return (
             f"tracking server {self.name}: {_count(self.experiments, 'experiment')}, {_count(self.runs, 'run')}, "
             f"{_count(self.models, 'registered model')}"
@@ -47,7 +47,7 @@ class ServerContents:
 
 @dataclass(frozen=True)
 class BucketContents:
-    """What is in a bucket: the objects that are there now, and everything that keeps it from being deleted."""
+    """The contents of a bucket: its current objects, and all versions, which prevent its deletion."""
 
     name: str
     objects: int
@@ -57,7 +57,7 @@ class BucketContents:
 
     @property
     def holds(self) -> bool:
-        """Whether there is anything, delete markers included."""
+        """Whether it contains anything, delete markers included."""
         return self.versions > 0
 
     def __str__(self) -> str:
@@ -67,12 +67,12 @@ class BucketContents:
         )
 
 
-def servers(plan: Plan) -> list[Change]:
+def servers(plan: TerraformPlan) -> list[Change]:
     """The tracking servers that the plan deletes."""
     return [change for change in plan.changes if change.type == SERVER and change.loses_it]
 
 
-def buckets(plan: Plan) -> list[Change]:
+def buckets(plan: TerraformPlan) -> list[Change]:
     """The buckets that the plan deletes."""
     return [change for change in plan.changes if change.type == BUCKET and change.loses_it]
 
@@ -96,25 +96,24 @@ def bucket_contents(change: Change, s3: S3Client) -> BucketContents:
     return BucketContents(name, objects, versions, size, emptied=bool(change.before.get("force_destroy")))
 
 
-def server_contents(change: Change, session: Session, *, environment: str, local: bool) -> ServerContents:
-    """Count a tracking server's experiments, runs and models, through its own signed REST API.
+def server_contents(change: Change, session: Session, environment: EnvironmentRef) -> ServerContents:
+    """Count a tracking server's experiments, runs and models through its REST API.
 
-    A server that cannot be asked (stopped, unreachable, no rights) is no reason to fail: it is said instead.
+    If the server cannot be asked (stopped, unreachable, access denied), the reason is returned instead.
     """
-    from mlflow_platform import tracking
-    from mlflow_platform import tracking_server as server
+    from mlflow_platform import tracking, tracking_server
 
-    place = _environment(change, environment, local=local)
+    server = _server(change, environment)
     try:
-        server.require_running(session.client("sagemaker"), place)
-        client: Any = tracking.connect(place, session)
+        tracking_server.require_running(session.client("sagemaker"), server)
+        client: Any = tracking.connect(server, session)
         experiments = list(_all(client.search_experiments, view_type=3))
         runs = 0
         for start in range(0, len(experiments), 100):
             ids = [experiment.experiment_id for experiment in experiments[start : start + 100]]
             runs += sum(1 for _ in _all(client.search_runs, experiment_ids=ids, run_view_type=3))
         return ServerContents(
-            name=place.server_name,
+            name=server.name,
             experiments=len(experiments),
             runs=runs,
             models=sum(1 for _ in _all(client.search_registered_models)),
@@ -123,60 +122,55 @@ def server_contents(change: Change, session: Session, *, environment: str, local
         known = explain(error)
         if known is None:
             raise
-        return ServerContents(place.server_name, problem=known.message)
+        return ServerContents(server.name, problem=known.message)
 
 
 def check(
-    plan: Plan, contents: Sequence[ServerContents | BucketContents], confirmed: Collection[str], *, command: str
+    plan: TerraformPlan,
+    contents: Sequence[ServerContents | BucketContents],
+    confirmed: Collection[str],
+    *,
+    command: str,
 ) -> None:
-    """See that nothing is lost that is not meant to be.
+    """Check that everything that would be lost is confirmed.
 
     Raises:
-        PreconditionError: a bucket holds objects and may not be emptied, or what holds something is not named.
+        PreconditionError: a bucket contains objects and may not be emptied, or a loss is not confirmed by name.
     """
     kept = [found for found in contents if isinstance(found, BucketContents) and found.holds and not found.emptied]
     if kept:
         which = ", ".join(f"bucket {found.name}" for found in kept)
-        # A plan tells its root's variables with their defaults, so one that is missing cannot be set either.
-        knowingly = (
-            f'let the rest go knowingly with `make apply {command} ARGS="-var {_SWITCH}=true"`'
+        # A plan lists all variables of its root, so a variable that is missing cannot be set.
+        permission = (
+            f'allow the deletion of the rest with `make apply {command} ARGS="-var {_SWITCH}=true"`'
             if _SWITCH in plan.variables
             else 'empty it as docs/guides/runbook.md says under "Emptying a bucket"'
         )
         raise PreconditionError(
-            f"{which} still holds objects, so nothing was destroyed: copy what you need, then {knowingly}, "
-            "and try again"
+            f"{which} still contains objects, so nothing was destroyed. Copy what you need, then {permission}, "
+            "and try again."
         )
     holding = [found for found in contents if found.holds]
     if any(found.name not in confirmed for found in holding):
         names = ",".join(found.name for found in holding)
         raise PreconditionError(
-            f"nothing was destroyed: {'; '.join(map(str, holding))}. If that may go, say CONFIRM={names}"
+            f"nothing was destroyed: {'; '.join(map(str, holding))}. "
+            f"To delete it anyway, confirm it with CONFIRM={names}"
         )
 
 
-def _environment(change: Change, name: str, *, local: bool) -> Environment:
-    """The environment as far as the server itself tells it: outputs may be gone half-way through a destroy."""
-    arn = str(change.before["arn"])
-    region, account = arn.split(":")[3:5]
-    store = str(change.before["artifact_store_uri"])
-    return Environment(
-        name=name,
-        local=local,
-        project="",
-        account=account,
-        region=region,
-        tracking_uri=arn,
-        server_name=str(change.before["tracking_server_name"]),
+def _server(change: Change, environment: EnvironmentRef) -> TrackingServer:
+    """The tracking server as the plan describes it: outputs may be gone half-way through a destroy."""
+    return TrackingServer(
+        arn=str(change.before["arn"]),
+        name=str(change.before["tracking_server_name"]),
         mlflow_version=str(change.before["mlflow_version"]),
-        artifact_store=store,
-        bucket=store.removeprefix("s3://").split("/")[0],
-        endpoint_role="",
+        environment=environment,
     )
 
 
 def _all(search: Any, **given: Any) -> Iterator[Any]:
-    """Everything that a search of MLflow's finds, up to MOST."""
+    """Everything that one of MLflow's searches finds, up to MOST."""
     token, seen = None, 0
     while seen < MOST:
         page = search(max_results=_PAGE, page_token=token, **given)

@@ -1,58 +1,117 @@
-"""What a plan must not do unasked, and the traps of the AWS provider that it may be about to fall into."""
+"""Refuses plans that lose data without confirmation, and warns about problems of the AWS provider."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
-from mlflow_common.errors import PreconditionError
-from mlflow_platform.plan_guard.changes import BUCKET, KEY, SERVER, Action, Change, Plan
+from mlflow_common.errors import PlatformError, PreconditionError
+from mlflow_platform.environment import EnvironmentRef
+from mlflow_platform.plan_guard.changes import BUCKET, KEY, SERVER, Action, Change, TerraformPlan
+from mlflow_platform.tracking_server import CHANGING, STOPPED
 
-# What cannot be had back once it is gone: the runs in a server, the objects in a bucket, and what a key encrypts.
+# Resources whose contents cannot be recovered: runs in a server, objects in a bucket, and what a key encrypts.
 PRECIOUS = {SERVER: "tracking server", BUCKET: "bucket", KEY: "key"}
+_STORE = "artifact_store_uri"
+# The attributes that the AWS provider sends with UpdateMlflowTrackingServer.
+_SENT = {_STORE, "tracking_server_size", "weekly_maintenance_window_start"}
 _PATCH = re.compile(r"(\d+\.\d+)\..+")
 
+# Returns a tracking server's status by its name; the empty string if it does not exist.
+FindStatus = Callable[[str], str]
 
-def lost(plan: Plan) -> list[Change]:
+
+def lost(plan: TerraformPlan) -> list[Change]:
     """The tracking servers, buckets and keys that the plan deletes or replaces."""
     return [change for change in plan.changes if change.type in PRECIOUS and change.loses_it]
 
 
+def cut_off(plan: TerraformPlan) -> list[Change]:
+    """The tracking servers that get another artifact store. Their existing runs keep the old artifact URIs."""
+    return [
+        change
+        for change in plan.changes
+        if change.type == SERVER
+        and change.action is Action.UPDATE
+        and _STORE in change.attributes
+        and str(change.before.get(_STORE, "")).rstrip("/") != str(change.after.get(_STORE, "")).rstrip("/")
+    ]
+
+
+def updated_servers(plan: TerraformPlan) -> list[Change]:
+    """The tracking servers that the plan updates in place through AWS's API."""
+    return [
+        change
+        for change in plan.changes
+        if change.type == SERVER and change.action is Action.UPDATE and _SENT & set(change.attributes)
+    ]
+
+
 def named(text: str) -> set[str]:
-    """The names in CONFIRM, which commas separate."""
+    """The names in CONFIRM, which are separated by commas."""
     return {name.strip() for name in text.split(",") if name.strip()}
 
 
-def check(plan: Plan, confirmed: Collection[str]) -> None:
-    """See that everything precious that the plan would lose has been named.
+def check(plan: TerraformPlan, confirmed: Collection[str]) -> None:
+    """Check that every loss in the plan is confirmed by name.
 
     Raises:
-        PreconditionError: something has not.
+        PreconditionError: a loss is not confirmed.
     """
-    missing = [change for change in lost(plan) if plan.name_of(change) not in confirmed]
+    risky = [*lost(plan), *cut_off(plan)]
+    missing = [change for change in risky if plan.name_of(change) not in confirmed]
     if not missing:
         return
-    would = ", ".join(f"{change.action.value} {PRECIOUS[change.type]} {plan.name_of(change)}" for change in missing)
-    names = ",".join(dict.fromkeys(plan.name_of(change) for change in lost(plan)))
+    would = ", ".join(_consequence(plan, change) for change in missing)
+    names = ",".join(dict.fromkeys(plan.name_of(change) for change in risky))
+    advice = f"To do it anyway, confirm it with CONFIRM={names}"
+    if cut_off(plan):
+        advice = (
+            "Runs keep the artifact URIs that they were logged with, so copy the artifacts and keep the old store "
+            f"readable (former_artifact_store_uris). {advice}"
+        )
     raise PreconditionError(
-        f"nothing was changed, because the plan would {would}, and what is in there cannot be had back. "
-        f"If that is meant, say CONFIRM={names}"
+        f"nothing was changed, because the plan would {would}, and what is in there cannot be recovered. {advice}"
     )
 
 
-def traps(plan: Plan) -> Iterator[str]:
-    """What is about to go wrong in a way that the plan itself does not say, and what to do instead."""
+def warnings(plan: TerraformPlan) -> Iterator[str]:
+    """What will go wrong although the plan itself does not show it, and what to do instead."""
     for change in plan.changes:
         if change.type == SERVER:
-            yield from _server_traps(change)
+            yield from _server_warnings(change)
         if change.reason == "replace_because_tainted":
             yield (
-                f"{change.address} is tainted, since its creation was interrupted. If AWS shows it as Created, keep it "
-                f"with `terraform untaint '{change.address}'`, and plan again."
+                f"{change.address} is tainted because its creation was interrupted. If AWS shows it as Created, keep "
+                f"it with `terraform untaint '{change.address}'`, and plan again."
             )
 
 
-def _server_traps(change: Change) -> Iterator[str]:
+def stopped_server_warnings(plan: TerraformPlan, environment: EnvironmentRef, find_status: FindStatus) -> Iterator[str]:
+    """Warn about updates of tracking servers that do not run. AWS refuses them only during the apply."""
+    for change in updated_servers(plan):
+        try:
+            status = find_status(change.name)
+        except PlatformError as error:
+            yield f"the state of {change.name} could not be checked ({error.message}) AWS updates only running servers."
+            continue
+        if status in STOPPED:
+            yield (
+                f"tracking server {change.name} is {status}, and AWS updates only running servers. Start it with "
+                f"`python scripts/server.py start {environment.options}`, then apply."
+            )
+        elif status in CHANGING:
+            yield f"tracking server {change.name} is {status}, and AWS will refuse the update. Apply again later."
+
+
+def _consequence(plan: TerraformPlan, change: Change) -> str:
+    name = f"{PRECIOUS[change.type]} {plan.name_of(change)}"
+    if change.loses_it:
+        return f"{change.action.value} {name}"
+    return f"change the artifact store of {name} from {change.before.get(_STORE)} to {change.after.get(_STORE)}"
+
+
+def _server_warnings(change: Change) -> Iterator[str]:
     version = change.after.get("mlflow_version") or ""
     patch = _PATCH.fullmatch(version)
     if patch and change.action is not Action.NOTHING:
@@ -65,7 +124,7 @@ def _server_traps(change: Change) -> Iterator[str]:
     )
     if change.action is Action.UPDATE and switched_off:
         yield (
-            "automatic_model_registration from true to false: the AWS provider never sends it, and every "
+            "automatic_model_registration changes from true to false: the AWS provider never sends that, and every "
             "plan shows it again. Turn it off with `aws sagemaker update-mlflow-tracking-server "
             f"--tracking-server-name {change.name} --no-automatic-model-registration`."
         )

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import NOT_READY, WRONG_INPUT, InputError, PlatformError, PreconditionError, error_code
 from mlflow_common.waiting import Clock, Progress, wait_for
-from mlflow_platform import environment as environments
+from mlflow_platform.environment import REPOSITORY
+from mlflow_platform.localaws_client import localaws_home
 from mlflow_platform.plan_guard.changes import SERVER
-from mlflow_platform.tracking_server import BUSY, RUNNING
+from mlflow_platform.tracking_server import CHANGING, RUNNING
 from mlflow_platform.upgrade.versions import FILE, LOCAL_FILE, Servers, Wanted
 
 if TYPE_CHECKING:
@@ -63,12 +64,12 @@ class Root:
         *,
         local: bool,
         environ: Mapping[str, str],
-        repository: Path = environments.REPOSITORY,
+        repository: Path = REPOSITORY,
     ) -> None:
         self.name, self.local = name, local
         self._environ = environ
         self._repository = repository
-        home = environments.localaws_home(environ, repository)
+        home = localaws_home(environ, repository)
         self.folder = (home / "terraform" if local else repository) / "mlflow/terraform" / name
         self.memory = (home if local else repository / ".cache") / "upgrade" / name
         self.file = self.folder / (LOCAL_FILE if local else FILE)
@@ -171,8 +172,8 @@ class Root:
 
         return wait_for(
             look,
-            settled=lambda seen: seen.status not in BUSY - {"MaintenanceInProgress"},
-            say=lambda seen: f"tracking server {server}: {seen.status or 'not there'}",
+            settled=lambda seen: seen.status not in CHANGING - {"MaintenanceInProgress"},
+            describe=lambda seen: f"tracking server {server}: {seen.status or 'not there'}",
             progress=progress,
             clock=clock,
             timeout=_TIMEOUT,

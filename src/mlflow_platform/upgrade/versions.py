@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_common.errors import InputError, PlatformError
-
-# https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow.html; the module's retained_mlflow_versions says the same.
-OFFERED = ("2.13", "2.16", "3.0")
+from mlflow_platform.mlflow_versions import supported_versions
 
 # Terraform reads *.auto.tfvars.json after terraform.tfvars and in the order of their names, and the last one wins. So
 # on localaws the mirror's own file outranks the copy of the root's, which is what AWS has.
@@ -94,9 +92,10 @@ def check(version: str, say: str) -> None:
     Raises:
         InputError: it is not.
     """
-    if version not in OFFERED:
+    offered = supported_versions()
+    if version not in offered:
         named = f"{version!r} is no version that AWS offers" if version else "no MLflow version is named"
-        raise InputError(f"{named}: say {say}, with one of {', '.join(OFFERED)}")
+        raise InputError(f"{named}: say {say}, with one of {', '.join(offered)}")
 
 
 def _number(version: str) -> tuple[int, ...]:

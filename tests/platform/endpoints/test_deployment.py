@@ -1,4 +1,4 @@
-"""Deploying: what is done in each state of an endpoint, and that a failure leaves things as they were."""
+"""Deploying: what happens in each state of an endpoint, and that a failure changes nothing."""
 
 import time
 from dataclasses import replace
@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
-from mlflow_platform.endpoints import deployment as endpoint
-from mlflow_platform.endpoints.resources import Belongings, Clients, find
-from mlflow_platform.endpoints.specification import Plan, archive_uri
+from mlflow_platform.endpoints.creation import ensure_resources
+from mlflow_platform.endpoints.deployment import Deployer, Removed
+from mlflow_platform.endpoints.resources import Clients, EndpointResources, find_resources
+from mlflow_platform.endpoints.specification import EndpointSpec, archive_uri
 from mlflow_platform.environment import Environment
 from tests.platform.conftest import FakeClock
 from tests.platform.endpoints.fleet import GONE, Fleet, Step, error
@@ -20,12 +21,12 @@ CHANGES = {"CreateEndpoint", "UpdateEndpoint", "DeleteEndpoint", "AddTags", "Del
 
 
 @pytest.fixture
-def plan(environment: Environment) -> Plan:
-    return plan_of(environment, "1")
+def spec(environment: Environment) -> EndpointSpec:
+    return spec_of(environment, "1")
 
 
-def plan_of(environment: Environment, version: str, *, digest: str = "") -> Plan:
-    return Plan(
+def spec_of(environment: Environment, version: str, *, digest: str = "") -> EndpointSpec:
+    return EndpointSpec(
         endpoint=NAME,
         archive_uri=archive_uri(environment, NAME, digest or version * 64),
         image="123456789012.dkr.ecr.us-east-1.amazonaws.com/mlflow-pyfunc:3.17.2",
@@ -37,13 +38,18 @@ def plan_of(environment: Environment, version: str, *, digest: str = "") -> Plan
 
 
 @pytest.fixture
-def deploy(clients: Clients, environment: Environment, clock: FakeClock, said: list[str], fleet: Fleet) -> Any:
-    """Upload the plan's archive, as the script does, and deploy the plan."""
+def deployer(clients: Clients, environment: Environment, clock: FakeClock, said: list[str], fleet: Fleet) -> Deployer:
+    return Deployer(clients, environment, progress=said.append, clock=clock)
 
-    def do(plan: Plan) -> str:
-        bucket, key = plan.archive_uri.removeprefix("s3://").split("/", 1)
+
+@pytest.fixture
+def deploy(clients: Clients, deployer: Deployer) -> Any:
+    """Upload the specification's archive, as the script does, and deploy it."""
+
+    def do(spec: EndpointSpec, *, replace_model: bool = False) -> str:
+        bucket, key = spec.archive_uri.removeprefix("s3://").split("/", 1)
         clients.s3.put_object(Bucket=bucket, Key=key, Body=b"archive")
-        return endpoint.deploy(clients, environment, plan, progress=said.append, clock=clock)
+        return deployer.deploy(spec, replace_model=replace_model)
 
     return do
 
@@ -51,50 +57,52 @@ def deploy(clients: Clients, environment: Environment, clock: FakeClock, said: l
 @pytest.fixture
 def left(clients: Clients, environment: Environment) -> Any:
     """What belongs to the endpoint now."""
-    return lambda: find(clients, environment, NAME)
+    return lambda: find_resources(clients, environment, NAME)
 
 
-def everything_of(*plans: Plan) -> Belongings:
-    return Belongings(
-        frozenset(plan.config_name for plan in plans),
-        frozenset(plan.model_name for plan in plans),
-        frozenset(plan.archive_uri for plan in plans),
+def everything_of(*specs: EndpointSpec) -> EndpointResources:
+    return EndpointResources(
+        frozenset(spec.config_name for spec in specs),
+        frozenset(spec.model_name for spec in specs),
+        frozenset(spec.archive_uri for spec in specs),
     )
 
 
-def test_a_new_endpoint_is_created_and_tagged(
-    deploy: Any, plan: Plan, fleet: Fleet, clients: Clients, left: Any
+def test_creates_and_tags_a_new_endpoint(
+    deploy: Any, spec: EndpointSpec, fleet: Fleet, clients: Clients, left: Any
 ) -> None:
-    assert deploy(plan) == "created"
-    assert left() == everything_of(plan)
-    assert fleet.tags == plan.tags
-    model = clients.sagemaker.describe_model(ModelName=plan.model_name)
-    assert model["PrimaryContainer"]["Image"] == plan.image
-    assert model["PrimaryContainer"]["ModelDataUrl"] == plan.archive_uri
-    assert model["ExecutionRoleArn"] == plan.role
-    config = clients.sagemaker.describe_endpoint_config(EndpointConfigName=plan.config_name)
+    assert deploy(spec) == "created"
+    assert left() == everything_of(spec)
+    assert fleet.tags == spec.tags
+    model = clients.sagemaker.describe_model(ModelName=spec.model_name)
+    assert model["PrimaryContainer"]["Image"] == spec.image
+    assert model["PrimaryContainer"]["ModelDataUrl"] == spec.archive_uri
+    assert model["ExecutionRoleArn"] == spec.role
+    config = clients.sagemaker.describe_endpoint_config(EndpointConfigName=spec.config_name)
     assert config["ProductionVariants"][0]["InstanceType"] == "ml.m5.large"
 
 
-def test_progress_names_each_state_once(deploy: Any, plan: Plan, fleet: Fleet, said: list[str]) -> None:
+def test_progress_reports_each_state_once(deploy: Any, spec: EndpointSpec, fleet: Fleet, said: list[str]) -> None:
     fleet.after_create = ("Creating", "Creating", "Creating", "InService")
-    deploy(plan)
+    deploy(spec)
     assert said == [f"creating the endpoint {NAME}", f"endpoint {NAME}: Creating", f"endpoint {NAME}: InService"]
 
 
-def test_the_same_plan_again_changes_nothing(deploy: Any, plan: Plan, fleet: Fleet, left: Any) -> None:
-    deploy(plan)
-    fleet.calls.clear()
-    assert deploy(plan) == "unchanged"
-    assert set(fleet.calls) == {"DescribeEndpoint", "ListTags"}
-    assert left() == everything_of(plan)
-
-
-def test_another_model_is_an_update_with_a_blue_green_policy(
-    deploy: Any, plan: Plan, fleet: Fleet, environment: Environment
+def test_deploying_the_same_specification_again_changes_nothing(
+    deploy: Any, spec: EndpointSpec, fleet: Fleet, left: Any
 ) -> None:
-    deploy(plan)
-    second = plan_of(environment, "2")
+    deploy(spec)
+    fleet.calls.clear()
+    assert deploy(spec) == "unchanged"
+    assert set(fleet.calls) == {"DescribeEndpoint", "ListTags"}
+    assert left() == everything_of(spec)
+
+
+def test_another_version_updates_the_endpoint_with_a_blue_green_policy(
+    deploy: Any, spec: EndpointSpec, fleet: Fleet, environment: Environment
+) -> None:
+    deploy(spec)
+    second = spec_of(environment, "2")
     assert deploy(second) == "updated"
     (update,) = fleet.updates
     assert update["EndpointConfigName"] == second.config_name
@@ -102,18 +110,20 @@ def test_another_model_is_an_update_with_a_blue_green_policy(
     assert fleet.tags == second.tags
 
 
-def test_a_tag_that_no_longer_applies_is_removed(
-    deploy: Any, plan: Plan, fleet: Fleet, environment: Environment
+def test_removes_a_tag_that_no_longer_applies(
+    deploy: Any, spec: EndpointSpec, fleet: Fleet, environment: Environment
 ) -> None:
-    deploy(plan)
-    second = plan_of(environment, "2")
+    deploy(spec)
+    second = spec_of(environment, "2")
     second = replace(second, tags={key: value for key, value in second.tags.items() if key != "run-id"})
     deploy(second)
     assert fleet.tags == second.tags
 
 
-def test_what_served_before_is_kept_and_what_is_older_removed(deploy: Any, environment: Environment, left: Any) -> None:
-    first, second, third = (plan_of(environment, version) for version in "123")
+def test_keeps_the_previous_configuration_and_removes_older_ones(
+    deploy: Any, environment: Environment, left: Any
+) -> None:
+    first, second, third = (spec_of(environment, version) for version in "123")
     deploy(first)
     deploy(second)
     assert left() == everything_of(first, second)
@@ -121,8 +131,10 @@ def test_what_served_before_is_kept_and_what_is_older_removed(deploy: Any, envir
     assert left() == everything_of(second, third)
 
 
-def test_going_back_needs_nothing_new(deploy: Any, environment: Environment, left: Any, fleet: Fleet) -> None:
-    first, second = plan_of(environment, "1"), plan_of(environment, "2")
+def test_deploying_the_previous_version_reuses_its_resources(
+    deploy: Any, environment: Environment, left: Any, fleet: Fleet
+) -> None:
+    first, second = spec_of(environment, "1"), spec_of(environment, "2")
     deploy(first)
     deploy(second)
     assert deploy(first) == "updated"
@@ -130,13 +142,13 @@ def test_going_back_needs_nothing_new(deploy: Any, environment: Environment, lef
     assert left() == everything_of(first, second)
 
 
-def test_a_failed_creation_leaves_nothing(deploy: Any, plan: Plan, fleet: Fleet, left: Any) -> None:
+def test_a_failed_creation_leaves_no_resources(deploy: Any, spec: EndpointSpec, fleet: Fleet, left: Any) -> None:
     fleet.after_create, fleet.reason = (
         ("Creating", "Failed"),
         "The primary container did not pass the ping health check.",
     )
     with pytest.raises(PlatformError, match=r"did not pass the ping health check.*has been removed") as failed:
-        deploy(plan)
+        deploy(spec)
     assert failed.value.status == 1
     assert not left()
     assert [call for call in fleet.calls if call in CHANGES] == ["CreateEndpoint", "DeleteEndpoint"]
@@ -144,14 +156,14 @@ def test_a_failed_creation_leaves_nothing(deploy: Any, plan: Plan, fleet: Fleet,
 
 @pytest.mark.parametrize("way", [("Updating", "FAILED_BACK"), ("Updating", "RollingBack", "FAILED_BACK")])
 @pytest.mark.parametrize("reason", ["", "The primary container did not pass the ping health check."])
-def test_a_failed_update_leaves_what_served_before(
+def test_a_failed_update_keeps_the_previous_model(
     deploy: Any, environment: Environment, fleet: Fleet, left: Any, way: tuple[str, ...], reason: str
 ) -> None:
-    first, second, third = (plan_of(environment, version) for version in "123")
+    first, second, third = (spec_of(environment, version) for version in "123")
     deploy(first)
     deploy(second)
     fleet.after_update, fleet.reason = way, reason
-    with pytest.raises(PlatformError, match="what served before goes on serving"):
+    with pytest.raises(PlatformError, match="The previous model continues to serve"):
         deploy(third)
     assert fleet.config == second.config_name
     assert fleet.tags == second.tags
@@ -159,21 +171,21 @@ def test_a_failed_update_leaves_what_served_before(
     assert "DeleteEndpoint" not in fleet.calls
 
 
-def test_an_update_that_shows_late_is_not_taken_for_a_failure(
-    deploy: Any, environment: Environment, fleet: Fleet, plan: Plan
+def test_an_update_that_becomes_visible_late_is_not_a_failure(
+    deploy: Any, environment: Environment, fleet: Fleet, spec: EndpointSpec
 ) -> None:
-    deploy(plan)
+    deploy(spec)
     fleet.after_update = ("UNCHANGED", "UNCHANGED", "Updating", "InService")
-    assert deploy(plan_of(environment, "2")) == "updated"
+    assert deploy(spec_of(environment, "2")) == "updated"
 
 
-def test_the_reason_is_the_end_of_the_new_container_s_log(
-    deploy: Any, environment: Environment, fleet: Fleet, clients: Clients, plan: Plan
+def test_the_failure_reason_is_the_end_of_the_new_containers_log(
+    deploy: Any, environment: Environment, fleet: Fleet, clients: Clients, spec: EndpointSpec
 ) -> None:
     logs, group = clients.logs, f"/aws/sagemaker/Endpoints/{NAME}"
     logs.create_log_group(logGroupName=group)
     write(logs, group, "AllTraffic/i-old", "ValueError: of the container that serves")
-    deploy(plan)
+    deploy(spec)
     fleet.after_update = ("Updating", "FAILED_BACK")
     fleet.reason = "did not pass the ping health check"
 
@@ -182,7 +194,7 @@ def test_the_reason_is_the_end_of_the_new_container_s_log(
 
     clients.sagemaker.meta.events.register_first("before-call.sagemaker.UpdateEndpoint", container_starts)
     with pytest.raises(PlatformError, match="ModuleNotFoundError: No module named 'xgboost'") as failed:
-        deploy(plan_of(environment, "2"))
+        deploy(spec_of(environment, "2"))
     assert failed.value.details == (
         f"log of {group}:",
         "Traceback",
@@ -190,106 +202,106 @@ def test_the_reason_is_the_end_of_the_new_container_s_log(
     )
 
 
-def test_an_endpoint_that_has_failed_is_made_anew(
-    deploy: Any, plan: Plan, fleet: Fleet, environment: Environment
-) -> None:
+def test_replaces_a_failed_endpoint(deploy: Any, spec: EndpointSpec, fleet: Fleet, environment: Environment) -> None:
     fleet.serve(NAME, Step("Failed", OLD, "earlier"), tags=environment.tags)
-    assert deploy(plan) == "created"
+    assert deploy(spec) == "created"
     assert [call for call in fleet.calls if call in CHANGES] == ["DeleteEndpoint", "CreateEndpoint"]
 
 
 @pytest.mark.parametrize("status", ["Updating", "SystemUpdating", "RollingBack", "Creating"])
-def test_an_endpoint_on_its_way_is_waited_for(
-    deploy: Any, plan: Plan, fleet: Fleet, environment: Environment, status: str, clock: FakeClock
+def test_waits_for_an_endpoint_that_is_changing(
+    deploy: Any, spec: EndpointSpec, fleet: Fleet, environment: Environment, status: str, clock: FakeClock
 ) -> None:
     steps = Step(status, OLD), Step(status, OLD), Step("InService", OLD)
     fleet.serve(NAME, *steps, tags=environment.tags)
-    assert deploy(plan) == "updated"
+    assert deploy(spec) == "updated"
     assert clock.slept > 0
 
 
-def test_one_that_is_being_deleted_is_waited_for_and_made_anew(
-    deploy: Any, plan: Plan, fleet: Fleet, environment: Environment
+def test_waits_for_a_deletion_and_creates_the_endpoint_again(
+    deploy: Any, spec: EndpointSpec, fleet: Fleet, environment: Environment
 ) -> None:
     fleet.serve(NAME, Step("Deleting", OLD), GONE, tags=environment.tags)
-    assert deploy(plan) == "created"
+    assert deploy(spec) == "created"
 
 
-def test_an_interrupted_deployment_of_the_same_model_is_taken_up(
-    deploy: Any, plan: Plan, fleet: Fleet, environment: Environment
+def test_resumes_an_interrupted_deployment_of_the_same_model(
+    deploy: Any, spec: EndpointSpec, fleet: Fleet, clients: Clients
 ) -> None:
-    fleet.serve(NAME, Step("Creating", plan.config_name), Step("InService", plan.config_name), tags=plan.tags)
-    assert deploy(plan) == "unchanged"
+    ensure_resources(clients.sagemaker, spec)
+    fleet.serve(NAME, Step("Creating", spec.config_name), Step("InService", spec.config_name), tags=spec.tags)
+    assert deploy(spec) == "unchanged"
     assert set(fleet.calls) == {"DescribeEndpoint", "ListTags"}
 
 
 @pytest.mark.parametrize("tags", [{}, {"project": "mlflow", "environment": "prod"}])
-def test_somebody_else_s_endpoint_is_left_alone(
+def test_refuses_an_endpoint_of_another_environment(
     deploy: Any,
-    plan: Plan,
+    spec: EndpointSpec,
     fleet: Fleet,
     tags: dict[str, str],
-    clients: Clients,
-    environment: Environment,
-    clock: FakeClock,
+    deployer: Deployer,
 ) -> None:
     fleet.serve(NAME, Step("InService", "theirs"), tags=tags)
-    with pytest.raises(PreconditionError, match="was not made for staging"):
-        deploy(plan)
-    with pytest.raises(PreconditionError, match="was not made for staging"):
-        endpoint.delete(clients, environment, NAME, progress=str, clock=clock)
+    with pytest.raises(PreconditionError, match="does not belong to staging"):
+        deploy(spec)
+    with pytest.raises(PreconditionError, match="does not belong to staging"):
+        deployer.delete(NAME)
     assert set(fleet.calls) == {"DescribeEndpoint", "ListTags"}
 
 
 @pytest.mark.parametrize(
     ("message", "kind", "complaint"),
     [
-        ("Requested image 1.dkr.ecr/x:1 not found.", PreconditionError, "push one with.*or give --image-uri"),
+        (
+            "Requested image 1.dkr.ecr/x:1 not found.",
+            PreconditionError,
+            "Push one with.*or name another one with --image-uri",
+        ),
         ("Value 'ml.foo' at 'productionVariants.1.member.instanceType' failed", InputError, "no instance type ml.m5"),
         ("Something else is wrong.", PlatformError, "CreateEndpoint failed .ValidationException.: Something else"),
     ],
 )
-def test_what_aws_refuses_is_explained_and_removed(
-    deploy: Any, plan: Plan, fleet: Fleet, left: Any, message: str, kind: type[PlatformError], complaint: str
+def test_explains_what_aws_refuses_and_removes_what_was_created(
+    deploy: Any, spec: EndpointSpec, fleet: Fleet, left: Any, message: str, kind: type[PlatformError], complaint: str
 ) -> None:
     fleet.refuse("CreateEndpoint", ("ValidationException", message))
     with pytest.raises(kind, match=complaint):
-        deploy(plan)
+        deploy(spec)
     assert not left()
 
 
-def test_a_used_up_quota_is_named(deploy: Any, plan: Plan, fleet: Fleet) -> None:
+def test_names_an_exhausted_quota(deploy: Any, spec: EndpointSpec, fleet: Fleet) -> None:
     fleet.refuse("CreateEndpoint", ("ResourceLimitExceeded", "ml.m5.large for endpoint usage is 0 Instances."))
     with pytest.raises(PlatformError, match="quota is used up: ml"):
-        deploy(plan)
+        deploy(spec)
 
 
-def test_what_aws_does_not_find_at_once_is_asked_for_again(
-    deploy: Any, plan: Plan, fleet: Fleet, clock: FakeClock
+def test_repeats_a_call_while_aws_does_not_find_what_was_just_created(
+    deploy: Any, spec: EndpointSpec, fleet: Fleet, clock: FakeClock
 ) -> None:
     fleet.refuse("CreateEndpoint", *[("ValidationException", 'Could not find endpoint configuration "x".')] * 2)
-    assert deploy(plan) == "created"
+    assert deploy(spec) == "created"
     assert clock.slept >= 4
 
 
-def test_waiting_ends_after_an_hour_and_says_how_to_go_on(
-    deploy: Any, plan: Plan, fleet: Fleet, clock: FakeClock
+def test_waiting_ends_after_an_hour_and_says_how_to_continue(
+    deploy: Any, spec: EndpointSpec, fleet: Fleet, clock: FakeClock
 ) -> None:
     fleet.after_create = ("Creating",)
     with pytest.raises(PlatformError, match=r"Creating after 60 min.*run the same command again"):
-        deploy(plan)
+        deploy(spec)
     assert 3600 <= clock.slept < 3700
 
 
-def test_deleting_removes_all_there_is_and_nothing_of_a_neighbour(
+def test_delete_removes_everything_of_the_endpoint_and_nothing_of_another(
     deploy: Any,
     environment: Environment,
     clients: Clients,
-    clock: FakeClock,
+    deployer: Deployer,
     left: Any,
-    fleet: Fleet,
 ) -> None:
-    first, second = plan_of(environment, "1"), plan_of(environment, "2")
+    first, second = spec_of(environment, "1"), spec_of(environment, "2")
     deploy(first)
     deploy(second)
     neighbour = replace(first, endpoint=f"{NAME}-2")
@@ -297,34 +309,34 @@ def test_deleting_removes_all_there_is_and_nothing_of_a_neighbour(
         ModelName=neighbour.model_name, ExecutionRoleArn=first.role, PrimaryContainer={"Image": "x"}
     )
     clients.s3.put_object(Bucket=environment.bucket, Key=f"endpoints/{NAME}-2/1/model.tar.gz", Body=b"x")
-    removed = endpoint.delete(clients, environment, NAME, progress=str, clock=clock)
-    assert removed == endpoint.Removed(True, everything_of(first, second))
+    removed = deployer.delete(NAME)
+    assert removed == Removed(True, everything_of(first, second))
     assert not left()
-    assert find(clients, environment, f"{NAME}-2").models == {neighbour.model_name}
-    assert len(find(clients, environment, f"{NAME}-2").archives) == 1
-    assert endpoint.delete(clients, environment, NAME, progress=str, clock=clock) == endpoint.Removed(
-        False, Belongings()
-    )
+    assert find_resources(clients, environment, f"{NAME}-2").models == {neighbour.model_name}
+    assert len(find_resources(clients, environment, f"{NAME}-2").archives) == 1
+    assert deployer.delete(NAME) == Removed(False, EndpointResources())
 
 
-def test_configurations_that_share_a_model_keep_it(deploy: Any, plan: Plan, fleet: Fleet, left: Any) -> None:
-    larger = replace(plan, instance_count=2)
-    deploy(plan)
+def test_keeps_a_model_that_another_configuration_uses(
+    deploy: Any, spec: EndpointSpec, fleet: Fleet, left: Any
+) -> None:
+    larger = replace(spec, instance_count=2)
+    deploy(spec)
     fleet.after_update = ("Updating", "FAILED_BACK")
     with pytest.raises(PlatformError):
         deploy(larger)
-    assert left() == everything_of(plan)
+    assert left() == everything_of(spec)
 
 
-def test_tidying_up_that_is_not_allowed_is_said_and_does_not_hide_the_outcome(
+def test_reports_a_failure_to_tidy_up_without_failing_the_deployment(
     deploy: Any, environment: Environment, clients: Clients, said: list[str]
 ) -> None:
-    deploy(plan_of(environment, "1"))
-    deploy(plan_of(environment, "2"))
+    deploy(spec_of(environment, "1"))
+    deploy(spec_of(environment, "2"))
     clients.sagemaker.meta.events.register(
         "before-call.sagemaker.DeleteEndpointConfig", lambda **_: error("AccessDeniedException", "not yours")
     )
-    assert deploy(plan_of(environment, "3")) == "updated"
+    assert deploy(spec_of(environment, "3")) == "updated"
     assert "could not tidy up: not yours" in said
 
 

@@ -1,4 +1,4 @@
-"""Finding a model by what people call it, and saying exactly what is wrong with a name."""
+"""Finding a model by its URI, and naming exactly what is wrong with one."""
 
 from typing import Any
 
@@ -35,19 +35,19 @@ def run_id(client: Any) -> str:
 
 
 @pytest.mark.parametrize("uri", ["models:/iris@champion", "models:/iris/1"])
-def test_a_registered_model_is_found_and_its_alias_resolved(client: Any, run_id: str, uri: str) -> None:
+def test_finds_a_registered_model_and_resolves_its_alias(client: Any, run_id: str, uri: str) -> None:
     found = find(uri, client)
     assert (found.uri, found.name, found.version, found.run_id) == ("models:/iris/1", "iris", "1", run_id)
     assert found.location.startswith(f"{STORE}/models/m-")
 
 
-def test_a_run_s_model_is_found_by_its_name(client: Any, run_id: str) -> None:
+def test_finds_a_runs_model_by_its_name(client: Any, run_id: str) -> None:
     found = find(f"runs:/{run_id}/model", client)
     assert (found.run_id, found.name) == (run_id, None)
     assert found.location == find("models:/iris/1", client).location
 
 
-def test_a_model_among_a_run_s_artifacts_is_found_as_mlflow_2_left_it(
+def test_finds_a_model_among_a_runs_artifacts_as_mlflow_2_stores_it(
     client: Any, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow.entities import FileInfo
@@ -73,25 +73,23 @@ def test_an_s3_uri_needs_no_tracking_server(uri: str) -> None:
         (f"runs:/{'0' * 32}/model", "there is no run 000"),
     ],
 )
-def test_what_is_unknown_is_named_with_what_there_is(client: Any, run_id: str, uri: str, complaint: str) -> None:
+def test_names_what_is_unknown_and_what_exists(client: Any, run_id: str, uri: str, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         find(uri, client)
 
 
-def test_a_wrong_path_in_a_run_is_named_with_the_right_one(
-    client: Any, run_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_names_a_runs_models_if_the_path_is_wrong(client: Any, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "list_artifacts", lambda *_: [])
     with pytest.raises(InputError, match=r"has no model 'modle' \(it has: model\)"):
         find(f"runs:/{run_id}/modle", client)
 
 
-def test_a_model_outside_s3_is_refused(client: Any, mlflow_here: Any) -> None:
+def test_refuses_a_model_outside_s3(client: Any, mlflow_here: Any) -> None:
     model = client.create_logged_model("0", name="model")
     client.finalize_logged_model(model.model_id, "READY")
     client.create_registered_model("here")
     client.create_model_version("here", model.model_uri, model_id=model.model_id)
-    with pytest.raises(PreconditionError, match="an endpoint reads S3 only"):
+    with pytest.raises(PreconditionError, match="an endpoint can only read S3"):
         find("models:/here/1", client)
 
 
@@ -99,7 +97,7 @@ def test_a_model_outside_s3_is_refused(client: Any, mlflow_here: Any) -> None:
     "uri",
     ["iris", "models:/iris", "models:/iris/latest", "models:/a@b@c", "runs:/abc/model", "s3://bucket", "http://x/y"],
 )
-def test_what_is_no_model_uri_is_refused_with_the_forms_there_are(uri: str) -> None:
+def test_rejects_other_uris_and_names_the_valid_forms(uri: str) -> None:
     with pytest.raises(InputError, match="models:/NAME@ALIAS"):
         check_uri(uri)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mlflow_common.errors import InputError, PreconditionError
-from mlflow_platform.endpoints import model_archive as archive
+from mlflow_platform.endpoints import model_archive
 from tests.platform.conftest import BUCKET
 
 FILES = {"MLmodel": b"run_id: 0123\n", "model.skops": os.urandom(100_000), "data/conda.yaml": b"name: x"}
@@ -28,10 +28,10 @@ def s3(aws: Callable[[str], Any]) -> Any:
 
 
 def test_the_same_files_give_the_same_bytes_whenever_and_in_whatever_order(s3: Any, tmp_path: Path) -> None:
-    first = archive.make(s3, f"s3://{BUCKET}/models/m-1", _folder(tmp_path / "a"))
+    first = model_archive.make(s3, f"s3://{BUCKET}/models/m-1", _folder(tmp_path / "a"))
     for name in reversed(FILES):
         s3.put_object(Bucket=BUCKET, Key=f"copy/{name}", Body=FILES[name])
-    second = archive.make(s3, f"s3://{BUCKET}/copy", _folder(tmp_path / "b"))
+    second = model_archive.make(s3, f"s3://{BUCKET}/copy", _folder(tmp_path / "b"))
     assert first.digest == second.digest
     assert _hash(first.path) == _hash(second.path)
     # The time in gzip's header, which two archives made within a second would share.
@@ -39,13 +39,13 @@ def test_the_same_files_give_the_same_bytes_whenever_and_in_whatever_order(s3: A
 
 
 def test_one_other_byte_gives_another_digest(s3: Any, tmp_path: Path) -> None:
-    first = archive.make(s3, f"s3://{BUCKET}/models/m-1", _folder(tmp_path / "a"))
+    first = model_archive.make(s3, f"s3://{BUCKET}/models/m-1", _folder(tmp_path / "a"))
     s3.put_object(Bucket=BUCKET, Key="models/m-1/data/conda.yaml", Body=b"name: y")
-    assert archive.make(s3, f"s3://{BUCKET}/models/m-1", _folder(tmp_path / "b")).digest != first.digest
+    assert model_archive.make(s3, f"s3://{BUCKET}/models/m-1", _folder(tmp_path / "b")).digest != first.digest
 
 
 def test_the_model_s_files_lie_at_the_top_and_nothing_of_this_machine_with_them(s3: Any, tmp_path: Path) -> None:
-    made = archive.make(s3, f"s3://{BUCKET}/models/m-1/", tmp_path)
+    made = model_archive.make(s3, f"s3://{BUCKET}/models/m-1/", tmp_path)
     with tarfile.open(made.path) as tar:
         entries = tar.getmembers()
         contents = {entry.name: tar.extractfile(entry).read() for entry in entries}  # type: ignore[union-attr]
@@ -56,7 +56,7 @@ def test_the_model_s_files_lie_at_the_top_and_nothing_of_this_machine_with_them(
 
 def test_another_model_whose_name_begins_alike_stays_out(s3: Any, tmp_path: Path) -> None:
     s3.put_object(Bucket=BUCKET, Key="models/m-10/MLmodel", Body=b"other")
-    made = archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
+    made = model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
     with tarfile.open(made.path) as tar:
         assert sorted(tar.getnames()) == sorted(FILES)
 
@@ -70,7 +70,7 @@ def test_refuses_object_keys_that_lead_out_of_the_model_folder(s3: Any, tmp_path
     outside.mkdir()
     s3.put_object(Bucket=BUCKET, Key="models/m-1/" + name.format(outside=outside), Body=b"x")
     with pytest.raises(InputError, match="cannot be part of a model: it"):
-        archive.make(s3, f"s3://{BUCKET}/models/m-1", _folder(tmp_path / "deep"))
+        model_archive.make(s3, f"s3://{BUCKET}/models/m-1", _folder(tmp_path / "deep"))
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["deep", "model", "outside"]
 
 
@@ -78,22 +78,22 @@ def test_names_both_keys_where_one_is_a_file_and_a_folder(s3: Any, tmp_path: Pat
     for name in ("code", "code/x.py"):
         s3.put_object(Bucket=BUCKET, Key=f"models/m-1/{name}", Body=b"x")
     with pytest.raises(InputError, match=r"'models/m-1/code' and 'models/m-1/code/x.py': one name cannot be both"):
-        archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
+        model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
 
 
 def test_refuses_a_model_larger_than_the_free_disk(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    monkeypatch.setattr(model_archive.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
     with pytest.raises(PreconditionError, match=r"only 0\.0 GB are free .* set TMPDIR"):
-        archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
+        model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
 
 
 def test_refuses_more_files_than_a_model_can_have(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MOST_FILES", 2)
+    monkeypatch.setattr(model_archive, "MOST_FILES", 2)
     with pytest.raises(InputError, match="holds more than 2 files"):
-        archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
+        model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
     s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=_tar(FILES))
     with pytest.raises(InputError, match="holds more than 2 members"):
-        archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
+        model_archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
 
 
 def test_refuses_an_mlmodel_file_that_is_not_text(s3: Any, tmp_path: Path) -> None:
@@ -101,14 +101,14 @@ def test_refuses_an_mlmodel_file_that_is_not_text(s3: Any, tmp_path: Path) -> No
     s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=_tar({"MLmodel": b"run_id: \xff"}))
     for location in (f"s3://{BUCKET}/models/m-1", f"s3://{BUCKET}/m.tar.gz"):
         with pytest.raises(InputError, match=r"MLmodel file of .* is not UTF-8 text"):
-            archive.make(s3, location, _folder(tmp_path / location[-2:]))
+            model_archive.make(s3, location, _folder(tmp_path / location[-2:]))
 
 
 @pytest.mark.parametrize("name", ["../escaped", "/tmp/escaped", "a/../../b", "C:\\x", "..\\x"])
 def test_refuses_tar_members_that_lead_out_of_the_model_folder(s3: Any, tmp_path: Path, name: str) -> None:
     s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=_tar({"MLmodel": b"x", name: b"x"}))
     with pytest.raises(InputError, match=r"would unpack outside its folder: the name .* is refused"):
-        archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
+        model_archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
@@ -120,14 +120,14 @@ def test_refuses_tar_members_that_are_links_or_devices(s3: Any, tmp_path: Path, 
         tar.addfile(entry)
     s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=buffer.getvalue())
     with pytest.raises(InputError, match="'MLmodel', which is neither a file nor a folder"):
-        archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
+        model_archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
 
 
 def test_bounds_what_an_archive_unpacks_to(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "LARGEST_UNPACKED", 1 << 20)
+    monkeypatch.setattr(model_archive, "LARGEST_UNPACKED", 1 << 20)
     s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=_tar({"MLmodel": b"x", "zeros": bytes(1 << 20)}))
     with pytest.raises(InputError, match="unpacks to more than"):
-        archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
+        model_archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
 
 
 def test_refuses_a_member_whose_header_would_fill_the_memory(s3: Any, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_refuses_a_member_whose_header_would_fill_the_memory(s3: Any, tmp_path: 
     body = gzip.compress(entry.tobuf(tarfile.GNU_FORMAT) + bytes(64 << 20), 1)
     s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=body)
     with pytest.raises(InputError, match=r"is no tar\.gz archive"):
-        archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
+        model_archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -152,13 +152,13 @@ def test_what_is_not_there_is_named(
     s3: Any, tmp_path: Path, location: str, error: type[Exception], complaint: str
 ) -> None:
     with pytest.raises(error, match=complaint):
-        archive.make(s3, location, tmp_path)
+        model_archive.make(s3, location, tmp_path)
 
 
 def test_a_finished_archive_is_taken_as_it_is(s3: Any, tmp_path: Path) -> None:
     packed = _tar({"./MLmodel": b"run_id: 99\n", "./model.pkl": b"x"})
     s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=packed)
-    made = archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
+    made = model_archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
     assert (made.path.read_bytes(), made.run_id) == (packed, "99")
 
 
@@ -178,23 +178,23 @@ def test_an_archive_that_no_endpoint_could_load_is_refused(
     body = {"folder": whole, "cut": whole[:20_000]}.get(str(content), content)
     s3.put_object(Bucket=BUCKET, Key="bad.tar.gz", Body=body)
     with pytest.raises(InputError, match=complaint):
-        archive.make(s3, f"s3://{BUCKET}/bad.tar.gz", tmp_path)
+        model_archive.make(s3, f"s3://{BUCKET}/bad.tar.gz", tmp_path)
 
 
 def test_an_archive_is_uploaded_once_and_tagged(s3: Any, tmp_path: Path) -> None:
-    made = archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
+    made = model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
     uri = f"s3://{BUCKET}/endpoints/e/1/model.tar.gz"
-    archive.upload(s3, made, uri, {"project": "mlflow", "model-uri": "models:/iris/1"})
+    model_archive.upload(s3, made, uri, {"project": "mlflow", "model-uri": "models:/iris/1"})
     made.path.unlink()
-    archive.upload(s3, made, uri, {})
+    model_archive.upload(s3, made, uri, {})
     tags = s3.get_object_tagging(Bucket=BUCKET, Key="endpoints/e/1/model.tar.gz")["TagSet"]
     assert {tag["Key"]: tag["Value"] for tag in tags} == {"project": "mlflow", "model-uri": "models:/iris/1"}
 
 
 def test_uploading_to_a_bucket_that_is_gone_says_so(s3: Any, tmp_path: Path) -> None:
-    made = archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
+    made = model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
     with pytest.raises(PreconditionError, match="the bucket gone-since does not exist"):
-        archive.upload(s3, made, "s3://gone-since/model.tar.gz", {})
+        model_archive.upload(s3, made, "s3://gone-since/model.tar.gz", {})
 
 
 def _folder(path: Path) -> Path:

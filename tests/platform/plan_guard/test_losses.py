@@ -94,24 +94,24 @@ def test_experiments_runs_models_and_objects_are_counted(environment: Environmen
 
 
 @pytest.mark.parametrize(
-    ("env", "knowingly"),
+    ("env", "permission"),
     [
         (
             "staging",
-            "let the rest go knowingly with `make apply ENV=staging LOCAL=1 "
+            "allow the deletion of the rest with `make apply ENV=staging LOCAL=1 "
             'ARGS="-var dangerously_delete_data_on_destroy=true"`',
         ),
         ("prod", 'empty it as docs/guides/runbook.md says under "Emptying a bucket"'),
     ],
 )
 def test_a_bucket_that_holds_objects_is_not_destroyed_whatever_is_confirmed(
-    environment: Environment, env: str, knowingly: str
+    environment: Environment, env: str, permission: str
 ) -> None:
     status, _, said = environment.guard(server=False, confirm=f"{NAME},{BUCKET}", env=env)
     assert status == 3
     assert said == (
-        f"error: bucket {BUCKET} still holds objects, so nothing was destroyed: "
-        f"copy what you need, then {knowingly}, and try again\n"
+        f"error: bucket {BUCKET} still contains objects, so nothing was destroyed. "
+        f"Copy what you need, then {permission}, and try again.\n"
     )
 
 
@@ -138,7 +138,7 @@ def test_what_the_runbook_says_empties_a_bucket_of_all_versions_and_markers(loca
 def test_a_bucket_that_may_be_emptied_must_still_be_named(environment: Environment) -> None:
     status, found, said = environment.guard(server=False, emptied=True)
     assert status == 3
-    assert said.rstrip().endswith(f"If that may go, say CONFIRM={BUCKET}")
+    assert said.rstrip().endswith(f"To delete it anyway, confirm it with CONFIRM={BUCKET}")
     assert found["lost"] == [f"bucket {BUCKET}: 1 object in 2 versions, 16 bytes, to be deleted with it"]
     assert environment.guard(server=False, emptied=True, confirm=BUCKET)[0] == 0
 
@@ -150,8 +150,8 @@ def test_a_stopped_server_is_not_taken_for_an_empty_one(environment: Environment
     try:
         status, found, said = environment.guard(emptied=True, confirm=BUCKET)
         assert status == 3
-        assert f"tracking server {NAME} cannot be counted: " in found["lost"][0]
-        assert "start" in found["lost"][0]
+        assert f"the contents of tracking server {NAME} cannot be counted: " in found["lost"][0]
+        assert "Start it with" in found["lost"][0]
         assert f"CONFIRM={NAME},{BUCKET}" in said
         assert environment.guard(emptied=True, confirm=f"{NAME},{BUCKET}")[0] == 0
     finally:

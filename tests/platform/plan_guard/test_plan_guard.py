@@ -1,4 +1,4 @@
-"""The plan guard on real plans: what it shows, what it refuses, which traps it names, what a month costs."""
+"""The plan guard on real plans: what it shows, what it refuses, which warnings it names, what a month costs."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from mlflow_common.errors import PreconditionError
-from mlflow_platform.plan_guard import rules as plan_rules
-from mlflow_platform.plan_guard.changes import Action, Plan
+from mlflow_platform.plan_guard import rules
+from mlflow_platform.plan_guard.changes import Action, TerraformPlan
 from mlflow_platform.plan_guard.cost import Prices, estimate
 from tests.platform.plan_guard.guarded import CREATE, SERVER, Guarded
 from tests.support import provider
@@ -29,19 +29,19 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Guarded:
 
 
 @pytest.fixture(scope="session")
-def created(guarded: Guarded) -> Plan:
-    return Plan.parse(guarded.plan("create", *CREATE))
+def created(guarded: Guarded) -> TerraformPlan:
+    return TerraformPlan.parse(guarded.plan("create", *CREATE))
 
 
 @pytest.fixture(scope="session")
-def changed(guarded: Guarded, created: Plan) -> Plan:
+def changed(guarded: Guarded, created: TerraformPlan) -> TerraformPlan:
     """a gets another version, b no longer registers models, c's creation was interrupted."""
-    return Plan.parse(guarded.plan("change", *CHANGED, tainted=TAINTED, deployed=True))
+    return TerraformPlan.parse(guarded.plan("change", *CHANGED, tainted=TAINTED, deployed=True))
 
 
 @pytest.fixture(scope="session")
-def destroyed(guarded: Guarded, created: Plan) -> Plan:
-    return Plan.parse(guarded.plan("destroy", "-destroy", deployed=True))
+def destroyed(guarded: Guarded, created: TerraformPlan) -> TerraformPlan:
+    return TerraformPlan.parse(guarded.plan("destroy", "-destroy", deployed=True))
 
 
 def run(plan: str, *arguments: str, folder: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
@@ -51,62 +51,65 @@ def run(plan: str, *arguments: str, folder: Path, **environ: str) -> "subprocess
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
 
-def without(plan: Plan, action: Action) -> Plan:
+def without(plan: TerraformPlan, action: Action) -> TerraformPlan:
     return replace(plan, changes=tuple(change for change in plan.changes if change.action is not action))
 
 
-def test_a_plan_that_only_creates_is_let_through(created: Plan) -> None:
+def test_a_plan_that_only_creates_is_let_through(created: TerraformPlan) -> None:
     assert {change.action for change in created.changing} == {Action.CREATE}
-    plan_rules.check(created, set())
+    rules.check(created, set())
 
 
-def test_every_precious_thing_that_a_plan_deletes_must_be_named(destroyed: Plan) -> None:
+def test_every_precious_thing_that_a_plan_deletes_must_be_named(destroyed: TerraformPlan) -> None:
     with pytest.raises(PreconditionError) as refused:
-        plan_rules.check(destroyed, plan_rules.named("mlflow-unit-a, mlflow-unit-artifacts"))
+        rules.check(destroyed, rules.named("mlflow-unit-a, mlflow-unit-artifacts"))
     assert "delete key mlflow-unit-key" in refused.value.message
     assert "mlflow-unit-b" in refused.value.message
-    assert "bucket" not in refused.value.message.split("If that is meant")[0]
+    assert "bucket" not in refused.value.message.split("To do it anyway")[0]
     assert refused.value.message.endswith(f"CONFIRM={EVERYTHING}")
     assert refused.value.status == 3
-    plan_rules.check(destroyed, plan_rules.named(EVERYTHING))
+    rules.check(destroyed, rules.named(EVERYTHING))
 
 
-def test_a_replacement_loses_as_much_as_a_deletion(changed: Plan) -> None:
+def test_a_replacement_loses_as_much_as_a_deletion(changed: TerraformPlan) -> None:
     with pytest.raises(
         PreconditionError, match="replace tracking server mlflow-unit-a, replace tracking server mlflow-un"
     ):
-        plan_rules.check(changed, set())
+        rules.check(changed, set())
 
 
-def test_an_update_in_place_is_let_through(changed: Plan) -> None:
+def test_an_update_in_place_is_let_through(changed: TerraformPlan) -> None:
     assert any(change.action is Action.UPDATE and change.type == SERVER for change in changed.changing)
-    plan_rules.check(without(changed, Action.REPLACE), set())
+    rules.check(without(changed, Action.REPLACE), set())
 
 
-def test_a_patch_version_is_named_as_the_trap_it_is(changed: Plan) -> None:
-    [trap] = [trap for trap in plan_rules.traps(changed) if "mlflow_version" in trap]
-    assert 'AWS stores "3.0"' in trap
-    assert "mlflow-unit-a" in trap
-    assert trap.endswith('Write mlflow_version = "3.0".')
+def test_a_patch_version_is_named_as_the_trap_it_is(changed: TerraformPlan) -> None:
+    [warning] = [warning for warning in rules.warnings(changed) if "mlflow_version" in warning]
+    assert 'AWS stores "3.0"' in warning
+    assert "mlflow-unit-a" in warning
+    assert warning.endswith('Write mlflow_version = "3.0".')
 
 
-def test_registration_switched_off_is_named_as_the_trap_it_is(changed: Plan) -> None:
-    [trap] = [trap for trap in plan_rules.traps(changed) if "automatic_model_registration" in trap]
+def test_registration_switched_off_is_named_as_the_trap_it_is(changed: TerraformPlan) -> None:
+    [warning] = [warning for warning in rules.warnings(changed) if "automatic_model_registration" in warning]
     assert (
-        "update-mlflow-tracking-server --tracking-server-name mlflow-unit-b --no-automatic-model-registration" in trap
+        "update-mlflow-tracking-server --tracking-server-name mlflow-unit-b --no-automatic-model-registration"
+        in warning
     )
 
 
-def test_a_tainted_server_can_be_kept(changed: Plan) -> None:
-    [trap] = [trap for trap in plan_rules.traps(changed) if "tainted" in trap]
-    assert f"terraform untaint '{TAINTED}'" in trap
+def test_a_tainted_server_can_be_kept(changed: TerraformPlan) -> None:
+    [warning] = [warning for warning in rules.warnings(changed) if "tainted" in warning]
+    assert f"terraform untaint '{TAINTED}'" in warning
 
 
-def test_where_nothing_is_wrong_no_trap_is_named(created: Plan, destroyed: Plan) -> None:
-    assert [*plan_rules.traps(created), *plan_rules.traps(destroyed)] == []
+def test_where_nothing_is_wrong_no_trap_is_named(created: TerraformPlan, destroyed: TerraformPlan) -> None:
+    assert [*rules.warnings(created), *rules.warnings(destroyed)] == []
 
 
-def test_the_script_shows_what_changes_and_refuses_in_one_line(guarded: Guarded, changed: Plan, tmp_path: Path) -> None:
+def test_the_script_shows_what_changes_and_refuses_in_one_line(
+    guarded: Guarded, changed: TerraformPlan, tmp_path: Path
+) -> None:
     plan = guarded.plan("change", *CHANGED, tainted=TAINTED, deployed=True)
     done = run(plan, folder=tmp_path)
     assert done.returncode == 3
@@ -116,32 +119,34 @@ def test_the_script_shows_what_changes_and_refuses_in_one_line(guarded: Guarded,
     assert done.stderr.count("\n") == 1
     assert f'! replace  {SERVER}.this["a"]  mlflow-unit-a  mlflow_version: 3.0 -> 3.0.0 (replaces it)' in done.stdout
     assert f'~ update   {SERVER}.this["b"]  mlflow-unit-b  automatic_model_registration: true -> false' in done.stdout
-    assert done.stdout.count("trap: ") == 3
+    assert done.stdout.count("warning: ") == 3
 
 
-def test_the_script_lets_a_named_loss_through(guarded: Guarded, changed: Plan, tmp_path: Path) -> None:
+def test_the_script_lets_a_named_loss_through(guarded: Guarded, changed: TerraformPlan, tmp_path: Path) -> None:
     plan = guarded.plan("change", *CHANGED, tainted=TAINTED, deployed=True)
     done = run(plan, folder=tmp_path, CONFIRM="mlflow-unit-a,mlflow-unit-c")
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_plan_that_is_only_shown_says_what_apply_will_refuse(guarded: Guarded, changed: Plan, tmp_path: Path) -> None:
+def test_a_plan_that_is_only_shown_says_what_apply_will_refuse(
+    guarded: Guarded, changed: TerraformPlan, tmp_path: Path
+) -> None:
     plan = guarded.plan("change", *CHANGED, tainted=TAINTED, deployed=True)
     done = run(plan, "--only-show", folder=tmp_path)
     assert done.returncode == 0
-    assert "`make apply` will say: nothing was changed, because the plan would replace" in done.stdout
+    assert "`make apply` will refuse this plan: nothing was changed, because the plan would replace" in done.stdout
 
 
-def test_with_json_all_of_it_is_one_object(guarded: Guarded, changed: Plan, tmp_path: Path) -> None:
+def test_with_json_all_of_it_is_one_object(guarded: Guarded, changed: TerraformPlan, tmp_path: Path) -> None:
     plan = guarded.plan("change", *CHANGED, tainted=TAINTED, deployed=True)
     found = json.loads(run(plan, "--json", "--only-show", folder=tmp_path).stdout)
     assert {change["action"] for change in found["changes"]} == {"replace", "update", "delete"}
-    assert len(found["traps"]) == 3
+    assert len(found["warnings"]) == 3
     assert "mlflow-unit-a" in found["refused"]
     assert found["monthly_cost"]["currency"] == "USD"
 
 
-def test_a_saved_plan_is_read_as_it_is(guarded: Guarded, created: Plan) -> None:
+def test_a_saved_plan_is_read_as_it_is(guarded: Guarded, created: TerraformPlan) -> None:
     saved = guarded.folder / "create.tfplan"
     command = [sys.executable, REPOSITORY / "scripts/plan_guard.py", saved, "--json"]
     environ = {**os.environ, "TF_CLI_CONFIG_FILE": provider.config()}
@@ -154,9 +159,9 @@ def test_a_saved_plan_is_read_as_it_is(guarded: Guarded, created: Plan) -> None:
     ("text", "message"),
     [
         (None, "there is no plan"),
-        ("{}", "this is no plan of Terraform's"),
-        ("[]", "this is no plan of Terraform's"),
-        ("not JSON", "this is no plan of Terraform's"),
+        ("{}", "this is not a Terraform plan"),
+        ("[]", "this is not a Terraform plan"),
+        ("not JSON", "this is not a Terraform plan"),
     ],
 )
 def test_what_is_no_plan_is_said_in_one_line(tmp_path: Path, text: str | None, message: str) -> None:
@@ -170,7 +175,7 @@ def test_what_is_no_plan_is_said_in_one_line(tmp_path: Path, text: str | None, m
     assert done.stderr.count("\n") == 1
 
 
-def test_a_month_costs_what_the_table_says(created: Plan) -> None:
+def test_a_month_costs_what_the_table_says(created: TerraformPlan) -> None:
     found = estimate(created, Prices.load())
     assert found is not None
     # Three Small servers, two endpoint addresses, a key.
@@ -179,7 +184,7 @@ def test_a_month_costs_what_the_table_says(created: Plan) -> None:
     assert not found.complete
 
 
-def test_the_planned_schedule_is_counted_for_the_server_that_it_names(created: Plan) -> None:
+def test_the_planned_schedule_is_counted_for_the_server_that_it_names(created: TerraformPlan) -> None:
     found = estimate(created, Prices.load())
     assert found is not None
     assert found.planned
@@ -188,7 +193,7 @@ def test_the_planned_schedule_is_counted_for_the_server_that_it_names(created: P
     assert found.scheduled == pytest.approx((2 * 730 + hours) * 0.642 + 2 * 730 * 0.01 + 1)
 
 
-def test_without_a_schedule_the_estimate_says_what_one_would_save(changed: Plan) -> None:
+def test_without_a_schedule_the_estimate_says_what_one_would_save(changed: TerraformPlan) -> None:
     found = estimate(changed, Prices.load())
     assert found is not None
     assert not found.planned
@@ -196,7 +201,7 @@ def test_without_a_schedule_the_estimate_says_what_one_would_save(changed: Plan)
     assert found.scheduled == pytest.approx(3 * 12 * 261 / 365 / 24 * 730 * 0.642 + 2 * 730 * 0.01 + 1)
 
 
-def test_a_price_that_is_not_in_the_table_is_said_to_be_unknown(created: Plan) -> None:
+def test_a_price_that_is_not_in_the_table_is_said_to_be_unknown(created: TerraformPlan) -> None:
     def larger(resource: Any) -> Any:
         values = resource["values"]
         return {
@@ -211,11 +216,11 @@ def test_a_price_that_is_not_in_the_table_is_said_to_be_unknown(created: Plan) -
     assert not found.complete
 
 
-def test_a_region_that_is_not_in_the_table_has_no_estimate(created: Plan) -> None:
+def test_a_region_that_is_not_in_the_table_has_no_estimate(created: TerraformPlan) -> None:
     assert estimate(replace(created, variables={"region": "eu-west-1"}), Prices.load()) is None
 
 
-def test_a_schedule_that_cannot_be_counted_is_not_guessed(created: Plan) -> None:
+def test_a_schedule_that_cannot_be_counted_is_not_guessed(created: TerraformPlan) -> None:
     def last_friday(resource: Any) -> Any:
         values = resource["values"]
         if resource["type"] == "aws_scheduler_schedule":
@@ -233,12 +238,14 @@ def test_every_price_names_its_source_and_is_of_a_region() -> None:
     assert prices.regions == ["us-east-1"]
 
 
-def test_a_resource_of_which_nothing_is_known_before_the_apply_is_read(guarded: Guarded, created: Plan) -> None:
+def test_a_resource_of_which_nothing_is_known_before_the_apply_is_read(
+    guarded: Guarded, created: TerraformPlan
+) -> None:
     plan = json.loads(guarded.plan("create", *CREATE))
     for resource in plan["planned_values"]["root_module"]["resources"]:
         if resource["type"] in {"aws_vpc_endpoint", "aws_kms_alias"}:
             del resource["values"]
-    found = estimate(Plan.parse(json.dumps(plan)), Prices.load())
+    found = estimate(TerraformPlan.parse(json.dumps(plan)), Prices.load())
     assert found is not None
     assert found.always == pytest.approx(3 * 730 * 0.642 + 1)
     # Whether it is one that costs by the hour is not known either.

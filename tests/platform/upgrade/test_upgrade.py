@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +12,10 @@ from typing import Any
 import pytest
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
-from mlflow_platform.environment import REPOSITORY
 from mlflow_platform.upgrade.migration import Verification
 from mlflow_platform.upgrade.terraform_root import Seen
 from mlflow_platform.upgrade.upgrade import Road
-from mlflow_platform.upgrade.versions import FILE, LOCAL_FILE, OFFERED, Servers, Wanted, check
+from mlflow_platform.upgrade.versions import FILE, LOCAL_FILE, Servers, Wanted, check
 
 STEM = "arn:aws:sagemaker:us-east-1:111122223333:mlflow-tracking-server/mlflow-staging-"
 
@@ -312,12 +310,6 @@ def test_the_new_servers_name_is_known_before_it_is_there() -> None:
 def test_a_version_that_aws_does_not_offer_is_refused(version: str) -> None:
     with pytest.raises(InputError, match=r"say TO=3\.0, with one of 2\.13, 2\.16, 3\.0"):
         check(version, "TO=3.0")
-
-
-def test_the_module_offers_the_same_versions() -> None:
-    text = (REPOSITORY / "terraform/module/mlflow/variables.tf").read_text()
-    (listed,) = re.findall(r"contains\((\[[^]]+]), version\)", text)
-    assert tuple(json.loads(listed)) == OFFERED
 
 
 def test_on_localaws_the_mirrors_own_file_outranks_the_copy_of_the_roots() -> None:

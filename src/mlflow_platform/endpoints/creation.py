@@ -1,0 +1,91 @@
+"""Creates the SageMaker model and endpoint configuration that a specification needs.
+
+Both calls are safe to repeat. If AWS did the work and its answer was lost, the SDK's retry is refused because the name
+is taken. So after any error AWS is asked whether the resource exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mlflow_platform.endpoints.specification import CONTAINER_ENVIRONMENT, EndpointSpec
+from mlflow_platform.endpoints.state import is_missing
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+
+VARIANT = "AllTraffic"
+
+
+def ensure_resources(sagemaker: SageMakerClient, spec: EndpointSpec) -> bool:
+    """Create the model and the configuration where they do not exist. Returns whether anything was created.
+
+    Raises:
+        botocore's errors: AWS refused to create one of them, or could not be reached.
+    """
+    created_model = _ensure(
+        lambda: sagemaker.describe_model(ModelName=spec.model_name), lambda: _create_model(sagemaker, spec)
+    )
+    created_config = _ensure(
+        lambda: sagemaker.describe_endpoint_config(EndpointConfigName=spec.config_name),
+        lambda: _create_config(sagemaker, spec),
+    )
+    return created_model or created_config
+
+
+def as_list(tags: Mapping[str, str]) -> Any:
+    """Tags in the form that the SageMaker API takes."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _ensure(describe: Callable[[], object], create: Callable[[], object]) -> bool:
+    if _exists(describe):
+        return False
+    try:
+        create()
+    except (ClientError, BotoCoreError):
+        if not _exists(describe):
+            raise
+    return True
+
+
+def _exists(describe: Callable[[], object]) -> bool:
+    try:
+        describe()
+    except ClientError as error:
+        if is_missing(error):
+            return False
+        raise
+    return True
+
+
+def _create_model(sagemaker: SageMakerClient, spec: EndpointSpec) -> None:
+    sagemaker.create_model(
+        ModelName=spec.model_name,
+        ExecutionRoleArn=spec.role,
+        PrimaryContainer={
+            "Image": spec.image,
+            "ModelDataUrl": spec.archive_uri,
+            "Environment": CONTAINER_ENVIRONMENT,
+        },
+        Tags=as_list(spec.tags),
+    )
+
+
+def _create_config(sagemaker: SageMakerClient, spec: EndpointSpec) -> None:
+    variant: Any = {
+        # The name never changes, so that dashboards and autoscaling targets survive an update.
+        "VariantName": VARIANT,
+        "ModelName": spec.model_name,
+        "InstanceType": spec.instance_type,
+        "InitialInstanceCount": spec.instance_count,
+        "ContainerStartupHealthCheckTimeoutInSeconds": spec.startup_seconds,
+    }
+    if spec.download_seconds is not None:
+        variant["ModelDataDownloadTimeoutInSeconds"] = spec.download_seconds
+    sagemaker.create_endpoint_config(
+        EndpointConfigName=spec.config_name, ProductionVariants=[variant], Tags=as_list(spec.tags)
+    )

@@ -1,0 +1,57 @@
+"""Explains why a deployment failed: what AWS refused, or why the model did not start."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from mlflow_common.errors import InputError, PlatformError, PreconditionError, error_code, error_message, explain
+from mlflow_platform.endpoints import container_log
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+    from mlflow_platform.endpoints.state import EndpointState
+
+
+def did_not_start(
+    logs: CloudWatchLogsClient,
+    endpoint: str,
+    *,
+    before: EndpointState | None,
+    after: EndpointState | None,
+    old_streams: Collection[str],
+) -> PlatformError:
+    """The error for a model that did not start. Its details are the end of the new container's log.
+
+    Args:
+        before: the endpoint before the deployment.
+        after: the endpoint after it.
+        old_streams: the log streams that existed before.
+    """
+    lines = container_log.tail(logs, endpoint, except_for=old_streams)
+    reason = container_log.cause(lines) or (after.reason if after else "the endpoint was deleted meanwhile")
+    if before is None:
+        outcome = "Everything created for it has been removed."
+    elif after and after.status == "InService":
+        outcome = "The previous model continues to serve."
+    else:
+        outcome = f"The endpoint is {after.status if after else 'deleted'}. Deploy a model that works."
+    return PlatformError(
+        f"the model did not start on {endpoint} ({reason or 'AWS gives no reason'}). {outcome}",
+        [f"log of {container_log.group(endpoint)}:", *lines] if lines else [],
+    )
+
+
+def refused(error: Exception, *, image: str = "", instance_type: str = "") -> PlatformError:
+    """The error for a model, configuration or endpoint that AWS refused to create or update."""
+    message = error_message(error)
+    if error_code(error) == "ValidationException":
+        if instance_type and "instanceType" in message:
+            return InputError(f"AWS has no instance type {instance_type}. Choose another one with --instance-type.")
+        if image and (image in message or "image" in message.lower()):
+            return PreconditionError(
+                f"AWS cannot use the image {image} ({message.strip().rstrip('.')}). Push one with "
+                "`mlflow sagemaker build-and-push-container`, or name another one with --image-uri."
+            )
+    return explain(error) or PlatformError(message or str(error))

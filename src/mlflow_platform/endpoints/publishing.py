@@ -1,0 +1,67 @@
+"""Packs a model and puts its archive where an endpoint can read it, and says what the endpoint should serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from mlflow_platform.endpoints import model_archive, specification
+from mlflow_platform.endpoints.model import Model
+from mlflow_platform.endpoints.specification import STARTUP_SECONDS, EndpointSpec
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from mlflow_platform.environment import Environment
+
+
+@dataclass(frozen=True)
+class Hosting:
+    """How a model is hosted: the image, the instances, and the time-outs in seconds."""
+
+    image: str
+    instance_type: str
+    instance_count: int
+    startup_seconds: int = STARTUP_SECONDS
+    download_seconds: int | None = None
+
+
+def publish(
+    s3: S3Client, environment: Environment, endpoint: str, model: Model, hosting: Hosting, *, upload: bool = True
+) -> tuple[Model, EndpointSpec]:
+    """Pack a model and upload its archive, unless the same archive is there already.
+
+    Without `upload`, the archive is only packed, so that its name is known.
+
+    Returns the model, with the run that its own files name, and what the endpoint should serve.
+
+    Raises:
+        InputError: there is no model.
+        PreconditionError: a bucket does not exist, or there is no room on the disk.
+    """
+    with TemporaryDirectory() as folder:
+        packed = model_archive.make(s3, model.location, Path(folder))
+        found = model.in_run(packed.run_id)
+        spec = EndpointSpec(
+            endpoint=endpoint,
+            archive_uri=specification.archive_uri(environment, endpoint, packed.digest),
+            image=hosting.image,
+            role=environment.endpoint_role,
+            instance_type=hosting.instance_type,
+            instance_count=hosting.instance_count,
+            tags=specification.tags(environment, found),
+            startup_seconds=hosting.startup_seconds,
+            download_seconds=hosting.download_seconds,
+        )
+        if upload:
+            model_archive.upload(s3, packed, spec.archive_uri, spec.tags)
+    return found, spec
+
+
+def default_image(environment: Environment, partition: str, mlflow_version: str) -> str:
+    """The image that `mlflow sagemaker build-and-push-container` pushes for a version of MLflow."""
+    domain = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+    registry = f"{environment.account}.dkr.ecr.{environment.region}.{domain}"
+    return f"{registry}/mlflow-pyfunc:{mlflow_version}"

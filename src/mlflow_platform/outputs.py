@@ -1,0 +1,127 @@
+"""Reads an environment's Terraform outputs, from Terraform's state or from SSM Parameter Store."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlflow_common.errors import InputError, PreconditionError, explain
+from mlflow_platform import parameters
+from mlflow_platform.environment import REPOSITORY, Environment, EnvironmentRef
+from mlflow_platform.localaws_client import localaws_home, use_localaws
+
+ROOTS = Path("mlflow", "terraform")
+
+Terraform = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
+
+
+def environment_names(repository: Path = REPOSITORY) -> list[str]:
+    """The names of all environments: each is a folder below mlflow/terraform."""
+    return sorted(file.parent.name for file in (repository / ROOTS).glob("*/main.tf"))
+
+
+def load(
+    name: str,
+    *,
+    local: bool,
+    environ: MutableMapping[str, str],
+    repository: Path = REPOSITORY,
+    terraform: Terraform | None = None,
+    published: parameters.Reader = parameters.read,
+) -> Environment:
+    """Read an environment from its Terraform root or, if `local`, from localaws's copy of that root.
+
+    If Terraform's state cannot be read, the outputs are read from SSM Parameter Store in the region of AWS_REGION.
+    With `local`, `environ` then points every AWS client of this process at localaws: see `use_localaws`.
+
+    Raises:
+        InputError: there is no such environment.
+        PreconditionError: localaws is not running, or the outputs are in neither place.
+    """
+    known = environment_names(repository)
+    if name not in known:
+        raise InputError(f"there is no environment {name!r}. --env takes {' or '.join(known)}.")
+    ref, root = EnvironmentRef(name, local), repository
+    if local:
+        home = localaws_home(environ, repository)
+        use_localaws(home, environ)
+        root = home / "terraform"
+    try:
+        outputs: Mapping[str, Any] = read_outputs(ref, root / ROOTS / name, terraform or run_terraform)
+    except PreconditionError as unreadable:
+        folder = parameters.path(repository / ROOTS / name)
+        region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+        if folder is None:
+            raise
+        if not region:
+            raise PreconditionError(
+                f"{unreadable.message} If {name} was deployed from another machine, set AWS_REGION."
+            ) from None
+        outputs = _published(folder, region, published, unreadable)
+        return Environment.from_outputs(ref, outputs, source=f"the parameters below {folder}")
+    return Environment.from_outputs(ref, outputs)
+
+
+def read_outputs(ref: EnvironmentRef, folder: Path, terraform: Terraform) -> dict[str, Any]:
+    """Return the values of the outputs of a Terraform root.
+
+    Raises:
+        PreconditionError: Terraform is not installed, or nothing is deployed.
+    """
+    not_deployed = PreconditionError(f"{ref.name} is not deployed. Run `{ref.apply_command}` first.")
+    if not folder.is_dir():
+        raise not_deployed
+    done = terraform([f"-chdir={folder}", "output", "-json", "-no-color"])
+    if done.returncode != 0:
+        problem = terraform_error(done.stderr)
+        if "initialization required" in problem.lower():
+            raise not_deployed
+        raise PreconditionError(f"Terraform cannot read the outputs of {ref.name} ({problem}).")
+    try:
+        outputs: dict[str, dict[str, Any]] = json.loads(done.stdout or "{}")
+    except ValueError:
+        raise PreconditionError(f"`terraform output -json` for {ref.name} did not print JSON.") from None
+    if not outputs:
+        raise not_deployed
+    return {key: output["value"] for key, output in outputs.items()}
+
+
+def run_terraform(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run Terraform and capture what it prints.
+
+    Raises:
+        PreconditionError: Terraform is not installed.
+    """
+    try:
+        return subprocess.run(["terraform", *arguments], capture_output=True, text=True, check=False)
+    except OSError:
+        raise PreconditionError(
+            "Terraform is not installed or not on the PATH. Install version 1.11 or later."
+        ) from None
+
+
+def terraform_error(stderr: str) -> str:
+    """The first error in what Terraform printed, without its frame."""
+    found = next((line for line in stderr.splitlines() if "Error" in line), "no reason given")
+    return found.strip("│╷ ").rstrip(".")
+
+
+def _published(
+    folder: str, region: str, published: parameters.Reader, unreadable: PreconditionError
+) -> Mapping[str, str]:
+    """Read the outputs from Parameter Store; if that fails too, raise both reasons."""
+    try:
+        found = published(folder, region)
+    except Exception as error:
+        reason = explain(error)
+        if reason is None:
+            raise
+        raise PreconditionError(
+            f"{unreadable.message} The parameters below {folder} cannot be read either: {reason.message}"
+        ) from None
+    if not found:
+        raise unreadable
+    return found
