@@ -91,6 +91,15 @@ def _member(path: str, name: str) -> str:
 
 @cache
 def _expression(pattern: str) -> re.Pattern[str]:
+    # Java's classes such as \w are ASCII, Python's are Unicode unless told otherwise.
+    flags = re.NOFLAG if r"\p{" in pattern else re.ASCII
+    if "(?i)" in pattern:
+        # Java allows a flag within an expression, Python only at its start.
+        pattern, flags = pattern.replace("(?i)", ""), flags | re.IGNORECASE
     for java, python in UNICODE.items():
         pattern = pattern.replace(java, python)
-    return re.compile(pattern)
+    try:
+        return re.compile(pattern, flags)
+    except re.error:
+        # About twenty of the models' expressions use classes that Python does not have. They are not checked.
+        return re.compile(".*", re.DOTALL)

@@ -3,6 +3,7 @@
 `docs/guides/add-an-aws-operation.md` shows how to add an operation.
 """
 
+from localaws.quotas import checks as quotas
 from localaws.services import application_autoscaling, budgets, codebuild, s3, sagemaker, scheduler
 from localaws.services.context import ServiceContext
 
@@ -13,3 +14,4 @@ def install_all(context: ServiceContext) -> None:
     """Changes moto's services. Call it once for each process, before the first request."""
     for service in SERVICES:
         service.install(context)
+    quotas.install()
