@@ -32,7 +32,7 @@ from mlflow_transfer.archive import (
 from mlflow_transfer.artifacts import checksum
 from mlflow_transfer.checksums import Checksum, Summing
 from mlflow_transfer.options import Options
-from mlflow_transfer.progress import Progress, Tally
+from mlflow_transfer.progress import Tally, TransferProgress
 from mlflow_transfer.records import (
     ACTIVE,
     Experiment,
@@ -63,12 +63,12 @@ class BackingUp:
         archive: Archive,
         taken: str,
         options: Options | None = None,
-        progress: Progress | None = None,
+        progress: TransferProgress | None = None,
         retry: Retry | None = None,
     ) -> None:
         self.source, self.archive, self._taken = source, archive, taken
         self.options = options or Options(include_deleted=True)
-        self.progress: Progress = progress or Tally()
+        self.progress: TransferProgress = progress or Tally()
         self._retry = retry or Retry()
         self._known = Manifest()
         self._parts = Parts(archive, taken)

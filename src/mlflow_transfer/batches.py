@@ -57,7 +57,7 @@ class Batches:
         """Add a parameter."""
         size = _text_size(key, value)
         if not self.open.takes(size) or len(self.open.params) == MOST_PARAMS:
-            self.turn()
+            self.close_open()
         self.open.params[key] = value
         self.open.size += size
 
@@ -65,7 +65,7 @@ class Batches:
         """Add a tag."""
         size = _text_size(key, value)
         if not self.open.takes(size) or len(self.open.tags) == MOST_TAGS:
-            self.turn()
+            self.close_open()
         self.open.tags[key] = value
         self.open.size += size
 
@@ -73,7 +73,7 @@ class Batches:
         """Add a point of a metric."""
         size = len(point.key) * 2 + 110
         if not self.open.takes(size):
-            self.turn()
+            self.close_open()
         self.open.points.append(point)
         self.open.size += size
 
@@ -82,17 +82,17 @@ class Batches:
         size = len(link.point.key) * 2 + len(link.dataset_name or "") * 2 + 260
         # A point stands once in a batch: the server cannot store it twice in one go.
         if not self.open.takes(size) or any(held.point == link.point for held in self.open.links):
-            self.turn()
+            self.close_open()
         self.open.links.append(link)
         self.open.size += size
 
-    def turn(self) -> None:
+    def close_open(self) -> None:
         """Close the open batch."""
         if len(self.open):
             self.full.append(self.open)
             self.open = Batch()
 
-    def taken(self) -> list[Batch]:
+    def take_full(self) -> list[Batch]:
         """The complete batches, which are then let go of."""
         full, self.full = self.full, []
         return full

@@ -29,7 +29,6 @@ from mlflow_transfer.rest_source import RestSource
 
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
 STATUS_NUMBERS = {"LOGGED_MODEL_PENDING": 1, "LOGGED_MODEL_READY": 2, "LOGGED_MODEL_UPLOAD_FAILED": 3}
-_MODELS_PER_PAGE = 100
 
 
 class Destination:

@@ -1,20 +1,32 @@
-"""What a place holds, counted."""
+"""Counts what a place holds."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from dataclasses import dataclass
 
+from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import DELETED
 from mlflow_transfer.source import Source
 
 
-async def inspect(source: Source) -> dict[str, Any]:
-    """Count everything; histories and files are not read.
+@dataclass(frozen=True)
+class Contents:
+    """What a place holds.
 
-    Returns:
-        The version and the counts.
+    Args:
+        version: of MLflow; None where it is unknown.
+        counts: the number of objects of each kind.
+        losses: what exists and cannot be read.
     """
+
+    version: str | None
+    counts: dict[str, int]
+    losses: list[Loss]
+
+
+async def inspect(source: Source) -> Contents:
+    """Count everything. Metric histories and files are not read."""
     counts: Counter[str] = Counter()
     async for experiment in source.experiments():
         counts["experiments"] += 1
@@ -32,4 +44,5 @@ async def inspect(source: Source) -> dict[str, Any]:
     for model in await source.registered_models():
         counts["prompts" if model.is_prompt else "registered models"] += 1
         counts["model versions"] += len(model.versions)
-    return {"version": source.version or None, "holds": {what: count for what, count in counts.items() if count}}
+    held = {what: count for what, count in counts.items() if count}
+    return Contents(source.version or None, held, source.losses())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -31,3 +32,13 @@ class LossLog:
     def list(self) -> list[Loss]:
         """All losses so far, oldest first."""
         return list(self._losses)
+
+
+MOST_SHOWN = 20
+
+
+def loss_lines(losses: Sequence[Loss]) -> list[str]:
+    """The first losses for a person, one a line."""
+    lines = [f"{loss.place}: {loss.reason}" for loss in losses[:MOST_SHOWN]]
+    more = len(losses) - MOST_SHOWN
+    return [*lines, f"and {more} more"] if more > 0 else lines

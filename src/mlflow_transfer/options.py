@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlflow_common.errors import InputError
 from mlflow_transfer.records import Experiment
+from mlflow_transfer.strategy import Mirror
 
 _MOST_NAMED = 10
 
@@ -21,7 +22,7 @@ class Options:
         threads: the number of files that are moved at the same time.
         experiments: the names of the experiments to transfer; empty means all.
         thorough: also compare the metric points of runs whose listing did not change.
-        additive: people work with the destination, so only add what it lacks.
+        strategy: what is done with objects that the destination has already.
     """
 
     include_deleted: bool = False
@@ -29,7 +30,7 @@ class Options:
     threads: int = 8
     experiments: frozenset[str] = frozenset()
     thorough: bool = False
-    additive: bool = False
+    strategy: Mirror = field(default_factory=Mirror)
 
     def chosen(self, experiments: Iterable[Experiment], place: str) -> list[Experiment]:
         """The experiments to transfer, out of those of a place.

@@ -1,4 +1,4 @@
-"""What a copy would do, before it does it: counts, bytes, calls, time, and what the destination cannot hold."""
+"""The plan of a copy: counts, bytes, calls, the least time, and what would be lost. Nothing is written."""
 
 from __future__ import annotations
 
@@ -8,26 +8,30 @@ from dataclasses import dataclass, field
 
 from mlflow_transfer.artifacts import can_list_in_bulk
 from mlflow_transfer.batches import MOST_ENTITIES, MOST_PARAMS
-from mlflow_transfer.copies import held, left_alone
-from mlflow_transfer.copying import MODEL, RUN, Copying, model_state
+from mlflow_transfer.copier import Copier
+from mlflow_transfer.copiers.traces import trace_losses
 from mlflow_transfer.limits import adapt
 from mlflow_transfer.losses import Loss
-from mlflow_transfer.records import DELETED, Run
-from mlflow_transfer.registry import stranger_message
-from mlflow_transfer.traces import TRACE, losses_of, trace_state
+from mlflow_transfer.records import DELETED, Experiment, RegisteredModel, Run
+from mlflow_transfer.registry_matching import foreign_versions_message, match_versions
+from mlflow_transfer.stores import SKIPPABLE
 
 _BULK_RUNS = 100
 
 
 @dataclass
-class Plan:
-    """Counts of what is to be moved. `points` is judged by each metric's last step.
+class TransferPlan:
+    """Counts of what is to be moved.
 
     Args:
-        blocked: why the copy cannot be made at all.
-        seconds: the least time at the destination's limit; None where no limit is known.
-        bytes: all artifacts below the experiments' roots, moved already or not; None where they cannot be listed in
+        counts: the objects that are new or changed, by kind.
+        unchanged: the objects that are complete at the destination.
+        points: an estimate from each metric's last step.
+        bytes: all artifacts below the experiments' roots, copied already or not; None where they cannot be listed in
             bulk.
+        seconds: the least time at the destination's limit; None where no limit is known.
+        losses: what the destination cannot hold, and what of the source cannot be read.
+        blocked: why the copy cannot be made at all.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -42,85 +46,109 @@ class Plan:
     blocked: list[str] = field(default_factory=list)
 
 
-async def plan(copying: Copying, *, sizes: bool) -> Plan:
-    """Go through the source's listings without reading any history or writing anything.
+async def plan(copier: Copier, *, sizes: bool) -> TransferPlan:
+    """Read the listings of the source, without any history, and count.
 
     Args:
         sizes: also list the artifacts.
     """
-    await copying.prepare()
-    made = Plan()
-    features = await copying.source.features()
-    for experiment in copying.experiments:
-        if copying.has_same(experiment):
-            made.unchanged["experiments"] += 1
-        else:
-            made.counts["experiments"] += 1
-            made.destination_calls += 2
-        keys: set[str] = set()
-        async for runs in copying.listings.runs(experiment.id):
-            for run in runs:
-                if not copying.moves(run):
-                    continue
-                if copying.is_unchanged(run):
-                    made.unchanged["runs"] += 1
-                    continue
-                _count_run(made, copying, run)
-                keys |= run.latest.keys()
-        made.source_calls += len(keys) * -(-made.counts["runs"] // _BULK_RUNS)
-        if features.logged_models:
-            async for models in copying.source.logged_models(experiment.id):
-                moved = [model for model in models if copying.lacks(MODEL, model.id, model_state(model))]
-                made.counts["logged models"] += len(moved)
-                made.unchanged["logged models"] += len(models) - len(moved)
-                made.destination_calls += 3 * len(moved)
-                if not copying.both.logged_models:
-                    reason = "the destination's MLflow has no logged models: it stays behind, and so do links to it"
-                    made.losses += [Loss(f"logged model {model.id} {model.name!r}", reason) for model in models]
-        if features.traces:
-            async for traces in copying.source.traces(experiment.id):
-                made.losses += [loss for trace in traces for loss in losses_of(trace)]
-                moved_traces = [trace for trace in traces if copying.lacks(TRACE, trace.id, trace_state(trace))]
-                made.counts["traces"] += len(moved_traces)
-                made.unchanged["traces"] += len(traces) - len(moved_traces)
-                made.destination_calls += 2 * len(moved_traces)
-                if not copying.both.traces:
-                    reason = "the destination's MLflow has no traces"
-                    made.losses += [Loss(f"trace {trace.id}", reason) for trace in traces]
-        if sizes and copying.options.artifacts:
-            await _size(made, copying, experiment.artifact_location)
-    await _count_registry(made, copying)
-    limit = copying.destination.client.rate.limit
-    made.seconds = made.destination_calls / limit if limit else None
-    return made
+    await copier.prepare()
+    found = TransferPlan()
+    for experiment in copier.experiments:
+        _count_experiment(found, copier, experiment)
+        await _count_runs(found, copier, experiment)
+        await _count_models(found, copier, experiment)
+        await _count_traces(found, copier, experiment)
+        if sizes and copier.context.options.artifacts:
+            await _add_sizes(found, copier, experiment.artifact_location)
+    await _count_registry(found, copier)
+    found.losses += copier.context.source.losses()
+    limit = copier.destination.client.rate.limit
+    found.seconds = found.destination_calls / limit if limit else None
+    return found
 
 
-def _count_run(made: Plan, copying: Copying, run: Run) -> None:
-    if copying.checkpoint.is_own(RUN, run.id):
-        made.counts["runs"] += 1
-        made.destination_calls += 1
+def _count_experiment(found: TransferPlan, copier: Copier, experiment: Experiment) -> None:
+    if copier.experiment_copier.is_same(experiment.id):
+        found.unchanged["experiments"] += 1
+    else:
+        found.counts["experiments"] += 1
+        found.destination_calls += 2
+
+
+async def _count_runs(found: TransferPlan, copier: Copier, experiment: Experiment) -> None:
+    keys: set[str] = set()
+    async for runs in copier.listings.runs(experiment.id):
+        for run in runs:
+            if not copier.selection.moves(run):
+                continue
+            if copier.selection.is_unchanged(run):
+                found.unchanged["runs"] += 1
+                continue
+            _count_run(found, copier, run)
+            keys |= run.latest.keys()
+    found.source_calls += len(keys) * -(-found.counts["runs"] // _BULK_RUNS)
+
+
+def _count_run(found: TransferPlan, copier: Copier, run: Run) -> None:
+    found.counts["runs"] += 1
+    if copier.selection.is_same(run):
+        found.destination_calls += 1
         return
-    fitting, _, losses = adapt(run, copying.limits)
-    made.losses += losses
-    made.counts["runs"] += 1
+    fitting, _, losses = adapt(run, copier.context.limits)
+    found.losses += losses
     points = sum(max(1, abs(point.step) + 1) for point in run.latest.values())
-    made.points += points
+    found.points += points
     entities = points + len(fitting.params) + 1
     batches = max(-(-entities // MOST_ENTITIES), -(-len(fitting.params) // MOST_PARAMS), 1)
-    made.destination_calls += 1 + batches + bool(run.inputs) + (run.status != "RUNNING")
-    made.destination_calls += run.lifecycle_stage == DELETED
+    found.destination_calls += 1 + batches + bool(run.inputs) + (run.status != "RUNNING")
+    found.destination_calls += run.lifecycle_stage == DELETED
 
 
-async def _size(made: Plan, copying: Copying, root: str) -> None:
-    store = copying.source.store(root)
-    if made.files is None or made.bytes is None:
+async def _count_models(found: TransferPlan, copier: Copier, experiment: Experiment) -> None:
+    source = copier.context.source
+    if not (await source.features()).logged_models:
         return
+    async for models in source.logged_models(experiment.id):
+        moved = sum(copier.selection.lacks_model(model) for model in models)
+        found.counts["logged models"] += moved
+        found.unchanged["logged models"] += len(models) - moved
+        found.destination_calls += 3 * moved
+        if not copier.context.features.logged_models:
+            reason = "the destination's MLflow has no logged models: it stays behind, and so do links to it"
+            found.losses += [Loss(f"logged model {model.id} {model.name!r}", reason) for model in models]
+
+
+async def _count_traces(found: TransferPlan, copier: Copier, experiment: Experiment) -> None:
+    source = copier.context.source
+    if not (await source.features()).traces:
+        return
+    async for traces in source.traces(experiment.id):
+        found.losses += [loss for trace in traces for loss in trace_losses(trace)]
+        moved = sum(copier.selection.lacks_trace(trace) for trace in traces)
+        found.counts["traces"] += moved
+        found.unchanged["traces"] += len(traces) - moved
+        found.destination_calls += 2 * moved
+        if not copier.context.features.traces:
+            reason = "the destination's MLflow has no traces"
+            found.losses += [Loss(f"trace {trace.id}", reason) for trace in traces]
+
+
+async def _add_sizes(found: TransferPlan, copier: Copier, root: str) -> None:
+    if found.files is None or found.bytes is None:
+        return
+    store = copier.context.source.store(root)
     if not can_list_in_bulk(store):
-        made.files = made.bytes = None
+        found.files = found.bytes = None
         return
-    files, size = await copying.in_thread(lambda: _sum(item.size for item in store.list()))
-    made.files += files
-    made.bytes += size
+    try:
+        files, size = await copier.context.workers.run(lambda: _sum(item.size for item in store.list()))
+    except SKIPPABLE:
+        # The runs' own folders may be readable all the same.
+        found.files = found.bytes = None
+        return
+    found.files += files
+    found.bytes += size
 
 
 def _sum(sizes: Iterable[int]) -> tuple[int, int]:
@@ -131,22 +159,34 @@ def _sum(sizes: Iterable[int]) -> tuple[int, int]:
     return count, total
 
 
-async def _count_registry(made: Plan, copying: Copying) -> None:
-    there = {model.name: model for model in await copying.destination.reader.registered_models()}
-    for model in copying.registered:
-        if model.is_prompt and not copying.both.prompts:
-            made.losses.append(Loss(f"prompt {model.name!r}", "the destination's MLflow has no prompts"))
+async def _count_registry(found: TransferPlan, copier: Copier) -> None:
+    there = {model.name: model for model in await copier.destination.reader.registered_models()}
+    for model in copier.registered:
+        if model.is_prompt and not copier.context.features.prompts:
+            found.losses.append(Loss(f"prompt {model.name!r}", "the destination's MLflow has no prompts"))
             continue
-        other = there.get(model.name)
-        alone = left_alone(model, other, copying.checkpoint.target, additive=copying.options.additive)
-        if alone is not None:
-            made.unchanged["registered models"] += 1
-            model, losses = alone
-            made.losses += losses
-        else:
-            made.counts["registered models"] += 1
-            if other is not None and held(model, other, copying.checkpoint.target).strangers:
-                made.blocked.append(stranger_message(model.name))
-        made.counts["model versions"] += len(model.versions)
-        staged = sum(version.stage != "None" for version in model.versions)
-        made.destination_calls += 1 + len(model.versions) + bool(model.versions) + staged + len(model.aliases)
+        moved = _count_registered_model(found, copier, model, there.get(model.name))
+        found.counts["model versions"] += len(moved.versions)
+        staged = sum(version.stage != "None" for version in moved.versions)
+        found.destination_calls += 1 + len(moved.versions) + bool(moved.versions) + staged + len(moved.aliases)
+
+
+def _count_registered_model(
+    found: TransferPlan, copier: Copier, model: RegisteredModel, there: RegisteredModel | None
+) -> RegisteredModel:
+    """Count the model.
+
+    Returns:
+        The model with the versions that are copied.
+    """
+    context = copier.context
+    if there is not None:
+        added = context.strategy.only_additions(model, there, context.target)
+        if added is not None:
+            found.unchanged["registered models"] += 1
+            found.losses += added[1]
+            return added[0]
+        if match_versions(model, there, context.target).foreign:
+            found.blocked.append(foreign_versions_message(model.name))
+    found.counts["registered models"] += 1
+    return model

@@ -20,7 +20,7 @@ def growing(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
         start, size = start + size, min(2 * size, most)
 
 
-async def ahead(items: AsyncGenerator[T, None], most: int) -> AsyncGenerator[T, None]:
+async def prefetch(items: AsyncGenerator[T, None], most: int) -> AsyncGenerator[T, None]:
     """The same items; up to `most` of them are read before they are asked for."""
     room = asyncio.Semaphore(most)
     found: asyncio.Queue[tuple[T] | None] = asyncio.Queue()

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Protocol
 
 
-class Progress(Protocol):
+class TransferProgress(Protocol):
     """Someone who watches."""
 
     def total(self, what: str, amount: int) -> None:

@@ -1,4 +1,4 @@
-"""Writes what `verifying` found, as JSON for machines and as a page for people."""
+"""Writes the report of a verification: JSON for programs, and an HTML page for people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_common.errors import PlatformError
-from mlflow_transfer.verifying import Report
+from mlflow_transfer.losses import loss_lines
+from mlflow_transfer.verification.report import Report
+
+_SHOWN = 20
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Transfer: {{ "passed" if report.passed else "failed" }}</title>
@@ -31,10 +34,11 @@ td { overflow-wrap: anywhere } .passed { color: #1a7f37 } .failed { color: #cf22
 <table><tr><th>Place<th>What<th>Left<th>Right</tr>
 {% for one in report.differences %}<tr><td>{{ one.place }}<td>{{ one.what }}<td>{{ one.left }}<td>{{ one.right }}</tr>
 {% endfor %}</table>{% endif %}
-{% if report.losses %}<h2>{{ report.losses | length }} things that the right side cannot hold</h2>
+{% for losses, what in ((report.unread, "could not be read"), (report.losses, "the right side cannot hold")) %}
+{% if losses %}<h2>{{ losses | length }} things that {{ what }}</h2>
 <table><tr><th>Place<th>Why</tr>
-{% for one in report.losses %}<tr><td>{{ one.place }}<td>{{ one.reason }}</tr>
-{% endfor %}</table>{% endif %}
+{% for one in losses %}<tr><td>{{ one.place }}<td>{{ one.reason }}</tr>
+{% endfor %}</table>{% endif %}{% endfor %}
 </html>
 """
 
@@ -49,17 +53,39 @@ def as_json(report: Report, when: str) -> dict[str, Any]:
         "compared": dict(report.compared),
         "found": dict(report.found),
         "differences": [asdict(one) for one in report.differences],
-        "losses": [asdict(one) for one in report.losses],
+        "losses": [asdict(one) for one in [*report.unread, *report.losses]],
     }
+
+
+def as_lines(report: Report) -> dict[str, Any]:
+    """The report as names and values, shortened for a terminal."""
+    found: dict[str, Any] = {
+        "passed": report.passed,
+        "compared": dict(report.compared),
+        "differences": dict(report.found),
+    }
+    if report.differences:
+        found["places"] = [f"{one.place}: {one.what}: {one.left} / {one.right}" for one in report.differences[:_SHOWN]]
+    if report.unread:
+        found["could_not_be_read"] = loss_lines(report.unread)
+    if report.losses:
+        found["losses"] = loss_lines(report.losses)
+    return found
 
 
 def write(report: Report, folder: Path, when: str) -> tuple[Path, Path]:
     """Write `report.json` and `report.html` into a folder.
 
     Args:
-        when: the time of the comparison, as the report shows it.
+        when: the time of the verification, as the report shows it.
+
+    Returns:
+        The paths of both files.
+
+    Raises:
+        PlatformError: they cannot be written.
     """
-    # Half a second of import that only this needs.
+    # This import takes half a second, and only this function needs it.
     import jinja2
 
     environment = jinja2.Environment(autoescape=True)
@@ -71,5 +97,7 @@ def write(report: Report, folder: Path, when: str) -> tuple[Path, Path]:
         for path, content in zip(paths, (text, page), strict=True):
             path.write_text(content, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise PlatformError(f"the report cannot be written into {folder} ({error.strerror}): see --report") from None
+        raise PlatformError(
+            f"the report cannot be written into {folder} ({error.strerror}): choose another folder with --report"
+        ) from None
     return paths

@@ -1,6 +1,6 @@
-"""Tells what of a source the destination has under the source's own ids: it is the server that a backup was made from.
+"""Restoring a backup into the server that it was made from: the ids are equal on both sides.
 
-Such things are left as they are, whatever changed in them since then; only what is missing is made anew.
+What the server still has stays as it is, even if it changed since the backup. Only what is missing is created again.
 """
 
 from __future__ import annotations
@@ -22,26 +22,29 @@ from mlflow_transfer.records import (
 
 
 def same_experiment(source: Experiment, target: Experiment) -> bool:
-    """Whether these are one experiment, maybe renamed since. Ids alone do not tell: servers count them from 0."""
+    """Whether these are one experiment, which may have been renamed.
+
+    Equal ids alone prove nothing, because servers count them from 0.
+    """
     if (source.id, source.artifact_location) != (target.id, target.artifact_location):
         return False
-    # MLflow notes the time of creation since 1.29.
+    # MLflow stores the time of creation since 1.29.
     return source.creation_time == target.creation_time and (
         source.creation_time is not None or source.name == target.name
     )
 
 
 def same_registered_model(source: RegisteredModel, target: RegisteredModel) -> bool:
-    """Whether these are one registered model: made anew under the same name, it is another."""
+    """Whether these are one registered model. One that was created again under the same name is another."""
     return source.name == target.name and 0 != source.creation_time == target.creation_time
 
 
 def missing_of(source: RegisteredModel, target: RegisteredModel) -> tuple[RegisteredModel, list[Loss]]:
-    """What of a registered model is missing in the very same one, which has later versions and other aliases maybe.
+    """What the very same registered model lacks. It may have later versions and other aliases by now.
 
     Returns:
-        The model with those versions alone that are to be made anew, or were by an earlier restore, and their aliases;
-        and the versions that cannot be made: MLflow gives no number a second time.
+        The model with those versions only that are to be created again, or were by an earlier restore, and their
+        aliases; and the versions that cannot be created, because MLflow gives no number twice.
     """
     there = {version.version: version for version in target.versions}
     last = max(there, default=0)
@@ -64,16 +67,16 @@ def missing_of(source: RegisteredModel, target: RegisteredModel) -> tuple[Regist
 
 
 def lost_version(version: ModelVersion) -> Loss:
-    """What is said of a version whose number is used up."""
-    reason = "it was deleted there, and MLflow gives no number a second time: register its files anew"
+    """The loss of a version whose number is used up."""
+    reason = "it was deleted there, and MLflow gives no number twice: register its files again"
     return Loss(f"registered model {version.name!r} version {version.version}", reason)
 
 
-async def tie_points(destination: Destination, run_id: str, points: Sequence[ModelPoint]) -> list[Loss]:
-    """Log again, with their logged model, points that a run has without it.
+async def link_points(destination: Destination, run_id: str, points: Sequence[ModelPoint]) -> list[Loss]:
+    """Log points again, with their logged model, that a run has without it.
 
     Returns:
-        Those that the run does not have as they are: a NaN, which a logged model keeps as 0.
+        The points that cannot be linked: the run does not have them as they are. A logged model keeps a NaN as 0.
     """
     present = await destination.linked_points({one.model_id for one in points})
     missing = [one for one in points if (one.model_id, run_id, point_key(one.point)) not in present]
@@ -86,10 +89,10 @@ async def tie_points(destination: Destination, run_id: str, points: Sequence[Mod
     for one in missing:
         if point_key(one.point) in held:
             batches.link(one)
-    batches.turn()
-    for batch in batches.taken():
+    batches.close_open()
+    for batch in batches.take_full():
         await destination.log(run_id, batch)
-    reason = "it is no longer linked to the logged model that was made anew: MLflow takes no NaN twice"
+    reason = "it is no longer linked to the logged model that was created again: MLflow takes no NaN twice"
     return [
         Loss(f"run {run_id} metric {one.point.key!r}", reason) for one in missing if point_key(one.point) not in held
     ]

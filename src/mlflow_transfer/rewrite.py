@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from mlflow_transfer.records import MODEL_VERSIONS, PARENT_RUN, RUN_NAME, without_own_tags
+from mlflow_transfer.links import Kind, Link, Links
+from mlflow_transfer.records import MODEL_VERSIONS, PARENT_RUN, RUN_NAME, ModelVersion, without_own_tags
 
-# Run ids are 32 hexadecimal digits, logged models' have "m-" before them, traces' "tr-" or nothing.
+# A run id is 32 hexadecimal digits. A logged model's id has "m-" before them, a trace's "tr-" or nothing.
 IDS = re.compile(r"(?<![0-9a-zA-Z])(?:m-|tr-)?[0-9a-f]{32}(?![0-9a-zA-Z])")
 # Files of a model and of a trace that name the run, the model or the trace that they belong to.
 NAMING_FILES = frozenset({"MLmodel", "traces.json"})
@@ -16,7 +17,7 @@ Target = Callable[[str], str | None]
 
 
 def rewrite_ids(text: str, target: Target) -> str:
-    """The text with every id that `target` knows replaced."""
+    """The text with every id replaced that `target` knows."""
     return IDS.sub(lambda match: target(match.group()) or match.group(), text)
 
 
@@ -24,7 +25,8 @@ def split_tags(tags: Mapping[str, str], own_id: str, target: Target) -> tuple[di
     """Tags with MLflow's references mapped.
 
     Returns:
-        Those that can be set when the thing is created, and those that name its own id, which is not known before.
+        The tags that can be set when the object is created, and the tags that contain its own id, which is not known
+        before.
     """
     now: dict[str, str] = {}
     later: dict[str, str] = {}
@@ -40,16 +42,21 @@ def split_tags(tags: Mapping[str, str], own_id: str, target: Target) -> tuple[di
     return now, later
 
 
-def ids_in(text: str) -> list[str]:
-    """Every id in a text."""
-    return IDS.findall(text)
+def rewrite_own_tags(tags: Mapping[str, str], source_id: str, target_id: str, target: Target) -> dict[str, str]:
+    """Tags of an object with MLflow's references mapped, once the object's id at the destination is known."""
+
+    def known(found: str) -> str | None:
+        return target_id if found == source_id else target(found)
+
+    return {key: rewrite_ids(value, known) if key.startswith("mlflow.") else value for key, value in tags.items()}
 
 
 def moved(uri: str, roots: Mapping[str, str], target: Target) -> str:
-    """A model version's source: below a root that moved it follows, elsewhere its ids are mapped.
+    """Where a model version's files are at the destination.
 
     Args:
-        roots: artifact roots of the source's runs and models, and what they are at the destination.
+        uri: the version's source. Below a root that moved it moves along; in other URIs only ids are mapped.
+        roots: the artifact roots of the source's runs and models, and their roots at the destination.
     """
     for root, new in roots.items():
         if root and (uri == root or uri.startswith(root.rstrip("/") + "/")):
@@ -57,3 +64,22 @@ def moved(uri: str, roots: Mapping[str, str], target: Target) -> str:
     if uri.startswith(("runs:/", "models:/m-")):
         return rewrite_ids(uri, target)
     return uri
+
+
+def moved_source(version: ModelVersion, links: Links, target: Target) -> tuple[str, list[tuple[Kind, Link]]]:
+    """Where a version's files are at the destination.
+
+    Returns:
+        The URI, and the links of the runs and logged models that the version refers to.
+    """
+    roots: dict[str, str] = {}
+    found: list[tuple[Kind, Link]] = []
+    for one in dict.fromkeys([*IDS.findall(version.source), version.run_id]):
+        for kind in (Kind.RUN, Kind.MODEL):
+            link = links.get(kind, one)
+            if link is not None:
+                found.append((kind, link))
+                roots[link.source_uri] = link.target_uri
+                roots[link.source_uri.removeprefix("file://")] = link.target_uri
+                break
+    return moved(version.source, roots, target), found

@@ -54,6 +54,10 @@ class UnreadableError(PlatformError):
     """A file of the source, or a whole folder of files, cannot be read, while others may be."""
 
 
+# What concerns one file or one folder only: everything else can go on.
+SKIPPABLE = (UnreadableError,)
+
+
 @dataclass(frozen=True)
 class Item:
     """A file below a store's root. `tag` changes with the content where the store has such a thing (S3's ETag)."""

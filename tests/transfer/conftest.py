@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from mlflow_transfer.copying import Copying, Summary
+from mlflow_transfer.copier import Copier
+from mlflow_transfer.summary import Summary
 from tests.conftest import HOME
 from tests.transfer.moving import copy
 from tests.transfer.seeding import fill
@@ -26,9 +27,9 @@ class Servers:
     made_old: dict[str, str]
     folder: Path
     filled: Path
-    _copies: dict[str, tuple[Summary, Copying]] = field(default_factory=dict)
+    _copies: dict[str, tuple[Summary, Copier]] = field(default_factory=dict)
 
-    def copied(self, version: str) -> tuple[Summary, Copying]:
+    def copied(self, version: str) -> tuple[Summary, Copier]:
         """Makes `target` a whole copy of `new` or `old`: made once, later put back; what the copy itself told."""
         kept = self.folder / f"copied-{version}"
         if version not in self._copies:

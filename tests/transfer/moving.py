@@ -9,14 +9,16 @@ from mlflow_common.retry import Retry
 from mlflow_transfer.archive import Archive, Snapshot
 from mlflow_transfer.backing_up import BackingUp
 from mlflow_transfer.checkpoint import Checkpoint
-from mlflow_transfer.copying import Copying, Summary
+from mlflow_transfer.copier import Copier
 from mlflow_transfer.database_source import DatabaseSource
 from mlflow_transfer.destination import Destination
 from mlflow_transfer.location import Access, Places
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally
 from mlflow_transfer.stores import Folder
-from mlflow_transfer.verifying import Report, Verifying
+from mlflow_transfer.summary import Summary
+from mlflow_transfer.verification.report import Report
+from mlflow_transfer.verification.verifier import Verifier
 from tests.transfer.servers import Server
 
 EVERYTHING = Options(include_deleted=True)
@@ -39,11 +41,11 @@ def copy(
     checkpoint: Path | None = None,
     options: Options = EVERYTHING,
     progress: Tally | None = None,
-) -> tuple[Summary, Copying]:
-    async def go() -> tuple[Summary, Copying]:
+) -> tuple[Summary, Copier]:
+    async def go() -> tuple[Summary, Copier]:
         reader = await places().server(target, Access())
         memory = Checkpoint(checkpoint)
-        copying = Copying(await opened(source), Destination(reader), memory, options, progress)
+        copying = Copier(await opened(source), Destination(reader), memory, options, progress)
         try:
             return await copying.run(), copying
         finally:
@@ -65,7 +67,7 @@ def back_up(
 
 def verify(left: Any, right: Any, *, options: Options = EVERYTHING) -> Report:
     async def go() -> Report:
-        return await Verifying(await opened(left), await opened(right), options).run()
+        return await Verifier(await opened(left), await opened(right), options).run()
 
     return asyncio.run(go())
 

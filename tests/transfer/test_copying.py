@@ -12,7 +12,7 @@ from mlflow_transfer.limits import LONG_VALUES
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally
 from mlflow_transfer.records import Point, Run
-from mlflow_transfer.verifying import Report
+from mlflow_transfer.verification.report import Report
 from tests.transfer.conftest import Servers
 from tests.transfer.made_up import OneRun
 from tests.transfer.moving import EVERYTHING, behind, copy, held_alike, same, verify

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mlflow_transfer import between, stores
+from mlflow_transfer import service, stores
 from mlflow_transfer.archive import ARTIFACT, Archive, Entry
 from mlflow_transfer.archive_source import ArchiveSource, DamagedError
 from mlflow_transfer.backing_up import BackingUp
@@ -286,7 +286,16 @@ def test_throttles_of_the_gateway_are_waited_out(pair: Pair, moved: list[dict[st
         )
 
     only = Options(include_deleted=True, experiments=frozenset({"signed"}))
-    asyncio.run(between.copy(pair.places(), pair.old, pair.new, options=only, access=Access(limit=50)))
-    assert asyncio.run(between.verify(pair.places(), pair.old, pair.new, options=only)).passed
+
+    async def go() -> bool:
+        one, other = [await pair.places().server(side, Access(limit=50)) for side in (pair.old, pair.new)]
+        try:
+            await service.copy(one, other, only)
+            return (await service.verify(one, other, only)).passed
+        finally:
+            await one.close()
+            await other.close()
+
+    assert asyncio.run(go())
     answered = [call["status"] for call in pair.localaws.calls() if call["resource"] == pair.new]
     assert answered.count(429) == 4

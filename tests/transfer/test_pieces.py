@@ -64,8 +64,8 @@ def test_batches_keep_to_every_limit_of_the_server() -> None:
         batches.tag(f"t{index}", "y" * 5000)
     for index in range(3000):
         batches.point(Point("m", 1.0, index, index))
-    batches.turn()
-    found = batches.taken()
+    batches.close_open()
+    found = batches.take_full()
     for batch in found:
         assert len(batch) <= 1000
         assert len(batch.params) <= 100
@@ -82,8 +82,8 @@ def test_five_hundred_points_twenty_parameters_and_a_tag_fit_one_batch() -> None
     for index in range(500):
         batches.point(Point("m", float(index), index, index))
     batches.tag("t", "v")
-    batches.turn()
-    assert len(batches.taken()) == 1
+    batches.close_open()
+    assert len(batches.take_full()) == 1
 
 
 def test_only_whole_ids_are_mapped() -> None:

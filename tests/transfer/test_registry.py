@@ -10,10 +10,11 @@ import pytest
 
 from mlflow_common.errors import PlatformError
 from mlflow_transfer.checkpoint import Checkpoint
-from mlflow_transfer.copying import Copying
+from mlflow_transfer.copier import Copier
 from mlflow_transfer.destination import Destination
 from mlflow_transfer.options import Options
-from mlflow_transfer.planning import Plan, plan
+from mlflow_transfer.planning import TransferPlan, plan
+from mlflow_transfer.strategy import AddOnly
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import copy, held_alike, places, verify
 from tests.transfer.proxying import FaultyProxy
@@ -21,7 +22,7 @@ from tests.transfer.seeding import START, Seeder, listed
 from tests.transfer.servers import Server
 
 ONLY = Options(experiments=frozenset({"registering"}))
-IN_USE = replace(ONLY, additive=True)
+IN_USE = replace(ONLY, strategy=AddOnly())
 NAME = "clf"
 
 
@@ -59,9 +60,9 @@ def versions(at: Seeder) -> dict[int, Any]:
     return {int(one["version"]): one for one in sorted(found, key=lambda one: int(one["version"]))}
 
 
-def planned(source: str, target: str, options: Options = ONLY) -> Plan:
-    async def go() -> Plan:
-        copying = Copying(
+def planned(source: str, target: str, options: Options = ONLY) -> TransferPlan:
+    async def go() -> TransferPlan:
+        copying = Copier(
             await places().server(source), Destination(await places().server(target)), Checkpoint(None), options
         )
         return await plan(copying, sizes=False)
@@ -162,7 +163,8 @@ def test_a_server_that_is_in_use_only_gets_what_it_lacks(servers: Servers) -> No
 
     _, copying = copy(servers.new.url, servers.target.url, options=replace(IN_USE, thorough=True))
     assert copying.destination.client.calls.writes == 0
-    assert dict(verify(servers.new.url, servers.target.url, options=IN_USE).found) == {"run lifecycle stage": 1}
+    assert dict(verify(servers.new.url, servers.target.url, options=IN_USE).found) == {}
+    assert verify(servers.new.url, servers.target.url, options=ONLY).found["run lifecycle stage"] == 1
 
 
 def test_a_number_that_a_server_in_use_gave_to_another_version_is_a_loss_and_the_next_ones_come(

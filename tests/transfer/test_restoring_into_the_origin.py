@@ -9,9 +9,9 @@ import pytest
 from mlflow_transfer.archive import Archive
 from mlflow_transfer.archive_source import ArchiveSource
 from mlflow_transfer.checkpoint import Checkpoint
-from mlflow_transfer.copying import Copying
+from mlflow_transfer.copier import Copier
 from mlflow_transfer.destination import Destination
-from mlflow_transfer.planning import Plan
+from mlflow_transfer.planning import TransferPlan
 from mlflow_transfer.planning import plan as make_plan
 from mlflow_transfer.stores import Folder
 from tests.transfer.conftest import Servers
@@ -76,7 +76,7 @@ def test_what_is_missing_comes_back_and_what_changed_since_stays(servers: Server
     assert summary.changed == {"experiments": 1, "runs": 1}
     assert {loss.place: loss.reason.split(" ")[-1] for loss in summary.losses} == {
         f"run {made['judge']} metric 'nan'": "twice",
-        'registered model "own it\'s a model" version 1': "anew",
+        'registered model "own it\'s a model" version 1': "again",
     }
     after = counted(at)
     assert after == {**before, "runs": before["runs"] + 1, "versions": before["versions"]}
@@ -107,10 +107,10 @@ def test_what_is_missing_comes_back_and_what_changed_since_stays(servers: Server
     }  # fmt: skip
 
 
-def planned(archive: Path, url: str) -> Plan:
-    async def go() -> Plan:
+def planned(archive: Path, url: str) -> TransferPlan:
+    async def go() -> TransferPlan:
         reader = await places().server(url)
-        copying = Copying(archived(archive), Destination(reader), Checkpoint(None), EVERYTHING)
+        copying = Copier(archived(archive), Destination(reader), Checkpoint(None), EVERYTHING)
         return await make_plan(copying, sizes=True)
 
     return asyncio.run(go())

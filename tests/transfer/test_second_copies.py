@@ -9,9 +9,10 @@ import pytest
 
 from mlflow_common.errors import InputError, PreconditionError
 from mlflow_transfer.checkpoint import Checkpoint
+from mlflow_transfer.copiers.traces import trace_losses
 from mlflow_transfer.options import Options
 from mlflow_transfer.records import Trace
-from mlflow_transfer.traces import losses_of
+from mlflow_transfer.strategy import AddOnly
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import copy, held_alike, same, verify
 from tests.transfer.seeding import START, Seeder, listed, write
@@ -133,7 +134,7 @@ def test_in_a_server_in_use_tags_of_traces_and_logged_models_stay_as_people_set_
     target.post(f"traces/{trace['request_id']}/tags", "PATCH", key="colour", value="ours")
     source.post(f"logged-models/{servers.made['model']}/tags", "PATCH", tags=listed({"new": "1"}))
 
-    copy(servers.new.url, servers.target.url, options=Options(include_deleted=True, additive=True))
+    copy(servers.new.url, servers.target.url, options=Options(include_deleted=True, strategy=AddOnly()))
 
     held = target.get(f"logged-models/{model['model_id']}")["model"]["info"]["tags"]
     assert {"ours": "1"}.items() <= {tag["key"]: tag["value"] for tag in held}.items()
@@ -225,6 +226,6 @@ def test_two_copies_never_share_a_checkpoint(tmp_path: Path) -> None:
 
 def test_spans_that_only_the_sources_database_holds_are_said_to_stay_behind() -> None:
     tags = {"mlflow.trace.spansLocation": "TRACKING_STORE"}
-    (loss,) = losses_of(Trace("tr-1", "1", START, 1, "OK", tags=tags))
+    (loss,) = trace_losses(Trace("tr-1", "1", START, 1, "OK", tags=tags))
     assert "spans" in loss.reason
-    assert losses_of(Trace("tr-1", "1", START, 1, "OK")) == []
+    assert trace_losses(Trace("tr-1", "1", START, 1, "OK")) == []

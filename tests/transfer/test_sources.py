@@ -16,7 +16,7 @@ from localaws.tracking.releases import RELEASES, Releases
 from localaws.venvs import Venvs
 from mlflow_common.errors import PlatformError
 from mlflow_transfer.checkpoint import Checkpoint
-from mlflow_transfer.copying import Copying
+from mlflow_transfer.copier import Copier
 from mlflow_transfer.database_source import DatabaseSource
 from mlflow_transfer.destination import Destination
 from mlflow_transfer.filestore_source import FileStoreSource
@@ -146,9 +146,9 @@ def test_counting_a_place_reads_no_history(servers: Servers) -> None:
     async def go() -> None:
         source = await places().server(servers.new.url)
         found = await inspect(source)
-        assert found["version"] == "3.0.1"
-        assert found["holds"]["registered models"] == 3
-        assert found["holds"]["prompts"] == 1
+        assert found.version == "3.0.1"
+        assert found.counts["registered models"] == 3
+        assert found.counts["prompts"] == 1
         assert not any("history" in call for call in source.client.calls.made)
 
     asyncio.run(go())
@@ -174,7 +174,7 @@ def test_what_an_older_server_cannot_hold_is_said_before_anything_is_written(ser
 
     async def losses() -> list[str]:
         source, reader = [await places().server(server.url) for server in (servers.new, servers.old)]
-        made = await make_plan(Copying(source, Destination(reader), Checkpoint(None)), sizes=True)
+        made = await make_plan(Copier(source, Destination(reader), Checkpoint(None)), sizes=True)
         return [loss.place for loss in made.losses]
 
     assert {place.split()[0] for place in asyncio.run(losses())} >= {"logged", "prompt", "trace"}

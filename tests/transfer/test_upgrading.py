@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from mlflow_platform.upgrade.comparison import Lacking
-from mlflow_platform.upgrade.migration import Mover
+from mlflow_platform.upgrade.migration import Migrator
 from mlflow_transfer.progress import Tally
-from mlflow_transfer.verifying import Report
+from mlflow_transfer.strategy import AddOnly
+from mlflow_transfer.verification.report import Report
 from tests.transfer.conftest import Servers
 from tests.transfer.seeding import START, Seeder, folder, listed, write
 
@@ -28,8 +28,8 @@ class Quiet(Tally):
 
 
 @pytest.fixture
-def mover(tmp_path: Path) -> Mover:
-    return Mover(tmp_path, os.environ, Quiet)
+def migrator(tmp_path: Path) -> Migrator:
+    return Migrator(tmp_path, os.environ, Quiet)
 
 
 def experiment(at: Seeder, name: str = "vision/größe") -> str:
@@ -41,7 +41,7 @@ def runs(at: Seeder) -> dict[str, Any]:
 
 
 def test_after_the_switch_late_runs_are_added_and_what_people_did_since_is_no_difference(
-    servers: Servers, mover: Mover
+    servers: Servers, migrator: Migrator
 ) -> None:
     old, new = servers.new.url, servers.target.url
     servers.copied("new")
@@ -65,16 +65,18 @@ def test_after_the_switch_late_runs_are_added_and_what_people_did_since_is_no_di
     source.log(late["run_id"], [("loss", 0.1, START, 0)])
     source.end(late["run_id"])
 
-    assert mover.copy(old, new, additive=True) == []
-    found = mover.verify(old, new, additive=True)
+    assert migrator.copy(old, new, in_use=True) == []
+    found = migrator.verify(old, new, in_use=True)
     assert found.passed, Path(found.report).with_name("report.json").read_text()
     # Without the late run it would not have.
     target.post("runs/delete-tag", run_id=runs(target)["late"]["run_id"], key="transfer.source_id")
-    assert mover.verify(old, new, additive=True).differences == 1
-    assert mover.verification(old, new) is None
+    assert migrator.verify(old, new, in_use=True).differences == 1
+    assert migrator.verification(old, new) is None
 
 
-def test_after_the_switch_experiments_and_runs_keep_what_people_made_of_them(servers: Servers, mover: Mover) -> None:
+def test_after_the_switch_experiments_and_runs_keep_what_people_made_of_them(
+    servers: Servers, migrator: Migrator
+) -> None:
     old, new = servers.new.url, servers.target.url
     servers.copied("new")
     source, target = Seeder(old), Seeder(new)
@@ -89,7 +91,7 @@ def test_after_the_switch_experiments_and_runs_keep_what_people_made_of_them(ser
     source.run(servers.made["empty"], "late in a deleted experiment")
     source.post("runs/delete", run_id=servers.made["judge"])
 
-    mover.copy(old, new, additive=True)
+    migrator.copy(old, new, in_use=True)
     found = {
         one["name"]: one for one in target.post("experiments/search", view_type="ALL", max_results=100)["experiments"]
     }
@@ -98,37 +100,37 @@ def test_after_the_switch_experiments_and_runs_keep_what_people_made_of_them(ser
     there = {run["info"]["run_name"]: run for run in target.runs(at)}
     assert {tag["key"]: tag["value"] for tag in there["renamed"]["data"]["tags"]}["reviewed"] == "yes"
     assert there["judge"]["info"]["lifecycle_stage"] == "active"
-    verified = mover.verify(old, new, additive=True)
+    verified = migrator.verify(old, new, in_use=True)
     assert verified.passed, Path(verified.report).with_name("report.json").read_text()
 
 
 def test_a_run_that_is_still_logged_to_does_not_keep_an_upgrade_from_its_switch_but_a_retirement(
-    servers: Servers, mover: Mover
+    servers: Servers, migrator: Migrator
 ) -> None:
     old, new = servers.new.url, servers.target.url
     servers.copied("new")
     source = Seeder(old)
-    mover.copy(old, new)
+    migrator.copy(old, new)
     source.log(servers.made["live"], [("loss", 0.5, START + 99, 7)])
     source.run(experiment(source), "begun since")
-    found = mover.verify(old, new)
+    found = migrator.verify(old, new)
     assert (found.passed, found.enough, found.differences, found.open) == (False, True, 2, 2)
-    assert mover.verification(old, new) is None
+    assert migrator.verification(old, new) is None
 
     source.post("runs/set-tag", run_id=servers.made["parent"], key="late", value="1")
-    assert not mover.verify(old, new).enough
+    assert not migrator.verify(old, new).enough
 
 
 def test_files_are_among_what_a_server_holds_and_another_servers_in_the_same_folder_are_not(
-    servers: Servers, mover: Mover
+    servers: Servers, migrator: Migrator
 ) -> None:
     at = Seeder(servers.new.url)
     run = runs(at)["child 0"]
-    before = mover.contents(servers.new.url)
+    before = migrator.contents(servers.new.url)
     write(folder(run["artifact_uri"]).parents[1].as_uri() + "/" + "f" * 32 + "/artifacts", "theirs.txt", b"1")
-    assert mover.contents(servers.new.url) == before
+    assert migrator.contents(servers.new.url) == before
     write(run["artifact_uri"], "late.txt", b"1")
-    assert mover.contents(servers.new.url) != before
+    assert migrator.contents(servers.new.url) != before
 
 
 @pytest.mark.parametrize(
@@ -144,18 +146,18 @@ def test_files_are_among_what_a_server_holds_and_another_servers_in_the_same_fol
     ],
 )
 def test_on_a_server_in_use_only_what_is_lacking_counts(what: str, left: object, right: object, counts: bool) -> None:
-    report: Report = Lacking("old", "new")
+    report: Report = Report("old", "new", AddOnly())
     report.add("run x", what, left, right)
     assert report.passed is not counts
 
 
-def test_a_copy_into_a_server_in_use_tells_what_it_leaves_behind(servers: Servers, mover: Mover) -> None:
+def test_a_copy_into_a_server_in_use_tells_what_it_leaves_behind(servers: Servers, migrator: Migrator) -> None:
     old, new = servers.new.url, servers.target.url
     servers.copied("new")
     marks = listed({"own": "1"})
     for url in (new, old):
         Seeder(url).post("registered-models/create", name="late one")
         Seeder(url).post("model-versions/create", name="late one", source="s3://b/x", tags=marks)
-    (left,) = mover.copy(old, new, additive=True, accept_losses=True)
+    (left,) = migrator.copy(old, new, in_use=True, accept_losses=True)
     assert left.startswith("registered model 'late one' version 1: its number was given to another version there")
-    assert mover.verify(old, new, additive=True).passed
+    assert migrator.verify(old, new, in_use=True).passed

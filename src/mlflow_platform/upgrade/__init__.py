@@ -1,1 +1,1 @@
-"""Moves an environment to another MLflow version."""
+"""Upgrades an environment to another MLflow version."""

@@ -1,4 +1,4 @@
-"""An environment's Terraform root as an upgrade needs it: applied, and mended where an apply was broken off."""
+"""The Terraform root of an environment: applied, and repaired after an interrupted apply."""
 
 from __future__ import annotations
 
@@ -9,39 +9,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import NOT_READY, WRONG_INPUT, InputError, PlatformError, PreconditionError, error_code
+from mlflow_common.errors import NOT_READY, WRONG_INPUT, InputError, PlatformError, PreconditionError
 from mlflow_common.waiting import Clock, Progress, wait_for
 from mlflow_platform.environment import REPOSITORY
 from mlflow_platform.localaws_client import localaws_home
 from mlflow_platform.plan_guard.changes import SERVER
-from mlflow_platform.tracking_server import CHANGING, RUNNING
-from mlflow_platform.upgrade.versions import FILE, LOCAL_FILE, Servers, Wanted
+from mlflow_platform.tracking_server import CHANGING, ServerDescription, find
+from mlflow_platform.upgrade.versions import FILE, LOCAL_FILE, Desired, Servers
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
-# An apply whose parent was killed goes on by itself, and creating a server takes up to 25 minutes.
+# Terraform goes on if the process that started it is killed. Creating a server takes up to 25 minutes.
 _LOCK_TIMEOUT = "-lock-timeout=30m"
 _TIMEOUT = 45 * 60.0
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A tracking server in AWS; `status` is empty where there is none."""
-
-    status: str = ""
-    version: str = ""
-    artifact_store: str = ""
-
-    @property
-    def running(self) -> bool:
-        """Whether it answers."""
-        return self.status in RUNNING
-
-
-@dataclass(frozen=True)
-class Known:
-    """A tracking server in Terraform's state; `place` is its resource's address."""
+class StateServer:
+    """A tracking server in Terraform's state. `place` is the address of its resource."""
 
     place: str
     version: str
@@ -51,12 +37,12 @@ class Known:
 
     @property
     def address(self) -> str:
-        """What Terraform calls it."""
+        """The address of the instance."""
         return f"{self.place}[{json.dumps(self.version)}]"
 
 
 class Root:
-    """The root of an environment, or with `local` its mirror for localaws."""
+    """The root of an environment, or its mirror for localaws."""
 
     def __init__(
         self,
@@ -77,113 +63,106 @@ class Root:
 
     @property
     def options(self) -> str:
-        """What make needs to mean this environment, for messages."""
+        """The options of make that mean this environment, for messages."""
         return f"ENV={self.name}" + (" LOCAL=1" if self.local else "")
 
     def prepare(self) -> None:
-        """Initialise the root; makes the mirror, too."""
+        """Initialise the root. On localaws this also makes the mirror."""
         self._script("init")
 
     def servers(self) -> Servers:
-        """The servers as they are deployed, even where a killed apply left no outputs.
+        """The servers as they are deployed, also after a killed apply, which leaves no outputs.
 
         Raises:
-            PreconditionError: nothing is deployed, or only in part.
+            PreconditionError: nothing is deployed, or only a part.
         """
         state = self._state()
         arns = {server.version: server.arn for server in _servers(state)}
         output = state.get("outputs", {}).get("mlflow_version")
         if output is not None and output["value"] in arns:
             return Servers(str(output["value"]), arns)
-        wanted = Wanted.read(self.file)
-        if wanted is not None and wanted.active in arns:
-            return Servers(wanted.active, arns, whole=False)
-        part = "deployed only in part" if arns else "not deployed"
+        desired = Desired.read(self.file)
+        if desired is not None and desired.active in arns:
+            return Servers(desired.active, arns, whole=False)
+        part = "only partly deployed" if arns else "not deployed"
         raise PreconditionError(f"{self.name} is {part}: run `make apply {self.options}` first")
 
     def show(self) -> None:
-        """Plan, and show the plan alone."""
+        """Show the plan, and apply nothing."""
         self._script("plan", _LOCK_TIMEOUT)
 
     def apply(self, confirm: str = "", *, approved: bool = False) -> None:
-        """Plan, show the plan, ask, and apply it, past the guard and after whoever holds the state's lock.
+        """Plan, show the plan, ask, and apply. Waits for the state's lock. The guard may refuse the plan.
 
         Args:
-            confirm: the server that the plan may delete, by name.
-            approved: somebody was asked already.
+            confirm: the name of the server that the plan may delete.
+            approved: the question was answered already.
 
         Raises:
-            PlatformError: it was refused or failed; what Terraform said of it has been shown.
+            PlatformError: the plan was refused or failed. Terraform's output has been shown.
         """
         self._script("apply", _LOCK_TIMEOUT, CONFIRM=confirm, **({"AUTO_APPROVE": "1"} if approved else {}))
 
-    def mend(self, version: str, server: str, sagemaker: SageMakerClient, *, progress: Progress, clock: Clock) -> None:
-        """Undo what a broken-off apply left of a server: one that AWS has and the state lacks, or holds as tainted.
+    def repair(
+        self, version: str, server: str, sagemaker: SageMakerClient, *, progress: Progress, clock: Clock
+    ) -> None:
+        """Repair the state after an interrupted apply: a server that AWS has and the state lacks, or holds as tainted.
 
-        Terraform would refuse to create the one, and replace the other.
+        Terraform would refuse to create the first one, and replace the second one.
 
         Raises:
-            PreconditionError: there is a server of that name which is not this environment's.
-            PlatformError: it failed while it was created.
+            PreconditionError: there is a server of that name that does not belong to this environment.
+            PlatformError: AWS failed to create the server.
         """
         known = {server.version: server for server in _servers(self._state())}
         found = known.get(version)
         if found is not None and not found.tainted:
             return
         seen = self.settled(server, sagemaker, progress=progress, clock=clock)
-        if not seen.status:
+        if seen is None:
             return
         sibling = next(iter(known.values()), None)
-        if seen.status.endswith("Failed"):
+        if seen.status == "CreateFailed":
             raise PlatformError(
                 f"tracking server {server} is {seen.status}: see the SageMaker console for the reason, delete it "
                 f"(`aws sagemaker delete-mlflow-tracking-server --tracking-server-name {server}`), and try again"
             )
         if found is not None:
-            progress(f"tracking server {server} was broken off while Terraform waited for it: it is kept")
+            progress(f"keeping tracking server {server}, which Terraform marked as tainted when it was interrupted")
             done = self._change("untaint", _LOCK_TIMEOUT, found.address)
             if done.returncode:
                 raise _failed("untaint", done.stderr)
         elif sibling is not None:
             if seen.version != version or seen.artifact_store.rstrip("/") != sibling.artifact_store.rstrip("/"):
                 raise PreconditionError(
-                    f"there is a tracking server {server} already, of MLflow {seen.version} with its artifacts in "
-                    f"{seen.artifact_store}, which is not {self.name}'s: delete it or rename this environment"
+                    f"there is already a tracking server {server}, of MLflow {seen.version} with its artifacts in "
+                    f"{seen.artifact_store}, which does not belong to {self.name}: delete it or rename this environment"
                 )
-            progress(f"tracking server {server} was created by an apply that was broken off: Terraform takes it over")
+            progress(f"importing tracking server {server}, which an interrupted apply created")
             address = replace(sibling, version=version).address
             done = self._change("import", "-input=false", _LOCK_TIMEOUT, address, server)
-            # Whoever held the lock until now may have brought it in.
+            # The process that held the lock until now may have imported it.
             if done.returncode and version not in {known.version for known in _servers(self._state())}:
                 raise _failed("import", done.stderr)
 
     @staticmethod
-    def settled(server: str, sagemaker: SageMakerClient, *, progress: Progress, clock: Clock) -> Seen:
-        """The server once nothing is under way with it."""
-
-        def look() -> Seen:
-            try:
-                found = sagemaker.describe_mlflow_tracking_server(TrackingServerName=server)
-            except sagemaker.exceptions.ClientError as error:
-                if error_code(error) not in {"ResourceNotFound", "ResourceNotFoundException"}:
-                    raise
-                return Seen()
-            return Seen(found["TrackingServerStatus"], found["MlflowVersion"], found["ArtifactStoreUri"])
+    def settled(server: str, sagemaker: SageMakerClient, *, progress: Progress, clock: Clock) -> ServerDescription | None:
+        """The server, once no operation on it is under way."""
 
         return wait_for(
-            look,
-            settled=lambda seen: seen.status not in CHANGING - {"MaintenanceInProgress"},
-            describe=lambda seen: f"tracking server {server}: {seen.status or 'not there'}",
+            lambda: find(sagemaker, server),
+            settled=lambda seen: seen is None or seen.status not in CHANGING - {"MaintenanceInProgress"},
+            describe=lambda seen: f"tracking server {server}: {seen.status if seen else 'deleted'}",
             progress=progress,
             clock=clock,
             timeout=_TIMEOUT,
         )
 
     def _state(self) -> dict[str, Any]:
-        """Terraform's state. Kept until something here changes it.
+        """Terraform's state, cached until a method of this class changes it.
 
-        Read as it is stored, which takes half a second; `terraform show -json` takes four, for the provider's schema.
-        Source of the command: https://developer.hashicorp.com/terraform/cli/commands/state/pull
+        `state pull` takes half a second. `terraform show -json` takes four, because it loads the provider's schema.
+        Source: https://developer.hashicorp.com/terraform/cli/commands/state/pull
         """
         if self._shown is None:
             done = self._terraform([f"-chdir={self.folder}", "state", "pull"])
@@ -197,32 +176,32 @@ class Root:
         return self._terraform([f"-chdir={self.folder}", *arguments])
 
     def _terraform(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        environ = {"GOGC": "400", **self._environ, "CHECKPOINT_DISABLE": "1"}  # As scripts/terraform.sh has them.
+        environ = {"GOGC": "400", **self._environ, "CHECKPOINT_DISABLE": "1"}  # The same as in scripts/terraform.sh.
         return subprocess.run(["terraform", *arguments], env=environ, capture_output=True, text=True, check=False)
 
     def _script(self, *arguments: str, **environ: str) -> None:
         self._shown = None
         script = self._repository / "scripts/terraform.sh"
         given = {**self._environ, "LOCAL": "1" if self.local else "", **environ}
-        # What Terraform says is no result of ours: it goes to standard error.
+        # Terraform's output is not the result of this command, so it goes to standard error.
         done = subprocess.run([script, self.name, *arguments], env=given, stdout=2, check=False)
         if done.returncode:
             kinds: dict[int, type[PlatformError]] = {NOT_READY: PreconditionError, WRONG_INPUT: InputError}
             raise kinds.get(done.returncode, PlatformError)(
-                f"{self.name} is as far as Terraform says above: mend that and run the same command again"
+                f"Terraform failed for {self.name}: correct what it says above and run the same command again"
             )
 
 
-def _servers(state: Mapping[str, Any]) -> Iterator[Known]:
+def _servers(state: Mapping[str, Any]) -> Iterator[StateServer]:
     for resource in state.get("resources", ()):
         if (resource["mode"], resource["type"]) == ("managed", SERVER):
             place = f"{resource['module']}.{SERVER}.{resource['name']}"
             for one in resource["instances"]:
                 values = one["attributes"]
                 tainted = one.get("status") == "tainted"
-                yield Known(place, one["index_key"], values["arn"], values["artifact_store_uri"], tainted)
+                yield StateServer(place, one["index_key"], values["arn"], values["artifact_store_uri"], tainted)
 
 
 def _failed(verb: str, said: str) -> PlatformError:
-    problem = next((line for line in said.splitlines() if "Error" in line), "no reason given")
+    problem = next((line for line in said.splitlines() if "Error" in line), "it gave no reason")
     return PlatformError(f"terraform {verb} failed: {problem.strip('│╷ ')}", said.splitlines())

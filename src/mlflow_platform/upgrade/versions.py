@@ -1,7 +1,7 @@
-"""Which tracking servers an environment has, and which it is to have: the file that Terraform reads them from.
+"""The tracking servers that an environment has and the ones it shall have, in the file that Terraform reads.
 
-AWS cannot upgrade a tracking server in place. So a version is a server of its own, one of them is the active one that
-the outputs follow, and the others are retained beside it.
+AWS cannot upgrade a tracking server in place. So every version is a server of its own. The outputs follow the active
+one, and the others are retained.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_platform.mlflow_versions import supported_versions
 
-# Terraform reads *.auto.tfvars.json after terraform.tfvars and in the order of their names, and the last one wins. So
-# on localaws the mirror's own file outranks the copy of the root's, which is what AWS has.
+# Terraform reads *.auto.tfvars.json after terraform.tfvars, in the order of their names, and the last value wins. So on
+# localaws the mirror's own file outranks the copy of the root's file, which describes AWS.
 FILE = "versions.auto.tfvars.json"
 LOCAL_FILE = "versions.localaws.auto.tfvars.json"
 
@@ -25,8 +25,8 @@ class Servers:
     """The tracking servers as they are deployed: ARNs by MLflow version.
 
     Args:
-        whole: false after an apply that was broken off: Terraform then has resources and no outputs, and the active
-            version is the one that was wanted.
+        whole: false after an interrupted apply: Terraform then has resources and no outputs, and the active version is
+            the one that was to become active.
     """
 
     active: str
@@ -39,7 +39,7 @@ class Servers:
         return sorted(set(self.arns) - {self.active}, key=_number)
 
     def name(self, version: str) -> str:
-        """The name that the server of a version has or would have: they differ in their end alone."""
+        """The name that the server of a version has or would have. The names differ only in their ends."""
         arn = self.arns.get(version)
         if arn is not None:
             return arn.rpartition("/")[2]
@@ -48,15 +48,15 @@ class Servers:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The tracking servers as they are to be."""
+class Desired:
+    """The tracking servers that an environment shall have."""
 
     active: str
     retained: frozenset[str]
 
     @classmethod
-    def read(cls, file: Path) -> Wanted | None:
-        """What the file says; None where there is none."""
+    def read(cls, file: Path) -> Desired | None:
+        """The content of the file; None if there is no file."""
         try:
             found = json.loads(file.read_text())
             return cls(found["mlflow_version"], frozenset(found["retained_mlflow_versions"]))
@@ -65,14 +65,14 @@ class Wanted:
 
     @property
     def versions(self) -> list[str]:
-        """All of them, oldest first."""
+        """All versions, oldest first."""
         return sorted({self.active, *self.retained}, key=_number)
 
     def write(self, file: Path) -> None:
-        """Make this what Terraform plans. A kill leaves the old file or the new one.
+        """Write the file, so that Terraform plans these servers. A kill leaves the old file or the new one.
 
         Raises:
-            PlatformError: it cannot be written.
+            PlatformError: the file cannot be written.
         """
         content = {"mlflow_version": self.active, "retained_mlflow_versions": sorted(self.retained, key=_number)}
         part = file.with_name(f"{file.name}.part")
@@ -84,18 +84,18 @@ class Wanted:
 
 
 def check(version: str, say: str) -> None:
-    """See that this is a version that AWS offers.
+    """Check that AWS offers this version.
 
     Args:
-        say: how a person names it, such as TO=3.0.
+        say: how a person gives it, such as TO=3.0.
 
     Raises:
-        InputError: it is not.
+        InputError: AWS does not offer it.
     """
     offered = supported_versions()
     if version not in offered:
-        named = f"{version!r} is no version that AWS offers" if version else "no MLflow version is named"
-        raise InputError(f"{named}: say {say}, with one of {', '.join(offered)}")
+        problem = f"AWS offers no MLflow version {version!r}" if version else "the MLflow version is missing"
+        raise InputError(f"{problem}: give {say}, with one of {', '.join(offered)}")
 
 
 def _number(version: str) -> tuple[int, ...]:

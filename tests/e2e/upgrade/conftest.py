@@ -1,5 +1,6 @@
-"""An environment of MLflow 2.13 with a nightly backup, on a localaws of its own that judges by IAM, filled by MLflow
-2.13's own client.
+"""An environment of MLflow 2.13 with a nightly backup, on its own localaws with IAM enforcement.
+
+MLflow 2.13's own client fills it.
 """
 
 import json
@@ -28,7 +29,7 @@ RUNS = 24
 
 @dataclass
 class Staging:
-    """Staging on its own localaws, with make as a person would type it."""
+    """Staging on its own localaws, used through make."""
 
     localaws: RunningLocalAws
     deployed: Deployed
@@ -41,13 +42,13 @@ class Staging:
         return self.localaws.settings.terraform / "mlflow/terraform/staging"
 
     @property
-    def wanted(self) -> dict[str, Any]:
-        """What the file of versions says."""
+    def desired(self) -> dict[str, Any]:
+        """The content of the versions file."""
         found: dict[str, Any] = json.loads((self.root / "versions.localaws.auto.tfvars.json").read_text())
         return found
 
     def make(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Runs make to its end."""
+        """Runs make until it ends."""
         return subprocess.run(
             ["make", "--no-print-directory", *arguments, "LOCAL=1"],
             cwd=REPOSITORY,
@@ -58,7 +59,7 @@ class Staging:
         )
 
     def plan(self) -> "subprocess.CompletedProcess[str]":
-        """Terraform's own plan; status 0 says that nothing is to be changed, 2 that something is."""
+        """Terraform's plan. Status 0 means no changes, and status 2 means changes."""
         return subprocess.run(
             ["terraform", f"-chdir={self.root}", "plan", "-detailed-exitcode", "-input=false", "-lock=false"],
             env={**self.deployed.environ, "CHECKPOINT_DISABLE": "1"},
@@ -67,14 +68,14 @@ class Staging:
             timeout=120,
         )
 
-    def told(self, *arguments: str) -> Any:
-        """What make's script prints with --json, when all went well."""
+    def result(self, *arguments: str) -> Any:
+        """The JSON that make's script prints. The command has to succeed."""
         done = self.make(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
 
     def killed_when(self, moment: Callable[[], bool], *arguments: str) -> None:
-        """Begins make and kills it, with everything that it started, at a moment."""
+        """Starts make, and kills it with everything that it started when a condition is met."""
         begun = subprocess.Popen(
             ["make", "--no-print-directory", *arguments, "LOCAL=1"],
             cwd=REPOSITORY,
@@ -88,7 +89,7 @@ class Staging:
         while not moment():
             if begun.poll() is not None:
                 assert begun.stdout is not None
-                raise AssertionError(f"it ended before it could be killed:\n{begun.stdout.read()}")
+                raise AssertionError(f"make ended before it could be killed:\n{begun.stdout.read()}")
         os.killpg(begun.pid, signal.SIGKILL)
         begun.communicate()
 
@@ -131,7 +132,7 @@ def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
 
 
 def _plugin(folder: Path) -> Path:
-    """A folder with sagemaker-mlflow alone, for the old client: it works with every MLflow and is plain Python."""
+    """A folder with only sagemaker-mlflow, for the old client: it is plain Python and works with every MLflow."""
     folder.mkdir()
     site = next(Path(path) for path in sys.path if (Path(path) / "sagemaker_mlflow").is_dir())
     for part in site.glob("sagemaker_mlflow*"):

@@ -1,4 +1,4 @@
-"""The nightly backup's job, run as CodeBuild would run it and with no more rights."""
+"""Runs the job of the nightly backup as CodeBuild would, with the same rights."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ USER = "backup-job"
 
 
 def job(staging: Staging, folder: Path) -> "subprocess.CompletedProcess[str]":
-    """What CodeBuild does: it fetches the source folder, and builds."""
+    """Downloads the source folder and builds, as CodeBuild does."""
     (project,) = staging.localaws.client("codebuild").batch_get_projects(names=[PROJECT])["projects"]
     bucket, _, prefix = project["source"]["location"].partition("/")
     s3 = staging.localaws.client("s3")
@@ -26,7 +26,7 @@ def job(staging: Staging, folder: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def key(staging: Staging) -> dict[str, str]:
-    """An access key of a user who may do exactly what the job's role may: nobody but CodeBuild may take that role."""
+    """An access key of a user with exactly the rights of the job's role, which only CodeBuild may assume."""
     iam = staging.localaws.client("iam")
     policy = iam.get_role_policy(RoleName=f"{PROJECT}-role", PolicyName="MLflowBackup")["PolicyDocument"]
     if USER not in [user["UserName"] for user in iam.list_users()["Users"]]:

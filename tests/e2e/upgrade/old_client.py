@@ -1,4 +1,4 @@
-"""Run by the Python of an old MLflow: fills the tracking server of an ARN with that MLflow's own client."""
+"""Fills a tracking server with an old MLflow's own client. An old MLflow's Python runs this file."""
 
 import math
 import sys

@@ -1,6 +1,6 @@
-"""The whole road from MLflow 2.13 to 3.0 with make, killed twice on the way, and the old server's retirement.
+"""An upgrade from MLflow 2.13 to 3.0 with make, killed twice, and the retirement of the old server.
 
-Also the nightly backup of such an environment, and a restore of it: in one file, so that both share the environment.
+The nightly backup and a restore of it are in the same file, so that they share the environment.
 """
 
 import json
@@ -24,42 +24,42 @@ def status(staging: Staging, name: str) -> str:
 
 
 def copied_runs(staging: Staging) -> int:
-    # Not from the checkpoint: that is the copy's alone while it works.
+    # The checkpoint cannot be read here, because the copy locks it.
     time.sleep(0.02)
     return sum(call["operation"] == "UpdateRun" for call in staging.localaws.calls(NEW))
 
 
-def test_a_store_of_2_13_moves_to_3_0_killed_twice_on_the_way_and_is_retired(staging: Staging) -> None:
+def test_upgrades_2_13_to_3_0_despite_two_kills_and_retires_the_old_server(staging: Staging) -> None:
     upgrade = ("upgrade", "TO=3.0")
     old = staging.deployed.outputs["tracking_server_arns"]["2.13"]
     del staging.deployed.__dict__["outputs"]
 
-    # Killed while the new server is created: AWS has it then, and Terraform's state does not know it.
+    # Killed while AWS creates the new server, which Terraform's state does not know then.
     staging.killed_when(lambda: status(staging, NEW) == "Creating", *upgrade)
-    assert staging.wanted == {"mlflow_version": "2.13", "retained_mlflow_versions": ["3.0"]}
+    assert staging.desired == {"mlflow_version": "2.13", "retained_mlflow_versions": ["3.0"]}
 
-    # Killed while runs are copied: the old server is still the one that the outputs name.
+    # Killed while runs are copied. The outputs still name the old server.
     staging.killed_when(lambda: 5 <= copied_runs(staging) < RUNS, *upgrade)
     outputs = staging.deployed.outputs
     assert (outputs["mlflow_version"], outputs["tracking_server_name"]) == ("2.13", OLD)
     new = outputs["tracking_server_arns"]["3.0"]
     del staging.deployed.__dict__["outputs"]
 
-    told = staging.told(*upgrade, "ARGS=--json")
-    assert {name: told[name] for name in ("server", "changed", "tracking_uri", "kept")} == {
+    result = staging.result(*upgrade, "ARGS=--json")
+    assert {name: result[name] for name in ("server", "changed", "tracking_uri", "kept")} == {
         "server": NEW,
         "changed": True,
         "tracking_uri": new,
         "kept": OLD,
     }
-    report = json.loads(Path(told["report"]).with_name("report.json").read_text())
+    report = json.loads(Path(result["report"]).with_name("report.json").read_text())
     assert (report["passed"], report["differences"], report["losses"]) == (True, [], [])
     assert report["compared"]["runs"] == RUNS + 3
     outputs = staging.deployed.outputs
     assert (outputs["mlflow_version"], outputs["mlflow_tracking_uri"]) == ("3.0", new)
     assert outputs["tracking_server_arns"] == {"2.13": old, "3.0": new}
-    assert staging.wanted == {"mlflow_version": "3.0", "retained_mlflow_versions": ["2.13"]}
-    # Nothing is left to do, and a plain apply keeps both.
+    assert staging.desired == {"mlflow_version": "3.0", "retained_mlflow_versions": ["2.13"]}
+    # A plain apply would change nothing.
     assert staging.plan().returncode == 0
 
     staging.old_client("late", old)
@@ -67,14 +67,16 @@ def test_a_store_of_2_13_moves_to_3_0_killed_twice_on_the_way_and_is_retired(sta
     assert (refused.returncode, status(staging, OLD)) == (2, "Created")
     assert "was written to since" in refused.stderr
 
-    assert staging.told(*upgrade, "ARGS=--json")["changed"] is False
-    retired = staging.told("retire", "VERSION=2.13", f"CONFIRM={OLD}", "ARGS=--json")
+    assert staging.result(*upgrade, "ARGS=--json")["changed"] is False
+    retired = staging.result("retire", "VERSION=2.13", f"CONFIRM={OLD}", "ARGS=--json")
     assert retired == {"retired": OLD, "changed": True}
     assert (status(staging, OLD), status(staging, NEW)) == ("", "Created")
-    assert staging.wanted == {"mlflow_version": "3.0", "retained_mlflow_versions": []}
+    assert staging.desired == {"mlflow_version": "3.0", "retained_mlflow_versions": []}
 
 
-def test_the_nightly_job_backs_up_with_its_own_rights_and_the_backup_restores(staging: Staging, tmp_path: Path) -> None:
+def test_the_nightly_job_backs_up_with_its_own_rights_and_the_backup_can_be_restored(
+    staging: Staging, tmp_path: Path
+) -> None:
     outputs = staging.deployed.outputs
     del staging.deployed.__dict__["outputs"]
     active, archive = outputs["mlflow_tracking_uri"], outputs["backup_archive_uri"]
@@ -86,8 +88,8 @@ def test_the_nightly_job_backs_up_with_its_own_rights_and_the_backup_restores(st
     assert done.returncode == 0, done.stdout + done.stderr
     there = transfer(staging, "inspect", archive)["holds"]
 
-    # A second one, by hand, finds everything there already.
-    assert staging.told("backup", "ARGS=--json --keep 2")["files_deleted"] == 0
+    # A second backup, by hand, finds everything in the archive.
+    assert staging.result("backup", "ARGS=--json --keep 2")["files_deleted"] == 0
 
     restored = tracking_server(staging.localaws, "restored", MlflowVersion="3.0")
     transfer(staging, "restore", archive, restored)

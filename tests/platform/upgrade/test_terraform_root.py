@@ -1,4 +1,4 @@
-"""What a broken-off apply leaves of a tracking server, and how an upgrade mends it before Terraform plans again."""
+"""Repairs of Terraform's state after an interrupted apply of a tracking server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_platform.upgrade.terraform_root import Root
-from mlflow_platform.upgrade.versions import Wanted
+from mlflow_platform.upgrade.versions import Desired
 
 STORE = "s3://artifacts"
 NAME = "mlflow-staging-3-0"
@@ -22,7 +22,7 @@ ADDRESS = f'module.platform.module.mlflow.{KIND}.this["{{}}"]'
 
 
 class Broken(Root):
-    """A root whose state is what a test says; Terraform's commands are noted."""
+    """A root whose state a test defines, and which records Terraform's commands."""
 
     def __init__(self, folder: Path, *, tainted: dict[str, bool], outputs: bool = True) -> None:
         super().__init__("staging", local=False, environ={}, repository=folder)
@@ -30,7 +30,7 @@ class Broken(Root):
         self.ran: list[list[str]] = []
         self.outputs: dict[str, Any] = {"mlflow_version": {"value": "2.13"}} if outputs else {}
         self.import_fails = False
-        self.brought_in = False
+        self.imported_elsewhere = False
 
     def _terraform(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         _, verb, *rest = arguments
@@ -51,13 +51,13 @@ class Broken(Root):
             state = {"version": 4, "outputs": self.outputs, "resources": resources}
             return subprocess.CompletedProcess([], 0, json.dumps(state), "")
         self.ran.append([verb, *rest[-2:]])
-        if verb == "import" and self.brought_in:
+        if verb == "import" and self.imported_elsewhere:
             self.tainted["3.0"] = False
         return subprocess.CompletedProcess([], int(self.import_fails), "", "│ Error: Resource already managed\n")
 
 
 class SageMaker:
-    """Describes one server, each time with the next of its states; none left: there is no such server."""
+    """Describes one server, in the next of its states with each call. Without states there is no server."""
 
     class exceptions:  # noqa: N801 boto3's name
         ClientError = botocore.exceptions.ClientError
@@ -85,56 +85,56 @@ class Clock:
         self.time += seconds
 
 
-def mend(root: Root, sagemaker: Any) -> None:
-    root.mend("3.0", NAME, sagemaker, progress=lambda _: None, clock=Clock())
+def repair(root: Root, sagemaker: Any) -> None:
+    root.repair("3.0", NAME, sagemaker, progress=lambda _: None, clock=Clock())
 
 
-def test_a_server_that_terraform_does_not_know_is_imported_once_it_is_created(tmp_path: Path) -> None:
+def test_imports_a_server_that_the_state_lacks_once_it_is_created(tmp_path: Path) -> None:
     root = Broken(tmp_path, tainted={"2.13": False})
-    mend(root, SageMaker("Creating", "Creating", "Created"))
+    repair(root, SageMaker("Creating", "Creating", "Created"))
     assert root.ran == [["import", ADDRESS.format("3.0"), NAME]]
 
 
-def test_an_import_that_another_apply_came_before_is_no_failure(tmp_path: Path) -> None:
+def test_an_import_that_another_apply_made_first_is_no_failure(tmp_path: Path) -> None:
     root = Broken(tmp_path, tainted={"2.13": False})
-    root.import_fails = root.brought_in = True
-    mend(root, SageMaker("Created"))
+    root.import_fails = root.imported_elsewhere = True
+    repair(root, SageMaker("Created"))
     root = Broken(tmp_path, tainted={"2.13": False})
     root.import_fails = True
     with pytest.raises(PlatformError, match="terraform import failed: Error: Resource already managed"):
-        mend(root, SageMaker("Created"))
+        repair(root, SageMaker("Created"))
 
 
-def test_a_server_whose_creation_was_interrupted_is_kept(tmp_path: Path) -> None:
+def test_keeps_a_server_whose_creation_was_interrupted(tmp_path: Path) -> None:
     root = Broken(tmp_path, tainted={"2.13": False, "3.0": True})
-    mend(root, SageMaker("Created"))
+    repair(root, SageMaker("Created"))
     assert root.ran == [["untaint", "-lock-timeout=30m", ADDRESS.format("3.0")]]
 
 
-def test_a_server_that_is_not_there_or_is_whole_is_left_to_terraform(tmp_path: Path) -> None:
+def test_leaves_missing_and_complete_servers_to_terraform(tmp_path: Path) -> None:
     for tainted, seen in (({"2.13": False}, SageMaker()), ({"2.13": False, "3.0": False}, SageMaker("Created"))):
         root = Broken(tmp_path, tainted=tainted)
-        mend(root, seen)
+        repair(root, seen)
         assert root.ran == []
 
 
-def test_a_server_that_failed_is_neither_imported_nor_kept(tmp_path: Path) -> None:
+def test_neither_imports_nor_keeps_a_failed_server(tmp_path: Path) -> None:
     root = Broken(tmp_path, tainted={"2.13": False})
     with pytest.raises(PlatformError, match=f"{NAME} is CreateFailed.*delete-mlflow-tracking-server"):
-        mend(root, SageMaker("Creating", "CreateFailed"))
+        repair(root, SageMaker("Creating", "CreateFailed"))
     assert root.ran == []
 
 
 @pytest.mark.parametrize("other", [{"version": "2.16"}, {"store": "s3://somebody-elses"}])
-def test_somebody_elses_server_of_that_name_is_not_taken_over(tmp_path: Path, other: dict[str, str]) -> None:
+def test_does_not_import_a_server_of_another_environment(tmp_path: Path, other: dict[str, str]) -> None:
     root = Broken(tmp_path, tainted={"2.13": False})
-    with pytest.raises(PreconditionError, match="which is not staging's"):
-        mend(root, SageMaker("Created", **other))
+    with pytest.raises(PreconditionError, match="which does not belong to staging"):
+        repair(root, SageMaker("Created", **other))
     assert root.ran == []
 
 
 @pytest.mark.parametrize(("status", "kind"), [(1, PlatformError), (3, PreconditionError)])
-def test_what_terraforms_script_refuses_ends_the_upgrade_with_its_status(
+def test_a_refusal_of_terraforms_script_ends_the_upgrade_with_the_same_status(
     tmp_path: Path, status: int, kind: type[PlatformError]
 ) -> None:
     script = tmp_path / "scripts/terraform.sh"
@@ -148,26 +148,26 @@ def test_what_terraforms_script_refuses_ends_the_upgrade_with_its_status(
     assert (tmp_path / "asked").read_text() == f"staging apply -lock-timeout=30m 1 {NAME}\n"
 
 
-def test_the_versions_of_localaws_never_touch_the_real_root(tmp_path: Path) -> None:
+def test_versions_on_localaws_do_not_change_the_real_root(tmp_path: Path) -> None:
     environ = {"LOCALAWS_HOME": str(tmp_path / "home")}
     local = Root("staging", local=True, environ=environ, repository=tmp_path)
     real = Root("staging", local=False, environ=environ, repository=tmp_path)
     local.folder.mkdir(parents=True)
-    Wanted("3.0", frozenset({"2.16", "2.13"})).write(local.file)
+    Desired("3.0", frozenset({"2.16", "2.13"})).write(local.file)
     assert json.loads(local.file.read_text())["retained_mlflow_versions"] == ["2.13", "2.16"]
     assert [file.name for file in local.folder.iterdir()] == [local.file.name]
     assert not real.folder.exists()
     assert not local.memory.is_relative_to(tmp_path / ".cache")
 
 
-def test_a_killed_apply_leaves_servers_without_outputs_and_what_was_wanted_is_known(tmp_path: Path) -> None:
+def test_finds_the_servers_after_a_killed_apply_without_outputs(tmp_path: Path) -> None:
     root = Broken(tmp_path, tainted={"2.13": False})
     assert (root.servers().active, root.servers().whole) == ("2.13", True)
     root = Broken(tmp_path, tainted={"2.13": False}, outputs=False)
-    with pytest.raises(PreconditionError, match="deployed only in part: run `make apply ENV=staging` first"):
+    with pytest.raises(PreconditionError, match="only partly deployed: run `make apply ENV=staging` first"):
         root.servers()
     root.folder.mkdir(parents=True)
-    Wanted("2.13", frozenset({"3.0"})).write(root.file)
+    Desired("2.13", frozenset({"3.0"})).write(root.file)
     assert (root.servers().active, root.servers().whole) == ("2.13", False)
     with pytest.raises(PreconditionError, match="staging is not deployed"):
         Broken(tmp_path, tainted={}, outputs=False).servers()

@@ -1,5 +1,5 @@
-"""The road of an upgrade: its order, each refusal, and that it is gone on with wherever it was broken off."""
-# ruff: noqa: ARG002 the fakes take what the real ones take
+"""The order of an upgrade's steps, each refusal, and that the same command resumes it after any interruption."""
+# ruff: noqa: ARG002 the fakes take the same arguments as the real classes
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_platform.upgrade.migration import Verification
-from mlflow_platform.upgrade.terraform_root import Seen
-from mlflow_platform.upgrade.upgrade import Road
-from mlflow_platform.upgrade.versions import FILE, LOCAL_FILE, Servers, Wanted, check
+from mlflow_platform.tracking_server import ServerDescription
+from mlflow_platform.upgrade.upgrade import Upgrade
+from mlflow_platform.upgrade.versions import FILE, LOCAL_FILE, Desired, Servers, check
 
 STEM = "arn:aws:sagemaker:us-east-1:111122223333:mlflow-tracking-server/mlflow-staging-"
 
@@ -25,12 +25,12 @@ def arn(version: str) -> str:
 
 
 class KilledError(BaseException):
-    """What stands for SIGKILL: nothing catches it."""
+    """Stands for SIGKILL, which nothing can catch."""
 
 
 @dataclass
 class World:
-    """AWS, Terraform and the moving tool as the road sees them. `steps` is what happened, in order."""
+    """AWS, Terraform and the migrator as the upgrade sees them. `steps` is what happened, in order."""
 
     file: Path
     active: str = "2.13"
@@ -60,8 +60,8 @@ class World:
             return Servers(self.active, arns)
         return Servers(json.loads(self.file.read_text())["mlflow_version"], arns, whole=False)
 
-    def mend(self, version: str, server: str, sagemaker: Any, **_: Any) -> None:
-        self.step(f"mend {version}")
+    def repair(self, version: str, server: str, sagemaker: Any, **_: Any) -> None:
+        self.step(f"repair {version}")
 
     def show(self) -> None:
         self.step("plan")
@@ -78,11 +78,12 @@ class World:
         self.whole = True
         self.active = wanted["mlflow_version"]
 
-    def settled(self, server: str, sagemaker: Any, **_: Any) -> Seen:
+    def settled(self, server: str, sagemaker: Any, **_: Any) -> ServerDescription | None:
         there = server in {arn(version).rpartition("/")[2] for version in self.deployed}
-        return Seen(self.status) if there else Seen()
+        running = self.status == "Created"
+        return ServerDescription(server, self.status, running, "", "Small", "") if there else None
 
-    # The mover.
+    # The migrator.
     def copy(
         self,
         source: str,
@@ -90,15 +91,17 @@ class World:
         *,
         accept_losses: bool = False,
         thorough: bool = False,
-        additive: bool = False,
+        in_use: bool = False,
     ) -> list[str]:
-        self.step("add" if additive else "copy thoroughly" if thorough else "copy")
+        self.step("add" if in_use else "copy thoroughly" if thorough else "copy")
         self.copied = self.written["2.13"]
         self.late = self.late and not thorough
         return ["one thing"]
 
-    def verify(self, source: str, destination: str, *, additive: bool = False) -> Verification:
-        self.step("verify what was added" if additive else "verify")
+    def verify(
+        self, source: str, destination: str, *, accept_losses: bool = False, in_use: bool = False
+    ) -> Verification:
+        self.step("verify what was added" if in_use else "verify")
         self.written["2.13"] += self.always_logged_to
         passed = self.copied == self.written["2.13"] and not self.late
         found = Verification(
@@ -121,68 +124,68 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path / FILE)
 
 
-def road(world: World, told: list[str] | None = None, ask: Callable[[str], None] | None = None) -> Road:
+def upgrade(world: World, lines: list[str] | None = None, ask: Callable[[str], None] | None = None) -> Upgrade:
     unused: Any = None
     both: Any = world
-    return Road(both, both, unused, progress=[].append if told is None else told.append, clock=unused, ask=ask)
+    return Upgrade(both, both, unused, progress=[].append if lines is None else lines.append, clock=unused, ask=ask)
 
 
-def test_the_outputs_are_switched_after_a_passed_verification_and_a_second_copy(world: World) -> None:
-    told = road(world).upgrade("3.0")
-    order = ["mend 3.0", "apply", "applied half", "copy", "verify", "copy", "apply", "applied half"]
+def test_switches_the_outputs_after_a_passed_verification_and_a_second_copy(world: World) -> None:
+    result = upgrade(world).run("3.0")
+    order = ["repair 3.0", "apply", "applied half", "copy", "verify", "copy", "apply", "applied half"]
     assert world.steps == order
     assert (world.active, world.deployed) == ("3.0", {"2.13", "3.0"})
-    assert (told["changed"], told["server"], told["kept"]) == (True, "mlflow-staging-3-0", "mlflow-staging-2-13")
+    assert (result["changed"], result["server"], result["kept"]) == (True, "mlflow-staging-3-0", "mlflow-staging-2-13")
     assert json.loads(world.file.read_text()) == {"mlflow_version": "3.0", "retained_mlflow_versions": ["2.13"]}
 
 
 @pytest.mark.parametrize("moment", range(8))
-def test_killed_before_any_step_the_same_command_goes_on(world: World, moment: int) -> None:
+def test_the_same_command_resumes_after_a_kill_before_any_step(world: World, moment: int) -> None:
     world.kill_at = moment
     with pytest.raises(KilledError):
-        road(world).upgrade("3.0")
+        upgrade(world).run("3.0")
     assert world.active == "2.13" or world.verified[arn("2.13"), arn("3.0")].passed
-    road(world).upgrade("3.0")
+    upgrade(world).run("3.0")
     assert (world.active, world.deployed, world.copied) == ("3.0", {"2.13", "3.0"}, 3)
     assert json.loads(world.file.read_text()) == {"mlflow_version": "3.0", "retained_mlflow_versions": ["2.13"]}
 
 
 @pytest.mark.parametrize("moment", range(2))
-def test_a_retirement_killed_before_any_step_goes_on(world: World, moment: int) -> None:
-    road(world).upgrade("3.0")
+def test_a_retirement_resumes_after_a_kill_before_any_step(world: World, moment: int) -> None:
+    upgrade(world).run("3.0")
     world.kill_at = len(world.steps) + moment
     with pytest.raises(KilledError):
-        road(world).retire("2.13", {"mlflow-staging-2-13"})
-    road(world).retire("2.13", {"mlflow-staging-2-13"})
+        upgrade(world).retire("2.13", {"mlflow-staging-2-13"})
+    upgrade(world).retire("2.13", {"mlflow-staging-2-13"})
     assert (world.active, world.deployed) == ("3.0", {"3.0"})
-    assert road(world).retire("2.13", ())["changed"] is False
+    assert upgrade(world).retire("2.13", ())["changed"] is False
 
 
-def test_a_point_that_was_logged_late_is_found_by_the_comparison_and_brought_along(world: World) -> None:
+def test_a_point_that_no_listing_shows_is_copied_after_the_comparison(world: World) -> None:
     world.late = True
-    assert road(world).upgrade("3.0")["changed"] is True
+    assert upgrade(world).run("3.0")["changed"] is True
     assert world.steps[3:7] == ["copy", "verify", "copy thoroughly", "verify"]
 
 
-def test_a_server_that_is_logged_to_all_the_time_is_switched_and_not_retired(world: World) -> None:
+def test_a_server_that_is_logged_to_all_the_time_can_be_switched_but_not_retired(world: World) -> None:
     world.always_logged_to = True
-    told: list[str] = []
-    done = road(world, told).upgrade("3.0")
+    lines: list[str] = []
+    done = upgrade(world, lines).run("3.0")
     assert (done["still_logged"], world.active, world.steps.count("verify")) == (1, "3.0", 1)
-    assert "left behind: one thing" in told
-    assert any("differ in 1 places, all of them in runs that were logged to meanwhile" in line for line in told)
-    with pytest.raises(PreconditionError, match="nobody has verified"):
-        road(world).retire("2.13", {"mlflow-staging-2-13"})
+    assert "lost: one thing" in lines
+    assert any("differ in 1 places, all of them in runs that people still log to" in line for line in lines)
+    with pytest.raises(PreconditionError, match="it is not verified"):
+        upgrade(world).retire("2.13", {"mlflow-staging-2-13"})
 
 
-def test_servers_that_differ_are_not_switched(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_does_not_switch_servers_that_differ(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "copy", lambda *_, **__: [])
     with pytest.raises(PlatformError, match=r"differ in 1 places, so nothing was switched: see report\.html"):
-        road(world).upgrade("3.0")
+        upgrade(world).run("3.0")
     assert world.active == "2.13"
 
 
-def test_a_server_written_to_while_it_is_compared_is_copied_and_compared_again(
+def test_a_server_that_is_written_to_during_the_comparison_is_copied_and_compared_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compare = world.verify
@@ -195,40 +198,40 @@ def test_a_server_written_to_while_it_is_compared_is_copied_and_compared_again(
         return found
 
     monkeypatch.setattr(world, "verify", late)
-    road(world).upgrade("3.0")
+    upgrade(world).run("3.0")
     assert world.steps.count("verify") == 2
     assert world.copied == 4
 
 
-def test_run_again_after_the_switch_it_brings_along_what_came_late(world: World) -> None:
-    road(world).upgrade("3.0")
+def test_a_run_after_the_switch_copies_what_was_logged_since(world: World) -> None:
+    upgrade(world).run("3.0")
     world.written["2.13"] += 1
     del world.steps[:]
-    assert road(world).upgrade("3.0")["changed"] is False
+    assert upgrade(world).run("3.0")["changed"] is False
     assert world.steps == ["add", "verify what was added"]
 
 
-def test_with_several_old_servers_it_is_asked_which_one_to_copy_from(world: World) -> None:
+def test_requires_a_choice_between_several_old_servers(world: World) -> None:
     world.deployed, world.active = {"2.13", "2.16", "3.0"}, "3.0"
-    with pytest.raises(InputError, match=r"2\.13 and 2\.16 are beside it.*FROM=2\.16"):
-        road(world).upgrade("3.0")
-    assert road(world).upgrade("3.0", "2.13")["kept"] == "mlflow-staging-2-13"
+    with pytest.raises(InputError, match=r"2\.13 and 2\.16 are retained.*FROM=2\.16"):
+        upgrade(world).run("3.0")
+    assert upgrade(world).run("3.0", "2.13")["kept"] == "mlflow-staging-2-13"
     with pytest.raises(InputError, match=r"no other server of MLflow 3\.0"):
-        road(world).upgrade("3.0", "3.0")
+        upgrade(world).run("3.0", "3.0")
 
 
-def test_an_environment_that_has_that_version_alone_is_left_alone(world: World) -> None:
-    told = road(world).upgrade("2.13")
-    assert (told["changed"], world.steps, world.file.exists()) == (False, [], False)
+def test_does_nothing_if_the_version_is_the_only_one(world: World) -> None:
+    result = upgrade(world).run("2.13")
+    assert (result["changed"], world.steps, world.file.exists()) == (False, [], False)
 
 
-def test_going_back_switches_and_copies_nothing(world: World) -> None:
-    road(world).upgrade("3.0")
+def test_going_back_only_switches_the_outputs(world: World) -> None:
+    upgrade(world).run("3.0")
     del world.steps[:]
-    assert road(world).back("2.13")["tracking_uri"] == arn("2.13")
+    assert upgrade(world).back("2.13")["tracking_uri"] == arn("2.13")
     assert (world.active, world.deployed, world.steps) == ("2.13", {"2.13", "3.0"}, ["apply", "applied half"])
     with pytest.raises(InputError, match=r"no server of MLflow 2\.16 to go back to: it retains 3\.0"):
-        road(world).back("2.16")
+        upgrade(world).back("2.16")
 
 
 Retire = Callable[[World], None]
@@ -254,33 +257,33 @@ def stopped(world: World) -> None:
 @pytest.mark.parametrize(
     ("trouble", "message"),
     [
-        (unverified, "nobody has verified that mlflow-staging-3-0 holds all that mlflow-staging-2-13 holds"),
-        (failed, "nobody has verified"),
+        (unverified, "it is not verified that mlflow-staging-3-0 holds everything of mlflow-staging-2-13"),
+        (failed, "it is not verified"),
         (written_to, r"written to since it was verified on now: run `make upgrade ENV=staging TO=3\.0 FROM=2\.13`"),
-        (stopped, "does not run.*start-mlflow-tracking-server --tracking-server-name mlflow-staging-2-13"),
+        (stopped, "is stopped.*start-mlflow-tracking-server --tracking-server-name mlflow-staging-2-13"),
     ],
 )
-def test_a_named_server_is_not_retired_unless_all_of_it_is_known_to_be_in_the_active_one(
+def test_does_not_retire_a_server_unless_the_active_one_is_known_to_hold_everything(
     world: World, trouble: Retire, message: str
 ) -> None:
-    road(world).upgrade("3.0")
+    upgrade(world).run("3.0")
     trouble(world)
     with pytest.raises(PreconditionError, match=message):
-        road(world).retire("2.13", {"mlflow-staging-2-13"})
+        upgrade(world).retire("2.13", {"mlflow-staging-2-13"})
     assert world.deployed == {"2.13", "3.0"}
 
 
-def test_a_verified_server_is_not_retired_unless_it_is_named(world: World) -> None:
-    road(world).upgrade("3.0")
-    with pytest.raises(PreconditionError, match="say CONFIRM=mlflow-staging-2-13"):
-        road(world).retire("2.13", {"mlflow-staging-3-0"})
+def test_does_not_retire_a_verified_server_without_its_name(world: World) -> None:
+    upgrade(world).run("3.0")
+    with pytest.raises(PreconditionError, match="add CONFIRM=mlflow-staging-2-13"):
+        upgrade(world).retire("2.13", {"mlflow-staging-3-0"})
     with pytest.raises(InputError, match="mlflow-staging-3-0 is the active server"):
-        road(world).retire("3.0", {"mlflow-staging-3-0"})
+        upgrade(world).retire("3.0", {"mlflow-staging-3-0"})
     assert world.deployed == {"2.13", "3.0"}
 
 
-def test_what_is_logged_while_a_person_is_asked_keeps_the_server(world: World) -> None:
-    road(world).upgrade("3.0")
+def test_does_not_retire_a_server_that_is_written_to_during_the_question(world: World) -> None:
+    upgrade(world).run("3.0")
     before = world.file.read_text()
     del world.steps[:]
 
@@ -289,15 +292,15 @@ def test_what_is_logged_while_a_person_is_asked_keeps_the_server(world: World) -
         world.written["2.13"] += 1
 
     with pytest.raises(PreconditionError, match="written to since it was verified"):
-        road(world, ask=ask).retire("2.13", {"mlflow-staging-2-13"})
+        upgrade(world, ask=ask).retire("2.13", {"mlflow-staging-2-13"})
     assert (world.steps, world.file.read_text(), world.deployed) == (["plan"], before, {"2.13", "3.0"})
 
-    road(world).upgrade("3.0")
-    road(world, ask=lambda _: None).retire("2.13", {"mlflow-staging-2-13"})
+    upgrade(world).run("3.0")
+    upgrade(world, ask=lambda _: None).retire("2.13", {"mlflow-staging-2-13"})
     assert world.deployed == {"3.0"}
 
 
-def test_the_new_servers_name_is_known_before_it_is_there() -> None:
+def test_derives_the_name_of_a_server_that_does_not_exist_yet() -> None:
     servers = Servers("2.13", {"2.13": arn("2.13")})
     assert (servers.retained, servers.name("2.13"), servers.name("3.0")) == (
         [],
@@ -307,16 +310,16 @@ def test_the_new_servers_name_is_known_before_it_is_there() -> None:
 
 
 @pytest.mark.parametrize("version", ["", "3", "3.0.1", "2.15"])
-def test_a_version_that_aws_does_not_offer_is_refused(version: str) -> None:
-    with pytest.raises(InputError, match=r"say TO=3\.0, with one of 2\.13, 2\.16, 3\.0"):
+def test_rejects_a_version_that_aws_does_not_offer(version: str) -> None:
+    with pytest.raises(InputError, match=r"give TO=3\.0, with one of 2\.13, 2\.16, 3\.0"):
         check(version, "TO=3.0")
 
 
-def test_on_localaws_the_mirrors_own_file_outranks_the_copy_of_the_roots() -> None:
-    # Terraform loads *.auto.tfvars.json in lexical order of their names, and the last one wins.
+def test_on_localaws_the_mirrors_own_file_outranks_the_copy_of_the_roots_file() -> None:
+    # Terraform loads *.auto.tfvars.json in lexical order of their names, and the last value wins.
     assert sorted([LOCAL_FILE, FILE])[-1] == LOCAL_FILE
 
 
-def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+def test_reports_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(PlatformError, match="cannot be written"):
-        Wanted("3.0", frozenset()).write(tmp_path / "nowhere" / FILE)
+        Desired("3.0", frozenset()).write(tmp_path / "nowhere" / FILE)

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from mlflow_transfer.prefetch import ahead, growing
+from mlflow_transfer.prefetch import growing, prefetch
 
 
 class Numbers:
@@ -28,7 +28,7 @@ class Numbers:
 
 def test_all_items_come_in_their_order() -> None:
     async def go() -> list[int]:
-        return [number async for number in ahead(Numbers().items(), 3)]
+        return [number async for number in prefetch(Numbers().items(), 3)]
 
     assert asyncio.run(go()) == list(range(10))
 
@@ -37,7 +37,7 @@ def test_no_more_is_read_than_may_be_and_all_is_closed_when_nobody_asks_on() -> 
     numbers = Numbers()
 
     async def go() -> None:
-        async with aclosing(ahead(numbers.items(), 3)) as found:
+        async with aclosing(prefetch(numbers.items(), 3)) as found:
             assert await anext(found) == 0
             for _ in range(20):
                 await asyncio.sleep(0)
@@ -52,7 +52,7 @@ def test_an_error_comes_after_what_was_read_before_it() -> None:
     found = []
 
     async def go() -> None:
-        async for number in ahead(Numbers(fails_at=2).items(), 5):
+        async for number in prefetch(Numbers(fails_at=2).items(), 5):
             found.append(number)  # noqa: PERF401 what came before the error is what counts
 
     with pytest.raises(ValueError, match="no more"):

@@ -1,0 +1,91 @@
+"""What the copiers of one copy share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from mlflow_transfer.checkpoint import Checkpoint
+from mlflow_transfer.destination import Destination
+from mlflow_transfer.limits import Limits
+from mlflow_transfer.links import Links
+from mlflow_transfer.options import Options
+from mlflow_transfer.progress import TransferProgress
+from mlflow_transfer.scratch import Scratch
+from mlflow_transfer.source import Features, Source
+from mlflow_transfer.strategy import Mirror
+from mlflow_transfer.summary import Summary
+
+T = TypeVar("T")
+
+
+class Workers:
+    """Threads for blocking work, such as moving files."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="artifact")
+        self._stopping = False
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do blocking work in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def stop(self) -> None:
+        """Drop the work that waits, and end what runs at its next `check`."""
+        self._stopping = True
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def check(self) -> None:
+        """End the work of this thread if all work is to stop. Nothing else can end a thread."""
+        if self._stopping:
+            raise asyncio.CancelledError
+
+
+@dataclass
+class CopyContext:
+    """One copy: both sides, the options, and what is remembered.
+
+    Args:
+        limits: what the destination's version can hold.
+        features: what both sides know, such as logged models.
+    """
+
+    source: Source
+    destination: Destination
+    checkpoint: Checkpoint
+    options: Options
+    progress: TransferProgress
+    limits: Limits
+    workers: Workers
+    scratch: Scratch = field(default_factory=Scratch)
+    summary: Summary = field(default_factory=Summary)
+    features: Features = field(default_factory=lambda: Features(logged_models=False, traces=False, prompts=False))
+
+    @property
+    def links(self) -> Links:
+        """Which objects belong together."""
+        return self.checkpoint.links
+
+    @property
+    def strategy(self) -> Mirror:
+        """What is done with objects that the destination has already."""
+        return self.options.strategy
+
+    def target(self, source_id: str) -> str | None:
+        """The destination's id for any id of the source."""
+        return self.links.target(source_id)
+
+    def close(self) -> None:
+        """Stop the threads and delete the scratch tables."""
+        self.workers.stop()
+        self.scratch.close()
+
+
+def common_features(left: Features, right: Features) -> Features:
+    """What both sides know."""
+    return Features(
+        left.logged_models and right.logged_models, left.traces and right.traces, left.prompts and right.prompts
+    )

@@ -1,0 +1,1 @@
+"""One copier for each kind of object. `mlflow_transfer.copier` runs them in order."""

@@ -1,0 +1,121 @@
+"""Copies experiments: their names, tags and stages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from mlflow_transfer.context import CopyContext
+from mlflow_transfer.links import Kind
+from mlflow_transfer.matching import ExperimentPair
+from mlflow_transfer.records import ACTIVE, DELETED, SOURCE_ID, SOURCE_TIME, Experiment, Run, without_own_tags
+
+Runs = Callable[[str], AsyncIterator[list[Run]]]
+
+
+class ExperimentCopier:
+    """Creates and updates experiments, and restores deleted ones while runs are written into them."""
+
+    def __init__(self, context: CopyContext) -> None:
+        self._context = context
+        self._pairs: dict[str, ExperimentPair] = {}
+        self._stages: dict[str, str] = {}
+        self._created: set[str] = set()
+
+    def set_pairs(self, pairs: dict[str, ExperimentPair]) -> None:
+        """Take the pairs that exist. A pair that was known before keeps its stage of before."""
+        for source_id, pair in pairs.items():
+            if source_id not in self._pairs:
+                self._set_pair(pair)
+
+    def _set_pair(self, pair: ExperimentPair) -> None:
+        self._pairs[pair.source.id] = pair
+        self._stages[pair.source.id] = pair.target.lifecycle_stage
+
+    @property
+    def pairs(self) -> list[ExperimentPair]:
+        """The experiments that exist at the destination."""
+        return list(self._pairs.values())
+
+    def exists(self, experiment_id: str) -> bool:
+        """Whether the destination has an experiment, or this copy made it."""
+        return experiment_id in self._pairs
+
+    def is_same(self, experiment_id: str) -> bool:
+        """Whether both sides have the very same experiment, whose objects are left as they are."""
+        pair = self._pairs.get(experiment_id)
+        return pair is not None and pair.same
+
+    def was_revived(self, experiment_id: str) -> bool:
+        """Whether this copy restored the experiment, and with it all its runs."""
+        return self._pairs[experiment_id].target.lifecycle_stage != self._stages[experiment_id]
+
+    async def copy(self, experiment: Experiment) -> None:
+        """Create the experiment, or update it."""
+        pair = self._pairs.get(experiment.id)
+        if pair is None:
+            await self._create(experiment)
+            self._context.summary.created_one("experiments")
+            return
+        destination = self._context.destination
+        update = self._context.strategy.update_experiment(pair)
+        if update.revive:
+            await self.revive(experiment.id)
+        if update.name is not None:
+            await destination.rename_experiment(pair.target.id, update.name)
+        for key, value in update.tags.items():
+            await destination.tag_experiment(pair.target.id, key, value)
+        self._context.summary.updated_one("experiments", changed=bool(update))
+
+    async def _create(self, experiment: Experiment) -> None:
+        tags = without_own_tags(experiment.tags)
+        own = {SOURCE_ID: experiment.id, SOURCE_TIME: str(experiment.creation_time)}
+        wanted = Experiment(experiment.id, experiment.name, "", ACTIVE, {**tags, **own})
+        created = await self._context.destination.create_experiment(wanted, chosen_root(experiment))
+        self._set_pair(ExperimentPair(experiment, created))
+        self._created.add(experiment.id)
+
+    async def revive(self, experiment_id: str) -> str:
+        """Make the experiment take new runs: a deleted one is restored until everything is in it.
+
+        Returns:
+            The destination's id.
+        """
+        target = self._pairs[experiment_id].target.id
+        if self._stages[experiment_id] == DELETED:
+            await self._context.destination.set_experiment_stage(target, ACTIVE)
+            self._stages[experiment_id] = ACTIVE
+        return target
+
+    async def finish(self, experiment: Experiment, runs: Runs) -> None:
+        """Give the experiment its stage, once everything is in it.
+
+        Args:
+            runs: yields the runs of a source's experiment in pages.
+        """
+        final = self._context.strategy.final_stage(self._pairs[experiment.id], created=experiment.id in self._created)
+        if final is None or final.stage == self._stages[experiment.id]:
+            return
+        if final.stage == ACTIVE:
+            await self.revive(experiment.id)
+            return
+        destination = self._context.destination
+        await destination.set_experiment_stage(self._pairs[experiment.id].target.id, DELETED)
+        self._stages[experiment.id] = DELETED
+        if not final.restore_runs:
+            return
+        # Deleting an experiment deletes its runs. Those that are active in the source are restored one by one.
+        async for page in runs(experiment.id):
+            for run in page:
+                link = self._context.links.get(Kind.RUN, run.id)
+                if run.lifecycle_stage == ACTIVE and link is not None:
+                    await destination.set_run_stage(link.target, ACTIVE)
+
+
+def chosen_root(experiment: Experiment) -> str:
+    """An experiment's artifact root if a person chose it; empty if the server put it below its own.
+
+    Only S3 roots mean the same to another server.
+    """
+    location = experiment.artifact_location.rstrip("/")
+    by_server = location.endswith(f"/{experiment.id}")
+    return location if location.startswith("s3://") and not by_server else ""

@@ -1,0 +1,187 @@
+"""Copies registered models and prompts: every version under its own number, then stages and aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from mlflow_common.errors import PlatformError
+from mlflow_transfer.context import CopyContext
+from mlflow_transfer.links import Kind
+from mlflow_transfer.records import ModelVersion, RegisteredModel, without_own_tags
+from mlflow_transfer.registry_matching import LAST, copy_tags, foreign_versions_message, match_versions
+from mlflow_transfer.restore_in_place import lost_version, same_registered_model
+from mlflow_transfer.rewrite import moved_source
+
+_NO_STAGE = "None"
+# The platform sets these tags by itself on each server.
+_PLATFORM = "sagemaker."
+
+
+class RegistryCopier:
+    """Copies registered models with their versions."""
+
+    def __init__(self, context: CopyContext) -> None:
+        self._context = context
+        # Models that are only added to: the very same ones, or copies on a server that people work with.
+        self._only_added_to: set[str] = set()
+        # The last number that each copy is known to have had.
+        self._last: dict[str, int] = {}
+        self._lost: set[tuple[str, int]] = set()
+
+    async def copy(self, models: list[RegisteredModel]) -> None:
+        """Copy registered models that are new or changed.
+
+        Raises:
+            PlatformError: the destination has a model of such a name whose versions are not from this source.
+        """
+        if not models:
+            return
+        present = {model.name: model for model in await self._context.destination.reader.registered_models()}
+        models = [await self._ensure_model(model, present.get(model.name)) for model in models]
+        versions = [version for model in models for version in model.versions]
+        self._context.progress.total("versions", len(versions))
+        there = {(one.name, one.version): one for model in present.values() for one in model.versions}
+        # By time: a version may be a copy of another model's version, which has to exist before it.
+        for version in sorted(versions, key=lambda one: (one.creation_time, one.version)):
+            await self._ensure_version(version, there.get((version.name, version.version)))
+            self._context.progress.advance("versions")
+        for model in models:
+            follows = model.name not in self._only_added_to
+            await self._set_aliases(model, present.get(model.name) if follows else None)
+            await self._note_last(model)
+
+    async def _ensure_model(self, model: RegisteredModel, present: RegisteredModel | None) -> RegisteredModel:
+        """Create or update the model.
+
+        Returns:
+            The model with the versions and aliases to copy.
+        """
+        context = self._context
+        if present is None:
+            tags = {**without_own_tags(model.tags), **copy_tags(model)}
+            await context.destination.create_registered_model(model.name, model.description, tags)
+            context.summary.created_one("registered models")
+            self._last[model.name] = 0
+            return model
+        added = context.strategy.only_additions(model, present, context.target)
+        matches = match_versions(model, present, context.target)
+        if not same_registered_model(model, present):
+            self._last[model.name] = matches.last
+        if added is not None:
+            self._only_added_to.add(model.name)
+            await self._delete_versions(context.strategy.leftovers(model, present), present)
+            context.summary.updated_one("registered models", changed=False)
+            context.summary.add_losses(added[1])
+            return added[0]
+        if matches.foreign:
+            raise PlatformError(foreign_versions_message(model.name))
+        changed = await self._update_model(model, present)
+        await self._delete_versions(matches.obsolete, present)
+        context.summary.updated_one("registered models", changed=changed)
+        return model
+
+    async def _update_model(self, model: RegisteredModel, present: RegisteredModel) -> bool:
+        """Bring a copy's tags and description up to date.
+
+        Returns:
+            Whether the source had changed.
+        """
+        destination = self._context.destination
+        changed, gone = _tag_changes(model.tags, present.tags)
+        own = {key: value for key, value in copy_tags(model).items() if present.tags.get(key) != value}
+        for key, value in {**changed, **own}.items():
+            await destination.tag_registered_model(model.name, key, value)
+        for key in gone:
+            await destination.untag_registered_model(model.name, key)
+        described = present.description != model.description
+        if described:
+            await destination.describe_registered_model(model.name, model.description)
+        return bool(changed or gone or described)
+
+    async def _delete_versions(self, versions: Sequence[ModelVersion], present: RegisteredModel) -> None:
+        for version in versions:
+            await self._context.destination.delete_version(version.name, version.version)
+            present.versions.remove(version)
+
+    async def _ensure_version(self, version: ModelVersion, present: ModelVersion | None) -> None:
+        context = self._context
+        if present is None:
+            if not await self._create(version, {**without_own_tags(version.tags), **copy_tags(version)}):
+                self._lost.add((version.name, version.version))
+                context.summary.add_losses([lost_version(version)])
+                return
+            stage = _NO_STAGE
+            context.summary.created_one("versions")
+        else:
+            stage = present.stage
+            context.summary.updated_one("versions", changed=await self._update_version(version, present))
+        if stage != version.stage:
+            await context.destination.set_stage(version.name, version.version, version.stage)
+
+    async def _update_version(self, version: ModelVersion, present: ModelVersion) -> bool:
+        """Bring a version's tags and description up to date.
+
+        Returns:
+            Whether the source's tags had changed.
+        """
+        destination = self._context.destination
+        changed, gone = _tag_changes(version.tags, present.tags)
+        for key, value in changed.items():
+            await destination.tag_version(version.name, version.version, key, value)
+        for key in gone:
+            await destination.untag_version(version.name, version.version, key)
+        if present.description != version.description:
+            await destination.describe_version(version.name, version.version, version.description)
+        return bool(changed or gone)
+
+    async def _create(self, version: ModelVersion, tags: dict[str, str]) -> bool:
+        """Create the version. Numbers that the source has deleted are used up and deleted on the way.
+
+        Returns:
+            Whether its number was still free. If not, a model that is only added to stays without the version.
+        """
+        destination = self._context.destination
+        mapped, model_id = self._mapped(version)
+        while True:
+            number = await destination.create_version(mapped, tags, model_id)
+            if number == version.version:
+                return True
+            await destination.delete_version(version.name, number)
+            if number > version.version and version.name in self._only_added_to:
+                return False
+            if number > version.version:
+                raise PlatformError(
+                    f"version {version.version} of {version.name!r} cannot be created, because the destination's next "
+                    f"number is already {number}: copy into a server where nobody registers versions meanwhile"
+                )
+
+    def _mapped(self, version: ModelVersion) -> tuple[ModelVersion, str]:
+        """The version with the destination's run and files, and the logged model that it was made from."""
+        context = self._context
+        source, links = moved_source(version, context.links, context.target)
+        models = [link.target for kind, link in links if kind is Kind.MODEL]
+        run_id = context.target(version.run_id) or version.run_id
+        return replace(version, run_id=run_id, source=source), models[-1] if models else ""
+
+    async def _set_aliases(self, model: RegisteredModel, present: RegisteredModel | None) -> None:
+        pointed = present.aliases if present is not None else {}
+        numbers = {one.version for one in model.versions if (one.name, one.version) not in self._lost}
+        for alias, number in model.aliases.items():
+            if pointed.get(alias) != number and number in numbers:
+                await self._context.destination.set_alias(model.name, alias, number)
+        for alias in set(pointed) - set(model.aliases):
+            await self._context.destination.delete_alias(model.name, alias)
+
+    async def _note_last(self, model: RegisteredModel) -> None:
+        """Store the last number that was copied, or that turned out to be used up."""
+        last = max((version.version for version in model.versions), default=0)
+        if model.name in self._last and last > self._last[model.name]:
+            await self._context.destination.tag_registered_model(model.name, LAST, str(last))
+
+
+def _tag_changes(wanted: Mapping[str, str], present: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The tags to set, and the tags to remove."""
+    ours = {key: value for key, value in without_own_tags(wanted).items() if not key.startswith(_PLATFORM)}
+    theirs = {key: value for key, value in without_own_tags(present).items() if not key.startswith(_PLATFORM)}
+    return {key: value for key, value in ours.items() if theirs.get(key) != value}, sorted(theirs.keys() - ours.keys())

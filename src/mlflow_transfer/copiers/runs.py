@@ -1,0 +1,250 @@
+"""Copies runs: parameters, tags, metric histories, inputs, outputs and files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from mlflow_transfer.context import CopyContext
+from mlflow_transfer.copiers.artifacts import ArtifactCopier, FileSet
+from mlflow_transfer.copiers.batch_writer import BatchWriter
+from mlflow_transfer.copiers.experiments import ExperimentCopier
+from mlflow_transfer.copiers.run_creator import RunCreator
+from mlflow_transfer.fingerprints import run_fingerprint
+from mlflow_transfer.histories import sums_of_both
+from mlflow_transfer.limits import LONG_VALUES, adapt
+from mlflow_transfer.links import Kind, Link, State
+from mlflow_transfer.listings import Listings
+from mlflow_transfer.prefetch import growing, prefetch
+from mlflow_transfer.records import ACTIVE, DELETED, PARENT_RUN, Experiment, History, Run, point_key
+from mlflow_transfer.restore_in_place import link_points
+from mlflow_transfer.rewrite import rewrite_own_tags, split_tags
+from mlflow_transfer.selection import Selection
+from mlflow_transfer.source import GROUP_RUNS
+
+_RUNS_AT_ONCE = 24
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the copying of runs needs beside the context."""
+
+    experiments: ExperimentCopier
+    creator: RunCreator
+    artifacts: ArtifactCopier
+    selection: Selection
+    listings: Listings
+
+
+class RunCopier:
+    """Copies the runs of experiments.
+
+    A run gets its fingerprint, in a tag, with its last batch. Without it the run is incomplete, and the next copy
+    completes it.
+    """
+
+    def __init__(self, context: CopyContext, parts: Parts, recreated_models: set[str]) -> None:
+        """Prepare to copy.
+
+        Args:
+            recreated_models: the destination's ids of logged models that had to be created again in an experiment that
+                both sides have as the very same one.
+        """
+        self._context, self._parts, self._recreated = context, parts, recreated_models
+
+    async def copy(self, experiment: Experiment) -> None:
+        """Copy the runs of an experiment that are new or changed."""
+        async with asyncio.TaskGroup() as tasks:
+            slots = asyncio.Semaphore(_RUNS_AT_ONCE)
+
+            async def write(run: Run, history: History) -> None:
+                try:
+                    await self._write(run, history)
+                finally:
+                    slots.release()
+
+            # As many as are read in one group: a server answers with a group's points within seconds.
+            async with aclosing(prefetch(self._unwritten(experiment), GROUP_RUNS)) as unwritten:
+                async for run, history in unwritten:
+                    await slots.acquire()
+                    tasks.create_task(write(run, history))
+
+    async def _unwritten(self, experiment: Experiment) -> AsyncGenerator[tuple[Run, History], None]:
+        """The runs that the destination lacks or holds otherwise, with their points."""
+        context, selection = self._context, self._parts.selection
+        async for runs in self._parts.listings.runs(experiment.id):
+            wanted = [run for run in runs if selection.moves(run)]
+            context.progress.total("runs", len(wanted))
+            # A parent may come after its child was copied, for example if its experiment is chosen later.
+            parents = (run.tags.get(PARENT_RUN, "") for run in wanted if selection.is_unchanged(run))
+            await self._parts.creator.ensure_all(one for one in parents if one)
+            late = await self._gained_points(wanted) if context.options.thorough else frozenset[str]()
+            todo = [run for run in wanted if run.id in late or not await self._is_complete(run)]
+            for group in growing(todo, GROUP_RUNS):
+                await context.source.link(group)
+                async with aclosing(context.source.histories(group)) as histories:
+                    async for run, history in histories:
+                        yield run, history
+
+    async def _gained_points(self, runs: Sequence[Run]) -> frozenset[str]:
+        """Those of the runs that look unchanged and have points that the destination lacks.
+
+        No listing shows a point that was logged for an earlier step than a metric's last one.
+        """
+        context, selection = self._context, self._parts.selection
+        alike = [run for run in runs if selection.is_unchanged(run) and not selection.is_same(run)]
+        alike = [run for run in alike if not selection.stays_deleted(run)]
+        targets = {run.id: link.target for run in alike if (link := context.links.get(Kind.RUN, run.id)) is not None}
+        there = {run.id: run for run in await context.destination.reader.runs_by_id(list(targets.values()))}
+        pairs = [(run, there[targets[run.id]]) for run in alike if targets[run.id] in there]
+        late = set()
+        async with aclosing(sums_of_both(context.source, context.destination.reader, pairs)) as both:
+            async for run, _, ours, theirs in both:
+                if any(context.limits.takes_name(key) and theirs.get(key) != one for key, one in ours.items()):
+                    late.add(run.id)
+        return frozenset(late)
+
+    async def _is_complete(self, run: Run) -> bool:
+        """Whether nothing of a run changed since it was copied. Its files are looked at here."""
+        context = self._context
+        link = context.links.get(Kind.RUN, run.id)
+        if link is not None and link.same_id:
+            await self._restore_in_place(run, link)
+            return True
+        if link is None or not self._parts.selection.is_unchanged(run):
+            return False
+        context.links.put(Kind.RUN, replace(link, source_uri=run.artifact_uri))
+        files = FileSet(f"run {run.id}", run.artifact_uri, link.target_uri, whole=True)
+        await self._parts.artifacts.copy(files)
+        context.summary.updated_one("runs", changed=False)
+        context.progress.advance("runs")
+        return True
+
+    async def _write(self, run: Run, history: History) -> None:
+        existing = self._context.links.get(Kind.RUN, run.id)
+        link = await self._parts.creator.ensure(run)
+        # Only a run that this very process created is known to be empty.
+        if existing is not None and existing.state is not State.EMPTY:
+            await self._update(run, link, history)
+            self._context.summary.updated_one("runs", changed=True)
+        else:
+            await self._fill(run, link, history)
+            self._context.summary.created_one("runs")
+        self._context.progress.advance("runs")
+
+    async def _fill(self, run: Run, link: Link, history: History) -> None:
+        """Write everything of a run that is still empty."""
+        context = self._context
+        fitting, long, losses = adapt(run, context.limits)
+        context.summary.add_losses(losses)
+        _, later = split_tags(fitting.tags, run.id, context.target)
+        async with asyncio.TaskGroup() as tasks:
+            files = tasks.create_task(self._copy_files(run, link, long))
+            await self._log_links(run, link.target, present_outputs=frozenset())
+            writer = BatchWriter(context, run, link.target, files)
+            writer.tags(rewrite_own_tags(later, run.id, link.target, context.target))
+            writer.params(fitting.params)
+            await writer.write(history, context.scratch.model_points(run.id))
+        await self._finish(run, link, ("RUNNING", None))
+
+    async def _update(self, run: Run, link: Link, history: History) -> None:
+        """Write what a run lacks or what changed, after an interrupted copy or a change of the source."""
+        context, destination = self._context, self._context.destination
+        target = (await destination.reader.runs_by_id([link.target]))[0]
+        if target.lifecycle_stage == DELETED:
+            await self._parts.experiments.revive(run.experiment_id)
+            await destination.set_run_stage(link.target, ACTIVE)
+        fitting, long, losses = adapt(run, context.limits)
+        context.summary.add_losses(losses)
+        now, later = split_tags(fitting.tags, run.id, context.target)
+        tags = {**now, **rewrite_own_tags(later, run.id, link.target, context.target)}
+        update = context.strategy.update_run(target, tags, fitting.name)
+        for key in update.removed_tags:
+            await destination.delete_tag(link.target, key)
+        model_points = context.scratch.model_points(run.id)
+        present = await destination.linked_points({one.model_id for one in model_points})
+        missing = [one for one in model_points if (one.model_id, link.target, point_key(one.point)) not in present]
+        try:
+            for key in sorted({*target.latest, *run.latest}):
+                async for chunk in destination.reader.history(link.target, key):
+                    context.scratch.add_present(run.id, chunk)
+            async with asyncio.TaskGroup() as tasks:
+                files = tasks.create_task(self._copy_files(run, link, long))
+                await self._log_links(run, link.target, frozenset(one for one, _ in target.model_outputs))
+                writer = BatchWriter(context, run, link.target, files, existing=target)
+                writer.tags(update.tags)
+                writer.params({key: value for key, value in fitting.params.items() if key not in target.params})
+                await writer.write(history, missing)
+        finally:
+            context.scratch.drop_present(run.id)
+        name = update.name if update.name != target.name else None
+        await self._finish(run, link, (target.status, target.end_time), name)
+
+    async def _finish(self, run: Run, link: Link, present: tuple[str, int | None], name: str | None = None) -> None:
+        destination = self._context.destination
+        if (run.status, run.end_time) != present or name is not None:
+            await destination.update_run(link.target, run.status, run.end_time, name)
+        if run.lifecycle_stage == DELETED:
+            await destination.set_run_stage(link.target, DELETED)
+        whole = run_fingerprint(run, self._context.target)
+        done = Link(
+            run.id, link.target, run.artifact_uri, link.target_uri, State.WHOLE, whole, stage=run.lifecycle_stage
+        )
+        self._context.links.put(Kind.RUN, done)
+
+    async def _log_links(self, run: Run, target: str, present_outputs: frozenset[str]) -> None:
+        """Log what a run read and made, as far as it exists at the destination."""
+        context = self._context
+        inputs = [model for one in run.model_inputs if (model := context.target(one))]
+        outputs = [(model, step) for one, step in run.model_outputs if (model := context.target(one))]
+        outputs = [(model, step) for model, step in outputs if model not in present_outputs]
+        if not context.features.logged_models:
+            inputs, outputs = [], []
+        if run.inputs or inputs:
+            await context.destination.log_inputs(target, run.inputs, inputs)
+        if outputs:
+            await context.destination.log_outputs(target, outputs)
+
+    async def _copy_files(self, run: Run, link: Link, long: Mapping[str, str]) -> None:
+        again = link.state is not State.EMPTY
+        await self._parts.artifacts.copy(FileSet(f"run {run.id}", run.artifact_uri, link.target_uri, again=again))
+        if long:
+            content = json.dumps(long, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass")
+            await self._parts.artifacts.write(link.target_uri, LONG_VALUES, content)
+
+    # --- runs that both sides have as the very same ones ---------------------------------------------------------
+
+    async def _restore_in_place(self, run: Run, link: Link) -> None:
+        """Restore what the very same run lacks: its files, its stage, and logged models that were created again."""
+        context = self._context
+        context.links.put(Kind.RUN, replace(link, source_uri=run.artifact_uri))
+        if link.deleted:
+            # With its experiment, all its runs came back.
+            revived = self._parts.experiments.was_revived(run.experiment_id)
+            if run.lifecycle_stage == ACTIVE and not revived:
+                await context.destination.set_run_stage(link.target, ACTIVE)
+            elif run.lifecycle_stage == DELETED and revived:
+                await context.destination.set_run_stage(link.target, DELETED)
+        await self._parts.artifacts.copy(FileSet(f"run {run.id}", run.artifact_uri, link.target_uri, same=True))
+        await self._link_recreated_models(run)
+        context.summary.updated_one("runs", changed=not self._parts.selection.is_unchanged(run))
+        context.progress.advance("runs")
+
+    async def _link_recreated_models(self, run: Run) -> None:
+        """Link the very same run to those of its logged models that had to be created again."""
+        if not self._recreated or run.lifecycle_stage == DELETED:
+            return
+        context = self._context
+        await context.source.link([run])
+        inputs = [one for one in run.model_inputs if context.target(one) in self._recreated]
+        outputs = [(one, step) for one, step in run.model_outputs if context.target(one) in self._recreated]
+        if inputs or outputs:
+            (there,) = await context.destination.reader.runs_by_id([run.id])
+            inputs = [one for one in inputs if context.target(one) not in there.model_inputs]
+            present = frozenset(one for one, _ in there.model_outputs)
+            await self._log_links(replace(run, inputs=[], model_inputs=inputs, model_outputs=outputs), run.id, present)
+        points = [one for one in context.scratch.model_points(run.id) if one.model_id in self._recreated]
+        context.summary.add_losses(await link_points(context.destination, run.id, points))

@@ -1,0 +1,121 @@
+"""One call of the command line: opens the places that a person names, and prints the result."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, Protocol
+
+import typer
+
+from mlflow_common.errors import InputError
+
+if TYPE_CHECKING:
+    from mlflow_transfer.archive import Archive
+    from mlflow_transfer.cli_options import Reach
+    from mlflow_transfer.location import Access
+    from mlflow_transfer.rest_source import RestSource
+
+
+class Environments(Protocol):
+    """What `env:NAME` and `--local` need. A program that knows environments passes one as the context's object."""
+
+    def tracking_uri(self, name: str, *, local: bool) -> str:
+        """The ARN of the environment's active tracking server."""
+
+    def use_localaws(self) -> None:
+        """Point this process's AWS clients at localaws."""
+
+
+class Session:
+    """What every command needs: connections, and the display of progress."""
+
+    def __init__(self, reach: Reach, environments: Environments | None) -> None:
+        from mlflow_common.retry import Retry
+        from mlflow_transfer.location import Places
+        from mlflow_transfer.progress_bars import Bars
+
+        self._reach, self._environments = reach, environments
+        if reach.local:
+            self._known_environments().use_localaws()
+        self.places = Places(os.environ, retry=Retry(reach.patience))
+        self.bars = Bars()
+
+    def access(self, side: str) -> Access:
+        """The credentials for the server of a side, SOURCE or DESTINATION."""
+        from mlflow_transfer.location import Access
+
+        reach = self._reach
+        return Access.of(
+            side,
+            os.environ,
+            ca=reach.ca,
+            client_cert=reach.client_cert,
+            client_key=reach.client_key,
+            insecure=reach.insecure,
+            limit=reach.rate,
+        )
+
+    def _named(self, text: str) -> str:
+        if not text.startswith("env:"):
+            return text
+        return self._known_environments().tracking_uri(text.removeprefix("env:"), local=self._reach.local)
+
+    def _known_environments(self) -> Environments:
+        if self._environments is None:
+            raise InputError("env:NAME and --local need the repository: run scripts/transfer.py there")
+        return self._environments
+
+    async def server(self, text: str, side: str = "DESTINATION") -> RestSource:
+        """Open the tracking server that a text names."""
+        found = await self.places.server(self._named(text), self.access(side))
+        self.bars.watch(found.client)
+        return found
+
+    async def source(
+        self, text: str, root: str | None = None, snapshot: str | None = None, side: str = "SOURCE"
+    ) -> Any:
+        """Open the source that a text names: a server, a database, a file store or an archive."""
+        from mlflow_transfer import location
+        from mlflow_transfer.stores import local_path
+
+        text = self._named(text)
+        if location.is_server(text):
+            return await self.server(text, side)
+        stores = self.places.rooted(root)
+        if location.is_database(text):
+            from mlflow_transfer.database_source import DatabaseSource
+
+            return DatabaseSource(text, stores)
+        folder = local_path(text)
+        if folder is not None and location.is_file_store(folder):
+            from mlflow_transfer.filestore_source import FileStoreSource
+
+            return FileStoreSource(folder, stores)
+        from mlflow_transfer.archive_source import ArchiveSource
+
+        archive = self.archive(text)
+        if folder is not None and not folder.is_dir():
+            raise InputError(f"{text} is no server, no database, and no folder that exists")
+        return ArchiveSource(archive, snapshot)
+
+    def archive(self, text: str) -> Archive:
+        """Open the archive that a text names."""
+        from mlflow_transfer.archive import Archive, as_archive_store
+
+        return Archive(as_archive_store(self.places.store(text)))
+
+    def show(self, values: dict[str, Any]) -> None:
+        """Print a result: one JSON object, or names and values."""
+        self.bars.stop()
+        if self._reach.as_json:
+            typer.echo(json.dumps(values, ensure_ascii=False))
+            return
+        for name, value in values.items():
+            if isinstance(value, dict):
+                text = ", ".join(f"{count:,} {what}" for what, count in value.items()) or "nothing"
+            elif isinstance(value, list):
+                text = "".join(f"\n  {one}" for one in value) if value else "nothing"
+            else:
+                text = "unknown" if value is None else str(value)
+            typer.echo(f"{name.replace('_', ' ')}: {text}")

@@ -1,0 +1,88 @@
+"""What the comparers of one verification share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mlflow_transfer.context import Workers
+from mlflow_transfer.limits import Limits
+from mlflow_transfer.links import Links
+from mlflow_transfer.losses import LossLog
+from mlflow_transfer.matching import Matches
+from mlflow_transfer.options import Options
+from mlflow_transfer.progress import TransferProgress
+from mlflow_transfer.records import without_own_tags
+from mlflow_transfer.rewrite import rewrite_ids
+from mlflow_transfer.scratch import Scratch
+from mlflow_transfer.source import Features, Source
+from mlflow_transfer.verification.report import Report
+
+
+@dataclass(frozen=True)
+class MatchOptions:
+    """How objects of the right side are recognised and compared.
+
+    Args:
+        by_name: runs match by experiment and name, for copies that other tools made.
+        contents: compare the checksums of artifacts.
+    """
+
+    by_name: bool = False
+    contents: bool = True
+
+
+@dataclass
+class VerifyContext:
+    """One verification: both sides, the options, the pairs found so far, and the report.
+
+    Args:
+        limits: what the right side can hold.
+        features: what both sides know, such as logged models.
+        matches: pairs of ids. They are kept on disk, because there may be millions.
+        experiment_names: by the left side's ids.
+    """
+
+    left: Source
+    right: Source
+    options: Options
+    match: MatchOptions
+    progress: TransferProgress
+    report: Report
+    limits: Limits
+    workers: Workers
+    matches: Matches = field(default_factory=lambda: Matches(Links.temporary()))
+    scratch: Scratch = field(default_factory=Scratch)
+    features: Features = field(default_factory=lambda: Features(logged_models=False, traces=False, prompts=False))
+    experiment_names: dict[str, str] = field(default_factory=dict)
+    unread: LossLog = field(default_factory=LossLog)
+
+    def target(self, source_id: str) -> str | None:
+        """The right side's id for any id of the left side."""
+        return self.matches.links.target(source_id)
+
+    def mapped(self, key: str, value: str) -> str:
+        """A tag's value as the right side has it: MLflow's references with the ids of that side."""
+        if not key.startswith("mlflow.") or key == "mlflow.note.content":
+            return value
+        return rewrite_ids(value, self.target)
+
+    def compare_texts(
+        self, place: str, what: str, left: Mapping[str, str], right: Mapping[str, str], *, extras: bool = True
+    ) -> None:
+        """Compare tags or parameters.
+
+        Args:
+            extras: what only the right side has is a difference, too.
+        """
+        there = without_own_tags(right)
+        keys = left.keys() | there.keys() if extras else left.keys()
+        for key in sorted(keys):
+            if left.get(key) != there.get(key):
+                self.report.add(f"{place} {key!r}", what, left.get(key), there.get(key))
+
+    def close(self) -> None:
+        """Stop the threads and delete the temporary files."""
+        self.workers.stop()
+        self.matches.links.close()
+        self.scratch.close()

@@ -1,0 +1,47 @@
+"""Compares traces."""
+
+from __future__ import annotations
+
+from mlflow_transfer.copiers.traces import trace_losses
+from mlflow_transfer.links import Kind, Link
+from mlflow_transfer.matching import ExperimentPair
+from mlflow_transfer.records import SOURCE_ID, Trace, without_own_tags
+from mlflow_transfer.verification.artifacts import ArtifactComparer
+from mlflow_transfer.verification.context import VerifyContext
+from mlflow_transfer.verification.models import report_duplicates
+
+
+class TraceComparer:
+    """Compares the traces of experiments."""
+
+    def __init__(self, context: VerifyContext, artifacts: ArtifactComparer) -> None:
+        self._context, self._artifacts = context, artifacts
+
+    async def compare(self, pair: ExperimentPair) -> None:
+        """Compare the traces of an experiment."""
+        context, report = self._context, self._context.report
+        there: dict[str, Trace] = {}
+        async for traces in context.right.traces(pair.target.id):
+            for trace in traces:
+                there.setdefault(trace.tags.get(SOURCE_ID, trace.id), trace)
+                context.matches.add_trace(trace, same=SOURCE_ID not in trace.tags)
+        report_duplicates(context, context.matches, "trace")
+        async for traces in context.left.traces(pair.source.id):
+            for trace in traces:
+                report.compared["traces"] += 1
+                other = there.get(trace.id) or there.get(trace.tags.get(SOURCE_ID, ""))
+                if other is None:
+                    report.add(f"trace {trace.id}", "trace missing", trace.id, None)
+                    continue
+                report.losses += trace_losses(trace)
+                context.matches.links.put(Kind.TRACE, Link(trace.id, other.id))
+                await self._compare_trace(trace, other)
+
+    async def _compare_trace(self, left: Trace, right: Trace) -> None:
+        context, place = self._context, f"trace {left.id}"
+        for what in ("timestamp", "duration", "status"):
+            context.report.compare(place, f"trace {what}", getattr(left, what), getattr(right, what))
+        context.compare_texts(place, "trace tag", without_own_tags(left.tags), right.tags)
+        metadata = {key: context.mapped(key, value) for key, value in left.metadata.items()}
+        context.compare_texts(place, "trace metadata", metadata, right.metadata)
+        await self._artifacts.compare(place, left.artifact_uri, right.artifact_uri)
