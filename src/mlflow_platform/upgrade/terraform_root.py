@@ -146,7 +146,9 @@ class Root:
                 raise _failed("import", done.stderr)
 
     @staticmethod
-    def settled(server: str, sagemaker: SageMakerClient, *, progress: Progress, clock: Clock) -> ServerDescription | None:
+    def settled(
+        server: str, sagemaker: SageMakerClient, *, progress: Progress, clock: Clock
+    ) -> ServerDescription | None:
         """The server, once no operation on it is under way."""
 
         return wait_for(

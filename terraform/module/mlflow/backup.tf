@@ -16,8 +16,8 @@ locals {
   backup_project_arn = "arn:${local.partition}:codebuild:${local.region}:${local.account_id}:project/${local.backup_name}"
   backup_repository  = var.backup == null ? "" : coalesce(var.backup.repository, "${path.module}/../../..")
   backup_parts = [
-    "src/mlflow_common/*.py",
-    "src/mlflow_transfer/*.py",
+    "src/mlflow_common/**/*.py",
+    "src/mlflow_transfer/**/*.py",
   ]
   backup_files = var.backup == null ? {} : merge(
     { for file in flatten([for part in local.backup_parts : tolist(fileset(local.backup_repository, part))]) : file => "${local.backup_repository}/${file}" },

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
-from mlflow_platform.upgrade.migration import Verification
 from mlflow_platform.tracking_server import ServerDescription
+from mlflow_platform.upgrade.migration import Verification
 from mlflow_platform.upgrade.upgrade import Upgrade
 from mlflow_platform.upgrade.versions import FILE, LOCAL_FILE, Desired, Servers, check
 
