@@ -150,7 +150,7 @@ docs: setup ## Update the generated tables of inputs and outputs
 	@$(BIN)/python scripts/docs.py
 
 bench: setup ## Measure, each figure beside a peer's in the same run
-	@for name in scripts planning gateway transfer; do $(SCRIPT) -m "bench.$$name" {ARGS} || exit 1; done
+	@for name in scripts planning gateway serving transfer; do $(SCRIPT) -m "bench.$$name" {ARGS} || exit 1; done
 
 clean: ## Stop localaws and delete everything that setup and runs created
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m localaws down
