@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from localaws.builds.builds import Builds
 from localaws.principals import Principals
 from localaws.settings import Settings
 
@@ -49,5 +48,4 @@ class ServiceContext:
 
     settings: Settings
     principals: Principals
-    builds: Builds
     sagemaker: Sequence[Operations] = ()

@@ -67,7 +67,7 @@ def test_every_input_of_the_modules_can_be_set_in_a_root() -> None:
         for folder in (modules / "mlflow", modules / "serving", *(REPOSITORY / FOLDERS[r] for r in ("staging", "prod")))
     )
     assert (mlflow - passed_on - {"deployment_policy_document"}) | (serving - passed_on - connected) <= staging
-    assert staging - prod == {"dangerously_delete_data_on_destroy", "create_kms_key"}
+    assert staging - prod == {"dangerously_delete_data_on_destroy"}
 
 
 def test_every_output_of_the_modules_is_an_output_of_the_roots() -> None:

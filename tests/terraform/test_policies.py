@@ -55,38 +55,65 @@ def statements(plan: tftest.TerraformPlanOutput, address: str, field: str = "pol
     return found
 
 
+SERVER_POLICY = "module.platform.module.mlflow.aws_iam_role_policy.basic_access[0]"
+
+
 def allow(statement: dict[str, Any]) -> dict[str, Any]:
     return {"Effect": "Allow", **statement}
 
 
 def test_the_server_may_use_its_bucket_and_register_models_and_nothing_else(planner: Planner) -> None:
-    policy = statements(planner.plan("staging"), "module.platform.module.mlflow.aws_iam_role_policy.basic_access[0]")
+    policy = statements(planner.plan("staging_hardened"), SERVER_POLICY)
     assert policy == {
         "FindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [BUCKET]}),
         "ListArtifacts": allow({"Action": ["s3:ListBucket"], "Resource": [BUCKET]}),
         "ReadArtifacts": allow({"Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/*"]}),
-        "WriteArtifacts": allow({"Action": ["s3:PutObject"], "Resource": [f"{BUCKET}/*"]}),
-        "LeaveBackups": {"Effect": "Deny", "Action": ["s3:PutObject"], "Resource": [f"{BUCKET}/backups/*"]},
-        "RegisterModels": allow(REGISTER),
+        "AllowWriteArtifacts": allow({"Action": ["s3:PutObject"], "Resource": [f"{BUCKET}/*"]}),
+        "DenyBackupWrites": {"Effect": "Deny", "Action": ["s3:PutObject"], "Resource": [f"{BUCKET}/backups/*"]},
+        "AllowRegisterModels": allow(REGISTER),
     }
 
 
 def test_in_an_existing_bucket_the_server_may_use_its_prefix_and_the_key_through_s3_only(planner: Planner) -> None:
-    policy = statements(
-        planner.plan("existing_bucket"), "module.platform.module.mlflow.aws_iam_role_policy.basic_access[0]"
-    )
+    policy = statements(planner.plan("existing_bucket"), SERVER_POLICY)
     assert policy == {
         "FindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [LAKE]}),
         "ListArtifacts": allow({"Action": ["s3:ListBucket"], "Resource": [LAKE], "Condition": BELOW_PREFIX}),
         "ReadArtifacts": allow({"Action": ["s3:GetObject"], "Resource": [f"{LAKE}/mlflow/churn/*"]}),
-        "WriteArtifacts": allow({"Action": ["s3:PutObject"], "Resource": [f"{LAKE}/mlflow/churn/*"]}),
-        "LeaveBackups": {"Effect": "Deny", "Action": ["s3:PutObject"], "Resource": [f"{LAKE}/mlflow/churn/backups/*"]},
-        "RegisterModels": allow(REGISTER),
+        "AllowWriteArtifacts": allow({"Action": ["s3:PutObject"], "Resource": [f"{LAKE}/mlflow/churn/*"]}),
+        "DenyBackupWrites": {
+            "Effect": "Deny",
+            "Action": ["s3:PutObject"],
+            "Resource": [f"{LAKE}/mlflow/churn/backups/*"],
+        },
+        "AllowRegisterModels": allow(REGISTER),
         "DecryptArtifactsThroughS3": allow({"Action": ["kms:Decrypt"], "Resource": [KEY], "Condition": THROUGH_S3}),
-        "EncryptArtifactsThroughS3": allow(
+        "AllowEncryptArtifactsThroughS3": allow(
             {"Action": ["kms:GenerateDataKey"], "Resource": [KEY], "Condition": THROUGH_S3}
         ),
     }
+
+
+def test_by_default_the_server_has_the_rights_that_aws_documents_but_not_the_settings_of_the_bucket(
+    planner: Planner,
+) -> None:
+    policy = statements(planner.plan("staging"), SERVER_POLICY)
+    assert policy["AllowArtifactAccess"] == allow(
+        {"Action": ["s3:Get*", "s3:List*", "s3:Put*"], "Resource": [BUCKET, f"{BUCKET}/*"]}
+    )
+    assert (policy["DenyBucketSettings"]["Effect"], policy["DenyBucketSettings"]["Resource"]) == ("Deny", [BUCKET])
+    assert policy["DenyBackupWrites"] == {
+        "Effect": "Deny",
+        "Action": ["s3:Put*"],
+        "Resource": [f"{BUCKET}/backups/*"],
+    }
+    assert policy["AllowRegisterModels"] == allow(REGISTER)
+
+
+def test_by_default_the_servers_trust_policy_is_the_one_that_aws_documents(planner: Planner) -> None:
+    role = "module.platform.module.mlflow.aws_iam_role.server[0]"
+    [statement] = statements(planner.plan("staging"), role, "assume_role_policy").values()
+    assert statement == allow({"Action": ["sts:AssumeRole"], "Principal": {"Service": "sagemaker.amazonaws.com"}})
 
 
 def test_an_endpoint_may_pull_read_and_log_and_nothing_else(planner: Planner) -> None:
@@ -122,7 +149,7 @@ def test_what_was_written_under_a_former_key_may_be_read_even_where_there_is_no_
 ) -> None:
     policy = statements(planner.plan("former_key"), address)
     assert policy[sid] == allow({"Action": ["kms:Decrypt"], "Resource": [FORMER_KEY], "Condition": THROUGH_S3})
-    assert "EncryptArtifactsThroughS3" not in policy
+    assert not [sid for sid in policy if "Encrypt" in sid]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +165,7 @@ def test_what_was_written_under_a_former_key_may_be_read_even_where_there_is_no_
 def test_only_sagemaker_of_this_account_may_assume_the_role(
     planner: Planner, role: str, source: dict[str, Any]
 ) -> None:
-    assert statements(planner.plan("staging"), role, "assume_role_policy") == {
+    assert statements(planner.plan("staging_hardened"), role, "assume_role_policy") == {
         "SageMakerOfThisAccount": {
             "Effect": "Allow",
             "Action": ["sts:AssumeRole"],
@@ -196,7 +223,8 @@ def test_a_bucket_with_a_key_refuses_uploads_under_every_other(planner: Planner)
     assert policy == of_bucket("arn:aws:s3:::churn-dev-mlflow-artifacts-keyed", ALWAYS_REFUSED | REFUSED_UNDER_A_KEY)
 
 
-RESCUE = ["kms:CancelKeyDeletion", "kms:DescribeKey", "kms:EnableKey", "kms:GetKeyPolicy", "kms:PutKeyPolicy"]
+READ_BY_TERRAFORM = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"]
+RESCUE = sorted({*READ_BY_TERRAFORM, "kms:CancelKeyDeletion", "kms:EnableKey", "kms:ListAliases", "kms:PutKeyPolicy"})
 THE_ACCOUNT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
 BY_THE_KEY = "module.platform.module.mlflow.aws_kms_key.artifacts[0]"
 
@@ -228,7 +256,9 @@ def test_without_administrators_the_account_administers_the_key_but_does_not_dec
     )
 
 
-def test_with_administrators_the_account_can_only_save_the_key_and_they_cannot_use_it(planner: Planner) -> None:
+def test_with_administrators_the_account_can_only_read_and_rescue_the_key_and_they_cannot_use_it(
+    planner: Planner,
+) -> None:
     alone = statements(planner.plan("prod"), BY_THE_KEY)["AccountKeepsKey"]
     policy = statements(planner.plan("prod_with_key_administrators"), BY_THE_KEY)
     assert policy["AccountKeepsKey"] == {**alone, "Action": RESCUE}

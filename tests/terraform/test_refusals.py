@@ -79,17 +79,29 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
         NEW | {"cors_allowed_origins": ["*"]},
         "cors_allowed_origins must be https origins without a path",
     ),
-    "an alias as the key's id": (NEW | {"kms_key_id": "alias/data-lake"}, "give an alias as kms_key_alias."),
-    "an id as the key's alias": (NEW | {"kms_key_alias": KEY}, "give a key's ARN or id as kms_key_id."),
-    "a deletion window of 6 days": (NEW | {"kms_key_deletion_window_days": 6}, "is 6: KMS takes 7 to 30 whole days."),
-    "a deletion window of 31 days": (NEW | {"kms_key_deletion_window_days": 31}, "is 31: KMS takes 7 to 30 whole"),
-    "a former key by its id": (
-        NEW | {"former_kms_key_arns": ["11111111-2222-3333-4444-555555555555"]},
-        "former_kms_key_arns must be ARNs of keys",
+    "an alias as the key's id": (NEW | {"kms_key_id": "alias/data-lake"}, "For an alias, use kms = { alias = ... }."),
+    "a former store that is not S3": (
+        NEW | {"former_artifact_store_uris": ["old-bucket"]},
+        "former_artifact_store_uris must look like",
     ),
-    "wildcards among administrators": (
-        NEW | {"create_kms_key": True, "kms_key_administrator_arns": ["arn:aws:iam::111122223333:role/*"]},
-        "kms_key_administrator_arns must be ARNs of roles or users",
+    "a tag that AWS reserves": (NEW | {"tags": {"AWS:team": "ml"}}, 'tags must not begin with "aws:"'),
+    "a tag with a character that AWS refuses": (
+        NEW | {"tags": {"team": "ml & data"}},
+        "tags must have keys of 1 to 128",
+    ),
+    "a tag that is too long": (NEW | {"tags": {"team": "a" * 257}}, "tags must have keys of 1 to 128"),
+    "too many tags": (NEW | {"tags": {f"tag-{n}": "" for n in range(51)}}, "tags has 51 entries, and AWS allows 50"),
+    "a role of Identity Center": (
+        NEW | {"writer_role_names": ["AWSReservedSSO_DataScientist_0123456789abcdef"]},
+        "Reference the policies of output client_policy_names in the permission set",
+    ),
+    "an unknown attribute of notifications": (
+        NEW | {"notifications": {"topic": "a"}},
+        "notifications must be an object with the attributes topic_arn and emails",
+    ),
+    "a topic that is null": (
+        NEW | {"notifications": {"topic_arn": None}},
+        "a FIFO topic receives no events. For a new",
     ),
     "a role by its name": (
         NEW | {"create_role": False, "role_arn": "mlflow-server"},
@@ -133,20 +145,20 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a FIFO topic": (
         NEW | {"notifications": {"topic_arn": "arn:aws:sns:us-east-1:111122223333:platform.fifo"}},
-        "a FIFO topic takes no events",
+        "a FIFO topic receives no events. For a new",
     ),
     "an address without a host": (
         NEW | {"notifications": {"emails": ["team"]}},
-        "notifications.emails must be e-mail addresses",
+        "notifications.emails must be a list of e-mail addresses",
     ),
     "a budget of nothing": (NEW | {"monthly_budget_usd": 0.5}, "monthly_budget_usd must be a number of US dollars"),
 }
-# What the rules between inputs refuse (rules.tf). Terraform comes to them only when no value is refused by itself.
+# Refused by the rules between inputs (preconditions.tf), which Terraform checks only if each value is valid by itself.
 RULES: dict[str, tuple[dict[str, Any], str]] = {
     "a bucket's name of 70 characters": (
         {"bucket_name_suffix": "a-suffix-that-somebody-made-rather-too-long"},
         'named "churn-dev-mlflow-artifacts-a-suffix-that-somebody-made-rather-too-long", which is 70 characters '
-        "long, and S3 allows 63: shorten project_name, environment or bucket_name_suffix by 7.",
+        "long, and S3 allows 63. Shorten project_name, environment or bucket_name_suffix by 7.",
     ),
     "a bucket's name of 64 characters": (
         {"bucket_name_suffix": "acme-67890-234567890-234567890-234567"},
@@ -154,7 +166,7 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a role's name of 65 characters": (
         OLD | {"project_name": "churn-7890-234567890-234567890-234567890-23456789"},
-        "which is 65 characters long, and IAM allows 64: shorten project_name or environment by 1.",
+        "which is 65 characters long, and IAM allows 64. Shorten project_name or environment by 1.",
     ),
     "the active version retained": (
         NEW | {"mlflow_version": "3.0", "retained_mlflow_versions": ["3.0"]},
@@ -162,9 +174,9 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "both buckets": (
         NEW | {"artifact_store_uri": "s3://data-lake"},
-        "Both a new and an existing artifact bucket are asked for",
+        "Both a new and an existing artifact bucket are configured",
     ),
-    "no bucket": ({"create_s3_bucket": False}, "There is no artifact bucket: give artifact_store_uri"),
+    "no bucket": ({"create_s3_bucket": False}, "There is no artifact bucket. Set artifact_store_uri"),
     "no suffix": ({}, "A new artifact bucket needs bucket_name_suffix"),
     "logs in the artifact bucket": (
         NEW | {"access_logs": {"bucket": "churn-dev-mlflow-artifacts-acme"}},
@@ -172,27 +184,67 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "settings of a bucket that is left alone": (
         OLD | {"access_logs": {"bucket": "logs"}},
-        "are settings of a new bucket, and the module leaves an existing one",
+        "are settings of a new bucket, and the module does not change an existing one",
     ),
-    "a key for no bucket": (OLD | {"create_kms_key": True}, "create_kms_key makes a key for the new bucket"),
-    "both keys": (NEW | {"create_kms_key": True, "kms_key_id": KEY}, "Both a new and an existing key are asked for"),
-    "a new key and an alias": (
-        NEW | {"create_kms_key": True, "kms_key_alias": "alias/aws/s3"},
-        "Both a new and an existing key are asked for",
+    "a reserved bucket name": (
+        {"project_name": "sthree-churn", "bucket_name_suffix": "acme"},
+        'and S3 reserves names that begin with "amzn-s3-demo-"',
     ),
-    "a key named twice": (NEW | {"kms_key_id": KEY, "kms_key_alias": "alias/aws/s3"}, "The key is named twice"),
-    "administrators of no key": (
-        NEW | {"kms_key_administrator_arns": [ROLE]},
-        "kms_key_administrator_arns are for a new key, and none is made",
+    "more policies than IAM allows": (
+        NEW | {"additional_role_policies": {f"policy-{n}": f"{POLICY}{n}" for n in range(11)}},
+        "additional_role_policies names 11 policies, and IAM allows 10 on a role",
     ),
-    "no role": (NEW | {"create_role": False}, "give role_arn together with create_role = false, or neither."),
-    "both roles": (NEW | {"role_arn": ROLE}, "give role_arn together with create_role = false, or neither."),
+    "no role": (NEW | {"create_role": False}, "Set role_arn together with create_role = false, or neither."),
+    "both roles": (NEW | {"role_arn": ROLE}, "Set role_arn together with create_role = false, or neither."),
     "policies for a role that is left alone": (
         NEW | {"create_role": False, "role_arn": ROLE, "additional_role_policies": {"a": POLICY}},
         "additional_role_policies are attached to a new role",
     ),
 }
-CASES = VALUES | RULES
+# Validations that compare several variables. Terraform skips them where one of those variables is invalid in any case.
+KEYS: dict[str, tuple[dict[str, Any], str]] = {
+    "an alias as kms.key_id": (NEW | {"kms": {"key_id": "alias/data-lake"}}, "For an alias, use kms.alias."),
+    "an id as the key's alias": (NEW | {"kms": {"alias": KEY}}, "For a key's ARN or id, use kms.key_id."),
+    "a deletion window of 6 days": (
+        NEW | {"kms": {"create": True, "deletion_window_days": 6}},
+        "kms.deletion_window_days must be a whole number of days from 7 to 30",
+    ),
+    "a deletion window of 31 days": (
+        NEW | {"kms": {"create": True, "deletion_window_days": 31}},
+        "kms.deletion_window_days must be a whole number of days from 7 to 30",
+    ),
+    "a former key by its id": (
+        NEW | {"kms": {"former_key_arns": ["11111111-2222-3333-4444-555555555555"]}},
+        "kms.former_key_arns must be key ARNs",
+    ),
+    "wildcards among administrators": (
+        NEW | {"kms": {"create": True, "administrator_arns": ["arn:aws:iam::111122223333:role/*"]}},
+        "kms.administrator_arns must be ARNs of roles or users",
+    ),
+    "a new and an existing key": (NEW | {"kms": {"create": True, "key_id": KEY}}, "kms names more than one key."),
+    "a new key and kms_key_id": (NEW | {"kms": {"create": True}, "kms_key_id": KEY}, "kms names more than one key."),
+    "a key by its id and its alias": (
+        NEW | {"kms": {"alias": "alias/data-lake"}, "kms_key_id": KEY},
+        "kms names more than one key.",
+    ),
+    "a key for no bucket": (OLD | {"kms": {"create": True}}, "kms.create makes a key for a new bucket"),
+    "administrators of no key": (
+        NEW | {"kms": {"administrator_arns": [ROLE]}},
+        "kms.administrator_arns applies to a new key, and none is created.",
+    ),
+}
+# What depends on the caller and on the account, checked after the rules.
+LOOKUPS: dict[str, tuple[dict[str, Any], str]] = {
+    "a key that its creator could not administer": (
+        NEW | {"kms": {"create": True, "administrator_arns": [ROLE]}},
+        "kms.administrator_arns does not name the caller, arn:aws:iam::123456789012:user/localaws",
+    ),
+    "a reader role that does not exist": (
+        NEW | {"reader_role_names": ["analysts"]},
+        "These roles do not exist in account 123456789012: analysts.",
+    ),
+}
+CASES = VALUES | KEYS | RULES | LOOKUPS
 
 
 # What a root refuses before it comes to the module.
@@ -211,7 +263,7 @@ def errors(planner: Planner) -> list[str]:
     """All errors, of one plan; values and rules apart, since no rule is looked at beside a refused value."""
     modules = {
         name: Variation("refused", {"cases": {case: inputs for case, (inputs, _) in cases.items()}})
-        for name, cases in (("values", VALUES), ("rules", RULES))
+        for name, cases in (("values", VALUES), ("keys", KEYS), ("rules", RULES), ("lookups", LOOKUPS))
     }
     roots = {name: Variation("prod", inputs) for name, (inputs, _) in ROOTS.items()}
     return planner.refused("refusals", modules | roots)

@@ -12,7 +12,7 @@ ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
 FORMER_KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/22222222-3333-4444-5555-666666666666"
 EXISTING = {"create_s3_bucket": False, "artifact_store_uri": "s3://data-lake/mlflow/churn", "kms_key_id": KEY}
-ADMINISTRATORS = [f"arn:aws:iam::{ACCOUNT}:role/key-admin", f"arn:aws:iam::{ACCOUNT}:role/terraform"]
+ADMINISTRATORS = [f"arn:aws:iam::{ACCOUNT}:role/key-admin", f"arn:aws:iam::{ACCOUNT}:user/localaws"]
 STATES = f"terraform-states-{ACCOUNT}"
 OURS = {"allowed_account_ids": [ACCOUNT]}
 HOURS = {"start": "cron(0 8 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"}
@@ -38,6 +38,7 @@ def inputs(**given: Any) -> Variation:
 
 VARIATIONS = {
     "staging": Variation("staging", OURS),
+    "staging_hardened": Variation("staging", OURS | {"harden_server_role": True}),
     "prod": Variation("prod", OURS),
     "state": Variation("state", OURS | {"bucket_name": STATES}),
     "basic": Variation("basic"),
@@ -45,7 +46,7 @@ VARIATIONS = {
     "enhanced-security": Variation("enhanced-security"),
     "private-access": Variation("private-access"),
     "readmes": Variation("readmes"),
-    "existing_bucket": inputs(**EXISTING, backup={}),
+    "existing_bucket": inputs(**EXISTING, backup={}, harden_server_role=True),
     "readers_without_ui": inputs(**EXISTING, readers_may_open_ui=False),
     "longest_names": inputs(
         project_name="an-unusually-long-name-of-a-project",
@@ -53,16 +54,17 @@ VARIATIONS = {
         create_s3_bucket=False,
         artifact_store_uri=f"s3://{'b' * 63}/a-prefix/of-some/length",
         kms_key_id=KEY,
-        former_kms_key_arns=[FORMER_KEY],
+        kms={"former_key_arns": [FORMER_KEY]},
     ),
     "existing_key": inputs(
         bucket_name_suffix="keyed",
         kms_key_id=KEY,
-        former_kms_key_arns=[FORMER_KEY],
+        kms={"former_key_arns": [FORMER_KEY]},
         notifications={},
         backup={"keep": 30},
+        harden_server_role=True,
     ),
-    "former_key": inputs(bucket_name_suffix="formerly-keyed", former_kms_key_arns=[FORMER_KEY]),
+    "former_key": inputs(bucket_name_suffix="formerly-keyed", kms={"former_key_arns": [FORMER_KEY]}),
     # All that there is, on a key that exists: a plan knows the policies that name a key or a topic only then.
     "keyed": inputs(
         bucket_name_suffix="keyed",
@@ -75,14 +77,16 @@ VARIATIONS = {
         cors_allowed_origins=["https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws"],
         additional_role_policies={"lineage": f"arn:aws:iam::{ACCOUNT}:policy/lineage"},
         writer_role_names=["data-scientists"],
+        verify_client_roles=False,
+        harden_server_role=True,
     ),
-    "prod_with_key_administrators": Variation("prod", OURS | {"kms_key_administrator_arns": ADMINISTRATORS}),
+    "prod_with_key_administrators": Variation("prod", OURS | {"kms": {"administrator_arns": ADMINISTRATORS}}),
     # All that there is: what docs/security.md shows.
     "prod_in_full": Variation(
         "prod",
         OURS
         | {"backup": {"keep": 30}, "schedule": HOURS | {"start": "cron(0 7 ? * MON-FRI *)"}}
-        | {"former_kms_key_arns": [FORMER_KEY]},
+        | {"kms": {"former_key_arns": [FORMER_KEY]}, "harden_server_role": True},
         key="module.platform.module.mlflow.aws_kms_key.artifacts[0]",
     ),
     "deletable_state": Variation(

@@ -1,13 +1,13 @@
 # Written by `make docs` from the inputs of module platform. Do not edit: change them there.
 
 variable "project_name" {
-  description = "First part of every name, usually \"mlflow\" or the team's. Part of the role's name, and a server's role cannot change: renaming it later replaces the server and loses its runs."
+  description = "First part of every name, such as \"mlflow\" or a team's name. The server role's name contains it, and a server's role cannot change: if you rename the project later, Terraform replaces the server and its runs are lost."
   type        = string
   nullable    = false
 }
 
 variable "environment" {
-  description = "Second part of every name, such as \"staging\" or \"prod\". Renaming it later replaces the server, as with `project_name`."
+  description = "Second part of every name, such as \"staging\" or \"prod\". If you rename it later, Terraform replaces the server, as with `project_name`."
   type        = string
   nullable    = false
 }
@@ -27,52 +27,59 @@ variable "retained_mlflow_versions" {
 }
 
 variable "tracking_server_size" {
-  description = "Small, Medium or Large: for teams of up to 25, 50 or 100 people. It can be changed later without losing anything."
+  description = "Small, Medium or Large: for teams of up to 25, 50 or 100 people. You can change it later without losing data."
   type        = string
   default     = "Small"
   nullable    = false
 }
 
 variable "automatic_model_registration" {
-  description = "Whether a model version registered in MLflow also appears as a model package in the SageMaker registry. The AWS provider never sends a change from true to false: turn it off with `aws sagemaker update-mlflow-tracking-server --no-automatic-model-registration` as well, or the plan shows the difference for ever."
+  description = "Whether a model version registered in MLflow also appears as a model package in the SageMaker registry. The AWS provider never sends a change from true to false. To turn it off, also run `aws sagemaker update-mlflow-tracking-server --no-automatic-model-registration`; otherwise every plan shows the difference."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "weekly_maintenance_window_start" {
-  description = "When AWS may restart the server each week, in UTC, such as \"Tue:03:30\". Null lets AWS choose."
+  description = "Day and time, in UTC, at which AWS may start the weekly maintenance of the server, such as \"Tue:13:30\". Null lets AWS choose."
   type        = string
   default     = null
 }
 
 variable "create_s3_bucket" {
-  description = "Whether the module makes the artifact bucket. Set it to false and give `artifact_store_uri` to use one that exists."
+  description = "Whether the module creates the artifact bucket. To use an existing bucket, set it to false and set `artifact_store_uri`."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "bucket_name_suffix" {
-  description = "Last part of the new bucket's name, `{project_name}-{environment}-mlflow-artifacts-{bucket_name_suffix}`: bucket names are shared by everybody on AWS, so make it your own. Needed when `create_s3_bucket` is true."
+  description = "Last part of the new bucket's name, `{project_name}-{environment}-mlflow-artifacts-{bucket_name_suffix}`. Bucket names are shared by all AWS accounts, so choose a suffix that nobody else uses. Required if `create_s3_bucket` is true."
   type        = string
   default     = null
 }
 
 variable "artifact_store_uri" {
-  description = "An existing bucket, or a prefix in one, for the artifacts: `s3://bucket` or `s3://bucket/prefix`, in the server's region. Needed when `create_s3_bucket` is false. The module leaves that bucket's settings and policy alone."
+  description = "Existing bucket, or a prefix in one, for the artifacts: `s3://bucket` or `s3://bucket/prefix`, in the server's region. Required if `create_s3_bucket` is false. The module does not change that bucket's settings or policy. Existing runs keep their old artifact location if you change this: see `former_artifact_store_uris`."
   type        = string
   default     = null
 }
 
+variable "former_artifact_store_uris" {
+  description = "Artifact stores that this environment used before, such as `[\"s3://old-bucket/mlflow\"]`. Runs keep the artifact location that they were created with, so the server, clients, endpoints and backups may still read there. Nothing new is written there."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
 variable "noncurrent_version_expiration_days" {
-  description = "An artifact that was overwritten or deleted can be recovered for so many days, and is then gone. Null keeps every version for ever, and pays for it."
+  description = "Number of days for which an overwritten or deleted artifact can be recovered. Null keeps (and bills) every version forever."
   type        = number
   default     = 90
 }
 
 variable "artifact_transition" {
-  description = "Moves artifacts into a cheaper storage class so many days after they were written, such as `{ days = 90, storage_class = \"STANDARD_IA\" }`. Only classes that can be read at once are taken: MLflow and endpoints cannot wait for an archive."
+  description = "Moves artifacts to a cheaper storage class this many days after they were written, such as `{ days = 90, storage_class = \"STANDARD_IA\" }`. Only classes with immediate access are allowed, because MLflow and endpoints cannot wait for a restore."
   type = object({
     days          = number
     storage_class = string
@@ -81,13 +88,13 @@ variable "artifact_transition" {
 }
 
 variable "deleted_artifact_expiration_days" {
-  description = "Deletes objects that carry the tag `mlflow.deleted` = `true` once they are so many days old, counted from their creation and not from the tagging; they can be recovered for `noncurrent_version_expiration_days` after that. Nobody sets this tag for you: see the README. Null keeps them."
+  description = "Deletes objects with the tag `mlflow.deleted` = `true` this many days after they were created (not after they were tagged). They can be recovered for `noncurrent_version_expiration_days` after that. No tool sets this tag automatically: see the README. Null keeps them."
   type        = number
   default     = null
 }
 
 variable "access_logs" {
-  description = "Where S3 writes who read and wrote which artifact: a bucket of the same account and region that lets `logging.s3.amazonaws.com` put objects, and a prefix (the artifact bucket's name and a slash, unless given)."
+  description = "Where S3 writes its access logs: a bucket in the same account and region that allows `logging.s3.amazonaws.com` to put objects, and a key prefix (default: the artifact bucket's name and a slash)."
   type = object({
     bucket = string
     prefix = optional(string)
@@ -96,95 +103,105 @@ variable "access_logs" {
 }
 
 variable "cors_allowed_origins" {
-  description = "Web addresses whose pages may show artifacts from the bucket, such as your Studio domain's, `https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws`: reading only."
+  description = "Web origins whose pages may read artifacts from the bucket, such as your Studio domain, `https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws`."
   type        = list(string)
   default     = []
-  nullable    = false
-}
-
-variable "kms_key_administrator_arns" {
-  description = "The roles and users that alone administer the new key: enable, disable, rotate, tag, schedule its deletion. Name the one that runs Terraform as well, or it cannot change the key. Left empty, the account's IAM policies decide. None of them has a right to decrypt by it, but as they answer for its policy, they could give themselves one."
-  type        = list(string)
-  default     = []
-  nullable    = false
-}
-
-variable "kms_key_deletion_window_days" {
-  description = "How long the new key can still be saved after somebody scheduled its deletion; with it goes every artifact."
-  type        = number
-  default     = 30
   nullable    = false
 }
 
 variable "kms_key_id" {
-  description = "An existing key that encrypts the artifacts: its ARN, or its id where it is in this account and region. With an existing bucket, the key that it uses, so that roles may use it too. The key's own policy must let them."
+  description = "Existing KMS key that encrypts the artifacts: its ARN, or its id if it is in this account and region. Short for `kms = { key_id = … }`."
   type        = string
   default     = null
 }
 
-variable "kms_key_alias" {
-  description = "An existing key by its alias in this account and region, in place of `kms_key_id`: the key that the alias means when Terraform plans."
-  type        = string
-  default     = null
-}
-
-variable "former_kms_key_arns" {
-  description = "Keys that artifacts were written under before the present one, by their ARNs: such artifacts may still be read, by the server, people, and the backup, and nothing new is written under these. Their own policies must let this account use them through S3."
-  type        = list(string)
-  default     = []
-  nullable    = false
+variable "kms" {
+  description = "Encryption of the artifacts. `create` makes a KMS key for the new bucket; `key_id` (ARN or id) or `alias` names an existing one, whose own policy must allow its use. Without a key, S3-managed keys (SSE-S3) encrypt. `former_key_arns`: keys of older artifacts, which stay readable. For a new key: `administrator_arns` are the only roles and users that may administer it (empty: the account's IAM policies decide) and must include the caller of Terraform, unless `skip_caller_check` is true (for a role that only plans); `deletion_window_days` is KMS's waiting period. `allow_aws_managed_key` accepts uploads that ask for `aws:kms` without a key id, which S3 encrypts under the account's `aws/s3` key instead of yours."
+  type = object({
+    create                = optional(bool, false)
+    key_id                = optional(string)
+    alias                 = optional(string)
+    former_key_arns       = optional(list(string), [])
+    administrator_arns    = optional(list(string), [])
+    skip_caller_check     = optional(bool, false)
+    deletion_window_days  = optional(number, 30)
+    allow_aws_managed_key = optional(bool, false)
+  })
+  default  = {}
+  nullable = false
 }
 
 variable "create_role" {
-  description = "Whether the module makes the server's role. Set it to false and give `role_arn` to use one that exists."
+  description = "Whether the module creates the server's role. To use an existing role, set it to false and set `role_arn`."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "role_arn" {
-  description = "An existing role for the server. Needed when `create_role` is false. The module leaves it alone: it must trust `sagemaker.amazonaws.com`, and carry a policy like the output `mlflow_role_policy` before the server is created."
+  description = "Existing role for the server. Required if `create_role` is false. The module does not change it: it must trust `sagemaker.amazonaws.com` and have a policy like the output `mlflow_role_policy` before the server is created."
   type        = string
   default     = null
 }
 
+variable "harden_server_role" {
+  description = "Restricts the server's role more than AWS documents: the trust policy requires `aws:SourceAccount`, and S3 rights are the four actions that MLflow's code calls instead of `s3:Get*`, `s3:Put*` and `s3:List*`. This was tested on localaws, not on AWS. If AWS needs more, creating a server fails after up to 25 minutes (`CreateFailed`): try it in staging first."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "exclusive_role_policies" {
+  description = "Whether Terraform removes policies that somebody attached to the module's roles outside Terraform. Set it to false if other tools attach policies to them; for your own, use `additional_role_policies`."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "reader_role_names" {
-  description = "Roles that get the policy `{project_name}-{environment}-mlflow-reader`, by name: they see runs, models and artifacts."
+  description = "Names of existing roles that may see runs, models and artifacts. The module attaches the reader policies to them."
   type        = set(string)
   default     = []
   nullable    = false
 }
 
 variable "writer_role_names" {
-  description = "Roles that get the policy `{project_name}-{environment}-mlflow-writer`, by name: they also log runs, register models and, with `deployment_policy_document`, deploy them. They delete nothing that others made."
+  description = "Names of existing roles that may also log runs, register models and, with `deployment_policy_document`, deploy them. They cannot delete what others made. The module attaches the writer policies to them."
   type        = set(string)
   default     = []
   nullable    = false
 }
 
 variable "admin_role_names" {
-  description = "Roles that get the policy `{project_name}-{environment}-mlflow-admin`, by name: they also delete, recover, start and stop."
+  description = "Names of existing roles that may also delete and restore, and start and stop the server. The module attaches the admin policies to them."
   type        = set(string)
   default     = []
   nullable    = false
 }
 
+variable "verify_client_roles" {
+  description = "Whether the plan fails if a role of `reader_role_names`, `writer_role_names` or `admin_role_names` does not exist (needs `iam:ListRoles`). Set it to false if the same configuration creates these roles."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "readers_may_open_ui" {
-  description = "Whether readers may open the UI. AWS does not say whether a UI session is held to the rest of its opener's rights, so turn it off where a reader must not be able to write under any circumstances. Writers and admins may always."
+  description = "Whether readers may open the UI. AWS does not document whether a UI session is limited to the other rights of the person who opened it. Set it to false if a reader must never be able to write. Writers and admins may always open it."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "additional_role_policies" {
-  description = "Policies to attach to the server's role beside `MLflowBasicAccess`: a name of your choice (Terraform's address only) to a policy's ARN."
+  description = "More policies for the server's role: a name of your choice (used only in Terraform's address) to a policy's ARN."
   type        = map(string)
   default     = {}
   nullable    = false
 }
 
 variable "permissions_boundary_arn" {
-  description = "ARN of the policy that bounds every role that the module makes (the server's, the schedule's, the backup's two), where your organisation asks for one. It must allow what they do."
+  description = "ARN of the permissions boundary for every role that the module creates, if your organization requires one. It must allow what the roles do."
   type        = string
   default     = null
 }
@@ -201,7 +218,7 @@ variable "backup" {
 }
 
 variable "schedule" {
-  description = "When to start and to stop the server, so that it costs nothing by the hour at night: two cron expressions of Amazon EventBridge Scheduler and the time zone that they are meant in, such as `{ start = \"cron(0 8 ? * MON-FRI *)\", stop = \"cron(0 20 ? * MON-FRI *)\", time_zone = \"Europe/Berlin\" }`. Nobody can log or look at a run meanwhile. Null lets it run day and night."
+  description = "When EventBridge Scheduler starts and stops the server, to save its hourly cost: two cron expressions and their time zone, such as `{ start = \"cron(0 8 ? * MON-FRI *)\", stop = \"cron(0 20 ? * MON-FRI *)\", time_zone = \"Europe/Berlin\" }`. While the server is stopped, nobody can log or see runs. Null keeps it running."
   type = object({
     start     = string
     stop      = string
@@ -211,32 +228,33 @@ variable "schedule" {
 }
 
 variable "notifications" {
-  description = "Tells people when a server changes its state or fails, and when the schedule or a nightly backup fails: over a new, encrypted topic, or over the existing one of `topic_arn`, to whoever subscribes to it and to `emails`, who must each confirm a message from AWS first. `{}` makes just the topic; null tells nobody."
-  type = object({
-    topic_arn = optional(string)
-    emails    = optional(set(string), [])
-  })
-  default = null
+  # The type is any, so that Terraform knows from the names of the attributes whether a topic is given, also if that topic
+  # is created in the same apply and its ARN is not known yet.
+  description = "Sends messages when a server changes its state or fails, and when the schedule or a backup fails. `{ emails = [\"team@example.com\"] }` or `{}` creates an encrypted topic; `{ topic_arn = … }` uses an existing one. Each address must confirm a message from AWS first. Null sends nothing."
+  type        = any
+  default     = null
 }
 
 variable "monthly_budget_usd" {
-  description = "Tells the topic of `notifications` when a month has cost four fifths of so many US dollars, and when it is about to cost more. Everything that carries the tag `project` with the project's name counts, in every environment of the account, once somebody has activated `project` as a cost allocation tag. Null sets no budget."
+  description = "Monthly budget in US dollars. The topic of `notifications` receives a message when 80 % of it is spent, and when the forecast exceeds it. AWS counts everything with the tag `project` of this project, in all environments of the account, after you activate `project` as a cost allocation tag. Null creates no budget."
   type        = number
   default     = null
 }
 
 variable "publish_parameters" {
-  description = "Whether what clients need to know is published in SSM Parameter Store, under `/{project_name}/{environment}/`, for those who may not read Terraform's state."
+  description = "Whether the outputs that clients need are published in SSM Parameter Store, under `/{project_name}/{environment}/`, for clients without access to the Terraform state."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "tags" {
-  description = "Tags for everything the module makes, beside the provider's default_tags."
+  description = "Tags for everything that the module creates, in addition to the provider's default_tags."
   type        = map(string)
   default     = {}
   nullable    = false
+
+  # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html#id_tags_naming_best_practices
 }
 
 variable "mlflow_image_repository" {

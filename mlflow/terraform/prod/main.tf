@@ -1,9 +1,11 @@
 module "platform" {
   source = "../../../terraform/module/platform"
 
-  # Prod has its own key, so that access to its artifacts can be audited and withdrawn by key. It has no switch that lets
-  # `terraform destroy` delete data.
-  create_kms_key                     = true
+  # Prod always has a KMS key, so that access to its artifacts can be audited and withdrawn by key: a new one, unless
+  # terraform.tfvars names an existing one.
+  kms = merge(var.kms, { create = var.kms_key_id == null && var.kms.key_id == null && var.kms.alias == null })
+
+  # Prod has no switch that lets `terraform destroy` delete data.
   dangerously_delete_data_on_destroy = false
 
   # Written by `make docs`: the other inputs, unchanged.
@@ -17,21 +19,21 @@ module "platform" {
   create_s3_bucket                   = var.create_s3_bucket
   bucket_name_suffix                 = var.bucket_name_suffix
   artifact_store_uri                 = var.artifact_store_uri
+  former_artifact_store_uris         = var.former_artifact_store_uris
   noncurrent_version_expiration_days = var.noncurrent_version_expiration_days
   artifact_transition                = var.artifact_transition
   deleted_artifact_expiration_days   = var.deleted_artifact_expiration_days
   access_logs                        = var.access_logs
   cors_allowed_origins               = var.cors_allowed_origins
-  kms_key_administrator_arns         = var.kms_key_administrator_arns
-  kms_key_deletion_window_days       = var.kms_key_deletion_window_days
   kms_key_id                         = var.kms_key_id
-  kms_key_alias                      = var.kms_key_alias
-  former_kms_key_arns                = var.former_kms_key_arns
   create_role                        = var.create_role
   role_arn                           = var.role_arn
+  harden_server_role                 = var.harden_server_role
+  exclusive_role_policies            = var.exclusive_role_policies
   reader_role_names                  = var.reader_role_names
   writer_role_names                  = var.writer_role_names
   admin_role_names                   = var.admin_role_names
+  verify_client_roles                = var.verify_client_roles
   readers_may_open_ui                = var.readers_may_open_ui
   additional_role_policies           = var.additional_role_policies
   permissions_boundary_arn           = var.permissions_boundary_arn

@@ -21,12 +21,12 @@ output "aws_region" {
 }
 
 output "mlflow_tracking_uri" {
-  description = "What an MLflow client must be given: the server's ARN. The sagemaker-mlflow plugin finds the host from it and signs each request; the server's https address alone cannot be authenticated by a client."
+  description = "Tracking URI for MLflow clients: the server's ARN. The sagemaker-mlflow plugin derives the host from it and signs each request. With the https address alone, a client cannot authenticate."
   value       = module.platform.mlflow_tracking_uri
 }
 
 output "tracking_server_url" {
-  description = "Address of the server's UI, for information: it is opened with a presigned link, not directly."
+  description = "Address of the server's UI, for information. Open the UI with a presigned link."
   value       = module.platform.tracking_server_url
 }
 
@@ -46,12 +46,12 @@ output "mlflow_version" {
 }
 
 output "tracking_server_arns" {
-  description = "ARNs of all tracking servers, the retained ones too, by MLflow version."
+  description = "ARNs of all tracking servers, active and retained, by MLflow version."
   value       = module.platform.tracking_server_arns
 }
 
 output "mlflow_role_name" {
-  description = "Name of the server's role, whose inline policy is `MLflowBasicAccess` where the module made it."
+  description = "Name of the server's role. If the module created it, its inline policy is `MLflowBasicAccess`."
   value       = module.platform.mlflow_role_name
 }
 
@@ -61,7 +61,7 @@ output "mlflow_role_arn" {
 }
 
 output "mlflow_role_policy" {
-  description = "What the server's role must be allowed, as JSON: for the owner of an existing role."
+  description = "Policy that the server's role needs, as JSON, for the owner of an existing role."
   value       = module.platform.mlflow_role_policy
 }
 
@@ -96,7 +96,7 @@ output "artifact_bucket_name" {
 }
 
 output "kms_key_arn" {
-  description = "ARN of the key that encrypts the artifacts, new or existing; null where S3's own key does."
+  description = "ARN of the key that encrypts the artifacts, new or existing. Null with SSE-S3."
   value       = module.platform.kms_key_arn
 }
 
@@ -111,17 +111,17 @@ output "backup_project_name" {
 }
 
 output "parameter_path" {
-  description = "Where the outputs are published in SSM Parameter Store, one parameter each, such as `/mlflow/staging/mlflow_tracking_uri`; null where they are not."
+  description = "Path in SSM Parameter Store below which the outputs are published, such as `/mlflow/staging` for `/mlflow/staging/mlflow_tracking_uri`. Null without `publish_parameters`."
   value       = module.platform.parameter_path
 }
 
 output "notification_topic_arn" {
-  description = "Topic that hears of the servers' states, of a schedule or a backup that failed and of the budget, new or existing; null without notifications."
+  description = "Topic for state changes of the servers, failures of the schedule and backups, and the budget, new or existing. Null without notifications."
   value       = module.platform.notification_topic_arn
 }
 
 output "schedule_failure_queue_url" {
-  description = "Queue that holds each call that the schedule could not make, with the reason; null without a schedule."
+  description = "Queue of calls that the schedule could not make, each with the reason. Null without a schedule."
   value       = module.platform.schedule_failure_queue_url
 }
 

@@ -1,5 +1,4 @@
-# The bucket that artifacts live in. Clients read and write it themselves, so it defends itself: whoever comes,
-# only over TLS, never in public, never under another owner.
+# The artifact bucket. Clients read and write it directly, so it enforces TLS, no public access and one owner for all callers.
 resource "aws_s3_bucket" "artifacts" {
   count = var.create_s3_bucket ? 1 : 0
 
@@ -7,7 +6,7 @@ resource "aws_s3_bucket" "artifacts" {
   force_destroy = var.dangerously_delete_artifacts_on_destroy
   tags          = var.tags
 
-  # The name needs nothing from the account, but the rules stand there: see rules.tf.
+  # Waits for the rules in preconditions.tf.
   depends_on = [data.aws_caller_identity.current]
 }
 
@@ -32,7 +31,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "artifacts" {
       kms_master_key_id = local.kms_key_arn
     }
 
-    # One data key for many objects: without it every object read is a KMS request, paid and rate-limited.
+    # One data key for many objects. Without it, every read of an object is a KMS request, which is billed and rate-limited.
     bucket_key_enabled = local.has_kms_key
   }
 }
@@ -56,7 +55,7 @@ resource "aws_s3_bucket_ownership_controls" "artifacts" {
     object_ownership = "BucketOwnerEnforced"
   }
 
-  # S3 refuses two changes to one bucket at once (OperationAborted), so these three settings follow each other.
+  # S3 refuses concurrent changes of one bucket (OperationAborted), so these three settings are applied one after another.
   depends_on = [aws_s3_bucket_public_access_block.artifacts]
 }
 
@@ -73,7 +72,7 @@ resource "aws_s3_bucket_cors_configuration" "artifacts" {
 
   bucket = aws_s3_bucket.artifacts[0].id
 
-  # A browser shows artifacts; what writes them is no browser.
+  # Browsers only show artifacts.
   cors_rule {
     allowed_methods = ["GET", "HEAD"]
     allowed_origins = var.cors_allowed_origins

@@ -1,4 +1,4 @@
-# Says when the month becomes dearer than planned. It stops nothing.
+# Sends a message when the month costs more than planned. It stops nothing.
 resource "aws_budgets_budget" "monthly" {
   count = var.monthly_budget_usd == null ? 0 : 1
 
@@ -9,7 +9,7 @@ resource "aws_budgets_budget" "monthly" {
   time_unit    = "MONTHLY"
   tags         = var.tags
 
-  # AWS counts by one tag only, and by none that is not activated as a cost allocation tag.
+  # A budget filters by one tag, which must be activated as a cost allocation tag.
   cost_filter {
     name   = "TagKeyValue"
     values = [format("user:project$%s", var.project_name)]
@@ -34,10 +34,10 @@ resource "aws_budgets_budget" "monthly" {
   lifecycle {
     precondition {
       condition     = local.has_notifications
-      error_message = "monthly_budget_usd has nobody to tell: set notifications as well, as in notifications = { emails = [\"team@example.com\"] }."
+      error_message = "monthly_budget_usd needs notifications. Set for example notifications = { emails = [\"team@example.com\"] }."
     }
   }
 
-  # A budget tries its topic when it is made.
+  # AWS sends a test message to the topic when it creates the budget.
   depends_on = [aws_sns_topic_policy.events]
 }

@@ -132,7 +132,7 @@ data "aws_iam_policy_document" "write" {
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
-        values   = ["s3.${local.region}.amazonaws.com"]
+        values   = local.s3_via_service
       }
     }
   }

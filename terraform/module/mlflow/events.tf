@@ -1,7 +1,8 @@
 # Tells people what happens to the servers: a topic, the rules that feed it, and alarms where the schedule fails.
 locals {
   has_notifications = var.notifications != null
-  create_topic      = local.has_notifications && try(var.notifications.topic_arn, null) == null
+  create_topic      = local.has_notifications && !contains(try(keys(var.notifications), []), "topic_arn")
+  emails            = try(toset(var.notifications.emails), toset([]))
   topic_name        = "${local.name}-mlflow-events"
   new_topic_arn     = "arn:${local.partition}:sns:${local.region}:${local.account_id}:${local.topic_name}"
   topic_arn         = local.create_topic ? one(aws_sns_topic.events[*].arn) : try(var.notifications.topic_arn, null)
@@ -109,7 +110,7 @@ resource "aws_sns_topic" "events" {
 }
 
 resource "aws_sns_topic_subscription" "email" {
-  for_each = toset(local.has_notifications ? var.notifications.emails : [])
+  for_each = local.emails
 
   topic_arn = local.topic_arn
   protocol  = "email"

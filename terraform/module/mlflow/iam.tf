@@ -1,8 +1,8 @@
-# The role that the tracking server itself works under. People and pipelines need rights of their own.
+# The role that the tracking server runs under. Clients need rights of their own: see the client policies.
 locals {
   new_role_name = "${local.name}-mlflow-role"
 
-  # Known once the role is there and not before: the server must not be created under a role that does not exist.
+  # Known only after the role exists, so that the server is not created before its role.
   role_arn  = var.create_role ? one(aws_iam_role.server[*].arn) : var.role_arn
   role_name = var.create_role ? one(aws_iam_role.server[*].name) : element(split("/", coalesce(var.role_arn, "none")), -1)
 }
@@ -10,13 +10,18 @@ locals {
 resource "aws_iam_role" "server" {
   count = var.create_role ? 1 : 0
 
-  name                 = local.new_role_name
-  description          = "MLflow tracking server of ${local.name}"
-  assume_role_policy   = data.aws_iam_policy_document.trust.json
-  permissions_boundary = var.permissions_boundary_arn
-  tags                 = var.tags
+  name                  = local.new_role_name
+  description           = "MLflow tracking server of ${local.name}"
+  assume_role_policy    = data.aws_iam_policy_document.trust.json
+  permissions_boundary  = var.permissions_boundary_arn
+  force_detach_policies = true
+  tags                  = var.tags
 }
 
+# AWS documents the trust policy of a tracking server's role without a condition, and lists the features of SageMaker that send
+# aws:SourceAccount without MLflow among them. Where the key is not sent, the condition keeps the server from its own role.
+# https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-create-tracking-server-iam.html
+# https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html
 data "aws_iam_policy_document" "trust" {
   statement {
     sid     = "SageMakerOfThisAccount"
@@ -27,12 +32,14 @@ data "aws_iam_policy_document" "trust" {
       identifiers = ["sagemaker.amazonaws.com"]
     }
 
-    # And no aws:SourceArn: AWS does not say which ARN it sends for a tracking server, and a condition on a key that is
-    # not sent would keep the server from its own role.
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account_id]
+    dynamic "condition" {
+      for_each = var.harden_server_role ? [local.account_id] : []
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [condition.value]
+      }
     }
   }
 }
@@ -43,32 +50,33 @@ resource "aws_iam_role_policy" "basic_access" {
   name   = "MLflowBasicAccess"
   role   = aws_iam_role.server[0].id
   policy = data.aws_iam_policy_document.basic_access.json
+
+  lifecycle {
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    precondition {
+      condition     = length(data.aws_iam_policy_document.basic_access.minified_json) <= 10240
+      error_message = "The policy of the server's role would have ${length(data.aws_iam_policy_document.basic_access.minified_json)} characters, and IAM allows 10,240. Shorten former_artifact_store_uris or kms.former_key_arns."
+    }
+  }
 }
 
 data "aws_iam_policy_document" "basic_access" {
-  # AWS's example gives s3:Get*, s3:Put* and s3:List*, on the bucket even the right to rewrite its policy. This is what the
-  # server's part of MLflow does with an artifact store: it finds the bucket, lists, reads and writes; a multipart upload
-  # is s3:PutObject too. Should AWS turn out to need more, additional_role_policies takes it.
-  # https://github.com/mlflow/mlflow/blob/v3.0.1/mlflow/store/artifact/s3_artifact_repo.py
-  source_policy_documents = [data.aws_iam_policy_document.read.json]
+  source_policy_documents = [
+    data.aws_iam_policy_document.read.json,
+    var.harden_server_role ? data.aws_iam_policy_document.hardened_access.json : data.aws_iam_policy_document.documented_access.json,
+  ]
 
+  # Whoever may create an experiment chooses where its artifacts go, and the server hands out upload links there.
   statement {
-    sid       = "WriteArtifacts"
-    actions   = ["s3:PutObject"]
-    resources = [local.artifact_objects_arn]
-  }
-
-  # Whoever may create an experiment says where its artifacts go, and the server hands out links to upload there.
-  statement {
-    sid       = "LeaveBackups"
+    sid       = "DenyBackupWrites"
     effect    = "Deny"
-    actions   = ["s3:PutObject"]
+    actions   = var.harden_server_role ? ["s3:PutObject"] : ["s3:Put*"]
     resources = [local.backup_objects_arn]
   }
 
-  # Given whether registration is on or off: the provider cannot turn it off on a server that has it on.
+  # Needed whether registration is on or off, because the provider cannot turn it off on a server that has it on.
   statement {
-    sid = "RegisterModels"
+    sid = "AllowRegisterModels"
     actions = [
       "sagemaker:AddTags",
       "sagemaker:CreateModelPackage",
@@ -86,16 +94,48 @@ data "aws_iam_policy_document" "basic_access" {
     for_each = local.has_kms_key ? [local.kms_key_arn] : []
 
     content {
-      sid       = "EncryptArtifactsThroughS3"
+      sid       = "AllowEncryptArtifactsThroughS3"
       actions   = ["kms:GenerateDataKey"]
       resources = [statement.value]
 
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
-        values   = ["s3.${local.region}.amazonaws.com"]
+        values   = local.s3_via_service
       }
     }
+  }
+}
+
+# The S3 rights that AWS documents for the role, on the artifact bucket only, without the settings of the bucket.
+# https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-create-tracking-server-iam.html
+data "aws_iam_policy_document" "documented_access" {
+  statement {
+    sid       = "AllowArtifactAccess"
+    actions   = ["s3:Get*", "s3:List*", "s3:Put*"]
+    resources = [local.artifact_bucket_arn, local.artifact_objects_arn]
+  }
+
+  statement {
+    sid    = "DenyBucketSettings"
+    effect = "Deny"
+    actions = [
+      "s3:PutBucket*",
+      "s3:PutEncryptionConfiguration",
+      "s3:PutLifecycleConfiguration",
+      "s3:PutReplicationConfiguration",
+    ]
+    resources = [local.artifact_bucket_arn]
+  }
+}
+
+# What MLflow's code does with an artifact store, besides reading; a multipart upload is s3:PutObject too.
+# https://github.com/mlflow/mlflow/blob/v3.0.1/mlflow/store/artifact/s3_artifact_repo.py
+data "aws_iam_policy_document" "hardened_access" {
+  statement {
+    sid       = "AllowWriteArtifacts"
+    actions   = ["s3:PutObject"]
+    resources = [local.artifact_objects_arn]
   }
 }
 
@@ -104,4 +144,19 @@ resource "aws_iam_role_policy_attachment" "additional" {
 
   role       = aws_iam_role.server[0].name
   policy_arn = each.value
+}
+
+# Without these two, Terraform does not notice a policy that somebody added to the role.
+resource "aws_iam_role_policies_exclusive" "server" {
+  count = var.create_role && var.exclusive_role_policies ? 1 : 0
+
+  role_name    = aws_iam_role.server[0].name
+  policy_names = [aws_iam_role_policy.basic_access[0].name]
+}
+
+resource "aws_iam_role_policy_attachments_exclusive" "server" {
+  count = var.create_role && var.exclusive_role_policies ? 1 : 0
+
+  role_name   = aws_iam_role.server[0].name
+  policy_arns = [for attachment in aws_iam_role_policy_attachment.additional : attachment.policy_arn]
 }

@@ -1,43 +1,60 @@
-# A key of the bucket's own. Its policy names the account and not its roles: so the key does not wait for the roles,
-# nor they for the key, and no change of a role can lock the account out. Administering it and using it are apart:
-# whoever administers has no right to decrypt, though the right to give himself one (kms:PutKeyPolicy), and whoever may
-# use it can do so through S3 alone, for this bucket alone.
+# The key of the artifact bucket. Its policy names the account and no roles: so neither waits for the other, and no change of
+# a role can lock the account out. Administrators have no right to decrypt (but may grant it to themselves with
+# kms:PutKeyPolicy); users may decrypt through S3 only, for this bucket only.
 resource "aws_kms_key" "artifacts" {
-  count = var.create_kms_key ? 1 : 0
+  count = var.kms.create ? 1 : 0
 
   description             = "MLflow artifacts of ${local.name}"
   enable_key_rotation     = true
-  deletion_window_in_days = var.kms_key_deletion_window_days
+  deletion_window_in_days = var.kms.deletion_window_days
   policy                  = data.aws_iam_policy_document.key.json
   tags                    = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = local.caller_administers_key
+      error_message = "kms.administrator_arns does not name the caller, ${data.aws_caller_identity.current.arn}, who could then not change the key's rotation or tags, nor add itself. Add its role or user, or set kms.skip_caller_check = true if this caller only plans."
+    }
+  }
 }
 
 resource "aws_kms_alias" "artifacts" {
-  count = var.create_kms_key ? 1 : 0
+  count = var.kms.create ? 1 : 0
 
   name          = "alias/${local.name}-mlflow-artifacts"
   target_key_id = aws_kms_key.artifacts[0].key_id
 }
 
-# Policies can name a key by its ARN only.
+# IAM policies can name a key by its ARN only.
 data "aws_kms_alias" "given" {
-  count = var.kms_key_alias == null ? 0 : 1
+  count = var.kms.alias == null ? 0 : 1
 
-  name = var.kms_key_alias
+  name = var.kms.alias
 }
 
 locals {
-  # Whether there is a key is known at plan time; which one may not be.
-  has_kms_key   = var.create_kms_key || var.kms_key_id != null || var.kms_key_alias != null
-  given_key_arn = var.kms_key_id == null ? one(data.aws_kms_alias.given[*].target_key_arn) : startswith(var.kms_key_id, "arn:") ? var.kms_key_id : "arn:${local.partition}:kms:${local.region}:${local.account_id}:key/${var.kms_key_id}"
-  kms_key_arn   = var.create_kms_key ? one(aws_kms_key.artifacts[*].arn) : local.given_key_arn
+  given_key_id  = var.kms_key_id == null ? var.kms.key_id : var.kms_key_id
+  has_kms_key   = var.kms.create || var.kms.alias != null || local.given_key_id != null
+  given_key_arn = local.given_key_id == null ? one(data.aws_kms_alias.given[*].target_key_arn) : startswith(local.given_key_id, "arn:") ? local.given_key_id : "arn:${local.partition}:kms:${local.region}:${local.account_id}:key/${local.given_key_id}"
+  kms_key_arn   = var.kms.create ? one(aws_kms_key.artifacts[*].arn) : local.given_key_arn
 
-  readable_key_arns = concat(local.has_kms_key ? [local.kms_key_arn] : [], var.former_kms_key_arns)
+  readable_key_arns     = concat(local.has_kms_key ? [local.kms_key_arn] : [], var.kms.former_key_arns)
+  allow_aws_managed_key = var.kms.allow_aws_managed_key
+
+  # China's endpoints end in amazonaws.com.cn. AWS documents the value of kms:ViaService with amazonaws.com only, so there
+  # both are allowed.
+  # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+  s3_via_service = distinct([for suffix in ["amazonaws.com", data.aws_partition.current.dns_suffix] : "s3.${local.region}.${suffix}"])
 
   account_root = "arn:${local.partition}:iam::${local.account_id}:root"
 
-  # What AWS's own default key policy lets administrators do, without the parts that a rotating key of KMS's own
-  # making has no use for: https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+  # A role's session has the ARN arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION, without the role's path.
+  caller_name            = regex("(?:assumed-role/([^/]+)/|:user/(?:.*/)?([^/]+)$|(:root)$|$)", data.aws_caller_identity.current.arn)
+  caller_names           = compact(local.caller_name)
+  caller_administers_key = var.kms.skip_caller_check || length(var.kms.administrator_arns) == 0 || contains(local.caller_names, ":root") || anytrue([for arn in var.kms.administrator_arns : contains(local.caller_names, element(split("/", arn), -1))])
+
+  # AWS's default key policy for administrators, without the actions that a key with KMS's own key material does not need.
+  # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
   administer_key = [
     "kms:CancelKeyDeletion",
     "kms:CreateAlias",
@@ -62,22 +79,28 @@ locals {
     "kms:UpdateAlias",
     "kms:UpdateKeyDescription",
   ]
+
+  # With administrators named, the account keeps what saves a key whose administrators are gone, and what Terraform reads
+  # in every plan. Its IAM policies decide who in the account may do it.
+  # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html (Reduce the risk of the KMS key becoming unmanageable)
   rescue_key = [
     "kms:CancelKeyDeletion",
     "kms:DescribeKey",
     "kms:EnableKey",
     "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:ListAliases",
+    "kms:ListResourceTags",
     "kms:PutKeyPolicy",
   ]
 }
 
+# The statement ids stay as they are: they are part of the key, and applying a new version of the module must not change
+# the keys of existing environments.
 data "aws_iam_policy_document" "key" {
-  # A key whose administrators are all gone can be saved by nobody, not even by AWS's support in reasonable time: so
-  # the account keeps a hand on it, through the IAM policies of its people. See "Reduce the risk of the KMS key
-  # becoming unmanageable" in https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
   statement {
     sid       = "AccountKeepsKey"
-    actions   = length(var.kms_key_administrator_arns) == 0 ? local.administer_key : local.rescue_key
+    actions   = length(var.kms.administrator_arns) == 0 ? local.administer_key : local.rescue_key
     resources = ["*"]
 
     principals {
@@ -87,7 +110,7 @@ data "aws_iam_policy_document" "key" {
   }
 
   dynamic "statement" {
-    for_each = length(var.kms_key_administrator_arns) == 0 ? [] : [var.kms_key_administrator_arns]
+    for_each = length(var.kms.administrator_arns) == 0 ? [] : [var.kms.administrator_arns]
 
     content {
       sid       = "AdministerKey"
@@ -101,8 +124,8 @@ data "aws_iam_policy_document" "key" {
     }
   }
 
-  # The server, the endpoints and the clients, each as far as its own IAM policy says. S3 tells KMS the bucket's ARN as
-  # the encryption context where a bucket key is used, and the object's where it is not:
+  # The server, endpoints and clients, each as far as its own IAM policy allows. With a bucket key, S3 sends the bucket's ARN
+  # as encryption context, and otherwise the object's.
   # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context
   statement {
     sid       = "UseThroughS3ForThisBucket"
@@ -117,7 +140,7 @@ data "aws_iam_policy_document" "key" {
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = ["s3.${local.region}.amazonaws.com"]
+      values   = local.s3_via_service
     }
 
     condition {

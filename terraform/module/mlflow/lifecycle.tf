@@ -1,6 +1,6 @@
-# How long the bucket keeps what. S3's rules choose objects by prefix, tag and size, and count days from an object's
-# creation; they know nothing of runs. MLflow marks a deleted run in its database alone, and the managed service offers
-# no `mlflow gc`: so the objects of deleted runs stay until somebody tags them.
+# How long the bucket keeps objects. S3's rules select objects by prefix, tag and size, and count days from an object's creation;
+# they know nothing about runs. MLflow marks a deleted run in its database only, and the managed service has no `mlflow gc`, so
+# the objects of deleted runs stay until somebody tags them.
 locals {
   deleted_tag = { key = "mlflow.deleted", value = "true" }
 }
@@ -16,7 +16,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "artifacts" {
 
     filter {}
 
-    # The parts of an upload that broke off are stored, and paid for, without being listed as objects.
+    # The parts of an interrupted upload are stored and billed, but not listed as objects.
     abort_incomplete_multipart_upload {
       days_after_initiation = 7
     }
@@ -35,7 +35,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "artifacts" {
         noncurrent_days = rule.value
       }
 
-      # The marker of a deletion is of no use once nothing is left below it.
+      # A delete marker is useless when no older version is left.
       expiration {
         expired_object_delete_marker = true
       }

@@ -1,5 +1,5 @@
-# Names and ARNs are put together from the inputs, not read back from the resources: so they are known at plan
-# time, and the plan shows the real policies to whoever reviews it.
+# Names and ARNs are built from the inputs instead of read from the resources. So they are known when Terraform plans, and the
+# plan shows the real policies.
 locals {
   name     = "${var.project_name}-${var.environment}"
   versions = toset(concat([var.mlflow_version], var.retained_mlflow_versions))
@@ -14,14 +14,17 @@ locals {
   # https://github.com/hashicorp/terraform-provider-aws/issues/48067
   region = split(".", data.aws_region.current.endpoint)[1]
 
-  # The fallbacks keep Terraform's own errors quiet when a rule in rules.tf has already said what is wrong.
+  # The fallbacks avoid a second error where preconditions.tf already reports a missing input.
   new_bucket_name      = join("-", compact([local.name, "mlflow-artifacts", var.bucket_name_suffix]))
   artifact_store_uri   = var.create_s3_bucket ? "s3://${local.new_bucket_name}" : trimsuffix(coalesce(var.artifact_store_uri, "s3://none"), "/")
   artifact_path        = trimprefix(local.artifact_store_uri, "s3://")
   artifact_bucket_name = split("/", local.artifact_path)[0]
 
-  # Empty where the whole bucket is the store.
+  # Empty if the whole bucket is the store.
   artifact_prefix = trimprefix(trimprefix(local.artifact_path, local.artifact_bucket_name), "/")
+
+  # The present store first, each as "bucket" or "bucket/prefix".
+  readable_store_paths = distinct(concat([local.artifact_path], [for uri in var.former_artifact_store_uris : trimsuffix(trimprefix(uri, "s3://"), "/")]))
 
   artifact_bucket_arn  = "arn:${local.partition}:s3:::${local.artifact_bucket_name}"
   artifact_objects_arn = "arn:${local.partition}:s3:::${local.artifact_path}/*"

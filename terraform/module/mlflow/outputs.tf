@@ -21,12 +21,12 @@ output "aws_region" {
 }
 
 output "mlflow_tracking_uri" {
-  description = "What an MLflow client must be given: the server's ARN. The sagemaker-mlflow plugin finds the host from it and signs each request; the server's https address alone cannot be authenticated by a client."
+  description = "Tracking URI for MLflow clients: the server's ARN. The sagemaker-mlflow plugin derives the host from it and signs each request. With the https address alone, a client cannot authenticate."
   value       = local.active_server.arn
 }
 
 output "tracking_server_url" {
-  description = "Address of the server's UI, for information: it is opened with a presigned link, not directly."
+  description = "Address of the server's UI, for information. Open the UI with a presigned link."
   value       = local.active_server.tracking_server_url
 }
 
@@ -46,12 +46,12 @@ output "mlflow_version" {
 }
 
 output "tracking_server_arns" {
-  description = "ARNs of all tracking servers, the retained ones too, by MLflow version."
+  description = "ARNs of all tracking servers, active and retained, by MLflow version."
   value       = { for version, server in aws_sagemaker_mlflow_tracking_server.this : version => server.arn }
 }
 
 output "mlflow_role_name" {
-  description = "Name of the server's role, whose inline policy is `MLflowBasicAccess` where the module made it."
+  description = "Name of the server's role. If the module created it, its inline policy is `MLflowBasicAccess`."
   value       = local.role_name
 }
 
@@ -61,7 +61,7 @@ output "mlflow_role_arn" {
 }
 
 output "mlflow_role_policy" {
-  description = "What the server's role must be allowed, as JSON: for the owner of an existing role."
+  description = "Policy that the server's role needs, as JSON, for the owner of an existing role."
   value       = data.aws_iam_policy_document.basic_access.json
 }
 
@@ -89,7 +89,7 @@ output "artifact_store_uri" {
   description = "Where artifacts are stored, as `s3://bucket` or `s3://bucket/prefix`."
   value       = local.artifact_store_uri
 
-  # Whoever is given the name may count on the bucket.
+  # A user of this output needs the bucket to exist.
   depends_on = [aws_s3_bucket.artifacts]
 }
 
@@ -97,18 +97,18 @@ output "artifact_bucket_name" {
   description = "Name of the bucket that artifacts are stored in, new or existing."
   value       = local.artifact_bucket_name
 
-  # Whoever is given the name may count on the bucket.
+  # A user of this output needs the bucket to exist.
   depends_on = [aws_s3_bucket.artifacts]
 }
 
 output "kms_key_arn" {
-  description = "ARN of the key that encrypts the artifacts, new or existing; null where S3's own key does."
+  description = "ARN of the key that encrypts the artifacts, new or existing. Null with SSE-S3."
   value       = local.kms_key_arn
 }
 
 output "former_kms_key_arns" {
-  description = "Keys that older artifacts may still be read under, as given: for the serving module's input of that name."
-  value       = var.former_kms_key_arns
+  description = "Keys of older artifacts, as given, for the serving module's input of the same name."
+  value       = var.kms.former_key_arns
 }
 
 output "backup_archive_uri" {
@@ -122,16 +122,16 @@ output "backup_project_name" {
 }
 
 output "parameter_path" {
-  description = "Where the outputs are published in SSM Parameter Store, one parameter each, such as `/mlflow/staging/mlflow_tracking_uri`; null where they are not."
+  description = "Path in SSM Parameter Store below which the outputs are published, such as `/mlflow/staging` for `/mlflow/staging/mlflow_tracking_uri`. Null without `publish_parameters`."
   value       = var.publish_parameters ? local.parameter_path : null
 }
 
 output "notification_topic_arn" {
-  description = "Topic that hears of the servers' states, of a schedule or a backup that failed and of the budget, new or existing; null without notifications."
+  description = "Topic for state changes of the servers, failures of the schedule and backups, and the budget, new or existing. Null without notifications."
   value       = local.topic_arn
 }
 
 output "schedule_failure_queue_url" {
-  description = "Queue that holds each call that the schedule could not make, with the reason; null without a schedule."
+  description = "Queue of calls that the schedule could not make, each with the reason. Null without a schedule."
   value       = one(aws_sqs_queue.schedule_failures[*].url)
 }

@@ -1,4 +1,4 @@
-# What the outputs say, for whoever may not read Terraform's state: scripts, notebooks, other teams' pipelines.
+# Publishes outputs for clients without access to the Terraform state: scripts, notebooks, pipelines of other teams.
 locals {
   parameters = var.publish_parameters ? merge(
     {
@@ -13,7 +13,7 @@ locals {
       artifact_bucket_name = local.artifact_bucket_name
       mlflow_role_arn      = local.role_arn
     },
-    var.create_kms_key ? { kms_key_arn = local.kms_key_arn } : {},
+    var.kms.create ? { kms_key_arn = local.kms_key_arn } : {},
     var.backup == null ? {} : { backup_archive_uri = local.backup_archive_uri },
     { for level, policy in aws_iam_policy.client : "${level}_policy_arn" => policy.arn },
   ) : {}
@@ -31,7 +31,7 @@ resource "aws_ssm_parameter" "output" {
   lifecycle {
     precondition {
       condition     = !can(regex("^(aws|ssm)", var.project_name))
-      error_message = "Parameters would be named ${local.parameter_path}/..., and SSM keeps names that begin with \"aws\" or \"ssm\" to itself: choose another project_name, or set publish_parameters = false."
+      error_message = "The parameters would be named ${local.parameter_path}/..., and SSM reserves names that begin with \"aws\" or \"ssm\". Choose another project_name, or set publish_parameters = false."
     }
   }
 }

@@ -43,7 +43,7 @@ data "aws_iam_policy_document" "read" {
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
-        values   = ["s3.${local.region}.amazonaws.com"]
+        values   = local.s3_via_service
       }
     }
   }

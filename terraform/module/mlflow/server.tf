@@ -1,5 +1,5 @@
-# One server per MLflow version, so that an upgrade can add a server beside the old one: AWS cannot upgrade one in
-# place, and replacing one loses every experiment and run in it.
+# One server per MLflow version, so that an upgrade can add a server beside the old one. AWS cannot upgrade a server in place,
+# and a replaced server loses all its experiments and runs.
 resource "aws_sagemaker_mlflow_tracking_server" "this" {
   for_each = local.versions
 
@@ -12,8 +12,8 @@ resource "aws_sagemaker_mlflow_tracking_server" "this" {
   weekly_maintenance_window_start = var.weekly_maintenance_window_start
   tags                            = var.tags
 
-  # The server tries its role and bucket as it is created and the provider does not repeat a create that was
-  # refused, so everything that the role needs, and that the first object must find in place, comes first.
+  # AWS uses the role and the bucket while it creates the server, and the provider does not retry a failed creation. So the
+  # role's policies and the bucket's settings come first.
   depends_on = [
     aws_iam_role_policy.basic_access,
     aws_iam_role_policy_attachment.additional,

@@ -1,5 +1,5 @@
 variable "project_name" {
-  description = "First part of every name, usually \"mlflow\" or the team's. Part of the role's name, and a server's role cannot change: renaming it later replaces the server and loses its runs."
+  description = "First part of every name, such as \"mlflow\" or a team's name. The server role's name contains it, and a server's role cannot change: if you rename the project later, Terraform replaces the server and its runs are lost."
   type        = string
   nullable    = false
 
@@ -10,7 +10,7 @@ variable "project_name" {
 }
 
 variable "environment" {
-  description = "Second part of every name, such as \"staging\" or \"prod\". Renaming it later replaces the server, as with `project_name`."
+  description = "Second part of every name, such as \"staging\" or \"prod\". If you rename it later, Terraform replaces the server, as with `project_name`."
   type        = string
   nullable    = false
 
@@ -56,7 +56,7 @@ variable "retained_mlflow_versions" {
 }
 
 variable "tracking_server_size" {
-  description = "Small, Medium or Large: for teams of up to 25, 50 or 100 people. It can be changed later without losing anything."
+  description = "Small, Medium or Large: for teams of up to 25, 50 or 100 people. You can change it later without losing data."
   type        = string
   default     = "Small"
   nullable    = false
@@ -68,14 +68,14 @@ variable "tracking_server_size" {
 }
 
 variable "automatic_model_registration" {
-  description = "Whether a model version registered in MLflow also appears as a model package in the SageMaker registry. The AWS provider never sends a change from true to false: turn it off with `aws sagemaker update-mlflow-tracking-server --no-automatic-model-registration` as well, or the plan shows the difference for ever."
+  description = "Whether a model version registered in MLflow also appears as a model package in the SageMaker registry. The AWS provider never sends a change from true to false. To turn it off, also run `aws sagemaker update-mlflow-tracking-server --no-automatic-model-registration`; otherwise every plan shows the difference."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "weekly_maintenance_window_start" {
-  description = "When AWS may restart the server each week, in UTC, such as \"Tue:03:30\". Null lets AWS choose."
+  description = "Day and time, in UTC, at which AWS may start the weekly maintenance of the server, such as \"Tue:13:30\". Null lets AWS choose."
   type        = string
   default     = null
 
@@ -86,14 +86,14 @@ variable "weekly_maintenance_window_start" {
 }
 
 variable "create_s3_bucket" {
-  description = "Whether the module makes the artifact bucket. Set it to false and give `artifact_store_uri` to use one that exists."
+  description = "Whether the module creates the artifact bucket. To use an existing bucket, set it to false and set `artifact_store_uri`."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "bucket_name_suffix" {
-  description = "Last part of the new bucket's name, `{project_name}-{environment}-mlflow-artifacts-{bucket_name_suffix}`: bucket names are shared by everybody on AWS, so make it your own. Needed when `create_s3_bucket` is true."
+  description = "Last part of the new bucket's name, `{project_name}-{environment}-mlflow-artifacts-{bucket_name_suffix}`. Bucket names are shared by all AWS accounts, so choose a suffix that nobody else uses. Required if `create_s3_bucket` is true."
   type        = string
   default     = null
 
@@ -104,7 +104,7 @@ variable "bucket_name_suffix" {
 }
 
 variable "artifact_store_uri" {
-  description = "An existing bucket, or a prefix in one, for the artifacts: `s3://bucket` or `s3://bucket/prefix`, in the server's region. Needed when `create_s3_bucket` is false. The module leaves that bucket's settings and policy alone."
+  description = "Existing bucket, or a prefix in one, for the artifacts: `s3://bucket` or `s3://bucket/prefix`, in the server's region. Required if `create_s3_bucket` is false. The module does not change that bucket's settings or policy. Existing runs keep their old artifact location if you change this: see `former_artifact_store_uris`."
   type        = string
   default     = null
 
@@ -114,15 +114,27 @@ variable "artifact_store_uri" {
   }
 }
 
+variable "former_artifact_store_uris" {
+  description = "Artifact stores that this environment used before, such as `[\"s3://old-bucket/mlflow\"]`. Runs keep the artifact location that they were created with, so the server, clients, endpoints and backups may still read there. Nothing new is written there."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for uri in var.former_artifact_store_uris : can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", uri))])
+    error_message = "former_artifact_store_uris must look like \"s3://bucket\" or \"s3://bucket/prefix\"."
+  }
+}
+
 variable "dangerously_delete_artifacts_on_destroy" {
-  description = "Lets `terraform destroy` delete the bucket with every model and artifact in it, all versions included. Off, AWS refuses to delete a bucket that holds objects. It must be applied before the destroy that it is meant for."
+  description = "Allows `terraform destroy` to delete the bucket with all models and artifacts in it, including old versions. If false, AWS refuses to delete a bucket that contains objects. Apply it before you destroy."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "noncurrent_version_expiration_days" {
-  description = "An artifact that was overwritten or deleted can be recovered for so many days, and is then gone. Null keeps every version for ever, and pays for it."
+  description = "Number of days for which an overwritten or deleted artifact can be recovered. Null keeps (and bills) every version forever."
   type        = number
   default     = 90
 
@@ -133,7 +145,7 @@ variable "noncurrent_version_expiration_days" {
 }
 
 variable "artifact_transition" {
-  description = "Moves artifacts into a cheaper storage class so many days after they were written, such as `{ days = 90, storage_class = \"STANDARD_IA\" }`. Only classes that can be read at once are taken: MLflow and endpoints cannot wait for an archive."
+  description = "Moves artifacts to a cheaper storage class this many days after they were written, such as `{ days = 90, storage_class = \"STANDARD_IA\" }`. Only classes with immediate access are allowed, because MLflow and endpoints cannot wait for a restore."
   type = object({
     days          = number
     storage_class = string
@@ -152,7 +164,7 @@ variable "artifact_transition" {
 }
 
 variable "deleted_artifact_expiration_days" {
-  description = "Deletes objects that carry the tag `mlflow.deleted` = `true` once they are so many days old, counted from their creation and not from the tagging; they can be recovered for `noncurrent_version_expiration_days` after that. Nobody sets this tag for you: see the README. Null keeps them."
+  description = "Deletes objects with the tag `mlflow.deleted` = `true` this many days after they were created (not after they were tagged). They can be recovered for `noncurrent_version_expiration_days` after that. No tool sets this tag automatically: see the README. Null keeps them."
   type        = number
   default     = null
 
@@ -163,7 +175,7 @@ variable "deleted_artifact_expiration_days" {
 }
 
 variable "access_logs" {
-  description = "Where S3 writes who read and wrote which artifact: a bucket of the same account and region that lets `logging.s3.amazonaws.com` put objects, and a prefix (the artifact bucket's name and a slash, unless given)."
+  description = "Where S3 writes its access logs: a bucket in the same account and region that allows `logging.s3.amazonaws.com` to put objects, and a key prefix (default: the artifact bucket's name and a slash)."
   type = object({
     bucket = string
     prefix = optional(string)
@@ -177,7 +189,7 @@ variable "access_logs" {
 }
 
 variable "cors_allowed_origins" {
-  description = "Web addresses whose pages may show artifacts from the bucket, such as your Studio domain's, `https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws`: reading only."
+  description = "Web origins whose pages may read artifacts from the bucket, such as your Studio domain, `https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws`."
   type        = list(string)
   default     = []
   nullable    = false
@@ -188,83 +200,83 @@ variable "cors_allowed_origins" {
   }
 }
 
-variable "create_kms_key" {
-  description = "Whether the module makes a customer key for the new bucket, so that access to artifacts can be audited and withdrawn by key. Without any key, S3's own (SSE-S3) encrypts them."
-  type        = bool
-  default     = false
-  nullable    = false
-}
-
-variable "kms_key_administrator_arns" {
-  description = "The roles and users that alone administer the new key: enable, disable, rotate, tag, schedule its deletion. Name the one that runs Terraform as well, or it cannot change the key. Left empty, the account's IAM policies decide. None of them has a right to decrypt by it, but as they answer for its policy, they could give themselves one."
-  type        = list(string)
-  default     = []
-  nullable    = false
-
-  validation {
-    # A key policy takes no wildcard in a principal, and a session's ARN would lock its role out after the session.
-    condition     = alltrue([for arn in var.kms_key_administrator_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$", arn))])
-    error_message = "kms_key_administrator_arns must be ARNs of roles or users, such as \"arn:aws:iam::111122223333:role/key-admin\", without wildcards."
-  }
-}
-
-variable "kms_key_deletion_window_days" {
-  description = "How long the new key can still be saved after somebody scheduled its deletion; with it goes every artifact."
-  type        = number
-  default     = 30
-  nullable    = false
-
-  validation {
-    condition     = var.kms_key_deletion_window_days >= 7 && var.kms_key_deletion_window_days <= 30 && floor(var.kms_key_deletion_window_days) == var.kms_key_deletion_window_days
-    error_message = "kms_key_deletion_window_days is ${var.kms_key_deletion_window_days}: KMS takes 7 to 30 whole days."
-  }
-}
-
 variable "kms_key_id" {
-  description = "An existing key that encrypts the artifacts: its ARN, or its id where it is in this account and region. With an existing bucket, the key that it uses, so that roles may use it too. The key's own policy must let them."
+  description = "Existing KMS key that encrypts the artifacts: its ARN, or its id if it is in this account and region. Short for `kms = { key_id = … }`."
   type        = string
   default     = null
 
   validation {
-    # Whether there is a key must be known at plan time, when a key made beside the module is not: so an alias, which
-    # must be looked up, has an input of its own.
     condition     = var.kms_key_id == null || can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/)?(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$", var.kms_key_id))
-    error_message = "kms_key_id must be a key's ARN or id, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\": give an alias as kms_key_alias."
+    error_message = "kms_key_id must be a key's ARN or id, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\". For an alias, use kms = { alias = ... }."
   }
 }
 
-variable "kms_key_alias" {
-  description = "An existing key by its alias in this account and region, in place of `kms_key_id`: the key that the alias means when Terraform plans."
-  type        = string
-  default     = null
+variable "kms" {
+  description = "Encryption of the artifacts. `create` makes a KMS key for the new bucket; `key_id` (ARN or id) or `alias` names an existing one, whose own policy must allow its use. Without a key, S3-managed keys (SSE-S3) encrypt. `former_key_arns`: keys of older artifacts, which stay readable. For a new key: `administrator_arns` are the only roles and users that may administer it (empty: the account's IAM policies decide) and must include the caller of Terraform, unless `skip_caller_check` is true (for a role that only plans); `deletion_window_days` is KMS's waiting period. `allow_aws_managed_key` accepts uploads that ask for `aws:kms` without a key id, which S3 encrypts under the account's `aws/s3` key instead of yours."
+  type = object({
+    create                = optional(bool, false)
+    key_id                = optional(string)
+    alias                 = optional(string)
+    former_key_arns       = optional(list(string), [])
+    administrator_arns    = optional(list(string), [])
+    skip_caller_check     = optional(bool, false)
+    deletion_window_days  = optional(number, 30)
+    allow_aws_managed_key = optional(bool, false)
+  })
+  default  = {}
+  nullable = false
 
   validation {
-    condition     = var.kms_key_alias == null || can(regex("^alias/[A-Za-z0-9/_-]+$", var.kms_key_alias))
-    error_message = "kms_key_alias must be an alias' name, such as \"alias/data-lake\": give a key's ARN or id as kms_key_id."
+    condition     = var.kms.key_id == null || can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/)?(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$", var.kms.key_id))
+    error_message = "kms.key_id must be a key's ARN or id, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\". For an alias, use kms.alias."
   }
-}
-
-variable "former_kms_key_arns" {
-  description = "Keys that artifacts were written under before the present one, by their ARNs: such artifacts may still be read, by the server, people, and the backup, and nothing new is written under these. Their own policies must let this account use them through S3."
-  type        = list(string)
-  default     = []
-  nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.former_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
-    error_message = "former_kms_key_arns must be ARNs of keys, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\": IAM policies cannot name a key by its id or alias."
+    condition     = var.kms.alias == null || can(regex("^alias/[A-Za-z0-9/_-]{1,250}$", var.kms.alias))
+    error_message = "kms.alias must be an alias name, such as \"alias/data-lake\". For a key's ARN or id, use kms.key_id."
+  }
+
+  validation {
+    condition     = alltrue([for arn in var.kms.former_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "kms.former_key_arns must be key ARNs, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\": IAM policies cannot name a key by its id or alias."
+  }
+
+  validation {
+    # A key policy allows no wildcard in a principal, and the ARN of a session would stop working after the session.
+    condition     = alltrue([for arn in var.kms.administrator_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    error_message = "kms.administrator_arns must be ARNs of roles or users, such as \"arn:aws:iam::111122223333:role/key-admin\", without wildcards."
+  }
+
+  validation {
+    condition     = try(var.kms.deletion_window_days >= 7 && var.kms.deletion_window_days <= 30 && floor(var.kms.deletion_window_days) == var.kms.deletion_window_days, false)
+    error_message = "kms.deletion_window_days must be a whole number of days from 7 to 30."
+  }
+
+  validation {
+    condition     = (var.kms.create ? 1 : 0) + (var.kms.key_id == null ? 0 : 1) + (var.kms.alias == null ? 0 : 1) + (var.kms_key_id == null ? 0 : 1) <= 1
+    error_message = "kms names more than one key. Set only one of kms.create, kms.key_id, kms.alias and kms_key_id."
+  }
+
+  validation {
+    condition     = var.kms.create || length(var.kms.administrator_arns) == 0
+    error_message = "kms.administrator_arns applies to a new key, and none is created. Set kms.create = true, or name the administrators in the existing key's own policy."
+  }
+
+  validation {
+    condition     = !var.kms.create || var.create_s3_bucket
+    error_message = "kms.create makes a key for a new bucket, and none is created. With artifact_store_uri, set kms.key_id to the key that the existing bucket uses."
   }
 }
 
 variable "create_role" {
-  description = "Whether the module makes the server's role. Set it to false and give `role_arn` to use one that exists."
+  description = "Whether the module creates the server's role. To use an existing role, set it to false and set `role_arn`."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "role_arn" {
-  description = "An existing role for the server. Needed when `create_role` is false. The module leaves it alone: it must trust `sagemaker.amazonaws.com`, and carry a policy like the output `mlflow_role_policy` before the server is created."
+  description = "Existing role for the server. Required if `create_role` is false. The module does not change it: it must trust `sagemaker.amazonaws.com` and have a policy like the output `mlflow_role_policy` before the server is created."
   type        = string
   default     = null
 
@@ -274,8 +286,22 @@ variable "role_arn" {
   }
 }
 
+variable "harden_server_role" {
+  description = "Restricts the server's role more than AWS documents: the trust policy requires `aws:SourceAccount`, and S3 rights are the four actions that MLflow's code calls instead of `s3:Get*`, `s3:Put*` and `s3:List*`. This was tested on localaws, not on AWS. If AWS needs more, creating a server fails after up to 25 minutes (`CreateFailed`): try it in staging first."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "exclusive_role_policies" {
+  description = "Whether Terraform removes policies that somebody attached to the module's roles outside Terraform. Set it to false if other tools attach policies to them; for your own, use `additional_role_policies`."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "reader_role_names" {
-  description = "Roles that get the policy `{project_name}-{environment}-mlflow-reader`, by name: they see runs, models and artifacts."
+  description = "Names of existing roles that may see runs, models and artifacts. The module attaches the reader policies to them."
   type        = set(string)
   default     = []
   nullable    = false
@@ -284,10 +310,15 @@ variable "reader_role_names" {
     condition     = alltrue([for name in var.reader_role_names : can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", name))])
     error_message = "reader_role_names must be names of roles, such as \"analysts\", not their ARNs."
   }
+
+  validation {
+    condition     = !anytrue([for name in var.reader_role_names : startswith(name, "AWSReservedSSO_")])
+    error_message = "reader_role_names contains a role of IAM Identity Center (AWSReservedSSO_...), and AWS refuses changes to those. Reference the policies of output client_policy_names in the permission set, or copy output client_policy_documents into its inline policy."
+  }
 }
 
 variable "writer_role_names" {
-  description = "Roles that get the policy `{project_name}-{environment}-mlflow-writer`, by name: they also log runs, register models and, with `deployment_policy_document`, deploy them. They delete nothing that others made."
+  description = "Names of existing roles that may also log runs, register models and, with `deployment_policy_document`, deploy them. They cannot delete what others made. The module attaches the writer policies to them."
   type        = set(string)
   default     = []
   nullable    = false
@@ -296,10 +327,15 @@ variable "writer_role_names" {
     condition     = alltrue([for name in var.writer_role_names : can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", name))])
     error_message = "writer_role_names must be names of roles, such as \"data-scientists\", not their ARNs."
   }
+
+  validation {
+    condition     = !anytrue([for name in var.writer_role_names : startswith(name, "AWSReservedSSO_")])
+    error_message = "writer_role_names contains a role of IAM Identity Center (AWSReservedSSO_...), and AWS refuses changes to those. Reference the policies of output client_policy_names in the permission set, or copy output client_policy_documents into its inline policy."
+  }
 }
 
 variable "admin_role_names" {
-  description = "Roles that get the policy `{project_name}-{environment}-mlflow-admin`, by name: they also delete, recover, start and stop."
+  description = "Names of existing roles that may also delete and restore, and start and stop the server. The module attaches the admin policies to them."
   type        = set(string)
   default     = []
   nullable    = false
@@ -308,17 +344,29 @@ variable "admin_role_names" {
     condition     = alltrue([for name in var.admin_role_names : can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", name))])
     error_message = "admin_role_names must be names of roles, such as \"mlops\", not their ARNs."
   }
+
+  validation {
+    condition     = !anytrue([for name in var.admin_role_names : startswith(name, "AWSReservedSSO_")])
+    error_message = "admin_role_names contains a role of IAM Identity Center (AWSReservedSSO_...), and AWS refuses changes to those. Reference the policies of output client_policy_names in the permission set, or copy output client_policy_documents into its inline policy."
+  }
+}
+
+variable "verify_client_roles" {
+  description = "Whether the plan fails if a role of `reader_role_names`, `writer_role_names` or `admin_role_names` does not exist (needs `iam:ListRoles`). Set it to false if the same configuration creates these roles."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "readers_may_open_ui" {
-  description = "Whether readers may open the UI. AWS does not say whether a UI session is held to the rest of its opener's rights, so turn it off where a reader must not be able to write under any circumstances. Writers and admins may always."
+  description = "Whether readers may open the UI. AWS does not document whether a UI session is limited to the other rights of the person who opened it. Set it to false if a reader must never be able to write. Writers and admins may always open it."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "deployment_policy_document" {
-  description = "What writers and admins need beside MLflow to deploy models, as the serving module's output of that name says. Null lets them deploy nothing."
+  description = "Permissions for writers and admins to deploy models, as JSON: the output of the same name of the serving module. Null lets them deploy nothing."
   type        = string
   default     = null
 
@@ -329,7 +377,7 @@ variable "deployment_policy_document" {
 }
 
 variable "additional_role_policies" {
-  description = "Policies to attach to the server's role beside `MLflowBasicAccess`: a name of your choice (Terraform's address only) to a policy's ARN."
+  description = "More policies for the server's role: a name of your choice (used only in Terraform's address) to a policy's ARN."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -341,7 +389,7 @@ variable "additional_role_policies" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "ARN of the policy that bounds every role that the module makes (the server's, the schedule's, the backup's two), where your organisation asks for one. It must allow what they do."
+  description = "ARN of the permissions boundary for every role that the module creates, if your organization requires one. It must allow what the roles do."
   type        = string
   default     = null
 
@@ -373,7 +421,7 @@ variable "backup" {
 }
 
 variable "schedule" {
-  description = "When to start and to stop the server, so that it costs nothing by the hour at night: two cron expressions of Amazon EventBridge Scheduler and the time zone that they are meant in, such as `{ start = \"cron(0 8 ? * MON-FRI *)\", stop = \"cron(0 20 ? * MON-FRI *)\", time_zone = \"Europe/Berlin\" }`. Nobody can log or look at a run meanwhile. Null lets it run day and night."
+  description = "When EventBridge Scheduler starts and stops the server, to save its hourly cost: two cron expressions and their time zone, such as `{ start = \"cron(0 8 ? * MON-FRI *)\", stop = \"cron(0 20 ? * MON-FRI *)\", time_zone = \"Europe/Berlin\" }`. While the server is stopped, nobody can log or see runs. Null keeps it running."
   type = object({
     start     = string
     stop      = string
@@ -404,26 +452,30 @@ variable "schedule" {
 }
 
 variable "notifications" {
-  description = "Tells people when a server changes its state or fails, and when the schedule or a nightly backup fails: over a new, encrypted topic, or over the existing one of `topic_arn`, to whoever subscribes to it and to `emails`, who must each confirm a message from AWS first. `{}` makes just the topic; null tells nobody."
-  type = object({
-    topic_arn = optional(string)
-    emails    = optional(set(string), [])
-  })
-  default = null
+  # The type is any, so that Terraform knows from the names of the attributes whether a topic is given, also if that topic
+  # is created in the same apply and its ARN is not known yet.
+  description = "Sends messages when a server changes its state or fails, and when the schedule or a backup fails. `{ emails = [\"team@example.com\"] }` or `{}` creates an encrypted topic; `{ topic_arn = … }` uses an existing one. Each address must confirm a message from AWS first. Null sends nothing."
+  type        = any
+  default     = null
 
   validation {
-    condition     = try(var.notifications.topic_arn, null) == null || can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", var.notifications.topic_arn))
-    error_message = "notifications.topic_arn must be the ARN of a standard topic, such as \"arn:aws:sns:us-east-1:111122223333:platform\": a FIFO topic takes no events."
+    condition     = var.notifications == null || try(length(setsubtract(keys(var.notifications), ["topic_arn", "emails"])) == 0, false)
+    error_message = "notifications must be an object with the attributes topic_arn and emails, both optional, such as { emails = [\"team@example.com\"] }."
   }
 
   validation {
-    condition     = alltrue([for email in try(var.notifications.emails, []) : can(regex("^[^@\\s]+@[^@\\s]+[.][^@\\s]+$", email))])
-    error_message = "notifications.emails must be e-mail addresses, such as [\"team@example.com\"]."
+    condition     = !can(var.notifications.topic_arn) || can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", var.notifications.topic_arn))
+    error_message = "notifications.topic_arn must be the ARN of a standard topic, such as \"arn:aws:sns:us-east-1:111122223333:platform\"; a FIFO topic receives no events. For a new topic, leave topic_arn out."
+  }
+
+  validation {
+    condition     = !can(var.notifications.emails) || try(alltrue([for email in var.notifications.emails : can(regex("^[^@\\s]+@[^@\\s]+[.][^@\\s]+$", email))]), false)
+    error_message = "notifications.emails must be a list of e-mail addresses, such as [\"team@example.com\"]."
   }
 }
 
 variable "monthly_budget_usd" {
-  description = "Tells the topic of `notifications` when a month has cost four fifths of so many US dollars, and when it is about to cost more. Everything that carries the tag `project` with the project's name counts, in every environment of the account, once somebody has activated `project` as a cost allocation tag. Null sets no budget."
+  description = "Monthly budget in US dollars. The topic of `notifications` receives a message when 80 % of it is spent, and when the forecast exceeds it. AWS counts everything with the tag `project` of this project, in all environments of the account, after you activate `project` as a cost allocation tag. Null creates no budget."
   type        = number
   default     = null
 
@@ -434,15 +486,31 @@ variable "monthly_budget_usd" {
 }
 
 variable "publish_parameters" {
-  description = "Whether what clients need to know is published in SSM Parameter Store, under `/{project_name}/{environment}/`, for those who may not read Terraform's state."
+  description = "Whether the outputs that clients need are published in SSM Parameter Store, under `/{project_name}/{environment}/`, for clients without access to the Terraform state."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "tags" {
-  description = "Tags for everything the module makes, beside the provider's default_tags."
+  description = "Tags for everything that the module creates, in addition to the provider's default_tags."
   type        = map(string)
   default     = {}
   nullable    = false
+
+  # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html#id_tags_naming_best_practices
+  validation {
+    condition     = alltrue([for key in keys(var.tags) : !can(regex("^(?i)aws:", key))])
+    error_message = "tags must not begin with \"aws:\", which AWS reserves."
+  }
+
+  validation {
+    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value))])
+    error_message = "tags must have keys of 1 to 128 and values of up to 256 characters: letters, digits, spaces and _ . : / = + - @ only."
+  }
+
+  validation {
+    condition     = length(var.tags) <= 50
+    error_message = "tags has ${length(var.tags)} entries, and AWS allows 50 on a resource."
+  }
 }

@@ -64,7 +64,7 @@ run "a_key_by_its_alias_versions_without_an_end_a_prefix_of_logs_and_a_bucket_na
 
   variables {
     bucket_name_suffix                 = "acme-67890-234567890-234567890-23456"
-    kms_key_alias                      = "alias/data-lake"
+    kms                                = { alias = "alias/data-lake" }
     access_logs                        = { bucket = "acme-access-logs", prefix = "mlflow/" }
     noncurrent_version_expiration_days = null
   }

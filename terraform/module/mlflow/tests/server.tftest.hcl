@@ -16,6 +16,7 @@ run "outputs_follow_the_active_version_the_boundary_reaches_the_role_and_each_ro
     weekly_maintenance_window_start = "Sun:23:59"
     additional_role_policies        = { lineage = "arn:aws:iam::111122223333:policy/lineage" }
     permissions_boundary_arn        = "arn:aws:iam::111122223333:policy/boundary"
+    verify_client_roles             = false
     reader_role_names               = ["analysts"]
     writer_role_names               = ["data-scientists", "training"]
     admin_role_names                = ["mlops"]

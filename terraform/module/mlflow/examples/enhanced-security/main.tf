@@ -1,6 +1,5 @@
-# For an organisation that asks for a customer key with administrators of its own, a permissions boundary on every
-# role, an audit policy on the server's, logs of who read what, and roles of people that are given no more than they
-# need. Nothing can be deleted by accident: that is the module's default.
+# For an organization that requires a KMS key with its own administrators, a permissions boundary on every role, access logs,
+# and roles with least privilege for people. Nothing can be deleted by accident: that is the module's default.
 terraform {
   required_version = ">= 1.11"
 
@@ -20,8 +19,8 @@ provider "aws" {
   }
 }
 
-# It bounds the server's role, and those of the people, who find the environment in Parameter Store. With a schedule it must
-# allow sqs:SendMessage too, and with a backup codebuild:StartBuild, logs:CreateLogStream and logs:PutLogEvents.
+# The boundary of the server's role and of the people's roles, which read the published parameters. With a schedule it must also
+# allow sqs:SendMessage, and with a backup codebuild:StartBuild, logs:CreateLogStream and logs:PutLogEvents.
 data "aws_iam_policy_document" "boundary" {
   statement {
     actions = [
@@ -59,7 +58,7 @@ data "aws_iam_session_context" "current" {
   arn = data.aws_caller_identity.current.arn
 }
 
-# Where every bucket of the account logs to. S3 cannot write into one under a customer key without more.
+# The account's bucket for access logs. It has no KMS key, because S3 needs more rights to write logs to one that has.
 resource "aws_s3_bucket" "logs" {
   bucket = "acme-access-logs"
 }
@@ -117,18 +116,25 @@ module "mlflow" {
   weekly_maintenance_window_start = "Sun:02:00"
   tags                            = { data-classification = "confidential" }
 
-  # Whoever runs Terraform must be among the key's administrators, or it could not change the key any more.
-  create_kms_key               = true
-  kms_key_administrator_arns   = [aws_iam_role.people["key-admin"].arn, data.aws_iam_session_context.current.issuer_arn]
-  kms_key_deletion_window_days = 30
+  kms = {
+    create = true
 
-  # The key before this one: what was written under it can be read until it has been copied.
-  former_kms_key_arns = ["arn:aws:kms:eu-west-1:${data.aws_caller_identity.current.account_id}:key/22222222-3333-4444-5555-666666666666"]
+    # The caller of Terraform must be an administrator of the key, or it could not change the key any more.
+    administrator_arns = [aws_iam_role.people["key-admin"].arn, data.aws_iam_session_context.current.issuer_arn]
+
+    # The key before this one. Artifacts that were written under it stay readable.
+    former_key_arns = ["arn:aws:kms:eu-west-1:${data.aws_caller_identity.current.account_id}:key/22222222-3333-4444-5555-666666666666"]
+  }
+
+  # Tried on localaws only. Without it, the role has the rights that AWS documents.
+  harden_server_role = true
 
   permissions_boundary_arn = aws_iam_policy.boundary.arn
   additional_role_policies = { lineage = aws_iam_policy.lineage.arn }
 
-  # A reader's UI session might not be held to reading: AWS does not say.
+  # The roles are created above, so they need not exist when Terraform plans. AWS does not document whether a reader's UI session
+  # is limited to reading.
+  verify_client_roles = false
   reader_role_names   = [aws_iam_role.people["analysts"].name]
   writer_role_names   = [aws_iam_role.people["data-scientists"].name]
   admin_role_names    = [aws_iam_role.people["mlops"].name]
@@ -142,16 +148,16 @@ module "mlflow" {
 }
 
 output "mlflow_tracking_uri" {
-  description = "For MLFLOW_TRACKING_URI."
+  description = "Value of MLFLOW_TRACKING_URI."
   value       = module.mlflow.mlflow_tracking_uri
 }
 
 output "kms_key_arn" {
-  description = "For CloudTrail, which shows every use of it."
+  description = "Key of the artifacts. CloudTrail records each use of it."
   value       = module.mlflow.kms_key_arn
 }
 
 output "client_policy_arns" {
-  description = "For roles that somebody else answers for."
+  description = "Policies for roles that are managed elsewhere."
   value       = module.mlflow.client_policy_arns
 }

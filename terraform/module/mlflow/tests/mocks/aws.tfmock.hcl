@@ -1,9 +1,12 @@
 mock_data "aws_caller_identity" {
-  defaults = { account_id = "111122223333" }
+  defaults = {
+    account_id = "111122223333"
+    arn        = "arn:aws:sts::111122223333:assumed-role/terraform/session"
+  }
 }
 
 mock_data "aws_iam_policy_document" {
-  defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
+  defaults = { minified_json = "{}", json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
 }
 
 mock_resource "aws_sagemaker_mlflow_tracking_server" {
@@ -30,7 +33,7 @@ mock_data "aws_kms_alias" {
 }
 
 mock_data "aws_partition" {
-  defaults = { partition = "aws" }
+  defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
 }
 
 mock_resource "aws_sns_topic" {

@@ -1,1 +1,0 @@
-"""Runs CodeBuild builds as local processes, under the project's service role."""

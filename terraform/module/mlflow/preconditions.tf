@@ -1,0 +1,74 @@
+# Rules that involve several inputs. They stand on the data source that everything else depends on, so a broken rule is the
+# only error that Terraform shows.
+data "aws_caller_identity" "current" {
+  lifecycle {
+    precondition {
+      condition     = !contains(var.retained_mlflow_versions, var.mlflow_version)
+      error_message = "retained_mlflow_versions names ${var.mlflow_version}, which is the active version. Remove it: the input is for the other servers."
+    }
+
+    precondition {
+      condition     = !(var.create_s3_bucket && var.artifact_store_uri != null)
+      error_message = "Both a new and an existing artifact bucket are configured. Set create_s3_bucket = false to use artifact_store_uri, or remove artifact_store_uri."
+    }
+
+    precondition {
+      condition     = var.create_s3_bucket || var.artifact_store_uri != null
+      error_message = "There is no artifact bucket. Set artifact_store_uri to an existing \"s3://bucket\", or set create_s3_bucket = true."
+    }
+
+    precondition {
+      condition     = !var.create_s3_bucket || var.bucket_name_suffix != null
+      error_message = "A new artifact bucket needs bucket_name_suffix. Bucket names are shared by all AWS accounts: choose your own, such as \"acme-${var.environment}\"."
+    }
+
+    precondition {
+      condition     = !var.create_s3_bucket || length(local.new_bucket_name) <= 63
+      error_message = "The artifact bucket would be named \"${local.new_bucket_name}\", which is ${length(local.new_bucket_name)} characters long, and S3 allows 63. Shorten project_name, environment or bucket_name_suffix by ${max(0, length(local.new_bucket_name) - 63)}."
+    }
+
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+    precondition {
+      condition     = !var.create_s3_bucket || !can(regex("^(amzn-s3-demo-|sthree-|xn-)|-s3alias$", local.new_bucket_name))
+      error_message = "The artifact bucket would be named \"${local.new_bucket_name}\", and S3 reserves names that begin with \"amzn-s3-demo-\", \"sthree-\" or \"xn-\" or end in \"-s3alias\". Choose another project_name or bucket_name_suffix."
+    }
+
+    precondition {
+      condition     = !var.create_role || length(local.new_role_name) <= 64
+      error_message = "The server's role would be named \"${local.new_role_name}\", which is ${length(local.new_role_name)} characters long, and IAM allows 64. Shorten project_name or environment by ${max(0, length(local.new_role_name) - 64)}."
+    }
+
+    precondition {
+      condition     = var.create_s3_bucket || (var.access_logs == null && length(var.cors_allowed_origins) == 0 && var.artifact_transition == null && var.deleted_artifact_expiration_days == null)
+      error_message = "access_logs, cors_allowed_origins, artifact_transition and deleted_artifact_expiration_days are settings of a new bucket, and the module does not change an existing one. Remove them, or set create_s3_bucket = true."
+    }
+
+    precondition {
+      condition     = try(var.access_logs.bucket, null) != local.artifact_bucket_name
+      error_message = "access_logs.bucket is the artifact bucket itself, so each log would be logged again. Name another bucket."
+    }
+
+    precondition {
+      condition     = var.create_role == (var.role_arn == null)
+      error_message = "The server's role must be either new or existing. Set role_arn together with create_role = false, or neither."
+    }
+
+    precondition {
+      condition     = var.create_role || length(var.additional_role_policies) == 0
+      error_message = "additional_role_policies are attached to a new role, and the module does not change an existing one. Attach them to it yourself."
+    }
+
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    precondition {
+      condition     = length(var.additional_role_policies) <= 10
+      error_message = "additional_role_policies names ${length(var.additional_role_policies)} policies, and IAM allows 10 on a role. Combine some of them."
+    }
+
+    precondition {
+      condition     = length(setunion(keys(var.tags), keys(data.aws_default_tags.current.tags))) <= 50
+      error_message = "tags and the provider's default_tags have ${length(setunion(keys(var.tags), keys(data.aws_default_tags.current.tags)))} keys together, and AWS allows 50 tags on a resource. Remove some."
+    }
+  }
+}
+
+data "aws_default_tags" "current" {}
