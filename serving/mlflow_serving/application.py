@@ -14,7 +14,7 @@ from typing import Any
 
 from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
 
-from mlflow_serving.batching import Batcher
+from mlflow_serving.batching import Batcher, Predict
 from mlflow_serving.tables import JSON, TableReader
 
 Scope = MutableMapping[str, Any]
@@ -22,12 +22,8 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# Larger bodies are read in another thread, so that /ping is answered meanwhile.
-_READ_HERE = 64 * 1024
 # The answer of MLflow's scoring server to a request that takes too long.
 _TIMEOUT_MESSAGE = b"Request processing time exceeded limit"
-# Rows; more are encoded in another thread.
-_ENCODED_HERE = 2000
 
 
 class FastApplication:
@@ -35,14 +31,12 @@ class FastApplication:
 
     Args:
         mlflow: the application that MLflow's `scoring_server.init` makes.
-        reader: reads the bodies.
-        batcher: predicts their rows.
+        batcher: answers bodies with their content types; see `make_batcher`.
         timeout: seconds after which a request is answered with status 504.
     """
 
-    def __init__(self, mlflow: Application, reader: TableReader, batcher: Batcher, timeout: float) -> None:
+    def __init__(self, mlflow: Application, batcher: Batcher, timeout: float) -> None:
         self._mlflow = mlflow
-        self._reader = reader
         self._batcher = batcher
         self._timeout = timeout
 
@@ -72,22 +66,20 @@ class FastApplication:
 
     async def _predict(self, body: bytes, content_type: str) -> tuple[int, bytes] | None:
         """Status and body; None if MLflow's application has to answer."""
-        if len(body) <= _READ_HERE:
-            frame = self._reader.read(body, content_type)
-        else:
-            frame = await asyncio.to_thread(self._reader.read, body, content_type)
-        if frame is None:
-            return None
-        answer: Future[Any] = self._batcher.submit(frame)
+        answer: Future[Any] = self._batcher.submit((body, content_type))
         try:
-            predictions = await asyncio.wait_for(asyncio.wrap_future(answer), self._timeout)
-            if len(frame) <= _ENCODED_HERE:
-                return 200, encode(predictions)
-            return 200, await asyncio.to_thread(encode, predictions)
+            content = await asyncio.wait_for(asyncio.wrap_future(answer), self._timeout)
+            return None if content is None else (200, content)
         except TimeoutError:
             return None if answer.done() and not answer.cancelled() else (504, _TIMEOUT_MESSAGE)
         except Exception:
+            # MLflow's application predicts again and answers with the error.
             return None
+
+
+def make_batcher(predict: Predict, reader: TableReader) -> Batcher:
+    """A batcher of bodies with their content types."""
+    return Batcher(predict, read=lambda item: reader.read(*item), encode=encode)
 
 
 def encode(predictions: Any) -> bytes:

@@ -29,23 +29,44 @@ class NotRowWiseError(Exception):
 
 @dataclass
 class _Request:
-    frame: pd.DataFrame
+    item: Any
     answer: Future[Any] = field(default_factory=Future)
+    frame: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 class Batcher:
-    """Runs `predict` in one thread, for several requests at once. `close` ends the thread."""
+    """Answers items in one thread: reads them, predicts several at once, encodes each one's part.
 
-    def __init__(self, predict: Predict, max_rows: int = MAX_ROWS) -> None:
+    All three steps run in that thread: threads that parse while another one predicts compete for the interpreter lock,
+    which costs both several milliseconds for each request.
+    """
+
+    def __init__(
+        self,
+        predict: Predict,
+        *,
+        read: Callable[[Any], pd.DataFrame | None] = lambda item: item,
+        encode: Callable[[Any], Any] = lambda predictions: predictions,
+        max_rows: int = MAX_ROWS,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            predict: predictions for a frame, one for each row.
+            read: an item's frame; None if the item cannot be answered here.
+            encode: the answer made of an item's predictions.
+        """
         self._predict = predict
+        self._read = read
+        self._encode = encode
         self._max_rows = max_rows
         self._waiting: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="predictions", daemon=True)
         self._thread.start()
 
-    def submit(self, frame: pd.DataFrame) -> Future[Any]:
-        """The future predictions for a frame's rows; whatever `predict` raises for these rows alone, it raises."""
-        request = _Request(frame)
+    def submit(self, item: Any) -> Future[Any]:
+        """The future answer; None if `read` gave none. It raises what `predict` raises for this item alone."""
+        request = _Request(item)
         self._waiting.put(request)
         return request.answer
 
@@ -57,39 +78,58 @@ class Batcher:
     def _run(self) -> None:
         later: _Request | None = None
         while True:
-            first = later or self._waiting.get()
-            later = None
-            if first is None:
+            request = later or self._waiting.get()
+            if request is None:
                 return
-            batch, rows = [first], len(first.frame)
-            while rows < self._max_rows:
-                try:
-                    request = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-                if request is None:
-                    self._waiting.put(None)
-                    break
-                rows += len(request.frame)
-                if rows > self._max_rows or not _alike(first.frame, request.frame):
-                    later = request
-                    break
-                batch.append(request)
-            self._answer([request for request in batch if request.answer.set_running_or_notify_cancel()])
+            if later is None and not self._prepare(request):
+                continue
+            batch, later = self._gather(request)
+            self._answer(batch)
+
+    def _gather(self, first: _Request) -> tuple[list[_Request], _Request | None]:
+        """The requests that wait and can be predicted with the first one, and one that cannot."""
+        batch, rows = [first], len(first.frame)
+        while rows < self._max_rows:
+            try:
+                request = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if request is None:
+                self._waiting.put(None)
+                break
+            if not self._prepare(request):
+                continue
+            rows += len(request.frame)
+            if rows > self._max_rows or not _alike(first.frame, request.frame):
+                return batch, request
+            batch.append(request)
+        return batch, None
+
+    def _prepare(self, request: _Request) -> bool:
+        """Whether a request has to be predicted: it was not cancelled, and its item can be read."""
+        if not request.answer.set_running_or_notify_cancel():
+            return False
+        frame = self._read(request.item)
+        if frame is None:
+            request.answer.set_result(None)
+            return False
+        request.frame = frame
+        return True
 
     def _answer(self, batch: list[_Request]) -> None:
         if len(batch) > 1:
             try:
-                parts = self._predict_together(batch)
+                answers = [self._encode(part) for part in self._predict_together(batch)]
             except Exception:
-                parts = None
-            if parts is not None:
-                for request, part in zip(batch, parts, strict=True):
-                    request.answer.set_result(part)
+                # Each request is predicted alone below, and gets its own error.
+                answers = None
+            if answers is not None:
+                for request, answer in zip(batch, answers, strict=True):
+                    request.answer.set_result(answer)
                 return
         for request in batch:
             try:
-                request.answer.set_result(self._predict(request.frame))
+                request.answer.set_result(self._encode(self._predict(request.frame)))
             except Exception as error:
                 request.answer.set_exception(error)
 
@@ -123,6 +163,7 @@ def is_row_wise(predict: Predict, frame: pd.DataFrame) -> bool:
         together = split(predict(frame), [1] * len(frame))
         alone = [predict(frame.iloc[[row]].reset_index(drop=True)) for row in range(len(frame))]
     except Exception:
+        # A model that cannot predict this frame is not known to be row-wise.
         return False
     return all(_equal(one, other) for one, other in zip(together, alone, strict=True))
 

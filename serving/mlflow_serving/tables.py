@@ -79,6 +79,7 @@ class TableReader:
             if kind.strip() == CSV:
                 return self._read_csv(body)
         except Exception:
+            # MLflow's application reads the body again and answers with the error.
             return None
         return None
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlflow_serving.application import Application, FastApplication
+from mlflow_serving.application import Application, FastApplication, make_batcher
 from mlflow_serving.batching import Batcher, is_row_wise, split
 from mlflow_serving.model import predictor
 from mlflow_serving.tables import TableReader
@@ -33,7 +33,6 @@ class Pair:
         self.mlflow: Application = scoring_server.init(self.model)
         reader = TableReader.of(self.model.metadata)
         assert reader is not None
-        self.reader = reader
         predict, reason = predictor(self.model, reader, batching=True)
         assert predict is not None, reason
         self.predicted: list[int] = []
@@ -42,8 +41,8 @@ class Pair:
             self.predicted.append(len(frame))
             return predict(frame)
 
-        self.batcher = Batcher(counted)
-        self.fast = FastApplication(self.mlflow, reader, self.batcher, timeout=60)
+        self.batcher = make_batcher(counted, reader)
+        self.fast = FastApplication(self.mlflow, self.batcher, timeout=60)
 
     async def both(self, body: bytes, content_type: str) -> tuple[httpx.Response, httpx.Response]:
         """The answers of MLflow and of the fast application."""
