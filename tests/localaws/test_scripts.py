@@ -26,9 +26,12 @@ def apart(localaws: RunningLocalAws, tmp_path_factory: pytest.TempPathFactory) -
     outputs = {
         "artifact_bucket_name": BUCKET,
         "artifact_store_uri": f"s3://{BUCKET}",
+        "aws_account_id": "123456789012",
+        "aws_region": "us-east-1",
         "endpoint_execution_role_arn": role(localaws, "apart-endpoints"),
         "mlflow_tracking_uri": tracking_server(localaws, SERVER, wait=False, MlflowVersion="3.0"),
         "mlflow_version": "3.0",
+        "project_name": "apart",
         "tracking_server_name": SERVER,
     }
     home = tmp_path_factory.mktemp("apart")
@@ -64,7 +67,7 @@ def test_a_model_that_cannot_be_loaded_is_told_and_the_one_before_goes_on_servin
     assert error.startswith(
         f"error: the model did not start on {ENDPOINT} (The model needs the Python module 'nowhere'"
     )
-    assert error.endswith("; what served before goes on serving")
+    assert error.endswith(". The previous model continues to serve.")
     assert log[0] == f"  log of /aws/sagemaker/Endpoints/{ENDPOINT}:"
     assert "  ModuleNotFoundError: No module named 'nowhere'" in log
     answer = apart.client("sagemaker-runtime").invoke_endpoint(
@@ -89,8 +92,8 @@ def test_a_stopped_server_is_told_with_the_command_that_starts_it(apart: Deploye
     assert (refused.returncode, refused.stdout) == (3, "")
     assert refused.stderr.splitlines() == [
         "reading the outputs of staging",
-        f"error: the tracking server {SERVER} is Stopped: "
-        "start it with `python scripts/server.py start --env staging --local`",
+        f"error: the tracking server {SERVER} is Stopped. "
+        "Start it with `python scripts/server.py start --env staging --local`.",
     ]
 
 

@@ -39,7 +39,7 @@ def test_a_script_works_in_it_with_credentials_and_a_region_alone(staging: Deplo
     found = server(clone, staging.environ, "--json", "--debug")
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout)["tracking_uri"] == staging.outputs["mlflow_tracking_uri"]
-    assert found.stderr == "staging's outputs are read from the parameters below /mlflow/staging\n"
+    assert found.stderr == "the outputs of staging were read from the parameters below /mlflow/staging\n"
 
 
 def test_it_works_where_terraform_is_not_even_installed(staging: Deployed, clone: Path) -> None:
@@ -54,7 +54,7 @@ def test_what_was_never_deployed_is_told_in_one_line(staging: Deployed, clone: P
     found = server(clone, staging.environ)
     assert (found.returncode, found.stderr) == (
         3,
-        "error: staging is not deployed: run `make apply ENV=staging` first\n",
+        "error: staging is not deployed. Run `make apply ENV=staging` first.\n",
     )
 
 

@@ -165,7 +165,7 @@ def test_an_environment_keeps_its_objects_and_leaves_nothing_behind(struck: Stru
     version = s3.put_object(Bucket=bucket, Key="0/run/artifacts/model", Body=b"a model")["VersionId"]
     refused = prod.deployed.terraform("destroy", check=False)
     assert refused.returncode == 3
-    assert refused.stderr.strip().startswith(f"error: bucket {bucket} still holds objects, so nothing was destroyed")
+    assert refused.stderr.strip().startswith(f"error: bucket {bucket} still contains objects, so nothing was destroyed")
     assert len(prods(prod.localaws)["servers"]) == 1
     s3.delete_object(Bucket=bucket, Key="0/run/artifacts/model", VersionId=version)
 

@@ -19,6 +19,7 @@ from mlflow_platform.outputs import Terraform, terraform_error
 SERVER = "aws_sagemaker_mlflow_tracking_server"
 BUCKET = "aws_s3_bucket"
 KEY = "aws_kms_key"
+OBJECT = "aws_s3_object"
 # The attributes that name a resource, the first one present counts.
 _NAMES = ("tracking_server_name", "bucket", "repository_name", "name", "service_name", "description", "id")
 

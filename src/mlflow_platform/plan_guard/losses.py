@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import PreconditionError, error_code, explain
 from mlflow_platform.environment import EnvironmentRef, TrackingServer
-from mlflow_platform.plan_guard.changes import BUCKET, SERVER, Change, TerraformPlan
+from mlflow_platform.plan_guard.changes import BUCKET, OBJECT, SERVER, Change, TerraformPlan
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -77,16 +77,26 @@ def buckets(plan: TerraformPlan) -> list[Change]:
     return [change for change in plan.changes if change.type == BUCKET and change.loses_it]
 
 
-def bucket_contents(change: Change, s3: S3Client) -> BucketContents:
-    """Count a bucket's objects and versions."""
+def planned_objects(plan: TerraformPlan, bucket: str) -> frozenset[str]:
+    """The keys of the objects in a bucket that the plan itself deletes, with all their versions."""
+    return frozenset(
+        str(change.before.get("key"))
+        for change in plan.changes
+        if change.type == OBJECT and change.loses_it and change.before.get("bucket") == bucket
+    )
+
+
+def bucket_contents(change: Change, s3: S3Client, *, without: Collection[str] = ()) -> BucketContents:
+    """Count a bucket's objects and versions, without those of the keys in `without`."""
     name = change.before["bucket"]
     objects = versions = size = 0
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=name)
     try:
         for page in pages:
-            stored = page.get("Versions", [])
+            stored = [version for version in page.get("Versions", []) if version["Key"] not in without]
+            markers = [marker for marker in page.get("DeleteMarkers", []) if marker["Key"] not in without]
             objects += sum(1 for version in stored if version["IsLatest"])
-            versions += len(stored) + len(page.get("DeleteMarkers", []))
+            versions += len(stored) + len(markers)
             size += sum(version["Size"] for version in stored)
             if versions >= MOST:
                 break

@@ -80,7 +80,9 @@ def review_destroy(
     contents: list[ServerContents | BucketContents] = [
         losses.server_contents(change, session, environment) for change in losses.servers(plan)
     ]
-    contents += [losses.bucket_contents(change, session.client("s3")) for change in losses.buckets(plan)]
+    for change in losses.buckets(plan):
+        own = losses.planned_objects(plan, change.before["bucket"])
+        contents.append(losses.bucket_contents(change, session.client("s3"), without=own))
     refusal = None
     try:
         losses.check(plan, contents, confirmed, command=environment.make_options)

@@ -1,7 +1,7 @@
-"""Endpoints that do what a test tells them, behind a real boto3 client.
+"""Endpoints whose states a test decides, behind a real boto3 client.
 
-moto's endpoints are in service at once and cannot be updated. These answer the operations on endpoints; botocore
-still checks every parameter, and moto keeps models and configurations.
+moto's endpoints are in service at once and cannot be updated. This replaces the operations on endpoints. botocore still
+checks every parameter, and moto keeps models and configurations.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+_CHANGING = {"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"}
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _OPERATIONS = (
     *("DescribeEndpoint", "CreateEndpoint", "UpdateEndpoint", "DeleteEndpoint"),
@@ -18,12 +19,13 @@ _OPERATIONS = (
 
 @dataclass
 class Step:
-    """What DescribeEndpoint says at one look; nothing at all once the endpoint is gone."""
+    """What DescribeEndpoint answers once; `gone` means that there is no endpoint."""
 
     status: str
     config: str
     reason: str = ""
     gone: bool = False
+    pending: str = ""
 
 
 GONE = Step("", "", gone=True)
@@ -33,8 +35,8 @@ GONE = Step("", "", gone=True)
 class Fleet:
     """One endpoint. `after_create` and `after_update` are the statuses that follow; the last one stays.
 
-    Two of them are no statuses of AWS's: FAILED_BACK is InService with the configuration from before (`reason` goes
-    with it, as with Failed), UNCHANGED is the endpoint described as if nothing had been asked of it yet.
+    Two of them are not AWS's: FAILED_BACK is InService with the previous configuration (and `reason`, as with Failed),
+    UNCHANGED is the endpoint as it was before the update. `shows_pending` adds PendingDeploymentSummary to an update.
     """
 
     sagemaker: Any
@@ -44,6 +46,7 @@ class Fleet:
     after_create: Sequence[str] = ("Creating", "InService")
     after_update: Sequence[str] = ("Updating", "InService")
     reason: str = ""
+    shows_pending: bool = False
     calls: list[str] = field(default_factory=list)
     updates: list[dict[str, Any]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -63,6 +66,11 @@ class Fleet:
     def serve(self, name: str, *steps: Step, tags: dict[str, str]) -> None:
         """Have an endpoint that is there already."""
         self.name, self.config, self.steps, self.tags = name, steps[0].config, list(steps), dict(tags)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is an endpoint."""
+        return bool(self.steps) and not self.steps[0].gone
 
     @property
     def arn(self) -> str:
@@ -95,21 +103,33 @@ class Fleet:
         if len(self.steps) > 1:
             self.steps.pop(0)
             self._changes += self.steps[0].status != step.status
+        if step.pending:
+            found["PendingDeploymentSummary"] = {"EndpointConfigName": step.pending}
         return _ok(found | ({"FailureReason": step.reason} if step.reason else {}))
 
     def _CreateEndpoint(self, given: dict[str, Any]) -> Any:  # noqa: N802
+        if self.exists and given["EndpointName"] == self.name:
+            return error("ValidationException", f'Cannot create already existing endpoint "{self.arn}".')
         self.name, self.config = given["EndpointName"], given["EndpointConfigName"]
         self.tags = _tags(given)
         self._follow(self.after_create, self.config, self.config)
         return _ok({"EndpointArn": self.arn})
 
     def _UpdateEndpoint(self, given: dict[str, Any]) -> Any:  # noqa: N802
+        if not self.exists:
+            return error("ValidationException", f'Could not find endpoint "{given["EndpointName"]}".')
+        if self.steps[0].status in _CHANGING:
+            return error("ValidationException", f'Cannot update in-progress endpoint "{self.arn}".')
         self.updates.append(given)
         self._follow(self.after_update, self.config, given["EndpointConfigName"])
         self.config = self.steps[-1].config
         return _ok({"EndpointArn": self.arn})
 
-    def _DeleteEndpoint(self, _: dict[str, Any]) -> Any:  # noqa: N802
+    def _DeleteEndpoint(self, given: dict[str, Any]) -> Any:  # noqa: N802
+        if not self.exists:
+            return error("ValidationException", f'Could not find endpoint "{given["EndpointName"]}".')
+        if self.steps[0].status in _CHANGING:
+            return error("ValidationException", f'Cannot update in-progress endpoint "{self.arn}".')
         self.steps = [Step("Deleting", self.config), GONE]
         return _ok({})
 
@@ -133,7 +153,8 @@ class Fleet:
             "FAILED_BACK": Step("InService", before, self.reason),
             "UNCHANGED": Step("InService", before),
         }
-        self.steps = [known.get(status, Step(status, before)) for status in statuses]
+        pending = after if self.shows_pending and after != before else ""
+        self.steps = [known.get(status, Step(status, before, pending=pending)) for status in statuses]
         self._changes += self.steps[0].status != "InService"
 
 

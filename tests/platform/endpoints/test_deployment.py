@@ -11,6 +11,7 @@ from mlflow_platform.endpoints.creation import ensure_resources
 from mlflow_platform.endpoints.deployment import Deployer, Removed
 from mlflow_platform.endpoints.resources import Clients, EndpointResources, find_resources
 from mlflow_platform.endpoints.specification import EndpointSpec, archive_uri
+from mlflow_platform.endpoints.tags import encode
 from mlflow_platform.environment import Environment
 from tests.platform.conftest import FakeClock
 from tests.platform.endpoints.fleet import GONE, Fleet, Step, error
@@ -338,6 +339,118 @@ def test_reports_a_failure_to_tidy_up_without_failing_the_deployment(
     )
     assert deploy(spec_of(environment, "3")) == "updated"
     assert "could not tidy up: not yours" in said
+
+
+def named(environment: Environment, name: str | None, version: str = "1") -> EndpointSpec:
+    """A specification for another registered model, or for one that is not registered."""
+    spec = spec_of(environment, version)
+    return replace(spec, tags=dict(spec.tags) | ({"model-name": encode(name)} if name else {}))
+
+
+@pytest.mark.parametrize("other", ["a-b", "a b", None])
+def test_refuses_to_replace_another_registered_model(
+    deploy: Any, environment: Environment, fleet: Fleet, left: Any, other: str | None
+) -> None:
+    first = named(environment, "a_b")
+    deploy(first)
+    fleet.calls.clear()
+    with pytest.raises(PreconditionError, match=r"serves the registered model a_b.*--replace-model") as refused:
+        deploy(named(environment, other, "2"))
+    assert refused.value.status == 3
+    assert not CHANGES & set(fleet.calls)
+    assert left().configs == {first.config_name}
+
+
+def test_replaces_another_registered_model_on_request(deploy: Any, environment: Environment, fleet: Fleet) -> None:
+    deploy(named(environment, "a_b"))
+    assert deploy(named(environment, "a-b", "2"), replace_model=True) == "updated"
+    assert fleet.tags["model-name"] == "a-b"
+
+
+@pytest.mark.parametrize("name", ["a(b) & c;d", "模型", "x" * 300, "a=b", "=41", "tab\there"])
+def test_another_version_of_the_same_model_is_always_accepted(deploy: Any, environment: Environment, name: str) -> None:
+    deploy(named(environment, name))
+    assert deploy(named(environment, name, "2")) == "updated"
+
+
+def test_an_endpoint_without_a_registered_model_takes_one(deploy: Any, environment: Environment) -> None:
+    deploy(named(environment, None))
+    assert deploy(named(environment, "iris", "2")) == "updated"
+
+
+def test_a_failed_endpoint_takes_any_model(deploy: Any, environment: Environment, fleet: Fleet) -> None:
+    fleet.serve(NAME, Step("Failed", OLD, "earlier"), tags=environment.tags | {"model-name": "other"})
+    assert deploy(named(environment, "iris")) == "created"
+
+
+def test_creates_a_missing_configuration_again(
+    deploy: Any, spec: EndpointSpec, clients: Clients, left: Any, fleet: Fleet
+) -> None:
+    deploy(spec)
+    clients.sagemaker.delete_endpoint_config(EndpointConfigName=spec.config_name)
+    assert deploy(spec) == "restored"
+    assert left() == everything_of(spec)
+    assert fleet.updates == []
+
+
+def test_rollback_returns_to_the_previous_configuration_and_its_tags(
+    deploy: Any, deployer: Deployer, environment: Environment, fleet: Fleet, left: Any
+) -> None:
+    first, second = spec_of(environment, "1"), spec_of(environment, "2")
+    deploy(first)
+    deploy(second)
+    assert deployer.rollback(NAME).uri == "models:/iris/1"
+    assert (fleet.config, fleet.tags) == (first.config_name, first.tags)
+    assert left() == everything_of(first, second)
+    assert deployer.rollback(NAME).uri == "models:/iris/2"
+    assert fleet.config == second.config_name
+
+
+def test_rollback_needs_a_previous_configuration(deploy: Any, deployer: Deployer, spec: EndpointSpec) -> None:
+    with pytest.raises(PreconditionError, match="there is nothing to roll back"):
+        deployer.rollback(NAME)
+    deploy(spec)
+    with pytest.raises(PreconditionError, match="has no previous configuration to roll back to"):
+        deployer.rollback(NAME)
+
+
+def test_a_failed_rollback_keeps_the_model_that_serves(
+    deploy: Any, deployer: Deployer, environment: Environment, fleet: Fleet, left: Any
+) -> None:
+    first, second = spec_of(environment, "1"), spec_of(environment, "2")
+    deploy(first)
+    deploy(second)
+    fleet.after_update = ("Updating", "FAILED_BACK")
+    with pytest.raises(PlatformError, match="The previous model continues to serve"):
+        deployer.rollback(NAME)
+    assert fleet.config == second.config_name
+    assert left() == everything_of(first, second)
+
+
+def test_refuses_while_another_deployment_is_in_progress(
+    deploy: Any, environment: Environment, fleet: Fleet, clients: Clients, left: Any
+) -> None:
+    first = spec_of(environment, "1")
+    deploy(first)
+
+    def another_deployment(**_: Any) -> None:
+        fleet.steps = [Step("Updating", fleet.config, pending="theirs")]
+
+    clients.sagemaker.meta.events.register_first("before-call.sagemaker.UpdateEndpoint", another_deployment)
+    with pytest.raises(PreconditionError, match=r"another deployment .* is in progress"):
+        deploy(spec_of(environment, "2"))
+    assert left() == everything_of(first)
+
+
+def test_time_outs_are_part_of_the_configuration(deploy: Any, spec: EndpointSpec, clients: Clients) -> None:
+    other = replace(spec, startup_seconds=120, download_seconds=300)
+    assert other.config_name != spec.config_name
+    assert other.model_name == spec.model_name
+    deploy(other)
+    config = clients.sagemaker.describe_endpoint_config(EndpointConfigName=other.config_name)
+    (variant,) = config["ProductionVariants"]
+    assert variant["ContainerStartupHealthCheckTimeoutInSeconds"] == 120
+    assert variant["ModelDataDownloadTimeoutInSeconds"] == 300
 
 
 def write(logs: Any, group: str, stream: str, *lines: str) -> None:

@@ -57,6 +57,43 @@ def test_finds_a_model_among_a_runs_artifacts_as_mlflow_2_stores_it(
     assert found.location == f"{STORE}/{run_id}/artifacts/nested/old"
 
 
+def test_finds_a_logged_model_by_its_id(client: Any, run_id: str) -> None:
+    (model,) = client.search_logged_models([client.get_experiment_by_name("s3").experiment_id])
+    found = find(model.model_uri, client)
+    assert (found.uri, found.run_id, found.name) == (model.model_uri, run_id, None)
+    assert found.location == find("models:/iris/1", client).location
+
+
+@pytest.mark.parametrize("path", [".", "./", "./."])
+def test_finds_a_model_at_the_root_of_a_runs_artifacts(
+    client: Any, run_id: str, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    from mlflow.entities import FileInfo
+
+    asked = []
+
+    def listed(run: str, folder: str | None) -> list[FileInfo]:
+        asked.append((run, folder))
+        return [FileInfo("MLmodel", False, 1)]
+
+    monkeypatch.setattr(client, "list_artifacts", listed)
+    assert find(f"runs:/{run_id}/{path}", client).location == f"{STORE}/{run_id}/artifacts"
+    assert asked == [(run_id, None)]
+
+
+@pytest.mark.parametrize("path", ["..", "../../elsewhere", "a/../../b"])
+def test_rejects_a_path_that_leads_out_of_the_run(client: Any, run_id: str, path: str) -> None:
+    with pytest.raises(InputError, match="leads out of the run's artifacts"):
+        find(f"runs:/{run_id}/{path}", client)
+
+
+@pytest.mark.parametrize("name", ["it's", "a (b) & c;d", "模型"])
+def test_unusual_names_are_found_and_explained(client: Any, name: str) -> None:
+    client.create_registered_model(name)
+    with pytest.raises(InputError, match="has no version 3"):
+        find(f"models:/{name}/3", client)
+
+
 @pytest.mark.parametrize("uri", ["s3://bucket/some/model/", "s3://bucket/model.tar.gz"])
 def test_an_s3_uri_needs_no_tracking_server(uri: str) -> None:
     assert find(uri, None) == Model(uri=uri, location=uri.rstrip("/"))
@@ -71,6 +108,7 @@ def test_an_s3_uri_needs_no_tracking_server(uri: str) -> None:
         ("models:/iris/9", r"the model iris has no version 9 \(it has: version 1\)"),
         ("models:/empty/1", r"the model empty has no version 1 \(it has: none\)"),
         (f"runs:/{'0' * 32}/model", "there is no run 000"),
+        (f"models:/m-{'0' * 32}", "there is no logged model m-000"),
     ],
 )
 def test_names_what_is_unknown_and_what_exists(client: Any, run_id: str, uri: str, complaint: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,10 +11,13 @@ from typing import Any
 
 import pytest
 
-from mlflow_common.errors import PreconditionError
+from mlflow_common.errors import InputError, PreconditionError
+from mlflow_platform.environment import EnvironmentRef
 from mlflow_platform.plan_guard import rules
 from mlflow_platform.plan_guard.changes import Action, TerraformPlan
 from mlflow_platform.plan_guard.cost import Prices, estimate
+from mlflow_platform.plan_guard.review import Review
+from mlflow_platform.plan_guard.text import cost_lines
 from tests.platform.plan_guard.guarded import CREATE, SERVER, Guarded
 from tests.support import provider
 from tests.terraform.planning import REPOSITORY
@@ -250,3 +254,128 @@ def test_a_resource_of_which_nothing_is_known_before_the_apply_is_read(
     assert found.always == pytest.approx(3 * 730 * 0.642 + 1)
     # Whether it is one that costs by the hour is not known either.
     assert "aws_vpc_endpoint (1)" in found.unknown
+
+
+def updated(plan: TerraformPlan, **values: Any) -> TerraformPlan:
+    """A plan that updates one server in place."""
+    [server] = [change for change in plan.changes if change.type == SERVER and change.action is Action.UPDATE]
+    after = {**server.before, **values}
+    return replace(plan, changes=(replace(server, after=after, unknown={}),))
+
+
+def test_another_artifact_store_must_be_confirmed(changed: TerraformPlan) -> None:
+    plan = updated(changed, artifact_store_uri="s3://elsewhere")
+    with pytest.raises(PreconditionError) as refused:
+        rules.check(plan, set())
+    assert (
+        "change the artifact store of tracking server mlflow-unit-b from s3://mlflow-unit-artifacts to s3://elsewhere"
+        in refused.value.message
+    )
+    assert "former_artifact_store_uris" in refused.value.message
+    assert refused.value.message.endswith("CONFIRM=mlflow-unit-b")
+    rules.check(plan, {"mlflow-unit-b"})
+
+
+def test_a_slash_at_the_end_is_the_same_artifact_store(changed: TerraformPlan) -> None:
+    rules.check(updated(changed, artifact_store_uri="s3://mlflow-unit-artifacts/"), set())
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        ("Stopped", "Start it with `python scripts/server.py start --env staging`, then apply."),
+        ("Updating", "AWS will refuse the update. Apply again later."),
+    ],
+)
+def test_warns_before_a_server_that_does_not_run_is_resized(changed: TerraformPlan, status: str, advice: str) -> None:
+    plan = updated(changed, tracking_server_size="Medium")
+    asked = []
+
+    def find_status(name: str) -> str:
+        asked.append(name)
+        return status
+
+    [warning] = rules.stopped_server_warnings(plan, EnvironmentRef("staging"), find_status)
+    assert warning == f"tracking server mlflow-unit-b is {status}, and " + (
+        f"AWS updates only running servers. {advice}" if status == "Stopped" else advice
+    )
+    assert asked == ["mlflow-unit-b"]
+
+
+def test_a_running_server_can_be_resized(changed: TerraformPlan) -> None:
+    plan = updated(changed, tracking_server_size="Medium")
+    assert [*rules.stopped_server_warnings(plan, EnvironmentRef("staging"), lambda _: "Created")] == []
+
+
+def test_a_state_that_cannot_be_checked_is_a_warning(changed: TerraformPlan) -> None:
+    def denied(_: str) -> str:
+        raise PreconditionError("AWS denies DescribeMlflowTrackingServer.")
+
+    plan = updated(changed, tracking_server_size="Medium")
+    [warning] = rules.stopped_server_warnings(plan, EnvironmentRef("staging"), denied)
+    assert warning.startswith("the state of mlflow-unit-b could not be checked (AWS denies")
+
+
+def text_of(plan: TerraformPlan) -> list[str]:
+    return list(cost_lines(Review(plan, (), estimate(plan, Prices.load()), (), None)))
+
+
+def test_servers_without_a_price_come_first_and_no_sum_claims_to_include_them(created: TerraformPlan) -> None:
+    def medium(resource: Any) -> Any:
+        values = dict(resource["values"])
+        if resource["type"] == SERVER and values["tracking_server_name"].endswith("-a"):
+            values["tracking_server_size"] = "Medium"
+        return {**resource, "values": values}
+
+    lines = text_of(replace(created, planned=tuple(map(medium, created.planned))))
+    assert "mlflow-unit-a (Medium)" in lines[1]
+    assert "not priced" in lines[1]
+    [always] = [line for line in lines if "Always running" in line]
+    assert always.endswith(", without tracking server mlflow-unit-a (Medium) (not priced)")
+    assert not any("at least" in line for line in lines)
+
+
+def test_objects_are_part_of_their_bucket(created: TerraformPlan) -> None:
+    some = {"mode": "managed", "type": "aws_s3_object", "values": {"key": "x"}}
+    found = estimate(replace(created, planned=(*created.planned, some)), Prices.load())
+    assert found is not None
+    assert not any("aws_s3_object" in kind for kind in found.unknown)
+
+
+def test_a_schedule_that_two_servers_share_is_shown_once(created: TerraformPlan) -> None:
+    def second(resource: Any) -> Any:
+        values = dict(resource["values"])
+        values["target"] = [{**values["target"][0], "input": '{"TrackingServerName": "mlflow-unit-b"}'}]
+        return {**resource, "values": values}
+
+    schedules = [resource for resource in created.planned if resource["type"] == "aws_scheduler_schedule"]
+    found = estimate(replace(created, planned=(*created.planned, *map(second, schedules))), Prices.load())
+    assert found is not None
+    assert found.schedule == "start cron(0 8 ? * MON-FRI *), stop cron(0 20 ? * MON-FRI *)"
+
+
+def test_every_resource_type_of_the_modules_has_a_price_or_is_free(created: TerraformPlan) -> None:
+    prices = Prices.load()
+    known = prices.free | {price.resource for price in prices.prices} | {"aws_cloudwatch_log_group"}
+    used = {
+        kind
+        for file in (REPOSITORY / "terraform").rglob("*.tf")
+        if ".terraform" not in file.parts
+        for kind in re.findall(r'^resource "(aws_\w+)"', file.read_text(), re.MULTILINE)
+    }
+    assert used <= known
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"planned_values": 1}',
+        '{"planned_values": {}, "resource_changes": [1]}',
+        '{"planned_values": {}, "resource_changes": [{"mode": "managed"}]}',
+        '{"planned_values": {"root_module": {"resources": 3}}}',
+        '{"planned_values": {}, "variables": [1]}',
+    ],
+)
+def test_a_malformed_plan_is_rejected(text: str) -> None:
+    with pytest.raises(InputError, match="this is not a Terraform plan"):
+        TerraformPlan.parse(text)
