@@ -2,12 +2,15 @@
 
 import hashlib
 import os
+import platform
 import shutil
 import sys
 import sysconfig
 import threading
 from collections import defaultdict
 from pathlib import Path
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from localaws.processes import Run, lives, run_here
 
@@ -45,7 +48,9 @@ class Venvs:
         interpreter = environment / "bin" / "python"
         with self._locks[key]:
             if not interpreter.exists():
-                self._build(environment, requirements, wanted, hashed=b"--hash=" in text)
+                # The own version by its path, since it need not be on the PATH: uv would download one.
+                chosen = sys.executable if _is_own(wanted) else wanted
+                self._build(environment, requirements, chosen, hashed=b"--hash=" in text)
         return interpreter
 
     def close(self) -> None:
@@ -79,3 +84,12 @@ class Venvs:
         status, said = self.run(name, [program, *arguments])
         if status:
             raise BuildError(said or f"uv ended with {status}.")
+
+
+def _is_own(wanted: str) -> bool:
+    """Whether the Python that runs this is one that `wanted` ("3.12", ">=3.11,<3.13") allows."""
+    try:
+        allowed = SpecifierSet(wanted if wanted[:1] in "<>=~!" else f"=={wanted}.*")
+    except InvalidSpecifier:
+        return False
+    return platform.python_version() in allowed

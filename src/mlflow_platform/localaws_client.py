@@ -6,11 +6,13 @@ from collections.abc import Mapping, MutableMapping
 from http import HTTPStatus
 from pathlib import Path
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 from mlflow_common.errors import PreconditionError
 from mlflow_platform.environment import REPOSITORY
 
+# Without HTTP_PROXY, which Python's clients would otherwise ask for 127.0.0.1 too.
+_DIRECT = build_opener(ProxyHandler({}))
 SESSION = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
@@ -56,7 +58,7 @@ def use_localaws(home: Path, environ: MutableMapping[str, str]) -> None:
 
 def _is_healthy(url: str) -> bool:
     try:
-        with urlopen(f"{url}/_localaws/health", timeout=5) as answer:  # noqa: S310 localaws writes an http URL
+        with _DIRECT.open(f"{url}/_localaws/health", timeout=5) as answer:
             return bool(answer.status == HTTPStatus.OK)
     except (URLError, OSError, ValueError):
         return False

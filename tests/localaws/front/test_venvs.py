@@ -1,6 +1,7 @@
 """Environments: whole or not there at all, whatever ends the build."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from localaws.processes import Command, Processes, StoppingError
-from localaws.venvs import Venvs
+from localaws.venvs import BuildError, Venvs
 
 
 @pytest.fixture
@@ -64,3 +65,18 @@ def test_what_a_killed_build_left_is_removed_by_the_next(tmp_path: Path, require
     assert Venvs(folder, run).python(requirements) == folder / key / "bin/python"
     assert not killed.exists()
     assert another.exists()
+
+
+@pytest.mark.parametrize("python", [None, f"{sys.version_info.major}.{sys.version_info.minor}", ">=3.11,<4"])
+def test_the_python_that_runs_localaws_need_not_be_on_the_path(
+    tmp_path: Path, requirements: Path, python: str | None
+) -> None:
+    commands: list[Command] = []
+
+    def record(_name: str, command: Command) -> tuple[int, str]:
+        commands.append(command)
+        return 1, "stop here"
+
+    with pytest.raises(BuildError):
+        Venvs(tmp_path / "venvs", record).python(requirements, python)
+    assert list(map(str, commands[0]))[-3:-1] == ["--python", sys.executable]
