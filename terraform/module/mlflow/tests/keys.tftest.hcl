@@ -12,9 +12,9 @@ variables {
 run "created_keys_rotate_encrypt_the_bucket_and_the_topic_that_addresses_hear_and_a_budget_counts_the_project" {
   variables {
     kms                = { create = true, deletion_window_days = 7 }
-    schedule                     = { start = "cron(0 8 ? * MON-FRI *)", stop = "cron(0 20 ? * MON-FRI *)" }
-    notifications                = { emails = ["team@example.com"] }
-    monthly_budget_usd           = 500
+    schedule           = { start = "cron(0 8 ? * MON-FRI *)", stop = "cron(0 20 ? * MON-FRI *)" }
+    notifications      = { emails = ["team@example.com"] }
+    monthly_budget_usd = 500
   }
 
   assert {
