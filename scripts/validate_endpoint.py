@@ -1,179 +1,367 @@
-"""Send an endpoint rows whose truth is known, and report how well it answers."""
+"""Send rows whose truth is known to an endpoint, and report how well it predicts them."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
-from mlflow_common.errors import InputError, PlatformError, PreconditionError
-from mlflow_platform import tracking, tracking_server
-from mlflow_platform.endpoints import model, specification
+from mlflow_common.errors import InputError, PlatformError
+from mlflow_platform import tracking
+from mlflow_platform import tracking_server as server
+from mlflow_platform.endpoints import model
+from mlflow_platform.endpoints import specification as plan
 from mlflow_platform.session import open_environment
-from mlflow_platform.validation import evaluation
-from mlflow_platform.validation import scoring as validation
+from mlflow_platform.validation import endpoint as endpoints
+from mlflow_platform.validation import evaluation, files, invocation, requests, rows, scoring, thresholds
 
 if TYPE_CHECKING:
     from boto3 import Session
     from mlflow import MlflowClient
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
     from mlflow_platform.environment import Environment
+    from mlflow_platform.validation.endpoint import Endpoint
+    from mlflow_platform.validation.evaluation import HeldOut
+    from mlflow_platform.validation.local_model import Agreement
+    from mlflow_platform.validation.report import About
+    from mlflow_platform.validation.rows import Rows
     from mlflow_platform.validation.scoring import Validation
+    from mlflow_platform.validation.signature import Signature
+    from mlflow_platform.validation.table import Table
+    from mlflow_platform.validation.thresholds import Threshold, Verdict
 
 app = make_app()
 
 
+@dataclass(frozen=True)
+class Options:
+    """The options of a validation, checked."""
+
+    task: rows.Task | None
+    target: str | None
+    table: Table | None
+    data: str
+    thresholds: list[Threshold]
+    classes: tuple[str, ...]
+    batch_size: int
+    load: invocation.Load
+    compare_local: bool
+    output: Path | None
+
+
+Model = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="MODEL",
+        help="The model as it was deployed, as in models:/NAME@ALIAS. Only its NAME matters: the endpoint must serve "
+        "that registered model.",
+        show_default=False,
+    ),
+]
+EndpointName = Annotated[
+    str | None, typer.Option("--endpoint", metavar="NAME", help="The endpoint. Default: PROJECT-ENV-MODEL.")
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Rows as CSV, JSON (split, records, instances, inputs), JSON lines or Parquet, by the file's name. "
+        "Default: the held-out rows of the model's run.",
+    ),
+]
+Target = Annotated[str | None, typer.Option(metavar="COL", help="The column of --data that holds the truth.")]
+TaskName = Annotated[
+    str | None, typer.Option(help="classification or regression. Default: what the run or the data say.")
+]
+ClassNames = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,NAME",
+        help="The classes of which the model predicts probabilities, in its order, where it does not name them.",
+    ),
+]
+Thresholds = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="METRIC=NUMBER",
+        help="Fail (exit status 1) if the metric is worse, as in accuracy=0.9 or latency_p95_ms=200. A number alone is "
+        "for accuracy, or R² of a regression. May be repeated.",
+    ),
+]
+BatchSize = Annotated[int, typer.Option(min=1, help="Rows in each request.")]
+Clients = Annotated[int, typer.Option(min=1, max=256, help="Clients that send requests at the same time.")]
+RequestCount = Annotated[
+    int,
+    typer.Option(
+        "--requests",
+        min=0,
+        max=1_000_000,
+        metavar="N",
+        help="Send at least N requests, with rows repeated, to measure the latency.",
+    ),
+]
+CompareLocal = Annotated[
+    bool,
+    typer.Option(
+        "--compare-local",
+        help="Also load the served model on this machine, and fail if its predictions differ. This runs the model's "
+        "code here: only do it with a model that you trust.",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Where charts and report are written. Default: reports/ENDPOINT."),
+]
+
+
 @app.command()
 def validate_endpoint(
-    uri: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MODEL",
-            help="The model as it was deployed, as in models:/NAME@ALIAS; only its NAME counts here.",
-            show_default=False,
-        ),
-    ] = None,
+    uri: Model = None,
     env: Env = "staging",
     local: Local = False,
-    name: Annotated[
-        str | None,
-        typer.Option("--endpoint", metavar="NAME", help="The endpoint; PROJECT-ENV-MODEL unless given."),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Rows as CSV; the run's held-out rows unless given.")
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option(metavar="COL", help="The column of --data that holds the truth.")
-    ] = None,
-    task: Annotated[
-        str | None, typer.Option(help="classification or regression; as the run or the data say unless given.")
-    ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(help="Fail (exit status 1) below this accuracy, or R² of a regression.")
-    ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Rows in each request.")] = 5,
-    output: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Where chart and report go; reports/ENDPOINT unless given."),
-    ] = None,
+    name: EndpointName = None,
+    data: Data = None,
+    target: Target = None,
+    task: TaskName = None,
+    classes: ClassNames = None,
+    threshold: Thresholds = None,
+    batch_size: BatchSize = 5,
+    clients: Clients = 1,
+    request_count: RequestCount = 0,
+    compare_local: CompareLocal = False,
+    output: Output = None,
     as_json: Json = False,
     debug: Debug = False,  # noqa: ARG001 read by `run`
 ) -> None:
-    """Compare an endpoint's predictions with the truth, and write a chart and a report.
+    """Compare an endpoint's predictions with the truth, and write charts and a report.
 
-    Metrics, chart and report are also logged to the model's run, under `validation/`.
+    Metrics, charts and report are also logged to the model's run, under `validation/`.
     """
-    asked = _task(task)
-    if uri:
-        model.check_uri(uri)
-    elif not name:
-        raise InputError("say which endpoint: the MODEL that it serves, or --endpoint NAME")
-    if name:
-        specification.check_name(name)
+    _check_endpoint(uri, name)
     if (data is None) != (target is None):
         raise InputError("--data FILE and --target COL go together")
-    given = validation.read(data, target, task=asked, origin=str(data)) if data and target else None
-
+    if task and not rows.task_named(task):
+        raise InputError(f"--task takes {' or '.join(rows.TASKS)}, not {task!r}")
+    options = Options(
+        task=rows.task_named(task),
+        target=target,
+        table=files.read(data, target) if data and target else None,
+        data=str(data),
+        thresholds=thresholds.parse(threshold or []),
+        classes=tuple(classes.split(",")) if classes else (),
+        batch_size=batch_size,
+        load=invocation.Load(clients, request_count),
+        compare_local=compare_local,
+        output=output,
+    )
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")
         environment, session = open_environment(env, local=local)
-        name = name or specification.default_name(environment, model.registered_name(uri or ""), uri or "")
-        tags = _tags_of_serving(session, environment, name)
-        run_id = tags.get("run-id")
-        client = _connect(console, session, environment) if run_id else None
-
-        rows = given or _held_out(console, client, run_id, name, asked)
-        count = len(rows.frame)
-        console.progress(f"asking {name} about {count} {'row' if count == 1 else 'rows'}")
-        runtime = session.client("sagemaker-runtime")
-        answers = validation.ask(runtime, name, rows.features, batch_size=batch_size, seconds=time.perf_counter)
-        checked = validation.compare(rows, answers)
-
-        console.progress("writing the report")
-        folder = output or Path("reports", name)
-        about = {
-            "endpoint": name,
-            "environment": f"{environment.name} ({environment.account}, {environment.region})",
-            **{key: tags[key] for key in ("model-uri", "run-id") if key in tags},
-            "data": rows.origin,
-            "target": rows.target,
-        }
-        chart, page = _write(checked, folder, about, threshold)
-        if client and run_id:
-            console.progress(f"logging to run {run_id}")
-            evaluation.log(client, run_id, checked.metrics, [chart, page], endpoint=name)
-        console.result(
-            {
-                "endpoint": name,
-                "model_uri": tags.get("model-uri"),
-                "run_id": run_id,
-                "task": rows.task,
-                **{key: round(value) if key == "rows" else value for key, value in checked.metrics.items()},
-                "threshold": threshold,
-                "passed": checked.passes(threshold),
-                "report": str(page),
-            }
-        )
-    if not checked.passes(threshold):
-        score = checked.metrics[checked.judged_by]
-        raise PlatformError(f"{checked.judged_by} is {score:.4f}, below the threshold of {threshold}")
+        endpoint = _find(environment, session, uri, name)
+        failures = _validate(console, environment, session, endpoint, options)
+    if failures:
+        raise PlatformError("; ".join(failures))
 
 
-def _task(text: str | None) -> validation.Task | None:
-    known = validation.task_named(text)
-    if text and not known:
-        raise InputError(f"--task takes {' or '.join(validation.JUDGED_BY)}, not {text!r}")
-    return known
+def _check_endpoint(uri: str | None, name: str | None) -> None:
+    if not uri and not name:
+        raise InputError("say which endpoint: the MODEL that it serves, or --endpoint NAME")
+    if uri:
+        model.check_uri(uri)
+    if name:
+        plan.check_name(name)
 
 
-def _tags_of_serving(session: Session, environment: Environment, name: str) -> Mapping[str, str]:
-    """The tags of an endpoint that serves."""
-    from mlflow_platform.endpoints import state
+def _find(environment: Environment, session: Session, uri: str | None, name: str | None) -> Endpoint:
+    wanted = model.registered_name(uri or "")
+    name = name or plan.default_name(environment, wanted, uri or "")
+    return endpoints.find(session.client("sagemaker"), session.client("s3"), environment, name, wanted=wanted)
 
-    sagemaker = session.client("sagemaker")
-    found = state.find(sagemaker, name)
-    if found is None:
-        raise PreconditionError(
-            f"there is no endpoint {name}. Deploy one with `python scripts/deploy_model.py MODEL "
-            f"{environment.ref.options}`."
-        )
-    if found.status in {"Creating", "Deleting", "Failed", "OutOfService"}:
-        raise PreconditionError(f"the endpoint {name} is {found.status} and serves nothing: deploy a model to it")
-    return state.tags_of(sagemaker, found)
+
+def _validate(
+    console: Console, environment: Environment, session: Session, endpoint: Endpoint, options: Options
+) -> list[str]:
+    """Ask, score, write the report, log it, and show the result. Returns what is not as good as it must be."""
+    client = _connect(console, session, environment) if endpoint.run_id else None
+    signature, notes = _signature(endpoint, options)
+    prepared = _rows(console, environment, client, endpoint, options, signature)
+    if prepared.ignored:
+        notes.append(f"Columns that the model does not take were left out: {', '.join(prepared.ignored)}.")
+    sent = requests.make(prepared, batch_size=options.batch_size)
+    console.progress(f"asking {endpoint.name} about {len(prepared)} {'row' if len(prepared) == 1 else 'rows'}")
+    answers = invocation.ask(
+        _runtime(session, options.load), endpoint.name, sent, load=options.load, seconds=time.perf_counter
+    )
+    checked = scoring.compare(prepared, answers)
+    thresholds.check_task(options.thresholds, checked.task)
+    if answers.predictions.missing:
+        notes.append(f"{answers.predictions.missing} of {len(prepared)} rows have no prediction and count as wrong.")
+    agreement = _compare_local(console, session, endpoint, sent, checked) if options.compare_local else None
+    if agreement:
+        checked = replace(checked, metrics={**checked.metrics, "local_agreement": agreement.share})
+        notes.append(f"Compared with the model on this machine: {agreement}.")
+    verdicts = thresholds.judge(options.thresholds, dict(checked.metrics), checked.judged_by)
+    about = _about(environment, endpoint, prepared, notes, verdicts)
+    paths = _write(console, checked, options.output or Path("reports", endpoint.name), about)
+    logged = _log(console, client, endpoint, checked, paths)
+    for note in notes:
+        console.progress(f"note: {note}")
+    failures = [str(verdict) for verdict in verdicts if not verdict.passed]
+    if agreement and agreement.first is not None:
+        failures.append(f"the endpoint and the model on this machine disagree: {agreement}")
+    _show(console, endpoint, checked, verdicts, page=paths[-1], logged=logged, passed=not failures)
+    return failures
+
+
+def _signature(endpoint: Endpoint, options: Options) -> tuple[Signature, list[str]]:
+    """The signature of the served model, and what to note about it."""
+    from mlflow_platform.validation.signature import Signature
+
+    signature = endpoint.model.signature if endpoint.model else Signature()
+    notes = []
+    if not signature.inputs:
+        notes.append("The model has no signature, so the types of the columns were guessed from the data.")
+    if options.classes:
+        signature = replace(signature, class_names=options.classes)
+    return signature, notes
+
+
+def _rows(
+    console: Console,
+    environment: Environment,
+    client: MlflowClient | None,
+    endpoint: Endpoint,
+    options: Options,
+    signature: Signature,
+) -> Rows:
+    if options.table and options.target:
+        task, origin = options.task, options.data
+        return rows.prepare(options.table, options.target, task=task, signature=signature, origin=origin)
+    held_out = _held_out(console, environment, client, endpoint)
+    task, origin = options.task or held_out.task, f"the run's {evaluation.HELD_OUT}"
+    return rows.prepare(held_out.table, held_out.target, task=task, signature=signature, origin=origin)
+
+
+def _held_out(console: Console, environment: Environment, client: MlflowClient | None, endpoint: Endpoint) -> HeldOut:
+    if not client or not endpoint.run_id:
+        raise InputError(f"no tag of {endpoint.name} says which run its model is of: give --data FILE and --target COL")
+    console.progress(f"fetching the held-out rows of run {endpoint.run_id}")
+    return evaluation.fetch(client, endpoint.run_id, store=environment.artifact_store)
 
 
 def _connect(console: Console, session: Session, environment: Environment) -> MlflowClient:
-    tracking_server.require_running(session.client("sagemaker"), environment.server)
+    server.require_running(session.client("sagemaker"), environment)
     console.progress("loading MLflow")
     tracking.prepare(os.environ)
-    return tracking.connect(environment.server, session)
+    return tracking.connect(environment, session)
 
 
-def _held_out(
-    console: Console, client: MlflowClient | None, run_id: str | None, name: str, task: validation.Task | None
-) -> validation.Rows:
-    if not client or not run_id:
-        raise InputError(f"no tag of {name} says which run its model is of: give --data FILE and --target COL")
-    console.progress(f"fetching the held-out rows of run {run_id}")
-    return evaluation.fetch(client, run_id, task=task)
+def _runtime(session: Session, load: invocation.Load) -> SageMakerRuntimeClient:
+    from botocore.config import Config
+
+    return session.client("sagemaker-runtime", config=Config(max_pool_connections=max(10, load.clients)))
 
 
-def _write(checked: Validation, folder: Path, about: Mapping[str, str], threshold: float | None) -> tuple[Path, Path]:
-    """Write chart and report into a folder. Returns their paths."""
-    from mlflow_platform.validation import charts, report
+def _compare_local(
+    console: Console, session: Session, endpoint: Endpoint, sent: list[requests.Request], checked: Validation
+) -> Agreement:
+    if endpoint.model is None:
+        raise InputError(f"{endpoint.name} does not serve an MLflow model: leave out --compare-local")
+    console.progress("loading the model on this machine")
+    tracking.prepare(os.environ)
+    from mlflow_platform.validation import local_model
 
-    folder.mkdir(parents=True, exist_ok=True)
-    chart = charts.draw(checked.rows.task, checked.truth, checked.answers.predictions, folder)
-    page = folder / "report.html"
-    html = report.render(checked, chart=chart, about=about, threshold=threshold, when=datetime.now(UTC))
-    page.write_text(html, encoding="utf-8")
-    return chart, page
+    with TemporaryDirectory() as folder:
+        unpacked = local_model.download(session.client("s3"), endpoint.model, Path(folder))
+        here = local_model.score(unpacked, sent)
+    return local_model.compare(checked.answers.predictions, here)
+
+
+def _about(
+    environment: Environment, endpoint: Endpoint, prepared: Rows, notes: list[str], verdicts: list[Verdict]
+) -> About:
+    from mlflow_platform.validation.report import About
+
+    facts = {
+        "endpoint": endpoint.name,
+        "environment": f"{environment.name} ({environment.account}, {environment.region})",
+        **{key: endpoint.tags[key] for key in ("model-uri", "run-id") if key in endpoint.tags},
+        "data": prepared.origin,
+        "target": prepared.target,
+    }
+    return About(endpoint.name, facts, datetime.now(UTC), notes, verdicts)
+
+
+def _write(console: Console, checked: Validation, folder: Path, about: About) -> list[Path]:
+    """Write charts and report into a folder. Returns their paths, the report last."""
+    console.progress("writing the report")
+    from mlflow_platform.validation import report
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        charts = report.draw(checked, folder)
+        page = folder / report.PAGE
+        page.write_text(report.render(checked, about, charts), encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"the report cannot be written to {folder} ({error.strerror or error}): choose another folder with --output"
+        ) from None
+    return [*(chart.path for chart in charts), page]
+
+
+def _log(
+    console: Console, client: MlflowClient | None, endpoint: Endpoint, checked: Validation, paths: list[Path]
+) -> bool:
+    """Log to the model's run, where there is one. Returns whether it was logged."""
+    if client is None or endpoint.run_id is None:
+        console.progress(f"nothing was logged: no tag of {endpoint.name} says which run its model is of")
+        return False
+    if evaluation.find_run(client, endpoint.run_id) is None:
+        console.progress(f"nothing was logged: the run {endpoint.run_id} is not on this server, or is deleted")
+        return False
+    console.progress(f"logging to run {endpoint.run_id}")
+    evaluation.log(client, endpoint.run_id, checked.metrics, paths, endpoint=endpoint.name)
+    return True
+
+
+def _show(
+    console: Console,
+    endpoint: Endpoint,
+    checked: Validation,
+    verdicts: list[Verdict],
+    *,
+    page: Path,
+    logged: bool,
+    passed: bool,
+) -> None:
+    counts = {"rows", "missing_predictions"}
+    metrics = {name: round(value) if name in counts else value for name, value in checked.metrics.items()}
+    limits = {verdict.metric: verdict.limit for verdict in verdicts}
+    console.result(
+        {
+            "endpoint": endpoint.name,
+            "model_uri": endpoint.tags.get("model-uri"),
+            "run_id": endpoint.run_id,
+            "task": checked.task,
+            **metrics,
+            "thresholds": (limits or None) if console.as_json else _listed(limits),
+            "passed": passed,
+            "logged": logged,
+            "report": str(page),
+        }
+    )
+
+
+def _listed(limits: dict[str, float]) -> str | None:
+    return ", ".join(f"{metric}={limit:g}" for metric, limit in limits.items()) or None
 
 
 if __name__ == "__main__":

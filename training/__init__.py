@@ -1,1 +1,1 @@
-"""The example ML project: what is trained, on what, and what is logged of it."""
+"""The example ML project: data sets, models, parameters, and what is logged of a training."""

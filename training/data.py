@@ -1,4 +1,4 @@
-"""The data sets: real ones, shipped inside scikit-learn, so that nothing is downloaded."""
+"""The data sets: real ones that ship with scikit-learn, so that nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Split:
     source: str
 
     def features(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The rows without their target."""
+        """The rows without the target column."""
         return rows.drop(columns=self.target)
 
 
 def load(dataset: Dataset, *, seed: int, held_out: float) -> Split:
-    """Load a data set and split it; the same seed gives the same rows in the same order.
+    """Load a data set and split it. The same seed gives the same rows in the same order.
 
-    iris: 150 flowers, 4 measurements in cm, `species` as a name, split with equal shares of each.
+    iris: 150 flowers, 4 measurements in cm, `species` as a name; both parts have equal shares of each species.
     diabetes: 442 patients, 10 standardised measurements, `disease_progression` after one year.
     """
     from sklearn.datasets import load_diabetes, load_iris

@@ -1,6 +1,6 @@
-"""The models: how each is fitted, scored while it grows, and written down as an MLflow model.
+"""The models: how each is fitted, how it is scored while it grows, and what serving it requires.
 
-Both are fitted with one thread: sums over threads come in any order, and the same seed must give the same
+Both are fitted with one thread: several threads add up numbers in any order, and the same seed must give the same
 predictions.
 """
 
@@ -19,13 +19,12 @@ Task = Literal["classification", "regression"]
 Flavor = Literal["sklearn", "xgboost"]
 History = Mapping[str, Sequence[tuple[int, float]]]
 
-# scikit-learn's tree is a compiled class, which skops does not know; it holds arrays of numbers and no code.
-# MLflow writes the list into the model's MLmodel file and trusts it when the model is loaded, so that a
-# server needs no setting of its own. The other formats that MLflow offers run any code found in the file.
+# scikit-learn's tree is a compiled class that skops does not know. It holds arrays of numbers and no code. MLflow
+# writes this list into the MLmodel file and trusts it when it loads the model. Its other formats run code from files.
 TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
 
-# mlflow-skinny is the part of MLflow that serves models; the whole of it, with the tracking server that a
-# container has no use for, makes the environment twice as large (620 MB instead of 330).
+# mlflow-skinny is the part of MLflow that serves models. The whole package has the tracking server too and makes the
+# environment twice as large (620 MB instead of 330 MB).
 _REQUIREMENTS: Mapping[Flavor, tuple[str, ...]] = {
     "sklearn": ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "scipy", "skops"),
     "xgboost": ("mlflow-skinny", "numpy", "pandas", "scikit-learn", "scipy", "xgboost-cpu"),
@@ -34,7 +33,7 @@ _REQUIREMENTS: Mapping[Flavor, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted model and how its score on the held-out rows developed: metric -> (step, value) pairs."""
+    """A fitted model. `history` has the scores during the training: metric -> (step, value) pairs."""
 
     model: Any
     task: Task
@@ -43,7 +42,7 @@ class Fitted:
 
 
 def fit_forest(params: ForestParams, split: Split) -> Fitted:
-    """Grow a random forest step by step; a step is a number of trees."""
+    """Grow a random forest step by step. A step is a number of trees."""
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.metrics import accuracy_score
 
@@ -55,7 +54,7 @@ def fit_forest(params: ForestParams, split: Split) -> Fitted:
         n_jobs=1,
     )
     train, held_out = split.features(split.train), split.features(split.held_out)
-    # A plain numpy array: skops stores it without pandas' own string type.
+    # A NumPy array, because skops cannot store pandas' string type.
     labels = split.train[split.target].to_numpy(dtype=str)
     truth = split.held_out[split.target].to_numpy(dtype=str)
     curves: dict[str, list[tuple[int, float]]] = {"train_accuracy": [], "accuracy": []}
@@ -68,7 +67,7 @@ def fit_forest(params: ForestParams, split: Split) -> Fitted:
 
 
 def fit_boosted_trees(params: BoostParams, split: Split) -> Fitted:
-    """Boost regression trees round by round; a step is a number of rounds."""
+    """Boost regression trees round by round. A step is a number of rounds."""
     from xgboost import XGBRegressor
 
     booster = XGBRegressor(
@@ -94,8 +93,8 @@ def fit_boosted_trees(params: BoostParams, split: Split) -> Fitted:
 
 
 def requirements(flavor: Flavor) -> list[str]:
-    """What a server needs to serve such a model: exactly the versions that trained it.
+    """The packages that serving such a model requires, in exactly the versions that trained it.
 
-    Given to MLflow they also spare it the six seconds in which it would guess them.
+    MLflow takes six seconds to guess them if they are not given.
     """
     return [f"{package}=={version(package)}" for package in _REQUIREMENTS[flavor]]

@@ -1,7 +1,7 @@
-"""Every number that a training run depends on, typed and in one place.
+"""The parameters of a training: typed, and checked before the training starts.
 
-A run is reproducible from its parameters alone: the data sets ship inside scikit-learn, the split and
-the model are drawn from `seed`, and nothing reads the clock.
+A run is reproducible from its parameters alone: the data sets ship with scikit-learn, the split and the model depend on
+`seed`, and nothing reads the clock.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import Any, Literal, get_args
 
 Dataset = Literal["iris", "diabetes"]
 DATASETS: tuple[Dataset, ...] = get_args(Dataset)
-# NumPy's generators take so many.
+# NumPy's generators take seeds of 32 bits.
 SEEDS = 2**32
 
 
 @dataclass(frozen=True, kw_only=True)
 class Params:
-    """What every training has: the seed of all randomness, and the share of rows held out."""
+    """Parameters of every training: the seed of all randomness, and the share of rows that is held out."""
 
     seed: int = 7
     held_out: float = 0.3
 
     def __post_init__(self) -> None:
-        """Refuse what no training can mean, before any work is done.
+        """Check the values.
 
         Raises:
-            ValueError: naming the parameter and the values it takes.
+            ValueError: a value is out of range. The message names the parameter and its range.
         """
-        # Nearer to 0 or 1, one part of a small data set has no rows of each kind.
+        # With a share nearer to 0 or 1, one part of a small data set lacks a class.
         if not 0.05 <= self.held_out <= 0.95:
             raise ValueError(f"held_out is the share of rows held out: from 0.05 to 0.95, not {self.held_out}")
         if not 0 <= self.seed < SEEDS:
@@ -47,7 +47,7 @@ class Params:
 
 @dataclass(frozen=True, kw_only=True)
 class ForestParams(Params):
-    """Random forest on iris. The forest grows `trees_per_step` trees at a time and is scored after each."""
+    """Random forest on iris. The forest grows by `trees_per_step` trees at a time and is scored after each step."""
 
     n_estimators: int = 50
     trees_per_step: int = 5
@@ -57,7 +57,7 @@ class ForestParams(Params):
 
 @dataclass(frozen=True, kw_only=True)
 class BoostParams(Params):
-    """Gradient-boosted trees on diabetes. XGBoost scores every boosting round."""
+    """Gradient-boosted trees on diabetes. XGBoost computes the scores after every boosting round."""
 
     n_estimators: int = 150
     learning_rate: float = 0.05
@@ -67,10 +67,10 @@ class BoostParams(Params):
     colsample_bytree: float = 0.7
 
     def __post_init__(self) -> None:
-        """Refuse what no training can mean, before any work is done.
+        """Check the values.
 
         Raises:
-            ValueError: naming the parameter and the values it takes.
+            ValueError: a value is out of range. The message names the parameter and its range.
         """
         super().__post_init__()
         for name in ("subsample", "colsample_bytree"):
@@ -85,7 +85,7 @@ def with_changes(params: Params, changes: Iterable[str]) -> Params:
     """Apply changes written as `name=value` (as in `n_estimators=50`) to parameters.
 
     Raises:
-        ValueError: for an unknown name, a value of another type, or a value no training can mean.
+        ValueError: an unknown name, a value of another type, or a value that is out of range.
     """
     types = {field.name: type(getattr(params, field.name)) for field in fields(params)}
     values: dict[str, Any] = {}

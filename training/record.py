@@ -1,8 +1,8 @@
 """Write a finished training to MLflow: parameters, metrics, data sets, held-out rows and the model.
 
-It talks to the tracking URI that MLflow has at that moment and costs about a dozen requests however long the
-metrics' histories are: they travel in one batch, as the run's parameters and tags do. Import this module when
-the work starts: it brings in MLflow and what MLflow saves models with, which takes seconds.
+It logs to the global tracking URI of MLflow, in about a dozen requests: the metrics with their histories, the
+parameters and the tags of a run are sent in one batch. Import this module only when the work starts: it imports MLflow
+and the libraries that MLflow saves models with, which takes seconds.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-# MLflow imports git, skops and its scoring server by itself, but only when it first logs a model.
+# MLflow imports git, skops and its scoring server itself, but only when it first logs a model.
 import git  # noqa: F401
 import mlflow
 import mlflow.pyfunc.scoring_server
 import mlflow.sklearn
 import mlflow.xgboost
-import skops.io  # noqa: F401 MLflow imports it when it first saves a model, which belongs here
+import skops.io  # noqa: F401 MLflow would import it while the logging is timed
 from mlflow.data import from_pandas
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.models import infer_signature
 
 from training import models
-from training.train import Training
+from training.result import Training
 
 MODEL_NAME = "model"
 EVALUATION = "evaluation"
@@ -42,7 +42,7 @@ _BATCH_LIMIT = 1000
 
 @dataclass(frozen=True)
 class Recorded:
-    """Where a training was written: its run, and the model logged in it."""
+    """A logged training: its run, and the model that was logged in the run."""
 
     run_id: str
     experiment_id: str
@@ -57,18 +57,18 @@ def record(
     tags: Mapping[str, str] | None = None,
     charts: Path | None = None,
 ) -> Recorded:
-    """Create a run (or take up the one that `mlflow run` has created) and write everything into it.
+    """Log everything to a new run, or to the run that `mlflow run` has created.
 
-    The files in the folder `charts`, if there is one, join the held-out rows among the artifacts in `evaluation/`.
+    The files in the folder `charts`, if one is given, become artifacts in `evaluation/` beside the held-out rows.
 
     Raises:
-        mlflow.exceptions.MlflowException: when the server refuses; the run is then marked as failed.
+        mlflow.exceptions.MlflowException: the server refuses a request. The run is then marked as failed.
     """
     client = mlflow.MlflowClient()
     run_tags = {TARGET_TAG: training.split.target, TASK_TAG: training.fitted.task, **(tags or {})}
     with mlflow.start_run(experiment_id=experiment_id) as run:
         run_id = run.info.run_id
-        # The model comes first: MLflow asks for the history of every metric that the run has by then.
+        # The model comes first: logging it reads the history of every metric that the run has by then.
         model = _log_model(training)
         _log_batches(client, run_id, training, run_tags, model.model_id)
         client.log_inputs(run_id, list(_inputs(training)))
@@ -99,7 +99,7 @@ def _log_batches(
 
 
 def _metrics(training: Training, model_id: str) -> Iterator[Metric]:
-    """Each metric's history, then the final scores that have none; those of the last step are the model's too."""
+    """Each metric's history, then the final scores without a history. Those of the last step are the model's too."""
     now = int(time.time() * 1000)
     history = training.fitted.history
     last = max(step for points in history.values() for step, _ in points)

@@ -1,44 +1,29 @@
-"""Train a model on a data set that ships inside scikit-learn, and log it to MLflow.
+"""Train a model on a data set that ships with scikit-learn, and log it to MLflow.
 
-`train` is what scripts and tests call. As a program, `python training/train.py --dataset iris` logs wherever
-MLFLOW_TRACKING_URI points, as every MLflow project does, and so does `mlflow run training`.
+Scripts and tests call `train`. As a program (`python training/train.py --dataset iris`, or `mlflow run training`) it
+logs to the server in MLFLOW_TRACKING_URI, as every MLflow project does.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from training import data, models
 from training.params import DATASETS, DEFAULTS, BoostParams, Dataset, ForestParams, Params, with_changes
+from training.result import Training
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-@dataclass(frozen=True)
-class Training:
-    """A finished training: what went in, what came out, and how well it does on the held-out rows.
-
-    `predictions` has one entry per row of `split.held_out`; `metrics` are the final scores on those rows.
-    """
-
-    dataset: Dataset
-    params: Params
-    split: data.Split
-    fitted: models.Fitted
-    predictions: np.ndarray[Any, Any]
-    metrics: Mapping[str, float]
-
-
 def train(dataset: Dataset, params: Params | None = None) -> Training:
-    """Train on a data set, with its default parameters where none are given.
+    """Train on a data set. Without parameters, its default ones are used.
 
     Raises:
-        TypeError: when the parameters belong to the other data set's model.
+        TypeError: the parameters belong to the other data set's model.
     """
     params = params or DEFAULTS[dataset]
     split = data.load(dataset, seed=params.seed, held_out=params.held_out)
@@ -69,7 +54,7 @@ def _score(task: models.Task, split: data.Split, predictions: np.ndarray[Any, An
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train, log and print the metrics. Returns the exit status: 2 for a wrong parameter."""
+    """Train, log and print the metrics. Returns the exit status, which is 2 for a wrong parameter."""
     parser = argparse.ArgumentParser(description="Train a model and log it to MLflow (MLFLOW_TRACKING_URI).")
     parser.add_argument("--dataset", choices=DATASETS, default="iris", help="the data set (default: iris)")
     parser.add_argument("--seed", type=int, help="the seed of the split and the model")
@@ -83,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
 
+    # Imports MLflow, which takes seconds: not for --help or a wrong parameter.
     from training.record import record
 
     training = train(options.dataset, params)

@@ -80,7 +80,7 @@ def test_a_model_that_cannot_be_loaded_is_told_and_the_one_before_goes_on_servin
     refused = apart.script("validate_endpoint", "--endpoint", ENDPOINT, *rows, check=False)
     assert (refused.returncode, refused.stdout) == (2, "")
     [line] = [line for line in refused.stderr.splitlines() if not line.startswith(("reading", "asking"))]
-    assert line.startswith("error: the model refuses the rows: ")
+    assert line.startswith("error: rows.csv lacks columns that the model needs: ")
     assert "petal width (cm)" in line
 
 

@@ -16,7 +16,8 @@ from mlflow_platform.endpoints.resources import Clients
 from mlflow_platform.environment import Environment, EnvironmentRef, TrackingServer
 from tests.platform.endpoints.fleet import Fleet
 from training.params import BoostParams, Dataset, ForestParams
-from training.train import Training, train
+from training.result import Training
+from training.train import train
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"

@@ -19,10 +19,13 @@ from werkzeug.serving import make_server
 from mlflow_platform.environment import REPOSITORY
 from mlflow_platform.tracking import experiment_id, register
 from mlflow_platform.validation import evaluation
+from mlflow_platform.validation.rows import prepare
+from mlflow_platform.validation.signature import Signature
 from tests.platform.conftest import SMALL
 from training import train as program
 from training.params import DATASETS, Dataset
-from training.train import Training, train
+from training.result import Training
+from training.train import train
 
 Trained = Callable[[Dataset], Training]
 
@@ -79,8 +82,9 @@ def test_the_held_out_rows_can_be_fetched_as_they_were(trained: Trained, mlflow_
     from training.record import record
 
     training = trained("iris")
-    rows = evaluation.fetch(mlflow_here.MlflowClient(), record(training).run_id)
-    pd.testing.assert_frame_equal(rows.frame, training.split.held_out)
+    found = evaluation.fetch(mlflow_here.MlflowClient(), record(training).run_id)
+    rows = prepare(found.table, found.target, task=found.task, signature=Signature(), origin="the run")
+    pd.testing.assert_frame_equal(pd.DataFrame({**rows.features, rows.target: rows.truth}), training.split.held_out)
     assert (rows.target, rows.task) == ("species", "classification")
 
 

@@ -11,7 +11,8 @@ import pytest
 from tests.platform.conftest import SMALL
 from training import models
 from training.params import DATASETS, DEFAULTS, SEEDS, BoostParams, Dataset, ForestParams, with_changes
-from training.train import Training, train
+from training.result import Training
+from training.train import train
 
 Trained = Callable[[Dataset], Training]
 

@@ -1,23 +1,27 @@
-"""The evaluation that a run carries: its held-out rows, and what validations of its model have come to.
+"""The evaluation that a run carries: its held-out rows, and the results of its model's validations.
 
-A run that follows these names can be validated, whoever trained it and with whatever: the artifact
-`evaluation/held_out.csv` with the truth in it, the tag `evaluation.target` that names the truth's column and, where
-that does not go without saying, `evaluation.task` (classification or regression).
+A run that follows these names can be validated, whatever trained it: the artifact `evaluation/held_out.csv` with the
+truth in it, the tag `evaluation.target` with the name of the truth's column and, where the rows do not show it, the tag
+`evaluation.task` (classification or regression).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from mlflow_common.errors import InputError
-from mlflow_platform.validation.scoring import Rows, Task, read, task_named
+from mlflow_platform.validation import files
+from mlflow_platform.validation.rows import Task, task_named
+from mlflow_platform.validation.table import Table
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 HELD_OUT = "evaluation/held_out.csv"
 TARGET_TAG = "evaluation.target"
@@ -26,35 +30,62 @@ VALIDATION = "validation"
 _OTHER_DATA = "pass rows of your own with --data FILE --target COL"
 
 
-def fetch(client: MlflowClient, run_id: str, *, task: Task | None = None) -> Rows:
-    """Fetch a run's held-out rows. The task is the run's unless one is given.
+@dataclass(frozen=True)
+class HeldOut:
+    """A run's held-out rows, the name of the truth's column and, if the run states it, the task."""
 
-    Raises:
-        InputError: there is no such run, or it has no held-out rows.
-    """
+    table: Table
+    target: str
+    task: Task | None
+
+
+def find_run(client: MlflowClient, run_id: str) -> Run | None:
+    """The run, or None where the server has none of that id, or only a deleted one."""
     from mlflow.exceptions import MlflowException
 
     try:
-        tags = client.get_run(run_id).data.tags
+        run = client.get_run(run_id)
     except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+        # MLflow 3 answers an id that cannot be one with the second.
+        if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
             raise
+        return None
+    return run if run.info.lifecycle_stage == "active" else None
+
+
+def fetch(client: MlflowClient, run_id: str, *, store: str | None = None) -> HeldOut:
+    """Fetch a run's held-out rows.
+
+    Args:
+        client: of the environment's tracking server.
+        run_id: the run.
+        store: the URI below which the environment's artifacts are. A run may name any other place, such as a file of
+            this machine: it is then not read.
+
+    Raises:
+        InputError: there is no such run, it has no held-out rows, or they are not in the store.
+    """
+    run = find_run(client, run_id)
+    if run is None:
         raise InputError(
             f"the run {run_id}, which the endpoint's tags name, is not on this server: {_OTHER_DATA}"
         ) from None
+    tags = run.data.tags
     target = tags.get(TARGET_TAG)
     if not target:
         raise InputError(f"the run {run_id} has no tag {TARGET_TAG}: {_OTHER_DATA}")
+    root = str(run.info.artifact_uri)
+    if store is not None and (not f"{root}/".startswith(f"{store.rstrip('/')}/") or ".." in root.split("/")):
+        raise InputError(f"the artifacts of run {run_id} are at {root}, outside of {store}: {_OTHER_DATA}")
     with TemporaryDirectory() as folder:
         path = _download(client, run_id, Path(folder))
-        task = task or task_named(tags.get(TASK_TAG))
-        return read(path, target, task=task, origin=f"the run's {HELD_OUT}")
+        return HeldOut(files.read(path, target), target, task_named(tags.get(TASK_TAG)))
 
 
 def log(
-    client: MlflowClient, run_id: str, metrics: Mapping[str, float], files: Sequence[Path], *, endpoint: str
+    client: MlflowClient, run_id: str, metrics: Mapping[str, float], paths: Sequence[Path], *, endpoint: str
 ) -> None:
-    """Log a validation's metrics and files to the model's run, under `validation/`; the last one counts."""
+    """Log a validation's metrics and files to the model's run, under `validation/`. A later one replaces them."""
     from mlflow.entities import Metric, RunTag
 
     now = int(time.time() * 1000)
@@ -63,8 +94,8 @@ def log(
         metrics=[Metric(f"{VALIDATION}/{name}", value, now, 0) for name, value in metrics.items()],
         tags=[RunTag(f"{VALIDATION}.endpoint", endpoint)],
     )
-    for file in files:
-        client.log_artifact(run_id, str(file), VALIDATION)
+    for path in paths:
+        client.log_artifact(run_id, str(path), VALIDATION)
 
 
 def _download(client: MlflowClient, run_id: str, folder: Path) -> Path:

@@ -1,217 +1,267 @@
-"""Validation of an endpoint: rows whose truth is known are sent in batches, and the answers compared with it."""
+"""Compares an endpoint's predictions with the truth, and computes the metrics."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import InputError, PlatformError, PreconditionError, error_code, error_message
+from mlflow_common.errors import InputError, PlatformError
+from mlflow_platform.validation import classes as classification
+from mlflow_platform.validation import tasks
+from mlflow_platform.validation.classes import Classes
+from mlflow_platform.validation.invocation import Answers
+from mlflow_platform.validation.predictions import Predictions
+from mlflow_platform.validation.rows import Rows, Task
+from mlflow_platform.validation.table import listed, quoted
+from mlflow_platform.validation.values import UnusableError, as_float
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
-    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
-    Values = np.ndarray[Any, Any]
+    Array = np.ndarray[Any, Any]
 
-Task = Literal["classification", "regression"]
-Seconds = Callable[[], float]
-
-# The metric that a threshold is held against.
+# The metric that a threshold without a name is held against.
 JUDGED_BY: Mapping[Task, str] = {"classification": "accuracy", "regression": "r2"}
-# More kinds of a number than this are not classes.
-_MOST_CLASSES = 20
-_SHOWN = 300
-# MLflow's scoring server repeats the rows and the schema before it says what is wrong with them.
-_PREFACES = (
-    re.compile(r"^Failed to predict data .*?\nError: ", re.DOTALL),
-    re.compile(r"^Failed to enforce schema of data .*? with schema .*?\. Error: ", re.DOTALL),
-)
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows whose truth is known: features and the target column in one frame. `origin` says where they are from."""
+class Probabilities:
+    """Probabilities in an array of rows by classes. `classes` has each column's class; a row without any is NaN."""
 
-    frame: pd.DataFrame
-    target: str
-    task: Task
-    origin: str
-
-    @property
-    def features(self) -> pd.DataFrame:
-        """The rows without their truth."""
-        return self.frame.drop(columns=self.target)
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What an endpoint answered: a prediction per row, and each request's duration in seconds."""
-
-    predictions: Values
-    durations: Values
+    classes: Sequence[int]
+    values: Array
 
 
 @dataclass(frozen=True)
 class Validation:
-    """An endpoint's answers compared with the truth. `metrics` are named as they are logged."""
+    """An endpoint's answers compared with the truth.
+
+    Attributes:
+        task: classification or regression.
+        truth, predicted: one value per row, for people to read. Of a regression they are floats.
+        metrics: named as they are logged.
+        classes: truth and predictions as classes; None for a regression.
+        probabilities: of the classes, where the model predicts them; their classes are those of `classes`.
+    """
 
     rows: Rows
-    truth: Values
     answers: Answers
+    task: Task
+    truth: Sequence[Any]
+    predicted: Sequence[Any]
     metrics: Mapping[str, float]
+    classes: Classes | None = None
+    probabilities: Probabilities | None = None
 
     @property
     def judged_by(self) -> str:
-        """The name of the metric that a threshold is held against."""
-        return JUDGED_BY[self.rows.task]
+        """The name of the metric that a threshold without a name is held against."""
+        return JUDGED_BY[self.task]
 
-    def passes(self, threshold: float | None) -> bool:
-        """Whether that metric reaches the threshold; without one, any result does."""
-        return threshold is None or self.metrics[self.judged_by] >= threshold
-
-
-def task_named(text: str | None) -> Task | None:
-    """The task of that name, or None."""
-    return next((task for task in JUDGED_BY if task == text), None)
-
-
-def read(path: Path, target: str, *, task: Task | None, origin: str) -> Rows:
-    """Read rows with their truth from a CSV file. A task that is not given is told by the truth.
-
-    Raises:
-        InputError: no such file, no CSV, no rows, no such column, or rows whose truth is missing.
-    """
-    import pandas as pd
-
-    try:
-        frame = pd.read_csv(path)
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path} cannot be read as CSV: {str(error).strip().splitlines()[0]}") from None
-    if target not in frame.columns:
-        raise InputError(f"{path.name} has no column {target!r} to compare with (it has: {', '.join(map(str, frame))})")
-    if frame.empty:
-        raise InputError(f"{path.name} has no rows")
-    if missing := int(frame[target].isna().sum()):
-        raise InputError(f"{path.name} lacks the truth (column {target!r}) in {missing} of {len(frame)} rows")
-    return Rows(frame, target, task or _guess(frame[target]), origin)
-
-
-def _guess(truth: pd.Series[Any]) -> Task:
-    """Classification for names and for a few whole numbers, regression for any other numbers."""
-    from pandas.api.types import is_bool_dtype, is_float_dtype, is_numeric_dtype
-
-    if not is_numeric_dtype(truth) or is_bool_dtype(truth):
-        return "classification"
-    return "regression" if is_float_dtype(truth) or truth.nunique() > _MOST_CLASSES else "classification"
-
-
-def ask(
-    runtime: SageMakerRuntimeClient, endpoint: str, features: pd.DataFrame, *, batch_size: int, seconds: Seconds
-) -> Answers:
-    """Have an endpoint predict rows, `batch_size` at a time.
-
-    Raises:
-        InputError: the container refuses the rows, as when a column is missing.
-        PlatformError: it fails on them, or answers with something else than a prediction per row.
-        PreconditionError: there is no such endpoint, or it does not serve.
-    """
-    import numpy as np
-
-    predictions: list[Any] = []
-    durations: list[float] = []
-    for start in range(0, len(features), batch_size):
-        batch = features.iloc[start : start + batch_size]
-        body = json.dumps({"dataframe_split": _split(batch)})
-        began = seconds()
-        answer = _invoke(runtime, endpoint, body)
-        durations.append(seconds() - began)
-        predictions += _predictions(answer, endpoint, expected=len(batch))
-    return Answers(np.asarray(predictions), np.asarray(durations))
+    @property
+    def wrong(self) -> Sequence[int]:
+        """Of a classification, the numbers (from 0) of the rows that were predicted wrongly."""
+        if self.classes is None:
+            return ()
+        pairs = zip(self.classes.truth, self.classes.predicted, strict=True)
+        return [number for number, (true, predicted) in enumerate(pairs) if true != predicted]
 
 
 def compare(rows: Rows, answers: Answers) -> Validation:
     """Score an endpoint's answers against the truth.
 
     Raises:
-        InputError: truth or predictions are no numbers, so that the task cannot be regression.
+        InputError: truth and predictions cannot be compared.
+        PlatformError: a regression's predictions are missing (null, NaN) or infinite.
     """
+    task = tasks.decide(rows, answers.predictions)
+    if task == "classification":
+        return _classification(rows, answers)
+    return _regression(rows, answers)
+
+
+def latency(answers: Answers) -> dict[str, float]:
+    """Percentiles of the requests' durations, in milliseconds, and requests per second."""
+    import numpy as np
+
+    p50, p95, p99 = np.percentile(np.asarray(answers.durations) * 1000, [50, 95, 99])
+    found = {"latency_p50_ms": float(p50), "latency_p95_ms": float(p95), "latency_p99_ms": float(p99)}
+    if answers.elapsed > 0:
+        found["requests_per_second"] = len(answers.durations) / answers.elapsed
+    return found
+
+
+def _classification(rows: Rows, answers: Answers) -> Validation:
     import numpy as np
     from sklearn import metrics
 
-    truth, predicted = rows.frame[rows.target].to_numpy(), answers.predictions
-    scores: dict[str, float]
-    if rows.task == "classification":
-        # Classes are compared by name: JSON and CSV may disagree on whether 1 is a number.
-        truth, predicted = truth.astype(str), predicted.astype(str)
-        scores = {
-            "accuracy": float(metrics.accuracy_score(truth, predicted)),
-            "f1_macro": float(metrics.f1_score(truth, predicted, average="macro", zero_division=0)),
-        }
-    else:
-        try:
-            truth, predicted = truth.astype(float), predicted.astype(float)
-        except ValueError:
-            raise InputError(f"{rows.target} or its predictions are no numbers: give --task classification") from None
-        scores = {
-            "r2": float(metrics.r2_score(truth, predicted)),
-            "rmse": float(metrics.root_mean_squared_error(truth, predicted)),
-            "mae": float(metrics.mean_absolute_error(truth, predicted)),
-        }
-    p50, p95 = np.percentile(answers.durations * 1000, [50, 95])
-    scores |= {"latency_p50_ms": float(p50), "latency_p95_ms": float(p95), "rows": float(len(rows.frame))}
-    return Validation(rows, truth, Answers(predicted, answers.durations), scores)
+    predicted, names, vectors = _as_classes(rows, answers.predictions)
+    # The names of probabilities are numbered with the predictions, as further ones.
+    aligned = classification.align(rows.truth, [*predicted, *names], target=rows.target)
+    classes = replace(aligned, predicted=aligned.predicted[: len(rows)])
+    probabilities = None
+    if vectors is not None:
+        numbers = aligned.predicted[len(rows) :]
+        _check_names(rows, names, numbers, aligned.known)
+        probabilities = Probabilities(numbers, vectors)
+    labels = sorted({*classes.truth, *classes.predicted} - {-1})
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+        classes.truth, classes.predicted, labels=labels, average="macro", zero_division=0
+    )
+    scores = {
+        "accuracy": float(np.mean(np.asarray(classes.truth) == np.asarray(classes.predicted))),
+        "f1_macro": float(f1),
+        "precision_macro": float(precision),
+        "recall_macro": float(recall),
+    }
+    area = roc_auc(classes, probabilities) if probabilities else None
+    if area is not None:
+        scores["roc_auc"] = area
+    if answers.predictions.missing:
+        scores["missing_predictions"] = float(answers.predictions.missing)
+    scores |= {**latency(answers), "rows": float(len(rows))}
+    shown = [*classes.names, classification.NO_PREDICTION]
+    return Validation(
+        rows=rows,
+        answers=answers,
+        task="classification",
+        truth=[shown[number] for number in classes.truth],
+        predicted=[shown[number] for number in classes.predicted],
+        metrics=scores,
+        classes=classes,
+        probabilities=probabilities,
+    )
 
 
-def _split(batch: pd.DataFrame) -> dict[str, Any]:
-    # JSON has no NaN; MLflow reads null as one.
-    values = batch.astype(object).where(batch.notna(), None)
-    return {"columns": list(batch.columns), "data": values.to_numpy().tolist()}
+def _as_classes(rows: Rows, predictions: Predictions) -> tuple[Sequence[Any], Sequence[Any], Array | None]:
+    """The predicted class of each row; and the classes' names and probabilities, where the model gives these."""
+    import numpy as np
+
+    if predictions.is_vector:
+        count = len(next(value for value in predictions.values if value is not None))
+        names = _class_names(rows, predictions, count)
+        vectors = np.asarray([value or [math.nan] * count for value in predictions.values], dtype=float)
+        most = [None if np.isnan(row).any() else names[int(np.argmax(row))] for row in vectors]
+        return most, names, vectors
+    if not _are_chances(rows, predictions):
+        return predictions.values, (), None
+    chances = np.asarray([math.nan if value is None else float(value) for value in predictions.values])
+    predicted = [None if math.isnan(chance) else int(chance >= 0.5) for chance in chances]
+    return predicted, (0, 1), np.column_stack([1 - chances, chances])
 
 
-def _invoke(runtime: SageMakerRuntimeClient, endpoint: str, body: str) -> bytes:
+def _check_names(rows: Rows, names: Sequence[Any], numbers: Sequence[int], known: int) -> None:
+    if len(set(numbers)) < len(numbers):
+        raise InputError(f"two of the model's probabilities are of the same class: {listed(names)}")
+    if min(numbers) >= known:
+        raise InputError(
+            f"the model predicts probabilities of {listed(names)}, and the truth in {rows.target!r} (as "
+            f"{quoted(rows.truth[0])}) is none of these: name the classes with --classes NAME,NAME,…"
+        )
+
+
+def _are_chances(rows: Rows, predictions: Predictions) -> bool:
+    """Whether scalar predictions are probabilities of class 1: between 0 and 1, where the truth is 0 or 1."""
+    numbers = [value for value in predictions.values if isinstance(value, float)]
+    scalars = all(value is None or isinstance(value, (int, float)) for value in predictions.values)
+    return (
+        scalars
+        and all(value in (0, 1) for value in rows.truth)
+        and all(0 <= value <= 1 for value in predictions.values if value is not None)
+        and any(0 < value < 1 for value in numbers)
+    )
+
+
+def _class_names(rows: Rows, predictions: Predictions, count: int) -> Sequence[Any]:
+    """What the probabilities are of: the answer says so, the signature or the model's metadata; else 0, 1, …
+
+    Raises:
+        InputError: nothing says so, and the truth is not such numbers.
+    """
+    outputs = [column.name for column in rows.signature.outputs]
+    names: Sequence[Any] = ()
+    if rows.signature.class_names and not predictions.names:
+        names = rows.signature.class_names
+    elif predictions.names:
+        names = predictions.names
+    elif len(outputs) == count and None not in outputs:
+        names = outputs
+    elif all(isinstance(value, (int, float)) and value in range(count) for value in rows.truth):
+        names = range(count)
+    if not names:
+        raise InputError(
+            f"the model predicts {count} probabilities per row and nothing says of which classes: name them with "
+            "--classes NAME,NAME,…"
+        )
+    if len(names) != count:
+        raise InputError(
+            f"the model predicts {count} probabilities per row, and {len(names)} classes are named: {listed(names)}"
+        )
+    return names
+
+
+def roc_auc(classes: Classes, probabilities: Probabilities) -> float | None:
+    """The area under the ROC curve; of several classes the mean of each against the rest. None if it is undefined."""
+    from sklearn import metrics
+
+    curves = [one_against_rest(classes, probabilities, number) for number in range(classes.known)]
+    areas = [float(metrics.roc_auc_score(*curve)) for curve in curves if curve is not None]
+    return sum(areas) / len(areas) if len(areas) == classes.known > 1 else None
+
+
+def one_against_rest(classes: Classes, probabilities: Probabilities, number: int) -> tuple[Array, Array] | None:
+    """Whether each row with a prediction is of a class, and that class's probability. None if there is no curve."""
+    import numpy as np
+
+    if number not in probabilities.classes:
+        return None
+    chances = probabilities.values[:, list(probabilities.classes).index(number)]
+    present = ~np.isnan(chances)
+    positive = np.asarray(classes.truth)[present] == number
+    if positive.all() or not positive.any():
+        return None
+    return positive, chances[present]
+
+
+def _regression(rows: Rows, answers: Answers) -> Validation:
+    import numpy as np
+    from sklearn import metrics
+
+    truth = np.asarray([_number(value, f"the truth in {rows.target!r}") for value in rows.truth])
+    predicted = np.asarray(_predicted_numbers(answers.predictions))
+    scores: dict[str, float] = {}
+    with np.errstate(over="ignore", invalid="ignore"):
+        # R² compares with the mean, which one row always is.
+        if len(truth) > 1:
+            scores["r2"] = float(metrics.r2_score(truth, predicted))
+        scores["rmse"] = float(metrics.root_mean_squared_error(truth, predicted))
+        scores["mae"] = float(metrics.mean_absolute_error(truth, predicted))
+    scores |= {**latency(answers), "rows": float(len(rows))}
+    if bad := next((name for name, value in scores.items() if not math.isfinite(value)), None):
+        raise PlatformError(f"{bad} is beyond what a floating-point number holds: the predictions are too far off")
+    return Validation(rows, answers, "regression", truth.tolist(), predicted.tolist(), scores)
+
+
+def _predicted_numbers(predictions: Predictions) -> list[float]:
+    if predictions.is_vector:
+        count = len(next(value for value in predictions.values if value is not None))
+        raise InputError(f"the model predicts {count} numbers per row, and a regression needs one")
+    if predictions.missing:
+        raise PlatformError(
+            f"the model predicts nothing (null or NaN) for {predictions.missing} of {len(predictions)} rows, and a "
+            "regression cannot be scored without them"
+        )
+    numbers = [_number(value, "the predictions") for value in predictions.values]
+    infinite = sum(math.isinf(number) for number in numbers)
+    if infinite:
+        raise PlatformError(f"the model predicts infinity for {infinite} of {len(numbers)} rows")
+    return numbers
+
+
+def _number(value: Any, what: str) -> float:
     try:
-        answer = runtime.invoke_endpoint(EndpointName=endpoint, ContentType="application/json", Body=body)
-        return answer["Body"].read()
-    except runtime.exceptions.ModelError as error:
-        response: dict[str, Any] = dict(error.response)
-        status = int(response.get("OriginalStatusCode", 0))
-        said = _container_message(str(response.get("OriginalMessage", "")))
-        if 400 <= status < 500:
-            raise InputError(f"the model refuses the rows: {said}") from None
-        raise PlatformError(f"the model fails on the rows (HTTP {status}): {said}") from None
-    except runtime.exceptions.ClientError as error:
-        if error_code(error) == "ValidationError" and "not found" in error_message(error).lower():
-            raise PreconditionError(f"there is no endpoint {endpoint} that serves") from None
-        raise
-
-
-def _container_message(text: str) -> str:
-    """What a container said, on one line and without the rows it was said of. MLflow's says it in JSON."""
-    try:
-        said = json.loads(text)
-        text = str(said.get("message", text)) if isinstance(said, dict) else text
-    except json.JSONDecodeError:
-        pass
-    for preface in _PREFACES:
-        text = preface.sub("", text)
-    line = " ".join(text.split()) or "it gives no reason"
-    return line if len(line) <= _SHOWN else line[:_SHOWN] + "…"
-
-
-def _predictions(answer: bytes, endpoint: str, *, expected: int) -> list[Any]:
-    try:
-        found = json.loads(answer)
-        predictions = found["predictions"] if isinstance(found, dict) else found
-    except (json.JSONDecodeError, KeyError, UnicodeDecodeError):
-        raise PlatformError(f"{endpoint} answers with something else than MLflow's predictions") from None
-    if not isinstance(predictions, list) or len(predictions) != expected:
-        raise PlatformError(f"{endpoint} does not answer with one prediction per row ({expected} rows were sent)")
-    # A model that returns a table answers with records of one column.
-    return [next(iter(row.values())) if isinstance(row, dict) and len(row) == 1 else row for row in predictions]
+        return as_float(int(value) if isinstance(value, bool) else value)
+    except UnusableError:
+        raise InputError(f"{what} are no numbers (as {quoted(value)}): give --task classification") from None

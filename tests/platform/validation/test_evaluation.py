@@ -1,4 +1,4 @@
-"""What a run carries to be validated by, and what a validation leaves in it."""
+"""What a run carries to be validated with, and what a validation logs to it."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,15 @@ def run_id(client: Any) -> str:
     return str(client.create_run("0").info.run_id)
 
 
-def test_the_script_and_the_training_mean_the_same_names() -> None:
+@pytest.fixture
+def held_out(client: Any, run_id: str, tmp_path: Path) -> str:
+    (tmp_path / "held_out.csv").write_text("x,y\n1,0\n2,1\n")
+    client.log_artifact(run_id, str(tmp_path / "held_out.csv"), "evaluation")
+    client.set_tag(run_id, evaluation.TARGET_TAG, "y")
+    return run_id
+
+
+def test_the_script_and_the_training_use_the_same_names() -> None:
     from training import record
 
     assert (record.HELD_OUT, record.TARGET_TAG, record.TASK_TAG) == (
@@ -29,30 +37,43 @@ def test_the_script_and_the_training_mean_the_same_names() -> None:
     )
 
 
-def test_a_run_of_another_server_is_told(client: Any) -> None:
+def test_a_run_of_another_server_is_refused(client: Any) -> None:
     with pytest.raises(InputError, match="the run 0123, which the endpoint's tags name, is not on this server"):
         evaluation.fetch(client, "0123")
+    assert evaluation.find_run(client, "0123") is None
 
 
-def test_a_run_without_the_tag_is_told(client: Any, run_id: str) -> None:
+def test_a_deleted_run_counts_as_gone(client: Any, run_id: str) -> None:
+    assert evaluation.find_run(client, run_id) is not None
+    client.delete_run(run_id)
+    assert evaluation.find_run(client, run_id) is None
+
+
+def test_a_run_without_the_tag_is_refused(client: Any, run_id: str) -> None:
     with pytest.raises(InputError, match=r"has no tag evaluation\.target: pass rows of your own with --data"):
         evaluation.fetch(client, run_id)
 
 
-def test_a_run_without_the_rows_is_told(client: Any, run_id: str) -> None:
+def test_a_run_without_the_rows_is_refused(client: Any, run_id: str) -> None:
     client.set_tag(run_id, evaluation.TARGET_TAG, "y")
     with pytest.raises(InputError, match=r"has no artifact evaluation/held_out\.csv"):
         evaluation.fetch(client, run_id)
 
 
-def test_a_task_that_is_asked_for_wins_over_the_run_s(client: Any, run_id: str, tmp_path: Path) -> None:
-    (tmp_path / "held_out.csv").write_text("x,y\n1,0\n2,1\n")
-    client.log_artifact(run_id, str(tmp_path / "held_out.csv"), "evaluation")
-    client.set_tag(run_id, evaluation.TARGET_TAG, "y")
-    assert evaluation.fetch(client, run_id).task == "classification"
-    client.set_tag(run_id, evaluation.TASK_TAG, "regression")
-    assert evaluation.fetch(client, run_id).task == "regression"
-    assert evaluation.fetch(client, run_id, task="classification").task == "classification"
+def test_the_held_out_rows_come_with_target_and_task(client: Any, held_out: str) -> None:
+    found = evaluation.fetch(client, held_out)
+    assert dict(found.table.columns) == {"x": ["1", "2"], "y": ["0", "1"]}
+    assert (found.target, found.task) == ("y", None)
+    client.set_tag(held_out, evaluation.TASK_TAG, "regression")
+    assert evaluation.fetch(client, held_out).task == "regression"
+
+
+def test_rows_outside_of_the_environments_store_are_not_read(client: Any, held_out: str) -> None:
+    root = str(client.get_run(held_out).info.artifact_uri)
+    assert evaluation.fetch(client, held_out, store=root.rpartition("/")[0]).target == "y"
+    for store in ("s3://bucket", root[:-1], f"{root}/below"):
+        with pytest.raises(InputError, match=f"the artifacts of run {held_out} are at .*, outside of {store}"):
+            evaluation.fetch(client, held_out, store=store)
 
 
 def test_metrics_and_files_are_logged_under_validation(client: Any, run_id: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Chart and report: readable on their own, the same for the same answers."""
+"""Charts and report: readable on their own, and the same for the same answers."""
 
 import re
 from datetime import UTC, datetime
@@ -6,38 +6,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 from mlflow_platform.validation import charts, report
-from mlflow_platform.validation import scoring as validation
-from mlflow_platform.validation.scoring import Answers, Rows, Validation
+from mlflow_platform.validation.report import About
+from mlflow_platform.validation.scoring import Validation
+from mlflow_platform.validation.thresholds import Threshold, judge
+from tests.platform.validation.support import scored
 
 WHEN = datetime(2026, 11, 21, 4, 30, tzinfo=UTC)
+CLASSES = scored(["a", "b", "b", "<i>"], ["a", "b", "a", "<i>"])
+NUMBERS = scored([1.0, 2.0, 3.0, 4.5], [1.5, 2.0, 2.0, 4.5])
+CHANCES = scored([0, 1, 1, 0], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
+ALL = pytest.mark.parametrize("what", [CLASSES, NUMBERS, CHANCES], ids=["classes", "numbers", "probabilities"])
 
 
-def checked(truth: list[Any], predicted: list[Any], task: validation.Task) -> Validation:
-    frame = pd.DataFrame({"width (cm)": np.linspace(1, 2, len(truth)), "kind": truth})
-    return validation.compare(
-        Rows(frame, "kind", task, "a test"), Answers(np.asarray(predicted), np.asarray([0.01, 0.02]))
-    )
+def page(
+    what: Validation, folder: Path, threshold: float | None = None, notes: tuple[str, ...] = (), **facts: str
+) -> str:
+    verdicts = judge([Threshold(None, threshold)] if threshold is not None else [], dict(what.metrics), what.judged_by)
+    about = About("e", {"endpoint": "e", **facts}, WHEN, notes, verdicts)
+    return report.render(what, about, report.draw(what, folder))
 
 
-CLASSES = checked(["a", "b", "b", "<i>"], ["a", "b", "a", "<i>"], "classification")
-NUMBERS = checked([1.0, 2.0, 3.0, 4.0], [1.5, 2.0, 2.0, 4.0], "regression")
-
-
-def page(what: Validation, tmp_path: Path, threshold: float | None = None, **about: str) -> str:
-    chart = charts.draw(what.rows.task, what.truth, what.answers.predictions, tmp_path)
-    return report.render(what, chart=chart, about={"endpoint": "e", **about}, threshold=threshold, when=WHEN)
-
-
-@pytest.mark.parametrize("what", [CLASSES, NUMBERS], ids=["classes", "numbers"])
+@ALL
 def test_the_page_needs_no_other_file(what: Validation, tmp_path: Path) -> None:
     html = page(what, tmp_path)
     sources = re.findall(r'(?:src|href)="([^"]*)"', html)
-    assert [source[:22] for source in sources] == ["data:image/png;base64,"]
+    assert {source[:22] for source in sources} == {"data:image/png;base64,"}
     assert "@import" not in html
     assert "url(" not in html
 
@@ -47,6 +44,8 @@ def test_a_classification_shows_scores_classes_and_wrong_rows(tmp_path: Path) ->
     for part in ("0.750", "By class", "precision", "1 row predicted wrongly", "<td>3</td><td>b</td><td>a</td>", "0123"):
         assert part in html
     assert "2026-11-21 04:30 UTC" in html
+    assert "Confusion matrix" in html
+    assert "ROC curve" not in html
 
 
 def test_a_regression_shows_the_largest_errors_first(tmp_path: Path) -> None:
@@ -55,50 +54,78 @@ def test_a_regression_shows_the_largest_errors_first(tmp_path: Path) -> None:
     assert html.index("<td>3</td><td>3</td><td>2</td>") < html.index("<td>1</td><td>1</td><td>1.5</td>")
 
 
+def test_probabilities_show_the_roc_curve(tmp_path: Path) -> None:
+    html = page(CHANCES, tmp_path)
+    assert "ROC curve of each class" in html
+    assert "area under ROC" in html
+    assert {path.name for path in tmp_path.iterdir()} == {"confusion_matrix.png", "roc.png", "latency.png"}
+
+
 def test_what_comes_from_outside_is_escaped(tmp_path: Path) -> None:
-    html = page(CLASSES, tmp_path, note="<script>alert(1)</script>")
+    html = page(CLASSES, tmp_path, notes=("<b>note</b>",), note="<script>alert(1)</script>")
     assert "<script" not in html
+    assert "<b>note" not in html
     assert "&lt;i&gt;" in html
 
 
 @pytest.mark.parametrize(
-    ("threshold", "badge"),
-    [
-        (None, "validated"),
-        (0.7, "passed: accuracy of at least 0.7"),
-        (0.8, "failed: accuracy below 0.8"),
-    ],
+    ("threshold", "badges"),
+    [(None, ["validated"]), (0.7, ["passed", "passed"]), (0.8, ["failed", "failed"])],
 )
-def test_the_badge_says_how_it_ended(tmp_path: Path, threshold: float | None, badge: str) -> None:
-    assert badge in page(CLASSES, tmp_path, threshold)
+def test_the_badge_shows_whether_the_thresholds_are_reached(
+    tmp_path: Path, threshold: float | None, badges: list[str]
+) -> None:
+    html = page(CLASSES, tmp_path, threshold)
+    assert re.findall(r'class="badge \w+">(\w+)<', html) == badges
+    assert ("at least 0.8" in html) is (threshold == 0.8)
 
 
-def test_every_answer_being_right_is_shown_as_such(tmp_path: Path) -> None:
-    html = page(checked(["a", "b"], ["a", "b"], "classification"), tmp_path)
+def test_no_wrong_rows_are_shown_as_none(tmp_path: Path) -> None:
+    html = page(scored(["a", "b"], ["a", "b"]), tmp_path)
     assert "0 rows predicted wrongly" in html
     assert "None." in html
 
 
-@pytest.mark.parametrize("what", [CLASSES, NUMBERS], ids=["classes", "numbers"])
-def test_the_same_answers_give_the_same_picture(what: Validation, tmp_path: Path) -> None:
+@ALL
+def test_the_same_answers_give_the_same_pictures(what: Validation, tmp_path: Path) -> None:
     pictures = []
     for name in "ab":
         (tmp_path / name).mkdir()
-        path = charts.draw(what.rows.task, what.truth, what.answers.predictions, tmp_path / name)
-        pictures.append(path.read_bytes())
-        with Image.open(path) as image:
-            assert min(image.size) > 500
+        drawn = report.draw(what, tmp_path / name)
+        pictures.append([chart.path.read_bytes() for chart in drawn])
+        for chart in drawn:
+            with Image.open(chart.path) as image:
+                assert min(image.size) > 400
     assert pictures[0] == pictures[1]
 
 
 @pytest.mark.parametrize("rows", [1, 2])
 def test_a_single_row_can_be_drawn(rows: int, tmp_path: Path) -> None:
-    assert page(checked(["a"] * rows, ["b"] * rows, "classification"), tmp_path)
-    charts.residuals(np.asarray([1.0] * rows), np.asarray([1.0] * rows), tmp_path / "one.png")
+    assert page(scored(["a"] * rows, ["b"] * rows), tmp_path)
+    assert page(scored([1.5] * rows, [1.5] * rows, "regression"), tmp_path)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-5, 1e15, 1e150])
+def test_numbers_of_every_size_can_be_drawn(scale: float, tmp_path: Path) -> None:
+    truth = [scale * number for number in range(4)]
+    assert page(scored(truth, [value * 1.1 for value in truth], "regression"), tmp_path)
+
+
+def test_numbers_that_hardly_differ_can_be_drawn(tmp_path: Path) -> None:
+    truth = np.asarray([1e15, 1e15 + 1, 1e15 + 2])
+    charts.residuals(truth, truth + 0.25, tmp_path / "close.png")
+    charts.latencies(np.asarray([5.0, 5.0]), tmp_path / "same.png")
+
+
+@pytest.mark.parametrize("name", ["$x^{$", "a\nb", "\x00", "模型", "", "x" * 500, r"\frac"])
+def test_classes_of_every_name_can_be_drawn(name: str, tmp_path: Path) -> None:
+    assert page(scored([name, "other"], ["other", "other"]), tmp_path)
 
 
 def test_many_classes_fit_on_the_chart(tmp_path: Path) -> None:
-    names = np.asarray([f"class {number}" for number in range(25)])
-    charts.confusion(names, names, tmp_path / "many.png")
+    names = [f"class {number}" for number in range(500)]
+    charts.confusion(np.asarray(names), np.asarray(names), tmp_path / "many.png")
     with Image.open(tmp_path / "many.png") as image:
         assert max(image.size) < 3000
+    truth: list[Any] = [*names, *names[:30]]
+    assert page(scored(truth, truth), tmp_path)

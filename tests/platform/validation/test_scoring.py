@@ -1,188 +1,169 @@
-"""Validation: rows go out in batches, answers come back in order, and whose fault a failure is."""
+"""Scores: as scikit-learn computes them, for the task that the rows are of."""
 
-import io
-import json
-from collections.abc import Callable, Iterator
-from itertools import count
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import numpy as np
 import pytest
-from botocore.response import StreamingBody
-from botocore.stub import ANY, Stubber
+from sklearn import metrics
 
-from mlflow_common.errors import InputError, PlatformError, PreconditionError
-from mlflow_platform.validation import scoring as validation
-from mlflow_platform.validation.scoring import Answers, Rows
-
-FEATURES = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0, 5.0], "b": ["x", None, "z", "u", "v"]})
-
-
-@pytest.fixture
-def runtime(aws: Callable[[str], Any]) -> Any:
-    return aws("sagemaker-runtime")
-
-
-@pytest.fixture
-def stub(runtime: Any) -> Iterator[Stubber]:
-    with Stubber(runtime) as stub:
-        yield stub
-        stub.assert_no_pending_responses()
-
-
-def answered(stub: Stubber, body: Any, sent: Any = ANY) -> None:
-    text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    stub.add_response(
-        "invoke_endpoint",
-        {"Body": StreamingBody(io.BytesIO(text), len(text)), "ContentType": "application/json"},
-        {"EndpointName": "e", "ContentType": "application/json", "Body": sent},
-    )
-
-
-def ask(runtime: Any, features: pd.DataFrame = FEATURES, batch_size: int = 2) -> Answers:
-    ticks = count(0, 0.5)
-    return validation.ask(runtime, "e", features, batch_size=batch_size, seconds=lambda: next(ticks))
-
-
-def test_rows_are_sent_in_batches_and_predictions_come_back_in_order(runtime: Any, stub: Stubber) -> None:
-    split = [
-        {"columns": ["a", "b"], "data": [[1.0, "x"], [2.0, None]]},
-        {"columns": ["a", "b"], "data": [[3.0, "z"], [4.0, "u"]]},
-        {"columns": ["a", "b"], "data": [[5.0, "v"]]},
-    ]
-    for rows, predictions in zip(split, [[1, 2], [3, 4], [5]], strict=True):
-        answered(stub, {"predictions": predictions}, json.dumps({"dataframe_split": rows}))
-    answers = ask(runtime)
-    assert list(answers.predictions) == [1, 2, 3, 4, 5]
-    assert list(answers.durations) == [0.5, 0.5, 0.5]
-
-
-@pytest.mark.parametrize("body", [[1, 2, 3, 4, 5], {"predictions": [{"y": n} for n in range(1, 6)]}])
-def test_other_forms_of_predictions_are_understood(runtime: Any, stub: Stubber, body: Any) -> None:
-    answered(stub, body)
-    assert list(ask(runtime, batch_size=9).predictions) == [1, 2, 3, 4, 5]
-
-
-@pytest.mark.parametrize("body", [b"<html>", {"answer": 42}, {"predictions": [1]}, {"predictions": "many"}, b"\xff"])
-def test_an_answer_that_is_no_prediction_per_row_is_refused(runtime: Any, stub: Stubber, body: Any) -> None:
-    answered(stub, body)
-    with pytest.raises(PlatformError, match=r"e (answers with something else|does not answer with one prediction)"):
-        ask(runtime)
-
-
-def refused(stub: Stubber, status: int, message: str) -> None:
-    more = {"OriginalStatusCode": status, "OriginalMessage": message}
-    stub.add_client_error("invoke_endpoint", "ModelError", "Received client error", 424, response_meta=None)
-    stub._queue[-1]["response"][1].update(more)
-
-
-def test_rows_that_the_model_refuses_are_the_caller_s_fault(runtime: Any, stub: Stubber) -> None:
-    said = (
-        "Failed to predict data '   a\n0  1'. \nError: Failed to enforce schema of data '   a\n0  1' with schema "
-        "'['b': double (required)]'. Error: Model is missing inputs ['b']. Note that there were extra inputs: ['a']."
-    )
-    refused(stub, 400, json.dumps({"error_code": "BAD_REQUEST", "message": said}))
-    with pytest.raises(InputError) as wrong:
-        ask(runtime)
-    assert wrong.value.message == (
-        "the model refuses the rows: Model is missing inputs ['b']. Note that there were extra inputs: ['a']."
-    )
-    assert wrong.value.status == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("plain\ntext", "plain text"),
-        ("", "it gives no reason"),
-        ("x" * 999, "x" * 300 + "…"),
-        ('"a string"', '"a string"'),
-    ],
-)
-def test_what_a_container_says_is_shown_on_one_line(runtime: Any, stub: Stubber, text: str, shown: str) -> None:
-    refused(stub, 500, text)
-    with pytest.raises(PlatformError) as failed:
-        ask(runtime)
-    assert failed.value.message == f"the model fails on the rows (HTTP 500): {shown}"
-    assert failed.value.status == 1
-
-
-def test_an_endpoint_that_is_gone_meanwhile_is_told(runtime: Any, stub: Stubber) -> None:
-    stub.add_client_error("invoke_endpoint", "ValidationError", "Endpoint e of account 1 not found.", 400)
-    with pytest.raises(PreconditionError, match="there is no endpoint e that serves"):
-        ask(runtime)
-
-
-def compared(truth: list[Any], predicted: list[Any], task: validation.Task) -> validation.Validation:
-    import numpy as np
-
-    rows = Rows(pd.DataFrame({"x": range(len(truth)), "y": truth}), "y", task, "a test")
-    return validation.compare(rows, Answers(np.asarray(predicted), np.asarray([0.010, 0.020, 0.030])))
+from mlflow_common.errors import InputError, PlatformError
+from mlflow_platform.validation import tasks
+from mlflow_platform.validation.signature import ColumnSpec, Signature
+from tests.platform.validation.support import answers_of, rows_of, scored
 
 
 def test_a_classification_is_scored_by_name() -> None:
-    checked = compared(["a", "b", "b", "a"], ["a", "b", "a", "a"], "classification")
+    checked = scored(["a", "b", "b", "a"], ["a", "b", "a", "a"])
+    assert checked.task == "classification"
     assert checked.metrics["accuracy"] == 0.75
     assert checked.metrics["f1_macro"] == pytest.approx((4 / 5 + 2 / 3) / 2)
     assert checked.metrics["latency_p50_ms"] == pytest.approx(20)
     assert checked.metrics["latency_p95_ms"] == pytest.approx(29)
-    assert compared([0, 1], ["0", "1"], "classification").metrics["accuracy"] == 1
+    assert checked.metrics["latency_p99_ms"] == pytest.approx(29.8)
+    assert checked.metrics["requests_per_second"] == pytest.approx(30)
+    assert checked.wrong == [2]
+    assert scored([0, 1], ["0", "1"]).metrics["accuracy"] == 1
 
 
 def test_a_regression_is_scored_by_error() -> None:
-    checked = compared([1.0, 2.0, 3.0], [1.0, 2.0, 5.0], "regression")
+    checked = scored([1.0, 2.0, 3.0], [1.0, 2.0, 5.0], "regression")
     assert checked.metrics["rmse"] == pytest.approx((4 / 3) ** 0.5)
     assert checked.metrics["mae"] == pytest.approx(2 / 3)
     assert checked.metrics["r2"] == pytest.approx(-1)
 
 
-@pytest.mark.parametrize(("threshold", "passes"), [(None, True), (0.75, True), (0.76, False)])
-def test_a_threshold_is_held_against_accuracy(threshold: float | None, passes: bool) -> None:
-    assert compared(["a", "b", "b", "a"], ["a", "b", "a", "a"], "classification").passes(threshold) is passes
+def test_r2_of_one_row_is_not_given() -> None:
+    assert "r2" not in scored([1.5], [1.5], "regression").metrics
 
 
-def test_a_threshold_is_held_against_r2_of_a_regression() -> None:
-    checked = compared([1.0, 2.0, 3.0], [1.1, 2.0, 3.0], "regression")
-    assert checked.passes(0.99)
-    assert not checked.passes(0.999)
+def test_rows_without_a_prediction_count_as_wrong_in_a_classification() -> None:
+    checked = scored(["a", "a", "b", "b"], ["a", None, "b", float("nan")])
+    assert checked.metrics["accuracy"] == 0.5
+    assert checked.metrics["missing_predictions"] == 2
+    assert checked.metrics["f1_macro"] == pytest.approx(2 / 3)
+    assert checked.predicted == ["a", "(no prediction)", "b", "(no prediction)"]
+
+
+@pytest.mark.parametrize(
+    ("predicted", "complaint"),
+    [
+        ([1.5, None, float("nan")], "predicts nothing .* for 2 of 3 rows"),
+        ([1.5, float("inf"), 2.5], "predicts infinity for 1 of 3 rows"),
+        ([1e200, 1e300, 2.5], "the predictions are too far off"),
+    ],
+)
+def test_a_regression_is_not_scored_on_fewer_rows_than_were_sent(predicted: list[Any], complaint: str) -> None:
+    with pytest.raises(PlatformError, match=complaint):
+        scored([1.5, 2.5, 3.5], predicted)
 
 
 def test_names_cannot_be_regressed() -> None:
-    with pytest.raises(InputError, match="are no numbers: give --task classification"):
-        compared(["a"], ["b"], "regression")
+    with pytest.raises(InputError, match=r"are no numbers .*: give --task classification"):
+        scored(["a"], ["b"], "regression")
+    with pytest.raises(InputError, match="the predictions are no numbers"):
+        scored([1.5], ["b"], "regression")
 
 
 @pytest.mark.parametrize(
-    ("column", "task"),
+    ("truth", "predicted", "task"),
     [
-        ("y\na\nb\n", "classification"),
-        ("y\nTrue\nFalse\n", "classification"),
-        ("y\n0\n1\n2\n", "classification"),
-        ("y\n0.5\n1\n", "regression"),
-        ("y\n" + "\n".join(map(str, range(30))), "regression"),
+        (["a", "b"], ["a", "b"], "classification"),
+        ([True, False], [True, False], "classification"),
+        ([True, False], [0.9, 0.1], "classification"),
+        ([0, 1, 2], [0, 1, 2], "classification"),
+        ([0, 1, 2], [0.0, 1.0, 2.0], "classification"),
+        ([0, 1, 2], ["0", "1", "2"], "classification"),
+        ([0.0, 1.0], [1.0, 1.0], "classification"),
+        ([10.0, 12.0], [11.0, 12.0], "regression"),
+        ([0, 1, 2], [0.5, 1.1, 1.9], "regression"),
+        ([0.5, 1.0], [1.0, 1.0], "regression"),
+        (list(range(30)), list(range(30)), "regression"),
+        ([0, 1], [[0.5, 0.5], [0.1, 0.9]], "classification"),
     ],
 )
-def test_the_task_is_told_by_the_truth(tmp_path: Path, column: str, task: str) -> None:
-    (tmp_path / "rows.csv").write_text(column)
-    assert validation.read(tmp_path / "rows.csv", "y", task=None, origin="here").task == task
+def test_the_task_is_what_truth_and_predictions_look_like(truth: list[Any], predicted: list[Any], task: str) -> None:
+    assert tasks.decide(rows_of(truth), answers_of(predicted).predictions) == task
+
+
+def test_a_task_that_is_given_wins() -> None:
+    assert scored([0, 1], [0, 1], "regression").task == "regression"
+
+
+def test_numbers_between_0_and_1_for_truth_of_0_or_1_need_a_task() -> None:
+    with pytest.raises(InputError, match="give --task classification if they are probabilities of class 1"):
+        scored([0, 1], [0.2, 0.9])
+    assert scored([0, 1, 1], [0.2, 0.9, 0.4], "classification").metrics["accuracy"] == pytest.approx(2 / 3)
+    assert scored([0, 1, 1], [0.2, 0.9, 0.4], "regression").metrics["mae"] == pytest.approx(0.3)
+
+
+PROBABILITIES = [[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.2, 0.5, 0.3], [0.4, 0.35, 0.25]]
+NAMED = [dict(zip("cab", row, strict=True)) for row in PROBABILITIES]
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("predicted", "signature"),
     [
-        (None, "there is no file"),
-        (b"", "cannot be read as CSV"),
-        (b"\x00\xff\xfe", "cannot be read as CSV"),
-        (b'a,y\n1,2\n"', "cannot be read as CSV"),
-        (b"a,y\n", "has no rows"),
-        (b"a,b\n1,2\n", r"has no column 'y' to compare with \(it has: a, b\)"),
-        (b"a,y\n1,\n1,2\n", "lacks the truth .* in 1 of 2 rows"),
+        (NAMED, Signature()),
+        (PROBABILITIES, Signature(class_names=("c", "a", "b"))),
+        (PROBABILITIES, Signature(outputs=tuple(ColumnSpec(name, "double") for name in "cab"))),
+    ],
+    ids=["names in the answer", "names given", "names in the signature"],
+)
+def test_the_most_probable_class_is_predicted(predicted: list[Any], signature: Signature) -> None:
+    truth = ["c", "b", "a", "a"]
+    checked = scored(truth, predicted, signature=signature)
+    assert checked.predicted == ["c", "b", "a", "c"]
+    assert checked.metrics["accuracy"] == 0.75
+    by_class = np.asarray(PROBABILITIES)[:, [1, 2, 0]]
+    area = metrics.roc_auc_score(truth, by_class, multi_class="ovr", labels=["a", "b", "c"])
+    assert checked.metrics["roc_auc"] == pytest.approx(area)
+
+
+def test_probabilities_of_numbered_classes_need_no_names() -> None:
+    checked = scored([0, 1, 1, 0], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
+    assert checked.metrics["accuracy"] == 0.75
+    assert checked.metrics["roc_auc"] == 1
+    assert scored([False, True], [[0.9, 0.1], [0.2, 0.8]]).metrics["accuracy"] == 1
+
+
+def test_the_area_of_probabilities_of_class_1_is_scikit_learns() -> None:
+    truth, chances = [0, 1, 1, 0, 1], [0.2, 0.9, 0.4, 0.6, 0.7]
+    checked = scored(truth, chances, "classification")
+    assert checked.metrics["roc_auc"] == pytest.approx(metrics.roc_auc_score(truth, chances))
+
+
+def test_there_is_no_area_where_a_class_has_no_rows() -> None:
+    assert "roc_auc" not in scored([1, 1], [[0.1, 0.9], [0.6, 0.4]]).metrics
+
+
+def test_a_row_without_probabilities_counts_as_wrong() -> None:
+    checked = scored([0, 1, 0, 1], [[0.9, 0.1], None, [0.7, 0.3], [0.1, 0.9]])
+    assert checked.metrics["accuracy"] == 0.75
+    assert checked.metrics["roc_auc"] == 1
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "signature", "complaint"),
+    [
+        (["a", "b"], [[0.5, 0.5]] * 2, Signature(), "2 probabilities per row and nothing says of which classes"),
+        ([5, 7], [[0.5, 0.5]] * 2, Signature(), "nothing says of which classes"),
+        (["a", "b"], [{"p_a": 0.5, "p_b": 0.5}] * 2, Signature(), "is none of these: name the classes with --classes"),
+        (
+            ["a", "b"],
+            [[0.5, 0.5]] * 2,
+            Signature(class_names=("a",)),
+            "2 probabilities per row, and 1 classes are named",
+        ),
+        (["a", "b"], [[0.5, 0.5]] * 2, Signature(class_names=("a", "a")), "are of the same class: a, a"),
     ],
 )
-def test_rows_that_cannot_be_used_are_refused(tmp_path: Path, content: bytes | None, complaint: str) -> None:
-    path = tmp_path / "rows.csv"
-    if content is not None:
-        path.write_bytes(content)
+def test_probabilities_of_unknown_classes_are_refused(
+    truth: list[Any], predicted: list[Any], signature: Signature, complaint: str
+) -> None:
     with pytest.raises(InputError, match=complaint):
-        validation.read(path, "y", task=None, origin="here")
+        scored(truth, predicted, signature=signature)
+
+
+def test_a_regression_takes_one_number_per_row() -> None:
+    with pytest.raises(InputError, match="predicts 2 numbers per row, and a regression needs one"):
+        scored([1.5, 2.5], [[0.5, 0.5]] * 2, "regression")

@@ -1,0 +1,168 @@
+"""Which class a row is of, and which one was predicted: compared in the type of the truth.
+
+- Truth of booleans: 1 and 0, and the texts of `true`, `false`, 1 and 0, are those classes too.
+- Truth of numbers: `1`, `1.0`, true and the texts of these are one class. A 32-bit prediction is the class that rounds
+  to it.
+- Truth of text: text is compared as it is. What is not the text of any class is compared with the classes as numbers
+  and booleans are written (`1.0` is the class "1" if there is no class "1.0").
+
+A class may be called `None`, `NA` or `nan`: only JSON's null and NaN are no prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mlflow_common.errors import InputError
+from mlflow_platform.validation.table import quoted
+from mlflow_platform.validation.values import number_in, single
+
+Kind = Literal["boolean", "number", "text"]
+
+NO_PREDICTION = "(no prediction)"
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Truth and predictions as numbers of classes.
+
+    Attributes:
+        names: what each class is called; those of the truth come first, in order.
+        known: how many of them are of the truth.
+        truth, predicted: for each row the number of its class; -1 for no prediction.
+    """
+
+    names: Sequence[str]
+    known: int
+    truth: Sequence[int]
+    predicted: Sequence[int]
+
+
+def kind_of(truth: Sequence[Any]) -> Kind:
+    """The type in which classes are compared."""
+    if all(isinstance(value, bool) for value in truth):
+        return "boolean"
+    if all(isinstance(value, (bool, int, float)) for value in truth):
+        return "number"
+    return "text"
+
+
+def align(truth: Sequence[Any], predicted: Sequence[Any], *, target: str) -> Classes:
+    """Number the classes of truth and predictions, equal ones alike. A prediction of None is of no class.
+
+    Raises:
+        InputError: the predictions cannot be compared with the truth, as names with numbers.
+    """
+    kind = kind_of(truth)
+    present = [value for value in predicted if value is not None]
+    if kind == "number" and any(isinstance(value, str) and _as_number(value) is None for value in present):
+        # Names that are all digits: the truth's numbers are such names.
+        kind = "text"
+    known = {_key(value, kind): _name(value) for value in _in_order(truth)}
+    find = _TextClasses(known) if kind == "text" else _NumberClasses(known, kind)
+    keys = [None if value is None else find(value) for value in predicted]
+    unknown = {
+        key: _name(value) for key, value in zip(keys, predicted, strict=True) if key is not None and key not in known
+    }
+    _check_comparable(truth, present, keys, known, target)
+    numbers = {key: number for number, key in enumerate([*known, *unknown])}
+    return Classes(
+        names=[*known.values(), *unknown.values()],
+        known=len(known),
+        truth=[numbers[_key(value, kind)] for value in truth],
+        predicted=[-1 if key is None else numbers[key] for key in keys],
+    )
+
+
+def _check_comparable(
+    truth: Sequence[Any],
+    present: Sequence[Any],
+    keys: Sequence[Hashable],
+    known: Mapping[Hashable, str],
+    target: str,
+) -> None:
+    """Refuse predictions of another kind than the truth, none of which is one of its classes."""
+    if not present or any(key in known for key in keys if key is not None):
+        return
+    kinds = {isinstance(value, str) for value in present}
+    if kinds != {isinstance(value, str) for value in truth}:
+        raise InputError(
+            f"the predictions (as {quoted(present[0])}) cannot be compared with the truth in {target!r} (as "
+            f"{quoted(truth[0])}): the truth must hold the classes as the model names them"
+        )
+
+
+def _in_order(truth: Sequence[Any]) -> list[Any]:
+    """The distinct values of the truth, sorted; mixed ones by their text."""
+    distinct = list(
+        {(type(value).__name__ if isinstance(value, str) else "", value): value for value in truth}.values()
+    )
+    if any(isinstance(value, str) for value in distinct):
+        return sorted(distinct, key=str)
+    return sorted(distinct)
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)
+
+
+def _key(value: Any, kind: Kind) -> Hashable:
+    """What equal values of the truth share. Python's numbers are equal across types, and exactly."""
+    if kind == "text":
+        return value if isinstance(value, str) else _name(value)
+    key: Hashable = value
+    return key
+
+
+class _NumberClasses:
+    """Finds the class of a prediction where the truth is numbers or booleans."""
+
+    def __init__(self, known: Mapping[Hashable, str], kind: Kind) -> None:
+        self._known = known
+        self._kind = kind
+        self._rounded = {single(key): key for key in known if isinstance(key, float)}
+
+    def __call__(self, value: Any) -> Hashable:
+        number = _as_number(value)
+        if number is None or (self._kind == "boolean" and number not in (0, 1)):
+            wanted = "true or false" if self._kind == "boolean" else "a number"
+            raise InputError(f"the prediction {quoted(value)} cannot be compared with the truth: it is not {wanted}")
+        if number in self._known or not isinstance(number, float):
+            return number
+        return self._rounded.get(number, number)
+
+
+class _TextClasses:
+    """Finds the class of a prediction where the truth is text."""
+
+    def __init__(self, known: Mapping[Hashable, str]) -> None:
+        self._known = known
+        self._written: dict[Hashable, list[Hashable]] = {}
+        for key in known:
+            self._written.setdefault(_written(key), []).append(key)
+
+    def __call__(self, value: Any) -> Hashable:
+        text = value if isinstance(value, str) else str(value)
+        if text in self._known:
+            return text
+        alike = self._written.get(_written(value), [])
+        return alike[0] if len(alike) == 1 else text
+
+
+def _as_number(value: bool | float | str) -> int | float | None:
+    if isinstance(value, str):
+        return value.lower() == "true" if value.lower() in {"true", "false"} else number_in(value)
+    return value
+
+
+def _written(value: Any) -> Hashable:
+    """One form for all ways in which a boolean or a number is written; other text is itself."""
+    text = str(value)
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true", "boolean"
+    number = number_in(text)
+    return text if number is None else (number, "number")

@@ -1,0 +1,240 @@
+"""Reads a data file (CSV, JSON or Parquet) as a table. The file's name decides the format.
+
+- `.parquet`, `.pq`: Parquet.
+- `.json`: an object in one of MLflow's four scoring formats (`dataframe_split`, `dataframe_records`, `instances`,
+  `inputs`), a bare split object (`columns`, `data`) or a bare list of records.
+- `.jsonl`, `.ndjson`: one record on each line.
+- anything else: CSV in UTF-8, with a header and with `,`, `;`, tab or `|` between the fields.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlflow_common.errors import InputError
+from mlflow_platform.validation.table import Table, check_names, listed, quoted
+
+_PARQUET = {".parquet", ".pq"}
+_JSON_LINES = {".jsonl", ".ndjson"}
+_DELIMITERS = ",;\t|"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# pyarrow parses a file in blocks, and a row must fit into one.
+_SMALLEST_BLOCK, _LARGEST_BLOCK = 1 << 20, 2**31 - 1
+
+
+def read(path: Path, target: str) -> Table:
+    """Read a data file. Its column `target` tells a CSV file's delimiter.
+
+    Raises:
+        InputError: there is no such file, it is not in its format, has no rows or no column `target`.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    suffix = path.suffix.lower()
+    if suffix in _PARQUET:
+        table = parse_parquet(content, path.name)
+    elif suffix == ".json":
+        table = parse_json(content, path.name)
+    elif suffix in _JSON_LINES:
+        table = parse_json_lines(content, path.name)
+    else:
+        table = parse_csv(content, path.name, target)
+    if target not in table.columns:
+        names = [name for name in table.columns if name]
+        raise InputError(f"{path.name} has no column {target!r} to compare with (it has: {listed(names) or 'none'})")
+    if len(table) == 0:
+        raise InputError(f"{path.name} has no rows")
+    return table
+
+
+def parse_csv(content: bytes, file: str, target: str) -> Table:
+    """Parse CSV. Every value stays text; an empty field is None, a quoted empty one the empty string.
+
+    Raises:
+        InputError: it is not UTF-8, rows differ in length, or two columns have the same name.
+    """
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    content = content.removeprefix(_BYTE_ORDER_MARK)
+    if not content.strip():
+        raise InputError(f"{file} cannot be read as CSV: it is empty")
+    if b"\0" in content:
+        raise InputError(f"{file} cannot be read as CSV: it contains NUL bytes; save it as UTF-8")
+    header, delimiter = _header(content, file, target)
+    check_names(file, header)
+    # Columns are numbered here: pyarrow takes options by name, and several columns may have no name.
+    numbers = [str(number) for number in range(len(header))]
+    size = min(max(len(content) + 1, _SMALLEST_BLOCK), _LARGEST_BLOCK)
+    try:
+        table = arrow.read_csv(
+            io.BytesIO(content),
+            read_options=arrow.ReadOptions(column_names=numbers, block_size=size, use_threads=False),
+            parse_options=arrow.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=arrow.ConvertOptions(
+                column_types={number: pa.string() for number in numbers},
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+    except (pa.ArrowException, ValueError) as error:
+        raise InputError(f"{file} cannot be read as CSV: {_first_line(error)}") from None
+    # The first row is the header itself.
+    values = [column.to_pylist()[1:] for column in table.columns]
+    return Table(file, {name: column for name, column in zip(header, values, strict=True) if name}, is_text=True)
+
+
+def _header(content: bytes, file: str, target: str) -> tuple[list[str], str]:
+    """A CSV file's column names, and the delimiter with which `target` is one of them (else a comma)."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InputError(f"{file} cannot be read as CSV: line {line} is not UTF-8; save it as UTF-8") from None
+    headers: dict[str, list[str]] = {}
+    for delimiter in _DELIMITERS:
+        try:
+            rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+            headers[delimiter] = next((row for row in rows if row), [])
+        except csv.Error as error:
+            raise InputError(f"{file} cannot be read as CSV: {error}") from None
+    found = next((delimiter for delimiter, names in headers.items() if target in names), ",")
+    return headers[found], found
+
+
+def parse_json(content: bytes, file: str) -> Table:
+    """Parse one of the JSON formats that this module's docstring lists.
+
+    Raises:
+        InputError: it is not JSON, or in none of these formats.
+    """
+    found = _load_json(content, file)
+    if isinstance(found, list):
+        return _from_records(found, file)
+    if isinstance(found, dict):
+        if "columns" in found and "data" in found:
+            return _from_split(found, file)
+        formats = [name for name in ("dataframe_split", "dataframe_records", "instances", "inputs") if name in found]
+        if len(formats) == 1:
+            data = found[formats[0]]
+            match formats[0]:
+                case "dataframe_split":
+                    return _from_split(data, file)
+                case "inputs":
+                    return _from_columns(data, file) if isinstance(data, dict) else _from_instances(data, file)
+                case "instances":
+                    return _from_instances(data, file)
+                case _:
+                    return _from_records(data, file)
+    raise InputError(
+        f"{file} has no rows in a known form: give one of dataframe_split, dataframe_records, instances or inputs"
+    )
+
+
+def parse_json_lines(content: bytes, file: str) -> Table:
+    """Parse one JSON object on each line.
+
+    Raises:
+        InputError: naming the line that is none.
+    """
+    lines = content.removeprefix(_BYTE_ORDER_MARK).split(b"\n")
+    records = [_load_json(line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    return _from_records(records, file)
+
+
+def _load_json(content: bytes, file: str) -> Any:
+    try:
+        return json.loads(content.removeprefix(_BYTE_ORDER_MARK), object_pairs_hook=_object)
+    except RecursionError:
+        raise InputError(f"{file} cannot be read as JSON: it is nested too deeply") from None
+    except ValueError as error:
+        raise InputError(f"{file} cannot be read as JSON: {_first_line(error)}") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has the key {twice!r} twice")
+    return found
+
+
+def _from_split(data: Any, file: str) -> Table:
+    names = data.get("columns") if isinstance(data, dict) else None
+    rows = data.get("data") if isinstance(data, dict) else None
+    if not isinstance(names, list) or not isinstance(rows, list):
+        raise InputError(f"{file} is not in the split format: it needs the lists `columns` and `data`")
+    names = [str(name) for name in names]
+    check_names(file, names)
+    return _from_rows(names, rows, file)
+
+
+def _from_rows(names: list[str], rows: list[Any], file: str) -> Table:
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, list) or len(row) != len(names):
+            raise InputError(f"{file}: row {number} is not a list of {len(names)} values, one for each column")
+    return Table(file, {name: [row[at] for row in rows] for at, name in enumerate(names)}, is_text=False)
+
+
+def _from_records(data: Any, file: str) -> Table:
+    if not isinstance(data, list):
+        raise InputError(f"{file} is not in the records format: it needs a list of objects")
+    names: dict[str, None] = {}
+    for number, record in enumerate(data, 1):
+        if not isinstance(record, Mapping):
+            raise InputError(f"{file}: row {number} is {quoted(record)} and not an object of column names and values")
+        names.update(dict.fromkeys(record))
+    return Table(file, {name: [record.get(name) for record in data] for name in names}, is_text=False)
+
+
+def _from_instances(data: Any, file: str) -> Table:
+    """Rows as objects; or as lists, whose columns are then called by their positions: "0", "1", …"""
+    if isinstance(data, list) and data and isinstance(data[0], list):
+        return _from_rows([str(position) for position in range(len(data[0]))], data, file)
+    return _from_records(data, file)
+
+
+def _from_columns(data: Mapping[str, Any], file: str) -> Table:
+    lengths = {name: len(values) if isinstance(values, list) else -1 for name, values in data.items()}
+    if -1 in lengths.values() or len(set(lengths.values())) > 1:
+        raise InputError(f"{file}: each column of `inputs` must be a list, and all of the same length")
+    return Table(file, dict(data), is_text=False)
+
+
+def parse_parquet(content: bytes, file: str) -> Table:
+    """Parse Parquet. Columns that pandas stores for an index without a name are left out.
+
+    Raises:
+        InputError: it is not Parquet, or two columns have the same name.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        table = parquet.ParquetFile(io.BytesIO(content)).read()
+        names = [str(name) for name in table.column_names]
+        check_names(file, names)
+        columns = {
+            name: column.to_pylist()
+            for name, column in zip(names, table.columns, strict=True)
+            if not name.startswith("__index_level_")
+        }
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise InputError(f"{file} cannot be read as Parquet: {_first_line(error)}") from None
+    return Table(file, columns, is_text=False)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0].strip().rstrip(".") if lines else type(error).__name__)[:200]

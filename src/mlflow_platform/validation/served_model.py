@@ -1,0 +1,91 @@
+"""The model that an endpoint serves, as SageMaker knows it: its files in S3, and its signature.
+
+Asked of the endpoint itself and not of the registry: an alias may have moved since, and a run may be deleted.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlflow_common.errors import error_code
+from mlflow_platform.endpoints.model_archive import MLMODEL, split_uri
+from mlflow_platform.validation.signature import Signature, from_mlmodel
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+
+_MISSING = {"404", "NoSuchKey", "NotFound", "NoSuchBucket"}
+# An MLmodel file takes a few kilobytes; with an input example and a wide signature some hundred.
+_LARGEST_MLMODEL = 16 << 20
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model behind an endpoint. `location` is the S3 URI of an archive, or of a folder if it ends with `/`."""
+
+    location: str
+    mlmodel: str
+
+    @property
+    def signature(self) -> Signature:
+        """The model's signature.
+
+        Raises:
+            InputError: its MLmodel file is damaged.
+        """
+        return from_mlmodel(self.mlmodel, f"{self.location}")
+
+
+def find(sagemaker: SageMakerClient, s3: S3Client, config: str) -> ServedModel | None:
+    """The MLflow model that an endpoint configuration serves; None where it serves something else.
+
+    Of several variants it is the first one's.
+    """
+    variants = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
+    name = variants[0].get("ModelName") if variants else None
+    if not name:
+        return None
+    container: Any = sagemaker.describe_model(ModelName=name).get("PrimaryContainer", {})
+    source = container.get("ModelDataSource", {}).get("S3DataSource", {})
+    location = container.get("ModelDataUrl") or source.get("S3Uri") or ""
+    if not location.startswith("s3://"):
+        return None
+    text = _from_folder(s3, location) if location.endswith("/") else _from_archive(s3, location)
+    return ServedModel(location, text) if text is not None else None
+
+
+def _from_folder(s3: S3Client, location: str) -> str | None:
+    content = _open(s3, f"{location}{MLMODEL}")
+    return None if content is None else content.read(_LARGEST_MLMODEL).decode(errors="replace")
+
+
+def _from_archive(s3: S3Client, location: str) -> str | None:
+    """The MLmodel file at the top of a tar.gz, which is read only up to there."""
+    content = _open(s3, location)
+    if content is None:
+        return None
+    try:
+        with tarfile.open(fileobj=content, mode="r|gz") as tar:
+            for entry in tar:
+                if entry.isfile() and entry.name.removeprefix("./") == MLMODEL:
+                    file = tar.extractfile(entry)
+                    return file.read(_LARGEST_MLMODEL).decode(errors="replace") if file else None
+    except (tarfile.TarError, EOFError, zlib.error, OSError):
+        return None
+    finally:
+        content.close()
+    return None
+
+
+def _open(s3: S3Client, uri: str) -> Any:
+    bucket, key = split_uri(uri)
+    try:
+        return s3.get_object(Bucket=bucket, Key=key)["Body"]
+    except s3.exceptions.ClientError as error:
+        if error_code(error) in _MISSING:
+            return None
+        raise

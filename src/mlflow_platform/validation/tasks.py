@@ -1,0 +1,51 @@
+"""Whether predictions are classes or numbers, where nothing says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mlflow_common.errors import InputError
+from mlflow_platform.validation.predictions import Predictions
+from mlflow_platform.validation.rows import Rows, Task
+
+# More distinct numbers than this are not classes.
+_MOST_CLASSES = 20
+
+
+def decide(rows: Rows, predictions: Predictions) -> Task:
+    """The rows' task; else what their truth and the predictions look like.
+
+    Text, booleans and class probabilities mean classification. Numbers mean regression if one of them is a fraction or
+    the truth has more than 20 different ones, else classification.
+
+    Raises:
+        InputError: the truth is 0 or 1 and the predictions lie between: these may be probabilities or numbers.
+    """
+    if rows.task:
+        return rows.task
+    present = [value for value in predictions.values if value is not None]
+    if predictions.is_vector or not _are_numbers(rows.truth) or not _are_numbers(present):
+        return "classification"
+    classes = set(rows.truth)
+    if len(classes) > _MOST_CLASSES or not _are_whole(classes):
+        return "regression"
+    if _are_whole(present):
+        # Truth like 1.0 and 2.0 may be either: classes, if no other number is predicted.
+        floats = any(isinstance(value, float) for value in rows.truth)
+        return "regression" if floats and not classes.issuperset(present) else "classification"
+    if classes <= {0, 1} and all(0 <= value <= 1 for value in present):
+        raise InputError(
+            f"the truth in {rows.target!r} is 0 or 1 and the predictions lie between: give --task classification if "
+            "they are probabilities of class 1, or --task regression"
+        )
+    return "regression"
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    """Whether all are numbers. Booleans are classes."""
+    return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+
+
+def _are_whole(values: Sequence[Any] | set[Any]) -> bool:
+    return all(isinstance(value, int) or value.is_integer() for value in values)

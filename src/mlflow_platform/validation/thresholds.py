@@ -1,0 +1,96 @@
+"""Thresholds: what a metric must reach for a validation to pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlflow_common.errors import InputError
+from mlflow_platform.validation.rows import Task
+
+_OF_TASK: dict[Task, tuple[str, ...]] = {
+    "classification": ("accuracy", "f1_macro", "precision_macro", "recall_macro", "roc_auc", "missing_predictions"),
+    "regression": ("r2", "rmse", "mae"),
+}
+_OF_ALL = ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "requests_per_second", "local_agreement", "rows")
+LOWER_IS_BETTER = frozenset(
+    ["rmse", "mae", "missing_predictions", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms"]
+)
+METRICS = (*_OF_TASK["classification"], *_OF_TASK["regression"], *_OF_ALL)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A limit for a metric. Without a metric it is for the one that the task is judged by."""
+
+    metric: str | None
+    limit: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A threshold held against a validation's metrics. `value` is None if the metric could not be computed."""
+
+    metric: str
+    limit: float
+    value: float | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the metric reaches the limit."""
+        if self.value is None:
+            return False
+        return self.value <= self.limit if self.metric in LOWER_IS_BETTER else self.value >= self.limit
+
+    @property
+    def wanted(self) -> str:
+        """The limit in words."""
+        return f"{'at most' if self.metric in LOWER_IS_BETTER else 'at least'} {self.limit:g}"
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"{self.metric} could not be computed from these rows, and it has a threshold"
+        side = "above" if self.metric in LOWER_IS_BETTER else "below"
+        return f"{self.metric} is {self.value:.4f}, {side} the threshold of {self.limit:g}"
+
+
+def parse(texts: Sequence[str]) -> list[Threshold]:
+    """Thresholds written as `METRIC=LIMIT`, or as a number alone.
+
+    Raises:
+        InputError: the limit is no number, or the metric is unknown.
+    """
+    found: list[Threshold] = []
+    for text in texts:
+        name, separator, number = text.rpartition("=")
+        try:
+            limit = float(number)
+        except ValueError:
+            limit = math.nan
+        if not math.isfinite(limit) or (separator and not name):
+            raise InputError(f"--threshold takes METRIC=NUMBER or a number, not {text!r}")
+        if name and name not in METRICS:
+            raise InputError(f"--threshold: there is no metric {name!r} (there are: {', '.join(METRICS)})")
+        found.append(Threshold(name or None, limit))
+    return found
+
+
+def check_task(thresholds: Sequence[Threshold], task: Task) -> None:
+    """See that each metric is one of the task.
+
+    Raises:
+        InputError: it is one of the other task.
+    """
+    for threshold in thresholds:
+        metric = threshold.metric
+        if metric and metric not in (*_OF_TASK[task], *_OF_ALL):
+            raise InputError(f"--threshold {metric}: the rows are a {task}, which has {', '.join(_OF_TASK[task])}")
+
+
+def judge(thresholds: Sequence[Threshold], metrics: dict[str, float], judged_by: str) -> list[Verdict]:
+    """Hold thresholds against metrics. `judged_by` is the metric of those without a name."""
+    named = [(threshold.metric or judged_by, threshold.limit) for threshold in thresholds]
+    # Every prediction being there is zero missing ones.
+    known = {"missing_predictions": 0.0, **metrics}
+    return [Verdict(metric, limit, known.get(metric)) for metric, limit in named]

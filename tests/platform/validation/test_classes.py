@@ -1,0 +1,86 @@
+"""Classes are equal when they mean the same in the truth's type, however the endpoint writes them."""
+
+from typing import Any
+
+import pytest
+
+from mlflow_common.errors import InputError
+from mlflow_platform.validation.classes import align
+
+
+def right(truth: list[Any], predicted: list[Any]) -> list[bool]:
+    found = align(truth, predicted, target="y")
+    return [true == guess for true, guess in zip(found.truth, found.predicted, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted"),
+    [
+        ([0, 1], [0.0, 1.0]),
+        ([0.0, 1.0], [0, 1]),
+        ([0, 1], ["0", "1"]),
+        ([0, 1], ["0.0", "1.0"]),
+        ([0, 1], [False, True]),
+        ([0, 1], ["False", "true"]),
+        ([False, True], [0, 1]),
+        ([False, True], [0.0, 1.0]),
+        ([False, True], ["false", "True"]),
+        ([False, True], ["0", "1.0"]),
+        (["0", "1"], [0, 1]),
+        (["0", "1"], [0.0, 1.0]),
+        (["0.0", "1.0"], [0, 1]),
+        (["0", "1"], ["0.0", "1.0"]),
+        (["false", "true"], [False, True]),
+        (["False", "True"], ["false", "true"]),
+        (["a", "1"], ["a", 1]),
+        ([2**53, 2**53 + 1], [str(2**53), 2**53 + 1]),
+        ([0.1, 0.5], [0.10000000149011612, 0.5]),
+        ([10001, 90210], ["10001", "90210"]),
+        (["NA", "None", "nan", "null"], ["NA", "None", "nan", "null"]),
+    ],
+)
+def test_one_class_in_another_form_is_the_same_class(truth: list[Any], predicted: list[Any]) -> None:
+    assert right(truth, predicted) == [True, True] * (len(truth) // 2)
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "expected"),
+    [
+        (["02134", "2134"], ["2134", "2134"], [False, True]),
+        (["1", "1.0"], ["1.0", "1.0"], [False, True]),
+        (["True", "true"], ["true", "true"], [False, True]),
+        ([2**53, 2**53 + 1], [2**53 + 1, 2**53 + 1], [False, True]),
+        ([10001, 90210], ["02134", "90210"], [False, True]),
+        (["None", "a"], [None, "a"], [False, True]),
+        (["nan", "a"], [None, "a"], [False, True]),
+        ([0, 1], [None, 1], [False, True]),
+        (["a", "b"], ["A", "b"], [False, True]),
+        ([1, 2], [1.5, 2], [False, True]),
+        (["a", "b"], ["x", "z"], [False, False]),
+        ([0, 1], [7, 8], [False, False]),
+        (["a", "b"], [None, None], [False, False]),
+    ],
+)
+def test_different_classes_stay_different(truth: list[Any], predicted: list[Any], expected: list[bool]) -> None:
+    assert right(truth, predicted) == expected
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted"),
+    [
+        (["setosa", "virginica"], [0, 2]),
+        ([0, 1], ["setosa", "virginica"]),
+        ([True, False], ["yes", "no"]),
+        ([True, False], [2, 0]),
+        (["NA", "1.5"], [2.5, 3.5]),
+    ],
+)
+def test_what_cannot_be_compared_is_an_error(truth: list[Any], predicted: list[Any]) -> None:
+    with pytest.raises(InputError, match="cannot be compared with the truth"):
+        align(truth, predicted, target="y")
+
+
+def test_classes_of_the_truth_come_first_and_in_order() -> None:
+    found = align(["b", "a", "b"], ["c", "a", None], target="y")
+    assert (found.names, found.known) == (["a", "b", "c"], 2)
+    assert (found.truth, found.predicted) == ([1, 0, 1], [2, 0, -1])

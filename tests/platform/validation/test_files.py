@@ -1,0 +1,140 @@
+"""Data files: every format and delimiter is read to the same table, without changing a value."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from mlflow_common.errors import InputError
+from mlflow_platform.validation import files
+
+RECORDS: list[dict[str, Any]] = [{"zip": "02134", "n": 2**60 + 1, "y": "NA"}, {"zip": "00501", "n": None, "y": "us"}]
+COLUMNS = {name: [record[name] for record in RECORDS] for name in ("zip", "n", "y")}
+SPLIT = {"columns": list(COLUMNS), "data": [list(record.values()) for record in RECORDS]}
+
+
+def read(tmp_path: Path, name: str, content: str | bytes, target: str = "y") -> dict[str, list[Any]]:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return {column: list(values) for column, values in files.read(path, target).columns.items()}
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "byte order mark"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_csv_of_every_kind_is_read_as_text(tmp_path: Path, delimiter: str, end: str, mark: str) -> None:
+    lines = ["zip,y", "02134,NA", "00501,us"]
+    text = mark + end.join(line.replace(",", delimiter) for line in lines) + end
+    assert read(tmp_path, "rows.csv", text) == {"zip": ["02134", "00501"], "y": ["NA", "us"]}
+
+
+def test_csv_keeps_quoted_fields_as_they_are(tmp_path: Path) -> None:
+    text = 'a,b,y\n"x, ""y""\nz","",1\n ,,2\n'
+    assert read(tmp_path, "rows.csv", text) == {"a": ['x, "y"\nz', " "], "b": ["", None], "y": ["1", "2"]}
+
+
+def test_a_field_longer_than_a_block_is_read(tmp_path: Path) -> None:
+    text = f"a,y\n{'x' * 3_000_000},1\nz,2\n"
+    assert len(read(tmp_path, "rows.csv", text)["a"][0]) == 3_000_000
+
+
+def test_a_column_without_a_name_is_left_out(tmp_path: Path) -> None:
+    assert read(tmp_path, "rows.csv", ",a,,y\n0,1,2,3\n") == {"a": ["1"], "y": ["3"]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"dataframe_split": SPLIT},
+        {"dataframe_split": {**SPLIT, "index": [7, 8]}},
+        SPLIT,
+        {"dataframe_records": RECORDS},
+        {"instances": RECORDS},
+        {"inputs": COLUMNS},
+        {"inputs": RECORDS},
+        RECORDS,
+        [RECORDS[0], {"zip": "00501", "y": "us"}],
+    ],
+)
+def test_json_of_every_form_is_read_with_its_types(tmp_path: Path, content: Any) -> None:
+    assert read(tmp_path, "rows.json", json.dumps(content)) == COLUMNS
+
+
+def test_json_rows_without_names_are_called_by_position(tmp_path: Path) -> None:
+    found = read(tmp_path, "rows.json", json.dumps({"instances": [[1, "a"], [2, "b"]]}), target="1")
+    assert found == {"0": [1, 2], "1": ["a", "b"]}
+
+
+def test_json_lines_are_rows(tmp_path: Path) -> None:
+    text = "\n\n".join(json.dumps(record) for record in RECORDS) + "\n"
+    assert read(tmp_path, "rows.jsonl", text) == COLUMNS
+
+
+def test_parquet_is_read_with_its_types(tmp_path: Path) -> None:
+    parquet.write_table(pa.table(COLUMNS), tmp_path / "rows.parquet")
+    assert dict(files.read(tmp_path / "rows.parquet", "y").columns) == COLUMNS
+
+
+def test_the_index_that_pandas_adds_to_parquet_is_left_out(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1, 2, 3], "y": [1, 2, 3]})[lambda each: each.a != 2]
+    frame.to_parquet(tmp_path / "rows.parquet")
+    assert list(files.read(tmp_path / "rows.parquet", "y").columns) == ["a", "y"]
+
+
+def two_of_a_name() -> bytes:
+    buffer = pa.BufferOutputStream()
+    parquet.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["y", "y"]), buffer)
+    return bytes(buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("rows.csv", None, "there is no file"),
+        ("rows.csv", b"", "cannot be read as CSV: it is empty"),
+        ("rows.csv", b"\xef\xbb\xbf \n", "cannot be read as CSV: it is empty"),
+        ("rows.csv", b"\x00\xff\xfe", "cannot be read as CSV: it contains NUL bytes; save it as UTF-8"),
+        ("rows.csv", b"a,y\n1,2\n\xe9,3\n", "line 3 is not UTF-8"),
+        ("rows.csv", b'a,y\n1,2\n"', "cannot be read as CSV"),
+        ("rows.csv", b"a,y\n1,2,3\n", "cannot be read as CSV: CSV parse error: Row #2: Expected 2 columns, got 3"),
+        ("rows.csv", b"a,y\n", "rows.csv has no rows"),
+        ("rows.csv", b"a,b\n1,2\n", r"has no column 'y' to compare with \(it has: a, b\)"),
+        ("rows.csv", b"y,a,y\n1,2,3\n", "has more than one column 'y'"),
+        ("rows.json", b"", "cannot be read as JSON"),
+        ("rows.json", b"[" * 100_000, "cannot be read as JSON: it is nested too deeply"),
+        ("rows.json", b"1" * 5_000, "cannot be read as JSON"),
+        ("rows.json", b"\xff", "cannot be read as JSON"),
+        ("rows.json", b"3", "has no rows in a known form"),
+        ("rows.json", b'{"rows": []}', "has no rows in a known form"),
+        ("rows.json", b"[]", r"has no column 'y' to compare with \(it has: none\)"),
+        ("rows.json", b'[{"y": 1, "y": 2}]', "an object has the key 'y' twice"),
+        ("rows.json", b'{"columns": ["y"], "data": [[1, 2]]}', "row 1 is not a list of 1 values"),
+        ("rows.json", b'{"columns": ["y", "y"], "data": [[1, 2]]}', "has more than one column 'y'"),
+        ("rows.json", b'{"dataframe_split": [1]}', "is not in the split format"),
+        ("rows.json", b'{"dataframe_records": {"y": 1}}', "is not in the records format"),
+        ("rows.json", b'{"instances": [1, 2]}', "row 1 is 1 and not an object"),
+        ("rows.json", b'{"inputs": {"a": [1, 2], "y": [1]}}', "must be a list, and all of the same length"),
+        ("rows.json", b'{"columns": ["a", "y"], "data": []}', "has no rows"),
+        ("rows.jsonl", b'{"y": 1}\n{"y"\n', "rows.jsonl, line 2 cannot be read as JSON"),
+        ("rows.parquet", b"PAR1", "cannot be read as Parquet"),
+        ("rows.parquet", two_of_a_name(), "has more than one column 'y'"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused(
+    tmp_path: Path, name: str, content: bytes | None, complaint: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=complaint) as wrong:
+        files.read(path, "y")
+    assert "\n" not in wrong.value.message
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        files.read(tmp_path, "y")
