@@ -14,10 +14,8 @@ import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 from mlflow_common.errors import InputError, PlatformError
-from mlflow_platform import tracking
-from mlflow_platform import tracking_server as server
-from mlflow_platform.endpoints import model
-from mlflow_platform.endpoints import specification as plan
+from mlflow_platform import tracking, tracking_server
+from mlflow_platform.endpoints import model, specification
 from mlflow_platform.session import open_environment
 from mlflow_platform.validation import endpoint as endpoints
 from mlflow_platform.validation import evaluation, files, invocation, requests, rows, scoring, thresholds
@@ -177,12 +175,12 @@ def _check_endpoint(uri: str | None, name: str | None) -> None:
     if uri:
         model.check_uri(uri)
     if name:
-        plan.check_name(name)
+        specification.check_name(name)
 
 
 def _find(environment: Environment, session: Session, uri: str | None, name: str | None) -> Endpoint:
     wanted = model.registered_name(uri or "")
-    name = name or plan.default_name(environment, wanted, uri or "")
+    name = name or specification.default_name(environment, wanted, uri or "")
     return endpoints.find(session.client("sagemaker"), session.client("s3"), environment, name, wanted=wanted)
 
 
@@ -225,7 +223,7 @@ def _signature(endpoint: Endpoint, options: Options) -> tuple[Signature, list[st
     """The signature of the served model, and what to note about it."""
     from mlflow_platform.validation.signature import Signature
 
-    signature = endpoint.model.signature if endpoint.model else Signature()
+    signature = endpoint.artifact.signature if endpoint.artifact else Signature()
     notes = []
     if not signature.inputs:
         notes.append("The model has no signature, so the types of the columns were guessed from the data.")
@@ -258,10 +256,10 @@ def _held_out(console: Console, environment: Environment, client: MlflowClient |
 
 
 def _connect(console: Console, session: Session, environment: Environment) -> MlflowClient:
-    server.require_running(session.client("sagemaker"), environment)
+    tracking_server.require_running(session.client("sagemaker"), environment.server)
     console.progress("loading MLflow")
     tracking.prepare(os.environ)
-    return tracking.connect(environment, session)
+    return tracking.connect(environment.server, session)
 
 
 def _runtime(session: Session, load: invocation.Load) -> SageMakerRuntimeClient:
@@ -273,14 +271,14 @@ def _runtime(session: Session, load: invocation.Load) -> SageMakerRuntimeClient:
 def _compare_local(
     console: Console, session: Session, endpoint: Endpoint, sent: list[requests.Request], checked: Validation
 ) -> Agreement:
-    if endpoint.model is None:
+    if endpoint.artifact is None:
         raise InputError(f"{endpoint.name} does not serve an MLflow model: leave out --compare-local")
     console.progress("loading the model on this machine")
     tracking.prepare(os.environ)
     from mlflow_platform.validation import local_model
 
     with TemporaryDirectory() as folder:
-        unpacked = local_model.download(session.client("s3"), endpoint.model, Path(folder))
+        unpacked = local_model.download(session.client("s3"), endpoint.artifact, Path(folder))
         here = local_model.score(unpacked, sent)
     return local_model.compare(checked.answers.predictions, here)
 
@@ -293,7 +291,8 @@ def _about(
     facts = {
         "endpoint": endpoint.name,
         "environment": f"{environment.name} ({environment.account}, {environment.region})",
-        **{key: endpoint.tags[key] for key in ("model-uri", "run-id") if key in endpoint.tags},
+        **({"model": endpoint.served.uri} if endpoint.served.uri else {}),
+        **({"run": endpoint.run_id} if endpoint.run_id else {}),
         "data": prepared.origin,
         "target": prepared.target,
     }
@@ -348,7 +347,7 @@ def _show(
     console.result(
         {
             "endpoint": endpoint.name,
-            "model_uri": endpoint.tags.get("model-uri"),
+            "model_uri": endpoint.served.uri,
             "run_id": endpoint.run_id,
             "task": checked.task,
             **metrics,

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from mlflow_common.errors import InputError
 from mlflow_platform.validation.table import quoted
-from mlflow_platform.validation.values import number_in, single
+from mlflow_platform.validation.values import looks_numeric, number_in, single
 
 Kind = Literal["boolean", "number", "text"]
 
@@ -83,15 +83,20 @@ def _check_comparable(
     known: Mapping[Hashable, str],
     target: str,
 ) -> None:
-    """Refuse predictions of another kind than the truth, none of which is one of its classes."""
+    """Refuse names for numbers, and numbers for names, if not one of them is a class of the truth."""
     if not present or any(key in known for key in keys if key is not None):
         return
-    kinds = {isinstance(value, str) for value in present}
-    if kinds != {isinstance(value, str) for value in truth}:
+    if _are_names_for_numbers(present, truth) or _are_names_for_numbers(truth, present):
         raise InputError(
             f"the predictions (as {quoted(present[0])}) cannot be compared with the truth in {target!r} (as "
             f"{quoted(truth[0])}): the truth must hold the classes as the model names them"
         )
+
+
+def _are_names_for_numbers(values: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Whether some values are names, and all others numbers. The text `02134` is no name, for it may be a number."""
+    names = any(isinstance(value, str) and not looks_numeric(value) for value in values)
+    return names and not any(isinstance(other, str) for other in others)
 
 
 def _in_order(truth: Sequence[Any]) -> list[Any]:

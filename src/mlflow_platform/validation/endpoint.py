@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlflow_common.errors import PreconditionError
-from mlflow_platform.endpoints import deployment, model
-from mlflow_platform.validation import served_model
-from mlflow_platform.validation.served_model import ServedModel
+from mlflow_platform.endpoints import model, state
+from mlflow_platform.endpoints.state import ServedModel
+from mlflow_platform.validation import served_artifact
+from mlflow_platform.validation.served_artifact import ServedArtifact
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -22,16 +22,22 @@ _SERVES_NOTHING = {"Creating", "Deleting", "Failed", "OutOfService"}
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An endpoint that serves. `model` is None where it is not an MLflow model."""
+    """An endpoint that serves.
+
+    Attributes:
+        name: its name.
+        served: the model that it serves, as its tags say.
+        artifact: the model's files; None where it is not an MLflow model.
+    """
 
     name: str
-    tags: Mapping[str, str]
-    model: ServedModel | None
+    served: ServedModel
+    artifact: ServedArtifact | None
 
     @property
     def run_id(self) -> str | None:
         """The run that logged the model, as the endpoint's tags say."""
-        return self.tags.get("run-id") or None
+        return self.served.run_id
 
 
 def find(
@@ -42,18 +48,18 @@ def find(
     Raises:
         PreconditionError: there is no such endpoint, it does not serve, or it serves another registered model.
     """
-    state = deployment.look(sagemaker, name)
-    if state is None:
+    found = state.find(sagemaker, name)
+    if found is None:
         raise PreconditionError(
-            f"there is no endpoint {name}: deploy one with `python scripts/deploy_model.py MODEL {environment.options}`"
+            f"there is no endpoint {name}. Deploy one with `python scripts/deploy_model.py MODEL "
+            f"{environment.ref.options}`."
         )
-    if state.status in _SERVES_NOTHING:
-        raise PreconditionError(f"the endpoint {name} is {state.status} and serves nothing: deploy a model to it")
-    tags = deployment.tags_of(sagemaker, state)
-    serves = tags.get("model-name") or model.registered_name(tags.get("model-uri", ""))
-    if wanted and serves and serves != wanted:
-        raise PreconditionError(
-            f"the endpoint {name} serves the registered model {serves!r}, not {wanted!r}: give --endpoint with the "
-            f"endpoint of {wanted!r}, or validate models:/{serves}"
-        )
-    return Endpoint(name, tags, served_model.find(sagemaker, s3, state.config))
+    if found.status in _SERVES_NOTHING:
+        raise PreconditionError(f"the endpoint {name} is {found.status} and serves nothing. Deploy a model to it.")
+    served = ServedModel.from_tags(state.tags_of(sagemaker, found))
+    if served.name is None and served.uri:
+        served = replace(served, name=model.registered_name(served.uri))
+    if wanted:
+        advice = f"Give the endpoint of {wanted} with --endpoint, or validate models:/{served.name}."
+        state.check_same_model(name, served, wanted, advice=advice)
+    return Endpoint(name, served, served_artifact.find(sagemaker, s3, found.config))

@@ -20,7 +20,7 @@ from mlflow_platform.endpoints import model_archive
 from mlflow_platform.validation import predictions
 from mlflow_platform.validation.predictions import Predictions
 from mlflow_platform.validation.requests import Request
-from mlflow_platform.validation.served_model import ServedModel
+from mlflow_platform.validation.served_artifact import ServedArtifact
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -53,7 +53,7 @@ class Agreement:
         )
 
 
-def download(s3: S3Client, model: ServedModel, folder: Path) -> Path:
+def download(s3: S3Client, model: ServedArtifact, folder: Path) -> Path:
     """Fetch and unpack a served model's archive into a folder. Returns the model's own folder.
 
     Raises:

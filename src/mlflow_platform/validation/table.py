@@ -45,8 +45,12 @@ def check_names(file: str, names: Sequence[str]) -> None:
 
 def listed(names: Sequence[Any]) -> str:
     """Names for a message: separated by commas, and only the first ones of many."""
-    shown = ", ".join(str(name) for name in names[:12])
+    shown = ", ".join(_printable(str(name)) for name in names[:12])
     return f"{shown}, … ({len(names)} in all)" if len(names) > 12 else shown
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def quoted(value: Any) -> str:

@@ -253,6 +253,11 @@ CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
+def looks_numeric(text: str) -> bool:
+    """Whether a text is a number in any form, with leading zeros too."""
+    return _NUMBER.fullmatch(text.strip()) is not None
+
+
 def number_in(text: str) -> int | float | None:
     """The number that a plain text of one is; None for any other text. Whole numbers are exact, however long."""
     if len(text) > _MOST_DIGITS or not PLAIN_NUMBER.fullmatch(text):

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from mlflow_common.errors import InputError, PreconditionError
 from mlflow_platform.environment import Environment
-from mlflow_platform.validation import endpoint, served_model
-from mlflow_platform.validation.served_model import ServedModel
+from mlflow_platform.validation import endpoint, served_artifact
+from mlflow_platform.validation.served_artifact import ServedArtifact
 from mlflow_platform.validation.signature import ColumnSpec, Signature, from_mlmodel
 from tests.platform.conftest import BUCKET
 from tests.platform.endpoints.fleet import Fleet, Step
@@ -49,9 +49,9 @@ class Described:
         return {"PrimaryContainer": self.container}
 
 
-def find(s3: Any, container: dict[str, Any]) -> ServedModel | None:
+def find(s3: Any, container: dict[str, Any]) -> ServedArtifact | None:
     sagemaker: Any = Described(container)
-    return served_model.find(sagemaker, s3, "config")
+    return served_artifact.find(sagemaker, s3, "config")
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def serving(fleet: Fleet, tags: dict[str, str], status: str = "InService") -> No
 
 @pytest.fixture
 def nothing_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(served_model, "find", lambda *_: None)
+    monkeypatch.setattr(served_artifact, "find", lambda *_: None)
 
 
 def look(fleet: Fleet, s3: Any, environment: Environment, wanted: str | None) -> endpoint.Endpoint:
@@ -205,7 +205,7 @@ def test_an_endpoint_that_serves_another_model_is_refused(
     fleet: Fleet, s3: Any, environment: Environment, tags: dict[str, str]
 ) -> None:
     serving(fleet, tags)
-    with pytest.raises(PreconditionError, match="the endpoint e serves the registered model 'a_b', not 'a-b'"):
+    with pytest.raises(PreconditionError, match="the endpoint e serves the registered model a_b, not a-b"):
         look(fleet, s3, environment, "a-b")
 
 
@@ -221,5 +221,5 @@ def test_an_endpoint_that_does_not_serve_is_refused(
 def test_a_missing_endpoint_is_refused_with_the_command_that_makes_one(
     fleet: Fleet, s3: Any, environment: Environment
 ) -> None:
-    with pytest.raises(PreconditionError, match=r"there is no endpoint e: deploy one with `python scripts/deploy"):
+    with pytest.raises(PreconditionError, match=r"there is no endpoint e\. Deploy one with `python scripts/deploy"):
         look(fleet, s3, environment, None)

@@ -24,8 +24,11 @@ _LARGEST_MLMODEL = 16 << 20
 
 
 @dataclass(frozen=True)
-class ServedModel:
-    """A model behind an endpoint. `location` is the S3 URI of an archive, or of a folder if it ends with `/`."""
+class ServedArtifact:
+    """A model's files behind an endpoint. `location` is the S3 URI of an archive, or of a folder if it ends with `/`.
+
+    `mlmodel` is the text of the MLmodel file.
+    """
 
     location: str
     mlmodel: str
@@ -40,7 +43,7 @@ class ServedModel:
         return from_mlmodel(self.mlmodel, f"{self.location}")
 
 
-def find(sagemaker: SageMakerClient, s3: S3Client, config: str) -> ServedModel | None:
+def find(sagemaker: SageMakerClient, s3: S3Client, config: str) -> ServedArtifact | None:
     """The MLflow model that an endpoint configuration serves; None where it serves something else.
 
     Of several variants it is the first one's.
@@ -55,7 +58,7 @@ def find(sagemaker: SageMakerClient, s3: S3Client, config: str) -> ServedModel |
     if not location.startswith("s3://"):
         return None
     text = _from_folder(s3, location) if location.endswith("/") else _from_archive(s3, location)
-    return ServedModel(location, text) if text is not None else None
+    return ServedArtifact(location, text) if text is not None else None
 
 
 def _from_folder(s3: S3Client, location: str) -> str | None:
