@@ -1,106 +1,139 @@
-# Every verb a person types; `make help` lists them. ENV=staging|prod, LOCAL=1 for localaws, ARGS="…" for the script.
+# Every command for people; `make help` lists them. ENV=staging|prod, LOCAL=1 for localaws, ARGS="…" for the script.
 SHELL := /bin/bash
+MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: setup demo test lint fmt docs bench clean help \
-	local-up local-down local-env local-logs \
+.PHONY: setup demo check test lint fmt docs bench clean help \
+	local-up local-down local-reset local-env local-logs \
 	bootstrap init plan apply destroy output log-run deploy validate server smoke \
 	upgrade retire backup restore
 
-# Set in many containers: then nothing of .venv would ever be compiled, and each start of MLflow take five seconds more.
+# Many containers set it. Python would then never store compiled modules in .venv, and each start of MLflow would take
+# five seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
 ENV ?= staging
-ARGS ?=
-BIN := .venv/bin
-READY := .venv/.ready
-# Scripts take --local where make takes LOCAL=1.
-SCRIPT_FLAGS = --env $(ENV) $(if $(LOCAL),--local) $(ARGS)
-TERRAFORM = LOCAL=$(LOCAL) AUTO_APPROVE=$(AUTO_APPROVE) scripts/terraform.sh $(ENV)
 MODEL ?= iris
 ALIAS ?= champion
-ENDPOINT_MODEL = models:/$(MODEL)@$(ALIAS)
+ARGS ?=
+# Values that users set reach the commands through the environment, and recipes write "$$NAME", so that the shell does
+# not evaluate them. `override` and `value` keep make from expanding $(…) in them.
+SETTINGS := ENV LOCAL ARGS MODEL ALIAS TO FROM BACK VERSION ARCHIVE CONFIRM AUTO_APPROVE PYTHON TF_PROVIDER_MIRROR
+given = $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+DEFINED := $(foreach name,$(sort $(given) $(SETTINGS)),$(if $(filter undefined,$(origin $(name))),,$(name)))
+$(foreach name,$(DEFINED),$(eval override $(name) := $$(value $(name))))
+export $(DEFINED)
 
-# Here and not in each verb: what one took for localaws, another would do to AWS.
-$(if $(filter-out |1 |,|$(LOCAL)),$(error LOCAL takes 1 for localaws or nothing for AWS, not "$(LOCAL)"))
+# Validate the switches here, once, so that no command can reach AWS by mistake.
+define newline
+
+
+endef
+tab := $(subst x,,x	x)
+blank := $(subst x,,x x)
+one_word = $(subst $(tab),_,$(subst $(blank),_,$(subst $(newline),_,$(value $(1)))))
+switch = $(if $(filter-out [] [1],[$(one_word)]),$(error $(1) takes 1$(2) or nothing$(3), not "$(one_word)"))
+$(call switch,LOCAL, for localaws, for AWS)
+$(call switch,AUTO_APPROVE)
+$(call switch,BACK)
+
+BIN := .venv/bin
+READY := .venv/.ready
+# Replaces {ARGS} in a command by the words of ARGS, without evaluating them.
+WITH_ARGS := $(BIN)/python -I scripts/lib/with_args.py
+SCRIPT := $(WITH_ARGS) $(BIN)/python
+FLAGS := --env="$$ENV" $${LOCAL:+--local} {ARGS}
+TERRAFORM := $(WITH_ARGS) scripts/terraform.sh "$$ENV"
+ENDPOINT_MODEL := "models:/$$MODEL@$$ALIAS"
+need = [[ -n "$${$(1)}" ]] || { echo 'error: $(1) is missing: $(2)' >&2; exit 2; }
 
 ##@ Start here
-setup: $(READY) ## Make .venv, the MLflow server's environment, and find the Terraform provider
+setup: $(READY) ## Create .venv and the MLflow server's environment, and find the Terraform provider
 	@:
 
 $(READY): requirements.lock pyproject.toml scripts/setup.sh localaws/servers/mlflow-3.0.lock
 	@scripts/setup.sh
 	@touch $@
 
-demo: setup ## Run the whole road on localaws: apply, log, register, deploy, predict, compare
-	@$(BIN)/python scripts/demo.py $(ARGS)
+demo: setup ## Run everything on localaws: apply, train, register, deploy, predict, compare
+	@$(SCRIPT) scripts/demo.py {ARGS}
 
-test: setup ## Run every check: lint, Terraform tests, unit, plan, localaws, smoke (under ten minutes)
-	@scripts/test.sh $(ARGS)
+check: setup ## Lint, check types and run the unit tests (no servers; 90 seconds)
+	@$(WITH_ARGS) scripts/check.sh {ARGS}
+
+test: setup ## Run every check and test: make check, Terraform, localaws, smoke (under ten minutes)
+	@$(WITH_ARGS) scripts/test.sh {ARGS}
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
 		/^[a-z-]+:.*## / {gsub(/\$$\$$/, "$$"); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@printf '\n%s\n%s\n' 'Variables: ENV=staging|prod (staging), LOCAL=1 (localaws instead of AWS), ARGS="…" (for the script),' \
-		'MODEL (iris), ALIAS (champion), AUTO_APPROVE=1 (apply and destroy without asking),' \
-		'CONFIRM=NAME,NAME (tracking servers, buckets and keys that apply and destroy may lose).'
+	@printf '\n%s\n%s\n%s\n' 'Variables: ENV=staging|prod (staging), LOCAL=1 (localaws instead of AWS), ARGS="…" (options for the script),' \
+		'MODEL (iris), ALIAS (champion), AUTO_APPROVE=1 (apply and destroy without a question),' \
+		'CONFIRM=NAME,NAME (tracking servers, buckets and keys that apply and destroy may delete).'
 
 ##@ An environment (ENV=staging|prod, LOCAL=1 for localaws)
-bootstrap: setup ## Make the bucket for Terraform's states, or find it (once for all environments, not on localaws)
-	@$(BIN)/python scripts/bootstrap.py $(ARGS)
+bootstrap: setup ## Create the bucket for Terraform states (once for all environments; not on localaws)
+	@$(SCRIPT) scripts/bootstrap.py {ARGS}
 
 init: setup ## Initialise Terraform
-	@$(TERRAFORM) init $(ARGS)
+	@$(TERRAFORM) init {ARGS}
 
-plan: setup ## Show what Terraform would change and what that costs a month
-	@$(TERRAFORM) plan $(ARGS)
+plan: setup ## Show what Terraform would change and its monthly cost
+	@$(TERRAFORM) plan {ARGS}
 
-apply: setup ## Plan, show, ask, apply the saved plan
-	@$(TERRAFORM) apply $(ARGS)
+apply: setup ## Plan, show the plan, ask, apply exactly that plan
+	@$(TERRAFORM) apply {ARGS}
 
 destroy: setup ## Count what would be lost, ask, destroy the environment
-	@$(TERRAFORM) destroy $(ARGS)
+	@$(TERRAFORM) destroy {ARGS}
 
 output: setup ## Print the outputs (ARGS="-raw mlflow_tracking_uri" for one)
-	@$(TERRAFORM) output $(ARGS)
+	@$(TERRAFORM) output {ARGS}
 
-log-run: setup ## Train, log, register MODEL and set ALIAS
-	@$(BIN)/python scripts/log_run.py --dataset $(MODEL) --register $(MODEL) --alias $(ALIAS) $(SCRIPT_FLAGS)
+log-run: setup ## Train, log and register MODEL, and set ALIAS
+	@$(SCRIPT) scripts/log_run.py --dataset="$$MODEL" --register="$$MODEL" --alias="$$ALIAS" $(FLAGS)
 
 deploy: setup ## Deploy MODEL@ALIAS to its endpoint
-	@$(BIN)/python scripts/deploy_model.py $(ENDPOINT_MODEL) $(SCRIPT_FLAGS)
+	@$(SCRIPT) scripts/deploy_model.py $(FLAGS) -- $(ENDPOINT_MODEL)
 
-validate: setup ## Compare the endpoint's answers with the truth
-	@$(BIN)/python scripts/validate_endpoint.py $(ENDPOINT_MODEL) $(SCRIPT_FLAGS)
+validate: setup ## Compare the endpoint's predictions with the true values
+	@$(SCRIPT) scripts/validate_endpoint.py $(FLAGS) -- $(ENDPOINT_MODEL)
 
 server: setup ## status, start, stop or ui of the tracking server (ARGS=status)
-	@$(BIN)/python scripts/server.py $(or $(ARGS),status) --env $(ENV) $(if $(LOCAL),--local)
+	@ARGS="$${ARGS:-status}" $(SCRIPT) scripts/server.py {ARGS} --env="$$ENV" $${LOCAL:+--local}
 
-upgrade: setup ## Move to MLflow version TO with nothing lost (FROM=VERSION; BACK=1 only switches back)
-	@$(BIN)/python scripts/upgrade.py $(if $(BACK),back,run) --to "$(TO)" $(if $(FROM),--from "$(FROM)") $(SCRIPT_FLAGS)
+upgrade: setup ## Move to MLflow version TO without losing data (FROM=VERSION; BACK=1 switches back)
+	@$(call need,TO,the MLflow version to move to (make upgrade TO=3.0))
+	@command=run; [[ -z "$$BACK" ]] || command=back; \
+		$(SCRIPT) scripts/upgrade.py $$command --to="$$TO" $${FROM:+--from="$$FROM"} $(FLAGS)
 
-retire: setup ## Delete the old server of MLflow version VERSION, verified before (CONFIRM=SERVER)
-	@$(BIN)/python scripts/upgrade.py retire --version "$(VERSION)" $(SCRIPT_FLAGS)
+retire: setup ## Delete the old server of MLflow version VERSION after a last check (CONFIRM=SERVER)
+	@$(call need,VERSION,the MLflow version of the server to delete (make retire VERSION=2.16))
+	@$(SCRIPT) scripts/upgrade.py retire --version="$$VERSION" $(FLAGS)
 
-backup: setup ## Back the server up into ARCHIVE, or where the nightly backups lie (ARGS="--keep 30")
-	@archive="$(ARCHIVE)" && \
-		archive="$${archive:-$$($(BIN)/python scripts/server.py archive --env $(ENV) $(if $(LOCAL),--local))}" && \
-		$(BIN)/python scripts/transfer.py backup env:$(ENV) "$$archive" $(if $(LOCAL),--local) $(ARGS)
+backup: setup ## Back up the server into ARCHIVE, or where the nightly backups are (ARGS="--keep 30")
+	@archive="$$ARCHIVE"; [[ -n "$$archive" ]] || \
+		archive="$$($(BIN)/python scripts/server.py archive --env="$$ENV" $${LOCAL:+--local})" || exit; \
+		$(SCRIPT) scripts/transfer.py backup $${LOCAL:+--local} {ARGS} -- "env:$$ENV" "$$archive"
 
 restore: setup ## Restore ARCHIVE into the environment's server, which should be empty (ARGS="--snapshot TIME")
-	@$(BIN)/python scripts/transfer.py restore "$(ARCHIVE)" env:$(ENV) $(if $(LOCAL),--local) $(ARGS)
+	@$(call need,ARCHIVE,the archive to restore (make restore ARCHIVE=s3://BUCKET/backups/SERVER))
+	@$(SCRIPT) scripts/transfer.py restore $${LOCAL:+--local} {ARGS} -- "$$ARCHIVE" "env:$$ENV"
 
-smoke: setup ## Run the smoke tests against an environment that is up
-	@SMOKE_ENV=$(ENV) SMOKE_LOCAL=$(LOCAL) $(BIN)/pytest tests/e2e/smoke $(ARGS)
+smoke: setup ## Run the smoke tests against a deployed environment
+	@SMOKE_ENV="$$ENV" SMOKE_LOCAL="$$LOCAL" $(WITH_ARGS) $(BIN)/pytest tests/e2e/smoke {ARGS}
 
-##@ localaws, the AWS on this machine
-local-up: setup ## Start it
+##@ localaws, the local AWS
+local-up: setup ## Start it, with everything that it held before
 	@$(BIN)/python -m localaws status 2>/dev/null || $(BIN)/python -m localaws up
 
-local-down: setup ## Stop it and every process it started
+local-down: setup ## Stop it and every process it started; what it holds is kept
 	@$(BIN)/python -m localaws down
 
-local-env: setup ## Print the variables that lead AWS clients to it: eval "$$(make -s local-env)"
+local-reset: setup ## Stop it and delete everything that it holds
+	@$(BIN)/python -m localaws reset
+
+local-env: setup ## Print the variables that point AWS clients to it: eval "$$(make -s local-env)"
 	@$(BIN)/python -m localaws env
 
 local-logs: setup ## Print the end of its log
@@ -113,12 +146,12 @@ lint: setup ## Run every static check: Python, shell, workflows, secrets, Terraf
 fmt: setup ## Format Python and Terraform
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix . && terraform fmt -recursive
 
-docs: setup ## Write the modules' tables of inputs and outputs
+docs: setup ## Update the generated tables of inputs and outputs
 	@$(BIN)/python scripts/docs.py
 
-bench: setup ## Measure, each against a peer in the same run
-	@for name in scripts planning gateway transfer; do $(BIN)/python -m "bench.$$name" $(ARGS) || exit 1; done
+bench: setup ## Measure, each figure beside a peer's in the same run
+	@for name in scripts planning gateway serving transfer; do $(SCRIPT) -m "bench.$$name" {ARGS} || exit 1; done
 
-clean: ## Stop localaws and delete what setup and runs made
+clean: ## Stop localaws and delete everything that setup and runs created
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m localaws down
 	@rm -rf .venv .cache .localaws reports

@@ -7,8 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
+from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+from localaws.builds.builder import Builder
+from localaws.builds.builds import Builds
+from localaws.builds.role import CODEBUILD
+from localaws.clients import client
 from localaws.credentials import Credentials
 from localaws.endpoints.hosting import Hosting
 from localaws.front.application import Application, Route
@@ -20,7 +25,7 @@ from localaws.front.faults import Faults
 from localaws.iam.guard import Guard
 from localaws.iam.moto_policy_store import MotoPolicyStore
 from localaws.model_packages import ModelPackages
-from localaws.principals import Principals
+from localaws.principals import Principals, random_id
 from localaws.processes import Processes
 from localaws.schedules import Schedules
 from localaws.services import install_all
@@ -28,6 +33,8 @@ from localaws.services.context import ServiceContext
 from localaws.settings import Settings, no_proxy
 from localaws.tracking.tracking import Tracking
 from localaws.venvs import Venvs
+
+BUILD_CLIENTS = Config(retries={"total_max_attempts": 2}, read_timeout=60, s3={"addressing_style": "path"})
 
 
 class LocalAws:
@@ -45,7 +52,8 @@ class LocalAws:
         self.tracking = Tracking(settings, self.principals, self.processes, self.venvs, self.faults)
         self.hosting = Hosting(settings, self.principals, self.processes, self.venvs)
         sagemaker = (self.tracking.operations, self.hosting.operations, ModelPackages(settings.account).operations())
-        install_all(ServiceContext(settings, self.principals, sagemaker))
+        self.builds = self._make_builds()
+        install_all(ServiceContext(settings, self.principals, self.builds, sagemaker))
         control = Control(self.health, self.calls, self.faults, Schedules(settings, self.principals))
         self.application = Application(
             self.calls,
@@ -57,6 +65,19 @@ class LocalAws:
             on_start=self._start,
             on_stop=self._stop,
         )
+
+    def _make_builds(self) -> Builds:
+        settings = self.settings
+        region, url = settings.region, settings.url
+
+        def assume(role: str, project: str) -> Credentials:
+            return self.principals.assume(role, f"AWSCodeBuild-{random_id()}", CODEBUILD, project)
+
+        def make_client(service: str, credentials: Credentials) -> Any:
+            return client(service, credentials, region, url, BUILD_CLIENTS)
+
+        builder = Builder(settings.run / "builds", self.processes, make_client, assume)
+        return Builds(builder, self._endpoints())
 
     def health(self) -> dict[str, Any]:
         """What GET /_localaws/health answers."""
@@ -74,23 +95,30 @@ class LocalAws:
         """The variables that point AWS clients, Terraform and MLflow here; an empty value means: unset it."""
         settings = self.settings
         return {
-            "AWS_ENDPOINT_URL": settings.url,
-            "AWS_REGION": settings.region,
-            "AWS_DEFAULT_REGION": settings.region,
+            **self._endpoints(),
             "AWS_ACCOUNT_ID": settings.account,
             # What the caller may have set for the real AWS and would be sent along.
             "AWS_PROFILE": "",
             "AWS_SESSION_TOKEN": "",
             **credentials.env(),
+            "TF_VAR_allowed_account_ids": f'["{settings.account}"]',
+            "LOCALAWS_HOME": str(settings.home),
+            "LOCALAWS_PORT": str(settings.port),
+        }
+
+    def _endpoints(self) -> dict[str, str]:
+        """What every AWS client needs to find localaws, besides credentials."""
+        settings = self.settings
+        return {
+            "AWS_ENDPOINT_URL": settings.url,
+            "AWS_REGION": settings.region,
+            "AWS_DEFAULT_REGION": settings.region,
             "AWS_EC2_METADATA_DISABLED": "true",
             "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT": settings.url,
             "MLFLOW_S3_ENDPOINT_URL": settings.url,
             # Clients read either name.
             "NO_PROXY": no_proxy(os.environ),
             "no_proxy": no_proxy(os.environ),
-            "TF_VAR_allowed_account_ids": f'["{settings.account}"]',
-            "LOCALAWS_HOME": str(settings.home),
-            "LOCALAWS_PORT": str(settings.port),
         }
 
     async def _start(self) -> None:
@@ -103,6 +131,7 @@ class LocalAws:
         self.settings.env_file.unlink(missing_ok=True)
         await self.tracking.close()
         await self.hosting.close()
+        await asyncio.to_thread(self.builds.close)
         await asyncio.to_thread(self.processes.stop_all)
         await asyncio.to_thread(self.venvs.close)
         self.calls.close()

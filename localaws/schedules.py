@@ -1,7 +1,8 @@
 """Runs EventBridge Scheduler's schedules on request: moto stores schedules and never runs one.
 
-Only universal targets (`arn:aws:scheduler:::aws-sdk:SERVICE:OPERATION`) are run. localaws really makes the call, under
-the schedule's role. Retries follow each other immediately; Scheduler waits longer each time, up to hours.
+Universal targets (`arn:aws:scheduler:::aws-sdk:SERVICE:OPERATION`) and CodeBuild projects are run. localaws really
+makes the call, under the schedule's role. Retries follow each other immediately; Scheduler waits longer each time, up
+to hours.
 Sources: https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html,
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html,
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
@@ -30,6 +31,9 @@ SCHEDULER = Service(
     "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.",
 )
 UNIVERSAL = re.compile(r"arn:aws:scheduler:::aws-sdk:([a-z0-9-]+):([a-z]\w+)")
+# A templated target; Scheduler calls StartBuild:
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html
+PROJECT = re.compile(r"arn:aws[a-z-]*:codebuild:[a-z0-9-]+:[0-9]+:project/([A-Za-z0-9_-]+)")
 # Scheduler's own default: https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html
 MAX_RETRIES = 185
 
@@ -52,19 +56,16 @@ class Schedules:
         """
         schedule = self._find(group, name)
         target = schedule.target
-        found = UNIVERSAL.fullmatch(target["Arn"])
-        if found is None:
-            raise AwsError("ValidationException", f"localaws runs universal targets only, not {target['Arn']}.")
+        service, operation, request = _request(target)
         if schedule.state == "DISABLED":
             return {"schedule": schedule.arn, "outcome": "disabled", "attempts": 0}
         source = schedule_group_arn(self._settings.region, self._settings.account, group)
         role = self._principals.assume(target["RoleArn"], f"scheduler-{random_id()}", SCHEDULER, source)
-        service, operation = found.groups()
         client = self._client(role, service)
         retries = int(target["RetryPolicy"].get("MaximumRetryAttempts", MAX_RETRIES))
         for attempt in range(1 + retries):
             try:
-                getattr(client, xform_name(operation[0].upper() + operation[1:]))(**json.loads(target["Input"]))
+                getattr(client, xform_name(operation[0].upper() + operation[1:]))(**json.loads(request))
             except ClientError as error:
                 code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
             except (BotoCoreError, AttributeError, ValueError) as error:
@@ -106,11 +107,27 @@ class Schedules:
         }
         self._client(role, "sqs").send_message(
             QueueUrl=f"{self._settings.url}/{account}/{name}",
-            MessageBody=schedule.target["Input"],
+            MessageBody=schedule.target.get("Input") or "{}",
             MessageAttributes={
                 key: {"DataType": "String", "StringValue": value} for key, value in attributes.items() if value
             },
         )
+
+
+def _request(target: dict[str, Any]) -> tuple[str, str, str]:
+    """Service, operation and request (JSON) of a target.
+
+    Raises:
+        AwsError: ValidationException for a kind of target that localaws does not run.
+    """
+    universal = UNIVERSAL.fullmatch(target["Arn"])
+    if universal:
+        return universal[1], universal[2], target["Input"]
+    project = PROJECT.fullmatch(target["Arn"])
+    if project:
+        given = json.loads(target.get("Input") or "{}")
+        return "codebuild", "startBuild", json.dumps({**given, "projectName": project[1]})
+    raise AwsError("ValidationException", f"localaws does not run targets such as {target['Arn']}.")
 
 
 def schedule_group_arn(region: str, account: str, group: str) -> str:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the folder of the programs that tools/checks.lock names (checkov, parliament, zizmor, detect-secrets), and makes
-# their environment first where there is none of that lock yet. Called by scripts/lint.sh and by tests/terraform/static.
+# Prints the folder of the programs in tools/checks.lock (checkov, parliament, zizmor, detect-secrets). Creates their
+# environment first when this lock has none yet. Called by scripts/lint.sh and by tests/terraform/static.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

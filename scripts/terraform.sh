@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs Terraform on an environment's root, or with LOCAL=1 on its mirror for localaws.
+# Runs Terraform on an environment's root, or with LOCAL=1 on a copy of it for localaws.
 set -euo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -12,17 +12,17 @@ usage: scripts/terraform.sh ENV VERB [terraform's own options]
        scripts/terraform.sh mirror
 
 ENV   an environment: a folder of mlflow/terraform, such as staging or prod
-VERB  init     prepare the folder; at once when nothing changed
-      plan     show what would change and what it costs a month, and save it as ENV.tfplan
-      apply    plan, show the plan, ask, and apply just that plan
+VERB  init     prepare the folder (does nothing when nothing changed)
+      plan     show what would change and its monthly cost, and save the plan as ENV.tfplan
+      apply    plan, show the plan, ask, and apply exactly that plan
       destroy  the same for deleting everything, with a count of what would be lost
-      output   print the outputs; -json, -raw NAME
+      output   print the outputs (-json, -raw NAME)
 
-mirror prints the folder that the AWS provider is installed from; nothing where that is Terraform's registry.
+mirror prints the folder that the AWS provider is installed from, or nothing when it comes from Terraform's registry.
 
-LOCAL=1              work on localaws, with a state of its own; never asks
+LOCAL=1              work on localaws, with a separate state and without questions
 AUTO_APPROVE=1       do not ask
-CONFIRM=NAME,NAME    what apply and destroy may lose: tracking servers, buckets and keys, by name
+CONFIRM=NAME,NAME    names of the tracking servers, buckets and keys that apply and destroy may delete
 TF_PROVIDER_MIRROR   a folder to install the AWS provider from
 
 Exit status: 0 done, 1 the work failed, 2 wrong usage, 3 a precondition is not met.
@@ -44,8 +44,9 @@ check_environment() {
   fail 2 "\"$env\" is not an environment: use one of ${known[*]}"
 }
 
-check_local() {
+check_switches() {
   [[ -z ${LOCAL:-} || $LOCAL == 1 ]] || fail 2 "LOCAL takes 1 for localaws or nothing for AWS, not \"$LOCAL\""
+  [[ -z ${AUTO_APPROVE:-} || $AUTO_APPROVE == 1 ]] || fail 2 "AUTO_APPROVE takes 1 or nothing, not \"$AUTO_APPROVE\""
 }
 
 check_terraform() {
@@ -64,15 +65,15 @@ check_mirror() {
       "it should have a folder registry.terraform.io/hashicorp/aws/$(locked_provider_version)"
 }
 
-# Loads what localaws wrote down when it started, and asks it whether it is still there.
+# Loads the variables that localaws wrote when it started, and checks that it answers.
 use_localaws() {
   local home=${LOCALAWS_HOME:-$repo/.localaws} not_running="localaws is not running: start it with \`make local-up\`"
   local line key value answer=
   [[ -f $home/env ]] || fail 3 "$not_running"
-  # Not with IFS='=', which takes a closing "=" from a value, such as a session token's.
+  # Not with IFS='=', which would drop a final "=" from a value, such as a session token.
   while IFS= read -r line; do
     key=${line%%=*} value=${line#*=}
-    # Set but empty is not unset: the AWS CLI looks for the profile named by an empty AWS_PROFILE.
+    # An empty value means unset: with an empty AWS_PROFILE the AWS CLI would look for a profile of that name.
     if [[ -n $value ]]; then export "$key=$value"; elif [[ -n $key ]]; then unset "$key"; fi
   done <"$home/env"
   [[ ${AWS_ENDPOINT_URL:-} =~ ^http://([^:/]+):([0-9]+) ]] || fail 3 "$not_running"
@@ -82,19 +83,19 @@ use_localaws() {
   exec 3>&-
   [[ $answer == *' 200 '* ]] || fail 3 "$not_running"
   root=$(cd "$repo" && .venv/bin/python -m localaws mirror "$env") || exit $?
-  mend_state "$root/terraform.tfstate"
+  restore_state "$root/terraform.tfstate"
 }
 
-# Terraform empties a state in a file before it writes it anew (statemgr/filesystem.go). Killed in between, it leaves
-# nothing of it but the backup from before the apply; what was made since is orphaned, as docs/guides/runbook.md has it.
-mend_state() {
+# Terraform truncates a local state before it writes it (statemgr/filesystem.go). A kill in between leaves only the backup
+# from before the apply. What was created since is orphaned; docs/guides/runbook.md says how to recover it.
+restore_state() {
   local state=$1
   [[ -f $state && -s $state.backup && $(tail -c 2 "$state") != *'}'* ]] || return 0
   cp "$state.backup" "$state"
-  printf 'The state of %s was cut off by a kill: the one from before that apply is taken.\n' "$env" >&2
+  printf 'The state of %s is incomplete because an apply was killed. The state from before that apply is used.\n' "$env" >&2
 }
 
-# Runs Terraform in the root, and closes what it says about a precondition with what to do about it.
+# Runs Terraform in the root. After an error that is a precondition of ours, adds one line that says what to do.
 run_terraform() {
   local status=0
   terraform -chdir="$root" "$@" 2>"$work/errors" || status=$?
@@ -102,14 +103,14 @@ run_terraform() {
   if ((status == 0 || status == 2)); then
     return "$status"
   elif grep -q 'AWS account ID not allowed' "$work/errors"; then
-    fail 3 "these credentials are for another AWS account than $env's: log in to that one, or correct allowed_account_ids in ${root#"$repo"/}/terraform.tfvars"
+    fail 3 "these credentials belong to another AWS account than $env's: log in to that account, or correct allowed_account_ids in ${root#"$repo"/}/terraform.tfvars"
   elif grep -qE 'No valid credential sources|ExpiredToken|InvalidClientTokenId|SSO session.*expired' "$work/errors"; then
-    fail 3 "AWS does not accept these credentials: log in (such as \`aws sso login\`) and check AWS_PROFILE"
+    fail 3 "AWS does not accept these credentials: log in (for example with \`aws sso login\`) and check AWS_PROFILE"
   fi
   exit 1
 }
 
-# What init depends on: when none of it changed, and the provider is still there, init has nothing to do.
+# A checksum of everything that init depends on. While it is unchanged and the provider is there, init has nothing to do.
 fingerprint() {
   find "$root" "$root/../../../terraform/module" \( -name .terraform -prune \) -o \
     \( -name '*.tf' -o -name '*.hcl' \) -type f -print | LC_ALL=C sort | tr '\n' '\0' | xargs -0 cat |
@@ -124,8 +125,8 @@ init() {
     return
   fi
   if [[ ${LOCAL:-} != 1 ]]; then
-    [[ -f $root/backend.hcl ]] || fail 3 "$env has no backend.hcl, which says where its state lies:" \
-      "run \`make bootstrap\` to make a bucket for it, or" \
+    [[ -f $root/backend.hcl ]] || fail 3 "$env has no backend.hcl, which names the bucket of its state:" \
+      "run \`make bootstrap\` to create a bucket, or" \
       "copy mlflow/terraform/$env/backend.hcl.example to backend.hcl beside it and name your bucket"
     options+=(-backend-config=backend.hcl)
   fi
@@ -133,8 +134,8 @@ init() {
     if grep -qE 'Failed to (query available provider packages|install provider)|Inconsistent dependency lock' "$work/init"; then
       mkdir -p "$repo/.cache"
       cp "$work/init" "$repo/.cache/terraform-init.log"
-      fail 3 "Terraform cannot get the AWS provider $(locked_provider_version): it needs the internet for that once," \
-        "or TF_PROVIDER_MIRROR set to a folder that holds it (Terraform's own words: .cache/terraform-init.log)"
+      fail 3 "Terraform cannot get the AWS provider $(locked_provider_version): connect to the internet for the first run," \
+        "or set TF_PROVIDER_MIRROR to a folder that holds the provider (Terraform's output: .cache/terraform-init.log)"
     fi
     cat "$work/init" >&2
     exit 1
@@ -142,12 +143,12 @@ init() {
   printf '%s\n' "$now" >"$stamp"
 }
 
-# Saves the plan; status 2 says that it changes something, 0 that it does not.
+# Saves the plan. Status 2: it changes something. Status 0: it does not.
 plan() {
   run_terraform plan "${color[@]}" -input=false -detailed-exitcode -out="$saved" "$@"
 }
 
-# Reads the saved plan: shows what it changes and costs, and ends here with status 3 where it would lose what nobody named.
+# Shows what the saved plan changes and costs. Exits with 3 when it would delete something that CONFIRM does not name.
 guard() {
   local options=(--root "$root" --env "$env" "$@")
   [[ ${LOCAL:-} != 1 ]] || options+=(--local)
@@ -156,13 +157,13 @@ guard() {
 
 check_approval() {
   [[ ${LOCAL:-} == 1 || ${AUTO_APPROVE:-} == 1 || -t 0 ]] ||
-    fail 2 "nobody is there to approve the plan: run \`make plan ENV=$env\` to see it, and approve it with AUTO_APPROVE=1"
+    fail 2 "the plan needs an approval, and there is no terminal to ask on: run \`make plan ENV=$env\` to see it, and approve it with AUTO_APPROVE=1"
 }
 
 ask() {
   local answer
   [[ ${LOCAL:-} == 1 || ${AUTO_APPROVE:-} == 1 ]] && return
-  read -r -p "$1 Type yes to go on: " answer || true
+  read -r -p "$1 Type yes to continue: " answer || true
   [[ $answer == yes ]] || fail 1 "not approved: nothing was changed"
 }
 
@@ -170,7 +171,7 @@ apply_saved_plan() {
   run_terraform apply "${color[@]}" -input=false "$saved"
 }
 
-# apply and destroy save the plan in a file of their own: what is applied is what was read and approved.
+# apply and destroy save the plan in a file of their own, so that exactly the plan that was approved is applied.
 apply() {
   local status=0
   check_approval
@@ -220,14 +221,14 @@ main() {
   env=$1 verb=$2
   shift 2
   check_environment
-  check_local
+  check_switches
   check_terraform
   check_mirror
   case $verb in init | plan | apply | destroy | output) ;; *) fail 2 "\"$verb\" is not a verb: use init, plan, apply, destroy or output" ;; esac
 
-  # No look-out for newer versions on the network, and no hints for a person who types terraform.
+  # No version check over the network, and no hints for people who run terraform themselves.
   export CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1
-  # The provider's schema is most of what Terraform allocates: collecting garbage later saves a quarter of its time.
+  # Terraform mostly allocates the provider's schema: later garbage collection saves a quarter of its time.
   export GOGC=${GOGC:-400}
   use_provider_mirror
   root=$repo/mlflow/terraform/$env

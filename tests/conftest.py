@@ -1,4 +1,4 @@
-"""Fixtures for all tests: one localaws for the session, shared by every pytest-xdist worker."""
+"""Fixtures for all tests, and the order and the marks of tests. Every pytest-xdist worker shares one localaws."""
 
 import gc
 import os
@@ -17,12 +17,36 @@ from tests.support.running import RunningLocalAws, settings_of, start
 
 HOME = pytest.StashKey[Path]()
 
+# Fixtures and files that start servers, run Terraform or build environments. `make check` skips these tests.
+SYSTEM_FIXTURES = frozenset(
+    {"all_servers", "apart", "forks", "guarded", "hosted", "interpreter", "localaws", "old_interpreter", "planner"}
+    | {"processes", "prod", "serving", "staging"}
+)
+SYSTEM_FILES = (
+    "tests/e2e/",
+    "tests/localaws/endpoints/",
+    "tests/localaws/tracking/test_daemon.py",
+    "tests/policy/test_road.py",
+    "tests/serving/",
+    "tests/terraform/test_apply",
+    "tests/terraform/test_modules.py",
+)
+# The files that take longest, and mostly wait. They start first, so that no worker is left alone with one at the end.
+LONG_FILES = (
+    "tests/e2e/",
+    "tests/terraform/test_apply",
+    "tests/terraform/test_modules.py",
+    "tests/policy/test_road.py",
+    "tests/transfer/",
+)
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The controller names the folder, each worker is told; the controller alone ends what runs in it."""
-    # A run that is killed cannot end what it started: a localaws that nobody asks ends by itself.
+    """Create the session's folder in the controller, and pass it to each worker."""
+    config.addinivalue_line("markers", "system: starts servers, runs Terraform or builds environments")
+    # A test run that is killed cannot stop what it started: localaws stops by itself when no request arrives.
     os.environ.setdefault("LOCALAWS_IDLE_MINUTES", "20")
-    # Terraform and its provider run often and briefly here: collecting garbage later, and on one core, saves a third of
+    # Terraform and its provider run often and briefly here: later garbage collection on one core saves a third of
     # their time.
     os.environ.setdefault("GOGC", "400")
     os.environ.setdefault("GOMAXPROCS", "1")
@@ -30,29 +54,32 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[HOME] = Path(given or tempfile.mkdtemp(prefix="localaws-tests-"))
 
 
-# Long, and mostly waiting: begun last, they would leave one worker alone with them.
-LONG = ("localaws/upgrade/", "plan/test_apply", "smoke/", "policy/test_road.py", "transfer/", "plan/test_modules.py")
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark system tests, before `-m` selects."""
+    if item.nodeid.startswith(SYSTEM_FILES) or SYSTEM_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+        item.add_marker("system")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the files that take longest first, whatever order the others come in."""
-    items.sort(key=lambda item: not any(part in item.nodeid for part in LONG))
+    """Put the files that take longest first, whatever order the others have."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG_FILES))
 
 
 def pytest_collection_finish() -> None:
-    """What was loaded to collect the tests stays: nobody needs to look for garbage in it again and again."""
+    """Keep what was loaded to collect the tests out of garbage collection."""
     gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """pytest-xdist: what a worker is given."""
+    """Pass the session's folder to a pytest-xdist worker."""
     node.workerinput["localaws_home"] = str(node.config.stash[HOME])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Ends the session's localaws by the process id that its own home holds."""
+    """Stop the session's localaws and delete its folder."""
     home = config.stash.get(HOME, None)
     if home is None or hasattr(config, "workerinput"):
         return
@@ -64,7 +91,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def localaws(pytestconfig: pytest.Config) -> RunningLocalAws:
-    """The session's localaws; the first worker that asks starts it."""
+    """The session's localaws. The first worker that needs it starts it."""
     home = pytestconfig.stash[HOME]
     port = home / "port"
     with FileLock(home / "lock"):
@@ -77,7 +104,7 @@ def localaws(pytestconfig: pytest.Config) -> RunningLocalAws:
 
 @pytest.fixture(scope="session")
 def staging(request: pytest.FixtureRequest) -> Deployed:
-    """An environment that is up: the one `make smoke` names, else staging, applied on the session's localaws."""
+    """A deployed environment: the one that `make smoke` names, else staging on the session's localaws."""
     named = deployed.from_environment()
     if named:
         return named

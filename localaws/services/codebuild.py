@@ -1,9 +1,13 @@
-"""CodeBuild: adds UpdateProject, the limit of concurrent builds and the check of the service role to moto."""
+"""CodeBuild: adds UpdateProject, the check of the service role, projects without a source, and builds that run."""
 
+import json
 from functools import wraps
 from typing import Any
 
-from localaws.iam.trust import Service
+from localaws.builds.builds import Builds
+from localaws.builds.role import CODEBUILD
+from localaws.call import current_call
+from localaws.errors import AwsError
 from localaws.services.context import ServiceContext
 
 # UpdateProject's fields; moto stores them under the same names.
@@ -12,15 +16,6 @@ FIELDS = (
     "description", "source", "sourceVersion", "artifacts", "cache", "environment", "serviceRole", "timeoutInMinutes",
     "queuedTimeoutInMinutes", "tags", "vpcConfig", "logsConfig", "concurrentBuildLimit",
 )  # fmt: skip
-# Source of the condition keys, an account's id and a project's ARN:
-# https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html
-CODEBUILD = Service(
-    "codebuild.amazonaws.com",
-    "InvalidInputException",
-    "CodeBuild is not authorized to perform: sts:AssumeRole on service role. Please verify that: 1) The provided "
-    "service role exists, 2) The role name is case-sensitive and matches exactly, and 3) The role has the necessary "
-    "trust policy configured.",
-)
 
 
 def install(context: ServiceContext) -> None:
@@ -60,3 +55,58 @@ def install(context: ServiceContext) -> None:
 
     CodeBuildResponse.create_project = create_project
     CodeBuildResponse.update_project = update_project
+    _allow_no_source()
+    _run_builds(context.builds)
+
+
+def _allow_no_source() -> None:
+    """moto requires a location of a project without a source.
+
+    Source: https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ProjectSource.html
+    """
+    from moto.codebuild import responses
+
+    validate = responses._validate_required_params_source
+    validate = getattr(validate, "__wrapped__", validate)
+
+    @wraps(validate)
+    def validate_source(source: dict[str, Any]) -> None:
+        if source.get("type") != "NO_SOURCE":
+            validate(source)
+
+    responses._validate_required_params_source = validate_source
+
+
+def _run_builds(builds: Builds) -> None:
+    """Replaces moto's operations on builds: moto runs nothing and calls every build a success."""
+    from moto.codebuild.responses import CodeBuildResponse
+    from moto.core.responses import ActionResult
+
+    def start_build(self: Any) -> Any:
+        given = json.loads(self.body)
+        project = self.codebuild_backend.codebuild_projects.get(given["projectName"])
+        if project is None:
+            raise AwsError("ResourceNotFoundException", f"Project cannot be found: {given['projectName']}")
+        initiator = current_call.get().principal.rpartition(":")[2]
+        return ActionResult({"build": builds.start(dict(project.project_metadata), given, initiator)})
+
+    def batch_get_builds(self: Any) -> Any:
+        wanted = json.loads(self.body)["ids"]
+        found = builds.describe(wanted)
+        missing = sorted(set(wanted) - {build["id"] for build in found})
+        return ActionResult({"builds": found, "buildsNotFound": missing})
+
+    def list_builds(_self: Any) -> Any:
+        return ActionResult({"ids": builds.names()})
+
+    def list_builds_for_project(self: Any) -> Any:
+        name = json.loads(self.body)["projectName"]
+        if name not in self.codebuild_backend.codebuild_projects:
+            raise AwsError("ResourceNotFoundException", f"The provided project {name} does not exist")
+        return ActionResult({"ids": builds.names(name)})
+
+    def stop_build(self: Any) -> Any:
+        return ActionResult({"build": builds.stop(json.loads(self.body)["id"])})
+
+    for operation in (start_build, batch_get_builds, list_builds, list_builds_for_project, stop_build):
+        setattr(CodeBuildResponse, operation.__name__, operation)

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from localaws.builds.builds import Builds
 from localaws.principals import Principals
 from localaws.settings import Settings
 
@@ -48,4 +49,5 @@ class ServiceContext:
 
     settings: Settings
     principals: Principals
+    builds: Builds
     sagemaker: Sequence[Operations] = ()

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154  # $repo is the repository's folder, set by whoever sources this.
-# Where Terraform gets the AWS provider from.
+# shellcheck disable=SC2154  # $repo, the repository's folder, is set by the script that sources this file.
+# Finds where Terraform gets the AWS provider from.
 #
-# Terraform itself looks into the usual plug-in folders, but not into a mirror elsewhere, and a shell may preset
-# TF_CLI_CONFIG_FILE to a file that is not there. Here one is found or none is, and Terraform is told which.
+# Terraform looks into the usual plug-in folders, but not into a mirror elsewhere, and a shell may preset
+# TF_CLI_CONFIG_FILE to a file that does not exist. These functions find a mirror, if there is one, and configure it.
 
 # The version that the environments' lock files name.
 locked_provider_version() {
@@ -16,7 +16,7 @@ has_locked_provider() {
   [[ -d $folder/$version ]] || compgen -G "$folder/terraform-provider-aws_${version}_*.zip" >/dev/null
 }
 
-# Prints the folder of a mirror that holds the locked AWS provider; status 1 when there is none.
+# Prints the folder of a mirror that holds the locked AWS provider. Status 1: there is none.
 provider_mirror() {
   local folder
   for folder in ${TF_PROVIDER_MIRROR:+"$TF_PROVIDER_MIRROR"} \
@@ -30,8 +30,8 @@ provider_mirror() {
   return 1
 }
 
-# Points TF_CLI_CONFIG_FILE at a configuration that uses the mirror. Somebody's own configuration, named by that
-# variable, stays in force unless TF_PROVIDER_MIRROR asks for a mirror; without a mirror the registry is used.
+# Points TF_CLI_CONFIG_FILE to a configuration that uses the mirror. A user's own configuration in that variable stays in
+# force unless TF_PROVIDER_MIRROR names a mirror. Without a mirror, the registry is used.
 use_provider_mirror() {
   local mirror config=$repo/.cache/terraform.rc
   if [[ -f ${TF_CLI_CONFIG_FILE:-} && $TF_CLI_CONFIG_FILE != "$config" && -z ${TF_PROVIDER_MIRROR:-} ]]; then

@@ -177,6 +177,7 @@ def test_the_program_refuses_a_wrong_parameter(capsys: pytest.CaptureFixture[str
     assert "NAME=VALUE" in capsys.readouterr().err
 
 
+@pytest.mark.system
 def test_mlflow_run_takes_up_the_run_that_it_made(mlflow_here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # As in an activated environment: `mlflow run` starts the first python on the PATH.
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
@@ -189,6 +190,7 @@ def test_mlflow_run_takes_up_the_run_that_it_made(mlflow_here: Any, monkeypatch:
     assert run.outputs.model_outputs
 
 
+@pytest.mark.system
 def test_the_boosted_models_requirements_are_enough_to_serve_it(trained: Trained, mlflow_here: Any) -> None:
     """The forest's are proven by the endpoint of tests/e2e/smoke, whose container has nothing but them."""
     from training.record import record

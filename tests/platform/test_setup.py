@@ -1,6 +1,6 @@
-"""`make setup` and `scripts/setup.sh`: what a machine lacks is told in a line, and what is made is not made again.
+"""`make setup` and `scripts/setup.sh`: one line says what a machine lacks, and finished work is not repeated.
 
-In a copy, with a Python that pretends: nothing is installed.
+In a copy, with a fake Python: nothing is installed.
 """
 
 import os
@@ -13,7 +13,7 @@ import pytest
 
 from mlflow_platform.environment import REPOSITORY
 
-# Notes what it is asked for. BROKEN names what fails; `-m venv` makes a .venv of copies of it, and pip a uv.
+# Records its arguments. BROKEN names what fails. `-m venv` creates a .venv of copies of it, and pip a uv.
 PYTHON = """\
 #!/bin/bash
 echo "${0##*/} $*" >>asked
@@ -31,7 +31,7 @@ TOOLS = ("awk", "bash", "cp", "dirname", "make", "mkdir", "rm", "tail", "touch")
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A checkout with what `make setup` reads; its Terraform is there."""
+    """A checkout with what `make setup` reads. Terraform is installed."""
     for name in ("scripts", "bin", "localaws/servers"):
         (tmp_path / name).mkdir(parents=True)
     for name in READ:
@@ -51,7 +51,7 @@ def _program(file: Path, text: str) -> None:
 
 
 def run(copy: Path, *command: str, broken: str = "") -> "subprocess.CompletedProcess[str]":
-    # Nothing of make's own, which hands its variables down; and no other Python.
+    # Without the variables that make hands down, and without another Python.
     environ = {"PATH": str(copy / "bin"), "HOME": os.environ["HOME"], "BROKEN": broken}
     return subprocess.run(command, cwd=copy, env=environ, capture_output=True, text=True, timeout=30, check=False)
 
@@ -59,35 +59,35 @@ def run(copy: Path, *command: str, broken: str = "") -> "subprocess.CompletedPro
 @pytest.mark.parametrize(
     ("broken", "line"),
     [
-        ("old", "Python 3.11 or later is needed, python3 is Python 3.9.2: install it or say PYTHON=/path/to/python"),
+        ("old", "Python 3.11 or later is needed, python3 is Python 3.9.2: install it or set PYTHON=/path/to/python"),
         ("venv", "python3 cannot make virtual environments: install its venv module (on Debian python3-venv)."),
         ("pip", "uv could not be installed from the Python package index: check the network or pip's index settings."),
         ("sync", "the packages of requirements.lock could not be installed: check the network or uv's index settings"),
     ],
 )
-def test_what_is_missing_is_told_with_what_to_do(copy: Path, broken: str, line: str) -> None:
+def test_what_is_missing_is_reported_with_what_to_do(copy: Path, broken: str, line: str) -> None:
     done = run(copy, "scripts/setup.sh", broken=broken)
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.splitlines()[-1].startswith(f"error: {line}")
 
 
-def test_what_terraform_lacks_ends_it_too(copy: Path) -> None:
+def test_setup_fails_without_terraform(copy: Path) -> None:
     _program(copy / "scripts/terraform.sh", "#!/bin/bash\necho 'error: Terraform is not installed' >&2\nexit 3\n")
     done = run(copy, "scripts/setup.sh")
     assert (done.returncode, done.stdout, done.stderr) == (3, "", "error: Terraform is not installed\n")
 
 
-def test_what_it_says_is_not_on_the_verb_s_own_output(copy: Path) -> None:
+def test_messages_do_not_go_to_standard_output(copy: Path) -> None:
     done = run(copy, "make", "-s", "setup")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.splitlines() == [
-        "Making .venv with Python 3.12.1.",
+        "Creating .venv with Python 3.12.1.",
         "pip has something to say",
         "Terraform provider: /a/mirror.",
     ]
 
 
-def test_when_nothing_changed_nothing_is_done_and_that_in_under_a_second(copy: Path) -> None:
+def test_a_second_setup_does_nothing_in_under_a_second(copy: Path) -> None:
     assert run(copy, "make", "setup").returncode == 0
     asked = (copy / "asked").read_text()
     began = time.monotonic()
@@ -97,7 +97,7 @@ def test_when_nothing_changed_nothing_is_done_and_that_in_under_a_second(copy: P
     assert (copy / "asked").read_text() == asked
 
 
-def test_another_lock_is_installed_into_the_same_environment(copy: Path) -> None:
+def test_a_changed_lock_is_installed_into_the_same_environment(copy: Path) -> None:
     assert run(copy, "make", "setup").returncode == 0
     (copy / "asked").unlink()
     os.utime(copy / ".venv/.ready", (0, 0))
@@ -105,3 +105,18 @@ def test_another_lock_is_installed_into_the_same_environment(copy: Path) -> None
     asked = (copy / "asked").read_text()
     assert "uv pip sync --quiet --require-hashes requirements.lock" in asked
     assert "-m venv" not in asked
+
+
+def test_uv_uses_the_given_python_and_few_files_where_few_are_allowed(copy: Path) -> None:
+    _program(
+        copy / "bin/python3",
+        PYTHON.replace("#!/bin/bash\n", '#!/bin/bash\nexport -p | sed -n "s/declare -x UV_/UV_/p" >uv\n'),
+    )
+    (copy / "bin/sed").symlink_to(shutil.which("sed") or "")
+    assert run(copy, "bash", "-c", "ulimit -n 256 && exec scripts/setup.sh").returncode == 0
+    assert (copy / "uv").read_text().splitlines() == [
+        'UV_CONCURRENT_BUILDS="1"',
+        'UV_CONCURRENT_DOWNLOADS="4"',
+        'UV_CONCURRENT_INSTALLS="2"',
+        'UV_PYTHON_DOWNLOADS="never"',
+    ]

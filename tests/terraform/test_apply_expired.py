@@ -14,7 +14,7 @@ from tests.support.running import RunningLocalAws, role, settled, start
 from tests.terraform.applying import Environment
 
 SERVER = 'module.platform.module.mlflow.aws_sagemaker_mlflow_tracking_server.this["3.0"]'
-LOG_IN = "error: AWS does not accept these credentials: log in (such as `aws sso login`) and check AWS_PROFILE"
+LOG_IN = "error: AWS does not accept these credentials: log in (for example with `aws sso login`) and check AWS_PROFILE"
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_with_credentials_of_another_account_nothing_is_asked_but_whose_they_are
     assert status == 3
     assert any("AWS account ID not allowed: 123456789012" in line for line in said)
     assert said[-1].startswith(
-        "error: these credentials are for another AWS account than staging's: log in to that one"
+        "error: these credentials belong to another AWS account than staging's: log in to that account"
     )
     assert asked == {"sts:GetCallerIdentity"}
 

@@ -1,4 +1,4 @@
-"""`scripts/terraform.sh`: each thing that a person can get wrong is one line and the right exit status."""
+"""`scripts/terraform.sh`: each mistake of a user gives one line and the right exit status."""
 
 import os
 import re
@@ -16,7 +16,7 @@ MISSING = "TF_PROVIDER_MIRROR={} does not hold the AWS provider: it should have 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A checkout with nothing but Terraform and its scripts in it."""
+    """A checkout that holds only the Terraform code and its scripts."""
     copy_terraform(tmp_path / "copy")
     (tmp_path / "copy/scripts/lib").mkdir(parents=True)
     for name in ("terraform.sh", "lib/provider_mirror.sh", "plan_guard.py"):
@@ -40,7 +40,7 @@ def run(checkout: Path, *arguments: str, **env: str) -> subprocess.CompletedProc
 
 
 def error(found: subprocess.CompletedProcess[str]) -> tuple[int, str]:
-    """The exit status and the one line that the script must have said."""
+    """The exit status and the one line that the script must have printed."""
     assert found.stdout == ""
     [line] = found.stderr.splitlines()
     assert line.startswith("error: ")
@@ -54,18 +54,18 @@ def fake_terraform(folder: Path, version: str) -> str:
     return f"{folder}:{os.environ['PATH']}"
 
 
-def test_an_unknown_environment_is_answered_with_those_that_exist() -> None:
+def test_an_unknown_environment_is_refused_with_the_known_ones() -> None:
     status, line = error(run(REPOSITORY, "stagign", "plan"))
     assert status == 2
     assert line.startswith('"stagign" is not an environment: use one of ')
     assert "staging" in line
 
 
-def test_an_environment_that_climbs_out_of_the_folder_is_none() -> None:
+def test_an_environment_outside_the_folder_is_refused() -> None:
     assert error(run(REPOSITORY, "../../terraform/module/serving", "plan"))[0] == 2
 
 
-def test_an_unknown_verb_is_answered_with_those_that_exist() -> None:
+def test_an_unknown_verb_is_refused_with_the_known_ones() -> None:
     assert error(run(REPOSITORY, "staging", "aply")) == (
         2,
         '"aply" is not a verb: use init, plan, apply, destroy or output',
@@ -73,14 +73,22 @@ def test_an_unknown_verb_is_answered_with_those_that_exist() -> None:
 
 
 @pytest.mark.parametrize("local", ["yes", "0", "true", "11"])
-def test_a_local_that_might_mean_either_is_refused(local: str) -> None:
+def test_an_ambiguous_local_is_refused(local: str) -> None:
     status, line = error(run(REPOSITORY, "staging", "apply", LOCAL=local, AUTO_APPROVE="1"))
     assert (status, line) == (2, f'LOCAL takes 1 for localaws or nothing for AWS, not "{local}"')
 
 
+@pytest.mark.parametrize("value", ["yes", "0", "true", "11"])
+def test_an_ambiguous_approval_is_refused(value: str) -> None:
+    assert error(run(REPOSITORY, "staging", "apply", AUTO_APPROVE=value)) == (
+        2,
+        f'AUTO_APPROVE takes 1 or nothing, not "{value}"',
+    )
+
+
 @pytest.mark.parametrize("verb", ["apply", "log-run", "smoke", "help"])
-def test_make_refuses_it_for_every_verb(verb: str) -> None:
-    # Nothing of a make around it, which hands its variables down.
+def test_make_refuses_an_ambiguous_local_for_every_verb(verb: str) -> None:
+    # Without the variables that a make around the tests hands down.
     done = subprocess.run(
         ["make", "--dry-run", verb, "LOCAL=yes"],
         cwd=REPOSITORY,
@@ -95,12 +103,12 @@ def test_make_refuses_it_for_every_verb(verb: str) -> None:
     assert 'LOCAL takes 1 for localaws or nothing for AWS, not "yes"' in line
 
 
-def test_help_explains_and_no_arguments_are_wrong_usage() -> None:
+def test_help_prints_usage_and_missing_arguments_are_an_error() -> None:
     assert run(REPOSITORY, "--help").stdout.startswith("usage: scripts/terraform.sh ENV VERB")
     assert run(REPOSITORY, "staging").returncode == 2
 
 
-def test_missing_terraform_is_said(tmp_path: Path) -> None:
+def test_missing_terraform_is_reported(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     for tool in ("bash", "dirname", "sed", "env"):
         found = shutil.which(tool)
@@ -134,26 +142,26 @@ def test_a_packed_mirror_is_found(tmp_path: Path) -> None:
     assert run(REPOSITORY, "mirror", TF_PROVIDER_MIRROR=str(tmp_path)).stdout == f"{tmp_path}\n"
 
 
-def test_without_a_place_for_its_state_a_root_is_not_initialised(copy: Path) -> None:
+def test_init_without_a_backend_configuration_is_refused(copy: Path) -> None:
     status, line = error(run(copy, "staging", "init"))
     assert status == 3
     assert "copy mlflow/terraform/staging/backend.hcl.example to backend.hcl beside it" in line
 
 
-def test_a_provider_that_nobody_has_is_one_line(copy: Path) -> None:
+def test_an_unavailable_provider_is_reported_in_one_line(copy: Path) -> None:
     for lock in copy.glob("mlflow/terraform/*/.terraform.lock.hcl"):
         lock.write_text(lock.read_text().replace("5.100.0", "5.100.999"))
     (copy / "mlflow/terraform/staging/backend.hcl").touch()
-    # The proxy is nobody's: a machine with internet must not ask the registry either.
+    # A proxy that does not exist: a machine with internet must not ask the registry either.
     status, line = error(run(copy, "staging", "init", HTTPS_PROXY=f"http://127.0.0.1:{free_port()}"))
     assert status == 3
     assert line.startswith(
-        "Terraform cannot get the AWS provider 5.100.999: it needs the internet for that once, or TF_PROVIDER_MIRROR"
+        "Terraform cannot get the AWS provider 5.100.999: connect to the internet for the first run, or set TF_"
     )
     assert (copy / ".cache/terraform-init.log").read_text() != ""
 
 
-def test_without_localaws_local_work_is_refused(tmp_path: Path) -> None:
+def test_local_is_refused_while_localaws_is_not_running(tmp_path: Path) -> None:
     expected = (3, "localaws is not running: start it with `make local-up`")
     assert error(run(REPOSITORY, "staging", "plan", LOCAL="1", LOCALAWS_HOME=str(tmp_path))) == expected
     (tmp_path / "env").write_text(f"AWS_ENDPOINT_URL=http://127.0.0.1:{free_port()}\n")
@@ -161,7 +169,7 @@ def test_without_localaws_local_work_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["apply", "destroy"])
-def test_where_nobody_can_approve_nothing_is_planned(verb: str) -> None:
+def test_nothing_is_planned_without_a_terminal_or_an_approval(verb: str) -> None:
     status, line = error(run(REPOSITORY, "staging", verb))
     assert status == 2
     assert line.endswith("approve it with AUTO_APPROVE=1")

@@ -1,0 +1,1 @@
+"""Runs CodeBuild builds as local processes, under the project's service role."""

@@ -1,0 +1,225 @@
+"""`make`: values of variables reach the commands as they are. Neither make nor a shell evaluates them.
+
+In a copy whose Python and Terraform script only record what they are called with.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlflow_platform.environment import REPOSITORY
+
+# Records its arguments and the variables that commands read; runs the one script that splits ARGS for real.
+RECORDER = f"""\
+#!{sys.executable}
+import json, os, sys
+if sys.argv[1:3] == ["-I", "scripts/lib/with_args.py"]:
+    os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])
+names = ("ENV", "LOCAL", "CONFIRM", "AUTO_APPROVE", "SMOKE_ENV", "SMOKE_LOCAL")
+with open("recorded", "a") as file:
+    file.write(json.dumps([sys.argv, {{name: os.environ.get(name) for name in names}}]) + "\\n")
+if "archive" in sys.argv:
+    print("s3://bucket/backups")
+"""
+# Each would make a file "touched" in the checkout if make or a shell evaluated it.
+HOSTILE = (
+    "$(touch touched) $(shell touch touched) $$(touch touched) ${T:=$(touch touched)} `touch touched`"
+    "\\$(touch touched)\\",
+    "' ; touch touched ; '",
+    '" ; touch touched ; # "',
+    "模型\ntouch touched && touch touched | touch touched > touched *",
+    "--help",
+)
+Call = tuple[list[str], dict[str, str | None]]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A checkout with the Makefile, where setup is done and every command is a recorder."""
+    for name in ("scripts/lib", ".venv/bin", "localaws/servers"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("Makefile", "scripts/lib/with_args.py"):
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    for name in ("requirements.lock", "pyproject.toml", "scripts/setup.sh", "localaws/servers/mlflow-3.0.lock"):
+        (tmp_path / name).touch()
+    for name in (".venv/bin/python", ".venv/bin/pytest", "scripts/terraform.sh", "scripts/check.sh", "scripts/test.sh"):
+        (tmp_path / name).write_text(RECORDER)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / ".venv/.ready").touch()
+    return tmp_path
+
+
+def make(copy: Path, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    # Without the variables that a make around the tests hands down.
+    return subprocess.run(
+        ["make", "--no-print-directory", *arguments],
+        cwd=copy,
+        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]} | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def calls(copy: Path) -> list[Call]:
+    """What was called: arguments (the program's name first) and variables."""
+    lines = (copy / "recorded").read_text().splitlines()
+    return [(arguments, variables) for arguments, variables in map(json.loads, lines)]
+
+
+def the_call(copy: Path, *arguments: str, **environ: str) -> Call:
+    done = make(copy, *arguments, **environ)
+    assert not (copy / "touched").exists()
+    assert (done.returncode, done.stderr) == (0, "")
+    [found] = calls(copy)
+    return found
+
+
+# The variables of each verb, and the words of its command that hold their values.
+WORDS = {
+    "log-run": {"ENV": "--env={}", "MODEL": "--dataset={}", "ALIAS": "--alias={}"},
+    "deploy": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "ALIAS": "models:/{}@{}"},
+    "validate": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "ALIAS": "models:/{}@{}"},
+    "server": {"ENV": "--env={}"},
+    "apply": {"ENV": "{}"},
+    "output": {"ENV": "{}"},
+    "upgrade": {"ENV": "--env={}", "TO": "--to={}", "FROM": "--from={}"},
+    "retire": {"ENV": "--env={}", "VERSION": "--version={}"},
+    "backup": {"ENV": "env:{}", "ARCHIVE": "{}"},
+    "restore": {"ENV": "env:{}", "ARCHIVE": "{}"},
+}
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize("verb", WORDS)
+def test_values_are_passed_on_literally(copy: Path, verb: str, value: str) -> None:
+    found, _ = the_call(copy, verb, *(f"{variable}={value}" for variable in WORDS[verb]))
+    for word in WORDS[verb].values():
+        assert word.format(value, value) in found
+
+
+def test_values_from_the_environment_are_passed_on_literally(copy: Path) -> None:
+    for value in HOSTILE:
+        found, _ = the_call(copy, "log-run", **dict.fromkeys(WORDS["log-run"], value))
+        assert {word.format(value) for word in WORDS["log-run"].values()} <= set(found)
+        (copy / "recorded").unlink()
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_backup_asks_for_the_archive_of_that_environment(copy: Path, value: str) -> None:
+    assert make(copy, "backup", f"ENV={value}").returncode == 0
+    [asked, backup] = calls(copy)
+    assert asked[0][1:] == ["scripts/server.py", "archive", f"--env={value}"]
+    assert backup[0][1:] == ["scripts/transfer.py", "backup", "--", f"env:{value}", "s3://bucket/backups"]
+    assert not (copy / "touched").exists()
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_confirm_is_passed_on_literally(copy: Path, value: str) -> None:
+    assert the_call(copy, "destroy", f"CONFIRM={value}")[1]["CONFIRM"] == value
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_smoke_passes_the_environment_on_literally(copy: Path, value: str) -> None:
+    assert the_call(copy, "smoke", f"ENV={value}", "LOCAL=1")[1]["SMOKE_ENV"] == value
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize("switch", ["LOCAL", "AUTO_APPROVE", "BACK"])
+def test_switches_take_1_or_nothing(copy: Path, switch: str, value: str) -> None:
+    done = make(copy, "upgrade", "TO=3.0", f"{switch}={value}")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert f"{switch} takes 1" in done.stderr
+    assert not (copy / "touched").exists()
+    assert not (copy / "recorded").exists()
+
+
+VERBS_WITH_ARGS = (
+    *(
+        "demo",
+        "check",
+        "test",
+        "bootstrap",
+        "init",
+        "plan",
+        "apply",
+        "destroy",
+        "output",
+        "log-run",
+        "deploy",
+        "validate",
+    ),
+    *("server", "smoke", "backup", "restore", "upgrade", "retire"),
+)
+
+
+@pytest.mark.parametrize("verb", VERBS_WITH_ARGS)
+def test_args_are_split_into_words_and_not_evaluated(copy: Path, verb: str) -> None:
+    args = (
+        "$(touch touched) \"two words\" 'it''s' a\\ b $$HOME `touch touched` ; touch touched * $(shell touch touched)"
+    )
+    needed = {"restore": ["ARCHIVE=/a"], "backup": ["ARCHIVE=/a"], "upgrade": ["TO=3.0"], "retire": ["VERSION=2.16"]}
+    found, _ = the_call(copy, verb, f"ARGS={args}", *needed.get(verb, []))
+    at = found.index("$(touch")
+    assert found[at : at + 15] == [
+        "$(touch",
+        "touched)",
+        "two words",
+        "its",
+        "a b",
+        "$$HOME",
+        "`touch",
+        "touched`",
+        ";",
+        "touch",
+        "touched",
+        "*",
+        "$(shell",
+        "touch",
+        "touched)",
+    ]
+
+
+def test_args_with_an_open_quote_are_refused_in_one_line(copy: Path) -> None:
+    done = make(copy, "log-run", "ARGS=--run 'a")
+    assert (
+        done.stderr.splitlines()[0]
+        == "error: ARGS cannot be split into words (No closing quotation): close every quote"
+    )
+    assert not (copy / "recorded").exists()
+
+
+def test_commands_do_not_inherit_what_make_hands_down(copy: Path) -> None:
+    (copy / "scripts/test.sh").write_text("#!/bin/sh\nenv\n")
+    environ = make(copy, "test", "ARGS=-x", "MODEL=wine").stdout
+    assert "MODEL=wine" in environ
+    assert not [line for line in environ.splitlines() if line.startswith(("ARGS=", "MAKEFLAGS=", "MFLAGS="))]
+
+
+@pytest.mark.parametrize(
+    ("verb", "line"),
+    [
+        ("upgrade", "error: TO is missing: the MLflow version to move to (make upgrade TO=3.0)"),
+        ("retire", "error: VERSION is missing: the MLflow version of the server to delete (make retire VERSION=2.16)"),
+        (
+            "restore",
+            "error: ARCHIVE is missing: the archive to restore (make restore ARCHIVE=s3://BUCKET/backups/SERVER)",
+        ),
+    ],
+)
+def test_a_missing_variable_is_named(copy: Path, verb: str, line: str) -> None:
+    done = make(copy, verb)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, line)
+    assert not (copy / "recorded").exists()
+
+
+def test_local_and_defaults_reach_the_scripts(copy: Path) -> None:
+    found, variables = the_call(copy, "deploy", "LOCAL=1")
+    assert found[1:] == ["scripts/deploy_model.py", "--env=staging", "--local", "--", "models:/iris@champion"]
+    assert (variables["LOCAL"], variables["ENV"]) == ("1", "staging")
