@@ -15,12 +15,14 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, cast
 
 from mlflow_common.errors import InputError, PlatformError
+from mlflow_common.safe_path import UnsafeNameError, relative_name
 from mlflow_transfer.checksums import Checksum
+from mlflow_transfer.losses import LossLog
 from mlflow_transfer.records import digest
-from mlflow_transfer.stores import S3, Folder, GoneError, Store
+from mlflow_transfer.stores import ArchiveStore, Folder, GoneError, UnreadableError, local_path, open_store
 
 FORMAT = "mlflow-transfer-archive"
 VERSION = 1
@@ -29,7 +31,11 @@ _PARTS = "snapshots"
 _UNDER_WAY = "under-way"
 _PART_ENTRIES = 5_000
 _PART_SECONDS = 60.0
-# A backup says every hour at most that it is still under way, and counts as dead after a day.
+# Bytes of one file of the index or a manifest: 5,000 entries take some megabytes.
+_LARGEST_PART = 256 << 20
+# Losses that the index lists; beyond them it only has their number.
+MOST_LOSSES = 1_000
+# A backup refreshes its mark every hour at most, and counts as dead after a day.
 _SAID_AGAIN = 3600.0
 _DEAD = 24 * 3600.0
 _COLUMNS = "kind, file, size, sha256, owner, id, state, entry_order, parts_sha256, part_size"
@@ -37,7 +43,8 @@ EXPERIMENTS, RUN, MODELS, REGISTERED, TRACES, ARTIFACT = (
     "experiments", "run", "logged_models", "registered_models", "traces", "artifact",
 )  # fmt: skip
 
-T = TypeVar("T", "Entry", "Snapshot")
+# SQLite holds integers of 64 bits.
+_HUGE = 1 << 63
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,9 @@ class Snapshot:
     """What one backup left: its manifest is the lines of all its parts.
 
     Args:
-        partial: only some experiments were backed up, or no artifacts.
+        partial: something of the source is not in it: by choice (`selected`) or because it could not be read.
+        losses: what could not be read, as `place` and `reason`; the first thousand.
+        selected: only some experiments were backed up, or no artifacts.
     """
 
     taken: str
@@ -87,6 +96,14 @@ class Snapshot:
     parts: list[dict[str, Any]]
     counts: dict[str, int] = field(default_factory=dict)
     partial: bool = False
+    losses: list[dict[str, str]] = field(default_factory=list)
+    selected: bool = False
+
+    @property
+    def covers_all(self) -> bool:
+        """Whether it holds everything that could be read of the whole source."""
+        # Archives of earlier versions say only `partial` where experiments were selected.
+        return not self.partial or (bool(self.losses) and not self.selected)
 
 
 class Manifest:
@@ -141,10 +158,14 @@ class Manifest:
         return (Entry(*row) for row in self._db.execute(statement, values))
 
 
+class DamagedPartError(PlatformError):
+    """A part of a manifest is not what was written."""
+
+
 class Archive:
     """An archive in a folder or S3 prefix."""
 
-    def __init__(self, store: Folder | S3) -> None:
+    def __init__(self, store: ArchiveStore) -> None:
         self.store = store
 
     def snapshots(self) -> list[Snapshot]:
@@ -154,7 +175,7 @@ class Archive:
             InputError: this is something else, or of a later version.
         """
         try:
-            return self._snapshots(b"".join(self.store.read(INDEX)))
+            return self._snapshots(self._content(INDEX))
         except GoneError:
             return []
 
@@ -163,29 +184,33 @@ class Archive:
             index = json.loads(text)
             known = index["format"] == FORMAT
             version = int(index["version"])
-            found = [_made(Snapshot, one) for one in index["snapshots"]]
-        except (ValueError, KeyError, TypeError):
-            raise InputError(f"{self.store.uri}/{INDEX} is damaged or no archive's index") from None
+            found = [_snapshot(one) for one in index["snapshots"]] if known and version <= VERSION else []
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+            raise InputError(f"{self.store.uri}/{INDEX} is damaged, or not the index of an archive") from None
         if not known or version > VERSION:
             raise InputError(
-                f"{self.store.uri} is of format {index['format']} {version}: use a later version of this tool"
+                f"{self.store.uri} is of format {str(index['format'])[:80]!r} {version}: use a later version of this "
+                "tool"
             )
         return found
 
-    def manifest(self, snapshot: Snapshot) -> Manifest:
+    def manifest(self, snapshot: Snapshot, losses: LossLog | None = None) -> Manifest:
         """The entries of a snapshot.
+
+        Args:
+            losses: takes the parts that are missing or damaged, instead of an error.
 
         Raises:
             PlatformError: a part of it is missing or damaged.
         """
         manifest = Manifest()
-        self._add(manifest, snapshot)
+        self._add(manifest, snapshot, losses)
         return manifest
 
     def known(self) -> Manifest:
-        """What the next backup need not write again: the newest whole snapshot's entries, and what came after it.
+        """The entries that the next backup need not write again: the newest whole snapshot's, and all later ones.
 
-        Later are partial snapshots, and backups that were broken off, whose files are there as well.
+        Later entries come from partial snapshots and from backups that were interrupted, whose files exist as well.
         """
         snapshots = self.snapshots()
         whole = next((one for one in reversed(snapshots) if not one.partial), None)
@@ -216,34 +241,34 @@ class Archive:
         return {"file": file, "sha256": _sha256(content), "size": len(content)}
 
     def begin(self, taken: str) -> None:
-        """Say that a backup is under way: until it ends, or says so no more for a day, no data is deleted."""
+        """Mark a backup as under way: no data is deleted until it ends, or has not refreshed its mark for a day."""
         content = json.dumps({"by": f"{platform.node()} {os.getpid()}", "at": time.time()}).encode()
         self.store.write(f"{_UNDER_WAY}/{taken}.json", [content], len(content))
 
     def end(self, taken: str) -> None:
-        """Say that a backup has ended, one way or another."""
+        """Remove a backup's mark, whether it succeeded or not."""
         self.store.delete(f"{_UNDER_WAY}/{taken}.json")
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Make this one of the archive's snapshots: the one write that makes a backup count."""
+        """Add a snapshot to the index: the one write that makes a backup count."""
         self._change(lambda found: sorted([*found, snapshot], key=lambda one: one.taken))
 
     def prune(self, keep: int) -> int:
-        """Keep the newest whole snapshots, and the partial ones among them, and delete every file that none needs.
+        """Keep the newest snapshots of the whole source, and later partial ones; delete files that none of them needs.
 
-        Killed anywhere, it leaves no snapshot that lacks a file, nor entries of a file that is gone: the index goes
-        first, then the manifests, then the data. While another backup is under way, which may need any of it, the
-        data stays for the next time.
+        The newest snapshot without losses is always kept. A kill at any point leaves no snapshot that lacks a file,
+        and no entry of a deleted file: the index is changed first, then manifests are deleted, then data. While
+        another backup is under way, which may need any of it, the data is left for the next call.
 
         Returns:
-            How many files were deleted.
+            The number of deleted files.
         """
         found = self.snapshots()
         if not found:
             return 0
         if _newest(found, keep) != found:
             self._change(lambda now: _newest(now, keep))
-        # A file that is listed now is of a backup that is under way then, or that the index knows after that.
+        # Listed before the index is read again: a newer file belongs to a backup that is under way.
         paths = [item.path for item in self.store.list()]
         under_way = self._under_way()
         parts = _parts_of(self.snapshots())
@@ -258,7 +283,7 @@ class Archive:
         kept = self.snapshots()
         needed = Manifest()
         for snapshot in kept:
-            # Only the files count here: each gets a key of its own.
+            # Only the file names matter here: each gets a key of its own.
             entries = self.manifest(snapshot)
             needed.add(Entry("file", one.file, one.size, one.sha256, "", one.file) for one in entries.all())
             entries.close()
@@ -271,16 +296,20 @@ class Archive:
 
     def _delete(self, paths: Collection[str]) -> None:
         for path in paths:
-            self.store.delete(path)
+            # Such a file is not this tool's: it writes no such names.
+            with suppress(UnsafeNameError):
+                self.store.delete(path)
 
     def _under_way(self) -> frozenset[str]:
-        """When the backups that are under way were begun."""
+        """The start times of the backups that are under way."""
         found = set()
         for item in list(self.store.below(_UNDER_WAY).list()):
             try:
-                said = json.loads(b"".join(self.store.read(f"{_UNDER_WAY}/{item.path}")))["at"]
+                said = float(json.loads(self._content(f"{_UNDER_WAY}/{item.path}"))["at"])
             except GoneError:
                 continue  # It has ended since.
+            except (ValueError, KeyError, TypeError, RecursionError, UnsafeNameError):
+                said = time.time()  # Unreadable: better to delete nothing.
             if time.time() - said < _DEAD:
                 found.add(item.path.removesuffix(".json"))
         return frozenset(found)
@@ -290,27 +319,43 @@ class Archive:
 
         def changed(text: bytes | None) -> bytes:
             snapshots = make([] if text is None else self._snapshots(text))
-            index = {"format": FORMAT, "version": VERSION, "snapshots": [asdict(one) for one in snapshots]}
+            index = {"format": FORMAT, "version": VERSION, "snapshots": [_index_entry(one) for one in snapshots]}
             return json.dumps(index, indent=1).encode()
 
         self.store.change(INDEX, changed)
 
-    def _add(self, manifest: Manifest, snapshot: Snapshot) -> None:
+    def _add(self, manifest: Manifest, snapshot: Snapshot, losses: LossLog | None = None) -> None:
         for part in snapshot.parts:
             try:
-                manifest.add(self._part(part["file"], part["sha256"]))
-            except GoneError as error:
-                raise PlatformError(f"{error.message}: the archive is damaged") from None
+                manifest.add(list(self._part(part["file"], part["sha256"])))
+            except (GoneError, UnreadableError, UnsafeNameError, DamagedPartError) as error:
+                if losses is None:
+                    raise PlatformError(f"{error.message}: the archive is damaged") from None
+                losses.add(
+                    f"{self.store.uri}/{part['file']}", f"this part of the list of files is lost: {error.message}"
+                )
 
     def _part(self, file: str, sha256: str) -> Iterator[Entry]:
-        content = b"".join(self.store.read(file))
+        content = self._content(file)
         if sha256 and _sha256(content) != sha256:
-            raise PlatformError(f"{self.store.uri}/{file} is damaged: its checksum is not the one that was written")
-        return (_made(Entry, json.loads(line)) for line in content.splitlines())
+            raise DamagedPartError(f"{self.store.uri}/{file} is damaged: its checksum is not the one that was written")
+        for number, line in enumerate(content.splitlines(), 1):
+            try:
+                yield _entry(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                raise DamagedPartError(f"{self.store.uri}/{file} is damaged: line {number} is not an entry") from None
+
+    def _content(self, file: str) -> bytes:
+        content = bytearray()
+        for chunk in self.store.read(file):
+            content += chunk
+            if len(content) > _LARGEST_PART:
+                raise UnreadableError(f"{self.store.uri}/{file} is larger than {_LARGEST_PART >> 20} MB")
+        return bytes(content)
 
 
 class Parts:
-    """Collects entries and writes them as parts of a snapshot's manifest, so that a kill costs a minute's at most."""
+    """Collects entries and writes them as parts of a snapshot's manifest, so that a kill costs a minute of work."""
 
     def __init__(self, archive: Archive, taken: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._archive, self._taken, self._clock = archive, taken, clock
@@ -336,19 +381,45 @@ class Parts:
 
 
 def safe_name(text: str) -> str:
-    """A file name for any text."""
-    plain = re.sub(r"[^\w.\-]", "_", text)[:80]
-    return plain if plain == text and plain not in {"", ".", ".."} else f"{plain}-{digest(text)[:8]}"
+    """A file name for any text: the text itself, or its plain characters and a digest."""
+    plain = re.sub(r"[^A-Za-z0-9_.\-]", "_", text)[:80]
+    return plain if plain == text and plain not in {"", ".", ".."} else f"{plain}-{digest(text)[:16]}"
 
 
 def _brief(entry: Entry) -> dict[str, Any]:
     return {name: value for name, value in asdict(entry).items() if value or name not in {"parts_sha256", "part_size"}}
 
 
-def _made(kind: type[T], data: dict[str, Any]) -> T:
-    """What a line holds; fields that a later version of the tool added are left out."""
-    known = {one.name for one in fields(kind)}
-    return kind(**{name: value for name, value in data.items() if name in known})
+def _entry(data: dict[str, Any]) -> Entry:
+    """An entry of a manifest; fields that a later version of the tool added are left out."""
+    values: dict[str, Any] = {one.name: data[one.name] for one in fields(Entry) if one.name in data}
+    for name, value in values.items():
+        if name in {"size", "order", "part_size"}:
+            if type(value) is not int or not -_HUGE < value < _HUGE:
+                raise TypeError(name)
+        elif type(value) is not str:
+            raise TypeError(name)
+    return Entry(**values)
+
+
+def _snapshot(data: dict[str, Any]) -> Snapshot:
+    """A snapshot of the index; fields that a later version of the tool added are left out."""
+    values: dict[str, Any] = {one.name: data[one.name] for one in fields(Snapshot) if one.name in data}
+    relative_name(str(values["taken"]))
+    for name, kind in (("taken", str), ("source", str), ("version", str), ("parts", list)):
+        if type(values[name]) is not kind:
+            raise TypeError(name)
+    for part in values["parts"]:
+        if type(part["file"]) is not str or type(part["sha256"]) is not str:
+            raise TypeError("parts")
+    values["losses"] = [{"place": str(one["place"]), "reason": str(one["reason"])} for one in values.get("losses", ())]
+    values["counts"] = {str(name): int(count) for name, count in dict(values.get("counts", {})).items()}
+    return Snapshot(**{**values, "partial": bool(values.get("partial")), "selected": bool(values.get("selected"))})
+
+
+def _index_entry(snapshot: Snapshot) -> dict[str, Any]:
+    """What the index says of a snapshot; empty fields that earlier versions of the tool do not know are left out."""
+    return {name: value for name, value in asdict(snapshot).items() if value or name not in {"losses", "selected"}}
 
 
 def _line(data: dict[str, Any]) -> bytes:
@@ -360,9 +431,13 @@ def _sha256(content: bytes) -> str:
 
 
 def _newest(snapshots: list[Snapshot], keep: int) -> list[Snapshot]:
-    """The newest whole snapshots and the partial ones among them; all where none is whole."""
-    whole = [one for one in snapshots if not one.partial][-keep:]
-    return [one for one in snapshots if not whole or one.taken >= whole[0].taken]
+    """The newest snapshots of everything and the partial ones after the oldest of them; all where there is none.
+
+    One without losses is kept, however old: what was lost since may be in it.
+    """
+    whole = [one for one in snapshots if one.covers_all][-keep:]
+    perfect = [one for one in snapshots if not one.partial][-1:]
+    return [one for one in snapshots if not whole or one.taken >= whole[0].taken or one in perfect]
 
 
 def _parts_of(snapshots: Iterable[Snapshot]) -> set[str]:
@@ -374,10 +449,19 @@ def _taken_of(part: str) -> str:
     return part.split("/")[1]
 
 
-def as_archive_store(store: Store) -> Folder | S3:
-    """The store, if an archive can lie in it."""
-    if isinstance(store, Folder):
-        return Folder(store.root)
-    if isinstance(store, S3):
-        return store
-    raise InputError(f"{store.uri} can hold no archive: give a folder or an S3 prefix")
+def open_archive(uri: str, s3: Callable[[], Any]) -> Archive:
+    """The archive at a place that a person names.
+
+    Args:
+        s3: gives the S3 client.
+
+    Raises:
+        InputError: no archive can lie there.
+    """
+    folder = local_path(uri)
+    if folder is not None:
+        return Archive(Folder(folder))
+    store = open_store(uri, s3)
+    if not store.features.holds_archives:
+        raise InputError(f"{uri} cannot hold an archive: give a folder or an S3 prefix")
+    return Archive(cast("ArchiveStore", store))

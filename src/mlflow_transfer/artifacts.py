@@ -4,21 +4,84 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
+from typing import cast
 
-from mlflow_common.retry import Retry, with_retries
+from mlflow_common.errors import PlatformError
+from mlflow_common.retry import RetriesExhaustedError, Retry, with_retries
 from mlflow_transfer.checksums import Checksum, Summing
 from mlflow_transfer.records import digest
 from mlflow_transfer.rewrite import NAMING_FILES
-from mlflow_transfer.stores import S3, Folder, GoneError, Item, Rearranged, Store
+from mlflow_transfer.stores import (
+    SKIPPABLE,
+    CopyingStore,
+    GoneError,
+    Item,
+    LostError,
+    Store,
+    UnreadableError,
+    can_copy,
+)
+
+__all__ = [
+    "SKIPPABLE",
+    "Reading",
+    "UnreadableError",
+    "can_list_in_bulk",
+    "checksum",
+    "copy_file",
+    "listing_digest",
+    "owned",
+]
 
 Rewrite = Callable[[str], str]
 # A model's or trace's description; anything larger is a file of that name and nothing else.
 _LARGEST_REWRITTEN = 8 << 20
+# Bytes that a file may have grown by since it was listed, or its size again where that is more.
+_MOST_GROWTH = 1 << 30
 
 
 def listing_digest(items: Iterable[Item]) -> str:
     """Changes whenever a file comes, goes or changes."""
     return digest(sorted((item.path, item.size, item.tag) for item in items))
+
+
+class Reading:
+    """Reads files of a source, and notes whether the last error came from there and not from writing the target."""
+
+    def __init__(self, source: Store) -> None:
+        self._source = source
+        self.failed = False
+
+    def look(self, path: str) -> Item:
+        """The file as it is now."""
+        self.failed = True
+        found = self._source.look(path)
+        self.failed = False
+        return found
+
+    def chunks(self, item: Item, moved: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
+        """The file's content; raises EOFError where it is shorter than the listing said: part of a file is no file.
+
+        More bytes mean that somebody still writes to the file: it is whole as it is now, and the next listing shows
+        the change. Much more bytes than that are refused, as a server can send them without end.
+        """
+        self.failed = True
+        left = item.size
+        for chunk in self._source.read(item.path):
+            left -= len(chunk)
+            if left < -max(_MOST_GROWTH, item.size):
+                raise EOFError(f"{item.size} bytes were announced and {item.size - left} came, with more to come")
+            moved(len(chunk))
+            self.failed = False
+            yield chunk
+            self.failed = True
+        if left > 0:
+            raise EOFError(f"{item.size} bytes were announced and {item.size - left} came: it changed or broke off")
+        self.failed = False
+
+    def explained(self, error: RetriesExhaustedError) -> PlatformError:
+        """The error to raise: UnreadableError where only this file of the source is concerned."""
+        return UnreadableError(error.message) if self.failed and not error.unreachable else error
 
 
 def copy_file(
@@ -28,63 +91,74 @@ def copy_file(
 
     Args:
         rewrite: maps the ids in files that describe a model or a trace.
-        moved: told of bytes as they move.
+        moved: called with the number of bytes as they move.
 
     Returns:
         Whether it is there now: not if it is gone from the source since it was listed.
+
+    Raises:
+        UnreadableError, UnwritableNameError, UnsafeNameError: this file cannot be copied; others can (`SKIPPABLE`).
+        PlatformError: no file can be copied: the target fails, or the source is away.
     """
     again = False
+    reading = Reading(source)
 
     def copy() -> None:
         nonlocal item, again
         if again:
-            item = source.look(item.path)
+            item = reading.look(item.path)
         again = True
-        _copy_once(source, item, target, rewrite, moved)
+        _copy_once(source, item, target, rewrite, moved, reading)
 
     try:
-        with_retries(copy, retry, f"artifact {item.path} of {source.uri} cannot be copied to {target.uri}")
+        with_retries(copy, retry, f"artifact {item.path!r} of {source.uri} cannot be copied to {target.uri}")
     except GoneError:
-        if isinstance(source, Rearranged):
-            raise  # Nothing may go from an archive.
+        if source.features.complete:
+            raise LostError(f"{source.uri}/{item.path} is missing") from None
         return False
+    except RetriesExhaustedError as error:
+        raise reading.explained(error) from error
     return True
 
 
-def _copy_once(source: Store, item: Item, target: Store, rewrite: Rewrite, moved: Callable[[int], None]) -> None:
+def _copy_once(
+    source: Store, item: Item, target: Store, rewrite: Rewrite, moved: Callable[[int], None], reading: Reading
+) -> None:
     if _names_ids(item.path) and item.size <= _LARGEST_REWRITTEN:
-        content = _rewritten(b"".join(_counted(source.read(item.path), item, lambda _: None)), rewrite)
+        content = _rewritten(_joined(reading.chunks(item)), rewrite)
         target.write(item.path, [content], len(content))
         moved(item.size)
-    elif isinstance(source, S3) and isinstance(target, S3):
-        target.copy(source, item, item.path)
-        moved(item.size)
-    elif isinstance(source, Rearranged) and isinstance(source.base, S3) and isinstance(target, S3):
-        target.copy(source.base, source.place(item.path), item.path)
+    elif can_copy(target, source):
+        base, path = source.stored(item.path)
+        cast("CopyingStore", target).copy(base, Item(path, item.size, item.tag), item.path)
         moved(item.size)
     else:
-        target.write(item.path, _counted(source.read(item.path), item, moved), item.size)
+        target.write(item.path, reading.chunks(item, moved), item.size)
 
 
-def _counted(chunks: Iterator[bytes], item: Item, moved: Callable[[int], None]) -> Iterator[bytes]:
-    """The chunks, if they are as long together as the listing said: half a file must not pass for one.
-
-    Longer is a file that somebody still writes to: it is whole as it is now, and the next listing tells of the change.
-    """
-    left = item.size
+def _joined(chunks: Iterable[bytes]) -> bytes:
+    content = bytearray()
     for chunk in chunks:
-        left -= len(chunk)
-        moved(len(chunk))
-        yield chunk
-    if left > 0:
-        raise EOFError(f"{item.size} bytes were announced and {item.size - left} came: it changed or broke off")
+        content += chunk
+        if len(content) > 2 * _LARGEST_REWRITTEN:
+            raise EOFError("it grew while it was read")
+    return bytes(content)
 
 
 def checksum(store: Store, path: str, rewrite: Rewrite | None = None, retry: Retry | None = None) -> Checksum:
-    """The checksum of a whole file; of a describing file as it is copied, after its ids are mapped by `rewrite`."""
-    return with_retries(
-        lambda: _checksum_once(store, path, rewrite), retry or Retry(), f"{store.uri}/{path} cannot be read"
-    )
+    """The checksum of a whole file; of a describing file as it is copied, after its ids are mapped by `rewrite`.
+
+    Raises:
+        UnreadableError: this file cannot be read; others can.
+    """
+    try:
+        return with_retries(
+            lambda: _checksum_once(store, path, rewrite), retry or Retry(), f"{store.uri}/{path} cannot be read"
+        )
+    except RetriesExhaustedError as error:
+        if error.unreachable:
+            raise
+        raise UnreadableError(error.message) from error
 
 
 def _checksum_once(store: Store, path: str, rewrite: Rewrite | None) -> Checksum:
@@ -114,7 +188,7 @@ def _rewritten(content: bytes, rewrite: Rewrite) -> bytes:
 
 def can_list_in_bulk(store: Store) -> bool:
     """Whether listing a whole tree costs about as much as listing one folder of it."""
-    return isinstance(store, S3 | Folder)
+    return store.features.bulk_list
 
 
 def owned(items: Iterable[Item]) -> Iterator[tuple[str, Item]]:

@@ -54,10 +54,14 @@ class Summing:
         self._open, self._held = hashlib.sha256(), 0
 
 
-def told(answer: Mapping[str, Any], part: int = 0) -> Checksum | None:
-    """The checksum in an answer of S3's; None where it tells none, or that of other parts than these."""
+def parse_checksum(answer: Mapping[str, Any], part: int = 0) -> Checksum | None:
+    """The SHA-256 in an S3 answer; None where it has none, or one of parts of another size."""
     text, _, parts = str(answer.get("ChecksumSHA256", "")).partition("-")
     composite = bool(parts) or answer.get("ChecksumType") == "COMPOSITE"
     if not text or (composite and not part):
         return None
-    return Checksum(base64.b64decode(text).hex(), part)
+    try:
+        found = base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return Checksum(found.hex(), part) if len(found) == hashlib.sha256().digest_size else None

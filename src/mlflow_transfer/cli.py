@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mlflow_transfer.options import Options
     from mlflow_transfer.planning import TransferPlan
     from mlflow_transfer.service import Outcome
-    from mlflow_transfer.source import Source
+    from mlflow_transfer.sources.base import Source
     from mlflow_transfer.verification.report import Report
 
 app = make_app()
@@ -85,9 +85,9 @@ def restore(
     """Restore a backup into a server, after every file of the backup was compared with its checksum."""
 
     async def go(session: Session) -> None:
-        from mlflow_transfer.archive_source import ArchiveSource
+        from mlflow_transfer.sources.archive import ArchiveSource
 
-        source = ArchiveSource(session.archive(archive), snapshot)
+        source = ArchiveSource(session.archive(archive), snapshot, lenient=into.accept_losses)
         await source.check(lambda size: session.bars.advance("bytes checked", size))
         options = what.options(thorough=into.thorough)
         await _copy(session, source, destination, options, into, as_json=reach.as_json)
@@ -104,24 +104,37 @@ def backup(
     keep: Keep = None,
     artifact_root: ArtifactRoot = None,
     thorough: Thorough = False,
+    accept_losses: AcceptLosses = False,
     what: What,
     reach: Reach,
 ) -> None:
-    """Back up everything into an archive, also deleted runs. What the archive holds already is not written again."""
+    """Back up everything into an archive, also deleted runs. What the archive holds already is not written again.
+
+    What cannot be read is listed, and the snapshot is marked as partial; the exit status is then 1.
+    """
+    lost: list[Loss] = []
 
     async def go(session: Session) -> None:
-        from mlflow_transfer.backing_up import BackingUp
+        from mlflow_transfer.backup import Backup
 
         opened: Source = await session.source(source, artifact_root)
         place = session.archive(archive)
         taken = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
         options = what.options(thorough=thorough)
-        made = await BackingUp(opened, place, taken, options, session.bars, session.places.retry).run()
+        made = Backup(opened, place, taken, options, session.bars, session.places.retry)
+        snapshot = await made.run()
         deleted = place.prune(keep) if keep else 0
         await opened.close()
-        session.show({"snapshot": made.taken, "holds": made.counts, "files_deleted": deleted})
+        lost.extend(made.losses)
+        losses = {"losses": _losses(lost, as_json=reach.as_json)} if lost or reach.as_json else {}
+        values = {"snapshot": snapshot.taken, "partial": snapshot.partial, "holds": snapshot.counts}
+        session.show({**values, "files_deleted": deleted, **losses})
 
     _run(Session(reach, context.obj), go)
+    if lost and not accept_losses:
+        things = "1 thing" if len(lost) == 1 else f"{len(lost)} things"
+        fail(f"{things} could not be read, and everything else was backed up: see the losses, or give --accept-losses")
+        raise typer.Exit(1)
 
 
 @command(app)

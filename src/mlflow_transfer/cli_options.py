@@ -36,6 +36,14 @@ AcceptLosses = Annotated[
         "--accept-losses", help="Go on although something cannot be read, or the destination cannot hold everything."
     ),
 ]
+TrustArtifacts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trust-artifacts",
+        metavar="URI",
+        help="Also read artifacts below this S3 prefix or folder, outside the server's own store. Repeat it for more.",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show the plan: counts, bytes, calls, time, losses.")]
 CheckpointFile = Annotated[
     Path | None,
@@ -90,6 +98,7 @@ class Reach:
     client_cert: ClientCert = None
     client_key: ClientKey = None
     insecure: Insecure = False
+    trust_artifacts: TrustArtifacts = None
     local: Local = False
     as_json: Json = False
     # Read from the command line by `mlflow_common.console.run`.

@@ -118,7 +118,7 @@ class Client:
         self.retry = retry or Retry()
         self.calls = Calls()
         self._slots = asyncio.Semaphore(concurrency)
-        trust_env = not _is_loopback(base_url)
+        trust_env = not is_loopback(base_url)
         self._http = httpx.AsyncClient(
             auth=auth,
             # For the transports that httpx makes where the environment names a proxy.
@@ -322,5 +322,6 @@ def _tls_problem(error: BaseException | None) -> str | None:
     return None
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether a URL names this machine, which no proxy is asked for."""
     return httpx.URL(url).host in {"127.0.0.1", "localhost", "::1"}

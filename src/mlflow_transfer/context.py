@@ -15,7 +15,7 @@ from mlflow_transfer.links import Links
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import TransferProgress
 from mlflow_transfer.scratch import Scratch
-from mlflow_transfer.source import Features, Source
+from mlflow_transfer.sources.base import Features, Source
 from mlflow_transfer.strategy import Mirror
 from mlflow_transfer.summary import Summary
 

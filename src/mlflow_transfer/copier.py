@@ -27,7 +27,7 @@ from mlflow_transfer.progress import Tally, TransferProgress
 from mlflow_transfer.records import Experiment, RegisteredModel
 from mlflow_transfer.selecting import registered_models
 from mlflow_transfer.selection import Selection
-from mlflow_transfer.source import Source
+from mlflow_transfer.sources.base import Source
 from mlflow_transfer.summary import Summary
 from mlflow_transfer.tasks import first_error
 

@@ -25,7 +25,7 @@ from mlflow_transfer.records import (
     point_key,
 )
 from mlflow_transfer.rest_json import experiment_from, logged_model_from, run_from, trace_from
-from mlflow_transfer.rest_source import RestSource
+from mlflow_transfer.sources.rest import RestSource
 
 _EXISTS = "RESOURCE_ALREADY_EXISTS"
 STATUS_NUMBERS = {"LOGGED_MODEL_PENDING": 1, "LOGGED_MODEL_READY": 2, "LOGGED_MODEL_UPLOAD_FAILED": 3}

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from mlflow_transfer.records import History, Run, point_key
-from mlflow_transfer.source import Source
+from mlflow_transfer.sources.base import Source
 
 # The number of a metric's points, and the sum of their hashes.
 Sum = tuple[int, int]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import DELETED
-from mlflow_transfer.source import Source
+from mlflow_transfer.sources.base import Source
 
 
 @dataclass(frozen=True)

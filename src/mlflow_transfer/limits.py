@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import Run
-from mlflow_transfer.rest_source import version_number
+from mlflow_transfer.sources.rest import version_number
 
 LONG_VALUES = "transfer/long_values.json"
 _PARAM_VALUE = 6000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 
 from mlflow_transfer.records import Run
-from mlflow_transfer.source import Source
+from mlflow_transfer.sources.base import Source
 
 # Characters that may be kept, those of some two thousand runs; who has more to copy will not notice a second listing.
 MOST = 20_000_000

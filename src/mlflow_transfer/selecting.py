@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from mlflow_transfer.records import RegisteredModel
-from mlflow_transfer.source import Source
+from mlflow_transfer.sources.base import Source
 
 
 async def registered_models(source: Source, experiment_ids: Collection[str] | None) -> list[RegisteredModel]:

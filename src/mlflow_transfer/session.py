@@ -13,8 +13,9 @@ from mlflow_common.errors import InputError
 if TYPE_CHECKING:
     from mlflow_transfer.archive import Archive
     from mlflow_transfer.cli_options import Reach
-    from mlflow_transfer.location import Access
-    from mlflow_transfer.rest_source import RestSource
+    from mlflow_transfer.access import Access
+    from mlflow_transfer.sources.base import Source
+    from mlflow_transfer.sources.rest import RestSource
 
 
 class Environments(Protocol):
@@ -32,18 +33,20 @@ class Session:
 
     def __init__(self, reach: Reach, environments: Environments | None) -> None:
         from mlflow_common.retry import Retry
-        from mlflow_transfer.location import Places
+        from mlflow_transfer.connections import ConnectionFactory
         from mlflow_transfer.progress_bars import Bars
 
         self._reach, self._environments = reach, environments
         if reach.local:
             self._known_environments().use_localaws()
-        self.places = Places(os.environ, retry=Retry(reach.patience))
+        self.places = ConnectionFactory(
+            os.environ, retry=Retry(reach.patience), trusted=reach.trust_artifacts or ()
+        )
         self.bars = Bars()
 
     def access(self, side: str) -> Access:
         """The credentials for the server of a side, SOURCE or DESTINATION."""
-        from mlflow_transfer.location import Access
+        from mlflow_transfer.access import Access
 
         reach = self._reach
         return Access.of(
@@ -74,36 +77,22 @@ class Session:
 
     async def source(
         self, text: str, root: str | None = None, snapshot: str | None = None, side: str = "SOURCE"
-    ) -> Any:
+    ) -> Source:
         """Open the source that a text names: a server, a database, a file store or an archive."""
-        from mlflow_transfer import location
-        from mlflow_transfer.stores import local_path
+        from mlflow_transfer.sources.opening import open_source
 
-        text = self._named(text)
-        if location.is_server(text):
-            return await self.server(text, side)
-        stores = self.places.rooted(root)
-        if location.is_database(text):
-            from mlflow_transfer.database_source import DatabaseSource
-
-            return DatabaseSource(text, stores)
-        folder = local_path(text)
-        if folder is not None and location.is_file_store(folder):
-            from mlflow_transfer.filestore_source import FileStoreSource
-
-            return FileStoreSource(folder, stores)
-        from mlflow_transfer.archive_source import ArchiveSource
-
-        archive = self.archive(text)
-        if folder is not None and not folder.is_dir():
-            raise InputError(f"{text} is no server, no database, and no folder that exists")
-        return ArchiveSource(archive, snapshot)
+        found = await open_source(
+            self.places, self._named(text), self.access(side), artifact_root=root, snapshot=snapshot
+        )
+        if (client := getattr(found, "client", None)) is not None:
+            self.bars.watch(client)
+        return found
 
     def archive(self, text: str) -> Archive:
         """Open the archive that a text names."""
-        from mlflow_transfer.archive import Archive, as_archive_store
+        from mlflow_transfer.archive import open_archive
 
-        return Archive(as_archive_store(self.places.store(text)))
+        return open_archive(text, self.places.s3)
 
     def show(self, values: dict[str, Any]) -> None:
         """Print a result: one JSON object, or names and values."""

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.mysql import LONGTEXT
 
 from mlflow_common.errors import PlatformError
-from mlflow_transfer.database_source import DatabaseSource
+from mlflow_transfer.sources.database import DatabaseSource
 from tests.support.running import free_port
 from tests.transfer.moving import places
 

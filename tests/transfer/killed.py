@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from mlflow_transfer.database_source import DatabaseSource
+from mlflow_transfer.sources.database import DatabaseSource
 from tests.transfer.moving import copy, places
 
 

@@ -2,17 +2,19 @@
 
 import asyncio
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from mlflow_common.retry import Retry
 from mlflow_transfer.archive import Archive, Snapshot
-from mlflow_transfer.backing_up import BackingUp
+from mlflow_transfer.backup import Backup
 from mlflow_transfer.checkpoint import Checkpoint
 from mlflow_transfer.copier import Copier
-from mlflow_transfer.database_source import DatabaseSource
+from mlflow_transfer.sources.database import DatabaseSource
 from mlflow_transfer.destination import Destination
-from mlflow_transfer.location import Access, Places
+from mlflow_transfer.access import Access
+from mlflow_transfer.connections import ConnectionFactory
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally
 from mlflow_transfer.stores import Folder
@@ -23,10 +25,13 @@ from tests.transfer.servers import Server
 
 EVERYTHING = Options(include_deleted=True)
 RETRY = Retry(patience=30, longest=0.3)
+# The tests' servers keep artifacts in plain folders, which an operator has to name.
+TRUST = ["--trust-artifacts", tempfile.gettempdir()]
 
 
-def places() -> Places:
-    return Places(os.environ, retry=RETRY)
+def places() -> ConnectionFactory:
+    """Trusts the tests' folders, where their servers keep artifacts in plain folders."""
+    return ConnectionFactory(os.environ, retry=RETRY, trusted=TRUST[1:])
 
 
 async def opened(place: Any) -> Any:
@@ -60,7 +65,7 @@ def back_up(
 ) -> Snapshot:
     async def go() -> Snapshot:
         source = await opened(url)
-        return await BackingUp(source, Archive(Folder(folder)), taken, options, progress, RETRY).run()
+        return await Backup(source, Archive(Folder(folder)), taken, options, progress, RETRY).run()
 
     return asyncio.run(go())
 

@@ -14,8 +14,9 @@ from localaws.credentials import Key
 from localaws.front.sigv4 import Signature, verify
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_transfer import client
-from mlflow_transfer.location import Places, is_server
-from mlflow_transfer.source import Features
+from mlflow_transfer.connections import ConnectionFactory
+from mlflow_transfer.location import is_server
+from mlflow_transfer.sources.base import Features
 from tests.transfer.moving import RETRY
 
 KEY, SECRET, TOKEN = "AKIDEXAMPLE", "secret", "session-token"
@@ -62,7 +63,7 @@ def inspect(arn: str, answer: dict[str, Any] | str) -> Any:
     operation = "describe_mlflow_app" if "mlflow-app" in arn else "describe_mlflow_tracking_server"
 
     async def go() -> Any:
-        source = await Places({}, session=lambda: Session(operation, answer), retry=RETRY).server(arn)  # type: ignore[arg-type, return-value]
+        source = await ConnectionFactory({}, session=lambda: Session(operation, answer), retry=RETRY).server(arn)  # type: ignore[arg-type, return-value]
         assert [one async for one in source.experiments()] == []
         await source.close()
         return source
@@ -109,7 +110,9 @@ def test_it_is_asked_where_it_is_with_its_header_and_a_valid_signature(
 
 def test_an_app_that_may_not_be_described_is_asked_once_what_it_knows(asked: list[httpx.Request]) -> None:
     async def go() -> None:
-        opened = Places({}, session=lambda: Session("describe_mlflow_app", "AccessDeniedException"), retry=RETRY)  # type: ignore[arg-type, return-value]
+        opened = ConnectionFactory(
+            {}, session=lambda: Session("describe_mlflow_app", "AccessDeniedException"), retry=RETRY
+        )  # type: ignore[arg-type, return-value]
         source = await opened.server(APP)
         assert source.version == ""
         assert await source.features() == await source.features() == Features(True, True, True)
@@ -151,4 +154,4 @@ def test_an_app_that_cannot_be_asked_is_named(
 def test_a_malformed_arn_is_refused_with_the_shape_that_it_should_have(text: str) -> None:
     assert is_server(text)
     with pytest.raises(InputError, match=r"is no ARN of a tracking server or an MLflow App: such are arn:aws:.*/APP$"):
-        asyncio.run(Places({}).server(text))
+        asyncio.run(ConnectionFactory({}).server(text))

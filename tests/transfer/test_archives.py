@@ -12,8 +12,8 @@ import pytest
 
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_transfer.archive import Archive, Snapshot
-from mlflow_transfer.archive_source import ArchiveSource, DamagedError
 from mlflow_transfer.options import Options
+from mlflow_transfer.sources.archive import ArchiveSource, DamagedError
 from mlflow_transfer.stores import Folder
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import back_up, behind, copy, held_alike, same, verify

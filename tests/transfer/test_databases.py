@@ -8,8 +8,9 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from mlflow_common.errors import PlatformError
-from mlflow_transfer import database_source, source
-from mlflow_transfer.database_source import DatabaseSource
+from mlflow_transfer.sources import base
+from mlflow_transfer.sources import database as database_module
+from mlflow_transfer.sources.database import DatabaseSource
 from tests.transfer.conftest import Servers
 from tests.transfer.databases import mirror, mysql, postgresql
 from tests.transfer.moving import copy, held_alike, places, same
@@ -58,10 +59,10 @@ def test_what_mlflow_keeps_there_is_read_as_its_server_tells_it(
 def test_long_histories_are_streamed_while_other_runs_are_read(
     servers: Servers, database: Database, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (source, database_source):
+    for module in (base, database_module):
         monkeypatch.setattr(module, "GROUP_POINTS", 3)
-    monkeypatch.setattr(database_source, "CHUNK_POINTS", 100)
-    monkeypatch.setattr(database_source, "PAGE", 2)
+    monkeypatch.setattr(database_module, "CHUNK_POINTS", 100)
+    monkeypatch.setattr(database_module, "PAGE", 2)
     url = database(kind)
     mirror(servers.old.database, url)
     with reading(url) as behind:

@@ -17,13 +17,13 @@ from botocore.credentials import Credentials
 
 from mlflow_common.errors import PlatformError
 from mlflow_transfer import rate
+from mlflow_transfer.access import Access
 from mlflow_transfer.archive import Archive
-from mlflow_transfer.archive_source import ArchiveSource
 from mlflow_transfer.auth import SigV4
 from mlflow_transfer.client import Client
-from mlflow_transfer.location import Access
 from mlflow_transfer.options import Options
 from mlflow_transfer.rate import Rate
+from mlflow_transfer.sources.archive import ArchiveSource
 from mlflow_transfer.stores import Folder
 from tests.support.running import free_port
 from tests.transfer.conftest import Servers

@@ -14,14 +14,16 @@ from typing import Any
 
 import pytest
 
-from mlflow_transfer import service, stores
+from mlflow_transfer import service
 from mlflow_transfer.archive import ARTIFACT, Archive, Entry
-from mlflow_transfer.archive_source import ArchiveSource, DamagedError
-from mlflow_transfer.backing_up import BackingUp
-from mlflow_transfer.location import Access, Places
+from mlflow_transfer.sources.archive import ArchiveSource, DamagedError
+from mlflow_transfer.backup import Backup
+from mlflow_transfer.access import Access
+from mlflow_transfer.connections import ConnectionFactory
 from mlflow_transfer.options import Options
 from mlflow_transfer.records import Run
 from mlflow_transfer.stores import S3, Item
+from mlflow_transfer.stores import s3 as s3_store
 from tests.support.running import RunningLocalAws
 from tests.transfer.made_up import OneRun
 from tests.transfer.moving import RETRY
@@ -43,8 +45,8 @@ class Pair:
     new: str
     bucket: str
 
-    def places(self) -> Places:
-        return Places(os.environ, retry=RETRY)
+    def places(self) -> ConnectionFactory:
+        return ConnectionFactory(os.environ, retry=RETRY)
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -144,8 +146,8 @@ def test_a_tracking_server_that_is_not_there_is_named(pair: Pair) -> None:
 
 
 def test_objects_beyond_one_copys_limit_are_copied_in_parts(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "LARGEST_COPY", 6 << 20)
-    monkeypatch.setattr(stores, "COPY_PART", 5 << 20)
+    monkeypatch.setattr(s3_store, "LARGEST_COPY", 6 << 20)
+    monkeypatch.setattr(s3_store, "COPY_PART", 5 << 20)
     store = S3(pair.localaws.client("s3"), pair.bucket, "parts")
     content = bytes(range(256)) * 4096 * 12
     store.write("large.bin", [content[at : at + (1 << 20)] for at in range(0, len(content), 1 << 20)], len(content))
@@ -167,7 +169,7 @@ def test_objects_beyond_one_copys_limit_are_copied_in_parts(pair: Pair, monkeypa
 @pytest.mark.parametrize("parts", [False, True])
 def test_a_copy_within_s3_leaves_the_tags_behind(pair: Pair, monkeypatch: pytest.MonkeyPatch, parts: bool) -> None:
     if parts:
-        monkeypatch.setattr(stores, "LARGEST_COPY", 1)
+        monkeypatch.setattr(s3_store, "LARGEST_COPY", 1)
     s3 = pair.localaws.client("s3")
     store = S3(s3, pair.bucket, f"tags-{parts}")
     # By such a tag the module's lifecycle rule deletes.
@@ -177,7 +179,7 @@ def test_a_copy_within_s3_leaves_the_tags_behind(pair: Pair, monkeypatch: pytest
     assert b"".join(store.read("b.txt")) == b"a" * 9
 
 
-class Backup:
+class FilesBackup:
     """A backup of one run's files from one prefix of a bucket into another."""
 
     def __init__(self, pair: Pair, prefix: str) -> None:
@@ -192,7 +194,7 @@ class Backup:
 
     def take(self) -> dict[str, Entry]:
         """The entries of its files, by their names."""
-        snapshot = asyncio.run(BackingUp(self.source, self.archive, "1", None, None, RETRY).run())
+        snapshot = asyncio.run(Backup(self.source, self.archive, "1", None, None, RETRY).run())
         return {entry.id: entry for entry in self.archive.manifest(snapshot).of(ARTIFACT)}
 
     def check(self) -> int:
@@ -206,7 +208,7 @@ class Backup:
 
 
 def test_a_backup_within_s3_knows_every_file_by_its_sha256(pair: Pair) -> None:
-    backup = Backup(pair, "sums")
+    backup = FilesBackup(pair, "sums")
     content = {"a.txt": b"some text", "ü/leer.txt": b""}
     for name, one in content.items():
         backup.write(name, one)
@@ -227,9 +229,9 @@ def test_a_backup_within_s3_knows_every_file_by_its_sha256(pair: Pair) -> None:
 
 
 def test_a_file_that_s3_copied_in_parts_is_known_by_its_parts(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "LARGEST_COPY", 6 << 20)
-    monkeypatch.setattr(stores, "COPY_PART", 5 << 20)
-    backup = Backup(pair, "parts-sums")
+    monkeypatch.setattr(s3_store, "LARGEST_COPY", 6 << 20)
+    monkeypatch.setattr(s3_store, "COPY_PART", 5 << 20)
+    backup = FilesBackup(pair, "parts-sums")
     backup.write("large.bin", bytes(range(256)) * 4096 * 11)
     (entry,) = backup.take().values()
     assert (entry.sha256, entry.part_size, len(entry.parts_sha256)) == ("", 5 << 20, 64)
@@ -240,8 +242,8 @@ def test_a_file_that_s3_copied_in_parts_is_known_by_its_parts(pair: Pair, monkey
 
 
 def test_a_store_that_makes_no_checksum_has_its_copy_read(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "told", lambda *_: None)
-    backup = Backup(pair, "unsummed")
+    monkeypatch.setattr(s3_store, "parse_checksum", lambda *_: None)
+    backup = FilesBackup(pair, "unsummed")
     backup.write("a.txt", b"some text")
     assert backup.take()["a.txt"].sha256 == hashlib.sha256(b"some text").hexdigest()
 
@@ -255,7 +257,7 @@ def test_a_file_that_changes_while_it_is_backed_up_goes_along_as_it_is_then(pair
             self.write("a.txt", [b"longer than it was"], 18)
             return iter(listed)
 
-    backup = Backup(pair, "changing")
+    backup = FilesBackup(pair, "changing")
     backup.write("a.txt", b"as listed")
     backup.source.store = lambda _: Changing(backup.s3, pair.bucket, "changing/files")
     # S3's answer, which moto does not give, where an object's ETag is no longer CopySourceIfMatch.

@@ -14,10 +14,10 @@ from mlflow_transfer.batches import Batches
 from mlflow_transfer.client import Client
 from mlflow_transfer.limits import Limits
 from mlflow_transfer.records import Point, point_key
-from mlflow_transfer.rest_source import RestSource
+from mlflow_transfer.rest_stream import BrokenError, points_of
 from mlflow_transfer.rewrite import moved, rewrite_ids
+from mlflow_transfer.sources.rest import RestSource
 from mlflow_transfer.stores import Folder
-from mlflow_transfer.stream import BrokenError, points_of
 
 RUN, NEW = "a" * 32, "b" * 32
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from mlflow_transfer.archive import Archive
-from mlflow_transfer.archive_source import ArchiveSource
 from mlflow_transfer.checkpoint import Checkpoint
 from mlflow_transfer.copier import Copier
 from mlflow_transfer.destination import Destination
 from mlflow_transfer.planning import TransferPlan
 from mlflow_transfer.planning import plan as make_plan
+from mlflow_transfer.sources.archive import ArchiveSource
 from mlflow_transfer.stores import Folder
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import EVERYTHING, back_up, behind, copy, places, verify

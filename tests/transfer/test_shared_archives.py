@@ -14,10 +14,10 @@ import pytest
 from mlflow_common.errors import InputError
 from mlflow_transfer import archive as archives
 from mlflow_transfer.archive import RUN, Archive, Entry, Parts, Snapshot
-from mlflow_transfer.archive_source import ArchiveSource
-from mlflow_transfer.backing_up import BackingUp
+from mlflow_transfer.backup import Backup
 from mlflow_transfer.options import Options
 from mlflow_transfer.records import Experiment, Run, Trace
+from mlflow_transfer.sources.archive import ArchiveSource
 from mlflow_transfer.stores import Folder, Item
 from tests.transfer.made_up import OneRun
 from tests.transfer.moving import EVERYTHING, RETRY, places
@@ -42,7 +42,7 @@ class Nights:
         os.utime(self.files / name, ns=(changed, changed))
 
     def back_up(self, taken: str, options: Options = EVERYTHING, source: Any = None) -> Snapshot:
-        work = BackingUp(source or self.source, Archive(Folder(self.folder)), taken, options, None, RETRY)
+        work = Backup(source or self.source, Archive(Folder(self.folder)), taken, options, None, RETRY)
         return asyncio.run(work.run())
 
     def held(self, taken: str) -> dict[str, str]:

@@ -13,13 +13,14 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from mlflow_common.errors import PlatformError, PreconditionError
+from mlflow_transfer.access import Access
 from mlflow_transfer.archive import ARTIFACT, Archive, Entry
-from mlflow_transfer.archive_source import ArchiveSource
 from mlflow_transfer.artifacts import checksum, copy_file
-from mlflow_transfer.backing_up import BackingUp
-from mlflow_transfer.location import Access, Places
+from mlflow_transfer.backup import Backup
+from mlflow_transfer.connections import ConnectionFactory
 from mlflow_transfer.records import Run
 from mlflow_transfer.rewrite import rewrite_ids
+from mlflow_transfer.sources.archive import ArchiveSource
 from mlflow_transfer.stores import Folder, GoneError, Item, Proxy
 from tests.transfer.made_up import OneRun
 from tests.transfer.moving import RETRY, places
@@ -44,7 +45,7 @@ def back_up(files: Any, archive: Path) -> dict[str, Entry]:
 
     async def go() -> dict[str, Entry]:
         place = Archive(Folder(archive))
-        snapshot = await BackingUp(OneRun(run, lambda _: files), place, "1", None, None, RETRY).run()  # type: ignore[arg-type]
+        snapshot = await Backup(OneRun(run, lambda _: files), place, "1", None, None, RETRY).run()  # type: ignore[arg-type]
         await ArchiveSource(place).check()
         return {entry.id: entry for entry in place.manifest(snapshot).of(ARTIFACT)}
 
@@ -117,7 +118,7 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pyt
         return whole(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(PlatformError, match=r"closed cannot be read \(Permission denied\): see to it that this user"):
+    with pytest.raises(PlatformError, match=r"closed cannot be read \(Permission denied\): give this user the right"):
         list(Folder(tmp_path).list())
 
 
@@ -139,7 +140,7 @@ def test_the_artifacts_of_another_machine_are_found_where_they_were_brought(tmp_
     (tmp_path / "brought" / "1" / RUN / "artifacts").mkdir(parents=True)
     (tmp_path / "brought" / "1" / RUN / "artifacts" / "a.txt").write_text("a")
     (tmp_path / "here" / "1").mkdir(parents=True)
-    stores = places().rooted(str(tmp_path / "brought"))
+    stores = places().stores([], str(tmp_path / "brought"))
     for uri in (f"/srv/mlruns-of-that-machine/1/{RUN}/artifacts", f"mlflow-artifacts:/1/{RUN}/artifacts"):
         assert [item.path for item in stores(uri).list()] == ["a.txt"]
     assert list(stores(f"{tmp_path}/here/1/{RUN}/artifacts").list()) == []
@@ -247,7 +248,7 @@ def answer(status: int, content: bytes) -> AWSResponse:
 
 def test_a_profile_that_is_written_anew_renews_the_calls_to_s3() -> None:
     sessions = Sessions("old", "new")
-    store = Places({}, session=sessions, retry=RETRY).store("s3://bucket/prefix")
+    store = ConnectionFactory({}, session=sessions, retry=RETRY).store("s3://bucket/prefix")
     assert list(store.list()) == []
     store.write("a.txt", [b"a"], 1)
     assert sessions.signed == ["old", "new", "new"]
@@ -256,12 +257,12 @@ def test_a_profile_that_is_written_anew_renews_the_calls_to_s3() -> None:
 def test_credentials_that_expired_are_waited_for_while_a_file_is_copied(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     sessions = Sessions("old", "old", "old", "new")
-    store = Places({}, session=sessions, retry=RETRY).store("s3://bucket/prefix")
+    store = ConnectionFactory({}, session=sessions, retry=RETRY).store("s3://bucket/prefix")
     assert copied(Folder(tmp_path), Item("a.txt", 1), store)
     assert sessions.signed == ["old", "old", "old", "new"]
 
     sessions = Sessions("old")
-    store = Places({}, session=sessions, retry=RETRY).store("s3://bucket/prefix")
+    store = ConnectionFactory({}, session=sessions, retry=RETRY).store("s3://bucket/prefix")
     with pytest.raises(PlatformError, match=r"cannot be copied to s3://bucket/prefix \(.*ExpiredToken"):
         copied(Folder(tmp_path), Item("a.txt", 1), store)
     assert len(sessions.signed) == RETRY.attempts

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
-from mlflow_transfer.location import Access
+from mlflow_transfer.access import Access
 from tests.transfer.certificates import PASSWORD, Certificates, make
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import places

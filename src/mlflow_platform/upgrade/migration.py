@@ -17,7 +17,7 @@ from mlflow_common.errors import PlatformError, PreconditionError
 if TYPE_CHECKING:
     from mlflow_transfer.client import Client
     from mlflow_transfer.options import Options
-    from mlflow_transfer.rest_source import RestSource
+    from mlflow_transfer.sources.rest import RestSource
 
 _OPTION = "ARGS=--accept-losses"
 
@@ -189,9 +189,9 @@ class Migrator:
 
     @asynccontextmanager
     async def _open(self, server: str, display: ProgressDisplay) -> AsyncIterator[RestSource]:
-        from mlflow_transfer.location import Places
+        from mlflow_transfer.connections import ConnectionFactory
 
-        reader = await Places(self._environ).server(server)
+        reader = await ConnectionFactory(self._environ).server(server)
         display.watch(reader.client)
         try:
             yield reader

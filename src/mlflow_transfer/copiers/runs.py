@@ -23,7 +23,7 @@ from mlflow_transfer.records import ACTIVE, DELETED, PARENT_RUN, Experiment, His
 from mlflow_transfer.restore_in_place import link_points
 from mlflow_transfer.rewrite import rewrite_own_tags, split_tags
 from mlflow_transfer.selection import Selection
-from mlflow_transfer.source import GROUP_RUNS
+from mlflow_transfer.sources.base import GROUP_RUNS
 
 _RUNS_AT_ONCE = 24
 

@@ -15,7 +15,7 @@ from mlflow_transfer.progress import TransferProgress
 from mlflow_transfer.records import without_own_tags
 from mlflow_transfer.rewrite import rewrite_ids
 from mlflow_transfer.scratch import Scratch
-from mlflow_transfer.source import Features, Source
+from mlflow_transfer.sources.base import Features, Source
 from mlflow_transfer.verification.report import Report
 
 

@@ -22,7 +22,7 @@ from mlflow_transfer.records import (
     point_key,
     without_own_tags,
 )
-from mlflow_transfer.source import Source
+from mlflow_transfer.sources.base import Source
 from mlflow_transfer.verification.artifacts import ArtifactComparer
 from mlflow_transfer.verification.context import VerifyContext
 

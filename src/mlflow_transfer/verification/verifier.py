@@ -12,9 +12,9 @@ from mlflow_transfer.matching import ExperimentPair, pair_experiments
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally, TransferProgress
 from mlflow_transfer.records import Experiment, without_own_tags
-from mlflow_transfer.rest_source import RestSource
+from mlflow_transfer.sources.rest import RestSource
 from mlflow_transfer.selecting import registered_models
-from mlflow_transfer.source import Source
+from mlflow_transfer.sources.base import Source
 from mlflow_transfer.tasks import first_error
 from mlflow_transfer.verification.artifacts import ArtifactComparer
 from mlflow_transfer.verification.context import MatchOptions, VerifyContext

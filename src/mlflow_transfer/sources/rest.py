@@ -31,16 +31,17 @@ from mlflow_transfer.rest_json import (
     trace_from,
     version_from,
 )
-from mlflow_transfer.source import (
+from mlflow_transfer.rest_stream import BrokenError, NextPage, points_of
+from mlflow_transfer.sources.base import (
     CHUNK_POINTS,
     GROUP_POINTS,
     PAGE,
     Features,
+    Kind,
     grouped,
     in_memory,
 )
 from mlflow_transfer.stores import Store
-from mlflow_transfer.stream import BrokenError, NextPage, points_of
 
 # What metrics/get-history-bulk gives at most (mlflow/server/handlers.py): 100 runs, 25,000 points.
 _BULK_POINTS = 25_000
@@ -62,8 +63,18 @@ _OLDEST_WITH_MODELS = (3, 0)
 class RestSource:
     """A tracking server, read through `client`. `stores` opens artifact URIs."""
 
-    def __init__(self, client: Client, version: str, stores: Callable[[str], Store], identity: str) -> None:
+    kind: Kind = "server"
+
+    def __init__(
+        self,
+        client: Client,
+        version: str,
+        stores: Callable[[str], Store],
+        identity: str,
+        closing: Callable[[], None] = lambda: None,
+    ) -> None:
         self.client = client
+        self._closing = closing
         self.name = client.name
         self.version = version
         self.identity = identity
@@ -279,6 +290,7 @@ class RestSource:
 
     async def close(self) -> None:
         """Close the connections."""
+        self._closing()
         await self.client.close()
 
     async def _holds_models(self) -> bool:

@@ -29,7 +29,7 @@ from mlflow_transfer.records import (
     Trace,
 )
 from mlflow_transfer.rest_json import ARTIFACT_LOCATION, sorted_inputs
-from mlflow_transfer.source import CHUNK_POINTS, GROUP_POINTS, PAGE, Features, grouped, in_memory
+from mlflow_transfer.sources.base import CHUNK_POINTS, GROUP_POINTS, PAGE, Features, Kind, grouped, in_memory
 from mlflow_transfer.stores import Store
 
 _MODEL_STATUSES = {
@@ -58,6 +58,8 @@ class DatabaseSource:
         stores: opens artifact URIs.
     """
 
+    kind: Kind = "database"
+
     def __init__(self, url: str, stores: Callable[[str], Store]) -> None:
         self.name = self.identity = shown(url)
         self.version = ""
@@ -69,6 +71,16 @@ class DatabaseSource:
         self._tables = set(self._thread.submit(lambda: sa.inspect(self._db).get_table_names()).result())
         if "runs" not in self._tables:
             raise InputError(f"{self.name} is no database of MLflow: it has no table of runs")
+
+    async def artifact_roots(self) -> list[str]:
+        """Where the server keeps artifacts: the folder of its first experiment, which the server itself made.
+
+        Later experiments can name any location, as everyone who may create one chooses it.
+        """
+        rows = await self._all("SELECT artifact_location FROM experiments WHERE experiment_id = 0")
+        location = str(rows[0]["artifact_location"] or "").rstrip("/") if rows else ""
+        root = location.removesuffix("/0")
+        return [root] if root and root != location else []
 
     async def features(self) -> Features:
         """By the tables that there are."""

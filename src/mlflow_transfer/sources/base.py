@@ -1,10 +1,10 @@
-"""What every source gives: a server, a database, a file store and an archive all look like this to the rest."""
+"""The interface that every source has: a server, a database, a file store and an archive."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import Experiment, History, LoggedModel, Point, RegisteredModel, Run, Trace
@@ -17,9 +17,12 @@ GROUP_POINTS = 100_000
 CHUNK_POINTS = 5_000
 
 
+Kind = Literal["server", "database", "file store", "archive"]
+
+
 @dataclass(frozen=True)
 class Features:
-    """What a server of this version knows beside runs and registered models."""
+    """What a source can hold in addition to runs and registered models."""
 
     logged_models: bool
     traces: bool
@@ -27,8 +30,18 @@ class Features:
 
 
 class Source(Protocol):
-    """Reads everything. Order: runs by start time; versions by number."""
+    """Reads everything. Order: runs by start time; versions by number.
 
+    What cannot be read is skipped and becomes a loss (see `losses`).
+
+    Attributes:
+        kind: what it is.
+        name: what messages call it.
+        identity: the same for every way to name the same source.
+        version: of MLflow, where it is known.
+    """
+
+    kind: Kind
     name: str
     identity: str
     version: str

@@ -1,4 +1,4 @@
-"""Writes a source into an archive: whole the first time, then what is new or changed."""
+"""Backs a source up into an archive: everything the first time, then what is new or changed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
-from mlflow_common.retry import Retry, with_retries
+from mlflow_common.retry import RetriesExhaustedError, Retry, with_retries
+from mlflow_common.safe_path import relative_name
 from mlflow_transfer.archive import (
     ARTIFACT,
     EXPERIMENTS,
     MODELS,
+    MOST_LOSSES,
     REGISTERED,
     RUN,
     TRACES,
@@ -29,8 +31,9 @@ from mlflow_transfer.archive import (
     Snapshot,
     safe_name,
 )
-from mlflow_transfer.artifacts import checksum
+from mlflow_transfer.artifacts import Reading, checksum
 from mlflow_transfer.checksums import Checksum, Summing
+from mlflow_transfer.losses import Loss, LossLog
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally, TransferProgress
 from mlflow_transfer.records import (
@@ -44,8 +47,8 @@ from mlflow_transfer.records import (
     to_json,
 )
 from mlflow_transfer.selecting import registered_models
-from mlflow_transfer.source import Source
-from mlflow_transfer.stores import CHUNK, S3, GoneError, Item, Store
+from mlflow_transfer.sources.base import Source
+from mlflow_transfer.stores import CHUNK, SKIPPABLE, CopyingStore, GoneError, Item, Store, can_copy
 from mlflow_transfer.tasks import first_error
 
 _IN_MEMORY = 4 << 20
@@ -54,8 +57,11 @@ _AT_ONCE = 16
 T = TypeVar("T")
 
 
-class BackingUp:
-    """One backup. `taken` names the snapshot: a time such as 20261121T043000Z."""
+class Backup:
+    """One backup. `taken` names the snapshot: a time such as 20261121T043000Z.
+
+    What cannot be read is a loss: everything else is backed up, and the snapshot is marked as partial.
+    """
 
     def __init__(
         self,
@@ -73,7 +79,15 @@ class BackingUp:
         self._known = Manifest()
         self._parts = Parts(archive, taken)
         self._counts: Counter[str] = Counter()
+        self._losses = LossLog()
+        # The artifact root that each folder below `artifacts` is for.
+        self._folders: dict[str, str] = {}
         self._threads = ThreadPoolExecutor(self.options.threads, thread_name_prefix="backup")
+
+    @property
+    def losses(self) -> list[Loss]:
+        """What could not be read."""
+        return [*self.source.losses(), *self._losses.list()]
 
     async def run(self) -> Snapshot:
         """Back everything up.
@@ -82,7 +96,7 @@ class BackingUp:
             PlatformError: it could not be finished; the archive's snapshots are as they were.
         """
         try:
-            # Nothing is written into a place that is no archive.
+            # Nothing is written into a place that holds something else than an archive.
             await self._in_thread(self.archive.snapshots)
             await self._in_thread(lambda: self.archive.begin(self._taken))
             return await self._back_up()
@@ -108,16 +122,24 @@ class BackingUp:
         chosen = {one.id for one in experiments} if self.options.experiments else None
         await self._records(REGISTERED, [to_json(one) for one in await registered_models(self.source, chosen)])
         await self._in_thread(self._parts.flush)
-        snapshot = Snapshot(
+        snapshot = self._snapshot()
+        await self._in_thread(lambda: self.archive.publish(snapshot))
+        return snapshot
+
+    def _snapshot(self) -> Snapshot:
+        losses = self.losses
+        counts = dict(self._counts) | ({"losses": len(losses)} if losses else {})
+        selected = bool(self.options.experiments) or not self.options.artifacts
+        return Snapshot(
             self._taken,
             self.source.name,
             self.source.version,
             self._parts.written,
-            dict(self._counts),
-            partial=bool(self.options.experiments) or not self.options.artifacts,
+            counts,
+            partial=selected or bool(losses),
+            losses=[{"place": one.place, "reason": one.reason} for one in losses[:MOST_LOSSES]],
+            selected=selected,
         )
-        await self._in_thread(lambda: self.archive.publish(snapshot))
-        return snapshot
 
     async def _runs(self, experiment: Experiment) -> None:
         slots = asyncio.Semaphore(_AT_ONCE)
@@ -145,7 +167,7 @@ class BackingUp:
                         pass
                     tasks.create_task(write(run, history))
             for run in runs:
-                await self._artifacts(run.artifact_uri, run.id)
+                await self._artifacts(run.artifact_uri, run.id, f"run {run.id}")
 
     async def _write_run(self, run: Run, history: History) -> None:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
@@ -155,7 +177,7 @@ class BackingUp:
                 self._counts["metric points"] += len(points)
             folder = f"runs/{safe_name(run.experiment_id)}"
             entry = Entry(RUN, "", 0, "", run.experiment_id, run.id, fingerprint(run), run.start_time)
-            await self._file(file, folder, run.id, entry)
+            await self._file(file, folder, safe_name(run.id), entry)
         self.progress.advance("runs")
 
     async def _models(self, experiment: Experiment) -> None:
@@ -163,14 +185,14 @@ class BackingUp:
             async for models in self.source.logged_models(experiment.id):
                 for model in models:
                     write(to_json(model))
-                    await self._artifacts(model.artifact_uri, model.id)
+                    await self._artifacts(model.artifact_uri, model.id, f"logged model {model.id}")
 
     async def _traces(self, experiment: Experiment) -> None:
         async with self._writing(TRACES, experiment.id) as write:
             async for traces in self.source.traces(experiment.id):
                 for trace in traces:
                     write(to_json(trace))
-                    await self._artifacts(trace.artifact_uri, trace.id)
+                    await self._artifacts(trace.artifact_uri, trace.id, f"trace {trace.id}")
 
     async def _records(self, kind: str, records: list[dict[str, Any]]) -> None:
         async with self._writing(kind) as write:
@@ -208,26 +230,52 @@ class BackingUp:
         kept = Entry(entry.kind, path, size, digits, entry.owner, entry.id, entry.state, entry.order)
         self._keep(kept, count)
 
-    async def _artifacts(self, uri: str, owner: str) -> None:
+    async def _artifacts(self, uri: str, owner: str, place: str) -> None:
         if not self.options.artifacts or not uri:
             return
         store = self.source.store(uri)
-        items = await self._in_thread(lambda: sorted(store.list(), key=lambda item: item.path))
-        await asyncio.gather(*(self._artifact(store, uri, owner, item) for item in items))
+        try:
+            items = await self._in_thread(partial(self._list, store))
+        except SKIPPABLE as error:
+            self._losses.add(f"artifacts of {place}", error.message)
+            return
+        except RetriesExhaustedError as error:
+            if error.unreachable:
+                raise
+            self._losses.add(f"artifacts of {place}", error.message)
+            return
+        folder = self._folder_of(owner, uri)
+        await asyncio.gather(*(self._artifact(store, uri, folder, item, place) for item in items))
 
-    async def _artifact(self, store: Store, uri: str, owner: str, item: Item) -> None:
+    def _list(self, store: Store) -> list[Item]:
+        def listed() -> list[Item]:
+            return sorted(store.list(), key=lambda item: item.path)
+
+        return with_retries(listed, self._retry, f"{store.uri} cannot be listed")
+
+    def _folder_of(self, owner: str, uri: str) -> str:
+        """The archive's folder for the artifacts of one owner. A hostile server may give one id to two things."""
+        name = safe_name(owner)
+        if self._folders.setdefault(name, uri) != uri:
+            name = f"{name}-{digest(uri)}"
+        return f"artifacts/{name}/{self._taken}"
+
+    async def _artifact(self, store: Store, uri: str, folder: str, item: Item, place: str) -> None:
         entry = self._known.get(ARTIFACT, uri, item.path)
         try:
             if entry is None or not await self._in_thread(partial(self._holds, entry, store, item)):
-                # By its backup's time no file gets the name of one that an older snapshot needs.
-                file = f"artifacts/{safe_name(owner)}/{self._taken}/{item.path}"
+                # The backup's time in the folder keeps the files of older snapshots from being overwritten.
+                file = f"{folder}/{relative_name(item.path)}"
                 self.progress.total("bytes", item.size)
                 item, found = await self._in_thread(partial(self._copy, store, item, file))
                 whole, parts = ("", found.sha256) if found.part else (found.sha256, "")
                 state = digest([item.size, item.tag])
                 entry = Entry(ARTIFACT, file, item.size, whole, uri, item.path, state, 0, parts, found.part)
+        except SKIPPABLE as error:
+            self._losses.add(f"artifact {item.path!r} of {place}", error.message)
+            return
         except GoneError:
-            return  # Gone since it was listed.
+            return  # Deleted since it was listed.
         self._keep(entry)
         self._counts["artifact bytes"] += item.size
 
@@ -244,37 +292,40 @@ class BackingUp:
             What was copied, which may have changed since it was listed, and its checksum.
 
         Raises:
-            GoneError: it is no longer there.
+            GoneError: it does not exist any more.
+            UnreadableError, UnwritableNameError, UnsafeNameError: this file cannot be backed up; others can.
         """
-        target = self.archive.store
+        target: Store = self.archive.store
         again = False
+        reading = Reading(store)
 
         def copy() -> tuple[Item, Checksum]:
             nonlocal item, again
             if again:
-                item = store.look(item.path)
+                item = reading.look(item.path)
             again = True
-            if isinstance(store, S3) and isinstance(target, S3):
-                told = target.copy(store, item, file, summed=True)
+            if can_copy(target, store):
+                base, path = store.stored(item.path)
+                made = cast("CopyingStore", target).copy(base, Item(path, item.size, item.tag), file, summed=True)
                 self.progress.advance("bytes", item.size)
-                return item, told or checksum(target, file)
+                return item, made or checksum(target, file)
             found, size = Summing(), 0
 
             def passing() -> Iterator[bytes]:
                 nonlocal size
-                for chunk in store.read(item.path):
+                for chunk in reading.chunks(item, lambda count: self.progress.advance("bytes", count)):
                     found.update(chunk)
                     size += len(chunk)
-                    self.progress.advance("bytes", len(chunk))
                     yield chunk
-                if size < item.size:
-                    raise EOFError(f"{item.size} bytes were announced and {size} came")
 
             target.write(file, passing(), item.size)
-            # Longer is a file that somebody still writes to: the next backup sees that it changed.
+            # More bytes mean that somebody still writes to the file: the next backup sees that it changed.
             return replace(item, size=size), found.checksum()
 
-        return with_retries(copy, self._retry, f"artifact {item.path} of {store.uri} cannot be backed up")
+        try:
+            return with_retries(copy, self._retry, f"artifact {item.path!r} of {store.uri} cannot be backed up")
+        except RetriesExhaustedError as error:
+            raise reading.explained(error) from error
 
     def _keep(self, entry: Entry, count: int = 1) -> None:
         self._parts.add(entry)

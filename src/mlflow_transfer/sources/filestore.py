@@ -25,7 +25,7 @@ from mlflow_transfer.records import (
     Trace,
 )
 from mlflow_transfer.rest_json import ARTIFACT_LOCATION, sorted_inputs
-from mlflow_transfer.source import CHUNK_POINTS, PAGE, Features
+from mlflow_transfer.sources.base import CHUNK_POINTS, PAGE, Features, Kind
 from mlflow_transfer.stores import Store
 
 _META = "meta.yaml"
@@ -41,6 +41,8 @@ _DELETED_VERSION = "Deleted_Internal"
 
 class FileStoreSource:
     """A folder of experiments."""
+
+    kind: Kind = "file store"
 
     def __init__(self, root: Path, stores: Callable[[str], Store]) -> None:
         self.root = root.resolve()

@@ -1,0 +1,53 @@
+"""Opens what a person names as a source."""
+
+from __future__ import annotations
+
+from mlflow_common.errors import InputError
+from mlflow_transfer import location
+from mlflow_transfer.access import Access
+from mlflow_transfer.archive import open_archive
+from mlflow_transfer.connections import ConnectionFactory
+from mlflow_transfer.sources.archive import ArchiveSource
+from mlflow_transfer.sources.base import Source
+from mlflow_transfer.stores import local_path
+
+
+async def open_source(
+    connections: ConnectionFactory,
+    text: str,
+    access: Access | None = None,
+    *,
+    artifact_root: str | None = None,
+    snapshot: str | None = None,
+    lenient: bool = True,
+) -> Source:
+    """The source that a text names: a server, a database, a file store or an archive.
+
+    Artifacts of a database or file store are read where the source's own server keeps them, below `artifact_root` and
+    below what the connections trust; see `stores.opening`.
+
+    Args:
+        artifact_root: where artifacts are that the source's server served, or kept in a folder that is not here.
+        snapshot: of an archive; by default the newest.
+        lenient: damaged files of an archive become losses; otherwise they are errors.
+
+    Raises:
+        InputError: it names nothing that can be read.
+    """
+    if location.is_server(text):
+        return await connections.server(text, access)
+    if location.is_database(text):
+        from mlflow_transfer.sources.database import DatabaseSource
+
+        database = DatabaseSource(text, connections.store)
+        database.store = connections.stores(await database.artifact_roots(), artifact_root)
+        return database
+    folder = local_path(text)
+    if folder is not None and location.is_file_store(folder):
+        from mlflow_transfer.sources.filestore import FileStoreSource
+
+        own = [str(folder.resolve())]
+        return FileStoreSource(folder, connections.stores(own, artifact_root))
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"{text} is no server, no database, and no folder that exists")
+    return ArchiveSource(open_archive(text, connections.s3), snapshot, lenient=lenient)

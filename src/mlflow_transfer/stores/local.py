@@ -1,0 +1,213 @@
+"""A folder of this machine."""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from mlflow_common.errors import PlatformError, PreconditionError
+from mlflow_common.safe_path import below, relative_name
+from mlflow_transfer.stores.base import (
+    CHUNK,
+    GoneError,
+    Item,
+    Store,
+    StoreFeatures,
+    UnreadableError,
+    UnwritableNameError,
+)
+
+_HOLE = bytes(CHUNK)
+_PARTIAL = ".transfer-partial"
+_LOCK = ".transfer-lock"
+# A lock is held for as long as one small file takes to be read and written.
+_ABANDONED = 60.0  # seconds
+_LOCK_PAUSE = 0.05  # seconds
+_DEAD = 24 * 3600.0  # seconds
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+# The name is at fault, not the disk.
+_BAD_NAME = frozenset({errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
+
+
+class Folder:
+    """A folder of this machine.
+
+    Args:
+        top: a folder that exists if these artifacts are on this machine and not on another; see `artifact_top`.
+        confine: the folder that links must not lead out of; by default the root itself.
+    """
+
+    features = StoreFeatures(bulk_list=True, holds_archives=True)
+
+    def __init__(self, root: Path, top: Path | None = None, confine: Path | None = None) -> None:
+        self.root, self._top, self._confine = root, top, confine or root
+        self.uri = str(root)
+        # Two backups may write into one archive at once. Artifacts have one writer, whose rerun reuses the name.
+        self._partial = _PARTIAL if top else f".{os.getpid()}{_PARTIAL}"
+
+    def list(self) -> Iterator[Item]:
+        """Every file below the folder. A link that leads out of it is listed; reading it is refused."""
+        for path in self._files():
+            if not path.name.endswith((_PARTIAL, _LOCK)) and (item := self._item(path)):
+                yield item
+
+    def abandoned(self) -> Iterator[str]:
+        """Partial files that no writer has touched for a day."""
+        for path in self._files():
+            with suppress(FileNotFoundError):
+                if path.name.endswith(_PARTIAL) and time.time() - path.stat().st_mtime > _DEAD:
+                    yield self._relative(path)
+
+    def look(self, path: str) -> Item:
+        """A file as it is now."""
+        found = self._item(self._path(path))
+        if found is None:
+            raise GoneError(f"{self.root / path} is not there")
+        return found
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """A file's content in chunks."""
+        place = self._path(path)
+        try:
+            with self._inside(place).open("rb") as file:
+                while chunk := file.read(CHUNK):
+                    yield chunk
+        except OSError as error:
+            if error.errno in _ABSENT:
+                raise GoneError(f"{place} is not there") from None
+            raise _unreadable(place, error) from error
+
+    def write(self, path: str, chunks: Iterable[bytes], size: int) -> None:  # noqa: ARG002 the protocol's
+        """Write beside the target and rename: a file exists whole or not at all. Runs of zeros stay holes."""
+        self._check_top()
+        target = below(self.root, path)
+        partial = target.with_name(target.name + self._partial)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                for chunk in chunks:
+                    if chunk == _HOLE:
+                        file.seek(len(chunk), os.SEEK_CUR)
+                    else:
+                        file.write(chunk)
+                file.truncate()
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        except BaseException as error:
+            with suppress(OSError):
+                partial.unlink()
+            if isinstance(error, OSError):
+                raise self._unwritable(target, error) from error
+            raise
+
+    def change(self, path: str, make: Callable[[bytes | None], bytes]) -> None:
+        """Replace a file by what `make` makes of its content (None: there is no file), under a lock."""
+        with self._locked(path):
+            try:
+                content = make(b"".join(self.read(path)))
+            except GoneError:
+                content = make(None)
+            self.write(path, [content], len(content))
+
+    @contextmanager
+    def _locked(self, path: str) -> Iterator[None]:
+        lock = below(self.root, f"{path}{_LOCK}")
+        while True:
+            try:
+                lock.parent.mkdir(parents=True, exist_ok=True)
+                with lock.open("x") as file:
+                    file.write(f"{platform.node()} {os.getpid()} {time.strftime('%Y-%m-%dT%H:%M:%S%z')}")
+                break
+            except FileExistsError:
+                with suppress(FileNotFoundError):
+                    if time.time() - lock.stat().st_mtime > _ABANDONED:
+                        lock.unlink()
+                time.sleep(_LOCK_PAUSE)
+            except OSError as error:
+                raise self._unwritable(lock, error) from error
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+    def delete(self, path: str) -> None:
+        """Delete a file."""
+        below(self.root, path).unlink(missing_ok=True)
+
+    def below(self, path: str) -> Folder:
+        """The store of a folder below this one."""
+        return Folder(below(self.root, path), self._top, self._confine)
+
+    def stored(self, path: str) -> tuple[Store, str]:
+        """This folder itself."""
+        return self, path
+
+    def _path(self, path: str) -> Path:
+        return self.root / relative_name(path)
+
+    def _inside(self, path: Path) -> Path:
+        """The file itself, behind any links, which have to stay inside."""
+        found = path.resolve()
+        if not found.is_relative_to(self._confine.resolve()):
+            raise UnreadableError(f"{path} is a link to {found}, outside {self._confine}: it is not followed")
+        if not stat.S_ISREG(found.stat().st_mode):
+            # Opening a pipe would wait for a writer.
+            raise UnreadableError(f"{path} is not a regular file")
+        return found
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def _files(self) -> Iterator[Path]:
+        for folder, folders, names in os.walk(self.root, onerror=self._unlisted):
+            folders.sort()
+            links = [name for name in folders if Path(folder, name).is_symlink()]
+            yield from (Path(folder, name) for name in sorted([*names, *links]))
+
+    def _unlisted(self, error: OSError) -> None:
+        if error.errno not in _ABSENT:
+            raise _unreadable(error.filename, error) from error
+        # Deleted since, or never made: a run's folder comes with its first file.
+        self._check_top()
+
+    def _item(self, path: Path) -> Item | None:
+        """A file; None for a link to nothing, a pipe, a device. A link to a folder is listed, and cannot be read."""
+        try:
+            status = path.stat()
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return None
+            raise _unreadable(path, error) from error
+        if stat.S_ISDIR(status.st_mode) and path.is_symlink():
+            return Item(self._relative(path), 0)
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        return Item(self._relative(path), status.st_size, f"{status.st_mtime_ns}")
+
+    def _check_top(self) -> None:
+        if self._top is not None and not self._top.is_dir():
+            raise PreconditionError(
+                f"the artifacts in {self._top} are not on this machine: run this where they are, name their folder "
+                "with --artifact-root (for a database or file store), or leave them out with --no-artifacts"
+            )
+
+    def _unwritable(self, path: Path, error: OSError) -> PlatformError:
+        if error.errno not in _BAD_NAME:
+            return PlatformError(f"{path} cannot be written ({error.strerror}): make room there and try again")
+        other = next((one for one in path.parents if one.is_file()), path)
+        if other is path and not path.is_dir():
+            return UnwritableNameError(f"{path} cannot be written: this file system does not take the name")
+        return UnwritableNameError(
+            f"{path} cannot be written: {other} exists, and one name cannot be both a file and a folder here"
+        )
+
+
+def _unreadable(path: Path | str, error: OSError) -> UnreadableError:
+    return UnreadableError(f"{path} cannot be read ({error.strerror}): give this user the right to read it")

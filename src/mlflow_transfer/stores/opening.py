@@ -1,0 +1,150 @@
+"""Opens artifact locations, and decides which of them may be opened at all.
+
+A location that comes from a server, a database or an archive is a claim of whoever wrote it: anyone who may log a run
+may set an artifact location or a trace's `mlflow.artifactLocation`. Read with the operator's rights, `/home/me/.ssh` or
+`s3://another-bucket` would end up in the copy. So such locations are only opened below `Roots`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from mlflow_common.safe_path import UnsafeNameError, relative_name
+from mlflow_transfer.stores.base import RefusedStore, Store
+from mlflow_transfer.stores.http import Proxy
+from mlflow_transfer.stores.local import Folder
+from mlflow_transfer.stores.s3 import S3
+
+_S3 = ("s3", "s3a", "s3n")
+_SERVED = "/mlflow-artifacts/artifacts/"
+
+
+class Roots:
+    """The locations below which artifacts may be opened: S3 prefixes and local folders.
+
+    Args:
+        uris: `s3://bucket/prefix`, `file:///folder`, or a folder. Others are ignored.
+        hint: what to do about a location that lies elsewhere, for the message.
+    """
+
+    def __init__(self, uris: Iterable[str], hint: str = "") -> None:
+        given = [one for one in uris if one]
+        self._prefixes = [found for one in given if (found := split_s3(one)) is not None]
+        self._folders = [folder for one in given if (folder := local_path(one)) is not None]
+        self._hint = hint
+
+    def folder_of(self, folder: Path) -> Path | None:
+        """The root that a local folder lies in, links resolved; None for a folder that lies elsewhere."""
+        found = folder.resolve()
+        return next((root for root in self._folders if found.is_relative_to(root.resolve())), None)
+
+    def holds_key(self, bucket: str, prefix: str) -> bool:
+        """Whether an S3 prefix lies below one of the roots."""
+        key = prefix.strip("/")
+        if prefix.startswith("/"):
+            return False
+        for root_bucket, root in self._prefixes:
+            start = root.strip("/")
+            if bucket == root_bucket and (not start or key == start or key.startswith(f"{start}/")):
+                rest = key[len(start) :].removeprefix("/")
+                return not rest or _is_safe(rest)
+        return False
+
+    def refuse(self, uri: str) -> RefusedStore:
+        """What stands for a location that lies elsewhere."""
+        reason = f"artifacts at {_plain(uri)} are not read: they lie outside the source's own artifact store"
+        return RefusedStore(uri, f"{reason}. {self._hint}" if self._hint else reason)
+
+
+def open_store(
+    uri: str,
+    s3: Callable[[], Any],
+    proxy: Callable[[str], Proxy] | None = None,
+    roots: Roots | None = None,
+) -> Store:
+    """The store that an artifact URI means.
+
+    Args:
+        s3: gives the S3 client.
+        proxy: gives the store of a path that a tracking server serves.
+        roots: where it may lie; None for a location that the operator named.
+
+    Returns:
+        The store; one that refuses every use where the location may not or cannot be opened.
+    """
+    if (folder := local_path(uri)) is not None:
+        confine = folder if roots is None else roots.folder_of(folder)
+        if roots is not None and confine is None:
+            return roots.refuse(uri)
+        return Folder(folder, artifact_top(folder), confine)
+    if (place := split_s3(uri)) is not None:
+        if roots is not None and not roots.holds_key(*place):
+            return roots.refuse(uri)
+        return S3(s3(), *place)
+    if proxy is not None and (path := served_path(uri)) is not None:
+        if path and not _is_safe(path):
+            return RefusedStore(uri, f"artifacts at {_plain(uri)} are not read: the path is not a plain one")
+        return proxy(path)
+    reason = "only S3, folders and mlflow-artifacts are known"
+    return RefusedStore(uri, f"artifacts at {_plain(uri)} cannot be reached: {reason}")
+
+
+def local_path(uri: str) -> Path | None:
+    """The folder that a plain path or file URI means; None for any other URI."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return None
+    if "\0" in uri or not uri:
+        return None
+    if parts.scheme == "file":
+        path = unquote(parts.path)
+        return Path(path) if path and "\0" not in path else None
+    return Path(uri) if not parts.scheme else None
+
+
+def split_s3(uri: str) -> tuple[str, str] | None:
+    """The bucket and the prefix of an S3 URI; None for any other URI. `?` and `#` are parts of a key."""
+    scheme, separator, rest = uri.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    return (bucket, prefix) if separator and scheme in _S3 and bucket else None
+
+
+def artifact_top(folder: Path) -> Path:
+    """Where a server keeps its experiments' folders, by the folder of one, or of a run, model or trace in one.
+
+    The server makes it when it starts, and those below it when they are needed.
+    """
+    if folder.name == "artifacts":
+        folder = folder.parent.parent
+    if folder.name in {"models", "traces"}:
+        folder = folder.parent
+    return folder.parent
+
+
+def served_path(uri: str) -> str | None:
+    """The path of an artifact that a tracking server serves; None for any other URI."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return None
+    if parts.scheme == "mlflow-artifacts":
+        return unquote(parts.path).strip("/")
+    if parts.scheme in {"http", "https"} and _SERVED in parts.path:
+        return unquote(parts.path.split(_SERVED, 1)[1]).strip("/")
+    return None
+
+
+def _is_safe(path: str) -> bool:
+    try:
+        relative_name(path)
+    except UnsafeNameError:
+        return False
+    return True
+
+
+def _plain(uri: str) -> str:
+    return uri if uri.isprintable() else ascii(uri)
