@@ -74,6 +74,11 @@ class Bench:
             finally:
                 process.terminate()
 
+    @property
+    def trust(self) -> list[str]:
+        """The option that names the servers' plain artifact folders."""
+        return ["--trust-artifacts", str(self.folder)]
+
     def ours(self, source: str, target: str, *more: str) -> dict[str, Any]:
         """Copy with scripts/transfer.py: what it says, and its seconds and peak memory (MiB)."""
         command = [
@@ -84,6 +89,7 @@ class Bench:
             "--json",
             "--checkpoint",
             f"{self.folder}/map.sqlite",
+            *self.trust,
             *more,
         ]
         seconds, memory, out = measured([sys.executable, "scripts/transfer.py", *command])
@@ -98,7 +104,7 @@ class Bench:
 
     def verify(self, source: str, target: str, *more: str) -> dict[str, Any]:
         """What `transfer verify` finds."""
-        command = [sys.executable, "scripts/transfer.py", "verify", source, target, "--json", *more]
+        command = [sys.executable, "scripts/transfer.py", "verify", source, target, "--json", *self.trust, *more]
         _, _, out = measured([*command, "--report", str(self.folder / "report")], check=False)
         report: dict[str, Any] = json.loads(out.splitlines()[-1])
         return report
@@ -263,7 +269,16 @@ def large(bench: Bench, points: int, size: int) -> dict[str, Any]:
     target.start().ready()
     result = bench.ours(source.ready().url, target.url)
     begun = time.monotonic()
-    command = [sys.executable, "scripts/transfer.py", "verify", source.url, target.url, "--json", "--report"]
+    command = [
+        sys.executable,
+        "scripts/transfer.py",
+        "verify",
+        source.url,
+        target.url,
+        "--json",
+        *bench.trust,
+        "--report",
+    ]
     _, memory, out = measured([*command, str(bench.folder / "report")], check=False)
     verified = {"seconds": time.monotonic() - begun, "memory_mib": memory, "found": json.loads(out)["found"]}
     return {"points": points, "bytes": size, "copy": result, "verify": verified}

@@ -125,8 +125,8 @@ def test_an_app_that_may_not_be_described_is_asked_once_what_it_knows(asked: lis
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
-        ("ResourceNotFound", "there is no MLflow App app-0AbC12dEf3 in eu-west-1: see its ARN"),
-        ({"Status": "Creating"}, "the MLflow App app-0AbC12dEf3 is Creating: wait until it is there and try again"),
+        ("ResourceNotFound", "there is no MLflow App app-0AbC12dEf3 in eu-west-1: check its ARN"),
+        ({"Status": "Creating"}, "the MLflow App app-0AbC12dEf3 is Creating: wait until it is ready and try again"),
     ],
 )
 def test_an_app_that_cannot_be_asked_is_named(

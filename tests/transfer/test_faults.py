@@ -27,7 +27,7 @@ from mlflow_transfer.sources.archive import ArchiveSource
 from mlflow_transfer.stores import Folder
 from tests.support.running import free_port
 from tests.transfer.conftest import Servers
-from tests.transfer.moving import RETRY, back_up, behind, copy, held_alike, places, same
+from tests.transfer.moving import RETRY, TRUST, back_up, behind, copy, held_alike, places, same
 from tests.transfer.proxying import FaultyProxy, first_of_each
 from tests.transfer.seeding import Seeder, folder, write
 from tests.transfer.servers import Forks, Server
@@ -118,7 +118,7 @@ def test_a_server_that_stays_away_ends_the_work_with_one_line() -> None:
 
 def test_a_full_disk_ends_a_backup_that_the_next_one_completes(servers: Servers, tmp_path: Path) -> None:
     archive = tmp_path / "archive"
-    command = [sys.executable, "scripts/transfer.py", "backup", servers.new.url, archive]
+    command = [sys.executable, "scripts/transfer.py", "backup", servers.new.url, archive, *TRUST]
 
     def full() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
@@ -227,7 +227,7 @@ def test_an_interrupted_copy_stops_within_a_large_file_and_leaves_no_half_of_it(
         "huge",
     ]
     process = subprocess.Popen(
-        [*command, "--checkpoint", tmp_path / "map"],
+        [*command, "--checkpoint", tmp_path / "map", *TRUST],
         cwd=REPOSITORY,
         stderr=subprocess.PIPE,
         text=True,
@@ -236,7 +236,7 @@ def test_an_interrupted_copy_stops_within_a_large_file_and_leaves_no_half_of_it(
     )
     try:
         while not list(servers.target.folder.glob("artifacts/**/huge.bin.transfer-partial")):
-            assert process.poll() is None
+            assert process.poll() is None, str(process.communicate())
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=20)
