@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from mlflow_transfer.fingerprints import copied_run_fingerprint, trace_fingerprint
 from mlflow_transfer.links import Kind, Link, Links, State
 from mlflow_transfer.records import ACTIVE, FINGERPRINT, SOURCE_ID, SOURCE_TIME, Experiment, LoggedModel, Run, Trace
-from mlflow_transfer.sources.rest import RestSource
 from mlflow_transfer.restore_in_place import same_experiment
 from mlflow_transfer.sources.base import Features
+from mlflow_transfer.sources.rest import RestSource
 
 _SEARCHED_AT_ONCE = 100
 

@@ -16,8 +16,8 @@ from mlflow_transfer.losses import Loss, loss_lines
 from mlflow_transfer.options import Options
 from mlflow_transfer.planning import TransferPlan, plan
 from mlflow_transfer.progress import TransferProgress
-from mlflow_transfer.sources.rest import RestSource
 from mlflow_transfer.sources.base import Source
+from mlflow_transfer.sources.rest import RestSource
 from mlflow_transfer.summary import Summary
 from mlflow_transfer.verification.context import MatchOptions
 from mlflow_transfer.verification.report import Report

@@ -11,9 +11,9 @@ import typer
 from mlflow_common.errors import InputError
 
 if TYPE_CHECKING:
+    from mlflow_transfer.access import Access
     from mlflow_transfer.archive import Archive
     from mlflow_transfer.cli_options import Reach
-    from mlflow_transfer.access import Access
     from mlflow_transfer.sources.base import Source
     from mlflow_transfer.sources.rest import RestSource
 
@@ -39,9 +39,7 @@ class Session:
         self._reach, self._environments = reach, environments
         if reach.local:
             self._known_environments().use_localaws()
-        self.places = ConnectionFactory(
-            os.environ, retry=Retry(reach.patience), trusted=reach.trust_artifacts or ()
-        )
+        self.places = ConnectionFactory(os.environ, retry=Retry(reach.patience), trusted=reach.trust_artifacts or ())
         self.bars = Bars()
 
     def access(self, side: str) -> Access:

@@ -30,9 +30,6 @@ class OneRun:
     async def runs(self, _: str) -> Any:
         yield [self.run]
 
-    def losses(self) -> list[Any]:
-        return []
-
     async def runs_by_id(self, _: Any) -> list[Run]:
         return []
 

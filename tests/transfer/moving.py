@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_common.retry import Retry
+from mlflow_transfer.access import Access
 from mlflow_transfer.archive import Archive, Snapshot
 from mlflow_transfer.backup import Backup
 from mlflow_transfer.checkpoint import Checkpoint
-from mlflow_transfer.copier import Copier
-from mlflow_transfer.sources.database import DatabaseSource
-from mlflow_transfer.destination import Destination
-from mlflow_transfer.access import Access
 from mlflow_transfer.connections import ConnectionFactory
+from mlflow_transfer.copier import Copier
+from mlflow_transfer.destination import Destination
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally
+from mlflow_transfer.sources.database import DatabaseSource
 from mlflow_transfer.stores import Folder
 from mlflow_transfer.summary import Summary
 from mlflow_transfer.verification.report import Report
@@ -25,6 +25,8 @@ from tests.transfer.servers import Server
 
 EVERYTHING = Options(include_deleted=True)
 RETRY = Retry(patience=30, longest=0.3)
+# The tests' servers keep artifacts in plain folders, which an operator has to name.
+TRUST = ["--trust-artifacts", tempfile.gettempdir()]
 # The tests' servers keep artifacts in plain folders, which an operator has to name.
 TRUST = ["--trust-artifacts", tempfile.gettempdir()]
 

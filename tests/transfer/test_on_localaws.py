@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from mlflow_transfer import service
-from mlflow_transfer.archive import ARTIFACT, Archive, Entry
-from mlflow_transfer.sources.archive import ArchiveSource, DamagedError
-from mlflow_transfer.backup import Backup
 from mlflow_transfer.access import Access
+from mlflow_transfer.archive import ARTIFACT, Archive, Entry
+from mlflow_transfer.backup import Backup
 from mlflow_transfer.connections import ConnectionFactory
 from mlflow_transfer.options import Options
 from mlflow_transfer.records import Run
+from mlflow_transfer.sources.archive import ArchiveSource, DamagedError
 from mlflow_transfer.stores import S3, Item
 from mlflow_transfer.stores import s3 as s3_store
 from tests.support.running import RunningLocalAws

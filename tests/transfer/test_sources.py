@@ -17,11 +17,11 @@ from localaws.venvs import Venvs
 from mlflow_common.errors import PlatformError
 from mlflow_transfer.checkpoint import Checkpoint
 from mlflow_transfer.copier import Copier
-from mlflow_transfer.sources.database import DatabaseSource
 from mlflow_transfer.destination import Destination
-from mlflow_transfer.sources.filestore import FileStoreSource
 from mlflow_transfer.inspecting import inspect
 from mlflow_transfer.planning import plan as make_plan
+from mlflow_transfer.sources.database import DatabaseSource
+from mlflow_transfer.sources.filestore import FileStoreSource
 from mlflow_transfer.sources.rest import RestSource
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import behind, copy, held_alike, places, same, verify

@@ -9,8 +9,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlflow_transfer.sources.rest import RestSource
     from mlflow_transfer.sources.base import Source
+    from mlflow_transfer.sources.rest import RestSource
     from mlflow_transfer.stores import Store
     from mlflow_transfer.verification.report import Report
 

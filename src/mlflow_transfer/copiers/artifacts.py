@@ -13,7 +13,7 @@ from mlflow_transfer.artifacts import can_list_in_bulk, checksum, copy_file, lis
 from mlflow_transfer.context import CopyContext
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.rewrite import rewrite_ids
-from mlflow_transfer.stores import S3, SKIPPABLE, Item, Proxy, Store
+from mlflow_transfer.stores import SKIPPABLE, Item, Store
 
 _LISTED_AT_ONCE = 5000
 
@@ -58,7 +58,7 @@ class ArtifactCopier:
         source = context.source.store(folder.source_uri)
         # By the destination's folder and not by its owner: a destination that was created again holds nothing.
         known = context.checkpoint.artifacts(folder.target_uri) if folder.again and not folder.same else ""
-        if folder.whole and known and isinstance(source, Proxy) and not context.options.thorough:
+        if folder.whole and known and source.features.slow_list and not context.options.thorough:
             return
         try:
             items = await self._lister.files(source, context.source.store)
@@ -139,7 +139,7 @@ class ArtifactCopier:
         Returns:
             The files to copy, and whether those are all.
         """
-        if isinstance(target, S3):
+        if target.features.file_and_folder:
             return items, True
         collisions = colliding(items)
         for path, inside in collisions.items():

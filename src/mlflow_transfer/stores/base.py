@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from mlflow_common.errors import PlatformError
+from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_common.safe_path import UnsafeNameError
 from mlflow_transfer.checksums import Checksum
 
@@ -57,6 +57,8 @@ class StoreFeatures:
 
     Args:
         bulk_list: listing a whole tree costs about as much as listing one folder of it.
+        slow_list: listing costs a call per folder, so it is worth avoiding.
+        file_and_folder: one name can be both a file and a folder.
         server_side_copy: the system that copies between its stores by itself ("s3"); empty for none. Stores that
             name the same system can copy from each other with `CopyingStore.copy`.
         md5_tags: a tag without a dash is the MD5 of the content, so equal tags mean equal content.
@@ -65,6 +67,8 @@ class StoreFeatures:
     """
 
     bulk_list: bool = False
+    slow_list: bool = False
+    file_and_folder: bool = False
     server_side_copy: str = ""
     md5_tags: bool = False
     holds_archives: bool = False
@@ -168,8 +172,8 @@ class RefusedStore:
         raise UnreadableError(self._reason)
 
     def write(self, path: str, chunks: Iterable[bytes], size: int) -> None:  # noqa: ARG002 the protocol's
-        """Raises UnreadableError."""
-        raise UnreadableError(self._reason)
+        """Raises PreconditionError: no file can be written there, not only this one."""
+        raise PreconditionError(self._reason)
 
     def below(self, path: str) -> RefusedStore:
         """A folder below a refused location is refused as well."""

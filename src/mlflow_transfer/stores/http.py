@@ -30,7 +30,7 @@ class Proxy:
         throttled: called when the server answers that this is too fast.
     """
 
-    features = StoreFeatures()
+    features = StoreFeatures(slow_list=True)
 
     def __init__(
         self,

@@ -55,7 +55,7 @@ class Roots:
 
     def refuse(self, uri: str) -> RefusedStore:
         """What stands for a location that lies elsewhere."""
-        reason = f"artifacts at {_plain(uri)} are not read: they lie outside the source's own artifact store"
+        reason = f"artifacts at {_plain(uri)} are not opened: they lie outside the server's own artifact store"
         return RefusedStore(uri, f"{reason}. {self._hint}" if self._hint else reason)
 
 
@@ -86,7 +86,7 @@ def open_store(
         return S3(s3(), *place)
     if proxy is not None and (path := served_path(uri)) is not None:
         if path and not _is_safe(path):
-            return RefusedStore(uri, f"artifacts at {_plain(uri)} are not read: the path is not a plain one")
+            return RefusedStore(uri, f"artifacts at {_plain(uri)} are not opened: the path is not a plain one")
         return proxy(path)
     reason = "only S3, folders and mlflow-artifacts are known"
     return RefusedStore(uri, f"artifacts at {_plain(uri)} cannot be reached: {reason}")

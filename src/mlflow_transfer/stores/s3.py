@@ -47,7 +47,9 @@ _CHANGE_PAUSE = 0.1  # seconds
 class S3:
     """A prefix of an S3 bucket. `client` is a boto3 S3 client; those are safe to share between threads."""
 
-    features = StoreFeatures(bulk_list=True, server_side_copy="s3", md5_tags=True, holds_archives=True)
+    features = StoreFeatures(
+        bulk_list=True, file_and_folder=True, server_side_copy="s3", md5_tags=True, holds_archives=True
+    )
 
     def __init__(self, client: Any, bucket: str, prefix: str) -> None:
         self.client, self.bucket, self.prefix = client, bucket, prefix.strip("/")

@@ -10,7 +10,7 @@ from mlflow_common.errors import PlatformError
 from mlflow_transfer.artifacts import checksum
 from mlflow_transfer.limits import LONG_VALUES
 from mlflow_transfer.rewrite import NAMING_FILES, rewrite_ids
-from mlflow_transfer.stores import S3, SKIPPABLE, GoneError, Item, Store
+from mlflow_transfer.stores import SKIPPABLE, GoneError, Item, Store
 from mlflow_transfer.verification.context import VerifyContext
 
 
@@ -89,5 +89,5 @@ def _names_ids(path: str) -> bool:
 
 def _surely_equal(left: Store, a: Item, right: Store, b: Item) -> bool:
     # An ETag without a dash is the content's MD5 if the object came in one piece under the same encryption.
-    plain = isinstance(left, S3) and isinstance(right, S3) and "-" not in a.tag
+    plain = left.features.md5_tags and right.features.md5_tags and "-" not in a.tag
     return plain and a.tag == b.tag and not _names_ids(a.path)

@@ -12,7 +12,6 @@ from mlflow_transfer.matching import ExperimentPair, pair_experiments
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally, TransferProgress
 from mlflow_transfer.records import Experiment, without_own_tags
-from mlflow_transfer.sources.rest import RestSource
 from mlflow_transfer.selecting import registered_models
 from mlflow_transfer.sources.base import Source
 from mlflow_transfer.tasks import first_error
@@ -51,7 +50,7 @@ class Verifier:
             match or MatchOptions(),
             progress or Tally(),
             Report(left.name, right.name, options.strategy, accept_losses),
-            Limits.of(right.version) if isinstance(right, RestSource) else Limits.none(),
+            Limits.of(right.version) if right.kind == "server" else Limits.none(),
             Workers(options.threads),
         )
 
