@@ -1,4 +1,4 @@
-"""What the documents point to is there: files, headings, verbs of make, scripts."""
+"""Everything that the documents refer to exists: files, headings, make commands, scripts."""
 
 import re
 from pathlib import Path
@@ -20,13 +20,13 @@ def name(file: Path) -> str:
 
 
 def anchors(file: Path) -> set[str]:
-    """Headings as GitHub makes anchors of them."""
+    """The anchors that GitHub makes of headings."""
     headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("file", READMES, ids=name)
-def test_every_link_within_the_repository_leads_somewhere(file: Path) -> None:
+def test_every_link_within_the_repository_has_a_target(file: Path) -> None:
     lost = []
     for path, anchor in LINK.findall(file.read_text()):
         target = (file.parent / path).resolve() if path else file
@@ -42,14 +42,14 @@ def test_every_command_of_make_and_every_script_exists(file: Path) -> None:
     assert {script for script in SCRIPT.findall(file.read_text()) if not (REPOSITORY / script).is_file()} == set()
 
 
-def test_the_runbook_has_a_page_for_every_bad_day() -> None:
+def test_the_runbook_has_a_section_for_every_known_problem() -> None:
     found = anchors(REPOSITORY / "docs/guides/runbook.md")
     assert {
         "day-one",
         "the-plan-wants-to-replace-a-server-that-is-fine",
-        "the-apply-says-that-the-server-is-in-use-already",
-        "the-state-is-locked-by-nobody",
-        "a-server-is-updating-and-stays-so",
+        "the-server-exists-already",
+        "the-state-is-locked",
+        "a-server-stays-in-updating",
         "emptying-a-bucket",
         "the-key-is-gone",
         "rotating-a-key",
