@@ -1,4 +1,4 @@
-"""`python -m localaws up|down|status|env|logs|mirror`: AWS on this machine, from the command line."""
+"""`python -m localaws VERB`: starts, stops and inspects the local AWS from the command line."""
 
 import argparse
 import os
@@ -8,6 +8,8 @@ import sys
 from localaws import daemon
 from localaws.mirror import mirror
 from localaws.settings import Settings, no_proxy
+from localaws.state import named
+from localaws.state.files import StateError
 
 NOT_RUNNING = "localaws is not running: start it with `make local-up`."
 
@@ -21,7 +23,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("up", help="start it in the background")
-    verbs.add_parser("down", help="stop it and every process it started; what it held is gone")
+    verbs.add_parser("down", help="save its state; stop it and every process it started")
+    verbs.add_parser("reset", help="stop it and delete its state (named copies stay)")
+    keep = verbs.add_parser("save", help="keep a named copy of the state of a stopped localaws")
+    keep.add_argument("name")
+    bring = verbs.add_parser("restore", help="replace the state of a stopped localaws by a named copy")
+    bring.add_argument("name")
     verbs.add_parser("status", help="say whether it runs and what it holds (exit status 3: not running)")
     verbs.add_parser("env", help='print the variables that lead clients to it: eval "$(python -m localaws env)"')
     verbs.add_parser("logs", help="print the end of its log and name the others")
@@ -35,11 +42,16 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings.from_environment()
         match given.verb:
             case "up":
-                pid = daemon.up(settings)
+                pid = daemon.up(settings, _warn)
                 print(f"localaws runs at {settings.url} (process {pid}, logs in {settings.logs}).")
             case "down":
                 stopped = daemon.down(settings)
                 print("localaws is stopped." if stopped else "localaws was not running.")
+            case "reset":
+                daemon.reset(settings)
+                print("localaws is stopped, and its state is deleted.")
+            case "save" | "restore":
+                return _copy_state(settings, given.verb, given.name)
             case "status":
                 return _status(settings)
             case "env":
@@ -61,9 +73,24 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _serve(settings: Settings) -> int:
-    from localaws.serve import AlreadyRunningError, serve  # Costs a second: moto and the web server.
+def _copy_state(settings: Settings, verb: str, name: str) -> int:
+    if daemon.running_pid(settings) is not None:
+        return _say("localaws is running: stop it first with `python -m localaws down`.", 3)
+    try:
+        if verb == "save":
+            print(f"The state is saved in {named.save(settings, name)}.")
+        else:
+            named.restore(settings, name)
+            print(f"The state {name} is restored: start localaws with `python -m localaws up`.")
+    except StateError as error:
+        return _say(str(error), 2)
+    return 0
 
+
+def _serve(settings: Settings) -> int:
+    from localaws.serve import AlreadyRunningError, serve  # Takes a second: moto and the web server.
+
+    daemon.prepare_state(settings, _warn)
     try:
         serve(settings)
     except AlreadyRunningError:
@@ -118,6 +145,10 @@ def _logs(settings: Settings) -> int:
     for other in sorted(settings.logs.glob("*.log")):
         print(f"{other}  {other.stat().st_size} bytes")
     return 0
+
+
+def _warn(message: str) -> None:
+    print(message, file=sys.stderr)
 
 
 def _say(message: str, status: int) -> int:

@@ -1,4 +1,4 @@
-"""Starts localaws in the background, says whether it runs, ends it."""
+"""Starts localaws in the background, says whether it runs, and stops it."""
 
 import fcntl
 import json
@@ -8,20 +8,28 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from localaws.processes import stop_leftovers
-from localaws.settings import REPOSITORY, Settings
+from localaws.settings import CONTROL_HEADER, REPOSITORY, Settings
+from localaws.state import files
+from localaws.state.files import StateError
 
 START_SECONDS = 60
-STOP_SECONDS = 30
+# How long `up` waits for the tracking servers and endpoints of a saved state: an endpoint may build its environment.
+RESUME_SECONDS = 300
+# Stopping includes writing all S3 objects to disk.
+STOP_SECONDS = 120
+# The loopback address is never reached through a proxy, whatever HTTP_PROXY says.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class DaemonError(Exception):
-    """Why it could not be started or stopped, for a person; `status` is the exit status."""
+    """Why localaws could not be started or stopped; `status` is the exit status."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -34,7 +42,7 @@ def log_file(settings: Settings) -> Path:
 
 
 def running_pid(settings: Settings) -> int | None:
-    """The process that holds this home, or None. The lock decides, so a stale pid file misleads nobody."""
+    """The process that serves this home, or None. The lock decides: a process id in a file may be out of date."""
     lock = settings.run / "lock"
     if not lock.exists():
         return None
@@ -50,31 +58,67 @@ def running_pid(settings: Settings) -> int | None:
 
 
 def health(settings: Settings, timeout: float = 2) -> dict[str, Any] | None:
-    """What the localaws on this port says of itself; None where nobody, or somebody else, answers."""
+    """What the localaws on this port says of itself; None if nothing or another program answers."""
+    request = urllib.request.Request(f"{settings.url}/_localaws/health", headers={CONTROL_HEADER: "1"})
     try:
-        with urllib.request.urlopen(f"{settings.url}/_localaws/health", timeout=timeout) as answer:
+        with _DIRECT.open(request, timeout=timeout) as answer:
             found: dict[str, Any] = json.load(answer)
             return found if "home" in found else None
-    except (OSError, ValueError, urllib.error.URLError):
+    except (OSError, ValueError):
         return None
 
 
-def up(settings: Settings) -> int:
-    """Starts localaws and waits until it answers; returns its process id.
+def up(settings: Settings, say: Callable[[str], object] = lambda _: None) -> int:
+    """Starts localaws, waits until it answers and its saved processes run again; returns its process id.
+
+    Args:
+        settings: which localaws.
+        say: called with a warning for the user.
 
     Raises:
-        DaemonError: it runs already, the port is taken, or it did not start.
+        DaemonError: it runs already, the port is taken, its saved state cannot be read, or it did not start.
     """
-    pid = running_pid(settings)
-    if pid is not None:
-        raise DaemonError(f"localaws is already running (process {pid}, {settings.url}, logs in {settings.logs}).", 3)
-    if port_taken(settings):
-        raise DaemonError(
-            f"Port {settings.port} is taken by another program: set LOCALAWS_PORT to a free port and try again.",
-            3,
-        )
-    settings.logs.mkdir(parents=True, exist_ok=True)
-    with log_file(settings).open("ab") as output:
+    _make_folders(settings)
+    with _alone(settings):
+        pid = running_pid(settings)
+        if pid is not None:
+            message = f"localaws is already running (process {pid}, {settings.url}, logs in {settings.logs})."
+            raise DaemonError(message, 3)
+        if port_taken(settings):
+            message = (
+                f"Port {settings.port} is taken by another program: set LOCALAWS_PORT to a free port and try again."
+            )
+            raise DaemonError(message, 3)
+        prepare_state(settings, say)
+        return _start(settings)
+
+
+def prepare_state(settings: Settings, say: Callable[[str], object]) -> None:
+    """Checks the saved state, and goes back to the last save if localaws did not stop cleanly (then `say` is called).
+
+    Raises:
+        DaemonError: the state cannot be read.
+    """
+    try:
+        saved = files.read(settings)
+    except StateError as error:
+        raise DaemonError(str(error), 3) from None
+    marker = files.unsaved_marker(settings)
+    if marker.exists():
+        since = f"its state of {saved.saved:%Y-%m-%d %H:%M} UTC" if saved else "an empty state"
+        say(f"localaws did not stop cleanly. It starts with {since}; later changes are lost.")
+        if saved is None:
+            files.delete(settings)
+    if saved and (marker.exists() or saved.port != settings.port):
+        files.restore_terraform(settings, saved.port)
+    marker.unlink(missing_ok=True)
+
+
+def _start(settings: Settings) -> int:
+    log = log_file(settings)
+    begin = log.stat().st_size if log.exists() else 0
+    log.touch(mode=0o600)
+    with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "localaws", "serve"],
             cwd=REPOSITORY,
@@ -83,17 +127,51 @@ def up(settings: Settings) -> int:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o077,
         )
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        if health(settings):
-            return process.pid
-        time.sleep(0.1)
-    else:
+    if not _wait(process, START_SECONDS, lambda: health(settings) is not None):
         process.terminate()
-    raise DaemonError(f"localaws did not start: {log_file(settings)} says why.", 1)
+        raise DaemonError(f"localaws did not start{_reason(log, begin)}. Read its log: {log}", 1)
+    if not _wait(process, RESUME_SECONDS, lambda: not (health(settings) or {}).get("resuming", 1)):
+        message = "the saved tracking servers and endpoints are not running yet"
+        raise DaemonError(f"localaws runs at {settings.url}, but {message}. Run `python -m localaws status`.", 1)
+    return process.pid
+
+
+def _wait(process: "subprocess.Popen[bytes]", seconds: float, done: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        if done():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _reason(log: Path, begin: int) -> str:
+    """The last line that localaws has printed since `begin`."""
+    with log.open("rb") as file:
+        file.seek(begin)
+        lines = file.read().decode(errors="replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f": {last.rstrip('.')}" if last else ""
+
+
+def _make_folders(settings: Settings) -> None:
+    for folder in (settings.home, settings.logs, settings.run):
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        except OSError as error:
+            message = f"{folder} cannot be the folder for localaws's data ({error.strerror}): set LOCALAWS_HOME."
+            raise DaemonError(message, 3) from None
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Lets one command at a time start or stop the localaws of a home; others wait for it."""
+    with (settings.run / "command").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def port_taken(settings: Settings) -> bool:
@@ -108,7 +186,18 @@ def port_taken(settings: Settings) -> bool:
 
 
 def down(settings: Settings) -> bool:
-    """Ends localaws and all it started; False where there was nothing to end."""
+    """Stops localaws, which saves its state, and everything it started; False if nothing ran.
+
+    Raises:
+        DaemonError: its state was not saved.
+    """
+    if not settings.run.is_dir():
+        return False
+    with _alone(settings):
+        return _stop(settings)
+
+
+def _stop(settings: Settings) -> bool:
     pid = running_pid(settings)
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
@@ -119,4 +208,22 @@ def down(settings: Settings) -> bool:
             os.kill(pid, signal.SIGKILL)
     settings.env_file.unlink(missing_ok=True)
     leftovers = stop_leftovers(settings.run / "processes")
+    if pid is not None and files.unsaved_marker(settings).exists():
+        raise DaemonError(f"localaws is stopped, but its state was not saved. Read its log: {log_file(settings)}", 1)
     return pid is not None or bool(leftovers)
+
+
+def reset(settings: Settings) -> None:
+    """Stops localaws and deletes its state. Named copies stay.
+
+    Raises:
+        OSError: a file cannot be deleted.
+    """
+    if not settings.home.is_dir():
+        return
+    _make_folders(settings)
+    with _alone(settings):
+        with suppress(DaemonError):  # An unsaved state is deleted anyway.
+            _stop(settings)
+        files.delete(settings)
+        files.unsaved_marker(settings).unlink(missing_ok=True)

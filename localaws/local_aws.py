@@ -1,10 +1,11 @@
 """The local AWS as a whole: which part answers which requests, and what starts and stops with it."""
 
 import asyncio
+import logging
 import os
-import shutil
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import IO, Any
 
 from a2wsgi import WSGIMiddleware
 from botocore.config import Config
@@ -31,9 +32,11 @@ from localaws.schedules import Schedules
 from localaws.services import install_all
 from localaws.services.context import ServiceContext
 from localaws.settings import Settings, no_proxy
+from localaws.state import files, moto_pickle
 from localaws.tracking.tracking import Tracking
 from localaws.venvs import Venvs
 
+log = logging.getLogger(__name__)
 BUILD_CLIENTS = Config(retries={"total_max_attempts": 2}, read_timeout=60, s3={"addressing_style": "path"})
 
 
@@ -41,19 +44,30 @@ class LocalAws:
     """Everything that one localaws holds; `application` is what the web server serves."""
 
     def __init__(self, settings: Settings) -> None:
+        """Loads the saved state, if there is one.
+
+        Raises:
+            StateError: the saved state cannot be read.
+        """
         self.settings = settings
-        _forget(settings)
+        saved = files.read(settings, _load_moto)
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.principals = Principals(settings.account)
         self.processes = Processes(settings.run / "processes", settings.logs)
         self.venvs = Venvs(settings.cache / "venvs", self.processes.run)
-        self.calls = CallLog(settings.world / "calls.jsonl")
+        self.calls = CallLog(settings.data / "calls.jsonl")
         self.faults = Faults()
-        self.administrator = self.principals.create_administrator()
+        self.administrator = (
+            Credentials(**saved.parts["administrator"]) if saved else self.principals.create_administrator()
+        )
         self.tracking = Tracking(settings, self.principals, self.processes, self.venvs, self.faults)
         self.hosting = Hosting(settings, self.principals, self.processes, self.venvs)
         sagemaker = (self.tracking.operations, self.hosting.operations, ModelPackages(settings.account).operations())
         self.builds = self._make_builds()
         install_all(ServiceContext(settings, self.principals, self.builds, sagemaker))
+        if saved:
+            self.tracking.load(saved.parts["tracking_servers"])
+            self.hosting.load(saved.parts["endpoints"])
         control = Control(self.health, self.calls, self.faults, Schedules(settings, self.principals))
         self.application = Application(
             self.calls,
@@ -89,6 +103,7 @@ class LocalAws:
             "enforces_iam": self.settings.enforce_iam,
             "tracking_servers": self.tracking.health(),
             "endpoints": self.hosting.health(),
+            "resuming": self.tracking.resuming() + self.hosting.resuming(),
         }
 
     def env(self, credentials: Credentials) -> dict[str, str]:
@@ -121,30 +136,45 @@ class LocalAws:
             "no_proxy": no_proxy(os.environ),
         }
 
+    def resume(self) -> None:
+        """Starts the processes of a loaded state. Call it when the web server accepts connections: they call it."""
+        self.tracking.resume()
+        self.hosting.resume()
+
     async def _start(self) -> None:
         await self.hosting.open()
+        files.unsaved_marker(self.settings).touch(mode=0o600)
         lines = [f"{name}={value}\n" for name, value in self.env(self.administrator).items()]
         self.settings.env_file.touch(mode=0o600)
         self.settings.env_file.write_text("".join(lines))
 
     async def _stop(self) -> None:
         self.settings.env_file.unlink(missing_ok=True)
+        servers = self.tracking.saved()  # Before their processes are ended, which changes their state.
         await self.tracking.close()
         await self.hosting.close()
         await asyncio.to_thread(self.builds.close)
         await asyncio.to_thread(self.processes.stop_all)
         await asyncio.to_thread(self.venvs.close)
+        parts = {
+            "administrator": asdict(self.administrator),
+            "tracking_servers": servers,
+            "endpoints": self.hosting.saved(),
+        }
+        try:
+            await asyncio.to_thread(files.write, self.settings, parts, moto_pickle.dump)
+        except Exception:  # An object that cannot be pickled, a full disk: the next start says what is lost.
+            log.exception("The state was not saved")
+        else:
+            files.unsaved_marker(self.settings).unlink(missing_ok=True)
         self.calls.close()
 
 
-def _forget(settings: Settings) -> None:
-    """moto forgets at a stop; so must what lies beside it, Terraform's state of the pretended cloud included."""
-    shutil.rmtree(settings.world, ignore_errors=True)
-    settings.world.mkdir(parents=True)
-    # What `make upgrade` wrote into the mirror says which servers that cloud had.
-    for pattern in ("terraform.tfstate*", "*.localaws.auto.tfvars.json"):
-        for file in settings.terraform.glob(f"mlflow/terraform/*/{pattern}"):
-            file.unlink()
+def _load_moto(file: IO[bytes]) -> None:
+    try:
+        moto_pickle.load(file)
+    except moto_pickle.UnreadableError as error:
+        raise files.StateError(f"The saved state cannot be read: {error}. {files.RESET}") from None
 
 
 def moto() -> Asgi:

@@ -10,11 +10,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 Command = Sequence[str | Path]
 # Runs a command under a name, to its end: its exit status and what it printed.
 Run = Callable[[str, Command], tuple[int, str]]
 PROC = Path("/proc")
+# Marks a child, so that it is found if its note is damaged.
+NAME_VARIABLE = "LOCALAWS_PROCESS"
 
 
 class StoppingError(OSError):
@@ -60,7 +63,7 @@ class Processes:
             with log.open("ab") as output:
                 process = subprocess.Popen(
                     [str(part) for part in command],
-                    env=dict(env),
+                    env={**env, NAME_VARIABLE: str((self._run / f"{name}.json").resolve())},
                     cwd=cwd,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -69,7 +72,7 @@ class Processes:
                 )
             self._children[name] = child = Child(name, process, log)
             note = {"pid": process.pid, "started": _start_time(process.pid)}
-            (self._run / f"{name}.json").write_text(json.dumps(note))
+            _write_note(self._run / f"{name}.json", note)
         return child
 
     def run(self, name: str, command: Command) -> tuple[int, str]:
@@ -122,16 +125,46 @@ def run_here(name: str, command: Command) -> tuple[int, str]:  # noqa: ARG001 a 
 def stop_leftovers(run: Path) -> list[str]:
     """Ends the noted processes of a localaws that could not end them itself; returns their names.
 
-    A process id is only believed when the process started at the noted time: ids are used again.
+    A process id is only believed if the process started at the noted time: ids are used again. A damaged note names no
+    process; on Linux its process is found by its environment.
     """
     stopped = []
     for note_file in sorted(run.glob("*.json")):
-        note = json.loads(note_file.read_text())
-        if note["started"] is not None and _start_time(note["pid"]) == note["started"]:
-            _end_group(note["pid"], patience=5)
-            stopped.append(note_file.stem)
-        note_file.unlink()
+        for pid, started in _noted(note_file):
+            if started is not None and _start_time(pid) == started:
+                _end_group(pid, patience=5)
+                stopped.append(note_file.stem)
+        note_file.unlink(missing_ok=True)
     return stopped
+
+
+def _write_note(file: Path, note: dict[str, Any]) -> None:
+    """Writes a note in one step: localaws may be killed at any time."""
+    draft = file.with_suffix(".part")
+    draft.write_text(json.dumps(note))
+    draft.replace(file)
+
+
+def _noted(note_file: Path) -> list[tuple[int, str | None]]:
+    """Process ids and start times of a note."""
+    try:
+        note = json.loads(note_file.read_text())
+        return [(int(note["pid"]), note["started"])]
+    except (OSError, ValueError, KeyError, TypeError):
+        marked = f"{NAME_VARIABLE}={note_file.resolve()}".encode()
+        return [(pid, _start_time(pid)) for pid in _leaders() if marked in _environment(pid)]
+
+
+def _leaders() -> list[int]:
+    """Processes that lead a group, on Linux."""
+    return [int(process.name) for process in PROC.glob("[0-9]*") if _stat(process)[2:3] == [process.name]]
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:  # Another user's, or gone.
+        return []
 
 
 def lives(pid: int) -> bool:

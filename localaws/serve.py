@@ -16,6 +16,7 @@ from localaws.settings import Settings
 
 if TYPE_CHECKING:
     from localaws.front.application import Application
+    from localaws.local_aws import LocalAws
 
 
 class AlreadyRunningError(Exception):
@@ -37,6 +38,7 @@ def serve(settings: Settings) -> None:
     Raises:
         AlreadyRunningError: another process serves this home.
     """
+    os.umask(0o077)  # Databases, logs and states hold keys and data; child processes inherit it.
     settings.run.mkdir(parents=True, exist_ok=True)
     with (settings.run / "lock").open("a+") as lock:
         try:
@@ -58,7 +60,8 @@ async def _serve(settings: Settings) -> None:
     from localaws.local_aws import LocalAws
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    application = LocalAws(settings).application
+    local_aws = LocalAws(settings)
+    application = local_aws.application
     config = uvicorn.Config(
         application,
         host=settings.host,
@@ -71,8 +74,16 @@ async def _serve(settings: Settings) -> None:
     )
     server = uvicorn.Server(config)
     watch = asyncio.create_task(_stop_when_idle(server, application, settings.idle_minutes * 60))
+    resume = asyncio.create_task(_resume(server, local_aws))
     await server.serve()
     watch.cancel()
+    resume.cancel()
+
+
+async def _resume(server: uvicorn.Server, local_aws: "LocalAws") -> None:
+    while not server.started:
+        await asyncio.sleep(0.02)
+    local_aws.resume()
 
 
 async def _stop_when_idle(server: uvicorn.Server, application: "Application", seconds: float) -> None:

@@ -1,5 +1,6 @@
 """Where a localaws lives: its port, its folder, its account. Read once, passed everywhere."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Self
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# The header that every request to /_localaws/ must have. A web page cannot send it to another origin.
+CONTROL_HEADER = "x-localaws"
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ class Settings:
             ValueError: a value is not a number, or the port is out of range.
         """
         port = _number(environ, "LOCALAWS_PORT", "4577")
-        if port != int(port) or not 1 <= port <= 65535:
-            raise ValueError(f"LOCALAWS_PORT={environ['LOCALAWS_PORT']} is no port: use 1 to 65535.")
+        if not 1 <= port <= 65535 or port != int(port):
+            raise ValueError(f"LOCALAWS_PORT={environ['LOCALAWS_PORT']} is not a port: use 1 to 65535.")
         return cls(
             port=int(port),
             home=Path(environ.get("LOCALAWS_HOME") or REPOSITORY / ".localaws").resolve(),
@@ -64,13 +67,18 @@ class Settings:
         return self.home / "run"
 
     @property
-    def world(self) -> Path:
-        """What exists in the pretended cloud; emptied at every start, as moto's memory is."""
-        return self.home / "world"
+    def data(self) -> Path:
+        """The state: databases, and what `down` saves. `reset` deletes it."""
+        return self.home / "data"
+
+    @property
+    def saved(self) -> Path:
+        """Named copies of the state. `reset` keeps them."""
+        return self.home / "saved"
 
     @property
     def terraform(self) -> Path:
-        """The mirror of the Terraform tree; its state files are deleted at every start."""
+        """The mirror of the Terraform tree, with Terraform's states; `reset` deletes the states."""
         return self.home / "terraform"
 
     @property
@@ -88,6 +96,9 @@ def no_proxy(environ: Mapping[str, str]) -> str:
 def _number(environ: Mapping[str, str], name: str, default: str) -> float:
     text = environ.get(name) or default
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise ValueError(f"{name}={text} is not a number.") from None
+        number = math.nan
+    if math.isnan(number) or number <= 0:
+        raise ValueError(f"{name}={text} is not a positive number.")
+    return number

@@ -6,9 +6,10 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Any, Self
 from weakref import WeakSet
 
 from localaws.endpoints import image
@@ -28,6 +29,8 @@ from localaws.venvs import BuildError, Venvs
 
 # Where a variant asks for no other time (ContainerStartupHealthCheckTimeoutInSeconds).
 STARTUP_SECONDS = 240.0
+# The state of an endpoint whose containers start again after `up`. AWS shows it when it maintains an endpoint.
+RESUMING = "SystemUpdating"
 log = logging.getLogger(__name__)
 
 
@@ -58,6 +61,16 @@ class Deployment:
     settings: dict[str, Any] | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
+    @classmethod
+    def load(cls, saved: dict[str, Any]) -> Self:
+        """A deployment from JSON."""
+        variants = [Variant(**variant) for variant in saved["variants"]]
+        return cls(**{**saved, "variants": variants, "started": datetime.fromisoformat(saved["started"])})
+
+    def saved(self) -> dict[str, Any]:
+        """The deployment as JSON; `load` reads it."""
+        return {**asdict(self), "started": self.started.isoformat()}
+
 
 @dataclass
 class Endpoint:
@@ -67,6 +80,12 @@ class Endpoint:
     live: Deployment | None = None
     pending: Deployment | None = None
     fleet: Fleet = field(default_factory=Fleet)
+
+    def saved(self) -> dict[str, Any]:
+        """The endpoint as JSON: its record is saved with moto's resources."""
+        resuming = self.pending if self.record.endpoint_status == RESUMING else None
+        deployment = self.live or resuming
+        return {"arn": self.record.arn, "deployment": deployment.saved() if deployment else None}
 
 
 @dataclass(frozen=True)
@@ -109,6 +128,31 @@ class Endpoints:
         record.endpoint_status = "Updating"
         record.failure_reason = None
         self._in_background(lambda: self._deploy(endpoint, deployment, failed="InService"), record.endpoint_name)
+
+    def saved(self) -> list[dict[str, Any]]:
+        """All endpoints, as JSON; `load` reads it. An operation that is under way counts as interrupted."""
+        return [endpoint.saved() for endpoint in list(self._endpoints.values()) if _settle(endpoint.record)]
+
+    def load(self, saved: list[dict[str, Any]], find: Callable[[str], Any]) -> None:
+        """Takes up the endpoints of a saved state. `resume` starts their containers.
+
+        Args:
+            saved: what `saved` returned.
+            find: moto's record of an endpoint's ARN.
+        """
+        for one in saved:
+            endpoint = Endpoint(find(one["arn"]))
+            if one["deployment"]:
+                endpoint.pending = Deployment.load(one["deployment"])
+                endpoint.record.endpoint_status = RESUMING
+            self._endpoints[one["arn"]] = endpoint
+
+    def resume(self) -> None:
+        """Starts the containers of the endpoints that were in service when the state was saved."""
+        for endpoint in list(self._endpoints.values()):
+            if endpoint.pending and endpoint.record.endpoint_status == RESUMING:
+                work = partial(self._deploy, endpoint, endpoint.pending, failed="OutOfService")
+                self._in_background(work, endpoint.record.endpoint_name)
 
     def delete(self, record: Any, forget: Callable[[], None]) -> None:
         """Ends the containers, then calls `forget`."""
@@ -228,7 +272,7 @@ class Endpoints:
         region = record.arn.split(":")[3]
         instance = f"i-{secrets.token_hex(8)}"
         name = f"endpoint-{record.endpoint_name}-{variant.name}-{instance}"
-        folder = settings.world / "endpoints" / name
+        folder = settings.data / "endpoints" / name
         try:
             credentials = self._principals.assume(
                 variant.role, "SageMaker", HOSTING, sagemaker_source(region, settings.account)
@@ -265,6 +309,16 @@ class Endpoints:
         self._containers.add(container)
         container.start()
         return Member(container)
+
+
+def _settle(record: Any) -> bool:
+    """Ends what localaws interrupts by its stop; False for an endpoint that was being deleted."""
+    status = record.endpoint_status
+    if status == "Creating":
+        record.endpoint_status, record.failure_reason = "Failed", "localaws stopped while it created the endpoint."
+    elif status == "Updating":
+        record.endpoint_status, record.failure_reason = "InService", "localaws stopped while it updated the endpoint."
+    return bool(status != "Deleting")
 
 
 def _summaries(deployment: Deployment, fleet: Fleet) -> list[dict[str, Any]]:

@@ -42,6 +42,22 @@ class Records:
         """
         return self._find(region, "endpoint", "endpoint", self.backend(region).endpoints, name)
 
+    def by_arn(self, arn: str) -> Any:
+        """An endpoint by its ARN.
+
+        Raises:
+            AwsError: ValidationException.
+        """
+        region, name = arn.split(":")[3], arn.rsplit("/", 1)[-1]
+        return self.endpoint(region, name)
+
+    def forget_deleted(self) -> None:
+        """Removes the endpoints that were being deleted when a state was saved."""
+        for backend in list(sagemaker_backends[self._account].values()):
+            for name, record in list(backend.endpoints.items()):
+                if record.endpoint_status == "Deleting":
+                    backend.delete_endpoint(name)
+
     def arn(self, region: str, kind: str, name: str) -> str:
         """The ARN of a resource of this account."""
         return f"arn:aws:sagemaker:{region}:{self._account}:{kind}/{name}"

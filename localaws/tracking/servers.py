@@ -22,7 +22,7 @@ from localaws.tracking.artifact_store import check_bucket
 from localaws.tracking.launch import Launcher, StartError
 from localaws.tracking.releases import DEFAULT, RELEASES, release_of
 from localaws.tracking.role import SAGEMAKER
-from localaws.tracking.server import BUSY, SERVING, TrackingServer
+from localaws.tracking.server import BUSY, RESUMING, SERVING, TrackingServer, server_folder, server_url
 from localaws.venvs import BuildError
 
 log = logging.getLogger(__name__)
@@ -68,8 +68,8 @@ class TrackingServers:
             region=region,
             account=self._settings.account,
             host=host,
-            url=f"http://{host}.localhost:{self._settings.port}",
-            folder=self._settings.world / "tracking" / host,
+            url=server_url(self._settings, host),
+            folder=server_folder(self._settings, host),
             release=release,
             artifact_store=given["ArtifactStoreUri"],
             size=given.get("TrackingServerSize") or "Small",
@@ -112,6 +112,23 @@ class TrackingServers:
     def all(self) -> list[TrackingServer]:
         """All servers, of all regions."""
         return list(self._servers.values())
+
+    def saved(self) -> list[dict[str, Any]]:
+        """All servers, as JSON; `load` reads it."""
+        return [server.saved() for server in self.all() if server.status != "Deleting"]
+
+    def load(self, saved: list[dict[str, Any]]) -> None:
+        """Takes up the servers of a saved state. `resume` starts their processes."""
+        for one in saved:
+            server = TrackingServer.load(one, self._settings)
+            self._servers[server.arn] = server
+
+    def resume(self) -> None:
+        """Starts the processes of the servers that ran when the state was saved."""
+        for server in self.all():
+            if server.resumes_as:
+                with self._lock:
+                    self._transition(server, RESUMING, server.resumes_as, "StartFailed", "Resume", self._start)
 
     def start(self, server: TrackingServer) -> None:
         """StartMlflowTrackingServer.
@@ -185,6 +202,7 @@ class TrackingServers:
         else:
             log.info("Tracking server %s: %s", server.name, done or "Deleted")
             server.status = done
+        server.resumes_as = ""
         server.modified = datetime.now(UTC)
 
     def _strike(self, operation: str, server: TrackingServer) -> None:

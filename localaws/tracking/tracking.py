@@ -19,6 +19,7 @@ from localaws.tracking.proxy import Proxy
 from localaws.tracking.registration import Registration
 from localaws.tracking.releases import Releases
 from localaws.tracking.role import RoleClients
+from localaws.tracking.server import RESUMING
 from localaws.tracking.servers import TrackingServers
 from localaws.tracking.sessions import Sessions
 from localaws.tracking.ui import Ui
@@ -56,6 +57,22 @@ class Tracking:
             | ({"log": str(s.child.log), "pid": s.child.process.pid, "upstream": s.upstream} if s.child else {})
             for s in self._servers.all()
         ]
+
+    def resuming(self) -> int:
+        """How many servers of a saved state do not run yet."""
+        return sum(server.status == RESUMING for server in self._servers.all())
+
+    def saved(self) -> list[dict[str, Any]]:
+        """The servers as JSON."""
+        return self._servers.saved()
+
+    def load(self, saved: list[dict[str, Any]]) -> None:
+        """Takes up saved servers."""
+        self._servers.load(saved)
+
+    def resume(self) -> None:
+        """Starts the processes of loaded servers. Call it when localaws answers requests."""
+        self._servers.resume()
 
     async def close(self) -> None:
         """Call it before the processes are ended."""

@@ -106,7 +106,7 @@ def test_an_update_loses_no_request_a_failed_one_keeps_the_old_model_and_a_delet
     assert "There is no MLflow model in" in str(hosted.log(name))
 
     # Deleted, it answers nothing and leaves nothing.
-    folders = hosted.localaws.settings.world / "endpoints"
+    folders = hosted.localaws.settings.data / "endpoints"
     notes = hosted.localaws.settings.run / "processes"
     assert list(folders.glob(f"endpoint-{name}-*"))
     assert list(notes.glob(f"endpoint-{name}-*"))

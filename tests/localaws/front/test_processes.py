@@ -82,6 +82,16 @@ def test_leftovers_are_ended_by_their_notes(processes, tmp_path, told_by):
     assert not child.running
 
 
+@pytest.mark.skipif(not Path("/proc").exists(), reason="processes are found by their environment on Linux only")
+@pytest.mark.parametrize("note", ["", "{", '{"pid": 1}'])
+def test_the_process_of_a_damaged_note_is_ended(processes, tmp_path, note):
+    child, worker = leader(processes)
+    (tmp_path / "run" / "leader.json").write_text(note)
+    assert stop_leftovers(tmp_path / "run") == ["leader"]
+    wait_for(lambda: not alive(worker))
+    assert not child.running
+
+
 def test_once_all_are_stopped_nothing_starts_any_more(processes, tmp_path):
     child, _ = leader(processes)
     processes.stop_all()

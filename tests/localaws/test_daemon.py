@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,15 @@ from requests.utils import should_bypass_proxies
 
 from localaws import daemon
 from tests.localaws.endpoints.hosted import Hosted
+from tests.localaws.tracking.calls import track
 from tests.serving.models import save_obedient
-from tests.support.running import RunningLocalAws, free_port, start, tracking_server
+from tests.support.running import RunningLocalAws, free_port, settings_of, start, tracking_server
 
 
-def command(home: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+def command(home: Path, port: int, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "localaws", *arguments],
-        env={**os.environ, "LOCALAWS_HOME": str(home), "LOCALAWS_PORT": str(port)},
+        env={**os.environ, "LOCALAWS_HOME": str(home), "LOCALAWS_PORT": str(port), **variables},
         capture_output=True,
         text=True,
         timeout=60,
@@ -78,6 +80,100 @@ def test_a_taken_port_is_refused_with_the_way_out(tmp_path: Path) -> None:
     assert refused.stderr == (
         f"Port {port} is taken by another program: set LOCALAWS_PORT to a free port and try again.\n"
     )
+
+
+def test_commands_that_start_at_once_say_that_it_runs(tmp_path: Path) -> None:
+    port = free_port()
+    try:
+        with ThreadPoolExecutor() as pool:
+            done = list(pool.map(lambda _: command(tmp_path, port, "up"), range(3)))
+        assert sorted(one.returncode for one in done) == [0, 3, 3]
+        refused = [one.stderr for one in done if one.returncode == 3]
+        assert all(text.startswith("localaws is already running (process ") for text in refused), refused
+    finally:
+        daemon.reset(settings_of(tmp_path, port))
+
+
+def test_a_proxy_in_the_environment_is_not_asked(tmp_path: Path, silent: socket.socket) -> None:
+    port = free_port()
+    proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    proxied = {"HTTP_PROXY": proxy, "http_proxy": proxy, "HTTPS_PROXY": proxy, "NO_PROXY": "", "no_proxy": ""}
+    try:
+        for verb in ("up", "status", "down"):
+            done = command(tmp_path, port, verb, **proxied)
+            assert (done.returncode, done.stderr) == (0, ""), verb
+    finally:
+        daemon.reset(settings_of(tmp_path, port))
+
+
+def test_a_home_with_spaces_and_umlauts_works_with_256_open_files(tmp_path: Path) -> None:
+    home, port = tmp_path / "Prüf stand", free_port()
+    limited = f'ulimit -n 256; exec "{sys.executable}" -m localaws up'
+    environ = {**os.environ, "LOCALAWS_HOME": str(home), "LOCALAWS_PORT": str(port)}
+    try:
+        done = subprocess.run(["bash", "-c", limited], env=environ, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        localaws = RunningLocalAws(settings_of(home, port))
+        arn = tracking_server(localaws, "umlaut")
+        s3 = localaws.client("s3")
+        body = b"x" * 5 * 1024 * 1024
+        for number in range(300):
+            s3.put_object(Bucket="umlaut-bucket", Key=f"{number}", Body=body if number < 20 else b"small")
+        with ThreadPoolExecutor(32) as pool:
+            found = list(pool.map(lambda number: s3.head_object(Bucket="umlaut-bucket", Key=str(number)), range(300)))
+        assert len(found) == 300
+        assert track(localaws, arn, "GET", "experiments/get?experiment_id=0").status_code == 200
+    finally:
+        daemon.reset(settings_of(home, port))
+
+
+@pytest.mark.parametrize(
+    ("variables", "status", "message"),
+    [
+        ({"LOCALAWS_PORT": "inf"}, 2, "LOCALAWS_PORT=inf is not a port: use 1 to 65535.\n"),
+        ({"LOCALAWS_PORT": "nan"}, 2, "LOCALAWS_PORT=nan is not a positive number.\n"),
+        ({"LOCALAWS_PORT": "80.5"}, 2, "LOCALAWS_PORT=80.5 is not a port: use 1 to 65535.\n"),
+        ({"LOCALAWS_PORT": "1e400"}, 2, "LOCALAWS_PORT=1e400 is not a port: use 1 to 65535.\n"),
+        ({"LOCALAWS_IDLE_MINUTES": "nan"}, 2, "LOCALAWS_IDLE_MINUTES=nan is not a positive number.\n"),
+        (
+            {"LOCALAWS_HOME": "/etc/hostname"},
+            3,
+            "/etc/hostname cannot be the folder for localaws's data (File exists): set LOCALAWS_HOME.\n",
+        ),
+        (
+            {"LOCALAWS_HOME": "/etc/hostname/below"},
+            3,
+            "/etc/hostname/below cannot be the folder for localaws's data (Not a directory): set LOCALAWS_HOME.\n",
+        ),
+    ],
+)
+def test_wrong_settings_are_refused_in_one_line(
+    tmp_path: Path, variables: dict[str, str], status: int, message: str
+) -> None:
+    done = command(tmp_path, free_port(), "up", **variables)
+    assert (done.returncode, done.stderr) == (status, message)
+
+
+@pytest.mark.parametrize("verb", ["down", "status", "env", "logs", "reset", "save", "restore"])
+def test_every_verb_answers_in_one_line_for_a_home_that_is_a_file(tmp_path: Path, verb: str) -> None:
+    name = ["one"] if verb in ("save", "restore") else []
+    done = command(tmp_path, free_port(), verb, *name, LOCALAWS_HOME="/etc/hostname")
+    assert "Traceback" not in done.stderr
+    assert len((done.stdout + done.stderr).splitlines()) == 1
+
+
+@pytest.mark.parametrize("note", ["", "{", "[]", '{"pid": 1}', '{"pid": "x", "started": ""}'])
+def test_a_damaged_process_note_blocks_nothing(tmp_path: Path, note: str) -> None:
+    port, notes = free_port(), tmp_path / "run/processes"
+    notes.mkdir(parents=True)
+    (notes / "mlflow-x.json").write_text(note)
+    try:
+        assert command(tmp_path, port, "up").returncode == 0
+        (notes / "mlflow-y.json").write_text(note)
+        assert command(tmp_path, port, "down").returncode == 0
+        assert not list(notes.iterdir())
+    finally:
+        daemon.reset(settings_of(tmp_path, port))
 
 
 def test_status_without_a_localaws_says_how_to_start_one(tmp_path: Path) -> None:

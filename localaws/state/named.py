@@ -1,0 +1,82 @@
+"""Named copies of a saved state: `save` keeps one, `restore` brings it back, also into another home."""
+
+import re
+import shutil
+from pathlib import Path
+
+from localaws.settings import Settings
+from localaws.state import files
+from localaws.state.files import StateError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def save(settings: Settings, name: str) -> Path:
+    """Copies the saved state of a stopped localaws; a copy of the same name is replaced.
+
+    Raises:
+        StateError: there is no saved state, or the name is not one.
+    """
+    _check(name)
+    if files.read(settings) is None:
+        raise StateError("There is no saved state: start localaws, and stop it with `python -m localaws down`.")
+    target = settings.saved / name
+    draft = settings.saved / f".{name}.part"
+    shutil.rmtree(draft, ignore_errors=True)
+    _copy(settings.data, draft)
+    shutil.rmtree(target, ignore_errors=True)
+    draft.rename(target)
+    return target
+
+
+def restore(settings: Settings, name: str) -> None:
+    """Replaces the state of a stopped localaws by a named copy.
+
+    Raises:
+        StateError: there is no such copy, or it cannot be read; then the state stays as it was.
+    """
+    _check(name)
+    source = settings.saved / name
+    if not source.is_dir():
+        names = ", ".join(sorted(one.name for one in settings.saved.glob("[!.]*"))) or "none"
+        raise StateError(f"There is no saved state named {name}. Saved: {names}.")
+    adopt(settings, source)
+
+
+def adopt(settings: Settings, source: Path) -> None:
+    """Replaces the state of a stopped localaws by a copy of a `data` folder, which may be another localaws's.
+
+    Raises:
+        StateError: the folder has no readable state; then the state stays as it was.
+    """
+    draft = settings.home / "data.part"
+    shutil.rmtree(draft, ignore_errors=True)
+    _copy(source, draft)
+    kept = settings.home / "data.before"
+    shutil.rmtree(kept, ignore_errors=True)
+    if settings.data.exists():
+        settings.data.rename(kept)
+    draft.rename(settings.data)
+    try:
+        saved = files.read(settings)
+        if saved is None:
+            raise StateError(f"{source} holds no saved state.")
+    except StateError:
+        shutil.rmtree(settings.data)
+        if kept.exists():
+            kept.rename(settings.data)
+        raise
+    shutil.rmtree(kept, ignore_errors=True)
+    files.restore_terraform(settings, saved.port)
+
+
+def _check(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise StateError(f"{name!r} is not a name for a state: use letters, digits, '.', '_' and '-'.")
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Endpoints unpack their models again; the call log belongs to the localaws that wrote it.
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("endpoints", "calls.jsonl", "*.part"))
+    target.chmod(0o700)
