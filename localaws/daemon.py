@@ -169,7 +169,9 @@ def _make_folders(settings: Settings) -> None:
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
     """Lets one command at a time start or stop the localaws of a home; others wait for it."""
-    with (settings.run / "command").open("a+") as lock:
+    file = settings.run / "command"
+    file.touch(mode=0o600)
+    with file.open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

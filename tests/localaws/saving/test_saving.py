@@ -149,7 +149,7 @@ def test_the_files_are_private_to_the_user(kept: Kept) -> None:
     files = [file for file in files if not {"terraform", "endpoints"} & set(file.parts)]
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert {file.name for file in files} >= {"state.json", "moto.pickle", "calls.jsonl", "mlflow.db", "env"}
-    readable = [str(file) for file in files if stat.S_IMODE(file.stat().st_mode) & 0o077]
+    readable = [str(file.relative_to(home)) for file in files if stat.S_IMODE(file.stat().st_mode) & 0o077]
     assert readable == []
 
 
