@@ -153,8 +153,8 @@ class Copier:
         destination = self.context.destination
         for one in self._matches.take_duplicates():
             if one.kind is Kind.RUN:
-                await destination.disown_run(one.extra.target, deleted=one.extra.deleted)
+                await destination.runs.disown(one.extra.target, deleted=one.extra.deleted)
             elif one.kind is Kind.MODEL:
-                await destination.delete_logged_model(one.extra.target)
+                await destination.models.delete(one.extra.target)
             else:
-                await destination.delete_trace(one.experiment_id, one.extra.target)
+                await destination.traces.delete(one.experiment_id, one.extra.target)

@@ -78,7 +78,7 @@ async def link_points(destination: Destination, run_id: str, points: Sequence[Mo
     Returns:
         The points that cannot be linked: the run does not have them as they are. A logged model keeps a NaN as 0.
     """
-    present = await destination.linked_points({one.model_id for one in points})
+    present = await destination.models.linked_points({one.model_id for one in points})
     missing = [one for one in points if (one.model_id, run_id, point_key(one.point)) not in present]
     wanted = {point_key(one.point) for one in missing}
     held: set[tuple[str, str, int, int]] = set()
@@ -91,7 +91,7 @@ async def link_points(destination: Destination, run_id: str, points: Sequence[Mo
             batches.link(one)
     batches.close_open()
     for batch in batches.take_full():
-        await destination.log(run_id, batch)
+        await destination.runs.log(run_id, batch)
     reason = "it is no longer linked to the logged model that was created again: MLflow takes no NaN twice"
     return [
         Loss(f"run {run_id} metric {one.point.key!r}", reason) for one in missing if point_key(one.point) not in held

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlflow_common.errors import InputError, PreconditionError
-from mlflow_transfer.checkpoint import Checkpoint
+from mlflow_common.errors import InputError
 from mlflow_transfer.copiers.traces import trace_losses
 from mlflow_transfer.options import Options
 from mlflow_transfer.records import Trace
@@ -214,14 +213,6 @@ def test_without_its_checkpoint_a_thorough_copy_finds_a_file_that_kept_its_size(
     write(run["artifact_uri"], "a.txt", b"2")
     copy(servers.new.url, servers.target.url, options=replace(options, thorough=True))
     same(servers.new.url, servers.target.url, options=options)
-
-
-def test_two_copies_never_share_a_checkpoint(tmp_path: Path) -> None:
-    first = Checkpoint(tmp_path / "map")
-    with pytest.raises(PreconditionError, match="another copy works with"):
-        Checkpoint(tmp_path / "map")
-    first.close()
-    Checkpoint(tmp_path / "map").close()
 
 
 def test_spans_that_only_the_sources_database_holds_are_said_to_stay_behind() -> None:

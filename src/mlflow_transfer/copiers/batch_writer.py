@@ -123,5 +123,5 @@ class BatchWriter:
 
     async def _log(self, batch: Batch) -> None:
         points = len(batch.points) + len(batch.links)
-        await self._context.destination.log(self._target, batch)
+        await self._context.destination.runs.log(self._target, batch)
         self._context.progress.advance("points", points)

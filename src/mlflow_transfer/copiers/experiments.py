@@ -61,16 +61,16 @@ class ExperimentCopier:
         if update.revive:
             await self.revive(experiment.id)
         if update.name is not None:
-            await destination.rename_experiment(pair.target.id, update.name)
+            await destination.experiments.rename(pair.target.id, update.name)
         for key, value in update.tags.items():
-            await destination.tag_experiment(pair.target.id, key, value)
+            await destination.experiments.tag(pair.target.id, key, value)
         self._context.summary.updated_one("experiments", changed=bool(update))
 
     async def _create(self, experiment: Experiment) -> None:
         tags = without_own_tags(experiment.tags)
         own = {SOURCE_ID: experiment.id, SOURCE_TIME: str(experiment.creation_time)}
         wanted = Experiment(experiment.id, experiment.name, "", ACTIVE, {**tags, **own})
-        created = await self._context.destination.create_experiment(wanted, chosen_root(experiment))
+        created = await self._context.destination.experiments.create(wanted, chosen_root(experiment))
         self._set_pair(ExperimentPair(experiment, created))
         self._created.add(experiment.id)
 
@@ -82,7 +82,7 @@ class ExperimentCopier:
         """
         target = self._pairs[experiment_id].target.id
         if self._stages[experiment_id] == DELETED:
-            await self._context.destination.set_experiment_stage(target, ACTIVE)
+            await self._context.destination.experiments.set_stage(target, ACTIVE)
             self._stages[experiment_id] = ACTIVE
         return target
 
@@ -99,7 +99,7 @@ class ExperimentCopier:
             await self.revive(experiment.id)
             return
         destination = self._context.destination
-        await destination.set_experiment_stage(self._pairs[experiment.id].target.id, DELETED)
+        await destination.experiments.set_stage(self._pairs[experiment.id].target.id, DELETED)
         self._stages[experiment.id] = DELETED
         if not final.restore_runs:
             return
@@ -108,7 +108,7 @@ class ExperimentCopier:
             for run in page:
                 link = self._context.links.get(Kind.RUN, run.id)
                 if run.lifecycle_stage == ACTIVE and link is not None:
-                    await destination.set_run_stage(link.target, ACTIVE)
+                    await destination.runs.set_stage(link.target, ACTIVE)
 
 
 def chosen_root(experiment: Experiment) -> str:

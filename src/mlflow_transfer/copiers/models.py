@@ -9,12 +9,12 @@ from mlflow_transfer.context import CopyContext
 from mlflow_transfer.copiers.artifacts import ArtifactCopier, FileSet
 from mlflow_transfer.copiers.experiments import ExperimentCopier
 from mlflow_transfer.copiers.run_creator import RunCreator
-from mlflow_transfer.destination import STATUS_NUMBERS
 from mlflow_transfer.fingerprints import model_fingerprint, model_tags
 from mlflow_transfer.links import Kind, Link, State
 from mlflow_transfer.records import FINGERPRINT, MODEL_VERSIONS, Experiment, LoggedModel, ModelPoint, without_own_tags
 from mlflow_transfer.rewrite import rewrite_own_tags, split_tags
 from mlflow_transfer.selection import Selection
+from mlflow_transfer.writers.models import STATUS_NUMBERS
 
 
 class ModelCopier:
@@ -73,7 +73,7 @@ class ModelCopier:
         now, later = split_tags(model.tags, model.id, context.target)
         run_id = context.target(model.source_run_id) if model.source_run_id else None
         experiment_id = await self._experiments.revive(model.experiment_id)
-        created = await context.destination.create_logged_model(model, experiment_id, run_id or "", now)
+        created = await context.destination.models.create(model, experiment_id, run_id or "", now)
         link = Link(model.id, created.id, model.artifact_uri, created.artifact_uri)
         context.links.put(Kind.MODEL, link)
         return link, rewrite_own_tags(later, model.id, created.id, context.target)
@@ -82,9 +82,9 @@ class ModelCopier:
         """Remove the tags that the source no longer has, and return those to set."""
         context = self._context
         tags = rewrite_own_tags(model_tags(model), model.id, link.target, context.target)
-        there = without_own_tags((await context.destination.logged_model(link.target)).tags)
+        there = without_own_tags((await context.destination.models.get(link.target)).tags)
         for key in there.keys() - tags.keys() - {MODEL_VERSIONS}:
-            await context.destination.untag_logged_model(link.target, key)
+            await context.destination.models.untag(link.target, key)
         return tags
 
     async def _fill(self, model: LoggedModel, link: Link, tags: dict[str, str]) -> None:
@@ -93,8 +93,8 @@ class ModelCopier:
         self._remember(model, link)
         await self._copy_files(model, link, whole=False)
         if model.status in STATUS_NUMBERS and model.status != "LOGGED_MODEL_PENDING":
-            await context.destination.finalize_logged_model(link.target, model.status)
-        await context.destination.tag_logged_model(link.target, {**tags, FINGERPRINT: state})
+            await context.destination.models.finalize(link.target, model.status)
+        await context.destination.models.tag(link.target, {**tags, FINGERPRINT: state})
         whole = replace(link, source_uri=model.artifact_uri, state=State.WHOLE, fingerprint=state)
         context.links.put(Kind.MODEL, whole)
 

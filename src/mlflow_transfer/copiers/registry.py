@@ -60,7 +60,7 @@ class RegistryCopier:
         context = self._context
         if present is None:
             tags = {**without_own_tags(model.tags), **copy_tags(model)}
-            await context.destination.create_registered_model(model.name, model.description, tags)
+            await context.destination.registry.create_model(model.name, model.description, tags)
             context.summary.created_one("registered models")
             self._last[model.name] = 0
             return model
@@ -91,17 +91,17 @@ class RegistryCopier:
         changed, gone = _tag_changes(model.tags, present.tags)
         own = {key: value for key, value in copy_tags(model).items() if present.tags.get(key) != value}
         for key, value in {**changed, **own}.items():
-            await destination.tag_registered_model(model.name, key, value)
+            await destination.registry.tag_model(model.name, key, value)
         for key in gone:
-            await destination.untag_registered_model(model.name, key)
+            await destination.registry.untag_model(model.name, key)
         described = present.description != model.description
         if described:
-            await destination.describe_registered_model(model.name, model.description)
+            await destination.registry.describe_model(model.name, model.description)
         return bool(changed or gone or described)
 
     async def _delete_versions(self, versions: Sequence[ModelVersion], present: RegisteredModel) -> None:
         for version in versions:
-            await self._context.destination.delete_version(version.name, version.version)
+            await self._context.destination.registry.delete_version(version.name, version.version)
             present.versions.remove(version)
 
     async def _ensure_version(self, version: ModelVersion, present: ModelVersion | None) -> None:
@@ -117,7 +117,7 @@ class RegistryCopier:
             stage = present.stage
             context.summary.updated_one("versions", changed=await self._update_version(version, present))
         if stage != version.stage:
-            await context.destination.set_stage(version.name, version.version, version.stage)
+            await context.destination.registry.set_stage(version.name, version.version, version.stage)
 
     async def _update_version(self, version: ModelVersion, present: ModelVersion) -> bool:
         """Bring a version's tags and description up to date.
@@ -128,11 +128,11 @@ class RegistryCopier:
         destination = self._context.destination
         changed, gone = _tag_changes(version.tags, present.tags)
         for key, value in changed.items():
-            await destination.tag_version(version.name, version.version, key, value)
+            await destination.registry.tag_version(version.name, version.version, key, value)
         for key in gone:
-            await destination.untag_version(version.name, version.version, key)
+            await destination.registry.untag_version(version.name, version.version, key)
         if present.description != version.description:
-            await destination.describe_version(version.name, version.version, version.description)
+            await destination.registry.describe_version(version.name, version.version, version.description)
         return bool(changed or gone)
 
     async def _create(self, version: ModelVersion, tags: dict[str, str]) -> bool:
@@ -144,10 +144,10 @@ class RegistryCopier:
         destination = self._context.destination
         mapped, model_id = self._mapped(version)
         while True:
-            number = await destination.create_version(mapped, tags, model_id)
+            number = await destination.registry.create_version(mapped, tags, model_id)
             if number == version.version:
                 return True
-            await destination.delete_version(version.name, number)
+            await destination.registry.delete_version(version.name, number)
             if number > version.version and version.name in self._only_added_to:
                 return False
             if number > version.version:
@@ -169,15 +169,15 @@ class RegistryCopier:
         numbers = {one.version for one in model.versions if (one.name, one.version) not in self._lost}
         for alias, number in model.aliases.items():
             if pointed.get(alias) != number and number in numbers:
-                await self._context.destination.set_alias(model.name, alias, number)
+                await self._context.destination.registry.set_alias(model.name, alias, number)
         for alias in set(pointed) - set(model.aliases):
-            await self._context.destination.delete_alias(model.name, alias)
+            await self._context.destination.registry.delete_alias(model.name, alias)
 
     async def _note_last(self, model: RegisteredModel) -> None:
         """Store the last number that was copied, or that turned out to be used up."""
         last = max((version.version for version in model.versions), default=0)
         if model.name in self._last and last > self._last[model.name]:
-            await self._context.destination.tag_registered_model(model.name, LAST, str(last))
+            await self._context.destination.registry.tag_model(model.name, LAST, str(last))
 
 
 def _tag_changes(wanted: Mapping[str, str], present: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

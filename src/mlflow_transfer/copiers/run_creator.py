@@ -56,7 +56,7 @@ class RunCreator:
             fitting, _, _ = adapt(run, context.limits)
             now, _ = split_tags(fitting.tags, run.id, context.target)
             experiment_id = await self._experiments.revive(run.experiment_id)
-            created = await context.destination.create_run(fitting, experiment_id, now)
+            created = await context.destination.runs.create(fitting, experiment_id, now)
             link = Link(run.id, created.id, "", created.artifact_uri, State.EMPTY)
         link = replace(link, source_uri=run.artifact_uri)
         context.links.put(Kind.RUN, link)

@@ -156,16 +156,16 @@ class RunCopier:
         target = (await destination.reader.runs_by_id([link.target]))[0]
         if target.lifecycle_stage == DELETED:
             await self._parts.experiments.revive(run.experiment_id)
-            await destination.set_run_stage(link.target, ACTIVE)
+            await destination.runs.set_stage(link.target, ACTIVE)
         fitting, long, losses = adapt(run, context.limits)
         context.summary.add_losses(losses)
         now, later = split_tags(fitting.tags, run.id, context.target)
         tags = {**now, **rewrite_own_tags(later, run.id, link.target, context.target)}
         update = context.strategy.update_run(target, tags, fitting.name)
         for key in update.removed_tags:
-            await destination.delete_tag(link.target, key)
+            await destination.runs.untag(link.target, key)
         model_points = context.scratch.model_points(run.id)
-        present = await destination.linked_points({one.model_id for one in model_points})
+        present = await destination.models.linked_points({one.model_id for one in model_points})
         missing = [one for one in model_points if (one.model_id, link.target, point_key(one.point)) not in present]
         try:
             for key in sorted({*target.latest, *run.latest}):
@@ -186,9 +186,9 @@ class RunCopier:
     async def _finish(self, run: Run, link: Link, present: tuple[str, int | None], name: str | None = None) -> None:
         destination = self._context.destination
         if (run.status, run.end_time) != present or name is not None:
-            await destination.update_run(link.target, run.status, run.end_time, name)
+            await destination.runs.update(link.target, run.status, run.end_time, name)
         if run.lifecycle_stage == DELETED:
-            await destination.set_run_stage(link.target, DELETED)
+            await destination.runs.set_stage(link.target, DELETED)
         whole = run_fingerprint(run, self._context.target)
         done = Link(
             run.id, link.target, run.artifact_uri, link.target_uri, State.WHOLE, whole, stage=run.lifecycle_stage
@@ -204,9 +204,9 @@ class RunCopier:
         if not context.features.logged_models:
             inputs, outputs = [], []
         if run.inputs or inputs:
-            await context.destination.log_inputs(target, run.inputs, inputs)
+            await context.destination.runs.log_inputs(target, run.inputs, inputs)
         if outputs:
-            await context.destination.log_outputs(target, outputs)
+            await context.destination.runs.log_outputs(target, outputs)
 
     async def _copy_files(self, run: Run, link: Link, long: Mapping[str, str]) -> None:
         again = link.state is not State.EMPTY
@@ -225,9 +225,9 @@ class RunCopier:
             # With its experiment, all its runs came back.
             revived = self._parts.experiments.was_revived(run.experiment_id)
             if run.lifecycle_stage == ACTIVE and not revived:
-                await context.destination.set_run_stage(link.target, ACTIVE)
+                await context.destination.runs.set_stage(link.target, ACTIVE)
             elif run.lifecycle_stage == DELETED and revived:
-                await context.destination.set_run_stage(link.target, DELETED)
+                await context.destination.runs.set_stage(link.target, DELETED)
         await self._parts.artifacts.copy(FileSet(f"run {run.id}", run.artifact_uri, link.target_uri, same=True))
         await self._link_recreated_models(run)
         context.summary.updated_one("runs", changed=not self._parts.selection.is_unchanged(run))

@@ -61,7 +61,7 @@ class TraceCopier:
         }
         experiment_id = await self._experiments.revive(trace.experiment_id)
         plain = replace(trace, tags=without_own_tags(trace.tags))
-        created = await context.destination.create_trace(plain, experiment_id, metadata)
+        created = await context.destination.traces.create(plain, experiment_id, metadata)
         link = Link(trace.id, created.id, trace.artifact_uri, created.artifact_uri)
         context.links.put(Kind.TRACE, link)
         return link
@@ -70,18 +70,18 @@ class TraceCopier:
         """Copy the spans, and end the trace. It may exist from a copy that was interrupted."""
         await self._artifacts.copy(FileSet(f"trace {trace.id}", trace.artifact_uri, link.target_uri))
         if trace.status != "IN_PROGRESS":
-            await self._context.destination.end_trace(link.target, trace)
+            await self._context.destination.traces.end(link.target, trace)
 
     async def _change_tags(self, trace: Trace, link: Link) -> None:
         """Set and remove tags. Nothing else of a trace changes after its end."""
         destination = self._context.destination
-        there = without_own_tags((await destination.trace(link.target)).tags)
+        there = without_own_tags((await destination.traces.get(link.target)).tags)
         wanted = without_own_tags(trace.tags)
         for key in there.keys() - wanted.keys():
-            await destination.untag_trace(link.target, key)
+            await destination.traces.untag(link.target, key)
         for key, value in wanted.items():
             if there.get(key) != value:
-                await destination.tag_trace(link.target, key, value)
+                await destination.traces.tag(link.target, key, value)
 
 
 def trace_losses(trace: Trace) -> list[Loss]:

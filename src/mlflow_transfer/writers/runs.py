@@ -1,0 +1,138 @@
+"""Writes runs of a tracking server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlflow_common.errors import PlatformError
+from mlflow_transfer.batches import Batch
+from mlflow_transfer.client import API, UnsureError
+from mlflow_transfer.records import (
+    ACTIVE,
+    DELETED,
+    RUN_NAME,
+    SOURCE_ID,
+    Run,
+    pairs,
+    point_key,
+)
+from mlflow_transfer.rest_json import run_from
+from mlflow_transfer.sources.rest import RestSource
+from mlflow_transfer.writers.base import Certainty, Writer
+from mlflow_transfer.writers.models import ModelWriter
+
+
+class RunWriter(Writer):
+    """Writes runs, each in as few calls as the REST API allows."""
+
+    def __init__(self, reader: RestSource, certainty: Certainty, models: ModelWriter) -> None:
+        super().__init__(reader, certainty)
+        self._models = models
+
+    async def create(self, run: Run, experiment_id: str, tags: Mapping[str, str]) -> Run:
+        """Create a run that carries its source's id.
+
+        Args:
+            tags: the tags with the destination's ids in them.
+        """
+        body = {
+            "experiment_id": experiment_id,
+            "user_id": run.user_id,
+            "start_time": run.start_time,
+            "run_name": run.name,
+            "tags": pairs({**{key: value for key, value in tags.items() if key != RUN_NAME}, SOURCE_ID: run.id}),
+        }
+
+        async def find() -> Run | None:
+            self.certainty.unsure = True
+            return await self.find(experiment_id, run.id)
+
+        return await self.client.create("runs/create", body, find, lambda answer: run_from(answer["run"], linked=True))
+
+    async def find(self, experiment_id: str, source_id: str) -> Run | None:
+        """The run that was made from a source's run."""
+        body = {
+            "experiment_ids": [experiment_id],
+            "filter": f"tags.`{SOURCE_ID}` = '{source_id}'",
+            "run_view_type": "ALL",
+            "max_results": 2,
+        }
+        found = (await self.client.post("runs/search", body, writes=False)).get("runs", [])
+        return run_from(found[0], linked=False) if found else None
+
+    async def log(self, run_id: str, batch: Batch) -> None:
+        """Log a batch. After a lost answer, only what is missing is sent again, so that no point is stored twice."""
+        attempt = 0
+        while len(batch):
+            attempt += 1
+            try:
+                await self.client.once("POST", API + "runs/log-batch", None, batch.body(run_id), attempt, writes=True)
+            except UnsureError as unsure:
+                if unsure.final:
+                    raise PlatformError(
+                        f"{self.client.name} did not accept a batch of run {run_id}: {unsure}"
+                    ) from None
+                await asyncio.sleep(unsure.wait)
+                await self._drop_present(run_id, batch)
+            else:
+                return
+
+    async def _drop_present(self, run_id: str, batch: Batch) -> None:
+        wanted = {point_key(point) for point in batch.points} | {point_key(link.point) for link in batch.links}
+        present = set()
+        for key in sorted({key for key, *_ in wanted}):
+            async for chunk in self.reader.history(run_id, key):
+                present |= wanted & {point_key(point) for point in chunk}
+        batch.points = [point for point in batch.points if point_key(point) not in present]
+        linked = await self._models.linked_points({link.model_id for link in batch.links})
+        for link in list(batch.links):
+            if (link.model_id, run_id, point_key(link.point)) in linked:
+                batch.links.remove(link)
+
+    async def untag(self, run_id: str, key: str) -> None:
+        """Delete a run's tag."""
+        await self._settled("runs/delete-tag", {"run_id": run_id, "key": key})
+
+    async def update(self, run_id: str, status: str, end_time: int | None, name: str | None = None) -> None:
+        """Set a run's status and end, and its name if it changed."""
+        body: dict[str, Any] = {"run_id": run_id, "status": status}
+        if end_time is not None:
+            body["end_time"] = end_time
+        if name is not None:
+            body["run_name"] = name
+        await self.client.post("runs/update", body)
+
+    async def disown(self, run_id: str, *, deleted: bool) -> None:
+        """Delete a run that is a duplicate, and remove its source's id from it."""
+        if deleted:
+            await self.set_stage(run_id, ACTIVE)
+        await self.untag(run_id, SOURCE_ID)
+        await self.set_stage(run_id, DELETED)
+
+    async def set_stage(self, run_id: str, stage: str) -> None:
+        """Delete or restore a run."""
+        await self.client.post("runs/delete" if stage == DELETED else "runs/restore", {"run_id": run_id})
+
+    async def log_inputs(self, run_id: str, datasets: Sequence[Mapping[str, Any]], models: Sequence[str]) -> None:
+        """Log the data sets and the models that a run read. Idempotent."""
+        body: dict[str, Any] = {"run_id": run_id, "datasets": list(datasets)}
+        if models:
+            body["models"] = [{"model_id": model_id} for model_id in models]
+        await self.client.post("runs/log-inputs", body)
+
+    async def log_outputs(self, run_id: str, models: Sequence[tuple[str, int]]) -> None:
+        """Log the models that a run made. The server refuses a link that exists, so this looks after a lost answer."""
+
+        async def find() -> bool | None:
+            present = {model_id for model_id, _ in await self._outputs(run_id)}
+            return True if present >= {model_id for model_id, _ in models} else None
+
+        body = {"run_id": run_id, "models": [{"model_id": model_id, "step": step} for model_id, step in models]}
+        await self.client.create("runs/outputs", body, find, lambda _: True)
+
+    async def _outputs(self, run_id: str) -> list[tuple[str, int]]:
+        """The models that the server knows a run has made."""
+        answer = await self.client.get("runs/get", {"run_id": run_id})
+        return run_from(answer["run"], linked=True).model_outputs
