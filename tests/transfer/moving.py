@@ -27,8 +27,6 @@ EVERYTHING = Options(include_deleted=True)
 RETRY = Retry(patience=30, longest=0.3)
 # The tests' servers keep artifacts in plain folders, which an operator has to name.
 TRUST = ["--trust-artifacts", tempfile.gettempdir()]
-# The tests' servers keep artifacts in plain folders, which an operator has to name.
-TRUST = ["--trust-artifacts", tempfile.gettempdir()]
 
 
 def places() -> ConnectionFactory:

@@ -20,7 +20,7 @@ from mlflow_transfer.service import Agreement, LossesError, Outcome
 from mlflow_transfer.stores import Folder, Item, UnreadableError
 from mlflow_transfer.verification.report import Report
 from tests.transfer.conftest import Servers
-from tests.transfer.moving import behind, places, same
+from tests.transfer.moving import TRUST, behind, places, same
 from tests.transfer.seeding import START, Seeder, folder, write
 
 LOST = Loss("run folder /mlruns/1/abc", "it has no meta.yaml")
@@ -204,7 +204,7 @@ def test_the_command_line_names_losses_and_ends_with_status_1(
     command = [
         sys.executable, "-m", "tests.transfer.unreadable", file.name,
         "copy", servers.new.url, servers.target.url, "--experiment", "first", "--experiment", "second",
-        "--checkpoint", str(tmp_path / "map"),
+        "--checkpoint", str(tmp_path / "map"), *TRUST,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=dict(os.environ))
     assert done.returncode == 1, done.stderr
