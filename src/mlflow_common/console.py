@@ -1,11 +1,12 @@
-"""What the scripts share towards a person: options, progress, results, and errors as one line.
+"""The scripts' user interface: common options, progress, results, and errors as one line.
 
-Results go to standard output, everything else to standard error. In a terminal both are rich; where the output
-is no terminal they are plain lines; with --json the result is one JSON object.
+Results go to standard output, everything else to standard error. A terminal shows both with rich; otherwise they are
+plain lines. With --json the result is one JSON object.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
@@ -20,7 +21,7 @@ from mlflow_common.errors import explain, first_line
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-Env = Annotated[str, typer.Option("--env", metavar="NAME", help="The environment: a folder under mlflow/terraform.")]
+Env = Annotated[str, typer.Option("--env", metavar="NAME", help="The environment: a folder below mlflow/terraform.")]
 Local = Annotated[bool, typer.Option("--local", help="Use localaws on this machine instead of AWS.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -29,15 +30,19 @@ INTERRUPTED = 130
 
 
 def make_app(about: str | None = None) -> typer.Typer:
-    """An application that leaves errors to `run`. `about` is the help of one that has several commands."""
+    """Create an application that leaves errors to `run`. `about` is the help text if it has several commands."""
     return typer.Typer(help=about, add_completion=False, pretty_exceptions_enable=False)
 
 
 def run(app: typer.Typer, context: object = None) -> None:
-    """Run a script: any error becomes one line on standard error and an exit status.
+    """Run a script. Every error becomes one line on standard error and an exit status.
 
     `context` is the object that commands find in their click context.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character shows its escape instead.
+            stream.reconfigure(errors="backslashreplace")
     if "--debug" in sys.argv:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("mlflow_platform").setLevel(logging.DEBUG)
@@ -47,35 +52,43 @@ def run(app: typer.Typer, context: object = None) -> None:
         if "--debug" in sys.argv:
             raise
         status = _tell(error)
-    # What Typer makes of Ctrl-C.
+    # Typer's status for Ctrl-C.
     if status == INTERRUPTED:
-        fail("interrupted: what was begun on AWS goes on; the same command takes it up again")
+        fail("interrupted. What was started on AWS continues. Run the same command again to resume.")
     sys.exit(status)
 
 
 def fail(message: str) -> None:
-    """Say what is wrong, on standard error."""
+    """Print what is wrong, on standard error."""
     typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
-    typer.echo(message, err=True)
+    typer.echo(printable(message), err=True)
+
+
+def printable(text: str) -> str:
+    """Text on one line that any terminal can show: control characters and undecodable bytes become escapes."""
+    return "".join(
+        character if character.isprintable() or character == "\t" else character.encode("unicode_escape", "surrogatepass").decode()
+        for character in text
+    )
 
 
 def _tell(error: Exception) -> int:
     # Typer keeps its usage errors (an unknown option, a missing argument) in a private module.
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-        fail(f"{error.format_message().rstrip('.')} (see --help)")
+        fail(f"{error.format_message().rstrip('.')} (see --help).")
         return int(error.exit_code)
     known = explain(error)
     if known is None:
-        fail(f"{type(error).__name__}: {first_line(error)} (unforeseen: --debug shows where)")
+        fail(f"{type(error).__name__}: {first_line(error)} (unexpected). Run the command with --debug to see where.")
         return 1
     fail(known.message)
     for line in known.details:
-        typer.echo(f"  {line}", err=True)
+        typer.echo(f"  {printable(line)}", err=True)
     return known.status
 
 
 class Console:
-    """Shows progress while the work goes on, and the result at its end. Use it in a `with`."""
+    """Shows progress while a command works, and the result at its end. Use it as a context manager."""
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
@@ -88,7 +101,7 @@ class Console:
             from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
             from rich.table import Column
 
-            # Only the text gives way where a line is too long for the window.
+            # Only the text wraps if a line is too long for the window.
             text = TextColumn("{task.description}", table_column=Column(overflow="fold"))
             self._live = Progress(
                 SpinnerColumn(), TimeElapsedColumn(), text, console=RichConsole(stderr=True), transient=True
@@ -102,7 +115,7 @@ class Console:
         self._end(done=error is None)
 
     def progress(self, line: str) -> None:
-        """Say what is being done now; what was said before is then done."""
+        """Show the step that starts now. The step before it is then done."""
         if self._live is None:
             typer.echo(line, err=True)
             return
@@ -112,20 +125,20 @@ class Console:
         self._task = self._live.add_task(escape(line), total=None)
 
     def result(self, values: Mapping[str, Any]) -> None:
-        """Show the result: names and values, of which those that are None are left out."""
+        """Show the result: names and values. Values that are None are left out."""
         self._end(done=True)
         if self.as_json:
             typer.echo(json.dumps(values))
             return
         shown = {name.replace("_", " "): _text(value) for name, value in values.items() if value is not None}
-        width = max(map(len, shown))
-        # One line each, however long: a link that is folded cannot be clicked.
+        width = max(map(len, shown), default=0)
+        # One line each, however long: a link that is broken into lines cannot be clicked.
         for name, text in shown.items():
             typer.secho(f"{name:{width}}  ", bold=True, nl=False)
             typer.echo(text)
 
     def _finish(self, *, done: bool) -> None:
-        """Leave what was being done as a line that stays, with the seconds that it took."""
+        """Turn the current step into a line that stays, with the seconds that it took."""
         if self._live is None or self._task is None:
             return
         task = self._live.tasks[-1]

@@ -1,11 +1,12 @@
-"""What can go wrong, as one line a person can act on, with the exit status that tells a program the same.
+"""Errors as one line: what is wrong and what to do, with an exit status for programs.
 
-`explain` turns the errors of boto3, MLflow and requests into such lines. It goes by class names and by what is
-loaded already, so that asking costs no import.
+`explain` turns the errors of boto3, MLflow, requests and the operating system into such lines. It recognises them by class
+names, so that it imports none of these libraries.
 """
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -27,13 +28,13 @@ class PlatformError(Exception):
 
 
 class InputError(PlatformError):
-    """What the caller asked for makes no sense or does not exist."""
+    """The input is invalid, or names something that does not exist."""
 
     status = WRONG_INPUT
 
 
 class PreconditionError(PlatformError):
-    """Something has to be done first: deploy, start, log in."""
+    """A precondition is not met: something must be deployed, started or logged in first."""
 
     status = NOT_READY
 
@@ -55,8 +56,8 @@ _THROTTLED = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
-_LOG_IN = "log in (`aws sso login`) or set AWS_PROFILE, then try again"
-_STATUS = "`python scripts/server.py status` shows its state"
+_LOG_IN = "Log in (`aws sso login`) or set AWS_PROFILE, then try again."
+_STATUS = "`python scripts/server.py status` shows its state."
 _SAME_ANSWER = re.compile(r"too many (\d+) error responses")
 _UNREACHABLE = {
     "ConnectTimeoutError",
@@ -68,29 +69,31 @@ _UNREACHABLE = {
 
 
 def explain(error: BaseException) -> PlatformError | None:
-    """The error as a PlatformError, or None for an error that nobody foresaw."""
+    """Return the error as a PlatformError, or None for an unknown kind of error."""
     if isinstance(error, PlatformError):
         return error
     names = {cls.__name__ for cls in type(error).__mro__}
     if "ClientError" in names:
         return _explain_client_error(error)
     if names & {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"}:
-        return PreconditionError(f"there are no AWS credentials: {_LOG_IN}")
+        return PreconditionError(f"there are no AWS credentials. {_LOG_IN}")
     if names & {"SSOTokenLoadError", "UnauthorizedSSOTokenError", "TokenRetrievalError"}:
-        return PreconditionError(f"the AWS login has expired: {_LOG_IN}")
+        return PreconditionError(f"the AWS login has expired. {_LOG_IN}")
     if "ProfileNotFound" in names:
-        return PreconditionError(f"{first_line(error)}: set AWS_PROFILE to one of `aws configure list-profiles`")
+        return PreconditionError(f"{first_line(error)}. Set AWS_PROFILE to one of `aws configure list-profiles`.")
     if names & _UNREACHABLE:
-        return PreconditionError(f"{first_line(error)}: check the network, the region and AWS_ENDPOINT_URL")
+        return PreconditionError(f"{first_line(error)}. Check the network, the region and AWS_ENDPOINT_URL.")
     if "MlflowException" in names:
         return _explain_mlflow_error(error)
     if "Boto3Error" in names and error.__context__:
-        # boto3 wraps what S3 answered to a transfer.
+        # boto3 wraps S3's answer to a transfer.
         return explain(error.__context__)
     if "BotoCoreError" in names or "Boto3Error" in names:
         return PlatformError(first_line(error))
     if "RequestException" in names:
         return PreconditionError(f"the tracking server cannot be reached: {first_line(error)}")
+    if isinstance(error, OSError) and (error.errno is not None or error.filename is not None):
+        return _explain_os_error(error)
     return None
 
 
@@ -105,7 +108,7 @@ def error_message(error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The error's message, cut at the first line's end and without a closing full stop."""
+    """The first line of the error's message, without a full stop at its end."""
     lines = str(error).strip().splitlines()
     return lines[0].strip().rstrip(".") if lines else type(error).__name__
 
@@ -116,6 +119,16 @@ def _response(error: BaseException) -> dict[str, Any]:
     return found
 
 
+def _explain_os_error(error: OSError) -> PlatformError:
+    """A file or folder that cannot be used; the error of a network connection stays as it is."""
+    reason = error.strerror or first_line(error)
+    if error.errno == errno.ENOSPC:
+        return PreconditionError(f"the disk is full ({error.filename or reason}). Free some space and try again.")
+    if error.filename is None:
+        return PlatformError(f"{reason}.")
+    return PreconditionError(f"{error.filename} cannot be used ({reason}). Check the path and its permissions.")
+
+
 def _explain_client_error(error: BaseException) -> PlatformError:
     operation = getattr(error, "operation_name", "the request")
     return _explain_aws(error_code(error), error_message(error), operation)
@@ -124,22 +137,22 @@ def _explain_client_error(error: BaseException) -> PlatformError:
 def _explain_aws(code: str, message: str, operation: str) -> PlatformError:
     message = message.strip().rstrip(".")
     if code in _CREDENTIALS_REFUSED:
-        return PreconditionError(f"AWS refuses these credentials ({code}): {_LOG_IN}")
+        return PreconditionError(f"AWS refuses these credentials ({code}). {_LOG_IN}")
     if code in _DENIED:
-        return PreconditionError(f"AWS denies {operation}: {message or 'these credentials may not do this'}")
+        return PreconditionError(f"AWS denies {operation}: {message or 'these credentials may not do this'}.")
     if code in _THROTTLED:
-        return PlatformError(f"AWS throttles {operation} ({code}): wait a minute and try again")
+        return PlatformError(f"AWS throttles {operation} ({code}). Wait a minute and try again.")
     if code == "NoSuchBucket":
-        return PreconditionError("the artifact bucket does not exist: create it with `make apply`")
+        return PreconditionError("the artifact bucket does not exist. Create it with `make apply`.")
     if code == "ResourceLimitExceeded":
-        return PlatformError(f"an AWS quota is used up: {message}")
-    return PlatformError(f"{operation} failed ({code}): {message}")
+        return PlatformError(f"an AWS quota is exhausted: {message}.")
+    return PlatformError(f"{operation} failed ({code}): {message}.")
 
 
 def _explain_mlflow_error(error: BaseException) -> PlatformError:
     code = str(getattr(error, "error_code", ""))
     message = first_line(error)
-    # What AWS itself answers in front of the tracking server is not in MLflow's form.
+    # AWS's own answers, in front of the tracking server, are not in MLflow's form.
     answer = getattr(error, "json", None) or {}
     if "__type" in answer:
         aws_code = str(answer["__type"]).rpartition("#")[2]
@@ -151,7 +164,7 @@ def _explain_mlflow_error(error: BaseException) -> PlatformError:
     if code in {"PERMISSION_DENIED", "UNAUTHENTICATED"}:
         return PreconditionError(f"the tracking server refuses these credentials: {message}")
     if again := _SAME_ANSWER.search(str(error)):
-        return PlatformError(f"the tracking server answers HTTP {again[1]} again and again: {_STATUS}")
+        return PlatformError(f"the tracking server answered every request with HTTP {again[1]}. {_STATUS}")
     if "Max retries exceeded" in message or "Connection refused" in message:
-        return PreconditionError(f"the tracking server cannot be reached: {_STATUS}")
+        return PreconditionError(f"the tracking server cannot be reached. {_STATUS}")
     return PlatformError(f"the tracking server says: {message}")

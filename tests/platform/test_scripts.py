@@ -100,7 +100,7 @@ def test_every_option_is_explained(name: str, main: Main) -> None:
     [
         ("demo", ["--dataset", "wine"], "there is no data set 'wine': --dataset takes iris or diabetes"),
         ("demo", ["--as", "reader"], "'reader' cannot walk the road: --as takes writer or admin"),
-        ("log_run", ["--bogus"], "No such option: --bogus (see --help)"),
+        ("log_run", ["--bogus"], "No such option: --bogus (see --help)."),
         ("log_run", ["--dataset", "wine"], "there is no data set 'wine': --dataset takes iris or diabetes"),
         ("log_run", ["--set", "trees=1"], "--set: 'trees=1' is not NAME=VALUE"),
         ("log_run", ["--set", "held_out=0.99"], "--set: held_out is the share of rows held out: from 0.05 to 0.95"),
@@ -157,7 +157,7 @@ def test_a_failure_shows_its_details_below_the_line(main: Main) -> None:
 
 def test_what_nobody_foresaw_is_one_line_too(main: Main) -> None:
     status, _, err = main(app_that(KeyError("x")))
-    assert (status, err.splitlines()) == (1, ["error: KeyError: 'x' (unforeseen: --debug shows where)"])
+    assert (status, err.splitlines()) == (1, ["error: KeyError: 'x' (unexpected). Run the command with --debug to see where."])
 
 
 def test_debug_shows_where(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ def test_debug_shows_where(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_interruption_says_what_becomes_of_the_work(main: Main) -> None:
     status, _, err = main(app_that(KeyboardInterrupt()))
     assert status == 130
-    assert err.startswith("error: interrupted: what was begun on AWS goes on")
+    assert err.startswith("error: interrupted. What was started on AWS continues")
 
 
 def test_a_server_of_mlflow_2_is_refused_before_anything_is_asked_of_it(

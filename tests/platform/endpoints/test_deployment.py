@@ -274,7 +274,7 @@ def test_explains_what_aws_refuses_and_removes_what_was_created(
 
 def test_names_an_exhausted_quota(deploy: Any, spec: EndpointSpec, fleet: Fleet) -> None:
     fleet.refuse("CreateEndpoint", ("ResourceLimitExceeded", "ml.m5.large for endpoint usage is 0 Instances."))
-    with pytest.raises(PlatformError, match="quota is used up: ml"):
+    with pytest.raises(PlatformError, match="quota is exhausted: ml"):
         deploy(spec)
 
 
