@@ -1,4 +1,4 @@
-"""Make the bucket that Terraform's states lie in, or find it, and write every environment's backend.hcl."""
+"""Create the bucket for Terraform's states, or find it, and write every environment's backend.hcl."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def main(
     as_json: Json = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Make the bucket that Terraform's states lie in, or find it, and write every environment's backend.hcl.
+    """Create the bucket for Terraform's states, or find it, and write every environment's backend.hcl.
 
-    Name the bucket and your account in terraform/bootstrap/terraform.tfvars first. It plans, shows, asks and
-    applies; AUTO_APPROVE=1 does not ask. Safe to run again at any time.
+    Name the bucket and your account in terraform/bootstrap/terraform.tfvars first. It plans, shows the plan, asks and
+    applies. AUTO_APPROVE=1 does not ask. You can run it again at any time.
     """
     console = Console(as_json=as_json)
     console.result(Bootstrap(repository, Terraform(os.environ), approve, console.progress)())
 
 
 class Terraform:
-    """Runs Terraform, with the AWS provider from where this machine has it."""
+    """Runs Terraform, with the AWS provider of this machine."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         script = REPOSITORY / "scripts/terraform.sh"
@@ -48,7 +48,7 @@ class Terraform:
             self._environ["TF_CLI_CONFIG_FILE"] = ""
 
     def __call__(self, folder: Path, arguments: list[str], capture: bool) -> subprocess.CompletedProcess[str]:
-        """Run it in a folder; what it prints is captured, or else shown on standard error."""
+        """Run it in a folder. Its output is captured, or else shown on standard error."""
         verb, *rest = arguments
         plugins = [f"-plugin-dir={self._mirror}"] if verb == "init" and self._mirror else []
         color = [] if verb == "state" or sys.stderr.isatty() else ["-no-color"]
@@ -63,21 +63,21 @@ class Terraform:
 
 
 def approve(plan: Path) -> None:
-    """Show the plan as the guard reads it, and ask.
+    """Show the plan guard's review, and ask for approval.
 
     Raises:
-        InputError: nobody is there to ask.
-        PlatformError: the guard or the person refused.
+        InputError: there is no terminal to ask on.
+        PlatformError: the guard or the user refused.
     """
     asked = os.environ.get("AUTO_APPROVE") != "1"
     if asked and not sys.stdin.isatty():
-        raise InputError("nobody is there to approve the plan: approve it with AUTO_APPROVE=1")
+        raise InputError("there is no terminal to approve the plan on. Approve it with AUTO_APPROVE=1.")
     guard = [sys.executable, str(REPOSITORY / "scripts/plan_guard.py"), str(plan)]
     shown = subprocess.run(guard, stdout=sys.stderr, check=False)
     if shown.returncode != 0:
         raise typer.Exit(shown.returncode)
-    if asked and input("Make the states' bucket so? Type yes to go on: ") != "yes":
-        raise PlatformError("not approved: nothing was changed")
+    if asked and input("Apply this plan? Type yes to continue: ") != "yes":
+        raise PlatformError("the plan was not approved. Nothing was changed.")
 
 
 if __name__ == "__main__":

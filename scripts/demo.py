@@ -1,4 +1,4 @@
-"""Run the whole road on localaws: Terraform, a run, a registered model, an endpoint, its answers against the truth."""
+"""Run the whole path on localaws: Terraform, a run, a registered model, an endpoint, and its validation."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from mlflow_common.console import Console, Debug, fail, make_app, run
 from mlflow_common.errors import InputError
 from mlflow_platform import roles
 from mlflow_platform.environment import REPOSITORY
+from mlflow_platform.outputs import environment_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 app = make_app()
 
-# What a model must reach on the held-out rows: accuracy, or R² of a regression.
+# The lowest accepted score on the held-out rows: accuracy, or R² of a regression.
 THRESHOLDS = {"iris": 0.9, "diabetes": 0.3}
 LOCALAWS = [sys.executable, "-m", "localaws"]
 
@@ -30,32 +31,34 @@ LOCALAWS = [sys.executable, "-m", "localaws"]
 @app.command()
 def demo(
     dataset: Annotated[str, typer.Option(help="What to train on: iris or diabetes.")] = "iris",
-    env: Annotated[str, typer.Option("--env", help="The environment to make on localaws.")] = "staging",
+    env: Annotated[str, typer.Option("--env", help="The environment to deploy on localaws.")] = "staging",
     as_: Annotated[
         str | None,
         typer.Option(
             "--as",
             metavar="ROLE",
-            help="Log, deploy and validate with the module's writer or admin policy alone, on a localaws that enforces "
-            "IAM policies. Terraform stays the administrator.",
+            help="Log, deploy and validate with the module's writer or admin permissions only, on a localaws that "
+            "enforces IAM policies. Terraform still runs as the administrator.",
         ),
     ] = None,
     debug: Debug = False,  # noqa: ARG001 read by `run`
 ) -> None:
-    """Take the whole road on this machine, without an AWS account.
+    """Run the whole path on this machine, without an AWS account.
 
-    Each step is a command that you can type yourself; localaws stays up afterwards, so that you can look around.
+    Each step is a command that you can run yourself. localaws stays up afterwards, so that you can look around.
     """
     if dataset not in THRESHOLDS:
-        raise InputError(f"there is no data set {dataset!r}: --dataset takes {' or '.join(THRESHOLDS)}")
-    if as_ not in (None, *roles.WALKERS):
-        raise InputError(f"{as_!r} cannot walk the road: --as takes {' or '.join(roles.WALKERS)}")
+        raise InputError(f"there is no data set {dataset!r}. --dataset takes {' or '.join(THRESHOLDS)}.")
+    if env not in (known := environment_names()):
+        raise InputError(f"there is no environment {env!r}. --env takes {' or '.join(known)}.")
+    if as_ not in (None, *roles.DEMO_LEVELS):
+        raise InputError(f"the demo cannot run as {as_!r}. --as takes {' or '.join(roles.DEMO_LEVELS)}.")
     began = time.monotonic()
     if as_:
         os.environ["LOCALAWS_ENFORCE_IAM"] = "1"
     where = ["--env", env, "--local"]
     model = f"models:/{dataset}@champion"
-    # What make's verbs call, since make itself turns every exit status into 2.
+    # The script that make calls: make itself turns every exit status into 2.
     terraform = ["env", "LOCAL=1", "scripts/terraform.sh", env]
     step("AWS on this machine", [*LOCALAWS, "status" if is_up() else "up"])
     if as_:
@@ -70,9 +73,7 @@ def demo(
     )
     deployed = result("Deploy", ["scripts/deploy_model.py", model, *where], role)
     threshold = str(THRESHOLDS[dataset])
-    validated = result(
-        "Compare with the truth", ["scripts/validate_endpoint.py", model, "--threshold", threshold, *where], role
-    )
+    validated = result("Validate", ["scripts/validate_endpoint.py", model, "--threshold", threshold, *where], role)
     score = "accuracy" if "accuracy" in validated else "r2"
     typer.echo()
     Console().result(
@@ -84,7 +85,7 @@ def demo(
             f"{score}_against_the_truth": f"{validated[score]:.4f} on {validated['rows']} held-out rows",
             "report": str((REPOSITORY / validated["report"]).resolve()),
             "UI_link": f"{logged['ui_link']}  (opens once, within five minutes)",
-            "as": role and f"{role.arn}, which may do no more than {as_}s may",
+            "as": role and f"{role.arn}, with the permissions of a {as_} only",
             "took": f"{time.monotonic() - began:.0f} s",
         }
     )
@@ -100,7 +101,7 @@ def is_up() -> bool:
 
 
 def step(title: str, command: Sequence[str]) -> None:
-    """Run a command in front of the reader.
+    """Run a command and show its output.
 
     Raises:
         typer.Exit: it failed; with its exit status.
@@ -110,18 +111,21 @@ def step(title: str, command: Sequence[str]) -> None:
 
 
 def take_up(name: str, policy_arn: str) -> roles.Role:
-    """Make a role with a policy, on the localaws that this process is the administrator of."""
+    """Create a role with a policy on localaws, as its administrator."""
     import boto3
 
     role = roles.make_role(boto3.client("iam"), boto3.client("sts"), name, policy_arn)
-    announce("Go on as a role", ["aws", "sts", "assume-role", "--role-arn", role.arn, "--role-session-name", "SCRIPT"])
+    announce(
+        "Continue as a role", ["aws", "sts", "assume-role", "--role-arn", role.arn, "--role-session-name", "SCRIPT"]
+    )
     return role
 
 
 def result(title: str, command: Sequence[str], role: roles.Role | None) -> dict[str, Any]:
-    """Run a script with its progress in front of the reader; returns what it printed as JSON.
+    """Run a script and show its progress. Returns the JSON object that it printed.
 
-    With a role, in a session of it that is called after the script: so the call log tells the steps apart.
+    With a role, the script runs in a session of that role. The session is named after the script, so that the call log
+    shows which step made a call.
 
     Raises:
         typer.Exit: it failed; with its exit status.
@@ -134,7 +138,7 @@ def result(title: str, command: Sequence[str], role: roles.Role | None) -> dict[
 
 
 def captured(command: Sequence[str], more: Mapping[str, str] | None = None) -> str:
-    """What a command prints on standard output. `more` are variables beside this process's own."""
+    """Run a command and return its standard output. `more` are additional environment variables."""
     environ = {**os.environ, **(more or {})}
     done = subprocess.run(command, cwd=REPOSITORY, env=environ, stdout=subprocess.PIPE, text=True, check=False)
     _checked(done, command)
@@ -142,7 +146,7 @@ def captured(command: Sequence[str], more: Mapping[str, str] | None = None) -> s
 
 
 def announce(title: str, command: Sequence[str]) -> None:
-    """Say what comes, and the command that does it."""
+    """Show the title and the command of the next step."""
     typer.secho(f"\n{title}", bold=True, nl=False)
     typer.secho(f"   {_typed(command)}", dim=True)
     sys.stdout.flush()
@@ -150,13 +154,13 @@ def announce(title: str, command: Sequence[str]) -> None:
 
 def _checked(done: subprocess.CompletedProcess[Any], command: Sequence[str]) -> None:
     if done.returncode:
-        # The step has said why itself.
+        # The step itself has printed the reason.
         fail(f"the demo stopped at: {_typed(command)}")
         raise typer.Exit(done.returncode)
 
 
 def _typed(command: Sequence[str]) -> str:
-    """A command as a person would type it."""
+    """A command as a user would type it."""
     return " ".join("python" if part == sys.executable else part for part in command)
 
 

@@ -8,18 +8,21 @@ from typing import Annotated
 
 import typer
 
+from mlflow_common.console import Debug, make_app, run
+from mlflow_common.errors import InputError, PlatformError
 from mlflow_platform.terraform_docs.composition import callers
 from mlflow_platform.terraform_docs.tables import with_tables
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = make_app()
 
 
 @app.command()
 def main(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a file is not current.")] = False,
     repository: Annotated[Path, typer.Option(help="The checkout to work on.")] = REPOSITORY,
+    debug: Debug = False,  # noqa: ARG001 read by `run`
 ) -> None:
     """Write the README tables, and the inputs and outputs that the platform module and the roots pass on."""
     stale = []
@@ -31,11 +34,9 @@ def main(
             if not check:
                 file.write_text(text)
     except ValueError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
+        raise InputError(str(error)) from None
     if check and stale:
-        typer.echo(f"error: not current: {', '.join(stale)}. Run `make docs`.", err=True)
-        raise typer.Exit(1)
+        raise PlatformError(f"not current: {', '.join(stale)}. Run `make docs`.")
 
 
 def _files(repository: Path) -> Iterator[tuple[Path, str]]:
@@ -47,4 +48,4 @@ def _files(repository: Path) -> Iterator[tuple[Path, str]]:
 
 
 if __name__ == "__main__":
-    app()
+    run(app)

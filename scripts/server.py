@@ -1,4 +1,4 @@
-"""Look at an environment's tracking server, start it, stop it, open its UI, find its backups."""
+"""Show, start or stop an environment's tracking server, open its UI, or find its backups."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def status(env: Env = "staging", local: Local = False, as_json: Json = False, de
 
 @app.command()
 def start(env: Env = "staging", local: Local = False, as_json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001
-    """Start a stopped server, and wait until it answers (minutes on AWS)."""
+    """Start a stopped server, and wait until it runs (minutes on AWS)."""
     with Console(as_json=as_json) as console:
         environment, session = open_environment(env, local=local)
         sagemaker = session.client("sagemaker")
@@ -39,7 +39,7 @@ def start(env: Env = "staging", local: Local = False, as_json: Json = False, deb
 
 @app.command()
 def stop(env: Env = "staging", local: Local = False, as_json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001
-    """Stop the server, and wait until it is. Runs and models are kept; by the hour it then costs nothing."""
+    """Stop the server, and wait until it is stopped. Runs and models are kept."""
     with Console(as_json=as_json) as console:
         environment, session = open_environment(env, local=local)
         sagemaker = session.client("sagemaker")
@@ -51,7 +51,7 @@ def stop(env: Env = "staging", local: Local = False, as_json: Json = False, debu
 
 @app.command()
 def ui(env: Env = "staging", local: Local = False, as_json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001
-    """Print a link that opens the UI in a browser: once, within five minutes."""
+    """Print a link that opens the UI in a browser once, within five minutes."""
     environment, session = open_environment(env, local=local)
     sagemaker = session.client("sagemaker")
     tracking_server.require_running(sagemaker, environment.server)
@@ -60,12 +60,12 @@ def ui(env: Env = "staging", local: Local = False, as_json: Json = False, debug:
 
 @app.command()
 def archive(env: Env = "staging", local: Local = False, debug: Debug = False) -> None:  # noqa: ARG001
-    """Print where the server's backups lie, and nothing else: `make backup` takes it from here."""
+    """Print the URI of the server's backups and nothing else, for `make backup`."""
     environment, _ = open_environment(env, local=local)
     if environment.backup_archive is None:
         raise PreconditionError(
-            f"where {env}'s backups lie does not stand in {environment.source}, since it has no nightly ones: name an "
-            f"archive, as in `make backup ARCHIVE={environment.artifact_store}/backups/{environment.server.name}`"
+            f"{env} has no nightly backup, so {environment.source} names no archive. Name one, as in "
+            f"`make backup ARCHIVE={environment.artifact_store}/backups/{environment.server.name}`."
         )
     typer.echo(environment.backup_archive)
 

@@ -67,7 +67,9 @@ def fail(message: str) -> None:
 def printable(text: str) -> str:
     """Text on one line that any terminal can show: control characters and undecodable bytes become escapes."""
     return "".join(
-        character if character.isprintable() or character == "\t" else character.encode("unicode_escape", "surrogatepass").decode()
+        character
+        if character.isprintable() or character == "\t"
+        else character.encode("unicode_escape", "surrogatepass").decode()
         for character in text
     )
 

@@ -1,7 +1,7 @@
 """Errors as one line: what is wrong and what to do, with an exit status for programs.
 
-`explain` turns the errors of boto3, MLflow, requests and the operating system into such lines. It recognises them by class
-names, so that it imports none of these libraries.
+`explain` turns the errors of boto3, MLflow, requests and the operating system into such lines. It recognises them by
+class names, so that it imports none of these libraries.
 """
 
 from __future__ import annotations

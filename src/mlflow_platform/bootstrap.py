@@ -1,8 +1,7 @@
-"""The bucket that Terraform's states lie in: made once, found again ever after, and told to every environment.
+"""Creates the bucket for Terraform's states, or finds it, and tells every environment about it.
 
-The bucket holds the state of its own root as well. Before there is a bucket that state lies in a draft, a copy of the
-root with a state beside it; it is moved into the bucket as soon as there is one. Whatever interrupts this, running it
-again goes on from there.
+The bucket also stores the state of its own root. Before the bucket exists, that state is kept beside a copy of the root
+(the draft). It is moved into the bucket as soon as that exists. After an interruption, run it again to resume.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow_common.errors import PlatformError, PreconditionError
+from mlflow_common.errors import InputError, PlatformError, PreconditionError
+from mlflow_platform import tfvars
 
 ROOT = Path("terraform/bootstrap")
 ENVIRONMENTS = Path("mlflow/terraform")
@@ -25,15 +25,15 @@ _STATE_KEY = "mlflow/state/terraform.tfstate"
 _OVERRIDE = 'terraform {\n  backend "local" {}\n}\n'
 _CHANGES = 2
 
-# Terraform in a folder, with these arguments; what it prints is captured, or else shown.
+# Runs Terraform in a folder with these arguments. Its output is captured or shown.
 Runner = Callable[[Path, list[str], bool], "subprocess.CompletedProcess[str]"]
-# Shows a person a saved plan and returns if it may be applied.
+# Shows a saved plan to the user. Returns if it is approved, and raises otherwise.
 Approve = Callable[[Path], None]
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """Where the states lie, as the root's terraform.tfvars says."""
+    """The bucket for the states, as the root's terraform.tfvars describes it."""
 
     name: str
     region: str
@@ -45,18 +45,19 @@ class Bucket:
 
         Raises:
             PreconditionError: it does not name a bucket and a region yet.
+            InputError: it cannot be parsed.
         """
-        given = dict(re.findall(r'^(\w+)\s*=\s*"([^"]*)"', (root / "terraform.tfvars").read_text(), re.MULTILINE))
+        given = tfvars.read(root)
         if not given.get("bucket_name") or not given.get("region"):
             raise PreconditionError(
-                f"nobody has said which bucket the states shall lie in: set bucket_name and allowed_account_ids in "
-                f"{ROOT / 'terraform.tfvars'}"
+                f"no bucket for Terraform's states is named. Set bucket_name and allowed_account_ids in "
+                f"{ROOT / 'terraform.tfvars'}."
             )
         return cls(given["bucket_name"], given["region"], given.get("kms_key_id"))
 
     @property
     def options(self) -> list[str]:
-        """What `terraform init` needs to know to keep the root's own state in the bucket."""
+        """The options of `terraform init` that keep the root's own state in the bucket."""
         settings = {
             "bucket": self.name,
             "key": _STATE_KEY,
@@ -69,7 +70,7 @@ class Bucket:
 
 
 class Bootstrap:
-    """Makes or finds the bucket of one checkout."""
+    """Creates or finds the bucket of one checkout."""
 
     def __init__(self, repository: Path, run: Runner, approve: Approve, progress: Callable[[str], None]) -> None:
         self._root = repository / ROOT
@@ -80,29 +81,34 @@ class Bootstrap:
         self._progress = progress
 
     def __call__(self) -> dict[str, str]:
-        """See that the bucket is there and as it should be, and write every environment's backend.hcl.
+        """Create or update the bucket, and write every environment's backend.hcl.
 
-        Returns what became of each file: "written", "unchanged", or "kept" where it says something else.
+        Returns the result for each environment: "written", "unchanged", or "kept" if the file names another backend.
 
         Raises:
-            PreconditionError: no bucket is named, the account is another, or nobody approved.
+            InputError: the folder is not a checkout.
+            PreconditionError: no bucket is named, the account is another, or the plan was not approved.
             PlatformError: Terraform failed.
         """
+        if not (self._root / "main.tf").is_file():
+            raise InputError(f"{self._repository} is not a checkout of this repository: it has no {ROOT}/main.tf.")
         bucket = Bucket.read(self._root)
-        if self._connected(bucket):
-            self._move_in()
+        if self._connect(bucket):
+            self._move_state()
             self._apply(self._root)
         else:
-            self._progress(f"bucket {bucket.name} is not there yet")
-            self._apply(self._drafted())
-            if not self._connected(bucket):
-                raise PlatformError(f"bucket {bucket.name} was made but cannot be found: wait a minute and try again")
-            self._move_in()
+            self._progress(f"bucket {bucket.name} does not exist yet")
+            self._apply(self._prepare_draft())
+            if not self._connect(bucket):
+                raise PlatformError(
+                    f"bucket {bucket.name} was created but cannot be found. Wait a minute and try again."
+                )
+            self._move_state()
         shutil.rmtree(self._draft, ignore_errors=True)
-        return self._tell()
+        return self._write_backends()
 
-    def _connected(self, bucket: Bucket) -> bool:
-        """Whether the root's state can be kept in the bucket; if so, it is from now on."""
+    def _connect(self, bucket: Bucket) -> bool:
+        """Try to keep the root's state in the bucket from now on. Returns whether the bucket exists."""
         done = self._run(
             self._root, ["init", "-input=false", "-reconfigure", "-lockfile=readonly", *bucket.options], True
         )
@@ -112,8 +118,8 @@ class Bootstrap:
             return False
         raise _failure("init", done.stderr)
 
-    def _drafted(self) -> Path:
-        """The draft's root, current and initialised; a state that is there stays."""
+    def _prepare_draft(self) -> Path:
+        """Update and initialise the draft. Its state, if there is one, is kept."""
         target = self._draft / ROOT
         for part in (ROOT, MODULE):
             shutil.copytree(
@@ -128,8 +134,8 @@ class Bootstrap:
             raise _failure("init", done.stderr)
         return target
 
-    def _move_in(self) -> None:
-        """Move the draft's state into the bucket, unless one is there already."""
+    def _move_state(self) -> None:
+        """Move the draft's state into the bucket, unless the bucket has a state already."""
         state = self._draft / ROOT / "terraform.tfstate"
         if not state.exists() or self._run(self._root, ["state", "list"], True).stdout.strip():
             return
@@ -146,18 +152,20 @@ class Bootstrap:
                 raise _failure("plan", done.stderr)
             if done.returncode == _CHANGES:
                 self._approve(plan)
-                self._progress("applying (S3 takes a minute to settle its lifecycle rules)")
+                self._progress("applying (S3 takes a minute to activate lifecycle rules)")
                 done = self._run(folder, ["apply", "-input=false", str(plan.resolve())], False)
                 if done.returncode != 0:
-                    raise PlatformError("the bucket was made only in part: see above, then run `make bootstrap` again")
+                    raise PlatformError(
+                        "the bucket is incomplete: see Terraform's error above, then run `make bootstrap` again."
+                    )
         finally:
             plan.unlink(missing_ok=True)
 
-    def _tell(self) -> dict[str, str]:
+    def _write_backends(self) -> dict[str, str]:
         done = self._run(self._root, ["output", "-json", "backend_hcl"], True)
         if done.returncode != 0:
             raise _failure("output", done.stderr)
-        told = {}
+        results = {}
         for name, text in json.loads(done.stdout).items():
             folder = self._repository / ENVIRONMENTS / name
             file = folder / "backend.hcl"
@@ -165,28 +173,28 @@ class Bootstrap:
                 continue
             if not file.exists():
                 file.write_text(text)
-                told[name] = "written"
+                results[name] = "written"
             else:
-                told[name] = "unchanged" if file.read_text() == text else "kept"
-        return told
+                results[name] = "unchanged" if file.read_text(errors="replace") == text else "kept"
+        return results
 
 
 def _failure(verb: str, errors: str) -> PlatformError:
-    """Terraform's own words, and for what a person can mend at once, what to do."""
+    """Terraform's error, or what to do about it if the cause is known."""
     lines = [line.strip("│╷╵ ") for line in errors.splitlines()]
     if "AWS account ID not allowed" in errors or "allowed_account_ids" in errors:
         return PreconditionError(
-            f"these credentials are not for an account in allowed_account_ids: log in to the right one, or set it in "
-            f"{ROOT / 'terraform.tfvars'}"
+            "these credentials are not for an account in allowed_account_ids. Log in to the right account, or add it "
+            f"in {ROOT / 'terraform.tfvars'}."
         )
     if re.search(r"No valid credential sources|ExpiredToken|InvalidClientTokenId|SSO session.*expired", errors):
         return PreconditionError(
-            "AWS does not accept these credentials: log in (`aws sso login`) and check AWS_PROFILE"
+            "AWS does not accept these credentials. Log in (`aws sso login`) and check AWS_PROFILE."
         )
     if "StatusCode: 403" in errors:
         return PreconditionError(
-            "the bucket is somebody else's, or these credentials may not read it: choose another bucket_name in "
-            f"{ROOT / 'terraform.tfvars'}, or log in with other credentials"
+            "the bucket belongs to another account, or these credentials may not read it. Choose another bucket_name "
+            f"in {ROOT / 'terraform.tfvars'}, or log in with other credentials."
         )
     problem = next((line for line in lines if line.startswith("Error: ")), "Error: no reason given")
     return PlatformError(

@@ -1,4 +1,4 @@
-"""A role on localaws with one of the mlflow module's client policies, to walk the road with those rights alone."""
+"""Roles on localaws that have only one of the mlflow module's sets of client permissions."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_sts import STSClient
 
-# Who can walk the road: a reader logs nothing.
-WALKERS = ("writer", "admin")
+# The permission levels that can run the whole demo. A reader cannot log a run.
+DEMO_LEVELS = ("writer", "admin")
 
 
 @dataclass(frozen=True)
 class Role:
-    """A role that the account's own users may take up."""
+    """A role that the account's users may assume."""
 
     arn: str
     sts: STSClient
 
     def session(self, name: str) -> dict[str, str]:
-        """A new session's keys, for an hour, as the variables that AWS clients read; the call log shows its name."""
+        """Assume the role for an hour. Returns the variables that AWS clients read; the call log shows the name."""
         found = self.sts.assume_role(RoleArn=self.arn, RoleSessionName=name)["Credentials"]
         keys = (found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
         return dict(zip(SESSION, keys, strict=True))
 
 
 def become_administrator(environ: MutableMapping[str, str]) -> None:
-    """Point `environ` at localaws as its administrator, and see that policies count there.
+    """Point `environ` at localaws as its administrator, and check that it enforces IAM policies.
 
     Raises:
-        PreconditionError: localaws is not running, or lets everybody do everything.
+        PreconditionError: localaws is not running, or does not enforce policies.
     """
     environ.pop("AWS_SESSION_TOKEN", None)
     use_localaws(localaws_home(environ), environ)
@@ -46,8 +46,8 @@ def become_administrator(environ: MutableMapping[str, str]) -> None:
         enforces = json.load(answer).get("enforces_iam")
     if not enforces:
         raise PreconditionError(
-            "the localaws that is running enforces no IAM policy, so a role would prove nothing: end it with"
-            " `make local-down` (what it holds is gone) and run this again"
+            "the running localaws does not enforce IAM policies, so a role would prove nothing. Stop it with "
+            "`make local-down`, then run this command again."
         )
 
 

@@ -1,4 +1,4 @@
-"""The MLflow client of an environment: how it is connected, and what is asked of the registry through it."""
+"""The MLflow client of a tracking server: connecting it, and the experiments and models used through it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from mlflow_platform.environment import TrackingServer
 
-# The names that SageMaker gives model package groups and endpoints take no others; a model named otherwise
-# would be registered in MLflow and silently stay out of SageMaker's registry.
+# SageMaker's names of model package groups and endpoints. A model with any other name would be registered in MLflow,
+# but silently be missing from SageMaker's registry.
 _MODEL_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 _QUIET = {
@@ -26,24 +26,24 @@ _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # MLflow's own seven retries make a person wait four minutes for bad news; these take about half a minute.
+    # MLflow's default of seven retries takes four minutes to fail; this takes about half a minute.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
 }
 
 
 def prepare(environ: MutableMapping[str, str]) -> None:
-    """Set what MLflow reads from the environment, before it is imported. A person's own settings win."""
+    """Set the variables that MLflow reads when it is imported. The user's own settings take precedence."""
     for name, value in _QUIET.items():
         environ.setdefault(name, value)
 
 
 def connect(server: TrackingServer, session: Session) -> MlflowClient:
-    """A client of the environment's server and registry, which is from now on this process's one.
+    """Connect this process to a tracking server and its registry, and return a client.
 
-    The sagemaker-mlflow plugin signs each request for the server that the *global* tracking URI names, whatever
-    URI the client itself was made with: here is the one place that sets it, and a process has one environment.
-    Given a session, the plugin spares itself a new one for each request.
+    The sagemaker-mlflow plugin signs every request for the server of the *global* tracking URI, whatever URI a client
+    was created with. Only this function sets it, and a process uses one environment. With a session given, the plugin
+    does not create a new one for each request.
     """
     import mlflow
     import sagemaker_mlflow
@@ -56,9 +56,9 @@ def connect(server: TrackingServer, session: Session) -> MlflowClient:
 
 
 def check_client(server: TrackingServer, client_version: str | None = None) -> None:
-    """See that this machine's MLflow can log a model to the environment's server.
+    """Check that this machine's MLflow can log models to the server.
 
-    MLflow 3 logs models through an API (`/logged-models`) that servers of MLflow 2 lack.
+    MLflow 3 logs models through an API (`/logged-models`) that MLflow 2 servers do not have.
 
     Raises:
         PreconditionError: the server is too old.
@@ -66,29 +66,29 @@ def check_client(server: TrackingServer, client_version: str | None = None) -> N
     client = client_version or version("mlflow")
     if int(client.split(".")[0]) >= 3 > int(server.mlflow_version.split(".")[0]):
         raise PreconditionError(
-            f"{server.name} runs MLflow {server.mlflow_version}, to which MLflow {client} here "
-            'cannot log a model: set mlflow_version = "3.0" and apply, or log with an MLflow 2 client'
+            f"{server.name} runs MLflow {server.mlflow_version}, and the MLflow {client} on this machine cannot log "
+            'models to it. Set mlflow_version = "3.0" and apply, or log with an MLflow 2 client.'
         )
 
 
 def check_model_name(name: str) -> None:
-    """See that a registered model's name is one that SageMaker takes as well.
+    """Check that SageMaker accepts a registered model's name too.
 
     Raises:
         InputError: it has other characters, or is too long.
     """
     if not _MODEL_NAME.fullmatch(name):
         raise InputError(
-            f"{name!r} cannot name a model: take at most 63 letters, digits and hyphens (SageMaker's registry "
-            "and endpoints know no others)"
+            f"{name!r} is not a valid model name. Use at most 63 letters, digits and hyphens, as SageMaker's registry "
+            "and endpoints require."
         )
 
 
 def experiment_id(client: MlflowClient, name: str) -> str:
-    """The id of the experiment with that name, which is created if there is none.
+    """Return the id of the experiment with that name. It is created if it does not exist.
 
     Raises:
-        InputError: it has been deleted; MLflow keeps the name.
+        InputError: it has been deleted. MLflow does not release the name.
     """
     from mlflow.exceptions import MlflowException
 
@@ -99,15 +99,15 @@ def experiment_id(client: MlflowClient, name: str) -> str:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            # Somebody else has created it since.
+            # Another process has created it meanwhile.
             found = client.get_experiment_by_name(name)
     if found is None or found.lifecycle_stage == "deleted":
-        raise InputError(f"the experiment {name!r} has been deleted: restore it in the UI or give another name")
+        raise InputError(f"the experiment {name!r} has been deleted. Restore it in the UI or choose another name.")
     return str(found.experiment_id)
 
 
 def register(client: MlflowClient, *, name: str, model_uri: str, run_id: str, alias: str | None) -> str:
-    """Make a logged model the next version of a registered model, and point an alias at it. Returns the version."""
+    """Register a logged model as the next version of a registered model, and set an alias. Returns the version."""
     from mlflow.exceptions import MlflowException
 
     try:

@@ -44,7 +44,11 @@ def failed_upload() -> Exception:
         (RestException({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "No run"}), 2, "says: No run"),
         (RestException({"error_code": "PERMISSION_DENIED", "message": "no"}), 3, "refuses these credentials: no"),
         (MlflowException("API request to http://x failed: Max retries exceeded"), 3, "cannot be reached"),
-        (MlflowException("Max retries exceeded: too many 500 error responses"), 1, "answered every request with HTTP 500"),
+        (
+            MlflowException("Max retries exceeded: too many 500 error responses"),
+            1,
+            "answered every request with HTTP 500",
+        ),
         (RestException({"__type": "AccessDeniedException", "message": "not you"}), 3, "AWS denies the tracking"),
         (RestException({"__type": "a.b#ThrottlingException", "message": ""}), 1, "AWS throttles the tracking"),
         (failed_upload(), 3, "AWS denies DescribeEndpoint: a message"),

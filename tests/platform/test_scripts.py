@@ -20,7 +20,17 @@ from mlflow_common import console as _console
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_platform.endpoints.resources import Clients, EndpointResources, find_resources
 from mlflow_platform.environment import REPOSITORY, Environment
-from scripts import demo, deploy_model, log_run, server, validate_endpoint
+from scripts import (
+    bootstrap,
+    demo,
+    deploy_model,
+    docs,
+    log_run,
+    plan_guard,
+    security_docs,
+    server,
+    validate_endpoint,
+)
 from tests.platform.endpoints.fleet import Fleet, Step
 
 PROGRAMS = sorted(path.name for path in (REPOSITORY / "scripts").glob("[a-z]*.py"))
@@ -30,6 +40,10 @@ APPS = {
     "deploy_model": deploy_model,
     "validate_endpoint": validate_endpoint,
     "server": server,
+    "plan_guard": plan_guard,
+    "docs": docs,
+    "security_docs": security_docs,
+    "bootstrap": bootstrap,
 }
 HEAVY = {"boto3", "botocore", "matplotlib", "mlflow", "numpy", "pandas", "requests", "sklearn", "xgboost"}
 
@@ -98,14 +112,21 @@ def test_every_option_is_explained(name: str, main: Main) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "complaint"),
     [
-        ("demo", ["--dataset", "wine"], "there is no data set 'wine': --dataset takes iris or diabetes"),
-        ("demo", ["--as", "reader"], "'reader' cannot walk the road: --as takes writer or admin"),
+        ("demo", ["--dataset", "wine"], "there is no data set 'wine'. --dataset takes iris or diabetes"),
+        ("demo", ["--as", "reader"], "the demo cannot run as 'reader'. --as takes writer or admin"),
+        ("demo", ["--env", "nowhere"], "there is no environment 'nowhere'. --env takes"),
+        ("deploy_model", ["models:/a/1", "--delete", "--rollback"], "--delete and --rollback exclude each other"),
+        ("deploy_model", ["models:/a/1", "--startup-timeout", "5"], "Invalid value for '--startup-timeout'"),
+        ("plan_guard", ["/nowhere.json"], "there is no plan /nowhere.json. Save one with `make plan`"),
+        ("docs", ["surplus"], "Got unexpected extra argument"),
+        ("security_docs", ["surplus"], "Got unexpected extra argument"),
+        ("bootstrap", ["--repository", "/nowhere"], "/nowhere is not a checkout of this repository"),
         ("log_run", ["--bogus"], "No such option: --bogus (see --help)."),
         ("log_run", ["--dataset", "wine"], "there is no data set 'wine': --dataset takes iris or diabetes"),
         ("log_run", ["--set", "trees=1"], "--set: 'trees=1' is not NAME=VALUE"),
         ("log_run", ["--set", "held_out=0.99"], "--set: held_out is the share of rows held out: from 0.05 to 0.95"),
         ("log_run", ["--alias", "champion"], "--alias needs --register NAME"),
-        ("log_run", ["--register", "my_model"], "'my_model' cannot name a model"),
+        ("log_run", ["--register", "my_model"], "'my_model' is not a valid model name"),
         ("log_run", ["--tag", "novalue"], "--tag takes KEY=VALUE, not 'novalue'"),
         ("log_run", ["--env", "nowhere"], "there is no environment 'nowhere'. --env takes"),
         ("deploy_model", [], "no model given. Give MODEL"),
@@ -157,7 +178,10 @@ def test_a_failure_shows_its_details_below_the_line(main: Main) -> None:
 
 def test_what_nobody_foresaw_is_one_line_too(main: Main) -> None:
     status, _, err = main(app_that(KeyError("x")))
-    assert (status, err.splitlines()) == (1, ["error: KeyError: 'x' (unexpected). Run the command with --debug to see where."])
+    assert (status, err.splitlines()) == (
+        1,
+        ["error: KeyError: 'x' (unexpected). Run the command with --debug to see where."],
+    )
 
 
 def test_debug_shows_where(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +205,7 @@ def test_a_server_of_mlflow_2_is_refused_before_anything_is_asked_of_it(
     monkeypatch.setattr(log_run, "open_environment", lambda *_, **__: (old, session))
     status, out, err = main(log_run.app)
     assert (status, out) == (3, "")
-    assert "mlflow-staging-2-16 runs MLflow 2.16, to which MLflow 3" in err.splitlines()[-1]
+    assert "mlflow-staging-2-16 runs MLflow 2.16, and the MLflow 3" in err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("more", [[], ["--delete"]])

@@ -1,4 +1,4 @@
-"""The end of a container's log, from CloudWatch: the reason why a model did not start."""
+"""The end of a container's log in CloudWatch, which says why a model did not start."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
 _LINES = 20
-# How this repository's serving image says why it gives up.
+# The prefix of the line with which this repository's serving image says why it exits.
 _SERVE = "serve: "
 # The last line of a Python traceback: `ModuleNotFoundError: No module named 'xgboost'`.
 _EXCEPTION = re.compile(r"(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit|Interrupt))\b: ?(.+)")
 
 
 def streams(logs: CloudWatchLogsClient, endpoint: str) -> set[str]:
-    """The log streams that an endpoint has: one per container that ever ran (`{variant}/{instance id}`).
+    """The log streams of an endpoint: one for each container that ever ran (`{variant}/{instance id}`).
 
-    An empty set where they may not be listed: a model can be deployed without, and `tail` says so where it matters.
+    Empty if access is denied: a deployment does not need them, and `tail` reports the missing access.
     """
     try:
         return _streams(logs, endpoint)
@@ -37,7 +37,7 @@ def group(endpoint: str) -> str:
 
 
 def tail(logs: CloudWatchLogsClient, endpoint: str, *, except_for: Collection[str]) -> list[str]:
-    """The last lines of the newest stream that is none of those named; empty if there is none, or no access."""
+    """The last lines of the streams that are not in `except_for`; empty if there are none."""
     try:
         found = sorted(_streams(logs, endpoint) - set(except_for))
         events = [
@@ -57,7 +57,7 @@ def tail(logs: CloudWatchLogsClient, endpoint: str, *, except_for: Collection[st
 
 
 def cause(lines: list[str]) -> str | None:
-    """The line that says why: the serving image's own, else the last that names an exception, cut to that."""
+    """The line that gives the reason: the serving image's own, or else the last exception in the log."""
     for line in reversed(lines):
         if line.startswith(_SERVE):
             return line.removeprefix(_SERVE).rstrip(".")

@@ -1,7 +1,7 @@
-"""A model's archive: the model.tar.gz that an endpoint unpacks, made from a model folder in S3 and put back there.
+"""A model's archive: the model.tar.gz that an endpoint unpacks, built from a model folder in S3 and uploaded again.
 
-The same model gives the same bytes and the same digest on every machine, so that names made from the digest say
-whether anything is to be done. Files go from S3 to disk and back in pieces; none is held in memory.
+The same model gives the same bytes and the same digest on every machine. So a name derived from the digest tells
+whether there is anything to do. Files are copied in pieces and never held in memory.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 @dataclass(frozen=True)
 class ModelArchive:
-    """An archive on this machine's disk. `digest` is of the archive's contents before compression."""
+    """An archive on this machine's disk. `digest` is the digest of its contents before compression."""
 
     path: Path
     digest: str
@@ -52,7 +52,7 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 
 def make(s3: S3Client, location: str, folder: Path) -> ModelArchive:
-    """Make the archive of the model at an S3 location, a model folder or a finished archive, in a local folder.
+    """Build the archive of a model in a local folder. The S3 location is a model folder or a finished archive.
 
     Raises:
         InputError: there is no model there.
@@ -64,14 +64,14 @@ def make(s3: S3Client, location: str, folder: Path) -> ModelArchive:
     model = folder / "model"
     _download(s3, location, model)
     if not (model / MLMODEL).is_file():
-        raise InputError(f"there is no MLflow model at {location}: no {MLMODEL} file lies there")
+        raise InputError(f"there is no MLflow model at {location}: the folder has no {MLMODEL} file.")
     with (model / MLMODEL).open("rb") as file:
         text = _mlmodel_text(file.read(_LARGEST_MLMODEL + 1), location)
     return ModelArchive(path, _pack(model, path), _run_id(text))
 
 
 def upload(s3: S3Client, archive: ModelArchive, uri: str, tags: Mapping[str, str]) -> None:
-    """Put an archive to an S3 URI that has its digest in the name, unless it is there already.
+    """Upload an archive to an S3 URI that contains its digest, unless it exists there already.
 
     Raises:
         PreconditionError: the bucket does not exist.
@@ -99,7 +99,7 @@ def _download(s3: S3Client, location: str, model: Path) -> None:
                     keys.append(item["Key"])
                     size += item["Size"]
             if len(keys) > MOST_FILES:
-                raise InputError(f"{location} holds more than {MOST_FILES:,} files: name the model's own folder")
+                raise InputError(f"{location} contains more than {MOST_FILES:,} files. Name the model's own folder.")
     except s3.exceptions.ClientError as error:
         raise _no_bucket(bucket, error) from None
     model.mkdir(parents=True, exist_ok=True)
@@ -119,14 +119,14 @@ def _check_names(bucket: str, prefix: str, keys: list[str]) -> None:
             relative_name(key[len(prefix) + 1 :])
         except UnsafeNameError as error:
             raise InputError(
-                f"the object {key!a} in {bucket} cannot be part of a model: {error.reason}. Delete it"
+                f"the object {key!a} in {bucket} cannot be part of a model: {error.reason}. Delete it."
             ) from None
         folder = key.rpartition("/")[0]
         while len(folder) > len(prefix):
             if folder in files:
                 raise InputError(
                     f"{bucket} holds {folder!r} and {key!r}: one name cannot be both a file and a folder. "
-                    "Delete one of the two objects"
+                    "Delete one of the two objects."
                 )
             folder = folder.rpartition("/")[0]
 
@@ -135,14 +135,14 @@ def _check_room(folder: Path, size: int, location: str) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
         raise PreconditionError(
-            f"{location} has {size / 1e9:.1f} GB and only {free / 1e9:.1f} GB are free in {folder.parent}: "
-            "make room, or set TMPDIR to a larger disk"
+            f"{location} has {size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free in {folder.parent}. "
+            "Free some space, or set TMPDIR to a folder on a larger disk."
         )
 
 
 def _pack(model: Path, path: Path) -> str:
-    """Pack a folder so that only its files' names and contents count. Returns the digest."""
-    # Weights hardly compress: the fastest level costs half the time and next to no space.
+    """Pack a folder so that the result depends on its files' names and contents only. Returns the digest."""
+    # Model weights hardly compress: the fastest level takes half the time and almost no more space.
     with (
         path.open("wb") as file,
         gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=1, mtime=0) as compressed,
@@ -159,9 +159,9 @@ def _pack(model: Path, path: Path) -> str:
 
 
 class _Hashing:
-    """A file to write to that passes everything on and keeps its digest.
+    """A writable file that passes everything on and computes its digest.
 
-    The digest is of the uncompressed bytes: those of gzip differ between versions of zlib.
+    The digest is that of the uncompressed bytes: gzip's output differs between versions of zlib.
     """
 
     def __init__(self, target: gzip.GzipFile) -> None:
@@ -182,17 +182,19 @@ def _fetch(s3: S3Client, location: str, path: Path) -> ModelArchive:
         s3.download_file(bucket, key, str(path))
     except s3.exceptions.ClientError as error:
         if error_code(error) in _MISSING:
-            raise InputError(f"there is no archive at {location}") from None
+            raise InputError(f"there is no archive at {location}.") from None
         raise _no_bucket(bucket, error) from None
     try:
         text = _check_members(path, location)
         digest = _digest_of(path)
     except _TooLargeError:
-        raise InputError(f"{location} unpacks to more than {LARGEST_UNPACKED >> 30} GB") from None
+        raise InputError(f"{location} unpacks to more than {LARGEST_UNPACKED >> 30} GB.") from None
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, OverflowError):
-        raise InputError(f"{location} is no tar.gz archive") from None
+        raise InputError(f"{location} is not a tar.gz archive.") from None
     if text is None:
-        raise InputError(f"{location} has no {MLMODEL} at its top: pack the model folder's contents, not the folder")
+        raise InputError(
+            f"{location} has no {MLMODEL} at its top level. Pack the contents of the model folder, not the folder."
+        )
     return ModelArchive(path, digest, _run_id(text))
 
 
@@ -202,7 +204,7 @@ def _check_members(path: Path, location: str) -> str | None:
     with gzip.open(path) as unpacked, tarfile.open(fileobj=_BoundedReads(unpacked), mode="r:") as tar:
         for number, member in enumerate(tar):
             if number >= MOST_FILES:
-                raise InputError(f"{location} holds more than {MOST_FILES:,} members")
+                raise InputError(f"{location} contains more than {MOST_FILES:,} files.")
             name = member.name.removeprefix("./")
             if name in {"", "."}:
                 continue
@@ -212,7 +214,7 @@ def _check_members(path: Path, location: str) -> str | None:
                 raise InputError(f"{location} would unpack outside its folder: {error.message}") from None
             # SageMaker cannot unpack links: https://repost.aws/knowledge-center/sagemaker-endpoint-creation-fail
             if not (member.isfile() or member.isdir()):
-                raise InputError(f"{location} holds {name!r}, which is neither a file nor a folder: pack it again")
+                raise InputError(f"{location} holds {name!r}, which is neither a file nor a folder. Pack it again.")
             if name == MLMODEL and (content := tar.extractfile(member)) is not None:
                 text = _mlmodel_text(content.read(_LARGEST_MLMODEL + 1), location)
     return text
@@ -255,15 +257,15 @@ class _BoundedReads(io.RawIOBase):
 
 def _mlmodel_text(content: bytes, location: str) -> str:
     if len(content) > _LARGEST_MLMODEL:
-        raise InputError(f"the {MLMODEL} file of {location} is larger than {_LARGEST_MLMODEL >> 20} MB")
+        raise InputError(f"the {MLMODEL} file of {location} is larger than {_LARGEST_MLMODEL >> 20} MB.")
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise InputError(f"the {MLMODEL} file of {location} is not UTF-8 text") from None
+        raise InputError(f"the {MLMODEL} file of {location} is not UTF-8 text.") from None
 
 
 def _run_id(mlmodel: str) -> str | None:
-    """The run that an MLmodel file says it was logged in."""
+    """The run that an MLmodel file names."""
     values = (line.removeprefix("run_id:").strip() for line in mlmodel.splitlines() if line.startswith("run_id:"))
     run_id = next(values, "")
     return run_id if run_id not in {"", "null"} else None
@@ -271,14 +273,16 @@ def _run_id(mlmodel: str) -> str | None:
 
 def _require_bucket(s3: S3Client, bucket: str) -> None:
     try:
-        # Not HeadBucket: it takes the right to list, which is given for the store's prefix only.
+        # Not HeadBucket: it requires the permission to list, which is granted for the store's prefix only.
         s3.get_bucket_location(Bucket=bucket)
     except s3.exceptions.ClientError as error:
         raise _no_bucket(bucket, error) from None
 
 
 def _no_bucket(bucket: str, error: Exception) -> Exception:
-    """The error that says so, if the bucket does not exist; else the error as it came."""
+    """An explanation if the bucket does not exist; otherwise the error itself."""
     if error_code(error) in _MISSING | {"NoSuchBucket"}:
-        return PreconditionError(f"the bucket {bucket} does not exist: create the environment's with `make apply`")
+        return PreconditionError(
+            f"the bucket {bucket} does not exist. Create the environment's bucket with `make apply`."
+        )
     return error

@@ -12,7 +12,7 @@ from tests.support.running import RunningLocalAws
 
 
 def test_an_interrupted_bootstrap_goes_on_where_it_was(checkout: Checkout) -> None:
-    assert checkout.progress.count(f"bucket {NAME} is not there yet") == 1
+    assert checkout.progress.count(f"bucket {NAME} does not exist yet") == 1
     assert "moving the bucket's own state into it" in checkout.progress
     assert not (checkout.folder / DRAFT).exists()
 
@@ -47,7 +47,7 @@ def test_again_changes_nothing_and_keeps_what_somebody_wrote_by_hand(checkout: C
 
 def test_without_a_name_for_the_bucket_it_says_where_to_write_one(tmp_path: Path) -> None:
     (tmp_path / "terraform.tfvars").write_text('# bucket_name = "mine"\nregion = "us-east-1"\n')
-    with pytest.raises(PreconditionError, match=r"set bucket_name and allowed_account_ids in terraform/bootstrap/ter"):
+    with pytest.raises(PreconditionError, match=r"Set bucket_name and allowed_account_ids in terraform/bootstrap/ter"):
         Bucket.read(tmp_path)
 
 

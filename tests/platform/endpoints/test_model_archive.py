@@ -89,10 +89,10 @@ def test_refuses_a_model_larger_than_the_free_disk(s3: Any, tmp_path: Path, monk
 
 def test_refuses_more_files_than_a_model_can_have(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_archive, "MOST_FILES", 2)
-    with pytest.raises(InputError, match="holds more than 2 files"):
+    with pytest.raises(InputError, match="contains more than 2 files"):
         model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
     s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=_tar(FILES))
-    with pytest.raises(InputError, match="holds more than 2 members"):
+    with pytest.raises(InputError, match="contains more than 2 files"):
         model_archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
 
 
@@ -135,7 +135,7 @@ def test_refuses_a_member_whose_header_would_fill_the_memory(s3: Any, tmp_path: 
     entry.type, entry.size = tarfile.GNUTYPE_LONGNAME, 64 << 20
     body = gzip.compress(entry.tobuf(tarfile.GNU_FORMAT) + bytes(64 << 20), 1)
     s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=body)
-    with pytest.raises(InputError, match=r"is no tar\.gz archive"):
+    with pytest.raises(InputError, match=r"is not a tar\.gz archive"):
         model_archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
 
 
@@ -165,10 +165,10 @@ def test_a_finished_archive_is_taken_as_it_is(s3: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"no archive at all", "is no tar.gz archive"),
-        (b"", "is no tar.gz archive"),
-        ("folder", "pack the model folder's contents, not the folder"),
-        ("cut", "is no tar.gz archive"),
+        (b"no archive at all", "is not a tar.gz archive"),
+        (b"", "is not a tar.gz archive"),
+        ("folder", "Pack the contents of the model folder, not the folder"),
+        ("cut", "is not a tar.gz archive"),
     ],
 )
 def test_an_archive_that_no_endpoint_could_load_is_refused(
