@@ -14,7 +14,7 @@ from tests.support.deployed import REPOSITORY, Deployed
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """What a colleague has who never ran Terraform here."""
-    for part in ("scripts", "mlflow"):
+    for part in ("scripts", "src", "mlflow", "terraform"):
         shutil.copytree(
             REPOSITORY / part, tmp_path / part, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "backend.hcl")
         )
@@ -27,7 +27,7 @@ def server(
     return subprocess.run(
         [sys.executable, clone / "scripts/server.py", verb, "--env", "staging", *arguments],
         cwd=clone,
-        env={**environ, "PYTHONPATH": str(clone)},
+        env={**environ, "PYTHONPATH": f"{clone / 'src'}:{clone}"},
         capture_output=True,
         text=True,
         timeout=120,
