@@ -12,13 +12,13 @@ from mlflow_transfer.records import ModelPoint, Point, number_text, pairs
 MOST_ENTITIES = 1000
 MOST_PARAMS = 100
 MOST_TAGS = 100
-# MLflow documents 1 MB; some room is left for what a front adds.
+# MLflow documents 1 MB. The rest is room for what a proxy adds.
 MOST_BYTES = 950_000
 
 
 @dataclass(slots=True)
 class Batch:
-    """What one call carries. `links` are points that also belong to a logged model."""
+    """The content of one call. `links` are points that also belong to a logged model."""
 
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Batch:
         return len(self.params) + len(self.tags) + len(self.points) + len(self.links)
 
     def body(self, run_id: str) -> dict[str, Any]:
-        """The call's body."""
+        """The body of the call."""
         return {
             "run_id": run_id,
             "params": pairs(self.params),
@@ -44,7 +44,7 @@ class Batch:
 
 
 class Batches:
-    """Collects entities; `full` holds the batches that are complete, `open` the one being filled."""
+    """Collects entities. `full` holds the complete batches, and `open` is the batch that is being filled."""
 
     def __init__(self) -> None:
         self.full: list[Batch] = []
@@ -80,7 +80,7 @@ class Batches:
     def link(self, link: ModelPoint) -> None:
         """Add a point that belongs to a logged model."""
         size = len(link.point.key) * 2 + len(link.dataset_name or "") * 2 + 260
-        # A point stands once in a batch: the server cannot store it twice in one go.
+        # The server cannot store a point twice in one call.
         if not self.open.takes(size) or any(held.point == link.point for held in self.open.links):
             self.close_open()
         self.open.links.append(link)
@@ -93,7 +93,7 @@ class Batches:
             self.open = Batch()
 
     def take_full(self) -> list[Batch]:
-        """The complete batches, which are then let go of."""
+        """Remove and return the complete batches."""
         full, self.full = self.full, []
         return full
 

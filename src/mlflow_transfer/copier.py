@@ -63,7 +63,7 @@ class Copier:
 
     @property
     def progress(self) -> TransferProgress:
-        """What is told about the work."""
+        """Receives the progress."""
         return self.context.progress
 
     @property

@@ -1,4 +1,7 @@
-"""Compares metric histories without holding them: per metric a count and a sum of hashes, which no order changes."""
+"""Compares metric histories without keeping them in memory.
+
+Each metric gets a count and a sum of hashes, which do not depend on the order of its points.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from contextlib import aclosing
 from mlflow_transfer.records import History, Run, point_key
 from mlflow_transfer.sources.base import Source
 
-# The number of a metric's points, and the sum of their hashes.
+# The number of points of a metric, and the sum of their hashes.
 Sum = tuple[int, int]
 
 
 async def sums(history: History) -> dict[str, Sum]:
-    """Each metric's sum."""
+    """The sum of each metric."""
     found: dict[str, Sum] = {}
     async for chunk in history:
         for point in chunk:
@@ -28,12 +31,12 @@ async def sums(history: History) -> dict[str, Sum]:
 async def sums_of_both(
     left: Source, right: Source, pairs: Sequence[tuple[Run, Run]]
 ) -> AsyncGenerator[tuple[Run, Run, dict[str, Sum], dict[str, Sum]], None]:
-    """The sums of each pair of runs, both sides read in bulk."""
+    """The sums of each pair of runs. Both sides are read in bulk."""
     async with (
         aclosing(left.histories([one for one, _ in pairs])) as ours,
         aclosing(right.histories([other for _, other in pairs])) as theirs,
     ):
         for one, other in pairs:
             (mine, our_history), (yours, their_history) = await asyncio.gather(anext(ours), anext(theirs))
-            assert (mine.id, yours.id) == (one.id, other.id)  # noqa: S101 each side yields in the order asked
+            assert (mine.id, yours.id) == (one.id, other.id)  # noqa: S101 each side yields in the order of the request
             yield one, other, *await asyncio.gather(sums(our_history), sums(their_history))

@@ -1,4 +1,4 @@
-"""What a server can hold: per version, what a value may be, and what of a run it would have to lose.
+"""What a server of each MLflow version can hold, and what a run would lose there.
 
 Sources: mlflow/utils/validation.py of MLflow 2.13.2, 2.16.2 and 3.0.1.
 """
@@ -23,7 +23,7 @@ _LONG_TAGS_SINCE = (3, 0)
 
 @dataclass(frozen=True)
 class Limits:
-    """The longest values, in characters, and the names that a server takes."""
+    """The names that a server accepts, and the longest values in characters."""
 
     names: re.Pattern[str]
     name: int = _NAME
@@ -33,18 +33,18 @@ class Limits:
 
     @classmethod
     def of(cls, version: str) -> Limits:
-        """The limits of a version; of an unknown one those of the newest."""
+        """The limits of a version. An unknown version gets those of the newest."""
         number = version_number(version) or (99, 0)
         names = re.compile(r"[/\w.\- :]*" if number >= _COLONS_SINCE else r"[/\w.\- ]*")
         return cls(names, tag=8000 if number >= _LONG_TAGS_SINCE else 5000)
 
     @classmethod
     def none(cls) -> Limits:
-        """Those of a place that holds whatever it is given: a database, a folder, an archive."""
+        """No limits: for a database, a folder or an archive."""
         return cls(re.compile(".*", re.DOTALL), sys.maxsize, sys.maxsize, sys.maxsize, needs_run_name=False)
 
     def takes_name(self, name: str) -> bool:
-        """Whether a parameter, metric or tag may be called so."""
+        """Whether a parameter, metric or tag may have this name."""
         if self.name == sys.maxsize:
             return True
         plain = posixpath.normpath(name)
@@ -53,10 +53,10 @@ class Limits:
 
 
 def adapt(run: Run, limits: Limits) -> tuple[Run, dict[str, str], list[Loss]]:
-    """The run as the destination can hold it.
+    """Change a run so that the destination can hold it.
 
     Returns:
-        The run, the values that had to be cut in full (they go along as an artifact), and what is lost.
+        The run; the values that had to be cut, in full, which are copied as an artifact; and what is lost.
     """
     losses: list[Loss] = []
     long: dict[str, str] = {}
@@ -67,20 +67,24 @@ def adapt(run: Run, limits: Limits) -> tuple[Run, dict[str, str], list[Loss]]:
             place = f"run {run.id} {kind} {key!r}"
             if not limits.takes_name(key):
                 long[f"{kind} {key}"] = values.pop(key)
-                losses.append(Loss(place, f"the name is not allowed there; its value goes into {LONG_VALUES}"))
+                losses.append(
+                    Loss(place, f"the destination does not allow the name; the value is kept in {LONG_VALUES}")
+                )
             elif len(value) > most:
                 long[f"{kind} {key}"] = value
                 values[key] = value[:most]
-                losses.append(Loss(place, f"{len(value)} characters are cut to {most}; all go into {LONG_VALUES}"))
+                losses.append(
+                    Loss(place, f"{len(value)} characters are cut to {most}; the full value is kept in {LONG_VALUES}")
+                )
     losses += [
-        Loss(f"run {run.id} metric {key!r}", "the name is not allowed there")
+        Loss(f"run {run.id} metric {key!r}", "the destination does not allow the name")
         for key in run.latest
         if not limits.takes_name(key)
     ]
     name = run.name
     if not name and limits.needs_run_name:
         name = run.id
-        losses.append(Loss(f"run {run.id}", "it has no name, and MLflow gives every run one: its id becomes its name"))
+        losses.append(Loss(f"run {run.id}", "it has no name, and MLflow requires one: its id becomes its name"))
     if not losses:
         return run, long, losses
     return replace(run, name=name, params=params, tags=tags), long, losses

@@ -1,4 +1,4 @@
-"""Runs that were listed once and are needed again: by the plan, and by the copy that follows it."""
+"""Listings of runs that are kept in memory, because the plan and the copy after it both need them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Iterable
 from mlflow_transfer.records import Run
 from mlflow_transfer.sources.base import Source
 
-# Characters that may be kept, those of some two thousand runs; who has more to copy will not notice a second listing.
+# The number of characters to keep: those of about two thousand runs. For more runs, a second listing costs little.
 MOST = 20_000_000
-# What a run takes besides its parameters, tags and metrics.
+# The size of a run without its parameters, tags and metrics, and of each metric.
 _RUN, _METRIC = 4_000, 400
 
 
 class Listings:
-    """A source's runs by experiment, kept as far as there is room for them."""
+    """The runs of a source by experiment, kept until there is no room left."""
 
     def __init__(self, source: Source, most: int = MOST) -> None:
         self._source = source
@@ -22,7 +22,7 @@ class Listings:
         self._kept: dict[str, list[list[Run]]] = {}
 
     async def read(self, experiment_ids: Iterable[str]) -> None:
-        """Read ahead, in this order, until there is no room left."""
+        """Read these experiments in this order until there is no room left."""
         for experiment_id in experiment_ids:
             pages = []
             async for page in self._source.runs(experiment_id):
@@ -33,7 +33,7 @@ class Listings:
             self._kept[experiment_id] = pages
 
     async def runs(self, experiment_id: str) -> AsyncIterator[list[Run]]:
-        """An experiment's runs in pages, as the source gives them."""
+        """The runs of an experiment in pages, as the source yields them."""
         if experiment_id not in self._kept:
             async for page in self._source.runs(experiment_id):
                 yield page

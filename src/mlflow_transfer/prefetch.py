@@ -1,4 +1,4 @@
-"""Reads ahead: what comes next is fetched while what came before is still written, and little at first."""
+"""Reads the next items while the previous ones are still being written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FIRST = 8
 
 
 def growing(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
-    """The items in groups of up to `most`, each up to twice the one before, so that writing can begin at once."""
+    """The items in groups of up to `most`. Groups start small, so that writing can begin soon, and double in size."""
     size, start = min(_FIRST, most), 0
     while start < len(items):
         yield items[start : start + size]
@@ -21,7 +21,7 @@ def growing(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
 
 
 async def prefetch(items: AsyncGenerator[T, None], most: int) -> AsyncGenerator[T, None]:
-    """The same items; up to `most` of them are read before they are asked for."""
+    """The same items. Up to `most` of them are read in advance."""
     room = asyncio.Semaphore(most)
     found: asyncio.Queue[tuple[T] | None] = asyncio.Queue()
 

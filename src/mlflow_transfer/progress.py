@@ -1,4 +1,4 @@
-"""What a transfer tells of itself while it goes on. The library counts; the script shows."""
+"""The progress of a transfer. The library counts, and the command line shows the counts."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Protocol
 
 
 class TransferProgress(Protocol):
-    """Someone who watches."""
+    """Receives the progress of a transfer."""
 
     def total(self, what: str, amount: int) -> None:
-        """So much of this (experiments, runs, models, bytes, …) is known to have to be done."""
+        """Add to the amount of work of a kind (experiments, runs, models, bytes, …)."""
 
     def advance(self, what: str, amount: int = 1) -> None:
-        """So much more of this is done."""
+        """Add to the work of a kind that is done."""
 
 
 class Tally:
-    """Counts what is done; safe to call from threads."""
+    """Counts the work. Threads may call it at the same time."""
 
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
@@ -26,11 +26,11 @@ class Tally:
         self._lock = threading.Lock()
 
     def total(self, what: str, amount: int) -> None:
-        """Add to what there is to do."""
+        """Add to the amount of work of a kind."""
         with self._lock:
             self.totals[what] += amount
 
     def advance(self, what: str, amount: int = 1) -> None:
-        """Add to what is done."""
+        """Add to the work of a kind that is done."""
         with self._lock:
             self.done[what] += amount

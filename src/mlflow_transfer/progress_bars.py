@@ -1,4 +1,4 @@
-"""Shows a transfer's progress: bars in a terminal, a line now and then elsewhere. Goes to standard error."""
+"""Shows the progress of a transfer on standard error: bars in a terminal, and a line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REDRAW_EVERY = 0.2
 
 
 class Bars(Tally):
-    """Counts, and shows the counts. Use it in a `with`."""
+    """Counts the work and shows the counts. Use it in a `with` statement."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,11 +28,11 @@ class Bars(Tally):
         self._begun = time.monotonic()
 
     def watch(self, client: Client) -> None:
-        """Also show this client's calls and rate."""
+        """Also show the number and the rate of this client's calls."""
         self._clients.append(client)
 
     def __enter__(self) -> Bars:
-        show = self._draw if sys.stderr.isatty() else self._tell
+        show = self._draw if sys.stderr.isatty() else self._print_lines
         self._thread = threading.Thread(target=show, name="progress", daemon=True)
         self._thread.start()
         return self
@@ -43,13 +43,13 @@ class Bars(Tally):
         self.stop()
 
     def stop(self) -> None:
-        """Stop showing."""
+        """Stop showing the progress."""
         self._ended.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
-    def _tell(self) -> None:
+    def _print_lines(self) -> None:
         while not self._ended.wait(_LINE_EVERY):
             done = ", ".join(f"{self.done[what]:,} of {self.totals[what]:,} {what}" for what in self._present())
             typer.echo(f"{time.monotonic() - self._begun:.0f} s: {done}; {self._calls()}", err=True)

@@ -1,6 +1,6 @@
-"""What a tracking server holds, as plain records that every source yields and every destination takes.
+"""The contents of a tracking server as plain records, which every source yields and every destination takes.
 
-Times are milliseconds since the epoch. Ids are the source's own; `rewrite` maps them.
+Times are milliseconds since the epoch. Ids are those of the source; `rewrite` maps them.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any, NamedTuple
 
 OWN_TAGS = "transfer."
 SOURCE_ID = "transfer.source_id"
-# When a copied experiment was created: with its id, what tells it after it was renamed.
+# When the original of a copied experiment was created. With the id, it identifies a copy that was renamed.
 SOURCE_TIME = "transfer.source_time"
 FINGERPRINT = "transfer.fingerprint"
 RUN_NAME = "mlflow.runName"
 PARENT_RUN = "mlflow.parentRunId"
-# A tag that the server itself writes on a logged model when a version of it is registered.
+# The server sets this tag on a logged model when a version of it is registered.
 MODEL_VERSIONS = "mlflow.modelVersions"
 PROMPT = "mlflow.prompt.is_prompt"
 ACTIVE = "active"
 DELETED = "deleted"
 FINISHED_STATUSES = frozenset({"FINISHED", "FAILED", "KILLED"})
-# What MLflow's SQL store keeps in place of an infinity (mlflow/store/tracking/sqlalchemy_store.py).
+# MLflow's SQL store keeps this value instead of infinity (mlflow/store/tracking/sqlalchemy_store.py).
 LARGEST = 1.7976931348623157e308
 
 
@@ -39,7 +39,7 @@ class Point(NamedTuple):
 
 
 class ModelPoint(NamedTuple):
-    """A metric's point that also belongs to a logged model, and maybe to a data set."""
+    """A point of a metric that also belongs to a logged model, and possibly to a data set."""
 
     model_id: str
     run_id: str
@@ -65,10 +65,12 @@ class Experiment:
 
 @dataclass(slots=True)
 class Run:
-    """A run without its metric histories. `latest` holds each metric's last point.
+    """A run without its metric histories.
 
-    `linked` says whether model_inputs and model_outputs are known: a server's search leaves them out.
-    `state` is what a source knows beyond these fields that changes when the run does.
+    Args:
+        latest: the last point of each metric.
+        linked: whether model_inputs and model_outputs are known. A server's search leaves them out.
+        state: something else that changes when the run does, if the source knows such a thing.
     """
 
     id: str
@@ -91,13 +93,13 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more is expected to be logged to it."""
+        """Whether the run has ended."""
         return self.status in FINISHED_STATUSES
 
 
 @dataclass(slots=True)
 class LoggedModel:
-    """A logged model of MLflow 3. `status` is the server's name of it, such as LOGGED_MODEL_READY."""
+    """A logged model of MLflow 3. `status` is the server's name, such as LOGGED_MODEL_READY."""
 
     id: str
     experiment_id: str
@@ -140,7 +142,7 @@ class RegisteredModel:
 
     @property
     def is_prompt(self) -> bool:
-        """Whether this is a prompt, which MLflow 3 keeps among the registered models."""
+        """Whether this is a prompt. MLflow 3 stores prompts as registered models."""
         return self.tags.get(PROMPT, "").lower() == "true"
 
 
@@ -159,12 +161,12 @@ class Trace:
 
 
 def without_own_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags that people and MLflow set: those of this tool left out."""
+    """The tags of people and of MLflow, without the tags of this tool."""
     return {key: value for key, value in tags.items() if not key.startswith(OWN_TAGS)}
 
 
 def number_text(value: float) -> float | str:
-    """A metric's value as the REST API takes it: protobuf's JSON names of what JSON cannot say."""
+    """A metric's value for the REST API: protobuf has names for the values that JSON cannot express."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
@@ -173,17 +175,17 @@ def number_text(value: float) -> float | str:
 
 
 def stored_value(value: float) -> float:
-    """The value as MLflow's SQL store gives it back: infinities come back as the largest doubles."""
+    """The value as MLflow's SQL store returns it: an infinity becomes the largest double."""
     return math.copysign(LARGEST, value) if math.isinf(value) else value
 
 
 def point_key(point: Point) -> tuple[str, str, int, int]:
-    """What makes two points the same; NaN equals NaN here, and infinities their stored form."""
+    """The key of a point for comparisons: NaN equals NaN, and an infinity equals its stored form."""
     return point.key, repr(stored_value(float(point.value))), point.timestamp, point.step
 
 
 def fingerprint(run: Run) -> str:
-    """Changes whenever anything of the run that a listing shows changes: 32 hexadecimal digits."""
+    """Changes when anything of a run changes that a listing shows: 32 hexadecimal digits."""
     latest = sorted(point_key(point) for point in run.latest.values())
     content = [
         run.name, run.user_id, run.status, run.start_time, run.end_time, run.lifecycle_stage,
@@ -193,13 +195,13 @@ def fingerprint(run: Run) -> str:
 
 
 def digest(content: Any) -> str:
-    """A short digest of anything JSON can say: 32 hexadecimal digits."""
+    """A short digest of a JSON value: 32 hexadecimal digits."""
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def to_json(record: Any) -> dict[str, Any]:
-    """A record as JSON can say it: a NaN or an infinity becomes its name."""
+    """A record as a JSON object. A NaN or an infinity becomes its name."""
     found: dict[str, Any] = _plain(asdict(record))
     return found
 

@@ -1,4 +1,4 @@
-"""Which registered models go along when only some experiments are chosen."""
+"""Chooses the registered models that belong to the chosen experiments."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from mlflow_transfer.sources.base import Source
 
 
 async def registered_models(source: Source, experiment_ids: Collection[str] | None) -> list[RegisteredModel]:
-    """All registered models; where experiments are chosen, those whose every version comes from one of them.
+    """All registered models, or those with all versions from the chosen experiments.
 
-    A model is moved whole or not at all: its version numbers would not be its own otherwise.
+    A model is transferred completely or not at all, because its version numbers would differ otherwise.
+
+    Args:
+        experiment_ids: the chosen experiments; None means all.
     """
     models = await source.registered_models()
     if experiment_ids is None:

@@ -1,7 +1,7 @@
-"""Copies in forked processes and kills them: run as a program, so that no test process forks with threads in it.
+"""Copies in forked processes and kills them. It is a program, because a test process with threads must not fork.
 
 Usage: python -m tests.transfer.killed DATABASE TARGET CHECKPOINT KILLS SEED
-Prints how many were killed: fewer than KILLS where a copy ended before its turn came.
+Prints how many were killed. These are fewer than KILLS if a copy ended before its kill.
 """
 
 import os
@@ -20,7 +20,7 @@ def main(database: str, target: str, checkpoint: str, kills: str, seed: str) -> 
     killed = 0
     longest = 0.5
     while killed < int(kills):
-        # With its checkpoint and without: both go on.
+        # A copy continues with its checkpoint and without it.
         if chance.random() < 0.3:
             for path in Path(checkpoint).parent.glob(f"{Path(checkpoint).name}*"):
                 path.unlink()

@@ -35,7 +35,7 @@ def places() -> ConnectionFactory:
 
 
 async def opened(place: Any) -> Any:
-    """A source: a URL is a server; anything else is one already."""
+    """A source. A URL names a server, and anything else is a source already."""
     return await places().server(place) if isinstance(place, str) else place
 
 
@@ -78,17 +78,17 @@ def verify(left: Any, right: Any, *, options: Options = EVERYTHING) -> Report:
 
 
 def same(left: Any, right: Any, *, options: Options = EVERYTHING) -> Report:
-    """Verifies, and says all differences if there are any."""
+    """Verifies, and fails with all differences."""
     report = verify(left, right, options=options)
     assert report.passed, report.differences
     return report
 
 
 def behind(server: Server) -> DatabaseSource:
-    """A server's database, which tells what it holds without its work."""
+    """A server's database, which is read without the server."""
     return DatabaseSource(f"sqlite:///{server.database}", places().store)
 
 
 def held_alike(left: Any, right: Any, *, options: Options = EVERYTHING) -> Report:
-    """As `same`, where it is not the servers' own telling that is tested: their databases are compared."""
+    """Like `same`, but compares the databases behind the servers, which is faster."""
     return same(*(behind(one) if isinstance(one, Server) else one for one in (left, right)), options=options)

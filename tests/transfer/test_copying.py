@@ -1,4 +1,4 @@
-"""A copy carries everything, once, and a second one moves only what changed."""
+"""A copy transfers everything once, and a second copy transfers only what changed."""
 
 import json
 import math
@@ -29,9 +29,7 @@ def texts(pairs: list[dict[str, str]]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("version", ["old", "new"])
-def test_a_copy_of_a_server_verifies_and_a_second_one_writes_nothing_without_its_checkpoint(
-    servers: Servers, version: str
-) -> None:
+def test_a_copy_verifies_and_a_second_copy_without_checkpoint_writes_nothing(servers: Servers, version: str) -> None:
     source = getattr(servers, version).url
     summary, first = servers.copied(version)
     report = same(source, servers.target.url)
@@ -46,7 +44,7 @@ def test_a_copy_of_a_server_verifies_and_a_second_one_writes_nothing_without_its
     assert first.destination.client.calls.made["POST runs/create"] == summary.created["runs"]
 
 
-def test_times_users_and_histories_are_those_of_the_source(servers: Servers) -> None:
+def test_keeps_times_users_and_histories(servers: Servers) -> None:
     servers.copied("old")
     target = Seeder(servers.target.url)
     name = "vision/größe"
@@ -65,7 +63,7 @@ def test_times_users_and_histories_are_those_of_the_source(servers: Servers) -> 
     assert (tags["blank"], tags["quote"]) == ("", 'it\'s "so"\n\tnew line')
     assert json.loads(tags["mlflow.log-model.history"])[0]["run_id"] == parent["info"]["run_id"]
     assert texts(runs["child 0"]["data"]["tags"])["mlflow.parentRunId"] == parent["info"]["run_id"]
-    # What a person wrote stays as it is, even where it is an id.
+    # A tag of a person stays as it is, even if it is an id.
     assert texts(runs["child 0"]["data"]["tags"])["user tag"] == servers.made_old["parent"]
     assert runs["child 1"]["info"]["status"] == "FAILED"
     assert runs["still running"]["info"]["status"] == "RUNNING"
@@ -80,7 +78,7 @@ def test_times_users_and_histories_are_those_of_the_source(servers: Servers) -> 
     assert (latest["loss"]["step"], latest["back"]["step"]) == (2499, 2**40)
 
 
-def test_a_registered_model_keeps_its_numbers_stages_aliases_and_sources(servers: Servers) -> None:
+def test_keeps_version_numbers_stages_aliases_and_sources(servers: Servers) -> None:
     servers.copied("new")
     target = Seeder(servers.target.url)
     found = target.http.get("/api/2.0/mlflow/registered-models/get", params={"name": "it's a model"}).json()
@@ -99,7 +97,7 @@ def test_a_registered_model_keeps_its_numbers_stages_aliases_and_sources(servers
     assert str(servers.target.folder) in by_number["1"]["source"]
 
 
-def test_a_finished_run_that_changed_is_brought_up_to_date(servers: Servers) -> None:
+def test_updates_a_finished_run_that_changed(servers: Servers) -> None:
     source = Seeder(servers.new.url)
     experiment = source.experiment("changing")
     only = Options(experiments=frozenset({"changing"}))
@@ -123,9 +121,7 @@ def test_a_finished_run_that_changed_is_brought_up_to_date(servers: Servers) -> 
 
 
 @pytest.mark.parametrize("reader", ["server", "database"])
-def test_points_that_change_no_listing_come_with_a_thorough_copy_and_from_a_database_always(
-    servers: Servers, reader: str
-) -> None:
+def test_a_thorough_copy_or_a_database_finds_points_that_no_listing_shows(servers: Servers, reader: str) -> None:
     source = Seeder(servers.new.url)
     name = f"late points by {reader}"
     experiment = source.experiment(name)
@@ -153,7 +149,7 @@ def test_points_that_change_no_listing_come_with_a_thorough_copy_and_from_a_data
     assert (again.changed, copying.destination.client.calls.writes) == ({}, 0)
 
 
-def test_what_is_logged_during_the_copy_comes_with_the_next_one(servers: Servers) -> None:
+def test_the_next_copy_transfers_what_was_logged_during_a_copy(servers: Servers) -> None:
     source = Seeder(servers.new.url)
     experiment = source.experiment("alive")
     only = Options(include_deleted=True, experiments=frozenset({"alive"}))
@@ -175,7 +171,7 @@ def test_what_is_logged_during_the_copy_comes_with_the_next_one(servers: Servers
     assert report.compared["runs"] == 2 * len(runs)
 
 
-def test_values_beyond_the_limits_are_cut_listed_and_kept_as_an_artifact(servers: Servers) -> None:
+def test_cuts_values_beyond_the_limits_and_keeps_them_as_an_artifact(servers: Servers) -> None:
     source = Seeder(servers.new.url)
     experiment = source.experiment("long")
     only = Options(experiments=frozenset({"long"}))
@@ -190,7 +186,7 @@ def test_values_beyond_the_limits_are_cut_listed_and_kept_as_an_artifact(servers
     assert json.loads(kept.read_text()) == {"tag big": "x" * 9000}
 
 
-def test_a_parameter_that_is_too_long_for_the_destination_is_not_refused_half_way(servers: Servers) -> None:
+def test_a_parameter_that_is_too_long_does_not_stop_the_copy(servers: Servers) -> None:
     run = Run("a" * 32, "7", "r", "u", "FINISHED", START, START + 1, "active", "", {"p": "y" * 7000, "bad;key": "v"})
     run.latest = {"m!": Point("m!", 1.0, START, 0), "ok": Point("ok", 1.0, START, 0)}
 
@@ -201,14 +197,14 @@ def test_a_parameter_that_is_too_long_for_the_destination_is_not_refused_half_wa
     assert json.loads(kept.read_text()) == {"param p": "y" * 7000, "param bad;key": "v"}
 
 
-def test_a_run_that_exists_twice_is_made_one(servers: Servers) -> None:
+def test_removes_a_duplicate_run(servers: Servers) -> None:
     servers.copied("old")
     target = Seeder(servers.target.url)
     experiment = target.http.get(
         "/api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": "vision/größe"}
     ).json()["experiment"]["experiment_id"]
     twin = target.run(experiment, "parent", tags={"transfer.source_id": servers.made_old["parent"]})
-    # Which of the two is compared is chance: they began at the same time.
+    # The duplicate began at the same time.
     assert verify(behind(servers.old), behind(servers.target)).found["run twice"] == 1
     copy(servers.old.url, servers.target.url)
     held_alike(servers.old, servers.target)
@@ -216,14 +212,14 @@ def test_a_run_that_exists_twice_is_made_one(servers: Servers) -> None:
     assert gone["info"]["lifecycle_stage"] == "deleted"
 
 
-def test_deleted_runs_stay_behind_unless_asked_for(servers: Servers) -> None:
+def test_leaves_out_deleted_runs_by_default(servers: Servers) -> None:
     summary, _ = copy(servers.old.url, servers.target.url, options=Options())
     held_alike(servers.old, servers.target, options=Options())
     # Of the eight runs, one is deleted and one lies in a deleted experiment.
     assert summary.created["runs"] == 6
 
 
-def test_a_run_that_is_deleted_at_the_source_after_a_copy_is_deleted_at_the_destination(servers: Servers) -> None:
+def test_deletes_a_copied_run_that_the_source_deleted(servers: Servers) -> None:
     source = Seeder(servers.new.url)
     experiment = source.experiment("shrinking")
     only = Options(experiments=frozenset({"shrinking"}))
@@ -277,7 +273,7 @@ def test_verify_names_the_place_of_every_difference(servers: Servers) -> None:
     assert places["version tag"] == "registered model \"it's a model\" version 4 'n'"
 
 
-def test_a_model_of_the_destinations_own_is_not_touched(servers: Servers) -> None:
+def test_does_not_change_a_model_of_the_destination(servers: Servers) -> None:
     target = Seeder(servers.target.url)
     target.post("registered-models/create", name="it's a model")
     target.post("model-versions/create", name="it's a model", source="s3://b/x", tags=listed({"own": "1"}))

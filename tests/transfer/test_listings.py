@@ -1,4 +1,4 @@
-"""What the plan listed, the copy after it does not list again; and no more is kept than there is room for."""
+"""A copy does not list again what its plan listed, and the kept listings have a limited size."""
 
 import asyncio
 from collections import Counter
@@ -10,7 +10,7 @@ from mlflow_transfer.records import Run
 
 
 class Pages:
-    """Experiments of two pages of two runs each; counts how often each was listed."""
+    """Experiments with two pages of two runs each. Counts how often each was listed."""
 
     def __init__(self) -> None:
         self.listed: Counter[str] = Counter()
@@ -29,7 +29,7 @@ async def runs(listings: Listings, experiment_id: str) -> list[str]:
     return [run.name async for page in listings.runs(experiment_id) for run in page]
 
 
-def test_what_was_read_ahead_is_listed_once_and_comes_whole_each_time() -> None:
+def test_lists_once_what_was_read_in_advance() -> None:
     source = Pages()
     listings = Listings(cast(Any, source), most=200_000)
 
@@ -42,7 +42,7 @@ def test_what_was_read_ahead_is_listed_once_and_comes_whole_each_time() -> None:
     assert source.listed == {"a": 1, "b": 1}
 
 
-def test_what_there_is_no_room_for_is_listed_again() -> None:
+def test_lists_again_what_does_not_fit() -> None:
     source = Pages()
     listings = Listings(cast(Any, source), most=130_000)
 

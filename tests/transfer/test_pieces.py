@@ -1,4 +1,4 @@
-"""The small parts: batches keep to the limits, long answers are read in pieces, ids are mapped where they stand."""
+"""Small units: batches, streamed answers, the mapping of ids, limits and retries."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ def read(text: str, size: int, step: int = 7) -> list[list[Point]]:
     return asyncio.run(go())
 
 
-def test_a_long_answer_is_read_piece_by_piece() -> None:
+def test_reads_a_long_answer_in_pieces() -> None:
     metrics = [{"key": "lö}s[s", "value": index / 3, "timestamp": index, "step": index} for index in range(100)]
     metrics[3]["value"] = "NaN"
     del metrics[4]["step"]
@@ -47,17 +47,17 @@ def test_a_long_answer_is_read_piece_by_piece() -> None:
 
 
 @pytest.mark.parametrize("text", ["{}", '{"metrics": []}'])
-def test_an_answer_without_points_is_whole(text: str) -> None:
+def test_accepts_an_answer_without_points(text: str) -> None:
     assert read(text, 10) == []
 
 
 @pytest.mark.parametrize("text", ["", '{"metrics": [', '{"metrics": [{"key": "a", "value": 1, "timestamp": 1}, {"ke'])
-def test_half_an_answer_is_not_taken_for_a_whole_one(text: str) -> None:
+def test_rejects_half_an_answer(text: str) -> None:
     with pytest.raises(BrokenError):
         read(text, 10)
 
 
-def test_batches_keep_to_every_limit_of_the_server() -> None:
+def test_batches_keep_every_limit_of_the_server() -> None:
     batches = Batches()
     for index in range(250):
         batches.param(f"p{index}", "x" * 6000)
@@ -75,7 +75,7 @@ def test_batches_keep_to_every_limit_of_the_server() -> None:
     assert sum(len(batch.params) for batch in found) == 250
 
 
-def test_five_hundred_points_twenty_parameters_and_a_tag_fit_one_batch() -> None:
+def test_500_points_20_parameters_and_a_tag_fit_one_batch() -> None:
     batches = Batches()
     for index in range(20):
         batches.param(f"p{index}", "v")
@@ -86,13 +86,13 @@ def test_five_hundred_points_twenty_parameters_and_a_tag_fit_one_batch() -> None
     assert len(batches.take_full()) == 1
 
 
-def test_only_whole_ids_are_mapped() -> None:
+def test_maps_only_whole_ids() -> None:
     known = {RUN: NEW, f"m-{RUN}": f"m-{NEW}"}
     text = f"runs:/{RUN}/model models:/m-{RUN} x{RUN} {RUN}0 {'c' * 32}"
     assert rewrite_ids(text, known.get) == f"runs:/{NEW}/model models:/m-{NEW} x{RUN} {RUN}0 {'c' * 32}"
 
 
-def test_a_source_below_a_root_that_moved_follows_it_and_any_other_stays() -> None:
+def test_maps_a_version_source_below_a_moved_root_only() -> None:
     roots = {f"s3://old/1/{RUN}/artifacts": f"s3://new/7/{NEW}/artifacts"}
     known = {RUN: NEW}
     assert moved(f"s3://old/1/{RUN}/artifacts/model", roots, known.get) == f"s3://new/7/{NEW}/artifacts/model"
@@ -101,27 +101,27 @@ def test_a_source_below_a_root_that_moved_follows_it_and_any_other_stays() -> No
     assert moved("models:/other/3", roots, known.get) == "models:/other/3"
 
 
-def test_nan_equals_nan_and_infinity_its_stored_form() -> None:
+def test_nan_equals_nan_and_infinity_equals_its_stored_form() -> None:
     assert point_key(Point("m", math.nan, 1, 1)) == point_key(Point("m", float("nan"), 1, 1))
     assert point_key(Point("m", math.inf, 1, 1)) == point_key(Point("m", 1.7976931348623157e308, 1, 1))
     assert point_key(Point("m", 1, 1, 1)) == point_key(Point("m", 1.0, 1, 1))
 
 
-def test_names_follow_the_version() -> None:
+def test_allowed_names_depend_on_the_version() -> None:
     assert not Limits.of("2.13").takes_name("a:b")
     assert Limits.of("2.16").takes_name("a:b")
     for bad in ("../x", "/x", "a//b", "a;b", "."):
         assert not Limits.of("3.0").takes_name(bad)
 
 
-def test_waits_grow_with_jitter_and_follow_the_server() -> None:
+def test_waits_grow_with_jitter_and_respect_the_servers_request() -> None:
     always = Retry(random=lambda: 1.0, longest=5)
     assert [always.wait(attempt) for attempt in (1, 2, 3, 10)] == [0.2, 0.4, 0.8, 5]
     assert always.wait(1, asked=7) == pytest.approx(7.1)
     assert Retry(random=lambda: 0.0).wait(9) == 0
 
 
-def test_a_history_that_comes_in_pages_comes_whole() -> None:
+def test_reads_all_pages_of_a_history() -> None:
     tokens: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:

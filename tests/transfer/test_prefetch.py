@@ -1,4 +1,4 @@
-"""Reading ahead gives the same items, no more than it may before they are asked for, and the same errors."""
+"""Prefetching yields the same items and errors, and reads a limited number of items in advance."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -10,7 +10,7 @@ from mlflow_transfer.prefetch import growing, prefetch
 
 
 class Numbers:
-    """Counts to ten, or fails at a number; remembers how far it was read and whether it was closed."""
+    """Counts to ten or fails at a number, and records how far it was read and whether it was closed."""
 
     def __init__(self, fails_at: int = 99) -> None:
         self.fails_at, self.read, self.closed = fails_at, 0, False
@@ -26,14 +26,14 @@ class Numbers:
             self.closed = True
 
 
-def test_all_items_come_in_their_order() -> None:
+def test_yields_all_items_in_order() -> None:
     async def go() -> list[int]:
         return [number async for number in prefetch(Numbers().items(), 3)]
 
     assert asyncio.run(go()) == list(range(10))
 
 
-def test_no_more_is_read_than_may_be_and_all_is_closed_when_nobody_asks_on() -> None:
+def test_reads_a_limited_number_in_advance_and_closes_the_source_at_the_end() -> None:
     numbers = Numbers()
 
     async def go() -> None:
@@ -41,14 +41,14 @@ def test_no_more_is_read_than_may_be_and_all_is_closed_when_nobody_asks_on() -> 
             assert await anext(found) == 0
             for _ in range(20):
                 await asyncio.sleep(0)
-            # One was given, three lie ready, and one more waits for room.
+            # One was yielded, three are ready, and one more waits for room.
             assert numbers.read == 5
 
     asyncio.run(go())
     assert numbers.closed
 
 
-def test_an_error_comes_after_what_was_read_before_it() -> None:
+def test_raises_an_error_after_the_items_before_it() -> None:
     found = []
 
     async def go() -> None:
@@ -64,7 +64,7 @@ def test_an_error_comes_after_what_was_read_before_it() -> None:
     ("count", "most", "sizes"),
     [(0, 100, []), (5, 100, [5]), (300, 100, [8, 16, 32, 64, 100, 80]), (10, 3, [3, 3, 3, 1])],
 )
-def test_groups_begin_small_and_hold_every_item_once(count: int, most: int, sizes: list[int]) -> None:
+def test_groups_start_small_and_contain_every_item_once(count: int, most: int, sizes: list[int]) -> None:
     groups = list(growing(range(count), most))
     assert [len(group) for group in groups] == sizes
     assert [number for group in groups for number in group] == list(range(count))

@@ -1,4 +1,4 @@
-"""Registered models: told from another source's, followed by a copy, and left alone where people work with them."""
+"""Registered models: distinguished from those of other sources, updated, and only added to where people work."""
 
 import asyncio
 import sqlite3
@@ -27,7 +27,7 @@ NAME = "clf"
 
 
 def registering(url: str, versions: int = 3) -> tuple[Seeder, str]:
-    """A server with an experiment and a run, of which these versions of a model are made."""
+    """A server with an experiment and a run, from which versions of a model are registered."""
     at = Seeder(url)
     run = at.run(at.experiment("registering"), "maker")["run_id"]
     at.end(run)
@@ -70,7 +70,7 @@ def planned(source: str, target: str, options: Options = ONLY) -> TransferPlan:
     return asyncio.run(go())
 
 
-def as_older_releases_copied(server: Server) -> None:
+def without_newer_tags(server: Server) -> None:
     with closing(sqlite3.connect(server.database, timeout=60)) as database, database:
         for table in ("registered_model_tags", "model_version_tags"):
             own = "('transfer.source_time', 'transfer.last_version')"
@@ -78,12 +78,12 @@ def as_older_releases_copied(server: Server) -> None:
 
 
 @pytest.mark.parametrize("older", [False, True])
-def test_a_model_of_another_source_is_no_copy_of_one_that_has_its_name(servers: Servers, older: bool) -> None:
+def test_a_model_of_another_source_with_the_same_name_is_no_copy(servers: Servers, older: bool) -> None:
     # Both sources hold a model of this name, with versions of the same numbers.
     name, only = "it's a model", Options(experiments=frozenset({"vision/größe"}))
     servers.copied("old")
     if older:
-        as_older_releases_copied(servers.target)
+        without_newer_tags(servers.target)
     target = Seeder(servers.target.url)
     before = target.get("registered-models/get", name=name)
 
@@ -95,10 +95,10 @@ def test_a_model_of_another_source_is_no_copy_of_one_that_has_its_name(servers: 
     assert planned(servers.old.url, servers.target.url, only).blocked == []
 
 
-def test_a_copy_of_an_older_release_is_gone_on_with(servers: Servers) -> None:
+def test_continues_a_copy_of_an_older_release(servers: Servers) -> None:
     source, run = registering(servers.new.url)
     copy(servers.new.url, servers.target.url, options=ONLY)
-    as_older_releases_copied(servers.target)
+    without_newer_tags(servers.target)
     register(source, run, 4)
     source.post("model-versions/delete", "DELETE", name=NAME, version="2")
     assert planned(servers.new.url, servers.target.url).blocked == []
@@ -107,7 +107,7 @@ def test_a_copy_of_an_older_release_is_gone_on_with(servers: Servers) -> None:
     held_alike(servers.new, servers.target, options=ONLY)
 
 
-def test_what_is_taken_away_at_the_source_is_taken_away_by_the_next_copy(servers: Servers) -> None:
+def test_the_next_copy_deletes_what_the_source_deleted(servers: Servers) -> None:
     source, _ = registering(servers.new.url)
     alias(source, "old", 3)
     copy(servers.new.url, servers.target.url, options=ONLY)
@@ -123,7 +123,7 @@ def test_what_is_taken_away_at_the_source_is_taken_away_by_the_next_copy(servers
     assert copying.destination.client.calls.writes == 0
 
 
-def test_a_server_that_is_in_use_only_gets_what_it_lacks(servers: Servers) -> None:
+def test_add_only_adds_what_the_server_lacks(servers: Servers) -> None:
     source, run = registering(servers.new.url)
     alias(source, "champion", 1)
     alias(source, "unused", 1)
@@ -131,7 +131,7 @@ def test_a_server_that_is_in_use_only_gets_what_it_lacks(servers: Servers) -> No
     source.end(regretted)
     copy(servers.new.url, servers.target.url, options=ONLY)
 
-    # What people do there since it is in use.
+    # What people changed on the server.
     target = Seeder(servers.target.url)
     alias(target, "champion", 2)
     alias(target, "theirs", 1)
@@ -144,7 +144,7 @@ def test_a_server_that_is_in_use_only_gets_what_it_lacks(servers: Servers) -> No
     target.post("model-versions/delete", "DELETE", name=NAME, version="3")
     copied = {one["info"]["run_name"]: one["info"]["run_id"] for one in target.runs(experiment(target))}
     target.post("runs/delete", run_id=copied["regretted"])
-    # And what came late to the old server.
+    # What was logged to the old server since.
     late = source.run(experiment(source), "late", START + 10)["run_id"]
     source.end(late)
     register(source, late, 4)
@@ -167,7 +167,7 @@ def test_a_server_that_is_in_use_only_gets_what_it_lacks(servers: Servers) -> No
     assert verify(servers.new.url, servers.target.url, options=ONLY).found["run lifecycle stage"] == 1
 
 
-def test_a_number_that_a_server_in_use_gave_to_another_version_is_a_loss_and_the_next_ones_come(
+def test_a_number_that_was_given_to_another_version_is_a_loss_and_later_ones_are_copied(
     servers: Servers,
 ) -> None:
     source, run = registering(servers.new.url)
@@ -189,7 +189,7 @@ def test_a_number_that_a_server_in_use_gave_to_another_version_is_a_loss_and_the
     assert (dict(report.found), report.losses) == ({}, [loss])
 
 
-def test_a_number_that_is_used_up_there_is_a_loss_once(servers: Servers) -> None:
+def test_a_number_that_is_used_up_is_a_loss_once(servers: Servers) -> None:
     source, run = registering(servers.new.url)
     copy(servers.new.url, servers.target.url, options=ONLY)
     target = Seeder(servers.target.url)
@@ -204,7 +204,7 @@ def test_a_number_that_is_used_up_there_is_a_loss_once(servers: Servers) -> None
     assert len(copy(servers.new.url, servers.target.url, options=IN_USE)[0].losses) == 1
 
 
-def test_a_version_that_was_copied_within_the_destination_with_its_tags_is_not_deleted(servers: Servers) -> None:
+def test_does_not_delete_a_version_that_was_copied_within_the_destination(servers: Servers) -> None:
     registering(servers.new.url)
     copy(servers.new.url, servers.target.url, options=ONLY)
     target = Seeder(servers.target.url)
@@ -216,7 +216,7 @@ def test_a_version_that_was_copied_within_the_destination_with_its_tags_is_not_d
     assert list(versions(target)) == [1, 2, 3, 4]
 
 
-def test_no_version_whose_answer_was_lost_is_made_twice_a_prompts_neither(servers: Servers) -> None:
+def test_creates_no_version_twice_after_a_lost_answer(servers: Servers) -> None:
     def drop(_: str, path: str) -> str | None:
         return "drop after" if path.endswith("model-versions/create") else None
 

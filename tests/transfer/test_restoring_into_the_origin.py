@@ -1,4 +1,4 @@
-"""A backup restored into the very server that it was made from: what is there stays, what is missing comes back."""
+"""A restore into the server that the backup was made from keeps what exists and restores what is missing."""
 
 import asyncio
 import sqlite3
@@ -24,7 +24,7 @@ def archived(place: Path) -> ArchiveSource:
 
 
 @pytest.mark.parametrize("version", ["old", "new"])
-def test_where_nothing_is_missing_nothing_is_written(servers: Servers, tmp_path: Path, version: str) -> None:
+def test_writes_nothing_if_nothing_is_missing(servers: Servers, tmp_path: Path, version: str) -> None:
     url = getattr(servers, version).url
     back_up(url, tmp_path, "1")
     made = planned(tmp_path, url)
@@ -34,8 +34,8 @@ def test_where_nothing_is_missing_nothing_is_written(servers: Servers, tmp_path:
     assert copying.destination.client.calls.writes == 0
 
 
-def test_what_is_missing_comes_back_and_what_changed_since_stays(servers: Servers, tmp_path: Path) -> None:
-    # Its runs were once copied from elsewhere, as after an upgrade, and it has runs of its own.
+def test_restores_what_is_missing_and_keeps_what_changed_since(servers: Servers, tmp_path: Path) -> None:
+    # Some of its runs were copied from another server, as after an upgrade, and some are its own.
     servers.copied("new")
     at = Seeder(servers.target.url)
     made = fill(servers.target.url, models=True, prefix="own ", points=20)
@@ -99,7 +99,7 @@ def test_what_is_missing_comes_back_and_what_changed_since_stays(servers: Server
     again, copying = copy(archived(archive), servers.target.url)
     assert (again.created, again.changed) == ({}, {})
     assert copying.destination.client.calls.writes == 0
-    # What people changed since, and what there is names what it always named.
+    # These are the changes of people since the backup, and references to objects that were created again.
     assert dict(verify(archived(archive), behind(servers.target)).found) == {
         "experiment name": 1, "run tag": 1, "metric points": 1, "artifact size": 1, "registered model aliases": 1,
         "version numbers": 1, "version source": 1, "run model inputs": 1, "run model outputs": 1,

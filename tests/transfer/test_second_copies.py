@@ -1,4 +1,4 @@
-"""A second copy brings whatever changed at the source since the first one, and nothing twice."""
+"""A second copy transfers everything that changed since the first one, and creates no duplicates."""
 
 import asyncio
 from dataclasses import replace
@@ -37,13 +37,15 @@ def named(server: Seeder, experiment: str) -> str:
 
 
 def again_nothing(servers: Servers, options: Options) -> None:
-    """Both sides are alike, and one more copy writes nothing."""
+    """Both sides are equal, and another copy writes nothing."""
     held_alike(servers.new, servers.target, options=options)
     _, copying = copy(servers.new.url, servers.target.url, options=options)
     assert copying.destination.client.calls.writes == 0
 
 
-def test_a_renamed_experiment_is_renamed_and_not_copied_again(servers: Servers, source: Seeder, target: Seeder) -> None:
+def test_renames_a_renamed_experiment_instead_of_copying_it_again(
+    servers: Servers, source: Seeder, target: Seeder
+) -> None:
     experiment = source.experiment("before")
     source.end(source.run(experiment, "r")["run_id"])
     copy(servers.new.url, servers.target.url, options=only("before"))
@@ -57,7 +59,7 @@ def test_a_renamed_experiment_is_renamed_and_not_copied_again(servers: Servers, 
     again_nothing(servers, only("after"))
 
 
-def test_an_experiment_of_that_number_that_another_server_copied_is_no_renamed_one(
+def test_an_equal_id_from_another_server_is_no_renamed_experiment(
     servers: Servers, source: Seeder, target: Seeder
 ) -> None:
     experiment = source.experiment("mine")
@@ -67,13 +69,13 @@ def test_an_experiment_of_that_number_that_another_server_copied_is_no_renamed_o
     assert named(target, "mine") != theirs == named(target, "theirs")
 
 
-def test_an_experiment_that_is_not_there_is_named_with_those_that_are(servers: Servers) -> None:
+def test_rejects_an_unknown_experiment_and_lists_the_known_ones(servers: Servers) -> None:
     for work in (copy, verify):
         with pytest.raises(InputError, match=r"no experiment 'typo' at .*there is: 'Default'"):
             work(servers.new.url, servers.target.url, options=only("typo"))
 
 
-def test_a_parent_that_comes_after_its_child_is_its_parent(servers: Servers, source: Seeder, target: Seeder) -> None:
+def test_links_a_child_to_a_parent_that_is_copied_later(servers: Servers, source: Seeder, target: Seeder) -> None:
     parent = source.run(source.experiment("parents"), "parent")["run_id"]
     child = source.run(source.experiment("children"), "child", tags={"mlflow.parentRunId": parent})["run_id"]
     for run in (parent, child):
@@ -86,7 +88,7 @@ def test_a_parent_that_comes_after_its_child_is_its_parent(servers: Servers, sou
     again_nothing(servers, both)
 
 
-def test_runs_that_call_each_other_their_parent_are_copied(servers: Servers, source: Seeder) -> None:
+def test_copies_runs_that_name_each_other_as_parents(servers: Servers, source: Seeder) -> None:
     experiment = source.experiment("circle")
     one, other = (source.run(experiment, name)["run_id"] for name in ("one", "other"))
     for run, parent in ((one, other), (other, one)):
@@ -102,7 +104,7 @@ def test_runs_that_call_each_other_their_parent_are_copied(servers: Servers, sou
     assert summary.created["runs"] == 2
 
 
-def test_tags_of_traces_and_logged_models_follow_the_source(servers: Servers, source: Seeder, target: Seeder) -> None:
+def test_updates_tags_of_traces_and_logged_models(servers: Servers, source: Seeder, target: Seeder) -> None:
     servers.copied("new")
     options = Options(include_deleted=True)
     trace, model = servers.made["trace"], servers.made["model"]
@@ -118,9 +120,7 @@ def test_tags_of_traces_and_logged_models_follow_the_source(servers: Servers, so
     again_nothing(servers, options)
 
 
-def test_in_a_server_in_use_tags_of_traces_and_logged_models_stay_as_people_set_them(
-    servers: Servers, source: Seeder, target: Seeder
-) -> None:
+def test_add_only_keeps_tags_of_traces_and_logged_models(servers: Servers, source: Seeder, target: Seeder) -> None:
     servers.copied("new")
     experiment = named(target, "vision/größe")
     (model,) = [
@@ -141,9 +141,7 @@ def test_in_a_server_in_use_tags_of_traces_and_logged_models_stay_as_people_set_
     assert {tag["key"]: tag["value"] for tag in after["tags"]}["colour"] == "ours"
 
 
-def test_logged_models_and_traces_that_exist_twice_are_made_one(
-    servers: Servers, source: Seeder, target: Seeder
-) -> None:
+def test_removes_duplicate_logged_models_and_traces(servers: Servers, source: Seeder, target: Seeder) -> None:
     servers.copied("new")
     experiment = named(target, "vision/größe")
     model, trace = servers.made["model"], servers.made["trace"]
@@ -163,7 +161,7 @@ def test_logged_models_and_traces_that_exist_twice_are_made_one(
     again_nothing(servers, Options(include_deleted=True))
 
 
-def test_a_run_of_a_server_that_serves_its_files_gets_those_that_came_after_the_first_copy(
+def test_copies_files_that_were_added_to_a_server_that_serves_them(
     servers: Servers, forks: Forks, tmp_path: Path
 ) -> None:
     serving = Server("3.0", tmp_path / "serving", forks, serves_artifacts=True).start().ready()
@@ -179,7 +177,7 @@ def test_a_run_of_a_server_that_serves_its_files_gets_those_that_came_after_the_
         copy(serving.url, servers.target.url, checkpoint=memory)
         same(serving.url, servers.target.url)
 
-        # Nothing of the run tells of this one: it is asked for.
+        # No listing of the run shows this file, so it has to be asked for.
         write(str(files), "later.txt", b"3")
         copy(serving.url, servers.target.url, checkpoint=memory)
         assert dict(verify(serving.url, servers.target.url).found) == {"artifact": 1}
@@ -189,7 +187,7 @@ def test_a_run_of_a_server_that_serves_its_files_gets_those_that_came_after_the_
         serving.stop()
 
 
-def test_a_destination_that_was_made_anew_gets_every_file_again(
+def test_copies_every_file_again_to_a_destination_that_was_created_again(
     servers: Servers, source: Seeder, tmp_path: Path
 ) -> None:
     run = source.run(source.experiment("anew"), "r")
@@ -202,7 +200,7 @@ def test_a_destination_that_was_made_anew_gets_every_file_again(
     same(servers.new.url, servers.target.url, options=only("anew"))
 
 
-def test_without_its_checkpoint_a_thorough_copy_finds_a_file_that_kept_its_size(
+def test_a_thorough_copy_without_checkpoint_finds_a_changed_file_of_equal_size(
     servers: Servers, source: Seeder
 ) -> None:
     run = source.run(source.experiment("sizes"), "r")
@@ -215,7 +213,7 @@ def test_without_its_checkpoint_a_thorough_copy_finds_a_file_that_kept_its_size(
     same(servers.new.url, servers.target.url, options=options)
 
 
-def test_spans_that_only_the_sources_database_holds_are_said_to_stay_behind() -> None:
+def test_spans_in_the_sources_database_are_a_loss() -> None:
     tags = {"mlflow.trace.spansLocation": "TRACKING_STORE"}
     (loss,) = trace_losses(Trace("tr-1", "1", START, 1, "OK", tags=tags))
     assert "spans" in loss.reason

@@ -1,4 +1,4 @@
-"""What an upgrade copies and compares before its switch and after it, when people work on the new server."""
+"""What an upgrade copies and compares before its switch, and after it, when people work on the new server."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.transfer.seeding import START, Seeder, folder, listed, write
 
 
 class Quiet(Tally):
-    """Shows nothing."""
+    """Shows no progress."""
 
     def __enter__(self) -> "Quiet":
         return self
@@ -40,7 +40,7 @@ def runs(at: Seeder) -> dict[str, Any]:
     return {run["info"]["run_name"]: run["info"] for run in at.runs(experiment(at))}
 
 
-def test_after_the_switch_late_runs_are_added_and_what_people_did_since_is_no_difference(
+def test_after_the_switch_late_runs_are_added_and_changes_of_people_are_no_difference(
     servers: Servers, migrator: Migrator
 ) -> None:
     old, new = servers.new.url, servers.target.url
@@ -74,7 +74,7 @@ def test_after_the_switch_late_runs_are_added_and_what_people_did_since_is_no_di
     assert migrator.verification(old, new) is None
 
 
-def test_after_the_switch_experiments_and_runs_keep_what_people_made_of_them(
+def test_after_the_switch_changes_of_people_to_experiments_and_runs_are_kept(
     servers: Servers, migrator: Migrator
 ) -> None:
     old, new = servers.new.url, servers.target.url
@@ -104,9 +104,7 @@ def test_after_the_switch_experiments_and_runs_keep_what_people_made_of_them(
     assert verified.passed, Path(verified.report).with_name("report.json").read_text()
 
 
-def test_a_run_that_is_still_logged_to_does_not_keep_an_upgrade_from_its_switch_but_a_retirement(
-    servers: Servers, migrator: Migrator
-) -> None:
+def test_a_run_that_is_still_logged_to_blocks_a_retirement_but_no_switch(servers: Servers, migrator: Migrator) -> None:
     old, new = servers.new.url, servers.target.url
     servers.copied("new")
     source = Seeder(old)
@@ -121,7 +119,7 @@ def test_a_run_that_is_still_logged_to_does_not_keep_an_upgrade_from_its_switch_
     assert not migrator.verify(old, new).enough
 
 
-def test_files_are_among_what_a_server_holds_and_another_servers_in_the_same_folder_are_not(
+def test_the_contents_include_files_but_not_those_of_another_server_in_the_same_folder(
     servers: Servers, migrator: Migrator
 ) -> None:
     at = Seeder(servers.new.url)
@@ -145,13 +143,13 @@ def test_files_are_among_what_a_server_holds_and_another_servers_in_the_same_fol
         ("version source", "a", "b", True),
     ],
 )
-def test_on_a_server_in_use_only_what_is_lacking_counts(what: str, left: object, right: object, counts: bool) -> None:
+def test_add_only_counts_only_what_is_lacking(what: str, left: object, right: object, counts: bool) -> None:
     report: Report = Report("old", "new", AddOnly())
     report.add("run x", what, left, right)
     assert report.passed is not counts
 
 
-def test_a_copy_into_a_server_in_use_tells_what_it_leaves_behind(servers: Servers, migrator: Migrator) -> None:
+def test_a_copy_into_a_server_in_use_reports_losses(servers: Servers, migrator: Migrator) -> None:
     old, new = servers.new.url, servers.target.url
     servers.copied("new")
     marks = listed({"own": "1"})
