@@ -31,7 +31,6 @@ _CHANGED_BY_PEOPLE = frozenset(
         "run tag", "trace tag",
     }
 )  # fmt: skip
-Points = set[tuple[str, str, int, int]]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,14 +70,6 @@ def number(value: Any) -> float:
         return float(value)
     except (ValueError, OverflowError):
         raise ValueError(f"{_short(value)} is no number") from None
-
-
-def finite(value: Any) -> float:
-    """A number that is neither NaN nor an infinity."""
-    found = number(value)
-    if not math.isfinite(found):
-        raise ValueError(f"{_short(value)} is not finite")
-    return found
 
 
 def texts(values: Any) -> dict[str, str]:

@@ -168,7 +168,7 @@ def test_an_archive_that_cannot_be_unpacked_is_the_reason(hosted: Hosted, conten
     assert found["FailureReason"].startswith(
         'Failed to extract model data archive for container "container_1" from URL'
     )
-    assert not list((hosted.localaws.settings.world / "endpoints").glob("**/outside"))
+    assert not list((hosted.localaws.settings.data / "endpoints").glob("**/outside"))
 
 
 def _failed_log(hosted: Hosted, model: Path) -> list[str]:

@@ -1,0 +1,104 @@
+"""Limits that keep the code readable: sizes of functions, modules and classes, and no dead code."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import vulture
+
+from mlflow_platform.environment import REPOSITORY
+
+FOLDERS = ("src", "scripts", "localaws", "training", "serving", "bench")
+FUNCTION_LINES, MODULE_LINES, CLASS_METHODS = 60, 500, 20
+# Larger than the limits, with the reason.
+TOO_LARGE = {
+    "scripts/demo.py:demo": "declares command-line options",
+    "scripts/deploy_model.py:deploy_model": "declares command-line options",
+    "scripts/log_run.py:log_run": "declares command-line options",
+    "src/mlflow_transfer/sources/archive.py:ArchiveSource": "implements the protocol Source",
+    "src/mlflow_transfer/sources/database.py:DatabaseSource": "implements the protocol Source",
+    "src/mlflow_transfer/sources/rest.py:RestSource": "implements the protocol Source",
+}
+# Used by name only, with the reason. Names, because vulture compares names.
+USED_BY_NAME = {
+    "on_header": "called by httptools",
+    "on_body": "called by httptools",
+    "on_message_complete": "called by httptools",
+    "post_worker_init": "called by gunicorn",
+    "load_config": "called by gunicorn",
+    "should_exit": "read by uvicorn",
+    "reducer_override": "called by pickle",
+    "requires_request_body": "read by httpx",
+    "auth_flow": "called by httpx",
+    "handle_async_request": "called by httpx",
+    "enable_network_isolation": "read by moto",
+    "validate_instance_type": "read by moto",
+    "DEFAULT_SESSION": "read by boto3",
+    "__signature__": "read by typer",
+    "__annotations__": "read by typer",
+}
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def python_files() -> list[Path]:
+    found = [file for folder in FOLDERS for file in sorted((REPOSITORY / folder).rglob("*.py"))]
+    return [*found, REPOSITORY / "serving/serve"]
+
+
+def too_large(text: str) -> Iterator[tuple[str, int]]:
+    """The functions, classes and the module ("") of this source text that are over the limits, with their size."""
+    lines = len(text.splitlines())
+    if lines > MODULE_LINES:
+        yield "", lines
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, Function):
+            size = (node.end_lineno or 0) - node.lineno + 1
+            if size > FUNCTION_LINES:
+                yield node.name, size
+        elif isinstance(node, ast.ClassDef):
+            methods = sum(isinstance(child, Function) for child in node.body)
+            if methods > CLASS_METHODS:
+                yield node.name, methods
+
+
+def test_functions_modules_and_classes_stay_small() -> None:
+    found = {
+        f"{file.relative_to(REPOSITORY)}:{name}": size
+        for file in python_files()
+        for name, size in too_large(file.read_text(encoding="utf-8"))
+    }
+    assert {place: size for place, size in found.items() if place not in TOO_LARGE} == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("def f():\n" + "    a = 1\n" * 59, []),
+        ("def f():\n" + "    a = 1\n" * 60, [("f", 61)]),
+        ("class C:\n" + "".join(f"    def m{n}(self): ...\n" for n in range(21)), [("C", 21)]),
+        ("a = 1\n" * 501, [("", 501)]),
+    ],
+)
+def test_what_is_over_a_limit_is_found(text: str, expected: list[tuple[str, int]]) -> None:
+    assert list(too_large(text)) == expected
+
+
+def dead(paths: list[Path]) -> list[str]:
+    """Names that nothing uses, as `file:line name`."""
+    scanner = vulture.Vulture()
+    scanner.scavenge([str(path) for path in paths])
+    found = scanner.get_unused_code(min_confidence=60)
+    return [f"{item.filename}:{item.first_lineno} {item.name}" for item in found if item.name not in USED_BY_NAME]
+
+
+def test_there_is_no_dead_code() -> None:
+    # Code that only tests use counts as used: tests call the library's interface.
+    files = [*python_files(), *sorted((REPOSITORY / "tests").rglob("*.py"))]
+    ours = tuple(str(REPOSITORY / folder) for folder in FOLDERS)
+    assert [place for place in dead(files) if place.startswith(ours)] == []
+
+
+def test_dead_code_is_found(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("def used(): ...\ndef unused(): ...\nused()\n")
+    assert [place.split()[1] for place in dead([tmp_path / "a.py"])] == ["unused"]
