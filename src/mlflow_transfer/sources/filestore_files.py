@@ -1,0 +1,223 @@
+"""Reads the files of a file store: folders, YAML, texts and metrics. Unreadable parts become losses with their file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+
+from mlflow_common.safe_path import UnsafeNameError, below
+from mlflow_transfer.losses import LossLog
+from mlflow_transfer.records import ModelPoint, Point
+from mlflow_transfer.sources.base import CHUNK_POINTS
+from mlflow_transfer.sources.parsing import MALFORMED, described, integer, number
+
+_LARGEST_YAML = 16 << 20  # bytes
+_LARGEST_TEXT = 16 << 20  # bytes
+_LONGEST_LINE = 1 << 16  # bytes of a metric's line
+
+
+class Files:
+    """The files below one root. Links that lead out of it are losses and are not followed."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.losses = LossLog()
+
+    def folders(self, folder: Path) -> list[Path]:
+        """The folders in a folder, sorted, without hidden ones; none where it does not exist."""
+        try:
+            entries = sorted(folder.iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            self.losses.add(f"folder {folder}", f"it cannot be read ({error.strerror})")
+            return []
+        return [one for one in entries if not one.name.startswith(".") and one.is_dir() and self._is_inside(one)]
+
+    def named(self, folder: Path, name: str) -> Path:
+        """The entry of a folder that another file names.
+
+        Raises:
+            ValueError: it is not a plain name.
+        """
+        try:
+            return below(folder, name)
+        except UnsafeNameError as error:
+            raise ValueError(error.message) from None
+
+    def below(self, folder: Path) -> Iterator[tuple[str, Path]]:
+        """Every file below a folder with its path as the key: keys may have slashes."""
+
+        def failed(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError):
+                self.losses.add(f"folder {error.filename}", f"it cannot be read ({error.strerror})")
+
+        for place, folders, names in os.walk(folder, onerror=failed):
+            for name in [one for one in folders if Path(place, one).is_symlink()]:
+                self.losses.add(f"folder {Path(place, name)}", "it is a link, which is not followed")
+            folders.sort()
+            for name in sorted(names):
+                path = Path(place, name)
+                yield path.relative_to(folder).as_posix(), path
+
+    def yaml(self, path: Path) -> dict[str, Any]:
+        """A YAML file that describes something.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is not YAML of that form.
+        """
+        with self._open(path) as file:
+            content = file.read(_LARGEST_YAML + 1)
+        if len(content) > _LARGEST_YAML:
+            raise ValueError(f"{path} is larger than {_LARGEST_YAML >> 20} MB")
+        if not content.strip(b"\0 \t\r\n"):
+            raise ValueError(f"{path} is empty")
+        try:
+            loaded = yaml.load(content.decode(), _Loader)  # noqa: S506 a safe loader
+        except UnicodeDecodeError:
+            raise ValueError(f"{path} is not UTF-8 text") from None
+        except (yaml.YAMLError, *MALFORMED) as error:
+            reason = getattr(error, "problem", None) or described(error)
+            raise ValueError(f"{path} is not YAML: {reason}") from None
+        if not isinstance(loaded, dict):
+            raise ValueError(f"{path} holds no mapping")
+        return loaded
+
+    def texts(self, folder: Path, place: str) -> dict[str, str]:
+        """The texts below a folder by their keys.
+
+        Args:
+            place: what they are, for losses: "run 1234 tag".
+        """
+        found = {}
+        for key, path in self.below(folder):
+            with self._part(f"{place} {key!r}", path), self._open(path) as file:
+                content = file.read(_LARGEST_TEXT + 1)
+                if len(content) > _LARGEST_TEXT:
+                    raise ValueError(f"larger than {_LARGEST_TEXT >> 20} MB")
+                text = content.decode()
+                if "\0" in text:
+                    raise ValueError("NUL bytes")
+                key.encode()
+                found[key] = text
+        return found
+
+    def points(self, place: str, key: str, path: Path) -> Iterator[Point]:
+        """The points of a metric's file. Lines that are none are one loss, which counts them."""
+        last: Point | None = None
+        torn = _Torn()
+        with self._part(place, path), self._open(path) as file:
+            key.encode()
+            for at, parts in _lines(file, torn):
+                try:
+                    step = integer(parts[2].decode()) if len(parts) > 2 else 0
+                    point = Point(key, number(parts[1].decode()), integer(parts[0].decode()), step)
+                except MALFORMED:
+                    torn.add(at)
+                    continue
+                # A point that was logged twice in a row is one point to every other store.
+                if repr(point) != repr(last):
+                    yield point
+                last = point
+        self._note(torn, place, path)
+
+    def latest(self, place: str, key: str, path: Path) -> Point | None:
+        """The point that a server would call the latest: of the greatest step, time and value."""
+        return max(
+            self.points(place, key, path), key=lambda point: (point.step, point.timestamp, point.value), default=None
+        )
+
+    def model_points(self, place: str, model_id: str, key: str, path: Path) -> Iterator[ModelPoint]:
+        """The points of a logged model's metric's file."""
+        torn = _Torn()
+        with self._part(place, path), self._open(path) as file:
+            key.encode()
+            for at, parts in _lines(file, torn):
+                try:
+                    time, value, step, run_id, *dataset = [one.decode() for one in parts]
+                    point = Point(key, number(value), integer(time), integer(step))
+                    name, digest = dataset or (None, None)
+                except MALFORMED:
+                    torn.add(at)
+                    continue
+                yield ModelPoint(model_id, run_id, point, name, digest)
+        self._note(torn, place, path)
+
+    def size(self, path: Path) -> int:
+        """A file's size; 0 where it cannot be read."""
+        try:
+            return path.stat().st_size
+        except OSError:
+            return 0
+
+    def _note(self, torn: _Torn, place: str, path: Path) -> None:
+        if torn.count:
+            lines = f"line {torn.first} is" if torn.count == 1 else f"{torn.count} lines, the first {torn.first}, are"
+            self.losses.add(f"{place} (file {path})", f"{lines} torn or not as MLflow writes it")
+
+    @contextmanager
+    def _part(self, place: str, path: Path) -> Iterator[None]:
+        """Make an unreadable file a loss."""
+        try:
+            yield
+        except OSError as error:
+            self.losses.add(f"{place} (file {path})", f"it cannot be read ({error.strerror or error})")
+        except MALFORMED as error:
+            self.losses.add(f"{place!s} (file {path})", described(error))
+
+    def _open(self, path: Path) -> IO[bytes]:
+        found = path.resolve()
+        if not found.is_relative_to(self._root):
+            raise ValueError(f"a link to {found}, outside {self._root}")
+        if not found.is_file() and found.exists():
+            raise ValueError("not a regular file")
+        return found.open("rb")
+
+    def _is_inside(self, folder: Path) -> bool:
+        if not folder.is_symlink():
+            return True
+        found = folder.resolve()
+        if found.is_relative_to(self._root):
+            return True
+        self.losses.add(f"folder {folder}", f"it is a link to {found}, outside the store, and is not followed")
+        return False
+
+
+class _Torn:
+    """Counts the lines of a file that cannot be read."""
+
+    def __init__(self) -> None:
+        self.count = self.first = 0
+
+    def add(self, line: int) -> None:
+        self.count += 1
+        self.first = self.first or line
+
+
+def next_points(points: Iterator[Point]) -> list[Point]:
+    """The next chunk of points; empty at their end."""
+    return list(islice(points, CHUNK_POINTS))
+
+
+def _lines(file: IO[bytes], torn: _Torn) -> Iterator[tuple[int, list[bytes]]]:
+    """The fields of each line, with its number. Empty lines are left out, and lines without end are torn."""
+    number = 0
+    while line := file.readline(_LONGEST_LINE):
+        number += 1
+        if len(line) >= _LONGEST_LINE and not line.endswith(b"\n"):
+            torn.add(number)
+            while line and not line.endswith(b"\n"):
+                line = file.readline(_LONGEST_LINE)
+            continue
+        if line.strip(b" \t\r\n"):
+            yield number, line.split()
+
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -1,0 +1,216 @@
+"""A file store with unreadable parts: each part is a named loss, and everything else is read."""
+
+import asyncio
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlflow_transfer.records import Run, to_json
+from mlflow_transfer.sources.filestore import FileStoreSource
+from tests.transfer.moving import places
+
+RUN, OTHER = "a" * 32, "b" * 32
+META = (
+    "artifact_uri: {root}/1/{run}/artifacts\nend_time: 2\nexperiment_id: '1'\nlifecycle_stage: active\n"
+    "run_id: {run}\nrun_name: r\nstart_time: 1\nstatus: 3\nuser_id: u\n"
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two runs in one experiment, a registered model, a logged model and a trace."""
+    return store(tmp_path / "mlruns")
+
+
+def store(root: Path) -> Path:
+    def put(path: str, content: str) -> None:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(content)
+
+    (root / ".trash").mkdir(parents=True)
+    put("1/meta.yaml", f"artifact_location: {root}/1\nexperiment_id: '1'\nlifecycle_stage: active\nname: one\n")
+    for run in (RUN, OTHER):
+        put(f"1/{run}/meta.yaml", META.format(root=root, run=run))
+        put(f"1/{run}/metrics/loss", "1 0.5 0\n2 0.25 1\n")
+        put(f"1/{run}/params/p", "v")
+        put(f"1/{run}/tags/t", "v")
+        put(f"1/{run}/inputs/i/meta.yaml", "source_type: DATASET\nsource_id: d\n")
+    put("1/datasets/d/meta.yaml", "name: n\ndigest: d\n")
+    put("1/models/m-1/meta.yaml", "model_id: m-1\nexperiment_id: '1'\nname: m\nartifact_location: /x\nstatus: 2\n")
+    put("1/models/m-1/metrics/acc", f"1 0.5 0 {RUN}\n")
+    put("1/traces/tr-1/trace_info.yaml", "request_id: tr-1\nexperiment_id: '1'\ntimestamp_ms: 1\nstatus: OK\n")
+    put("models/reg/meta.yaml", "name: reg\ncreation_timestamp: 1\n")
+    put("models/reg/version-1/meta.yaml", "name: reg\nversion: 1\ncreation_timestamp: 1\n")
+    put("models/reg/aliases/best", "1")
+    return root
+
+
+async def everything(source: Any) -> dict[str, Any]:
+    """All records and points, as JSON can hold them."""
+    found: dict[str, Any] = {"runs": {}, "points": {}, "models": [], "traces": [], "experiments": []}
+    async for experiment in source.experiments():
+        found["experiments"].append(to_json(experiment))
+        async for page in source.runs(experiment.id):
+            found["runs"] |= {run.id: to_json(run) for run in page}
+            async for run, history in source.histories(page):
+                found["points"][run.id] = [point async for chunk in history for point in chunk]
+        async for models in source.logged_models(experiment.id):
+            found["models"] += map(to_json, models)
+        async for traces in source.traces(experiment.id):
+            found["traces"] += map(to_json, traces)
+    found["registered"] = [to_json(model) for model in await source.registered_models()]
+    json.dumps(found, default=str).encode()
+    return found
+
+
+def read(root: Path) -> tuple[dict[str, Any], list[str]]:
+    source = FileStoreSource(root, places().store)
+    found = asyncio.run(everything(source))
+    first = source.losses()
+    # Listing everything again finds the same losses.
+    asyncio.run(everything(source))
+    assert source.losses() == first
+    return found, [f"{loss.place}: {loss.reason}" for loss in first]
+
+
+def test_reads_a_whole_store_without_losses(root: Path) -> None:
+    found, losses = read(root)
+    assert losses == []
+    assert set(found["runs"]) == {RUN, OTHER}
+    assert len(found["points"][RUN]) == 2
+    assert (len(found["models"]), len(found["traces"])) == (1, 1)
+    assert found["registered"][0]["aliases"] == {"best": 1}
+
+
+BROKEN_META = {
+    "empty": b"",
+    "NUL bytes": b"\0" * 100,
+    "Latin-1": "name: ä".encode("latin-1"),
+    "broken YAML": b"run_id: [\n",
+    "no mapping": b"- a\n",
+    "no id": b"user_id: x\n",
+    "nested": b"[" * 20_000,
+    "anchors": b"a: &a [*a]\n",
+    "wrong types": b"run_id: r\nexperiment_id: '1'\nname: x\nstart_time: soon\nstatus: [1]\nversion: x\nmodel_id: m\n"
+    b"request_id: t\ntimestamp_ms: x\nartifact_location: y\ncreation_timestamp: z\ncreation_time: z\n",
+    "another stage": b"run_id: r\nexperiment_id: '1'\nname: x\nlifecycle_stage: gone\nversion: [1]\nrequest_id: t\n"
+    b"timestamp_ms: [1]\nstatus: {}\ncreation_timestamp: [1]\nmodel_id: m\nartifact_location: y\n",
+}
+
+
+@pytest.mark.parametrize("how", [*BROKEN_META, "missing"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        f"1/{RUN}/meta.yaml",
+        "1/meta.yaml",
+        "1/models/m-1/meta.yaml",
+        "1/traces/tr-1/trace_info.yaml",
+        "models/reg/meta.yaml",
+        "models/reg/version-1/meta.yaml",
+    ],
+)
+def test_a_folder_without_a_readable_description_is_a_loss(root: Path, file: str, how: str) -> None:
+    if how == "missing":
+        (root / file).unlink()
+    else:
+        (root / file).write_bytes(BROKEN_META[how])
+    found, losses = read(root)
+    assert any(str((root / file).parent) in loss for loss in losses), losses
+    if not file.startswith("1/meta"):
+        assert OTHER in found["runs"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        (f"1/{RUN}/metrics/loss", b"1 0.5 0\n2 torn", "line 2 is torn"),
+        (f"1/{RUN}/metrics/loss", b"1 0.5 0\n\0\0\0\0\n3 \xe4 1\n", "2 lines, the first 2, are torn"),
+        (f"1/{RUN}/metrics/loss", b"1" * 200_000 + b"\n1 0.5 0\n", "line 1 is torn"),
+        (f"1/{RUN}/tags/t", "ä".encode("latin-1"), "it is not UTF-8 text"),
+        (f"1/{RUN}/params/p", b"a\0b", "NUL bytes"),
+        (f"1/{RUN}/inputs/i/meta.yaml", b"source_type: DATASET\nsource_id: ../../../x\n", "is refused"),
+        (f"1/{RUN}/inputs/i/meta.yaml", b"source_type: DATASET\nsource_id: gone\n", "cannot be read"),
+        ("models/reg/aliases/best", b"first", "no whole number"),
+        ("1/models/m-1/metrics/acc", b"1 0.5\n", "line 1 is torn"),
+    ],
+)
+def test_a_torn_part_is_a_loss_and_the_rest_is_read(root: Path, file: str, content: bytes, reason: str) -> None:
+    (root / file).write_bytes(content)
+    found, losses = read(root)
+    (loss,) = losses
+    assert reason in loss
+    assert str(root / Path(file).parent) in loss
+    assert {RUN, OTHER} == set(found["runs"])
+    if file.endswith("loss"):
+        assert len(found["points"][RUN]) == 1
+        assert found["runs"][RUN]["latest"]["loss"][1] == 0.5
+
+
+def test_links_out_of_the_store_are_losses(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "meta.yaml").write_text(META.format(root=root, run="c" * 32))
+    (root / "1" / RUN / "tags" / "stolen").symlink_to(tmp_path / "secret")
+    (root / "1" / ("c" * 32)).symlink_to(tmp_path / "elsewhere")
+    (root / "1" / OTHER / "meta.yaml").unlink()
+    (root / "1" / OTHER / "meta.yaml").symlink_to(tmp_path / "elsewhere" / "meta.yaml")
+    found, losses = read(root)
+    assert set(found["runs"]) == {RUN}
+    assert "stolen" not in found["runs"][RUN]["tags"]
+    assert len(losses) == 3
+    assert all("outside" in loss for loss in losses)
+
+
+def test_two_experiments_of_one_id_are_told_apart(root: Path) -> None:
+    shutil.copytree(root / "1", root / "2")
+    _, losses = read(root)
+    assert [loss for loss in losses if f"experiment folder {root}/2" in loss]
+
+
+FILES = [
+    f"1/{RUN}/meta.yaml", f"1/{RUN}/metrics/loss", f"1/{RUN}/tags/t", f"1/{RUN}/inputs/i/meta.yaml", "1/meta.yaml",
+    "1/datasets/d/meta.yaml", "1/models/m-1/meta.yaml", "1/models/m-1/metrics/acc", "1/traces/tr-1/trace_info.yaml",
+    "models/reg/meta.yaml", "models/reg/version-1/meta.yaml", "models/reg/aliases/best",
+]  # fmt: skip
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+KEYS = [
+    "run_id", "experiment_id", "name", "start_time", "end_time", "status", "lifecycle_stage", "artifact_uri", "tags",
+    "source_type", "source_id", "model_id", "artifact_location", "version", "request_id", "timestamp_ms", "digest",
+    "creation_timestamp", "creation_time", "execution_time_ms", "current_stage", "user_id", "run_name",
+]  # fmt: skip
+
+
+def yaml_text(values: dict[str, Any]) -> bytes:
+    return "".join(f"{key}: {json.dumps(value, default=str)}\n" for key, value in values.items()).encode(
+        "utf-8", "surrogatepass"
+    )
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    file=st.sampled_from(FILES),
+    content=st.binary(max_size=60)
+    | st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=8).map(yaml_text)
+    | st.text(alphabet="0123456789. -eE\nnaif\0é", max_size=40).map(str.encode),
+)
+def test_no_content_of_a_file_ends_in_a_traceback(file: str, content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = store(Path(folder).resolve() / "mlruns")
+        (root / file).write_bytes(content)
+        read(root)
+
+
+def test_a_run_is_hashed_and_written_whatever_its_texts(root: Path) -> None:
+    found, _ = read(root)
+    assert Run(**{**found["runs"][RUN], "latest": {}}).finished
