@@ -1,6 +1,7 @@
-"""Reads the database behind a tracking server in bulk, and only reads: no call to the server at all.
+"""Reads the database behind a tracking server in bulk, without a call to the server and without a write.
 
-Works on the schemas of MLflow 2.13 to 3.x: a table that is not there is empty.
+Works on the schemas of MLflow 2.13 to 3.x: a missing table counts as empty. Rows that cannot be read, and rows of
+owners that do not exist, are losses.
 """
 
 from __future__ import annotations
@@ -8,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from mlflow_common.errors import InputError, PreconditionError, first_line
 from mlflow_transfer.location import shown
-from mlflow_transfer.losses import Loss
+from mlflow_transfer.losses import Loss, LossLog
 from mlflow_transfer.records import (
     Experiment,
     History,
@@ -30,6 +32,8 @@ from mlflow_transfer.records import (
 )
 from mlflow_transfer.rest_json import ARTIFACT_LOCATION, sorted_inputs
 from mlflow_transfer.sources.base import CHUNK_POINTS, GROUP_POINTS, PAGE, Features, Kind, grouped, in_memory
+from mlflow_transfer.sources.database_checks import dangling_rows, decoded
+from mlflow_transfer.sources.parsing import MALFORMED, described, integer, number, optional_integer, text
 from mlflow_transfer.stores import Store
 
 _MODEL_STATUSES = {
@@ -42,6 +46,8 @@ _READ = frozenset({"sqlite", "postgresql", "mysql"})
 _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 # Where a driver's package is not called as its module is.
 _PACKAGES = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+# Before every start time: SQLite, PostgreSQL and MySQL hold it in 64 bits.
+_EARLIEST = -(1 << 63)
 _RUNS = """
 SELECT run_uuid, experiment_id, name, user_id, status, COALESCE(start_time, 0) AS started, end_time,
     lifecycle_stage, artifact_uri FROM runs
@@ -65,6 +71,8 @@ class DatabaseSource:
         self.version = ""
         self.store = stores
         self._url = url
+        self._losses = LossLog()
+        self._checked = False
         # One thread, for a SQLite connection belongs to the thread that opened it.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._db = self._thread.submit(_connect, url).result()
@@ -88,17 +96,28 @@ class DatabaseSource:
 
     async def experiments(self) -> AsyncIterator[Experiment]:
         """All experiments, deleted ones too."""
+        await self._check_owners()
         tags = await self._texts("experiment_tags", "experiment_id", None)
         columns = "experiment_id, name, artifact_location, lifecycle_stage, creation_time"
         for row in await self._all(f"SELECT {columns} FROM experiments ORDER BY experiment_id"):  # noqa: S608 fixed
-            yield Experiment(
-                id=str(row["experiment_id"]),
-                name=row["name"],
-                artifact_location=row["artifact_location"] or "",
-                lifecycle_stage=row["lifecycle_stage"] or "active",
-                tags=tags[str(row["experiment_id"])],
-                creation_time=row["creation_time"],
-            )
+            with self._losing(f"experiment {row['experiment_id']!r}", "experiments"):
+                yield Experiment(
+                    id=str(integer(row["experiment_id"])),
+                    name=_plain(row["name"]),
+                    artifact_location=_plain(row["artifact_location"] or ""),
+                    lifecycle_stage=_plain(row["lifecycle_stage"] or "active"),
+                    tags=tags[str(row["experiment_id"])],
+                    creation_time=optional_integer(row["creation_time"]),
+                )
+
+    async def _check_owners(self) -> None:
+        """Note rows whose owner does not exist: no listing shows them."""
+        if self._checked:
+            return
+        self._checked = True
+        for statement, place, reason in dangling_rows(self._tables):
+            for row in await self._all(statement):
+                self._losses.add(place.format(**{key: ascii(value) for key, value in row.items()}), reason)
 
     async def runs(self, experiment_id: str) -> AsyncIterator[list[Run]]:
         """An experiment's runs in pages, deleted ones too."""
@@ -106,7 +125,8 @@ class DatabaseSource:
             _RUNS + " WHERE experiment_id = :experiment AND (COALESCE(start_time, 0) > :start OR "
             "(COALESCE(start_time, 0) = :start AND run_uuid > :last)) ORDER BY started, run_uuid LIMIT :page"
         )
-        start, last = -1, ""
+        start: Any = _EARLIEST
+        last = ""
         while True:
             rows = await self._all(statement, experiment=int(experiment_id), start=start, last=last, page=PAGE)
             if not rows:
@@ -129,33 +149,38 @@ class DatabaseSource:
         tags = await self._texts("tags", "run_uuid", ids)
         latest: defaultdict[str, dict[str, Point]] = defaultdict(dict)
         for row in await self._all("SELECT * FROM latest_metrics WHERE run_uuid IN :ids", ids=ids):
-            latest[row["run_uuid"]][row["key"]] = _point(row)
+            with self._losing(f"run {row['run_uuid']!r} metric {row['key']!r}", "latest_metrics"):
+                latest[row["run_uuid"]][_plain(row["key"])] = _point(row)
         counts = await self._counts(ids)
         inputs = await self._inputs(ids)
         model_inputs, model_outputs = await self._links(ids)
-        return [
-            Run(
-                id=row["run_uuid"],
-                experiment_id=str(row["experiment_id"]),
-                name=row["name"] or tags[row["run_uuid"]].get("mlflow.runName", ""),
-                user_id=row["user_id"] or "",
-                status=row["status"],
-                start_time=row["started"],
-                end_time=row["end_time"] or None,
-                lifecycle_stage=row["lifecycle_stage"],
-                artifact_uri=row["artifact_uri"] or "",
-                params=params[row["run_uuid"]],
-                tags=tags[row["run_uuid"]],
-                latest=latest[row["run_uuid"]],
-                inputs=sorted_inputs(inputs[row["run_uuid"]]),
-                model_inputs=model_inputs[row["run_uuid"]],
-                model_outputs=model_outputs[row["run_uuid"]],
-                linked=True,
-                # Points logged late for an earlier step change no latest value, but the count.
-                state=str(counts.get(row["run_uuid"], 0)),
-            )
-            for row in rows
-        ]
+        found = []
+        for row in rows:
+            run_id = row["run_uuid"]
+            with self._losing(f"run {run_id!r}", "runs"):
+                found.append(
+                    Run(
+                        id=_plain(run_id),
+                        experiment_id=str(integer(row["experiment_id"])),
+                        name=_plain(row["name"] or tags[run_id].get("mlflow.runName", "")),
+                        user_id=_plain(row["user_id"] or ""),
+                        status=_plain(row["status"]),
+                        start_time=integer(row["started"]),
+                        end_time=optional_integer(row["end_time"]) or None,
+                        lifecycle_stage=_plain(row["lifecycle_stage"]),
+                        artifact_uri=_plain(row["artifact_uri"] or ""),
+                        params=params[run_id],
+                        tags=tags[run_id],
+                        latest=latest[run_id],
+                        inputs=sorted_inputs(inputs[run_id]),
+                        model_inputs=model_inputs[run_id],
+                        model_outputs=model_outputs[run_id],
+                        linked=True,
+                        # Points logged late for an earlier step change no latest value, but the count.
+                        state=str(counts.get(run_id, 0)),
+                    )
+                )
+        return found
 
     async def _counts(self, ids: Sequence[str]) -> dict[str, int]:
         statement = "SELECT run_uuid, COUNT(*) AS points FROM metrics WHERE run_uuid IN :ids GROUP BY run_uuid"
@@ -174,7 +199,8 @@ class DatabaseSource:
         for start in range(0, len(rows), PAGE):
             uuids = [row["input_uuid"] for row in rows[start : start + PAGE]]
             for tag in await self._all("SELECT * FROM input_tags WHERE input_uuid IN :ids", ids=uuids):
-                tags[tag["input_uuid"]].append({"key": tag["name"], "value": tag["value"]})
+                with self._losing(f"input tag {tag['name']!r}", "input_tags"):
+                    tags[tag["input_uuid"]].append({"key": _plain(tag["name"]), "value": _plain(tag["value"] or "")})
         for row in rows:
             dataset = {
                 "name": row["name"],
@@ -184,8 +210,10 @@ class DatabaseSource:
                 "schema": row["dataset_schema"],
                 "profile": row["dataset_profile"],
             }
-            present = {key: value for key, value in dataset.items() if value is not None}
-            found[row["destination_id"]].append({"tags": tags[row["input_uuid"]], "dataset": present})
+            with self._losing(f"run {row['destination_id']!r} input {row['name']!r}", "datasets"):
+                present = {key: _plain(value) for key, value in dataset.items() if value is not None}
+                _ = present["name"], present["digest"]
+                found[row["destination_id"]].append({"tags": tags[row["input_uuid"]], "dataset": present})
         return found
 
     async def _links(
@@ -199,7 +227,7 @@ class DatabaseSource:
                 if row["source_type"] == "RUN_INPUT":
                     inputs[row["source_id"]].append(row["destination_id"])
                 else:
-                    outputs[row["source_id"]].append((row["destination_id"], row["step"]))
+                    outputs[row["source_id"]].append((row["destination_id"], integer(row["step"] or 0)))
         return inputs, outputs
 
     async def link(self, runs: Sequence[Run]) -> None:
@@ -214,7 +242,10 @@ class DatabaseSource:
             found: defaultdict[str, list[Point]] = defaultdict(list)
             statement = "SELECT run_uuid, key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid IN :ids"
             for row in await self._all(self._quoted(statement), ids=[run.id for run in group]):
-                found[row["run_uuid"]].append(_point(row))
+                try:
+                    found[row["run_uuid"]].append(_point(row))
+                except MALFORMED as error:
+                    self._lose(f"run {row['run_uuid']!r} metric {row['key']!r}", "metrics", error)
             for run in group:
                 yield run, in_memory(found.pop(run.id, []))
 
@@ -226,7 +257,13 @@ class DatabaseSource:
             streaming = connection.execution_options(stream_results=True, max_row_buffer=CHUNK_POINTS)
             result = await self._do(lambda: streaming.execute(sa.text(statement), {"id": run_id}))
             while rows := await self._do(lambda: result.fetchmany(CHUNK_POINTS)):
-                yield [_point(row._mapping) for row in rows]
+                points = []
+                for row in rows:
+                    try:
+                        points.append(_point(row._mapping))
+                    except MALFORMED as error:
+                        self._lose(f"run {run_id!r} metric {row._mapping['key']!r}", "metrics", error)
+                yield points
         finally:
             await self._do(connection.close)
 
@@ -245,60 +282,46 @@ class DatabaseSource:
             tags = await self._texts("logged_model_tags", "model_id", ids, ("tag_key", "tag_value"))
             points: defaultdict[str, list[ModelPoint]] = defaultdict(list)
             for row in await self._all("SELECT * FROM logged_model_metrics WHERE model_id IN :ids", ids=ids):
-                point = Point(row["metric_name"], row["metric_value"], row["metric_timestamp_ms"], row["metric_step"])
-                linked = ModelPoint(row["model_id"], row["run_id"], point, row["dataset_name"], row["dataset_digest"])
-                points[row["model_id"]].append(linked)
-            yield [
-                LoggedModel(
-                    id=row["model_id"],
-                    experiment_id=str(row["experiment_id"]),
-                    name=row["name"],
-                    artifact_uri=row["artifact_location"],
-                    status=_MODEL_STATUSES.get(row["status"], "LOGGED_MODEL_STATUS_UNSPECIFIED"),
-                    model_type=row["model_type"] or "",
-                    source_run_id=row["source_run_id"] or "",
-                    params=params[row["model_id"]],
-                    tags=tags[row["model_id"]],
-                    points=points[row["model_id"]],
-                    creation_time=row["creation_timestamp_ms"],
-                )
-                for row in rows
-            ]
+                with self._losing(
+                    f"logged model {row['model_id']!r} metric {row['metric_name']!r}", "logged_model_metrics"
+                ):
+                    points[row["model_id"]].append(_model_point(row))
+            found = []
+            for row in rows:
+                with self._losing(f"logged model {row['model_id']!r}", "logged_models"):
+                    found.append(_logged_model(row, params, tags, points))
+            yield found
             last = ids[-1]
 
     async def registered_models(self) -> list[RegisteredModel]:
         """All registered models and prompts with their versions."""
         tags = await self._texts("registered_model_tags", "name", None)
-        models = {
-            row["name"]: RegisteredModel(
-                name=row["name"],
-                description=row["description"] or "",
-                tags=tags[row["name"]],
-                creation_time=row["creation_time"] or 0,
-            )
-            for row in await self._all("SELECT * FROM registered_models ORDER BY creation_time, name")
-        }
+        models: dict[str, RegisteredModel] = {}
+        for row in await self._all("SELECT * FROM registered_models ORDER BY creation_time, name"):
+            with self._losing(f"registered model {row['name']!r}", "registered_models"):
+                models[row["name"]] = RegisteredModel(
+                    name=_plain(row["name"]),
+                    description=_plain(row["description"] or ""),
+                    tags=tags[row["name"]],
+                    creation_time=integer(row["creation_time"] or 0),
+                )
         if "registered_model_aliases" in self._tables:
             for row in await self._all("SELECT * FROM registered_model_aliases"):
-                models[row["name"]].aliases[row["alias"]] = int(row["version"])
+                with self._losing(
+                    f"registered model {row['name']!r} alias {row['alias']!r}", "registered_model_aliases"
+                ):
+                    if row["name"] in models:
+                        models[row["name"]].aliases[_plain(row["alias"])] = integer(row["version"])
         version_tags: defaultdict[tuple[str, int], dict[str, str]] = defaultdict(dict)
         for row in await self._all("SELECT * FROM model_version_tags"):
-            version_tags[row["name"], int(row["version"])][row["key"]] = row["value"] or ""
+            place = f"registered model {row['name']!r} version {row['version']!r} tag {row['key']!r}"
+            with self._losing(place, "model_version_tags"):
+                version_tags[row["name"], integer(row["version"])][_plain(row["key"])] = _plain(row["value"] or "")
         for row in await self._all("SELECT * FROM model_versions ORDER BY name, version"):
-            if row["current_stage"] == _DELETED_VERSION:
+            if row["current_stage"] == _DELETED_VERSION or row["name"] not in models:
                 continue
-            version = ModelVersion(
-                name=row["name"],
-                version=int(row["version"]),
-                source=row["source"] or "",
-                run_id=row["run_id"] or "",
-                run_link=row["run_link"] or "",
-                description=row["description"] or "",
-                stage=row["current_stage"] or "None",
-                tags=version_tags[row["name"], int(row["version"])],
-                creation_time=row["creation_time"] or 0,
-            )
-            models[version.name].versions.append(version)
+            with self._losing(f"registered model {row['name']!r} version {row['version']!r}", "model_versions"):
+                models[row["name"]].versions.append(_version(row, version_tags))
         return list(models.values())
 
     async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:
@@ -314,24 +337,28 @@ class DatabaseSource:
             ids = [row["request_id"] for row in rows]
             tags = await self._texts("trace_tags", "request_id", ids)
             metadata = await self._texts("trace_request_metadata", "request_id", ids)
-            yield [
-                Trace(
-                    id=row["request_id"],
-                    experiment_id=str(row["experiment_id"]),
-                    timestamp=row["timestamp_ms"],
-                    duration=row["execution_time_ms"],
-                    status=row["status"],
-                    metadata=metadata[row["request_id"]],
-                    artifact_uri=tags[row["request_id"]].pop(ARTIFACT_LOCATION, ""),
-                    tags=tags[row["request_id"]],
-                )
-                for row in rows
-            ]
+            found = []
+            for row in rows:
+                with self._losing(f"trace {row['request_id']!r}", "trace_info"):
+                    found.append(_trace(row, tags, metadata))
+            yield found
             last = ids[-1]
 
     def losses(self) -> list[Loss]:
-        """What could not be read: nothing."""
-        return []
+        """What could not be read so far."""
+        return self._losses.list()
+
+    @contextmanager
+    def _losing(self, place: str, table: str) -> Iterator[None]:
+        """Make a row that cannot be read a loss."""
+        try:
+            yield
+        except MALFORMED as error:
+            self._lose(place, table, error)
+
+    def _lose(self, place: str, table: str, error: Exception) -> None:
+        plain = place if place.isprintable() else ascii(place)
+        self._losses.add(f"{plain} (table {table})", described(error))
 
     async def close(self) -> None:
         """Close the connection."""
@@ -346,7 +373,10 @@ class DatabaseSource:
         chosen = "" if ids is None else f" WHERE {owner} IN :ids"
         given = {} if ids is None else {"ids": list(ids)}
         for row in await self._all(f"SELECT * FROM {table}{chosen}", **given):  # noqa: S608 fixed names
-            found[str(row[owner])][row[names[0]]] = row[names[1]] or ""
+            try:
+                found[str(row[owner])][_plain(row[names[0]])] = _plain(row[names[1]] or "")
+            except MALFORMED as error:
+                self._lose(f"{owner} {row[owner]!r} {row[names[0]]!r}", table, error)
         return found
 
     async def _all(self, statement: str, **given: Any) -> Sequence[Row]:
@@ -376,7 +406,11 @@ def _connect(url: str) -> sa.Connection:
         if parsed.get_backend_name() == "sqlite":
             # Never a lock that would stop the server: each statement reads for itself.
             parsed = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
-            return sa.create_engine(parsed, poolclass=sa.NullPool).connect()
+            connection = sa.create_engine(parsed, poolclass=sa.NullPool).connect()
+            # SQLite keeps any bytes as text, and Python's driver refuses the whole query for one wrong byte.
+            driver: Any = connection.connection.driver_connection
+            driver.text_factory = decoded
+            return connection
         # One snapshot for the whole of it, in which nothing can be written.
         connection = sa.create_engine(parsed, poolclass=sa.NullPool, isolation_level="REPEATABLE READ").connect()
         if parsed.get_backend_name() == "postgresql":
@@ -394,4 +428,78 @@ def _connect(url: str) -> sa.Connection:
 
 
 def _point(row: Row) -> Point:
-    return Point(row["key"], math.nan if row["is_nan"] else row["value"], row["timestamp"], row["step"])
+    value, at, step = math.nan if row["is_nan"] else row["value"], row["timestamp"], row["step"]
+    if type(value) is not float or type(at) is not int or type(step) is not int:
+        value, at, step = number(value), integer(at), integer(step or 0)
+    return Point(_plain(row["key"]), value, at, step)
+
+
+def _model_point(row: Row) -> ModelPoint:
+    value = number(row["metric_value"])
+    at, step = integer(row["metric_timestamp_ms"]), integer(row["metric_step"] or 0)
+    point = Point(_plain(row["metric_name"]), value, at, step)
+    return ModelPoint(_plain(row["model_id"]), _plain(row["run_id"]), point, row["dataset_name"], row["dataset_digest"])
+
+
+def _logged_model(
+    row: Row,
+    params: dict[str, dict[str, str]],
+    tags: dict[str, dict[str, str]],
+    points: dict[str, list[ModelPoint]],
+) -> LoggedModel:
+    model_id = row["model_id"]
+    return LoggedModel(
+        id=_plain(model_id),
+        experiment_id=str(integer(row["experiment_id"])),
+        name=_plain(row["name"]),
+        artifact_uri=_plain(row["artifact_location"]),
+        status=_MODEL_STATUSES.get(row["status"], "LOGGED_MODEL_STATUS_UNSPECIFIED"),
+        model_type=_plain(row["model_type"] or ""),
+        source_run_id=_plain(row["source_run_id"] or ""),
+        params=params[model_id],
+        tags=tags[model_id],
+        points=points[model_id],
+        creation_time=optional_integer(row["creation_timestamp_ms"]),
+    )
+
+
+def _version(row: Row, tags: dict[tuple[str, int], dict[str, str]]) -> ModelVersion:
+    return ModelVersion(
+        name=_plain(row["name"]),
+        version=integer(row["version"]),
+        source=_plain(row["source"] or ""),
+        run_id=_plain(row["run_id"] or ""),
+        run_link=_plain(row["run_link"] or ""),
+        description=_plain(row["description"] or ""),
+        stage=_plain(row["current_stage"] or "None"),
+        tags=tags[row["name"], integer(row["version"])],
+        creation_time=integer(row["creation_time"] or 0),
+    )
+
+
+def _trace(row: Row, tags: dict[str, dict[str, str]], metadata: dict[str, dict[str, str]]) -> Trace:
+    trace_id = row["request_id"]
+    return Trace(
+        id=_plain(trace_id),
+        experiment_id=str(integer(row["experiment_id"])),
+        timestamp=integer(row["timestamp_ms"]),
+        duration=optional_integer(row["execution_time_ms"]),
+        status=_plain(row["status"]),
+        metadata=metadata[trace_id],
+        artifact_uri=tags[trace_id].pop(ARTIFACT_LOCATION, ""),
+        tags=tags[trace_id],
+    )
+
+
+def _plain(value: Any) -> str:
+    """Text that can be written as UTF-8 and holds no NUL bytes, which no MLflow server takes.
+
+    Raises:
+        ValueError, TypeError: it is something else.
+    """
+    found = text(value)
+    if not found.isascii():
+        found.encode()
+    if "\0" in found:
+        raise ValueError("NUL bytes")
+    return found

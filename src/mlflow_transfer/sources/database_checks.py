@@ -1,0 +1,63 @@
+"""Finds rows of a database that no listing shows, because the thing that they belong to does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+_MOST = 1000
+# Table, its column, the owner's table and column, and what the owner is.
+_OWNERS = (
+    ("runs", "experiment_id", "experiments", "experiment_id", "experiment"),
+    ("experiment_tags", "experiment_id", "experiments", "experiment_id", "experiment"),
+    ("params", "run_uuid", "runs", "run_uuid", "run"),
+    ("tags", "run_uuid", "runs", "run_uuid", "run"),
+    ("metrics", "run_uuid", "runs", "run_uuid", "run"),
+    ("latest_metrics", "run_uuid", "runs", "run_uuid", "run"),
+    ("logged_models", "experiment_id", "experiments", "experiment_id", "experiment"),
+    ("logged_model_params", "model_id", "logged_models", "model_id", "logged model"),
+    ("logged_model_tags", "model_id", "logged_models", "model_id", "logged model"),
+    ("logged_model_metrics", "model_id", "logged_models", "model_id", "logged model"),
+    ("trace_info", "experiment_id", "experiments", "experiment_id", "experiment"),
+    ("trace_tags", "request_id", "trace_info", "request_id", "trace"),
+    ("trace_request_metadata", "request_id", "trace_info", "request_id", "trace"),
+    ("registered_model_tags", "name", "registered_models", "name", "registered model"),
+    ("registered_model_aliases", "name", "registered_models", "name", "registered model"),
+    ("model_versions", "name", "registered_models", "name", "registered model"),
+    ("model_version_tags", "name", "registered_models", "name", "registered model"),
+)
+_NAMES = {"runs": "run_uuid", "logged_models": "model_id", "trace_info": "request_id"}
+
+
+def dangling_rows(tables: Collection[str]) -> Iterator[tuple[str, str, str]]:
+    """Queries for rows whose owner does not exist.
+
+    Returns:
+        For each: the statement, the place of a loss (a format string for the statement's columns), and the reason.
+    """
+    for table, column, parent, key, what in _OWNERS:
+        if table not in tables or parent not in tables:
+            continue
+        missing = f"FROM {table} c LEFT JOIN {parent} p ON p.{key} = c.{column} WHERE p.{key} IS NULL"
+        if (name := _NAMES.get(table)) is not None:
+            statement = f"SELECT c.{name} AS id, c.{column} AS owner {missing} ORDER BY c.{name} LIMIT {_MOST}"
+            place = f"row {{id}} of the table {table}, of {what} {{owner}}"
+        else:
+            statement = (
+                f"SELECT c.{column} AS owner, COUNT(*) AS number_of_rows {missing} "
+                f"GROUP BY c.{column} ORDER BY c.{column} LIMIT {_MOST}"
+            )
+            place = f"{{number_of_rows}} rows of the table {table}, of {what} {{owner}}"
+        yield statement, place, f"there is no such {what} in the database"
+    if {"inputs", "datasets"} <= set(tables):
+        yield (
+            "SELECT i.input_uuid AS id, i.source_id AS owner FROM inputs i LEFT JOIN datasets d "
+            "ON d.dataset_uuid = i.source_id WHERE i.source_type = 'DATASET' AND d.dataset_uuid IS NULL "
+            "ORDER BY i.input_uuid LIMIT 1000",
+            "row {id} of the table inputs, of data set {owner}",
+            "there is no such data set in the database",
+        )
+
+
+def decoded(content: bytes) -> str:
+    """Text of SQLite, whatever its bytes; wrong ones become lone surrogates, which a later check finds."""
+    return content.decode("utf-8", "surrogateescape")
