@@ -115,10 +115,6 @@ class Links:
         where = "kind = ? AND source = ?"
         return next(self._select(where, (kind, source)), None)
 
-    def all(self, kind: Kind) -> Iterator[Link]:
-        """All links of a kind."""
-        return self._select("kind = ?", (kind,))
-
     def is_same(self, kind: Kind, source: str) -> bool:
         """Whether the destination has this very object."""
         found = self.get(kind, source)
