@@ -61,6 +61,7 @@ def deploy_model(
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Return the endpoint to the configuration that served before.")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     delete: Annotated[
         bool, typer.Option("--delete", help="Remove the endpoint, its configurations, models and archives.")
     ] = False,
@@ -73,7 +74,7 @@ def deploy_model(
 
     If a model does not start, the endpoint stays as it was, and the end of the model's log is shown.
     """
-    _check_usage(uri, name, delete=delete, rollback=rollback)
+    _check_usage(uri, name, delete=delete, rollback=rollback, dry_run=dry_run)
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")
         environment, session = open_environment(env, local=local)
@@ -93,12 +94,16 @@ def deploy_model(
             found = _find(console, environment, session, uri or "")
             # Before anything is put into the bucket: nothing would remove it from there.
             deployer.check_target(name, found.name, replace_model=replace_model)
-            _deploy(console, deployer, session, environment, (name, found, hosting), replace_model=replace_model)
+            wanted = (name, found, hosting)
+            if dry_run:
+                _preview(console, deployer, session, environment, wanted, replace_model=replace_model)
+            else:
+                _deploy(console, deployer, session, environment, wanted, replace_model=replace_model)
 
 
-def _check_usage(uri: str | None, name: str | None, *, delete: bool, rollback: bool) -> None:
-    if delete and rollback:
-        raise InputError("--delete and --rollback exclude each other. Give one of them.")
+def _check_usage(uri: str | None, name: str | None, *, delete: bool, rollback: bool, dry_run: bool) -> None:
+    if sum((delete, rollback, dry_run)) > 1:
+        raise InputError("--delete, --rollback and --dry-run exclude each other. Give one of them.")
     if uri:
         model.check_uri(uri)
     elif not ((delete or rollback) and name):
@@ -154,6 +159,37 @@ def _deploy(
             "archive": spec.archive_uri,
             "image": spec.image,
             "instances": f"{spec.instance_count} x {spec.instance_type}",
+        }
+    )
+
+
+def _preview(
+    console: Console,
+    deployer: Deployer,
+    session: Session,
+    environment: Environment,
+    wanted: tuple[str, model.Model, Hosting],
+    *,
+    replace_model: bool,
+) -> None:
+    from mlflow_platform.endpoints.publishing import publish
+
+    name, found, hosting = wanted
+    console.progress(f"packing {found.location}")
+    found, spec = publish(session.client("s3"), environment, name, found, hosting, upload=False)
+    preview = deployer.preview(spec, replace_model=replace_model)
+    console.result(
+        {
+            "endpoint": name,
+            "would_be": preview.change,
+            "would_change": preview.change != "unchanged",
+            "status": preview.status or "does not exist",
+            "serves": preview.served.uri if preview.served else None,
+            "model_uri": found.uri,
+            "configuration": spec.config_name,
+            "archive": spec.archive_uri,
+            "would_create": ", ".join(preview.creates) or None,
+            "would_remove": ", ".join(preview.removes) or None,
         }
     )
 

@@ -115,7 +115,11 @@ def test_every_option_is_explained(name: str, main: Main) -> None:
         ("demo", ["--dataset", "wine"], "there is no data set 'wine'. --dataset takes iris or diabetes"),
         ("demo", ["--as", "reader"], "the demo cannot run as 'reader'. --as takes writer or admin"),
         ("demo", ["--env", "nowhere"], "there is no environment 'nowhere'. --env takes"),
-        ("deploy_model", ["models:/a/1", "--delete", "--rollback"], "--delete and --rollback exclude each other"),
+        (
+            "deploy_model",
+            ["models:/a/1", "--delete", "--rollback"],
+            "--delete, --rollback and --dry-run exclude each other",
+        ),
         ("deploy_model", ["models:/a/1", "--startup-timeout", "5"], "Invalid value for '--startup-timeout'"),
         ("plan_guard", ["/nowhere.json"], "there is no plan /nowhere.json. Save one with `make plan`"),
         ("docs", ["surplus"], "Got unexpected extra argument"),
@@ -228,6 +232,23 @@ def test_somebody_else_s_endpoint_is_refused_with_nothing_left_in_the_bucket(
     assert (status, out) == (3, "")
     assert err.splitlines()[-1].startswith("error: the endpoint theirs does not belong to staging")
     assert find_resources(clients, environment, "theirs") == EndpointResources()
+
+
+def test_a_dry_run_uploads_nothing(
+    main: Main, environment: Environment, clients: Clients, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients.s3.put_object(Bucket=environment.bucket, Key="model/MLmodel", Body=b"run_id: null")
+    session = SimpleNamespace(
+        client=lambda service: getattr(clients, service), get_partition_for_region=lambda _: "aws"
+    )
+    monkeypatch.setattr(deploy_model, "open_environment", lambda *_, **__: (environment, session))
+    model = f"s3://{environment.bucket}/model"
+    status, out, _ = main(deploy_model.app, model, "--endpoint", "new", "--image-uri", "image", "--dry-run", "--json")
+    assert status == 0
+    found = json.loads(out)
+    assert (found["would_be"], found["status"], found["would_change"]) == ("created", "does not exist", True)
+    assert find_resources(clients, environment, "new") == EndpointResources()
+    assert not fleet.exists
 
 
 def test_a_result_is_lines_of_names_and_values(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,19 +26,28 @@ def ensure_resources(sagemaker: SageMakerClient, spec: EndpointSpec) -> bool:
     Raises:
         botocore's errors: AWS refused to create one of them, or could not be reached.
     """
-    created_model = _ensure(
-        lambda: sagemaker.describe_model(ModelName=spec.model_name), lambda: _create_model(sagemaker, spec)
-    )
-    created_config = _ensure(
-        lambda: sagemaker.describe_endpoint_config(EndpointConfigName=spec.config_name),
-        lambda: _create_config(sagemaker, spec),
-    )
+    created_model = _ensure(_describe_model(sagemaker, spec), lambda: _create_model(sagemaker, spec))
+    created_config = _ensure(_describe_config(sagemaker, spec), lambda: _create_config(sagemaker, spec))
     return created_model or created_config
+
+
+def missing_resources(sagemaker: SageMakerClient, spec: EndpointSpec) -> list[str]:
+    """What `ensure_resources` would create, as "model NAME" and "configuration NAME"."""
+    missing = [] if _exists(_describe_model(sagemaker, spec)) else [f"model {spec.model_name}"]
+    return missing if _exists(_describe_config(sagemaker, spec)) else [*missing, f"configuration {spec.config_name}"]
 
 
 def as_list(tags: Mapping[str, str]) -> Any:
     """Tags in the form that the SageMaker API takes."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _describe_model(sagemaker: SageMakerClient, spec: EndpointSpec) -> Callable[[], object]:
+    return lambda: sagemaker.describe_model(ModelName=spec.model_name)
+
+
+def _describe_config(sagemaker: SageMakerClient, spec: EndpointSpec) -> Callable[[], object]:
+    return lambda: sagemaker.describe_endpoint_config(EndpointConfigName=spec.config_name)
 
 
 def _ensure(describe: Callable[[], object], create: Callable[[], object]) -> bool:

@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mlflow_common.errors import PlatformError, PreconditionError, error_code, error_message, explain
 from mlflow_common.waiting import Clock, Progress, wait_for
 from mlflow_platform.endpoints import container_log, failures
-from mlflow_platform.endpoints.creation import as_list, ensure_resources
+from mlflow_platform.endpoints.creation import as_list, ensure_resources, missing_resources
 from mlflow_platform.endpoints.resources import (
     Clients,
     EndpointResources,
@@ -75,6 +75,17 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Preview:
+    """What a deployment would do. `served` is what the endpoint serves now, if it exists."""
+
+    change: Change
+    served: ServedModel | None
+    status: str
+    creates: tuple[str, ...]
+    removes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Removed:
     """What a removal has removed: the endpoint itself, if it existed, and its resources."""
 
@@ -111,6 +122,26 @@ class Deployer:
             )
         return state
 
+    def preview(self, spec: EndpointSpec, *, replace_model: bool = False) -> Preview:
+        """Say what `deploy` would do now, without changing anything.
+
+        Raises:
+            PreconditionError: see `check_target`.
+        """
+        name = ServedModel.from_tags(spec.tags).name
+        state = self.check_target(spec.endpoint, name, replace_model=replace_model)
+        served = ServedModel.from_tags(tags_of(self._sagemaker, state)) if state else None
+        creates = missing_resources(self._sagemaker, spec)
+        serves_it = state is not None and state.status == "InService" and state.config == spec.config_name
+        if state is None or state.status in {"Failed", "Deleting"}:
+            change: Change = "created"
+        elif serves_it:
+            change = "restored" if creates else "unchanged"
+        else:
+            change = "updated"
+        outdated = self._outdated(spec, state) if not serves_it else set()
+        return Preview(change, served, state.status if state else "", tuple(creates), tuple(sorted(outdated)))
+
     def deploy(self, spec: EndpointSpec, *, replace_model: bool = False) -> Change:
         """Make the endpoint serve what the specification says, and wait until it does.
 
@@ -137,13 +168,12 @@ class Deployer:
             self._retag(target, state)
             return "restored" if restored else "unchanged"
 
-        before = config_names(self._sagemaker, spec.endpoint)
+        # Only configurations that exist now: another process may prepare the next deployment meanwhile.
+        outdated = self._outdated(spec, state)
         made = EndpointResources(
             frozenset({spec.config_name}), frozenset({spec.model_name}), frozenset({spec.archive_uri})
         )
         self._move(target, state, made, prepare=lambda: ensure_resources(self._sagemaker, spec))
-        # Only configurations that existed before: another process may be preparing the next deployment.
-        outdated = before - {spec.config_name} - ({state.config} if state else set())
         self._tidy(spec.endpoint, EndpointResources(configs=frozenset(outdated)))
         return "updated" if state else "created"
 
@@ -181,6 +211,10 @@ class Deployer:
             self._delete_endpoint(endpoint)
         everything = find_resources(self._clients, self._environment, endpoint)
         return Removed(existed, remove_resources(self._clients, self._environment, endpoint, everything))
+
+    def _outdated(self, spec: EndpointSpec, state: EndpointState | None) -> set[str]:
+        """The configurations that a deployment removes: all but the new one and the one that serves now."""
+        return config_names(self._sagemaker, spec.endpoint) - {spec.config_name, state.config if state else ""}
 
     def _previous(self, endpoint: str, state: EndpointState) -> Target:
         """The newest configuration of the endpoint apart from the one that serves."""

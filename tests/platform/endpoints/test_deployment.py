@@ -442,6 +442,32 @@ def test_refuses_while_another_deployment_is_in_progress(
     assert left() == everything_of(first)
 
 
+def test_a_preview_changes_nothing_and_matches_the_deployment(
+    deploy: Any, deployer: Deployer, environment: Environment, fleet: Fleet, left: Any
+) -> None:
+    first, second, third = (spec_of(environment, version) for version in "123")
+    for spec, removes in ((first, ()), (second, ()), (third, (first.config_name,))):
+        before, calls = left(), list(fleet.calls)
+        preview = deployer.preview(spec)
+        assert preview.creates == (f"model {spec.model_name}", f"configuration {spec.config_name}")
+        assert preview.removes == removes
+        assert left() == before
+        assert not CHANGES & set(fleet.calls[len(calls) :])
+        assert deploy(spec) == preview.change
+        assert deployer.preview(spec).change == "unchanged"
+    served = deployer.preview(first).served
+    assert served is not None
+    assert served.uri == "models:/iris/3"
+
+
+def test_a_preview_refuses_what_the_deployment_refuses(
+    deploy: Any, deployer: Deployer, environment: Environment
+) -> None:
+    deploy(named(environment, "a_b"))
+    with pytest.raises(PreconditionError, match="--replace-model"):
+        deployer.preview(named(environment, "a-b", "2"))
+
+
 def test_time_outs_are_part_of_the_configuration(deploy: Any, spec: EndpointSpec, clients: Clients) -> None:
     other = replace(spec, startup_seconds=120, download_seconds=300)
     assert other.config_name != spec.config_name

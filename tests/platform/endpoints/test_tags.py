@@ -1,7 +1,7 @@
 """Tag values that AWS accepts, from any text."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlflow_platform.endpoints.tags import decode, encode
@@ -22,11 +22,13 @@ def test_other_characters_are_escaped(value: str, encoded: str) -> None:
     assert decode(encoded) == value
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_decode_returns_what_was_encoded(value: str) -> None:
     assert decode(encode(value)) == value
 
 
+@settings(deadline=None)
 @given(st.text(max_size=600))
 def test_every_value_is_accepted_by_aws(value: str) -> None:
     encoded = encode(value)
@@ -41,6 +43,7 @@ def test_long_values_that_start_alike_stay_different() -> None:
     assert encode("x" * 300 + "a") != encode("x" * 300 + "b")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_stored_value_can_be_decoded(value: str) -> None:
     decode(value)
