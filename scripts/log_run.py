@@ -30,10 +30,11 @@ def log_run(
     local: Local = False,
     dataset: Annotated[str, typer.Option(help=f"What to train on: {' or '.join(DATASETS)}.")] = "iris",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a training parameter.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a training parameter. May be repeated."),
     ] = None,
     experiment: Annotated[
-        str | None, typer.Option(help="The experiment to log to; the data set's name unless given.")
+        str | None, typer.Option(help="The experiment to log to. Default: the data set's name.")
     ] = None,
     register: Annotated[
         str | None, typer.Option(metavar="NAME", help="Register the model as the next version of NAME.")
@@ -42,14 +43,14 @@ def log_run(
         str | None, typer.Option(help="Point this alias at the registered version (needs --register).")
     ] = None,
     tag: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="A tag for the run; may be repeated.")
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="A tag for the run. May be repeated.")
     ] = None,
     as_json: Json = False,
     debug: Debug = False,  # noqa: ARG001 read by `run`
 ) -> None:
     """Train a model and log parameters, metrics, data sets, charts and the model itself.
 
-    With --register NAME and --alias ALIAS, `deploy_model.py models:/NAME@ALIAS` comes next.
+    With --register NAME and --alias ALIAS you can then run `deploy_model.py models:/NAME@ALIAS`.
     """
     name, params = _parameters(dataset, set_ or [])
     tags = _tags(tag or [])
@@ -129,11 +130,11 @@ def _tags(texts: list[str]) -> dict[str, str]:
 
 
 def _link(console: Console, sagemaker: SageMakerClient, environment: Environment, fragment: str) -> str | None:
-    """A link to the UI. Who may log but not open the UI gets none, and keeps the run."""
+    """A link to the run in the UI. None, with a message, if the caller may not open the UI."""
     try:
         return tracking_server.ui_link(sagemaker, environment.server, fragment)
     except sagemaker.exceptions.ClientError as error:
-        console.progress(f"there is no UI link: {error_message(error)}")
+        console.progress(f"no link to the UI was made: {error_message(error)}")
         return None
 
 

@@ -143,6 +143,9 @@ def test_every_option_is_explained(name: str, main: Main) -> None:
         ("validate_endpoint", ["models:/a/1", "--data", "x.csv", "--target", "y"], "there is no file x.csv"),
         ("validate_endpoint", ["--endpoint", "a_b"], "'a_b' is not a valid endpoint name"),
         ("validate_endpoint", ["models:/a/1", "--task", "guess"], "--task takes classification or regression"),
+        ("validate_endpoint", ["models:/a/1", "--threshold", "high"], "--threshold takes METRIC=NUMBER or a number"),
+        ("validate_endpoint", ["models:/a/1", "--threshold", "auc=1"], "--threshold: there is no metric 'auc'"),
+        ("validate_endpoint", ["models:/a/1", "--clients", "0"], "Invalid value for '--clients'"),
         ("server", ["restart"], "No such command 'restart'"),
     ],
 )

@@ -57,8 +57,8 @@ def confusion(truth: Values, predicted: Values, path: Path) -> None:
             colour = "white" if share > 0.55 else (_GREY if count == 0 else _INK)
             size = 11 if len(labels) <= 12 else 8
             axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=size)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
+    axes.set_xlabel("predicted", labelpad=8)
+    axes.set_ylabel("true", labelpad=8)
     axes.set_title(f"{right} of {len(truth)} rows predicted right", fontsize=10, pad=10)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)

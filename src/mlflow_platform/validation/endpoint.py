@@ -60,6 +60,6 @@ def find(
     if served.name is None and served.uri:
         served = replace(served, name=model.registered_name(served.uri))
     if wanted:
-        advice = f"Give the endpoint of {wanted} with --endpoint, or validate models:/{served.name}."
+        advice = f"Give the endpoint of {wanted} with --endpoint, or give --endpoint {name} without a model."
         state.check_same_model(name, served, wanted, advice=advice)
     return Endpoint(name, served, served_artifact.find(sagemaker, s3, found.config))

@@ -141,6 +141,8 @@ def _number(name: str, value: float) -> str:
         return f"{value:.0f}"
     if name.endswith("_ms"):
         return f"{value:.1f} ms"
+    if name == "requests_per_second":
+        return f"{value:,.1f}"
     if name == "local_agreement":
         # Never round to 100 % what is not.
         return "100 %" if value == 1 else f"{min(value * 100, 99.99):.2f} %"
