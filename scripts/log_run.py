@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -14,9 +15,10 @@ from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, ru
 from mlflow_common.errors import InputError, error_message
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.session import open_environment
-from training.params import DATASETS, DEFAULTS, Dataset, Params, with_changes
+from training.params import DATASETS, DEFAULTS, Dataset, ForestParams, Params, with_changes
 
 if TYPE_CHECKING:
+    from boto3 import Session
     from mypy_boto3_sagemaker import SageMakerClient
 
     from mlflow_platform.environment import Environment
@@ -24,27 +26,54 @@ if TYPE_CHECKING:
 app = make_app()
 
 
+DatasetName = Annotated[str, typer.Option(help=f"What to train on: {' or '.join(DATASETS)}.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Change a training parameter. May be repeated."),
+]
+Experiment = Annotated[
+    str | None, typer.Option(help="The experiment to log to. Default: the name of the data set or of the file.")
+]
+Register = Annotated[str | None, typer.Option(metavar="NAME", help="Register the model as the next version of NAME.")]
+Alias = Annotated[str | None, typer.Option(help="Point this alias at the registered version (needs --register).")]
+Tags = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A tag for the run. May be repeated.")]
+
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Train a random forest on a CSV, JSON or Parquet file of your own, instead of a data set.",
+    ),
+]
+Target = Annotated[str | None, typer.Option(metavar="COL", help="The column of --data that holds the truth.")]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of a training, checked. `data` is a file and the name of its column with the truth."""
+
+    dataset: Dataset
+    params: Params
+    data: tuple[Path, str] | None
+    experiment: str
+    register: str | None
+    alias: str | None
+    tags: dict[str, str]
+
+
 @app.command()
 def log_run(
     env: Env = "staging",
     local: Local = False,
-    dataset: Annotated[str, typer.Option(help=f"What to train on: {' or '.join(DATASETS)}.")] = "iris",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change a training parameter. May be repeated."),
-    ] = None,
-    experiment: Annotated[
-        str | None, typer.Option(help="The experiment to log to. Default: the data set's name.")
-    ] = None,
-    register: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Register the model as the next version of NAME.")
-    ] = None,
-    alias: Annotated[
-        str | None, typer.Option(help="Point this alias at the registered version (needs --register).")
-    ] = None,
-    tag: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="A tag for the run. May be repeated.")
-    ] = None,
+    dataset: DatasetName = "iris",
+    data: Data = None,
+    target: Target = None,
+    set_: Changes = None,
+    experiment: Experiment = None,
+    register: Register = None,
+    alias: Alias = None,
+    tag: Tags = None,
     as_json: Json = False,
     debug: Debug = False,  # noqa: ARG001 read by `run`
 ) -> None:
@@ -52,8 +81,15 @@ def log_run(
 
     With --register NAME and --alias ALIAS you can then run `deploy_model.py models:/NAME@ALIAS`.
     """
-    name, params = _parameters(dataset, set_ or [])
-    tags = _tags(tag or [])
+    if (data is None) != (target is None):
+        raise InputError("--data FILE and --target COL go together")
+    file = (data, target) if data and target else None
+    name, params = (DATASETS[0], _changed(ForestParams(), set_ or [])) if file else _parameters(dataset, set_ or [])
+    if file and not file[0].is_file():
+        raise InputError(f"there is no file {file[0]}")
+    options = Options(
+        name, params, file, experiment or (file[0].stem if file else name), register, alias, _tags(tag or [])
+    )
     if alias and not register:
         raise InputError("--alias needs --register NAME: an alias belongs to a registered model")
     if register:
@@ -63,60 +99,70 @@ def log_run(
         console.progress(f"reading the outputs of {env}")
         environment, session = open_environment(env, local=local)
         tracking.check_client(environment.server)
-        sagemaker = session.client("sagemaker")
-        tracking_server.require_running(sagemaker, environment.server)
+        tracking_server.require_running(session.client("sagemaker"), environment.server)
+        _train_and_log(console, environment, session, options)
 
-        console.progress("loading MLflow and scikit-learn")
-        tracking.prepare(os.environ)
-        client = tracking.connect(environment.server, session)
-        from mlflow_platform.validation import charts
-        from training.record import record
-        from training.train import train
 
-        console.progress(f"training on {dataset}")
-        training = train(name, params)
+def _train_and_log(console: Console, environment: Environment, session: Session, options: Options) -> None:
+    console.progress("loading MLflow and scikit-learn")
+    tracking.prepare(os.environ)
+    client = tracking.connect(environment.server, session)
+    from mlflow_platform.validation import charts
+    from training import tables
+    from training.record import record
+    from training.train import train
 
-        with TemporaryDirectory() as folder:
-            truth = training.split.held_out[training.split.target].to_numpy()
-            charts.draw(training.fitted.task, truth, training.predictions, Path(folder))
-            console.progress(f"logging to {environment.server.name}")
-            began = time.monotonic()
-            recorded = record(
-                training,
-                experiment_id=tracking.experiment_id(client, experiment or dataset),
-                tags={**environment.tags, **tags},
-                charts=Path(folder),
-            )
-        version = None
-        if register:
-            console.progress(f"registering {register}")
-            version = tracking.register(
-                client, name=register, model_uri=recorded.model_uri, run_id=recorded.run_id, alias=alias
-            )
-        seconds = time.monotonic() - began
-        link = _link(console, sagemaker, environment, f"/experiments/{recorded.experiment_id}/runs/{recorded.run_id}")
-        console.result(
-            {
-                "run_id": recorded.run_id,
-                "experiment_id": recorded.experiment_id,
-                **training.metrics,
-                "logged_model": recorded.model_uri,
-                "registered_model": register,
-                "model_version": version,
-                "alias": alias,
-                "model_uri": f"models:/{register}/{version}" if version else None,
-                "seconds_logging": round(seconds, 3),
-                "ui_link": link,
-            }
+    if options.data and isinstance(options.params, ForestParams):
+        console.progress(f"training on {options.data[0]}")
+        training = tables.train(*options.data, options.params)
+    else:
+        console.progress(f"training on {options.dataset}")
+        training = train(options.dataset, options.params)
+    with TemporaryDirectory() as folder:
+        truth = training.split.held_out[training.split.target].to_numpy()
+        charts.draw(training.fitted.task, truth, training.predictions, Path(folder))
+        console.progress(f"logging to {environment.server.name}")
+        began = time.monotonic()
+        recorded = record(
+            training,
+            experiment_id=tracking.experiment_id(client, options.experiment),
+            tags={**environment.tags, **options.tags},
+            charts=Path(folder),
         )
+    name, version = options.register, None
+    if name:
+        console.progress(f"registering {name}")
+        version = tracking.register(
+            client, name=name, model_uri=recorded.model_uri, run_id=recorded.run_id, alias=options.alias
+        )
+    seconds = time.monotonic() - began
+    fragment = f"/experiments/{recorded.experiment_id}/runs/{recorded.run_id}"
+    console.result(
+        {
+            "run_id": recorded.run_id,
+            "experiment_id": recorded.experiment_id,
+            **training.metrics,
+            "logged_model": recorded.model_uri,
+            "registered_model": name,
+            "model_version": version,
+            "alias": options.alias,
+            "model_uri": f"models:/{name}/{version}" if version else None,
+            "seconds_logging": round(seconds, 3),
+            "ui_link": _link(console, session.client("sagemaker"), environment, fragment),
+        }
+    )
 
 
 def _parameters(dataset: str, changes: list[str]) -> tuple[Dataset, Params]:
     name = next((known for known in DATASETS if known == dataset), None)
     if name is None:
         raise InputError(f"there is no data set {dataset!r}: --dataset takes {' or '.join(DATASETS)}")
+    return name, _changed(DEFAULTS[name], changes)
+
+
+def _changed(params: Params, changes: list[str]) -> Params:
     try:
-        return name, with_changes(DEFAULTS[name], changes)
+        return with_changes(params, changes)
     except ValueError as error:
         raise InputError(f"--set: {error}") from None
 

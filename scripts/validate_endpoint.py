@@ -17,9 +17,8 @@ from mlflow_common.errors import InputError, PlatformError
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.endpoints import model, specification
 from mlflow_platform.session import open_environment
-from mlflow_platform.validation import endpoint as endpoints
-from mlflow_platform.validation import evaluation, files, invocation, requests, rows, scoring, thresholds
 
+# The modules of validation are imported where they are used: --help must not wait for them.
 if TYPE_CHECKING:
     from boto3 import Session
     from mlflow import MlflowClient
@@ -28,9 +27,11 @@ if TYPE_CHECKING:
     from mlflow_platform.environment import Environment
     from mlflow_platform.validation.endpoint import Endpoint
     from mlflow_platform.validation.evaluation import HeldOut
+    from mlflow_platform.validation.invocation import Load
     from mlflow_platform.validation.local_model import Agreement
     from mlflow_platform.validation.report import About
-    from mlflow_platform.validation.rows import Rows
+    from mlflow_platform.validation.requests import Request
+    from mlflow_platform.validation.rows import Rows, Task
     from mlflow_platform.validation.scoring import Validation
     from mlflow_platform.validation.signature import Signature
     from mlflow_platform.validation.table import Table
@@ -43,14 +44,14 @@ app = make_app()
 class Options:
     """The options of a validation, checked."""
 
-    task: rows.Task | None
+    task: Task | None
     target: str | None
     table: Table | None
     data: str
     thresholds: list[Threshold]
     classes: tuple[str, ...]
     batch_size: int
-    load: invocation.Load
+    load: Load
     compare_local: bool
     output: Path | None
 
@@ -143,6 +144,9 @@ def validate_endpoint(
 
     Metrics, charts and report are also logged to the model's run, under `validation/`.
     """
+    from mlflow_platform.validation import files, rows, thresholds
+    from mlflow_platform.validation.invocation import Load
+
     _check_endpoint(uri, name)
     if (data is None) != (target is None):
         raise InputError("--data FILE and --target COL go together")
@@ -156,7 +160,7 @@ def validate_endpoint(
         thresholds=thresholds.parse(threshold or []),
         classes=tuple(classes.split(",")) if classes else (),
         batch_size=batch_size,
-        load=invocation.Load(clients, request_count),
+        load=Load(clients, request_count),
         compare_local=compare_local,
         output=output,
     )
@@ -179,6 +183,8 @@ def _check_endpoint(uri: str | None, name: str | None) -> None:
 
 
 def _find(environment: Environment, session: Session, uri: str | None, name: str | None) -> Endpoint:
+    from mlflow_platform.validation import endpoint as endpoints
+
     wanted = model.registered_name(uri or "")
     name = name or specification.default_name(environment, wanted, uri or "")
     return endpoints.find(session.client("sagemaker"), session.client("s3"), environment, name, wanted=wanted)
@@ -188,6 +194,8 @@ def _validate(
     console: Console, environment: Environment, session: Session, endpoint: Endpoint, options: Options
 ) -> list[str]:
     """Ask, score, write the report, log it, and show the result. Returns what is not as good as it must be."""
+    from mlflow_platform.validation import invocation, requests, scoring, thresholds
+
     client = _connect(console, session, environment) if endpoint.run_id else None
     signature, notes = _signature(endpoint, options)
     prepared = _rows(console, environment, client, endpoint, options, signature)
@@ -240,6 +248,8 @@ def _rows(
     options: Options,
     signature: Signature,
 ) -> Rows:
+    from mlflow_platform.validation import evaluation, rows
+
     if options.table and options.target:
         task, origin = options.task, options.data
         return rows.prepare(options.table, options.target, task=task, signature=signature, origin=origin)
@@ -249,6 +259,8 @@ def _rows(
 
 
 def _held_out(console: Console, environment: Environment, client: MlflowClient | None, endpoint: Endpoint) -> HeldOut:
+    from mlflow_platform.validation import evaluation
+
     if not client or not endpoint.run_id:
         raise InputError(f"no tag of {endpoint.name} says which run its model is of: give --data FILE and --target COL")
     console.progress(f"fetching the held-out rows of run {endpoint.run_id}")
@@ -262,14 +274,14 @@ def _connect(console: Console, session: Session, environment: Environment) -> Ml
     return tracking.connect(environment.server, session)
 
 
-def _runtime(session: Session, load: invocation.Load) -> SageMakerRuntimeClient:
+def _runtime(session: Session, load: Load) -> SageMakerRuntimeClient:
     from botocore.config import Config
 
     return session.client("sagemaker-runtime", config=Config(max_pool_connections=max(10, load.clients)))
 
 
 def _compare_local(
-    console: Console, session: Session, endpoint: Endpoint, sent: list[requests.Request], checked: Validation
+    console: Console, session: Session, endpoint: Endpoint, sent: list[Request], checked: Validation
 ) -> Agreement:
     if endpoint.artifact is None:
         raise InputError(f"{endpoint.name} does not serve an MLflow model: leave out --compare-local")
@@ -320,6 +332,8 @@ def _log(
     console: Console, client: MlflowClient | None, endpoint: Endpoint, checked: Validation, paths: list[Path]
 ) -> bool:
     """Log to the model's run, where there is one. Returns whether it was logged."""
+    from mlflow_platform.validation import evaluation
+
     if client is None or endpoint.run_id is None:
         console.progress(f"nothing was logged: no tag of {endpoint.name} says which run its model is of")
         return False

@@ -44,7 +44,6 @@ class Fitted:
 def fit_forest(params: ForestParams, split: Split) -> Fitted:
     """Grow a random forest step by step. A step is a number of trees."""
     from sklearn.ensemble import RandomForestClassifier
-    from sklearn.metrics import accuracy_score
 
     forest = RandomForestClassifier(
         warm_start=True,
@@ -57,13 +56,27 @@ def fit_forest(params: ForestParams, split: Split) -> Fitted:
     # A NumPy array, because skops cannot store pandas' string type.
     labels = split.train[split.target].to_numpy(dtype=str)
     truth = split.held_out[split.target].to_numpy(dtype=str)
-    curves: dict[str, list[tuple[int, float]]] = {"train_accuracy": [], "accuracy": []}
+    history = grow(forest, params, [train, held_out], [labels, truth], "classification")
+    return Fitted(forest, "classification", "sklearn", history)
+
+
+def grow(forest: Any, params: ForestParams, inputs: Sequence[Any], labels: Sequence[Any], task: Task) -> History:
+    """Fit a forest step by step, and score it on training and held-out rows after each step.
+
+    Args:
+        forest: a forest with `warm_start`.
+        inputs, labels: those of the training rows, then those of the held-out rows.
+    """
+    from sklearn.metrics import accuracy_score, root_mean_squared_error
+
+    name, score = ("accuracy", accuracy_score) if task == "classification" else ("rmse", root_mean_squared_error)
+    history: dict[str, list[tuple[int, float]]] = {f"train_{name}": [], name: []}
     steps = range(params.trees_per_step, params.n_estimators, params.trees_per_step)
     for trees in [*steps, params.n_estimators]:
-        forest.set_params(n_estimators=trees).fit(train, labels)
-        curves["train_accuracy"].append((trees, float(accuracy_score(labels, forest.predict(train)))))
-        curves["accuracy"].append((trees, float(accuracy_score(truth, forest.predict(held_out)))))
-    return Fitted(forest, "classification", "sklearn", curves)
+        forest.set_params(n_estimators=trees).fit(inputs[0], labels[0])
+        for key, given, true in zip(history, inputs, labels, strict=True):
+            history[key].append((trees, float(score(true, forest.predict(given)))))
+    return history
 
 
 def fit_boosted_trees(params: BoostParams, split: Split) -> Fitted:

@@ -34,10 +34,11 @@ def train(dataset: Dataset, params: Params | None = None) -> Training:
     else:
         raise TypeError(f"{type(params).__name__} are not the parameters of {dataset}")
     predictions = fitted.model.predict(split.features(split.held_out))
-    return Training(dataset, params, split, fitted, predictions, _score(fitted.task, split, predictions))
+    return Training(dataset, params, split, fitted, predictions, score(fitted.task, split, predictions))
 
 
-def _score(task: models.Task, split: data.Split, predictions: np.ndarray[Any, Any]) -> dict[str, float]:
+def score(task: models.Task, split: data.Split, predictions: np.ndarray[Any, Any]) -> dict[str, float]:
+    """The final scores on the held-out rows."""
     from sklearn import metrics
 
     truth = split.held_out[split.target]

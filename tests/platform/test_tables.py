@@ -1,0 +1,117 @@
+"""Training on a file of one's own: the logged model predicts the file's held-out rows as the training did."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlflow_common.errors import InputError
+from mlflow_platform.validation import evaluation, local_model, requests, scoring
+from mlflow_platform.validation.invocation import Answers
+from mlflow_platform.validation.rows import prepare
+from mlflow_platform.validation.signature import from_mlmodel
+from training import tables
+from training.params import ForestParams
+
+SMALL = ForestParams(n_estimators=6, trees_per_step=2)
+
+
+def shops(rows: int = 120) -> pd.DataFrame:
+    """Rows in which the text `zip` and the number `size` decide the truth; some values are missing."""
+    random = np.random.default_rng(7)
+    codes = random.choice(["02134", "00501", "NA", ""], rows)
+    size = np.where(random.random(rows) < 0.1, np.nan, random.normal(50, 10, rows).round(2))
+    return pd.DataFrame({"zip": codes, "size": size, "open": random.random(rows) < 0.5, "count": range(rows)})
+
+
+def truths(frame: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "text": np.where(frame.zip == "02134", "NA", "other"),
+        "numbers": np.where(frame.zip == "NA", 1, 0),
+        "booleans": np.where(frame.zip == "", True, False),
+        "regression": np.where(frame.zip == "00501", 100.5, 1.25) + frame["count"] / 10,
+    }
+
+
+def write(frame: pd.DataFrame, form: str, folder: Path) -> Path:
+    path = folder / f"shops.{form}"
+    if form == "parquet":
+        frame.to_parquet(path)
+    elif form == "json":
+        frame.to_json(path, orient="split")
+    else:
+        frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "form"), [("text", "csv"), ("numbers", "csv"), ("booleans", "parquet"), ("regression", "json")]
+)
+def test_the_logged_model_can_be_validated_with_the_runs_rows(
+    kind: str, form: str, tmp_path: Path, mlflow_here: Any
+) -> None:
+    from training.record import record
+
+    frame = shops()
+    frame["y"] = truths(frame)[kind]
+    training = tables.train(write(frame, form, tmp_path), "y", SMALL)
+    assert training.fitted.task == ("regression" if kind == "regression" else "classification")
+    recorded = record(training)
+
+    folder = Path(mlflow_here.artifacts.download_artifacts(recorded.model_uri))
+    signature = from_mlmodel((folder / "MLmodel").read_text(), "here")
+    assert [(column.name, column.type) for column in signature.inputs] == [
+        ("zip", "string"),
+        ("size", "double"),
+        ("open", "boolean"),
+        ("count", "double"),
+    ]
+    held_out = evaluation.fetch(mlflow_here.MlflowClient(), recorded.run_id)
+    rows = prepare(held_out.table, held_out.target, task=held_out.task, signature=signature, origin="the run")
+    answers = local_model.score(folder, requests.make(rows, batch_size=7))
+    checked = scoring.compare(rows, Answers(answers, [0.1], 0.1))
+    for name in {"accuracy", "f1_macro", "rmse", "r2"} & training.metrics.keys():
+        assert checked.metrics[name] == pytest.approx(training.metrics[name])
+    assert training.metrics.get("accuracy", 1) > 0.9
+
+
+def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
+    frame = shops()
+    frame["y"] = truths(frame)["text"]
+    path = write(frame, "csv", tmp_path)
+    one, other = (tables.train(path, "y", SMALL) for _ in range(2))
+    assert one.metrics == other.metrics
+    np.testing.assert_array_equal(one.predictions, other.predictions)
+    assert [step for step, _ in one.fitted.history["accuracy"]] == [2, 4, 6]
+
+
+def test_a_class_with_one_row_can_be_trained_on(tmp_path: Path) -> None:
+    frame = shops(20)
+    frame["y"] = ["rare", *["a", "b"] * 9, "a"]
+    assert tables.train(write(frame, "csv", tmp_path), "y", SMALL).metrics["accuracy"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("x,y\n" + "1,a\n" * 9, "has 9 rows. Training needs at least 10"),
+        ("x,y\n" + "1,a\n" * 10, "every row of rows.csv has the same class in 'y'"),
+        ("x,y\n" + "1,a\n" * 10 + "1,\n", "lacks the truth"),
+        ("x,z\n1,2\n", "has no column 'y'"),
+        ("y\n" + "a\nb\n" * 9, "nothing to predict from"),
+    ],
+)
+def test_a_file_that_cannot_be_trained_on_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
+    (tmp_path / "rows.csv").write_text(content)
+    with pytest.raises(InputError, match=complaint):
+        tables.train(tmp_path / "rows.csv", "y", SMALL)
+
+
+def test_a_column_of_lists_is_refused(tmp_path: Path) -> None:
+    records = [{"x": [1, 2], "y": "ab"[number % 2]} for number in range(12)]
+    (tmp_path / "rows.json").write_text(json.dumps(records))
+    with pytest.raises(InputError, match="the column 'x' holds lists or objects"):
+        tables.train(tmp_path / "rows.json", "y", SMALL)

@@ -1,0 +1,114 @@
+"""Trains on a table of your own: a CSV, JSON or Parquet file with the truth in one column.
+
+The model is a random forest. Numbers are used as they are, missing ones too. Text is encoded as one column for each of
+its 50 most frequent values; missing text is the empty text. Text, booleans and up to 20 different whole numbers are
+classes, other numbers are a regression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow_common.errors import InputError
+from mlflow_platform.validation import files, rows, tasks
+from mlflow_platform.validation.predictions import Predictions
+from mlflow_platform.validation.signature import Signature
+from training import models
+from training.data import Split
+from training.params import ForestParams
+from training.result import Training
+from training.train import score
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FEWEST_ROWS = 10
+_MOST_VALUES = 50
+
+
+def train(path: Path, target: str, params: ForestParams) -> Training:
+    """Train on a file.
+
+    Raises:
+        InputError: the file cannot be read or used; see `files.read` and `rows.prepare`. Or it has fewer than 10 rows,
+            or only one class.
+    """
+    table = files.read(path, target)
+    prepared = rows.prepare(table, target, task=None, signature=Signature(), origin=str(path))
+    if len(prepared) < _FEWEST_ROWS:
+        raise InputError(f"{path.name} has {len(prepared)} rows. Training needs at least {_FEWEST_ROWS}.")
+    task = tasks.decide(prepared, Predictions(prepared.truth))
+    if task == "classification" and len(set(prepared.truth)) < 2:
+        raise InputError(f"every row of {path.name} has the same class in {target!r}: there is nothing to learn.")
+    split = _split(_frame(prepared), target, task, params, str(path))
+    fitted = _fit(split, task, params)
+    predictions = fitted.model.predict(split.features(split.held_out))
+    return Training(path.stem, params, split, fitted, predictions, score(task, split, predictions))
+
+
+def _frame(prepared: rows.Rows) -> pd.DataFrame:
+    """Features as numbers, booleans or text; and, last, the truth."""
+    import numpy as np
+    import pandas as pd
+
+    truth: Any = list(prepared.truth)
+    if any(isinstance(value, str) for value in truth):
+        truth = np.array([str(value) for value in truth], dtype=object)
+    columns = {name: _feature(name, values) for name, values in prepared.features.items()}
+    return pd.DataFrame({**columns, prepared.target: truth})
+
+
+def _feature(name: str, values: Sequence[Any]) -> Any:
+    import numpy as np
+
+    present = [value for value in values if value is not None]
+    if any(isinstance(value, (list, dict)) for value in present):
+        raise InputError(f"the column {name!r} holds lists or objects: training takes numbers, booleans and text")
+    if present and len(present) == len(values) and all(isinstance(value, bool) for value in values):
+        return np.array(values, dtype=bool)
+    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in present):
+        return np.array([np.nan if value is None else float(value) for value in values])
+    return np.array(["" if value is None else str(value) for value in values], dtype=object)
+
+
+def _split(frame: pd.DataFrame, target: str, task: models.Task, params: ForestParams, source: str) -> Split:
+    from sklearn.model_selection import train_test_split
+
+    strata = None
+    if task == "classification":
+        counts = frame[target].value_counts()
+        smaller = min(params.held_out, 1 - params.held_out) * len(frame)
+        # scikit-learn needs two rows of each class, and room for each class in both parts.
+        strata = frame[target] if counts.min() >= 2 and smaller >= len(counts) else None
+    train_, rest = train_test_split(frame, test_size=params.held_out, random_state=params.seed, stratify=strata)
+    return Split(train_.reset_index(drop=True), rest.reset_index(drop=True), target, source)
+
+
+def _fit(split: Split, task: models.Task, params: ForestParams) -> models.Fitted:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    features = split.features(split.train)
+    text = [name for name in features if features[name].dtype.kind not in "bf"]
+    encoder = OneHotEncoder(handle_unknown="ignore", max_categories=_MOST_VALUES, sparse_output=False)
+    columns = ColumnTransformer([("text", encoder, text)], remainder="passthrough").fit(features)
+    forest = (RandomForestClassifier if task == "classification" else RandomForestRegressor)(
+        warm_start=True,
+        max_depth=params.max_depth,
+        min_samples_leaf=params.min_samples_leaf,
+        random_state=params.seed,
+        n_jobs=1,
+    )
+    inputs = [columns.transform(split.features(part)) for part in (split.train, split.held_out)]
+    # NumPy arrays, because skops cannot store pandas' string type.
+    labels = [_labels(part[split.target]) for part in (split.train, split.held_out)]
+    history = models.grow(forest, params, inputs, labels, task)
+    return models.Fitted(Pipeline([("columns", columns), ("forest", forest)]), task, "sklearn", history)
+
+
+def _labels(truth: pd.Series[Any]) -> Any:
+    return truth.to_numpy() if truth.dtype.kind in "bif" else truth.to_numpy(dtype=str)
