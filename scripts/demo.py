@@ -47,12 +47,7 @@ def demo(
 
     Each step is a command that you can run yourself. localaws stays up afterwards, so that you can look around.
     """
-    if dataset not in THRESHOLDS:
-        raise InputError(f"there is no data set {dataset!r}. --dataset takes {' or '.join(THRESHOLDS)}.")
-    if env not in (known := environment_names()):
-        raise InputError(f"there is no environment {env!r}. --env takes {' or '.join(known)}.")
-    if as_ not in (None, *roles.DEMO_LEVELS):
-        raise InputError(f"the demo cannot run as {as_!r}. --as takes {' or '.join(roles.DEMO_LEVELS)}.")
+    check_usage(dataset, env, as_)
     began = time.monotonic()
     if as_:
         os.environ["LOCALAWS_ENFORCE_IAM"] = "1"
@@ -93,6 +88,20 @@ def demo(
         '\nlocalaws stays up. Look around:  eval "$(make -s local-env)"    Another link:  make server ARGS=ui LOCAL=1'
         "    Stop it:  make local-down"
     )
+
+
+def check_usage(dataset: str, env: str, as_: str | None) -> None:
+    """Check the options before anything is started.
+
+    Raises:
+        InputError: one of them is not valid.
+    """
+    if dataset not in THRESHOLDS:
+        raise InputError(f"there is no data set {dataset!r}. --dataset takes {' or '.join(THRESHOLDS)}.")
+    if env not in (known := environment_names()):
+        raise InputError(f"there is no environment {env!r}. --env takes {' or '.join(known)}.")
+    if as_ not in (None, *roles.DEMO_LEVELS):
+        raise InputError(f"the demo cannot run as {as_!r}. --as takes {' or '.join(roles.DEMO_LEVELS)}.")
 
 
 def is_up() -> bool:

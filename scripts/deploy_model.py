@@ -25,17 +25,24 @@ if TYPE_CHECKING:
 app = make_app()
 
 
+ModelUri = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="MODEL",
+        help="models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/RUN_ID/PATH, "
+        "or s3://BUCKET/PATH (a model folder or a model.tar.gz).",
+        show_default=False,
+    ),
+]
+DownloadTimeout = Annotated[
+    int | None,
+    typer.Option(min=60, max=3600, help="Seconds that the download of the model may take. Default: AWS's."),
+]
+
+
 @app.command()
 def deploy_model(
-    uri: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MODEL",
-            help="models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/RUN_ID/PATH, "
-            "or s3://BUCKET/PATH (a model folder or a model.tar.gz).",
-            show_default=False,
-        ),
-    ] = None,
+    uri: ModelUri = None,
     env: Env = "staging",
     local: Local = False,
     name: Annotated[
@@ -51,10 +58,7 @@ def deploy_model(
     startup_timeout: Annotated[
         int, typer.Option(min=60, max=3600, help="Seconds that the container may take to start.")
     ] = specification.STARTUP_SECONDS,
-    download_timeout: Annotated[
-        int | None,
-        typer.Option(min=60, max=3600, help="Seconds that the download of the model may take. Default: AWS's."),
-    ] = None,
+    download_timeout: DownloadTimeout = None,
     replace_model: Annotated[
         bool, typer.Option("--replace-model", help="Allow the endpoint to serve another registered model from now on.")
     ] = False,
@@ -86,10 +90,9 @@ def deploy_model(
         elif rollback:
             _rollback(console, deployer, name)
         else:
-            from mlflow_platform.endpoints.publishing import Hosting, default_image
+            from mlflow_platform.endpoints.publishing import Hosting
 
-            partition = session.get_partition_for_region(environment.region)
-            image = image_uri or default_image(environment, partition, version("mlflow"))
+            image = image_uri or _default_image(environment, session)
             hosting = Hosting(image, instance_type, instance_count, startup_timeout, download_timeout)
             found = _find(console, environment, session, uri or "")
             # Before anything is put into the bucket: nothing would remove it from there.
@@ -112,6 +115,12 @@ def _check_usage(uri: str | None, name: str | None, *, delete: bool, rollback: b
         )
     if name:
         specification.check_name(name)
+
+
+def _default_image(environment: Environment, session: Session) -> str:
+    from mlflow_platform.endpoints.publishing import default_image
+
+    return default_image(environment, session.get_partition_for_region(environment.region), version("mlflow"))
 
 
 def _deployer(console: Console, environment: Environment, session: Session) -> Deployer:

@@ -126,7 +126,7 @@ def test_every_option_is_explained(name: str, main: Main) -> None:
         ("security_docs", ["surplus"], "Got unexpected extra argument"),
         ("bootstrap", ["--repository", "/nowhere"], "/nowhere is not a checkout of this repository"),
         ("log_run", ["--bogus"], "No such option: --bogus (see --help)."),
-        ("log_run", ["--dataset", "wine"], "there is no data set 'wine': --dataset takes iris or diabetes"),
+        ("log_run", ["--dataset", "wine"], "there is no data set 'wine'. --dataset takes iris or diabetes"),
         ("log_run", ["--set", "trees=1"], "--set: 'trees=1' is not NAME=VALUE"),
         ("log_run", ["--set", "held_out=0.99"], "--set: held_out is the share of rows held out: from 0.05 to 0.95"),
         ("log_run", ["--alias", "champion"], "--alias needs --register NAME"),
