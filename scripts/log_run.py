@@ -156,7 +156,7 @@ def _train_and_log(console: Console, environment: Environment, session: Session,
 def _parameters(dataset: str, changes: list[str]) -> tuple[Dataset, Params]:
     name = next((known for known in DATASETS if known == dataset), None)
     if name is None:
-        raise InputError(f"there is no data set {dataset!r}: --dataset takes {' or '.join(DATASETS)}")
+        raise InputError(f"there is no data set {dataset!r}. --dataset takes {' or '.join(DATASETS)}.")
     return name, _changed(DEFAULTS[name], changes)
 
 
