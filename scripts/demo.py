@@ -60,7 +60,7 @@ def demo(
         roles.become_administrator(os.environ)
     step("Tracking server, bucket, roles", [*terraform, "apply"])
     outputs = json.loads(captured([*terraform, "output", "-json"]))
-    role = take_up(f"demo-{env}-{as_}", outputs[f"{as_}_policy_arn"]["value"]) if as_ else None
+    role = take_up(f"demo-{env}-{as_}", outputs["client_policy_arns"]["value"][as_]) if as_ else None
     logged = result(
         "Train, log, register",
         ["scripts/log_run.py", "--dataset", dataset, "--register", dataset, "--alias", "champion", *where],
@@ -119,11 +119,11 @@ def step(title: str, command: Sequence[str]) -> None:
     _checked(subprocess.run(command, cwd=REPOSITORY, check=False), command)
 
 
-def take_up(name: str, policy_arn: str) -> roles.Role:
-    """Create a role with a policy on localaws, as its administrator."""
+def take_up(name: str, policy_arns: Sequence[str]) -> roles.Role:
+    """Create a role with these policies on localaws, as its administrator."""
     import boto3
 
-    role = roles.make_role(boto3.client("iam"), boto3.client("sts"), name, policy_arn)
+    role = roles.make_role(boto3.client("iam"), boto3.client("sts"), name, policy_arns)
     announce(
         "Continue as a role", ["aws", "sts", "assume-role", "--role-arn", role.arn, "--role-session-name", "SCRIPT"]
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -51,9 +51,9 @@ def become_administrator(environ: MutableMapping[str, str]) -> None:
         )
 
 
-def make_role(iam: IAMClient, sts: STSClient, name: str, policy_arn: str) -> Role:
-    """A role with one managed policy and nothing else. One of that name that is there already is taken."""
-    account = policy_arn.split(":")[4]
+def make_role(iam: IAMClient, sts: STSClient, name: str, policy_arns: Sequence[str]) -> Role:
+    """Create a role with these managed policies and nothing else; a role of that name that exists is used."""
+    account = policy_arns[0].split(":")[4]
     trust = {
         "Version": "2012-10-17",
         "Statement": [
@@ -62,5 +62,6 @@ def make_role(iam: IAMClient, sts: STSClient, name: str, policy_arn: str) -> Rol
     }
     with suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
-    iam.attach_role_policy(RoleName=name, PolicyArn=policy_arn)
+    for arn in policy_arns:
+        iam.attach_role_policy(RoleName=name, PolicyArn=arn)
     return Role(f"arn:aws:iam::{account}:role/{name}", sts)

@@ -5,6 +5,7 @@ module "state" {
   bucket_name                = var.bucket_name
   kms_key_id                 = var.kms_key_id
   dangerously_allow_deletion = var.dangerously_allow_deletion
+  administrator_arns         = var.administrator_arns
 
   # "state" is the key of this root. Existing buckets have its state there, so the key stays although the folder moved.
   state_keys = merge(

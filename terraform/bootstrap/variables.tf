@@ -36,3 +36,10 @@ variable "dangerously_allow_deletion" {
   type        = bool
   default     = false
 }
+
+variable "administrator_arns" {
+  description = "Roles and users that may change the bucket's policy and settings: see the module's README. Empty means the one that applies this root."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}

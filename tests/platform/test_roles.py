@@ -1,4 +1,4 @@
-"""A role on localaws: one policy and nothing else, whoever made it before."""
+"""A role on localaws that has the given policies and nothing else."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,14 +9,16 @@ from mlflow_platform.roles import make_role
 POLICY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}'
 
 
-def test_a_role_is_made_once_and_taken_up_by_name(aws: Callable[[str], Any]) -> None:
+def test_make_role_is_idempotent_and_attaches_every_policy(aws: Callable[[str], Any]) -> None:
     iam, sts = aws("iam"), aws("sts")
-    policy = iam.create_policy(PolicyName="writer", PolicyDocument=POLICY)["Policy"]["Arn"]
-    first = make_role(iam, sts, "demo", policy)
-    again = make_role(iam, sts, "demo", policy)
+    policies = [
+        iam.create_policy(PolicyName=name, PolicyDocument=POLICY)["Policy"]["Arn"] for name in ("artifacts", "writer")
+    ]
+    first = make_role(iam, sts, "demo", policies)
+    again = make_role(iam, sts, "demo", policies)
     assert first.arn == again.arn == "arn:aws:iam::123456789012:role/demo"
     attached = iam.list_attached_role_policies(RoleName="demo")["AttachedPolicies"]
-    assert [one["PolicyArn"] for one in attached] == [policy]
+    assert sorted(one["PolicyArn"] for one in attached) == policies
     one, other = again.session("log_run"), again.session("log_run")
     assert tuple(one) == SESSION
     assert one["AWS_SESSION_TOKEN"] != other["AWS_SESSION_TOKEN"]

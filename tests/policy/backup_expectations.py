@@ -1,4 +1,4 @@
-"""The nightly backup: what the job and its schedule must be able to do, and what they must not."""
+"""The nightly backup: what its job and its schedule must be able to do, and what they must not."""
 
 from tests.policy.asking import (
     ARCHIVE,
@@ -30,7 +30,8 @@ PROJECT = "arn:aws:codebuild:{region}:{account}:project/{name}-mlflow-backup"
 LOG = LOGS + "/aws/codebuild/{name}-mlflow-backup:log-stream:a"
 CODEBUILD_PAGE = "https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html"
 GROUP = "arn:aws:scheduler:{region}:{account}:schedule-group/default"
-# Who takes up which role, and what AWS says that it does so for.
+QUEUE = "arn:aws:sqs:{region}:{account}:{name}-mlflow-backup-failures"
+# The service that assumes each role, the source that AWS documents for it, and the page.
 TAKERS = {
     "backup_role": (CODEBUILD_SERVICE, PROJECT, CODEBUILD_PAGE),
     "backup_schedule_role": (
@@ -67,7 +68,13 @@ BACKUP_DOCUMENTED = (
     Documented(
         "backup_schedule",
         "https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html",
-        on(PROJECT, "codebuild:StartBuild"),
+        (*on(PROJECT, "codebuild:StartBuild"), *on(QUEUE, "sqs:SendMessage")),
+    ),
+    # Terraform replaces the tool, and deletes it with all of its versions.
+    Documented(
+        "administrator",
+        "https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeletingObjectVersions.html",
+        on(TOOL, "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"),
     ),
     *(
         Documented(
@@ -132,10 +139,10 @@ BACKUP_DENIED = (
     Denied(
         "Encrypt under a former key", "backup", (Ask("kms:GenerateDataKey", FORMER_KEY, THROUGH_S3),), with_key=True
     ),
-    # Whoever could write there would choose what the job runs, with its role's rights, or what is restored one day.
+    # A write there would decide what the job runs with its role's rights, or what a later restore brings back.
     *(
         Denied(
-            "Write backups, or the tool that makes them",
+            "Write backups, or the tool that writes them",
             subject,
             tuple(
                 Ask(action, resource)
@@ -156,6 +163,18 @@ BACKUP_DENIED = (
         "admin",
         on(TOOL, "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectTagging"),
     ),
+    *(
+        Denied(
+            "Delete a version of a backup, or let it expire by a tag",
+            subject,
+            on(ARCHIVE + "files/a", "s3:DeleteObjectVersion", "s3:PutObjectTagging"),
+        )
+        for subject in ("admin", "administrator")
+    ),
+    Denied("Read backups", "endpoint", on(ARCHIVE + "files/a", "s3:GetObject")),
+    Denied("Another queue", "backup_schedule", on(QUEUE + "-other", "sqs:SendMessage")),
+    Denied("Read what failed", "backup_schedule", on(QUEUE, "sqs:ReceiveMessage", "sqs:PurgeQueue")),
+    Denied("Without TLS", "backup_schedule", (Ask("sqs:SendMessage", QUEUE, NO_TLS),)),
     Denied("Another project", "backup_schedule", on(PROJECT + "-other", "codebuild:StartBuild")),
     Denied(
         "Anything else with the project",
@@ -167,7 +186,7 @@ BACKUP_DENIED = (
     ),
     *(
         Denied(
-            "Take up the backup's role for another account or source, or in another service's place",
+            "Assume the backup's roles for another account or source, or as another service",
             service,
             tuple(
                 Ask(

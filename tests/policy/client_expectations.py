@@ -1,4 +1,4 @@
-"""What readers, writers and admins of MLflow must be able to do beside the road, and what they must not."""
+"""What readers, writers and admins must be able to do beside the recorded calls, and what they must not."""
 
 from tests.policy.asking import (
     ARCHIVE,
@@ -51,7 +51,7 @@ CLIENTS_DOCUMENTED = (
                         "sagemaker-mlflow:SearchRuns",
                         "sagemaker:CreatePresignedMlflowTrackingServerUrl",
                     ),
-                    *on("*", "sagemaker-mlflow:AccessUI"),
+                    *on("*", "sagemaker-mlflow:AccessUI", "sagemaker:ListMlflowTrackingServers"),
                     *on(BUCKET, "s3:GetBucketLocation", "s3:ListBucket"),
                     *on(OBJECT, "s3:GetObject"),
                 ),
@@ -99,12 +99,8 @@ CLIENTS_DOCUMENTED = (
             *on(OBJECT, "s3:GetObjectTagging", "s3:PutObjectTagging"),
         ),
     ),
-    # `make backup` by hand, which also deletes what it keeps no longer; for good, that takes the version.
-    Documented(
-        "admin",
-        VERSIONS_PAGE,
-        on(ARCHIVE + "files/a", "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"),
-    ),
+    # `make backup` by hand, which also deletes old backups; their versions stay.
+    Documented("admin", VERSIONS_PAGE, on(ARCHIVE + "files/a", "s3:GetObject", "s3:PutObject", "s3:DeleteObject")),
 )
 
 CLIENTS_DENIED = (
@@ -248,10 +244,3 @@ CLIENTS_DENIED = (
         )
     ),
 )
-
-# Changes to a statement that no test need notice, each with the reason.
-REDUNDANT = {
-    "policy {name}-mlflow-admin/ReplaceArchives without": (
-        "The admin's policy is the writer's and more: DeleteAndRecoverArtifacts covers these archives too."
-    ),
-}

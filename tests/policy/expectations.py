@@ -205,7 +205,15 @@ DENIED = (
     Denied(
         "Another log",
         "endpoint",
-        on(f"{LOGS}/aws/lambda/other:log-stream:a", "logs:PutLogEvents", "logs:CreateLogStream"),
+        (
+            *on(f"{LOGS}/aws/lambda/other:log-stream:a", "logs:PutLogEvents", "logs:CreateLogStream"),
+            *on(
+                f"{LOGS}/aws/sagemaker/Endpoints/other-iris:log-stream:a",
+                "logs:PutLogEvents",
+                "logs:CreateLogGroup",
+                "logs:DescribeLogStreams",
+            ),
+        ),
     ),
     Denied(
         "Read or delete its log",
@@ -230,7 +238,6 @@ DENIED = (
         "Encrypt an artifact under another key",
         "administrator",
         (Ask("s3:PutObject", OBJECT, {ENCRYPTION: "aws:kms", KEY_OF_REQUEST: OTHER_KEY}),),
-        with_key=True,
     ),
     Denied(
         "Encrypt an artifact under S3's own key",

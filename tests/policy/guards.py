@@ -1,6 +1,6 @@
-"""Policies that grant nobody anything and stand in the way: of the VPC endpoints, and of the bucket for states.
+"""Policies that grant nothing and only refuse: those of the VPC endpoints and of the bucket for states.
 
-Whoever asks here may do everything by their own policies, so that the guard alone decides.
+Every caller here has a policy that allows everything, so the guard alone decides.
 """
 
 from collections.abc import Iterator
@@ -36,6 +36,18 @@ TERRAFORM = {
     STATE: {"s3:GetObject", "s3:PutObject"},
     LOCK: {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"},
 }
+
+# What only the administrators of the bucket may do with it.
+CHANGES = (
+    "s3:PutBucketObjectLockConfiguration",
+    "s3:PutBucketOwnershipControls",
+    "s3:PutBucketPolicy",
+    "s3:PutBucketPublicAccessBlock",
+    "s3:PutBucketVersioning",
+    "s3:PutEncryptionConfiguration",
+    "s3:PutLifecycleConfiguration",
+    "s3:PutReplicationConfiguration",
+)
 
 TO_OUR_SERVERS = (
     "sagemaker:CreateMlflowTrackingServer",
@@ -76,9 +88,10 @@ class Guard:
 
     def _passes(self, policy: Document, ask: Ask) -> bool:
         account = ask.resource.split(":")[4] if ask.resource != "*" else ""
-        context = {**USUAL, **ask.context}
+        caller = ask.by or f"arn:aws:iam::{ACCOUNT}:role/administrator"
+        context = {**USUAL, "aws:PrincipalArn": caller, **ask.context}
         request = Request(
-            Principal(ask.by or f"arn:aws:iam::{ACCOUNT}:role/administrator"),
+            Principal(caller),
             ask.action,
             ask.resource,
             account or ACCOUNT,
@@ -150,7 +163,7 @@ GUARDS = (
             "Another account's server": _elsewhere(THEIR_SERVER, "sagemaker:CreatePresignedMlflowTrackingServerUrl"),
             "Another account's job": _elsewhere(THEIR_JOB, "sagemaker:CreateTrainingJob"),
             "Another account's caller": _stranger(JOB, "sagemaker:CreateTrainingJob"),
-            "Nobody in particular": _browser(SERVER, "sagemaker:DescribeMlflowTrackingServer"),
+            "A caller without a signature": _browser(SERVER, "sagemaker:DescribeMlflowTrackingServer"),
             "Another API": on(SERVER, "sagemaker-mlflow:GetRun"),
         },
         must_allow=True,
@@ -174,7 +187,7 @@ GUARDS = (
             *_TERRAFORMS,
             # As the backend writes with `encrypt`; and how an earlier state is got back.
             *_under({ENCRYPTION: "AES256"}, *on(STATE, "s3:PutObject")),
-            *on(BUCKET, "s3:ListBucketVersions", "s3:GetBucketPolicy", "s3:PutBucketPolicy"),
+            *on(BUCKET, "s3:ListBucketVersions", "s3:GetBucketPolicy", *CHANGES),
             *on(STATE, "s3:GetObjectVersion"),
         ),
         stops={
@@ -182,6 +195,9 @@ GUARDS = (
             "Delete a state": on(STATE, "s3:DeleteObject"),
             "Delete a version": (*on(STATE, "s3:DeleteObjectVersion"), *on(LOCK, "s3:DeleteObjectVersion")),
             "Delete the bucket": on(BUCKET, "s3:DeleteBucket", "s3:DeleteBucketPolicy"),
+            "Change the bucket as another role": tuple(
+                Ask(action, BUCKET, by=f"arn:aws:iam::{ACCOUNT}:role/pipeline") for action in CHANGES
+            ),
         },
         must_allow=False,
     ),
@@ -192,10 +208,13 @@ GUARDS = (
             *_TERRAFORMS,
             *on(STATE, "s3:DeleteObject", "s3:DeleteObjectVersion"),
             *on(BUCKET, "s3:DeleteBucket", "s3:DeleteBucketPolicy"),
+            # No administrators are named in this plan, so the user that plans is one.
+            *(Ask(action, BUCKET, by=f"arn:aws:iam::{ACCOUNT}:user/localaws") for action in CHANGES),
             *_under({ENCRYPTION: "aws:kms", KEY_OF_REQUEST: KEY}, *on(STATE, "s3:PutObject")),
         ),
         stops={
             **_INSECURELY,
+            "Change the bucket as another role": on(BUCKET, *CHANGES),
             "Encrypt a state under another key": _under(
                 {ENCRYPTION: "aws:kms", KEY_OF_REQUEST: OTHER_KEY}, *on(STATE, "s3:PutObject")
             ),

@@ -10,7 +10,7 @@ from localaws.iam.request import Principal, Request
 from tests.policy.rendered import Document, Rendered, Role
 from tests.policy.scenarios import ACCOUNT, REGION
 
-# What AWS puts on a key for which nobody gives a policy, and what an administrator's own policy is.
+# AWS's policy of a key that is created without one, and the policy of an account's administrator.
 ACCOUNT_DECIDES = {
     "Version": "2012-10-17",
     "Statement": [
@@ -18,7 +18,7 @@ ACCOUNT_DECIDES = {
     ],
 }
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-# How a call comes that nothing is wrong with.
+# The condition keys of an ordinary call.
 USUAL = {
     "aws:SecureTransport": "true",
     "aws:PrincipalAccount": ACCOUNT,
@@ -64,7 +64,7 @@ def names(environment: Rendered) -> dict[str, str]:
     }
 
 
-# Subjects with a role of the modules' own, by the ending of its name; and those with a managed policy, by its ending.
+# Subjects with a role that the modules create, by the ending of its name; and those with managed policies.
 ROLES = {
     "server": "-mlflow-role",
     "endpoint": "-endpoint-role",
@@ -144,12 +144,16 @@ def _identity(environment: Rendered, subject: str) -> dict[str, Document]:
     if role:
         return role.inline
     if subject in CLIENTS:
-        return _client_policy(environment, subject)
+        return _client_policies(environment, subject)
     return {"everything": EVERYTHING} if subject == ADMINISTRATOR else {}
 
 
-def _client_policy(environment: Rendered, client: str) -> dict[str, Document]:
-    return {name: document for name, document in environment.managed.items() if name.endswith(f"-{client}")}
+def _client_policies(environment: Rendered, client: str) -> dict[str, Document]:
+    """The managed policies that a role of this level gets."""
+    endings = [f"-mlflow-{client}", f"-mlflow-{client}-artifacts"]
+    if client != "reader":
+        endings.append("-mlflow-deployment")
+    return {name: document for name, document in environment.managed.items() if name.endswith(tuple(endings))}
 
 
 def _on_resource(environment: Rendered, resource: str) -> Document | None:

@@ -49,7 +49,8 @@ OPERATIONS_DOCUMENTED = (
         Documented(
             client,
             "https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html",
-            on(PARAMETERS + "{project}/{environment}", "ssm:GetParametersByPath"),
+            on(PARAMETERS + "{project}/{environment}", "ssm:GetParametersByPath")
+            + on(PARAMETERS + "{project}/{environment}/mlflow_tracking_uri", "ssm:GetParameter", "ssm:GetParameters"),
         )
         for client in ("reader", "writer", "admin")
     ),
@@ -85,6 +86,7 @@ OPERATIONS_DENIED = (
             "Another environment's parameters",
             client,
             on(PARAMETERS + "{project}/other", "ssm:GetParametersByPath")
+            + on(PARAMETERS + "{project}/other/mlflow_tracking_uri", "ssm:GetParameter", "ssm:GetParameters")
             + on(PARAMETERS + "{project}/{environment}", "ssm:PutParameter"),
         )
         for client in ("reader", "writer", "admin")
@@ -96,5 +98,5 @@ OPERATIONS_REDUNDANT = {
     f"resource arn:aws:sns:us-east-1:123456789012:{{name}}-mlflow-events/{sid} on every resource": (
         "A topic's policy reaches its own topic only, whatever it names."
     )
-    for sid in ("PublishFromThisAccount", "PublishEvents")
+    for sid in ("AllowPublishFromThisAccount", "AllowPublishEvents")
 }

@@ -99,6 +99,8 @@ def rendered(plan: Mapping[str, Any], *, account: str, region: str) -> Rendered:
             _put(found, address, found.resources, arn, policy)
         elif kind == "aws_s3_bucket_server_side_encryption_configuration":
             found.key = found.key or _encrypting_key(values)
+        elif kind == "aws_sqs_queue" and policy:
+            _put(found, address, found.resources, f"arn:aws:sqs:{region}:{account}:{values['name']}", policy)
         elif kind == "aws_vpc_endpoint":
             _put(found, address, found.resources, endpoint(item["name"], account=account, region=region), policy)
         elif kind in ON_RESOURCES:

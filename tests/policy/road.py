@@ -64,10 +64,10 @@ class Walked:
         """A role with a client's policy; or with what the backup job's own says, which only CodeBuild may take up."""
         iam = self.localaws.client("iam")
         if level == "backup":
-            policy = _same_policy(iam, f"{BACKUP}-role", "MLflowBackup")
+            policies = [_same_policy(iam, f"{BACKUP}-role", "MLflowBackup")]
         else:
-            policy = self.staging.outputs[f"{level}_policy_arn"]
-        return make_role(iam, self.localaws.client("sts"), f"demo-staging-{level}", policy)
+            policies = self.staging.outputs["client_policy_arns"][level]
+        return make_role(iam, self.localaws.client("sts"), f"demo-staging-{level}", policies)
 
     def taking(self, level: str, session: str) -> Deployed:
         """Staging for whoever has taken that role up."""

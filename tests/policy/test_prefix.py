@@ -21,9 +21,9 @@ LISTS = {
     "role churn-dev-mlflow-role/MLflowBasicAccess": ["s3:ListBucket"],
     "role churn-dev-endpoint-role/EndpointAccess": ["s3:ListBucket"],
     "role churn-dev-mlflow-backup-role/MLflowBackup": ["s3:ListBucket"],
-    "policy churn-dev-mlflow-reader": ["s3:ListBucket"],
-    "policy churn-dev-mlflow-writer": ["s3:ListBucket"],
-    "policy churn-dev-mlflow-admin": ["s3:ListBucket", "s3:ListBucketVersions"],
+    "policy churn-dev-mlflow-reader-artifacts": ["s3:ListBucket"],
+    "policy churn-dev-mlflow-writer-artifacts": ["s3:ListBucket"],
+    "policy churn-dev-mlflow-admin-artifacts": ["s3:ListBucket", "s3:ListBucketVersions"],
 }
 
 

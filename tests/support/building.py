@@ -1,4 +1,4 @@
-"""A CodeBuild project's build, run on this machine: the environment and the command that the project has."""
+"""Runs a CodeBuild project's build on this machine, with the project's environment and commands."""
 
 import json
 import os
@@ -13,14 +13,20 @@ from tests.support.running import RunningLocalAws
 def build(
     localaws: RunningLocalAws, project: str, folder: Path, environ: Mapping[str, str], override: Mapping[str, str]
 ) -> "subprocess.CompletedProcess[str]":
-    """Runs the build's one command in a folder that holds the source. The packages that it needs are here already.
+    """Runs a build in a folder that holds the project's source. Packages are not installed: they are here already.
+
+    Where the source holds the packed tool, the command that unpacks it runs first.
 
     Args:
         override: wins over the project's own variables, which win over `environ`.
     """
     (found,) = localaws.client("codebuild").batch_get_projects(names=[project])["projects"]
     given = {one["name"]: one["value"] for one in found["environment"]["environmentVariables"]}
-    (command,) = json.loads(found["source"]["buildspec"])["phases"]["build"]["commands"]
+    phases = json.loads(found["source"]["buildspec"])["phases"]
+    unpack, _ = phases["install"]["commands"]
+    (command,) = phases["build"]["commands"]
+    if (folder / "tool.json.gz").exists():
+        command = f"{unpack} && {command}"
     path = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
     return subprocess.run(
         ["bash", "-c", command],

@@ -35,7 +35,8 @@ variable "cases" {
 def any_root() -> str:
     """Calls the platform module with `var.inputs`."""
     source = '  source = "../terraform/module/platform"\n'
-    return f'{ONE}module "platform" {{\n{source}{_arguments("platform", "var.inputs")}}}\n'
+    output = 'output "backup_destination_policy" {\n  value = module.platform.backup_destination_policy\n}\n'
+    return f'{ONE}module "platform" {{\n{source}{_arguments("platform", "var.inputs")}}}\n{output}'
 
 
 def refused_root() -> str:

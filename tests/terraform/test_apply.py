@@ -20,10 +20,12 @@ from tests.terraform.applying import Environment
 # SNS's own "Throttled" (429), which the provider would not try again, is listed for its SMS actions only.
 ERRORS = {
     "budgets": (("ThrottlingException", 400), ("InternalErrorException", 500)),
+    "codebuild": (("ThrottlingException", 400), ("InternalFailure", 500)),
     "ecr": (("ThrottlingException", 400), ("ServerException", 500)),
     "events": (("ThrottlingException", 400), ("InternalException", 500)),
     "iam": (("Throttling", 400), ("ServiceFailure", 500)),
     "kms": (("ThrottlingException", 400), ("KMSInternalException", 500)),
+    "logs": (("ThrottlingException", 400), ("ServiceUnavailableException", 503)),
     "monitoring": (("Throttling", 400), ("InternalServiceError", 500)),
     "s3": (("SlowDown", 503), ("InternalError", 500)),
     "sagemaker": (("ThrottlingException", 400), ("InternalFailure", 500)),

@@ -23,12 +23,11 @@ SERVER = 'module.platform.module.mlflow.aws_sagemaker_mlflow_tracking_server.thi
 # Prod, with what else an environment can be made of.
 MORE = {
     "schedule": {"start": "cron(0 7 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"},
+    "weekly_maintenance_window_start": None,
     "notifications": {"emails": ["team@example.com"]},
     "monthly_budget_usd": 500,
-    "backup": {"keep": 30},
+    "backup": {"schedule_expression": "cron(30 12 ? * MON-FRI *)"},
 }
-# One file of the backup's tool: fifty are put as one is.
-ONE_FILE = {"for_each": '${{ for file, path in local.backup_files : file => path if file == "requirements.lock" }}'}
 # The two that are never an orphan: one is set by the operation that the topic's own attributes are set by, and was
 # struck there; the other would be the only one in its turn.
 SPARED = {
@@ -47,7 +46,7 @@ def prod(tmp_path: Path) -> Iterator[Environment]:
             account.fault(operation, lost=True, delay=300, each="operation", times=2)
         for operation in ("*:Create*", "*:Put[!B]*", "s3:PutBucket[EPV]*", "*:Set*", "sns:Subscribe"):
             account.fault(operation, lost=True, delay=300, each="resource")
-        yield Environment(account, "prod", {"aws_s3_object": {"backup_tool": ONE_FILE}}, **MORE)
+        yield Environment(account, "prod", **MORE)
     finally:
         daemon.down(account.settings)
 

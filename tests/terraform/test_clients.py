@@ -1,6 +1,7 @@
-"""What clients may do: the three policies as AWS would get them, and that together they leave no action out."""
+"""What each level of clients may do: its policies as AWS would get them, and their sizes."""
 
 import json
+import re
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -19,26 +20,35 @@ DEPLOYED = [
 ]
 OURS = {"environment": "staging", "project": "mlflow"}
 LEVELS = ("reader", "writer", "admin")
-# A managed policy's size without white space, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+# The size of a managed policy without white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 LIMIT = 6144
 
-READ_MLFLOW = ["sagemaker-mlflow:Get*", "sagemaker-mlflow:List*", "sagemaker-mlflow:Search*"]
-SEE = {
-    "FindEnvironment": {
-        "Action": ["ssm:GetParametersByPath"],
-        "Resource": [f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/mlflow/staging"],
-    },
-    "SeeServer": {"Action": ["sagemaker:DescribeMlflowTrackingServer"], "Resource": [SERVER]},
-    "FindBucket": {"Action": ["s3:GetBucketLocation"], "Resource": [BUCKET]},
-    "ListArtifacts": {"Action": ["s3:ListBucket"], "Resource": [BUCKET]},
-    "ReadArtifacts": {"Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/*"]},
+READ_TRACKING = [
+    "sagemaker-mlflow:Get*",
+    "sagemaker-mlflow:List*",
+    "sagemaker-mlflow:Search*",
+    "sagemaker:DescribeMlflowTrackingServer",
+]
+OPEN_UI = "sagemaker:CreatePresignedMlflowTrackingServerUrl"
+PARAMETERS = f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/mlflow/staging"
+READ_PARAMETERS = {
+    "Action": ["ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"],
+    "Resource": [PARAMETERS, f"{PARAMETERS}/*"],
 }
-UI = {
-    "LinkToUI": {"Action": ["sagemaker:CreatePresignedMlflowTrackingServerUrl"], "Resource": [SERVER]},
-    "OpenUI": {"Action": ["sagemaker-mlflow:AccessUI"], "Resource": ["*"]},
+SEE = {
+    "AllowReadParameters": READ_PARAMETERS,
+    "AllowListServersAndOpenUI": {
+        "Action": ["sagemaker-mlflow:AccessUI", "sagemaker:ListMlflowTrackingServers"],
+        "Resource": ["*"],
+    },
+}
+READ_ARTIFACTS = {
+    "AllowFindBucket": {"Action": ["s3:GetBucketLocation"], "Resource": [BUCKET]},
+    "AllowListArtifacts": {"Action": ["s3:ListBucket"], "Resource": [BUCKET]},
+    "AllowReadArtifacts": {"Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/*"]},
 }
 DEPLOY = {
-    "DeployModels": {
+    "AllowDeployModels": {
         "Action": [
             "sagemaker:AddTags",
             "sagemaker:CreateEndpoint",
@@ -57,7 +67,7 @@ DEPLOY = {
             }
         },
     },
-    "UseModels": {
+    "AllowUseModels": {
         "Action": [
             "sagemaker:DescribeEndpoint",
             "sagemaker:DescribeEndpointConfig",
@@ -67,36 +77,38 @@ DEPLOY = {
         ],
         "Resource": DEPLOYED,
     },
-    "FindModels": {"Action": ["sagemaker:ListEndpointConfigs", "sagemaker:ListModels"], "Resource": ["*"]},
-    "GiveEndpointsTheirRole": {
+    "AllowFindModels": {"Action": ["sagemaker:ListEndpointConfigs", "sagemaker:ListModels"], "Resource": ["*"]},
+    "AllowPassEndpointRole": {
         "Action": ["iam:PassRole"],
         "Resource": [f"arn:aws:iam::{ACCOUNT}:role/mlflow-staging-endpoint-role"],
         "Condition": {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
     },
-    "ReadEndpointLogs": {
+    "AllowReadEndpointLogs": {
         "Action": ["logs:DescribeLogStreams", "logs:GetLogEvents"],
         "Resource": [f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/mlflow-staging-*"],
     },
-    "ReplaceArchives": {
+    "AllowReplaceArchives": {
         "Action": ["s3:DeleteObject", "s3:PutObjectTagging"],
         "Resource": [f"{BUCKET}/endpoints/mlflow-staging-*"],
     },
 }
 WRITE_ARTIFACTS = {"Action": ["s3:AbortMultipartUpload", "s3:PutObject"], "Resource": [f"{BUCKET}/*"]}
-LEAVE_BACKUPS = WRITE_ARTIFACTS | {"Effect": "Deny", "Resource": [f"{BUCKET}/backups/*"]}
-LEAVE_BACKUP_TOOL = {
-    "Effect": "Deny",
-    "Action": ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObject", "s3:PutObjectTagging"],
-    "Resource": [f"{BUCKET}/backups/tool/*"],
+DENY_BACKUP_WRITES = WRITE_ARTIFACTS | {"Effect": "Deny", "Resource": [f"{BUCKET}/backups/*"]}
+ADMIN_LIMITS = {
+    "DenyBackupToolWrites": {
+        "Effect": "Deny",
+        "Action": ["s3:DeleteObject", "s3:PutObject"],
+        "Resource": [f"{BUCKET}/backups/tool/*"],
+    },
+    "DenyBackupVersionDeletion": {
+        "Effect": "Deny",
+        "Action": ["s3:DeleteObjectVersion", "s3:PutObjectTagging"],
+        "Resource": [f"{BUCKET}/backups/*"],
+    },
 }
 ADMINISTER = {
-    "AdministerMLflow": {"Action": ["sagemaker-mlflow:*"], "Resource": [SERVER]},
-    "RunServer": {
-        "Action": [f"sagemaker:{verb}MlflowTrackingServer" for verb in ("Start", "Stop", "Update")],
-        "Resource": [SERVER],
-    },
-    "FindOldArtifacts": {"Action": ["s3:ListBucketVersions"], "Resource": [BUCKET]},
-    "DeleteAndRecoverArtifacts": {
+    "AllowListArtifactVersions": {"Action": ["s3:ListBucketVersions"], "Resource": [BUCKET]},
+    "AllowDeleteAndRecoverArtifacts": {
         "Action": [
             "s3:DeleteObject",
             "s3:DeleteObjectVersion",
@@ -108,12 +120,18 @@ ADMINISTER = {
     },
 }
 
+Statements = dict[str, dict[str, Any]]
 
-def policy(planner: Planner, level: str, root: str = "staging") -> dict[str, dict[str, Any]]:
+
+def tracking(planner: Planner, level: str, root: str = "staging") -> Statements:
     return statements(planner.plan(root), f'module.platform.module.mlflow.aws_iam_policy.client["{level}"]')
 
 
-def granted(found: dict[str, dict[str, Any]]) -> set[str]:
+def artifacts(planner: Planner, level: str, root: str = "staging") -> Statements:
+    return statements(planner.plan(root), f'module.platform.module.mlflow.aws_iam_policy.artifacts["{level}"]')
+
+
+def granted(found: Statements) -> set[str]:
     """The actions of the tracking server that a policy allows."""
     patterns = [
         pattern for statement in found.values() if statement["Effect"] == "Allow" for pattern in statement["Action"]
@@ -123,66 +141,105 @@ def granted(found: dict[str, dict[str, Any]]) -> set[str]:
     }
 
 
-def allowed(expected: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def allowed(expected: Statements) -> Statements:
     return {sid: allow(statement) for sid, statement in expected.items()}
 
 
-def test_a_reader_may_read_and_open_the_ui(planner: Planner) -> None:
-    read = {"ReadMLflow": {"Action": READ_MLFLOW, "Resource": [SERVER]}}
-    assert policy(planner, "reader") == allowed(SEE | UI | read)
+def test_a_reader_may_read_runs_and_artifacts_and_open_the_ui(planner: Planner) -> None:
+    read = {"AllowReadTracking": {"Action": sorted([*READ_TRACKING, OPEN_UI]), "Resource": [SERVER]}}
+    assert tracking(planner, "reader") == allowed(SEE | read)
+    assert artifacts(planner, "reader") == allowed(READ_ARTIFACTS)
 
 
-def test_a_reader_without_the_ui_and_with_a_key_may_decrypt_through_s3(planner: Planner) -> None:
-    found = policy(planner, "reader", "readers_without_ui")
-    assert set(found) == {*SEE, "ReadMLflow", "DecryptArtifactsThroughS3"}
-    assert found["ReadArtifacts"]["Resource"] == ["arn:aws:s3:::data-lake/mlflow/churn/*"]
-    assert found["DecryptArtifactsThroughS3"] == allow(
+def test_a_reader_without_the_ui_may_not_open_it(planner: Planner) -> None:
+    found = tracking(planner, "reader", "readers_without_ui")
+    assert found["AllowReadTracking"]["Action"] == sorted(READ_TRACKING)
+    assert found["AllowListServers"]["Action"] == ["sagemaker:ListMlflowTrackingServers"]
+
+
+def test_a_reader_may_decrypt_through_s3_below_the_prefix(planner: Planner) -> None:
+    found = artifacts(planner, "reader", "readers_without_ui")
+    assert set(found) == {*READ_ARTIFACTS, "AllowDecryptArtifacts"}
+    assert found["AllowReadArtifacts"]["Resource"] == ["arn:aws:s3:::data-lake/mlflow/churn/*"]
+    assert found["AllowDecryptArtifacts"] == allow(
         {"Action": ["kms:Decrypt"], "Resource": [KEY], "Condition": THROUGH_S3}
     )
 
 
-def test_a_writer_may_also_log_register_and_deploy(planner: Planner) -> None:
-    found = policy(planner, "writer")
-    written = found.pop("ReadAndWriteMLflow")
+def test_a_writer_may_also_log_and_register_but_not_write_backups(planner: Planner) -> None:
+    found = tracking(planner, "writer")
+    written = found.pop("AllowReadAndWriteTracking")
     assert written["Resource"] == [SERVER]
-    assert set(READ_MLFLOW) < set(written["Action"])
-    assert found == allowed(SEE | UI | DEPLOY | {"WriteArtifacts": WRITE_ARTIFACTS}) | {"LeaveBackups": LEAVE_BACKUPS}
+    assert {*READ_TRACKING, OPEN_UI} < set(written["Action"])
+    assert found == allowed(SEE)
+    assert artifacts(planner, "writer") == allowed(READ_ARTIFACTS | {"AllowWriteArtifacts": WRITE_ARTIFACTS}) | {
+        "DenyBackupWrites": DENY_BACKUP_WRITES
+    }
 
 
-def test_a_writer_has_the_ui_even_where_readers_have_not_and_encrypts_through_s3(planner: Planner) -> None:
-    found = policy(planner, "writer", "readers_without_ui")
-    assert set(UI) < set(found)
-    assert found["EncryptArtifactsThroughS3"] == allow(
+def test_writers_and_admins_share_the_deployment_policy(planner: Planner) -> None:
+    found = statements(planner.plan("staging"), "module.platform.module.mlflow.aws_iam_policy.deployment[0]")
+    assert found == allowed(DEPLOY)
+
+
+def test_the_deployment_policy_can_limit_instance_types(planner: Planner) -> None:
+    found = statements(planner.plan("isolated"), "module.platform.module.mlflow.aws_iam_policy.deployment[0]")
+    assert found["DenyOtherInstanceTypes"] == {
+        "Effect": "Deny",
+        "Action": ["sagemaker:CreateEndpointConfig"],
+        "Resource": ["*"],
+        "Condition": {"ForAnyValue:StringNotLike": {"sagemaker:InstanceTypes": ["ml.m5.large", "ml.c7i.*"]}},
+    }
+
+
+def test_a_writer_has_the_ui_even_if_readers_have_not_and_encrypts_through_s3(planner: Planner) -> None:
+    assert OPEN_UI in tracking(planner, "writer", "readers_without_ui")["AllowReadAndWriteTracking"]["Action"]
+    assert artifacts(planner, "writer", "readers_without_ui")["AllowEncryptArtifacts"] == allow(
         {"Action": ["kms:GenerateDataKey"], "Resource": [KEY], "Condition": THROUGH_S3}
     )
 
 
 def test_an_admin_may_also_delete_recover_start_and_stop_but_not_delete_the_server(planner: Planner) -> None:
-    found = policy(planner, "admin")
-    writer = policy(planner, "writer")
-    del writer["ReadAndWriteMLflow"], writer["LeaveBackups"]
-    assert found == writer | allowed(ADMINISTER) | {"LeaveBackupTool": LEAVE_BACKUP_TOOL}
+    found = tracking(planner, "admin")
+    administer = found.pop("AllowAdministerTracking")
+    assert administer == allow(
+        {
+            "Action": sorted(
+                [
+                    "sagemaker-mlflow:*",
+                    OPEN_UI,
+                    "sagemaker:DescribeMlflowTrackingServer",
+                    *(f"sagemaker:{verb}MlflowTrackingServer" for verb in ("Start", "Stop", "Update")),
+                ]
+            ),
+            "Resource": [SERVER],
+        }
+    )
+    assert found == allowed(SEE)
+    assert artifacts(planner, "admin") == (
+        allowed(READ_ARTIFACTS | {"AllowWriteArtifacts": WRITE_ARTIFACTS} | ADMINISTER) | ADMIN_LIMITS
+    )
 
 
-def test_an_admin_sees_old_versions_below_the_prefix_only(planner: Planner) -> None:
-    assert policy(planner, "admin", "existing_bucket")["FindOldArtifacts"]["Condition"] == BELOW_PREFIX
+def test_an_admin_lists_versions_below_the_prefix_only(planner: Planner) -> None:
+    assert artifacts(planner, "admin", "existing_bucket")["AllowListArtifactVersions"]["Condition"] == BELOW_PREFIX
 
 
-def test_the_examples_boundary_lets_people_do_what_their_policies_say(planner: Planner) -> None:
+def test_the_examples_boundary_permits_what_the_client_policies_grant(planner: Planner) -> None:
     document = planned_resources(planner.plan("enhanced-security"))["aws_iam_policy.boundary"]["policy"]
     bounds = json.loads(document)["Statement"][0]["Action"]
     given = {
         pattern
         for level in LEVELS
-        for sid, statement in policy(planner, level, "existing_bucket").items()
-        if sid not in DEPLOY  # The example deploys nothing.
+        for kind in (tracking, artifacts)
+        for statement in kind(planner, level, "existing_bucket").values()
         for pattern in statement["Action"]
     }
     assert [action for action in sorted(given) if not any(fnmatchcase(action, bound) for bound in bounds)] == []
 
 
-def test_every_action_of_a_tracking_server_is_somebodys_and_what_deletes_is_the_admins(planner: Planner) -> None:
-    reader, writer, admin = (granted(policy(planner, level)) for level in LEVELS)
+def test_the_levels_cover_all_actions_of_a_server_and_only_admins_delete(planner: Planner) -> None:
+    reader, writer, admin = (granted(tracking(planner, level)) for level in LEVELS)
     assert reader < writer < admin == set(actions("sagemaker-mlflow"))
     takes_away = ("Delete", "Rename", "Restore")
     assert admin - writer == {action for action in admin if action.partition(":")[2].startswith(takes_away)}
@@ -192,8 +249,30 @@ def test_every_action_of_a_tracking_server_is_somebodys_and_what_deletes_is_the_
     }
 
 
+POLICIES = [
+    *(f'client["{level}"]' for level in LEVELS),
+    *(f'artifacts["{level}"]' for level in LEVELS),
+    "deployment[0]",
+]
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_the_longest_names_a_key_and_all_versions_keep_policies_below_iams_limit(planner: Planner, name: str) -> None:
+    document = planned_resources(planner.plan("longest_names"))[f"module.platform.module.mlflow.aws_iam_policy.{name}"][
+        "policy"
+    ]
+    assert len(re.sub(r"\s", "", document)) <= LIMIT
+
+
 @pytest.mark.parametrize("level", LEVELS)
-def test_the_longest_names_make_no_policy_that_iam_refuses(planner: Planner, level: str) -> None:
-    plan = planner.plan("longest_names")
-    document = planned_resources(plan)[f'module.platform.module.mlflow.aws_iam_policy.client["{level}"]']["policy"]
-    assert len(json.dumps(json.loads(document), separators=(",", ":"))) <= LIMIT
+def test_ten_more_upgrades_keep_the_tracking_policy_below_iams_limit(planner: Planner, level: str) -> None:
+    resources = planned_resources(planner.plan("longest_names"))
+    document = resources[f'module.platform.module.mlflow.aws_iam_policy.client["{level}"]']["policy"]
+    servers = [
+        arn
+        for statement in json.loads(document)["Statement"]
+        for arn in statement["Resource"]
+        if "mlflow-tracking-server" in arn
+    ]
+    assert len(servers) == len(set(servers)) == 3  # Each upgrade adds one ARN, not one to each statement.
+    assert len(re.sub(r"\s", "", document)) + 10 * (len(max(servers, key=len)) + len('"",')) <= LIMIT

@@ -1,4 +1,4 @@
-"""The policies as AWS would get them, whole: a statement more is as wrong as a statement less."""
+"""The complete policies that AWS would get: an extra statement is as wrong as a missing one."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from tests.terraform.planning import Planner
 from tests.terraform.variations import ACCOUNT, ADMINISTRATORS, FORMER_KEY, KEY
 
 BUCKET = "arn:aws:s3:::mlflow-staging-mlflow-artifacts-zali-staging"
-LOGS = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/*"
+LOGS = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/mlflow-staging-*"
 
 LOG_IN = {"Action": ["ecr:GetAuthorizationToken"], "Resource": ["*"]}
 WRITE_LOG = {
@@ -65,9 +65,9 @@ def allow(statement: dict[str, Any]) -> dict[str, Any]:
 def test_the_server_may_use_its_bucket_and_register_models_and_nothing_else(planner: Planner) -> None:
     policy = statements(planner.plan("staging_hardened"), SERVER_POLICY)
     assert policy == {
-        "FindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [BUCKET]}),
-        "ListArtifacts": allow({"Action": ["s3:ListBucket"], "Resource": [BUCKET]}),
-        "ReadArtifacts": allow({"Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/*"]}),
+        "AllowFindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [BUCKET]}),
+        "AllowListArtifacts": allow({"Action": ["s3:ListBucket"], "Resource": [BUCKET]}),
+        "AllowReadArtifacts": allow({"Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/*"]}),
         "AllowWriteArtifacts": allow({"Action": ["s3:PutObject"], "Resource": [f"{BUCKET}/*"]}),
         "DenyBackupWrites": {"Effect": "Deny", "Action": ["s3:PutObject"], "Resource": [f"{BUCKET}/backups/*"]},
         "AllowRegisterModels": allow(REGISTER),
@@ -77,9 +77,9 @@ def test_the_server_may_use_its_bucket_and_register_models_and_nothing_else(plan
 def test_in_an_existing_bucket_the_server_may_use_its_prefix_and_the_key_through_s3_only(planner: Planner) -> None:
     policy = statements(planner.plan("existing_bucket"), SERVER_POLICY)
     assert policy == {
-        "FindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [LAKE]}),
-        "ListArtifacts": allow({"Action": ["s3:ListBucket"], "Resource": [LAKE], "Condition": BELOW_PREFIX}),
-        "ReadArtifacts": allow({"Action": ["s3:GetObject"], "Resource": [f"{LAKE}/mlflow/churn/*"]}),
+        "AllowFindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [LAKE]}),
+        "AllowListArtifacts": allow({"Action": ["s3:ListBucket"], "Resource": [LAKE], "Condition": BELOW_PREFIX}),
+        "AllowReadArtifacts": allow({"Action": ["s3:GetObject"], "Resource": [f"{LAKE}/mlflow/churn/*"]}),
         "AllowWriteArtifacts": allow({"Action": ["s3:PutObject"], "Resource": [f"{LAKE}/mlflow/churn/*"]}),
         "DenyBackupWrites": {
             "Effect": "Deny",
@@ -87,10 +87,8 @@ def test_in_an_existing_bucket_the_server_may_use_its_prefix_and_the_key_through
             "Resource": [f"{LAKE}/mlflow/churn/backups/*"],
         },
         "AllowRegisterModels": allow(REGISTER),
-        "DecryptArtifactsThroughS3": allow({"Action": ["kms:Decrypt"], "Resource": [KEY], "Condition": THROUGH_S3}),
-        "AllowEncryptArtifactsThroughS3": allow(
-            {"Action": ["kms:GenerateDataKey"], "Resource": [KEY], "Condition": THROUGH_S3}
-        ),
+        "AllowDecryptArtifacts": allow({"Action": ["kms:Decrypt"], "Resource": [KEY], "Condition": THROUGH_S3}),
+        "AllowEncryptArtifacts": allow({"Action": ["kms:GenerateDataKey"], "Resource": [KEY], "Condition": THROUGH_S3}),
     }
 
 
@@ -119,19 +117,20 @@ def test_by_default_the_servers_trust_policy_is_the_one_that_aws_documents(plann
 def test_an_endpoint_may_pull_read_and_log_and_nothing_else(planner: Planner) -> None:
     policy = statements(planner.plan("staging"), "module.platform.module.serving.aws_iam_role_policy.endpoint")
     assert policy == {
-        "LogInToRegistry": allow(LOG_IN),
-        "PullImage": allow(pull("mlflow-staging-serving", "mlflow-pyfunc")),
-        "FindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [BUCKET]}),
-        "ListModels": allow({"Action": ["s3:ListBucket"], "Resource": [BUCKET]}),
-        "ReadModel": allow({"Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/*"]}),
-        "WriteLog": allow(WRITE_LOG),
+        "AllowLogInToRegistry": allow(LOG_IN),
+        "AllowPullImages": allow(pull("mlflow-staging-serving", "mlflow-pyfunc")),
+        "AllowFindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [BUCKET]}),
+        "AllowListModels": allow({"Action": ["s3:ListBucket"], "Resource": [BUCKET]}),
+        "AllowReadModels": allow({"Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/*"]}),
+        "DenyReadBackups": {"Effect": "Deny", "Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/backups/*"]},
+        "AllowWriteLogs": allow(WRITE_LOG),
     }
 
 
 def test_an_endpoint_may_decrypt_what_lies_under_the_given_key_and_encrypt_nothing(planner: Planner) -> None:
     policy = statements(planner.plan("existing_bucket"), "module.platform.module.serving.aws_iam_role_policy.endpoint")
-    assert policy["ReadModel"] == allow({"Action": ["s3:GetObject"], "Resource": [f"{LAKE}/mlflow/churn/*"]})
-    assert policy["DecryptModelThroughS3"] == allow(
+    assert policy["AllowReadModels"] == allow({"Action": ["s3:GetObject"], "Resource": [f"{LAKE}/mlflow/churn/*"]})
+    assert policy["AllowDecryptModels"] == allow(
         {"Action": ["kms:Decrypt"], "Resource": [KEY], "Condition": THROUGH_S3}
     )
 
@@ -139,9 +138,9 @@ def test_an_endpoint_may_decrypt_what_lies_under_the_given_key_and_encrypt_nothi
 @pytest.mark.parametrize(
     ("address", "sid"),
     [
-        ("module.platform.module.mlflow.aws_iam_role_policy.basic_access[0]", "DecryptArtifactsThroughS3"),
-        ('module.platform.module.mlflow.aws_iam_policy.client["reader"]', "DecryptArtifactsThroughS3"),
-        ("module.platform.module.serving.aws_iam_role_policy.endpoint", "DecryptModelThroughS3"),
+        ("module.platform.module.mlflow.aws_iam_role_policy.basic_access[0]", "AllowDecryptArtifacts"),
+        ('module.platform.module.mlflow.aws_iam_policy.artifacts["reader"]', "AllowDecryptArtifacts"),
+        ("module.platform.module.serving.aws_iam_role_policy.endpoint", "AllowDecryptModels"),
     ],
 )
 def test_what_was_written_under_a_former_key_may_be_read_even_where_there_is_no_other(
@@ -182,6 +181,7 @@ ALWAYS_REFUSED = {
     "DenyWithoutTLS": {**EVERYTHING, "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
     "DenyOldTLS": {**EVERYTHING, "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}},
     "DenyCustomerProvidedKeys": {**UPLOAD, "Condition": {"Null": {f"{SSE}-customer-algorithm": "false"}}},
+    "DenyOtherKeys": {**UPLOAD, "Condition": {"Null": {f"{SSE}-aws-kms-key-id": "false"}}},
 }
 REFUSED_UNDER_A_KEY = {
     "DenyOtherKeys": {
@@ -202,25 +202,40 @@ REFUSED_UNDER_A_KEY = {
 }
 
 
-def of_bucket(bucket: str, refused: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Refusals of everything concern the bucket too, those of uploads its objects only."""
-    return {
+def of_bucket(bucket: str, name: str, refused: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """An environment's bucket policy: refusals of all actions cover the bucket too, the others only objects."""
+    of_objects = {
         sid: {
             **statement,
             "Resource": [bucket, f"{bucket}/*"] if statement["Action"] == ["s3:*"] else [f"{bucket}/*"],
         }
         for sid, statement in refused.items()
     }
+    return of_objects | {
+        "DenyBackupVersionDeletion": {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": ["s3:DeleteObjectVersion", "s3:PutObjectTagging"],
+            "Resource": [f"{bucket}/backups/{name}-*"],
+        }
+    }
 
 
-def test_the_bucket_refuses_everybody_without_tls_with_old_tls_or_with_a_key_of_their_own(planner: Planner) -> None:
+def test_the_bucket_refuses_weak_tls_foreign_keys_and_the_deletion_of_backup_versions(planner: Planner) -> None:
     policy = statements(planner.plan("staging"), "module.platform.module.mlflow.aws_s3_bucket_policy.artifacts[0]")
-    assert policy == of_bucket(BUCKET, ALWAYS_REFUSED)
+    assert policy == of_bucket(BUCKET, "mlflow-staging", ALWAYS_REFUSED)
 
 
-def test_a_bucket_with_a_key_refuses_uploads_under_every_other(planner: Planner) -> None:
+def test_a_bucket_with_a_customer_key_refuses_uploads_under_any_other(planner: Planner) -> None:
     policy = statements(planner.plan("keyed"), "module.platform.module.mlflow.aws_s3_bucket_policy.artifacts[0]")
-    assert policy == of_bucket("arn:aws:s3:::churn-dev-mlflow-artifacts-keyed", ALWAYS_REFUSED | REFUSED_UNDER_A_KEY)
+    bucket = "arn:aws:s3:::churn-dev-mlflow-artifacts-keyed"
+    assert policy == of_bucket(bucket, "churn-dev", ALWAYS_REFUSED | REFUSED_UNDER_A_KEY)
+
+
+def test_the_switches_permit_the_aws_managed_key_and_the_deletion_of_backup_versions(planner: Planner) -> None:
+    policy = statements(planner.plan("permissive"), "module.platform.module.mlflow.aws_s3_bucket_policy.artifacts[0]")
+    kept = {sid for sid in ALWAYS_REFUSED | REFUSED_UNDER_A_KEY if sid != "DenyAWSManagedKey"}
+    assert set(policy) == kept
 
 
 READ_BY_TERRAFORM = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"]

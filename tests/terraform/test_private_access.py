@@ -14,14 +14,14 @@ def test_only_this_account_may_pass_to_mlflow_and_only_to_this_environments_serv
     ours = {"StringEqualsIfExists": {"aws:PrincipalAccount": ACCOUNT}}
     policy = statements(planner.plan("private-access"), "module.private_access.aws_vpc_endpoint.experiments")
     assert policy == {
-        "TheseServersByThisAccount": {
+        "AllowTheseServersToThisAccount": {
             **EVERYBODY,
             "Effect": "Allow",
             "Action": ["sagemaker-mlflow:*"],
             "Resource": [SERVERS],
             "Condition": ours,
         },
-        "UIByThisAccount": {
+        "AllowUIToThisAccount": {
             **EVERYBODY,
             "Effect": "Allow",
             "Action": ["sagemaker-mlflow:AccessUI"],
@@ -33,7 +33,7 @@ def test_only_this_account_may_pass_to_mlflow_and_only_to_this_environments_serv
 
 def test_the_api_passes_this_account_but_to_no_other_tracking_server(planner: Planner) -> None:
     policy = statements(planner.plan("private-access"), "module.private_access.aws_vpc_endpoint.api[0]")
-    assert policy["ThisAccountByThisAccount"] == {
+    assert policy["AllowThisAccountToThisAccount"] == {
         **EVERYBODY,
         "Effect": "Allow",
         "Action": ["sagemaker:*"],
@@ -43,17 +43,17 @@ def test_the_api_passes_this_account_but_to_no_other_tracking_server(planner: Pl
             "StringEqualsIfExists": {"aws:ResourceAccount": ACCOUNT},
         },
     }
-    refused = policy.pop("NoOtherServers")
+    refused = policy.pop("DenyOtherServers")
     assert (refused["Effect"], refused["Principal"], refused["NotResource"]) == ("Deny", "*", SERVERS)
     assert "sagemaker:CreatePresignedMlflowTrackingServerUrl" in refused["Action"]
     assert all(action.removeprefix("sagemaker:").count("MlflowTrackingServer") == 1 for action in refused["Action"])
-    assert list(policy) == ["ThisAccountByThisAccount"]
+    assert list(policy) == ["AllowThisAccountToThisAccount"]
 
 
 def test_only_the_artifact_bucket_is_within_reach_of_the_gateway(planner: Planner) -> None:
     policy = statements(planner.plan("private-access"), "module.private_access.aws_vpc_endpoint.s3[0]")
     assert policy == {
-        "TheseBuckets": {**EVERYBODY, "Effect": "Allow", "Action": ["s3:*"], "Resource": [BUCKET, f"{BUCKET}/*"]}
+        "AllowTheseBuckets": {**EVERYBODY, "Effect": "Allow", "Action": ["s3:*"], "Resource": [BUCKET, f"{BUCKET}/*"]}
     }
 
 

@@ -1,12 +1,14 @@
 """The bucket for Terraform's states: what its root would create, what its policy refuses."""
 
+from typing import Any
+
 import pytest
 import tftest
 
 from tests.terraform.inventory import count_by_type, differences, inventory, outputs, planned_resources
 from tests.terraform.planning import REPOSITORY, Planner
 from tests.terraform.test_policies import statements
-from tests.terraform.variations import KEY, STATES
+from tests.terraform.variations import ACCOUNT, KEY, STATE_ADMINISTRATORS, STATES
 
 BUCKET = f"arn:aws:s3:::{STATES}"
 POLICY = "module.state.aws_s3_bucket_policy.states"
@@ -17,10 +19,33 @@ ALWAYS = {
     "DenyWithoutTLS": {**DENY, **EVERYTHING, "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
     "DenyOldTLS": {**DENY, **EVERYTHING, "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}},
 }
+CHANGES = {
+    **DENY,
+    "Action": [
+        "s3:PutBucketObjectLockConfiguration",
+        "s3:PutBucketOwnershipControls",
+        "s3:PutBucketPolicy",
+        "s3:PutBucketPublicAccessBlock",
+        "s3:PutBucketVersioning",
+        "s3:PutEncryptionConfiguration",
+        "s3:PutLifecycleConfiguration",
+        "s3:PutReplicationConfiguration",
+    ],
+    "Resource": [BUCKET],
+}
+USER = f"arn:aws:iam::{ACCOUNT}:user/localaws"
+
+
+def changes_by_others_than(*administrators: str) -> dict[str, Any]:
+    """The statement that refuses changes of the bucket; the account's root user is always an administrator."""
+    arns = [f"arn:aws:iam::{ACCOUNT}:root", *administrators]
+    return {"DenyChangesByOthers": {**CHANGES, "Condition": {"ArnNotLike": {"aws:PrincipalArn": arns}}}}
+
+
 UNDELETABLE = {
-    "DenyDeletingBucket": {**DENY, "Action": ["s3:DeleteBucket", "s3:DeleteBucketPolicy"], "Resource": [BUCKET]},
-    "DenyDeletingVersions": {**DENY, "Action": ["s3:DeleteObjectVersion"], "Resource": [f"{BUCKET}/*"]},
-    "DenyDeletingStates": {**DENY, "Action": ["s3:DeleteObject"], "Resource": [f"{BUCKET}/*.tfstate"]},
+    "DenyBucketDeletion": {**DENY, "Action": ["s3:DeleteBucket", "s3:DeleteBucketPolicy"], "Resource": [BUCKET]},
+    "DenyVersionDeletion": {**DENY, "Action": ["s3:DeleteObjectVersion"], "Resource": [f"{BUCKET}/*"]},
+    "DenyStateDeletion": {**DENY, "Action": ["s3:DeleteObject"], "Resource": [f"{BUCKET}/*.tfstate"]},
 }
 
 
@@ -37,7 +62,8 @@ def test_the_root_plans_what_the_inventory_says_and_nothing_beside(planner: Plan
 
 
 def test_nobody_may_delete_the_bucket_or_a_state_but_everybody_a_lock(planner: Planner) -> None:
-    assert statements(plan(planner), POLICY) == {**ALWAYS, **UNDELETABLE}
+    found = statements(plan(planner), POLICY)
+    assert found == {**ALWAYS, **UNDELETABLE, **changes_by_others_than(*STATE_ADMINISTRATORS)}
 
 
 def test_the_dangerous_switch_lifts_the_refusals_to_delete_and_a_key_of_your_own_adds_its_own(planner: Planner) -> None:
@@ -45,6 +71,7 @@ def test_the_dangerous_switch_lifts_the_refusals_to_delete_and_a_key_of_your_own
     upload = {**DENY, "Action": ["s3:PutObject"], "Resource": [f"{BUCKET}/*"]}
     assert found == {
         **ALWAYS,
+        **changes_by_others_than(USER),
         "DenyOtherKeys": {
             **upload,
             "Condition": {

@@ -3,6 +3,7 @@
 A plan costs seconds, most of them for the provider's schema; what it says of one more root a fraction of one.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +12,14 @@ from typing import Any
 ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
 FORMER_KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/22222222-3333-4444-5555-666666666666"
+DESTINATION_KEY = "arn:aws:kms:us-east-1:210987654321:key/33333333-4444-5555-6666-777777777777"
+COPY_KEY = "arn:aws:kms:eu-west-1:210987654321:key/44444444-5555-6666-7777-888888888888"
 EXISTING = {"create_s3_bucket": False, "artifact_store_uri": "s3://data-lake/mlflow/churn", "kms_key_id": KEY}
 ADMINISTRATORS = [f"arn:aws:iam::{ACCOUNT}:role/key-admin", f"arn:aws:iam::{ACCOUNT}:user/localaws"]
 STATES = f"terraform-states-{ACCOUNT}"
+STATE_ADMINISTRATORS = [f"arn:aws:iam::{ACCOUNT}:role/administrator", f"arn:aws:iam::{ACCOUNT}:user/localaws"]
 OURS = {"allowed_account_ids": [ACCOUNT]}
+AT_NOON = "cron(30 12 ? * MON-FRI *)"
 HOURS = {"start": "cron(0 8 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"}
 
 
@@ -40,7 +45,7 @@ VARIATIONS = {
     "staging": Variation("staging", OURS),
     "staging_hardened": Variation("staging", OURS | {"harden_server_role": True}),
     "prod": Variation("prod", OURS),
-    "state": Variation("state", OURS | {"bucket_name": STATES}),
+    "state": Variation("state", OURS | {"bucket_name": STATES, "administrator_arns": STATE_ADMINISTRATORS}),
     "basic": Variation("basic"),
     "existing-bucket": Variation("existing-bucket"),
     "enhanced-security": Variation("enhanced-security"),
@@ -48,9 +53,12 @@ VARIATIONS = {
     "readmes": Variation("readmes"),
     "existing_bucket": inputs(**EXISTING, backup={}, harden_server_role=True),
     "readers_without_ui": inputs(**EXISTING, readers_may_open_ui=False),
+    # 50 characters, the most that the endpoints' role leaves; every supported version; a prefix in an existing bucket.
     "longest_names": inputs(
         project_name="an-unusually-long-name-of-a-project",
         environment="pre-production",
+        mlflow_version="3.0",
+        retained_mlflow_versions=["2.13", "2.16"],
         create_s3_bucket=False,
         artifact_store_uri=f"s3://{'b' * 63}/a-prefix/of-some/length",
         kms_key_id=KEY,
@@ -72,7 +80,7 @@ VARIATIONS = {
         schedule=HOURS,
         notifications={"emails": ["team@example.com"]},
         monthly_budget_usd=500,
-        backup={},
+        backup={"schedule_expression": AT_NOON},
         access_logs={"bucket": "logs"},
         cors_allowed_origins=["https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws"],
         additional_role_policies={"lineage": f"arn:aws:iam::{ACCOUNT}:policy/lineage"},
@@ -80,13 +88,46 @@ VARIATIONS = {
         verify_client_roles=False,
         harden_server_role=True,
     ),
+    # The job without internet, archives in another account's bucket, retention, replication, a limit of instance types.
+    "isolated": inputs(
+        bucket_name_suffix="isolated",
+        kms_key_id=KEY,
+        backup={
+            "destination_uri": "s3://acme-backups/mlflow",
+            "destination_kms_key_arn": DESTINATION_KEY,
+            "package_index_url": "https://packages.example.com/simple",
+            "vpc": {
+                "vpc_id": "vpc-0123456789abcdef0",
+                "subnet_ids": ["subnet-0123456789abcdef0"],
+                "security_group_ids": ["sg-0123456789abcdef0"],
+            },
+        },
+        object_lock={"mode": "GOVERNANCE", "days": 30},
+        replication={
+            "bucket_arn": "arn:aws:s3:::acme-copies",
+            "account_id": "210987654321",
+            "kms_key_arn": COPY_KEY,
+        },
+        allowed_instance_types=["ml.m5.large", "ml.c7i.*"],
+        writer_role_names=["data-scientists"],
+        verify_client_roles=False,
+    ),
+    "permissive": inputs(
+        bucket_name_suffix="permissive",
+        kms={"key_id": KEY, "allow_aws_managed_key": True},
+        dangerously_delete_data_on_destroy=True,
+    ),
     "prod_with_key_administrators": Variation("prod", OURS | {"kms": {"administrator_arns": ADMINISTRATORS}}),
     # All that there is: what docs/security.md shows.
     "prod_in_full": Variation(
         "prod",
         OURS
-        | {"backup": {"keep": 30}, "schedule": HOURS | {"start": "cron(0 7 ? * MON-FRI *)"}}
-        | {"kms": {"former_key_arns": [FORMER_KEY]}, "harden_server_role": True},
+        | {"backup": {"schedule_expression": AT_NOON}, "schedule": HOURS | {"start": "cron(0 7 ? * MON-FRI *)"}}
+        | {
+            "kms": {"former_key_arns": [FORMER_KEY]},
+            "harden_server_role": True,
+            "weekly_maintenance_window_start": None,
+        },
         key="module.platform.module.mlflow.aws_kms_key.artifacts[0]",
     ),
     "deletable_state": Variation(
@@ -103,6 +144,8 @@ def call(name: str, tree: Path, folder: str, variables: Mapping[str, Any]) -> st
     """
     settings = tree / folder / "terraform.tfvars"
     own = settings.read_text() if settings.exists() else ""
+    for variable in variables:
+        own = re.sub(rf"^{variable} += .*\n", "", own, flags=re.MULTILINE)
     given = "".join(f"{variable} = var.given.{name}.{variable}\n" for variable in variables)
     output = f'output "{name}" {{\nvalue = module.{name}\nsensitive = true\n}}\n'
     return f'module "{name}" {{\nsource = "../{folder}"\n{own}{given}}}\n{output}'

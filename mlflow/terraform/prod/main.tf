@@ -23,6 +23,8 @@ module "platform" {
   noncurrent_version_expiration_days = var.noncurrent_version_expiration_days
   artifact_transition                = var.artifact_transition
   deleted_artifact_expiration_days   = var.deleted_artifact_expiration_days
+  object_lock                        = var.object_lock
+  replication                        = var.replication
   access_logs                        = var.access_logs
   cors_allowed_origins               = var.cors_allowed_origins
   kms_key_id                         = var.kms_key_id
@@ -44,5 +46,6 @@ module "platform" {
   publish_parameters                 = var.publish_parameters
   tags                               = var.tags
   mlflow_image_repository            = var.mlflow_image_repository
+  allowed_instance_types             = var.allowed_instance_types
   # End of the part that `make docs` writes.
 }

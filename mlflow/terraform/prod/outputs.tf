@@ -66,23 +66,33 @@ output "mlflow_role_policy" {
 }
 
 output "reader_policy_arn" {
-  description = "ARN of the policy for those who see runs, models and artifacts."
+  description = "ARN of the readers' tracking policy. Attach all policies of `client_policy_arns`: this one grants no artifacts."
   value       = module.platform.reader_policy_arn
 }
 
 output "writer_policy_arn" {
-  description = "ARN of the policy for those who log runs, register and deploy models."
+  description = "ARN of the writers' tracking policy. Attach all policies of `client_policy_arns`: this one grants no artifacts and no deployment."
   value       = module.platform.writer_policy_arn
 }
 
 output "admin_policy_arn" {
-  description = "ARN of the policy for those who also delete, recover, start and stop."
+  description = "ARN of the admins' tracking policy. Attach all policies of `client_policy_arns`: this one grants no artifacts and no deployment."
   value       = module.platform.admin_policy_arn
 }
 
 output "client_policy_arns" {
-  description = "The same three ARNs by `reader`, `writer` and `admin`."
+  description = "The ARNs of all policies that a role needs, by level: `reader`, `writer` and `admin`."
   value       = module.platform.client_policy_arns
+}
+
+output "client_policy_names" {
+  description = "The names of the same policies by level, for permission sets of IAM Identity Center, which refer to customer managed policies by name."
+  value       = module.platform.client_policy_names
+}
+
+output "client_policy_documents" {
+  description = "The statements of all policies of a level as one JSON document, by level, for an inline policy of a permission set or role."
+  value       = module.platform.client_policy_documents
 }
 
 output "artifact_store_uri" {
@@ -101,13 +111,28 @@ output "kms_key_arn" {
 }
 
 output "backup_archive_uri" {
-  description = "Where the active server's backups lie, made by the nightly job or by `make backup`."
+  description = "Archive of the active server's backups, which the nightly job and `make backup` write."
   value       = module.platform.backup_archive_uri
 }
 
 output "backup_project_name" {
   description = "Name of the CodeBuild project that makes the nightly backups; null without them."
   value       = module.platform.backup_project_name
+}
+
+output "backup_failure_queue_url" {
+  description = "Queue of the backups that could not be started, each with the reason; null without a backup."
+  value       = module.platform.backup_failure_queue_url
+}
+
+output "backup_destination_policy" {
+  description = "What the owner of the bucket of `backup.destination_uri` must allow in its bucket policy, as JSON; null without a destination."
+  value       = module.platform.backup_destination_policy
+}
+
+output "replication_role_arn" {
+  description = "ARN of the role that replicates artifacts; null without replication."
+  value       = module.platform.replication_role_arn
 }
 
 output "parameter_path" {

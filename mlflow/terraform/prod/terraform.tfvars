@@ -18,3 +18,6 @@ weekly_maintenance_window_start = "Sun:03:30"
 
 # A topic that hears of state changes and failures. To be told by e-mail: { emails = ["you@example.com"] }
 notifications = {}
+
+# A backup every night at 2:30 UTC, into backups/ in the artifact bucket. Thirty are kept.
+backup = {}

@@ -100,6 +100,26 @@ variable "deleted_artifact_expiration_days" {
   default     = null
 }
 
+variable "object_lock" {
+  description = "Default retention of every object version in the new bucket, such as `{ mode = \"GOVERNANCE\", days = 30 }`. Until it ends, nobody can delete the version; in `COMPLIANCE` mode not even the account's root user, so `terraform destroy` fails until then. S3 never turns Object Lock off again once a bucket has it. Uploads must then carry a checksum, as AWS's SDKs and CLI send it. Null sets none."
+  type = object({
+    mode = string
+    days = number
+  })
+  default = null
+}
+
+variable "replication" {
+  description = "Copies every new object version of the new bucket to another bucket with versioning, such as `{ bucket_arn = \"arn:aws:s3:::acme-mlflow-copy\" }`. `kms_key_arn` is a key in the destination's region, needed when the artifacts have a customer key. `account_id` is the destination's account, if it is another one; its owner must allow the role of the output `replication_role_arn`. Deletions are not replicated. Null sets none."
+  type = object({
+    bucket_arn    = string
+    account_id    = optional(string)
+    kms_key_arn   = optional(string)
+    storage_class = optional(string, "STANDARD")
+  })
+  default = null
+}
+
 variable "access_logs" {
   description = "Where S3 writes its access logs: a bucket in the same account and region that allows `logging.s3.amazonaws.com` to put objects, and a key prefix (default: the artifact bucket's name and a slash)."
   type = object({
@@ -214,12 +234,21 @@ variable "permissions_boundary_arn" {
 }
 
 variable "backup" {
-  description = "A nightly, incremental backup of the active server into `backups/` in the artifact bucket: when (an EventBridge Scheduler expression and its time zone; the server must run then) and how many backups to keep. `repository` is the folder of a checkout with `scripts/`, where the module does not lie in one. Null: none."
+  description = "A nightly, incremental backup of the active server; null makes none. `schedule_expression` and `timezone` say when (an EventBridge Scheduler expression; the server must run then), and `keep` how many backups to keep. An alarm is raised when none succeeded for `alarm_after_hours`. `destination_uri` writes to that bucket, which may be in another account, instead of `backups/` in the artifact store; `destination_kms_key_arn` is its key, and the output `backup_destination_policy` what its owner must allow. `vpc` runs the job in these subnets, and `package_index_url` installs Python packages from an index that needs no password instead of from PyPI. `repository` is the folder of a checkout of this repository, needed when the module was copied out of one."
   type = object({
-    schedule_expression = optional(string, "cron(30 2 * * ? *)")
-    timezone            = optional(string, "UTC")
-    keep                = optional(number, 30)
-    repository          = optional(string)
+    schedule_expression     = optional(string, "cron(30 2 * * ? *)")
+    timezone                = optional(string, "UTC")
+    keep                    = optional(number, 30)
+    alarm_after_hours       = optional(number, 26)
+    destination_uri         = optional(string)
+    destination_kms_key_arn = optional(string)
+    vpc = optional(object({
+      vpc_id             = string
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
+    package_index_url = optional(string)
+    repository        = optional(string)
   })
   default = null
 }
@@ -268,4 +297,11 @@ variable "mlflow_image_repository" {
   description = "Repository in the same account and region that endpoints may pull from beside this module's: the one that `mlflow sagemaker build-and-push-container` fills and that MLflow deploys from by default. Null for none."
   type        = string
   default     = "mlflow-pyfunc"
+}
+
+variable "allowed_instance_types" {
+  description = "Instance types that endpoints may use, such as `[\"ml.m5.large\", \"ml.c7i.*\"]`; `*` may stand in a type. Empty allows all. Serverless endpoints are always allowed."
+  type        = list(string)
+  default     = []
+  nullable    = false
 }

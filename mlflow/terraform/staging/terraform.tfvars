@@ -12,7 +12,7 @@ bucket_name_suffix = "zali-staging"
 mlflow_version                  = "3.0"
 tracking_server_size            = "Small"
 automatic_model_registration    = true
-weekly_maintenance_window_start = "Tue:03:30"
+weekly_maintenance_window_start = "Tue:18:30"
 
 # Nobody logs a run to staging at night or at the weekend. scripts/server.py starts the server in between.
 schedule = {

@@ -1,4 +1,4 @@
-# What the bucket refuses whoever asks, administrators included. It grants nothing: roles' own policies do that.
+# What the bucket refuses to everybody, account administrators included. It grants nothing: the policies of roles do.
 resource "aws_s3_bucket_policy" "artifacts" {
   count = var.create_s3_bucket ? 1 : 0
 
@@ -45,8 +45,7 @@ data "aws_iam_policy_document" "artifacts" {
     }
   }
 
-  # An object under a key that only its uploader holds (SSE-C) is lost to everybody else, and a way to take artifacts
-  # hostage.
+  # Only the uploader can read an object that is encrypted under a key of the uploader's own (SSE-C).
   statement {
     sid       = "DenyCustomerProvidedKeys"
     effect    = "Deny"
@@ -65,39 +64,40 @@ data "aws_iam_policy_document" "artifacts" {
     }
   }
 
-  # An upload that names no key gets the bucket's, so it must pass: StringNotEquals, and StringNotEqualsIfExists too, hold
-  # where the request lacks the header, hence the Null beside it. S3 compares the key's ARN, however the request names it:
+  # Without a customer key, an upload may name no KMS key: others could not read the object. With one, it may name that key only. An
+  # upload that names no key gets the bucket's default and passes: StringNotEquals alone would match a missing header, hence Null.
+  # S3 compares the key's ARN, however the request names the key:
   # https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html
-  dynamic "statement" {
-    for_each = local.has_kms_key ? [local.kms_key_arn] : []
+  statement {
+    sid       = "DenyOtherKeys"
+    effect    = "Deny"
+    actions   = ["s3:PutObject"]
+    resources = ["${local.artifact_bucket_arn}/*"]
 
-    content {
-      sid       = "DenyOtherKeys"
-      effect    = "Deny"
-      actions   = ["s3:PutObject"]
-      resources = ["${local.artifact_bucket_arn}/*"]
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
 
-      principals {
-        type        = "*"
-        identifiers = ["*"]
-      }
+    condition {
+      test     = "Null"
+      variable = "s3:x-amz-server-side-encryption-aws-kms-key-id"
+      values   = ["false"]
+    }
 
-      condition {
-        test     = "Null"
-        variable = "s3:x-amz-server-side-encryption-aws-kms-key-id"
-        values   = ["false"]
-      }
+    dynamic "condition" {
+      for_each = local.has_kms_key ? [local.kms_key_arn] : []
 
-      condition {
+      content {
         test     = "StringNotEquals"
         variable = "s3:x-amz-server-side-encryption-aws-kms-key-id"
-        values   = [statement.value]
+        values   = [condition.value]
       }
     }
   }
 
   dynamic "statement" {
-    for_each = local.has_kms_key ? [local.kms_key_arn] : []
+    for_each = local.has_kms_key ? ["aws:kms"] : []
 
     content {
       sid       = "DenyOtherEncryption"
@@ -119,15 +119,15 @@ data "aws_iam_policy_document" "artifacts" {
       condition {
         test     = "StringNotEquals"
         variable = "s3:x-amz-server-side-encryption"
-        values   = ["aws:kms"]
+        values   = [statement.value]
       }
     }
   }
 
-  # Whoever asks for aws:kms without naming a key gets the account's aws/s3 key and not the bucket's:
+  # An upload that asks for aws:kms without naming a key is encrypted under the account's aws/s3 key, not under the bucket's:
   # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
   dynamic "statement" {
-    for_each = local.has_kms_key ? [local.kms_key_arn] : []
+    for_each = local.has_kms_key && !local.allow_aws_managed_key ? ["aws:kms"] : []
 
     content {
       sid       = "DenyAWSManagedKey"
@@ -149,7 +149,26 @@ data "aws_iam_policy_document" "artifacts" {
       condition {
         test     = "StringEquals"
         variable = "s3:x-amz-server-side-encryption"
-        values   = ["aws:kms"]
+        values   = [statement.value]
+      }
+    }
+  }
+
+  # A deleted backup stays recoverable until the lifecycle rule removes its version; bucket policies do not apply to lifecycle rules.
+  # The tool in backups/tool is not covered, because Terraform deletes its versions. The switch below is the way to delete a version
+  # on purpose.
+  dynamic "statement" {
+    for_each = var.dangerously_delete_artifacts_on_destroy ? [] : [local.backup_archives_arn]
+
+    content {
+      sid       = "DenyBackupVersionDeletion"
+      effect    = "Deny"
+      actions   = ["s3:DeleteObjectVersion", "s3:PutObjectTagging"]
+      resources = [statement.value]
+
+      principals {
+        type        = "*"
+        identifiers = ["*"]
       }
     }
   }

@@ -94,7 +94,7 @@ data "aws_iam_policy_document" "basic_access" {
     for_each = local.has_kms_key ? [local.kms_key_arn] : []
 
     content {
-      sid       = "AllowEncryptArtifactsThroughS3"
+      sid       = "AllowEncryptArtifacts"
       actions   = ["kms:GenerateDataKey"]
       resources = [statement.value]
 

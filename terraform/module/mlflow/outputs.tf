@@ -66,23 +66,33 @@ output "mlflow_role_policy" {
 }
 
 output "reader_policy_arn" {
-  description = "ARN of the policy for those who see runs, models and artifacts."
+  description = "ARN of the readers' tracking policy. Attach all policies of `client_policy_arns`: this one grants no artifacts."
   value       = aws_iam_policy.client["reader"].arn
 }
 
 output "writer_policy_arn" {
-  description = "ARN of the policy for those who log runs, register and deploy models."
+  description = "ARN of the writers' tracking policy. Attach all policies of `client_policy_arns`: this one grants no artifacts and no deployment."
   value       = aws_iam_policy.client["writer"].arn
 }
 
 output "admin_policy_arn" {
-  description = "ARN of the policy for those who also delete, recover, start and stop."
+  description = "ARN of the admins' tracking policy. Attach all policies of `client_policy_arns`: this one grants no artifacts and no deployment."
   value       = aws_iam_policy.client["admin"].arn
 }
 
 output "client_policy_arns" {
-  description = "The same three ARNs by `reader`, `writer` and `admin`."
-  value       = { for level, policy in aws_iam_policy.client : level => policy.arn }
+  description = "The ARNs of all policies that a role needs, by level: `reader`, `writer` and `admin`."
+  value       = { for level, policies in local.client_policies : level => policies[*].arn }
+}
+
+output "client_policy_names" {
+  description = "The names of the same policies by level, for permission sets of IAM Identity Center, which refer to customer managed policies by name."
+  value       = { for level, policies in local.client_policies : level => policies[*].name }
+}
+
+output "client_policy_documents" {
+  description = "The statements of all policies of a level as one JSON document, by level, for an inline policy of a permission set or role."
+  value       = { for level, document in data.aws_iam_policy_document.client : level => document.minified_json }
 }
 
 output "artifact_store_uri" {
@@ -112,13 +122,28 @@ output "former_kms_key_arns" {
 }
 
 output "backup_archive_uri" {
-  description = "Where the active server's backups lie, made by the nightly job or by `make backup`."
+  description = "Archive of the active server's backups, which the nightly job and `make backup` write."
   value       = local.backup_archive_uri
 }
 
 output "backup_project_name" {
   description = "Name of the CodeBuild project that makes the nightly backups; null without them."
   value       = one(aws_codebuild_project.backup[*].name)
+}
+
+output "backup_failure_queue_url" {
+  description = "Queue of the backups that could not be started, each with the reason; null without a backup."
+  value       = one(aws_sqs_queue.backup_failures[*].url)
+}
+
+output "backup_destination_policy" {
+  description = "What the owner of the bucket of `backup.destination_uri` must allow in its bucket policy, as JSON; null without a destination."
+  value       = local.backup_destination_uri == null ? null : one(data.aws_iam_policy_document.backup_destination[*].json)
+}
+
+output "replication_role_arn" {
+  description = "ARN of the role that replicates artifacts; null without replication."
+  value       = one(aws_iam_role.replication[*].arn)
 }
 
 output "parameter_path" {

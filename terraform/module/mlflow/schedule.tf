@@ -1,5 +1,5 @@
-# Stops the servers at night and starts them in the morning. Amazon EventBridge Scheduler calls the SageMaker API by
-# itself, so no code of ours runs anywhere; whatever call still fails after its retries waits in the queue.
+# Stops the servers at night and starts them in the morning. Amazon EventBridge Scheduler calls the SageMaker API itself, so there is no
+# Lambda function. A call that still fails after its retries is kept in the queue.
 locals {
   # The target's ARN is "aws-sdk", the service and the operation, spelled as the AWS SDK for Java spells them.
   # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
@@ -24,6 +24,18 @@ resource "aws_scheduler_schedule_group" "this" {
 
   name = local.schedule_group_name
   tags = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = length(local.times_while_stopped.backup) == 0
+      error_message = "The backup would run on ${local.first_while_stopped.backup} ${try(var.schedule.time_zone, "")}, when schedule has stopped the server. Change backup.schedule_expression to a time between schedule.start and schedule.stop."
+    }
+
+    precondition {
+      condition     = length(local.times_while_stopped.maintenance) == 0
+      error_message = "weekly_maintenance_window_start is ${coalesce(var.weekly_maintenance_window_start, "null")}, when schedule has stopped the server. Choose a time between schedule.start and schedule.stop, or null to let AWS choose."
+    }
+  }
 }
 
 resource "aws_scheduler_schedule" "this" {
@@ -44,7 +56,7 @@ resource "aws_scheduler_schedule" "this" {
     role_arn = aws_iam_role.scheduler[0].arn
     input    = jsonencode({ TrackingServerName = each.value.server })
 
-    # A server in maintenance or still on its way refuses both calls: after two hours the next person will see to it.
+    # SageMaker refuses both calls while a server is in maintenance or changes its state, so retry for up to two hours.
     retry_policy {
       maximum_event_age_in_seconds = 7200
       maximum_retry_attempts       = 20
@@ -74,7 +86,7 @@ resource "aws_sqs_queue_policy" "schedule_failures" {
   policy    = data.aws_iam_policy_document.schedule_failures.json
 }
 
-# Who may send is said in the scheduler role's own policy.
+# The scheduler's role allows sending.
 data "aws_iam_policy_document" "schedule_failures" {
   statement {
     sid       = "DenyWithoutTLS"
@@ -125,7 +137,7 @@ data "aws_iam_policy_document" "scheduler_trust" {
       values   = [local.account_id]
     }
 
-    # Scheduler names the group and not the schedule, so that a role can be made before the schedules that use it.
+    # Scheduler sends the group's ARN, not the schedule's, so the role can be created before the schedules that use it.
     # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
     condition {
       test     = "ArnEquals"
@@ -145,13 +157,13 @@ resource "aws_iam_role_policy" "scheduler" {
 
 data "aws_iam_policy_document" "scheduler" {
   statement {
-    sid       = "StartAndStopServers"
+    sid       = "AllowStartAndStopServers"
     actions   = ["sagemaker:StartMlflowTrackingServer", "sagemaker:StopMlflowTrackingServer"]
     resources = local.server_arns
   }
 
   statement {
-    sid       = "KeepWhatFailed"
+    sid       = "AllowKeepFailedCalls"
     actions   = ["sqs:SendMessage"]
     resources = [local.schedule_failures_arn]
   }

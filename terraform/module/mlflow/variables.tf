@@ -174,6 +174,66 @@ variable "deleted_artifact_expiration_days" {
   }
 }
 
+variable "object_lock" {
+  description = "Default retention of every object version in the new bucket, such as `{ mode = \"GOVERNANCE\", days = 30 }`. Until it ends, nobody can delete the version; in `COMPLIANCE` mode not even the account's root user, so `terraform destroy` fails until then. S3 never turns Object Lock off again once a bucket has it. Uploads must then carry a checksum, as AWS's SDKs and CLI send it. Null sets none."
+  type = object({
+    mode = string
+    days = number
+  })
+  default = null
+
+  validation {
+    condition     = var.object_lock == null || try(contains(["COMPLIANCE", "GOVERNANCE"], var.object_lock.mode), false)
+    error_message = "object_lock.mode must be \"GOVERNANCE\" or \"COMPLIANCE\"."
+  }
+
+  validation {
+    condition     = var.object_lock == null || try(var.object_lock.days >= 1 && var.object_lock.days <= 36500 && floor(var.object_lock.days) == var.object_lock.days, false)
+    error_message = "object_lock.days must be a whole number of days from 1 to 36500."
+  }
+
+  validation {
+    condition     = var.object_lock == null || var.create_s3_bucket
+    error_message = "object_lock is a setting of a new bucket, and the module does not change an existing one. Remove object_lock, or set create_s3_bucket = true."
+  }
+}
+
+variable "replication" {
+  description = "Copies every new object version of the new bucket to another bucket with versioning, such as `{ bucket_arn = \"arn:aws:s3:::acme-mlflow-copy\" }`. `kms_key_arn` is a key in the destination's region, needed when the artifacts have a customer key. `account_id` is the destination's account, if it is another one; its owner must allow the role of the output `replication_role_arn`. Deletions are not replicated. Null sets none."
+  type = object({
+    bucket_arn    = string
+    account_id    = optional(string)
+    kms_key_arn   = optional(string)
+    storage_class = optional(string, "STANDARD")
+  })
+  default = null
+
+  validation {
+    condition     = var.replication == null || can(regex("^arn:[a-z-]+:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.replication.bucket_arn))
+    error_message = "replication.bucket_arn must be a bucket's ARN, such as \"arn:aws:s3:::acme-mlflow-copy\"."
+  }
+
+  validation {
+    condition     = try(var.replication.account_id, null) == null || can(regex("^[0-9]{12}$", var.replication.account_id))
+    error_message = "replication.account_id must be a 12-digit account id, such as \"111122223333\"."
+  }
+
+  validation {
+    condition     = try(var.replication.kms_key_arn, null) == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.replication.kms_key_arn))
+    error_message = "replication.kms_key_arn must be a key's ARN, such as \"arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\"."
+  }
+
+  validation {
+    condition     = var.replication == null || try(contains(["GLACIER_IR", "INTELLIGENT_TIERING", "STANDARD", "STANDARD_IA"], var.replication.storage_class), false)
+    error_message = "replication.storage_class must be \"STANDARD\", \"STANDARD_IA\", \"INTELLIGENT_TIERING\" or \"GLACIER_IR\"."
+  }
+
+  validation {
+    condition     = var.replication == null || var.create_s3_bucket
+    error_message = "replication is a setting of a new bucket, and the module does not change an existing one. Remove replication, or set create_s3_bucket = true."
+  }
+}
+
 variable "access_logs" {
   description = "Where S3 writes its access logs: a bucket in the same account and region that allows `logging.s3.amazonaws.com` to put objects, and a key prefix (default: the artifact bucket's name and a slash)."
   type = object({
@@ -376,6 +436,12 @@ variable "deployment_policy_document" {
   }
 }
 
+variable "create_deployment_policy" {
+  description = "Whether the module makes the policy `{project_name}-{environment}-mlflow-deployment` of `deployment_policy_document`. Null makes it when the document is given. Set it to true where Terraform does not know before the apply whether that is null (\"Invalid count argument\")."
+  type        = bool
+  default     = null
+}
+
 variable "additional_role_policies" {
   description = "More policies for the server's role: a name of your choice (used only in Terraform's address) to a policy's ARN."
   type        = map(string)
@@ -400,12 +466,21 @@ variable "permissions_boundary_arn" {
 }
 
 variable "backup" {
-  description = "A nightly, incremental backup of the active server into `backups/` in the artifact bucket: when (an EventBridge Scheduler expression and its time zone; the server must run then) and how many backups to keep. `repository` is the folder of a checkout with `scripts/`, where the module does not lie in one. Null: none."
+  description = "A nightly, incremental backup of the active server; null makes none. `schedule_expression` and `timezone` say when (an EventBridge Scheduler expression; the server must run then), and `keep` how many backups to keep. An alarm is raised when none succeeded for `alarm_after_hours`. `destination_uri` writes to that bucket, which may be in another account, instead of `backups/` in the artifact store; `destination_kms_key_arn` is its key, and the output `backup_destination_policy` what its owner must allow. `vpc` runs the job in these subnets, and `package_index_url` installs Python packages from an index that needs no password instead of from PyPI. `repository` is the folder of a checkout of this repository, needed when the module was copied out of one."
   type = object({
-    schedule_expression = optional(string, "cron(30 2 * * ? *)")
-    timezone            = optional(string, "UTC")
-    keep                = optional(number, 30)
-    repository          = optional(string)
+    schedule_expression     = optional(string, "cron(30 2 * * ? *)")
+    timezone                = optional(string, "UTC")
+    keep                    = optional(number, 30)
+    alarm_after_hours       = optional(number, 26)
+    destination_uri         = optional(string)
+    destination_kms_key_arn = optional(string)
+    vpc = optional(object({
+      vpc_id             = string
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
+    package_index_url = optional(string)
+    repository        = optional(string)
   })
   default = null
 
@@ -415,8 +490,39 @@ variable "backup" {
   }
 
   validation {
+    condition     = var.backup == null || can(regex("^(UTC|[A-Z][A-Za-z]+(/[A-Za-z0-9_+-]+)+)$", var.backup.timezone))
+    error_message = "backup.timezone must be a name of the IANA time zone database, such as \"Europe/Berlin\" or \"UTC\"."
+  }
+
+  validation {
     condition     = var.backup == null || try(var.backup.keep >= 1 && floor(var.backup.keep) == var.backup.keep, false)
     error_message = "backup.keep must be a whole number of backups, one or more."
+  }
+
+  validation {
+    # CloudWatch evaluates an alarm over seven days at most.
+    condition     = var.backup == null || try(var.backup.alarm_after_hours >= 1 && var.backup.alarm_after_hours <= 168 && floor(var.backup.alarm_after_hours) == var.backup.alarm_after_hours, false)
+    error_message = "backup.alarm_after_hours must be a whole number of hours from 1 to 168 (seven days), longer than the time between two backups."
+  }
+
+  validation {
+    condition     = try(var.backup.destination_uri, null) == null || can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", var.backup.destination_uri))
+    error_message = "backup.destination_uri must look like \"s3://bucket\" or \"s3://bucket/prefix\"."
+  }
+
+  validation {
+    condition     = try(var.backup.destination_kms_key_arn, null) == null || (try(var.backup.destination_uri, null) != null && can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.backup.destination_kms_key_arn)))
+    error_message = "backup.destination_kms_key_arn must be the ARN of the key that encrypts the bucket of backup.destination_uri, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\"."
+  }
+
+  validation {
+    condition     = try(var.backup.vpc, null) == null || try(can(regex("^vpc-[0-9a-f]+$", var.backup.vpc.vpc_id)) && length(var.backup.vpc.subnet_ids) > 0 && length(var.backup.vpc.security_group_ids) > 0 && alltrue([for id in var.backup.vpc.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))]) && alltrue([for id in var.backup.vpc.security_group_ids : can(regex("^sg-[0-9a-f]+$", id))]), false)
+    error_message = "backup.vpc must name a VPC, at least one subnet and at least one security group by their ids, such as { vpc_id = \"vpc-0123456789abcdef0\", subnet_ids = [\"subnet-0123456789abcdef0\"], security_group_ids = [\"sg-0123456789abcdef0\"] }."
+  }
+
+  validation {
+    condition     = try(var.backup.package_index_url, null) == null || can(regex("^https://[^@\\s]+$", var.backup.package_index_url))
+    error_message = "backup.package_index_url must be an https address without a user name or password, such as \"https://packages.example.com/simple\"."
   }
 }
 

@@ -5,6 +5,7 @@ module "mlflow" {
 
   dangerously_delete_artifacts_on_destroy = var.dangerously_delete_data_on_destroy
   deployment_policy_document              = module.serving.deployment_policy_document
+  create_deployment_policy                = true
 
   # Written by `make docs`: the other inputs, unchanged.
   project_name                       = var.project_name
@@ -21,6 +22,8 @@ module "mlflow" {
   noncurrent_version_expiration_days = var.noncurrent_version_expiration_days
   artifact_transition                = var.artifact_transition
   deleted_artifact_expiration_days   = var.deleted_artifact_expiration_days
+  object_lock                        = var.object_lock
+  replication                        = var.replication
   access_logs                        = var.access_logs
   cors_allowed_origins               = var.cors_allowed_origins
   kms_key_id                         = var.kms_key_id
@@ -54,11 +57,13 @@ module "serving" {
   dangerously_delete_images_on_destroy = var.dangerously_delete_data_on_destroy
 
   # Written by `make docs`: the other inputs, unchanged.
-  project_name             = var.project_name
-  environment              = var.environment
-  mlflow_image_repository  = var.mlflow_image_repository
-  permissions_boundary_arn = var.permissions_boundary_arn
-  publish_parameters       = var.publish_parameters
-  tags                     = var.tags
+  project_name               = var.project_name
+  environment                = var.environment
+  former_artifact_store_uris = var.former_artifact_store_uris
+  mlflow_image_repository    = var.mlflow_image_repository
+  allowed_instance_types     = var.allowed_instance_types
+  permissions_boundary_arn   = var.permissions_boundary_arn
+  publish_parameters         = var.publish_parameters
+  tags                       = var.tags
   # End of the part that `make docs` writes.
 }

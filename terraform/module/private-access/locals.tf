@@ -4,7 +4,7 @@ locals {
   partition  = data.aws_partition.current.partition
   region     = split(".", data.aws_region.current.endpoint)[1]
 
-  # By pattern, so that a server of a newer version is within reach as soon as it exists.
+  # A pattern, so that the endpoint also allows the server of the next MLflow version.
   tracking_server_arns = length(var.tracking_server_arns) > 0 ? var.tracking_server_arns : [
     "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:mlflow-tracking-server/${local.name}-*",
   ]

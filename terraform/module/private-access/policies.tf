@@ -1,9 +1,9 @@
-# An endpoint's policy grants nobody anything: it bounds what may pass, and the caller's own policies decide the rest.
-# So these say «everybody of this account» where a role's policy must name actions.
+# An endpoint's policy grants nothing: it limits which calls pass the endpoint, and the caller's own policies decide the rest. That is why
+# these statements allow all actions to all principals of the account.
 data "aws_iam_policy_document" "experiments" {
-  # A browser in the UI shows a cookie, not a signature: where there is no principal the server's own session decides.
+  # A browser in the UI sends a cookie instead of a signature. Such a request has no principal, and the server's session decides.
   statement {
-    sid       = "TheseServersByThisAccount"
+    sid       = "AllowTheseServersToThisAccount"
     actions   = ["sagemaker-mlflow:*"]
     resources = local.tracking_server_arns
 
@@ -19,9 +19,9 @@ data "aws_iam_policy_document" "experiments" {
     }
   }
 
-  # The one action of MLflow's that AWS checks for no server in particular.
+  # AWS supports no resource for this action.
   statement {
-    sid       = "UIByThisAccount"
+    sid       = "AllowUIToThisAccount"
     actions   = ["sagemaker-mlflow:AccessUI"]
     resources = ["*"]
 
@@ -39,9 +39,9 @@ data "aws_iam_policy_document" "experiments" {
 }
 
 data "aws_iam_policy_document" "api" {
-  # Every SageMaker call of the VPC passes here once private DNS is on, training jobs and endpoints too.
+  # With private DNS, every SageMaker call from the VPC passes this endpoint, such as those of training jobs.
   statement {
-    sid       = "ThisAccountByThisAccount"
+    sid       = "AllowThisAccountToThisAccount"
     actions   = ["sagemaker:*"]
     resources = ["*"]
 
@@ -64,7 +64,7 @@ data "aws_iam_policy_document" "api" {
   }
 
   statement {
-    sid    = "NoOtherServers"
+    sid    = "DenyOtherServers"
     effect = "Deny"
     actions = [
       "sagemaker:CreateMlflowTrackingServer",
@@ -88,7 +88,7 @@ data "aws_iam_policy_document" "s3" {
   count = var.s3_gateway == null ? 0 : 1
 
   statement {
-    sid     = "TheseBuckets"
+    sid     = "AllowTheseBuckets"
     actions = ["s3:*"]
     resources = flatten([
       for bucket in var.s3_gateway.bucket_names : [

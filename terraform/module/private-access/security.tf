@@ -1,4 +1,4 @@
-# Only HTTPS comes in, and nothing goes out: an endpoint answers, it never asks.
+# Endpoints accept HTTPS and open no connections themselves.
 resource "aws_security_group" "endpoints" {
   name        = "${local.name}-mlflow-endpoints"
   description = "HTTPS to the SageMaker endpoints of ${local.name}"

@@ -1,5 +1,4 @@
-# What deploying takes beside MLflow and the artifacts, as a document that the mlflow module's writer and admin policies
-# take in: what an endpoint needs is known here, who may make one is said there.
+# What deploying needs beside MLflow and the artifacts. The mlflow module makes a policy of this document for writers and admins.
 locals {
   deployed = [for kind in ["model", "endpoint-config", "endpoint"] :
     "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:${kind}/${local.name}-*"
@@ -7,10 +6,10 @@ locals {
 }
 
 data "aws_iam_policy_document" "deployment" {
-  # Another environment's name may begin with this one's, as staging-2 with staging: what is tagged for it is left
-  # alone. IfExists, since other tools that deploy here set no tags, and a description has none to compare.
+  # The name of another environment may begin with this one's, such as staging and staging-2, so resources with its tags are excluded.
+  # IfExists, because other tools that deploy here set no tags.
   statement {
-    sid = "DeployModels"
+    sid = "AllowDeployModels"
     actions = [
       "sagemaker:AddTags",
       "sagemaker:CreateEndpoint",
@@ -46,7 +45,7 @@ data "aws_iam_policy_document" "deployment" {
   }
 
   statement {
-    sid = "UseModels"
+    sid = "AllowUseModels"
     actions = [
       "sagemaker:DescribeEndpoint",
       "sagemaker:DescribeEndpointConfig",
@@ -57,15 +56,15 @@ data "aws_iam_policy_document" "deployment" {
     resources = local.deployed
   }
 
-  # AWS offers no resource to name here.
+  # AWS supports no resource for these actions.
   statement {
-    sid       = "FindModels"
+    sid       = "AllowFindModels"
     actions   = ["sagemaker:ListEndpointConfigs", "sagemaker:ListModels"]
     resources = ["*"]
   }
 
   statement {
-    sid       = "GiveEndpointsTheirRole"
+    sid       = "AllowPassEndpointRole"
     actions   = ["iam:PassRole"]
     resources = ["arn:${local.partition}:iam::${local.account_id}:role/${local.role_name}"]
 
@@ -77,15 +76,33 @@ data "aws_iam_policy_document" "deployment" {
   }
 
   statement {
-    sid       = "ReadEndpointLogs"
+    sid       = "AllowReadEndpointLogs"
     actions   = ["logs:DescribeLogStreams", "logs:GetLogEvents"]
     resources = ["arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/sagemaker/Endpoints/${local.name}-*"]
   }
 
-  # The archives that endpoints are made from, copies of models: what is deployed no more is removed with its tags.
+  # The copies of models that endpoints are created from. The scripts delete those that are no longer deployed.
   statement {
-    sid       = "ReplaceArchives"
+    sid       = "AllowReplaceArchives"
     actions   = ["s3:DeleteObject", "s3:PutObjectTagging"]
     resources = ["arn:${local.partition}:s3:::${local.artifact_path}/endpoints/${local.name}-*"]
+  }
+
+  # Serverless variants name no instance type and pass.
+  dynamic "statement" {
+    for_each = length(var.allowed_instance_types) == 0 ? [] : [var.allowed_instance_types]
+
+    content {
+      sid       = "DenyOtherInstanceTypes"
+      effect    = "Deny"
+      actions   = ["sagemaker:CreateEndpointConfig"]
+      resources = ["*"]
+
+      condition {
+        test     = "ForAnyValue:StringNotLike"
+        variable = "sagemaker:InstanceTypes"
+        values   = statement.value
+      }
+    }
   }
 }

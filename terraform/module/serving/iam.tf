@@ -1,5 +1,5 @@
-# The role that every endpoint runs under: it pulls its image, reads its model and writes its log, and that is all.
-# Containers of models that anybody may have logged run with it.
+# The role of every endpoint: it pulls images, reads models and writes logs. Its rights are narrow, because the container runs the code
+# of whatever model was logged.
 resource "aws_iam_role" "endpoint" {
   name                 = local.role_name
   description          = "SageMaker endpoints of ${local.name}"
@@ -31,7 +31,7 @@ data "aws_iam_policy_document" "trust" {
       values   = [local.account_id]
     }
 
-    # What SageMaker sends for endpoints, star included; never a single endpoint's ARN.
+    # SageMaker sends this value for endpoints, the star included, and never the ARN of one endpoint.
     # https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html#security-confused-deputy-inference
     condition {
       test     = "ArnLike"
@@ -48,15 +48,15 @@ resource "aws_iam_role_policy" "endpoint" {
 }
 
 data "aws_iam_policy_document" "endpoint" {
-  # ECR's token is for the whole registry: AWS offers no resource to name here.
+  # ECR's token is for the whole registry: AWS supports no resource for this action.
   statement {
-    sid       = "LogInToRegistry"
+    sid       = "AllowLogInToRegistry"
     actions   = ["ecr:GetAuthorizationToken"]
     resources = ["*"]
   }
 
   statement {
-    sid = "PullImage"
+    sid = "AllowPullImages"
     actions = [
       "ecr:BatchCheckLayerAvailability",
       "ecr:BatchGetImage",
@@ -68,13 +68,13 @@ data "aws_iam_policy_document" "endpoint" {
   }
 
   statement {
-    sid       = "FindBucket"
+    sid       = "AllowFindBucket"
     actions   = ["s3:GetBucketLocation"]
-    resources = [local.artifact_bucket_arn]
+    resources = distinct([for path in local.store_paths : "arn:${local.partition}:s3:::${split("/", path)[0]}"])
   }
 
   statement {
-    sid       = "ListModels"
+    sid       = "AllowListModels"
     actions   = ["s3:ListBucket"]
     resources = [local.artifact_bucket_arn]
 
@@ -89,35 +89,63 @@ data "aws_iam_policy_document" "endpoint" {
     }
   }
 
-  statement {
-    sid       = "ReadModel"
-    actions   = ["s3:GetObject"]
-    resources = [local.artifact_objects_arn]
+  dynamic "statement" {
+    for_each = { for index, path in slice(local.store_paths, 1, length(local.store_paths)) : "AllowListFormerStore${index}" => split("/", path) }
+
+    content {
+      sid       = statement.key
+      actions   = ["s3:ListBucket"]
+      resources = ["arn:${local.partition}:s3:::${statement.value[0]}"]
+
+      dynamic "condition" {
+        for_each = length(statement.value) == 1 ? [] : ["${join("/", slice(statement.value, 1, length(statement.value)))}/*"]
+
+        content {
+          test     = "StringLike"
+          variable = "s3:prefix"
+          values   = [condition.value]
+        }
+      }
+    }
   }
 
   statement {
-    sid = "WriteLog"
+    sid       = "AllowReadModels"
+    actions   = ["s3:GetObject"]
+    resources = [for path in local.store_paths : "arn:${local.partition}:s3:::${path}/*"]
+  }
+
+  # Backups hold everything that was ever logged, deleted runs included.
+  statement {
+    sid       = "DenyReadBackups"
+    effect    = "Deny"
+    actions   = ["s3:GetObject"]
+    resources = [for path in local.store_paths : "arn:${local.partition}:s3:::${path}/backups/*"]
+  }
+
+  statement {
+    sid = "AllowWriteLogs"
     actions = [
       "logs:CreateLogGroup",
       "logs:CreateLogStream",
       "logs:DescribeLogStreams",
       "logs:PutLogEvents",
     ]
-    resources = ["arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/sagemaker/Endpoints/*"]
+    resources = ["arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/sagemaker/Endpoints/${local.name}-*"]
   }
 
   dynamic "statement" {
     for_each = length(local.readable_key_arns) == 0 ? [] : [local.readable_key_arns]
 
     content {
-      sid       = "DecryptModelThroughS3"
+      sid       = "AllowDecryptModels"
       actions   = ["kms:Decrypt"]
       resources = statement.value
 
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
-        values   = ["s3.${local.region}.amazonaws.com"]
+        values   = local.s3_via_service
       }
     }
   }

@@ -9,7 +9,12 @@ locals {
   artifact_path        = trimsuffix(trimprefix(var.artifact_store_uri, "s3://"), "/")
   artifact_bucket_name = split("/", local.artifact_path)[0]
   artifact_bucket_arn  = "arn:${local.partition}:s3:::${local.artifact_bucket_name}"
-  artifact_objects_arn = "arn:${local.partition}:s3:::${local.artifact_path}/*"
+
+  # Where endpoints may read models, as "bucket" or "bucket/prefix".
+  store_paths = distinct(concat([local.artifact_path], [for uri in var.former_artifact_store_uris : trimsuffix(trimprefix(uri, "s3://"), "/")]))
+
+  # kms:ViaService for S3; in AWS China with the suffix of its partition.
+  s3_via_service = distinct([for suffix in ["amazonaws.com", data.aws_partition.current.dns_suffix] : "s3.${local.region}.${suffix}"])
 
   # Empty where the whole bucket is the store.
   artifact_prefix = trimprefix(trimprefix(local.artifact_path, local.artifact_bucket_name), "/")

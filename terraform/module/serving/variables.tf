@@ -42,6 +42,18 @@ variable "kms_key_arn" {
   }
 }
 
+variable "former_artifact_store_uris" {
+  description = "Artifact stores that this environment used before, as given to the mlflow module: endpoints may still read models there."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for uri in var.former_artifact_store_uris : can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", uri))])
+    error_message = "former_artifact_store_uris must look like \"s3://bucket\" or \"s3://bucket/prefix\"."
+  }
+}
+
 variable "former_kms_key_arns" {
   description = "Keys that older artifacts may still be read under, as the mlflow module's output of that name says."
   type        = list(string)
@@ -62,6 +74,18 @@ variable "mlflow_image_repository" {
   validation {
     condition     = var.mlflow_image_repository == null || can(regex("^[a-z0-9]+([._/-][a-z0-9]+)*$", var.mlflow_image_repository))
     error_message = "mlflow_image_repository must be a repository's name, such as \"mlflow-pyfunc\", without the registry's address and without a tag."
+  }
+}
+
+variable "allowed_instance_types" {
+  description = "Instance types that endpoints may use, such as `[\"ml.m5.large\", \"ml.c7i.*\"]`; `*` may stand in a type. Empty allows all. Serverless endpoints are always allowed."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for type in var.allowed_instance_types : can(regex("^ml\\.[a-z0-9*-]+\\.[a-z0-9*]+$", type))])
+    error_message = "allowed_instance_types must be instance types of SageMaker, such as [\"ml.m5.large\", \"ml.c7i.*\"]."
   }
 }
 

@@ -1,16 +1,16 @@
-# The states of every environment. Losing one means finding every resource again by hand, and whoever reads one reads
-# all that Terraform knows of the environment: so nothing in it can be deleted for good, and nothing is public.
+# The states of every environment. A lost state means importing every resource by hand, and a state shows all that Terraform knows of
+# the environment. So nothing in the bucket can be deleted for good, and nothing is public.
 resource "aws_s3_bucket" "states" {
   bucket = var.bucket_name
   tags   = var.tags
 
-  # Even with its policy lifted, Terraform never deletes it: the README says how to retire it by hand.
+  # Terraform never deletes the bucket, even without its policy. The README says how to retire it by hand.
   lifecycle {
     prevent_destroy = true
   }
 }
 
-# A state that was overwritten wrongly is an earlier version away.
+# An overwritten state can be recovered from an earlier version.
 resource "aws_s3_bucket_versioning" "states" {
   bucket = aws_s3_bucket.states.id
 
@@ -47,7 +47,7 @@ resource "aws_s3_bucket_ownership_controls" "states" {
     object_ownership = "BucketOwnerEnforced"
   }
 
-  # S3 refuses two changes to one bucket at once (OperationAborted), so these settings follow each other.
+  # S3 refuses concurrent changes to one bucket (OperationAborted), so these settings are applied one after another.
   depends_on = [aws_s3_bucket_public_access_block.states]
 }
 
@@ -64,7 +64,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "states" {
       noncurrent_days = var.old_versions_kept_days
     }
 
-    # Every lock that is given back leaves a delete marker behind.
+    # Every released lock leaves a delete marker.
     expiration {
       expired_object_delete_marker = true
     }

@@ -2,6 +2,13 @@ resource "aws_s3_bucket_policy" "states" {
   bucket = aws_s3_bucket.states.id
   policy = data.aws_iam_policy_document.states.json
 
+  lifecycle {
+    precondition {
+      condition     = local.caller_is_administrator
+      error_message = "administrator_arns does not include ${data.aws_caller_identity.current.arn}, which runs Terraform now and could not change the bucket any more. Add its role or user."
+    }
+  }
+
   depends_on = [aws_s3_bucket_ownership_controls.states]
 }
 
@@ -42,13 +49,12 @@ data "aws_iam_policy_document" "states" {
     }
   }
 
-  # Administrators included: a Deny wins over any role's Allow. S3's own lifecycle rules are not bound by it, so old
-  # versions still go when their time has come.
+  # These apply to administrators too. They do not apply to S3's lifecycle rules, which still delete old versions.
   dynamic "statement" {
     for_each = var.dangerously_allow_deletion ? [] : ["bucket"]
 
     content {
-      sid       = "DenyDeletingBucket"
+      sid       = "DenyBucketDeletion"
       effect    = "Deny"
       actions   = ["s3:DeleteBucket", "s3:DeleteBucketPolicy"]
       resources = [local.bucket_arn]
@@ -64,7 +70,7 @@ data "aws_iam_policy_document" "states" {
     for_each = var.dangerously_allow_deletion ? [] : ["versions"]
 
     content {
-      sid       = "DenyDeletingVersions"
+      sid       = "DenyVersionDeletion"
       effect    = "Deny"
       actions   = ["s3:DeleteObjectVersion"]
       resources = ["${local.bucket_arn}/*"]
@@ -76,12 +82,12 @@ data "aws_iam_policy_document" "states" {
     }
   }
 
-  # Locks (*.tflock) must go each time Terraform is done; states never do.
+  # Terraform deletes its lock (*.tflock) after each run, and never a state.
   dynamic "statement" {
     for_each = var.dangerously_allow_deletion ? [] : ["states"]
 
     content {
-      sid       = "DenyDeletingStates"
+      sid       = "DenyStateDeletion"
       effect    = "Deny"
       actions   = ["s3:DeleteObject"]
       resources = ["${local.bucket_arn}/*.tfstate"]
@@ -93,7 +99,35 @@ data "aws_iam_policy_document" "states" {
     }
   }
 
-  # Uploads that say nothing get the bucket's key. A backend with `encrypt` but without `kms_key_id` asks for AES256.
+  # Without a policy for the settings, everybody with s3:* could let states expire or remove the statements above.
+  statement {
+    sid    = "DenyChangesByOthers"
+    effect = "Deny"
+    actions = [
+      "s3:PutBucketObjectLockConfiguration",
+      "s3:PutBucketOwnershipControls",
+      "s3:PutBucketPolicy",
+      "s3:PutBucketPublicAccessBlock",
+      "s3:PutBucketVersioning",
+      "s3:PutEncryptionConfiguration",
+      "s3:PutLifecycleConfiguration",
+      "s3:PutReplicationConfiguration",
+    ]
+    resources = [local.bucket_arn]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "ArnNotLike"
+      variable = "aws:PrincipalArn"
+      values   = local.administrator_arns
+    }
+  }
+
+  # An upload that names no key gets the bucket's. A backend with `encrypt` and without `kms_key_id` asks for AES256.
   dynamic "statement" {
     for_each = var.kms_key_id == null ? [] : [var.kms_key_id]
 

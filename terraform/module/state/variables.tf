@@ -38,6 +38,18 @@ variable "kms_key_id" {
   }
 }
 
+variable "administrator_arns" {
+  description = "The roles and users that may change the bucket's policy and settings, such as its lifecycle rules; all others are refused, whatever their own policies allow. `*` may stand in an ARN. The one that runs Terraform must be among them. Empty means the one that applies this root. The account's root user always may."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.administrator_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/*-]+$", arn))])
+    error_message = "administrator_arns must be ARNs of roles or users, such as \"arn:aws:iam::111122223333:role/platform-admin\", not of sessions."
+  }
+}
+
 variable "old_versions_kept_days" {
   description = "Earlier versions of a state are deleted when they have been replaced for so many days. States are small: a year costs cents."
   type        = number

@@ -119,7 +119,9 @@ def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
         _plugin(folder / "plugin"),
     )
     try:
-        quick_mirror(localaws.settings, "staging", backup={"keep": 2})
+        quick_mirror(
+            localaws.settings, "staging", backup={"keep": 2, "schedule_expression": "cron(30 12 ? * MON-FRI *)"}
+        )
         found.deployed.terraform("apply", "-var", "mlflow_version=2.13")
         found.old_client("fill", found.deployed.outputs["mlflow_tracking_uri"], str(RUNS))
         del found.deployed.__dict__["outputs"]

@@ -10,4 +10,5 @@ PLANS = (
     "state",
     "deletable_state",
     "keyed",
+    "isolated",
 )

@@ -101,7 +101,7 @@ run "a_small_server_that_registers_models_keeps_artifacts_privately_and_nothing_
       length(aws_iam_role.scheduler),
       length(aws_cloudwatch_event_rule.server),
       length(aws_cloudwatch_metric_alarm.schedule_failed),
-      length(aws_cloudwatch_metric_alarm.schedule_unheard),
+      length(aws_cloudwatch_metric_alarm.schedule_dlq_undeliverable),
       length(aws_sns_topic.events),
       length(aws_kms_key.events),
       length(aws_budgets_budget.monthly),

@@ -74,7 +74,7 @@ run "an_existing_bucket_key_role_and_topic_are_used_and_left_alone_and_nothing_l
     error_message = "The budget must tell the given topic."
   }
   assert {
-    condition     = output.backup_archive_uri == "s3://data-lake/mlflow/churn/backups/churn-dev-3-0" && aws_s3_object.backup_tool["src/mlflow_transfer/cli.py"].key == "mlflow/churn/backups/tool/src/mlflow_transfer/cli.py" && aws_codebuild_project.backup[0].source[0].location == "data-lake/mlflow/churn/backups/tool/"
+    condition     = output.backup_archive_uri == "s3://data-lake/mlflow/churn/backups/churn-dev-3-0" && aws_s3_object.backup_tool[0].key == "mlflow/churn/backups/tool/tool.json.gz" && aws_codebuild_project.backup[0].source[0].location == "data-lake/mlflow/churn/backups/tool/"
     error_message = "In somebody else's bucket the backup must stay below the given prefix."
   }
   assert {

@@ -58,7 +58,7 @@ run "created_keys_rotate_encrypt_the_bucket_and_the_topic_that_addresses_hear_an
     error_message = "Events must reach the topic, and the topic the people."
   }
   assert {
-    condition     = alltrue([for alarm in [aws_cloudwatch_metric_alarm.schedule_failed[0], aws_cloudwatch_metric_alarm.schedule_unheard[0]] : alarm.alarm_actions == toset([aws_sns_topic.events[0].arn])])
+    condition     = alltrue([for alarm in [aws_cloudwatch_metric_alarm.schedule_failed[0], aws_cloudwatch_metric_alarm.schedule_dlq_undeliverable[0]] : alarm.alarm_actions == toset([aws_sns_topic.events[0].arn])])
     error_message = "A schedule that fails must be told."
   }
   assert {

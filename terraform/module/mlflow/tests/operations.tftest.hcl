@@ -42,8 +42,72 @@ run "a_schedule_starts_and_stops_the_server_keeps_what_failed_and_outputs_are_pu
     error_message = "One failed call must raise the alarm, even where nobody is told of it."
   }
   assert {
-    condition     = aws_cloudwatch_metric_alarm.schedule_unheard[0].dimensions == tomap({ ScheduleGroup = aws_scheduler_schedule_group.this[0].name }) && aws_cloudwatch_metric_alarm.schedule_unheard[0].threshold == 0
+    condition     = aws_cloudwatch_metric_alarm.schedule_dlq_undeliverable[0].dimensions == tomap({ ScheduleGroup = aws_scheduler_schedule_group.this[0].name }) && aws_cloudwatch_metric_alarm.schedule_dlq_undeliverable[0].threshold == 0
     error_message = "A failed call that the queue did not get must raise the other alarm."
+  }
+}
+
+run "a_backup_or_maintenance_window_while_the_server_is_stopped_is_refused" {
+  command = plan
+
+  variables {
+    schedule                        = { start = "cron(0 7 ? * MON-FRI *)", stop = "cron(0 20 ? * MON-FRI *)" }
+    weekly_maintenance_window_start = "Tue:03:30"
+    backup                          = { repository = "./tests/mocks/repository" }
+  }
+
+  assert {
+    condition     = local.first_while_stopped.backup == "SUN 02:30" && local.first_while_stopped.maintenance == "TUE 03:30"
+    error_message = "Got ${jsonencode(local.first_while_stopped)}"
+  }
+
+  expect_failures = [aws_scheduler_schedule_group.this[0]]
+}
+
+run "a_backup_and_a_maintenance_window_while_the_server_runs_are_accepted" {
+  command = plan
+
+  variables {
+    schedule                        = { start = "cron(0 7 ? * 2-6 *)", stop = "cron(0 20 ? * MON,TUE,WED,THU,FRI *)" }
+    weekly_maintenance_window_start = "Fri:19:59"
+    backup                          = { repository = "./tests/mocks/repository", schedule_expression = "cron(0 7 ? * MON-FRI *)" }
+  }
+
+  assert {
+    condition     = length(local.week_minutes.start) == 5 && local.times_while_stopped == { backup = [], maintenance = [] }
+    error_message = "Got ${jsonencode(local.times_while_stopped)}"
+  }
+}
+
+run "only_the_nights_on_which_the_server_is_stopped_are_refused" {
+  command = plan
+
+  # From Saturday evening to Monday morning: the backup of Sunday is refused, the others are not.
+  variables {
+    schedule = { start = "cron(0 1 ? * MON *)", stop = "cron(0 20 ? * SAT *)" }
+    backup   = { repository = "./tests/mocks/repository" }
+  }
+
+  assert {
+    condition     = join(" ", local.times_while_stopped.backup) == "150"
+    error_message = "Got ${jsonencode(local.times_while_stopped)}"
+  }
+
+  expect_failures = [aws_scheduler_schedule_group.this[0]]
+}
+
+run "expressions_of_another_form_and_other_time_zones_are_not_compared" {
+  command = plan
+
+  variables {
+    schedule                        = { start = "cron(0 7 1 * ? *)", stop = "cron(0 20 ? * MON#2 *)", time_zone = "Europe/Berlin" }
+    weekly_maintenance_window_start = "Tue:03:30"
+    backup                          = { repository = "./tests/mocks/repository", schedule_expression = "rate(1 day)" }
+  }
+
+  assert {
+    condition     = local.times_while_stopped == { backup = [], maintenance = [] }
+    error_message = "Got ${jsonencode(local.times_while_stopped)}"
   }
 }
 
@@ -54,5 +118,5 @@ run "a_budget_that_nobody_hears_of_a_name_that_ssm_keeps_and_a_backup_outside_of
     monthly_budget_usd = 500
     backup             = { repository = "./tests" }
   }
-  expect_failures = [aws_budgets_budget.monthly, aws_ssm_parameter.output, aws_iam_role.backup[0]]
+  expect_failures = [aws_budgets_budget.monthly, aws_ssm_parameter.output, aws_s3_object.backup_tool[0]]
 }

@@ -20,6 +20,7 @@ run "outputs_follow_the_active_version_the_boundary_reaches_the_role_and_each_ro
     reader_role_names               = ["analysts"]
     writer_role_names               = ["data-scientists", "training"]
     admin_role_names                = ["mlops"]
+    deployment_policy_document      = "{\"Version\":\"2012-10-17\",\"Statement\":[]}"
   }
 
   assert {
@@ -56,11 +57,28 @@ run "outputs_follow_the_active_version_the_boundary_reaches_the_role_and_each_ro
     error_message = "Each role must get its own policy and no other."
   }
   assert {
-    condition     = alltrue([for key, attachment in aws_iam_role_policy_attachment.client : attachment.policy_arn == output.client_policy_arns[split("/", key)[0]]])
-    error_message = "The policy that is attached must be the one of the outputs."
+    condition     = length(aws_iam_role_policy_attachment.artifacts) == 4 && toset(keys(aws_iam_role_policy_attachment.deployment)) == toset(["data-scientists", "mlops", "training"])
+    error_message = "Each role must get its artifact policy, and writers and admins the deployment policy."
   }
   assert {
-    condition     = output.client_policy_arns == { reader = output.reader_policy_arn, writer = output.writer_policy_arn, admin = output.admin_policy_arn }
-    error_message = "The map must hold the same three policies."
+    condition     = join(" ", output.client_policy_names.reader) == "churn-dev-mlflow-reader churn-dev-mlflow-reader-artifacts" && join(" ", output.client_policy_names.writer) == "churn-dev-mlflow-writer churn-dev-mlflow-writer-artifacts churn-dev-mlflow-deployment"
+    error_message = "The outputs must name every policy of a level."
   }
+  assert {
+    condition     = alltrue([for level in ["reader", "writer", "admin"] : output.client_policy_arns[level][0] == aws_iam_policy.client[level].arn]) && output.admin_policy_arn == output.client_policy_arns.admin[0]
+    error_message = "The tracking policy must be the first of each level."
+  }
+}
+
+run "a_deployment_policy_that_is_too_long_for_iam_is_refused" {
+  command = plan
+
+  variables {
+    deployment_policy_document = jsonencode({
+      Version   = "2012-10-17"
+      Statement = [for number in range(60) : { Effect = "Allow", Action = "sagemaker:InvokeEndpoint", Resource = "arn:aws:sagemaker:us-east-1:111122223333:endpoint/churn-${number}" }]
+    })
+  }
+
+  expect_failures = [aws_iam_policy.deployment[0]]
 }

@@ -97,3 +97,68 @@ run "names_and_keys_that_aws_refuses_half_way_or_the_policy_does_not_guard_are_r
 
   expect_failures = [var.bucket_name, var.kms_key_id, var.old_versions_kept_days, var.state_keys]
 }
+
+run "the_role_of_the_session_that_applies_may_change_the_bucket" {
+  command = plan
+
+  override_data {
+    target = data.aws_caller_identity.current
+    values = { account_id = "111122223333", arn = "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/ann" }
+  }
+
+  assert {
+    condition = join(" ", local.administrator_arns) == join(" ", [
+      "arn:aws:iam::111122223333:root",
+      "arn:aws:iam::111122223333:role/AWSReservedSSO_Admin_0123456789abcdef",
+      "arn:aws:iam::111122223333:role/*/AWSReservedSSO_Admin_0123456789abcdef",
+    ])
+    error_message = "Got ${join(" ", local.administrator_arns)}"
+  }
+}
+
+run "the_user_that_applies_may_change_the_bucket" {
+  command = plan
+
+  override_data {
+    target = data.aws_caller_identity.current
+    values = { account_id = "111122223333", arn = "arn:aws:iam::111122223333:user/ann" }
+  }
+
+  assert {
+    condition     = join(" ", local.administrator_arns) == "arn:aws:iam::111122223333:root arn:aws:iam::111122223333:user/ann"
+    error_message = "Got ${join(" ", local.administrator_arns)}"
+  }
+}
+
+run "administrators_that_include_the_caller_by_a_pattern_are_accepted" {
+  command = plan
+
+  variables {
+    administrator_arns = ["arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Admin_*"]
+  }
+
+  override_data {
+    target = data.aws_caller_identity.current
+    values = { account_id = "111122223333", arn = "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/ann" }
+  }
+
+  assert {
+    condition     = length(local.administrator_arns) == 2
+    error_message = "Only the given administrators and the root user may change the bucket."
+  }
+}
+
+run "administrators_without_the_caller_are_refused" {
+  command = plan
+
+  variables {
+    administrator_arns = ["arn:aws:iam::111122223333:role/platform-admin"]
+  }
+
+  override_data {
+    target = data.aws_caller_identity.current
+    values = { account_id = "111122223333", arn = "arn:aws:iam::111122223333:user/ann" }
+  }
+
+  expect_failures = [aws_s3_bucket_policy.states]
+}

@@ -29,7 +29,7 @@ data "aws_iam_policy_document" "boundary" {
       "s3:*",
       "sagemaker-mlflow:*",
       "sagemaker:*",
-      "ssm:GetParametersByPath",
+      "ssm:GetParameter*",
     ]
     resources = ["*"]
   }

@@ -1,4 +1,4 @@
-# Tells people what happens to the servers: a topic, the rules that feed it, and alarms where the schedule fails.
+# A topic for messages about servers, backups and cost, the event rules that publish to it, and the alarms of the start and stop schedule.
 locals {
   has_notifications = var.notifications != null
   create_topic      = local.has_notifications && !contains(try(keys(var.notifications), []), "topic_arn")
@@ -8,9 +8,8 @@ locals {
   topic_arn         = local.create_topic ? one(aws_sns_topic.events[*].arn) : try(var.notifications.topic_arn, null)
 }
 
-# AWS documents these events in one place only, and not all of their contents, so nothing here depends on them: they
-# are a help to whoever reads along. Neither can they be told apart by environment: the rule takes every tracking
-# server's of this account and region.
+# AWS documents these events in one place and without all of their fields, so they are for information and nothing depends on them.
+# They name no environment: the rule matches every tracking server of the account and region.
 resource "aws_cloudwatch_event_rule" "server" {
   count = local.has_notifications ? 1 : 0
 
@@ -27,17 +26,17 @@ resource "aws_cloudwatch_event_target" "server" {
   count = local.has_notifications ? 1 : 0
 
   rule = aws_cloudwatch_event_rule.server[0].name
-  # Without a name of its own a target gets a random one, and an apply after a killed one makes a second: every message twice.
+  # With a generated id, an apply after an interrupted one would create a second target, and each message would arrive twice.
   target_id = "notifications"
   arn       = local.topic_arn
 }
 
 # https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html
 resource "aws_cloudwatch_event_rule" "backup_failed" {
-  count = local.has_notifications && var.backup != null ? 1 : 0
+  count = local.has_notifications && local.has_backup ? 1 : 0
 
   name        = "${local.backup_name}-failed"
-  description = "Nightly backups of ${local.name} that did not succeed"
+  description = "Backups of ${local.name} that did not succeed"
   event_pattern = jsonencode({
     source        = ["aws.codebuild"]
     "detail-type" = ["CodeBuild Build State Change"]
@@ -50,7 +49,7 @@ resource "aws_cloudwatch_event_rule" "backup_failed" {
 }
 
 resource "aws_cloudwatch_event_target" "backup_failed" {
-  count = local.has_notifications && var.backup != null ? 1 : 0
+  count = local.has_notifications && local.has_backup ? 1 : 0
 
   rule      = aws_cloudwatch_event_rule.backup_failed[0].name
   target_id = "notifications"
@@ -61,7 +60,7 @@ resource "aws_cloudwatch_metric_alarm" "schedule_failed" {
   count = local.has_schedule ? 1 : 0
 
   alarm_name          = "${local.name}-mlflow-schedule-failed"
-  alarm_description   = "A tracking server of ${local.name} was not started or stopped on time: the queue ${aws_sqs_queue.schedule_failures[0].name} says which and why. It stays in alarm until the queue is emptied."
+  alarm_description   = "A tracking server of ${local.name} was not started or stopped on time. The messages in queue ${aws_sqs_queue.schedule_failures[0].name} say which and why. The alarm ends when the queue is empty."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.schedule_failures[0].name }
@@ -74,18 +73,18 @@ resource "aws_cloudwatch_metric_alarm" "schedule_failed" {
   ok_actions          = local.has_notifications ? [local.topic_arn] : []
   tags                = var.tags
 
-  # SQS reports nothing for a queue that nobody used for six hours.
+  # SQS reports nothing for a queue that was not used for six hours.
   treat_missing_data = "notBreaching"
 }
 
-# What failed is sent to the queue under the schedules' own role: where that one is broken, the queue stays empty and the
-# alarm above silent. Scheduler itself counts what the queue did not get.
+# Scheduler sends failed calls to the queue with the schedule's role. If the role or the queue is broken, the queue stays empty and the
+# alarm above stays silent, but Scheduler counts the messages that it could not deliver.
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/monitoring-cloudwatch.html#monitoring-cloudwatch-metrics-list-dlq
-resource "aws_cloudwatch_metric_alarm" "schedule_unheard" {
+resource "aws_cloudwatch_metric_alarm" "schedule_dlq_undeliverable" {
   count = local.has_schedule ? 1 : 0
 
-  alarm_name          = "${local.name}-mlflow-schedule-unheard"
-  alarm_description   = "A tracking server of ${local.name} was not started or stopped on time, and the queue ${aws_sqs_queue.schedule_failures[0].name} does not know of it: the role ${aws_iam_role.scheduler[0].name} is broken, or the queue."
+  alarm_name          = "${local.name}-mlflow-schedule-dlq-undeliverable"
+  alarm_description   = "A tracking server of ${local.name} was not started or stopped on time, and Scheduler could not send the reason to queue ${aws_sqs_queue.schedule_failures[0].name}. Check that queue and the role ${aws_iam_role.scheduler[0].name}."
   namespace           = "AWS/Scheduler"
   metric_name         = "InvocationsFailedToBeSentToDeadLetterCount"
   dimensions          = { ScheduleGroup = local.schedule_group_name }
@@ -97,7 +96,7 @@ resource "aws_cloudwatch_metric_alarm" "schedule_unheard" {
   alarm_actions       = local.has_notifications ? [local.topic_arn] : []
   tags                = var.tags
 
-  # Scheduler reports nothing while nothing is lost; so that the alarm is over says nothing, and is told to nobody.
+  # Scheduler reports nothing while it loses nothing, so the end of the alarm proves nothing: there is no OK notification.
   treat_missing_data = "notBreaching"
 }
 
@@ -126,7 +125,7 @@ resource "aws_sns_topic_policy" "events" {
 
 data "aws_iam_policy_document" "topic" {
   statement {
-    sid       = "PublishFromThisAccount"
+    sid       = "AllowPublishFromThisAccount"
     actions   = ["sns:Publish"]
     resources = [local.new_topic_arn]
 
@@ -142,11 +141,10 @@ data "aws_iam_policy_document" "topic" {
     }
   }
 
-  # Without a condition: EventBridge says nothing of the source, and with one its events never arrive. "You can't use Condition
-  # blocks in Amazon SNS topic policies for EventBridge":
+  # "You can't use Condition blocks in Amazon SNS topic policies for EventBridge": it names no source, so its events would not arrive.
   # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sns-permissions
   statement {
-    sid       = "PublishEvents"
+    sid       = "AllowPublishEvents"
     actions   = ["sns:Publish"]
     resources = [local.new_topic_arn]
 
@@ -175,8 +173,7 @@ data "aws_iam_policy_document" "topic" {
   }
 }
 
-# A key of its own, since services publish to an encrypted topic only through a key whose policy names them, which
-# the key that AWS manages for SNS cannot.
+# Services can publish to an encrypted topic only if the key's policy names them. The policy of the AWS managed key for SNS does not.
 resource "aws_kms_key" "events" {
   count = local.create_topic ? 1 : 0
 
@@ -194,6 +191,7 @@ resource "aws_kms_alias" "events" {
   target_key_id = aws_kms_key.events[0].key_id
 }
 
+# The statement ids are part of the key, so they stay as earlier releases wrote them.
 data "aws_iam_policy_document" "events_key" {
   statement {
     sid       = "AccountDecidesByIAMPolicy"
@@ -223,7 +221,7 @@ data "aws_iam_policy_document" "events_key" {
     }
   }
 
-  # Without the condition on the source, as in the topic's policy: with it, EventBridge's events never arrive.
+  # No condition on the source, as in the topic's policy: EventBridge names none.
   # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
   statement {
     sid       = "Events"

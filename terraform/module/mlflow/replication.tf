@@ -1,0 +1,173 @@
+# A copy of every new object version in another bucket, which may be in another region or account. Deletions are not replicated, so a
+# deleted artifact or backup stays in the copy. https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html
+locals {
+  has_replication = var.create_s3_bucket && var.replication != null
+}
+
+resource "aws_s3_bucket_replication_configuration" "artifacts" {
+  count = local.has_replication ? 1 : 0
+
+  bucket = aws_s3_bucket.artifacts[0].id
+  role   = aws_iam_role.replication[0].arn
+
+  rule {
+    id     = "artifacts"
+    status = "Enabled"
+
+    filter {}
+
+    delete_marker_replication {
+      status = "Disabled"
+    }
+
+    destination {
+      bucket        = var.replication.bucket_arn
+      account       = var.replication.account_id
+      storage_class = var.replication.storage_class
+
+      # The copies belong to the destination's account.
+      dynamic "access_control_translation" {
+        for_each = var.replication.account_id == null ? [] : ["Destination"]
+
+        content {
+          owner = access_control_translation.value
+        }
+      }
+
+      dynamic "encryption_configuration" {
+        for_each = local.has_kms_key ? [var.replication.kms_key_arn] : []
+
+        content {
+          replica_kms_key_id = encryption_configuration.value
+        }
+      }
+    }
+
+    dynamic "source_selection_criteria" {
+      for_each = local.has_kms_key ? ["Enabled"] : []
+
+      content {
+        sse_kms_encrypted_objects {
+          status = source_selection_criteria.value
+        }
+      }
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = !local.has_kms_key || var.replication.kms_key_arn != null
+      error_message = "replication.kms_key_arn is missing. The artifacts are encrypted under a customer key, so S3 needs a key in the destination's region to encrypt the copies."
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.artifacts, aws_iam_role_policy.replication]
+}
+
+resource "aws_iam_role" "replication" {
+  count = local.has_replication ? 1 : 0
+
+  name                 = "${local.name}-mlflow-replication-role"
+  description          = "Replicates the MLflow artifacts of ${local.name}"
+  assume_role_policy   = data.aws_iam_policy_document.replication_trust.json
+  permissions_boundary = var.permissions_boundary_arn
+  tags                 = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = length("${local.name}-mlflow-replication-role") <= 64
+      error_message = "The replication's role would be named \"${local.name}-mlflow-replication-role\", which is ${length("${local.name}-mlflow-replication-role")} characters long, and IAM allows 64. Shorten project_name or environment, or set replication = null."
+    }
+  }
+}
+
+data "aws_iam_policy_document" "replication_trust" {
+  statement {
+    sid     = "AllowAssumeForThisBucket"
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["s3.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account_id]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [local.artifact_bucket_arn]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "replication" {
+  count = local.has_replication ? 1 : 0
+
+  name   = "ReplicateArtifacts"
+  role   = aws_iam_role.replication[0].id
+  policy = data.aws_iam_policy_document.replication[0].json
+}
+
+data "aws_iam_policy_document" "replication" {
+  count = local.has_replication ? 1 : 0
+
+  statement {
+    sid       = "AllowReadReplicationConfiguration"
+    actions   = ["s3:GetReplicationConfiguration", "s3:ListBucket"]
+    resources = [local.artifact_bucket_arn]
+  }
+
+  statement {
+    sid = "AllowReadVersions"
+    actions = [
+      "s3:GetObjectVersionAcl",
+      "s3:GetObjectVersionForReplication",
+      "s3:GetObjectVersionTagging",
+    ]
+    resources = ["${local.artifact_bucket_arn}/*"]
+  }
+
+  statement {
+    sid       = "AllowWriteCopies"
+    actions   = ["s3:ObjectOwnerOverrideToBucketOwner", "s3:ReplicateObject", "s3:ReplicateTags"]
+    resources = ["${var.replication.bucket_arn}/*"]
+  }
+
+  dynamic "statement" {
+    for_each = local.has_kms_key ? [local.kms_key_arn] : []
+
+    content {
+      sid       = "AllowDecryptArtifacts"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = local.s3_via_service
+      }
+    }
+  }
+
+  # The destination's region may be another one, so the condition is on the service's name only.
+  dynamic "statement" {
+    for_each = local.has_kms_key ? compact([var.replication.kms_key_arn]) : []
+
+    content {
+      sid       = "AllowEncryptCopies"
+      actions   = ["kms:Encrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["s3.*.amazonaws.com"]
+      }
+    }
+  }
+}

@@ -1,0 +1,192 @@
+"""Roles of optional features: a backup job in a VPC that writes to another bucket, and replication."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from localaws.iam.evaluate import Policies, evaluate
+from localaws.iam.policy import Policy
+from localaws.iam.request import Principal, Request
+from tests.policy.asking import on
+from tests.policy.guards import mutants
+from tests.policy.judging import USUAL, Ask
+from tests.policy.rendered import Document, rendered
+from tests.policy.scenarios import ACCOUNT, REGION
+from tests.terraform.planning import Planner
+from tests.terraform.variations import COPY_KEY, DESTINATION_KEY, KEY
+
+SERVER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server/churn-dev-3-0"
+BUCKET = "arn:aws:s3:::churn-dev-mlflow-artifacts-isolated"
+DESTINATION = "arn:aws:s3:::acme-backups"
+ARCHIVE = f"{DESTINATION}/mlflow/churn-dev-3-0/files/a"
+COPIES = "arn:aws:s3:::acme-copies"
+LOG = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/codebuild/churn-dev-mlflow-backup:log-stream:a"
+EC2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
+SUBNET = f"{EC2}:subnet/subnet-0123456789abcdef0"
+INTERFACE = f"{EC2}:network-interface/eni-1"
+GIVE = "ec2:CreateNetworkInterfacePermission"
+TO_CODEBUILD: dict[str, str | None] = {"ec2:AuthorizedService": "codebuild.amazonaws.com", "ec2:Subnet": SUBNET}
+THROUGH_S3: dict[str, str | None] = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
+THROUGH_S3_ELSEWHERE: dict[str, str | None] = {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}
+# https://docs.aws.amazon.com/codebuild/latest/userguide/auth-and-access-control-iam-identity-based-access-control.html
+ATTACH = (
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+)
+
+
+@dataclass(frozen=True)
+class RolePolicy:
+    """What a role's one policy must allow and must not, `name` as `Rendered.documents` has it."""
+
+    name: str
+    needed: tuple[Ask, ...]
+    refused: tuple[Ask, ...]
+
+    def wrong(self, document: Document) -> Iterator[str]:
+        yield from (f"denied: {ask}" for ask in self.needed if not _allows(document, ask))
+        yield from (f"allowed: {ask}" for ask in self.refused if _allows(document, ask))
+
+
+def _allows(document: Document, ask: Ask) -> bool:
+    context = {**USUAL, **ask.context}
+    request = Request(
+        Principal(f"arn:aws:sts::{ACCOUNT}:assumed-role/job/now"),
+        ask.action,
+        ask.resource,
+        ACCOUNT,
+        {key: value for key, value in context.items() if value is not None},
+    )
+    return evaluate(request, Policies(identity=(Policy.parse("policy", document),))).allowed
+
+
+def _with(context: dict[str, str | None], resource: str, *actions: str) -> tuple[Ask, ...]:
+    return tuple(Ask(action, resource, context) for action in actions)
+
+
+POLICIES = (
+    RolePolicy(
+        "role churn-dev-mlflow-backup-role/MLflowBackup",
+        needed=(
+            *on(
+                SERVER,
+                "sagemaker-mlflow:GetMetricHistory",
+                "sagemaker-mlflow:GetRun",
+                "sagemaker-mlflow:SearchExperiments",
+                "sagemaker-mlflow:SearchLoggedModels",
+                "sagemaker-mlflow:SearchModelVersions",
+                "sagemaker-mlflow:SearchRegisteredModels",
+                "sagemaker-mlflow:SearchRuns",
+                "sagemaker-mlflow:SearchTraces",
+                "sagemaker:DescribeMlflowTrackingServer",
+            ),
+            *on(BUCKET, "s3:GetBucketLocation", "s3:ListBucket"),
+            *on(f"{BUCKET}/1/a", "s3:GetObject"),
+            *on(f"{BUCKET}/backups/tool/tool.json.gz", "s3:GetObjectVersion"),
+            *on(ARCHIVE, "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"),
+            *on(DESTINATION, "s3:GetBucketLocation"),
+            *_with({"s3:prefix": "mlflow/churn-dev-3-0/files/"}, DESTINATION, "s3:ListBucket"),
+            *on(LOG, "logs:CreateLogStream", "logs:PutLogEvents"),
+            *on("*", *ATTACH),
+            *_with(TO_CODEBUILD, INTERFACE, GIVE),
+            *_with(THROUGH_S3, KEY, "kms:Decrypt"),
+            *_with(THROUGH_S3, DESTINATION_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
+        ),
+        refused=(
+            *on(f"{SERVER}-other", "sagemaker-mlflow:GetRun"),
+            *on(f"{BUCKET}/1/a", "s3:PutObject", "s3:DeleteObject", "s3:GetObjectVersion"),
+            *on(f"{BUCKET}/backups/churn-dev-3-0/a", "s3:PutObject"),
+            *on(f"{BUCKET}-other", "s3:GetBucketLocation", "s3:ListBucket"),
+            *on(f"{BUCKET}-other/1/a", "s3:GetObject"),
+            *on(f"{DESTINATION}/mlflow/other/a", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+            *on(ARCHIVE, "s3:DeleteObjectVersion"),
+            *on(DESTINATION, "s3:ListBucket"),
+            *_with({"s3:prefix": "payroll/"}, DESTINATION, "s3:ListBucket"),
+            *on(f"{DESTINATION}-other", "s3:GetBucketLocation"),
+            *_with({"s3:prefix": "mlflow/churn-dev-3-0/"}, f"{DESTINATION}-other", "s3:ListBucket"),
+            *on(LOG.replace("churn-dev", "other"), "logs:PutLogEvents"),
+            *_with(TO_CODEBUILD | {"ec2:AuthorizedService": "lambda.amazonaws.com"}, INTERFACE, GIVE),
+            *_with(TO_CODEBUILD | {"ec2:Subnet": f"{SUBNET}-other"}, INTERFACE, GIVE),
+            *_with(TO_CODEBUILD, INTERFACE.replace(ACCOUNT, "210987654321"), GIVE),
+            *on(KEY, "kms:Decrypt"),
+            *_with(THROUGH_S3, KEY, "kms:GenerateDataKey"),
+            *on(DESTINATION_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
+            *_with(THROUGH_S3, COPY_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
+        ),
+    ),
+    RolePolicy(
+        "role churn-dev-mlflow-replication-role/ReplicateArtifacts",
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html
+        needed=(
+            *on(BUCKET, "s3:GetReplicationConfiguration", "s3:ListBucket"),
+            *on(
+                f"{BUCKET}/1/a",
+                "s3:GetObjectVersionAcl",
+                "s3:GetObjectVersionForReplication",
+                "s3:GetObjectVersionTagging",
+            ),
+            *on(f"{COPIES}/1/a", "s3:ObjectOwnerOverrideToBucketOwner", "s3:ReplicateObject", "s3:ReplicateTags"),
+            *_with(THROUGH_S3, KEY, "kms:Decrypt"),
+            *_with(THROUGH_S3_ELSEWHERE, COPY_KEY, "kms:Encrypt", "kms:GenerateDataKey"),
+        ),
+        refused=(
+            *on(f"{BUCKET}/1/a", "s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion"),
+            *on(f"{COPIES}/1/a", "s3:GetObject", "s3:ReplicateDelete"),
+            *on(f"{BUCKET}-other", "s3:ListBucket", "s3:GetReplicationConfiguration"),
+            *on(f"{BUCKET}-other/1/a", "s3:GetObjectVersionForReplication"),
+            *on(f"{COPIES}-other/1/a", "s3:ReplicateObject"),
+            *on(KEY, "kms:Decrypt"),
+            *_with(THROUGH_S3, DESTINATION_KEY, "kms:Decrypt"),
+            *on(COPY_KEY, "kms:Encrypt"),
+            *_with(THROUGH_S3_ELSEWHERE, DESTINATION_KEY, "kms:Encrypt"),
+        ),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def documents(planner: Planner) -> dict[str, Document]:
+    return rendered(planner.plan("isolated"), account=ACCOUNT, region=REGION).documents()
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name.rpartition("/")[2])
+def test_the_role_may_do_what_its_feature_needs_and_nothing_else(
+    policy: RolePolicy, documents: dict[str, Document]
+) -> None:
+    assert list(policy.wrong(documents[policy.name])) == []
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name.rpartition("/")[2])
+def test_no_part_of_the_policy_can_be_removed_or_widened_unnoticed(
+    policy: RolePolicy, documents: dict[str, Document]
+) -> None:
+    changed = dict(mutants(documents[policy.name]))
+    assert len(changed) > len(documents[policy.name]["Statement"])
+    assert [name for name, mutant in changed.items() if not any(policy.wrong(mutant))] == []
+
+
+def test_replication_is_assumed_by_s3_for_this_bucket_only(documents: dict[str, Document]) -> None:
+    [statement] = documents["role churn-dev-mlflow-replication-role/trust"]["Statement"]
+    assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+        "ArnEquals": {"aws:SourceArn": BUCKET},
+    }
+
+
+def test_the_destinations_owner_is_told_to_allow_the_job_its_archive_only(planner: Planner) -> None:
+    document = json.loads(planner.plan("isolated")["output_changes"]["backup_destination_policy"]["after"])
+    assert {statement["Condition"]["ArnEquals"]["aws:PrincipalArn"] for statement in document["Statement"]} == {
+        f"arn:aws:iam::{ACCOUNT}:role/churn-dev-mlflow-backup-role"
+    }
+    assert {statement["Resource"] for statement in document["Statement"]} == {
+        DESTINATION,
+        f"{DESTINATION}/mlflow/churn-dev-3-0/*",
+    }
