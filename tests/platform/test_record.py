@@ -1,4 +1,4 @@
-"""What a training leaves in MLflow: everything, in few requests, in a form that others can read."""
+"""Logging a training: everything is logged, in few requests and in a form that other tools can read."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ Trained = Callable[[Dataset], Training]
 
 @pytest.fixture
 def requests_made(mlflow_here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """A real MLflow server in this process, which MLflow now talks to; the requests that reach it."""
+    """The requests to a real MLflow server in this process, which MLflow uses from now on."""
     import mlflow.server
     from mlflow.server.handlers import _get_model_registry_store, _get_tracking_store
 
@@ -116,7 +116,7 @@ def test_the_model_has_signature_example_and_requirements(dataset: Dataset, trai
     assert list(predicted) == list(training.predictions)
 
 
-def test_the_final_metrics_are_the_models_too(trained: Trained, mlflow_here: Any) -> None:
+def test_the_final_metrics_belong_to_the_model_too(trained: Trained, mlflow_here: Any) -> None:
     from training.record import record
 
     model = mlflow_here.get_logged_model(record(trained("iris")).model_id)
@@ -125,9 +125,7 @@ def test_the_final_metrics_are_the_models_too(trained: Trained, mlflow_here: Any
     assert model.params["n_estimators"] == "6"
 
 
-def test_a_refusal_leaves_a_run_that_is_marked_as_failed(
-    trained: Trained, mlflow_here: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_marks_the_run_as_failed(trained: Trained, mlflow_here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from training import record
 
     def refuse(_: Training) -> None:
@@ -153,7 +151,7 @@ def test_logging_and_registering_take_at_most_twenty_requests(
     assert sum(made.endswith("runs/log-batch") for made in requests_made) == 1
 
 
-def test_a_history_beyond_one_batch_is_logged_whole(mlflow_here: Any, requests_made: list[str]) -> None:
+def test_a_history_longer_than_one_batch_is_logged_completely(mlflow_here: Any, requests_made: list[str]) -> None:
     from training.record import record
 
     training = train("diabetes", replace(SMALL["diabetes"], n_estimators=600))
@@ -162,7 +160,7 @@ def test_a_history_beyond_one_batch_is_logged_whole(mlflow_here: Any, requests_m
     assert len(mlflow_here.MlflowClient().get_metric_history(recorded.run_id, "rmse")) == 600
 
 
-def test_the_program_logs_where_mlflow_points(mlflow_here: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_program_logs_to_mlflows_tracking_uri(mlflow_here: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main(["--dataset", "iris", "--seed", "3", "--set", "n_estimators=5"]) == 0
     said = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
     run = mlflow_here.get_run(said["run"])
@@ -170,7 +168,7 @@ def test_the_program_logs_where_mlflow_points(mlflow_here: Any, capsys: pytest.C
     assert float(said["accuracy"]) == pytest.approx(run.data.metrics["accuracy"], abs=1e-4)
 
 
-def test_the_program_refuses_a_wrong_parameter(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_program_rejects_an_unknown_parameter(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         program.main(["--set", "trees=5"])
     assert stopped.value.code == 2
@@ -178,8 +176,8 @@ def test_the_program_refuses_a_wrong_parameter(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.system
-def test_mlflow_run_takes_up_the_run_that_it_made(mlflow_here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    # As in an activated environment: `mlflow run` starts the first python on the PATH.
+def test_mlflow_run_logs_to_the_run_that_it_created(mlflow_here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in an activated environment: `mlflow run` starts the first python on PATH.
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     folder = str(Path(program.__file__).parent)
     submitted = mlflow_here.projects.run(
@@ -191,8 +189,8 @@ def test_mlflow_run_takes_up_the_run_that_it_made(mlflow_here: Any, monkeypatch:
 
 
 @pytest.mark.system
-def test_the_boosted_models_requirements_are_enough_to_serve_it(trained: Trained, mlflow_here: Any) -> None:
-    """The forest's are proven by the endpoint of tests/e2e/smoke, whose container has nothing but them."""
+def test_the_boosted_model_can_be_served_with_its_requirements_alone(trained: Trained, mlflow_here: Any) -> None:
+    """The endpoint of tests/e2e/smoke serves the forest: its container has only the model's requirements."""
     from training.record import record
 
     training = trained("diabetes")
@@ -207,7 +205,7 @@ def test_the_boosted_models_requirements_are_enough_to_serve_it(trained: Trained
     assert list(training.predictions) == pytest.approx(json.loads(done.stdout)["predictions"])
 
 
-# Answers one request with MLflow's scoring server, as uvicorn would call it but without a socket.
+# Answers one request with MLflow's scoring server, called as uvicorn calls it, but without a socket.
 SERVE = """
 import asyncio, sys, uvicorn
 from mlflow.pyfunc import scoring_server
@@ -227,7 +225,7 @@ asyncio.run(app(scope, receive, send))
 
 
 def environment_of(requirements: Path) -> Path:
-    """A virtual environment with nothing but these requirements; made once for each content, and kept."""
+    """A virtual environment with only these requirements. It is kept and used again for the same requirements."""
     name = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:16]
     folder = REPOSITORY / ".cache" / "unit" / name
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -236,7 +234,7 @@ def environment_of(requirements: Path) -> Path:
             uv = [sys.executable, "-m", "uv"]
             subprocess.run([*uv, "venv", "-q", "--clear", "--python", sys.executable, folder], check=True)
             install = [*uv, "pip", "install", "-q", "--python", folder / "bin" / "python", "-r", requirements]
-            # From uv's cache where that has them all: asking the index takes a network.
+            # From uv's cache if it has everything, because the package index needs a network.
             if subprocess.run([*install, "--offline"], check=False, capture_output=True).returncode:
                 subprocess.run(install, check=True)
             (folder / "complete").touch()

@@ -1,4 +1,4 @@
-"""The example models: reproducible, scored as they grow, with requirements that are enough to serve them."""
+"""The example models: reproducible, scored at each step, and with pinned requirements."""
 
 import math
 from collections.abc import Callable
@@ -26,17 +26,17 @@ def test_the_same_seed_gives_the_same_metrics_and_predictions(dataset: Dataset, 
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_another_seed_gives_other_rows(dataset: Dataset, trained: Trained) -> None:
+def test_another_seed_gives_another_split(dataset: Dataset, trained: Trained) -> None:
     other = train(dataset, replace(SMALL[dataset], seed=8))
     assert not other.split.held_out.equals(trained(dataset).split.held_out)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_no_held_out_row_is_trained_on(dataset: Dataset, trained: Trained) -> None:
+def test_held_out_rows_are_not_used_for_training(dataset: Dataset, trained: Trained) -> None:
     split = trained(dataset).split
     rows = {"iris": 150, "diabetes": 442}[dataset]
     assert len(split.train) + len(split.held_out) == rows
-    # iris has two flowers with the same measurements.
+    # Two flowers of iris have the same measurements.
     assert len(split.held_out.merge(split.train.drop_duplicates())) <= 1
 
 
@@ -59,11 +59,11 @@ def test_boosting_is_scored_in_every_round(trained: Trained) -> None:
 
 
 @pytest.mark.parametrize(("dataset", "metric", "least"), [("iris", "accuracy", 0.9), ("diabetes", "r2", 0.45)])
-def test_the_default_models_are_worth_serving(dataset: Dataset, metric: str, least: float) -> None:
+def test_the_default_models_reach_a_useful_score(dataset: Dataset, metric: str, least: float) -> None:
     assert train(dataset).metrics[metric] > least
 
 
-def test_parameters_of_the_other_model_are_refused() -> None:
+def test_parameters_of_the_other_model_are_rejected() -> None:
     with pytest.raises(TypeError, match="BoostParams are not the parameters of iris"):
         train("iris", BoostParams())
 
@@ -80,7 +80,7 @@ def test_parameters_of_the_other_model_are_refused() -> None:
         ("seed=-1", "seed must be from 0 to 4294967295, not -1"),
     ],
 )
-def test_a_wrong_parameter_is_refused_with_what_is_right(change: str, complaint: str) -> None:
+def test_a_wrong_parameter_is_rejected_with_the_valid_values(change: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         with_changes(DEFAULTS["iris"], [change])
 
@@ -94,16 +94,16 @@ def test_a_wrong_parameter_is_refused_with_what_is_right(change: str, complaint:
         ("learning_rate=inf", "learning_rate must be more than 0"),
     ],
 )
-def test_a_wrong_parameter_of_boosting_is_refused_too(change: str, complaint: str) -> None:
+def test_a_wrong_boosting_parameter_is_rejected(change: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         with_changes(DEFAULTS["diabetes"], [change])
 
 
 @pytest.mark.parametrize("held_out", [0.05, 0.95])
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_the_utmost_parameters_that_are_taken_can_be_trained_with(dataset: Dataset, held_out: float) -> None:
-    utmost = replace(SMALL[dataset], held_out=held_out, seed=SEEDS - 1)
-    assert all(math.isfinite(value) for value in train(dataset, utmost).metrics.values())
+def test_training_works_at_the_limits_of_the_parameters(dataset: Dataset, held_out: float) -> None:
+    limits = replace(SMALL[dataset], held_out=held_out, seed=SEEDS - 1)
+    assert all(math.isfinite(value) for value in train(dataset, limits).metrics.values())
 
 
 def test_parameters_keep_their_types_when_they_are_changed() -> None:

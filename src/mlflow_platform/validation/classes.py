@@ -1,10 +1,10 @@
-"""Which class a row is of, and which one was predicted: compared in the type of the truth.
+"""Compares true and predicted classes, in the type of the truth.
 
-- Truth of booleans: 1 and 0, and the texts of `true`, `false`, 1 and 0, are those classes too.
+- Truth of booleans: 1, 0 and the texts of `true`, `false`, 1 and 0 are the same classes.
 - Truth of numbers: `1`, `1.0`, true and the texts of these are one class. A 32-bit prediction is the class that rounds
   to it.
-- Truth of text: text is compared as it is. What is not the text of any class is compared with the classes as numbers
-  and booleans are written (`1.0` is the class "1" if there is no class "1.0").
+- Truth of text: a prediction is first compared as text. If no class has this text, numbers and booleans are compared by
+  value (`1.0` is the class "1" if there is no class "1.0").
 
 A class may be called `None`, `NA` or `nan`: only JSON's null and NaN are no prediction.
 """
@@ -29,8 +29,8 @@ class Classes:
     """Truth and predictions as numbers of classes.
 
     Attributes:
-        names: what each class is called; those of the truth come first, in order.
-        known: how many of them are of the truth.
+        names: the classes' names. The classes of the truth come first, in sorted order.
+        known: the number of classes of the truth.
         truth, predicted: for each row the number of its class; -1 for no prediction.
     """
 
@@ -50,7 +50,7 @@ def kind_of(truth: Sequence[Any]) -> Kind:
 
 
 def align(truth: Sequence[Any], predicted: Sequence[Any], *, target: str) -> Classes:
-    """Number the classes of truth and predictions, equal ones alike. A prediction of None is of no class.
+    """Give each class of truth and predictions a number. A prediction of None has no class.
 
     Raises:
         InputError: the predictions cannot be compared with the truth, as names with numbers.
@@ -58,7 +58,7 @@ def align(truth: Sequence[Any], predicted: Sequence[Any], *, target: str) -> Cla
     kind = kind_of(truth)
     present = [value for value in predicted if value is not None]
     if kind == "number" and any(isinstance(value, str) and _as_number(value) is None for value in present):
-        # Names that are all digits: the truth's numbers are such names.
+        # The classes are names that may consist of digits (postal codes).
         kind = "text"
     known = {_key(value, kind): _name(value) for value in _in_order(truth)}
     find = _TextClasses(known) if kind == "text" else _NumberClasses(known, kind)
@@ -94,7 +94,7 @@ def _check_comparable(
 
 
 def _are_names_for_numbers(values: Sequence[Any], others: Sequence[Any]) -> bool:
-    """Whether some values are names, and all others numbers. The text `02134` is no name, for it may be a number."""
+    """Whether some values are names while all others are numbers. The text `02134` may be a number."""
     names = any(isinstance(value, str) and not looks_numeric(value) for value in values)
     return names and not any(isinstance(other, str) for other in others)
 
@@ -116,7 +116,7 @@ def _name(value: Any) -> str:
 
 
 def _key(value: Any, kind: Kind) -> Hashable:
-    """What equal values of the truth share. Python's numbers are equal across types, and exactly."""
+    """A key that is the same for equal classes. Python compares numbers of different types exactly."""
     if kind == "text":
         return value if isinstance(value, str) else _name(value)
     key: Hashable = value
@@ -165,7 +165,7 @@ def _as_number(value: bool | float | str) -> int | float | None:
 
 
 def _written(value: Any) -> Hashable:
-    """One form for all ways in which a boolean or a number is written; other text is itself."""
+    """The value that a text stands for: a boolean, a number, or the text itself."""
     text = str(value)
     if text.lower() in {"true", "false"}:
         return text.lower() == "true", "boolean"

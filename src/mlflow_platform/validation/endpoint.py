@@ -1,4 +1,4 @@
-"""The endpoint to validate: whether it serves, which model, and of which run."""
+"""Finds the endpoint to validate, and checks that it serves the wanted model."""
 
 from __future__ import annotations
 

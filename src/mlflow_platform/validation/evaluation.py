@@ -63,7 +63,7 @@ def fetch(client: MlflowClient, run_id: str, *, store: str | None = None) -> Hel
             this machine: it is then not read.
 
     Raises:
-        InputError: there is no such run, it has no held-out rows, or they are not in the store.
+        InputError: the run does not exist, it has no held-out rows, or they are not in the store.
     """
     run = find_run(client, run_id)
     if run is None:

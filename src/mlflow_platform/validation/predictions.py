@@ -1,4 +1,4 @@
-"""What an endpoint answers, as one prediction per row; anything else is refused before it is scored.
+"""Reads an endpoint's answer as one prediction per row. Any other answer is refused before scoring.
 
 Accepted for each row: a scalar; a list with one element; an object with one key; or one number per class, as a list or
 as an object whose keys are the classes' names. The whole answer is `{"predictions": [...]}` or the bare list, and a
@@ -69,7 +69,7 @@ def parse(answer: bytes, endpoint: str, *, expected: int) -> list[Any]:
 
 
 def interpret(rows: Sequence[Any], endpoint: str) -> Predictions:
-    """See what form the predictions have: the same form for all rows.
+    """Bring predictions of any accepted form into one.
 
     Raises:
         PlatformError: a row's prediction has another form than this module's docstring lists, or than the first row's.
@@ -109,7 +109,7 @@ def _unwrapped(row: Any) -> Any:
 
 
 def _shape(row: Any, number: int, endpoint: str) -> tuple[str, ...]:
-    """What rows must have in common: () for scalars, else what names or counts the numbers."""
+    """The form of a prediction: () for a scalar, the names of an object, or the length of a list."""
     if isinstance(row, (str, bool, int, float)):
         return ()
     values = row.values() if isinstance(row, dict) else row

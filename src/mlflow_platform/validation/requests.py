@@ -1,4 +1,4 @@
-"""Requests in MLflow's scoring protocol: rows as JSON bodies that the server reads back without loss.
+"""Builds requests in MLflow's scoring protocol: JSON bodies that the server reads without loss.
 
 A body is `dataframe_split`; for a model that takes one array without a name it is `inputs`. Rows that lack an optional
 column of a type without missing values are sent in requests of their own that leave the column out.

@@ -32,7 +32,7 @@ _LARGEST_EXACT_FLOAT = 2**53
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to be predicted, and what is true of them.
+    """Rows to predict, and their truth.
 
     Attributes:
         features: columns in the order in which they are sent; each has one value per row.
@@ -213,7 +213,10 @@ def _truth(table: Table, target: str, task: Task | None, signature: Signature) -
 
 
 def _typed_truth(values: Sequence[str], output: str | None) -> list[Any]:
-    """Text as the values that it stands for: text if the model predicts text, else what all of it is written as."""
+    """The values that the texts stand for: numbers or booleans if all of them are written so, else text.
+
+    They stay text if the model predicts text.
+    """
     if output == "string":
         return list(values)
     numbers = [types.number_in(value) for value in values]

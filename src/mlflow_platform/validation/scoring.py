@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# The metric that a threshold without a name is held against.
+# The main metric of each task: a threshold without a name applies to it.
 JUDGED_BY: Mapping[Task, str] = {"classification": "accuracy", "regression": "r2"}
 
 
@@ -57,7 +57,7 @@ class Validation:
 
     @property
     def judged_by(self) -> str:
-        """The name of the metric that a threshold without a name is held against."""
+        """The main metric of the task: a threshold without a name applies to it."""
         return JUDGED_BY[self.task]
 
     @property
@@ -98,7 +98,7 @@ def _classification(rows: Rows, answers: Answers) -> Validation:
     from sklearn import metrics
 
     predicted, names, vectors = _as_classes(rows, answers.predictions)
-    # The names of probabilities are numbered with the predictions, as further ones.
+    # Align the class names together with the predictions, so that both have the same numbers.
     aligned = classification.align(rows.truth, [*predicted, *names], target=rows.target)
     classes = replace(aligned, predicted=aligned.predicted[: len(rows)])
     probabilities = None
@@ -175,15 +175,17 @@ def _are_chances(rows: Rows, predictions: Predictions) -> bool:
 
 
 def _class_names(rows: Rows, predictions: Predictions, count: int) -> Sequence[Any]:
-    """What the probabilities are of: the answer says so, the signature or the model's metadata; else 0, 1, …
+    """The classes' names: from --classes or the model's metadata, the answer, or the signature; else 0, 1, …
 
     Raises:
-        InputError: nothing says so, and the truth is not such numbers.
+        InputError: there are no names and the truth is not 0, 1, …; or the number of names is wrong.
     """
     outputs = [column.name for column in rows.signature.outputs]
     names: Sequence[Any] = ()
-    if rows.signature.class_names and not predictions.names:
-        names = rows.signature.class_names
+    given = rows.signature.class_names
+    if given and set(given) != set(predictions.names):
+        # Also where the answer has names of its own, such as `p_a` for the class `a`.
+        names = given
     elif predictions.names:
         names = predictions.names
     elif len(outputs) == count and None not in outputs:
@@ -192,7 +194,7 @@ def _class_names(rows: Rows, predictions: Predictions, count: int) -> Sequence[A
         names = range(count)
     if not names:
         raise InputError(
-            f"the model predicts {count} probabilities per row and nothing says of which classes: name them with "
+            f"the model predicts {count} probabilities per row without the names of the classes: name them with "
             "--classes NAME,NAME,…"
         )
     if len(names) != count:
@@ -212,7 +214,10 @@ def roc_auc(classes: Classes, probabilities: Probabilities) -> float | None:
 
 
 def one_against_rest(classes: Classes, probabilities: Probabilities, number: int) -> tuple[Array, Array] | None:
-    """Whether each row with a prediction is of a class, and that class's probability. None if there is no curve."""
+    """For each row with a prediction: whether it is of the class, and the probability of the class.
+
+    None if the curve is undefined: the class has no probabilities, no rows or all rows.
+    """
     import numpy as np
 
     if number not in probabilities.classes:
@@ -233,7 +238,7 @@ def _regression(rows: Rows, answers: Answers) -> Validation:
     predicted = np.asarray(_predicted_numbers(answers.predictions))
     scores: dict[str, float] = {}
     with np.errstate(over="ignore", invalid="ignore"):
-        # R² compares with the mean, which one row always is.
+        # R² compares the errors with those of the mean, which are zero for a single row.
         if len(truth) > 1:
             scores["r2"] = float(metrics.r2_score(truth, predicted))
         scores["rmse"] = float(metrics.root_mean_squared_error(truth, predicted))
@@ -264,4 +269,4 @@ def _number(value: Any, what: str) -> float:
     try:
         return as_float(int(value) if isinstance(value, bool) else value)
     except UnusableError:
-        raise InputError(f"{what} are no numbers (as {quoted(value)}): give --task classification") from None
+        raise InputError(f"{what} are not numbers (as {quoted(value)}): give --task classification") from None

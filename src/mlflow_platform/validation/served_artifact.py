@@ -1,6 +1,7 @@
-"""The model that an endpoint serves, as SageMaker knows it: its files in S3, and its signature.
+"""The files and the signature of the model that an endpoint serves.
 
-Asked of the endpoint itself and not of the registry: an alias may have moved since, and a run may be deleted.
+Read from the archive that the endpoint serves and not from the registry: since the deployment an alias may have moved,
+or a run may have been deleted.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ _MOST_CLASSES = 20
 
 
 def decide(rows: Rows, predictions: Predictions) -> Task:
-    """The rows' task; else what their truth and the predictions look like.
+    """Return the rows' task if it is known, else decide by truth and predictions.
 
     Text, booleans and class probabilities mean classification. Numbers mean regression if one of them is a fraction or
     the truth has more than 20 different ones, else classification.

@@ -22,7 +22,7 @@ METRICS = (*_OF_TASK["classification"], *_OF_TASK["regression"], *_OF_ALL)
 
 @dataclass(frozen=True)
 class Threshold:
-    """A limit for a metric. Without a metric it is for the one that the task is judged by."""
+    """A limit for a metric. `metric` is None for the main metric of the task (accuracy or R²)."""
 
     metric: str | None
     limit: float
@@ -30,7 +30,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A threshold held against a validation's metrics. `value` is None if the metric could not be computed."""
+    """A metric compared with its threshold. `value` is None if the metric could not be computed."""
 
     metric: str
     limit: float
@@ -59,7 +59,7 @@ def parse(texts: Sequence[str]) -> list[Threshold]:
     """Thresholds written as `METRIC=LIMIT`, or as a number alone.
 
     Raises:
-        InputError: the limit is no number, or the metric is unknown.
+        InputError: the limit is not a number, or the metric is unknown.
     """
     found: list[Threshold] = []
     for text in texts:
@@ -77,10 +77,10 @@ def parse(texts: Sequence[str]) -> list[Threshold]:
 
 
 def check_task(thresholds: Sequence[Threshold], task: Task) -> None:
-    """See that each metric is one of the task.
+    """Check that each metric exists for the task.
 
     Raises:
-        InputError: it is one of the other task.
+        InputError: a metric belongs to the other task.
     """
     for threshold in thresholds:
         metric = threshold.metric
@@ -89,8 +89,8 @@ def check_task(thresholds: Sequence[Threshold], task: Task) -> None:
 
 
 def judge(thresholds: Sequence[Threshold], metrics: dict[str, float], judged_by: str) -> list[Verdict]:
-    """Hold thresholds against metrics. `judged_by` is the metric of those without a name."""
+    """Compare metrics with thresholds. `judged_by` is the metric for thresholds without a name."""
     named = [(threshold.metric or judged_by, threshold.limit) for threshold in thresholds]
-    # Every prediction being there is zero missing ones.
+    # The metric is only logged if predictions are missing.
     known = {"missing_predictions": 0.0, **metrics}
     return [Verdict(metric, limit, known.get(metric)) for metric, limit in named]

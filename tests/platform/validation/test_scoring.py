@@ -58,9 +58,9 @@ def test_a_regression_is_not_scored_on_fewer_rows_than_were_sent(predicted: list
 
 
 def test_names_cannot_be_regressed() -> None:
-    with pytest.raises(InputError, match=r"are no numbers .*: give --task classification"):
+    with pytest.raises(InputError, match=r"are not numbers .*: give --task classification"):
         scored(["a"], ["b"], "regression")
-    with pytest.raises(InputError, match="the predictions are no numbers"):
+    with pytest.raises(InputError, match="the predictions are not numbers"):
         scored([1.5], ["b"], "regression")
 
 
@@ -104,10 +104,12 @@ NAMED = [dict(zip("cab", row, strict=True)) for row in PROBABILITIES]
     ("predicted", "signature"),
     [
         (NAMED, Signature()),
+        (NAMED, Signature(class_names=("a", "b", "c"))),
         (PROBABILITIES, Signature(class_names=("c", "a", "b"))),
+        ([{f"p_{name}": row[name] for name in "cab"} for row in NAMED], Signature(class_names=("c", "a", "b"))),
         (PROBABILITIES, Signature(outputs=tuple(ColumnSpec(name, "double") for name in "cab"))),
     ],
-    ids=["names in the answer", "names given", "names in the signature"],
+    ids=["names in the answer", "names in both", "names given", "other names in the answer", "names in the signature"],
 )
 def test_the_most_probable_class_is_predicted(predicted: list[Any], signature: Signature) -> None:
     truth = ["c", "b", "a", "a"]
@@ -145,8 +147,8 @@ def test_a_row_without_probabilities_counts_as_wrong() -> None:
 @pytest.mark.parametrize(
     ("truth", "predicted", "signature", "complaint"),
     [
-        (["a", "b"], [[0.5, 0.5]] * 2, Signature(), "2 probabilities per row and nothing says of which classes"),
-        ([5, 7], [[0.5, 0.5]] * 2, Signature(), "nothing says of which classes"),
+        (["a", "b"], [[0.5, 0.5]] * 2, Signature(), "2 probabilities per row without the names of the classes"),
+        ([5, 7], [[0.5, 0.5]] * 2, Signature(), "without the names of the classes"),
         (["a", "b"], [{"p_a": 0.5, "p_b": 0.5}] * 2, Signature(), "is none of these: name the classes with --classes"),
         (
             ["a", "b"],
