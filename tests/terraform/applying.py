@@ -1,4 +1,4 @@
-"""An environment that is applied on a localaws of the test's own, with as few seconds as that can cost."""
+"""An environment that a test applies on its own localaws, without the slow resources."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from tests.support.running import RunningLocalAws
 
 
 class Environment:
-    """Staging or prod, in its mirror. Its state is a file there, which Terraform writes after each resource."""
+    """Staging or prod in its mirror. The state is a file there, which Terraform writes after each resource."""
 
     def __init__(
         self, localaws: RunningLocalAws, name: str, without: dict[str, Any] | None = None, **variables: Any
@@ -19,8 +19,8 @@ class Environment:
         """Initialises the mirror.
 
         Args:
-            without: more resources of the mlflow module, by type and name, that take too long.
-            variables: on top of terraform.tfvars.
+            without: more slow resources of the mlflow module to leave out, by type and name.
+            variables: inputs in addition to terraform.tfvars.
         """
         self.localaws = localaws
         self.name = name
@@ -34,7 +34,7 @@ class Environment:
         (self.root / name).write_text(json.dumps(content))
 
     def begin(self, output: Path, *arguments: str) -> "subprocess.Popen[str]":
-        """Starts Terraform itself, without scripts/terraform.sh, in a process group of its own."""
+        """Starts Terraform itself, without scripts/terraform.sh, in its own process group."""
         with output.open("w") as file:
             return subprocess.Popen(
                 ["terraform", *arguments],
@@ -48,16 +48,16 @@ class Environment:
             )
 
     def terraform(self, verb: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Runs Terraform itself to its end; both of its outputs are `stdout`."""
+        """Runs Terraform itself to its end. `stdout` contains both of its outputs."""
         output = self.root / f"{verb}.log"
         process = self.begin(output, verb, *arguments)
         process.wait(240)
         return subprocess.CompletedProcess(process.args, process.returncode, output.read_text())
 
     def apply(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Plans and applies, without the questions and refusals of `make apply`."""
+        """Plans and applies without the checks of `make apply`."""
         return self.terraform("apply", "-auto-approve", "-input=false", "-no-color", *arguments)
 
     def plan(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Plans; status 0 says that nothing is to be changed, 2 that something is."""
+        """Plans. Exit status 0 means no changes, and 2 means changes."""
         return self.terraform("plan", "-detailed-exitcode", "-input=false", "-no-color", "-lock=false", *arguments)

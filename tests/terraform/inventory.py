@@ -18,7 +18,7 @@ def inventory(name: str) -> dict[str, Any]:
 
 
 def planned_resources(plan: tftest.TerraformPlanOutput) -> dict[str, dict[str, Any]]:
-    """The planned values of every managed resource by its address; none of one of which nothing is known yet."""
+    """The planned values of every managed resource by its address; {} if no value is known yet."""
     return {
         resource["address"]: resource.get("values", {})
         for resource in _resources(plan.planned_values["root_module"])
@@ -41,7 +41,7 @@ def outputs(plan: tftest.TerraformPlanOutput) -> dict[str, Any]:
 
 
 def differences(expected: Any, found: Any, at: str = "") -> Iterator[str]:
-    """Where `found` does not hold what is expected; a mapping may hold more than is named."""
+    """Where `found` differs from what is expected. A mapping may contain more than the expected keys."""
     if isinstance(expected, dict) and isinstance(found, dict):
         for key, value in expected.items():
             if key in found:

@@ -1,4 +1,4 @@
-"""Runs Terraform on copies of the repository's Terraform, and shares what that costs among the tests."""
+"""Runs Terraform on a copy of the repository's Terraform, once for all tests."""
 
 import json
 import re
@@ -46,7 +46,7 @@ def copy_terraform(target: Path) -> None:
 
 
 class Planner:
-    """Plans roots and examples; the workers of a session share its copy and its plans."""
+    """Plans roots and examples. The workers of a session share one copy and its plans."""
 
     def __init__(self, shared: Path, localaws: RunningLocalAws) -> None:
         self._shared = shared
@@ -67,16 +67,16 @@ class Planner:
         return self.tree / FOLDERS.get(name, name)
 
     def env(self) -> dict[str, str]:
-        """What Terraform needs to know; an empty value counts as unset to the AWS provider."""
+        """The environment of Terraform. The AWS provider treats an empty value as unset."""
         return {**self._localaws.env, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": provider.config()}
 
     def initialised(self, name: str) -> tftest.TerraformTest:
-        """A root, example or module's folder, ready for its other verbs."""
+        """The folder of a root, example or module, initialised."""
         test = tftest.TerraformTest(FOLDERS.get(name, name), str(self.tree), env=self.env())
         folder = self.folder(name)
         with FileLock(self._shared / f"{name.replace('/', '-')}.init.lock"):
             if not (folder / ".terraform").exists():
-                # Where Terraform takes the provider as it lies, only a backend needs more than the list of modules.
+                # With the unpacked provider, only a backend needs more than the list of modules.
                 if provider.config() and not (folder / "local_override.tf").exists():
                     test.execute_command("get")
                 else:
@@ -84,7 +84,7 @@ class Planner:
         return test
 
     def plan(self, name: str) -> tftest.TerraformPlanOutput:
-        """One of the variations' part of the plan of them all, which is made once."""
+        """One variation's part of the plan of all variations, which is made once."""
         stored = {variation: self._shared / f"variation-{variation}.json" for variation in VARIATIONS}
         with FileLock(self._shared / "variations.lock"):
             if not all(file.exists() for file in stored.values()):
@@ -95,7 +95,7 @@ class Planner:
         return tftest.TerraformPlanOutput(json.loads(stored[name].read_text()))
 
     def refused(self, name: str, variations: Mapping[str, Variation]) -> list[str]:
-        """The errors of one plan of all these, which must fail; each as one line of text."""
+        """The errors of one plan of all these variations, which must fail. Each error is one line of text."""
         root = self._calling(name, variations)
         done = subprocess.run(
             ["terraform", "plan", "-no-color", "-input=false", "-lock=false"],
@@ -110,7 +110,7 @@ class Planner:
         return [" ".join(error.split()) for error in errors]
 
     def _write_readmes(self) -> None:
-        """The root of all blocks in READMEs and docs, with a VPC and subnets that are there."""
+        """Writes the root of all blocks in READMEs and docs, with an existing VPC and subnets."""
         ec2 = self._localaws.client("ec2")
         vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
         subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
@@ -121,11 +121,11 @@ class Planner:
         )
 
     def _imports(self) -> list[str]:
-        """Blocks that import the keys that are there already."""
+        """Blocks that import existing keys."""
         blocks = []
         for name, variation in VARIATIONS.items():
             if variation.key:
-                # moto leaves out the use that AWS takes where none is given.
+                # moto does not set the default key usage that AWS sets.
                 key = self._localaws.client("kms").create_key(KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"]["KeyId"]
                 blocks.append(f'import {{\nto = module.{name}.{variation.key}\nid = "{key}"\n}}\n')
         return blocks
@@ -133,7 +133,7 @@ class Planner:
     def _calling(
         self, name: str, variations: Mapping[str, Variation], more: Sequence[str] = ()
     ) -> tftest.TerraformTest:
-        """A root of this name that calls all these roots as its modules."""
+        """A root with this name that calls all these roots as modules."""
         folder = self.folder(name)
         shutil.rmtree(folder / ".terraform", ignore_errors=True)
         folder.mkdir(exist_ok=True)

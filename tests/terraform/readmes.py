@@ -1,6 +1,6 @@
 """The Terraform in READMEs and docs, as one root.
 
-A block without a module shows arguments of the mlflow module, or of a root that passes them on: it is put into a call.
+A block without a module shows arguments of the mlflow module, or of a root that passes them on, and is put into a call.
 """
 
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(?:hcl|terraform|tf)\b[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 MODULE = re.compile(r'^module "(\w+)" \{$', re.MULTILINE)
-# However the reader gets at the module: beside the block, or from the repository.
+# A relative path, or the address of the repository.
 SOURCE = re.compile(r'source( *)= "[^"]*terraform/module/([a-z-]+)"')
 CALL = """\
 module "mlflow" {{
@@ -35,13 +35,13 @@ READMES = _readmes()
 
 
 def blocks(file: Path) -> list[str]:
-    # An import needs something that is there already: tests/terraform/test_apply_killed.py applies such blocks.
+    # An import needs an existing resource: test_apply_killed.py applies such blocks.
     found = [block for block in BLOCK.findall(file.read_text()) if not block.startswith("import {")]
     return [block if MODULE.search(block) else CALL.format(arguments=block) for block in found]
 
 
 def root() -> tuple[str, list[str]]:
-    """One root of all blocks, and the addresses of its modules. A name that comes again gets a number."""
+    """One root of all blocks, and the names of its modules. A repeated name gets a number."""
     seen: Counter[str] = Counter()
     parts: list[str] = []
     names: list[str] = []
@@ -57,7 +57,7 @@ def root() -> tuple[str, list[str]]:
 
 
 def with_network(text: str, vpc: str, subnets: Sequence[str]) -> str:
-    """The blocks with a VPC and subnets that are there in place of those that a README makes up."""
-    for subnet, made_up in zip(subnets, sorted(set(re.findall(r"subnet-[0-9a-f]{17}", text))), strict=False):
-        text = text.replace(made_up, subnet)
+    """The blocks with an existing VPC and subnets instead of the invented ones."""
+    for subnet, invented in zip(subnets, sorted(set(re.findall(r"subnet-[0-9a-f]{17}", text))), strict=False):
+        text = text.replace(invented, subnet)
     return re.sub(r"vpc-[0-9a-f]{17}", vpc, text)

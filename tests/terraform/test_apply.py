@@ -1,4 +1,4 @@
-"""Staging and prod on a localaws of their own: applied while AWS throttles and fails, edited by hand, destroyed."""
+"""Staging and prod on their own localaws: applied while AWS throttles and fails, edited by hand, and destroyed."""
 
 import json
 import re
@@ -15,9 +15,9 @@ from tests.support.http import HTTP
 from tests.support.running import RunningLocalAws, start
 from tests.terraform.applying import Environment
 
-# How each service says that it is asked too often, and that it failed. Source: the errors that its API reference lists
+# The throttling error and the server error of each service. Source: the errors that its API reference lists
 # (as in https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html), else those common to all of its actions.
-# SNS's own "Throttled" (429), which the provider would not try again, is listed for its SMS actions only.
+# The "Throttled" error (429) of SNS, which the provider does not retry, is documented for its SMS actions only.
 ERRORS = {
     "budgets": (("ThrottlingException", 400), ("InternalErrorException", 500)),
     "codebuild": (("ThrottlingException", 400), ("InternalFailure", 500)),
@@ -42,11 +42,11 @@ SLOW = {"aws_sqs_queue_policy": {"schedule_failures": {"count": 0}}}
 
 @dataclass(frozen=True)
 class Struck:
-    """Staging and prod, applied at once while each operation was throttled once and failed once.
+    """Staging and prod, applied at the same time while each operation was throttled once and failed once.
 
     Attributes:
         failures: the outputs of applies that failed.
-        calls: what was called meanwhile.
+        calls: the calls of both applies.
     """
 
     staging: Environment
@@ -66,8 +66,8 @@ def struck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Struck]:
             for error, status in errors:
                 account.fault(f"{service}:*", error=error, status=status, each="operation")
 
-        # A bucket is read by sixteen calls in turn, and a call that failed twice takes three seconds. So two applies at
-        # once share the strikes, as they do in an account, where one is throttled for what the other asks.
+        # The provider reads a bucket with sixteen calls, and a call that fails twice takes three seconds. Two concurrent
+        # applies share the faults, as they would share the throttling in an account.
         with ThreadPoolExecutor() as pool:
             applied = list(pool.map(Environment.apply, (staging, prod)))
         HTTP.delete(f"{account.url}/_localaws/faults")
@@ -77,7 +77,7 @@ def struck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Struck]:
         daemon.down(account.settings)
 
 
-def test_an_apply_succeeds_though_each_operation_is_throttled_once_and_fails_once(struck: Struck) -> None:
+def test_an_apply_succeeds_although_each_operation_is_throttled_once_and_fails_once(struck: Struck) -> None:
     assert struck.failures == []
     answers = defaultdict(set)
     for call in struck.calls:
@@ -90,7 +90,7 @@ def test_an_apply_succeeds_though_each_operation_is_throttled_once_and_fails_onc
     assert "No changes." in struck.staging.plan().stdout
 
 
-def test_policies_edited_by_hand_are_shown_and_put_right(struck: Struck) -> None:
+def test_policies_edited_by_hand_are_shown_in_the_plan_and_restored_by_the_apply(struck: Struck) -> None:
     policies = Policies(struck.staging)
     intact = policies.read()
     policies.edit()
@@ -114,7 +114,7 @@ def test_policies_edited_by_hand_are_shown_and_put_right(struck: Struck) -> None
 
 
 class Policies:
-    """The four kinds of policy that an environment has, as AWS tells them."""
+    """The four kinds of policies of an environment, as AWS returns them."""
 
     def __init__(self, environment: Environment) -> None:
         client = environment.localaws.client
@@ -137,7 +137,7 @@ class Policies:
         }
 
     def edit(self) -> None:
-        """Gives everybody everything, in each of them."""
+        """Adds a statement to each policy that allows everything to everybody."""
         policies = self.read()
         for name, policy in policies.items():
             principal = {"Principal": "*"} if name in ("bucket", "key") else {}
@@ -151,17 +151,17 @@ class Policies:
         self._kms.put_key_policy(**self._key, Policy=texts["key"])
 
 
-def test_an_environment_keeps_its_objects_and_leaves_nothing_behind(struck: Struck) -> None:
+def test_destroy_refuses_to_delete_objects_and_then_leaves_nothing_behind(struck: Struck) -> None:
     assert struck.failures == []
     prod = struck.prod
-    # As a kill leaves it that comes while Terraform writes it.
+    # The state after Terraform was killed while writing it.
     state = prod.root / "terraform.tfstate"
     state.rename(prod.root / "terraform.tfstate.backup")
     state.write_text("")
     mended = prod.deployed.terraform("output", "-raw", "mlflow_version")
     assert (mended.stdout, "is incomplete because an apply was killed" in mended.stderr) == ("3.0", True)
 
-    # A destroy that could not delete the bucket must not delete the server, and the runs, before it finds out.
+    # If destroy cannot delete the bucket, it must not delete the server with its runs first.
     s3 = prod.localaws.client("s3")
     bucket = prod.deployed.terraform("output", "-raw", "artifact_bucket_name").stdout
     version = s3.put_object(Bucket=bucket, Key="0/run/artifacts/model", Body=b"a model")["VersionId"]
@@ -182,7 +182,7 @@ def test_an_environment_keeps_its_objects_and_leaves_nothing_behind(struck: Stru
 
 
 def prods(localaws: RunningLocalAws) -> dict[str, list[str]]:
-    """What is in the account and not staging's; a key that is going to be deleted is gone."""
+    """The resources in the account that are not of staging, without keys that are pending deletion."""
     client = localaws.client
     keys = [client("kms").describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in client("kms").list_keys()["Keys"]]
     servers = client("sagemaker").list_mlflow_tracking_servers()["TrackingServerSummaries"]

@@ -1,4 +1,4 @@
-"""An apply that is killed while it makes each of its resources in turn: it goes on as docs/guides/runbook.md says."""
+"""An apply that is killed while it creates each of its resources, and repaired as docs/guides/runbook.md describes."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.terraform.planning import REPOSITORY
 
 RUNBOOK = (REPOSITORY / "docs/guides/runbook.md").read_text()
 SERVER = 'module.platform.module.mlflow.aws_sagemaker_mlflow_tracking_server.this["3.0"]'
-# Prod, with what else an environment can be made of.
+# Prod with all optional resources.
 MORE = {
     "schedule": {"start": "cron(0 7 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"},
     "weekly_maintenance_window_start": None,
@@ -28,20 +28,22 @@ MORE = {
     "monthly_budget_usd": 500,
     "backup": {"schedule_expression": "cron(30 12 ? * MON-FRI *)"},
 }
-# The two that are never an orphan: one is set by the operation that the topic's own attributes are set by, and was
-# struck there; the other would be the only one in its turn.
+# Never orphaned: the topic's policy is set by the same operation as the topic's attributes, which failed before; the
+# ownership controls would be the only resource of their turn; the exclusive lists create nothing in AWS.
 SPARED = {
     "module.platform.module.mlflow.aws_sns_topic_policy.events[0]",
     "module.platform.module.mlflow.aws_s3_bucket_ownership_controls.artifacts[0]",
+    "module.platform.module.mlflow.aws_iam_role_policies_exclusive.server[0]",
+    "module.platform.module.mlflow.aws_iam_role_policy_attachments_exclusive.server[0]",
 }
 
 
 @pytest.fixture
 def prod(tmp_path: Path) -> Iterator[Environment]:
-    """Nothing is made yet. The first time that a call makes something, its answer will not come."""
+    """An environment without resources. The first answer of each call that creates something is lost."""
     account = start(tmp_path / "home")
     try:
-        # Two keys, and two schedules in a group, are one resource to the call log.
+        # The call log counts two keys, and two schedules in a group, as one resource.
         for operation in ("kms:CreateKey", "scheduler:CreateSchedule"):
             account.fault(operation, lost=True, delay=300, each="operation", times=2)
         for operation in ("*:Create*", "*:Put[!B]*", "s3:PutBucket[EPV]*", "*:Set*", "sns:Subscribe"):
@@ -51,7 +53,7 @@ def prod(tmp_path: Path) -> Iterator[Environment]:
         daemon.down(account.settings)
 
 
-def test_an_apply_killed_in_each_creation_in_turn_goes_on_and_makes_nothing_twice(prod: Environment) -> None:
+def test_an_apply_that_is_killed_during_each_creation_can_be_resumed_without_duplicates(prod: Environment) -> None:
     orphaned: set[str] = set()
     while (orphans := killed(prod)) is not None:
         orphaned |= orphans

@@ -1,4 +1,4 @@
-"""What each root and example would create, against its inventory."""
+"""The plans of the roots and examples match their inventories."""
 
 import pytest
 
@@ -9,16 +9,16 @@ NAMES = ["staging", "prod", "basic", "existing-bucket", "enhanced-security", "pr
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_planned_values_are_those_of_the_inventory(planner: Planner, name: str) -> None:
+def test_planned_values_match_the_inventory(planner: Planner, name: str) -> None:
     found = planned_resources(planner.plan(name))
     assert list(differences(inventory(name)["values"], found)) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_is_planned_beside_what_the_inventory_counts(planner: Planner, name: str) -> None:
+def test_planned_resource_counts_match_the_inventory(planner: Planner, name: str) -> None:
     assert count_by_type(list(planned_resources(planner.plan(name)))) == inventory(name)["counts"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_outputs_are_those_of_the_inventory(planner: Planner, name: str) -> None:
+def test_outputs_match_the_inventory(planner: Planner, name: str) -> None:
     assert outputs(planner.plan(name)) == inventory(name)["outputs"]

@@ -1,4 +1,4 @@
-"""The modules' own tests, their READMEs, and what the roots ship for other machines."""
+"""The modules' own tests, the generated files, and the roots' lock files."""
 
 import re
 import subprocess
@@ -79,7 +79,9 @@ def test_every_output_of_the_modules_is_an_output_of_the_roots() -> None:
 
 
 @pytest.mark.parametrize("root", ["staging", "prod"])
-def test_a_root_locks_the_provider_for_every_platform_and_init_keeps_it_so(planner: Planner, root: str) -> None:
+def test_a_root_locks_the_provider_for_every_platform_and_init_does_not_change_the_lock(
+    planner: Planner, root: str
+) -> None:
     lock = (REPOSITORY / FOLDERS[root] / ".terraform.lock.hcl").read_text()
     assert len(OFFICIAL.findall(lock)) == 29
     planner.initialised(root)

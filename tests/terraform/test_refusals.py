@@ -1,4 +1,4 @@
-"""What a person reads who got an input wrong: one error, which says what is wrong and what to write instead."""
+"""Wrong inputs: each gets one error that says what is wrong and what to write instead."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ ROLE = "arn:aws:iam::111122223333:role/a"
 POLICY = "arn:aws:iam::111122223333:policy/a"
 DAYTIME = {"start": "cron(0 8 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"}
 
-# By the name of the case: the inputs, and what the error says. First what a variable's own validation refuses.
+# The inputs and the expected message by the name of the case. First the cases that a variable's own validation refuses.
 VALUES: dict[str, tuple[dict[str, Any], str]] = {
     "a project's name with capitals": (NEW | {"project_name": "Churn"}, 'project_name is "Churn": use lower-case'),
     "an environment with capitals": (NEW | {"environment": "Dev"}, 'environment is "Dev": use lower-case'),
@@ -247,7 +247,7 @@ LOOKUPS: dict[str, tuple[dict[str, Any], str]] = {
 CASES = VALUES | KEYS | RULES | LOOKUPS
 
 
-# What a root refuses before it comes to the module.
+# Refused by the root itself.
 ROOTS: dict[str, tuple[dict[str, Any], str]] = {
     "no_listed_account": ({"allowed_account_ids": []}, "Set allowed_account_ids in terraform.tfvars"),
     "credentials_of_another_account": (
@@ -260,7 +260,7 @@ ALL = CASES | ROOTS
 
 @pytest.fixture(scope="module")
 def errors(planner: Planner) -> list[str]:
-    """All errors, of one plan; values and rules apart, since no rule is looked at beside a refused value."""
+    """All errors of one plan. The groups are separate modules, because Terraform skips a rule after a refused value."""
     modules = {
         name: Variation("refused", {"cases": {case: inputs for case, (inputs, _) in cases.items()}})
         for name, cases in (("values", VALUES), ("keys", KEYS), ("rules", RULES), ("lookups", LOOKUPS))

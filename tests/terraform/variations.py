@@ -1,6 +1,6 @@
-"""All roots and examples, and some with other inputs than their own, planned in one go.
+"""All roots and examples, some with other inputs, planned together.
 
-A plan costs seconds, most of them for the provider's schema; what it says of one more root a fraction of one.
+A plan takes seconds, mostly for the provider's schema. Each further root in it takes a fraction of a second.
 """
 
 import re
@@ -25,10 +25,10 @@ HOURS = {"start": "cron(0 8 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"}
 
 @dataclass(frozen=True)
 class Variation:
-    """A root or example, and what it is given beside what its terraform.tfvars says.
+    """A root or example, and its inputs besides terraform.tfvars.
 
     Attributes:
-        key: the address of a key that is there already: a plan knows only the policies whose ARNs are.
+        key: the address of a key to import, so that the plan knows the policies that contain its ARN.
     """
 
     root: str
@@ -73,7 +73,7 @@ VARIATIONS = {
         harden_server_role=True,
     ),
     "former_key": inputs(bucket_name_suffix="formerly-keyed", kms={"former_key_arns": [FORMER_KEY]}),
-    # All that there is, on a key that exists: a plan knows the policies that name a key or a topic only then.
+    # All options with an existing key, so that the plan knows the policies that name the key.
     "keyed": inputs(
         bucket_name_suffix="keyed",
         kms_key_id=KEY,
@@ -118,7 +118,7 @@ VARIATIONS = {
         dangerously_delete_data_on_destroy=True,
     ),
     "prod_with_key_administrators": Variation("prod", OURS | {"kms": {"administrator_arns": ADMINISTRATORS}}),
-    # All that there is: what docs/security.md shows.
+    # All options of prod: docs/security.md shows these policies.
     "prod_in_full": Variation(
         "prod",
         OURS
@@ -137,10 +137,10 @@ VARIATIONS = {
 
 
 def call(name: str, tree: Path, folder: str, variables: Mapping[str, Any]) -> str:
-    """A module block, for a root in `tree`, that gives a folder its terraform.tfvars and these of `var.given`.
+    """A module block, for a root in `tree`, that passes a folder its terraform.tfvars and these variables of `var.given`.
 
-    All its outputs are one of the root's. What stood in the block itself Terraform would refuse before it plans, and
-    then plan nothing.
+    All outputs of the module become one output of the root. The values come from a variable, because Terraform reports
+    errors in literal arguments before it plans, and then does not plan.
     """
     settings = tree / folder / "terraform.tfvars"
     own = settings.read_text() if settings.exists() else ""
@@ -152,10 +152,10 @@ def call(name: str, tree: Path, folder: str, variables: Mapping[str, Any]) -> st
 
 
 def part(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """What a plan says about one of its root's modules, as if that had been planned alone."""
+    """The part of a plan about one module of its root, as if it had been planned alone."""
     prefix = f"module.{name}."
     outputs = plan["output_changes"][name]
-    unknown = outputs["after_unknown"] or {}  # False where everything is known.
+    unknown = outputs["after_unknown"] or {}  # False if everything is known.
     [planned] = [
         module for module in plan["planned_values"]["root_module"]["child_modules"] if f"{module['address']}." == prefix
     ]
@@ -178,14 +178,14 @@ def part(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _holds_true(found: Any) -> bool:
-    """Whether any part of this is true: a plan says of each part whether it is unknown."""
+    """Whether any part of this is true: a plan marks each part as known or unknown."""
     if isinstance(found, dict | list):
         return any(_holds_true(one) for one in (found.values() if isinstance(found, dict) else found))
     return bool(found)
 
 
 def _without(prefix: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Addresses as they are within the module."""
+    """The same with addresses relative to the module."""
     changed = dict(found)
     for key in ("address", "module_address"):
         if key in changed:
