@@ -66,8 +66,8 @@ def struck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Struck]:
             for error, status in errors:
                 account.fault(f"{service}:*", error=error, status=status, each="operation")
 
-        # The provider reads a bucket with sixteen calls, and a call that fails twice takes three seconds. Two concurrent
-        # applies share the faults, as they would share the throttling in an account.
+        # The provider reads a bucket with sixteen calls, and a call that fails twice takes three seconds. Two
+        # concurrent applies share the faults, as they would share the throttling in an account.
         with ThreadPoolExecutor() as pool:
             applied = list(pool.map(Environment.apply, (staging, prod)))
         HTTP.delete(f"{account.url}/_localaws/faults")

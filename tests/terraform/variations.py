@@ -137,7 +137,7 @@ VARIATIONS = {
 
 
 def call(name: str, tree: Path, folder: str, variables: Mapping[str, Any]) -> str:
-    """A module block, for a root in `tree`, that passes a folder its terraform.tfvars and these variables of `var.given`.
+    """A module block, for a root in `tree`, that passes a folder its terraform.tfvars and values of `var.given`.
 
     All outputs of the module become one output of the root. The values come from a variable, because Terraform reports
     errors in literal arguments before it plans, and then does not plan.
