@@ -185,6 +185,23 @@ def test_does_not_switch_servers_that_differ(world: World, monkeypatch: pytest.M
     assert world.active == "2.13"
 
 
+def test_does_not_switch_if_something_could_not_be_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    accepted: list[bool] = []
+
+    def compare(source: str, destination: str, *, accept_losses: bool = False, in_use: bool = False) -> Verification:
+        accepted.append(accept_losses)
+        return Verification(source, destination, accept_losses, "now", "", "report.html", unread=3)
+
+    monkeypatch.setattr(world, "verify", compare)
+    with pytest.raises(
+        PlatformError, match=r"3 things could not be read.*see report\.html, or give ARGS=--accept-losses"
+    ):
+        upgrade(world).run("3.0")
+    assert world.active == "2.13"
+    assert upgrade(world).run("3.0", accept_losses=True)["changed"] is True
+    assert accepted == [False, True]
+
+
 def test_a_server_that_is_written_to_during_the_comparison_is_copied_and_compared_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
