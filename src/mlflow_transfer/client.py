@@ -1,6 +1,7 @@
 """An MLflow REST client: one per server, with its own authentication, rate, bounded concurrency and retries.
 
-Only transport lives here. What the calls mean is for `rest_source` and `destination`.
+Only transport lives here. What the calls mean is for `sources.rest` and `destination`. Only status 200 with a JSON
+object counts as success: a redirect, a login page or an empty body is an error.
 """
 
 from __future__ import annotations
@@ -24,12 +25,19 @@ from mlflow_transfer.transport import Threads
 
 API = "/api/2.0/mlflow/"
 AJAX = "/ajax-api/2.0/mlflow/"
+# Bytes of one JSON answer: a page of 500 runs with all their parameters and tags stays below it.
+_LARGEST_ANSWER = 512 << 20
+_OK = 200
 _THROTTLED = 429
 _BAD_GATEWAY = frozenset({502, 503, 504})
 _INTERNAL = 500
 _REFUSED = frozenset({401, 403})
 _MISSING = 404
 _CLIENT_ERROR = 400
+_LARGEST_TEXT = 16 << 20
+_SHOWN = 200
+# MLflow answers this one as text/html; what it says is checked by the caller.
+_VERSION = "GET /version"
 # Connections beyond those of calls under way: for calls that were cancelled and still hold theirs.
 _SPARE = 4
 # Errors before a connection stands: the server cannot have seen the request.
@@ -65,13 +73,19 @@ class RefusedError(PreconditionError):
     """These credentials may not make this call."""
 
 
+class UnansweredError(PlatformError):
+    """The server failed at this call again and again, while it may answer others."""
+
+
 class UnsureError(Exception):
     """A call may or may not have been carried out: its answer was lost or was an internal error."""
 
-    def __init__(self, reason: str, wait: float, *, final: bool) -> None:
+    def __init__(self, reason: str, wait: float, *, final: bool, inside: bool = False) -> None:
         super().__init__(reason)
         self.wait = wait
         self.final = final
+        # The server fails at this call, and is not away or overloaded.
+        self.inside = inside
 
 
 @dataclass
@@ -139,7 +153,7 @@ class Client:
             attempt += 1
             try:
                 async with self.sent("GET", path, None, None, attempt) as response:
-                    return (await response.aread()).decode(errors="replace").strip()
+                    return (await _body(response, _LARGEST_TEXT)).decode(errors="replace").strip()
             except (UnsureError, httpx.TransportError) as error:
                 if attempt >= self.retry.attempts:
                     raise PlatformError(f"{self.name} does not answer {path}: {_words(error)}") from None
@@ -188,7 +202,8 @@ class Client:
                 return await self.once(method, path, query, body, attempt, writes=writes)
             except UnsureError as unsure:
                 if unsure.final:
-                    raise PlatformError(f"{self.name} does not answer {path}: {unsure}") from None
+                    message = f"{self.name} does not answer {path}: {unsure}"
+                    raise (UnansweredError(message) if unsure.inside else PlatformError(message)) from None
                 await asyncio.sleep(unsure.wait)
 
     async def once(
@@ -211,10 +226,12 @@ class Client:
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
         async with self.sent(method, path, query, content, attempt, writes=writes) as response:
             try:
-                text = await response.aread()
-                return json.loads(text) if text.strip() else {}
-            except (httpx.TransportError, ValueError) as error:
+                return _object(await _body(response, _LARGEST_ANSWER))
+            except httpx.TransportError as error:
                 raise self._unsure(f"its answer broke off ({type(error).__name__})", attempt) from error
+            except (ValueError, RecursionError) as error:
+                reason = f"its answer is no JSON object ({type(error).__name__})"
+                raise self._unsure(reason, attempt, patient=False) from error
 
     @asynccontextmanager
     async def sent(
@@ -252,7 +269,8 @@ class Client:
                     reason, pause = f"cannot be reached ({_words(error)})", self.retry.wait(waits)
                 else:
                     try:
-                        if response.status_code < _CLIENT_ERROR:
+                        if response.status_code == _OK:
+                            self._check_type(response, name)
                             yield response
                             return
                         reason, pause = await self._refusal(response, name, waits, attempt)
@@ -263,10 +281,23 @@ class Client:
             waits += 1
             await asyncio.sleep(pause)
 
+    def _check_type(self, response: httpx.Response, call: str) -> None:
+        if "html" in response.headers.get("content-type", "").lower() and call != _VERSION:
+            raise PreconditionError(
+                f"{self.name} answers {call} with a web page, perhaps a login page: check the URL, and give "
+                "credentials that it takes"
+            )
+
     async def _refusal(self, response: httpx.Response, call: str, waits: int, attempt: int) -> tuple[str, float]:
         status = response.status_code
+        if status < _CLIENT_ERROR:
+            where = response.headers.get("location", "")[:_SHOWN]
+            told = f"redirects {call} to {where!r}" if where else f"answers {call} with status {status}"
+            raise PreconditionError(
+                f"{self.name} {told}, as a login page does: check the URL, and give credentials that it takes"
+            )
         try:
-            raw = await response.aread()
+            raw = await _body(response, _LARGEST_TEXT)
         except httpx.TransportError as error:
             raise self._unsure(f"its answer broke off ({type(error).__name__})", attempt) from error
         code, message = _error_of(raw)
@@ -284,7 +315,33 @@ class Client:
     def _unsure(self, reason: str, attempt: int, asked: float | None = None, *, patient: bool = True) -> UnsureError:
         # A server that is away is worth more patience than one that fails inside, which may do so for ever.
         most = self.retry.attempts + (int(2 * self.retry.patience / self.retry.longest) if patient else 0)
-        return UnsureError(reason, self.retry.wait(attempt, asked), final=attempt >= most)
+        return UnsureError(reason, self.retry.wait(attempt, asked), final=attempt >= most, inside=not patient)
+
+
+def _object(content: bytes) -> Any:
+    """The JSON object of an answer.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = json.loads(content)
+    if not isinstance(found, dict):
+        raise ValueError("no object")
+    return found
+
+
+async def _body(response: httpx.Response, most: int) -> bytes:
+    """A response's body.
+
+    Raises:
+        UnansweredError: it is larger than `most` bytes.
+    """
+    content = bytearray()
+    async for chunk in response.aiter_bytes():
+        content += chunk
+        if len(content) > most:
+            raise UnansweredError(f"{response.request.url.host} answers with more than {most >> 20} MB")
+    return bytes(content)
 
 
 def _error_of(raw: bytes) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Reads a long JSON answer's list of metrics piece by piece: a million points are never held at once."""
+"""Reads the list of metrics of a long JSON answer piece by piece: a million points are never held at once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from collections.abc import AsyncIterator
 
 from mlflow_transfer.records import Point
 from mlflow_transfer.rest_json import point_from
+from mlflow_transfer.sources.parsing import MALFORMED, described
 
 _SKIPPED = " \t\r\n,"
+# Characters of one point: a metric's name has at most some hundred.
+_LONGEST_POINT = 1 << 20
+_METRICS = re.compile(r'"metrics"\s*:\s*\[')
 _TOKEN = re.compile(r'"next_page_token"\s*:\s*("(?:[^"\\]|\\.)+")')
 
 
@@ -40,10 +44,11 @@ async def points_of(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[li
         text = text[at:] + decode(chunk)
         at = 0
         if not inside:
-            start = text.find("[")
-            if start < 0:
+            if (start := _METRICS.search(text)) is None:
+                if len(text) > _LONGEST_POINT:
+                    raise BrokenError("its answer holds no points")
                 continue
-            inside, at = True, start + 1
+            inside, at = True, start.end()
         while True:
             while at < len(text) and text[at] in _SKIPPED:
                 at += 1
@@ -52,16 +57,30 @@ async def points_of(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[li
                 break
             try:
                 data, at = parse(text, at)
-            except ValueError:
+            except (ValueError, RecursionError):
                 break  # A brace within a name that is not whole yet.
-            found.append(point_from(data))
+            try:
+                found.append(point_from(data))
+            except MALFORMED as error:
+                raise BrokenError(f"a point of its answer {described(error)}") from None
             if len(found) >= size:
                 yield found
                 found = []
+        if len(text) - at > _LONGEST_POINT + len(chunk):
+            raise BrokenError("its answer holds no points")
     # Without metrics the answer is `{}`: protobuf leaves empty lists out.
-    if (inside and text[at : at + 1] != "]") or (not inside and "}" not in text):
-        raise BrokenError
+    if (inside and text[at : at + 1] != "]") or (not inside and not _is_empty(text)):
+        raise BrokenError("its answer broke off")
     if found:
         yield found
     if more := _TOKEN.search(text, at):
         raise NextPage(json.loads(more[1]))
+
+
+def _is_empty(text: str) -> bool:
+    """Whether an answer is a JSON object without metrics."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and "metrics" not in found

@@ -35,7 +35,9 @@ async def open_source(
         InputError: it names nothing that can be read.
     """
     if location.is_server(text):
-        return await connections.server(text, access)
+        server = await connections.server(text, access)
+        server.lenient = True
+        return server
     if location.is_database(text):
         from mlflow_transfer.sources.database import DatabaseSource
 

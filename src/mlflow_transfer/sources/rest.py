@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
 
-from mlflow_transfer.client import AJAX, API, ApiError, Client, RefusedError, UnsureError
-from mlflow_transfer.losses import Loss
+from mlflow_common.errors import PlatformError
+from mlflow_common.retry import Attempts
+from mlflow_transfer.client import AJAX, API, ApiError, Client, RefusedError, UnansweredError, UnsureError
+from mlflow_transfer.losses import Loss, LossLog
 from mlflow_transfer.records import (
     PROMPT,
     Experiment,
     History,
     LoggedModel,
+    ModelVersion,
     Point,
     RegisteredModel,
     Run,
@@ -41,6 +45,7 @@ from mlflow_transfer.sources.base import (
     grouped,
     in_memory,
 )
+from mlflow_transfer.sources.parsing import MALFORMED, described
 from mlflow_transfer.stores import Store
 
 # What metrics/get-history-bulk gives at most (mlflow/server/handlers.py): 100 runs, 25,000 points.
@@ -50,6 +55,7 @@ _LONGEST_LINE = 3_900
 _ID_IN_LINE = 40
 _IDS_PER_SEARCH = 100
 _FEW = 3
+_SHOWN = 150
 _RUN_ID = re.compile(r"[\w-]+")
 _MODELS_PER_PAGE = 100
 _VERSIONS_PER_PAGE = 10_000
@@ -60,8 +66,16 @@ _OLDEST_WITH_PROMPTS = (3, 0)
 _OLDEST_WITH_MODELS = (3, 0)
 
 
+T = TypeVar("T")
+
+
 class RestSource:
-    """A tracking server, read through `client`. `stores` opens artifact URIs."""
+    """A tracking server, read through `client`. `stores` opens artifact URIs.
+
+    Attributes:
+        lenient: a record or page that cannot be read is a loss, and everything else is read; otherwise it is an error.
+            A destination is never lenient: what it seems to lack would be created again.
+    """
 
     kind: Kind = "server"
 
@@ -79,6 +93,8 @@ class RestSource:
         self.version = version
         self.identity = identity
         self.store = stores
+        self.lenient = False
+        self._losses = LossLog()
         self._bulk = True
         self._features: Features | None = None
         self._models: bool | None = None
@@ -99,9 +115,9 @@ class RestSource:
     async def experiments(self) -> AsyncIterator[Experiment]:
         """All experiments, deleted ones too."""
         body = {"view_type": "ALL", "max_results": 1000, "order_by": ["creation_time ASC", "experiment_id ASC"]}
-        async for page in self._pages("experiments/search", body, "experiments"):
-            for data in page:
-                yield experiment_from(data)
+        async for page in self._pages("experiments/search", body, "experiments", "experiments"):
+            for experiment in self._parsed(page, experiment_from, "experiment"):
+                yield experiment
 
     async def runs(self, experiment_id: str) -> AsyncIterator[list[Run]]:
         """An experiment's runs in pages, deleted ones too."""
@@ -112,8 +128,9 @@ class RestSource:
             "order_by": ["attributes.start_time ASC"],
         }
         linked = not await self._holds_models()
-        async for page in self._pages("runs/search", body, "runs"):
-            yield [run_from(data, linked=linked) for data in page]
+        place = f"runs of experiment {experiment_id}"
+        async for page in self._pages("runs/search", body, "runs", place):
+            yield self._parsed(page, partial(run_from, linked=linked), f"run of experiment {experiment_id}")
 
     async def tagged_runs(self, experiment_ids: Sequence[str], tag: str) -> AsyncIterator[Run]:
         """The runs of these experiments that have a tag."""
@@ -123,9 +140,9 @@ class RestSource:
             "run_view_type": "ALL",
             "max_results": 1000,
         }
-        async for page in self._pages("runs/search", body, "runs"):
-            for data in page:
-                yield run_from(data, linked=False)
+        async for page in self._pages("runs/search", body, "runs", "copied runs"):
+            for run in self._parsed(page, partial(run_from, linked=False), "copied run"):
+                yield run
 
     async def runs_by_id(self, ids: Sequence[str]) -> list[Run]:
         """Those of these runs that exist; many are looked up a hundred a call."""
@@ -145,12 +162,13 @@ class RestSource:
                 "max_results": _IDS_PER_SEARCH,
             }
             answer = await self.client.post("runs/search", body, writes=False)
-            found += [run_from(data, linked=linked) for data in answer.get("runs", ())]
+            found += self._parsed(_list(answer, "runs"), partial(run_from, linked=linked), "run")
         return found
 
     async def _run(self, run_id: str) -> Run | None:
         try:
-            return run_from((await self.client.get("runs/get", {"run_id": run_id}))["run"], linked=True)
+            answer = await self.client.get("runs/get", {"run_id": run_id})
+            return next(iter(self._parsed([answer.get("run")], partial(run_from, linked=True), f"run {run_id}")), None)
         except ApiError as error:
             if error.missing or error.code == "INVALID_PARAMETER_VALUE":
                 return None
@@ -192,10 +210,14 @@ class RestSource:
                     last = rows[-1]["run_id"]
                     if last == asked[0]:
                         return None
-                    whole, holders = {one for one in asked if one < last}, [one for one in holders if one >= last]
+                    later = [one for one in holders if one >= last]
+                    if len(later) == len(holders):
+                        return None
+                    whole, holders = {one for one in asked if one < last}, later
                 for row in rows:
                     if row["run_id"] in whole:
-                        found[row["run_id"]].append(point_from(row))
+                        place = f"run {row['run_id']} metric {key!r}: a point"
+                        found[row["run_id"]] += self._parsed([row], point_from, place)
                 held = sum(map(len, found.values()))
                 if held > 3 * GROUP_POINTS:
                     return None
@@ -211,14 +233,18 @@ class RestSource:
             # Not public API: a front may keep it back. One call a run and key does as well.
             self._bulk = False
             return None
-        rows: list[dict[str, Any]] = answer["metrics"]
+        rows: list[dict[str, Any]] = answer.get("metrics", [])
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and "run_id" in row for row in rows):
+            self._bulk = False
+            return None
         return rows
 
     async def _one_by_one(self, key: str, run_ids: list[str], found: dict[str, list[Point]]) -> None:
         async def fetch(run_id: str) -> None:
             query = {"run_id": run_id, "metric_key": key}
-            async for page in self._pages_of_get("metrics/get-history", query, "metrics"):
-                found[run_id] += [point_from(data) for data in page]
+            place = f"run {run_id} metric {key!r}"
+            async for page in self._pages_of_get("metrics/get-history", query, "metrics", place):
+                found[run_id] += self._parsed(page, point_from, f"{place}: a point")
 
         await asyncio.gather(*map(fetch, run_ids))
 
@@ -229,13 +255,14 @@ class RestSource:
 
     async def history(self, run_id: str, key: str) -> History:
         """One metric's points, however many; begun anew, without what was given already, if the answer breaks off."""
-        given, attempt = 0, 0
+        given = 0
+        attempts = Attempts(self.client.retry)
         query = {"run_id": run_id, "metric_key": key}
+        path, seen_tokens = API + "metrics/get-history", set[str]()
         while True:
-            attempt += 1
             seen = 0
             try:
-                async with self.client.sent("GET", API + "metrics/get-history", query, None, attempt) as response:
+                async with self.client.sent("GET", path, query, None, attempts.count) as response:
                     async for chunk in points_of(response.aiter_bytes(), CHUNK_POINTS):
                         fresh = chunk[max(0, given - seen) :]
                         seen += len(chunk)
@@ -244,36 +271,56 @@ class RestSource:
                             yield fresh
                 return
             except NextPage as page:
+                if page.token in seen_tokens:
+                    self._lose(f"run {run_id} metric {key!r}", "the server gives the same page again")
+                    return
+                seen_tokens.add(page.token)
                 query["page_token"] = page.token
-                given = attempt = 0
+                given = 0
+                attempts.restart()
             except (UnsureError, BrokenError, httpx.TransportError) as error:
-                if attempt >= self.client.retry.attempts or getattr(error, "final", False):
-                    raise
-                await asyncio.sleep(self.client.retry.wait(attempt))
+                pause = None if getattr(error, "final", False) else attempts.pause(patient=False)
+                if pause is None:
+                    self._lose(f"run {run_id} metric {key!r}", f"{self.name} does not serve it: {error}")
+                    return
+                await asyncio.sleep(pause)
+            except ApiError as error:
+                self._lose(f"run {run_id} metric {key!r}", error.message)
+                return
 
     async def logged_models(self, experiment_id: str) -> AsyncIterator[list[LoggedModel]]:
         """An experiment's logged models in pages; none on a server of MLflow 2."""
         if not (await self.features()).logged_models:
             return
         body = {"experiment_ids": [experiment_id], "max_results": _MODELS_PER_PAGE}
-        async for page in self._pages("logged-models/search", body, "models"):
-            yield [logged_model_from(data) for data in page]
+        place = f"logged models of experiment {experiment_id}"
+        async for page in self._pages("logged-models/search", body, "models", place):
+            yield self._parsed(page, logged_model_from, f"logged model of experiment {experiment_id}")
 
     async def registered_models(self) -> list[RegisteredModel]:
         """All registered models and prompts with their versions."""
         filters = ["", f"tags.`{PROMPT}` = 'true'"] if (await self.features()).prompts else [""]
         models: dict[str, RegisteredModel] = {}
-        versions: dict[tuple[str, int], Any] = {}
+        versions: dict[tuple[str, int], ModelVersion] = {}
+        # Of a short list nobody can tell which models lack versions: then none is read.
+        before = len(self._losses.list())
         for chosen in filters:
-            query = {"max_results": _REGISTERED_PER_PAGE, **({"filter": chosen} if chosen else {})}
-            async for page in self._pages_of_get("registered-models/search", query, "registered_models"):
-                models.update({data["name"]: registered_model_from(data) for data in page})
-            query = {"max_results": _VERSIONS_PER_PAGE, **({"filter": chosen} if chosen else {})}
-            async for page in self._pages_of_get("model-versions/search", query, "model_versions"):
-                versions.update({(data["name"], int(data["version"])): data for data in page})
-        for (name, _), data in sorted(versions.items()):
+            more = {"filter": chosen} if chosen else {}
+            query = {"max_results": _REGISTERED_PER_PAGE, **more}
+            place = "registered models"
+            async for page in self._pages_of_get("registered-models/search", query, "registered_models", place):
+                models.update({one.name: one for one in self._parsed(page, registered_model_from, "registered model")})
+            query = {"max_results": _VERSIONS_PER_PAGE, **more}
+            place = "versions of registered models"
+            async for page in self._pages_of_get("model-versions/search", query, "model_versions", place):
+                versions.update({(v.name, v.version): v for v in self._parsed(page, version_from, "model version")})
+        if len(self._losses.list()) > before:
+            return []
+        for (name, _), version in sorted(versions.items()):
             if name in models:
-                models[name].versions.append(version_from(data))
+                models[name].versions.append(version)
+            else:
+                self._lose(f"registered model {name!r} version {version.version}", "the server lists no such model")
         return sorted(models.values(), key=lambda model: (model.creation_time, model.name))
 
     async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:
@@ -281,12 +328,13 @@ class RestSource:
         if not (await self.features()).traces:
             return
         query = {"experiment_ids": [experiment_id], "max_results": _TRACES_PER_PAGE}
-        async for page in self._pages_of_get("traces", query, "traces"):
-            yield [trace_from(data) for data in page]
+        place = f"traces of experiment {experiment_id}"
+        async for page in self._pages_of_get("traces", query, "traces", place):
+            yield self._parsed(page, trace_from, f"trace of experiment {experiment_id}")
 
     def losses(self) -> list[Loss]:
-        """What could not be read: nothing."""
-        return []
+        """What could not be read so far."""
+        return self._losses.list()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -302,7 +350,7 @@ class RestSource:
                 for start in range(0, len(ids), _IDS_PER_SEARCH):
                     body = {"experiment_ids": ids[start : start + _IDS_PER_SEARCH], "max_results": 1}
                     answer = await self.client.post("logged-models/search", body, writes=False)
-                    self._models = self._models or bool(answer.get("models"))
+                    self._models = self._models or bool(_list(answer, "models"))
         return self._models
 
     async def _has_models(self) -> bool:
@@ -320,23 +368,78 @@ class RestSource:
             return not error.unsupported
         return True
 
-    async def _pages(self, path: str, body: dict[str, Any], name: str) -> AsyncIterator[list[Any]]:
-        token = ""
-        while True:
-            answer = await self.client.post(path, {**body, **({"page_token": token} if token else {})}, writes=False)
-            yield answer.get(name, [])
-            token = answer.get("next_page_token", "")
-            if not token:
-                return
+    async def _pages(self, path: str, body: dict[str, Any], name: str, place: str) -> AsyncIterator[list[Any]]:
+        def ask(more: dict[str, Any]) -> Awaitable[Any]:
+            return self.client.post(path, {**body, **more}, writes=False)
 
-    async def _pages_of_get(self, path: str, query: dict[str, Any], name: str) -> AsyncIterator[list[Any]]:
-        token = ""
+        async for page in self._paged(ask, name, place):
+            yield page
+
+    async def _pages_of_get(self, path: str, query: dict[str, Any], name: str, place: str) -> AsyncIterator[list[Any]]:
+        def ask(more: dict[str, Any]) -> Awaitable[Any]:
+            return self.client.get(path, {**query, **more})
+
+        async for page in self._paged(ask, name, place):
+            yield page
+
+    async def _paged(
+        self, ask: Callable[[dict[str, Any]], Awaitable[Any]], name: str, place: str
+    ) -> AsyncIterator[list[Any]]:
+        """Pages until there are no more. A page that the server cannot give is a loss, and so is what follows it.
+
+        Args:
+            ask: the call, with the token of the page.
+        """
+        tokens = [""]
         while True:
-            answer = await self.client.get(path, {**query, **({"page_token": token} if token else {})})
-            yield answer.get(name, [])
-            token = answer.get("next_page_token", "")
+            more = {"page_token": tokens[-1]} if tokens[-1] else {}
+            try:
+                answer = await ask(more)
+                page, token = _list(answer, name), answer.get("next_page_token") or ""
+                if token in tokens[1:] or not isinstance(token, str):
+                    raise UnansweredError(f"{self.name} gives the same page again")
+            except (ApiError, UnansweredError) as error:
+                # A first page that fails is that of a server that cannot list such things at all.
+                if len(tokens) == 1 and name == "experiments":
+                    raise
+                self._lose(place if len(tokens) == 1 else f"{place}, from page {len(tokens)} on", error.message)
+                return
+            yield page
             if not token:
                 return
+            tokens.append(token)
+
+    def _parsed(self, page: Iterable[Any], parse: Callable[[Any], T], place: str) -> list[T]:
+        """The records of a page; those that are malformed are losses."""
+        found = []
+        for data in page:
+            try:
+                found.append(parse(data))
+            except MALFORMED as error:
+                self._lose(f"{place} ({_shown(data)})", f"{self.name} describes it wrongly: {described(error)}")
+        return found
+
+    def _lose(self, place: str, reason: str) -> None:
+        if not self.lenient:
+            raise PlatformError(f"{place} cannot be read: {reason}")
+        self._losses.add(place, reason)
+
+
+def _list(answer: Any, name: str) -> list[Any]:
+    """A list of an answer; protobuf leaves empty ones out.
+
+    Raises:
+        UnansweredError: it is no list.
+    """
+    found = answer.get(name, [])
+    if not isinstance(found, list):
+        raise UnansweredError(f"the answer's {name} are no list")
+    return found
+
+
+def _shown(data: Any) -> str:
+    text = ascii(data)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def version_number(version: str) -> tuple[int, int] | None:
