@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from localaws.processes import stop_leftovers
-from localaws.settings import CONTROL_HEADER, REPOSITORY, Settings
+from localaws.settings import CONTROL_HEADER, REPOSITORY, Settings, no_proxy
 from localaws.state import files
 from localaws.state.files import StateError
 
@@ -122,7 +122,10 @@ def _start(settings: Settings) -> int:
         process = subprocess.Popen(
             [sys.executable, "-m", "localaws", "serve"],
             cwd=REPOSITORY,
-            env=os.environ | {"LOCALAWS_HOME": str(settings.home), "LOCALAWS_PORT": str(settings.port)},
+            env=os.environ
+            | {"LOCALAWS_HOME": str(settings.home), "LOCALAWS_PORT": str(settings.port)}
+            # Its own AWS clients, such as the one that downloads models, must not ask a proxy for 127.0.0.1.
+            | dict.fromkeys(("NO_PROXY", "no_proxy"), no_proxy(os.environ)),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

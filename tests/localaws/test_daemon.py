@@ -102,6 +102,10 @@ def test_a_proxy_in_the_environment_is_not_asked(tmp_path: Path, silent: socket.
         for verb in ("up", "status", "down"):
             done = command(tmp_path, port, verb, **proxied)
             assert (done.returncode, done.stderr) == (0, ""), verb
+            if verb == "status" and sys.platform == "linux":
+                # Its own AWS clients, such as the one that downloads models, do not ask the proxy either.
+                pid = daemon.running_pid(settings_of(tmp_path, port))
+                assert b"\0NO_PROXY=127.0.0.1," in Path(f"/proc/{pid}/environ").read_bytes()
     finally:
         daemon.reset(settings_of(tmp_path, port))
 
