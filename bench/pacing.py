@@ -12,6 +12,7 @@ from collections import Counter
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 _IDS = re.compile(r"/(?:m-)?[0-9a-f]{32}|/tr-\w+")
 _HOP = {"host", "connection", "transfer-encoding", "content-length", "content-encoding", "keep-alive"}
@@ -43,9 +44,7 @@ class Pacing:
             )
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
         url = self._target + request.raw_path
-        async with self._http.request(
-            request.method, aiohttp.client.URL(url, encoded=True), data=body, headers=headers
-        ) as answer:
+        async with self._http.request(request.method, URL(url, encoded=True), data=body, headers=headers) as answer:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
             return web.Response(status=answer.status, body=await answer.read(), headers=kept)
 

@@ -154,7 +154,7 @@ def test_logging_and_registering_take_at_most_twenty_requests(
 def test_a_history_longer_than_one_batch_is_logged_completely(mlflow_here: Any, requests_made: list[str]) -> None:
     from training.record import record
 
-    training = train("diabetes", replace(SMALL["diabetes"], n_estimators=600))
+    training = train("diabetes", replace(SMALL["diabetes"], n_estimators=600))  # type: ignore[call-arg]
     recorded = record(training)
     assert sum(made.endswith("runs/log-batch") for made in requests_made) == 2
     assert len(mlflow_here.MlflowClient().get_metric_history(recorded.run_id, "rmse")) == 600

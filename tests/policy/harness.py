@@ -14,7 +14,7 @@ from tests.policy.rendered import Document, Rendered
 from tests.policy.road import Recording, asks
 
 ROLE = re.compile(r"\{(\w+_role)\}")
-EVERYBODY = {*WALKS, *(row.subject for row in (*DOCUMENTED, *DENIED))}
+EVERYBODY = {*WALKS, *(row.subject for row in (*DOCUMENTED, *DENIED))}  # type: ignore[attr-defined]
 WRITES, READS = "s3:PutObject", "s3:GetObject"
 
 

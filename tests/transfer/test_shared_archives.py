@@ -191,7 +191,7 @@ def test_a_backup_that_died_holds_up_deletions_for_a_day_alone(nights: Nights, m
     nights.archive.prune(1)
     assert len(nights.data()) == 3
     later = time.time() + 24 * 3600
-    monkeypatch.setattr(archives.time, "time", lambda: later)
+    monkeypatch.setattr(archives.time, "time", lambda: later)  # type: ignore[attr-defined]
     nights.archive.prune(1)
     assert {path.read_text() for path in nights.data()} == {"night 2"}
     assert sorted(path.name for path in nights.folder.iterdir() if any(path.rglob("*.json*"))) == [

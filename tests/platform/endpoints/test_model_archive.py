@@ -82,7 +82,7 @@ def test_names_both_keys_where_one_is_a_file_and_a_folder(s3: Any, tmp_path: Pat
 
 
 def test_refuses_a_model_larger_than_the_free_disk(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_archive.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    monkeypatch.setattr(model_archive.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))  # type: ignore[attr-defined]
     with pytest.raises(PreconditionError, match=r"only 0\.0 GB are free .* set TMPDIR"):
         model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
 

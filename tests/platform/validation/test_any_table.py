@@ -146,7 +146,7 @@ def test_the_score_is_the_share_of_rows_that_are_right(
     ]
     changed = data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))
     truth = [
-        classes[(classes.index(value) + 1) % len(classes)] if change else value
+        classes[(classes.index(value) + 1) % len(classes)] if change else value  # type: ignore[attr-defined]
         for value, change in zip(right, changed, strict=True)
     ]
 

@@ -85,7 +85,7 @@ def test_an_answer_that_is_no_prediction_per_row_is_refused(runtime: Any, stub: 
 def refused(stub: Stubber, status: int, message: str) -> None:
     more = {"OriginalStatusCode": status, "OriginalMessage": message}
     stub.add_client_error("invoke_endpoint", "ModelError", "Received client error", 424, response_meta=None)
-    stub._queue[-1]["response"][1].update(more)
+    stub._queue[-1]["response"][1].update(more)  # type: ignore[attr-defined]
 
 
 def test_rows_that_the_model_refuses_are_the_callers_mistake(runtime: Any, stub: Stubber) -> None:
