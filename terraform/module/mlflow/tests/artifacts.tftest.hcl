@@ -9,7 +9,7 @@ variables {
   bucket_name_suffix = "acme"
 }
 
-run "an_existing_key_encrypts_old_artifacts_move_deleted_ones_go_access_is_logged_and_named_origins_may_read" {
+run "a_new_bucket_uses_the_given_key_lifecycle_rules_access_logs_and_cors_origins" {
   command = plan
 
   variables {
@@ -31,35 +31,35 @@ run "an_existing_key_encrypts_old_artifacts_move_deleted_ones_go_access_is_logge
   }
   assert {
     condition     = aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[1].noncurrent_version_expiration[0].noncurrent_days == 30
-    error_message = "Old versions must go when it was asked."
+    error_message = "Old versions must expire after the given days."
   }
   assert {
     condition     = one(aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[2].transition).days == 180 && one(aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[2].transition).storage_class == "GLACIER_IR"
-    error_message = "Old artifacts must move when and where it was asked."
+    error_message = "Old artifacts must move to the given class after the given days."
   }
   assert {
     condition     = one(one(aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[3].filter).tag).key == "mlflow.deleted" && one(one(aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[3].filter).tag).value == "true"
-    error_message = "Only what is tagged as deleted may be deleted."
+    error_message = "Only objects with the tag may be deleted."
   }
   assert {
     condition     = one(aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[3].expiration).days == 14
-    error_message = "What is tagged as deleted must go when it was asked."
+    error_message = "Tagged objects must expire after the given days."
   }
   assert {
     condition     = aws_s3_bucket_logging.artifacts[0].target_bucket == "acme-access-logs" && aws_s3_bucket_logging.artifacts[0].target_prefix == "churn-dev-mlflow-artifacts-acme/"
-    error_message = "Logs of several buckets must not mix."
+    error_message = "The default log prefix must be the bucket's name."
   }
   assert {
     condition     = length(one(aws_s3_bucket_cors_configuration.artifacts[0].cors_rule).allowed_origins) == 2
-    error_message = "The named origins must be let in."
+    error_message = "The given origins must be allowed."
   }
   assert {
     condition     = join(" ", sort(one(aws_s3_bucket_cors_configuration.artifacts[0].cors_rule).allowed_methods)) == "GET HEAD"
-    error_message = "No page may write artifacts."
+    error_message = "Web pages must not write artifacts."
   }
 }
 
-run "a_key_by_its_alias_versions_without_an_end_a_prefix_of_logs_and_a_bucket_name_of_63_characters_are_accepted" {
+run "a_key_alias_unlimited_versions_a_log_prefix_and_the_longest_bucket_name_are_accepted" {
   command = plan
 
   variables {
@@ -79,14 +79,14 @@ run "a_key_by_its_alias_versions_without_an_end_a_prefix_of_logs_and_a_bucket_na
   }
   assert {
     condition     = join(" ", aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[*].id) == "abort-incomplete-uploads"
-    error_message = "With null no version may be deleted."
+    error_message = "With null, no version may be deleted."
   }
   assert {
     condition     = aws_s3_bucket_logging.artifacts[0].target_prefix == "mlflow/"
-    error_message = "The prefix must be the one that was asked for."
+    error_message = "The prefix must be the given one."
   }
   assert {
     condition     = length(aws_s3_bucket.artifacts[0].bucket) == 63
-    error_message = "This test must try the longest name."
+    error_message = "This test must use the longest allowed name."
   }
 }

@@ -1,5 +1,4 @@
-# What there is, and what there is not, where nothing is asked for. Plans and applies here are on a mocked AWS: policies
-# are asserted on real plans elsewhere, since a mocked policy document holds no policy.
+# The defaults. AWS is mocked here, and a mocked policy document contains no policy, so other tests check policies on real plans.
 mock_provider "aws" {
   source = "./tests/mocks"
 }
@@ -10,7 +9,7 @@ variables {
   bucket_name_suffix = "acme"
 }
 
-run "a_small_server_that_registers_models_keeps_artifacts_privately_and_nothing_else_is_paid_for" {
+run "the_defaults_are_a_small_server_a_private_bucket_and_no_optional_resources" {
   command = plan
 
   assert {
@@ -19,7 +18,7 @@ run "a_small_server_that_registers_models_keeps_artifacts_privately_and_nothing_
   }
   assert {
     condition     = aws_sagemaker_mlflow_tracking_server.this["3.0"].tracking_server_name == "churn-dev-3-0"
-    error_message = "The name must end in the version, or two versions could not stand side by side."
+    error_message = "The name must end in the version, so that two versions can exist at the same time."
   }
   assert {
     condition     = aws_sagemaker_mlflow_tracking_server.this["3.0"].tracking_server_size == "Small"
@@ -40,59 +39,59 @@ run "a_small_server_that_registers_models_keeps_artifacts_privately_and_nothing_
       aws_s3_bucket_public_access_block.artifacts[0].ignore_public_acls,
       aws_s3_bucket_public_access_block.artifacts[0].restrict_public_buckets,
     ])
-    error_message = "All four blocks must be on."
+    error_message = "All four public access blocks must be on."
   }
   assert {
     condition     = aws_s3_bucket_ownership_controls.artifacts[0].rule[0].object_ownership == "BucketOwnerEnforced"
-    error_message = "Objects must belong to the bucket's owner whoever uploads them."
+    error_message = "Objects must belong to the bucket's owner, regardless of who uploads them."
   }
   assert {
     condition     = !aws_s3_bucket.artifacts[0].force_destroy
-    error_message = "A destroy must not take artifacts with it unless somebody says so."
+    error_message = "A destroy must not delete artifacts by default."
   }
   assert {
     condition     = aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[0].abort_incomplete_multipart_upload[0].days_after_initiation == 7
-    error_message = "Uploads that broke off must be aborted."
+    error_message = "Interrupted uploads must be aborted."
   }
   assert {
     condition     = one(aws_s3_bucket_server_side_encryption_configuration.artifacts[0].rule).apply_server_side_encryption_by_default[0].sse_algorithm == "AES256"
-    error_message = "Without a key SSE-S3 must encrypt."
+    error_message = "Without a key, SSE-S3 must encrypt."
   }
   assert {
     condition     = length(aws_kms_key.artifacts) == 0
-    error_message = "No key must be made, and paid for, that nobody asked for."
+    error_message = "By default there must be no KMS key, which costs money."
   }
   assert {
     condition     = join(" ", aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[*].id) == "abort-incomplete-uploads expire-old-versions"
-    error_message = "No artifact may be deleted or moved unless somebody asks for it."
+    error_message = "By default no artifact may be deleted or moved."
   }
   assert {
     condition     = aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[1].noncurrent_version_expiration[0].noncurrent_days == 90
-    error_message = "Old versions must not be kept, and paid for, for ever."
+    error_message = "Old versions must expire."
   }
   assert {
     condition     = aws_s3_bucket_lifecycle_configuration.artifacts[0].rule[1].expiration[0].expired_object_delete_marker
-    error_message = "Markers with nothing below them must go too."
+    error_message = "Delete markers without older versions must expire."
   }
   assert {
     condition     = length(aws_s3_bucket_logging.artifacts) == 0 && length(aws_s3_bucket_cors_configuration.artifacts) == 0
-    error_message = "Logs and cross-origin reads must be asked for."
+    error_message = "Access logs and CORS must be off by default."
   }
   assert {
     condition     = join(" ", [for policy in aws_iam_policy.client : policy.name]) == "churn-dev-mlflow-admin churn-dev-mlflow-reader churn-dev-mlflow-writer"
-    error_message = "The policies must be found by their names."
+    error_message = "The policies must have predictable names."
   }
   assert {
     condition     = length(aws_iam_role_policy_attachment.client) == 0
-    error_message = "Nobody may get rights unasked."
+    error_message = "No role may get rights by default."
   }
   assert {
     condition     = length(aws_codebuild_project.backup) + length(aws_scheduler_schedule.backup) + length(aws_s3_object.backup_tool) + length(aws_iam_role.backup) == 0
-    error_message = "Nothing of the backup may be made without backup."
+    error_message = "Without backup, none of its resources may exist."
   }
   assert {
     condition     = output.backup_archive_uri == "s3://churn-dev-mlflow-artifacts-acme/backups/churn-dev-3-0"
-    error_message = "make backup must know where backups lie with the nightly job or without it."
+    error_message = "The archive address must be known with and without the nightly job."
   }
   assert {
     condition = 0 == sum([
@@ -106,10 +105,10 @@ run "a_small_server_that_registers_models_keeps_artifacts_privately_and_nothing_
       length(aws_kms_key.events),
       length(aws_budgets_budget.monthly),
     ])
-    error_message = "What is paid for, or stops a server, must be asked for."
+    error_message = "Resources that cost money or stop a server must be off by default."
   }
   assert {
     condition     = output.notification_topic_arn == null && output.schedule_failure_queue_url == null
-    error_message = "The outputs of what does not exist must be null, not errors."
+    error_message = "Outputs of resources that do not exist must be null."
   }
 }

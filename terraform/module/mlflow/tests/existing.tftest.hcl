@@ -1,4 +1,4 @@
-# What is there already: a bucket, a key by its id, a role, a topic.
+# Existing resources: a bucket, a key by its id, a role, a topic.
 mock_provider "aws" {
   source = "./tests/mocks"
 }
@@ -9,7 +9,7 @@ variables {
   bucket_name_suffix = "acme"
 }
 
-run "an_existing_bucket_key_role_and_topic_are_used_and_left_alone_and_nothing_leaves_the_given_prefix" {
+run "an_existing_bucket_key_role_and_topic_are_used_and_not_changed" {
   command = plan
 
   variables {
@@ -35,15 +35,15 @@ run "an_existing_bucket_key_role_and_topic_are_used_and_left_alone_and_nothing_l
       length(aws_s3_bucket_lifecycle_configuration.artifacts),
       length(aws_s3_bucket_server_side_encryption_configuration.artifacts),
     ])
-    error_message = "Nothing about somebody else's bucket may be managed here."
+    error_message = "The module must not manage an existing bucket."
   }
   assert {
     condition     = aws_sagemaker_mlflow_tracking_server.this["3.0"].artifact_store_uri == "s3://data-lake/mlflow/churn"
-    error_message = "The server must be given the prefix without its closing slash, or artifact paths hold an empty part."
+    error_message = "The server must get the prefix without its trailing slash, or artifact paths contain an empty part."
   }
   assert {
     condition     = output.artifact_bucket_name == "data-lake"
-    error_message = "The bucket's name must be found in the URI."
+    error_message = "The bucket's name must come from the URI."
   }
   assert {
     condition     = output.kms_key_arn == "arn:${data.aws_partition.current.partition}:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
@@ -51,31 +51,31 @@ run "an_existing_bucket_key_role_and_topic_are_used_and_left_alone_and_nothing_l
   }
   assert {
     condition     = aws_sagemaker_mlflow_tracking_server.this["3.0"].role_arn == "arn:aws:iam::111122223333:role/team/mlflow-server"
-    error_message = "The server must work under the given role."
+    error_message = "The server must use the given role."
   }
   assert {
     condition     = length(aws_iam_role.server) == 0 && length(aws_iam_role_policy.basic_access) == 0
-    error_message = "The module must neither make a role nor change the given one."
+    error_message = "The module must neither create a role nor change the given one."
   }
   assert {
     condition     = output.mlflow_role_name == "mlflow-server" && can(jsondecode(output.mlflow_role_policy).Statement)
-    error_message = "The role's owner must be told its name and what it needs."
+    error_message = "The outputs must name the role and the policy that it needs."
   }
   assert {
     condition     = length(aws_sns_topic.events) + length(aws_sns_topic_policy.events) + length(aws_kms_key.events) == 0
-    error_message = "Nothing about somebody else's topic may be managed here."
+    error_message = "The module must not manage an existing topic."
   }
   assert {
     condition     = aws_cloudwatch_event_target.server[0].arn == "arn:aws:sns:us-east-1:111122223333:platform" && output.notification_topic_arn == "arn:aws:sns:us-east-1:111122223333:platform"
-    error_message = "Events must reach the given topic."
+    error_message = "Events must go to the given topic."
   }
   assert {
     condition     = alltrue([for notification in aws_budgets_budget.monthly[0].notification : notification.subscriber_sns_topic_arns == toset(["arn:aws:sns:us-east-1:111122223333:platform"])])
-    error_message = "The budget must tell the given topic."
+    error_message = "The budget must notify the given topic."
   }
   assert {
     condition     = output.backup_archive_uri == "s3://data-lake/mlflow/churn/backups/churn-dev-3-0" && aws_s3_object.backup_tool[0].key == "mlflow/churn/backups/tool/tool.json.gz" && aws_codebuild_project.backup[0].source[0].location == "data-lake/mlflow/churn/backups/tool/"
-    error_message = "In somebody else's bucket the backup must stay below the given prefix."
+    error_message = "In an existing bucket, the backup must stay below the given prefix."
   }
   assert {
     condition     = length(aws_ssm_parameter.output) == 0 && output.parameter_path == null

@@ -1,4 +1,4 @@
-# The schedule and the published parameters, and what is refused of them, the budget and the backup.
+# The schedule and the published parameters, and the preconditions of parameters, budget and backup.
 mock_provider "aws" {
   source = "./tests/mocks"
 }
@@ -9,7 +9,7 @@ variables {
   bucket_name_suffix = "acme"
 }
 
-run "a_schedule_starts_and_stops_the_server_keeps_what_failed_and_outputs_are_published" {
+run "a_schedule_starts_and_stops_the_server_and_outputs_are_published" {
   variables {
     schedule = {
       start     = "cron(0 8 ? * MON-FRI *)"
@@ -23,27 +23,27 @@ run "a_schedule_starts_and_stops_the_server_keeps_what_failed_and_outputs_are_pu
       "3.0/start" = ["churn-dev-3-0-start", "cron(0 8 ? * MON-FRI *)", "arn:aws:scheduler:::aws-sdk:sagemaker:startMlflowTrackingServer"]
       "3.0/stop"  = ["churn-dev-3-0-stop", "cron(30 19 ? * MON-FRI *)", "arn:aws:scheduler:::aws-sdk:sagemaker:stopMlflowTrackingServer"]
     }
-    error_message = "There must be one schedule that starts and one that stops, by the API's own operations."
+    error_message = "There must be one schedule that starts and one that stops the server, by the API operations."
   }
   assert {
     condition     = alltrue([for schedule in aws_scheduler_schedule.this : schedule.schedule_expression_timezone == "Europe/Berlin" && jsondecode(schedule.target[0].input).TrackingServerName == "churn-dev-3-0"])
-    error_message = "Both must mean this server, in the given time zone."
+    error_message = "Both schedules must name this server and the given time zone."
   }
   assert {
     condition     = alltrue([for schedule in aws_scheduler_schedule.this : schedule.target[0].dead_letter_config[0].arn == aws_sqs_queue.schedule_failures[0].arn && schedule.target[0].retry_policy[0].maximum_retry_attempts > 0])
-    error_message = "A call must be tried again, and kept where that does not help."
+    error_message = "A failed call must be retried, and then kept in the queue."
   }
   assert {
     condition     = output.parameter_path == "/churn/dev" && aws_ssm_parameter.output["mlflow_tracking_uri"].name == "/churn/dev/mlflow_tracking_uri" && aws_ssm_parameter.output["mlflow_tracking_uri"].value == output.mlflow_tracking_uri
-    error_message = "Each parameter must be named like the output that it repeats."
+    error_message = "Each parameter must have the name and value of its output."
   }
   assert {
     condition     = aws_cloudwatch_metric_alarm.schedule_failed[0].threshold == 0 && length(coalesce(aws_cloudwatch_metric_alarm.schedule_failed[0].alarm_actions, [])) == 0
-    error_message = "One failed call must raise the alarm, even where nobody is told of it."
+    error_message = "One failed call must raise the alarm, also without notifications."
   }
   assert {
     condition     = aws_cloudwatch_metric_alarm.schedule_dlq_undeliverable[0].dimensions == tomap({ ScheduleGroup = aws_scheduler_schedule_group.this[0].name }) && aws_cloudwatch_metric_alarm.schedule_dlq_undeliverable[0].threshold == 0
-    error_message = "A failed call that the queue did not get must raise the other alarm."
+    error_message = "A failed call that did not reach the queue must raise the other alarm."
   }
 }
 
@@ -111,7 +111,7 @@ run "expressions_of_another_form_and_other_time_zones_are_not_compared" {
   }
 }
 
-run "a_budget_that_nobody_hears_of_a_name_that_ssm_keeps_and_a_backup_outside_of_the_repository_are_refused" {
+run "a_budget_without_notifications_a_reserved_parameter_name_and_a_backup_without_sources_are_refused" {
   command = plan
   variables {
     project_name       = "aws-churn"

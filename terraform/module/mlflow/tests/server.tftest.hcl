@@ -1,5 +1,4 @@
-# What the tracking server is given, what its outputs say of it, and who gets which policy for it. What the policies say
-# is asserted on real plans elsewhere. A window in the last minute of the week is accepted.
+# The arguments and outputs of the tracking server, and the attachment of policies. Other tests check policies on real plans.
 mock_provider "aws" {
   source = "./tests/mocks"
 }
@@ -10,7 +9,7 @@ variables {
   bucket_name_suffix = "acme"
 }
 
-run "outputs_follow_the_active_version_the_boundary_reaches_the_role_and_each_role_gets_the_policy_it_is_named_for" {
+run "outputs_describe_the_active_version_and_roles_get_their_policies" {
   variables {
     mlflow_version                  = "2.16"
     weekly_maintenance_window_start = "Sun:23:59"
@@ -29,11 +28,11 @@ run "outputs_follow_the_active_version_the_boundary_reaches_the_role_and_each_ro
   }
   assert {
     condition     = output.mlflow_tracking_uri == "arn:aws:sagemaker:us-east-1:111122223333:mlflow-tracking-server/churn-dev-2-16"
-    error_message = "An MLflow client must be given the ARN, not the address."
+    error_message = "The tracking URI must be the ARN, not the address."
   }
   assert {
     condition     = output.artifact_store_uri == "s3://churn-dev-mlflow-artifacts-acme" && output.artifact_bucket_name == "churn-dev-mlflow-artifacts-acme"
-    error_message = "The bucket's name must be project, environment, mlflow-artifacts and suffix."
+    error_message = "The bucket's name must consist of project, environment, mlflow-artifacts and suffix."
   }
   assert {
     condition     = output.kms_key_arn == null

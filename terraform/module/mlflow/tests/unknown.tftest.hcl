@@ -3,7 +3,7 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
-run "values_that_are_known_after_the_apply_can_be_planned" {
+run "inputs_that_are_unknown_at_plan_time_can_be_planned" {
   command = plan
 
   module {

@@ -41,7 +41,7 @@ module "everything_exists" {
   role_arn           = local.later["role"]
   notifications      = { topic_arn = local.later["topic"] }
   monthly_budget_usd = 500
-  backup             = { repository = "./tests/mocks/repository" }
+  backup             = { repository = "./tests/mocks/repository", schedule_expression = "cron(0 12 ? * MON-FRI *)" }
   schedule           = { start = "cron(0 8 ? * MON-FRI *)", stop = "cron(0 20 ? * MON-FRI *)" }
 }
 
@@ -57,9 +57,17 @@ module "everything_is_new" {
   additional_role_policies   = { lineage = local.later["boundary"] }
   permissions_boundary_arn   = local.later["boundary"]
   deployment_policy_document = local.later["document"]
+  create_deployment_policy   = true
   notifications              = {}
   tags                       = { team = local.later["value"] }
-  backup                     = { repository = "./tests/mocks/repository" }
+  replication                = { bucket_arn = "arn:aws:s3:::${local.later["bucket"]}", kms_key_arn = local.later["key"] }
+
+  backup = {
+    repository              = "./tests/mocks/repository"
+    destination_uri         = "s3://${local.later["bucket"]}"
+    destination_kms_key_arn = local.later["key"]
+    package_index_url       = "https://${local.later["value"]}.example.com/simple"
+  }
 }
 
 module "a_new_key" {
