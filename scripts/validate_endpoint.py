@@ -320,7 +320,8 @@ def _write(console: Console, checked: Validation, folder: Path, about: About) ->
         folder.mkdir(parents=True, exist_ok=True)
         charts = report.draw(checked, folder)
         page = folder / report.PAGE
-        page.write_text(report.render(checked, about, charts), encoding="utf-8")
+        # JSON can hold text that has no UTF-8 form.
+        page.write_text(report.render(checked, about, charts), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise InputError(
             f"the report cannot be written to {folder} ({error.strerror or error}): choose another folder with --output"

@@ -154,9 +154,15 @@ def parse_json_lines(content: bytes, file: str) -> Table:
 
 def _load_json(content: bytes, file: str) -> Any:
     try:
-        return json.loads(content.removeprefix(_BYTE_ORDER_MARK), object_pairs_hook=_object)
+        found = json.loads(content.removeprefix(_BYTE_ORDER_MARK), object_pairs_hook=_object)
+        if b"\\ud" in content.lower():
+            # Half of a surrogate pair is valid JSON, but it is not text that can be sent or written.
+            json.dumps(found, ensure_ascii=False).encode()
+        return found
     except RecursionError:
         raise InputError(f"{file} cannot be read as JSON: it is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise InputError(f"{file} cannot be read as JSON: it has text with half of a surrogate pair") from None
     except ValueError as error:
         raise InputError(f"{file} cannot be read as JSON: {_first_line(error)}") from None
 

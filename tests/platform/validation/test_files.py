@@ -108,6 +108,7 @@ def two_of_a_name() -> bytes:
         ("rows.json", b"[" * 100_000, "cannot be read as JSON: it is nested too deeply"),
         ("rows.json", b"1" * 5_000, "cannot be read as JSON"),
         ("rows.json", b"\xff", "cannot be read as JSON"),
+        ("rows.json", b'[{"y": "\\ud800"}]', "it has text with half of a surrogate pair"),
         ("rows.json", b"3", "has no rows in a known form"),
         ("rows.json", b'{"rows": []}', "has no rows in a known form"),
         ("rows.json", b"[]", r"has no column 'y' to compare with \(it has: none\)"),

@@ -117,7 +117,7 @@ def test_numbers_that_hardly_differ_can_be_drawn(tmp_path: Path) -> None:
     charts.latencies(np.asarray([5.0, 5.0]), tmp_path / "same.png")
 
 
-@pytest.mark.parametrize("name", ["$x^{$", "a\nb", "\x00", "模型", "", "x" * 500, r"\frac"])
+@pytest.mark.parametrize("name", ["$x^{$", "a\nb", "\x00", "模型", "", "x" * 500, r"\frac", "\ud800"])
 def test_classes_of_every_name_can_be_drawn(name: str, tmp_path: Path) -> None:
     assert page(scored([name, "other"], ["other", "other"]), tmp_path)
 
