@@ -10,11 +10,12 @@ locals {
 resource "aws_iam_role" "backup" {
   count = local.has_backup ? 1 : 0
 
-  name                 = "${local.backup_name}-role"
-  description          = "Backs up the MLflow server of ${local.name}"
-  assume_role_policy   = data.aws_iam_policy_document.backup_trust["codebuild"].json
-  permissions_boundary = var.permissions_boundary_arn
-  tags                 = var.tags
+  name                  = "${local.backup_name}-role"
+  description           = "Backs up the MLflow server of ${local.name}"
+  assume_role_policy    = data.aws_iam_policy_document.backup_trust["codebuild"].json
+  permissions_boundary  = var.permissions_boundary_arn
+  force_detach_policies = true
+  tags                  = var.tags
 
   lifecycle {
     precondition {
@@ -256,11 +257,12 @@ data "aws_iam_policy_document" "backup_destination" {
 resource "aws_iam_role" "backup_schedule" {
   count = local.has_backup ? 1 : 0
 
-  name                 = "${local.backup_name}-schedule-role"
-  description          = "Starts the backups of the MLflow server of ${local.name}"
-  assume_role_policy   = data.aws_iam_policy_document.backup_trust["scheduler"].json
-  permissions_boundary = var.permissions_boundary_arn
-  tags                 = var.tags
+  name                  = "${local.backup_name}-schedule-role"
+  description           = "Starts the backups of the MLflow server of ${local.name}"
+  assume_role_policy    = data.aws_iam_policy_document.backup_trust["scheduler"].json
+  permissions_boundary  = var.permissions_boundary_arn
+  force_detach_policies = true
+  tags                  = var.tags
 }
 
 resource "aws_iam_role_policy" "backup_schedule" {

@@ -67,11 +67,12 @@ resource "aws_s3_bucket_replication_configuration" "artifacts" {
 resource "aws_iam_role" "replication" {
   count = local.has_replication ? 1 : 0
 
-  name                 = "${local.name}-mlflow-replication-role"
-  description          = "Replicates the MLflow artifacts of ${local.name}"
-  assume_role_policy   = data.aws_iam_policy_document.replication_trust.json
-  permissions_boundary = var.permissions_boundary_arn
-  tags                 = var.tags
+  name                  = "${local.name}-mlflow-replication-role"
+  description           = "Replicates the MLflow artifacts of ${local.name}"
+  assume_role_policy    = data.aws_iam_policy_document.replication_trust.json
+  permissions_boundary  = var.permissions_boundary_arn
+  force_detach_policies = true
+  tags                  = var.tags
 
   lifecycle {
     precondition {

@@ -1,11 +1,12 @@
 # The role of every endpoint: it pulls images, reads models and writes logs. Its rights are narrow, because the container runs the code
 # of whatever model was logged.
 resource "aws_iam_role" "endpoint" {
-  name                 = local.role_name
-  description          = "SageMaker endpoints of ${local.name}"
-  assume_role_policy   = data.aws_iam_policy_document.trust.json
-  permissions_boundary = var.permissions_boundary_arn
-  tags                 = var.tags
+  name                  = local.role_name
+  description           = "SageMaker endpoints of ${local.name}"
+  assume_role_policy    = data.aws_iam_policy_document.trust.json
+  permissions_boundary  = var.permissions_boundary_arn
+  force_detach_policies = true
+  tags                  = var.tags
 
   lifecycle {
     precondition {
