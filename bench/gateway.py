@@ -90,18 +90,27 @@ def measure(localaws: RunningLocalAws, calls: int) -> list[Row]:
 
 def _wire(localaws: RunningLocalAws, upstream: str, arn: str, calls: int) -> list[Row]:
     direct = http.client.HTTPConnection(urlsplit(upstream).netloc)
+    token = _token(localaws)
     gateway = http.client.HTTPConnection(urlsplit(localaws.url).netloc)
-    created = _send(direct, Request("", "POST", "/api/2.0/mlflow/runs/create", b'{"experiment_id": "0"}'), {})
+    created = _send(direct, Request("", "POST", "/api/2.0/mlflow/runs/create", b'{"experiment_id": "0"}'), token)
     run_id = json.loads(created)["run"]["info"]["run_id"]
     steps = [{"key": "curve", "value": 1 / (step + 1), "timestamp": step, "step": step} for step in range(1000)]
     batch = Request("", "POST", "/api/2.0/mlflow/runs/log-batch", _json({"run_id": run_id, "metrics": steps}))
-    _send(direct, batch, {})
+    _send(direct, batch, token)
     rows = []
     for request in _requests(run_id):
         headers = _signed(localaws, arn, request)  # Good for 15 minutes; MLflow itself ignores them.
-        ways = [lambda r=request, h=headers: _send(direct, r, h), lambda r=request, h=headers: _send(gateway, r, h)]
+        ways = [
+            lambda r=request, h=headers: _send(direct, r, {**h, **token}),
+            lambda r=request, h=headers: _send(gateway, r, h),
+        ]
         rows.append(_row("wire", request.name, ways, calls))
     return rows
+
+
+def _token(localaws: RunningLocalAws) -> dict[str, str]:
+    """The header without which the MLflow servers' own ports refuse."""
+    return {"x-localaws-token": localaws.settings.token_file.read_text()}
 
 
 def _requests(run_id: str) -> list[Request]:
@@ -127,8 +136,23 @@ def _mlflow(localaws: RunningLocalAws, upstream: str, arn: str, calls: int) -> l
             os.environ[name] = value
         else:
             os.environ.pop(name, None)
-    import mlflow  # After the environment is set; costs seconds.
+    # After the environment is set; takes seconds.
+    import mlflow
+    from mlflow.tracking.request_header.abstract_request_header_provider import RequestHeaderProvider
+    from mlflow.tracking.request_header.registry import _request_header_provider_registry
 
+    token = _token(localaws)
+
+    class Provider(RequestHeaderProvider):
+        """Adds the token to every request."""
+
+        def in_context(self) -> bool:
+            return True
+
+        def request_headers(self) -> dict[str, str]:
+            return token
+
+    _request_header_provider_registry.register(Provider)
     mlflow.set_tracking_uri(arn)
     client = mlflow.MlflowClient()
     run_id = client.create_run("0").info.run_id

@@ -27,6 +27,7 @@ class Call:
         resource: an ARN if one can be derived, otherwise the name that the call gives.
         protocol: botocore's name of the wire format (`json`, `query`, `rest-xml`, …).
         parameters: the operation's top-level input, as far as the path, the query or the body give it.
+        ui: the host label of the tracking server whose pages are asked for; empty for AWS's API.
         permissions: the permissions that the call requires; set by the guard.
     """
 
@@ -43,6 +44,7 @@ class Call:
     protocol: str = "rest-json"
     access_key: str = ""
     principal: str = "anonymous"
+    ui: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
     permissions: list[CheckedPermission] = field(default_factory=list)
 

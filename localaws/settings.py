@@ -67,6 +67,11 @@ class Settings:
         return self.home / "run"
 
     @property
+    def token_file(self) -> Path:
+        """The token that the MLflow servers' own ports require, in this start of localaws."""
+        return self.run / "token"
+
+    @property
     def data(self) -> Path:
         """The state: databases, and what `down` saves. `reset` deletes it."""
         return self.home / "data"

@@ -78,7 +78,7 @@ use_localaws() {
   done <"$home/env"
   [[ ${AWS_ENDPOINT_URL:-} =~ ^http://([^:/]+):([0-9]+) ]] || fail 3 "$not_running"
   { exec 3<>"/dev/tcp/${BASH_REMATCH[1]}/${BASH_REMATCH[2]}"; } 2>/dev/null || fail 3 "$not_running"
-  printf 'GET /_localaws/health HTTP/1.0\r\nHost: localhost\r\n\r\n' >&3
+  printf 'GET /_localaws/health HTTP/1.0\r\nHost: localhost\r\nX-Localaws: 1\r\n\r\n' >&3
   read -r -t 10 answer <&3 || true
   exec 3>&-
   [[ $answer == *' 200 '* ]] || fail 3 "$not_running"

@@ -5,25 +5,29 @@ Every AWS request and every page of a tracking server's UI passes the same steps
 """
 
 import asyncio
+import binascii
 import contextlib
+import json
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
+from xml.parsers.expat import ExpatError
 
 from localaws.call import Call, current_call
 from localaws.errors import AwsError
-from localaws.front.asgi import Asgi, Receive, Scope, Send, read_body, respond
+from localaws.front import body
+from localaws.front.asgi import Asgi, Receive, Scope, Send, respond, respond_json
 from localaws.front.call_log import CallLog
 from localaws.front.entrance import Entrance
 from localaws.front.faults import Fault, Faults
 
 log = logging.getLogger(__name__)
-# Bodies up to this size in bytes are read whole, so that their hash can be checked. Longer ones are streamed: only S3
-# receives them, and S3 clients sign the hash that they claim in a header.
-BUFFERED = 16 * 1024 * 1024
+# What parsers raise for a request that is not well-formed.
+MALFORMED = (UnicodeError, json.JSONDecodeError, ExpatError, binascii.Error, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,9 @@ class Application:
         elif scope["type"] == "http":
             self.last_request = time.monotonic()
             scope["localaws.call"] = call = _call(scope)
-            if self._control.takes(call):
+            if not _is_local(call.headers.get("host", "")):
+                await respond_json(send, 403, {"message": "localaws answers to 127.0.0.1 and localhost only."})
+            elif self._control.takes(call):
                 await self._control.application(scope, receive, send)
             else:
                 await self._http(call, scope, receive, send)
@@ -91,15 +97,29 @@ class Application:
         started = time.perf_counter()
         current_call.set(call)
         entrance = next(entrance for entrance in self._entrances if entrance.takes(call))
-        response = _Response(send)
+        response, unread = _Response(send, lambda: self._calls.answered(call)), True
         try:
-            receive = await _buffered(call, receive)
+            entrance.admit(call)
+            read = await body.read(call, receive)
+            call.body, receive, unread = read.content, read.receive, False
+            if read.refusal:
+                raise read.refusal
             entrance.authenticate(call)
             await self._answer(call, scope, receive, response)
         except AwsError as error:
+            if unread:
+                await body.discard(receive)
             await response.error(entrance, call, error)
+        except body.ClientGoneError:
+            response.error_code = "ClientGone"
+        except MALFORMED as error:
+            log.info("%s is malformed: %r", call.action, error)
+            if not response.started:
+                malformed = AwsError("SerializationException", "The request is malformed.", 400)
+                await response.error(entrance, call, malformed)
         except _DroppedError:
             response.error_code = "Dropped"
+            self._calls.answered(call)
             scope["localaws.abort"]()
             await asyncio.sleep(0.01)  # The server must see the closed connection first; otherwise it answers 500.
         except NotImplementedError as error:
@@ -158,8 +178,10 @@ class _DroppedError(Exception):
 class _Response:
     """Passes a response on and remembers its status."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, on_end: Callable[[], None]) -> None:
+        """`on_end` is called before the last part is sent."""
         self._send = send
+        self._on_end = on_end
         self.status = 0
         self.error_code = ""
 
@@ -173,12 +195,23 @@ class _Response:
             for name, value in message["headers"]:
                 if name == b"x-amzn-errortype":
                     self.error_code = value.decode("latin1").split(":")[0]
+        elif not message.get("more_body"):
+            self._on_end()
         await self._send(message)
 
     async def error(self, entrance: Entrance, call: Call, error: AwsError) -> None:
         written = entrance.error(call, error)
         self.error_code = error.code
         await respond(self, written.status, written.headers, written.body)
+
+
+def _is_local(host: str) -> bool:
+    """Whether a Host header names this machine.
+
+    A web page whose own name was made to resolve to 127.0.0.1 (DNS rebinding) sends that name.
+    """
+    name = host.rpartition(":")[0] if re.search(r":\d*$", host) else host
+    return name in ("127.0.0.1", "localhost", "[::1]") or name.endswith(".localhost")
 
 
 def _call(scope: Scope) -> Call:
@@ -189,17 +222,3 @@ def _call(scope: Scope) -> Call:
     raw_path = scope["raw_path"].decode("latin1").partition("?")[0]
     query = scope["query_string"].decode("latin1")
     return Call(scope["method"], raw_path, unquote(raw_path), query, headers, body=None)
-
-
-async def _buffered(call: Call, receive: Receive) -> Receive:
-    """Reads a body of up to BUFFERED bytes into the call; returns a `receive` that yields it again."""
-    length = call.headers.get("content-length")
-    if length and length.isdecimal() and int(length) > BUFFERED:
-        return receive
-    call.body = await read_body(receive)
-    pending = [{"type": "http.request", "body": call.body, "more_body": False}]
-
-    async def replay() -> dict[str, Any]:
-        return pending.pop() if pending else await receive()
-
-    return replay

@@ -1,7 +1,9 @@
 """The call log: every API call as a JSON line, on disk and at GET /_localaws/calls."""
 
+import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +16,7 @@ class CallLog:
 
     def __init__(self, file: Path) -> None:
         self._lock = threading.Lock()
+        self._answered: set[int] = set()
         self._path = file
         file.parent.mkdir(parents=True, exist_ok=True)
         self._file = file.open("a", buffering=1)
@@ -34,6 +37,18 @@ class CallLog:
         }
         with self._lock:
             self._file.write(json.dumps(line) + "\n")
+        self._answered.discard(id(call))
+
+    def answered(self, call: Call) -> None:
+        """The answer of a call is sent now; `add` follows."""
+        self._answered.add(id(call))
+
+    async def settled(self, seconds: float = 2) -> None:
+        """Waits until every call that was answered by now is in the log: its line is written after the answer."""
+        answered = set(self._answered)
+        deadline = time.monotonic() + seconds
+        while answered & self._answered and time.monotonic() < deadline:
+            await asyncio.sleep(0.005)
 
     def lines(self) -> Iterator[str]:
         """All lines so far, oldest first."""

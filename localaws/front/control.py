@@ -11,6 +11,7 @@ from localaws.front.asgi import Receive, Scope, Send, read_body, respond, respon
 from localaws.front.call_log import CallLog
 from localaws.front.faults import Fault, Faults
 from localaws.schedules import Schedules
+from localaws.settings import CONTROL_HEADER
 
 PREFIX = "/_localaws/"
 
@@ -34,10 +35,15 @@ class Control:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         call: Call = scope["localaws.call"]
+        refusal = _refusal(call)
+        if refusal:
+            await respond_json(send, 403, {"message": refusal})
+            return
         match (call.method, *call.path.removeprefix(PREFIX).split("/")):
             case ("GET", "health"):
                 await respond_json(send, 200, self._health())
             case ("GET", "calls"):
+                await self._calls.settled()
                 lines = "".join(self._calls.lines()).encode()
                 await respond(send, 200, {"content-type": "application/x-ndjson"}, lines)
             case ("DELETE", "calls"):
@@ -63,3 +69,16 @@ class Control:
             case _:
                 message = "There is /_localaws/health, /calls, /faults and /schedules/GROUP/NAME/run."
                 await respond_json(send, 404, {"message": message})
+
+
+def _refusal(call: Call) -> str:
+    """Why a request may come from a web page, which must not control localaws; "" for one that does not.
+
+    A page cannot send the header to another origin without asking first (CORS), which localaws never allows. Pages of a
+    tracking server are of the same origin: browsers mark their requests.
+    """
+    if CONTROL_HEADER not in call.headers:
+        return f"Send the header {CONTROL_HEADER}: 1 with requests to {PREFIX}."
+    if "origin" in call.headers or call.headers.get("sec-fetch-site", "none") != "none":
+        return f"Web pages may not use {PREFIX}."
+    return ""

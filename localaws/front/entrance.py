@@ -8,8 +8,8 @@ from typing import Protocol
 from localaws.call import Call
 from localaws.credentials import Key
 from localaws.errors import AwsError, render
-from localaws.front.identify import identify
-from localaws.front.sigv4 import Signature, verify
+from localaws.front.identify import identify, is_service
+from localaws.front.sigv4 import Signature, check, verify
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,15 @@ class Entrance(Protocol):
     def takes(self, call: Call) -> bool:
         """Whether a request comes in this way."""
 
+    def admit(self, call: Call) -> None:
+        """Refuses what can be refused by the headers alone, before the body is read.
+
+        Raises:
+            AwsError: the request does not say who makes it, or names an unknown key or session.
+        """
+
     def authenticate(self, call: Call) -> None:
-        """Fills in the principal, the operation and the resource.
+        """Fills in the principal, the operation and the resource. The body is read by now.
 
         Raises:
             AwsError: the request does not prove who makes it.
@@ -49,18 +56,34 @@ class SignedEntrance:
         """Every request that no other entrance takes."""
         return True
 
+    def admit(self, call: Call) -> None:
+        """Checks all of the signature but the signature itself, which may need the body.
+
+        Raises:
+            AwsError: the signature is missing, or names an unknown service, region or key.
+        """
+        signature = Signature.of(call)
+        if signature is None:
+            identify(call, None)
+            if call.method != "OPTIONS":  # A browser sends its CORS preflight unsigned.
+                raise _unsigned(call)
+            return
+        call.service, call.region, call.access_key = signature.service, signature.region, signature.access_key
+        call.protocol = "rest-xml" if signature.service == "s3" else call.protocol
+        if not is_service(signature.service):
+            raise NotImplementedError(f"there is no service {signature.service}")
+        check(call, signature, self._key_of(signature.access_key), self._clock())
+
     def authenticate(self, call: Call) -> None:
         """Checks the signature.
 
         Raises:
-            AwsError: the signature is missing or wrong.
+            AwsError: the signature is wrong.
         """
         signature = Signature.of(call)
         identify(call, signature)
         if signature:
             call.principal = verify(call, signature, self._key_of, self._clock()).principal
-        elif call.method != "OPTIONS":  # A browser sends its CORS preflight unsigned.
-            raise _unsigned(call)
 
     def error(self, call: Call, error: AwsError) -> ErrorResponse:
         """The error in the protocol of the service that was called."""

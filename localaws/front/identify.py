@@ -23,7 +23,8 @@ def identify(call: Call, signature: Signature | None) -> None:
     """Fills in service, operation, protocol, region and resource; what cannot be told keeps its "-".
 
     Raises:
-        AwsError: InvalidSignatureException, a tracking call is signed for another service.
+        AwsError: InvalidSignatureException, a tracking call is signed for another service; SerializationException, the
+            body is not JSON.
     """
     if signature:
         call.service, call.region, call.access_key = signature.service, signature.region, signature.access_key
@@ -49,6 +50,17 @@ def identify(call: Call, signature: Signature | None) -> None:
     call.protocol = determine_request_protocol(operation.service_model, call.headers.get("content-type", ""))
     call.parameters = parameters = {**_parameters(call), **path_parameters}
     call.resource = _resource(call.service, parameters)
+
+
+def is_service(signing_name: str) -> bool:
+    """Whether moto or localaws has the service of a signing name."""
+    if signing_name in ("sagemaker-mlflow", "s3"):
+        return True
+    try:
+        _router(BOTOCORE_NAMES.get(signing_name, signing_name))
+    except Exception:  # botocore's own error for an unknown service.
+        return False
+    return True
 
 
 def _match(call: Call, model_name: str) -> tuple[Any, dict[str, Any]] | None:
@@ -85,12 +97,20 @@ def _parameters(call: Call) -> dict[str, Any]:
     body = call.body or b""
     if call.protocol in ("query", "ec2"):
         return dict(parse_qsl(body.decode(errors="replace")))
-    if call.protocol in ("json", "rest-json") and body.startswith(b"{"):
+    if call.protocol == "json" and body.strip():
         try:
             given = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
+            given = None
+        if not isinstance(given, dict):
+            raise AwsError("SerializationException", "The request's body is not a JSON object.")
+        return given
+    if call.protocol == "rest-json" and body.startswith(b"{"):
+        try:
+            found = json.loads(body)
+        except (ValueError, RecursionError):
             return {}
-        return given if isinstance(given, dict) else {}
+        return found if isinstance(found, dict) else {}
     return {}
 
 

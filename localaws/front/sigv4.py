@@ -9,15 +9,19 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Self
 from urllib.parse import parse_qsl, quote, unquote
+
+import botocore.session
 
 from localaws.call import Call
 from localaws.credentials import Key
 from localaws.errors import AwsError
 
 MAX_SKEW = timedelta(minutes=15)
+# Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html (X-Amz-Expires)
+MAX_LIFETIME = timedelta(days=7)
 # What a client puts where it does not hash the body; the S3 client does so for streams with trailers.
 UNHASHED = ("UNSIGNED-PAYLOAD", "STREAMING-")
 
@@ -48,7 +52,7 @@ class Signature:
         try:
             if header.startswith("AWS4-HMAC-SHA256"):
                 parts = dict(part.strip().split("=", 1) for part in header.split(None, 1)[1].split(","))
-                access_key, date, region, service, _ = parts["Credential"].rsplit("/", 4)
+                access_key, date, region, service = _scope(parts["Credential"])
                 return cls(
                     access_key=access_key,
                     date=date,
@@ -60,7 +64,7 @@ class Signature:
                     token=call.headers.get("x-amz-security-token"),
                 )
             if query.get("X-Amz-Algorithm") == "AWS4-HMAC-SHA256":
-                access_key, date, region, service, _ = query["X-Amz-Credential"].rsplit("/", 4)
+                access_key, date, region, service = _scope(query["X-Amz-Credential"])
                 return cls(
                     access_key=access_key,
                     date=date,
@@ -72,23 +76,22 @@ class Signature:
                     token=query.get("X-Amz-Security-Token"),
                     lifetime=timedelta(seconds=int(query["X-Amz-Expires"])),
                 )
-        except (KeyError, ValueError, IndexError):
+        except (KeyError, ValueError, IndexError, OverflowError):
             raise AwsError(
                 "IncompleteSignature", "The request's signature lacks a part or is not well-formed.", 400
             ) from None
         return None
 
 
-def verify(call: Call, signature: Signature, key_of: Callable[[str], Key | None], now: datetime) -> Key:
-    """The key that signed the request.
+def check(call: Call, signature: Signature, key: Key | None, now: datetime) -> Key:
+    """Checks everything about a signature that needs neither the secret nor the body.
 
     Raises:
-        AwsError: the key is not known, the token is wrong or old, the clock is off, the body or the signature differs.
-            Codes are those of the service's protocol: S3 has names of its own.
+        AwsError: the key is not known, the token is wrong or expired, the clock is off, the scope is wrong, or headers
+            that must be signed are not. S3 has its own codes.
     """
     s3 = call.protocol == "rest-xml"
     unknown = "InvalidClientTokenId" if call.protocol in ("query", "ec2") else "UnrecognizedClientException"
-    key = key_of(signature.access_key)
     if key is None:
         if s3:
             message = "The AWS Access Key Id you provided does not exist in our records."
@@ -101,20 +104,87 @@ def verify(call: Call, signature: Signature, key_of: Callable[[str], Key | None]
         code = "ExpiredToken" if s3 or call.protocol == "query" else "ExpiredTokenException"
         raise AwsError(code, "The security token included in the request is expired", 400 if s3 else 403)
     _check_time(signature, now, s3)
+    _check_scope(signature, s3)
+    _check_headers(call, signature, s3)
+    return key
+
+
+def verify(call: Call, signature: Signature, key_of: Callable[[str], Key | None], now: datetime) -> Key:
+    """The key that signed the request.
+
+    Raises:
+        AwsError: see `check`; or the body or the signature differs.
+    """
+    s3 = call.protocol == "rest-xml"
+    key = check(call, signature, key_of(signature.access_key), now)
     _check_body(call)
     expected = hmac.new(
         _signing_key(key.secret, signature.date, signature.region, signature.service),
         _string_to_sign(call, signature, s3).encode(),
         hashlib.sha256,
     ).hexdigest()
-    if not hmac.compare_digest(expected, signature.value):
-        code = "SignatureDoesNotMatch" if s3 or call.protocol == "query" else "InvalidSignatureException"
-        message = (
-            "The request signature we calculated does not match the signature you provided. "
-            "Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
-        )
-        raise AwsError(code, message, 403)
+    if not hmac.compare_digest(expected.encode(), signature.value.encode()):
+        raise _differs(call, s3)
     return key
+
+
+def _differs(call: Call, s3: bool) -> AwsError:
+    code = "SignatureDoesNotMatch" if s3 or call.protocol == "query" else "InvalidSignatureException"
+    message = (
+        "The request signature we calculated does not match the signature you provided. "
+        "Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+    )
+    return AwsError(code, message, 403)
+
+
+def _check_scope(signature: Signature, s3: bool) -> None:
+    """The date of the scope must be the request's, and the region must exist.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+    """
+    malformed = "AuthorizationHeaderMalformed" if s3 else "InvalidSignatureException"
+    status = 400 if s3 else 403
+    if signature.date != f"{signature.timestamp:%Y%m%d}":
+        message = f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date: {signature.date}."
+        raise AwsError(malformed, message, status)
+    if signature.region not in regions():
+        raise AwsError(malformed, f"Credential should be scoped to a valid region, not '{signature.region}'.", status)
+
+
+def _check_headers(call: Call, signature: Signature, s3: bool) -> None:
+    """`host` and every `x-amz-*` header must be signed.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html and
+    https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+    """
+    signed = set(signature.signed_headers)
+    unsigned = [name for name in call.headers if name.startswith("x-amz-") and name not in signed]
+    if "host" in signed and not unsigned:
+        return
+    if s3 and "host" in signed:
+        raise AwsError("AccessDenied", "There were headers present in the request which were not signed", 403)
+    missing = ", ".join(unsigned) or "host"
+    code = "AuthorizationHeaderMalformed" if s3 else "InvalidSignatureException"
+    raise AwsError(code, f"'{missing}' must be a 'SignedHeader' in the AWS Authorization.", 400 if s3 else 403)
+
+
+@cache
+def regions() -> frozenset[str]:
+    """Every region of every partition that botocore knows."""
+    session = botocore.session.get_session()
+    return frozenset(
+        region
+        for partition in session.get_available_partitions()
+        for service in ("ec2", "s3")
+        for region in session.get_available_regions(service, partition, allow_non_regional=True)
+    )
+
+
+def _scope(credential: str) -> tuple[str, str, str, str]:
+    access_key, date, region, service, ending = credential.rsplit("/", 4)
+    if ending != "aws4_request" or not date.isascii() or not date.isdigit():
+        raise ValueError(credential)
+    return access_key, date, region, service
 
 
 def _timestamp(text: str) -> datetime:
@@ -125,6 +195,11 @@ def _timestamp(text: str) -> datetime:
 
 def _check_time(signature: Signature, now: datetime, s3: bool) -> None:
     if signature.lifetime is not None:
+        if not timedelta(0) < signature.lifetime <= MAX_LIFETIME:
+            message = "X-Amz-Expires must be greater than zero and less than a week (in seconds); 604800 is the most."
+            raise AwsError("AuthorizationQueryParametersError", message, 400)
+        if signature.timestamp - now > MAX_SKEW:
+            raise AwsError("AccessDenied", "Request is not yet valid", 403)
         if now > signature.timestamp + signature.lifetime:
             raise AwsError("AccessDenied", "Request has expired", 403)
     elif abs(now - signature.timestamp) > MAX_SKEW:

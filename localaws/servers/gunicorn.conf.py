@@ -1,12 +1,32 @@
-"""How gunicorn runs an MLflow server; in the server's own environment, so it imports nothing of localaws."""
+"""How gunicorn runs an MLflow server. It runs in the server's own environment, so it imports nothing of localaws."""
 
 import gc
+import hmac
+import os
+from typing import Any
 
-# Nearly nothing of what MLflow's import makes is garbage: looking for it takes a tenth of a server's start.
+# Requests without this token are refused: the port is open to every program and web page on this machine, and the
+# gateway is what checks signatures and permissions. A program without it is not started by localaws.
+TOKEN = os.environ.pop("LOCALAWS_TOKEN")
+
+# Nearly nothing that MLflow's import creates is garbage: collecting takes a tenth of a server's start.
 gc.disable()
 
 
-def post_worker_init(_worker: object) -> None:
-    """The worker has loaded MLflow: what is there stays, what comes is collected."""
+def post_worker_init(worker: Any) -> None:
+    """The worker has loaded MLflow: what exists stays, what comes is collected."""
+    worker.wsgi = only_with_token(worker.wsgi)
     gc.freeze()
     gc.enable()
+
+
+def only_with_token(application: Any) -> Any:
+    """A WSGI application that answers the gateway only."""
+
+    def answer(environ: Any, start_response: Any) -> Any:
+        if hmac.compare_digest(environ.get("HTTP_X_LOCALAWS_TOKEN", "").encode("latin1"), TOKEN.encode()):
+            return application(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
+        return [b"Call this tracking server through localaws.\n"]
+
+    return answer

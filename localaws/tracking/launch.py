@@ -27,7 +27,11 @@ class StartError(Exception):
 class Launcher:
     """Runs MLflow's own server program for a tracking server."""
 
-    def __init__(self, settings: Settings, principals: Principals, processes: Processes, releases: Releases) -> None:
+    def __init__(
+        self, settings: Settings, principals: Principals, processes: Processes, releases: Releases, token: str
+    ) -> None:
+        """`token` is what the processes require of every request."""
+        self._token = token
         self._settings = settings
         self._principals = principals
         self._processes = processes
@@ -77,6 +81,7 @@ class Launcher:
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LC_ALL": "C.UTF-8",
+            "LOCALAWS_TOKEN": self._token,
             # The names that MLflow's command line passes its options on with.
             "_MLFLOW_SERVER_FILE_STORE": store,
             "_MLFLOW_SERVER_REGISTRY_STORE": store,
@@ -98,7 +103,7 @@ class Launcher:
         path = "/api/2.0/mlflow/experiments/get?experiment_id=0"
         deadline = time.monotonic() + START_SECONDS
         while child.running and time.monotonic() < deadline:
-            if _answers(server.port, path):
+            if _answers(server.port, path, self._token):
                 return
             time.sleep(0.05)
         why = "did not answer" if child.running else "ended"
@@ -106,10 +111,10 @@ class Launcher:
         raise StartError(f"MLflow {server.release.mlflow} {why} at its start; see {child.log}")
 
 
-def _answers(port: int, path: str) -> bool:
+def _answers(port: int, path: str, token: str) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"x-localaws-token": token})
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False

@@ -11,7 +11,15 @@ log = logging.getLogger(__name__)
 # What belongs to the client's own connection (RFC 9110, 7.6.1) …
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect"}
 # … and what localaws has already acted upon.
-ENDS_HERE = {"host", "authorization", "x-amz-security-token", "x-amz-content-sha256", "x-amz-date", "cookie"}
+ENDS_HERE = {
+    "host",
+    "authorization",
+    "x-amz-security-token",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "cookie",
+    "x-localaws-token",
+}
 DROPPED = frozenset(HOP_BY_HOP | ENDS_HERE)
 
 

@@ -17,6 +17,7 @@ SERVING = frozenset({"Created", "Started", "Updated", "UpdateFailed", "StopFaile
 BUSY = frozenset({"Creating", "Updating", "Deleting", "Stopping", "Starting", "MaintenanceInProgress"})
 
 
+UI_PREFIX = "/_ui/"
 # The state of a server whose process starts again after `up`. AWS shows it when it maintains a server.
 RESUMING = "MaintenanceInProgress"
 # What a transition that was under way when localaws stopped has become: its process has ended.
@@ -33,7 +34,7 @@ class TrackingServer:
     """The state that DescribeMlflowTrackingServer shows, and what localaws needs beside it.
 
     Attributes:
-        host: the first label of the UI's host name.
+        host: names the server in the UI's address, as the first label of the host name does on AWS.
         folder: holds the server's database; it outlives a stop and goes at a delete.
         credentials: those of its role, which its present process and what goes on beside it sign with.
         reason: why the last transition failed; AWS's API has no member for it, localaws's health shows it.
@@ -163,7 +164,7 @@ class TrackingServer:
 
 def server_url(settings: Settings, host: str) -> str:
     """The address of a server's UI."""
-    return f"http://{host}.localhost:{settings.port}"
+    return f"{settings.url}{UI_PREFIX}{host}"
 
 
 def server_folder(settings: Settings, host: str) -> Path:

@@ -106,7 +106,7 @@ class TrackingServers:
         return self._servers.get(arn)
 
     def by_host(self, label: str) -> TrackingServer | None:
-        """The server whose UI has that host name's first label."""
+        """The server that the UI's address names."""
         return next((server for server in self.all() if server.host == label), None)
 
     def all(self) -> list[TrackingServer]:

@@ -1,5 +1,6 @@
 """The tracking servers' part of localaws, put together."""
 
+import secrets
 from typing import Any
 
 from localaws.front.application import Route
@@ -33,17 +34,21 @@ class Tracking:
     def __init__(
         self, settings: Settings, principals: Principals, processes: Processes, venvs: Venvs, faults: Faults
     ) -> None:
-        self._upstreams = Upstreams()
+        token = secrets.token_urlsafe(32)
+        settings.token_file.parent.mkdir(parents=True, exist_ok=True)
+        settings.token_file.touch(mode=0o600)
+        settings.token_file.write_text(token)
+        self._upstreams = Upstreams(token)
         mlflow, clients = MlflowApi(self._upstreams), RoleClients(settings)
         self._registration = Registration(mlflow, clients)
         data_plane = DataPlane(Proxy(self._upstreams), self._registration, PresignedUpload(mlflow, clients))
-        launcher = Launcher(settings, principals, processes, Releases(venvs, settings.cache / "servers"))
+        launcher = Launcher(settings, principals, processes, Releases(venvs, settings.cache / "servers"), token)
         self._servers = TrackingServers(settings, principals, launcher, faults)
         sessions = Sessions()
         ui = Ui(self._servers, sessions, data_plane)
         self.entrance: Entrance = ui
         self.routes = [
-            Route(ui.takes, ui),
+            Route(lambda call: bool(call.ui), ui),
             Route(Gateway.takes, Gateway(settings.account, self._servers, data_plane)),
         ]
         self.operations = TrackingOperations(self._servers, sessions).operations()

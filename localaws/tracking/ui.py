@@ -1,7 +1,8 @@
-"""The tracking servers' web pages: `http://{server}.localhost:PORT`, behind a session that a presigned URL opens.
+"""The tracking servers' web pages: `http://127.0.0.1:PORT/_ui/{server}/`, behind a session that a presigned URL opens.
 
-Browsers resolve every name below `localhost` to the loopback address (RFC 6761, 6.3), so each server has its own
-origin, as on AWS (`https://t-….{region}.experiments.sagemaker.aws`), without DNS.
+On AWS each server has its own host name (`https://t-….{region}.experiments.sagemaker.aws`). Here it has a path, which
+opens in every HTTP client: names below `localhost` resolve in browsers only. MLflow's pages use relative addresses, and
+S3 allows no bucket whose name starts with an underscore.
 """
 
 import html
@@ -15,11 +16,12 @@ from localaws.front.asgi import Receive, Scope, Send, respond
 from localaws.front.entrance import ErrorResponse
 from localaws.mlflow_actions import action_of
 from localaws.tracking.data_plane import DataPlane, not_serving
+from localaws.tracking.server import UI_PREFIX as PREFIX
 from localaws.tracking.server import TrackingServer
 from localaws.tracking.servers import TrackingServers
 from localaws.tracking.sessions import Session, Sessions
 
-HOST = re.compile(r"(t-[a-z0-9]+)\.localhost(?::\d+)?")
+PATH = re.compile(rf"{PREFIX}(t-[a-z0-9]+)(/.*)?")
 COOKIE = "mlflow-session"
 AUTH_PATH = "/auth"
 # The operation that a presigned URL calls; AWS has no name for it.
@@ -36,7 +38,7 @@ TITLES = {
 
 
 class Ui:
-    """Entrance and application for requests whose host name is a tracking server's."""
+    """Entrance and application for requests below a tracking server's path."""
 
     def __init__(self, servers: TrackingServers, sessions: Sessions, data_plane: DataPlane) -> None:
         self._servers = servers
@@ -44,8 +46,23 @@ class Ui:
         self._data_plane = data_plane
 
     def takes(self, call: Call) -> bool:
-        """Whether the host name is a tracking server's."""
-        return HOST.fullmatch(call.headers.get("host", "")) is not None
+        """Whether the path is a tracking server's."""
+        return PATH.fullmatch(call.raw_path) is not None
+
+    def admit(self, call: Call) -> None:
+        """Checks the session, and takes the server's part off the path: MLflow does not know it.
+
+        Raises:
+            AwsError: see `authenticate`; or the request comes from a page of another origin.
+        """
+        found = PATH.fullmatch(call.raw_path)
+        call.ui = found[1] if found else ""
+        origin = call.headers.get("origin")
+        if origin not in (None, f"http://{call.headers.get('host')}"):
+            raise AwsError("AccessDenied", "This request comes from a page of another origin.", 403)
+        start = len(f"{PREFIX}{call.ui}")
+        call.path, call.raw_path = call.path[start:], call.raw_path[start:]
+        self.authenticate(call)
 
     def authenticate(self, call: Call) -> None:
         """Checks the session. A presigned URL needs none: its token is checked when it opens one.
@@ -55,7 +72,7 @@ class Ui:
         """
         server = self._server(call)
         call.resource, call.region = server.arn, server.region
-        if call.path == AUTH_PATH:
+        if call.path in ("", AUTH_PATH):
             call.service, call.operation = "localaws", OPEN_SESSION
             return
         call.service, call.operation = "sagemaker-mlflow", action_of(call.method, call.path)
@@ -79,7 +96,9 @@ class Ui:
         """
         call: Call = scope["localaws.call"]
         server = self._server(call)
-        if call.operation == OPEN_SESSION:
+        if not call.path:
+            await respond(send, 302, {"location": f"{PREFIX}{call.ui}/"}, b"")
+        elif call.operation == OPEN_SESSION:
             await self._open_session(server, call, send)
         elif not server.serving:
             raise AwsError("NotServing", not_serving(server), 503)
@@ -93,13 +112,13 @@ class Ui:
             text = f"This link was used before, or it has expired. {NEW_LINK.format(server.name)}"
             raise AwsError("LinkNotValid", text, 403)
         key, session = opened
-        cookie = f"{COOKIE}={key}; Path=/; HttpOnly; SameSite=Lax; Expires={_http_date(session)}"
+        pages = f"{PREFIX}{call.ui}/"
+        cookie = f"{COOKIE}={key}; Path={pages}; HttpOnly; SameSite=Lax; Expires={_http_date(session)}"
         # The location has no fragment: a browser keeps the one of the link, so a link can lead to a run's page.
-        await respond(send, 302, {"location": "/", "set-cookie": cookie, "cache-control": "no-store"}, b"")
+        await respond(send, 302, {"location": pages, "set-cookie": cookie, "cache-control": "no-store"}, b"")
 
     def _server(self, call: Call) -> TrackingServer:
-        host = HOST.fullmatch(call.headers.get("host", ""))
-        server = self._servers.by_host(host[1]) if host else None
+        server = self._servers.by_host(call.ui)
         if server is None:
             raise AwsError("ResourceNotFound", "It was deleted, or localaws was reset.", 404)
         return server

@@ -25,7 +25,8 @@ class UpstreamError(Exception):
 class Connection:
     """One connection: `send`, then `start`, then `body`, and again."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str) -> None:
+        self._token = token
         self._reader = reader
         self._writer = writer
         self._headers: list[Header] = []
@@ -36,10 +37,14 @@ class Connection:
         self.idle_since = 0.0
 
     @classmethod
-    async def open(cls, port: int) -> Self:
-        """Raises: UpstreamError, nobody listens there."""
+    async def open(cls, port: int, token: str) -> Self:
+        """Connects to a process.
+
+        Raises:
+            UpstreamError: nothing listens on the port.
+        """
         try:
-            return cls(*await asyncio.open_connection("127.0.0.1", port))
+            return cls(*await asyncio.open_connection("127.0.0.1", port), token)
         except OSError as error:
             raise UpstreamError(str(error)) from error
 
@@ -62,7 +67,7 @@ class Connection:
         self._parser = httptools.HttpResponseParser(self)
         self.reusable = False
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        head = f"{method} {target} HTTP/1.1\r\nhost: 127.0.0.1\r\n{lines}"
+        head = f"{method} {target} HTTP/1.1\r\nhost: 127.0.0.1\r\nx-localaws-token: {self._token}\r\n{lines}"
         try:
             if isinstance(body, bytes):
                 length = f"content-length: {len(body)}\r\n" if body or method in ("POST", "PUT", "PATCH") else ""
@@ -137,7 +142,9 @@ class Connection:
 class Upstreams:
     """The idle connections, by port."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: str) -> None:
+        """`token` is what the processes require of every request."""
+        self._token = token
         self._idle: dict[int, list[Connection]] = {}
 
     @asynccontextmanager
@@ -147,7 +154,7 @@ class Upstreams:
         Raises:
             UpstreamError: nobody listens on the port.
         """
-        connection = self._take(port) or await Connection.open(port)
+        connection = self._take(port) or await Connection.open(port, self._token)
         try:
             yield connection
         finally:

@@ -6,13 +6,15 @@ from collections.abc import Mapping, MutableMapping
 from http import HTTPStatus
 from pathlib import Path
 from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import ProxyHandler, Request, build_opener
 
 from mlflow_common.errors import PreconditionError
 from mlflow_platform.environment import REPOSITORY
 
 # Without HTTP_PROXY, which Python's clients would otherwise ask for 127.0.0.1 too.
 _DIRECT = build_opener(ProxyHandler({}))
+# localaws requires it for its own paths: a web page cannot send it.
+CONTROL_HEADERS = {"x-localaws": "1"}
 SESSION = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
@@ -58,7 +60,8 @@ def use_localaws(home: Path, environ: MutableMapping[str, str]) -> None:
 
 def _is_healthy(url: str) -> bool:
     try:
-        with _DIRECT.open(f"{url}/_localaws/health", timeout=5) as answer:
+        request = Request(f"{url}/_localaws/health", headers=CONTROL_HEADERS)  # noqa: S310 localaws writes an http URL
+        with _DIRECT.open(request, timeout=5) as answer:
             return bool(answer.status == HTTPStatus.OK)
     except (URLError, OSError, ValueError):
         return False

@@ -7,10 +7,10 @@ from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from mlflow_common.errors import PreconditionError
-from mlflow_platform.localaws_client import SESSION, localaws_home, use_localaws
+from mlflow_platform.localaws_client import CONTROL_HEADERS, SESSION, localaws_home, use_localaws
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -42,7 +42,8 @@ def become_administrator(environ: MutableMapping[str, str]) -> None:
     """
     environ.pop("AWS_SESSION_TOKEN", None)
     use_localaws(localaws_home(environ), environ)
-    with urlopen(f"{environ['AWS_ENDPOINT_URL']}/_localaws/health", timeout=5) as answer:  # noqa: S310 as in use_localaws
+    health = Request(f"{environ['AWS_ENDPOINT_URL']}/_localaws/health", headers=CONTROL_HEADERS)  # noqa: S310 as in use_localaws
+    with urlopen(health, timeout=5) as answer:  # noqa: S310 as in use_localaws
         enforces = json.load(answer).get("enforces_iam")
     if not enforces:
         raise PreconditionError(

@@ -35,12 +35,9 @@ def authorized_url(localaws: RunningLocalAws, arn: str, **given: int) -> str:
 
 
 def browse(localaws: RunningLocalAws, url: str, cookie: str = "", **given: object) -> httpx.Response:
-    """GET as a browser does: it resolves *.localhost to the loopback address by itself."""
-    host = httpx.URL(url).netloc.decode()
-    headers = {"host": host} | ({"cookie": cookie} if cookie else {})
-    return httpx.request(
-        given.pop("method", "GET"), url.replace(host, f"127.0.0.1:{localaws.settings.port}"), headers=headers, **given
-    )
+    """GET with a plain HTTP client, which knows nothing of localaws."""
+    headers = {"cookie": cookie} if cookie else {}
+    return httpx.request(given.pop("method", "GET"), url, headers=headers, **given)
 
 
 def enter(localaws: RunningLocalAws, arn: str) -> tuple[str, str]:
@@ -52,10 +49,11 @@ def enter(localaws: RunningLocalAws, arn: str) -> tuple[str, str]:
 
 def test_a_link_opens_a_session_and_only_one(localaws: RunningLocalAws, server: str) -> None:
     url = authorized_url(localaws, server)
-    assert re.fullmatch(r"http://t-[a-z0-9]{12}\.localhost:\d+/auth\?authToken=[\w-]+", url)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/_ui/t-[a-z0-9]{12}/auth\?authToken=[\w-]+", url)
     first = browse(localaws, url)
-    assert (first.status_code, first.headers["location"]) == (302, "/")
-    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(first.headers["set-cookie"].split("; "))
+    pages = httpx.URL(url).path.removesuffix("auth")
+    assert (first.status_code, first.headers["location"]) == (302, pages)
+    assert {"HttpOnly", "SameSite=Lax", f"Path={pages}"} <= set(first.headers["set-cookie"].split("; "))
     second = browse(localaws, url)
     assert second.status_code == 403
     assert "set-cookie" not in second.headers
@@ -159,7 +157,7 @@ def test_links_and_sessions_end_by_the_clock() -> None:
 
 
 def test_the_name_of_no_server_is_404(localaws: RunningLocalAws) -> None:
-    answer = browse(localaws, f"http://t-000000000000.localhost:{localaws.settings.port}/")
+    answer = browse(localaws, f"{localaws.url}/_ui/t-000000000000/")
     assert answer.status_code == 404
 
 
@@ -172,7 +170,7 @@ class Pages:
         assert opened
         self._cookie = opened[0]
         server = SimpleNamespace(arn="arn", serving=True, region="us-east-1", name="a")
-        servers, calls = SimpleNamespace(by_host=lambda _: server), SimpleNamespace(add=lambda *_: None)
+        servers, calls = SimpleNamespace(by_host=lambda _: server), SimpleNamespace(add=_ignore, answered=_ignore)
         ui = Ui(servers, sessions, None)  # type: ignore[arg-type]
         self._application = Application(
             calls,  # type: ignore[arg-type]
@@ -180,7 +178,7 @@ class Pages:
             control=Route(lambda _: False, ui),
             entrances=[ui],
             guard=guard,
-            routes=[Route(ui.takes, ui)],
+            routes=[Route(lambda _: True, ui)],
             on_start=_nothing,
             on_stop=_nothing,
         )
@@ -194,14 +192,24 @@ class Pages:
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        headers = [(b"host", b"t-a.localhost:1"), (b"cookie", f"mlflow-session={self._cookie}".encode())]
-        scope = {"type": "http", "method": "POST", "raw_path": path.encode(), "query_string": b"", "headers": headers}
+        headers = [(b"host", b"127.0.0.1:1"), (b"cookie", f"mlflow-session={self._cookie}".encode())]
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "raw_path": f"/_ui/t-a{path}".encode(),
+            "query_string": b"",
+            "headers": headers,
+        }
         asyncio.run(self._application(scope, receive, send))
         return sent[0]["status"], sent[1]["body"].decode()
 
 
 async def _nothing() -> None:
     """Starts and stops nothing."""
+
+
+def _ignore(*_: object) -> None:
+    """Logs nothing."""
 
 
 def test_permissions_are_checked_for_the_principal_that_created_the_link() -> None:
@@ -224,6 +232,22 @@ def test_faults_apply_to_the_pages() -> None:
     assert status == 429
     assert "ThrottlingException" in page
     assert "Slow down" in page
+
+
+def test_a_plain_client_opens_the_link_and_follows_it_to_the_pages(localaws: RunningLocalAws, server: str) -> None:
+    with httpx.Client(follow_redirects=True) as client:
+        page = client.get(authorized_url(localaws, server))
+        assert page.status_code == 200
+        assert str(page.url).endswith("/")
+        assert "<title>MLflow</title>" in page.text
+        assert client.get(str(page.url).rstrip("/")).url == page.url
+
+
+def test_requests_of_other_origins_are_refused(localaws: RunningLocalAws, server: str) -> None:
+    address, cookie = enter(localaws, server)
+    url = f"{address}/ajax-api/2.0/mlflow/experiments/get?experiment_id=0"
+    for origin, status in ((localaws.url, 200), ("http://evil.example", 403), ("null", 403)):
+        assert httpx.get(url, headers={"cookie": cookie, "origin": origin}).status_code == status
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="there is no Chromium on this machine")

@@ -37,7 +37,7 @@ def exchanges(server: Server, count: int = 1, method: str = "GET", body: bytes =
     async def run() -> list[tuple[int, bytes]]:
         listener = await asyncio.start_server(server, "127.0.0.1", 0)
         port = listener.sockets[0].getsockname()[1]
-        upstreams = Upstreams()
+        upstreams = Upstreams("token")
         found = []
         try:
             for _ in range(count):
@@ -84,14 +84,14 @@ def test_an_answer_that_breaks_off_is_an_error(answer: bytes) -> None:
 
 def test_nobody_listening_is_an_error() -> None:
     with pytest.raises(UpstreamError):
-        asyncio.run(Connection.open(1))
+        asyncio.run(Connection.open(1, "token"))
 
 
 def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again() -> None:
     async def run() -> int:
         server = Server(LENGTH, close=True)
         listener = await asyncio.start_server(server, "127.0.0.1", 0)
-        upstreams = Upstreams()
+        upstreams = Upstreams("token")
         for _ in range(2):
             async with upstreams.connection(listener.sockets[0].getsockname()[1]) as connection:
                 await connection.send("GET", "/", [], b"")

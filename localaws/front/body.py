@@ -1,0 +1,146 @@
+"""Reads request bodies: small ones into memory, large S3 uploads to a file, nothing of what is refused.
+
+A service only gets a body that has arrived completely, so an upload that breaks off changes nothing.
+"""
+
+import asyncio
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from typing import IO, Any
+
+from localaws.call import Call
+from localaws.errors import AwsError
+from localaws.front.asgi import Receive
+from localaws.front.sigv4 import UNHASHED
+
+# Bodies up to this size in bytes are read into memory.
+BUFFERED = 16 * 1024 * 1024
+# The most that one S3 request may upload: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+MOST = 5 * 1024**3
+# A refused body is read up to this size and thrown away: a client that still sends does not see the answer.
+DISCARDED = 64 * 1024 * 1024
+CHUNK = 256 * 1024
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """A complete body.
+
+    Attributes:
+        content: the bytes; None if they are in a file.
+        receive: yields it as ASGI does.
+        refusal: why the complete body is not accepted.
+    """
+
+    content: bytes | None
+    receive: Receive
+    refusal: AwsError | None = None
+
+
+async def read(call: Call, receive: Receive) -> Body:
+    """Reads the body of an authenticated call.
+
+    Raises:
+        AwsError: it is larger than the service takes; some of it is unread.
+        ClientGoneError: it did not arrive completely.
+    """
+    announced = _announced(call)
+    large = call.service == "s3"
+    if announced > (MOST if large else BUFFERED):
+        raise _too_large(call)
+    if announced <= BUFFERED and "transfer-encoding" not in call.headers:
+        content = await _collect(call, receive, BUFFERED)
+        return Body(content, _replay(content, receive))
+    return await _to_file(call, receive, MOST if large else BUFFERED)
+
+
+async def discard(receive: Receive) -> None:
+    """Reads what a client still sends, up to a limit."""
+    size = 0
+    while size < DISCARDED:
+        message = await receive()
+        size += len(message.get("body", b""))
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return
+
+
+def _announced(call: Call) -> int:
+    length = call.headers.get("content-length", "0")
+    return int(length) if length.isdecimal() else 0
+
+
+def _too_large(call: Call) -> AwsError:
+    if call.service == "s3":
+        message = "Your proposed upload exceeds the maximum allowed size"
+        return AwsError("EntityTooLarge", message, 400)
+    message = f"The request is larger than {BUFFERED} bytes."
+    return AwsError("RequestEntityTooLargeException", message, 413)
+
+
+async def _collect(call: Call, receive: Receive, most: int) -> bytes:
+    parts, size = [], 0
+    while True:
+        part, more = await _next(receive)
+        size += len(part)
+        if size > most:
+            raise _too_large(call)
+        parts.append(part)
+        if not more:
+            return b"".join(parts)
+
+
+async def _next(receive: Receive) -> tuple[bytes, bool]:
+    message = await receive()
+    if message["type"] != "http.request":
+        raise ClientGoneError
+    return message.get("body", b""), message.get("more_body", False)
+
+
+async def _to_file(call: Call, receive: Receive, most: int) -> Body:
+    file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 closed when the last part is replayed, or with the body
+    size, digest = 0, hashlib.sha256()
+    more = True
+    while more:
+        part, more = await _next(receive)
+        size += len(part)
+        if size > most:
+            raise _too_large(call)
+        digest.update(part)
+        await asyncio.to_thread(file.write, part)
+    claimed = call.headers.get("x-amz-content-sha256", "")
+    if claimed and not claimed.startswith(UNHASHED) and claimed != digest.hexdigest():
+        file.close()
+        message = "The provided 'x-amz-content-sha256' header does not match what was computed."
+        return Body(b"", receive, AwsError("XAmzContentSHA256Mismatch", message, 400))
+    file.seek(0)
+    if size <= BUFFERED:
+        with file:
+            content = file.read()
+        return Body(content, _replay(content, receive))
+    return Body(None, _replay_file(file, receive))
+
+
+def _replay(content: bytes, receive: Receive) -> Receive:
+    pending = [{"type": "http.request", "body": content, "more_body": False}]
+
+    async def replay() -> dict[str, Any]:
+        return pending.pop() if pending else await receive()
+
+    return replay
+
+
+def _replay_file(file: IO[bytes], receive: Receive) -> Receive:
+    async def replay() -> dict[str, Any]:
+        if file.closed:
+            return await receive()
+        part = await asyncio.to_thread(file.read, CHUNK)
+        if not part:
+            file.close()
+        return {"type": "http.request", "body": part, "more_body": bool(part)}
+
+    return replay

@@ -1,0 +1,209 @@
+"""Requests that no SDK sends: broken off, too large, malformed, from web pages, with weak signatures."""
+
+import json
+import socket
+import time
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from botocore.auth import S3SigV4QueryAuth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from tests.support.running import RunningLocalAws, tracking_server
+
+MEGABYTE = 1024 * 1024
+
+
+def signed(
+    localaws: RunningLocalAws, method: str, path: str, body: bytes = b"", service: str = "sagemaker", **given: Any
+) -> dict[str, str]:
+    """Headers of a request that botocore signs; `headers` are signed, too."""
+    env = localaws.env
+    headers = dict(given.get("headers", {}))
+    request = AWSRequest(method, f"{localaws.url}{path}", data=body, headers=headers)
+    credentials = Credentials(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"])
+    SigV4Auth(credentials, service, given.get("region", "us-east-1")).add_auth(request)
+    return dict(request.headers)
+
+
+def bucket(localaws: RunningLocalAws, name: str) -> Any:
+    s3 = localaws.client("s3", config=Config(signature_version="s3v4", s3={"addressing_style": "path"}))
+    s3.create_bucket(Bucket=name)
+    return s3
+
+
+@pytest.mark.parametrize("size", [MEGABYTE, 20 * MEGABYTE])
+def test_an_upload_that_breaks_off_keeps_the_object(localaws: RunningLocalAws, size: int) -> None:
+    name = f"broken-off-{size}"
+    s3 = bucket(localaws, name)
+    s3.put_object(Bucket=name, Key="model", Body=b"whole")
+    url = urlsplit(s3.generate_presigned_url("put_object", Params={"Bucket": name, "Key": "model"}))
+    head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {size}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", localaws.settings.port)) as connection:
+        connection.sendall(head.encode() + b"x" * (size // 2))
+    time.sleep(0.5)
+    assert s3.get_object(Bucket=name, Key="model")["Body"].read() == b"whole"
+    assert httpx.put(url.geturl(), content=b"y" * size).status_code == 200
+    assert s3.head_object(Bucket=name, Key="model")["ContentLength"] == size
+
+
+def test_a_large_upload_that_is_not_what_its_hash_claims_is_refused(localaws: RunningLocalAws) -> None:
+    s3 = bucket(localaws, "wrong-hash")
+    headers = signed(localaws, "PUT", "/wrong-hash/a", service="s3", headers={"X-Amz-Content-SHA256": "0" * 64})
+    refused = httpx.put(f"{localaws.url}/wrong-hash/a", content=b"x" * 20 * MEGABYTE, headers=headers)
+    assert refused.status_code == 400
+    assert "XAmzContentSHA256Mismatch" in refused.text
+    assert "Contents" not in s3.list_objects_v2(Bucket="wrong-hash")
+
+
+@pytest.mark.parametrize("size", [7 * MEGABYTE, 18 * MEGABYTE])
+def test_an_invocation_that_is_too_large_is_413(localaws: RunningLocalAws, size: int) -> None:
+    with pytest.raises(ClientError) as refused:
+        localaws.client("sagemaker-runtime").invoke_endpoint(EndpointName="none", Body=b"x" * size)
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
+    assert refused.value.response["Error"]["Code"] == "RequestEntityTooLargeException"
+
+
+def test_an_unsigned_upload_is_refused_and_not_kept_in_memory(localaws: RunningLocalAws) -> None:
+    pid = int((localaws.settings.run / "pid").read_text())
+
+    def memory() -> int:
+        with open(f"/proc/{pid}/status") as file:  # noqa: PTH123
+            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+    before = memory()
+    refused = httpx.put(f"{localaws.url}/some-bucket/key", content=b"x" * 60 * MEGABYTE, timeout=60)
+    assert refused.status_code == 403
+    assert memory() - before < 30 * 1024
+
+
+@pytest.mark.parametrize("body", [b"{", b"[1]", b'"text"', b"\xff\xfe", b"null", b'{"ModelName": ' + b"[" * 5000])
+def test_a_malformed_body_is_400(localaws: RunningLocalAws, body: bytes) -> None:
+    headers = {"x-amz-target": "SageMaker.DescribeModel", "content-type": "application/x-amz-json-1.1"}
+    sent = signed(localaws, "POST", "/", body, headers=headers)
+    answer = httpx.post(f"{localaws.url}/", content=body, headers=sent)
+    assert answer.status_code == 400, answer.text
+
+
+def test_malformed_xml_is_400(localaws: RunningLocalAws) -> None:
+    bucket(localaws, "malformed-xml")
+    body = b"<Delete><Object>"
+    headers = signed(
+        localaws, "POST", "/malformed-xml?delete=", body, "s3", headers={"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}
+    )
+    answer = httpx.post(f"{localaws.url}/malformed-xml?delete=", content=body, headers=headers)
+    assert answer.status_code == 400, answer.text
+
+
+def test_an_unknown_service_is_501(localaws: RunningLocalAws) -> None:
+    answer = httpx.get(f"{localaws.url}/", headers=signed(localaws, "GET", "/", service="no-such-service"))
+    assert answer.status_code == 501
+    assert answer.json()["__type"] == "NotImplemented"
+
+
+@pytest.mark.parametrize("service", ["s3", "sagemaker"])
+def test_an_unknown_region_is_refused(localaws: RunningLocalAws, service: str) -> None:
+    answer = httpx.get(f"{localaws.url}/", headers=signed(localaws, "GET", "/", service=service, region="mars-1"))
+    assert answer.status_code in (400, 403)
+    assert "Credential should be scoped to a valid region" in answer.text
+
+
+def test_an_amz_header_that_is_not_signed_is_refused(localaws: RunningLocalAws) -> None:
+    headers = {**signed(localaws, "GET", "/", service="s3"), "x-amz-meta-added": "later"}
+    answer = httpx.get(f"{localaws.url}/", headers=headers)
+    assert answer.status_code == 403
+    assert "There were headers present in the request which were not signed" in answer.text
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(604800, 200), (604801, 400), (0, 400), (-1, 400), (10**30, 400)])
+def test_a_presigned_url_lasts_a_week_at_most(localaws: RunningLocalAws, seconds: int, status: int) -> None:
+    s3 = bucket(localaws, "presigned-week")
+    s3.put_object(Bucket="presigned-week", Key="a", Body=b"1")
+    env = localaws.env
+    request = AWSRequest("GET", f"{localaws.url}/presigned-week/a")
+    credentials = Credentials(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"])
+    S3SigV4QueryAuth(credentials, "s3", "us-east-1", expires=seconds).add_auth(request)
+    assert httpx.get(request.url).status_code == status
+
+
+def test_the_scope_must_have_the_request_s_date(localaws: RunningLocalAws) -> None:
+    headers = signed(localaws, "GET", "/", service="s3")
+    today = f"{datetime.now(UTC):%Y%m%d}"
+    headers["Authorization"] = headers["Authorization"].replace(f"/{today}/", "/20200101/")
+    answer = httpx.get(f"{localaws.url}/", headers=headers)
+    assert answer.status_code == 400
+    assert "Date in Credential scope does not match" in answer.text
+
+
+def test_host_must_be_signed(localaws: RunningLocalAws) -> None:
+    headers = signed(localaws, "GET", "/", service="s3")
+    headers["Authorization"] = headers["Authorization"].replace("SignedHeaders=host;", "SignedHeaders=")
+    answer = httpx.get(f"{localaws.url}/", headers=headers)
+    assert answer.status_code == 400
+    assert "must be a 'SignedHeader'" in answer.text
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "AWS4-HMAC-SHA256",
+        "AWS4-HMAC-SHA256 Credential=a/b/c/d/e, SignedHeaders=host, Signature=x",
+        "AWS4-HMAC-SHA256 Credential=////, SignedHeaders=, Signature=",
+        "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=\u00e9",
+        "Basic eDp5",
+        "Bearer \u00ff",
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/%ff%fe", "/a?X-Amz-Algorithm=AWS4-HMAC-SHA256", "/_ui/t-x/%", "/%2e%2e/a"])
+def test_malformed_requests_are_never_500(localaws: RunningLocalAws, authorization: str, path: str) -> None:
+    host, port = "127.0.0.1", localaws.settings.port
+    head = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: {authorization}\r\nX-Amz-Date: x\r\n\r\n"
+    with socket.create_connection((host, port)) as connection:
+        connection.settimeout(10)
+        connection.sendall(head.encode("latin1"))
+        status = int(connection.recv(100).split()[1])
+    assert 400 <= status < 500
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"x-localaws": "1"}, 200),
+        ({}, 403),
+        ({"x-localaws": "1", "origin": "http://evil.example"}, 403),
+        ({"x-localaws": "1", "sec-fetch-site": "same-origin"}, 403),
+        ({"x-localaws": "1", "host": "evil.example"}, 403),
+        ({"x-localaws": "1", "host": "evil.example:4577"}, 403),
+        ({"x-localaws": "1", "host": "localhost:1"}, 200),
+    ],
+)
+def test_web_pages_cannot_use_the_control_paths(
+    localaws: RunningLocalAws, headers: dict[str, str], status: int
+) -> None:
+    for path in ("health", "calls", "faults"):
+        assert httpx.get(f"{localaws.url}/_localaws/{path}", headers=headers).status_code == status
+    if status == 403:
+        fault = json.dumps({"operation": "s3:*", "error": "Injected"})
+        refused = httpx.post(f"{localaws.url}/_localaws/faults", content=fault, headers=headers)
+        assert refused.status_code == 403
+
+
+def test_a_rebound_name_reaches_nothing(localaws: RunningLocalAws) -> None:
+    headers = {**signed(localaws, "GET", "/", service="s3"), "host": "evil.example"}
+    assert httpx.get(f"{localaws.url}/", headers=headers).status_code == 403
+
+
+def test_a_tracking_server_s_own_port_answers_the_gateway_only(localaws: RunningLocalAws) -> None:
+    tracking_server(localaws, "own-port")
+    upstream = next(one["upstream"] for one in localaws.health()["tracking_servers"] if one["name"] == "own-port")
+    url = f"{upstream}/api/2.0/mlflow/experiments/get?experiment_id=0"
+    for headers in ({}, {"x-localaws-token": "wrong"}, {"x-localaws-token": ""}):
+        assert httpx.get(url, headers=headers).status_code == 403
+    token = localaws.settings.token_file.read_text()
+    assert httpx.get(url, headers={"x-localaws-token": token}).status_code == 200
