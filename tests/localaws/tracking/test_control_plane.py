@@ -35,7 +35,7 @@ def test_a_created_server_is_described_as_it_was_asked_for(localaws: RunningLoca
         assert found["TrackingServerSize"] == "Small"
         assert found["AutomaticModelRegistration"] is False
         assert found["S3BucketOwnerVerification"] is True
-        assert found["TrackingServerUrl"].startswith("http://t-")
+        assert found["TrackingServerUrl"].startswith(f"{localaws.url}/_ui/t-")
         assert "WeeklyMaintenanceWindowStart" not in found
 
 
