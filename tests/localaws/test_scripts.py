@@ -1,6 +1,6 @@
-"""The scripts where something is wrong: each says what in one line, and what was well before stays so.
+"""The scripts if something is wrong: each says what in one line and changes nothing else.
 
-In an environment that Terraform did not make, which takes a minute: a state names a tracking server of the tests' own.
+The environment is a Terraform state that names a tracking server of the tests, because an apply takes a minute.
 """
 
 import json
@@ -52,7 +52,7 @@ def apart(localaws: RunningLocalAws, tmp_path_factory: pytest.TempPathFactory) -
         sagemaker.delete_endpoint(EndpointName=ENDPOINT)
 
 
-def test_a_model_that_cannot_be_loaded_is_told_and_the_one_before_goes_on_serving(
+def test_a_model_that_cannot_be_loaded_is_reported_and_the_previous_one_serves(
     apart: Deployed,
     iris: Path,  # noqa: F811
     tmp_path: Path,
@@ -84,7 +84,7 @@ def test_a_model_that_cannot_be_loaded_is_told_and_the_one_before_goes_on_servin
     assert "petal width (cm)" in line
 
 
-def test_a_stopped_server_is_told_with_the_command_that_starts_it(apart: Deployed, localaws: RunningLocalAws) -> None:
+def test_names_the_command_that_starts_a_stopped_server(apart: Deployed, localaws: RunningLocalAws) -> None:
     assert settled(localaws, SERVER) == "Created"
     apart.client("sagemaker").stop_mlflow_tracking_server(TrackingServerName=SERVER)
     assert settled(localaws, SERVER) == "Stopped"

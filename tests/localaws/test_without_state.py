@@ -1,4 +1,4 @@
-"""A clone without Terraform's state: the scripts find the environment by its published parameters."""
+"""A clone without Terraform's state: the scripts read the published parameters instead."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from tests.support.deployed import REPOSITORY, Deployed
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """What a colleague has who never ran Terraform here."""
+    """A checkout in which Terraform never ran."""
     for part in ("scripts", "src", "mlflow", "terraform"):
         shutil.copytree(
             REPOSITORY / part, tmp_path / part, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "backend.hcl")
@@ -35,20 +35,20 @@ def server(
     )
 
 
-def test_a_script_works_in_it_with_credentials_and_a_region_alone(staging: Deployed, clone: Path) -> None:
+def test_a_script_needs_only_credentials_and_a_region(staging: Deployed, clone: Path) -> None:
     found = server(clone, staging.environ, "--json", "--debug")
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout)["tracking_uri"] == staging.outputs["mlflow_tracking_uri"]
     assert found.stderr == "the outputs of staging were read from the parameters below /mlflow/staging\n"
 
 
-def test_it_works_where_terraform_is_not_even_installed(staging: Deployed, clone: Path) -> None:
+def test_a_script_works_without_terraform(staging: Deployed, clone: Path) -> None:
     found = server(clone, {**staging.environ, "PATH": str(clone)}, "--json")
     assert (found.returncode, found.stderr) == (0, "")
     assert json.loads(found.stdout)["server"] == staging.outputs["tracking_server_name"]
 
 
-def test_what_was_never_deployed_is_told_in_one_line(staging: Deployed, clone: Path) -> None:
+def test_an_environment_that_was_never_deployed_is_one_line(staging: Deployed, clone: Path) -> None:
     settings = clone / "mlflow/terraform/staging/terraform.tfvars"
     settings.write_text(settings.read_text().replace('"mlflow"', '"elsewhere"', 1))
     found = server(clone, staging.environ)
@@ -58,7 +58,7 @@ def test_what_was_never_deployed_is_told_in_one_line(staging: Deployed, clone: P
     )
 
 
-def test_where_the_backups_lie_is_told_once_it_is_published(staging: Deployed, clone: Path) -> None:
+def test_prints_the_backups_uri_once_it_is_published(staging: Deployed, clone: Path) -> None:
     ssm, published = staging.client("ssm"), "/mlflow/staging/backup_archive_uri"
     unknown = server(clone, staging.environ, verb="archive")
     assert (unknown.returncode, unknown.stdout) == (3, "")

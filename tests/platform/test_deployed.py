@@ -9,7 +9,7 @@ from tests.support.running import free_port
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["never started", "ended"])
-def test_without_localaws_smoke_tests_end_in_one_line_that_says_how_to_start_it(
+def test_smoke_tests_without_localaws_say_how_to_start_it(
     before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if before:

@@ -1,4 +1,4 @@
-"""Errors of AWS and of MLflow become one line that says what to do, with the right exit status."""
+"""Errors of AWS, MLflow and the operating system become one line with the right exit status."""
 
 import pytest
 import requests
@@ -61,7 +61,7 @@ def failed_upload() -> Exception:
         (OSError(24, "Too many open files"), 1, "Too many open files."),
     ],
 )
-def test_each_is_one_line_with_its_status(error: Exception, status: int, part: str) -> None:
+def test_every_known_error_is_one_line_with_its_status(error: Exception, status: int, part: str) -> None:
     explained = explain(error)
     assert explained is not None
     assert part in explained.message
@@ -69,5 +69,5 @@ def test_each_is_one_line_with_its_status(error: Exception, status: int, part: s
     assert explained.status == status
 
 
-def test_what_nobody_foresaw_is_not_explained() -> None:
+def test_an_unknown_error_is_not_explained() -> None:
     assert explain(KeyError("x")) is None

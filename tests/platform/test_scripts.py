@@ -1,4 +1,4 @@
-"""The scripts as programs: help at once, errors on one line, results that programs can read."""
+"""The scripts as programs: fast help, errors on one line, results that programs can read."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def app_that(raises: BaseException) -> typer.Typer:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_help_loads_nothing_heavy_and_answers_in_half_a_second(program: str) -> None:
+def test_help_imports_nothing_heavy_and_answers_in_half_a_second(program: str) -> None:
     code = (
         "import runpy, sys\n"
         f"sys.argv = [{program!r}, '--help']\n"
@@ -97,7 +97,7 @@ def test_help_loads_nothing_heavy_and_answers_in_half_a_second(program: str) -> 
         assert "usage" in out.lower()
         return used.ru_utime + used.ru_stime
 
-    # Of the processor's time, which counts for little else; and the best of a few, for this machine may be busy.
+    # Processor time, and the best of several runs, because the machine may be busy.
     assert any(seconds() < 0.5 for _ in range(8))
 
 
@@ -160,7 +160,7 @@ def test_wrong_usage_is_one_line_and_exit_status_2(name: str, arguments: list[st
     assert out == ""
 
 
-def test_a_step_of_the_demo_that_fails_says_why_and_ends_it_with_its_own_status(tmp_path: Path) -> None:
+def test_a_failed_step_ends_the_demo_with_its_reason_and_status(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -186,7 +186,7 @@ def test_a_failure_shows_its_details_below_the_line(main: Main) -> None:
     assert (status, err.splitlines()) == (1, ["error: it failed", "  log:", "  the end"])
 
 
-def test_what_nobody_foresaw_is_one_line_too(main: Main) -> None:
+def test_an_unexpected_error_is_one_line(main: Main) -> None:
     status, _, err = main(app_that(KeyError("x")))
     assert (status, err.splitlines()) == (
         1,
@@ -194,19 +194,19 @@ def test_what_nobody_foresaw_is_one_line_too(main: Main) -> None:
     )
 
 
-def test_debug_shows_where(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["script.py", "--debug"])
     with pytest.raises(InputError, match="wrong"):
         _console.run(app_that(InputError("wrong")))
 
 
-def test_an_interruption_says_what_becomes_of_the_work(main: Main) -> None:
+def test_an_interruption_says_how_to_resume(main: Main) -> None:
     status, _, err = main(app_that(KeyboardInterrupt()))
     assert status == 130
     assert err.startswith("error: interrupted. What was started on AWS continues")
 
 
-def test_a_server_of_mlflow_2_is_refused_before_anything_is_asked_of_it(
+def test_refuses_an_mlflow_2_server_before_sending_a_request(
     main: Main, environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = replace(environment.server, mlflow_version="2.16", name="mlflow-staging-2-16")
@@ -219,7 +219,7 @@ def test_a_server_of_mlflow_2_is_refused_before_anything_is_asked_of_it(
 
 
 @pytest.mark.parametrize("more", [[], ["--delete"]])
-def test_somebody_else_s_endpoint_is_refused_with_nothing_left_in_the_bucket(
+def test_refuses_another_environments_endpoint_before_uploading(
     more: list[str],
     main: Main,
     environment: Environment,
@@ -275,7 +275,7 @@ def test_json_is_one_object_and_nothing_else(capsys: pytest.CaptureFixture[str])
     assert said.out.count("\n") == 1
 
 
-def test_nothing_in_mlops_prints_or_parses_arguments() -> None:
+def test_the_library_neither_prints_nor_parses_arguments() -> None:
     forbidden = re.compile(
         r"\bprint\(|\b(?:import|from) (?:typer|argparse|rich)\b|\bsys\.(?:argv|exit|stdout|stderr)\b"
     )

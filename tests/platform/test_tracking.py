@@ -1,4 +1,4 @@
-"""The client of an environment: which servers it may log to, names, experiments, versions."""
+"""The MLflow client: which servers it can log to, model names, experiments, versions."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,7 +15,7 @@ def at_version(environment: Environment, version: str) -> TrackingServer:
 
 
 @pytest.mark.parametrize("server", ["2.13", "2.16"])
-def test_an_mlflow_3_client_is_refused_by_a_server_of_mlflow_2(environment: Environment, server: str) -> None:
+def test_refuses_an_mlflow_3_client_for_an_mlflow_2_server(environment: Environment, server: str) -> None:
     with pytest.raises(
         PreconditionError, match=f"runs MLflow {server}, and the MLflow 3.17.2 on this machine cannot log"
     ):
@@ -23,27 +23,27 @@ def test_an_mlflow_3_client_is_refused_by_a_server_of_mlflow_2(environment: Envi
 
 
 @pytest.mark.parametrize(("server", "client"), [("3.0", "3.17.2"), ("2.16", "2.16.2"), ("3.0", "2.16.2")])
-def test_clients_that_can_log_are_let_through(environment: Environment, server: str, client: str) -> None:
+def test_accepts_clients_that_can_log(environment: Environment, server: str, client: str) -> None:
     tracking.check_client(at_version(environment, server), client)
 
 
 @pytest.mark.parametrize("name", ["iris", "a", "fraud-2", "A" * 63])
-def test_a_name_that_sagemaker_takes_is_taken(name: str) -> None:
+def test_accepts_valid_model_names(name: str) -> None:
     tracking.check_model_name(name)
 
 
 @pytest.mark.parametrize("name", ["my_model", "v1.2", "a b", "-a", "a-", "", "A" * 64, "ä"])
-def test_a_name_that_sagemaker_refuses_is_refused(name: str) -> None:
+def test_rejects_model_names_that_sagemaker_refuses(name: str) -> None:
     with pytest.raises(InputError, match="letters, digits and hyphens"):
         tracking.check_model_name(name)
 
 
-def test_an_experiment_is_created_once(mlflow_here: Any) -> None:
+def test_creates_an_experiment_once(mlflow_here: Any) -> None:
     client = mlflow_here.MlflowClient()
     assert tracking.experiment_id(client, "new") == tracking.experiment_id(client, "new")
 
 
-def test_an_experiment_that_somebody_else_creates_meanwhile_is_used(
+def test_uses_an_experiment_that_another_process_creates_meanwhile(
     mlflow_here: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = mlflow_here.MlflowClient()
@@ -53,14 +53,14 @@ def test_an_experiment_that_somebody_else_creates_meanwhile_is_used(
     assert tracking.experiment_id(client, "shared") == theirs
 
 
-def test_a_deleted_experiment_is_named_as_the_reason(mlflow_here: Any) -> None:
+def test_names_a_deleted_experiment(mlflow_here: Any) -> None:
     client = mlflow_here.MlflowClient()
     client.delete_experiment(client.create_experiment("old"))
     with pytest.raises(InputError, match=r"'old' has been deleted. Restore it"):
         tracking.experiment_id(client, "old")
 
 
-def test_registering_again_makes_the_next_version_and_moves_the_alias(mlflow_here: Any) -> None:
+def test_registering_again_creates_the_next_version_and_moves_the_alias(mlflow_here: Any) -> None:
     client = mlflow_here.MlflowClient()
     versions = []
     for _ in range(2):
@@ -75,14 +75,16 @@ def test_registering_again_makes_the_next_version_and_moves_the_alias(mlflow_her
     assert (str(champion.version), champion.run_id) == ("2", run.info.run_id)
 
 
-def test_settings_that_a_person_has_made_win() -> None:
+def test_the_users_own_settings_take_precedence() -> None:
     environ = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "9"}
     tracking.prepare(environ)
     assert environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "9"
     assert environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] == "true"
 
 
-def test_connecting_makes_the_server_this_process_s_own(environment: Environment, mlflow_here: Any, aws: Any) -> None:
+def test_connect_sets_the_global_tracking_and_registry_uri(
+    environment: Environment, mlflow_here: Any, aws: Any
+) -> None:
     import boto3
 
     client = tracking.connect(environment.server, boto3.session.Session(region_name="us-east-1"))

@@ -1,4 +1,4 @@
-"""The tracking server: what can be done in each of its states."""
+"""The tracking server: what is possible in each of its states."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime

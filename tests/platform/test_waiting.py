@@ -1,4 +1,4 @@
-"""Waiting: news at once, a sign of life each minute, an end."""
+"""Waiting: reports changes at once, repeats them once a minute, and ends after a time-out."""
 
 import itertools
 
@@ -20,23 +20,23 @@ def wait(clock: FakeClock, said: list[str], states: list[str], timeout: float = 
     )
 
 
-def test_what_has_settled_is_not_waited_for(clock: FakeClock, said: list[str]) -> None:
+def test_returns_at_once_if_the_state_is_final(clock: FakeClock, said: list[str]) -> None:
     assert wait(clock, said, ["done"]) == "done"
     assert clock.slept == 0
 
 
-def test_each_change_is_said_once(clock: FakeClock, said: list[str]) -> None:
+def test_reports_each_change_once(clock: FakeClock, said: list[str]) -> None:
     wait(clock, said, ["new", "new", "old", "old", "done"])
     assert said == ["it is new", "it is old", "it is done"]
 
 
-def test_a_long_wait_gives_a_sign_of_life_each_minute(clock: FakeClock, said: list[str]) -> None:
+def test_reports_once_a_minute_during_a_long_wait(clock: FakeClock, said: list[str]) -> None:
     with pytest.raises(PlatformError):
         wait(clock, said, ["slow"], timeout=250)
     assert said == ["it is slow"] + [f"it is slow (for {minutes} min)" for minutes in (1, 2, 3, 4)]
 
 
-def test_looks_become_rarer_but_never_rarer_than_every_15_seconds(clock: FakeClock, said: list[str]) -> None:
+def test_looks_at_growing_intervals_of_at_most_15_seconds(clock: FakeClock, said: list[str]) -> None:
     looks: list[float] = []
 
     def look() -> str:

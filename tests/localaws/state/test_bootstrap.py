@@ -11,29 +11,27 @@ from tests.localaws.state.conftest import NAME, Checkout
 from tests.support.running import RunningLocalAws
 
 
-def test_an_interrupted_bootstrap_goes_on_where_it_was(checkout: Checkout) -> None:
+def test_resumes_an_interrupted_bootstrap(checkout: Checkout) -> None:
     assert checkout.progress.count(f"bucket {NAME} does not exist yet") == 1
     assert "moving the bucket's own state into it" in checkout.progress
     assert not (checkout.folder / DRAFT).exists()
 
 
-def test_the_bucket_is_versioned_and_holds_the_state_of_its_own_root(
-    checkout: Checkout, localaws: RunningLocalAws
-) -> None:
+def test_the_bucket_is_versioned_and_stores_its_own_state(checkout: Checkout, localaws: RunningLocalAws) -> None:
     s3 = localaws.client("s3")
     assert s3.get_bucket_versioning(Bucket=NAME)["Status"] == "Enabled"
     state = json.load(s3.get_object(Bucket=NAME, Key="mlflow/state/terraform.tfstate")["Body"])
     assert "aws_s3_bucket" in {resource["type"] for resource in state["resources"]}
 
 
-def test_every_environment_is_told_its_own_key_and_locks(checkout: Checkout) -> None:
+def test_every_environment_gets_its_own_state_key_and_lock(checkout: Checkout) -> None:
     for environment in ("staging", "prod"):
         text = checkout.backend(environment).read_text()
         assert f'"mlflow/{environment}/terraform.tfstate"' in text
         assert "use_lockfile        = true" in text
 
 
-def test_again_changes_nothing_and_keeps_what_somebody_wrote_by_hand(checkout: Checkout) -> None:
+def test_running_it_again_changes_nothing_and_keeps_manual_settings(checkout: Checkout) -> None:
     staging = checkout.backend("staging")
     written = staging.read_text()
     staging.write_text('bucket = "mine"\n')
@@ -45,13 +43,13 @@ def test_again_changes_nothing_and_keeps_what_somebody_wrote_by_hand(checkout: C
     assert not any("applying" in line for line in checkout.progress[-1:])
 
 
-def test_without_a_name_for_the_bucket_it_says_where_to_write_one(tmp_path: Path) -> None:
+def test_without_a_bucket_name_it_says_where_to_set_one(tmp_path: Path) -> None:
     (tmp_path / "terraform.tfvars").write_text('# bucket_name = "mine"\nregion = "us-east-1"\n')
     with pytest.raises(PreconditionError, match=r"Set bucket_name and allowed_account_ids in terraform/bootstrap/ter"):
         Bucket.read(tmp_path)
 
 
-def test_terraforms_own_error_is_the_one_line(checkout: Checkout) -> None:
+def test_passes_on_terraforms_error_in_one_line(checkout: Checkout) -> None:
     def fails(folder: Path, arguments: list[str], capture: bool):  # type: ignore[no-untyped-def]
         return checkout.terraform(folder, ["init", "-backend-config=bucket=", "-input=false", "-reconfigure"], capture)
 

@@ -114,7 +114,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def test_of_two_applies_at_once_one_waits_and_both_succeed(root: Root) -> None:
+def test_of_two_concurrent_applies_one_waits_and_both_succeed(root: Root) -> None:
     first = root.apply()
     wait_until(lambda: root.locked)
     second = root.apply("-lock-timeout=60s")

@@ -1,4 +1,4 @@
-"""The end of a container's log, and the one line in it that says why."""
+"""The end of a container's log, and the line in it that gives the reason of a failure."""
 
 import time
 from collections.abc import Callable
@@ -26,20 +26,20 @@ def write(logs: Any, stream: str, lines: list[str]) -> None:
     logs.put_log_events(logGroupName=GROUP, logStreamName=stream, logEvents=events)
 
 
-def test_the_last_lines_of_the_new_containers_are_shown(logs: Any) -> None:
+def test_shows_the_last_lines_of_the_new_containers(logs: Any) -> None:
     write(logs, "AllTraffic/i-old", ["old"])
     write(logs, "AllTraffic/i-new", [f"line {number}" for number in range(50)])
     lines = container_log.tail(logs, "e", except_for={"AllTraffic/i-old"})
     assert lines == [f"line {number}" for number in range(30, 50)]
 
 
-def test_without_a_new_container_or_a_log_nothing_is_shown(logs: Any) -> None:
+def test_shows_nothing_without_a_new_container(logs: Any) -> None:
     write(logs, "AllTraffic/i-old", ["old"])
     assert container_log.tail(logs, "e", except_for={"AllTraffic/i-old"}) == []
     assert container_log.tail(logs, "never-deployed", except_for=()) == []
 
 
-def test_a_log_that_may_not_be_read_is_said_to_be_so_and_stops_nobody_before(logs: Any) -> None:
+def test_denied_access_to_the_log_is_reported_but_not_an_error(logs: Any) -> None:
     write(logs, "AllTraffic/i-old", ["old"])
     denied = error("AccessDeniedException", "no")
     logs.meta.events.register_first("before-call.cloudwatch-logs.DescribeLogStreams", lambda **_: denied)
@@ -62,5 +62,5 @@ def test_a_log_that_may_not_be_read_is_said_to_be_so_and_stops_nobody_before(log
         ([], None),
     ],
 )
-def test_the_line_that_says_why_is_found(lines: list[str], why: str | None) -> None:
+def test_finds_the_line_that_gives_the_reason(lines: list[str], why: str | None) -> None:
     assert container_log.cause(lines) == why

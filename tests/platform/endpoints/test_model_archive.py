@@ -1,4 +1,4 @@
-"""A model's archive: the same model gives the same bytes, and goes to S3 once."""
+"""A model's archive: the same model gives the same bytes and is uploaded once."""
 
 import gzip
 import hashlib
@@ -27,7 +27,7 @@ def s3(aws: Callable[[str], Any]) -> Any:
     return client
 
 
-def test_the_same_files_give_the_same_bytes_whenever_and_in_whatever_order(s3: Any, tmp_path: Path) -> None:
+def test_the_same_files_always_give_the_same_bytes(s3: Any, tmp_path: Path) -> None:
     first = model_archive.make(s3, f"s3://{BUCKET}/models/m-1", _folder(tmp_path / "a"))
     for name in reversed(FILES):
         s3.put_object(Bucket=BUCKET, Key=f"copy/{name}", Body=FILES[name])
@@ -38,13 +38,13 @@ def test_the_same_files_give_the_same_bytes_whenever_and_in_whatever_order(s3: A
     assert first.path.read_bytes()[4:8] == bytes(4)
 
 
-def test_one_other_byte_gives_another_digest(s3: Any, tmp_path: Path) -> None:
+def test_one_different_byte_gives_another_digest(s3: Any, tmp_path: Path) -> None:
     first = model_archive.make(s3, f"s3://{BUCKET}/models/m-1", _folder(tmp_path / "a"))
     s3.put_object(Bucket=BUCKET, Key="models/m-1/data/conda.yaml", Body=b"name: y")
     assert model_archive.make(s3, f"s3://{BUCKET}/models/m-1", _folder(tmp_path / "b")).digest != first.digest
 
 
-def test_the_model_s_files_lie_at_the_top_and_nothing_of_this_machine_with_them(s3: Any, tmp_path: Path) -> None:
+def test_the_archive_contains_the_models_files_and_nothing_of_this_machine(s3: Any, tmp_path: Path) -> None:
     made = model_archive.make(s3, f"s3://{BUCKET}/models/m-1/", tmp_path)
     with tarfile.open(made.path) as tar:
         entries = tar.getmembers()
@@ -54,7 +54,7 @@ def test_the_model_s_files_lie_at_the_top_and_nothing_of_this_machine_with_them(
     assert made.run_id == "0123"
 
 
-def test_another_model_whose_name_begins_alike_stays_out(s3: Any, tmp_path: Path) -> None:
+def test_ignores_another_model_whose_name_starts_alike(s3: Any, tmp_path: Path) -> None:
     s3.put_object(Bucket=BUCKET, Key="models/m-10/MLmodel", Body=b"other")
     made = model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
     with tarfile.open(made.path) as tar:
@@ -148,14 +148,14 @@ def test_refuses_a_member_whose_header_would_fill_the_memory(s3: Any, tmp_path: 
         ("s3://no-such-bucket-here/m.tar.gz", PreconditionError, "the bucket no-such-bucket-here does not exist"),
     ],
 )
-def test_what_is_not_there_is_named(
+def test_names_what_does_not_exist(
     s3: Any, tmp_path: Path, location: str, error: type[Exception], complaint: str
 ) -> None:
     with pytest.raises(error, match=complaint):
         model_archive.make(s3, location, tmp_path)
 
 
-def test_a_finished_archive_is_taken_as_it_is(s3: Any, tmp_path: Path) -> None:
+def test_uses_a_finished_archive_unchanged(s3: Any, tmp_path: Path) -> None:
     packed = _tar({"./MLmodel": b"run_id: 99\n", "./model.pkl": b"x"})
     s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=packed)
     made = model_archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
@@ -171,7 +171,7 @@ def test_a_finished_archive_is_taken_as_it_is(s3: Any, tmp_path: Path) -> None:
         ("cut", "is not a tar.gz archive"),
     ],
 )
-def test_an_archive_that_no_endpoint_could_load_is_refused(
+def test_refuses_an_archive_that_no_endpoint_could_load(
     s3: Any, tmp_path: Path, content: bytes | str, complaint: str
 ) -> None:
     whole = _tar({"model/MLmodel": b"x", "model/data": os.urandom(50_000)})
@@ -181,7 +181,7 @@ def test_an_archive_that_no_endpoint_could_load_is_refused(
         model_archive.make(s3, f"s3://{BUCKET}/bad.tar.gz", tmp_path)
 
 
-def test_an_archive_is_uploaded_once_and_tagged(s3: Any, tmp_path: Path) -> None:
+def test_uploads_an_archive_once_and_tags_it(s3: Any, tmp_path: Path) -> None:
     made = model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
     uri = f"s3://{BUCKET}/endpoints/e/1/model.tar.gz"
     model_archive.upload(s3, made, uri, {"project": "mlflow", "model-uri": "models:/iris/1"})
@@ -191,7 +191,7 @@ def test_an_archive_is_uploaded_once_and_tagged(s3: Any, tmp_path: Path) -> None
     assert {tag["Key"]: tag["Value"] for tag in tags} == {"project": "mlflow", "model-uri": "models:/iris/1"}
 
 
-def test_uploading_to_a_bucket_that_is_gone_says_so(s3: Any, tmp_path: Path) -> None:
+def test_names_a_bucket_that_does_not_exist_on_upload(s3: Any, tmp_path: Path) -> None:
     made = model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
     with pytest.raises(PreconditionError, match="the bucket gone-since does not exist"):
         model_archive.upload(s3, made, "s3://gone-since/model.tar.gz", {})

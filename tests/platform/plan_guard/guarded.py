@@ -1,7 +1,7 @@
-"""Real plans of `plan_guard_root`, by Terraform and the AWS provider, without AWS.
+"""Real plans of the folder `root`, made by Terraform and the AWS provider without AWS.
 
-A state to change or destroy is made from the values that the plan of its creation knew, with made-up ids where only AWS
-would have known them; Terraform is told not to refresh it.
+The state to change or destroy is built from the values of the plan that creates it, with made-up ids where only AWS
+would know them. Terraform does not refresh it.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What the guard counts before a destroy, in a real tracking server and bucket on localaws, and then refuses."""
+"""What the plan guard counts before a destroy, in a real tracking server and bucket on localaws, and refuses."""
 
 import json
 import re
@@ -87,7 +87,7 @@ def environment(localaws: RunningLocalAws, tmp_path_factory: pytest.TempPathFact
     settled(localaws, NAME)
 
 
-def test_experiments_runs_models_and_objects_are_counted(environment: Environment) -> None:
+def test_counts_experiments_runs_models_and_objects(environment: Environment) -> None:
     _, found, _ = environment.guard()
     assert found["lost"] == [
         f"tracking server {NAME}: 2 experiments, 2 runs, 1 registered model",
@@ -106,7 +106,7 @@ def test_experiments_runs_models_and_objects_are_counted(environment: Environmen
         ("prod", 'empty it as docs/guides/runbook.md says under "Emptying a bucket"'),
     ],
 )
-def test_a_bucket_that_holds_objects_is_not_destroyed_whatever_is_confirmed(
+def test_refuses_to_destroy_a_bucket_with_objects_despite_confirmation(
     environment: Environment, env: str, permission: str
 ) -> None:
     status, _, said = environment.guard(server=False, confirm=f"{NAME},{BUCKET}", env=env)
@@ -117,7 +117,7 @@ def test_a_bucket_that_holds_objects_is_not_destroyed_whatever_is_confirmed(
     )
 
 
-def test_what_the_runbook_says_empties_a_bucket_of_all_versions_and_markers(localaws: RunningLocalAws) -> None:
+def test_the_runbooks_command_empties_a_bucket_completely(localaws: RunningLocalAws) -> None:
     s3 = localaws.client("s3")
     s3.create_bucket(Bucket=DOOMED)
     s3.put_bucket_versioning(Bucket=DOOMED, VersioningConfiguration={"Status": "Enabled"})
@@ -137,7 +137,7 @@ def test_what_the_runbook_says_empties_a_bucket_of_all_versions_and_markers(loca
     s3.delete_bucket(Bucket=DOOMED)
 
 
-def test_a_bucket_that_may_be_emptied_must_still_be_named(environment: Environment) -> None:
+def test_a_bucket_that_may_be_emptied_must_be_confirmed(environment: Environment) -> None:
     status, found, said = environment.guard(server=False, emptied=True)
     assert status == 3
     assert said.rstrip().endswith(f"To delete it anyway, confirm it with CONFIRM={BUCKET}")
@@ -151,7 +151,7 @@ def test_objects_that_the_plan_deletes_itself_do_not_prevent_a_destroy(environme
     assert environment.guard(server=False, key="another")[0] == 3
 
 
-def test_a_stopped_server_is_not_taken_for_an_empty_one(environment: Environment) -> None:
+def test_a_stopped_server_does_not_count_as_empty(environment: Environment) -> None:
     sagemaker = environment.localaws.client("sagemaker")
     sagemaker.stop_mlflow_tracking_server(TrackingServerName=NAME)
     settled(environment.localaws, NAME)

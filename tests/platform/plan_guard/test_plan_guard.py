@@ -1,4 +1,4 @@
-"""The plan guard on real plans: what it shows, what it refuses, which warnings it names, what a month costs."""
+"""The plan guard on real plans: what it shows, refuses and warns about, and what a month costs."""
 
 import json
 import os
@@ -59,12 +59,12 @@ def without(plan: TerraformPlan, action: Action) -> TerraformPlan:
     return replace(plan, changes=tuple(change for change in plan.changes if change.action is not action))
 
 
-def test_a_plan_that_only_creates_is_let_through(created: TerraformPlan) -> None:
+def test_accepts_a_plan_that_only_creates(created: TerraformPlan) -> None:
     assert {change.action for change in created.changing} == {Action.CREATE}
     rules.check(created, set())
 
 
-def test_every_precious_thing_that_a_plan_deletes_must_be_named(destroyed: TerraformPlan) -> None:
+def test_every_deleted_server_bucket_and_key_must_be_confirmed(destroyed: TerraformPlan) -> None:
     with pytest.raises(PreconditionError) as refused:
         rules.check(destroyed, rules.named("mlflow-unit-a, mlflow-unit-artifacts"))
     assert "delete key mlflow-unit-key" in refused.value.message
@@ -75,26 +75,26 @@ def test_every_precious_thing_that_a_plan_deletes_must_be_named(destroyed: Terra
     rules.check(destroyed, rules.named(EVERYTHING))
 
 
-def test_a_replacement_loses_as_much_as_a_deletion(changed: TerraformPlan) -> None:
+def test_a_replacement_must_be_confirmed_like_a_deletion(changed: TerraformPlan) -> None:
     with pytest.raises(
         PreconditionError, match="replace tracking server mlflow-unit-a, replace tracking server mlflow-un"
     ):
         rules.check(changed, set())
 
 
-def test_an_update_in_place_is_let_through(changed: TerraformPlan) -> None:
+def test_accepts_an_update_in_place(changed: TerraformPlan) -> None:
     assert any(change.action is Action.UPDATE and change.type == SERVER for change in changed.changing)
     rules.check(without(changed, Action.REPLACE), set())
 
 
-def test_a_patch_version_is_named_as_the_trap_it_is(changed: TerraformPlan) -> None:
+def test_warns_about_a_patch_version(changed: TerraformPlan) -> None:
     [warning] = [warning for warning in rules.warnings(changed) if "mlflow_version" in warning]
     assert 'AWS stores "3.0"' in warning
     assert "mlflow-unit-a" in warning
     assert warning.endswith('Write mlflow_version = "3.0".')
 
 
-def test_registration_switched_off_is_named_as_the_trap_it_is(changed: TerraformPlan) -> None:
+def test_warns_about_switching_registration_off(changed: TerraformPlan) -> None:
     [warning] = [warning for warning in rules.warnings(changed) if "automatic_model_registration" in warning]
     assert (
         "update-mlflow-tracking-server --tracking-server-name mlflow-unit-b --no-automatic-model-registration"
@@ -102,12 +102,12 @@ def test_registration_switched_off_is_named_as_the_trap_it_is(changed: Terraform
     )
 
 
-def test_a_tainted_server_can_be_kept(changed: TerraformPlan) -> None:
+def test_warns_about_a_tainted_server_and_says_how_to_keep_it(changed: TerraformPlan) -> None:
     [warning] = [warning for warning in rules.warnings(changed) if "tainted" in warning]
     assert f"terraform untaint '{TAINTED}'" in warning
 
 
-def test_where_nothing_is_wrong_no_trap_is_named(created: TerraformPlan, destroyed: TerraformPlan) -> None:
+def test_warns_about_nothing_if_nothing_is_wrong(created: TerraformPlan, destroyed: TerraformPlan) -> None:
     assert [*rules.warnings(created), *rules.warnings(destroyed)] == []
 
 
@@ -126,22 +126,20 @@ def test_the_script_shows_what_changes_and_refuses_in_one_line(
     assert done.stdout.count("warning: ") == 3
 
 
-def test_the_script_lets_a_named_loss_through(guarded: Guarded, changed: TerraformPlan, tmp_path: Path) -> None:
+def test_the_script_accepts_a_confirmed_loss(guarded: Guarded, changed: TerraformPlan, tmp_path: Path) -> None:
     plan = guarded.plan("change", *CHANGED, tainted=TAINTED, deployed=True)
     done = run(plan, folder=tmp_path, CONFIRM="mlflow-unit-a,mlflow-unit-c")
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_plan_that_is_only_shown_says_what_apply_will_refuse(
-    guarded: Guarded, changed: TerraformPlan, tmp_path: Path
-) -> None:
+def test_only_show_says_what_apply_will_refuse(guarded: Guarded, changed: TerraformPlan, tmp_path: Path) -> None:
     plan = guarded.plan("change", *CHANGED, tainted=TAINTED, deployed=True)
     done = run(plan, "--only-show", folder=tmp_path)
     assert done.returncode == 0
     assert "`make apply` will refuse this plan: nothing was changed, because the plan would replace" in done.stdout
 
 
-def test_with_json_all_of_it_is_one_object(guarded: Guarded, changed: TerraformPlan, tmp_path: Path) -> None:
+def test_json_output_is_one_object(guarded: Guarded, changed: TerraformPlan, tmp_path: Path) -> None:
     plan = guarded.plan("change", *CHANGED, tainted=TAINTED, deployed=True)
     found = json.loads(run(plan, "--json", "--only-show", folder=tmp_path).stdout)
     assert {change["action"] for change in found["changes"]} == {"replace", "update", "delete"}
@@ -150,7 +148,7 @@ def test_with_json_all_of_it_is_one_object(guarded: Guarded, changed: TerraformP
     assert found["monthly_cost"]["currency"] == "USD"
 
 
-def test_a_saved_plan_is_read_as_it_is(guarded: Guarded, created: TerraformPlan) -> None:
+def test_reads_a_saved_plan(guarded: Guarded, created: TerraformPlan) -> None:
     saved = guarded.folder / "create.tfplan"
     command = [sys.executable, REPOSITORY / "scripts/plan_guard.py", saved, "--json"]
     environ = {**os.environ, "TF_CLI_CONFIG_FILE": provider.config()}
@@ -168,7 +166,7 @@ def test_a_saved_plan_is_read_as_it_is(guarded: Guarded, created: TerraformPlan)
         ("not JSON", "this is not a Terraform plan"),
     ],
 )
-def test_what_is_no_plan_is_said_in_one_line(tmp_path: Path, text: str | None, message: str) -> None:
+def test_rejects_what_is_not_a_plan_in_one_line(tmp_path: Path, text: str | None, message: str) -> None:
     file = tmp_path / "plan.json"
     if text is not None:
         file.write_text(text)
@@ -179,7 +177,7 @@ def test_what_is_no_plan_is_said_in_one_line(tmp_path: Path, text: str | None, m
     assert done.stderr.count("\n") == 1
 
 
-def test_a_month_costs_what_the_table_says(created: TerraformPlan) -> None:
+def test_the_estimate_is_the_sum_of_the_tables_prices(created: TerraformPlan) -> None:
     found = estimate(created, Prices.load())
     assert found is not None
     # Three Small servers, two endpoint addresses, a key.
@@ -188,7 +186,7 @@ def test_a_month_costs_what_the_table_says(created: TerraformPlan) -> None:
     assert not found.complete
 
 
-def test_the_planned_schedule_is_counted_for_the_server_that_it_names(created: TerraformPlan) -> None:
+def test_the_schedule_applies_to_the_server_that_it_names(created: TerraformPlan) -> None:
     found = estimate(created, Prices.load())
     assert found is not None
     assert found.planned
@@ -205,7 +203,7 @@ def test_without_a_schedule_the_estimate_says_what_one_would_save(changed: Terra
     assert found.scheduled == pytest.approx(3 * 12 * 261 / 365 / 24 * 730 * 0.642 + 2 * 730 * 0.01 + 1)
 
 
-def test_a_price_that_is_not_in_the_table_is_said_to_be_unknown(created: TerraformPlan) -> None:
+def test_a_price_that_is_not_in_the_table_is_unknown(created: TerraformPlan) -> None:
     def larger(resource: Any) -> Any:
         values = resource["values"]
         return {
@@ -224,7 +222,7 @@ def test_a_region_that_is_not_in_the_table_has_no_estimate(created: TerraformPla
     assert estimate(replace(created, variables={"region": "eu-west-1"}), Prices.load()) is None
 
 
-def test_a_schedule_that_cannot_be_counted_is_not_guessed(created: TerraformPlan) -> None:
+def test_a_schedule_that_cannot_be_evaluated_has_no_estimate(created: TerraformPlan) -> None:
     def last_friday(resource: Any) -> Any:
         values = resource["values"]
         if resource["type"] == "aws_scheduler_schedule":
@@ -236,15 +234,13 @@ def test_a_schedule_that_cannot_be_counted_is_not_guessed(created: TerraformPlan
     assert found.scheduled is None
 
 
-def test_every_price_names_its_source_and_is_of_a_region() -> None:
+def test_every_price_has_a_source_and_a_region() -> None:
     prices = Prices.load()
     assert all(price.source.startswith("https://") and price.price >= 0 and price.region for price in prices.prices)
     assert prices.regions == ["us-east-1"]
 
 
-def test_a_resource_of_which_nothing_is_known_before_the_apply_is_read(
-    guarded: Guarded, created: TerraformPlan
-) -> None:
+def test_accepts_a_resource_whose_values_are_all_unknown(guarded: Guarded, created: TerraformPlan) -> None:
     plan = json.loads(guarded.plan("create", *CREATE))
     for resource in plan["planned_values"]["root_module"]["resources"]:
         if resource["type"] in {"aws_vpc_endpoint", "aws_kms_alias"}:

@@ -24,11 +24,11 @@ DAY = HOURS_PER_MONTH / 24
         ("cron(0 0/12 * * ? *)", "cron(0 6/12 * * ? *)", 12 * DAY),
     ],
 )
-def test_the_hours_are_those_between_start_and_stop(start: str, stop: str, hours: float) -> None:
+def test_counts_the_hours_between_start_and_stop(start: str, stop: str, hours: float) -> None:
     assert monthly_hours([start], [stop]) == pytest.approx(hours)
 
 
-def test_a_server_that_nothing_stops_runs_day_and_night() -> None:
+def test_a_server_without_a_stop_always_runs() -> None:
     assert monthly_hours(["cron(0 8 * * ? *)"], []) == HOURS_PER_MONTH
     assert monthly_hours([], []) == HOURS_PER_MONTH
 
@@ -45,11 +45,11 @@ def test_a_server_that_nothing_stops_runs_day_and_night() -> None:
         "cron(0 20 * * *)",
     ],
 )
-def test_what_cannot_be_counted_is_refused_and_not_guessed(expression: str) -> None:
+def test_rejects_expressions_that_cannot_be_evaluated(expression: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         monthly_hours(["cron(0 8 * * ? *)"], [expression])
 
 
-def test_a_server_that_nothing_starts_again_has_no_hours() -> None:
+def test_a_stop_without_a_start_is_an_error() -> None:
     with pytest.raises(ValueError, match="nothing starts it again"):
         monthly_hours([], ["cron(0 20 * * ? *)"])
