@@ -68,7 +68,7 @@ class Folder:
         """A file as it is now."""
         found = self._item(self._path(path))
         if found is None:
-            raise GoneError(f"{self.root / path} is not there")
+            raise GoneError(f"{self.uri}/{path} is not there")
         return found
 
     def read(self, path: str) -> Iterator[bytes]:

@@ -1,0 +1,117 @@
+"""Every join of a path with a name that is not fixed goes through `safe_path`, or says why its name is safe."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FOLDERS = ("src", "localaws")
+_METHODS = {"joinpath", "with_name", "extract", "extractall"}
+
+NUMBERS = "a division of numbers"
+OPERATOR = "the operator's own name of an environment or folder, checked by its own pattern"
+LISTED = "names of a listing of that folder by the operating system, which hold no slash"
+OWN = "a name that this program makes"
+CHECKED = "a name that AWS's patterns or the service's own checks allow: no slash, no dots alone"
+DEVELOPER = "files of the developer's own checkout"
+
+# A file, the join or `*` for all of its joins, and why the name on the right is safe.
+REASONS = {
+    ("src/mlflow_common/retry.py", "*"): NUMBERS,
+    ("src/mlflow_common/safe_path.py", "path / part"): "the one place that joins outside names, after its checks",
+    ("src/mlflow_platform/bootstrap.py", "*"): OPERATOR,
+    ("src/mlflow_platform/outputs.py", "*"): OPERATOR,
+    ("src/mlflow_platform/plan_guard/running_hours.py", "*"): NUMBERS,
+    ("src/mlflow_platform/upgrade/migration.py", "*"): "server names of ARNs that matched the pattern of an ARN",
+    ("src/mlflow_platform/upgrade/terraform_root.py", "*"): OPERATOR,
+    ("src/mlflow_platform/upgrade/versions.py", "*"): OWN,
+    ("src/mlflow_platform/validation/charts.py", "*"): NUMBERS,
+    ("src/mlflow_platform/validation/local_model.py", "self.equal / self.rows"): NUMBERS,
+    ("src/mlflow_platform/validation/scoring.py", "*"): NUMBERS,
+    ("src/mlflow_transfer/cli.py", "*"): "a digest",
+    ("src/mlflow_transfer/client.py", "*"): NUMBERS,
+    ("src/mlflow_transfer/planning.py", "*"): NUMBERS,
+    ("src/mlflow_transfer/progress_bars.py", "*"): NUMBERS,
+    ("src/mlflow_transfer/rate.py", "*"): NUMBERS,
+    ("src/mlflow_transfer/sources/filestore.py", "folder / 'aliases' / alias"): LISTED,
+    ("src/mlflow_transfer/sources/filestore_files.py", "Path(place, name)"): LISTED,
+    ("src/mlflow_transfer/sources/filestore_files.py", "Path(place, one)"): LISTED,
+    ("src/mlflow_transfer/stores/local.py", "Path(folder, name)"): LISTED,
+    ("src/mlflow_transfer/stores/local.py", "target.with_name(target.name + self._partial)"): OWN,
+    ("localaws/builds/builder.py", "*"): "ids that localaws makes, and the buildspec's path, which the developer sets",
+    ("localaws/builds/python.py", "*"): OWN,
+    ("localaws/endpoints/endpoints.py", "*"): CHECKED,
+    ("localaws/mirror.py", "*"): DEVELOPER,
+    ("localaws/processes.py", "*"): OWN,
+    ("localaws/state/files.py", "*"): DEVELOPER,
+    ("localaws/state/named.py", "*"): CHECKED,
+    ("localaws/tracking/releases.py", "*"): OWN,
+    ("localaws/tracking/server.py", "*"): CHECKED,
+    ("localaws/venvs.py", "*"): OWN,
+    (
+        "localaws/endpoints/model_data.py",
+        "tar.extract(member, folder, filter='data')",
+    ): "tarfile's own filter refuses it",
+}
+
+
+def is_fixed(node: ast.expr) -> bool:
+    """Whether an expression is a constant, a constant by its name, or a name that `safe_path` has checked."""
+    if isinstance(node, ast.Call):
+        return ast.unparse(node.func) in {"relative_name", "safe_name"}
+    if isinstance(node, ast.BinOp):
+        return is_fixed(node.left) and is_fixed(node.right)
+    name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else None
+    return isinstance(node, ast.Constant) or (name is not None and name.isupper())
+
+
+def joins(code: str) -> Iterator[str]:
+    """The joins of a module whose right side is not fixed, and its tar extractions."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and not is_fixed(node.right):
+            yield ast.unparse(node)
+        elif isinstance(node, ast.Call):
+            method = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+            parts = node.args[1:] if method in {"Path", "join"} else node.args
+            if (method in _METHODS and not all(map(is_fixed, node.args))) or (
+                (method == "Path" or ast.unparse(node.func) == "os.path.join") and not all(map(is_fixed, parts))
+            ):
+                yield ast.unparse(node)
+
+
+def found() -> set[tuple[str, str]]:
+    return {
+        (path.relative_to(REPOSITORY).as_posix(), join)
+        for folder in FOLDERS
+        for path in sorted((REPOSITORY / folder).rglob("*.py"))
+        for join in joins(path.read_text())
+    }
+
+
+def test_every_join_with_a_name_from_outside_is_checked() -> None:
+    unexplained = [one for one in sorted(found()) if one not in REASONS and (one[0], "*") not in REASONS]
+    assert unexplained == [], "join with mlflow_common.safe_path.below, or add the reason why the name is safe"
+
+
+def test_every_reason_is_still_needed() -> None:
+    files = {file for file, _ in found()}
+    stale = [
+        one for one in REASONS if (one[1] == "*" and one[0] not in files) or (one[1] != "*" and one not in found())
+    ]
+    assert stale == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["folder / item.path", "folder / run_id / 'x'", "folder.joinpath(name)", "Path(folder, key)", "tar.extractall(folder)",
+     "os.path.join(folder, key)", "folder / f'{run_id}.json'", "path.with_name(name)"],
+)  # fmt: skip
+def test_the_check_finds_joins_that_bypass_it(code: str) -> None:
+    assert list(joins(code)) != []
+
+
+@pytest.mark.parametrize("code", ["folder / 'x'", "below(folder, name)", "folder / NAME", "root / relative_name(name)"])
+def test_the_check_accepts_fixed_and_checked_names(code: str) -> None:
+    assert list(joins(code)) == []
