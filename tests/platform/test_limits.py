@@ -28,6 +28,7 @@ USED_BY_NAME = {
     "post_worker_init": "called by gunicorn",
     "load_config": "called by gunicorn",
     "should_exit": "read by uvicorn",
+    "text_factory": "read by sqlite3",
     "reducer_override": "called by pickle",
     "requires_request_body": "read by httpx",
     "auth_flow": "called by httpx",

@@ -7,7 +7,6 @@ owners that do not exist, are losses.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,23 +23,26 @@ from mlflow_transfer.records import (
     History,
     LoggedModel,
     ModelPoint,
-    ModelVersion,
     Point,
     RegisteredModel,
     Run,
     Trace,
 )
-from mlflow_transfer.rest_json import ARTIFACT_LOCATION, sorted_inputs
+from mlflow_transfer.rest_json import sorted_inputs
 from mlflow_transfer.sources.base import CHUNK_POINTS, GROUP_POINTS, PAGE, Features, Kind, grouped, in_memory
 from mlflow_transfer.sources.database_checks import dangling_rows, decoded
-from mlflow_transfer.sources.parsing import MALFORMED, described, integer, number, optional_integer, text
+from mlflow_transfer.sources.database_rows import (
+    Row,
+    logged_model_from_row,
+    model_point_from_row,
+    plain,
+    point_from_row,
+    trace_from_row,
+    version_from_row,
+)
+from mlflow_transfer.sources.parsing import MALFORMED, described, integer, optional_integer
 from mlflow_transfer.stores import Store
 
-_MODEL_STATUSES = {
-    1: "LOGGED_MODEL_PENDING",
-    2: "LOGGED_MODEL_READY",
-    3: "LOGGED_MODEL_UPLOAD_FAILED",
-}
 _DELETED_VERSION = "Deleted_Internal"
 _READ = frozenset({"sqlite", "postgresql", "mysql"})
 _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
@@ -53,7 +55,6 @@ SELECT run_uuid, experiment_id, name, user_id, status, COALESCE(start_time, 0) A
     lifecycle_stage, artifact_uri FROM runs
 """
 
-Row = sa.RowMapping
 T = TypeVar("T")
 
 
@@ -103,9 +104,9 @@ class DatabaseSource:
             with self._losing(f"experiment {row['experiment_id']!r}", "experiments"):
                 yield Experiment(
                     id=str(integer(row["experiment_id"])),
-                    name=_plain(row["name"]),
-                    artifact_location=_plain(row["artifact_location"] or ""),
-                    lifecycle_stage=_plain(row["lifecycle_stage"] or "active"),
+                    name=plain(row["name"]),
+                    artifact_location=plain(row["artifact_location"] or ""),
+                    lifecycle_stage=plain(row["lifecycle_stage"] or "active"),
                     tags=tags[str(row["experiment_id"])],
                     creation_time=optional_integer(row["creation_time"]),
                 )
@@ -150,7 +151,7 @@ class DatabaseSource:
         latest: defaultdict[str, dict[str, Point]] = defaultdict(dict)
         for row in await self._all("SELECT * FROM latest_metrics WHERE run_uuid IN :ids", ids=ids):
             with self._losing(f"run {row['run_uuid']!r} metric {row['key']!r}", "latest_metrics"):
-                latest[row["run_uuid"]][_plain(row["key"])] = _point(row)
+                latest[row["run_uuid"]][plain(row["key"])] = point_from_row(row)
         counts = await self._counts(ids)
         inputs = await self._inputs(ids)
         model_inputs, model_outputs = await self._links(ids)
@@ -160,15 +161,15 @@ class DatabaseSource:
             with self._losing(f"run {run_id!r}", "runs"):
                 found.append(
                     Run(
-                        id=_plain(run_id),
+                        id=plain(run_id),
                         experiment_id=str(integer(row["experiment_id"])),
-                        name=_plain(row["name"] or tags[run_id].get("mlflow.runName", "")),
-                        user_id=_plain(row["user_id"] or ""),
-                        status=_plain(row["status"]),
+                        name=plain(row["name"] or tags[run_id].get("mlflow.runName", "")),
+                        user_id=plain(row["user_id"] or ""),
+                        status=plain(row["status"]),
                         start_time=integer(row["started"]),
                         end_time=optional_integer(row["end_time"]) or None,
-                        lifecycle_stage=_plain(row["lifecycle_stage"]),
-                        artifact_uri=_plain(row["artifact_uri"] or ""),
+                        lifecycle_stage=plain(row["lifecycle_stage"]),
+                        artifact_uri=plain(row["artifact_uri"] or ""),
                         params=params[run_id],
                         tags=tags[run_id],
                         latest=latest[run_id],
@@ -200,7 +201,7 @@ class DatabaseSource:
             uuids = [row["input_uuid"] for row in rows[start : start + PAGE]]
             for tag in await self._all("SELECT * FROM input_tags WHERE input_uuid IN :ids", ids=uuids):
                 with self._losing(f"input tag {tag['name']!r}", "input_tags"):
-                    tags[tag["input_uuid"]].append({"key": _plain(tag["name"]), "value": _plain(tag["value"] or "")})
+                    tags[tag["input_uuid"]].append({"key": plain(tag["name"]), "value": plain(tag["value"] or "")})
         for row in rows:
             dataset = {
                 "name": row["name"],
@@ -211,7 +212,7 @@ class DatabaseSource:
                 "profile": row["dataset_profile"],
             }
             with self._losing(f"run {row['destination_id']!r} input {row['name']!r}", "datasets"):
-                present = {key: _plain(value) for key, value in dataset.items() if value is not None}
+                present = {key: plain(value) for key, value in dataset.items() if value is not None}
                 _ = present["name"], present["digest"]
                 found[row["destination_id"]].append({"tags": tags[row["input_uuid"]], "dataset": present})
         return found
@@ -243,7 +244,7 @@ class DatabaseSource:
             statement = "SELECT run_uuid, key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid IN :ids"
             for row in await self._all(self._quoted(statement), ids=[run.id for run in group]):
                 try:
-                    found[row["run_uuid"]].append(_point(row))
+                    found[row["run_uuid"]].append(point_from_row(row))
                 except MALFORMED as error:
                     self._lose(f"run {row['run_uuid']!r} metric {row['key']!r}", "metrics", error)
             for run in group:
@@ -260,7 +261,7 @@ class DatabaseSource:
                 points = []
                 for row in rows:
                     try:
-                        points.append(_point(row._mapping))
+                        points.append(point_from_row(row._mapping))
                     except MALFORMED as error:
                         self._lose(f"run {run_id!r} metric {row._mapping['key']!r}", "metrics", error)
                 yield points
@@ -285,11 +286,11 @@ class DatabaseSource:
                 with self._losing(
                     f"logged model {row['model_id']!r} metric {row['metric_name']!r}", "logged_model_metrics"
                 ):
-                    points[row["model_id"]].append(_model_point(row))
+                    points[row["model_id"]].append(model_point_from_row(row))
             found = []
             for row in rows:
                 with self._losing(f"logged model {row['model_id']!r}", "logged_models"):
-                    found.append(_logged_model(row, params, tags, points))
+                    found.append(logged_model_from_row(row, params, tags, points))
             yield found
             last = ids[-1]
 
@@ -300,8 +301,8 @@ class DatabaseSource:
         for row in await self._all("SELECT * FROM registered_models ORDER BY creation_time, name"):
             with self._losing(f"registered model {row['name']!r}", "registered_models"):
                 models[row["name"]] = RegisteredModel(
-                    name=_plain(row["name"]),
-                    description=_plain(row["description"] or ""),
+                    name=plain(row["name"]),
+                    description=plain(row["description"] or ""),
                     tags=tags[row["name"]],
                     creation_time=integer(row["creation_time"] or 0),
                 )
@@ -311,17 +312,17 @@ class DatabaseSource:
                     f"registered model {row['name']!r} alias {row['alias']!r}", "registered_model_aliases"
                 ):
                     if row["name"] in models:
-                        models[row["name"]].aliases[_plain(row["alias"])] = integer(row["version"])
+                        models[row["name"]].aliases[plain(row["alias"])] = integer(row["version"])
         version_tags: defaultdict[tuple[str, int], dict[str, str]] = defaultdict(dict)
         for row in await self._all("SELECT * FROM model_version_tags"):
             place = f"registered model {row['name']!r} version {row['version']!r} tag {row['key']!r}"
             with self._losing(place, "model_version_tags"):
-                version_tags[row["name"], integer(row["version"])][_plain(row["key"])] = _plain(row["value"] or "")
+                version_tags[row["name"], integer(row["version"])][plain(row["key"])] = plain(row["value"] or "")
         for row in await self._all("SELECT * FROM model_versions ORDER BY name, version"):
             if row["current_stage"] == _DELETED_VERSION or row["name"] not in models:
                 continue
             with self._losing(f"registered model {row['name']!r} version {row['version']!r}", "model_versions"):
-                models[row["name"]].versions.append(_version(row, version_tags))
+                models[row["name"]].versions.append(version_from_row(row, version_tags))
         return list(models.values())
 
     async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:
@@ -340,7 +341,7 @@ class DatabaseSource:
             found = []
             for row in rows:
                 with self._losing(f"trace {row['request_id']!r}", "trace_info"):
-                    found.append(_trace(row, tags, metadata))
+                    found.append(trace_from_row(row, tags, metadata))
             yield found
             last = ids[-1]
 
@@ -374,7 +375,7 @@ class DatabaseSource:
         given = {} if ids is None else {"ids": list(ids)}
         for row in await self._all(f"SELECT * FROM {table}{chosen}", **given):  # noqa: S608 fixed names
             try:
-                found[str(row[owner])][_plain(row[names[0]])] = _plain(row[names[1]] or "")
+                found[str(row[owner])][plain(row[names[0]])] = plain(row[names[1]] or "")
             except MALFORMED as error:
                 self._lose(f"{owner} {row[owner]!r} {row[names[0]]!r}", table, error)
         return found
@@ -425,81 +426,3 @@ def _connect(url: str) -> sa.Connection:
     except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
         raise PreconditionError(f"{shown(url)} cannot be opened: {first_line(error)}") from None
     return connection
-
-
-def _point(row: Row) -> Point:
-    value, at, step = math.nan if row["is_nan"] else row["value"], row["timestamp"], row["step"]
-    if type(value) is not float or type(at) is not int or type(step) is not int:
-        value, at, step = number(value), integer(at), integer(step or 0)
-    return Point(_plain(row["key"]), value, at, step)
-
-
-def _model_point(row: Row) -> ModelPoint:
-    value = number(row["metric_value"])
-    at, step = integer(row["metric_timestamp_ms"]), integer(row["metric_step"] or 0)
-    point = Point(_plain(row["metric_name"]), value, at, step)
-    return ModelPoint(_plain(row["model_id"]), _plain(row["run_id"]), point, row["dataset_name"], row["dataset_digest"])
-
-
-def _logged_model(
-    row: Row,
-    params: dict[str, dict[str, str]],
-    tags: dict[str, dict[str, str]],
-    points: dict[str, list[ModelPoint]],
-) -> LoggedModel:
-    model_id = row["model_id"]
-    return LoggedModel(
-        id=_plain(model_id),
-        experiment_id=str(integer(row["experiment_id"])),
-        name=_plain(row["name"]),
-        artifact_uri=_plain(row["artifact_location"]),
-        status=_MODEL_STATUSES.get(row["status"], "LOGGED_MODEL_STATUS_UNSPECIFIED"),
-        model_type=_plain(row["model_type"] or ""),
-        source_run_id=_plain(row["source_run_id"] or ""),
-        params=params[model_id],
-        tags=tags[model_id],
-        points=points[model_id],
-        creation_time=optional_integer(row["creation_timestamp_ms"]),
-    )
-
-
-def _version(row: Row, tags: dict[tuple[str, int], dict[str, str]]) -> ModelVersion:
-    return ModelVersion(
-        name=_plain(row["name"]),
-        version=integer(row["version"]),
-        source=_plain(row["source"] or ""),
-        run_id=_plain(row["run_id"] or ""),
-        run_link=_plain(row["run_link"] or ""),
-        description=_plain(row["description"] or ""),
-        stage=_plain(row["current_stage"] or "None"),
-        tags=tags[row["name"], integer(row["version"])],
-        creation_time=integer(row["creation_time"] or 0),
-    )
-
-
-def _trace(row: Row, tags: dict[str, dict[str, str]], metadata: dict[str, dict[str, str]]) -> Trace:
-    trace_id = row["request_id"]
-    return Trace(
-        id=_plain(trace_id),
-        experiment_id=str(integer(row["experiment_id"])),
-        timestamp=integer(row["timestamp_ms"]),
-        duration=optional_integer(row["execution_time_ms"]),
-        status=_plain(row["status"]),
-        metadata=metadata[trace_id],
-        artifact_uri=tags[trace_id].pop(ARTIFACT_LOCATION, ""),
-        tags=tags[trace_id],
-    )
-
-
-def _plain(value: Any) -> str:
-    """Text that can be written as UTF-8 and holds no NUL bytes, which no MLflow server takes.
-
-    Raises:
-        ValueError, TypeError: it is something else.
-    """
-    found = text(value)
-    if not found.isascii():
-        found.encode()
-    if "\0" in found:
-        raise ValueError("NUL bytes")
-    return found

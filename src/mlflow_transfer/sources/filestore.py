@@ -10,39 +10,26 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
 
 from mlflow_common.errors import InputError
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import (
-    DELETED,
     Experiment,
     History,
     LoggedModel,
-    ModelVersion,
     Point,
     RegisteredModel,
     Run,
     Trace,
 )
-from mlflow_transfer.rest_json import ARTIFACT_LOCATION, sorted_inputs
 from mlflow_transfer.sources.base import CHUNK_POINTS, PAGE, Features, Kind
 from mlflow_transfer.sources.filestore_files import Files, next_points
-from mlflow_transfer.sources.parsing import MALFORMED, described, integer, optional_integer
+from mlflow_transfer.sources.filestore_records import FileStoreRecords
 from mlflow_transfer.stores import Store
 
-META = "meta.yaml"
 _TRASH = ".trash"
 _REGISTRY = "models"
 _RESERVED = frozenset({"tags", "datasets", "traces", "models"})
-# The numbers of mlflow.entities.RunStatus and of LoggedModelStatus.
-_STATUSES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
-_MODEL_STATUSES = {1: "LOGGED_MODEL_PENDING", 2: "LOGGED_MODEL_READY", 3: "LOGGED_MODEL_UPLOAD_FAILED"}
-_DATASET, _MODEL = "DATASET", "MODEL"
-_DELETED_VERSION = "Deleted_Internal"
-_STAGES = frozenset({"active", DELETED})
-
-T = TypeVar("T")
 
 
 class FileStoreSource:
@@ -59,6 +46,7 @@ class FileStoreSource:
         self.version = ""
         self.store = stores
         self._files = Files(self.root)
+        self._records = FileStoreRecords(self._files)
         self._folders: dict[str, Path] = {}
         self._runs: dict[str, Path] = {}
 
@@ -80,7 +68,9 @@ class FileStoreSource:
         for folder in [*self._files.folders(self.root), *self._files.folders(self.root / _TRASH)]:
             if folder.name in {_REGISTRY, _TRASH}:
                 continue
-            experiment = self._read(f"experiment folder {folder}", folder, partial(self._experiment, folder))
+            experiment = self._records.read(
+                f"experiment folder {folder}", folder, partial(self._records.experiment, folder)
+            )
             if experiment is None:
                 continue
             if experiment.id in found:
@@ -93,18 +83,6 @@ class FileStoreSource:
             self._folders[experiment.id] = folder
         return list(found.values())
 
-    def _experiment(self, folder: Path) -> Experiment:
-        meta = self._meta(folder / META)
-        deleted = folder.parent.name == _TRASH
-        return Experiment(
-            id=str(meta["experiment_id"]),
-            name=str(meta["name"]),
-            artifact_location=str(meta.get("artifact_location") or ""),
-            lifecycle_stage=DELETED if deleted else _stage(meta),
-            tags=self._files.texts(folder / "tags", f"experiment {meta['experiment_id']} tag"),
-            creation_time=optional_integer(meta.get("creation_time")),
-        )
-
     async def runs(self, experiment_id: str) -> AsyncIterator[list[Run]]:
         """An experiment's runs in pages, deleted ones too."""
         started = await asyncio.to_thread(self._by_start, experiment_id)
@@ -113,16 +91,13 @@ class FileStoreSource:
 
     def _by_start(self, experiment_id: str) -> list[Path]:
         folders = [one for one in self._files.folders(self._folders[experiment_id]) if one.name not in _RESERVED]
-        started = [(self._read(f"run folder {one}", one, partial(self._start_of, one)), one) for one in folders]
+        started = [
+            (self._records.read(f"run folder {one}", one, partial(self._records.start_of, one)), one) for one in folders
+        ]
         return [folder for start, folder in sorted((one for one in started if one[0] is not None), key=_order)]
 
-    def _start_of(self, folder: Path) -> int:
-        meta = self._meta(folder / META)
-        _ = meta["run_id"], meta["experiment_id"]
-        return integer(meta.get("start_time") or 0)
-
     def _page(self, folders: Sequence[Path]) -> list[Run]:
-        found = (self._read(f"run folder {one}", one, partial(self._run, one)) for one in folders)
+        found = map(self._run, folders)
         return [run for run in found if run is not None]
 
     async def runs_by_id(self, ids: Sequence[str]) -> list[Run]:
@@ -133,68 +108,15 @@ class FileStoreSource:
         for experiment in self._folders.values():
             for folder in self._files.folders(experiment):
                 if folder.name in wanted and folder.name not in _RESERVED:
-                    run = self._read(f"run folder {folder}", folder, partial(self._run, folder))
+                    run = self._run(folder)
                     found += [run] if run is not None else []
         return found
 
-    def _run(self, folder: Path) -> Run:
-        meta = self._meta(folder / META)
-        run_id, files = str(meta["run_id"]), self._files
-        tags = files.texts(folder / "tags", f"run {run_id} tag")
-        metrics = dict(files.below(folder / "metrics"))
-        latest = {key: files.latest(f"run {run_id} metric {key!r}", key, path) for key, path in metrics.items()}
-        run = Run(
-            id=run_id,
-            experiment_id=str(meta["experiment_id"]),
-            name=str(meta.get("run_name") or tags.get("mlflow.runName", "")),
-            user_id=str(meta.get("user_id") or ""),
-            status=_STATUSES.get(integer(meta.get("status", 1)), "RUNNING"),
-            start_time=integer(meta.get("start_time") or 0),
-            end_time=optional_integer(meta.get("end_time")) or None,
-            lifecycle_stage=_stage(meta),
-            artifact_uri=str(meta.get("artifact_uri") or ""),
-            params=files.texts(folder / "params", f"run {run_id} param"),
-            tags=tags,
-            latest={key: point for key, point in latest.items() if point is not None},
-            inputs=sorted_inputs(self._inputs(run_id, folder)),
-            model_inputs=self._links(folder / "inputs", _MODEL, "source_id"),
-            model_outputs=self._outputs(folder / "outputs"),
-            linked=True,
-            state=" ".join(f"{key}:{files.size(path)}" for key, path in sorted(metrics.items())),
-        )
-        self._runs[run.id] = folder
+    def _run(self, folder: Path) -> Run | None:
+        run = self._records.read(f"run folder {folder}", folder, partial(self._records.run, folder))
+        if run is not None:
+            self._runs[run.id] = folder
         return run
-
-    def _inputs(self, run_id: str, folder: Path) -> list[dict[str, Any]]:
-        def dataset_of(one: Path) -> dict[str, Any] | None:
-            meta = self._meta(one / META)
-            if meta.get("source_type") != _DATASET:
-                return None
-            dataset = self._meta(self._files.named(folder.parent / "datasets", str(meta["source_id"])) / META)
-            present = {str(key): str(value) for key, value in dataset.items() if value is not None}
-            _ = present["name"], present["digest"]
-            tags = [{"key": str(key), "value": str(value)} for key, value in (meta.get("tags") or {}).items()]
-            return {"tags": tags, "dataset": present}
-
-        inputs = self._files.folders(folder / "inputs")
-        found = (self._read(f"run {run_id} input {one}", one, partial(dataset_of, one)) for one in inputs)
-        return [one for one in found if one is not None]
-
-    def _links(self, folder: Path, kind: str, key: str) -> list[str]:
-        def link(one: Path) -> str | None:
-            meta = self._meta(one / META)
-            return str(meta[key]) if meta.get("source_type") == kind else None
-
-        found = (self._read(f"link {one}", one, partial(link, one)) for one in self._files.folders(folder))
-        return [one for one in found if one is not None]
-
-    def _outputs(self, folder: Path) -> list[tuple[str, int]]:
-        def output(one: Path) -> tuple[str, int]:
-            meta = self._meta(one / META)
-            return str(meta["destination_id"]), integer(meta.get("step", 0))
-
-        found = (self._read(f"link {one}", one, partial(output, one)) for one in self._files.folders(folder))
-        return [one for one in found if one is not None]
 
     async def link(self, runs: Sequence[Run]) -> None:
         """Nothing: the links came with the runs."""
@@ -219,122 +141,29 @@ class FileStoreSource:
     async def logged_models(self, experiment_id: str) -> AsyncIterator[list[LoggedModel]]:
         """An experiment's logged models in one page."""
         folders = self._files.folders(self._folders[experiment_id] / "models")
-        found = [self._read(f"logged model folder {one}", one, partial(self._model, one)) for one in folders]
+        found = [
+            self._records.read(f"logged model folder {one}", one, partial(self._records.logged_model, one))
+            for one in folders
+        ]
         yield [model for model in found if model is not None]
-
-    def _model(self, folder: Path) -> LoggedModel | None:
-        meta = self._meta(folder / META)
-        if meta.get("lifecycle_stage") == DELETED:
-            return None
-        model_id, files = str(meta["model_id"]), self._files
-        place = f"logged model {model_id}"
-        return LoggedModel(
-            id=model_id,
-            experiment_id=str(meta["experiment_id"]),
-            name=str(meta["name"]),
-            artifact_uri=str(meta["artifact_location"]),
-            status=_MODEL_STATUSES.get(integer(meta.get("status", 1)), "LOGGED_MODEL_STATUS_UNSPECIFIED"),
-            model_type=str(meta.get("model_type") or ""),
-            source_run_id=str(meta.get("source_run_id") or ""),
-            params=files.texts(folder / "params", f"{place} param"),
-            tags=files.texts(folder / "tags", f"{place} tag"),
-            points=[
-                one
-                for key, path in files.below(folder / "metrics")
-                for one in files.model_points(f"{place} metric {key!r}", model_id, key, path)
-            ],
-            creation_time=optional_integer(meta.get("creation_timestamp")),
-        )
 
     async def registered_models(self) -> list[RegisteredModel]:
         """All registered models and prompts with their versions."""
         folders = self._files.folders(self.root / _REGISTRY)
-        found = [self._read(f"registered model folder {one}", one, partial(self._registered, one)) for one in folders]
+        read, model_of = self._records.read, self._records.registered_model
+        found = [read(f"registered model folder {one}", one, partial(model_of, one)) for one in folders]
         models = [model for model in found if model is not None]
         return sorted(models, key=lambda model: (model.creation_time, model.name))
-
-    def _registered(self, folder: Path) -> RegisteredModel:
-        meta = self._meta(folder / META)
-        name = str(meta["name"])
-        place = f"registered model {name!r}"
-        model = RegisteredModel(
-            name=name,
-            description=str(meta.get("description") or ""),
-            tags=self._files.texts(folder / "tags", f"{place} tag"),
-            creation_time=integer(meta.get("creation_timestamp") or 0),
-        )
-        for alias, version in self._files.texts(folder / "aliases", f"{place} alias").items():
-            try:
-                model.aliases[alias] = integer(version)
-            except ValueError as error:
-                self._files.losses.add(f"{place} alias {alias!r} (file {folder / 'aliases' / alias})", described(error))
-        for one in self._files.folders(folder):
-            if one.name.startswith("version-"):
-                version_found = self._read(f"model version folder {one}", one, partial(self._version, one))
-                model.versions += [version_found] if version_found is not None else []
-        model.versions.sort(key=lambda version: version.version)
-        return model
-
-    def _version(self, folder: Path) -> ModelVersion | None:
-        meta = self._meta(folder / META)
-        if meta.get("current_stage") == _DELETED_VERSION:
-            return None
-        return ModelVersion(
-            name=str(meta["name"]),
-            version=integer(meta["version"]),
-            source=str(meta.get("source") or ""),
-            run_id=str(meta.get("run_id") or ""),
-            run_link=str(meta.get("run_link") or ""),
-            description=str(meta.get("description") or ""),
-            stage=str(meta.get("current_stage") or "None"),
-            tags=self._files.texts(folder / "tags", f"registered model {meta['name']!r} version {meta['version']} tag"),
-            creation_time=integer(meta.get("creation_timestamp") or 0),
-        )
 
     async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:
         """An experiment's traces in one page."""
         folders = self._files.folders(self._folders[experiment_id] / "traces")
-        found = [self._read(f"trace folder {one}", one, partial(self._trace, one)) for one in folders]
+        found = [self._records.read(f"trace folder {one}", one, partial(self._records.trace, one)) for one in folders]
         yield [trace for trace in found if trace is not None]
-
-    def _trace(self, folder: Path) -> Trace:
-        info = self._meta(folder / "trace_info.yaml")
-        trace_id = str(info["request_id"])
-        tags = self._files.texts(folder / "tags", f"trace {trace_id} tag")
-        return Trace(
-            id=trace_id,
-            experiment_id=str(info["experiment_id"]),
-            timestamp=integer(info.get("timestamp_ms") or 0),
-            duration=optional_integer(info.get("execution_time_ms")),
-            status=str(info.get("status", "IN_PROGRESS")),
-            metadata=self._files.texts(folder / "request_metadata", f"trace {trace_id} metadata"),
-            artifact_uri=tags.pop(ARTIFACT_LOCATION, ""),
-            tags=tags,
-        )
 
     async def close(self) -> None:
         """Nothing is held open."""
 
-    def _meta(self, path: Path) -> dict[str, Any]:
-        return self._files.yaml(path)
-
-    def _read(self, place: str, folder: Path, work: Callable[[], T]) -> T | None:
-        """What `work` reads from a folder; None where it cannot be read, which is a loss."""
-        try:
-            return work()
-        except OSError as error:
-            self._files.losses.add(place, f"{error.filename or folder} cannot be read ({error.strerror})")
-        except MALFORMED as error:
-            self._files.losses.add(place, f"its description is not as MLflow writes it: {described(error)}")
-        return None
-
 
 def _order(one: tuple[int | None, Path]) -> tuple[int, Path]:
     return one[0] or 0, one[1]
-
-
-def _stage(meta: dict[str, Any]) -> str:
-    stage = str(meta.get("lifecycle_stage", "active"))
-    if stage not in _STAGES:
-        raise ValueError(f"lifecycle_stage is {stage!r}")
-    return stage

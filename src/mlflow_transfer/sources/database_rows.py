@@ -1,0 +1,105 @@
+"""Turns rows of MLflow's tables into records, and checks every column.
+
+SQLite keeps any value in any column. Raises one of `parsing.MALFORMED` for a row that is not as MLflow writes it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import sqlalchemy as sa
+
+from mlflow_transfer.records import LoggedModel, ModelPoint, ModelVersion, Point, Trace
+from mlflow_transfer.rest_json import ARTIFACT_LOCATION
+from mlflow_transfer.sources.parsing import integer, number, optional_integer, text
+
+Row = sa.RowMapping
+_MODEL_STATUSES = {
+    1: "LOGGED_MODEL_PENDING",
+    2: "LOGGED_MODEL_READY",
+    3: "LOGGED_MODEL_UPLOAD_FAILED",
+}
+
+
+def point_from_row(row: Row) -> Point:
+    """A row of `metrics` or `latest_metrics`."""
+    value, at, step = math.nan if row["is_nan"] else row["value"], row["timestamp"], row["step"]
+    if type(value) is not float or type(at) is not int or type(step) is not int:
+        value, at, step = number(value), integer(at), integer(step or 0)
+    return Point(plain(row["key"]), value, at, step)
+
+
+def model_point_from_row(row: Row) -> ModelPoint:
+    """A row of `logged_model_metrics`."""
+    value = number(row["metric_value"])
+    at, step = integer(row["metric_timestamp_ms"]), integer(row["metric_step"] or 0)
+    point = Point(plain(row["metric_name"]), value, at, step)
+    return ModelPoint(plain(row["model_id"]), plain(row["run_id"]), point, row["dataset_name"], row["dataset_digest"])
+
+
+def logged_model_from_row(
+    row: Row,
+    params: dict[str, dict[str, str]],
+    tags: dict[str, dict[str, str]],
+    points: dict[str, list[ModelPoint]],
+) -> LoggedModel:
+    """A row of `logged_models`."""
+    model_id = row["model_id"]
+    return LoggedModel(
+        id=plain(model_id),
+        experiment_id=str(integer(row["experiment_id"])),
+        name=plain(row["name"]),
+        artifact_uri=plain(row["artifact_location"]),
+        status=_MODEL_STATUSES.get(row["status"], "LOGGED_MODEL_STATUS_UNSPECIFIED"),
+        model_type=plain(row["model_type"] or ""),
+        source_run_id=plain(row["source_run_id"] or ""),
+        params=params[model_id],
+        tags=tags[model_id],
+        points=points[model_id],
+        creation_time=optional_integer(row["creation_timestamp_ms"]),
+    )
+
+
+def version_from_row(row: Row, tags: dict[tuple[str, int], dict[str, str]]) -> ModelVersion:
+    """A row of `model_versions`."""
+    return ModelVersion(
+        name=plain(row["name"]),
+        version=integer(row["version"]),
+        source=plain(row["source"] or ""),
+        run_id=plain(row["run_id"] or ""),
+        run_link=plain(row["run_link"] or ""),
+        description=plain(row["description"] or ""),
+        stage=plain(row["current_stage"] or "None"),
+        tags=tags[row["name"], integer(row["version"])],
+        creation_time=integer(row["creation_time"] or 0),
+    )
+
+
+def trace_from_row(row: Row, tags: dict[str, dict[str, str]], metadata: dict[str, dict[str, str]]) -> Trace:
+    """A row of `trace_info`."""
+    trace_id = row["request_id"]
+    return Trace(
+        id=plain(trace_id),
+        experiment_id=str(integer(row["experiment_id"])),
+        timestamp=integer(row["timestamp_ms"]),
+        duration=optional_integer(row["execution_time_ms"]),
+        status=plain(row["status"]),
+        metadata=metadata[trace_id],
+        artifact_uri=tags[trace_id].pop(ARTIFACT_LOCATION, ""),
+        tags=tags[trace_id],
+    )
+
+
+def plain(value: Any) -> str:
+    """Text that can be written as UTF-8 and holds no NUL bytes, which no MLflow server takes.
+
+    Raises:
+        ValueError, TypeError: it is something else.
+    """
+    found = text(value)
+    if not found.isascii():
+        found.encode()
+    if "\0" in found:
+        raise ValueError("NUL bytes")
+    return found

@@ -1,0 +1,208 @@
+"""Turns the folders of a file store into records. A folder that cannot be read is a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mlflow_transfer.records import DELETED, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run, Trace
+from mlflow_transfer.rest_json import ARTIFACT_LOCATION, sorted_inputs
+from mlflow_transfer.sources.filestore_files import Files
+from mlflow_transfer.sources.parsing import MALFORMED, described, integer, optional_integer
+
+_TRASH = ".trash"
+META = "meta.yaml"
+# The numbers of mlflow.entities.RunStatus and of LoggedModelStatus.
+_STATUSES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
+_MODEL_STATUSES = {1: "LOGGED_MODEL_PENDING", 2: "LOGGED_MODEL_READY", 3: "LOGGED_MODEL_UPLOAD_FAILED"}
+_DATASET, _MODEL = "DATASET", "MODEL"
+_DELETED_VERSION = "Deleted_Internal"
+_STAGES = frozenset({"active", DELETED})
+
+T = TypeVar("T")
+
+
+class FileStoreRecords:
+    """Reads the folders of one file store. Every method but `read` raises OSError or one of `parsing.MALFORMED`."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    def experiment(self, folder: Path) -> Experiment:
+        """An experiment by its folder."""
+        meta = self._meta(folder / META)
+        deleted = folder.parent.name == _TRASH
+        return Experiment(
+            id=str(meta["experiment_id"]),
+            name=str(meta["name"]),
+            artifact_location=str(meta.get("artifact_location") or ""),
+            lifecycle_stage=DELETED if deleted else _stage(meta),
+            tags=self._files.texts(folder / "tags", f"experiment {meta['experiment_id']} tag"),
+            creation_time=optional_integer(meta.get("creation_time")),
+        )
+
+    def start_of(self, folder: Path) -> int:
+        """When a run started, in milliseconds."""
+        meta = self._meta(folder / META)
+        _ = meta["run_id"], meta["experiment_id"]
+        return integer(meta.get("start_time") or 0)
+
+    def run(self, folder: Path) -> Run:
+        """A run by its folder, without its points."""
+        meta = self._meta(folder / META)
+        run_id, files = str(meta["run_id"]), self._files
+        tags = files.texts(folder / "tags", f"run {run_id} tag")
+        metrics = dict(files.below(folder / "metrics"))
+        latest = {key: files.latest(f"run {run_id} metric {key!r}", key, path) for key, path in metrics.items()}
+        return Run(
+            id=run_id,
+            experiment_id=str(meta["experiment_id"]),
+            name=str(meta.get("run_name") or tags.get("mlflow.runName", "")),
+            user_id=str(meta.get("user_id") or ""),
+            status=_STATUSES.get(integer(meta.get("status", 1)), "RUNNING"),
+            start_time=integer(meta.get("start_time") or 0),
+            end_time=optional_integer(meta.get("end_time")) or None,
+            lifecycle_stage=_stage(meta),
+            artifact_uri=str(meta.get("artifact_uri") or ""),
+            params=files.texts(folder / "params", f"run {run_id} param"),
+            tags=tags,
+            latest={key: point for key, point in latest.items() if point is not None},
+            inputs=sorted_inputs(self._inputs(run_id, folder)),
+            model_inputs=self._links(folder / "inputs", _MODEL, "source_id"),
+            model_outputs=self._outputs(folder / "outputs"),
+            linked=True,
+            state=" ".join(f"{key}:{files.size(path)}" for key, path in sorted(metrics.items())),
+        )
+
+    def _inputs(self, run_id: str, folder: Path) -> list[dict[str, Any]]:
+        def dataset_of(one: Path) -> dict[str, Any] | None:
+            meta = self._meta(one / META)
+            if meta.get("source_type") != _DATASET:
+                return None
+            dataset = self._meta(self._files.named(folder.parent / "datasets", str(meta["source_id"])) / META)
+            present = {str(key): str(value) for key, value in dataset.items() if value is not None}
+            _ = present["name"], present["digest"]
+            tags = [{"key": str(key), "value": str(value)} for key, value in (meta.get("tags") or {}).items()]
+            return {"tags": tags, "dataset": present}
+
+        inputs = self._files.folders(folder / "inputs")
+        found = (self.read(f"run {run_id} input {one}", one, partial(dataset_of, one)) for one in inputs)
+        return [one for one in found if one is not None]
+
+    def _links(self, folder: Path, kind: str, key: str) -> list[str]:
+        def link(one: Path) -> str | None:
+            meta = self._meta(one / META)
+            return str(meta[key]) if meta.get("source_type") == kind else None
+
+        found = (self.read(f"link {one}", one, partial(link, one)) for one in self._files.folders(folder))
+        return [one for one in found if one is not None]
+
+    def _outputs(self, folder: Path) -> list[tuple[str, int]]:
+        def output(one: Path) -> tuple[str, int]:
+            meta = self._meta(one / META)
+            return str(meta["destination_id"]), integer(meta.get("step", 0))
+
+        found = (self.read(f"link {one}", one, partial(output, one)) for one in self._files.folders(folder))
+        return [one for one in found if one is not None]
+
+    def logged_model(self, folder: Path) -> LoggedModel | None:
+        """A logged model by its folder; None for a deleted one."""
+        meta = self._meta(folder / META)
+        if meta.get("lifecycle_stage") == DELETED:
+            return None
+        model_id, files = str(meta["model_id"]), self._files
+        place = f"logged model {model_id}"
+        return LoggedModel(
+            id=model_id,
+            experiment_id=str(meta["experiment_id"]),
+            name=str(meta["name"]),
+            artifact_uri=str(meta["artifact_location"]),
+            status=_MODEL_STATUSES.get(integer(meta.get("status", 1)), "LOGGED_MODEL_STATUS_UNSPECIFIED"),
+            model_type=str(meta.get("model_type") or ""),
+            source_run_id=str(meta.get("source_run_id") or ""),
+            params=files.texts(folder / "params", f"{place} param"),
+            tags=files.texts(folder / "tags", f"{place} tag"),
+            points=[
+                one
+                for key, path in files.below(folder / "metrics")
+                for one in files.model_points(f"{place} metric {key!r}", model_id, key, path)
+            ],
+            creation_time=optional_integer(meta.get("creation_timestamp")),
+        )
+
+    def registered_model(self, folder: Path) -> RegisteredModel:
+        """A registered model by its folder, with its versions."""
+        meta = self._meta(folder / META)
+        name = str(meta["name"])
+        place = f"registered model {name!r}"
+        model = RegisteredModel(
+            name=name,
+            description=str(meta.get("description") or ""),
+            tags=self._files.texts(folder / "tags", f"{place} tag"),
+            creation_time=integer(meta.get("creation_timestamp") or 0),
+        )
+        for alias, version in self._files.texts(folder / "aliases", f"{place} alias").items():
+            try:
+                model.aliases[alias] = integer(version)
+            except ValueError as error:
+                self._files.losses.add(f"{place} alias {alias!r} (file {folder / 'aliases' / alias})", described(error))
+        for one in self._files.folders(folder):
+            if one.name.startswith("version-"):
+                version_found = self.read(f"model version folder {one}", one, partial(self._version, one))
+                model.versions += [version_found] if version_found is not None else []
+        model.versions.sort(key=lambda version: version.version)
+        return model
+
+    def _version(self, folder: Path) -> ModelVersion | None:
+        meta = self._meta(folder / META)
+        if meta.get("current_stage") == _DELETED_VERSION:
+            return None
+        return ModelVersion(
+            name=str(meta["name"]),
+            version=integer(meta["version"]),
+            source=str(meta.get("source") or ""),
+            run_id=str(meta.get("run_id") or ""),
+            run_link=str(meta.get("run_link") or ""),
+            description=str(meta.get("description") or ""),
+            stage=str(meta.get("current_stage") or "None"),
+            tags=self._files.texts(folder / "tags", f"registered model {meta['name']!r} version {meta['version']} tag"),
+            creation_time=integer(meta.get("creation_timestamp") or 0),
+        )
+
+    def trace(self, folder: Path) -> Trace:
+        """A trace by its folder."""
+        info = self._meta(folder / "trace_info.yaml")
+        trace_id = str(info["request_id"])
+        tags = self._files.texts(folder / "tags", f"trace {trace_id} tag")
+        return Trace(
+            id=trace_id,
+            experiment_id=str(info["experiment_id"]),
+            timestamp=integer(info.get("timestamp_ms") or 0),
+            duration=optional_integer(info.get("execution_time_ms")),
+            status=str(info.get("status", "IN_PROGRESS")),
+            metadata=self._files.texts(folder / "request_metadata", f"trace {trace_id} metadata"),
+            artifact_uri=tags.pop(ARTIFACT_LOCATION, ""),
+            tags=tags,
+        )
+
+    def _meta(self, path: Path) -> dict[str, Any]:
+        return self._files.yaml(path)
+
+    def read(self, place: str, folder: Path, work: Callable[[], T]) -> T | None:
+        """What `work` reads from a folder; None where it cannot be read, which is a loss."""
+        try:
+            return work()
+        except OSError as error:
+            self._files.losses.add(place, f"{error.filename or folder} cannot be read ({error.strerror})")
+        except MALFORMED as error:
+            self._files.losses.add(place, f"its description is not as MLflow writes it: {described(error)}")
+        return None
+
+
+def _stage(meta: dict[str, Any]) -> str:
+    stage = str(meta.get("lifecycle_stage", "active"))
+    if stage not in _STAGES:
+        raise ValueError(f"lifecycle_stage is {stage!r}")
+    return stage
