@@ -1,1 +1,1 @@
-"""AWS on this machine: moto, and the SageMaker parts that moto lacks. A development tool; no script imports it."""
+"""A local AWS: moto, and the parts of SageMaker that moto lacks. A development tool; no script imports it."""

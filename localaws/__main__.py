@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one verb; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="localaws",
-        description="AWS on this machine: moto, real MLflow tracking servers, real endpoints. "
+        description="A local AWS: moto, real MLflow tracking servers, real endpoints. "
         "Reads LOCALAWS_PORT (4577), LOCALAWS_HOME (.localaws) and LOCALAWS_IDLE_MINUTES (240).",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -29,12 +29,12 @@ def main(arguments: list[str] | None = None) -> int:
     keep.add_argument("name")
     bring = verbs.add_parser("restore", help="replace the state of a stopped localaws by a named copy")
     bring.add_argument("name")
-    verbs.add_parser("status", help="say whether it runs and what it holds (exit status 3: not running)")
-    verbs.add_parser("env", help='print the variables that lead clients to it: eval "$(python -m localaws env)"')
+    verbs.add_parser("status", help="print whether it runs and what it holds (exit status 3: not running)")
+    verbs.add_parser("env", help='print the variables that point AWS clients to it: eval "$(python -m localaws env)"')
     verbs.add_parser("logs", help="print the end of its log and name the others")
     copy = verbs.add_parser("mirror", help="copy the Terraform of an environment for localaws; print the folder")
     copy.add_argument("environment")
-    ahead = verbs.add_parser("prepare", help="build the environments of MLflow servers ahead of their first use")
+    ahead = verbs.add_parser("prepare", help="build the environments of MLflow servers before their first use")
     ahead.add_argument("versions", nargs="*", metavar="VERSION", help="such as 3.0 (default: the module's)")
     verbs.add_parser("serve", help="run in the foreground")
     given = parser.parse_args(arguments)

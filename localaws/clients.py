@@ -1,4 +1,4 @@
-"""AWS clients that call localaws itself as a role, so that its call log shows what a service does under that role."""
+"""AWS clients that call localaws as a role, so that the call log shows what a service does with that role."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""AWS's way of saying no, in the wire format of the service that was called."""
+"""AWS errors, in the wire format of the service that was called."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""A copy of the Terraform tree in which a root talks to localaws; the real roots are never touched."""
+"""A copy of the Terraform tree whose roots use localaws. The real roots are never changed."""
 
 import shutil
 from pathlib import Path
@@ -21,7 +21,7 @@ provider "aws" {
 """
 
 
-# What would go on counting after the root has lost it.
+# Files that Terraform would still read after they were removed from the source.
 READ = (".tf", ".tfvars", ".tfvars.json")
 # What the mirror has and the root has not says so in its name: the override, and `make upgrade`'s file of versions.
 OWN = "localaws"

@@ -1,4 +1,4 @@
-"""Who an access key belongs to: the user that `up` makes, IAM users, roles; and how a service takes a role up."""
+"""Access keys and their principals (administrator, IAM users, role sessions), and how services assume roles."""
 
 import secrets
 import string
@@ -13,7 +13,7 @@ ADMINISTRATOR = "localaws"
 
 
 class Principals:
-    """Looks keys up in moto's IAM and STS, so that users and roles made through the API can sign."""
+    """Finds keys in moto's IAM and STS, so that users and roles created through the API can sign."""
 
     def __init__(self, account: str) -> None:
         self._account = account
@@ -21,7 +21,7 @@ class Principals:
         self._lock = threading.Lock()
 
     def create_administrator(self) -> Credentials:
-        """Makes the IAM user that `make local-env` hands out, with a key made for this start alone."""
+        """Creates the IAM user whose key `make local-env` prints."""
         from moto.iam.models import iam_backends
 
         iam = iam_backends[self._account]["aws"]
@@ -35,7 +35,7 @@ class Principals:
         return Credentials(key.access_key_id, key.secret_access_key)
 
     def check_trust(self, role_arn: str, service: Service, source_arn: str) -> None:
-        """Refuses a role that a service may not take up for the resource `source_arn`.
+        """Refuses a role that a service may not assume for the resource `source_arn`.
 
         Raises:
             AwsError: the service's own.
@@ -43,7 +43,7 @@ class Principals:
         check_trust(self._policy_store, role_arn, service, source_arn)
 
     def assume(self, role_arn: str, session: str, service: Service, source_arn: str) -> Credentials:
-        """Credentials of a role, as a service gets them: for a tracking server, an endpoint or a schedule.
+        """Credentials of a role that a service assumes: for a tracking server, an endpoint or a schedule.
 
         AWS renews them while the service runs; these last longer than any localaws does.
 
@@ -64,7 +64,7 @@ class Principals:
         return Credentials(role.access_key_id, role.secret_access_key, role.session_token)
 
     def key(self, access_key: str) -> Key | None:
-        """The secret behind an access key, or None where there is no such key."""
+        """The secret of an access key; None if there is no such key."""
         from moto.iam.models import iam_backends
         from moto.sts.models import sts_backends
 

@@ -1,4 +1,4 @@
-"""The processes that localaws starts (MLflow servers, endpoints) and how it ends every one of them."""
+"""Starts and ends the child processes of localaws: MLflow servers, containers, builds."""
 
 import contextlib
 import json

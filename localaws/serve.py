@@ -24,7 +24,7 @@ class AlreadyRunningError(Exception):
 
 
 class Protocol(HttpToolsProtocol):
-    """HTTP/1.1, with a way for the application to break a connection off: faults need one."""
+    """HTTP/1.1, with a way to abort the connection, which the faults `drop` and `lost` need."""
 
     def on_headers_complete(self) -> None:
         """Puts the way to break off into the scope, before the application's task first runs."""

@@ -1,4 +1,4 @@
-"""Virtual environments made from a requirements file and cached by its hash. Built with uv, which takes seconds."""
+"""Virtual environments, built with uv from a requirements file and cached by its hash."""
 
 import hashlib
 import os
@@ -18,14 +18,14 @@ CLEANING_SECONDS = 10
 
 
 class BuildError(Exception):
-    """An environment could not be built; the text is uv's own last words."""
+    """An environment could not be built; the text is what uv printed."""
 
 
 class Venvs:
-    """Environments under one folder. An environment appears whole or not at all: it is built beside its place."""
+    """Environments in one folder. Each is built under another name and renamed, so an incomplete one is never used."""
 
     def __init__(self, folder: Path, run: Run = run_here) -> None:
-        """`run` runs what builds: here, or as a process that whoever serves can end."""
+        """`run` runs uv: in this process group, or as a child that `Processes` can end."""
         self.run = run
         self._folder = folder
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -35,10 +35,10 @@ class Venvs:
 
         Args:
             requirements: a requirements file; one with hashes is installed with --require-hashes.
-            python: the Python to use, as uv names it ("3.12", ">=3.11,<3.13"); this one's version by default.
+            python: the Python to use, as uv names it ("3.12", ">=3.11,<3.13"); by default the running version.
 
         Raises:
-            BuildError: a requirement cannot be installed, or no such Python is to be had.
+            BuildError: a requirement cannot be installed, or there is no such Python.
             OSError: uv cannot be started.
         """
         text = requirements.read_bytes()
@@ -54,7 +54,7 @@ class Venvs:
         return interpreter
 
     def close(self) -> None:
-        """Waits until nothing is left of what was being built; whoever calls has ended what builds."""
+        """Waits until the drafts of interrupted builds are removed. End the building processes first."""
         for lock in list(self._locks.values()):
             lock.acquire(timeout=CLEANING_SECONDS)
 

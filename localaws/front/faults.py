@@ -1,4 +1,4 @@
-"""Fault injection: make operation X fail N times with error Y, take Z seconds longer, or be done unheard."""
+"""Fault injection: makes operations fail, take longer, drop the connection, or lose their response."""
 
 import threading
 from collections import Counter
@@ -60,12 +60,12 @@ class Fault:
         if fault.each not in ("", "operation", "resource"):
             raise ValueError('"each" takes "operation" or "resource".')
         if not (fault.error or fault.delay or fault.drop or fault.lost):
-            raise ValueError('Say what shall happen: "error", "delay", "drop" or "lost".')
+            raise ValueError('Name an effect: "error", "delay", "drop" or "lost".')
         return fault
 
 
 class Faults:
-    """The faults still to come, used up in the order they were added."""
+    """The faults that are still active, applied in the order in which they were added."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
@@ -84,7 +84,7 @@ class Faults:
             self._struck.clear()
 
     def list(self) -> list[dict[str, Any]]:
-        """Those left, with how often each has struck."""
+        """The active faults, with the number of calls that each has affected ("struck")."""
         with self._lock:
             struck: Counter[int] = Counter()
             for (fault_id, *_), times in self._struck.items():
@@ -92,7 +92,7 @@ class Faults:
             return [{**asdict(fault), "struck": struck[id(fault)]} for fault in self._faults]
 
     def take(self, call: Call) -> Fault | None:
-        """The fault that strikes this call, counted as used."""
+        """The fault to apply to this call; it counts as used."""
         with self._lock:
             for fault in self._faults:
                 counted = (

@@ -1,5 +1,5 @@
-"""Who may do what: a policy evaluator, what each API call needs, and the guard that asks the one about the other.
+"""IAM: which permissions each API call requires, and whether the policies allow them.
 
-`evaluate` is a pure function of a request and policies. `needs` says which IAM actions on which resources a call
-stands for. `standing` reads the policies out of moto. `guard` joins them at localaws's front.
+`evaluate` is a pure function of a request and policies. `required_permissions` derives IAM actions and resources from a
+call. `moto_policy_store` reads the policies from moto. `guard` connects them for every call.
 """

@@ -1,4 +1,4 @@
-"""Whether a service may take a role up: its trust policy, asked with what AWS says of whom the service works for.
+"""Whether a service may assume a role: evaluates its trust policy with the condition keys that AWS sends.
 
 AWS judges that where the role is handed over, and again at every session that a service begins: each service refuses
 with an error of its own.

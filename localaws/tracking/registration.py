@@ -65,7 +65,7 @@ class Registration:
                 server, "model-versions/get", name=str(given.get("name")), version=str(given.get("version"))
             )
         except MlflowError:
-            return None  # MLflow itself shall say what is wrong.
+            return None  # MLflow itself reports what is wrong.
         arn = {tag["key"]: tag["value"] for tag in version["model_version"].get("tags", [])}.get(TAG)
         if arn is None:
             return None

@@ -1,7 +1,7 @@
 """HTTP/1.1 to the tracking servers' processes, over connections that are kept open.
 
-Written here, as what a general client does for every call is a tenth of what MLflow takes to answer it, and the gateway
-shall not be felt (bench/gateway.py measures it).
+A general HTTP client takes a tenth of the time that MLflow needs for an answer. The gateway must not slow calls down
+(bench/gateway.py measures it), so this module does only what it needs.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Self
 import httptools
 
 Header = tuple[bytes, bytes]
-# A process closes a connection that was idle for 75 s: here it is given up first, so that no request meets the end.
+# A process closes a connection that was idle for 75 s. The gateway closes it earlier, so that no request is lost.
 IDLE_SECONDS = 60
 CHUNK = 256 * 1024
 
@@ -152,7 +152,7 @@ class Upstreams:
         """A connection for one exchange.
 
         Raises:
-            UpstreamError: nobody listens on the port.
+            UpstreamError: nothing listens on the port.
         """
         connection = self._take(port) or await Connection.open(port, self._token)
         try:

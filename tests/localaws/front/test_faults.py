@@ -47,7 +47,7 @@ def test_a_fault_spares_other_operations_services_and_resources():
     ("given", "told"),
     [
         ([], "operation"),
-        ({"operation": "s3:GetObject"}, "Say what shall happen"),
+        ({"operation": "s3:GetObject"}, "Name an effect"),
         ({"operation": "s3:GetObject", "eror": "X"}, "Unknown: eror"),
         ({"operation": "s3:GetObject", "error": "X", "times": "2"}, '"times" takes a int'),
         ({"operation": "s3:GetObject", "error": "X", "drop": 1}, '"drop" takes a bool'),
