@@ -109,7 +109,7 @@ def service_permissions(call: Call, prefix: str, lookup: ResourceLookup) -> Iter
     parameters: dict[str, Any] = call.parameters
     action = f"{prefix}:{call.operation}"
     resources = _resources(call, prefix, parameters, lookup) or ["*"]
-    requested = _requested_tags(parameters)
+    requested = _requested_tags(parameters) | _instance_types(parameters)
     for resource in resources:
         context = requested | {f"aws:ResourceTag/{key}": value for key, value in lookup.tags(resource).items()}
         yield RequiredPermission(RENAMED.get(action, action), resource, account_of(resource, lookup.account), context)
@@ -126,6 +126,20 @@ def service_permissions(call: Call, prefix: str, lookup: ResourceLookup) -> Iter
             if resources[0] != "*":
                 passing["iam:AssociatedResourceArn"] = resources[0]
             yield RequiredPermission("iam:PassRole", role, account_of(role, lookup.account), passing)
+
+
+def _instance_types(parameters: dict[str, Any]) -> Keys:
+    """Condition key of the instance types that an endpoint configuration asks for.
+
+    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
+    """
+    variants = parameters.get("ProductionVariants")
+    found = [
+        one["InstanceType"]
+        for one in (variants if isinstance(variants, list) else [])
+        if isinstance(one, dict) and isinstance(one.get("InstanceType"), str)
+    ]
+    return {"sagemaker:InstanceTypes": found} if found else {}
 
 
 def _requested_tags(parameters: dict[str, Any]) -> Keys:

@@ -339,3 +339,12 @@ def test_tags_of_the_request_and_of_the_resource_are_shown_to_conditions() -> No
 def test_an_upload_under_the_uploaders_own_key_shows_it_to_conditions() -> None:
     (write,) = needs("s3", "put_object", **FILE, SSECustomerAlgorithm="AES256", SSECustomerKey="0" * 32)
     assert write.context["s3:x-amz-server-side-encryption-customer-algorithm"] == "AES256"
+
+
+def test_an_endpoint_configuration_gives_its_instance_types_to_conditions() -> None:
+    variants = [
+        {"VariantName": name, "ModelName": "m", "InstanceType": kind, "InitialInstanceCount": 1}
+        for name, kind in (("one", "ml.m5.large"), ("two", "ml.g5.xlarge"))
+    ]
+    found = needs("sagemaker", "create_endpoint_config", EndpointConfigName="c", ProductionVariants=variants)
+    assert found[0].context["sagemaker:InstanceTypes"] == ["ml.m5.large", "ml.g5.xlarge"]
