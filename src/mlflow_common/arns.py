@@ -1,4 +1,4 @@
-"""The ARNs of Amazon's MLflow servers, and where and how each is asked.
+"""The ARNs of managed MLflow servers, and how requests to each are sent and signed.
 
 Sources: sagemaker_mlflow 0.5.0 (mlflow_sagemaker_helpers, auth_provider), botocore's patterns of the ARNs.
 """
@@ -35,29 +35,29 @@ class ServerArn:
 
     @classmethod
     def parse(cls, text: str) -> ServerArn:
-        """Read an ARN.
+        """Parse an ARN.
 
         Raises:
-            InputError: it is none of a tracking server or an App.
+            InputError: it is not the ARN of a tracking server or an App.
         """
         found = _ARN.fullmatch(text)
         if found is None:
-            raise InputError(f"{text} is no ARN of a tracking server or an MLflow App: such are {_SHAPES}")
+            raise InputError(f"{text} is not the ARN of a tracking server or an MLflow App. Use {_SHAPES}.")
         return cls(text, found["region"], found["account"], found["name"], found["kind"] == "mlflow-app")
 
     @property
     def url(self) -> str:
-        """Where it is asked."""
+        """The URL that requests are sent to."""
         if self.app:
             return f"https://mlflow.sagemaker.{self.region}.app.aws"
         return f"https://{self.region}.experiments.sagemaker.aws"
 
     @property
     def header(self) -> str:
-        """The header that tells the front which server is meant."""
+        """The header that names the server in a request."""
         return "x-sm-mlflow-app-arn" if self.app else "x-mlflow-sm-tracking-server-arn"
 
     @property
     def signing_name(self) -> str:
-        """The service that requests are signed for."""
+        """The service name in the signature of requests."""
         return "sagemaker" if self.app else "sagemaker-mlflow"

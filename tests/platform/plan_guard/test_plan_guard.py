@@ -350,9 +350,11 @@ def test_a_schedule_that_two_servers_share_is_shown_once(created: TerraformPlan)
     assert found.schedule == "start cron(0 8 ? * MON-FRI *), stop cron(0 20 ? * MON-FRI *)"
 
 
-def test_every_resource_type_of_the_modules_has_a_price_or_is_free(created: TerraformPlan) -> None:
+def test_every_resource_type_of_the_modules_is_in_the_table(created: TerraformPlan) -> None:
     prices = Prices.load()
-    known = prices.free | {price.resource for price in prices.prices} | {"aws_cloudwatch_log_group"}
+    # What these cost depends on use, and their prices were not checked: the estimate lists them as not priced.
+    by_use = {"aws_cloudwatch_log_group", "aws_s3_bucket_replication_configuration"}
+    known = prices.free | {price.resource for price in prices.prices} | by_use
     used = {
         kind
         for file in (REPOSITORY / "terraform").rglob("*.tf")
