@@ -21,7 +21,12 @@ from tests.support.running import RunningLocalAws, start
 PREVIOUS = "3ae3befaafe6c8acdfd48567687017bb9557a4f9"
 # The provider watches the queue's policy for half a minute.
 SLOW = {"aws_sqs_queue_policy": {"schedule_failures": {"count": 0}}}
-HOURS = {"start": "cron(0 8 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"}
+INPUTS: dict[str, Any] = {
+    "schedule": {"start": "cron(0 8 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"},
+    # While the server runs: this revision refuses other times.
+    "weekly_maintenance_window_start": "Mon:12:00",
+    "backup": {"keep": 7, "schedule_expression": "cron(30 12 ? * MON-FRI *)"},
+}
 KEPT = {"aws_sagemaker_mlflow_tracking_server", "aws_s3_bucket", "aws_kms_key", "aws_iam_role", "aws_ecr_repository"}
 # How Terraform deletes a role, which it does not tell AWS before it does.
 TERRAFORM_ONLY = {"force_detach_policies"}
@@ -83,7 +88,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Root]:
         found = Root(localaws)
         # Its nightly backup uploads the scripts, which the mirror of this revision does not copy.
         shutil.copytree(source / "scripts", localaws.settings.terraform / "scripts")
-        found.use(source, schedule=HOURS, backup={"keep": 7})
+        found.use(source, **INPUTS)
         found("apply", "-auto-approve", "-input=false")
         yield found
     finally:
@@ -91,7 +96,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Root]:
 
 
 def test_the_plan_keeps_servers_buckets_keys_and_roles(root: Root) -> None:
-    root.use(REPOSITORY, schedule=HOURS, backup={"keep": 7}, harden_server_role=True)
+    root.use(REPOSITORY, **INPUTS, harden_server_role=True)
     changes = root.changes()
     lost = {address: one for address, one in changes.items() if "delete" in one["actions"] and one["type"] in KEPT}
     assert lost == {}
@@ -104,7 +109,7 @@ def test_the_plan_keeps_servers_buckets_keys_and_roles(root: Root) -> None:
 
 
 def test_by_default_only_the_trust_of_the_servers_role_changes(root: Root) -> None:
-    root.use(REPOSITORY, schedule=HOURS, backup={"keep": 7})
+    root.use(REPOSITORY, **INPUTS)
     changed = {
         address: sorted(name for name, value in one["after"].items() if one["before"].get(name) != value)
         for address, one in root.changes().items()
@@ -117,7 +122,7 @@ def test_by_default_only_the_trust_of_the_servers_role_changes(root: Root) -> No
 
 
 def test_the_upgraded_environment_applies_and_is_then_unchanged(root: Root) -> None:
-    root.use(REPOSITORY, schedule=HOURS, backup={"keep": 7}, harden_server_role=True)
+    root.use(REPOSITORY, **INPUTS, harden_server_role=True)
     server = json.loads(root("output", "-json", "tracking_server_arn"))
     root("apply", "-auto-approve", "-input=false")
     assert root.changes() == {}
