@@ -11,6 +11,7 @@ from mlflow_transfer.progress import Tally
 from mlflow_transfer.strategy import AddOnly
 from mlflow_transfer.verification.report import Report
 from tests.transfer.conftest import Servers
+from tests.transfer.moving import TRUST
 from tests.transfer.seeding import START, Seeder, folder, listed, write
 
 
@@ -29,7 +30,7 @@ class Quiet(Tally):
 
 @pytest.fixture
 def migrator(tmp_path: Path) -> Migrator:
-    return Migrator(tmp_path, os.environ, Quiet)
+    return Migrator(tmp_path, os.environ, Quiet, TRUST[1:])
 
 
 def experiment(at: Seeder, name: str = "vision/größe") -> str:

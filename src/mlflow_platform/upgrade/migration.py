@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -74,12 +74,20 @@ class Migrator:
     Args:
         memory: the folder of checkpoints and reports.
         display: makes an object that shows the progress.
+        trusted: artifact locations to read and write beside the servers' own stores.
     """
 
-    def __init__(self, memory: Path, environ: Mapping[str, str], display: Callable[[], ProgressDisplay]) -> None:
+    def __init__(
+        self,
+        memory: Path,
+        environ: Mapping[str, str],
+        display: Callable[[], ProgressDisplay],
+        trusted: Sequence[str] = (),
+    ) -> None:
         self._memory = memory
         self._environ = environ
         self._display = display
+        self._trusted = tuple(trusted)
         self._copied = _now()
 
     def copy(
@@ -191,7 +199,7 @@ class Migrator:
     async def _open(self, server: str, display: ProgressDisplay) -> AsyncIterator[RestSource]:
         from mlflow_transfer.connections import ConnectionFactory
 
-        reader = await ConnectionFactory(self._environ).server(server)
+        reader = await ConnectionFactory(self._environ, trusted=self._trusted).server(server)
         display.watch(reader.client)
         try:
             yield reader
