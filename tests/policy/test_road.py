@@ -71,4 +71,4 @@ def test_the_demo_as_a_writer_is_refused_where_policies_are_not_enforced(localaw
         check=False,
     )
     assert done.returncode == 3
-    assert done.stderr.splitlines()[-1].startswith("error: the localaws that is running enforces no IAM policy")
+    assert done.stderr.splitlines()[-1].startswith("error: the running localaws does not enforce IAM policies")

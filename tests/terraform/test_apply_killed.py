@@ -35,6 +35,11 @@ SPARED = {
     "module.platform.module.mlflow.aws_s3_bucket_ownership_controls.artifacts[0]",
     "module.platform.module.mlflow.aws_iam_role_policies_exclusive.server[0]",
     "module.platform.module.mlflow.aws_iam_role_policy_attachments_exclusive.server[0]",
+    *(
+        f'module.platform.module.mlflow.aws_iam_role_{kind}_exclusive.job["{job}"]'
+        for kind in ("policies", "policy_attachments")
+        for job in ("backup", "backup_schedule", "scheduler")
+    ),
 }
 
 

@@ -27,17 +27,18 @@ locals {
 }
 
 resource "aws_iam_policy" "client" {
-  for_each = data.aws_iam_policy_document.tracking
+  # Static keys: `terraform import` does not know those of a data source.
+  for_each = toset(local.client_levels)
 
   name        = "${local.name}-mlflow-${each.key}"
   description = "MLflow of ${local.name}: ${local.client_policy_purposes[each.key]} runs, models and traces"
-  policy      = each.value.json
+  policy      = data.aws_iam_policy_document.tracking[each.key].json
   tags        = var.tags
 
   lifecycle {
     precondition {
-      condition     = length(replace(each.value.json, "/\\s/", "")) <= local.managed_policy_limit
-      error_message = "Policy ${local.name}-mlflow-${each.key} would have ${length(replace(each.value.json, "/\\s/", ""))} characters, and IAM allows ${local.managed_policy_limit}. Remove versions from retained_mlflow_versions, or shorten project_name or environment."
+      condition     = length(replace(data.aws_iam_policy_document.tracking[each.key].json, "/\\s/", "")) <= local.managed_policy_limit
+      error_message = "Policy ${local.name}-mlflow-${each.key} would have ${length(replace(data.aws_iam_policy_document.tracking[each.key].json, "/\\s/", ""))} characters, and IAM allows ${local.managed_policy_limit}. Remove versions from retained_mlflow_versions, or shorten project_name or environment."
     }
   }
 
@@ -46,17 +47,17 @@ resource "aws_iam_policy" "client" {
 }
 
 resource "aws_iam_policy" "artifacts" {
-  for_each = data.aws_iam_policy_document.artifact_access
+  for_each = toset(local.client_levels)
 
   name        = "${local.name}-mlflow-${each.key}-artifacts"
   description = "MLflow of ${local.name}: ${local.client_policy_purposes[each.key]} artifacts"
-  policy      = each.value.json
+  policy      = data.aws_iam_policy_document.artifact_access[each.key].json
   tags        = var.tags
 
   lifecycle {
     precondition {
-      condition     = length(replace(each.value.json, "/\\s/", "")) <= local.managed_policy_limit
-      error_message = "Policy ${local.name}-mlflow-${each.key}-artifacts would have ${length(replace(each.value.json, "/\\s/", ""))} characters, and IAM allows ${local.managed_policy_limit}. Name fewer former keys and former artifact stores, or shorten artifact_store_uri."
+      condition     = length(replace(data.aws_iam_policy_document.artifact_access[each.key].json, "/\\s/", "")) <= local.managed_policy_limit
+      error_message = "Policy ${local.name}-mlflow-${each.key}-artifacts would have ${length(replace(data.aws_iam_policy_document.artifact_access[each.key].json, "/\\s/", ""))} characters, and IAM allows ${local.managed_policy_limit}. Name fewer former keys and former artifact stores, or shorten artifact_store_uri."
     }
   }
 }
