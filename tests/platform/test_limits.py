@@ -30,6 +30,8 @@ USED_BY_NAME = {
     "should_exit": "read by uvicorn",
     "text_factory": "read by sqlite3",
     "reducer_override": "called by pickle",
+    "in_context": "called by MLflow",
+    "request_headers": "called by MLflow",
     "requires_request_body": "read by httpx",
     "auth_flow": "called by httpx",
     "handle_async_request": "called by httpx",
