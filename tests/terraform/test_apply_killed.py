@@ -73,7 +73,7 @@ def test_an_apply_that_is_killed_during_each_creation_can_be_resumed_without_dup
     assert orphaned == addresses - SPARED
     plan = prod.plan()
     assert plan.returncode == 0, plan.stdout
-    kinds = Counter(address.split(".")[2] for address in addresses)
+    kinds = Counter(address.split(".")[4] for address in addresses)
     assert made(prod.localaws) == {kind: kinds[kind] for kind in made(prod.localaws)}
 
 
