@@ -40,7 +40,8 @@ def previous(folder: Path) -> Path:
     if archive.returncode != 0:
         pytest.skip(f"the checkout has no revision {PREVIOUS[:7]}: run `git fetch --unshallow`")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(folder, filter="data")
+        # Python 3.11.2 has no filters. git itself wrote this archive.
+        tar.extractall(folder)  # noqa: S202
     (folder / "src").mkdir()
     return folder
 
