@@ -50,6 +50,9 @@ resource "aws_s3_object" "backup_tool" {
   }
 
   lifecycle {
+    # With override_provider, provider 5.100 reads tags_all as empty and would plan an update every time.
+    ignore_changes = [tags_all]
+
     precondition {
       condition     = contains(keys(local.backup_files), "src/mlflow_transfer/cli.py")
       error_message = "The backup runs src/mlflow_transfer of this repository, which is not at ${local.backup_repository}. Set backup.repository to the folder of a checkout."
