@@ -8,7 +8,7 @@ from typing import Protocol
 from localaws.call import Call
 from localaws.credentials import Key
 from localaws.errors import AwsError, render
-from localaws.front.identify import identify, is_service
+from localaws.front.identify import identify, is_service, protocol_of
 from localaws.front.sigv4 import Signature, check, verify
 
 
@@ -57,7 +57,9 @@ class SignedEntrance:
         return True
 
     def admit(self, call: Call) -> None:
-        """Checks all of the signature but the signature itself, which may need the body.
+        """Checks that the signature names a service and a key that exist. `authenticate` checks everything else.
+
+        An error must be in the service's protocol, and the call log must name the operation. Both may need the body.
 
         Raises:
             AwsError: the signature is missing, or names an unknown service, region or key.
@@ -69,10 +71,12 @@ class SignedEntrance:
                 raise _unsigned(call)
             return
         call.service, call.region, call.access_key = signature.service, signature.region, signature.access_key
-        call.protocol = "rest-xml" if signature.service == "s3" else call.protocol
         if not is_service(signature.service):
             raise NotImplementedError(f"there is no service {signature.service}")
-        check(call, signature, self._key_of(signature.access_key), self._clock())
+        call.protocol = protocol_of(call, signature.service)
+        key = self._key_of(signature.access_key)
+        if key is None:
+            check(call, signature, key, self._clock())
 
     def authenticate(self, call: Call) -> None:
         """Checks the signature.

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
+from moto.core.utils import get_service_model
 
 from localaws.call import Call
 from localaws.errors import AwsError
@@ -61,6 +62,15 @@ def is_service(signing_name: str) -> bool:
     except Exception:  # botocore's own error for an unknown service.
         return False
     return True
+
+
+def protocol_of(call: Call, signing_name: str) -> str:
+    """The protocol of a service's requests, as far as the headers tell it."""
+    if signing_name in ("sagemaker-mlflow", "s3"):
+        return "rest-xml" if signing_name == "s3" else call.protocol
+    model = get_service_model(BOTOCORE_NAMES.get(signing_name, signing_name))
+    protocol: str = determine_request_protocol(model, call.headers.get("content-type", ""))
+    return protocol
 
 
 def _match(call: Call, model_name: str) -> tuple[Any, dict[str, Any]] | None:

@@ -63,7 +63,7 @@ def test_prints_the_backups_uri_once_it_is_published(staging: Deployed, clone: P
     unknown = server(clone, staging.environ, verb="archive")
     assert (unknown.returncode, unknown.stdout) == (3, "")
     assert unknown.stderr.startswith(
-        "error: where staging's backups lie does not stand in the parameters below /mlflow/staging, since it has"
+        "error: staging has no nightly backup, so the parameters below /mlflow/staging names no archive. Name one"
     )
     ssm.put_parameter(Name=published, Value="s3://bucket/backups/mlflow-staging-3-0", Type="String")
     try:

@@ -22,5 +22,4 @@ def test_the_job_is_given_all_that_the_tool_imports() -> None:
                 r"^\s*(?:from|import) (?:mlflow_platform|scripts|training)", file.read_text(), re.MULTILINE
             )
     text = (REPOSITORY / "terraform/module/mlflow/backup.tf").read_text()
-    assert '"src/mlflow_common/**/*.py"' in text
-    assert '"src/mlflow_transfer/**/*.py"' in text
+    assert '"src/{mlflow_common,mlflow_transfer}/**/*.{json,py,sql}"' in text

@@ -61,12 +61,20 @@ def test_every_input_of_the_modules_can_be_set_in_a_root() -> None:
     """Apart from those that connect the modules. Prod always creates its key and has no switch for deleting data."""
     modules = REPOSITORY / "terraform/module"
     passed_on = {"dangerously_delete_artifacts_on_destroy", "dangerously_delete_images_on_destroy"}
-    connected = {"deployment_policy_document", "artifact_store_uri", "kms_key_arn", "former_kms_key_arns"}
+    connected = {
+        "create_deployment_policy",
+        "deployment_policy_document",
+        "artifact_store_uri",
+        "kms_key_arn",
+        "former_kms_key_arns",
+    }
     mlflow, serving, staging, prod = (
         {block.name for block in blocks(folder, "variable")}
         for folder in (modules / "mlflow", modules / "serving", *(REPOSITORY / FOLDERS[r] for r in ("staging", "prod")))
     )
-    assert (mlflow - passed_on - {"deployment_policy_document"}) | (serving - passed_on - connected) <= staging
+    assert (mlflow - passed_on - {"create_deployment_policy", "deployment_policy_document"}) | (
+        serving - passed_on - connected
+    ) <= staging
     assert staging - prod == {"dangerously_delete_data_on_destroy"}
 
 
