@@ -15,13 +15,13 @@ from typing import Any, Self
 
 from localaws.iam.matching import Context, arn_like, expand, like, plain
 
-# Takes the value in the policy and the one in the request.
+# Arguments: the value in the policy, then the value in the request.
 Comparison = Callable[[str, str], bool]
 FORM = re.compile(r"(?:(ForAllValues|ForAnyValue):)?([A-Za-z]+?)(IfExists)?", re.IGNORECASE)
 
 
 class ConditionError(ValueError):
-    """A condition that AWS would refuse to store."""
+    """A condition that AWS rejects when the policy is stored."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Condition:
 
     Attributes:
         qualifier: `forallvalues`, `foranyvalue` or empty.
-        negated: the operator's name has a Not: it holds where no value matches.
-        key: in lower case.
+        negated: the operator's name contains `Not`, so the condition holds if no value matches.
+        key: the condition key in lower case.
     """
 
     qualifier: str
@@ -46,13 +46,13 @@ class Condition:
         """Reads `{operator: {key: values}}`.
 
         Raises:
-            ConditionError: there is no such operator.
+            ConditionError: the operator does not exist.
         """
         form = FORM.fullmatch(operator)
         name = form[2].lower() if form else ""
         positive = name.replace("not", "", 1) if name in NEGATED else name
         if form is None or (positive not in COMPARISONS and name != "null"):
-            raise ConditionError(f"{operator} is no condition operator.")
+            raise ConditionError(f"{operator} is not a condition operator.")
         listed = values if isinstance(values, list) else [values]
         return cls(
             qualifier=(form[1] or "").lower(),
@@ -64,7 +64,7 @@ class Condition:
         )
 
     def holds(self, context: Context, *, variables: bool) -> bool:
-        """Whether a request fulfils it. `variables`: the policy's version knows policy variables."""
+        """Whether a request fulfils the condition. `variables`: the policy's version supports policy variables."""
         given = context.get(self.key)
         if self.name == "null":
             return any((value.lower() == "true") is (given is None) for value in self.values)

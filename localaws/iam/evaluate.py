@@ -1,4 +1,4 @@
-"""Allowed or denied, and why: AWS's policy evaluation logic, without organisations and session policies.
+"""Evaluates policies as AWS does, without AWS Organizations policies and session policies.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html,
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
@@ -17,14 +17,14 @@ BOUNDARY = "permissions boundary"
 
 @dataclass(frozen=True)
 class Policies:
-    """All that has a say on a request.
+    """The policies that apply to a request.
 
     Attributes:
-        identity: the principal's own, those of its groups included.
+        identity: the principal's identity-based policies, including those of its groups.
         boundary: the principal's permissions boundary.
         resource: the policy on the resource.
-        resource_decides: the resource is a KMS key or a role to assume: nobody reaches it whom its own policy does
-            not let in, and the account's identity policies count only where that policy names the account.
+        resource_decides: the resource is a KMS key or a role, so its own policy must allow access. Identity-based
+            policies of the account apply only if that policy names the account.
     """
 
     identity: tuple[Policy, ...] = ()
@@ -35,12 +35,12 @@ class Policies:
 
 @dataclass(frozen=True)
 class Decision:
-    """The outcome.
+    """The result of an evaluation.
 
     Attributes:
-        explicit: a Deny statement spoke; otherwise nothing allowed.
-        kind: the kind of policy that denied.
-        statements: `policy/sid` of the statements that decided.
+        explicit: a Deny statement matched. Otherwise a denial is implicit: no statement allowed the request.
+        kind: the kind of policy that denied the request.
+        statements: `policy/sid` of the statements that caused the decision.
     """
 
     allowed: bool
@@ -49,7 +49,7 @@ class Decision:
     statements: tuple[str, ...] = ()
 
     def message(self, request: Request) -> str:
-        """AWS's sentence for a denial.
+        """The message that AWS returns for a denied request.
 
         Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
         """
@@ -66,7 +66,7 @@ class Decision:
 
 
 def evaluate(request: Request, policies: Policies) -> Decision:
-    """Decides one request."""
+    """Evaluates one request."""
     denial = _denied(request, policies)
     if denial:
         return denial
@@ -75,7 +75,8 @@ def evaluate(request: Request, policies: Policies) -> Decision:
         return Decision(True, statements=by_resource) if naming else Decision(False, kind=RESOURCE)
 
     same_account = request.principal.account == request.account
-    # Whom a resource policy of the same account names directly, neither identity policies nor a boundary can hold.
+    # An Allow that names the caller directly is sufficient in the same account: the request needs no Allow in an
+    # identity-based policy or in the boundary.
     if same_account and naming is Naming.CALLER:
         return Decision(True, statements=by_resource)
     boundary = _granted(request, [policies.boundary] if policies.boundary else [])

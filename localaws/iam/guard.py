@@ -11,14 +11,14 @@ from localaws.iam.policy import PolicyError
 from localaws.iam.request import Principal, Request
 from localaws.iam.required_permissions import required_permissions
 
-# localaws listens on the loopback address only, so its plain HTTP stands for the TLS that a client uses with AWS. With
-# this header a call can claim another version ("none", "1.1"), so that a policy's TLS statement can be tested.
+# localaws serves plain HTTP on the loopback address, and treats it as TLS 1.3 in policy conditions. A client can send
+# this header to claim another version ("none", "1.1") and test a policy's TLS statement.
 TLS_HEADER = "x-localaws-tls"
 TLS_VERSION = "1.3"
 
 
 class Guard:
-    """Called with every call after it was authenticated."""
+    """Called for every authenticated call."""
 
     def __init__(self, policy_store: MotoPolicyStore, *, enforces: bool) -> None:
         self._policy_store = policy_store
@@ -78,5 +78,5 @@ class Guard:
 
 
 def _code(call: Call) -> str:
-    """S3 and the query services have their own error code for a denied call."""
+    """The error code of a denied call. S3 and the query services use another code than the JSON services."""
     return "AccessDenied" if call.protocol in ("rest-xml", "query", "ec2") else "AccessDeniedException"

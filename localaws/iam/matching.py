@@ -1,10 +1,10 @@
-"""Wildcards, ARNs and policy variables: how a text in a policy matches a value in a request."""
+"""Matches policy text (wildcards, ARNs, policy variables) against values in a request."""
 
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-# A wildcard that stands for itself, until the pattern is matched: `${*}`, and what a variable's value brings along.
+# Placeholders for literal wildcard characters, from `${*}`, `${?}` or a variable's value, until the pattern is matched.
 LITERAL_STAR, LITERAL_MARK = "\ue000", "\ue001"
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
 WITH_DEFAULT = re.compile(r"\s*([^,\s]+)\s*,\s*'([^']*)'\s*")
@@ -14,9 +14,9 @@ Context = Mapping[str, tuple[str, ...]]
 
 
 def expand(text: str, context: Context) -> str | None:
-    """Replaces policy variables; None where one of them has neither a value nor a default.
+    """Replaces policy variables. Returns None if a variable has neither a value nor a default.
 
-    Only a key with a single value can stand in a variable.
+    A variable can only refer to a key with a single value.
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
     """
     unknown = False
@@ -41,7 +41,7 @@ def expand(text: str, context: Context) -> str | None:
 
 
 def plain(text: str) -> str:
-    """An expanded text as a comparison without wildcards sees it."""
+    """Replaces the placeholders in an expanded text, for comparisons without wildcards."""
     return text.replace(LITERAL_STAR, "*").replace(LITERAL_MARK, "?")
 
 
@@ -51,7 +51,7 @@ def like(pattern: str, value: str) -> bool:
 
 
 def arn_like(pattern: str, arn: str) -> bool:
-    """Whether an ARN matches: each of the six parts for itself, so that no wildcard but the last runs over a colon.
+    """Whether an ARN matches. Each of the six parts is matched separately: only a wildcard in the last matches a colon.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
     """

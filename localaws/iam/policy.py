@@ -1,4 +1,4 @@
-"""A policy document, read once: its statements, and what part of a request each one matches."""
+"""Parses policy documents and matches their statements against requests."""
 
 import json
 from collections.abc import Mapping
@@ -12,24 +12,24 @@ from localaws.iam.request import Principal, Request
 
 
 class PolicyError(ValueError):
-    """A document that is no policy, or has an element that this evaluator refuses to guess at."""
+    """The document is not a policy, or has an element that this evaluator does not support."""
 
 
 class Naming(IntEnum):
-    """How closely a resource policy names the caller; a closer naming overrides what a looser one leaves open."""
+    """How specifically a resource policy names the caller. The most specific match of all statements applies."""
 
     NOBODY = 0
     ACCOUNT = 1
-    """The account as a whole, which decides by its own identity policies."""
+    """The account. Its identity-based policies decide."""
     ROLE = 2
     """The role behind the session."""
     CALLER = 3
-    """The user, the session or the service itself, or everybody."""
+    """The user, the session or the service itself, or all principals (`*`)."""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement, its actions in lower case. None stands for an element that is not there."""
+    """One statement with its actions in lower case. None means that the element is missing."""
 
     sid: str
     allows: bool
@@ -43,18 +43,19 @@ class Statement:
 
     @classmethod
     def parse(cls, given: Mapping[str, Any], *, number: int, variables: bool) -> Self:
-        """Reads one. A statement without a Sid is called by its number, from 1.
+        """Reads a statement. Messages identify a statement without a Sid by its number, starting at 1.
 
         Raises:
-            PolicyError: it has no effect or no action, a NotPrincipal, or an unknown condition operator.
+            PolicyError: Effect or Action is missing or invalid, NotPrincipal is used, or a condition operator is
+                unknown.
         """
         sid = str(given.get("Sid") or f"#{number}")
         if given.get("Effect") not in ("Allow", "Deny"):
             raise PolicyError(f"Statement {sid}: Effect must be Allow or Deny.")
         if "NotPrincipal" in given:
-            raise PolicyError(f"Statement {sid}: write a condition on aws:PrincipalArn instead of NotPrincipal.")
+            raise PolicyError(f"Statement {sid}: use a condition on aws:PrincipalArn instead of NotPrincipal.")
         if ("Action" in given) is ("NotAction" in given):
-            raise PolicyError(f"Statement {sid}: there must be either Action or NotAction.")
+            raise PolicyError(f"Statement {sid}: specify either Action or NotAction.")
         try:
             conditions = tuple(
                 Condition.parse(operator, key, values)
@@ -76,7 +77,7 @@ class Statement:
         )
 
     def applies(self, request: Request) -> bool:
-        """Whether action, resource and conditions match; the principal is asked for apart."""
+        """Whether action, resource and conditions match. Call `names` to match the principal."""
         return (
             self._matches_action(request.action)
             and self._matches_resource(request)
@@ -84,7 +85,7 @@ class Statement:
         )
 
     def names(self, principal: Principal) -> Naming:
-        """How closely the Principal element names the caller."""
+        """How specifically the Principal element names the caller."""
         closest = Naming.NOBODY
         for kind, given in (self.principals or {}).items():
             for name in given:
@@ -99,7 +100,7 @@ class Statement:
 
     def _matches_resource(self, request: Request) -> bool:
         if self.resources is None and self.not_resources is None:
-            return True  # A role's trust policy: it stands on the one resource that it is about.
+            return True  # A role's trust policy applies to that role only, so it has no Resource.
         patterns = self.resources if self.resources is not None else self.not_resources or ()
         expanded = [expand(pattern, request.keys) if self.variables else pattern for pattern in patterns]
         matched = any(pattern is not None and arn_like(pattern, request.resource) for pattern in expanded)
@@ -108,7 +109,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Policy:
-    """A named policy."""
+    """A policy document and its name."""
 
     name: str
     statements: tuple[Statement, ...]
@@ -118,7 +119,7 @@ class Policy:
         """Reads a document, as JSON or already parsed.
 
         Raises:
-            PolicyError: with the policy's name in front.
+            PolicyError: the document is invalid. The message starts with the policy's name.
         """
         try:
             given = json.loads(document) if isinstance(document, str) else document
@@ -135,7 +136,7 @@ class Policy:
         except PolicyError as error:
             raise PolicyError(f"{name}: {error}") from None
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
-            raise PolicyError(f"{name} is no policy document.") from None
+            raise PolicyError(f"{name} is not a policy document.") from None
 
 
 def _listed(given: Any) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""What is asked of a policy: who wants to do what with which resource, in which circumstances."""
+"""An authorization request: principal, action, resource and condition keys."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,8 @@ class Principal:
     """An IAM user or role session by its ARN, or a service by its host name.
 
     Attributes:
-        role: the ARN of the session's role; worked out where it is not given, but a role's path is not in its
-            session's ARN.
+        role: the ARN of the session's role. If it is empty, `entity` derives it from the session's ARN, which does not
+            contain the role's path.
     """
 
     arn: str
@@ -29,7 +29,7 @@ class Principal:
 
     @property
     def account(self) -> str:
-        """The account; a service has none of its own."""
+        """The account, or an empty string for a service."""
         return "" if self.is_service else self.arn.split(":")[4]
 
     @cached_property
@@ -40,7 +40,7 @@ class Principal:
 
     @property
     def is_session(self) -> bool:
-        """Whether a role was assumed."""
+        """Whether it is a session of an assumed role."""
         return SESSION.fullmatch(self.arn) is not None
 
 
@@ -49,7 +49,7 @@ class Request:
     """One IAM action on one resource.
 
     Attributes:
-        account: whose the resource is.
+        account: the account that owns the resource.
         context: condition keys and their value or values.
     """
 
@@ -61,7 +61,7 @@ class Request:
 
     @cached_property
     def keys(self) -> Context:
-        """The context with its keys, whose case does not count, in lower case."""
+        """The context with its keys in lower case, because condition keys are case-insensitive."""
         return {
             key.lower(): (values,) if isinstance(values, str) else tuple(values) for key, values in self.context.items()
         }

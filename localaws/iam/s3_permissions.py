@@ -1,4 +1,4 @@
-"""S3: operations whose actions have other names, versions, copies, and the key that an object is encrypted under.
+"""The permissions that S3 calls require, including those for versions, copies and the KMS key of an object.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html and
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 from localaws.call import Call
 from localaws.iam.permission import Keys, RequiredPermission, ResourceLookup
 
-# Operations on an object whose action is not their own name.
+# Object operations whose IAM action has a different name.
 OBJECT_ACTIONS = {
     "CompleteMultipartUpload": "PutObject",
     "CopyObject": "PutObject",
@@ -54,7 +54,7 @@ BUCKET_ACTIONS = {
     "PutObjectLockConfiguration": "PutBucketObjectLockConfiguration",
     "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
 }
-# Actions that become another one where the request names a version.
+# Actions that change if the request names a version.
 VERSIONED = {
     "DeleteObject": "DeleteObjectVersion",
     "DeleteObjectTagging": "DeleteObjectVersionTagging",
@@ -65,7 +65,7 @@ VERSIONED = {
     "PutObjectAcl": "PutObjectVersionAcl",
     "PutObjectTagging": "PutObjectVersionTagging",
 }
-# Headers of a write that ask for one more action.
+# Headers of a write that require an additional action.
 ALSO = {
     "x-amz-acl": "PutObjectAcl",
     "x-amz-tagging": "PutObjectTagging",
@@ -89,13 +89,14 @@ HEADER_KEYS = (
     "x-amz-storage-class",
 )
 KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"
-# What begins an object, and what goes on with one: S3 decrypts the parts before it joins and encrypts them.
+# Operations that start an object, and operations that continue one. S3 decrypts the parts of an upload before it joins
+# and encrypts them, so the latter also require kms:Decrypt.
 BEGINS = {"CopyObject", "CreateMultipartUpload", "PutObject"}
 GOES_ON = {"CompleteMultipartUpload", "UploadPart", "UploadPartCopy"}
 
 
 def s3_permissions(call: Call, lookup: ResourceLookup) -> Iterator[RequiredPermission]:
-    """What an S3 call needs."""
+    """Yields the permissions that an S3 call requires."""
     parameters = call.parameters
     bucket, key = parameters.get("Bucket"), parameters.get("Key")
     context = _context(call, lookup)
@@ -137,9 +138,9 @@ def _object_permissions(
         )
     reads = call.operation in ("GetObject", "HeadObject", "GetObjectAttributes")
     if reads and not lookup.object_exists(bucket, key, version):
-        # Who may not list the bucket is not told that there is no such object: 403 and not 404.
+        # Without s3:ListBucket, S3 returns 403 instead of 404 for a missing object.
         # Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
-        # Where that right is for a prefix only, AWS takes the key for it: https://github.com/ceph/ceph/pull/68577
+        # AWS evaluates s3:prefix conditions with the object's key: https://github.com/ceph/ceph/pull/68577
         yield RequiredPermission("s3:ListBucket", bucket_arn, owner, {**context, "s3:prefix": key})
     source = _copy_source(call)
     if source:
@@ -161,9 +162,9 @@ def _source_permissions(
 def _key_permissions(
     call: Call, lookup: ResourceLookup, bucket: str, key: str, version: str | None
 ) -> Iterator[RequiredPermission]:
-    """S3 uses a customer's key in the caller's name."""
+    """S3 uses a customer managed key on behalf of the caller."""
     stored = lookup.object_key(bucket, key, version)
-    # A HEAD decrypts nothing but the checksum, and that only on request.
+    # HeadObject decrypts only the checksum, and only if the request asks for it.
     checksum = call.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED"
     if stored and (call.operation == "GetObject" or (call.operation == "HeadObject" and checksum)):
         yield _key_permission("Decrypt", stored, call, lookup, bucket, key)
@@ -206,7 +207,7 @@ def _context(call: Call, lookup: ResourceLookup) -> Keys:
     }
     context |= {key: query[name] for name, key in QUERY_KEYS.items() if name in query}
     context |= {f"s3:{name}": call.headers[name] for name in HEADER_KEYS if name in call.headers}
-    if KEY_HEADER in call.headers:  # S3 compares the key's ARN, however the request names the key.
+    if KEY_HEADER in call.headers:  # S3 compares the key's ARN even if the request has an id or an alias.
         context[f"s3:{KEY_HEADER}"] = lookup.key_arn(call.headers[KEY_HEADER], call.region)
     return context
 
@@ -225,7 +226,7 @@ def _copy_source(call: Call) -> tuple[str, str, str | None] | None:
 
 
 def _listed_objects(body: bytes) -> Iterator[tuple[str, bool]]:
-    """Key and whether a version is named, of each object in a DeleteObjects body."""
+    """Yields, for each object in a DeleteObjects body, its key and whether a version is named."""
     for found in re.findall(r"<Object>(.*?)</Object>", body.decode(errors="replace"), re.DOTALL):
         name = re.search(r"<Key>(.*?)</Key>", found, re.DOTALL)
         if name:

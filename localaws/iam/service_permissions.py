@@ -1,4 +1,6 @@
-"""Every service but S3: the action is the operation's name, the resource is what the parameters name.
+"""The permissions that calls to services other than S3 require.
+
+The action is the operation's name. The parameters determine the resource.
 
 Source of the ARNs and of dependent actions: each service's page of the service authorization reference, such as
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
@@ -11,8 +13,9 @@ from typing import Any
 from localaws.call import Call
 from localaws.iam.permission import Keys, RequiredPermission, ResourceLookup, account_of, texts
 
-# The first template whose parameters the call gives makes the resource. `{Name=x}` has a default; `:last` takes what
-# follows the last slash, `:bare` drops a leading slash. A parameter that is an ARN already is taken as it is.
+# The first template whose parameters are all in the call determines the resource. `{Name=x}` has a default. `:last`
+# keeps the text after the last slash, `:bare` removes a leading slash. A parameter that is already an ARN is used
+# unchanged.
 RESOURCES: dict[str, tuple[str, ...]] = {
     "application-autoscaling": (
         "{ResourceARN}",
@@ -47,7 +50,7 @@ RESOURCES: dict[str, tuple[str, ...]] = {
     "logs": (
         "{resourceArn}",
         "arn:aws:logs:{region}:{account}:log-group:{logGroupName}:log-stream:{logStreamName}",
-        # AWS names a log group with the streams in it: a policy must end in ":*" to match.
+        # The ARN of a log group includes its streams, so the resource in a policy must end in ":*" to match.
         "arn:aws:logs:{region}:{account}:log-group:{logGroupName}:log-stream:",
     ),
     "scheduler": ("{ResourceArn}", "arn:aws:scheduler:{region}:{account}:schedule/{GroupName=default}/{Name}"),
@@ -61,7 +64,7 @@ RESOURCES: dict[str, tuple[str, ...]] = {
     ),
     "sts": ("{RoleArn}",),
 }
-# SageMaker asks about every resource that one of these names, not about the first only; the first is what is made.
+# SageMaker checks every resource that these parameters name. The first one is the resource that the call creates.
 SAGEMAKER = {
     "ActionName": "action",
     "EndpointName": "endpoint",
@@ -85,7 +88,7 @@ RENAMED = {
     "budgets:DescribeSubscribersForNotification": "budgets:ViewBudget",
     "budgets:UpdateBudget": "budgets:ModifyBudget",
 }
-# Tags given at a creation need the right to tag.
+# A creation with tags also requires the permission to tag.
 TAGGING = {
     "cloudwatch": "TagResource",
     "ecr": "TagResource",
@@ -97,7 +100,7 @@ TAGGING = {
     "sqs": "TagQueue",
 }
 TAG_PARAMETERS = ("Tags", "tags", "Tags.member.1.Key")
-# Services that are handed a role to work under, and the parameters that name it.
+# Services that a role can be passed to, and the parameters that contain it.
 TAKES_ROLES = ("cloudformation", "codebuild", "events", "sagemaker", "scheduler", "states")
 ROLE_PARAMETERS = {"executionrolearn", "rolearn", "servicerole"}
 ROLE_ARN = re.compile(r"arn:[^:]+:iam::\d{12}:role/.+")
@@ -105,7 +108,7 @@ PLACE = re.compile(r"\{(\w+)(?::(\w+))?(?:=(\w+))?\}")
 
 
 def service_permissions(call: Call, prefix: str, lookup: ResourceLookup) -> Iterator[RequiredPermission]:
-    """What a call needs."""
+    """Yields the permissions that a call requires."""
     parameters: dict[str, Any] = call.parameters
     action = f"{prefix}:{call.operation}"
     resources = _resources(call, prefix, parameters, lookup) or ["*"]
@@ -129,7 +132,7 @@ def service_permissions(call: Call, prefix: str, lookup: ResourceLookup) -> Iter
 
 
 def _instance_types(parameters: dict[str, Any]) -> Keys:
-    """Condition key of the instance types that an endpoint configuration asks for.
+    """The condition key for the instance types in an endpoint configuration.
 
     Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
     """
@@ -143,7 +146,7 @@ def _instance_types(parameters: dict[str, Any]) -> Keys:
 
 
 def _requested_tags(parameters: dict[str, Any]) -> Keys:
-    """Condition keys of the tags that a call gives: a list of Key and Value, or a mapping."""
+    """The condition keys for the tags in a call, which are a list of Key and Value, or a mapping."""
     given = parameters.get("Tags") or parameters.get("tags") or {}
     if isinstance(given, list):
         given = {tag.get("Key"): tag.get("Value") for tag in given if isinstance(tag, dict)}
@@ -164,7 +167,7 @@ def _resources(call: Call, prefix: str, parameters: dict[str, Any], lookup: Reso
 
 
 def _filled(template: str, parameters: dict[str, Any], region: str, account: str) -> list[str]:
-    """The ARNs that a template makes; none where a parameter is missing. One parameter may be a list."""
+    """Fills in a template and returns ARNs; none if a parameter is missing. One parameter may be a list."""
     arns = [""]
     end = 0
     for place in PLACE.finditer(template):
@@ -195,7 +198,7 @@ def _sagemaker(call: Call, parameters: dict[str, Any], lookup: ResourceLookup) -
             value if value.startswith("arn:") else f"{start}{kind}/{value}" for value in texts(parameters.get(name))
         ]
     if call.operation == "CreateModelPackage" and "ModelPackageGroupName" in parameters:
-        # The package's own ARN ends in a version that only AWS knows yet.
+        # The package's ARN ends in a version that AWS assigns later.
         group = str(parameters["ModelPackageGroupName"]).rsplit("/", 1)[-1]
         found.insert(0, f"{start}model-package/{group}/*")
     return found
@@ -210,7 +213,7 @@ def _kms(call: Call, parameters: dict[str, Any], lookup: ResourceLookup) -> list
 
 
 def _roles(value: Any, name: str = "") -> Iterator[str]:
-    """Every role that is handed over, however deep it lies."""
+    """Yields every role in the parameters, at any nesting depth."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _roles(inner, key)

@@ -1,7 +1,7 @@
 """Whether a service may assume a role: evaluates its trust policy with the condition keys that AWS sends.
 
-AWS judges that where the role is handed over, and again at every session that a service begins: each service refuses
-with an error of its own.
+AWS checks this when the role is passed to the service, and again whenever the service starts a session. Each service
+returns its own error.
 Source of the condition keys: https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html and the page
 "cross-service confused deputy prevention" of each service.
 """
@@ -18,12 +18,12 @@ from localaws.iam.request import Principal, Request
 
 @dataclass(frozen=True)
 class Service:
-    """A service that takes up its users' roles.
+    """A service that assumes roles of its users.
 
     Attributes:
-        principal: its host name, as trust policies name it.
-        code: of the error that refuses a role.
-        message: the error's sentence; `{role}` stands for the role's ARN.
+        principal: the service principal in trust policies, such as `sagemaker.amazonaws.com`.
+        code: the error code for a role that it cannot assume.
+        message: the error message. `{role}` is replaced with the role's ARN.
     """
 
     principal: str
@@ -32,26 +32,26 @@ class Service:
 
 
 def sagemaker_source(region: str, account: str) -> str:
-    """What SageMaker says it takes a role up for. The star is no wildcard: it is what AWS sends for endpoints.
+    """The `aws:SourceArn` that SageMaker sends when it assumes a role. The `*` is a literal character, not a wildcard.
 
-    For tracking servers AWS documents no value, and this form for SageMaker as a whole.
+    AWS sends this value for endpoints. For tracking servers it documents no value, only this form for all of SageMaker.
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html
     """
     return f"arn:aws:sagemaker:{region}:{account}:*"
 
 
 def check_trust(policy_store: MotoPolicyStore, role_arn: str, service: Service, source_arn: str) -> None:
-    """Refuses a role that is not there or does not trust the service.
+    """Rejects a role that does not exist or does not trust the service.
 
     Args:
         policy_store: reads policies from moto.
         role_arn: the role's ARN.
-        service: who wants to take it up.
-        source_arn: the resource that the service says it does so for, `aws:SourceArn`; its account is
-            `aws:SourceAccount`.
+        service: the service that assumes the role.
+        source_arn: the value of `aws:SourceArn`. Its account is the value of `aws:SourceAccount`.
 
     Raises:
-        AwsError: the service's own; MalformedPolicyDocument for a trust policy that moto took and AWS would not.
+        AwsError: the service's own error, or MalformedPolicyDocument for a trust policy that moto accepts but AWS
+            rejects.
     """
     context = {"aws:SourceAccount": source_arn.split(":")[4], "aws:SourceArn": source_arn}
     permission = RequiredPermission("sts:AssumeRole", role_arn, policy_store.account)

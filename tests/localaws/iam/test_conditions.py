@@ -1,4 +1,4 @@
-"""Conditions as AWS's condition operator reference has them."""
+"""Condition operators behave as described in the AWS reference."""
 
 from typing import Any
 
@@ -43,23 +43,23 @@ def holds(operator: str, wanted: Any, given: str | list[str] | None, **context: 
         ("ArnNotLike", "arn:aws:iam::1:*", "arn:aws:iam::2:role/x", "arn:aws:iam::1:role/x"),
     ],
 )
-def test_an_operator_compares(operator: str, wanted: Any, matching: str, other: str) -> None:
+def test_operator_compares_values(operator: str, wanted: Any, matching: str, other: str) -> None:
     assert holds(operator, wanted, matching)
     assert not holds(operator, wanted, other)
 
 
 @pytest.mark.parametrize("operator", ["StringEquals", "Bool", "NumericLessThan", "ArnLike", "IpAddress"])
-def test_a_missing_key_fails_what_is_not_negated_unless_ifexists(operator: str) -> None:
+def test_missing_key_fails_positive_operators_without_ifexists(operator: str) -> None:
     assert not holds(operator, "1", None)
     assert holds(f"{operator}IfExists", "1", None)
 
 
 @pytest.mark.parametrize("operator", ["StringNotEquals", "StringNotLike", "ArnNotLike", "NotIpAddress"])
-def test_a_missing_key_fulfils_what_is_negated(operator: str) -> None:
+def test_missing_key_fulfils_negated_operators(operator: str) -> None:
     assert holds(operator, "1", None)
 
 
-def test_null_asks_whether_the_key_is_there() -> None:
+def test_null_checks_whether_the_key_is_present() -> None:
     assert holds("Null", "true", None)
     assert not holds("Null", "true", "x")
     assert holds("Null", "false", "x")
@@ -76,29 +76,29 @@ def test_null_asks_whether_the_key_is_there() -> None:
         (None, True, False),
     ],
 )
-def test_qualifiers_ask_for_all_or_any_of_many_values(given: list[str] | None, every: bool, some: bool) -> None:
+def test_qualifiers_require_all_or_any_values(given: list[str] | None, every: bool, some: bool) -> None:
     assert holds("ForAllValues:StringEquals", ["a", "b"], given) is every
     assert holds("ForAnyValue:StringEquals", ["a", "b"], given) is some
 
 
-def test_any_value_of_a_negated_operator_needs_one_that_matches_nothing() -> None:
+def test_for_any_value_with_negated_operator_requires_a_value_without_match() -> None:
     assert holds("ForAnyValue:StringNotEquals", ["a", "b"], ["a", "c"])
     assert not holds("ForAnyValue:StringNotEquals", ["a", "b"], ["a", "b"])
     assert not holds("ForAnyValue:StringNotEquals", ["a", "b"], None)
 
 
-def test_a_variable_stands_for_the_callers_value_and_brings_no_wildcard() -> None:
+def test_variable_value_is_matched_literally() -> None:
     assert holds("StringLike", "home/${aws:username}/*", "home/ann/x", aws__username="ann")
     assert not holds("StringLike", "home/${aws:username}/*", "home/bob/x", aws__username="*")
     assert holds("StringEquals", "home/${aws:username}", "home/*", aws__username="*")
 
 
-def test_an_unknown_variable_matches_nothing_but_its_default() -> None:
+def test_unknown_variable_matches_only_its_default() -> None:
     assert not holds("StringLike", "${aws:username}*", "anything")
     assert holds("StringEquals", "${aws:username, 'nobody'}", "nobody")
 
 
-def test_an_escaped_wildcard_stands_for_itself() -> None:
+def test_escaped_wildcard_is_literal() -> None:
     assert holds("StringLike", "a${*}b", "a*b")
     assert not holds("StringLike", "a${*}b", "axb")
 
@@ -106,6 +106,6 @@ def test_an_escaped_wildcard_stands_for_itself() -> None:
 @pytest.mark.parametrize(
     "operator", ["StringEqual", "NotBool", "StringEqualsIfexist", "ForSomeValues:StringEquals", ""]
 )
-def test_what_is_no_operator_is_refused(operator: str) -> None:
-    with pytest.raises(ConditionError, match="no condition operator"):
+def test_rejects_unknown_operators(operator: str) -> None:
+    with pytest.raises(ConditionError, match="not a condition operator"):
         Condition.parse(operator, KEY, "x")

@@ -1,4 +1,4 @@
-"""The evaluation logic: who wins when policies of several kinds speak."""
+"""The evaluation logic when several kinds of policies apply to a request."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def of(*statements: dict[str, Any]) -> Policies:
     return Policies(identity=(policy(*statements),))
 
 
-def test_nothing_is_allowed_that_no_policy_allows() -> None:
+def test_denies_by_default() -> None:
     assert asked(Policies()) == Decision(False, kind=IDENTITY)
 
 
@@ -67,14 +67,14 @@ def test_action_and_resource_must_match(given: dict[str, Any], allowed: bool) ->
     assert asked(of(given)).allowed is allowed
 
 
-def test_conditions_of_one_statement_must_all_hold() -> None:
+def test_all_conditions_of_a_statement_must_hold() -> None:
     both = {"StringEquals": {"aws:a": "1"}, "StringLike": {"aws:b": "2*", "aws:c": "3"}}
     given = of(statement(Condition=both))
     assert asked(given, aws__A="1", aws__B="22", aws__C="3").allowed
     assert not asked(given, aws__A="1", aws__B="22").allowed
 
 
-def test_variables_count_in_resources_of_the_newer_version_only() -> None:
+def test_policy_variables_require_version_2012_10_17() -> None:
     home = statement(resource="arn:aws:s3:::data/${aws:username}/*")
     assert asked(of(home), aws__username="a").allowed
     old = Policies(identity=(policy(home, version="2008-10-17"),))
@@ -82,7 +82,7 @@ def test_variables_count_in_resources_of_the_newer_version_only() -> None:
 
 
 @pytest.mark.parametrize("where", ["identity", "boundary", "resource"])
-def test_an_explicit_deny_wins_wherever_it_stands(where: str) -> None:
+def test_explicit_deny_overrides_allow_in_every_kind_of_policy(where: str) -> None:
     allow, deny = policy(statement()), policy(statement(), statement("Deny", Principal="*"))
     decision = asked(
         Policies(
@@ -95,7 +95,7 @@ def test_an_explicit_deny_wins_wherever_it_stands(where: str) -> None:
     assert (decision.allowed, decision.explicit, decision.kind) == (False, True, kinds[where])
 
 
-def test_a_boundary_limits_what_the_identity_policies_give() -> None:
+def test_boundary_limits_identity_policies() -> None:
     wide, narrow = policy(statement(action="*")), policy(statement(action="logs:*"))
     assert asked(Policies(identity=(wide,), boundary=narrow)) == Decision(False, kind=BOUNDARY)
     assert asked(Policies(identity=(wide,), boundary=wide)).allowed
@@ -116,7 +116,7 @@ def test_a_boundary_limits_what_the_identity_policies_give() -> None:
         (SESSION, {"Service": "s3.amazonaws.com"}, False, False),
     ],
 )
-def test_a_bucket_policy_of_the_same_account_gives_by_itself_to_whom_it_names(
+def test_bucket_policy_of_the_same_account_allows_the_principals_it_names(
     principal: str, named: Any, bounded: bool, allowed: bool
 ) -> None:
     bucket = policy(statement(Principal=named))
@@ -124,14 +124,14 @@ def test_a_bucket_policy_of_the_same_account_gives_by_itself_to_whom_it_names(
     assert asked(Policies(resource=bucket, boundary=boundary), principal=principal).allowed is allowed
 
 
-def test_across_accounts_both_sides_must_allow() -> None:
+def test_cross_account_access_requires_both_policies() -> None:
     own, theirs = policy(statement()), policy(statement(Principal={"AWS": US}))
     assert asked(Policies(identity=(own,)), account=THEM) == Decision(False, kind=RESOURCE)
     assert asked(Policies(resource=theirs), account=THEM) == Decision(False, kind=IDENTITY)
     assert asked(Policies(identity=(own,), resource=theirs), account=THEM).allowed
 
 
-def test_a_key_is_reached_by_identity_policies_only_where_its_policy_names_the_account() -> None:
+def test_identity_policies_allow_key_use_only_if_the_key_policy_names_the_account() -> None:
     key = f"arn:aws:kms:us-east-1:{US}:key/1"
     own = policy(statement(action="kms:*"))
     delegates = policy(statement(action="kms:*", Principal={"AWS": f"arn:aws:iam::{US}:root"}))
@@ -143,7 +143,7 @@ def test_a_key_is_reached_by_identity_policies_only_where_its_policy_names_the_a
     assert asked(Policies(resource=closed, resource_decides=True), principal=SESSION, **request).allowed
 
 
-def test_a_service_is_let_in_by_the_resource_alone() -> None:
+def test_service_principal_requires_only_the_resource_policy() -> None:
     trust = Policy.parse(
         "trust",
         {
@@ -162,7 +162,7 @@ def test_a_service_is_let_in_by_the_resource_alone() -> None:
     assert not asked(policies, **{**request, "principal": "ec2.amazonaws.com"}, aws__SourceAccount=US).allowed
 
 
-def test_a_decision_says_which_statements_made_it() -> None:
+def test_decision_lists_the_deciding_statements() -> None:
     assert asked(of(statement(action="s3:Put*"), statement(Sid="Read"))).statements == ("p/Read",)
     assert asked(of(statement(), statement("Deny"))).statements == ("p/#2",)
 
@@ -182,7 +182,7 @@ def test_a_decision_says_which_statements_made_it() -> None:
         ),
     ],
 )
-def test_a_denial_is_worded_as_aws_words_it(policies: Policies, ending: str) -> None:
+def test_denial_message_matches_aws(policies: Policies, ending: str) -> None:
     request = Request(Principal(ANN), "s3:GetObject", OBJECT, US)
     start = f"User: {ANN} is not authorized to perform: s3:GetObject on resource: {OBJECT} "
     assert evaluate(request, policies).message(request) == start + ending
@@ -195,15 +195,15 @@ def test_a_denial_is_worded_as_aws_words_it(policies: Policies, ending: str) -> 
         ({"Effect": "Allow", "Resource": "*"}, "either Action or NotAction"),
         ({"Effect": "Allow", "Action": "*", "NotAction": "s3:*", "Resource": "*"}, "either Action or NotAction"),
         (statement(NotPrincipal="*"), "aws:PrincipalArn"),
-        (statement(Condition={"StringIs": {"a": "b"}}), "StringIs is no condition operator"),
+        (statement(Condition={"StringIs": {"a": "b"}}), "StringIs is not a condition operator"),
     ],
 )
-def test_a_statement_that_cannot_be_judged_is_refused(given: dict[str, Any], message: str) -> None:
+def test_rejects_invalid_statements(given: dict[str, Any], message: str) -> None:
     with pytest.raises(PolicyError, match=f"^p: Statement #1: .*{message}"):
         policy(given)
 
 
 @pytest.mark.parametrize("document", ["", "[]", "{}", '{"Statement": "x"}'])
-def test_what_is_no_policy_document_is_refused(document: str) -> None:
-    with pytest.raises(PolicyError, match="p is no policy document"):
+def test_rejects_invalid_policy_documents(document: str) -> None:
+    with pytest.raises(PolicyError, match="p is not a policy document"):
         Policy.parse("p", document)
