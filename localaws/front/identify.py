@@ -68,8 +68,13 @@ def protocol_of(call: Call, signing_name: str) -> str:
     """The protocol of a service's requests, as far as the headers tell it."""
     if signing_name in ("sagemaker-mlflow", "s3"):
         return "rest-xml" if signing_name == "s3" else call.protocol
-    model = get_service_model(BOTOCORE_NAMES.get(signing_name, signing_name))
-    protocol: str = determine_request_protocol(model, call.headers.get("content-type", ""))
+    name = BOTOCORE_NAMES.get(signing_name, signing_name)
+    if name == "sagemaker" and call.path.startswith("/endpoints/"):
+        name = "sagemaker-runtime"
+    try:
+        protocol: str = determine_request_protocol(get_service_model(name), call.headers.get("content-type", ""))
+    except Exception:  # A content type that the service does not speak; `identify` decides with the body.
+        return call.protocol
     return protocol
 
 
