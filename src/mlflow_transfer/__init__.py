@@ -1,1 +1,1 @@
-"""Moves what a tracking server holds: between servers, out of databases and folders, into archives and back."""
+"""Moves the contents of tracking servers: between servers, from databases and file stores, and to and from archives."""

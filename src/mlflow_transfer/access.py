@@ -1,4 +1,4 @@
-"""How to get into one server: credentials and certificates."""
+"""Credentials and certificates for one server."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Access:
     Args:
         username, password: for basic authentication.
         token: for bearer authentication.
-        ca: a file of certificates to trust, in addition to the system's.
-        client_cert, client_key: a client certificate and its key (PEM), which may be in one file.
-        key_password: what the key is encrypted with.
+        ca: a file with certificates to trust, in addition to the system's.
+        client_cert, client_key: a client certificate and its key (PEM). Both may be in one file.
+        key_password: the password of the encrypted key.
         insecure: accept any certificate.
-        limit: requests a second, instead of the documented limit of the server's size.
+        limit: requests per second, instead of the documented limit of the server's size.
     """
 
     username: str = ""
@@ -42,16 +42,16 @@ class Access:
 
     @classmethod
     def of(cls, side: str, environ: Mapping[str, str], **given: Any) -> Access:
-        """With the secrets of `TRANSFER_{side}_USERNAME`, `_PASSWORD`, `_TOKEN` and `_KEY_PASSWORD`."""
+        """Read the secrets from `TRANSFER_{side}_USERNAME`, `_PASSWORD`, `_TOKEN` and `_KEY_PASSWORD`."""
         secrets: dict[str, Any] = {one.lower(): environ.get(f"TRANSFER_{side}_{one}", "") for one in _SECRETS}
         return cls(**secrets, **given)
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """The TLS context that httpx verifies with: one for all connections, as making one takes 30 ms.
+        """The TLS context for httpx. All connections share one, because creating a context takes 30 ms.
 
         Raises:
-            InputError: a file cannot be read, or the key is not the certificate's.
+            InputError: a file cannot be read, or the key does not belong to the certificate.
         """
         if self.client_key and not self.client_cert:
             raise InputError("--client-key goes with --client-cert: give the certificate of that key")
@@ -63,7 +63,7 @@ class Access:
             if self.ca:
                 context.load_verify_locations(self.ca)
             if self.client_cert:
-                # A password that is a function is never asked for at the terminal.
+                # With a function as the password, OpenSSL never prompts at the terminal.
                 context.load_cert_chain(self.client_cert, self.client_key, lambda: self.key_password)
         except (OSError, ssl.SSLError) as error:
             named = ", ".join(str(one) for one in (self.ca, self.client_cert, self.client_key) if one)

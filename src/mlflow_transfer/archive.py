@@ -1,6 +1,6 @@
 """The archive format, version 1: JSON lines and plain files. See docs/reference/archive-format.md.
 
-A file once written is never changed, so snapshots share what did not change between them.
+A file is never changed after it was written, so snapshots share the files that did not change between them.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _PARTS = "snapshots"
 _UNDER_WAY = "under-way"
 _PART_ENTRIES = 5_000
 _PART_SECONDS = 60.0
-# Bytes of one file of the index or a manifest: 5,000 entries take some megabytes.
+# The largest size in bytes of the index or of a part of a manifest. 5,000 entries take a few megabytes.
 _LARGEST_PART = 256 << 20
-# Losses that the index lists; beyond them it only has their number.
+# The number of losses that the index lists. Of further losses it stores only the number.
 MOST_LOSSES = 1_000
-# A backup refreshes its mark every hour at most, and counts as dead after a day.
+# A backup refreshes its mark at most once an hour. It counts as dead when the mark is a day old.
 _SAID_AGAIN = 3600.0
 _DEAD = 24 * 3600.0
 _COLUMNS = "kind, file, size, sha256, owner, id, state, entry_order, parts_sha256, part_size"
@@ -43,7 +43,7 @@ EXPERIMENTS, RUN, MODELS, REGISTERED, TRACES, ARTIFACT = (
     "experiments", "run", "logged_models", "registered_models", "traces", "artifact",
 )  # fmt: skip
 
-# SQLite holds integers of 64 bits.
+# SQLite stores signed integers of 64 bits.
 _HUGE = 1 << 63
 
 
@@ -53,12 +53,12 @@ class Entry:
 
     Args:
         file: its path in the archive.
-        owner: the experiment of a record file, the artifact root (URI) of an artifact.
-        id: the run of a run's file, the artifact's path below its root.
-        state: changes when the source's thing does; by it the next backup knows what it has.
-        order: a run's start, in milliseconds.
-        sha256: of the whole file; empty where only `parts_sha256` is known.
-        parts_sha256: that of the SHA-256s of its parts of `part_size` bytes, of a file that S3 copied in parts.
+        owner: of a record file, the experiment; of an artifact, the artifact root (a URI).
+        id: of a run's file, the run; of an artifact, its path below its root.
+        state: changes when the source's object changes. The next backup compares it to find what is new.
+        order: the start time of a run, in milliseconds.
+        sha256: the SHA-256 of the whole file; empty if only `parts_sha256` is known.
+        parts_sha256: for a file that S3 copied in parts of `part_size` bytes, the SHA-256 of the SHA-256s of its parts.
     """
 
     kind: str
@@ -74,7 +74,7 @@ class Entry:
 
     @property
     def checksum(self) -> Checksum | None:
-        """What the file's content is known by."""
+        """The checksum of the file's content; None if none is stored."""
         if self.parts_sha256:
             return Checksum(self.parts_sha256, self.part_size)
         return Checksum(self.sha256) if self.sha256 else None
@@ -82,11 +82,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What one backup left: its manifest is the lines of all its parts.
+    """The result of one backup. Its manifest consists of the lines of all its parts.
 
     Args:
-        partial: something of the source is not in it: by choice (`selected`) or because it could not be read.
-        losses: what could not be read, as `place` and `reason`; the first thousand.
+        partial: it does not contain everything of the source, by choice (`selected`) or because of read errors.
+        losses: what could not be read, as `place` and `reason`; at most the first thousand.
         selected: only some experiments were backed up, or no artifacts.
     """
 
@@ -101,16 +101,16 @@ class Snapshot:
 
     @property
     def covers_all(self) -> bool:
-        """Whether it holds everything that could be read of the whole source."""
-        # Archives of earlier versions say only `partial` where experiments were selected.
+        """Whether it contains everything of the whole source that could be read."""
+        # Earlier versions set only `partial` when experiments were selected.
         return not self.partial or (bool(self.losses) and not self.selected)
 
 
 class Manifest:
-    """The entries of a snapshot, on disk while they are needed, for there may be millions."""
+    """The entries of a snapshot, in a temporary file, because there may be millions."""
 
     def __init__(self) -> None:
-        # An empty name is a temporary file that SQLite deletes by itself.
+        # An empty name means a temporary file, which SQLite deletes by itself.
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._db.executescript(
             "CREATE TABLE entries (kind TEXT, file TEXT, size INTEGER, sha256 TEXT, owner TEXT, id TEXT, state TEXT, "
@@ -119,7 +119,7 @@ class Manifest:
         )
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Add entries; a later one of the same thing wins."""
+        """Add entries. A later entry of the same object replaces the earlier one."""
         rows = (tuple(asdict(entry).values()) for entry in entries)
         self._db.executemany(
             f"INSERT OR REPLACE INTO entries ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 fixed
@@ -127,16 +127,16 @@ class Manifest:
         )
 
     def get(self, kind: str, owner: str, one: str = "") -> Entry | None:
-        """The entry of one thing."""
+        """The entry of one object; None if there is none."""
         found = self._select("kind = ? AND owner = ? AND id = ?", (kind, owner, one))
         return next(found, None)
 
     def run(self, run_id: str) -> Entry | None:
-        """The entry of a run."""
+        """The entry of a run; None if there is none."""
         return next(self._select("kind = ? AND id = ?", (RUN, run_id)), None)
 
     def of(self, kind: str, owner: str | None = None) -> Iterator[Entry]:
-        """All entries of a kind, or those of one owner, in order."""
+        """All entries of a kind, or only those of one owner, in order."""
         if owner is None:
             return self._select("kind = ?", (kind,))
         return self._select("kind = ? AND owner = ?", (kind, owner))
@@ -146,11 +146,11 @@ class Manifest:
         return self._select("1", ())
 
     def holds(self, file: str) -> bool:
-        """Whether a file of the archive belongs to this."""
+        """Whether a file of the archive belongs to this manifest."""
         return self._db.execute("SELECT 1 FROM entries WHERE file = ?", (file,)).fetchone() is not None
 
     def close(self) -> None:
-        """Let the temporary file go."""
+        """Delete the temporary file."""
         self._db.close()
 
     def _select(self, where: str, values: tuple[object, ...]) -> Iterator[Entry]:
@@ -159,7 +159,7 @@ class Manifest:
 
 
 class DamagedPartError(PlatformError):
-    """A part of a manifest is not what was written."""
+    """The content of a manifest's part is not what was written."""
 
 
 class Archive:
@@ -169,10 +169,10 @@ class Archive:
         self.store = store
 
     def snapshots(self) -> list[Snapshot]:
-        """All snapshots, oldest first; none where there is no archive yet.
+        """All snapshots, oldest first; an empty list if there is no archive yet.
 
         Raises:
-            InputError: this is something else, or of a later version.
+            InputError: the index does not belong to an archive, or was written by a later version of this tool.
         """
         try:
             return self._snapshots(self._content(INDEX))
@@ -198,7 +198,7 @@ class Archive:
         """The entries of a snapshot.
 
         Args:
-            losses: takes the parts that are missing or damaged, instead of an error.
+            losses: collects the parts that are missing or damaged, instead of raising an error.
 
         Raises:
             PlatformError: a part of it is missing or damaged.
@@ -208,9 +208,9 @@ class Archive:
         return manifest
 
     def known(self) -> Manifest:
-        """The entries that the next backup need not write again: the newest whole snapshot's, and all later ones.
+        """The entries that the next backup can reuse: those of the newest complete snapshot and all later ones.
 
-        Later entries come from partial snapshots and from backups that were interrupted, whose files exist as well.
+        Later entries come from partial snapshots and from interrupted backups. Their files exist as well.
         """
         snapshots = self.snapshots()
         whole = next((one for one in reversed(snapshots) if not one.partial), None)
@@ -229,36 +229,36 @@ class Archive:
         for item in list(self.store.below(_PARTS).list()):
             file = f"{_PARTS}/{item.path}"
             if file not in known and _taken_of(file) > since:
-                # Another backup may have deleted it since.
+                # Another backup may have deleted it in the meantime.
                 with suppress(GoneError):
                     yield from self._part(file, "")
 
     def write_part(self, taken: str, number: int, entries: list[Entry]) -> dict[str, Any]:
-        """Write some lines of a manifest, so that a backup that is broken off can go on from them."""
+        """Write a part of a manifest, so that an interrupted backup can continue from there."""
         content = b"".join(_line(_brief(entry)) for entry in entries)
         file = f"{_PARTS}/{taken}/{number:06}.jsonl"
         self.store.write(file, [content], len(content))
         return {"file": file, "sha256": _sha256(content), "size": len(content)}
 
     def begin(self, taken: str) -> None:
-        """Mark a backup as under way: no data is deleted until it ends, or has not refreshed its mark for a day."""
+        """Mark a backup as running. No data is deleted until it ends or its mark is a day old."""
         content = json.dumps({"by": f"{platform.node()} {os.getpid()}", "at": time.time()}).encode()
         self.store.write(f"{_UNDER_WAY}/{taken}.json", [content], len(content))
 
     def end(self, taken: str) -> None:
-        """Remove a backup's mark, whether it succeeded or not."""
+        """Remove the mark of a backup, whether it succeeded or failed."""
         self.store.delete(f"{_UNDER_WAY}/{taken}.json")
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Add a snapshot to the index: the one write that makes a backup count."""
+        """Add a snapshot to the index. Only this write makes the backup visible."""
         self._change(lambda found: sorted([*found, snapshot], key=lambda one: one.taken))
 
     def prune(self, keep: int) -> int:
-        """Keep the newest snapshots of the whole source, and later partial ones; delete files that none of them needs.
+        """Keep the newest snapshots of the whole source and later partial ones. Delete files that none of them needs.
 
         The newest snapshot without losses is always kept. A kill at any point leaves no snapshot that lacks a file,
-        and no entry of a deleted file: the index is changed first, then manifests are deleted, then data. While
-        another backup is under way, which may need any of it, the data is left for the next call.
+        and no entry of a deleted file: the index is changed first, then manifests are deleted, then data. While another
+        backup is running, data is not deleted, because that backup may need it. The next call deletes it.
 
         Returns:
             The number of deleted files.
@@ -268,7 +268,7 @@ class Archive:
             return 0
         if _newest(found, keep) != found:
             self._change(lambda now: _newest(now, keep))
-        # Listed before the index is read again: a newer file belongs to a backup that is under way.
+        # List the files before the index is read again: a newer file belongs to a running backup.
         paths = [item.path for item in self.store.list()]
         under_way = self._under_way()
         parts = _parts_of(self.snapshots())
@@ -283,7 +283,7 @@ class Archive:
         kept = self.snapshots()
         needed = Manifest()
         for snapshot in kept:
-            # Only the file names matter here: each gets a key of its own.
+            # Only the file names matter here, so each entry gets a unique key.
             entries = self.manifest(snapshot)
             needed.add(Entry("file", one.file, one.size, one.sha256, "", one.file) for one in entries.all())
             entries.close()
@@ -296,26 +296,26 @@ class Archive:
 
     def _delete(self, paths: Collection[str]) -> None:
         for path in paths:
-            # Such a file is not this tool's: it writes no such names.
+            # This tool does not write such names, so the file is not its own.
             with suppress(UnsafeNameError):
                 self.store.delete(path)
 
     def _under_way(self) -> frozenset[str]:
-        """The start times of the backups that are under way."""
+        """The start times of the running backups."""
         found = set()
         for item in list(self.store.below(_UNDER_WAY).list()):
             try:
                 said = float(json.loads(self._content(f"{_UNDER_WAY}/{item.path}"))["at"])
             except GoneError:
-                continue  # It has ended since.
+                continue  # It ended in the meantime.
             except (ValueError, KeyError, TypeError, RecursionError, UnsafeNameError):
-                said = time.time()  # Unreadable: better to delete nothing.
+                said = time.time()  # The mark is unreadable: treat the backup as running, so that nothing is deleted.
             if time.time() - said < _DEAD:
                 found.add(item.path.removesuffix(".json"))
         return frozenset(found)
 
     def _change(self, make: Callable[[list[Snapshot]], list[Snapshot]]) -> None:
-        """Change the list of snapshots as it is now: another backup may have written it since it was read."""
+        """Change the list of snapshots atomically, because another backup may have changed it since it was read."""
 
         def changed(text: bytes | None) -> bytes:
             snapshots = make([] if text is None else self._snapshots(text))
@@ -355,7 +355,7 @@ class Archive:
 
 
 class Parts:
-    """Collects entries and writes them as parts of a snapshot's manifest, so that a kill costs a minute of work."""
+    """Collects entries and writes them as parts of a snapshot's manifest. A killed backup loses a minute of work."""
 
     def __init__(self, archive: Archive, taken: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._archive, self._taken, self._clock = archive, taken, clock
@@ -370,7 +370,7 @@ class Parts:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is open."""
+        """Write the entries that were collected since the last part."""
         if self._open:
             self.written.append(self._archive.write_part(self._taken, len(self.written), self._open))
             self._open = []
@@ -381,7 +381,7 @@ class Parts:
 
 
 def safe_name(text: str) -> str:
-    """A file name for any text: the text itself, or its plain characters and a digest."""
+    """A file name for any text: the text itself if it is safe, otherwise its safe characters and a digest."""
     plain = re.sub(r"[^A-Za-z0-9_.\-]", "_", text)[:80]
     return plain if plain == text and plain not in {"", ".", ".."} else f"{plain}-{digest(text)[:16]}"
 
@@ -391,7 +391,7 @@ def _brief(entry: Entry) -> dict[str, Any]:
 
 
 def _entry(data: dict[str, Any]) -> Entry:
-    """An entry of a manifest; fields that a later version of the tool added are left out."""
+    """An entry of a manifest. Fields that a later version of the tool added are ignored."""
     values: dict[str, Any] = {one.name: data[one.name] for one in fields(Entry) if one.name in data}
     for name, value in values.items():
         if name in {"size", "order", "part_size"}:
@@ -403,7 +403,7 @@ def _entry(data: dict[str, Any]) -> Entry:
 
 
 def _snapshot(data: dict[str, Any]) -> Snapshot:
-    """A snapshot of the index; fields that a later version of the tool added are left out."""
+    """A snapshot of the index. Fields that a later version of the tool added are ignored."""
     values: dict[str, Any] = {one.name: data[one.name] for one in fields(Snapshot) if one.name in data}
     relative_name(str(values["taken"]))
     for name, kind in (("taken", str), ("source", str), ("version", str), ("parts", list)):
@@ -418,7 +418,7 @@ def _snapshot(data: dict[str, Any]) -> Snapshot:
 
 
 def _index_entry(snapshot: Snapshot) -> dict[str, Any]:
-    """What the index says of a snapshot; empty fields that earlier versions of the tool do not know are left out."""
+    """The index entry of a snapshot. Empty fields that earlier versions of the tool do not know are left out."""
     return {name: value for name, value in asdict(snapshot).items() if value or name not in {"losses", "selected"}}
 
 
@@ -431,9 +431,9 @@ def _sha256(content: bytes) -> str:
 
 
 def _newest(snapshots: list[Snapshot], keep: int) -> list[Snapshot]:
-    """The newest snapshots of everything and the partial ones after the oldest of them; all where there is none.
+    """The newest snapshots of the whole source and the partial ones after the oldest of them; all if there is none.
 
-    One without losses is kept, however old: what was lost since may be in it.
+    The newest one without losses is always kept, however old, because it may contain what later ones have lost.
     """
     whole = [one for one in snapshots if one.covers_all][-keep:]
     perfect = [one for one in snapshots if not one.partial][-1:]
@@ -450,13 +450,13 @@ def _taken_of(part: str) -> str:
 
 
 def open_archive(uri: str, s3: Callable[[], Any]) -> Archive:
-    """The archive at a place that a person names.
+    """The archive at a folder or S3 prefix.
 
     Args:
-        s3: gives the S3 client.
+        s3: returns the S3 client.
 
     Raises:
-        InputError: no archive can lie there.
+        InputError: the location cannot hold an archive.
     """
     folder = local_path(uri)
     if folder is not None:

@@ -1,4 +1,4 @@
-"""Copies artifacts between stores: within S3 by S3 itself, else streamed, and each file whole or not at all."""
+"""Copies artifacts between stores, each file completely or not at all. S3 copies within S3; others are streamed."""
 
 from __future__ import annotations
 
@@ -34,36 +34,36 @@ __all__ = [
 ]
 
 Rewrite = Callable[[str], str]
-# A model's or trace's description; anything larger is a file of that name and nothing else.
+# The largest file that describes a model or a trace. A larger file only has the same name.
 _LARGEST_REWRITTEN = 8 << 20
-# Bytes that a file may have grown by since it was listed, or its size again where that is more.
+# The bytes by which a file may have grown since it was listed, or its listed size if that is larger.
 _MOST_GROWTH = 1 << 30
 
 
 def listing_digest(items: Iterable[Item]) -> str:
-    """Changes whenever a file comes, goes or changes."""
+    """A digest that changes whenever a file is added, removed or changed."""
     return digest(sorted((item.path, item.size, item.tag) for item in items))
 
 
 class Reading:
-    """Reads files of a source, and notes whether the last error came from there and not from writing the target."""
+    """Reads files of a source, and records whether the last error came from reading or from writing the target."""
 
     def __init__(self, source: Store) -> None:
         self._source = source
         self.failed = False
 
     def look(self, path: str) -> Item:
-        """The file as it is now."""
+        """The current entry of a file."""
         self.failed = True
         found = self._source.look(path)
         self.failed = False
         return found
 
     def chunks(self, item: Item, moved: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
-        """The file's content; raises EOFError where it is shorter than the listing said: part of a file is no file.
+        """The file's content. Raises EOFError if it is shorter than listed, because partial files must not be copied.
 
-        More bytes mean that somebody still writes to the file: it is whole as it is now, and the next listing shows
-        the change. Much more bytes than that are refused, as a server can send them without end.
+        More bytes mean that the file is still being written. They are copied, and the next listing shows the change.
+        Many more bytes are refused, because a server could send them without end.
         """
         self.failed = True
         left = item.size
@@ -80,25 +80,25 @@ class Reading:
         self.failed = False
 
     def explained(self, error: RetriesExhaustedError) -> PlatformError:
-        """The error to raise: UnreadableError where only this file of the source is concerned."""
+        """The error to raise: UnreadableError if it concerns only this file of the source."""
         return UnreadableError(error.message) if self.failed and not error.unreachable else error
 
 
 def copy_file(
     source: Store, item: Item, target: Store, retry: Retry, rewrite: Rewrite, moved: Callable[[int], None]
 ) -> bool:
-    """Copy one file; tried again, as it is then, while the trouble may pass.
+    """Copy one file. Temporary errors are retried, each time with the file's current content.
 
     Args:
         rewrite: maps the ids in files that describe a model or a trace.
-        moved: called with the number of bytes as they move.
+        moved: called with the number of bytes of each transferred chunk.
 
     Returns:
-        Whether it is there now: not if it is gone from the source since it was listed.
+        Whether the target has the file now. It does not if the source deleted the file after it was listed.
 
     Raises:
         UnreadableError, UnwritableNameError, UnsafeNameError: this file cannot be copied; others can (`SKIPPABLE`).
-        PlatformError: no file can be copied: the target fails, or the source is away.
+        PlatformError: no file can be copied, because the target fails or the source is unavailable.
     """
     again = False
     reading = Reading(source)
@@ -146,7 +146,7 @@ def _joined(chunks: Iterable[bytes]) -> bytes:
 
 
 def checksum(store: Store, path: str, rewrite: Rewrite | None = None, retry: Retry | None = None) -> Checksum:
-    """The checksum of a whole file; of a describing file as it is copied, after its ids are mapped by `rewrite`.
+    """The checksum of a whole file. For a file that describes a model or trace: after `rewrite` mapped its ids.
 
     Raises:
         UnreadableError: this file cannot be read; others can.

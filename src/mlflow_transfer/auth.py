@@ -1,7 +1,7 @@
-"""Signs requests for Amazon's MLflow servers: per client, with credentials that renew themselves. So do S3's here.
+"""Signs requests for Amazon's MLflow servers and for S3, per client, and renews expired credentials.
 
 The sagemaker-mlflow plugin signs with the ARN of the process's global tracking URI, so two servers in one process
-would get each other's headers. Here each client has a flow of its own.
+would get each other's headers. Here each client has its own authentication flow.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _REFUSED = frozenset({400, 401, 403})
 
 
 class SigV4(httpx.Auth):
-    """A signature by AWS Signature Version 4, with `header: arn` telling the front which server is meant.
+    """Signs requests with AWS Signature Version 4. `header: arn` names the server for which the endpoint is called.
 
     Args:
-        credentials: gives botocore credentials; asked again when the server says that they have expired.
+        credentials: returns botocore credentials; called again when the server reports that they have expired.
     """
 
     requires_request_body = True
@@ -32,12 +32,12 @@ class SigV4(httpx.Auth):
         self._region, self._service, self._header, self._arn = region, service, header, arn
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """httpx's hook: sign, and once more with fresh credentials if these have expired."""
+        """Sign the request (a hook of httpx). Sign it again, once, with fresh credentials if they have expired."""
         signed_with = self._credentials
         self._sign(request, signed_with)
         response = yield request
         if response.status_code in _REFUSED:
-            # Another call that was refused may have renewed them already.
+            # Another refused call may already have renewed them.
             fresh = self._provide()
             if _key(fresh) != _key(signed_with):
                 self._credentials = fresh
@@ -45,7 +45,7 @@ class SigV4(httpx.Auth):
                 yield request
 
     def _sign(self, request: httpx.Request, credentials: Any) -> None:
-        # What httpx sends of its own accord (accept, user-agent) stays unsigned: proxies may change it.
+        # Headers that httpx adds (accept, user-agent) stay unsigned, because proxies may change them.
         headers = {
             "Host": request.url.netloc.decode(),
             self._header: self._arn,
@@ -60,12 +60,12 @@ class SigV4(httpx.Auth):
 
 
 class Renewal:
-    """Signs an S3 client's requests with credentials that renew themselves: what was refused is signed and sent again.
+    """Signs the requests of an S3 client and renews expired credentials. A refused request is signed and sent again.
 
     Args:
-        client: a boto3 client of S3.
-        held: the credentials to begin with.
-        credentials: gives botocore credentials; asked when S3 says that these have expired.
+        client: a boto3 client for S3.
+        held: the credentials to start with.
+        credentials: returns botocore credentials; called when S3 reports that the present ones have expired.
     """
 
     def __init__(self, client: Any, held: Any, credentials: Callable[[], Any]) -> None:
@@ -77,7 +77,7 @@ class Renewal:
         request.context.setdefault("signing", {})["request_credentials"] = self._credentials
 
     def _renew(self, request_dict: Any, response: Any = None, **_: Any) -> int | None:
-        """The seconds to wait before the request is signed anew and sent; None to leave it."""
+        """The seconds to wait before the request is signed and sent again; None not to repeat it."""
         if response is None or response[0].status_code not in _REFUSED:
             return None
         fresh = self._provide()
@@ -88,7 +88,7 @@ class Renewal:
 
 
 class Bearer(httpx.Auth):
-    """A bearer token."""
+    """Sends a bearer token."""
 
     def __init__(self, token: str) -> None:
         self._header = f"Bearer {token}"

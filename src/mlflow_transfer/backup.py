@@ -1,4 +1,4 @@
-"""Backs a source up into an archive: everything the first time, then what is new or changed."""
+"""Backs up a source into an archive: everything the first time, then what is new or changed."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ T = TypeVar("T")
 class Backup:
     """One backup. `taken` names the snapshot: a time such as 20261121T043000Z.
 
-    What cannot be read is a loss: everything else is backed up, and the snapshot is marked as partial.
+    Anything that cannot be read is recorded as a loss. The rest is backed up, and the snapshot is marked as partial.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Backup:
         self._parts = Parts(archive, taken)
         self._counts: Counter[str] = Counter()
         self._losses = LossLog()
-        # The artifact root that each folder below `artifacts` is for.
+        # The artifact root of each folder below `artifacts`.
         self._folders: dict[str, str] = {}
         self._threads = ThreadPoolExecutor(self.options.threads, thread_name_prefix="backup")
 
@@ -90,13 +90,13 @@ class Backup:
         return [*self.source.losses(), *self._losses.list()]
 
     async def run(self) -> Snapshot:
-        """Back everything up.
+        """Back up everything.
 
         Raises:
-            PlatformError: it could not be finished; the archive's snapshots are as they were.
+            PlatformError: the backup could not be finished. The archive's snapshots are unchanged.
         """
         try:
-            # Nothing is written into a place that holds something else than an archive.
+            # Check first, so that nothing is written into a location that is not an archive.
             await self._in_thread(self.archive.snapshots)
             await self._in_thread(lambda: self.archive.begin(self._taken))
             return await self._back_up()
@@ -105,7 +105,7 @@ class Backup:
         finally:
             self._threads.shutdown(wait=True, cancel_futures=True)
             self._known.close()
-            # A mark that stays keeps data from being deleted for a day, and nothing else.
+            # A mark that remains only prevents the deletion of data for a day.
             with suppress(Exception):
                 self.archive.end(self._taken)
 
@@ -201,7 +201,7 @@ class Backup:
 
     @asynccontextmanager
     async def _writing(self, kind: str, owner: str = "") -> AsyncIterator[Callable[[dict[str, Any]], None]]:
-        """A file of records, which gets its name with the last one; an experiment that has none gets no file."""
+        """A file of records, named after the last record was written. No file is stored if there are no records."""
         count = 0
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
 
@@ -216,7 +216,7 @@ class Backup:
                 await self._file(file, "records", name, Entry(kind, "", 0, "", owner), count)
 
     async def _file(self, file: IO[bytes], folder: str, name: str, entry: Entry, count: int = 1) -> None:
-        """Write a file under a name that its content gives, if the archive lacks it."""
+        """Write a file, named by its content, unless the archive already has it."""
         size = file.tell()
         file.seek(0)
         found = hashlib.sha256()
@@ -254,7 +254,7 @@ class Backup:
         return with_retries(listed, self._retry, f"{store.uri} cannot be listed")
 
     def _folder_of(self, owner: str, uri: str) -> str:
-        """The archive's folder for the artifacts of one owner. A hostile server may give one id to two things."""
+        """The archive's folder for the artifacts of one owner. A hostile server may use one id for two objects."""
         name = safe_name(owner)
         if self._folders.setdefault(name, uri) != uri:
             name = f"{name}-{digest(uri)}"
@@ -264,7 +264,7 @@ class Backup:
         entry = self._known.get(ARTIFACT, uri, item.path)
         try:
             if entry is None or not await self._in_thread(partial(self._holds, entry, store, item)):
-                # The backup's time in the folder keeps the files of older snapshots from being overwritten.
+                # The backup's time in the folder prevents overwriting the files of older snapshots.
                 file = f"{folder}/{relative_name(item.path)}"
                 self.progress.total("bytes", item.size)
                 item, found = await self._in_thread(partial(self._copy, store, item, file))
@@ -275,12 +275,12 @@ class Backup:
             self._losses.add(f"artifact {item.path!r} of {place}", error.message)
             return
         except GoneError:
-            return  # Deleted since it was listed.
+            return  # It was deleted after it was listed.
         self._keep(entry)
         self._counts["artifact bytes"] += item.size
 
     def _holds(self, entry: Entry, store: Store, item: Item) -> bool:
-        """Whether the archive holds a file as it is now: by its content where the store tells of no change."""
+        """Whether the archive has the current file. Compares the content if the store's listing has no tags."""
         if item.tag:
             return entry.state == digest([item.size, item.tag])
         return entry.size == item.size and entry.checksum == checksum(store, item.path, retry=self._retry)
@@ -289,10 +289,10 @@ class Backup:
         """Copy a file into the archive.
 
         Returns:
-            What was copied, which may have changed since it was listed, and its checksum.
+            The file as it was copied, which may have changed since it was listed, and its checksum.
 
         Raises:
-            GoneError: it does not exist any more.
+            GoneError: the file no longer exists.
             UnreadableError, UnwritableNameError, UnsafeNameError: this file cannot be backed up; others can.
         """
         target: Store = self.archive.store
@@ -319,7 +319,7 @@ class Backup:
                     yield chunk
 
             target.write(file, passing(), item.size)
-            # More bytes mean that somebody still writes to the file: the next backup sees that it changed.
+            # More bytes mean that the file is still being written. The next backup detects the change.
             return replace(item, size=size), found.checksum()
 
         try:

@@ -1,4 +1,4 @@
-"""Puts parameters, tags and points into as few `runs/log-batch` calls as the server's limits allow."""
+"""Groups parameters, tags and points into as few `runs/log-batch` calls as the server's limits allow."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 from mlflow_transfer.records import ModelPoint, Point, number_text, pairs
 
-# One call takes 1,000 entities, of which 100 parameters and 100 tags (mlflow/utils/validation.py).
+# One call accepts 1,000 entities, with at most 100 parameters and 100 tags (mlflow/utils/validation.py).
 MOST_ENTITIES = 1000
 MOST_PARAMS = 100
 MOST_TAGS = 100
-# MLflow documents 1 MB. The rest is room for what a proxy adds.
+# MLflow documents 1 MB. The difference leaves room for what a proxy adds.
 MOST_BYTES = 950_000
 
 

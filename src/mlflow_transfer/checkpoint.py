@@ -1,7 +1,7 @@
 """The checkpoint: a SQLite file that a copy keeps between its runs.
 
-It is a cache. The destination's own tags are the authority, and every copy reads the links from them again. What a new
-copy gains from an old checkpoint are the digests of file listings, so losing the file costs calls and no duplicates.
+It is only a cache. The destination's tags are authoritative, and every copy reads the links from them again. A copy
+takes only the digests of file listings from an old checkpoint. Losing the file costs calls, but creates no duplicates.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_transfer import links
 from mlflow_transfer.links import Links
 
-# Raise it with every change of a table: a file of another version is rebuilt.
+# Increment this whenever a table changes. A file of another version is rebuilt.
 VERSION = 2
 # Marks a SQLite file as a checkpoint ("mlft"): https://www.sqlite.org/pragma.html#pragma_application_id
 _APPLICATION = 0x6D6C6674
 _SCHEMA = (
     links.SCHEMA + "CREATE TABLE IF NOT EXISTS artifacts (owner TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;"
 )
-# The tables of files that were written before the application id and the version were stored.
+# The tables of old files that have no application id and no version.
 _UNMARKED_TABLES = frozenset({"links", "artifacts"})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class Checkpoint:
-    """The open file, or a database in memory. Written by one thread; SQLite serialises the reads of others.
+    """The open file, or a database in memory. One thread writes to it; SQLite serializes reads from other threads.
 
-    The file is locked until it is closed, because two copies at once would create everything twice.
+    The file is locked until it is closed, because two simultaneous copies would create everything twice.
 
     Args:
         path: the file; None for a checkpoint in memory.
@@ -74,7 +74,7 @@ class Checkpoint:
         return str(row[0]) if row else ""
 
     def put_artifacts(self, owner: str, digest: str) -> None:
-        """Store that an owner's files were copied completely."""
+        """Record that all files of an owner were copied."""
         try:
             self._db.execute("INSERT OR REPLACE INTO artifacts VALUES (?, ?)", (owner, digest))
         except sqlite3.Error as error:
@@ -82,13 +82,13 @@ class Checkpoint:
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        # Read before anything is written: the file may be another program's.
+        # Check before anything is written, because the file may belong to another program.
         application, version = (self._pragma(name) for name in ("application_id", "user_version"))
         tables = {row[0] for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         ours = application == _APPLICATION or (not application and tables <= _UNMARKED_TABLES)
         if not ours:
             raise InputError(f"{self._path} is a database and no checkpoint: choose another file with --checkpoint")
-        # A kill may cost the last writes, but never the file.
+        # A killed process may lose the last writes, but does not damage the file.
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("PRAGMA cache_size=-8000")

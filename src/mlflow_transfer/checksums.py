@@ -1,4 +1,4 @@
-"""SHA-256 as an archive keeps it: of a whole file, or as S3 makes it of a file that it copied in parts."""
+"""The SHA-256 checksums of an archive: of whole files, or composite ones of files that S3 copied in parts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class Checksum:
     """A SHA-256 in hexadecimal.
 
     Args:
-        part: 0, or the bytes of each part of the file: then it is that of the parts' SHA-256s, one after the other.
+        part: 0 for the checksum of a whole file. Otherwise the size in bytes of the file's parts; the checksum is then
+            the SHA-256 of the concatenated SHA-256s of the parts.
     """
 
     sha256: str
@@ -22,7 +23,7 @@ class Checksum:
 
 
 class Summing:
-    """Makes a checksum of content that passes by."""
+    """Computes a checksum of streamed content."""
 
     def __init__(self, part: int = 0) -> None:
         self._part = part
@@ -30,7 +31,7 @@ class Summing:
         self._open, self._held = hashlib.sha256(), 0
 
     def update(self, chunk: bytes) -> None:
-        """Take more of the content."""
+        """Add the next chunk of the content."""
         if not self._part:
             self._all.update(chunk)
             return
@@ -44,7 +45,7 @@ class Summing:
                 self._close()
 
     def checksum(self) -> Checksum:
-        """That of all that passed."""
+        """The checksum of the content so far."""
         if self._held:
             self._close()
         return Checksum(self._all.hexdigest(), self._part)
@@ -55,7 +56,7 @@ class Summing:
 
 
 def parse_checksum(answer: Mapping[str, Any], part: int = 0) -> Checksum | None:
-    """The SHA-256 in an S3 answer; None where it has none, or one of parts of another size."""
+    """The SHA-256 in an S3 response; None if it has none, or one of parts of another size."""
     text, _, parts = str(answer.get("ChecksumSHA256", "")).partition("-")
     composite = bool(parts) or answer.get("ChecksumType") == "COMPOSITE"
     if not text or (composite and not part):
