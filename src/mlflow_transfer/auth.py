@@ -18,10 +18,11 @@ _REFUSED = frozenset({400, 401, 403})
 
 
 class SigV4(httpx.Auth):
-    """Signs requests with AWS Signature Version 4. `header: arn` names the server for which the endpoint is called.
+    """Signs requests with AWS Signature Version 4.
 
     Args:
         credentials: returns botocore credentials; called again when the server reports that they have expired.
+        header, arn: a header that tells the shared endpoint which server the request is for.
     """
 
     requires_request_body = True

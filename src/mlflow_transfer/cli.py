@@ -58,7 +58,7 @@ def copy(
     into: Into,
     reach: Reach,
 ) -> None:
-    """Copy everything that is new or changed. You can stop it anywhere and run it again.
+    """Copy everything that is new or changed. You can stop it at any time and run it again.
 
     Passwords are read from TRANSFER_SOURCE_USERNAME, _PASSWORD, _TOKEN and TRANSFER_DESTINATION_….
     """
@@ -82,7 +82,7 @@ def restore(
     into: Into,
     reach: Reach,
 ) -> None:
-    """Restore a backup into a server, after every file of the backup was compared with its checksum."""
+    """Restore a backup into a server. First compares every file of the backup with its checksum."""
 
     async def go(session: Session) -> None:
         from mlflow_transfer.sources.archive import ArchiveSource
@@ -108,9 +108,9 @@ def backup(
     what: What,
     reach: Reach,
 ) -> None:
-    """Back up everything into an archive, also deleted runs. What the archive holds already is not written again.
+    """Back up everything, including deleted runs, into an archive. Content that the archive already has is reused.
 
-    What cannot be read is listed, and the snapshot is marked as partial; the exit status is then 1.
+    If something cannot be read, it is listed, the snapshot is marked as partial, and the exit status is 1.
     """
     lost: list[Loss] = []
 
@@ -153,7 +153,7 @@ def verify(
     what: What,
     reach: Reach,
 ) -> None:
-    """Compare everything that LEFT holds with RIGHT. The exit status is 1 if anything differs or cannot be read."""
+    """Compare everything in LEFT with RIGHT. The exit status is 1 if anything differs or cannot be read."""
     found: list[Report] = []
 
     async def go(session: Session) -> None:
@@ -189,7 +189,7 @@ def inspect(
     artifact_root: ArtifactRoot = None,
     reach: ShortReach,
 ) -> None:
-    """Show what a server, database, file store or archive holds, and what of it cannot be read."""
+    """Count the contents of a server, database, file store or archive, and list what cannot be read."""
 
     async def go(session: Session) -> None:
         from mlflow_transfer import inspecting
@@ -276,5 +276,5 @@ def _run(session: Session, go: Callable[[Session], Awaitable[None]]) -> None:
 
 
 def main() -> None:
-    """The console entry point `mlflow-transfer`, which knows no environments."""
+    """The console entry point `mlflow-transfer`. It does not support env:NAME and --local."""
     run(app)

@@ -20,9 +20,9 @@ CACHE = Path(".cache/transfer")
 
 PLACE = "a tracking server's or App's ARN, env:NAME, an http(s) URL"
 Src = Annotated[
-    str, typer.Argument(metavar="SRC", help=f"Where from: {PLACE}, a file store folder, or a database URL.")
+    str, typer.Argument(metavar="SRC", help=f"The source: {PLACE}, a file store folder, or a database URL.")
 ]
-Dst = Annotated[str, typer.Argument(metavar="DST", help=f"Where to: {PLACE}.")]
+Dst = Annotated[str, typer.Argument(metavar="DST", help=f"The destination: {PLACE}.")]
 ArchiveArgument = Annotated[str, typer.Argument(metavar="ARCHIVE", help="A folder or an S3 prefix (s3://…).")]
 Side = Annotated[str, typer.Argument(metavar="PLACE", help=f"{PLACE}, a file store, a database URL, or an archive.")]
 Deleted = Annotated[bool, typer.Option("--include-deleted", help="Also transfer deleted runs.")]
@@ -33,7 +33,7 @@ NoArtifacts = Annotated[bool, typer.Option("--no-artifacts", help="Leave out the
 AcceptLosses = Annotated[
     bool,
     typer.Option(
-        "--accept-losses", help="Go on although something cannot be read, or the destination cannot hold everything."
+        "--accept-losses", help="Continue even if something cannot be read or the destination cannot hold everything."
     ),
 ]
 TrustArtifacts = Annotated[
@@ -44,16 +44,21 @@ TrustArtifacts = Annotated[
         help="Also read artifacts below this S3 prefix or folder, outside the server's own store. Repeat it for more.",
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show the plan: counts, bytes, calls, time, losses.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show the plan: counts, bytes, calls, time and losses.")]
 CheckpointFile = Annotated[
     Path | None,
-    typer.Option("--checkpoint", metavar="FILE", help="Where the copy keeps its progress. Default: a file in .cache."),
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE",
+        help="The file in which the copy stores its progress. Default: a file in .cache.",
+    ),
 ]
 Limit = Annotated[
-    float | None, typer.Option("--rate", metavar="N", help="Calls a second, instead of the server size's limit.")
+    float | None,
+    typer.Option("--rate", metavar="N", help="Calls per second, instead of the limit of the server's size."),
 ]
 Thorough = Annotated[
-    bool, typer.Option("--thorough", help="Also compare the metric points of runs that look unchanged.")
+    bool, typer.Option("--thorough", help="Also compare the metric points of runs that appear unchanged.")
 ]
 Threads = Annotated[int, typer.Option("--threads", min=1, max=64, help="Files moved at the same time.")]
 Patience = Annotated[
@@ -66,23 +71,29 @@ ClientCert = Annotated[
     Path | None, typer.Option("--client-cert", metavar="FILE", help="The client certificate for https servers (PEM).")
 ]
 ClientKey = Annotated[
-    Path | None, typer.Option("--client-key", metavar="FILE", help="Its key, if that is a file of its own.")
+    Path | None,
+    typer.Option(
+        "--client-key", metavar="FILE", help="The key of the client certificate, if it is in a separate file."
+    ),
 ]
 Insecure = Annotated[bool, typer.Option("--insecure", help="Accept any certificate of an https server.")]
 ArtifactRoot = Annotated[
     str | None,
-    typer.Option("--artifact-root", metavar="URI", help="Where a database's or file store's server keeps artifacts."),
+    typer.Option("--artifact-root", metavar="URI", help="The artifact root of a database's or file store's server."),
 ]
 Snapshot = Annotated[
     str | None, typer.Option("--snapshot", metavar="TIME", help="The backup to read. Default: the newest.")
 ]
 ReportFolder = Annotated[
-    Path, typer.Option("--report", metavar="FOLDER", help="Where report.json and report.html are written.")
+    Path, typer.Option("--report", metavar="FOLDER", help="The folder for report.json and report.html.")
 ]
 Keep = Annotated[
-    int | None, typer.Option("--keep", min=1, help="Keep only this number of newest backups, and delete older ones.")
+    int | None,
+    typer.Option("--keep", min=1, help="Keep only this number of the newest backups, and delete older ones."),
 ]
-SizesOnly = Annotated[bool, typer.Option("--sizes-only", help="Compare sizes of artifacts, and no checksums.")]
+SizesOnly = Annotated[
+    bool, typer.Option("--sizes-only", help="Compare only the sizes of artifacts, not their checksums.")
+]
 ByName = Annotated[
     bool, typer.Option("--by-name", help="Match runs by experiment and name, for copies made by other tools.")
 ]
@@ -90,7 +101,7 @@ ByName = Annotated[
 
 @dataclass(frozen=True)
 class Reach:
-    """How servers are reached, and how the result is printed."""
+    """Options for connections to servers, and the output format."""
 
     rate: Limit = None
     patience: Patience = 300.0
@@ -107,14 +118,14 @@ class Reach:
 
 @dataclass(frozen=True)
 class ShortReach(Reach):
-    """The same with less patience, for a person who only wants to look."""
+    """The same options with a shorter patience, for commands that only read."""
 
     patience: Patience = 30.0
 
 
 @dataclass(frozen=True)
 class What:
-    """What of a place is transferred or compared."""
+    """Options that select what is transferred or compared."""
 
     experiment: Experiments = None
     no_artifacts: NoArtifacts = False
@@ -130,7 +141,7 @@ class What:
 
 @dataclass(frozen=True)
 class Into:
-    """How a server is written to."""
+    """Options for writing to a server."""
 
     accept_losses: AcceptLosses = False
     dry_run: DryRun = False
@@ -139,7 +150,7 @@ class Into:
 
 
 def command(app: typer.Typer) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Makes a command of a function. Each field of a parameter that is a group becomes an option of its own."""
+    """Turns a function into a command. Each field of a parameter that is a group becomes a separate option."""
 
     def make(verb: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(verb, include_extras=True)

@@ -1,7 +1,7 @@
-"""An MLflow REST client: one per server, with its own authentication, rate, bounded concurrency and retries.
+"""An MLflow REST client: one per server, with its own authentication, rate limit, concurrency limit and retries.
 
-Only transport lives here. What the calls mean is for `sources.rest` and `destination`. Only status 200 with a JSON
-object counts as success: a redirect, a login page or an empty body is an error.
+This module only transports calls; `sources.rest` and `writers` know their meaning. Only status 200 with a JSON object
+counts as success: a redirect, a login page or an empty body is an error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mlflow_transfer.transport import Threads
 
 API = "/api/2.0/mlflow/"
 AJAX = "/ajax-api/2.0/mlflow/"
-# Bytes of one JSON answer: a page of 500 runs with all their parameters and tags stays below it.
+# The largest JSON response in bytes. A page of 500 runs with all their parameters and tags is smaller.
 _LARGEST_ANSWER = 512 << 20
 _OK = 200
 _THROTTLED = 429
@@ -36,20 +36,20 @@ _MISSING = 404
 _CLIENT_ERROR = 400
 _LARGEST_TEXT = 16 << 20
 _SHOWN = 200
-# MLflow answers this one as text/html; what it says is checked by the caller.
+# MLflow sends this response as text/html. The caller checks its content.
 _VERSION = "GET /version"
-# Connections beyond those of calls under way: for calls that were cancelled and still hold theirs.
+# Spare connections, because a cancelled call may still hold its connection.
 _SPARE = 4
-# Errors before a connection stands: the server cannot have seen the request.
+# Errors before a connection is established: the server cannot have received the request.
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-# What OpenSSL calls a connection that ended.
+# OpenSSL's names for a closed connection.
 _CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 T = TypeVar("T")
 
 
 class ApiError(PlatformError):
-    """The server refused a call, and asking again would not help."""
+    """The server refused a call, and a retry would not help."""
 
     def __init__(self, server: str, call: str, status_code: int, code: str, message: str) -> None:
         super().__init__(f"{server} refuses {call} ({code or status_code}): {message}")
@@ -59,12 +59,12 @@ class ApiError(PlatformError):
 
     @property
     def missing(self) -> bool:
-        """Whether the thing, or the whole API, does not exist there."""
+        """Whether the object, or the whole API, does not exist there."""
         return self.code == "RESOURCE_DOES_NOT_EXIST" or self.status_code == _MISSING
 
     @property
     def unsupported(self) -> bool:
-        """Whether the server does not know, or does not let out, this API."""
+        """Whether the server does not know or does not expose this API."""
         no_route = self.status_code == _MISSING and self.code != "RESOURCE_DOES_NOT_EXIST"
         return no_route or self.status_code in {405, 501} or self.code in {"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED"}
 
@@ -74,23 +74,23 @@ class RefusedError(PreconditionError):
 
 
 class UnansweredError(PlatformError):
-    """The server failed at this call again and again, while it may answer others."""
+    """The server repeatedly failed at this call. Other calls may work."""
 
 
 class UnsureError(Exception):
-    """A call may or may not have been carried out: its answer was lost or was an internal error."""
+    """A call may or may not have been executed: its response was lost or was an internal error."""
 
     def __init__(self, reason: str, wait: float, *, final: bool, inside: bool = False) -> None:
         super().__init__(reason)
         self.wait = wait
         self.final = final
-        # The server fails at this call, and is not away or overloaded.
+        # The server itself fails at this call. It is neither unavailable nor overloaded.
         self.inside = inside
 
 
 @dataclass
 class Calls:
-    """What a client sent: calls by name, and how often it had to ask again."""
+    """Statistics of a client: the number of calls by name, and of retries."""
 
     made: Counter[str] = field(default_factory=Counter)
     again: Counter[str] = field(default_factory=Counter)
@@ -98,7 +98,7 @@ class Calls:
 
     @property
     def total(self) -> int:
-        """All requests that left, repeated ones included."""
+        """The number of all requests that were sent, including retries."""
         return self.made.total() + self.again.total()
 
 
@@ -106,10 +106,10 @@ class Client:
     """Talks to one MLflow server.
 
     Args:
-        name: what messages call the server.
-        base_url: where it is, without a path below it.
-        concurrency: requests under way at once, at most.
-        transport: httpx's, for tests.
+        name: the server's name in messages.
+        base_url: the URL of the server, without an API path.
+        concurrency: the maximum number of simultaneous requests.
+        transport: a replacement for the httpx transport, for tests.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Client:
         trust_env = not is_loopback(base_url)
         self._http = httpx.AsyncClient(
             auth=auth,
-            # For the transports that httpx makes where the environment names a proxy.
+            # Used by the transports that httpx creates if the environment names a proxy.
             verify=verify,
             transport=transport or Threads(concurrency + _SPARE, verify, trust_env=trust_env),
             timeout=httpx.Timeout(timeout, connect=10.0),
@@ -147,7 +147,7 @@ class Client:
         await self._http.aclose()
 
     async def text(self, path: str) -> str:
-        """What the server says in plain text at a path."""
+        """The plain text response of a path."""
         attempt = 0
         while True:
             attempt += 1
@@ -160,11 +160,11 @@ class Client:
                 await asyncio.sleep(self.retry.wait(attempt))
 
     async def get(self, path: str, query: Mapping[str, Any] | None = None, *, prefix: str = API) -> Any:
-        """The answer of a call that only reads."""
+        """The response of a call that only reads."""
         return await self._until_answered("GET", prefix + path, query, None, writes=False)
 
     async def post(self, path: str, body: Mapping[str, Any], *, writes: bool = True, method: str = "POST") -> Any:
-        """The answer of a call that may be repeated without harm: one that reads, or whose effect is the same twice."""
+        """The response of a call that can be repeated safely, because it only reads or is idempotent."""
         return await self._until_answered(method, API + path, None, body, writes=writes)
 
     async def create(
@@ -174,10 +174,10 @@ class Client:
         find: Callable[[], Awaitable[T | None]],
         take: Callable[[Any], T],
     ) -> T:
-        """Carry out a call that must not happen twice: after a lost answer, `find` looks whether it happened.
+        """Execute a call that must not happen twice. After a lost response, `find` searches for its result.
 
         Returns:
-            What `take` makes of the answer, or what `find` found.
+            The result of `take` for the response, or the result of `find`.
         """
         attempt = 0
         while True:
@@ -216,12 +216,12 @@ class Client:
         *,
         writes: bool,
     ) -> Any:
-        """Send a call until the server has taken it up: waits out throttles and a server that is away.
+        """Send a call until the server has accepted it. Waits while the server throttles or is unavailable.
 
         Raises:
-            UnsureError: the call may have been carried out.
-            ApiError: it was refused.
-            PreconditionError: the server stays away, or refuses these credentials.
+            UnsureError: the call may have been executed.
+            ApiError: the server refused the call.
+            PreconditionError: the server remains unavailable, or refuses these credentials.
         """
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
         async with self.sent(method, path, query, content, attempt, writes=writes) as response:
@@ -244,7 +244,7 @@ class Client:
         *,
         writes: bool = False,
     ) -> AsyncIterator[httpx.Response]:
-        """A response whose status is good and whose body is still to be read."""
+        """A response with a successful status. Its body has not been read yet."""
         url = self.base_url + path + ("?" + urlencode(query, doseq=True, quote_via=quote) if query else "")
         name = f"{method} {_name_of(path)}"
         headers = {"Content-Type": "application/json"} if content is not None else {}
@@ -313,16 +313,16 @@ class Client:
         raise ApiError(self.name, call, status, code, message)
 
     def _unsure(self, reason: str, attempt: int, asked: float | None = None, *, patient: bool = True) -> UnsureError:
-        # A server that is away is worth more patience than one that fails inside, which may do so for ever.
+        # Wait longer for a server that is unavailable than for one with internal errors, which may be permanent.
         most = self.retry.attempts + (int(2 * self.retry.patience / self.retry.longest) if patient else 0)
         return UnsureError(reason, self.retry.wait(attempt, asked), final=attempt >= most, inside=not patient)
 
 
 def _object(content: bytes) -> Any:
-    """The JSON object of an answer.
+    """The JSON object of a response.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the content is not a JSON object.
     """
     found = json.loads(content)
     if not isinstance(found, dict):
@@ -360,7 +360,7 @@ def _name_of(path: str) -> str:
     for prefix in (API, AJAX, "/api/2.0/"):
         path = path.removeprefix(prefix)
     head, *rest = path.split("/")
-    # Ids in the path are no names: logged-models/m-123/tags is logged-models/*/tags.
+    # Replace ids in the path: logged-models/m-123/tags becomes logged-models/*/tags.
     if head in {"logged-models", "traces"}:
         rest = [part if part in {"search", "tags", "params", "delete-traces"} else "*" for part in rest]
     return "/".join([head, *rest]) if head != "mlflow-artifacts" else "mlflow-artifacts"
@@ -371,7 +371,7 @@ def _words(error: Exception) -> str:
 
 
 def _tls_problem(error: BaseException | None) -> str | None:
-    """Why the two sides do not agree on TLS, which no second attempt changes; None where this is no such error."""
+    """The reason why TLS cannot be negotiated, which a retry does not change; None for any other error."""
     while error is not None:
         if isinstance(error, ssl.SSLError) and not isinstance(error, _CUT_OFF):
             return getattr(error, "verify_message", "") or _words(error)
@@ -380,5 +380,5 @@ def _tls_problem(error: BaseException | None) -> str | None:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL names this machine, which no proxy is asked for."""
+    """Whether a URL names this machine. Such URLs are never requested through a proxy."""
     return httpx.URL(url).host in {"127.0.0.1", "localhost", "::1"}

@@ -1,4 +1,4 @@
-"""Opens servers and stores, and holds what they share: AWS sessions, the S3 client, the retry policy."""
+"""Opens servers and stores with shared AWS sessions, S3 client and retry policy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TRUST = "If you trust that location, name it with --trust-artifacts"
 
 @dataclass(frozen=True)
 class _Described:
-    """What AWS says of a server; empty where describing it is not allowed. Apps have no size."""
+    """The description of a server by AWS; empty if the description is not allowed. Apps have no size."""
 
     version: str = ""
     size: str = ""
@@ -45,8 +45,8 @@ class ConnectionFactory:
     """Opens servers and stores.
 
     Args:
-        session: gives a fresh boto3 session, which reads the credentials anew.
-        trusted: locations that the operator names, below which artifacts of any source may be read.
+        session: returns a fresh boto3 session, which reads the credentials again.
+        trusted: locations from the operator. Artifacts of any source may be read below them.
     """
 
     def __init__(
@@ -88,8 +88,8 @@ class ConnectionFactory:
         """Opens artifact URIs of a database or file store.
 
         Args:
-            own: where that source keeps artifacts, as far as its writers cannot choose it.
-            artifact_root: where the artifacts are that its server served (mlflow-artifacts), or kept in a folder
+            own: the source's own artifact locations that its users cannot choose.
+            artifact_root: the location of artifacts that its server serves (mlflow-artifacts), or keeps in a folder
                 that is not on this machine.
         """
         roots = Roots([*own, *self._trusted], _TRUST)
@@ -106,8 +106,8 @@ class ConnectionFactory:
         """A tracking server, by its ARN or URL.
 
         Raises:
-            InputError: this is no server.
-            PreconditionError: it does not answer, does not run, or refuses the credentials.
+            InputError: the text does not name a server.
+            PreconditionError: the server does not answer, is not running, or refuses the credentials.
         """
         access = access or Access()
         if text.startswith("arn:"):
@@ -202,7 +202,7 @@ class ConnectionFactory:
         def counted(call: str) -> None:
             client.calls.made[call] += 1
             client.calls.writes += call.startswith("PUT")
-            # The server has one limit for all requests.
+            # One rate limit of the server covers all requests.
             time.sleep(client.rate.take())
 
         def proxy(root: str) -> Proxy:
@@ -228,7 +228,7 @@ def _server_url(text: str) -> SplitResult:
 
 
 def _moved_path(uri: str) -> str | None:
-    """Where below `--artifact-root` an artifact is; None for one that can be opened where it says."""
+    """The path of an artifact below `--artifact-root`; None if its URI can be opened directly."""
     if uri.startswith("mlflow-artifacts:"):
         return served_path(uri)
     folder = local_path(uri)

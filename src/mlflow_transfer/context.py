@@ -1,4 +1,4 @@
-"""What the copiers of one copy share."""
+"""The state that all copiers of one copy share."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ class Workers:
         self._stopping = False
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do blocking work in a thread."""
+        """Run blocking work in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def stop(self) -> None:
-        """Drop the work that waits, and end what runs at its next `check`."""
+        """Drop the queued work. Running work ends at its next `check`."""
         self._stopping = True
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def check(self) -> None:
-        """End the work of this thread if all work is to stop. Nothing else can end a thread."""
+        """Raise an error in this thread if all work must stop. Threads cannot be ended from outside."""
         if self._stopping:
             raise asyncio.CancelledError
 
 
 @dataclass
 class CopyContext:
-    """One copy: both sides, the options, and what is remembered.
+    """One copy: both sides, the options, and the state.
 
     Args:
-        limits: what the destination's version can hold.
-        features: what both sides know, such as logged models.
+        limits: the limits of the destination's MLflow version.
+        features: the features that both sides have, such as logged models.
     """
 
     source: Source
@@ -66,16 +66,16 @@ class CopyContext:
 
     @property
     def links(self) -> Links:
-        """Which objects belong together."""
+        """The links between the objects of both sides."""
         return self.checkpoint.links
 
     @property
     def strategy(self) -> Mirror:
-        """What is done with objects that the destination has already."""
+        """How objects that the destination already has are treated."""
         return self.options.strategy
 
     def target(self, source_id: str) -> str | None:
-        """The destination's id for any id of the source."""
+        """The destination's id for any id of the source; None if there is none."""
         return self.links.target(source_id)
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class CopyContext:
 
 
 def common_features(left: Features, right: Features) -> Features:
-    """What both sides know."""
+    """The features that both sides have."""
     return Features(
         left.logged_models and right.logged_models, left.traces and right.traces, left.prompts and right.prompts
     )

@@ -1,4 +1,4 @@
-"""Copies a source into a destination: only what is new or changed, in an order that may stop anywhere.
+"""Copies new and changed objects of a source into a destination, in an order that can be interrupted at any point.
 
 The order is: experiments, logged models (each after the run that made it), runs, traces, registered models, and the
 final stages of experiments.
@@ -75,7 +75,7 @@ class Copier:
         """Copy everything.
 
         Raises:
-            PlatformError: something stopped the copy. What was done stays, and the next run continues from there.
+            PlatformError: the copy was interrupted. Its results remain, and the next run continues from there.
         """
         try:
             await self._copy()
@@ -87,11 +87,11 @@ class Copier:
         return self.context.summary
 
     def close(self) -> None:
-        """Stop the threads and drop the scratch tables. `run` does that itself."""
+        """Stop the threads and drop the scratch tables. `run` also does this."""
         self.context.close()
 
     async def prepare(self) -> None:
-        """Read what there is to copy, and what the destination has of it already. Writes nothing."""
+        """Read what the source has and which of it the destination already has. Writes nothing."""
         context = self.context
         source, reader = context.source, context.destination.reader
         ours, theirs = await asyncio.gather(source.features(), reader.features())
@@ -145,7 +145,7 @@ class Copier:
         for experiment in self.experiments:
             await experiments.finish(experiment, context.source.runs)
         if context.destination.unsure:
-            # A create whose answer was lost may have been carried out after it was looked for.
+            # A create whose response was lost may have been executed after the search for its result.
             await self._match()
             await self._remove_duplicates()
 

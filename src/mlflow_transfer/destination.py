@@ -26,5 +26,5 @@ class Destination:
 
     @property
     def unsure(self) -> bool:
-        """Whether a create whose answer was lost may have been carried out after it was searched for."""
+        """Whether a create whose response was lost may have been executed after the search for its result."""
         return self._certainty.unsure

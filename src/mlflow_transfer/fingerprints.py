@@ -1,4 +1,4 @@
-"""Fingerprints of whole objects: a fingerprint changes when something changes that a copy has to carry over."""
+"""Fingerprints of whole objects. A fingerprint changes whenever something changes that has to be copied."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mlflow_transfer.rewrite import Target, split_tags
 
 
 def run_fingerprint(run: Run, target: Target) -> str:
-    """How a run stands at the destination once it is copied completely. Equal to `copied_run_fingerprint` there.
+    """The fingerprint of a completely copied run. Equal to `copied_run_fingerprint` of the copy.
 
     Args:
         target: maps the source's ids to the destination's.
@@ -18,7 +18,7 @@ def run_fingerprint(run: Run, target: Target) -> str:
 
 
 def copied_run_fingerprint(run: Run, stored: str) -> str:
-    """How a run of the destination stands, by the fingerprint that its last batch stored in a tag."""
+    """The fingerprint of a run of the destination, from the tag that its last batch set."""
     return _with_state(stored, run, run.tags.get(PARENT_RUN, ""))
 
 
@@ -27,7 +27,7 @@ def _with_state(content: str, run: Run, parent: str) -> str:
 
 
 def model_fingerprint(model: LoggedModel) -> str:
-    """Changes with everything of a logged model that can be copied again."""
+    """Changes with everything of a logged model that can be updated after it was created."""
     tags = sorted(model_tags(model).items())
     return digest([model.name, model.model_type, model.status, model.params, tags])
 

@@ -1,4 +1,4 @@
-"""Counts what a place holds."""
+"""Counts the contents of a source."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mlflow_transfer.sources.base import Source
 
 @dataclass(frozen=True)
 class Contents:
-    """What a place holds.
+    """The contents of a source.
 
     Args:
-        version: of MLflow; None where it is unknown.
+        version: the version of MLflow; None if it is unknown.
         counts: the number of objects of each kind.
         losses: what exists and cannot be read.
     """

@@ -1,4 +1,4 @@
-"""What a server of each MLflow version can hold, and what a run would lose there.
+"""The limits of each MLflow version's server, and the losses of a run that exceeds them.
 
 Sources: mlflow/utils/validation.py of MLflow 2.13.2, 2.16.2 and 3.0.1.
 """
@@ -23,7 +23,7 @@ _LONG_TAGS_SINCE = (3, 0)
 
 @dataclass(frozen=True)
 class Limits:
-    """The names that a server accepts, and the longest values in characters."""
+    """The names that a server accepts, and the maximum lengths of values in characters."""
 
     names: re.Pattern[str]
     name: int = _NAME
@@ -40,7 +40,7 @@ class Limits:
 
     @classmethod
     def none(cls) -> Limits:
-        """No limits: for a database, a folder or an archive."""
+        """No limits, for a database, a file store or an archive."""
         return cls(re.compile(".*", re.DOTALL), sys.maxsize, sys.maxsize, sys.maxsize, needs_run_name=False)
 
     def takes_name(self, name: str) -> bool:
@@ -56,7 +56,7 @@ def adapt(run: Run, limits: Limits) -> tuple[Run, dict[str, str], list[Loss]]:
     """Change a run so that the destination can hold it.
 
     Returns:
-        The run; the values that had to be cut, in full, which are copied as an artifact; and what is lost.
+        The run; the full text of truncated values, which is copied as an artifact; and the losses.
     """
     losses: list[Loss] = []
     long: dict[str, str] = {}

@@ -33,13 +33,13 @@ class State(StrEnum):
     """How complete an object is at the destination."""
 
     PARTIAL = "partial"
-    """It exists, and something of it may be missing."""
+    """It exists, and parts of it may be missing."""
     EMPTY = "empty"
-    """This process created it, so nothing is in it yet."""
+    """This process created it, so it is still empty."""
     WHOLE = "whole"
     """It was copied completely when its source had the link's fingerprint."""
     SAME = "same"
-    """It is the source's object itself: both sides are one server, and the ids are equal."""
+    """It is the source's object itself: both sides are the same server, and the ids are equal."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ class Link:
 
 
 class Links:
-    """Links in a SQLite database: there may be millions.
+    """Links in a SQLite database, because there may be millions.
 
     Args:
-        explain: turns an error of the database into the error that a person reads.
+        explain: turns an error of the database into an error message for users.
     """
 
     def __init__(self, db: sqlite3.Connection, explain: Callable[[sqlite3.Error], PlatformError]) -> None:
@@ -99,7 +99,7 @@ class Links:
         self._db.close()
 
     def clear(self) -> None:
-        """Drop all links, before they are read again from the destination."""
+        """Delete all links, before they are read again from the destination."""
         self._execute("DELETE FROM links", ())
 
     def put(self, kind: Kind, link: Link) -> None:
@@ -111,7 +111,7 @@ class Links:
         )
 
     def get(self, kind: Kind, source: str) -> Link | None:
-        """The link of a source's object."""
+        """The link of a source's object; None if there is none."""
         where = "kind = ? AND source = ?"
         return next(self._select(where, (kind, source)), None)
 
@@ -121,7 +121,7 @@ class Links:
         return found is not None and found.same_id
 
     def target(self, source: str) -> str | None:
-        """The destination's id for any id of the source."""
+        """The destination's id for any id of the source; None if there is none."""
         row = self._execute("SELECT target FROM links WHERE source = ?", (source,)).fetchone()
         return row[0] if row else None
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from mlflow_transfer.records import Run
 from mlflow_transfer.sources.base import Source
 
-# The number of characters to keep: those of about two thousand runs. For more runs, a second listing costs little.
+# The number of characters to keep, about two thousand runs. With more runs, a second listing is relatively cheap.
 MOST = 20_000_000
 # The size of a run without its parameters, tags and metrics, and of each metric.
 _RUN, _METRIC = 4_000, 400

@@ -1,4 +1,4 @@
-"""Recognizes what a person names as source or destination: an ARN, a URL, a folder, a database, an archive."""
+"""Recognizes the kind of a source or destination by its text: an ARN, a URL, a folder, a database, an archive."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ DATABASES = ("sqlite", "postgresql", "postgres", "mysql", "mssql")
 
 
 def is_server(text: str) -> bool:
-    """Whether this names a tracking server."""
+    """Whether the text names a tracking server."""
     return text.startswith("arn:") or scheme_of(text) in {"http", "https"}
 
 
 def is_database(text: str) -> bool:
-    """Whether this is a database URL."""
+    """Whether the text is a database URL."""
     return scheme_of(text).partition("+")[0] in DATABASES
 
 
 def is_file_store(folder: Path) -> bool:
-    """Whether MLflow keeps experiments in this folder."""
+    """Whether the folder is a file store of MLflow."""
     return (folder / ".trash").is_dir() or any(folder.glob("*/meta.yaml"))
 
 
 def scheme_of(text: str) -> str:
-    """A URL's scheme; empty for text that is no URL."""
+    """The scheme of a URL; empty for text that is not a URL."""
     try:
         return urlsplit(text).scheme
     except ValueError:
@@ -32,7 +32,7 @@ def scheme_of(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """The place without a password."""
+    """The text without a password."""
     try:
         parts = urlsplit(text)
     except ValueError:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Loss:
-    """One thing that is not transferred, or not as it is.
+    """One object or part that is not transferred, or only in a changed form.
 
     Args:
-        place: the thing, as a person finds it: a path, or a run with its id.
-        reason: why, in plain words, without a closing full stop.
+        place: identifies the object for a person: a path, or a run with its id.
+        reason: the reason in plain words, without a trailing full stop.
     """
 
     place: str
@@ -26,7 +26,7 @@ class LossLog:
         self._losses: dict[Loss, None] = {}
 
     def add(self, place: str, reason: str) -> None:
-        """Add a loss, unless it is there already."""
+        """Add a loss, unless it was already added."""
         self._losses[Loss(place, reason)] = None
 
     def list(self) -> list[Loss]:
@@ -38,7 +38,7 @@ MOST_SHOWN = 20
 
 
 def loss_lines(losses: Sequence[Loss]) -> list[str]:
-    """The first losses for a person, one a line."""
+    """The first losses as lines of text."""
     lines = [f"{loss.place}: {loss.reason}" for loss in losses[:MOST_SHOWN]]
     more = len(losses) - MOST_SHOWN
     return [*lines, f"and {more} more"] if more > 0 else lines

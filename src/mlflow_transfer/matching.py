@@ -1,7 +1,7 @@
 """Pairs the objects of a source with those of a destination. Copies, plans and verifications all use these pairs.
 
-Three things identify a copy: the tag with its source's id; for an experiment also its name; and the id itself, where
-the destination is the server that the source was read from.
+A copy is identified by the tag with its source's id; an experiment also by its name. If the destination is the server
+from which the source was read, the id itself identifies the object.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ExperimentPair:
     """An experiment of the source and its counterpart at the destination.
 
     Args:
-        same: both are the very same experiment, so the ids of what is in it are equal, too.
+        same: both are the same experiment, so the ids of its objects are equal, too.
     """
 
     source: Experiment
@@ -34,7 +34,7 @@ class ExperimentPair:
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Two objects of the destination that were made of one object of the source.
+    """Two objects of the destination that are copies of one object of the source.
 
     Args:
         kept: the more complete one.
@@ -51,7 +51,7 @@ class Duplicate:
 def pair_experiments(sources: Iterable[Experiment], targets: Iterable[Experiment]) -> dict[str, ExperimentPair]:
     """The pairs by the source's id.
 
-    The very same experiment is preferred, then one of that name, then a copy that was renamed.
+    The same experiment is preferred, then one with that name, then a renamed copy.
     """
     wanted, there = {one.id: one for one in sources}, list(targets)
     pairs: dict[str, ExperimentPair] = {}
@@ -68,7 +68,7 @@ def pair_experiments(sources: Iterable[Experiment], targets: Iterable[Experiment
         source = wanted.get(target.tags.get(SOURCE_ID, ""))
         if source is None or source.id in pairs or target.id in taken:
             continue
-        # Servers count the ids of experiments from 0, so the time of creation has to agree as well.
+        # Servers count the ids of experiments from 0, so the creation times must also be equal.
         if target.tags.get(SOURCE_TIME) == str(source.creation_time):
             pairs[source.id] = ExperimentPair(source, target)
     return pairs
@@ -85,7 +85,7 @@ class Matches:
         """Add a run of the destination.
 
         Args:
-            same: it is in an experiment that both sides have as the very same one.
+            same: it belongs to an experiment that is the same on both sides.
         """
         if same:
             self._put_same(Kind.RUN, run.id, run.artifact_uri, run.lifecycle_stage)
@@ -95,7 +95,7 @@ class Matches:
             self._put_copy(Kind.RUN, source_id, run, whole, run.lifecycle_stage)
 
     def add_named_run(self, key: str, run: Run) -> None:
-        """Add a run that is identified by another key than its tags, such as its name."""
+        """Add a run that is identified by a key other than its tags, such as its name."""
         self._put_copy(Kind.RUN, key, run, "", run.lifecycle_stage)
 
     def add_model(self, model: LoggedModel, *, same: bool) -> None:
@@ -113,11 +113,11 @@ class Matches:
             self._put_copy(Kind.TRACE, source_id, trace, trace_fingerprint(trace))
 
     def find(self, kind: Kind, source_id: str, tags: Mapping[str, str]) -> Link | None:
-        """The link of a source's object, which may itself be a copy whose original the destination knows."""
+        """The link of a source's object, which may itself be a copy of an object that the destination knows."""
         return self.links.get(kind, source_id) or self.links.get(kind, tags.get(SOURCE_ID, source_id))
 
     def take_duplicates(self) -> list[Duplicate]:
-        """The duplicates so far, which are then forgotten."""
+        """Return the duplicates so far and clear them."""
         found, self.duplicates = self.duplicates, []
         return found
 
@@ -127,7 +127,7 @@ class Matches:
     def _put_copy(
         self, kind: Kind, source_id: str, copy: Run | LoggedModel | Trace, whole: str, stage: str = ACTIVE
     ) -> None:
-        """Store the link of a copy; of two copies the more complete one, and of two equal ones the first."""
+        """Store the link of a copy. Of two copies, keep the more complete one, or the first if both are equal."""
         state = State.WHOLE if whole else State.PARTIAL
         link = Link(source_id, copy.id, "", copy.artifact_uri, state, whole, stage)
         other = self.links.get(kind, source_id)
@@ -143,7 +143,7 @@ class Matches:
 async def read_matches(
     matches: Matches, reader: RestSource, pairs: Iterable[ExperimentPair], features: Features
 ) -> None:
-    """Replace the links by what the destination's ids and tags say."""
+    """Replace the links by links from the destination's ids and tags."""
     matches.links.clear()
     matches.take_duplicates()
     ordered = sorted(pairs, key=lambda pair: not pair.same)

@@ -1,4 +1,4 @@
-"""What a transfer moves or compares, and how."""
+"""The options of a transfer or comparison."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_NAMED = 10
 
 @dataclass(frozen=True)
 class Options:
-    """What to transfer and how.
+    """Options that select what to transfer, and how.
 
     Args:
         include_deleted: also transfer deleted runs.
@@ -22,7 +22,7 @@ class Options:
         threads: the number of files that are moved at the same time.
         experiments: the names of the experiments to transfer; empty means all.
         thorough: also compare the metric points of runs whose listing did not change.
-        strategy: what is done with objects that the destination has already.
+        strategy: how objects that the destination already has are treated.
     """
 
     include_deleted: bool = False
@@ -33,10 +33,10 @@ class Options:
     strategy: Mirror = field(default_factory=Mirror)
 
     def chosen(self, experiments: Iterable[Experiment], place: str) -> list[Experiment]:
-        """The experiments to transfer, out of those of a place.
+        """The experiments to transfer.
 
         Raises:
-            InputError: the place has no experiment of a given name.
+            InputError: there is no experiment with a given name.
         """
         there = list(experiments)
         missing = sorted(self.experiments - {one.name for one in there})

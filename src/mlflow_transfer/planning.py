@@ -1,4 +1,4 @@
-"""The plan of a copy: counts, bytes, calls, the least time, and what would be lost. Nothing is written."""
+"""The plan of a copy: counts, bytes, calls, the minimum time, and losses. Nothing is written."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _BULK_RUNS = 100
 
 @dataclass
 class TransferPlan:
-    """Counts of what is to be moved.
+    """Counts of what a copy would transfer.
 
     Args:
         counts: the objects that are new or changed, by kind.
-        unchanged: the objects that are complete at the destination.
+        unchanged: the objects that are already complete at the destination.
         points: an estimate from each metric's last step.
-        bytes: all artifacts below the experiments' roots, copied already or not; None where they cannot be listed in
-            bulk.
-        seconds: the least time at the destination's limit; None where no limit is known.
+        bytes: the size of all artifacts below the experiments' roots, including those already copied; None if they
+            cannot be listed in bulk.
+        seconds: the minimum time at the destination's rate limit; None if the limit is unknown.
         losses: what the destination cannot hold, and what of the source cannot be read.
-        blocked: why the copy cannot be made at all.
+        blocked: the reasons why the copy is impossible.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -47,7 +47,7 @@ class TransferPlan:
 
 
 async def plan(copier: Copier, *, sizes: bool) -> TransferPlan:
-    """Read the listings of the source, without any history, and count.
+    """Read the listings of the source, without metric histories, and count.
 
     Args:
         sizes: also list the artifacts.
@@ -144,7 +144,7 @@ async def _add_sizes(found: TransferPlan, copier: Copier, root: str) -> None:
     try:
         files, size = await copier.context.workers.run(lambda: _sum(item.size for item in store.list()))
     except SKIPPABLE:
-        # The runs' own folders may be readable all the same.
+        # The runs' own folders may still be readable.
         found.files = found.bytes = None
         return
     found.files += files

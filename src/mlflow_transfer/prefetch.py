@@ -1,4 +1,4 @@
-"""Reads the next items while the previous ones are still being written."""
+"""Reads items ahead while earlier items are being written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def growing(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
 
 
 async def prefetch(items: AsyncGenerator[T, None], most: int) -> AsyncGenerator[T, None]:
-    """The same items. Up to `most` of them are read in advance."""
+    """Yields the same items. Reads up to `most` of them ahead."""
     room = asyncio.Semaphore(most)
     found: asyncio.Queue[tuple[T] | None] = asyncio.Queue()
 

@@ -1,4 +1,4 @@
-"""The progress of a transfer. The library counts, and the command line shows the counts."""
+"""The progress of a transfer. The library counts the work, and the command line shows the counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request rate per server: starts at the documented limit, halves when the server throttles, creeps back."""
+"""A request rate per server. It starts at the documented limit, halves when throttled, and recovers slowly."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 
-# Requests a second, and bursts, that AWS's tracking servers take, by size.
+# The rate (requests per second) and burst that AWS tracking servers accept, by size.
 LIMITS = {"Small": (25.0, 50), "Medium": (50.0, 100), "Large": (100.0, 200)}
 _SLOWEST = 2.0
-# Requests a second regained per second without a throttle.
+# The increase of the rate (requests per second) for each second without throttling.
 _CREEP = 2.0
-# Calls that were under way together are throttled together: that is one reason to slow down and not many.
+# Simultaneous calls are throttled together, so throttles within this time slow down the rate only once.
 _ONE_REASON = 1.0  # seconds
 
 
@@ -21,9 +21,9 @@ class Rate:
     """A token bucket whose rate adapts (additive increase, multiplicative decrease).
 
     Args:
-        limit: requests a second to start with and never to pass; None for a server whose limit is unknown,
-            which is not slowed until it throttles.
-        burst: requests that may leave at once.
+        limit: the initial and maximum rate in requests per second; None if the server's limit is unknown. The rate is
+            then unlimited until the server throttles.
+        burst: the number of requests that may be sent at once.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class Rate:
         self._lock = threading.Lock()
 
     async def wait(self) -> None:
-        """Return when one more request may leave."""
+        """Wait until one more request may be sent."""
         if (pause := self.take()) > 0:
             await asyncio.sleep(pause)
 
     def take(self) -> float:
-        """Take one request's turn, from any thread: seconds until it may leave."""
+        """Reserve a slot for one request: the seconds until it may be sent. Thread-safe."""
         with self._lock:
             return self._take(self._clock())
 
@@ -62,12 +62,12 @@ class Rate:
         self._raised = now
         self._tokens = min(self._burst, self._tokens + (now - self._filled) * self.current)
         self._filled = now
-        # The token is taken at once, so that waiters are served in the order they came.
+        # Take the token immediately, so that waiting requests are served in order.
         self._tokens -= 1
         return max(0.0, -self._tokens / self.current)
 
     def throttled(self) -> None:
-        """The server said that this is too fast."""
+        """Slow down, because the server throttled a request."""
         with self._lock:
             self._slow_down(self._clock())
 

@@ -1,4 +1,4 @@
-"""The contents of a tracking server as plain records, which every source yields and every destination takes.
+"""The contents of a tracking server as plain records. Sources yield them, and destinations accept them.
 
 Times are milliseconds since the epoch. Ids are those of the source; `rewrite` maps them.
 """
@@ -14,18 +14,18 @@ from typing import Any, NamedTuple
 
 OWN_TAGS = "transfer."
 SOURCE_ID = "transfer.source_id"
-# When the original of a copied experiment was created. With the id, it identifies a copy that was renamed.
+# The creation time of a copied experiment's original. With the id, it identifies a renamed copy.
 SOURCE_TIME = "transfer.source_time"
 FINGERPRINT = "transfer.fingerprint"
 RUN_NAME = "mlflow.runName"
 PARENT_RUN = "mlflow.parentRunId"
-# The server sets this tag on a logged model when a version of it is registered.
+# The server sets this tag on a logged model when it is registered as a model version.
 MODEL_VERSIONS = "mlflow.modelVersions"
 PROMPT = "mlflow.prompt.is_prompt"
 ACTIVE = "active"
 DELETED = "deleted"
 FINISHED_STATUSES = frozenset({"FINISHED", "FAILED", "KILLED"})
-# MLflow's SQL store keeps this value instead of infinity (mlflow/store/tracking/sqlalchemy_store.py).
+# MLflow's SQL store stores this value instead of infinity (mlflow/store/tracking/sqlalchemy_store.py).
 LARGEST = 1.7976931348623157e308
 
 
@@ -69,8 +69,8 @@ class Run:
 
     Args:
         latest: the last point of each metric.
-        linked: whether model_inputs and model_outputs are known. A server's search leaves them out.
-        state: something else that changes when the run does, if the source knows such a thing.
+        linked: whether model_inputs and model_outputs are known. A server's search does not return them.
+        state: a further value that changes when the run changes, if the source has one.
     """
 
     id: str
@@ -148,7 +148,7 @@ class RegisteredModel:
 
 @dataclass(slots=True)
 class Trace:
-    """A trace's record; its spans are the artifact `traces.json` below `artifact_uri`."""
+    """The record of a trace. Its spans are the artifact `traces.json` below `artifact_uri`."""
 
     id: str
     experiment_id: str
@@ -161,7 +161,7 @@ class Trace:
 
 
 def without_own_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags of people and of MLflow, without the tags of this tool."""
+    """The tags of users and of MLflow, without the tags of this tool."""
     return {key: value for key, value in tags.items() if not key.startswith(OWN_TAGS)}
 
 
@@ -185,7 +185,7 @@ def point_key(point: Point) -> tuple[str, str, int, int]:
 
 
 def fingerprint(run: Run) -> str:
-    """Changes when anything of a run changes that a listing shows: 32 hexadecimal digits."""
+    """A digest of everything that a listing shows of a run: 32 hexadecimal digits."""
     latest = sorted(point_key(point) for point in run.latest.values())
     content = [
         run.name, run.user_id, run.status, run.start_time, run.end_time, run.lifecycle_stage,

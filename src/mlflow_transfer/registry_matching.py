@@ -1,7 +1,7 @@
-"""Pairs registered models and their versions: which versions of the destination were copied from the source.
+"""Pairs registered models and their versions: decides which versions of the destination are copies.
 
-Two sources may have models of one name with versions of one number. So a copied model, and each version in it, carries
-the time when its original was created. Older releases did not write that tag: their copies are recognised by the run.
+Two sources may have models with equal names and version numbers. So a tag of each copied model and version stores the
+creation time of its original. Older releases did not set this tag; their copies are recognized by the run.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import SOURCE_ID, SOURCE_TIME, ModelVersion, RegisteredModel
 from mlflow_transfer.restore_in_place import lost_version
 
-# The last number that was copied. A version below it that is missing was deleted at the destination. It is not created
-# again while people work there.
+# The last copied number. A missing version with a lower number was deleted at the destination. The copy does not create
+# it again while users work there.
 LAST = "transfer.last_version"
 
 Target = Callable[[str], str | None]
@@ -22,11 +22,11 @@ Target = Callable[[str], str | None]
 
 @dataclass(frozen=True)
 class VersionMatches:
-    """The versions of the destination's model that are not copies of a version of the source.
+    """The versions of the destination's model without a counterpart in the source.
 
     Args:
-        foreign: versions that were not made from this source.
-        obsolete: copies of versions that the source has deleted, and placeholders that used up a number.
+        foreign: versions that were not copied from this source.
+        obsolete: copies of versions that the source has deleted, and placeholders that only used up a number.
         last: the last number that was copied.
     """
 
@@ -42,7 +42,7 @@ def copy_tags(original: RegisteredModel | ModelVersion) -> dict[str, str]:
 
 
 def is_copy(original: ModelVersion, found: ModelVersion, target: Target) -> bool:
-    """Whether a version of the destination was made from this version, under its number."""
+    """Whether a version of the destination is a copy of this version with the same number."""
     if not original.version == found.version == _source_number(found):
         return False
     made = found.tags.get(SOURCE_TIME)
@@ -52,7 +52,7 @@ def is_copy(original: ModelVersion, found: ModelVersion, target: Target) -> bool
 
 
 def match_versions(model: RegisteredModel, there: RegisteredModel, target: Target) -> VersionMatches:
-    """Sort the versions of the destination's model of that name.
+    """Classify the versions of the destination's model with that name.
 
     Args:
         target: maps the source's run ids to the destination's.
@@ -74,10 +74,10 @@ def match_versions(model: RegisteredModel, there: RegisteredModel, target: Targe
 
 
 def additions(model: RegisteredModel, there: RegisteredModel, target: Target) -> tuple[RegisteredModel, list[Loss]]:
-    """The versions that the source's model got since its copy is in use.
+    """The versions that were added to the source's model after it was copied.
 
     Returns:
-        The model with those versions only, and the versions whose numbers were given to others there.
+        The model with only those versions, and the versions whose numbers other versions use at the destination.
     """
     last, present = _last(model, there, target), {version.version: version for version in there.versions}
     mine = there.tags.get(SOURCE_TIME, str(model.creation_time)) == str(model.creation_time)
@@ -101,7 +101,7 @@ def additions(model: RegisteredModel, there: RegisteredModel, target: Target) ->
 
 
 def placeholders(model: RegisteredModel, there: RegisteredModel) -> list[ModelVersion]:
-    """Versions that an interrupted copy created only to use up numbers that the source has deleted."""
+    """Versions that an interrupted copy created only to use up numbers of deleted versions."""
     originals = {version.version: version for version in model.versions}
     return [one for one in there.versions if _is_placeholder(one, originals)]
 
@@ -131,8 +131,8 @@ def _last(model: RegisteredModel, there: RegisteredModel, target: Target) -> int
 
 
 def _is_placeholder(found: ModelVersion, originals: dict[int, ModelVersion]) -> bool:
-    # It was made from a later version than its number says. A version that a person copies within the server has the
-    # tags of its original, too, but a later number.
+    # A placeholder has the tags of a version with a higher number. A version that a user copies within the server
+    # also has the tags of its original, but a higher number than the original.
     original = originals.get(_source_number(found))
     return (
         original is not None

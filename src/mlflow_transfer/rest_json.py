@@ -1,4 +1,4 @@
-"""MLflow's REST JSON turned into records."""
+"""Converts MLflow's REST JSON into records."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def experiment_from(data: Json) -> Experiment:
 
 
 def point_from(data: Json) -> Point:
-    """A metric's point, of any of the calls that tell one."""
+    """A point of a metric, from any of the calls that return points."""
     return Point(str(data["key"]), float(data.get("value", 0.0)), int(data["timestamp"]), int(data.get("step", 0)))
 
 
 def run_from(data: Json, *, linked: bool) -> Run:
-    """A run of `runs/search` (which leaves the links to logged models out) or `runs/get`."""
+    """A run of `runs/search` (which does not return the links to logged models) or `runs/get`."""
     info, content = data["info"], data.get("data", {})
     inputs, outputs = data.get("inputs") or {}, data.get("outputs") or {}
     tags = keyed(content.get("tags", ()))
@@ -64,7 +64,7 @@ def run_from(data: Json, *, linked: bool) -> Run:
 
 
 def sorted_inputs(inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Data set inputs in an order of their own: the server gives them and their tags in any."""
+    """Data set inputs in a fixed order, because the server returns them and their tags in any order."""
     for one in inputs:
         one["tags"] = sorted(one.get("tags", ()), key=lambda tag: str(tag["key"]))
     return sorted(inputs, key=lambda one: (one["dataset"]["name"], one["dataset"]["digest"]))

@@ -1,4 +1,4 @@
-"""Reads the list of metrics of a long JSON answer piece by piece: a million points are never held at once."""
+"""Streams the list of metrics of a long JSON response, so that a million points are never in memory at once."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from mlflow_transfer.rest_json import point_from
 from mlflow_transfer.sources.parsing import MALFORMED, described
 
 _SKIPPED = " \t\r\n,"
-# Characters of one point: a metric's name has at most some hundred.
+# The maximum number of characters of one point. A metric's name has at most a few hundred.
 _LONGEST_POINT = 1 << 20
 _METRICS = re.compile(r'"metrics"\s*:\s*\[')
 _TOKEN = re.compile(r'"next_page_token"\s*:\s*("(?:[^"\\]|\\.)+")')
 
 
 class BrokenError(Exception):
-    """The text ended before the list did."""
+    """The response ended before its list did, or is malformed."""
 
 
 class NextPage(Exception):  # noqa: N818 no error: there is more
-    """The answer was whole, and says that there is more under this token."""
+    """The response was complete and has a token for the next page."""
 
     def __init__(self, token: str) -> None:
         super().__init__(token)
@@ -34,8 +34,8 @@ async def points_of(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[li
     """The points of `{"metrics": [{…}, …]}`, at most about `size` at a time.
 
     Raises:
-        BrokenError: the answer is not whole.
-        NextPage: after the last point, where the server gives histories in pages.
+        BrokenError: the response is incomplete or malformed.
+        NextPage: raised after the last point if the server returns histories in pages.
     """
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     parse = json.JSONDecoder().raw_decode
@@ -52,13 +52,13 @@ async def points_of(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[li
         while True:
             while at < len(text) and text[at] in _SKIPPED:
                 at += 1
-            # A metric is a flat object: it is whole once its closing brace is there.
+            # A metric is a flat object, so it is complete with its closing brace.
             if at >= len(text) or text[at] == "]" or text.find("}", at) < 0:
                 break
             try:
                 data, at = parse(text, at)
             except (ValueError, RecursionError):
-                break  # A brace within a name that is not whole yet.
+                break  # The brace is part of a name that is still incomplete.
             try:
                 found.append(point_from(data))
             except MALFORMED as error:
@@ -68,7 +68,7 @@ async def points_of(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[li
                 found = []
         if len(text) - at > _LONGEST_POINT + len(chunk):
             raise BrokenError("its answer holds no points")
-    # Without metrics the answer is `{}`: protobuf leaves empty lists out.
+    # Without metrics the response is `{}`, because protobuf omits empty lists.
     if (inside and text[at : at + 1] != "]") or (not inside and not _is_empty(text)):
         raise BrokenError("its answer broke off")
     if found:
@@ -78,7 +78,7 @@ async def points_of(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[li
 
 
 def _is_empty(text: str) -> bool:
-    """Whether an answer is a JSON object without metrics."""
+    """Whether a response is a JSON object without metrics."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
-"""Restoring a backup into the server that it was made from: the ids are equal on both sides.
+"""Restores a backup into the server from which it was made. The ids are equal on both sides.
 
-What the server still has stays as it is, even if it changed since the backup. Only what is missing is created again.
+Objects that the server still has are not changed, even if they changed since the backup. Only missing ones are created.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from mlflow_transfer.records import (
 
 
 def same_experiment(source: Experiment, target: Experiment) -> bool:
-    """Whether these are one experiment, which may have been renamed.
+    """Whether both are the same experiment, which may have been renamed.
 
-    Equal ids alone prove nothing, because servers count them from 0.
+    Equal ids are not sufficient, because servers count them from 0.
     """
     if (source.id, source.artifact_location) != (target.id, target.artifact_location):
         return False
-    # MLflow stores the time of creation since 1.29.
+    # MLflow has stored the creation time since 1.29.
     return source.creation_time == target.creation_time and (
         source.creation_time is not None or source.name == target.name
     )
 
 
 def same_registered_model(source: RegisteredModel, target: RegisteredModel) -> bool:
-    """Whether these are one registered model. One that was created again under the same name is another."""
+    """Whether both are the same registered model, and not one that was created again with the same name."""
     return source.name == target.name and 0 != source.creation_time == target.creation_time
 
 
 def missing_of(source: RegisteredModel, target: RegisteredModel) -> tuple[RegisteredModel, list[Loss]]:
-    """What the very same registered model lacks. It may have later versions and other aliases by now.
+    """What is missing in the same registered model, which may have later versions and other aliases by now.
 
     Returns:
-        The model with those versions only that are to be created again, or were by an earlier restore, and their
-        aliases; and the versions that cannot be created, because MLflow gives no number twice.
+        The model with only the versions that this or an earlier restore creates again, and their aliases; and the
+        versions that cannot be created, because MLflow never reuses a number.
     """
     there = {version.version: version for version in target.versions}
     last = max(there, default=0)
@@ -67,16 +67,17 @@ def missing_of(source: RegisteredModel, target: RegisteredModel) -> tuple[Regist
 
 
 def lost_version(version: ModelVersion) -> Loss:
-    """The loss of a version whose number is used up."""
+    """The loss of a version whose number cannot be used again."""
     reason = "it was deleted there, and MLflow gives no number twice: register its files again"
     return Loss(f"registered model {version.name!r} version {version.version}", reason)
 
 
 async def link_points(destination: Destination, run_id: str, points: Sequence[ModelPoint]) -> list[Loss]:
-    """Log points again, with their logged model, that a run has without it.
+    """Log points of a run again with their logged model, which was created again.
 
     Returns:
-        The points that cannot be linked: the run does not have them as they are. A logged model keeps a NaN as 0.
+        The points that cannot be linked, because the run does not have them in this form. A logged model stores a NaN
+        as 0.
     """
     present = await destination.models.linked_points({one.model_id for one in points})
     missing = [one for one in points if (one.model_id, run_id, point_key(one.point)) not in present]

@@ -1,4 +1,4 @@
-"""Maps the source's ids, in texts and URIs, to the destination's."""
+"""Maps the source's ids in texts and URIs to the destination's ids."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from mlflow_transfer.records import MODEL_VERSIONS, PARENT_RUN, RUN_NAME, ModelV
 
 # A run id is 32 hexadecimal digits. A logged model's id has "m-" before them, a trace's "tr-" or nothing.
 IDS = re.compile(r"(?<![0-9a-zA-Z])(?:m-|tr-)?[0-9a-f]{32}(?![0-9a-zA-Z])")
-# Files of a model and of a trace that name the run, the model or the trace that they belong to.
+# Files of models and traces that contain the id of their run, model or trace.
 NAMING_FILES = frozenset({"MLmodel", "traces.json"})
 
 Target = Callable[[str], str | None]
 
 
 def rewrite_ids(text: str, target: Target) -> str:
-    """The text with every id replaced that `target` knows."""
+    """Replace every id in the text that `target` knows."""
     return IDS.sub(lambda match: target(match.group()) or match.group(), text)
 
 
 def split_tags(tags: Mapping[str, str], own_id: str, target: Target) -> tuple[dict[str, str], dict[str, str]]:
-    """Tags with MLflow's references mapped.
+    """Map MLflow's references in tags.
 
     Returns:
-        The tags that can be set when the object is created, and the tags that contain its own id, which is not known
-        before.
+        The tags that can be set when the object is created, and the tags that contain the object's own id, which is
+        known only afterwards.
     """
     now: dict[str, str] = {}
     later: dict[str, str] = {}
@@ -43,7 +43,7 @@ def split_tags(tags: Mapping[str, str], own_id: str, target: Target) -> tuple[di
 
 
 def rewrite_own_tags(tags: Mapping[str, str], source_id: str, target_id: str, target: Target) -> dict[str, str]:
-    """Tags of an object with MLflow's references mapped, once the object's id at the destination is known."""
+    """Map MLflow's references in an object's tags, once the object's id at the destination is known."""
 
     def known(found: str) -> str | None:
         return target_id if found == source_id else target(found)
@@ -52,10 +52,10 @@ def rewrite_own_tags(tags: Mapping[str, str], source_id: str, target_id: str, ta
 
 
 def moved(uri: str, roots: Mapping[str, str], target: Target) -> str:
-    """Where a model version's files are at the destination.
+    """The URI of a model version's files at the destination.
 
     Args:
-        uri: the version's source. Below a root that moved it moves along; in other URIs only ids are mapped.
+        uri: the version's source. Below one of `roots`, the root is replaced; in other URIs only ids are mapped.
         roots: the artifact roots of the source's runs and models, and their roots at the destination.
     """
     for root, new in roots.items():
@@ -67,7 +67,7 @@ def moved(uri: str, roots: Mapping[str, str], target: Target) -> str:
 
 
 def moved_source(version: ModelVersion, links: Links, target: Target) -> tuple[str, list[tuple[Kind, Link]]]:
-    """Where a version's files are at the destination.
+    """The location of a version's files at the destination.
 
     Returns:
         The URI, and the links of the runs and logged models that the version refers to.

@@ -1,4 +1,4 @@
-"""Scratch tables: what a copy or a verification remembers only while it works.
+"""Scratch tables: temporary data of a copy or a verification.
 
 They are on disk, because there may be millions of rows.
 """
@@ -62,7 +62,7 @@ class Scratch:
         self._add("INSERT OR IGNORE INTO present_points VALUES (?, ?)", [(run, _text(point)) for point in points])
 
     def take_missing(self, run: str, points: Sequence[Point]) -> list[Point]:
-        """Those of the points that the run does not have yet. They count as present afterwards."""
+        """Return the points that the run does not have yet, and add them as present."""
         statement = "INSERT OR IGNORE INTO present_points VALUES (?, ?)"
         try:
             return [point for point in points if self._db.execute(statement, (run, _text(point))).rowcount]

@@ -9,7 +9,7 @@ from mlflow_transfer.sources.base import Source
 
 
 async def registered_models(source: Source, experiment_ids: Collection[str] | None) -> list[RegisteredModel]:
-    """All registered models, or those with all versions from the chosen experiments.
+    """All registered models, or those whose versions all come from the chosen experiments.
 
     A model is transferred completely or not at all, because its version numbers would differ otherwise.
 

@@ -1,4 +1,4 @@
-"""Decides which objects of the source a copy moves: shared by the copy and its plan."""
+"""Selects the objects that a copy transfers. Used by the copy and by its plan."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from mlflow_transfer.records import ACTIVE, DELETED, LoggedModel, RegisteredMode
 
 
 class Selection:
-    """What is new or changed.
+    """Selects objects that are new or changed.
 
     Args:
-        registered: the registered models that are copied; the runs of their versions are copied in any case.
+        registered: the registered models to copy. The runs of their versions are always copied.
     """
 
     def __init__(self, options: Options, links: Links, registered: Iterable[RegisteredModel] = ()) -> None:
@@ -26,14 +26,14 @@ class Selection:
         self._needed.update(ids)
 
     def moves(self, run: Run) -> bool:
-        """Whether a run is copied. One that was deleted after it was copied is deleted at the destination, too."""
+        """Whether a run is copied. A run that was deleted after it was copied is also deleted at the destination."""
         wanted = self._options.include_deleted or run.id in self._needed
         return run.lifecycle_stage == ACTIVE or wanted or self._links.get(Kind.RUN, run.id) is not None
 
     def is_unchanged(self, run: Run) -> bool:
         """Whether a run is complete at the destination: it has ended, and it has not changed since it was copied.
 
-        A run that the destination has as the very same one is only taken out of the deleted ones.
+        A run that is the same on both sides is only restored if it is deleted.
         """
         link = self._links.get(Kind.RUN, run.id)
         if link is not None and link.same_id:
@@ -44,11 +44,11 @@ class Selection:
         return link is not None and ended and link.fingerprint == run_fingerprint(run, self._links.target)
 
     def stays_deleted(self, run: Run) -> bool:
-        """Whether a run is left as it is because one of the sides deleted it."""
+        """Whether a run is not changed because one of the sides deleted it."""
         return self._options.strategy.stays_deleted(run, self._links.get(Kind.RUN, run.id))
 
     def is_same(self, run: Run) -> bool:
-        """Whether the destination has this very run."""
+        """Whether the destination has the same run, not a copy."""
         return self._links.is_same(Kind.RUN, run.id)
 
     def lacks_model(self, model: LoggedModel) -> bool:

@@ -1,6 +1,6 @@
-"""Copies and verifications as one call each: what the command line, an upgrade and other programs use.
+"""Copies and verifications as one call each, for the command line, the upgrade and other programs.
 
-A copy is always the same sequence: plan, stop if it is blocked, stop at losses that nobody accepted, write.
+A copy always makes a plan, stops if it is blocked, stops if there are losses that were not accepted, and then writes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mlflow_transfer.verification.verifier import Verifier
 
 
 class LossesError(PlatformError):
-    """The copy would lose something, and nobody accepted that."""
+    """The copy would lose something, and the caller did not accept losses."""
 
     status = NOT_READY
 
@@ -35,8 +35,8 @@ class Agreement:
     """What the caller agrees to.
 
     Args:
-        accept_losses: go on although something is lost.
-        option: how a person gives this agreement, for messages.
+        accept_losses: continue even if something is lost.
+        option: the option with which a user accepts losses, for messages.
     """
 
     accept_losses: bool = False
@@ -45,11 +45,11 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a copy planned and did.
+    """The result of a copy.
 
     Args:
-        summary: None after a plan alone.
-        refused: losses that were found during the copy and that nobody accepted. Everything else was copied.
+        summary: None if only a plan was requested.
+        refused: losses that were found during the copy and were not accepted. Everything else was copied.
         source_calls, destination_calls, destination_writes: the number of HTTP requests.
     """
 
@@ -71,17 +71,17 @@ async def copy(
     agreement: Agreement | None = None,
     only_plan: bool = False,
 ) -> Outcome:
-    """Copy what is new or changed into a server. Call it again after any interruption.
+    """Copy new and changed objects into a server. Call it again after an interruption.
 
     Args:
-        checkpoint: the file that is kept between copies; None for none.
-        only_plan: write nothing; the plan then includes the sizes of files.
+        checkpoint: the file that is kept between copies; None to keep none.
+        only_plan: write nothing. The plan then includes the sizes of files.
 
     Raises:
         InputError: both sides are the same server.
         PreconditionError: the copy is blocked.
-        LossesError: something would be lost, and that was not accepted.
-        PlatformError: the copy could not be finished. The next one continues from there.
+        LossesError: something would be lost, and losses were not accepted.
+        PlatformError: the copy could not be finished. The next copy continues from there.
     """
     agreement = agreement or Agreement()
     if source.identity == target.identity:
@@ -114,7 +114,7 @@ async def verify(
     progress: TransferProgress | None = None,
     accept_losses: bool = False,
 ) -> Report:
-    """Compare two places. `passed` of the report says whether everything of the left one is in the right one.
+    """Compare two sides. The report's `passed` says whether everything on the left is also on the right.
 
     Raises:
         PlatformError: a side could not be read.

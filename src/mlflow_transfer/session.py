@@ -1,4 +1,4 @@
-"""One call of the command line: opens the places that a person names, and prints the result."""
+"""One invocation of the command line: opens the named sources and destinations, and prints the result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Environments(Protocol):
-    """What `env:NAME` and `--local` need. A program that knows environments passes one as the context's object."""
+    """Resolves `env:NAME` and `--local`. A program with environments passes an instance as the context's object."""
 
     def tracking_uri(self, name: str, *, local: bool) -> str:
         """The ARN of the environment's active tracking server."""
@@ -29,7 +29,7 @@ class Environments(Protocol):
 
 
 class Session:
-    """What every command needs: connections, and the display of progress."""
+    """The connections and the progress display of a command."""
 
     def __init__(self, reach: Reach, environments: Environments | None) -> None:
         from mlflow_common.retry import Retry

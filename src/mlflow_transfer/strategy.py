@@ -1,4 +1,4 @@
-"""Strategies: what a copy does with objects that the destination has already, and what a verification expects there."""
+"""Strategies: how a copy treats objects that the destination already has, and which differences count."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mlflow_transfer.registry_matching import additions, placeholders
 from mlflow_transfer.restore_in_place import missing_of, same_registered_model
 from mlflow_transfer.rewrite import Target
 
-# What people change on a server that they work with.
+# Differences that come from people who work with the server.
 _CHANGED_BY_PEOPLE = frozenset(
     {
         "experiment name", "experiment stage", "experiment tag", "logged model tag", "run lifecycle stage", "run name",
@@ -35,10 +35,10 @@ _CHANGED_BY_PEOPLE = frozenset(
 
 @dataclass(frozen=True)
 class ExperimentUpdate:
-    """How an experiment that exists is changed.
+    """The changes to an existing experiment.
 
     Args:
-        revive: it is taken out of the deleted ones.
+        revive: restore the experiment, which is deleted.
         name: its new name.
         tags: tags to set.
     """
@@ -53,10 +53,10 @@ class ExperimentUpdate:
 
 @dataclass(frozen=True)
 class FinalStage:
-    """The stage of an experiment when everything is copied.
+    """The stage of an experiment after everything was copied.
 
     Args:
-        restore_runs: deleting an experiment deletes its runs; those that are active in the source are restored.
+        restore_runs: restore the runs that are active in the source, because deleting an experiment deletes its runs.
     """
 
     stage: str
@@ -65,7 +65,7 @@ class FinalStage:
 
 @dataclass(frozen=True)
 class RunUpdate:
-    """How a run that exists is changed."""
+    """The changes to an existing run."""
 
     tags: Mapping[str, str]
     removed_tags: frozenset[str]
@@ -73,33 +73,33 @@ class RunUpdate:
 
 
 class ModelComparison(Protocol):
-    """Compares a registered model of both sides, in one way or the other."""
+    """Compares a registered model of both sides in one of two ways."""
 
     def compare_all(self, left: RegisteredModel, right: RegisteredModel) -> None:
-        """Everything has to be equal."""
+        """Require that everything is equal."""
 
     def compare_additions(self, left: RegisteredModel, right: RegisteredModel) -> None:
-        """Every version has to be there and has to be made from the same run and files."""
+        """Require that every version exists and was made from the same run and files."""
 
 
 class PointComparison(Protocol):
-    """Compares the points of one metric of one run, which differ."""
+    """Compares the differing points of one metric of one run."""
 
     async def compare_all(self) -> None:
-        """Both sides have to have the same points."""
+        """Require the same points on both sides."""
 
     async def compare_missing(self) -> None:
-        """The right side has to have every point of the left side."""
+        """Require every point of the left side on the right side."""
 
 
 class Mirror:
-    """The destination follows the source: what differs there is changed.
+    """The destination follows the source: differences are overwritten.
 
-    An object that both sides have under one id is an exception. Nobody but the server itself changes that one.
+    An object that is the same on both sides (with equal ids) is an exception: it is not changed.
     """
 
     def update_experiment(self, pair: ExperimentPair) -> ExperimentUpdate:
-        """How the destination's experiment is changed before the runs are copied."""
+        """The changes to the destination's experiment before the runs are copied."""
         source, target = pair.source, pair.target
         deleted = target.lifecycle_stage == DELETED
         if pair.same:
@@ -111,7 +111,7 @@ class Mirror:
         return ExperimentUpdate(deleted and (bool(tags) or name is not None), name, tags)
 
     def final_stage(self, pair: ExperimentPair, *, created: bool) -> FinalStage | None:  # noqa: ARG002
-        """The experiment's stage at the end; None where it stays as it is.
+        """The experiment's stage at the end; None to leave it unchanged.
 
         Args:
             created: this copy created the experiment.
@@ -121,15 +121,15 @@ class Mirror:
         return FinalStage(pair.source.lifecycle_stage)
 
     def lacks(self, link: Link | None, fingerprint: str) -> bool:
-        """Whether a logged model or trace is to be copied."""
+        """Whether a logged model or trace has to be copied."""
         return link is None or not (link.same_id or link.fingerprint == fingerprint)
 
     def stays_deleted(self, run: Run, link: Link | None) -> bool:  # noqa: ARG002 the subclass needs them
-        """Whether a run is left as it is because one of the sides deleted it."""
+        """Whether a run is not changed because one of the sides deleted it."""
         return False
 
     def update_run(self, target: Run, tags: Mapping[str, str], name: str) -> RunUpdate:
-        """How the tags and the name of the destination's run are changed.
+        """The changes to the tags and the name of the destination's run.
 
         Args:
             tags: the tags of the source's run, with the destination's ids in them.
@@ -145,16 +145,16 @@ class Mirror:
         there: RegisteredModel,
         target: Target,  # noqa: ARG002 the subclass needs it
     ) -> tuple[RegisteredModel, list[Loss]] | None:
-        """What is added to a registered model that is otherwise left as it is.
+        """The additions to a registered model that is otherwise not changed.
 
         Returns:
-            The model with the versions and aliases to add, and the versions that cannot be added; None where the
+            The model with the versions and aliases to add, and the versions that cannot be added; None if the
             destination's model is a copy that follows its original.
         """
         return missing_of(model, there) if same_registered_model(model, there) else None
 
     def leftovers(self, model: RegisteredModel, there: RegisteredModel) -> list[ModelVersion]:  # noqa: ARG002
-        """Versions of an interrupted copy that are deleted from a model which is otherwise left as it is."""
+        """Versions of an interrupted copy that are deleted from a model which is otherwise not changed."""
         return []
 
     def differs(self, what: str, left: object, right: object) -> bool:  # noqa: ARG002 the subclass needs them
@@ -162,44 +162,44 @@ class Mirror:
         return True
 
     def compare_points(self, comparison: PointComparison) -> Awaitable[None]:
-        """Compare a metric's points as this strategy demands."""
+        """Compare the points of a metric according to this strategy."""
         return comparison.compare_all()
 
     def compare_model(self, comparison: ModelComparison, left: RegisteredModel, right: RegisteredModel) -> None:
-        """Compare a registered model as this strategy demands."""
+        """Compare a registered model according to this strategy."""
         comparison.compare_all(left, right)
 
 
 class AddOnly(Mirror):
-    """People work with the destination: what it lacks is added, and what it has is never changed."""
+    """For a destination that people work with: missing objects are added, and existing ones are never changed."""
 
     def update_experiment(self, pair: ExperimentPair) -> ExperimentUpdate:  # noqa: ARG002 the same for all
-        """Nothing is changed."""
+        """Change nothing."""
         return ExperimentUpdate()
 
     def final_stage(self, pair: ExperimentPair, *, created: bool) -> FinalStage | None:
-        """An experiment that somebody deleted is deleted again, with what was added to it."""
+        """Delete an experiment again that was deleted at the destination, together with the additions."""
         if created:
             return super().final_stage(pair, created=created)
         return FinalStage(pair.target.lifecycle_stage, restore_runs=False)
 
     def lacks(self, link: Link | None, fingerprint: str) -> bool:
-        """A complete object is never changed."""
+        """Whether the object is missing or incomplete. A complete one is never changed."""
         return super().lacks(link, fingerprint) and not (link is not None and link.whole)
 
     def stays_deleted(self, run: Run, link: Link | None) -> bool:
-        """A complete run that somebody deleted on either side stays as it is."""
+        """Whether a complete run was deleted on either side. It is then not changed."""
         return link is not None and link.whole and (link.deleted or run.lifecycle_stage == DELETED)
 
     def update_run(self, target: Run, tags: Mapping[str, str], name: str) -> RunUpdate:  # noqa: ARG002
-        """Only tags that the run lacks are set."""
+        """Set only tags that are missing."""
         missing = {key: value for key, value in tags.items() if key not in target.tags}
         return RunUpdate(missing, frozenset(), target.name)
 
     def only_additions(
         self, model: RegisteredModel, there: RegisteredModel, target: Target
     ) -> tuple[RegisteredModel, list[Loss]] | None:
-        """Every model that exists is only added to."""
+        """Only add to existing models."""
         return super().only_additions(model, there, target) or additions(model, there, target)
 
     def leftovers(self, model: RegisteredModel, there: RegisteredModel) -> list[ModelVersion]:
@@ -207,14 +207,14 @@ class AddOnly(Mirror):
         return placeholders(model, there)
 
     def differs(self, what: str, left: object, right: object) -> bool:
-        """Only something that the right side lacks counts."""
+        """Count only what is missing on the right side."""
         more = isinstance(left, list) and isinstance(right, list) and all(one in right for one in left)
         return what not in _CHANGED_BY_PEOPLE and left is not None and not more
 
     def compare_points(self, comparison: PointComparison) -> Awaitable[None]:
-        """Only missing points count."""
+        """Count only missing points."""
         return comparison.compare_missing()
 
     def compare_model(self, comparison: ModelComparison, left: RegisteredModel, right: RegisteredModel) -> None:
-        """Only missing versions count."""
+        """Count only missing versions."""
         comparison.compare_additions(left, right)

@@ -1,4 +1,4 @@
-"""What a copy did."""
+"""The summary of a copy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlflow_transfer.losses import Loss, LossLog
 
 @dataclass
 class Summary:
-    """Counts of objects by kind, and what was lost."""
+    """Counts of objects by kind, and losses."""
 
     created: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
@@ -23,11 +23,11 @@ class Summary:
         self.created[what] += 1
 
     def updated_one(self, what: str, *, changed: bool) -> None:
-        """Count an object that was there already."""
+        """Count an object that existed already."""
         (self.changed if changed else self.unchanged)[what] += 1
 
     def add_losses(self, losses: Iterable[Loss]) -> None:
-        """Add losses. One that is known already is not added again."""
+        """Add losses, except those that were already added."""
         for loss in losses:
             self._losses.add(loss.place, loss.reason)
 

@@ -1,7 +1,7 @@
-"""Carries httpx's asynchronous requests over blocking connections, one in each of a few threads.
+"""An asynchronous httpx transport that uses blocking connections in a few threads.
 
-A request costs less than a third of the processor time that httpx's own asynchronous transport takes (0.5 ms against
-1.7 ms here: its pool looks at every connection for every request), and a server on the same machine wants the rest.
+A request takes less than a third of the CPU time of httpx's own asynchronous transport (measured: 0.5 ms instead of
+1.7 ms), whose pool checks every connection for every request. A server on the same machine can use the saved time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-# An answer up to this size comes over in one step; more is fetched as it is asked for.
+# A response up to this size is read in one step. Larger ones are read in chunks, on demand.
 _AT_ONCE = 1 << 20
 
 
@@ -21,7 +21,7 @@ class Threads(httpx.AsyncBaseTransport):
     """Up to `connections` kept-alive connections, each used by one request at a time."""
 
     def __init__(self, connections: int, verify: ssl.SSLContext | bool, *, trust_env: bool) -> None:
-        # One for all connections: making one takes 30 ms, as it reads the authorities' certificates.
+        # All connections share one context: creating it takes 30 ms, because it reads the CA certificates.
         self._tls = (
             verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify, trust_env=trust_env)
         )
@@ -30,7 +30,7 @@ class Threads(httpx.AsyncBaseTransport):
         self._idle: list[httpx.HTTPTransport] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """httpx's hook: send a request whose body is at hand."""
+        """Send a request whose body is in memory (a hook of httpx)."""
         connection = self._idle.pop() if self._idle else self._connection()
         plain = httpx.Request(
             request.method, request.url, headers=request.headers, content=request.content, extensions=request.extensions
@@ -40,7 +40,7 @@ class Threads(httpx.AsyncBaseTransport):
         try:
             response, body = await asyncio.shield(sending)
         except asyncio.CancelledError:
-            # The thread cannot be called back: its connection is given up when it returns.
+            # The thread cannot be interrupted. Its connection is discarded when it returns.
             sending.add_done_callback(lambda _: connection.close())
             raise
         except BaseException:
@@ -53,7 +53,7 @@ class Threads(httpx.AsyncBaseTransport):
         return httpx.HTTPTransport(verify=self._tls, limits=limits, trust_env=self._trust_env)
 
     async def done(self, connection: httpx.HTTPTransport, body: _Read) -> None:
-        """Take a connection back."""
+        """Return a connection to the pool."""
         if not body.ended:
             await asyncio.get_running_loop().run_in_executor(self._threads, body.response.close)
         self._idle.append(connection)
@@ -70,7 +70,7 @@ class Threads(httpx.AsyncBaseTransport):
 
 
 class _Read:
-    """A response's body as far as it was read."""
+    """The part of a response's body that was read so far."""
 
     def __init__(self, response: httpx.Response) -> None:
         assert isinstance(response.stream, httpx.SyncByteStream)  # noqa: S101 for the type
@@ -80,7 +80,7 @@ class _Read:
         self._stream: Iterator[bytes] = iter(response.stream)
 
     def read(self) -> None:
-        """Read the next chunks; the end gives the connection free."""
+        """Read the next chunks. At the end of the body, the connection becomes free."""
         size = 0
         while size < _AT_ONCE:
             chunk = next(self._stream, None)
