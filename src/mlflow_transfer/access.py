@@ -54,7 +54,7 @@ class Access:
             InputError: a file cannot be read, or the key does not belong to the certificate.
         """
         if self.client_key and not self.client_cert:
-            raise InputError("--client-key goes with --client-cert: give the certificate of that key")
+            raise InputError("--client-key requires --client-cert: give the certificate of that key")
         context = httpx.create_ssl_context()
         if self.insecure:
             context.check_hostname = False

@@ -70,13 +70,13 @@ class Reading:
         for chunk in self._source.read(item.path):
             left -= len(chunk)
             if left < -max(_MOST_GROWTH, item.size):
-                raise EOFError(f"{item.size} bytes were announced and {item.size - left} came, with more to come")
+                raise EOFError(f"{item.size} bytes were listed, but more than {item.size - left} were sent")
             moved(len(chunk))
             self.failed = False
             yield chunk
             self.failed = True
         if left > 0:
-            raise EOFError(f"{item.size} bytes were announced and {item.size - left} came: it changed or broke off")
+            raise EOFError(f"{item.size} bytes were listed and {item.size - left} were read: it changed or was cut off")
         self.failed = False
 
     def explained(self, error: RetriesExhaustedError) -> PlatformError:

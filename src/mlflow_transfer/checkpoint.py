@@ -87,7 +87,7 @@ class Checkpoint:
         tables = {row[0] for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         ours = application == _APPLICATION or (not application and tables <= _UNMARKED_TABLES)
         if not ours:
-            raise InputError(f"{self._path} is a database and no checkpoint: choose another file with --checkpoint")
+            raise InputError(f"{self._path} is a database, not a checkpoint: choose another file with --checkpoint")
         # A killed process may lose the last writes, but does not damage the file.
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
@@ -105,11 +105,12 @@ class Checkpoint:
     def _explained(self, error: OSError | sqlite3.Error, what: str = "written") -> PlatformError:
         code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
         if code == sqlite3.SQLITE_BUSY:
-            return PreconditionError(f"another copy works with {self._path}: wait until it has ended")
+            return PreconditionError(f"another copy is using {self._path}: wait until it has ended")
         if code in _DAMAGED:
             return PreconditionError(
-                f"the checkpoint {self._path} is damaged or no checkpoint ({error}): delete it and run the same "
-                "command again, which reads what is copied from the destination, or choose another with --checkpoint"
+                f"the checkpoint {self._path} is damaged, or the file is not a checkpoint ({error}): delete it and run "
+                "the same command again, which reads the progress from the destination, or choose another file with "
+                "--checkpoint"
             )
         if code == sqlite3.SQLITE_FULL or what == "written":
             return PlatformError(

@@ -190,7 +190,7 @@ class Client:
                 if found is not None:
                     return found
                 if unsure.final:
-                    raise PlatformError(f"{self.name} does not carry out {path}: {unsure}") from None
+                    raise PlatformError(f"{self.name} does not execute {path}: {unsure}") from None
 
     async def _until_answered(
         self, method: str, path: str, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None, *, writes: bool
@@ -228,9 +228,9 @@ class Client:
             try:
                 return _object(await _body(response, _LARGEST_ANSWER))
             except httpx.TransportError as error:
-                raise self._unsure(f"its answer broke off ({type(error).__name__})", attempt) from error
+                raise self._unsure(f"its response was interrupted ({type(error).__name__})", attempt) from error
             except (ValueError, RecursionError) as error:
-                reason = f"its answer is no JSON object ({type(error).__name__})"
+                reason = f"its response is not a JSON object ({type(error).__name__})"
                 raise self._unsure(reason, attempt, patient=False) from error
 
     @asynccontextmanager
@@ -262,7 +262,7 @@ class Client:
                 except httpx.TransportError as error:
                     if (problem := _tls_problem(error)) is not None:
                         raise PreconditionError(
-                            f"{self.name} refuses TLS, or is refused ({problem}): see --ca, --client-cert, --insecure"
+                            f"{self.name}: TLS cannot be negotiated ({problem}): see --ca, --client-cert, --insecure"
                         ) from None
                     if not isinstance(error, _UNSENT):
                         raise self._unsure(f"the connection broke ({type(error).__name__})", attempt) from error
@@ -277,7 +277,7 @@ class Client:
                     finally:
                         await response.aclose()
             if loop.time() + pause > deadline:
-                raise PreconditionError(f"{self.name} {reason}: see that it runs and try again")
+                raise PreconditionError(f"{self.name} {reason}: check that it is running, then try again")
             waits += 1
             await asyncio.sleep(pause)
 
@@ -285,7 +285,7 @@ class Client:
         if "html" in response.headers.get("content-type", "").lower() and call != _VERSION:
             raise PreconditionError(
                 f"{self.name} answers {call} with a web page, perhaps a login page: check the URL, and give "
-                "credentials that it takes"
+                "credentials that it accepts"
             )
 
     async def _refusal(self, response: httpx.Response, call: str, waits: int, attempt: int) -> tuple[str, float]:
@@ -294,17 +294,17 @@ class Client:
             where = response.headers.get("location", "")[:_SHOWN]
             told = f"redirects {call} to {where!r}" if where else f"answers {call} with status {status}"
             raise PreconditionError(
-                f"{self.name} {told}, as a login page does: check the URL, and give credentials that it takes"
+                f"{self.name} {told}, as a login page does: check the URL, and give credentials that it accepts"
             )
         try:
             raw = await _body(response, _LARGEST_TEXT)
         except httpx.TransportError as error:
-            raise self._unsure(f"its answer broke off ({type(error).__name__})", attempt) from error
+            raise self._unsure(f"its response was interrupted ({type(error).__name__})", attempt) from error
         code, message = _error_of(raw)
         asked = asked_wait(response.headers.get("retry-after"))
         if status == _THROTTLED or "Throttl" in code:
             self.rate.throttled()
-            return "throttles without end", self.retry.wait(waits, asked)
+            return "keeps throttling the requests", self.retry.wait(waits, asked)
         if status in _BAD_GATEWAY or status == _INTERNAL:
             reason = f"answers {status} ({message or code or 'no reason given'})"
             raise self._unsure(reason, attempt, asked, patient=status != _INTERNAL)

@@ -129,8 +129,8 @@ class ConnectionFactory:
             version = await client.text("/version")
             if version_number(version) is None:
                 raise PreconditionError(
-                    f"{url} is no MLflow server: it answers /version with {version[:80]!r}. Check the URL, and give "
-                    "credentials if the server asks for a login"
+                    f"{url} is not an MLflow server: it answers /version with {version[:80]!r}. Check the URL, and "
+                    "give credentials if the server asks for a login"
                 )
         except BaseException:
             await client.close()
@@ -169,7 +169,7 @@ class ConnectionFactory:
                 raise PreconditionError(f"there is no {what} {arn.name} in {arn.region}: check its ARN") from None
             action = "DescribeMlflowApp" if arn.app else "DescribeMlflowTrackingServer"
             return _Described(
-                hint=f"Its artifact store is unknown, as sagemaker:{action} is not allowed ({error_code(error)}): "
+                hint=f"Its artifact store is unknown, because sagemaker:{action} is not allowed ({error_code(error)}): "
                 "allow it, or name the store with --trust-artifacts"
             )
         except BotoCoreError as error:
@@ -221,9 +221,9 @@ def _server_url(text: str) -> SplitResult:
         _ = parts.port
         httpx.URL(text)
     except (ValueError, httpx.InvalidURL) as error:
-        raise InputError(f"{shown(text)} is no URL ({error}): give an ARN or an http(s) URL") from None
+        raise InputError(f"{shown(text)} is not a URL ({error}): give an ARN or an http(s) URL") from None
     if not known:
-        raise InputError(f"{shown(text)} is no tracking server: give an ARN or an http(s) URL")
+        raise InputError(f"{shown(text)} is not a tracking server: give an ARN or an http(s) URL")
     return parts
 
 

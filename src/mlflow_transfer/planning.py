@@ -115,7 +115,7 @@ async def _count_models(found: TransferPlan, copier: Copier, experiment: Experim
         found.unchanged["logged models"] += len(models) - moved
         found.destination_calls += 3 * moved
         if not copier.context.features.logged_models:
-            reason = "the destination's MLflow has no logged models: it stays behind, and so do links to it"
+            reason = "the destination's MLflow has no logged models: it is not copied, and neither are links to it"
             found.losses += [Loss(f"logged model {model.id} {model.name!r}", reason) for model in models]
 
 

@@ -109,7 +109,7 @@ def placeholders(model: RegisteredModel, there: RegisteredModel) -> list[ModelVe
 def foreign_versions_message(name: str) -> str:
     """The error for a name that both sides use for different models."""
     return (
-        f"the destination has a registered model {name!r} with versions of its own: "
+        f"the destination has a registered model {name!r} with other versions: "
         "rename or delete it there, or copy into another server"
     )
 

@@ -46,7 +46,7 @@ async def points_of(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[li
         if not inside:
             if (start := _METRICS.search(text)) is None:
                 if len(text) > _LONGEST_POINT:
-                    raise BrokenError("its answer holds no points")
+                    raise BrokenError("its response contains no points")
                 continue
             inside, at = True, start.end()
         while True:
@@ -62,15 +62,15 @@ async def points_of(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[li
             try:
                 found.append(point_from(data))
             except MALFORMED as error:
-                raise BrokenError(f"a point of its answer {described(error)}") from None
+                raise BrokenError(f"a point of its response cannot be read: {described(error)}") from None
             if len(found) >= size:
                 yield found
                 found = []
         if len(text) - at > _LONGEST_POINT + len(chunk):
-            raise BrokenError("its answer holds no points")
+            raise BrokenError("its response contains no points")
     # Without metrics the response is `{}`, because protobuf omits empty lists.
     if (inside and text[at : at + 1] != "]") or (not inside and not _is_empty(text)):
-        raise BrokenError("its answer broke off")
+        raise BrokenError("its response was interrupted")
     if found:
         yield found
     if more := _TOKEN.search(text, at):

@@ -68,7 +68,7 @@ def missing_of(source: RegisteredModel, target: RegisteredModel) -> tuple[Regist
 
 def lost_version(version: ModelVersion) -> Loss:
     """The loss of a version whose number cannot be used again."""
-    reason = "it was deleted there, and MLflow gives no number twice: register its files again"
+    reason = "it was deleted there, and MLflow does not reuse its number: register its files again"
     return Loss(f"registered model {version.name!r} version {version.version}", reason)
 
 
@@ -93,7 +93,7 @@ async def link_points(destination: Destination, run_id: str, points: Sequence[Mo
     batches.close_open()
     for batch in batches.take_full():
         await destination.runs.log(run_id, batch)
-    reason = "it is no longer linked to the logged model that was created again: MLflow takes no NaN twice"
+    reason = "it is no longer linked to the logged model that was created again: MLflow does not accept a NaN twice"
     return [
         Loss(f"run {run_id} metric {one.point.key!r}", reason) for one in missing if point_key(one.point) not in held
     ]

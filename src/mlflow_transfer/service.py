@@ -124,4 +124,4 @@ async def verify(
 
 def _refusal(losses: list[Loss], agreement: Agreement) -> str:
     things = "1 thing" if len(losses) == 1 else f"{len(losses)} things"
-    return f"{things} would be lost: give {agreement.option} to go on without"
+    return f"{things} would be lost: give {agreement.option} to continue without"

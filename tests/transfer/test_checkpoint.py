@@ -79,7 +79,7 @@ def test_refuses_a_database_of_another_program_and_leaves_it_as_it_is(tmp_path: 
             f"CREATE TABLE links (a TEXT); CREATE TABLE runs (a TEXT); PRAGMA application_id={application}"
         )
     before = path.read_bytes()
-    with pytest.raises(InputError, match=r"mlflow\.db is a database and no checkpoint: choose another file"):
+    with pytest.raises(InputError, match=r"mlflow\.db is a database, not a checkpoint: choose another file"):
         Checkpoint(path)
     assert path.read_bytes() == before
 
@@ -91,7 +91,9 @@ def test_names_a_damaged_file_and_what_to_do(tmp_path: Path, content: bytes | No
         Checkpoint(path).close()
         content = path.read_bytes()[:100] + b"\xff" * 4000
     path.write_bytes(content)
-    with pytest.raises(PreconditionError, match=r"map is damaged or no checkpoint .*: delete it and run the same"):
+    with pytest.raises(
+        PreconditionError, match=r"map is damaged, or the file is not a checkpoint .*: delete it and run the same"
+    ):
         Checkpoint(path)
     assert path.read_bytes() == content
 
@@ -106,13 +108,13 @@ def test_damage_that_shows_later_is_not_called_a_lack_of_room(tmp_path: Path) ->
     # All pages but the first one, which holds the schema.
     content[4096:] = b"\xff" * (len(content) - 4096)
     path.write_bytes(bytes(content))
-    with pytest.raises(PreconditionError, match="is damaged or no checkpoint"):
+    with pytest.raises(PreconditionError, match="is damaged, or the file is not a checkpoint"):
         Checkpoint(path).put_artifacts("owner", "digest")
 
 
 def test_two_copies_never_share_a_checkpoint(tmp_path: Path) -> None:
     first = Checkpoint(tmp_path / "map")
-    with pytest.raises(PreconditionError, match="another copy works with"):
+    with pytest.raises(PreconditionError, match="another copy is using"):
         Checkpoint(tmp_path / "map")
     first.close()
     Checkpoint(tmp_path / "map").close()

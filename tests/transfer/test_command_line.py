@@ -81,7 +81,7 @@ def test_the_entry_points_show_help_without_importing_mlflow(command: list[str])
     [
         (["copy", "env:staging", "http://b"], "env:NAME and --local need the repository"),
         (["inspect", "http://a", "--local"], "env:NAME and --local need the repository"),
-        (["inspect", "/nowhere/at/all"], "/nowhere/at/all is no server, no database, and no folder that exists"),
+        (["inspect", "/nowhere/at/all"], "/nowhere/at/all is neither a server, a database nor an existing folder"),
         (["inspect"], "Missing argument 'PLACE'"),
     ],
 )

@@ -112,7 +112,9 @@ def test_a_server_that_stays_away_ends_the_work_with_one_line() -> None:
         client = Client("gone", f"http://127.0.0.1:{free_port()}", retry=RETRY.__class__(patience=0.5, longest=0.1))
         await client.get("experiments/get")
 
-    with pytest.raises(PlatformError, match=r"^gone cannot be reached \(.*\): see that it runs and try again$"):
+    with pytest.raises(
+        PlatformError, match=r"^gone cannot be reached \(.*\): check that it is running, then try again$"
+    ):
         asyncio.run(go())
 
 

@@ -105,7 +105,7 @@ def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE things (id INTEGER)")
     database.close()
-    with pytest.raises(PlatformError, match="is no database of MLflow"):
+    with pytest.raises(PlatformError, match="is not an MLflow database"):
         DatabaseSource(f"sqlite:///{path}", places().store)
     with pytest.raises(PlatformError, match="cannot be opened"):
         DatabaseSource(f"sqlite:///{tmp_path}/missing.db", places().store)
@@ -170,7 +170,7 @@ def test_what_an_older_server_cannot_hold_is_said_before_anything_is_written(ser
     plan = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
     # Both sides hold models of one name, which is said first.
     assert (plan.returncode, plan.stdout) == (3, "")
-    assert 'the destination has a registered model "it\'s a model" with versions of its own' in plan.stderr
+    assert 'the destination has a registered model "it\'s a model" with other versions' in plan.stderr
 
     async def losses() -> list[str]:
         source, reader = [await places().server(server.url) for server in (servers.new, servers.old)]

@@ -63,7 +63,7 @@ def test_without_the_right_certificate_it_ends_at_once_and_says_why(
     with FaultyProxy(servers.new.port, tls=pem.context(newest=newest)) as proxy:
         begun = time.monotonic()
         with pytest.raises(
-            PreconditionError, match=r"refuses TLS, or is refused \(.*\): see --ca, --client-cert, --insec"
+            PreconditionError, match=r"TLS cannot be negotiated \(.*\): see --ca, --client-cert, --insec"
         ) as said:
             names(proxy.url, access)
         assert time.monotonic() - begun < 5
@@ -83,7 +83,7 @@ def test_files_that_cannot_be_used_are_named(pem: Certificates, tmp_path: Path) 
         (Access(client_cert=pem.client_cert), r"client-cert\.pem cannot be used"),
         (Access(client_cert=pem.client_cert, client_key=pem.server), r"server\.pem cannot be used .*MISMATCH"),
         (Access(client_cert=pem.client_cert, client_key=pem.locked), r"client-locked\.pem cannot be used"),
-        (Access(client_key=pem.client_key), "--client-key goes with --client-cert"),
+        (Access(client_key=pem.client_key), "--client-key requires --client-cert"),
     ):
         with pytest.raises(InputError, match=complaint):
             _ = given.tls

@@ -65,7 +65,7 @@ def test_reads_a_whole_database_without_losses(path: Path) -> None:
     [
         (f"UPDATE tags SET value = CAST(X'e4' AS TEXT) WHERE run_uuid = '{RUN}'", "'t' (table tags)", "UTF-8"),
         (f"UPDATE params SET value = 'a' || char(0) || 'b' WHERE run_uuid = '{RUN}'", "'p' (table params)", "NUL"),
-        (f"UPDATE params SET value = X'00ff' WHERE run_uuid = '{RUN}'", "'p' (table params)", "is no text"),
+        (f"UPDATE params SET value = X'00ff' WHERE run_uuid = '{RUN}'", "'p' (table params)", "is not text"),
         (
             f"UPDATE metrics SET value = 'much' WHERE run_uuid = '{RUN}' AND step = 1",
             "metric 'm' (table metrics)",
@@ -74,9 +74,13 @@ def test_reads_a_whole_database_without_losses(path: Path) -> None:
         (
             f"UPDATE runs SET start_time = 'noon' WHERE run_uuid = '{RUN}'",
             f"run '{RUN}' (table runs)",
-            "no whole number",
+            "not a whole number",
         ),
-        (f"UPDATE runs SET lifecycle_stage = NULL WHERE run_uuid = '{RUN}'", f"run '{RUN}' (table runs)", "is no text"),
+        (
+            f"UPDATE runs SET lifecycle_stage = NULL WHERE run_uuid = '{RUN}'",
+            f"run '{RUN}' (table runs)",
+            "is not text",
+        ),
         (
             f"UPDATE runs SET experiment_id = 99 WHERE run_uuid = '{RUN}'",
             f"row '{RUN}' of the table runs",

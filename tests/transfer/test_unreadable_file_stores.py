@@ -137,7 +137,7 @@ def test_a_folder_without_a_readable_description_is_a_loss(root: Path, file: str
         (f"1/{RUN}/params/p", b"a\0b", "NUL bytes"),
         (f"1/{RUN}/inputs/i/meta.yaml", b"source_type: DATASET\nsource_id: ../../../x\n", "is refused"),
         (f"1/{RUN}/inputs/i/meta.yaml", b"source_type: DATASET\nsource_id: gone\n", "cannot be read"),
-        ("models/reg/aliases/best", b"first", "no whole number"),
+        ("models/reg/aliases/best", b"first", "not a whole number"),
         ("1/models/m-1/metrics/acc", b"1 0.5\n", "line 1 is torn"),
     ],
 )

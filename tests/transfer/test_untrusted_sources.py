@@ -223,7 +223,7 @@ def test_two_things_of_one_id_do_not_overwrite_each_others_files(tmp_path: Path)
 def test_a_redirect_or_login_page_never_counts_as_an_answer(tmp_path: Path, path: str, answer: Any) -> None:
     with (
         HostileServer({path: answer}) as server,
-        pytest.raises(PreconditionError, match=r"login|status|no MLflow server"),
+        pytest.raises(PreconditionError, match=r"login|status|not an MLflow server"),
     ):
         back_up(server, tmp_path / "archive")
     assert not (tmp_path / "archive" / "archive.json").exists()
@@ -235,7 +235,7 @@ def test_an_empty_or_malformed_answer_is_never_an_empty_list(tmp_path: Path, pat
     answers = {path: (200, {"Content-Type": "application/json"}, content)}
     with HostileServer(answers) as server:
         if "experiments" in path:
-            with pytest.raises(PlatformError, match="no JSON object"):
+            with pytest.raises(PlatformError, match="not a JSON object"):
                 back_up(server, tmp_path / "archive")
         else:
             snapshot, losses = back_up(server, tmp_path / "archive")

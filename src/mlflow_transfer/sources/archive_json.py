@@ -90,7 +90,7 @@ def _checked(
 ) -> dict[str, Any]:
     """The plain fields of a record: text (empty for null), but for `integers`; `others` are left to the caller."""
     if not isinstance(data, dict):
-        raise TypeError("it is no JSON object")
+        raise TypeError("it is not a JSON object")
     known = {one.name for one in fields(kind)} - set(others)
     return {
         name: optional_integer(value) if name in integers else text("" if value is None else value)

@@ -79,7 +79,7 @@ class DatabaseSource:
         self._db = self._thread.submit(_connect, url).result()
         self._tables = set(self._thread.submit(lambda: sa.inspect(self._db).get_table_names()).result())
         if "runs" not in self._tables:
-            raise InputError(f"{self.name} is no database of MLflow: it has no table of runs")
+            raise InputError(f"{self.name} is not an MLflow database: it has no table of runs")
 
     async def artifact_roots(self) -> list[str]:
         """Where the server keeps artifacts: the folder of its first experiment, which the server itself made.

@@ -1,4 +1,4 @@
-"""Opens what a person names as a source."""
+"""Opens a source by the text that names it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ async def open_source(
     snapshot: str | None = None,
     lenient: bool = True,
 ) -> Source:
-    """The source that a text names: a server, a database, a file store or an archive.
+    """Open the source that a text names: a server, a database, a file store or an archive.
 
-    Artifacts of a database or file store are read where the source's own server keeps them, below `artifact_root` and
-    below what the connections trust; see `stores.opening`.
+    Artifacts of a database or file store are read only below the artifact locations of the source's own server, below
+    `artifact_root`, and below the locations that the connections trust; see `stores.opening`.
 
     Args:
-        artifact_root: where artifacts are that the source's server served, or kept in a folder that is not here.
-        snapshot: of an archive; by default the newest.
+        artifact_root: the location of artifacts that the source's server serves, or keeps in a folder that is not on
+            this machine.
+        snapshot: the snapshot of an archive; by default the newest.
         lenient: damaged files of an archive become losses; otherwise they are errors.
 
     Raises:
-        InputError: it names nothing that can be read.
+        InputError: the text does not name a source.
     """
     if location.is_server(text):
         server = await connections.server(text, access)
@@ -51,5 +52,5 @@ async def open_source(
         own = [str(folder.resolve())]
         return FileStoreSource(folder, connections.stores(own, artifact_root))
     if folder is not None and not folder.is_dir():
-        raise InputError(f"{text} is no server, no database, and no folder that exists")
+        raise InputError(f"{text} is neither a server, a database nor an existing folder")
     return ArchiveSource(open_archive(text, connections.s3), snapshot, lenient=lenient)

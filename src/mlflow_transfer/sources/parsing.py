@@ -1,19 +1,19 @@
-"""What the parsers of all sources share: which errors mean malformed input, and checked conversions."""
+"""Helpers for the parsers of all sources: the errors that mean malformed input, and checked conversions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-# Raised by code that takes records apart which are not as they should be.
+# The errors that parsing a malformed record can raise.
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 _SHOWN = 120
-# What MLflow's databases hold: signed integers of 64 bits.
+# MLflow's databases store signed integers of 64 bits.
 _LARGEST = (1 << 63) - 1
 
 
 def described(error: BaseException) -> str:
-    """What is wrong with a malformed record, in words."""
+    """Describe in words what is wrong with a malformed record."""
     if isinstance(error, KeyError):
         return f"it has no {error.args[0]!r}"
     if isinstance(error, UnicodeError):
@@ -26,56 +26,56 @@ def described(error: BaseException) -> str:
 
 
 def text(value: Any) -> str:
-    """A value that has to be text.
+    """Check that a value is text, and return it.
 
     Raises:
         TypeError: it is something else.
     """
     if not isinstance(value, str):
-        raise TypeError(f"{_short(value)} is no text")
+        raise TypeError(f"{_short(value)} is not text")
     return value
 
 
 def integer(value: Any) -> int:
-    """A value that has to be a whole number of 64 bits, or text of one.
+    """Convert a value that has to be a whole number of 64 bits, or its text.
 
     Raises:
         ValueError: it is something else.
     """
     if isinstance(value, bool) or not isinstance(value, int | str | float):
-        raise ValueError(f"{_short(value)} is no whole number")
+        raise ValueError(f"{_short(value)} is not a whole number")
     try:
         found = int(value)
     except (ValueError, OverflowError):
-        raise ValueError(f"{_short(value)} is no whole number") from None
+        raise ValueError(f"{_short(value)} is not a whole number") from None
     if abs(found) > _LARGEST:
         raise ValueError(f"{_short(value)} is out of range")
     return found
 
 
 def optional_integer(value: Any) -> int | None:
-    """A whole number, or None where there is no value."""
+    """Convert a value to a whole number; None stays None."""
     return None if value is None else integer(value)
 
 
 def number(value: Any) -> float:
-    """A value that has to be a number, or text of one; also NaN and the infinities.
+    """Convert a value that has to be a number or its text, including NaN and the infinities.
 
     Raises:
         ValueError: it is something else.
     """
     if isinstance(value, bool) or not isinstance(value, int | str | float):
-        raise ValueError(f"{_short(value)} is no number")
+        raise ValueError(f"{_short(value)} is not a number")
     try:
         return float(value)
     except (ValueError, OverflowError):
-        raise ValueError(f"{_short(value)} is no number") from None
+        raise ValueError(f"{_short(value)} is not a number") from None
 
 
 def texts(values: Any) -> dict[str, str]:
-    """A mapping of text to text."""
+    """Check that a value is a mapping of text to text, and return it as a dictionary."""
     if not isinstance(values, Mapping):
-        raise TypeError(f"{_short(values)} is no mapping")
+        raise TypeError(f"{_short(values)} is not a mapping")
     return {text(key): text(value) for key, value in values.items()}
 
 

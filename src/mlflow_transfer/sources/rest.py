@@ -433,7 +433,7 @@ def _list(answer: Any, name: str) -> list[Any]:
     """
     found = answer.get(name, [])
     if not isinstance(found, list):
-        raise UnansweredError(f"the answer's {name} are no list")
+        raise UnansweredError(f"the response's {name} are not a list")
     return found
 
 

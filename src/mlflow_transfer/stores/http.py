@@ -188,14 +188,14 @@ class Proxy:
             self._throttled()
         if response.is_redirect:
             where = response.headers.get("location", "")[:_SHOWN]
-            raise PreconditionError(f"{what}: the server redirects to {where!r}: give credentials that it takes")
+            raise PreconditionError(f"{what}: the server redirects to {where!r}: give credentials that it accepts")
         error = failure(response, what)
         if reading and response.is_client_error and not isinstance(error, PassingError) and status not in _LOGGED_OUT:
             raise UnreadableError(error.message)
         raise error
 
 
-_LOGIN_PAGE = "the server answers with a web page, perhaps a login page: give credentials that it takes"
+_LOGIN_PAGE = "the server answers with a web page, perhaps a login page: give credentials that it accepts"
 
 
 def _is_web_page(response: httpx.Response) -> bool:

@@ -55,7 +55,7 @@ class Roots:
 
     def refuse(self, uri: str) -> RefusedStore:
         """What stands for a location that lies elsewhere."""
-        reason = f"artifacts at {_plain(uri)} are not opened: they lie outside the server's own artifact store"
+        reason = f"artifacts at {_plain(uri)} are not opened: they are outside the server's own artifact store"
         return RefusedStore(uri, f"{reason}. {self._hint}" if self._hint else reason)
 
 
