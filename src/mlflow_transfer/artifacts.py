@@ -53,7 +53,7 @@ class Reading:
         self.failed = False
 
     def look(self, path: str) -> Item:
-        """The current entry of a file."""
+        """A file with its current size and tag."""
         self.failed = True
         found = self._source.look(path)
         self.failed = False

@@ -63,7 +63,7 @@ class Link:
 
     @property
     def same_id(self) -> bool:
-        """Whether both sides are the very same object."""
+        """Whether both sides are the same object, not a copy."""
         return self.state is State.SAME
 
     @property

@@ -1,4 +1,4 @@
-"""Copies the files of runs, logged models and traces: those that the destination lacks or holds otherwise."""
+"""Copies files of runs, logged models and traces that are missing or different at the destination."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class FileSet:
     """The files of one object.
 
     Args:
-        owner: the object, as a person finds it, such as "run 4f…".
+        owner: the object as it is shown to users, such as "run 4f…".
         source_uri, target_uri: its artifact roots on both sides.
-        again: the destination may hold some of the files already.
-        same: the destination has the very same object: a file that is there stays, even if it differs.
-        whole: the object was copied completely and looks unchanged. The listing of its folder is then spared where it
-            costs a call.
+        again: the destination may already have some of the files.
+        same: both sides have the same object, so existing files are not changed, even if they differ.
+        whole: the object was copied completely and appears unchanged. Its folder is then not listed if that costs a
+            call.
     """
 
     owner: str
@@ -50,13 +50,13 @@ class ArtifactCopier:
         """Copy the files of a folder. A file that the source cannot serve is a loss, and the others are copied.
 
         Raises:
-            PlatformError: the destination takes no files, or the source serves none at all.
+            PlatformError: the destination accepts no files, or the source serves no files at all.
         """
         context = self._context
         if not context.options.artifacts or not folder.source_uri:
             return
         source = context.source.store(folder.source_uri)
-        # By the destination's folder and not by its owner: a destination that was created again holds nothing.
+        # The key is the destination's folder, not the owner, because a destination that was created again is empty.
         known = context.checkpoint.artifacts(folder.target_uri) if folder.again and not folder.same else ""
         if folder.whole and known and source.features.slow_list and not context.options.thorough:
             return
@@ -75,18 +75,18 @@ class ArtifactCopier:
             context.checkpoint.put_artifacts(folder.target_uri, listed)
 
     async def write(self, target_uri: str, path: str, content: bytes) -> None:
-        """Write one file of the destination."""
+        """Write one file to the destination."""
         store = self._context.destination.reader.store(target_uri)
         await self._context.workers.run(partial(store.write, path, [content], len(content)))
 
     async def _missing(
         self, folder: FileSet, items: Sequence[Item], source: Store, target: Store, *, known: bool
     ) -> list[Item]:
-        """The files that are to be copied.
+        """The files that have to be copied.
 
         Args:
-            known: the folder was copied before, and its listing is another now. A file may have changed without a
-                change of its size.
+            known: the folder was copied before, and its listing has changed. A file may have changed without a change
+                of its size.
         """
         present: dict[str, int] = {}
         if folder.again:
@@ -103,7 +103,7 @@ class ArtifactCopier:
         """Copy these files.
 
         Returns:
-            Whether all of them are at the destination now. A file that vanished since it was listed may come again.
+            Whether all of them are at the destination now. A file that disappeared after it was listed may reappear.
         """
         progress = self._context.progress
         progress.total("files", len(items))
@@ -121,7 +121,7 @@ class ArtifactCopier:
         return there
 
     async def _changed(self, folder: FileSet, items: Sequence[Item], source: Store, target: Store) -> list[Item]:
-        """Those of these files whose content differs at the destination."""
+        """The files whose content differs at the destination."""
 
         def differs(item: Item) -> bool:
             try:
@@ -134,10 +134,10 @@ class ArtifactCopier:
         return [item for item, different in zip(items, found, strict=True) if different]
 
     def _without_collisions(self, folder: FileSet, items: list[Item], target: Store) -> tuple[list[Item], bool]:
-        """Leave out keys that are both a file and a folder, which only S3 can hold.
+        """Leave out keys that are both a file and a folder, which only S3 can store.
 
         Returns:
-            The files to copy, and whether those are all.
+            The files to copy, and whether these are all files.
         """
         if target.features.file_and_folder:
             return items, True
@@ -162,7 +162,7 @@ class ArtifactCopier:
 
 
 class BulkLister:
-    """Lists folders. Where a store allows it, one listing of an experiment's root serves all folders below it."""
+    """Lists folders. If the store allows it, one listing of an experiment's root serves all folders below it."""
 
     def __init__(self, context: CopyContext) -> None:
         self._context = context
@@ -187,7 +187,7 @@ class BulkLister:
         try:
             await asyncio.shield(self._roots[root])
         except SKIPPABLE:
-            # One folder that cannot be read costs its own files only.
+            # If one folder cannot be read, only its own files are lost.
             return await self._list_one(store)
         return self._context.scratch.files(root, f"{folder}/artifacts")
 

@@ -16,9 +16,9 @@ _Key = tuple[str, str, int, int]
 class BatchWriter:
     """Logs parameters, tags and points of a run. The last batch waits for the files and carries the fingerprint.
 
-    If a run needs several batches, the first one is sent alone, because it creates the rows of the latest values that
-    the others only update. Each metric's latest point is sent with the last batch, alone again. So the latest value is
-    right in whatever order the server took the batches between them.
+    If a run needs several batches, the first one is sent alone, because it creates the rows of the latest values, which
+    the others only update. The last batch contains each metric's latest point and is also sent alone. So the latest
+    values are correct in whatever order the server processed the batches in between.
     """
 
     _AT_ONCE = 4
@@ -31,7 +31,7 @@ class BatchWriter:
         Args:
             target: the destination's id of the run.
             files: the task that copies the run's files.
-            existing: the destination's run, where it had content before.
+            existing: the destination's run, if it already has content.
         """
         self._context, self._run, self._target, self._files = context, run, target, files
         self._existing = existing
@@ -53,7 +53,7 @@ class BatchWriter:
         """Send everything.
 
         Args:
-            model_points: the points that belong to logged models as well.
+            model_points: the points that also belong to logged models.
         """
         links: dict[_Key, list[ModelPoint]] = {}
         for model in model_points:
@@ -79,7 +79,7 @@ class BatchWriter:
         await self._log(final)
 
     async def _write_early_points(self, history: History, links: dict[_Key, list[ModelPoint]]) -> list[Point]:
-        """Send all points but each metric's latest one, and return those."""
+        """Send all points except each metric's latest one, and return the latest ones."""
         limits = self._context.limits
         latest = {point_key(point) for point in self._run.latest.values()}
         last: list[Point] = []
@@ -102,7 +102,7 @@ class BatchWriter:
 
     def _add(self, point: Point, links: dict[_Key, list[ModelPoint]]) -> None:
         """Add a point, with its logged model if it has one. A second logged model needs another batch."""
-        # The server keeps a logged model's NaN as 0, and a run's as NaN.
+        # The server stores a logged model's NaN as 0, and a run's NaN as NaN.
         stored = point._replace(value=0.0) if math.isnan(point.value) else point
         found = links.get(point_key(stored))
         if found:

@@ -13,7 +13,7 @@ Runs = Callable[[str], AsyncIterator[list[Run]]]
 
 
 class ExperimentCopier:
-    """Creates and updates experiments, and restores deleted ones while runs are written into them."""
+    """Creates and updates experiments. Deleted ones are restored while runs are written to them."""
 
     def __init__(self, context: CopyContext) -> None:
         self._context = context
@@ -22,7 +22,7 @@ class ExperimentCopier:
         self._created: set[str] = set()
 
     def set_pairs(self, pairs: dict[str, ExperimentPair]) -> None:
-        """Take the pairs that exist. A pair that was known before keeps its stage of before."""
+        """Set the existing pairs. A pair that is already known keeps its earlier stage."""
         for source_id, pair in pairs.items():
             if source_id not in self._pairs:
                 self._set_pair(pair)
@@ -37,16 +37,16 @@ class ExperimentCopier:
         return list(self._pairs.values())
 
     def exists(self, experiment_id: str) -> bool:
-        """Whether the destination has an experiment, or this copy made it."""
+        """Whether the destination has the experiment, possibly created by this copy."""
         return experiment_id in self._pairs
 
     def is_same(self, experiment_id: str) -> bool:
-        """Whether both sides have the very same experiment, whose objects are left as they are."""
+        """Whether both sides have the same experiment, so that its objects are not changed."""
         pair = self._pairs.get(experiment_id)
         return pair is not None and pair.same
 
     def was_revived(self, experiment_id: str) -> bool:
-        """Whether this copy restored the experiment, and with it all its runs."""
+        """Whether this copy restored the experiment and thereby all its runs."""
         return self._pairs[experiment_id].target.lifecycle_stage != self._stages[experiment_id]
 
     async def copy(self, experiment: Experiment) -> None:
@@ -75,7 +75,7 @@ class ExperimentCopier:
         self._created.add(experiment.id)
 
     async def revive(self, experiment_id: str) -> str:
-        """Make the experiment take new runs: a deleted one is restored until everything is in it.
+        """Prepare the experiment for new runs. A deleted one is restored until everything is copied.
 
         Returns:
             The destination's id.
@@ -87,7 +87,7 @@ class ExperimentCopier:
         return target
 
     async def finish(self, experiment: Experiment, runs: Runs) -> None:
-        """Give the experiment its stage, once everything is in it.
+        """Set the final stage of the experiment after everything was copied.
 
         Args:
             runs: yields the runs of a source's experiment in pages.
@@ -112,9 +112,9 @@ class ExperimentCopier:
 
 
 def chosen_root(experiment: Experiment) -> str:
-    """An experiment's artifact root if a person chose it; empty if the server put it below its own.
+    """An experiment's artifact root if a user chose it; empty if the server chose it below its own root.
 
-    Only S3 roots mean the same to another server.
+    Only S3 roots have the same meaning for another server.
     """
     location = experiment.artifact_location.rstrip("/")
     by_server = location.endswith(f"/{experiment.id}")

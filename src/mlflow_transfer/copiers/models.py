@@ -1,4 +1,4 @@
-"""Copies the logged models of MLflow 3, each after the run that made it."""
+"""Copies the logged models of MLflow 3, each after the run that created it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mlflow_transfer.writers.models import STATUS_NUMBERS
 
 
 class ModelCopier:
-    """Copies logged models, and remembers which points of runs belong to them."""
+    """Copies logged models, and records which points of runs belong to them."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class ModelCopier:
         self._context, self._experiments, self._creator = context, experiments, creator
         self._artifacts, self._selection = artifacts, selection
         self.recreated: set[str] = set()
-        """The destination's ids of logged models that were created again in the very same experiment."""
+        """The destination's ids of logged models that were created again in an experiment of both sides."""
 
     async def copy(self, experiment: Experiment) -> None:
         """Copy the logged models of an experiment that are new or changed."""
@@ -99,20 +99,20 @@ class ModelCopier:
         context.links.put(Kind.MODEL, whole)
 
     def _remember(self, model: LoggedModel, link: Link) -> None:
-        """Note where the source's files are, and which points of runs belong to the logged model."""
+        """Record the location of the source's files, and which points of runs belong to the logged model."""
         self._context.links.put(Kind.MODEL, replace(link, source_uri=model.artifact_uri))
         if self._experiments.is_same(model.experiment_id):
             self.recreated.add(link.target)
         self._context.scratch.add_model_points(ModelPoint(link.target, *point[1:]) for point in model.points)
 
     async def _copy_files(self, model: LoggedModel, link: Link, *, whole: bool) -> None:
-        # A logged model that was created just now, or by a copy that was interrupted, may still lack every file.
+        # A logged model that was created just now, or by an interrupted copy, may not have any files yet.
         owner = f"logged model {model.id}"
         again = link.whole
         await self._artifacts.copy(FileSet(owner, model.artifact_uri, link.target_uri, again=again, whole=whole))
 
     async def _restore_in_place(self, model: LoggedModel, link: Link) -> None:
-        """Restore the files that the very same logged model lacks."""
+        """Restore files that are missing in a logged model that is the same on both sides."""
         self._context.links.put(Kind.MODEL, replace(link, source_uri=model.artifact_uri))
         self._context.scratch.add_model_points(model.points)
         files = FileSet(f"logged model {model.id}", model.artifact_uri, link.target_uri, same=True)

@@ -1,4 +1,4 @@
-"""Copies registered models and prompts: every version under its own number, then stages and aliases."""
+"""Copies registered models and prompts: every version with its original number, then stages and aliases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlflow_transfer.restore_in_place import lost_version, same_registered_model
 from mlflow_transfer.rewrite import moved_source
 
 _NO_STAGE = "None"
-# The platform sets these tags by itself on each server.
+# The platform sets these tags on each server.
 _PLATFORM = "sagemaker."
 
 
@@ -23,9 +23,9 @@ class RegistryCopier:
 
     def __init__(self, context: CopyContext) -> None:
         self._context = context
-        # Models that are only added to: the very same ones, or copies on a server that people work with.
+        # Models to which the copy only adds: the same on both sides, or copies on a server that people work with.
         self._only_added_to: set[str] = set()
-        # The last number that each copy is known to have had.
+        # The highest version number that each copy is known to have had.
         self._last: dict[str, int] = {}
         self._lost: set[tuple[str, int]] = set()
 
@@ -33,7 +33,7 @@ class RegistryCopier:
         """Copy registered models that are new or changed.
 
         Raises:
-            PlatformError: the destination has a model of such a name whose versions are not from this source.
+            PlatformError: the destination has a model with such a name whose versions are not from this source.
         """
         if not models:
             return
@@ -42,7 +42,7 @@ class RegistryCopier:
         versions = [version for model in models for version in model.versions]
         self._context.progress.total("versions", len(versions))
         there = {(one.name, one.version): one for model in present.values() for one in model.versions}
-        # By time: a version may be a copy of another model's version, which has to exist before it.
+        # Sort by time: a version may be a copy of another model's version, which has to exist first.
         for version in sorted(versions, key=lambda one: (one.creation_time, one.version)):
             await self._ensure_version(version, there.get((version.name, version.version)))
             self._context.progress.advance("versions")
@@ -82,7 +82,7 @@ class RegistryCopier:
         return model
 
     async def _update_model(self, model: RegisteredModel, present: RegisteredModel) -> bool:
-        """Bring a copy's tags and description up to date.
+        """Update the tags and the description of a copy.
 
         Returns:
             Whether the source had changed.
@@ -120,7 +120,7 @@ class RegistryCopier:
             await context.destination.registry.set_stage(version.name, version.version, version.stage)
 
     async def _update_version(self, version: ModelVersion, present: ModelVersion) -> bool:
-        """Bring a version's tags and description up to date.
+        """Update the tags and the description of a version.
 
         Returns:
             Whether the source's tags had changed.
@@ -136,10 +136,10 @@ class RegistryCopier:
         return bool(changed or gone)
 
     async def _create(self, version: ModelVersion, tags: dict[str, str]) -> bool:
-        """Create the version. Numbers that the source has deleted are used up and deleted on the way.
+        """Create the version. Numbers that the source has deleted are used up by placeholders, which are then deleted.
 
         Returns:
-            Whether its number was still free. If not, a model that is only added to stays without the version.
+            Whether its number was still free. Otherwise, a model to which the copy only adds does not get the version.
         """
         destination = self._context.destination
         mapped, model_id = self._mapped(version)
@@ -157,7 +157,7 @@ class RegistryCopier:
                 )
 
     def _mapped(self, version: ModelVersion) -> tuple[ModelVersion, str]:
-        """The version with the destination's run and files, and the logged model that it was made from."""
+        """The version with the destination's run and files, and the id of its logged model."""
         context = self._context
         source, links = moved_source(version, context.links, context.target)
         models = [link.target for kind, link in links if kind is Kind.MODEL]
@@ -174,7 +174,7 @@ class RegistryCopier:
             await self._context.destination.registry.delete_alias(model.name, alias)
 
     async def _note_last(self, model: RegisteredModel) -> None:
-        """Store the last number that was copied, or that turned out to be used up."""
+        """Store the highest number that was copied or found to be in use."""
         last = max((version.version for version in model.versions), default=0)
         if model.name in self._last and last > self._last[model.name]:
             await self._context.destination.registry.tag_model(model.name, LAST, str(last))

@@ -1,4 +1,4 @@
-"""Creates runs at the destination, each once and after its parent."""
+"""Creates runs at the destination, each exactly once and after its parent."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from mlflow_transfer.selection import Selection
 
 
 class RunCreator:
-    """Gives each run of the source a run at the destination, which may be empty at first."""
+    """Creates a run at the destination for each run of the source. The run may be empty at first."""
 
     def __init__(self, context: CopyContext, experiments: ExperimentCopier, selection: Selection) -> None:
         self._context, self._experiments, self._selection = context, experiments, selection
         self._creating: dict[str, asyncio.Task[Link]] = {}
-        # Runs whose creation waits for the creation of their parent.
+        # The runs whose creation waits for the creation of their parent.
         self._awaited: dict[str, str] = {}
 
     async def ensure_all(self, ids: Iterable[str]) -> None:
-        """Create those of these runs that the destination lacks."""
+        """Create the runs that the destination does not have."""
         unknown = [one for one in dict.fromkeys(ids) if self._context.links.get(Kind.RUN, one) is None]
         for run in await self._context.source.runs_by_id(unknown):
             if self._experiments.exists(run.experiment_id) and self._selection.moves(run):
                 await self.ensure(run)
 
     async def ensure(self, run: Run) -> Link:
-        """The run's link. Several tasks may ask at once, and one of them creates the run."""
+        """The run's link. Several tasks may call this concurrently; one of them creates the run."""
         link = self._context.links.get(Kind.RUN, run.id)
         if link is not None and link.source_uri:
             return link
@@ -63,7 +63,7 @@ class RunCreator:
         return link
 
     def _waits_for(self, run_id: str, other: str) -> bool:
-        """Whether a run waits for the other one as its parent, or its parent does: tags can form a circle."""
+        """Whether a run, directly or through its parents, waits for the other one. The parent tags can form a cycle."""
         while run_id != other and run_id in self._awaited:
             run_id = self._awaited[run_id]
         return run_id == other

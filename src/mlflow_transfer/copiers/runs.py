@@ -30,7 +30,7 @@ _RUNS_AT_ONCE = 24
 
 @dataclass(frozen=True)
 class Parts:
-    """What the copying of runs needs beside the context."""
+    """The collaborators of `RunCopier`, in addition to the context."""
 
     experiments: ExperimentCopier
     creator: RunCreator
@@ -42,16 +42,16 @@ class Parts:
 class RunCopier:
     """Copies the runs of experiments.
 
-    A run gets its fingerprint, in a tag, with its last batch. Without it the run is incomplete, and the next copy
-    completes it.
+    The last batch of a run stores its fingerprint in a tag. A run without it is incomplete, and the next copy completes
+    it.
     """
 
     def __init__(self, context: CopyContext, parts: Parts, recreated_models: set[str]) -> None:
         """Prepare to copy.
 
         Args:
-            recreated_models: the destination's ids of logged models that had to be created again in an experiment that
-                both sides have as the very same one.
+            recreated_models: the destination's ids of logged models that were created again in an experiment that is
+                the same on both sides.
         """
         self._context, self._parts, self._recreated = context, parts, recreated_models
 
@@ -66,19 +66,19 @@ class RunCopier:
                 finally:
                     slots.release()
 
-            # As many as are read in one group: a server answers with a group's points within seconds.
+            # Prefetch as many as one group has: a server returns the points of a group within seconds.
             async with aclosing(prefetch(self._unwritten(experiment), GROUP_RUNS)) as unwritten:
                 async for run, history in unwritten:
                     await slots.acquire()
                     tasks.create_task(write(run, history))
 
     async def _unwritten(self, experiment: Experiment) -> AsyncGenerator[tuple[Run, History], None]:
-        """The runs that the destination lacks or holds otherwise, with their points."""
+        """The runs that are missing or different at the destination, with their points."""
         context, selection = self._context, self._parts.selection
         async for runs in self._parts.listings.runs(experiment.id):
             wanted = [run for run in runs if selection.moves(run)]
             context.progress.total("runs", len(wanted))
-            # A parent may come after its child was copied, for example if its experiment is chosen later.
+            # A parent may be copied after its child, for example if its experiment is selected later.
             parents = (run.tags.get(PARENT_RUN, "") for run in wanted if selection.is_unchanged(run))
             await self._parts.creator.ensure_all(one for one in parents if one)
             late = await self._gained_points(wanted) if context.options.thorough else frozenset[str]()
@@ -90,9 +90,9 @@ class RunCopier:
                         yield run, history
 
     async def _gained_points(self, runs: Sequence[Run]) -> frozenset[str]:
-        """Those of the runs that look unchanged and have points that the destination lacks.
+        """The runs that appear unchanged but have points that are missing at the destination.
 
-        No listing shows a point that was logged for an earlier step than a metric's last one.
+        Listings do not show a point that was logged for an earlier step than a metric's last one.
         """
         context, selection = self._context, self._parts.selection
         alike = [run for run in runs if selection.is_unchanged(run) and not selection.is_same(run)]
@@ -108,7 +108,7 @@ class RunCopier:
         return frozenset(late)
 
     async def _is_complete(self, run: Run) -> bool:
-        """Whether nothing of a run changed since it was copied. Its files are looked at here."""
+        """Whether a run has not changed since it was copied. This also checks its files."""
         context = self._context
         link = context.links.get(Kind.RUN, run.id)
         if link is not None and link.same_id:
@@ -126,7 +126,7 @@ class RunCopier:
     async def _write(self, run: Run, history: History) -> None:
         existing = self._context.links.get(Kind.RUN, run.id)
         link = await self._parts.creator.ensure(run)
-        # Only a run that this very process created is known to be empty.
+        # Only a run that this process created is known to be empty.
         if existing is not None and existing.state is not State.EMPTY:
             await self._update(run, link, history)
             self._context.summary.updated_one("runs", changed=True)
@@ -136,7 +136,7 @@ class RunCopier:
         self._context.progress.advance("runs")
 
     async def _fill(self, run: Run, link: Link, history: History) -> None:
-        """Write everything of a run that is still empty."""
+        """Write the whole content of a run that is still empty."""
         context = self._context
         fitting, long, losses = adapt(run, context.limits)
         context.summary.add_losses(losses)
@@ -151,7 +151,7 @@ class RunCopier:
         await self._finish(run, link, ("RUNNING", None))
 
     async def _update(self, run: Run, link: Link, history: History) -> None:
-        """Write what a run lacks or what changed, after an interrupted copy or a change of the source."""
+        """Write what is missing or has changed, after an interrupted copy or a change of the source."""
         context, destination = self._context, self._context.destination
         target = (await destination.reader.runs_by_id([link.target]))[0]
         if target.lifecycle_stage == DELETED:
@@ -196,7 +196,7 @@ class RunCopier:
         self._context.links.put(Kind.RUN, done)
 
     async def _log_links(self, run: Run, target: str, present_outputs: frozenset[str]) -> None:
-        """Log what a run read and made, as far as it exists at the destination."""
+        """Log the inputs and outputs of a run, as far as they exist at the destination."""
         context = self._context
         inputs = [model for one in run.model_inputs if (model := context.target(one))]
         outputs = [(model, step) for one, step in run.model_outputs if (model := context.target(one))]
@@ -215,14 +215,14 @@ class RunCopier:
             content = json.dumps(long, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass")
             await self._parts.artifacts.write(link.target_uri, LONG_VALUES, content)
 
-    # --- runs that both sides have as the very same ones ---------------------------------------------------------
+    # --- runs that are the same on both sides --------------------------------------------------------------------
 
     async def _restore_in_place(self, run: Run, link: Link) -> None:
-        """Restore what the very same run lacks: its files, its stage, and logged models that were created again."""
+        """Restore missing parts of a run that is the same on both sides: files, stage, links to recreated models."""
         context = self._context
         context.links.put(Kind.RUN, replace(link, source_uri=run.artifact_uri))
         if link.deleted:
-            # With its experiment, all its runs came back.
+            # Restoring its experiment restored all its runs.
             revived = self._parts.experiments.was_revived(run.experiment_id)
             if run.lifecycle_stage == ACTIVE and not revived:
                 await context.destination.runs.set_stage(link.target, ACTIVE)
@@ -234,7 +234,7 @@ class RunCopier:
         context.progress.advance("runs")
 
     async def _link_recreated_models(self, run: Run) -> None:
-        """Link the very same run to those of its logged models that had to be created again."""
+        """Link a run that is the same on both sides to its logged models that were created again."""
         if not self._recreated or run.lifecycle_stage == DELETED:
             return
         context = self._context

@@ -1,4 +1,4 @@
-"""Copies traces: the record, its tags, and its spans if those are a file."""
+"""Copies traces: the record, its tags, and its spans if they are stored as a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlflow_transfer.records import Experiment, Trace, without_own_tags
 from mlflow_transfer.rewrite import rewrite_ids
 from mlflow_transfer.selection import Selection
 
-# Since MLflow 3.5 a server may keep a trace's spans in its database, and says so (mlflow/tracing/constant.py).
+# Since MLflow 3.5 a server may store a trace's spans in its database. This tag says so (mlflow/tracing/constant.py).
 _SPANS = "mlflow.trace.spansLocation"
 _IN_DATABASE = "TRACKING_STORE"
 
@@ -67,7 +67,7 @@ class TraceCopier:
         return link
 
     async def _fill(self, trace: Trace, link: Link) -> None:
-        """Copy the spans, and end the trace. It may exist from a copy that was interrupted."""
+        """Copy the spans, and end the trace. The trace may exist from an interrupted copy."""
         await self._artifacts.copy(FileSet(f"trace {trace.id}", trace.artifact_uri, link.target_uri))
         if trace.status != "IN_PROGRESS":
             await self._context.destination.traces.end(link.target, trace)
@@ -85,7 +85,7 @@ class TraceCopier:
 
 
 def trace_losses(trace: Trace) -> list[Loss]:
-    """What of a trace cannot be copied."""
+    """The losses of a trace: parts that cannot be copied."""
     if trace.tags.get(_SPANS) != _IN_DATABASE:
         return []
     return [Loss(f"trace {trace.id}", "its spans are in the source's database, and the API does not return them")]

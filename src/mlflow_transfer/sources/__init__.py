@@ -1,1 +1,1 @@
-"""What can be read: a tracking server, its database, a file store, a backup archive."""
+"""The sources: a tracking server, its database, a file store, a backup archive."""

@@ -1,4 +1,4 @@
-"""Reads a snapshot of a backup archive as a source. Its writer may be hostile: every record is checked."""
+"""Reads a snapshot of a backup archive as a source. Checks every record, because the archive may be forged."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ from mlflow_transfer.sources.parsing import MALFORMED, described
 from mlflow_transfer.stores import ArchiveView, GoneError, Item, Store, UnreadableError
 
 _THREADS = 8
-# Characters of one line: a run's record with all its parameters and tags takes some megabytes.
+# The maximum characters of one line. A run's record with all its parameters and tags takes a few megabytes.
 _LONGEST_LINE = 256 << 20
 
 T = TypeVar("T")
 
 
 class DamagedError(PlatformError):
-    """Files of the archive are missing or are not what was written."""
+    """Files of the archive are missing, or their content is not what was written."""
 
 
 class ArchiveSource:
-    """A snapshot: the newest of the whole server, or the one that was taken at `taken`.
+    """A snapshot: the one that was taken at `taken`, by default the newest of the whole server.
 
     Args:
-        lenient: damaged and missing files become losses; by default they are errors.
+        lenient: treat damaged and missing files as losses; by default they are errors.
     """
 
     kind: Kind = "archive"
@@ -72,11 +72,11 @@ class ArchiveSource:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="archive")
 
     def losses(self) -> list[Loss]:
-        """What the backup lacks of its source, and what of the archive is damaged."""
+        """What is missing in the backup, and what is damaged in the archive."""
         return self._losses.list()
 
     async def features(self) -> Features:
-        """Derived from what the snapshot holds."""
+        """The features, derived from the contents of the snapshot."""
         prompts = any(model.is_prompt for model in await self.registered_models())
         models = next(self._manifest.of(MODELS), None) is not None
         return Features(models, next(self._manifest.of(TRACES), None) is not None, prompts)
@@ -88,7 +88,7 @@ class ArchiveSource:
             The number of files.
 
         Raises:
-            DamagedError: some are not what was written; each is named. A lenient source makes them losses instead.
+            DamagedError: some files are damaged; it names each. A lenient source records them as losses instead.
         """
         files = 0
         damaged: list[str] = []
@@ -115,7 +115,7 @@ class ArchiveSource:
                 size += len(chunk)
         except GoneError:
             return f"{entry.file} is missing"
-        except Exception as error:  # Whatever the store raises, the file cannot be read.
+        except Exception as error:  # Whatever the store raises means that the file cannot be read.
             reason = error.message if isinstance(error, PlatformError) else type(error).__name__
             return f"{entry.file} cannot be read ({reason})"
         if size != entry.size:
@@ -125,19 +125,19 @@ class ArchiveSource:
         return ""
 
     async def experiments(self) -> AsyncIterator[Experiment]:
-        """All experiments, deleted ones too."""
+        """All experiments, including deleted ones."""
         async for page in self._records(EXPERIMENTS, experiment_from_json):
             for experiment in page:
                 yield experiment
 
     async def runs(self, experiment_id: str) -> AsyncIterator[list[Run]]:
-        """An experiment's runs in pages, deleted ones too."""
+        """An experiment's runs in pages, including deleted ones."""
         entries = self._manifest.of(RUN, experiment_id)
         while page := [entry for _, entry in zip(range(PAGE), entries, strict=False)]:
             yield await self._read_runs(page)
 
     async def runs_by_id(self, ids: Sequence[str]) -> list[Run]:
-        """Those of these runs that exist."""
+        """The runs with these ids, as far as they exist."""
         return await self._read_runs([entry for one in ids if (entry := self._manifest.run(one)) is not None])
 
     async def _read_runs(self, entries: Sequence[Entry]) -> list[Run]:
@@ -163,7 +163,7 @@ class ArchiveSource:
             raise DamagedError(self._damaged[file])
 
     def _lose(self, place: str, file: str, error: Exception) -> None:
-        """Note a loss.
+        """Record a loss.
 
         Raises:
             DamagedError: this source is not lenient.
@@ -174,7 +174,7 @@ class ArchiveSource:
         self._losses.add(place, error.message if isinstance(error, PlatformError) else described(error))
 
     async def link(self, runs: Sequence[Run]) -> None:
-        """Nothing: the links came with the runs."""
+        """Do nothing: the runs already have their links."""
 
     async def histories(self, runs: Sequence[Run]) -> AsyncGenerator[tuple[Run, History], None]:
         """Each run with its points, streamed from its file."""
@@ -207,7 +207,7 @@ class ArchiveSource:
             yield page
 
     def store(self, uri: str) -> Store:
-        """The artifacts that lay at this URI when they were backed up."""
+        """The artifacts that had this URI when they were backed up."""
 
         def files() -> Iterator[Item]:
             return (
@@ -224,14 +224,14 @@ class ArchiveSource:
         return ArchiveView(uri, self._archive.store, files, find)
 
     async def close(self) -> None:
-        """Let go of the manifest."""
+        """Close the manifest."""
         self._threads.shutdown()
         self._manifest.close()
 
     async def _records(
         self, kind: str, parse: Callable[[dict[str, Any]], T], owner: str = ""
     ) -> AsyncIterator[list[T]]:
-        """The records of a file in pages; one that is malformed, and what follows a torn line, is a loss."""
+        """The records of a file in pages. A malformed record is a loss, as is the rest of a file after a torn line."""
         entry = self._manifest.get(kind, owner)
         if entry is None:
             return
@@ -253,7 +253,7 @@ class ArchiveSource:
         decode = codecs.getincrementaldecoder("utf-8")("surrogatepass").decode
         held = ""
         for chunk in self._archive.store.read(file):
-            # Only "\n" ends a line: texts may hold other line ends.
+            # Only "\n" ends a line, because texts may contain other line separators.
             *whole, held = (held + decode(chunk)).split("\n")
             yield from map(json.loads, whole)
             if len(held) > _LONGEST_LINE:

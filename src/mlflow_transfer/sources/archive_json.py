@@ -1,7 +1,7 @@
-"""Turns the records of an archive's JSON lines into records, and checks every field.
+"""Converts an archive's JSON lines into records, and checks every field.
 
-Raises one of `parsing.MALFORMED` for a record that is not as `records.to_json` writes it. Fields that a later version
-of the tool added are left out.
+Raises one of `parsing.MALFORMED` for a record that `records.to_json` cannot have written. Fields that a later version
+of the tool added are ignored.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _version(data: dict[str, Any]) -> ModelVersion:
 def _checked(
     kind: Any, data: dict[str, Any], *, integers: tuple[str, ...] = (), others: tuple[str, ...] = ("tags",)
 ) -> dict[str, Any]:
-    """The plain fields of a record: text (empty for null), but for `integers`; `others` are left to the caller."""
+    """The plain fields of a record: text (empty for null), or numbers for `integers`. The caller adds `others`."""
     if not isinstance(data, dict):
         raise TypeError("it is not a JSON object")
     known = {one.name for one in fields(kind)} - set(others)

@@ -10,7 +10,7 @@ from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import Experiment, History, LoggedModel, Point, RegisteredModel, Run, Trace
 from mlflow_transfer.stores import Store
 
-# Runs that one page of a source holds, and points that a group of runs may hold in memory together.
+# The runs in one page of a source, and the points that a group of runs may have in memory together.
 PAGE = 500
 GROUP_RUNS = 100
 GROUP_POINTS = 100_000
@@ -22,7 +22,7 @@ Kind = Literal["server", "database", "file store", "archive"]
 
 @dataclass(frozen=True)
 class Features:
-    """What a source can hold in addition to runs and registered models."""
+    """The features of a source in addition to runs and registered models."""
 
     logged_models: bool
     traces: bool
@@ -30,15 +30,15 @@ class Features:
 
 
 class Source(Protocol):
-    """Reads everything. Order: runs by start time; versions by number.
+    """Reads everything. Runs are ordered by start time, versions by number.
 
-    What cannot be read is skipped and becomes a loss (see `losses`).
+    Anything that cannot be read is skipped and recorded as a loss (see `losses`).
 
     Attributes:
-        kind: what it is.
-        name: what messages call it.
-        identity: the same for every way to name the same source.
-        version: of MLflow, where it is known.
+        kind: the kind of source.
+        name: the name in messages.
+        identity: an identity that does not depend on how the source was named.
+        version: the version of MLflow, if known.
     """
 
     kind: Kind
@@ -47,22 +47,22 @@ class Source(Protocol):
     version: str
 
     async def features(self) -> Features:
-        """What it can hold."""
+        """The features that this source has."""
 
     def experiments(self) -> AsyncIterator[Experiment]:
-        """All experiments, deleted ones too."""
+        """All experiments, including deleted ones."""
 
     def runs(self, experiment_id: str) -> AsyncIterator[list[Run]]:
-        """An experiment's runs in pages, deleted ones too."""
+        """An experiment's runs in pages, including deleted ones."""
 
     async def runs_by_id(self, ids: Sequence[str]) -> list[Run]:
-        """Those of these runs that exist."""
+        """The runs with these ids, as far as they exist."""
 
     async def link(self, runs: Sequence[Run]) -> None:
         """Fill in the runs' model inputs and outputs."""
 
     def histories(self, runs: Sequence[Run]) -> AsyncGenerator[tuple[Run, History], None]:
-        """Each run with all its points, read in bulk; the points of large runs are streamed."""
+        """Each run with all its points. Points are read in bulk, and streamed for large runs."""
 
     def logged_models(self, experiment_id: str) -> AsyncIterator[list[LoggedModel]]:
         """An experiment's logged models in pages."""
@@ -74,23 +74,23 @@ class Source(Protocol):
         """An experiment's traces in pages."""
 
     def store(self, uri: str) -> Store:
-        """Where the artifacts of this URI are read."""
+        """The store from which the artifacts of this URI are read."""
 
     def losses(self) -> list[Loss]:
-        """What exists in the source and could not be read, as far as it was listed until now."""
+        """What exists in the source but could not be read, in the listings so far."""
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
 
 
 async def in_memory(points: Sequence[Point]) -> History:
-    """Points that are at hand, as a history."""
+    """A history of points that are in memory."""
     for start in range(0, len(points), CHUNK_POINTS):
         yield list(points[start : start + CHUNK_POINTS])
 
 
 def grouped(runs: Iterable[tuple[Run, int]]) -> Iterator[list[Run]]:
-    """Runs with the number of their points, put together so that no group but a single run passes GROUP_POINTS."""
+    """Group runs by their number of points. Only a group of a single run may exceed GROUP_POINTS."""
     group, held = list[Run](), 0
     for run, points in runs:
         if group and (held + points > GROUP_POINTS or len(group) == GROUP_RUNS):

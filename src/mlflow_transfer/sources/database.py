@@ -1,7 +1,7 @@
-"""Reads the database behind a tracking server in bulk, without a call to the server and without a write.
+"""Reads the database of a tracking server in bulk, read-only and without calls to the server.
 
-Works on the schemas of MLflow 2.13 to 3.x: a missing table counts as empty. Rows that cannot be read, and rows of
-owners that do not exist, are losses.
+Supports the schemas of MLflow 2.13 to 3.x; a missing table counts as empty. Rows that cannot be read, and rows whose
+owner does not exist, are losses.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ from mlflow_transfer.stores import Store
 _DELETED_VERSION = "Deleted_Internal"
 _READ = frozenset({"sqlite", "postgresql", "mysql"})
 _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
-# Where a driver's package is not called as its module is.
+# The packages of drivers whose name differs from the module's name.
 _PACKAGES = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
-# Before every start time: SQLite, PostgreSQL and MySQL hold it in 64 bits.
+# Smaller than every start time, which SQLite, PostgreSQL and MySQL store in 64 bits.
 _EARLIEST = -(1 << 63)
 _RUNS = """
 SELECT run_uuid, experiment_id, name, user_id, status, COALESCE(start_time, 0) AS started, end_time,
@@ -74,7 +74,7 @@ class DatabaseSource:
         self._url = url
         self._losses = LossLog()
         self._checked = False
-        # One thread, for a SQLite connection belongs to the thread that opened it.
+        # Use one thread, because a SQLite connection belongs to the thread that opened it.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._db = self._thread.submit(_connect, url).result()
         self._tables = set(self._thread.submit(lambda: sa.inspect(self._db).get_table_names()).result())
@@ -82,9 +82,9 @@ class DatabaseSource:
             raise InputError(f"{self.name} is not an MLflow database: it has no table of runs")
 
     async def artifact_roots(self) -> list[str]:
-        """Where the server keeps artifacts: the folder of its first experiment, which the server itself made.
+        """The server's artifact root: the folder of its first experiment, which the server itself created.
 
-        Later experiments can name any location, as everyone who may create one chooses it.
+        Later experiments are not trusted, because their creators can choose any location.
         """
         rows = await self._all("SELECT artifact_location FROM experiments WHERE experiment_id = 0")
         location = str(rows[0]["artifact_location"] or "").rstrip("/") if rows else ""
@@ -92,11 +92,11 @@ class DatabaseSource:
         return [root] if root and root != location else []
 
     async def features(self) -> Features:
-        """By the tables that there are."""
+        """The features, derived from the tables that exist."""
         return Features("logged_models" in self._tables, "trace_info" in self._tables, "logged_models" in self._tables)
 
     async def experiments(self) -> AsyncIterator[Experiment]:
-        """All experiments, deleted ones too."""
+        """All experiments, including deleted ones."""
         await self._check_owners()
         tags = await self._texts("experiment_tags", "experiment_id", None)
         columns = "experiment_id, name, artifact_location, lifecycle_stage, creation_time"
@@ -112,7 +112,7 @@ class DatabaseSource:
                 )
 
     async def _check_owners(self) -> None:
-        """Note rows whose owner does not exist: no listing shows them."""
+        """Record rows whose owner does not exist as losses, because no listing shows them."""
         if self._checked:
             return
         self._checked = True
@@ -121,7 +121,7 @@ class DatabaseSource:
                 self._losses.add(place.format(**{key: ascii(value) for key, value in row.items()}), reason)
 
     async def runs(self, experiment_id: str) -> AsyncIterator[list[Run]]:
-        """An experiment's runs in pages, deleted ones too."""
+        """An experiment's runs in pages, including deleted ones."""
         statement = (
             _RUNS + " WHERE experiment_id = :experiment AND (COALESCE(start_time, 0) > :start OR "
             "(COALESCE(start_time, 0) = :start AND run_uuid > :last)) ORDER BY started, run_uuid LIMIT :page"
@@ -136,7 +136,7 @@ class DatabaseSource:
             start, last = rows[-1]["started"], rows[-1]["run_uuid"]
 
     async def runs_by_id(self, ids: Sequence[str]) -> list[Run]:
-        """Those of these runs that exist."""
+        """The runs with these ids, as far as they exist."""
         found: list[Run] = []
         for start in range(0, len(ids), PAGE):
             found += await self._filled(
@@ -177,7 +177,7 @@ class DatabaseSource:
                         model_inputs=model_inputs[run_id],
                         model_outputs=model_outputs[run_id],
                         linked=True,
-                        # Points logged late for an earlier step change no latest value, but the count.
+                        # A point that is logged later for an earlier step changes only the count, not the latest value.
                         state=str(counts.get(run_id, 0)),
                     )
                 )
@@ -232,7 +232,7 @@ class DatabaseSource:
         return inputs, outputs
 
     async def link(self, runs: Sequence[Run]) -> None:
-        """Nothing: the links came with the runs."""
+        """Do nothing: the runs already have their links."""
 
     async def histories(self, runs: Sequence[Run]) -> AsyncGenerator[tuple[Run, History], None]:
         """Each run with its points: one query for many runs."""
@@ -252,7 +252,7 @@ class DatabaseSource:
 
     async def _streamed(self, run_id: str) -> History:
         statement = self._quoted("SELECT key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid = :id")
-        # A connection of its own: on MySQL the next query takes what a cursor has left unread away from it.
+        # Use a separate connection: on MySQL, the next query discards the unread rows of a cursor.
         connection = await self._do(lambda: _connect(self._url))
         try:
             streaming = connection.execution_options(stream_results=True, max_row_buffer=CHUNK_POINTS)
@@ -351,7 +351,7 @@ class DatabaseSource:
 
     @contextmanager
     def _losing(self, place: str, table: str) -> Iterator[None]:
-        """Make a row that cannot be read a loss."""
+        """Record a row that cannot be read as a loss."""
         try:
             yield
         except MALFORMED as error:
@@ -400,19 +400,19 @@ class DatabaseSource:
 def _connect(url: str) -> sa.Connection:
     try:
         parsed = sa.make_url(url.replace("postgres://", "postgresql://", 1))
-        # Which driver a URL without one means differs between versions of SQLAlchemy.
+        # The default driver differs between versions of SQLAlchemy.
         parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
         if parsed.get_backend_name() not in _READ:
             raise InputError(f"{shown(url)} cannot be read: only SQLite, PostgreSQL and MySQL are known")
         if parsed.get_backend_name() == "sqlite":
-            # Never a lock that would stop the server: each statement reads for itself.
+            # Each statement is its own transaction, so that no lock blocks the server.
             parsed = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
             connection = sa.create_engine(parsed, poolclass=sa.NullPool).connect()
-            # SQLite keeps any bytes as text, and Python's driver refuses the whole query for one wrong byte.
+            # SQLite stores any bytes as text, and Python's driver fails the whole query at one invalid byte.
             driver: Any = connection.connection.driver_connection
             driver.text_factory = decoded
             return connection
-        # One snapshot for the whole of it, in which nothing can be written.
+        # Use one read-only transaction with one snapshot for all queries.
         connection = sa.create_engine(parsed, poolclass=sa.NullPool, isolation_level="REPEATABLE READ").connect()
         if parsed.get_backend_name() == "postgresql":
             return connection.execution_options(postgresql_readonly=True)

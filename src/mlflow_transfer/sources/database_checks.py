@@ -1,11 +1,11 @@
-"""Finds rows of a database that no listing shows, because the thing that they belong to does not exist."""
+"""Finds rows of a database that no listing shows, because their owner does not exist."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
 _MOST = 1000
-# Table, its column, the owner's table and column, and what the owner is.
+# The table, its column, the owner's table and column, and the kind of owner.
 _OWNERS = (
     ("runs", "experiment_id", "experiments", "experiment_id", "experiment"),
     ("experiment_tags", "experiment_id", "experiments", "experiment_id", "experiment"),
@@ -59,5 +59,5 @@ def dangling_rows(tables: Collection[str]) -> Iterator[tuple[str, str, str]]:
 
 
 def decoded(content: bytes) -> str:
-    """Text of SQLite, whatever its bytes; wrong ones become lone surrogates, which a later check finds."""
+    """Decode a text of SQLite. Invalid bytes become lone surrogates, which a later check finds."""
     return content.decode("utf-8", "surrogateescape")

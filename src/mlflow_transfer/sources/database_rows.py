@@ -1,6 +1,6 @@
-"""Turns rows of MLflow's tables into records, and checks every column.
+"""Converts rows of MLflow's tables into records, and checks every column.
 
-SQLite keeps any value in any column. Raises one of `parsing.MALFORMED` for a row that is not as MLflow writes it.
+SQLite accepts any value in any column. Raises one of `parsing.MALFORMED` for a row that MLflow cannot have written.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def trace_from_row(row: Row, tags: dict[str, dict[str, str]], metadata: dict[str
 
 
 def plain(value: Any) -> str:
-    """Text that can be written as UTF-8 and holds no NUL bytes, which no MLflow server takes.
+    """Check that a value is text that an MLflow server accepts: valid UTF-8 without NUL bytes.
 
     Raises:
         ValueError, TypeError: it is something else.

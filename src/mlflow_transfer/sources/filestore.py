@@ -1,7 +1,7 @@
-"""Reads a file store (the `mlruns` folder that MLflow keeps where no server is) straight from its files.
+"""Reads a file store (the `mlruns` folder that MLflow uses without a server) directly from its files.
 
-Files are read as they are: empty, torn, of another encoding. What cannot be read is a loss that names the file, and
-everything else is carried on. Links are not followed out of the store.
+Files may be empty, torn or in another encoding. A file that cannot be read is a loss that names the file; everything
+else is transferred. Links that lead out of the store are not followed.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class FileStoreSource:
         return self._files.losses.list()
 
     async def features(self) -> Features:
-        """A folder may hold anything."""
+        """All features, because a folder may contain any kind of object."""
         return Features(logged_models=True, traces=True, prompts=True)
 
     async def experiments(self) -> AsyncIterator[Experiment]:
-        """All experiments, deleted ones too."""
+        """All experiments, including deleted ones."""
         for experiment in await asyncio.to_thread(self._experiments):
             yield experiment
 
@@ -84,7 +84,7 @@ class FileStoreSource:
         return list(found.values())
 
     async def runs(self, experiment_id: str) -> AsyncIterator[list[Run]]:
-        """An experiment's runs in pages, deleted ones too."""
+        """An experiment's runs in pages, including deleted ones."""
         started = await asyncio.to_thread(self._by_start, experiment_id)
         for start in range(0, len(started), PAGE):
             yield await asyncio.to_thread(self._page, started[start : start + PAGE])
@@ -101,7 +101,7 @@ class FileStoreSource:
         return [run for run in found if run is not None]
 
     async def runs_by_id(self, ids: Sequence[str]) -> list[Run]:
-        """Those of these runs that exist."""
+        """The runs with these ids, as far as they exist."""
         if not self._folders:
             await asyncio.to_thread(self._experiments)
         wanted, found = set(ids), []
@@ -119,7 +119,7 @@ class FileStoreSource:
         return run
 
     async def link(self, runs: Sequence[Run]) -> None:
-        """Nothing: the links came with the runs."""
+        """Do nothing: the runs already have their links."""
 
     async def histories(self, runs: Sequence[Run]) -> AsyncGenerator[tuple[Run, History], None]:
         """Each run with its points, streamed from its files."""
@@ -162,7 +162,7 @@ class FileStoreSource:
         yield [trace for trace in found if trace is not None]
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file stays open."""
 
 
 def _order(one: tuple[int | None, Path]) -> tuple[int, Path]:

@@ -1,4 +1,4 @@
-"""Reads the files of a file store: folders, YAML, texts and metrics. Unreadable parts become losses with their file."""
+"""Reads the files of a file store: folders, YAML, texts and metrics. Unreadable parts are losses that name the file."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _LONGEST_LINE = 1 << 16  # bytes of a metric's line
 
 
 class Files:
-    """The files below one root. Links that lead out of it are losses and are not followed."""
+    """The files below one root. Links that lead out of it are not followed and are losses."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self.losses = LossLog()
 
     def folders(self, folder: Path) -> list[Path]:
-        """The folders in a folder, sorted, without hidden ones; none where it does not exist."""
+        """The folders in a folder, sorted, without hidden ones; an empty list if it does not exist."""
         try:
             entries = sorted(folder.iterdir())
         except FileNotFoundError:
@@ -41,10 +41,10 @@ class Files:
         return [one for one in entries if not one.name.startswith(".") and one.is_dir() and self._is_inside(one)]
 
     def named(self, folder: Path, name: str) -> Path:
-        """The entry of a folder that another file names.
+        """The entry of a folder with a name from another file.
 
         Raises:
-            ValueError: it is not a plain name.
+            ValueError: the name is not a plain file name.
         """
         try:
             return below(folder, name)
@@ -52,7 +52,7 @@ class Files:
             raise ValueError(error.message) from None
 
     def below(self, folder: Path) -> Iterator[tuple[str, Path]]:
-        """Every file below a folder with its path as the key: keys may have slashes."""
+        """Every file below a folder, with its relative path as the key. Keys may contain slashes."""
 
         def failed(error: OSError) -> None:
             if not isinstance(error, FileNotFoundError):
@@ -67,11 +67,11 @@ class Files:
                 yield path.relative_to(folder).as_posix(), path
 
     def yaml(self, path: Path) -> dict[str, Any]:
-        """A YAML file that describes something.
+        """The mapping in a YAML file.
 
         Raises:
-            OSError: it cannot be read.
-            ValueError: it is not YAML of that form.
+            OSError: the file cannot be read.
+            ValueError: its content is not a YAML mapping.
         """
         with self._open(path) as file:
             content = file.read(_LARGEST_YAML + 1)
@@ -91,10 +91,10 @@ class Files:
         return loaded
 
     def texts(self, folder: Path, place: str) -> dict[str, str]:
-        """The texts below a folder by their keys.
+        """The texts of all files below a folder, by key.
 
         Args:
-            place: what they are, for losses: "run 1234 tag".
+            place: describes the texts in losses, such as "run 1234 tag".
         """
         found = {}
         for key, path in self.below(folder):
@@ -110,7 +110,7 @@ class Files:
         return found
 
     def points(self, place: str, key: str, path: Path) -> Iterator[Point]:
-        """The points of a metric's file. Lines that are none are one loss, which counts them."""
+        """The points of a metric's file. All unreadable lines together are one loss with their number."""
         last: Point | None = None
         torn = _Torn()
         with self._part(place, path), self._open(path) as file:
@@ -122,14 +122,14 @@ class Files:
                 except MALFORMED:
                     torn.add(at)
                     continue
-                # A point that was logged twice in a row is one point to every other store.
+                # Every other store keeps only one of two equal consecutive points.
                 if repr(point) != repr(last):
                     yield point
                 last = point
         self._note(torn, place, path)
 
     def latest(self, place: str, key: str, path: Path) -> Point | None:
-        """The point that a server would call the latest: of the greatest step, time and value."""
+        """The point that a server would treat as the latest: the one with the greatest step, time and value."""
         return max(
             self.points(place, key, path), key=lambda point: (point.step, point.timestamp, point.value), default=None
         )
@@ -151,7 +151,7 @@ class Files:
         self._note(torn, place, path)
 
     def size(self, path: Path) -> int:
-        """A file's size; 0 where it cannot be read."""
+        """A file's size; 0 if it cannot be read."""
         try:
             return path.stat().st_size
         except OSError:
@@ -164,7 +164,7 @@ class Files:
 
     @contextmanager
     def _part(self, place: str, path: Path) -> Iterator[None]:
-        """Make an unreadable file a loss."""
+        """Record an unreadable file as a loss."""
         try:
             yield
         except OSError as error:
@@ -202,12 +202,12 @@ class _Torn:
 
 
 def next_points(points: Iterator[Point]) -> list[Point]:
-    """The next chunk of points; empty at their end."""
+    """The next chunk of points; empty at the end."""
     return list(islice(points, CHUNK_POINTS))
 
 
 def _lines(file: IO[bytes], torn: _Torn) -> Iterator[tuple[int, list[bytes]]]:
-    """The fields of each line, with its number. Empty lines are left out, and lines without end are torn."""
+    """The fields of each line, with its number. Empty lines are skipped. Overlong lines count as torn."""
     number = 0
     while line := file.readline(_LONGEST_LINE):
         number += 1

@@ -1,4 +1,4 @@
-"""Turns the folders of a file store into records. A folder that cannot be read is a loss."""
+"""Converts the folders of a file store into records. A folder that cannot be read is a loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlflow_transfer.sources.parsing import MALFORMED, described, integer, optio
 
 _TRASH = ".trash"
 META = "meta.yaml"
-# The numbers of mlflow.entities.RunStatus and of LoggedModelStatus.
+# The numeric values of mlflow.entities.RunStatus and LoggedModelStatus.
 _STATUSES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 _MODEL_STATUSES = {1: "LOGGED_MODEL_PENDING", 2: "LOGGED_MODEL_READY", 3: "LOGGED_MODEL_UPLOAD_FAILED"}
 _DATASET, _MODEL = "DATASET", "MODEL"
@@ -25,13 +25,13 @@ T = TypeVar("T")
 
 
 class FileStoreRecords:
-    """Reads the folders of one file store. Every method but `read` raises OSError or one of `parsing.MALFORMED`."""
+    """Reads the folders of one file store. Every method except `read` raises OSError or one of `parsing.MALFORMED`."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
 
     def experiment(self, folder: Path) -> Experiment:
-        """An experiment by its folder."""
+        """The experiment in a folder."""
         meta = self._meta(folder / META)
         deleted = folder.parent.name == _TRASH
         return Experiment(
@@ -44,13 +44,13 @@ class FileStoreRecords:
         )
 
     def start_of(self, folder: Path) -> int:
-        """When a run started, in milliseconds."""
+        """The start time of a run, in milliseconds."""
         meta = self._meta(folder / META)
         _ = meta["run_id"], meta["experiment_id"]
         return integer(meta.get("start_time") or 0)
 
     def run(self, folder: Path) -> Run:
-        """A run by its folder, without its points."""
+        """The run in a folder, without its points."""
         meta = self._meta(folder / META)
         run_id, files = str(meta["run_id"]), self._files
         tags = files.texts(folder / "tags", f"run {run_id} tag")
@@ -108,7 +108,7 @@ class FileStoreRecords:
         return [one for one in found if one is not None]
 
     def logged_model(self, folder: Path) -> LoggedModel | None:
-        """A logged model by its folder; None for a deleted one."""
+        """The logged model in a folder; None for a deleted one."""
         meta = self._meta(folder / META)
         if meta.get("lifecycle_stage") == DELETED:
             return None
@@ -133,7 +133,7 @@ class FileStoreRecords:
         )
 
     def registered_model(self, folder: Path) -> RegisteredModel:
-        """A registered model by its folder, with its versions."""
+        """The registered model in a folder, with its versions."""
         meta = self._meta(folder / META)
         name = str(meta["name"])
         place = f"registered model {name!r}"
@@ -172,7 +172,7 @@ class FileStoreRecords:
         )
 
     def trace(self, folder: Path) -> Trace:
-        """A trace by its folder."""
+        """The trace in a folder."""
         info = self._meta(folder / "trace_info.yaml")
         trace_id = str(info["request_id"])
         tags = self._files.texts(folder / "tags", f"trace {trace_id} tag")
@@ -191,7 +191,7 @@ class FileStoreRecords:
         return self._files.yaml(path)
 
     def read(self, place: str, folder: Path, work: Callable[[], T]) -> T | None:
-        """What `work` reads from a folder; None where it cannot be read, which is a loss."""
+        """The result of `work` for a folder; None if it cannot be read, which is recorded as a loss."""
         try:
             return work()
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Reads a tracking server over its REST API, in as few calls as it allows."""
+"""Reads a tracking server over its REST API, with as few calls as possible."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ from mlflow_transfer.sources.base import (
 from mlflow_transfer.sources.parsing import MALFORMED, described
 from mlflow_transfer.stores import Store
 
-# What metrics/get-history-bulk gives at most (mlflow/server/handlers.py): 100 runs, 25,000 points.
+# The limits of metrics/get-history-bulk (mlflow/server/handlers.py): 100 runs, 25,000 points.
 _BULK_POINTS = 25_000
-# gunicorn, which MLflow 2 and 3.0 run on, takes request lines of 4,094 characters; "&run_id=" and an id are 40.
+# gunicorn (MLflow 2 and 3.0) accepts request lines of 4,094 characters. "&run_id=" and an id take 40 of them.
 _LONGEST_LINE = 3_900
 _ID_IN_LINE = 40
 _IDS_PER_SEARCH = 100
@@ -73,8 +73,8 @@ class RestSource:
     """A tracking server, read through `client`. `stores` opens artifact URIs.
 
     Attributes:
-        lenient: a record or page that cannot be read is a loss, and everything else is read; otherwise it is an error.
-            A destination is never lenient: what it seems to lack would be created again.
+        lenient: a record or page that cannot be read is a loss; otherwise it is an error. A destination is never
+            lenient, because objects that seem to be missing would be created again.
     """
 
     kind: Kind = "server"
@@ -101,7 +101,7 @@ class RestSource:
         self._experiment_ids: list[str] | None = None
 
     async def features(self) -> Features:
-        """By the server's version, and where that is unknown by asking."""
+        """The features, derived from the server's version, or from test calls if the version is unknown."""
         number = version_number(self.version)
         if number is not None:
             return Features(
@@ -113,14 +113,14 @@ class RestSource:
         return self._features
 
     async def experiments(self) -> AsyncIterator[Experiment]:
-        """All experiments, deleted ones too."""
+        """All experiments, including deleted ones."""
         body = {"view_type": "ALL", "max_results": 1000, "order_by": ["creation_time ASC", "experiment_id ASC"]}
         async for page in self._pages("experiments/search", body, "experiments", "experiments"):
             for experiment in self._parsed(page, experiment_from, "experiment"):
                 yield experiment
 
     async def runs(self, experiment_id: str) -> AsyncIterator[list[Run]]:
-        """An experiment's runs in pages, deleted ones too."""
+        """An experiment's runs in pages, including deleted ones."""
         body = {
             "experiment_ids": [experiment_id],
             "run_view_type": "ALL",
@@ -145,7 +145,7 @@ class RestSource:
                 yield run
 
     async def runs_by_id(self, ids: Sequence[str]) -> list[Run]:
-        """Those of these runs that exist; many are looked up a hundred a call."""
+        """The runs with these ids, as far as they exist. Looks up to a hundred runs up in one call."""
         known = [one for one in ids if _RUN_ID.fullmatch(one)]
         if len(known) <= _FEW:
             return [run for run in await asyncio.gather(*map(self._run, known)) if run is not None]
@@ -175,14 +175,14 @@ class RestSource:
             raise
 
     async def link(self, runs: Sequence[Run]) -> None:
-        """Fill in model inputs and outputs: one call a run, and none on a server without logged models."""
+        """Fill in model inputs and outputs: one call per run, and none on a server without logged models."""
         unknown = [run for run in runs if not run.linked]
         for run, full in zip(unknown, await asyncio.gather(*(self._run(run.id) for run in unknown)), strict=True):
             if full is not None:
                 run.model_inputs, run.model_outputs, run.linked = full.model_inputs, full.model_outputs, True
 
     async def histories(self, runs: Sequence[Run]) -> AsyncGenerator[tuple[Run, History], None]:
-        """Each run with its points: a bulk call per metric key and 100 runs where the server lets it through."""
+        """Each run with its points, with one bulk call per metric key and 100 runs if the server allows it."""
         for group in grouped((run, _expected(run)) for run in runs):
             large = len(group) == 1 and _expected(group[0]) > GROUP_POINTS
             found = None if large else await self._group(group)
@@ -190,7 +190,7 @@ class RestSource:
                 yield run, (self._streamed(run) if found is None else in_memory(found[run.id]))
 
     async def _group(self, group: list[Run]) -> dict[str, list[Point]] | None:
-        """The points of all these runs, or None where they are more than belong into memory."""
+        """The points of all these runs; None if they are too many for the memory."""
         found: dict[str, list[Point]] = {run.id: [] for run in group}
         keys = sorted({key for run in group for key in run.latest})
         held = 0
@@ -206,7 +206,7 @@ class RestSource:
                 if len(rows) < _BULK_POINTS:
                     whole, holders = set(asked), rest
                 else:
-                    # Rows are sorted by run: all runs but the last one are whole.
+                    # Rows are sorted by run, so all runs except the last one are complete.
                     last = rows[-1]["run_id"]
                     if last == asked[0]:
                         return None
@@ -230,7 +230,7 @@ class RestSource:
         try:
             answer = await self.client.get("metrics/get-history-bulk", query, prefix=AJAX)
         except (ApiError, RefusedError):
-            # Not public API: a front may keep it back. One call a run and key does as well.
+            # This call is not public API, so a gateway may block it. Use one call per run and key instead.
             self._bulk = False
             return None
         rows: list[dict[str, Any]] = answer.get("metrics", [])
@@ -254,7 +254,7 @@ class RestSource:
                 yield chunk
 
     async def history(self, run_id: str, key: str) -> History:
-        """One metric's points, however many; begun anew, without what was given already, if the answer breaks off."""
+        """All points of one metric. An interrupted response is requested again, and known points are skipped."""
         given = 0
         attempts = Attempts(self.client.retry)
         query = {"run_id": run_id, "metric_key": key}
@@ -272,7 +272,7 @@ class RestSource:
                 return
             except NextPage as page:
                 if page.token in seen_tokens:
-                    self._lose(f"run {run_id} metric {key!r}", "the server gives the same page again")
+                    self._lose(f"run {run_id} metric {key!r}", "the server returns the same page again")
                     return
                 seen_tokens.add(page.token)
                 query["page_token"] = page.token
@@ -302,7 +302,7 @@ class RestSource:
         filters = ["", f"tags.`{PROMPT}` = 'true'"] if (await self.features()).prompts else [""]
         models: dict[str, RegisteredModel] = {}
         versions: dict[tuple[str, int], ModelVersion] = {}
-        # Of a short list nobody can tell which models lack versions: then none is read.
+        # If the list is incomplete, it is unknown which models have missing versions. Then read none.
         before = len(self._losses.list())
         for chosen in filters:
             more = {"filter": chosen} if chosen else {}
@@ -342,7 +342,7 @@ class RestSource:
         await self.client.close()
 
     async def _holds_models(self) -> bool:
-        """Whether any logged model exists at all: only then a run can have links to one."""
+        """Whether any logged model exists. Otherwise no run can have links to one."""
         if self._models is None:
             self._models = False
             if (await self.features()).logged_models:
@@ -385,10 +385,10 @@ class RestSource:
     async def _paged(
         self, ask: Callable[[dict[str, Any]], Awaitable[Any]], name: str, place: str
     ) -> AsyncIterator[list[Any]]:
-        """Pages until there are no more. A page that the server cannot give is a loss, and so is what follows it.
+        """All pages. A page that the server cannot return is a loss, together with all following pages.
 
         Args:
-            ask: the call, with the token of the page.
+            ask: makes the call for a page with its token.
         """
         tokens = [""]
         while True:
@@ -397,9 +397,9 @@ class RestSource:
                 answer = await ask(more)
                 page, token = _list(answer, name), answer.get("next_page_token") or ""
                 if token in tokens[1:] or not isinstance(token, str):
-                    raise UnansweredError(f"{self.name} gives the same page again")
+                    raise UnansweredError(f"{self.name} returns the same page again")
             except (ApiError, UnansweredError) as error:
-                # A first page that fails is that of a server that cannot list such things at all.
+                # If the first page fails, the server cannot list such objects at all.
                 if len(tokens) == 1 and name == "experiments":
                     raise
                 self._lose(place if len(tokens) == 1 else f"{place}, from page {len(tokens)} on", error.message)
@@ -410,7 +410,7 @@ class RestSource:
             tokens.append(token)
 
     def _parsed(self, page: Iterable[Any], parse: Callable[[Any], T], place: str) -> list[T]:
-        """The records of a page; those that are malformed are losses."""
+        """The records of a page. Malformed ones are losses."""
         found = []
         for data in page:
             try:
@@ -426,10 +426,10 @@ class RestSource:
 
 
 def _list(answer: Any, name: str) -> list[Any]:
-    """A list of an answer; protobuf leaves empty ones out.
+    """A list in a response; protobuf omits empty lists.
 
     Raises:
-        UnansweredError: it is no list.
+        UnansweredError: it is not a list.
     """
     found = answer.get(name, [])
     if not isinstance(found, list):
@@ -443,7 +443,7 @@ def _shown(data: Any) -> str:
 
 
 def version_number(version: str) -> tuple[int, int] | None:
-    """(2, 13) of "2.13.2"; None of what is no version."""
+    """(2, 13) for "2.13.2"; None if the text is not a version."""
     parts = version.split(".")
     try:
         return int(parts[0]), int(parts[1])
@@ -452,5 +452,5 @@ def version_number(version: str) -> tuple[int, int] | None:
 
 
 def _expected(run: Run) -> int:
-    # A metric's last step is the only hint at its length that a listing gives.
+    # A metric's last step is the only indication of its length in a listing.
     return sum(max(1, abs(point.step) + 1) for point in run.latest.values())

@@ -1,4 +1,4 @@
-"""Where artifacts are stored: an S3 prefix, a folder, a tracking server that serves them, a view of an archive."""
+"""Artifact stores: an S3 prefix, a folder, a tracking server that serves artifacts, a view of an archive."""
 
 from mlflow_transfer.stores.archive import ArchiveView
 from mlflow_transfer.stores.base import (

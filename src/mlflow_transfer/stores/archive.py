@@ -1,4 +1,4 @@
-"""A view of a backup archive: artifacts by the names that they had at the server."""
+"""A view of a backup archive that shows artifacts with their original names."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from mlflow_transfer.stores.base import Item, Store
 
 
 class ArchiveView:
-    """A read-only view of a store whose files lie under other names.
+    """A read-only view of a store whose files have other names.
 
     Args:
-        files: gives each file, by its name in this view.
-        find: gives a file by that name, as it is called in `base`.
+        files: yields each file, with its name in this view.
+        find: returns the file with a given name in this view, with its name in `base`.
     """
 
     def __init__(
         self, uri: str, base: Store, files: Callable[[], Iterator[Item]], find: Callable[[str], Item | None]
     ) -> None:
         self.uri, self._base, self._files, self._find = uri, base, files, find
-        # An ETag of the archive's object is not known here, and nothing may be missing from an archive.
+        # The ETags of the archive's objects are unknown here. Every file has to exist in an archive.
         self.features = replace(base.features, bulk_list=False, md5_tags=False, holds_archives=False, complete=True)
 
     def list(self) -> Iterator[Item]:
-        """Every file, by its name in this view."""
+        """Every file, with its name in this view."""
         return self._files()
 
     def look(self, path: str) -> Item:
-        """A file as it is now."""
+        """A file with its current size and tag."""
         return Item(path, self._place(path).size)
 
     def read(self, path: str) -> Iterator[bytes]:

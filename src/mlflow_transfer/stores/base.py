@@ -1,6 +1,6 @@
-"""What a store of artifacts offers, what it declares about itself, and the errors that concern one file of it.
+"""The interface of artifact stores, their features, and the errors that concern a single file.
 
-Stores block: callers run them in worker threads. No file is held whole in memory.
+Stores block, so callers use them in worker threads. No file is read into memory as a whole.
 """
 
 from __future__ import annotations
@@ -14,37 +14,37 @@ from mlflow_common.safe_path import UnsafeNameError
 from mlflow_transfer.checksums import Checksum
 
 CHUNK = 1 << 20
-# More files than this below one root are refused: a server can answer listings without end.
+# The maximum number of files below one root, because a server could return endless listings.
 MOST_FILES = 5_000_000
 
 
 class ChangedError(EOFError):
-    """A file is no longer what it was when it was listed."""
+    """A file has changed since it was listed."""
 
 
 class GoneError(PlatformError):
-    """A file does not exist, or no longer exists."""
+    """A file does not exist or no longer exists."""
 
 
 class UnreadableError(PlatformError):
-    """A file of the source, or a whole folder of files, cannot be read, while others may be."""
+    """A file or folder of the source cannot be read. Others may be readable."""
 
 
 class LostError(UnreadableError, GoneError):
-    """A file that has to be there, such as one of an archive, does not exist."""
+    """A file that has to exist, such as one of an archive, does not exist."""
 
 
 class UnwritableNameError(PlatformError):
-    """A file cannot be stored under its name, while others may be."""
+    """A file cannot be stored with its name. Others may be."""
 
 
-# Errors that concern one file or one folder: the rest is carried on, and the file is reported as a loss.
+# Errors that concern one file or folder. It is reported as a loss, and the rest is transferred.
 SKIPPABLE = (UnreadableError, UnwritableNameError, UnsafeNameError)
 
 
 @dataclass(frozen=True)
 class Item:
-    """A file below a store's root. `tag` changes with the content where the store has such a thing (S3's ETag)."""
+    """A file below a store's root. `tag` changes with the content if the store has tags (the ETag of S3)."""
 
     path: str
     size: int
@@ -53,17 +53,17 @@ class Item:
 
 @dataclass(frozen=True)
 class StoreFeatures:
-    """What a store declares, so that callers need not know its class. The model is rclone's `fs/features.go`.
+    """The features of a store, so that callers do not depend on its class. Modelled after rclone's `fs/features.go`.
 
     Args:
         bulk_list: listing a whole tree costs about as much as listing one folder of it.
         slow_list: listing costs a call per folder, so it is worth avoiding.
         file_and_folder: one name can be both a file and a folder.
-        server_side_copy: the system that copies between its stores by itself ("s3"); empty for none. Stores that
-            name the same system can copy from each other with `CopyingStore.copy`.
+        server_side_copy: the system ("s3") that can copy between its stores itself; empty for none. Stores with the
+            same system can copy from each other with `CopyingStore.copy`.
         md5_tags: a tag without a dash is the MD5 of the content, so equal tags mean equal content.
-        holds_archives: a backup archive can lie in it; the store is an `ArchiveStore`.
-        complete: every file that is listed has to be there; a missing one is damage, not a deletion.
+        holds_archives: it can store a backup archive; the store is an `ArchiveStore`.
+        complete: every listed file has to exist. A missing one is damage, not a deletion.
     """
 
     bulk_list: bool = False
@@ -78,21 +78,21 @@ class StoreFeatures:
 class Store(Protocol):
     """Files below one root, by their relative paths.
 
-    Listings give names as they are, also unsafe ones. Every other method refuses those with UnsafeNameError.
+    Listings return all names, including unsafe ones. Every other method refuses unsafe names with UnsafeNameError.
     """
 
     uri: str
     features: StoreFeatures
 
     def list(self) -> Iterator[Item]:
-        """Every file, recursively; nothing where the root does not exist.
+        """Every file, recursively; nothing if the root does not exist.
 
         Raises:
             UnreadableError: the listing is refused or incomplete.
         """
 
     def look(self, path: str) -> Item:
-        """A file as it is now.
+        """A file with its current size and tag.
 
         Raises:
             GoneError: it does not exist.
@@ -107,7 +107,7 @@ class Store(Protocol):
         """
 
     def write(self, path: str, chunks: Iterable[bytes], size: int) -> None:
-        """Write a file; one that breaks off leaves no file of that name.
+        """Write a file. An interrupted write leaves no file with that name.
 
         Raises:
             UnwritableNameError: the name conflicts with another file, or is too long.
@@ -117,42 +117,42 @@ class Store(Protocol):
         """The store of a folder below this one."""
 
     def stored(self, path: str) -> tuple[Store, str]:
-        """The store that holds a file's bytes and the path there, which differ for a view of another store."""
+        """The store that contains a file's bytes, and the path there. They differ for a view of another store."""
 
 
 class CopyingStore(Store, Protocol):
-    """A store that copies files within its system: no byte passes through this machine."""
+    """A store that copies files within its system, without a transfer through this machine."""
 
     def copy(self, source: Store, item: Item, path: str, *, summed: bool = False) -> Checksum | None:
-        """Copy a file from a store that names the same `server_side_copy`.
+        """Copy a file from a store with the same `server_side_copy`.
 
         Args:
-            summed: have the system make a checksum of exactly the content that was listed.
+            summed: let the system compute a checksum of exactly the listed content.
 
         Returns:
-            That checksum; None where the system does not report one.
+            That checksum; None if the system does not report one.
 
         Raises:
             ChangedError: with `summed`, the file changed since it was listed.
-            GoneError: it does not exist any more.
+            GoneError: the file no longer exists.
         """
 
 
 class ArchiveStore(Store, Protocol):
-    """A store that a backup archive can lie in."""
+    """A store that can contain a backup archive."""
 
     def change(self, path: str, make: Callable[[bytes | None], bytes]) -> None:
-        """Replace a file by what `make` makes of its content (None: there is no file), atomically."""
+        """Replace a file atomically by the result of `make` for its content (None if there is no file)."""
 
     def delete(self, path: str) -> None:
-        """Delete a file; one that does not exist is no error."""
+        """Delete a file. It is not an error if the file does not exist."""
 
     def abandoned(self) -> Iterator[str]:
-        """Partial files that no writer has touched for a day."""
+        """Partial files that have not been written to for a day."""
 
 
 class RefusedStore:
-    """Stands for a location that must not or cannot be opened: each use raises the reason."""
+    """The store of a location that must not or cannot be opened. Each use raises an error with the reason."""
 
     features = StoreFeatures()
 
@@ -172,11 +172,11 @@ class RefusedStore:
         raise UnreadableError(self._reason)
 
     def write(self, path: str, chunks: Iterable[bytes], size: int) -> None:  # noqa: ARG002 the protocol's
-        """Raises PreconditionError: no file can be written there, not only this one."""
+        """Raise PreconditionError, because no file can be written there."""
         raise PreconditionError(self._reason)
 
     def below(self, path: str) -> RefusedStore:
-        """A folder below a refused location is refused as well."""
+        """Return a refused store as well."""
         return RefusedStore(f"{self.uri}/{path}", self._reason)
 
     def stored(self, path: str) -> tuple[Store, str]:
@@ -185,7 +185,7 @@ class RefusedStore:
 
 
 def can_copy(target: Store, source: Store) -> bool:
-    """Whether the target's system copies from the source's store by itself."""
+    """Whether the target's system can copy from the source's store itself."""
     return bool(target.features.server_side_copy) and (
         target.features.server_side_copy == source.features.server_side_copy
     )

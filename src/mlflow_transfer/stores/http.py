@@ -1,4 +1,4 @@
-"""Artifacts behind a tracking server that serves them (`mlflow server --serve-artifacts`, `mlflow-artifacts:`)."""
+"""Artifacts that a tracking server serves (`mlflow server --serve-artifacts`, `mlflow-artifacts:`)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Proxy:
 
     Args:
         root: the path below the server's artifact root.
-        counted: called before every request with its name; may wait for the rate limit.
-        throttled: called when the server answers that this is too fast.
+        counted: called with the name of every request before it is sent; may wait for the rate limit.
+        throttled: called when the server throttles a request.
     """
 
     features = StoreFeatures(slow_list=True)
@@ -45,7 +45,7 @@ class Proxy:
         self.uri = f"mlflow-artifacts:/{self._root}"
 
     def list(self) -> Iterator[Item]:
-        """Every file: one call per folder."""
+        """Every file, with one call per folder."""
         folders, count = [""], 0
         while folders:
             folder = folders.pop(0)
@@ -61,16 +61,17 @@ class Proxy:
                     yield Item(path, size)
 
     def look(self, path: str) -> Item:
-        """A file as it is now."""
+        """A file with its current size and tag."""
         size = dict(self._entries(relative_name(path).rpartition("/")[0])).get(path)
         if size is None:
             raise GoneError(f"{self.uri}/{path} is not there")
         return Item(path, size)
 
     def read(self, path: str) -> Iterator[bytes]:
-        """A file's content in chunks; by the route of its run or logged model where the proxy breaks off.
+        """A file's content in chunks. Uses the route of its run or logged model if the proxy's response is interrupted.
 
-        MLflow up to 3.0 puts a name such as `データ.csv` unencoded into a header, at which its web server breaks off.
+        MLflow up to 3.0 puts a name such as `データ.csv` unencoded into a header, and its web server then closes the
+        connection.
         """
         url, started = self._url(path), False
         try:
@@ -88,7 +89,7 @@ class Proxy:
             except PlatformError:
                 if started:
                     raise
-                # The other route does not serve it: what happened on the first one counts.
+                # The other route does not serve it. Raise the error of the first one.
                 raise broken from None
 
     def write(self, path: str, chunks: Iterable[bytes], size: int) -> None:
@@ -107,7 +108,7 @@ class Proxy:
         return Proxy(self._http, root, self._counted, self._retry, self._throttled)
 
     def stored(self, path: str) -> tuple[Store, str]:
-        """This place itself."""
+        """This store itself."""
         return self, path
 
     def _streamed(self, url: str, query: dict[str, str], path: str) -> Iterator[bytes]:
@@ -124,7 +125,7 @@ class Proxy:
         return f"{_ARTIFACTS}/{quote('/'.join(filter(None, [self._root, relative_name(path)])))}"
 
     def _other_route(self, path: str) -> tuple[str, dict[str, str]] | None:
-        """Where the user interface of MLflow reads the same file; None for a root of another form."""
+        """The URL and query with which MLflow's UI reads the same file; None for a root of another form."""
         parts = self._root.split("/")
         if len(parts) < 3 or parts[-1] != "artifacts":
             return None
@@ -134,7 +135,7 @@ class Proxy:
         return "/get-artifact", {"run_uuid": parts[-2], "path": path}
 
     def _entries(self, folder: str) -> Iterator[tuple[str, int | None]]:
-        """What is in a folder: files with their sizes, and folders with None."""
+        """The contents of a folder: files with their sizes, and folders with None."""
         what = f"{self.uri} cannot be listed"
         query = {"path": "/".join(filter(None, [self._root, folder]))}
 
@@ -167,7 +168,7 @@ class Proxy:
             raise UnreadableError(f"{what}: the answer is not a listing of files") from None
         for name, size in entries:
             try:
-                # MLflow lists one folder at a time, so each entry is one name.
+                # MLflow lists one folder at a time, so each entry is a single name.
                 if "/" in relative_name(name) or (size or 0) < 0:
                     raise UnsafeNameError(name, "a listing of a folder cannot contain it")
             except UnsafeNameError as error:
@@ -176,10 +177,10 @@ class Proxy:
         return entries
 
     def _check(self, response: httpx.Response, what: str, *, reading: bool = False) -> None:
-        """Accept status 200 alone.
+        """Accept only status 200.
 
         Args:
-            reading: a refusal concerns this file or folder of the source only.
+            reading: a refusal concerns only this file or folder of the source.
         """
         status = response.status_code
         if status == httpx.codes.OK:

@@ -1,4 +1,4 @@
-"""A folder of this machine."""
+"""A local folder."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from mlflow_transfer.stores.base import (
 _HOLE = bytes(CHUNK)
 _PARTIAL = ".transfer-partial"
 _LOCK = ".transfer-lock"
-# A lock is held for as long as one small file takes to be read and written.
+# A lock is held only while one small file is read and written.
 _ABANDONED = 60.0  # seconds
 _LOCK_PAUSE = 0.05  # seconds
 _DEAD = 24 * 3600.0  # seconds
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-# The name is at fault, not the disk.
+# Errors that are caused by the name, not by the disk.
 _BAD_NAME = frozenset({errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
 
 
@@ -39,7 +39,7 @@ class Folder:
     """A folder of this machine.
 
     Args:
-        top: a folder that exists if these artifacts are on this machine and not on another; see `artifact_top`.
+        top: a folder that exists if these artifacts are on this machine; see `artifact_top`.
         confine: the folder that links must not lead out of; by default the root itself.
     """
 
@@ -48,24 +48,24 @@ class Folder:
     def __init__(self, root: Path, top: Path | None = None, confine: Path | None = None) -> None:
         self.root, self._top, self._confine = root, top, confine or root
         self.uri = str(root)
-        # Two backups may write into one archive at once. Artifacts have one writer, whose rerun reuses the name.
+        # Two backups may write to one archive at once. Artifacts have a single writer, and a rerun reuses the name.
         self._partial = _PARTIAL if top else f".{os.getpid()}{_PARTIAL}"
 
     def list(self) -> Iterator[Item]:
-        """Every file below the folder. A link that leads out of it is listed; reading it is refused."""
+        """Every file below the folder. A link that leads out of it is listed, but cannot be read."""
         for path in self._files():
             if not path.name.endswith((_PARTIAL, _LOCK)) and (item := self._item(path)):
                 yield item
 
     def abandoned(self) -> Iterator[str]:
-        """Partial files that no writer has touched for a day."""
+        """Partial files that have not been written to for a day."""
         for path in self._files():
             with suppress(FileNotFoundError):
                 if path.name.endswith(_PARTIAL) and time.time() - path.stat().st_mtime > _DEAD:
                     yield self._relative(path)
 
     def look(self, path: str) -> Item:
-        """A file as it is now."""
+        """A file with its current size and tag."""
         found = self._item(self._path(path))
         if found is None:
             raise GoneError(f"{self.uri}/{path} is not there")
@@ -84,7 +84,7 @@ class Folder:
             raise _unreadable(place, error) from error
 
     def write(self, path: str, chunks: Iterable[bytes], size: int) -> None:  # noqa: ARG002 the protocol's
-        """Write beside the target and rename: a file exists whole or not at all. Runs of zeros stay holes."""
+        """Write a temporary file and rename it, so that a file is never partial. Blocks of zeros stay sparse."""
         self._check_top()
         target = below(self.root, path)
         partial = target.with_name(target.name + self._partial)
@@ -108,7 +108,7 @@ class Folder:
             raise
 
     def change(self, path: str, make: Callable[[bytes | None], bytes]) -> None:
-        """Replace a file by what `make` makes of its content (None: there is no file), under a lock."""
+        """Replace a file by the result of `make` for its content (None if there is no file), with a lock."""
         with self._locked(path):
             try:
                 content = make(b"".join(self.read(path)))
@@ -153,7 +153,7 @@ class Folder:
         return self.root / relative_name(path)
 
     def _inside(self, path: Path) -> Path:
-        """The file itself, behind any links, which have to stay inside."""
+        """The path with all links resolved, which has to be inside the confining folder."""
         found = path.resolve()
         if not found.is_relative_to(self._confine.resolve()):
             raise UnreadableError(f"{path} is a link to {found}, outside {self._confine}: it is not followed")
@@ -174,11 +174,11 @@ class Folder:
     def _unlisted(self, error: OSError) -> None:
         if error.errno not in _ABSENT:
             raise _unreadable(error.filename, error) from error
-        # Deleted since, or never made: a run's folder comes with its first file.
+        # It was deleted, or never created: a run's folder is created with its first file.
         self._check_top()
 
     def _item(self, path: Path) -> Item | None:
-        """A file; None for a link to nothing, a pipe, a device. A link to a folder is listed, and cannot be read."""
+        """A file; None for a broken link, a pipe or a device. A link to a folder is listed, but cannot be read."""
         try:
             status = path.stat()
         except OSError as error:

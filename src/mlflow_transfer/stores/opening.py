@@ -1,8 +1,8 @@
-"""Opens artifact locations, and decides which of them may be opened at all.
+"""Opens artifact locations, and decides which of them may be opened.
 
-A location that comes from a server, a database or an archive is a claim of whoever wrote it: anyone who may log a run
-may set an artifact location or a trace's `mlflow.artifactLocation`. Read with the operator's rights, `/home/me/.ssh` or
-`s3://another-bucket` would end up in the copy. So such locations are only opened below `Roots`.
+A location from a server, a database or an archive is not trusted: any user who may log a run can set an artifact
+location or a trace's `mlflow.artifactLocation`. With the operator's permissions, `/home/me/.ssh` or
+`s3://another-bucket` would be copied. So such locations are only opened below `Roots`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Roots:
 
     Args:
         uris: `s3://bucket/prefix`, `file:///folder`, or a folder. Others are ignored.
-        hint: what to do about a location that lies elsewhere, for the message.
+        hint: a hint for the message about a location that is not below a root.
     """
 
     def __init__(self, uris: Iterable[str], hint: str = "") -> None:
@@ -37,12 +37,12 @@ class Roots:
         self._hint = hint
 
     def folder_of(self, folder: Path) -> Path | None:
-        """The root that a local folder lies in, links resolved; None for a folder that lies elsewhere."""
+        """The root that contains a local folder, with links resolved; None if there is none."""
         found = folder.resolve()
         return next((root for root in self._folders if found.is_relative_to(root.resolve())), None)
 
     def holds_key(self, bucket: str, prefix: str) -> bool:
-        """Whether an S3 prefix lies below one of the roots."""
+        """Whether an S3 prefix is below one of the roots."""
         key = prefix.strip("/")
         if prefix.startswith("/"):
             return False
@@ -54,7 +54,7 @@ class Roots:
         return False
 
     def refuse(self, uri: str) -> RefusedStore:
-        """What stands for a location that lies elsewhere."""
+        """The store of a location that is not below a root. It refuses every use."""
         reason = f"artifacts at {_plain(uri)} are not opened: they are outside the server's own artifact store"
         return RefusedStore(uri, f"{reason}. {self._hint}" if self._hint else reason)
 
@@ -65,15 +65,15 @@ def open_store(
     proxy: Callable[[str], Proxy] | None = None,
     roots: Roots | None = None,
 ) -> Store:
-    """The store that an artifact URI means.
+    """Open the store of an artifact URI.
 
     Args:
-        s3: gives the S3 client.
-        proxy: gives the store of a path that a tracking server serves.
-        roots: where it may lie; None for a location that the operator named.
+        s3: returns the S3 client.
+        proxy: returns the store of a path that a tracking server serves.
+        roots: the allowed locations; None for a location that the operator named.
 
     Returns:
-        The store; one that refuses every use where the location may not or cannot be opened.
+        The store; a `RefusedStore` if the location must not or cannot be opened.
     """
     if (folder := local_path(uri)) is not None:
         confine = folder if roots is None else roots.folder_of(folder)
@@ -93,7 +93,7 @@ def open_store(
 
 
 def local_path(uri: str) -> Path | None:
-    """The folder that a plain path or file URI means; None for any other URI."""
+    """The folder of a plain path or file URI; None for any other URI."""
     try:
         parts = urlsplit(uri)
     except ValueError:
@@ -107,16 +107,16 @@ def local_path(uri: str) -> Path | None:
 
 
 def split_s3(uri: str) -> tuple[str, str] | None:
-    """The bucket and the prefix of an S3 URI; None for any other URI. `?` and `#` are parts of a key."""
+    """The bucket and the prefix of an S3 URI; None for any other URI. `?` and `#` are part of a key."""
     scheme, separator, rest = uri.partition("://")
     bucket, _, prefix = rest.partition("/")
     return (bucket, prefix) if separator and scheme in _S3 and bucket else None
 
 
 def artifact_top(folder: Path) -> Path:
-    """Where a server keeps its experiments' folders, by the folder of one, or of a run, model or trace in one.
+    """The artifact root of a server, derived from the folder of an experiment, run, model or trace.
 
-    The server makes it when it starts, and those below it when they are needed.
+    The server creates the root when it starts, and the folders below it when they are needed.
     """
     if folder.name == "artifacts":
         folder = folder.parent.parent

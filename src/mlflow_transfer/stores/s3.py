@@ -23,16 +23,16 @@ from mlflow_transfer.stores.base import (
     UnreadableError,
 )
 
-# Small enough for several uploads at once to stay far below the memory that the whole work may take.
+# Small enough that several simultaneous uploads stay far below the memory limit of a transfer.
 PART = 8 << 20
-# S3 copies up to 5 GiB in one call and refuses more: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+# CopyObject accepts up to 5 GiB: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 LARGEST_COPY = 5 << 30
 COPY_PART = 512 << 20
 _MOST_PARTS = 10_000
 _MISSING = frozenset({"NoSuchKey", "404"})
-# An object in an archive class (Glacier) that was not restored.
+# The object is in an archive storage class (Glacier) and was not restored.
 _ARCHIVED = "InvalidObjectState"
-# These concern every object: the credentials, the clock, the pace.
+# Errors that concern every object: credentials, clock, throttling.
 _GENERAL = frozenset(
     {
         "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "RequestExpired", "RequestTimeTooSkewed",
@@ -45,7 +45,7 @@ _CHANGE_PAUSE = 0.1  # seconds
 
 
 class S3:
-    """A prefix of an S3 bucket. `client` is a boto3 S3 client; those are safe to share between threads."""
+    """A prefix of an S3 bucket. `client` is a boto3 S3 client, which is thread-safe."""
 
     features = StoreFeatures(
         bulk_list=True, file_and_folder=True, server_side_copy="s3", md5_tags=True, holds_archives=True
@@ -59,12 +59,12 @@ class S3:
         """The object's key.
 
         Raises:
-            UnsafeNameError: the path would be a key that is not below the prefix, or means something else elsewhere.
+            UnsafeNameError: the key would not be below the prefix, or would mean something else in another store.
         """
         return key_below(self.prefix, path)
 
     def list(self) -> Iterator[Item]:
-        """Every object below the prefix: one call per thousand."""
+        """Every object below the prefix, with one call per thousand."""
         start = f"{self.prefix}/" if self.prefix else ""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=start)
         try:
@@ -79,7 +79,7 @@ class S3:
             raise
 
     def look(self, path: str) -> Item:
-        """An object as it is now."""
+        """An object with its current size and ETag."""
         with self._reading(path):
             found = self.client.head_object(Bucket=self.bucket, Key=self.key(path))
         return Item(path, found["ContentLength"], found["ETag"].strip('"'))
@@ -92,7 +92,7 @@ class S3:
             yield from body.iter_chunks(CHUNK)
 
     def write(self, path: str, chunks: Iterable[bytes], size: int) -> None:
-        """Upload, in parts where it is large; a broken upload leaves neither object nor parts."""
+        """Upload an object, in parts if it is large. An interrupted upload leaves neither an object nor parts."""
         key = self.key(path)
         parts = _parts(chunks, max(PART, -(-size // _MOST_PARTS)))
         first, second = next(parts, b""), next(parts, None)
@@ -102,7 +102,7 @@ class S3:
         self._multipart(key, (("upload_part", {"Body": part}) for part in chain((first, second), parts)))
 
     def copy(self, source: Store, item: Item, path: str, *, summed: bool = False) -> Checksum | None:
-        """Copy an object within S3: no byte of it passes through this machine. Its tags are not copied."""
+        """Copy an object within S3, without a transfer through this machine. Its tags are not copied."""
         assert isinstance(source, S3)  # noqa: S101 for the type: `server_side_copy` says so
         try:
             with source._missing(item.path):
@@ -113,7 +113,7 @@ class S3:
             if error_code(error) == _ARCHIVED:
                 raise UnreadableError(f"{source.uri}/{item.path} cannot be read ({_reason(error)})") from error
             if _refused(error):
-                # Which of the two sides refused? This raises if it was the source.
+                # Find out which side refused. This raises an error if it was the source.
                 source.look(item.path)
             raise
 
@@ -123,7 +123,7 @@ class S3:
             origin["CopySourceIfMatch"] = item.tag
         algorithm = {"ChecksumAlgorithm": "SHA256"} if summed else {}
         if item.size <= LARGEST_COPY:
-            # A tag may say when an object is to be deleted, and copying tags takes rights of its own.
+            # Do not copy tags: lifecycle rules may delete objects by tag, and copying tags needs further permissions.
             given = {**origin, "TaggingDirective": "REPLACE", **algorithm}
             answer = self.client.copy_object(Bucket=self.bucket, Key=key, **given)
             return parse_checksum(answer["CopyObjectResult"]) if summed else None
@@ -141,9 +141,9 @@ class S3:
         return parse_checksum(answer, step)
 
     def change(self, path: str, make: Callable[[bytes | None], bytes]) -> None:
-        """Replace an object by what `make` makes of its content (None: there is none), atomically.
+        """Replace an object atomically by the result of `make` for its content (None if there is no object).
 
-        A store that knows no conditional writes (one that is not Amazon's) gets a plain write.
+        A store without conditional writes (not Amazon S3) gets a plain write.
         """
         place = {"Bucket": self.bucket, "Key": self.key(path)}
         for _ in range(_CHANGES):
@@ -159,7 +159,7 @@ class S3:
                 if error_code(error) == "NotImplemented":
                     self.client.put_object(**place, Body=content)
                     return
-                # Another process wrote it, writes it, or deleted it.
+                # Another process changed or deleted the object, or is changing it now.
                 if error_code(error) not in {"PreconditionFailed", "ConditionalRequestConflict", *_MISSING}:
                     raise
                 time.sleep(_CHANGE_PAUSE)
@@ -170,7 +170,7 @@ class S3:
         )
 
     def abandoned(self) -> Iterator[str]:
-        """None: an object exists whole or not at all."""
+        """Nothing: S3 has no partial objects."""
         return iter(())
 
     def delete(self, path: str) -> None:
@@ -197,7 +197,7 @@ class S3:
 
     @contextmanager
     def _reading(self, path: str) -> Iterator[None]:
-        """Distinguish an object that is missing or may not be read from any other error."""
+        """Distinguish a missing or unreadable object from any other error."""
         try:
             with self._missing(path):
                 yield
@@ -216,7 +216,7 @@ class S3:
             for number, (operation, content) in enumerate(parts, 1):
                 answer = getattr(self.client, operation)(**place, UploadId=upload, PartNumber=number, **content)
                 result = answer.get("CopyPartResult", answer)
-                # An upload that was begun with an algorithm is refused without its parts' checksums.
+                # S3 refuses an upload with a checksum algorithm if the checksums of the parts are not given.
                 summed = {"ChecksumSHA256": result["ChecksumSHA256"]} if given and "ChecksumSHA256" in result else {}
                 done.append({"PartNumber": number, "ETag": result["ETag"], **summed})
             return self.client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": done})
@@ -226,7 +226,7 @@ class S3:
 
 
 def _refused(error: botocore.exceptions.ClientError) -> bool:
-    """Whether S3 refuses this object or bucket for good, and not the caller as such."""
+    """Whether S3 permanently refuses this object or bucket, and not the caller in general."""
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     return _BAD_REQUEST <= status < _INTERNAL and error_code(error) not in _GENERAL
 

@@ -43,7 +43,7 @@ class ArtifactComparer:
     async def _compare_file(self, place: str, a: Item | None, b: Item | None, left: Store, right: Store) -> None:
         report = self._context.report
         if a is None or b is None:
-            # The copy leaves out a file that the source cannot serve: that is a loss and no difference.
+            # The copy leaves out a file that the source cannot serve. That is a loss, not a difference.
             if a is None or await self._sum(place, left, a) is not None:
                 report.add(place, "artifact", a and f"{a.size} bytes", b and f"{b.size} bytes")
         elif a.size != b.size and not _names_ids(a.path):
@@ -54,10 +54,10 @@ class ArtifactComparer:
                 report.compare(place, "artifact checksum", ours, theirs)
 
     async def _sum(self, place: str, store: Store, item: Item, *, mapped: bool = False) -> str | None:
-        """The checksum of a file; None where it cannot be read, which is noted.
+        """The checksum of a file; None if it cannot be read, which is recorded.
 
         Args:
-            mapped: the checksum of what a copy makes of a file that names ids.
+            mapped: return the checksum of the file after its ids were mapped, as a copy does.
         """
 
         def rewrite(text: str) -> str:
@@ -88,6 +88,6 @@ def _names_ids(path: str) -> bool:
 
 
 def _surely_equal(left: Store, a: Item, right: Store, b: Item) -> bool:
-    # An ETag without a dash is the content's MD5 if the object came in one piece under the same encryption.
+    # An ETag without a dash is the MD5 of the content if the object was uploaded in one part with the same encryption.
     plain = left.features.md5_tags and right.features.md5_tags and "-" not in a.tag
     return plain and a.tag == b.tag and not _names_ids(a.path)

@@ -1,4 +1,4 @@
-"""What the comparers of one verification share."""
+"""The state that all comparers of one verification share."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from mlflow_transfer.verification.report import Report
 
 @dataclass(frozen=True)
 class MatchOptions:
-    """How objects of the right side are recognised and compared.
+    """How objects of the right side are recognized and compared.
 
     Args:
-        by_name: runs match by experiment and name, for copies that other tools made.
+        by_name: match runs by experiment and name, for copies that were made by other tools.
         contents: compare the checksums of artifacts.
     """
 
@@ -37,10 +37,10 @@ class VerifyContext:
     """One verification: both sides, the options, the pairs found so far, and the report.
 
     Args:
-        limits: what the right side can hold.
-        features: what both sides know, such as logged models.
-        matches: pairs of ids. They are kept on disk, because there may be millions.
-        experiment_names: by the left side's ids.
+        limits: the limits of the right side.
+        features: the features that both sides have, such as logged models.
+        matches: the pairs of ids, on disk, because there may be millions.
+        experiment_names: the names by the left side's ids.
     """
 
     left: Source
@@ -58,11 +58,11 @@ class VerifyContext:
     unread: LossLog = field(default_factory=LossLog)
 
     def target(self, source_id: str) -> str | None:
-        """The right side's id for any id of the left side."""
+        """The right side's id for any id of the left side; None if there is none."""
         return self.matches.links.target(source_id)
 
     def mapped(self, key: str, value: str) -> str:
-        """A tag's value as the right side has it: MLflow's references with the ids of that side."""
+        """The expected value of a tag on the right side: MLflow's references have the ids of that side."""
         if not key.startswith("mlflow.") or key == "mlflow.note.content":
             return value
         return rewrite_ids(value, self.target)
@@ -73,7 +73,7 @@ class VerifyContext:
         """Compare tags or parameters.
 
         Args:
-            extras: what only the right side has is a difference, too.
+            extras: count entries that only the right side has as differences, too.
         """
         there = without_own_tags(right)
         keys = left.keys() | there.keys() if extras else left.keys()

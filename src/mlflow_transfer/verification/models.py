@@ -22,7 +22,7 @@ class ModelComparer:
         """Compare the logged models of an experiment.
 
         Args:
-            needed: gets the runs that made them, which are then compared even if they are deleted.
+            needed: receives the runs that created them, which are then compared even if they are deleted.
         """
         context = self._context
         there = await self._read_right(pair)
@@ -48,7 +48,7 @@ class ModelComparer:
             await self._artifacts.compare(f"logged model {model.id}", model.artifact_uri, other.artifact_uri)
 
     async def _read_right(self, pair: ExperimentPair) -> dict[str, LoggedModel]:
-        """The right side's logged models: by the id of the original, and copies by their own id, too."""
+        """The right side's logged models by the id of the original. Copies are also included by their own id."""
         context = self._context
         there: dict[str, LoggedModel] = {}
         async for models in context.right.logged_models(pair.target.id):
@@ -81,13 +81,13 @@ class ModelComparer:
 
 
 def report_duplicates(context: VerifyContext, matches: Matches, what: str) -> None:
-    """Report objects of the right side that were made twice of one object."""
+    """Report objects of the right side that are copies of the same object."""
     for one in matches.take_duplicates():
         context.report.add(f"{what} {one.kept.source}", f"{what} twice", one.kept.target, one.extra.target)
 
 
 def _point_text(point: ModelPoint) -> tuple[str, tuple[str, str, int, int], str, str]:
-    # The server keeps a logged model's NaN as 0.
+    # The server stores a logged model's NaN as 0.
     value = 0.0 if math.isnan(point.point.value) else point.point.value
     key = point_key(point.point._replace(value=value))
     return point.run_id, key, point.dataset_name or "", point.dataset_digest or ""

@@ -9,7 +9,7 @@ from mlflow_transfer.registry_matching import additions, is_copy
 from mlflow_transfer.rewrite import moved_source
 from mlflow_transfer.verification.context import VerifyContext
 
-# The platform sets these tags by itself on each server.
+# The platform sets these tags on each server.
 _PLATFORM_TAGS = "sagemaker."
 
 
@@ -34,7 +34,7 @@ class RegistryComparer:
                 context.options.strategy.compare_model(self, model, other)
 
     def compare_all(self, left: RegisteredModel, right: RegisteredModel) -> None:
-        """Everything of the model has to be equal."""
+        """Require that everything is equal."""
         report, place = self._context.report, _place(left)
         report.compare(place, "registered model description", left.description, right.description)
         self._context.compare_texts(place, "registered model tag", _own(left.tags), _own(right.tags))
@@ -48,7 +48,7 @@ class RegistryComparer:
                 self._compare_version(version, versions[version.version])
 
     def compare_additions(self, left: RegisteredModel, right: RegisteredModel) -> None:
-        """Every version has to be there and has to be made from the same run and files."""
+        """Require that every version exists and was made from the same run and files."""
         context = self._context
         lacking, losses = additions(left, right, context.target)
         context.report.losses += losses
@@ -69,7 +69,7 @@ class RegistryComparer:
         self._context.compare_texts(place, "version tag", _own(left.tags), _own(right.tags))
 
     def _compare_origin(self, left: ModelVersion, right: ModelVersion) -> None:
-        """The run and the files that a version was made from."""
+        """Compare the run and the files from which a version was made."""
         context, place = self._context, _version_place(left)
         run_id = context.target(left.run_id) or left.run_id
         context.report.compare(place, "version run", run_id, right.run_id)

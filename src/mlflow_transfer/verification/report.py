@@ -1,4 +1,4 @@
-"""What a verification compared and found."""
+"""The report of a verification."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHOWN_VALUE = 200
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that is not equal. `left` and `right` are the values on each side, shortened."""
+    """A difference. `left` and `right` are the values on each side, shortened."""
 
     place: str
     what: str
@@ -24,15 +24,15 @@ class Difference:
 
 @dataclass
 class Report:
-    """What was compared and what differs.
+    """Counts of compared objects, and the differences.
 
     Args:
         left, right: the names of both sides.
         strategy: decides which differences count.
         accept_losses: things that could not be read do not fail the verification.
         found: the number of differences of each kind.
-        losses: what the right side cannot hold, which is no difference.
-        unread: what of either side could not be read, and so was not compared.
+        losses: what the right side cannot hold. These are not differences.
+        unread: what could not be read on either side and was therefore not compared.
     """
 
     left: str
@@ -51,7 +51,7 @@ class Report:
         return not self.found and (self.accept_losses or not self.unread)
 
     def add(self, place: str, what: str, left: object, right: object) -> None:
-        """Note a difference. After the first many, differences are only counted."""
+        """Record a difference. Beyond a limit, differences are only counted."""
         if not self.strategy.differs(what, left, right):
             return
         self.found[what] += 1
@@ -59,7 +59,7 @@ class Report:
             self.differences.append(Difference(place, what, _short(left), _short(right)))
 
     def compare(self, place: str, what: str, left: object, right: object) -> None:
-        """Note a difference if the values are not equal."""
+        """Record a difference if the values are not equal."""
         if left != right:
             self.add(place, what, left, right)
 

@@ -1,4 +1,4 @@
-"""Compares runs: what a listing shows, inputs and outputs, and every point of every metric."""
+"""Compares runs: the content of listings, inputs and outputs, and every point of every metric."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ _NONE = (0, 0)
 
 
 class RunComparer:
-    """Compares the runs of experiments. Every run of the left side has to be on the right side once."""
+    """Compares the runs of experiments. Every run of the left side has to exist exactly once on the right side."""
 
     def __init__(self, context: VerifyContext, artifacts: ArtifactComparer) -> None:
         self._context, self._artifacts = context, artifacts
 
     async def read_right(self, pair: ExperimentPair) -> None:
-        """Read which runs the right side's experiment holds."""
+        """Read the runs of the right side's experiment."""
         context, matches = self._context, self._context.matches
         async for runs in context.right.runs(pair.target.id):
             for run in runs:
                 if context.match.by_name:
                     matches.add_named_run(_named(pair.source.id, run), run)
                     continue
-                # A run without a tag has the id of its original: both sides are one server, or a database of it.
+                # A run without a tag has the id of its original: both sides are the same server, or its database.
                 matches.add_run(run, same=pair.same or SOURCE_ID not in run.tags)
                 if SOURCE_ID in run.tags and run.lifecycle_stage == ACTIVE:
                     context.scratch.add_unmatched(run.id, run.tags[SOURCE_ID])
@@ -75,12 +75,12 @@ class RunComparer:
             context.progress.advance("runs", len(runs))
 
     def report_unmatched(self) -> None:
-        """Report the copies on the right side whose original the left side does not have."""
+        """Report the copies on the right side whose original is missing on the left side."""
         for target, source_id in self._context.scratch.unmatched():
             self._context.report.add(f"run {source_id}", "run only on the right", None, target)
 
     async def index_names(self, experiment: Experiment) -> None:
-        """Link the left side's run ids, before anything refers to them. Without it a name is met run by run."""
+        """Link the left side's run ids in advance, because other objects may refer to runs that are compared later."""
         async for page in self._context.left.runs(experiment.id):
             for run in page:
                 link = self._context.matches.links.get(Kind.RUN, _named(experiment.id, run))
@@ -88,7 +88,7 @@ class RunComparer:
                     self._put(run, run.id, link)
 
     async def index_originals(self, run_ids: set[str], points: Iterable[ModelPoint]) -> None:
-        """Link those of these runs of the left side that are copies: the right side knows them by their originals."""
+        """Link runs of the left side that are copies themselves. The right side has tags with their originals."""
         mentioned = (run_ids | {point.run_id for point in points}) - {""}
         unknown = [one for one in mentioned if self._context.target(one) is None]
         for run in await self._context.left.runs_by_id(unknown):
@@ -101,7 +101,7 @@ class RunComparer:
         self._context.scratch.drop_unmatched(link.target)
 
     async def _pairs(self, runs: Sequence[Run]) -> list[tuple[Run, Run]]:
-        """The runs of the left side with their counterparts. A run without one is reported."""
+        """The runs of the left side with their counterparts. A run without a counterpart is reported."""
         context, report = self._context, self._context.report
         targets: dict[str, Run] = {}
         for run in runs:
@@ -173,7 +173,7 @@ class MetricComparison:
     right_sum: Sum
 
     async def compare_all(self) -> None:
-        """Report which points only one side has, or how many, if they are too many to compare."""
+        """Report the points that only one side has, or only their number if there are too many to compare."""
         (ours, _), (theirs, _) = self.left_sum, self.right_sum
         if ours != theirs:
             self._add(f"{ours} points", f"{theirs} points")
@@ -184,7 +184,7 @@ class MetricComparison:
             self._add(sorted(left - right)[:3], sorted(right - left)[:3])
 
     async def compare_missing(self) -> None:
-        """Report the points that only the left side has."""
+        """Report the points that are missing on the right side."""
         if self.left_sum[0] > DETAILED_POINTS:
             await self.compare_all()
             return

@@ -1,4 +1,4 @@
-"""Compares two sides, everything they hold, and reports where they differ."""
+"""Compares everything on two sides, and reports the differences."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mlflow_transfer.verification.traces import TraceComparer
 
 
 class Verifier:
-    """One verification: everything of `left` has to be in `right`, once and equal."""
+    """One verification: everything on the left has to exist on the right, exactly once and equal."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Verifier:
             return
         right = pair.target
         tags = without_own_tags(left.tags)
-        # Every server makes the experiment 0 by itself.
+        # Every server creates experiment 0 itself.
         context.compare_texts(place, "experiment tag", tags, right.tags, extras=left.id != "0")
         report.compare(place, "experiment name", left.name, right.name)
         report.compare(place, "experiment stage", left.lifecycle_stage, right.lifecycle_stage)

@@ -1,4 +1,4 @@
-"""What all writers share."""
+"""The base class of all writers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ALREADY_EXISTS = "RESOURCE_ALREADY_EXISTS"
 
 @dataclass
 class Certainty:
-    """Whether it is known what the server holds.
+    """Whether the contents of the server are known for certain.
 
     Args:
-        unsure: the answer to a create was lost, and the object was not found afterwards. The server may have created
+        unsure: the response to a create was lost, and the object was not found afterwards. The server may have created
             it after the search.
     """
 
@@ -32,7 +32,7 @@ class Writer:
         self.client = reader.client
 
     async def _settled(self, path: str, body: Mapping[str, Any], method: str = "POST") -> None:
-        """Make a call whose effect may be there already. The server then answers that something is missing."""
+        """Make a call that may already have taken effect. The server then reports that something does not exist."""
         try:
             await self.client.post(path, body, method=method)
         except ApiError as error:

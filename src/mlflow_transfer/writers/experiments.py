@@ -19,7 +19,7 @@ class ExperimentWriter(Writer):
     """Writes experiments, each in as few calls as the REST API allows."""
 
     async def create(self, experiment: Experiment, artifact_location: str) -> Experiment:
-        """Create an experiment with its tags; one of that name that exists is used as it is."""
+        """Create an experiment with its tags. An existing one with that name is used unchanged."""
         body = {"name": experiment.name, "tags": pairs(experiment.tags)}
         if artifact_location:
             body["artifact_location"] = artifact_location
@@ -61,6 +61,6 @@ class ExperimentWriter(Writer):
         await self.client.post("experiments/update", {"experiment_id": experiment_id, "new_name": name})
 
     async def set_stage(self, experiment_id: str, stage: str) -> None:
-        """Delete or restore an experiment, and with it all its runs."""
+        """Delete or restore an experiment together with all its runs."""
         verb = "delete" if stage == DELETED else "restore"
         await self._settled(f"experiments/{verb}", {"experiment_id": experiment_id})

@@ -32,7 +32,7 @@ class RunWriter(Writer):
         self._models = models
 
     async def create(self, run: Run, experiment_id: str, tags: Mapping[str, str]) -> Run:
-        """Create a run that carries its source's id.
+        """Create a run with a tag that contains its source's id.
 
         Args:
             tags: the tags with the destination's ids in them.
@@ -52,7 +52,7 @@ class RunWriter(Writer):
         return await self.client.create("runs/create", body, find, lambda answer: run_from(answer["run"], linked=True))
 
     async def find(self, experiment_id: str, source_id: str) -> Run | None:
-        """The run that was made from a source's run."""
+        """The copy of a source's run; None if there is none."""
         body = {
             "experiment_ids": [experiment_id],
             "filter": f"tags.`{SOURCE_ID}` = '{source_id}'",
@@ -63,7 +63,7 @@ class RunWriter(Writer):
         return run_from(found[0], linked=False) if found else None
 
     async def log(self, run_id: str, batch: Batch) -> None:
-        """Log a batch. After a lost answer, only what is missing is sent again, so that no point is stored twice."""
+        """Log a batch. After a lost response, only missing parts are sent again, so that no point is stored twice."""
         attempt = 0
         while len(batch):
             attempt += 1
@@ -96,7 +96,7 @@ class RunWriter(Writer):
         await self._settled("runs/delete-tag", {"run_id": run_id, "key": key})
 
     async def update(self, run_id: str, status: str, end_time: int | None, name: str | None = None) -> None:
-        """Set a run's status and end, and its name if it changed."""
+        """Set a run's status and end time, and its name if it changed."""
         body: dict[str, Any] = {"run_id": run_id, "status": status}
         if end_time is not None:
             body["end_time"] = end_time
@@ -105,7 +105,7 @@ class RunWriter(Writer):
         await self.client.post("runs/update", body)
 
     async def disown(self, run_id: str, *, deleted: bool) -> None:
-        """Delete a run that is a duplicate, and remove its source's id from it."""
+        """Delete a run that is a duplicate, and remove the tag with its source's id."""
         if deleted:
             await self.set_stage(run_id, ACTIVE)
         await self.untag(run_id, SOURCE_ID)
@@ -116,14 +116,14 @@ class RunWriter(Writer):
         await self.client.post("runs/delete" if stage == DELETED else "runs/restore", {"run_id": run_id})
 
     async def log_inputs(self, run_id: str, datasets: Sequence[Mapping[str, Any]], models: Sequence[str]) -> None:
-        """Log the data sets and the models that a run read. Idempotent."""
+        """Log the data sets and the models that are inputs of a run. Idempotent."""
         body: dict[str, Any] = {"run_id": run_id, "datasets": list(datasets)}
         if models:
             body["models"] = [{"model_id": model_id} for model_id in models]
         await self.client.post("runs/log-inputs", body)
 
     async def log_outputs(self, run_id: str, models: Sequence[tuple[str, int]]) -> None:
-        """Log the models that a run made. The server refuses a link that exists, so this looks after a lost answer."""
+        """Log the models that are outputs of a run. After a lost response, check first: existing links are refused."""
 
         async def find() -> bool | None:
             present = {model_id for model_id, _ in await self._outputs(run_id)}
@@ -133,6 +133,6 @@ class RunWriter(Writer):
         await self.client.create("runs/outputs", body, find, lambda _: True)
 
     async def _outputs(self, run_id: str) -> list[tuple[str, int]]:
-        """The models that the server knows a run has made."""
+        """The models that the server stores as outputs of a run."""
         answer = await self.client.get("runs/get", {"run_id": run_id})
         return run_from(answer["run"], linked=True).model_outputs

@@ -50,7 +50,7 @@ class TraceWriter(Writer):
         await self._settled(f"traces/{trace_id}/tags", {"key": key}, method="DELETE")
 
     async def end(self, trace_id: str, trace: Trace) -> None:
-        """Set a trace's end and status."""
+        """Set a trace's end time and status."""
         body = {
             "request_id": trace_id,
             "timestamp_ms": trace.timestamp + (trace.duration or 0),
