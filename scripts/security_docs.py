@@ -17,7 +17,7 @@ from mlflow_common.console import Debug, make_app, run
 from mlflow_common.errors import PlatformError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-WALK = "tests/policy/test_road.py"
+WALK = "tests/policy/test_demo_calls.py"
 TABLES = "tests/policy/test_security_docs.py"
 
 app = make_app()

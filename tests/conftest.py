@@ -26,7 +26,7 @@ SYSTEM_FILES = (
     "tests/e2e/",
     "tests/localaws/endpoints/",
     "tests/localaws/tracking/test_daemon.py",
-    "tests/policy/test_road.py",
+    "tests/policy/test_demo_calls.py",
     "tests/serving/",
     "tests/terraform/test_apply",
     "tests/terraform/test_modules.py",
@@ -36,7 +36,7 @@ LONG_FILES = (
     "tests/e2e/",
     "tests/terraform/test_apply",
     "tests/terraform/test_modules.py",
-    "tests/policy/test_road.py",
+    "tests/policy/test_demo_calls.py",
     "tests/transfer/",
 )
 

@@ -1,4 +1,4 @@
-"""The vocabulary of the expectations: resources, circumstances, and the two kinds of rows."""
+"""The terms of the expectations: resources, request contexts, and the two kinds of rows."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ TO_SAGEMAKER: dict[str, str | None] = {"iam:PassedToService": "sagemaker.amazona
 
 @dataclass(frozen=True)
 class Documented:
-    """What a subject must be able to do though localaws's road never asks for it, and who says so."""
+    """What a subject must be able to do although the recorded calls do not need it, and the source of that need."""
 
     subject: str
     source: str

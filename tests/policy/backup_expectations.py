@@ -1,4 +1,4 @@
-"""The nightly backup: what its job and its schedule must be able to do, and what they must not."""
+"""The nightly backup: the permissions that its job and its schedule need, and those that they must not have."""
 
 from tests.policy.asking import (
     ARCHIVE,
@@ -31,7 +31,7 @@ LOG = LOGS + "/aws/codebuild/{name}-mlflow-backup:log-stream:a"
 CODEBUILD_PAGE = "https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html"
 GROUP = "arn:aws:scheduler:{region}:{account}:schedule-group/default"
 QUEUE = "arn:aws:sqs:{region}:{account}:{name}-mlflow-backup-failures"
-# The service that assumes each role, the source that AWS documents for it, and the page.
+# The service that assumes each role, the source that AWS documents for it, and the page of the documentation.
 TAKERS = {
     "backup_role": (CODEBUILD_SERVICE, PROJECT, CODEBUILD_PAGE),
     "backup_schedule_role": (
@@ -70,7 +70,7 @@ BACKUP_DOCUMENTED = (
         "https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html",
         (*on(PROJECT, "codebuild:StartBuild"), *on(QUEUE, "sqs:SendMessage")),
     ),
-    # Terraform replaces the tool, and deletes it with all of its versions.
+    # Terraform replaces the tool, and deletes it with all its versions.
     Documented(
         "administrator",
         "https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeletingObjectVersions.html",
@@ -92,7 +92,7 @@ BACKUP_DOCUMENTED = (
 
 BACKUP_DENIED = (
     Denied(
-        "Change what it backs up",
+        "Change the server that it backs up",
         "backup",
         (
             *on(SERVER, "sagemaker-mlflow:CreateRun", "sagemaker-mlflow:LogBatch", "sagemaker-mlflow:DeleteRun"),
@@ -100,11 +100,11 @@ BACKUP_DENIED = (
             *on(OBJECT, "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"),
         ),
     ),
-    Denied("Change the tool that it runs", "backup", on(TOOL, "s3:PutObject", "s3:DeleteObject")),
-    Denied("Read what was overwritten", "backup", on(OBJECT, "s3:GetObjectVersion")),
-    Denied("Delete a backup for good", "backup", on(ARCHIVE + "files/a", "s3:DeleteObjectVersion")),
+    Denied("Change the backup tool", "backup", on(TOOL, "s3:PutObject", "s3:DeleteObject")),
+    Denied("Read overwritten versions", "backup", on(OBJECT, "s3:GetObjectVersion")),
+    Denied("Delete a version of a backup", "backup", on(ARCHIVE + "files/a", "s3:DeleteObjectVersion")),
     Denied(
-        "Another server, or its backups",
+        "Use another server or its backups",
         "backup",
         (
             *on(OTHER_SERVER, "sagemaker-mlflow:GetRun", "sagemaker-mlflow:SearchRuns"),
@@ -113,36 +113,34 @@ BACKUP_DENIED = (
         ),
     ),
     Denied(
-        "Another bucket",
+        "Use another bucket",
         "backup",
         (
             *on(OTHER_BUCKET + "/a", "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:GetObjectVersion"),
             *on(OTHER_BUCKET, "s3:ListBucket", "s3:GetBucketLocation"),
         ),
     ),
-    Denied("Another log", "backup", on(LOGS + "/aws/codebuild/other:log-stream:a", "logs:PutLogEvents")),
+    Denied("Use another log", "backup", on(LOGS + "/aws/codebuild/other:log-stream:a", "logs:PutLogEvents")),
     Denied("Start or change builds", "backup", on(PROJECT, "codebuild:StartBuild", "codebuild:UpdateProject")),
-    Denied("Hand on a role", "backup", (Ask("iam:PassRole", ROLES + "/{backup_role}", TO_SAGEMAKER),)),
-    Denied("Without TLS", "backup", (Ask("s3:GetObject", OBJECT, NO_TLS),)),
+    Denied("Pass a role", "backup", (Ask("iam:PassRole", ROLES + "/{backup_role}", TO_SAGEMAKER),)),
+    Denied("Call without TLS", "backup", (Ask("s3:GetObject", OBJECT, NO_TLS),)),
     Denied(
-        "The key by itself, not through S3",
+        "Use the key directly, not through S3",
         "backup",
         tuple(Ask(action, KEY, DIRECTLY) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
         with_key=True,
     ),
     Denied(
-        "Another key",
+        "Use another key",
         "backup",
         tuple(Ask(action, OTHER_KEY, THROUGH_S3) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
         with_key=True,
     ),
-    Denied(
-        "Encrypt under a former key", "backup", (Ask("kms:GenerateDataKey", FORMER_KEY, THROUGH_S3),), with_key=True
-    ),
-    # A write there would decide what the job runs with its role's rights, or what a later restore brings back.
+    Denied("Encrypt with a former key", "backup", (Ask("kms:GenerateDataKey", FORMER_KEY, THROUGH_S3),), with_key=True),
+    # A write there would change what the job runs with its role's permissions, or what a later restore returns.
     *(
         Denied(
-            "Write backups, or the tool that writes them",
+            "Write backups or the backup tool",
             subject,
             tuple(
                 Ask(action, resource)
@@ -159,30 +157,32 @@ BACKUP_DENIED = (
         for subject in ("server", "endpoint", "reader", "writer")
     ),
     Denied(
-        "Change the tool that makes the backups",
+        "Change the backup tool",
         "admin",
         on(TOOL, "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectTagging"),
     ),
     *(
         Denied(
-            "Delete a version of a backup, or let it expire by a tag",
+            "Delete a version of a backup, or expire it with a tag",
             subject,
             on(ARCHIVE + "files/a", "s3:DeleteObjectVersion", "s3:PutObjectTagging"),
         )
         for subject in ("admin", "administrator")
     ),
     Denied("Read backups", "endpoint", on(ARCHIVE + "files/a", "s3:GetObject")),
-    Denied("Another queue", "backup_schedule", on(QUEUE + "-other", "sqs:SendMessage")),
-    Denied("Read what failed", "backup_schedule", on(QUEUE, "sqs:ReceiveMessage", "sqs:PurgeQueue")),
-    Denied("Without TLS", "backup_schedule", (Ask("sqs:SendMessage", QUEUE, NO_TLS),)),
-    Denied("Another project", "backup_schedule", on(PROJECT + "-other", "codebuild:StartBuild")),
+    Denied("Send to another queue", "backup_schedule", on(QUEUE + "-other", "sqs:SendMessage")),
+    Denied("Read or purge the queue", "backup_schedule", on(QUEUE, "sqs:ReceiveMessage", "sqs:PurgeQueue")),
+    Denied("Call without TLS", "backup_schedule", (Ask("sqs:SendMessage", QUEUE, NO_TLS),)),
+    Denied("Start another project", "backup_schedule", on(PROJECT + "-other", "codebuild:StartBuild")),
     Denied(
-        "Anything else with the project",
+        "Change or delete the project, or stop its builds",
         "backup_schedule",
         on(PROJECT, "codebuild:UpdateProject", "codebuild:DeleteProject", "codebuild:StopBuild"),
     ),
     Denied(
-        "What the job may", "backup_schedule", (*on(OBJECT, "s3:GetObject"), *on(SERVER, "sagemaker-mlflow:GetRun"))
+        "Use the permissions of the backup job",
+        "backup_schedule",
+        (*on(OBJECT, "s3:GetObject"), *on(SERVER, "sagemaker-mlflow:GetRun")),
     ),
     *(
         Denied(

@@ -1,4 +1,4 @@
-"""What readers, writers and admins must be able to do beside the recorded calls, and what they must not."""
+"""The permissions that readers, writers and admins need beyond the recorded calls, and those they must not have."""
 
 from tests.policy.asking import (
     ARCHIVE,
@@ -99,7 +99,7 @@ CLIENTS_DOCUMENTED = (
             *on(OBJECT, "s3:GetObjectTagging", "s3:PutObjectTagging"),
         ),
     ),
-    # `make backup` by hand, which also deletes old backups; their versions stay.
+    # A manual `make backup`, which also deletes old backups. Their versions remain.
     Documented("admin", VERSIONS_PAGE, on(ARCHIVE + "files/a", "s3:GetObject", "s3:PutObject", "s3:DeleteObject")),
 )
 
@@ -113,8 +113,10 @@ CLIENTS_DENIED = (
             *on(OBJECT, "s3:PutObject"),
         ),
     ),
-    Denied("Deploy or ask an endpoint", "reader", on(ENDPOINT, "sagemaker:CreateEndpoint", "sagemaker:InvokeEndpoint")),
-    Denied("Hand on a role", "reader", (Ask("iam:PassRole", ROLES + "/{endpoint_role}", TO_SAGEMAKER),)),
+    Denied(
+        "Deploy or invoke an endpoint", "reader", on(ENDPOINT, "sagemaker:CreateEndpoint", "sagemaker:InvokeEndpoint")
+    ),
+    Denied("Pass a role", "reader", (Ask("iam:PassRole", ROLES + "/{endpoint_role}", TO_SAGEMAKER),)),
     *(
         Denied(
             "Delete",
@@ -145,12 +147,12 @@ CLIENTS_DENIED = (
         for client in CLIENTS
         for row in (
             Denied(
-                "Make or delete a server",
+                "Create or delete a server",
                 client,
                 on(SERVER, "sagemaker:CreateMlflowTrackingServer", "sagemaker:DeleteMlflowTrackingServer"),
             ),
             Denied(
-                "Loosen the bucket",
+                "Weaken the protection of the bucket",
                 client,
                 on(
                     BUCKET,
@@ -162,7 +164,7 @@ CLIENTS_DENIED = (
                 ),
             ),
             Denied(
-                "Another server",
+                "Use another server",
                 client,
                 (
                     *on(OTHER_SERVER, "sagemaker-mlflow:GetRun", "sagemaker-mlflow:CreateRun"),
@@ -172,7 +174,7 @@ CLIENTS_DENIED = (
                 ),
             ),
             Denied(
-                "Another account's server",
+                "Use another account's server",
                 client,
                 on(
                     f"arn:aws:sagemaker:{{region}}:{OTHER_ACCOUNT}:mlflow-tracking-server/{{server}}",
@@ -180,7 +182,7 @@ CLIENTS_DENIED = (
                 ),
             ),
             Denied(
-                "Another bucket",
+                "Use another bucket",
                 client,
                 (
                     *on(OTHER_BUCKET + "/" + DEPLOYED, "s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
@@ -188,7 +190,7 @@ CLIENTS_DENIED = (
                 ),
             ),
             Denied(
-                "Another environment's endpoint",
+                "Use another environment's endpoint",
                 client,
                 (
                     *on(
@@ -200,7 +202,7 @@ CLIENTS_DENIED = (
                 ),
             ),
             Denied(
-                "An endpoint tagged for another environment",
+                "Change an endpoint with another environment's tag",
                 client,
                 (
                     Ask("sagemaker:DeleteEndpoint", ALIKE, {"aws:ResourceTag/environment": "other"}),
@@ -208,15 +210,15 @@ CLIENTS_DENIED = (
                     Ask("sagemaker:UpdateEndpoint", ALIKE, {"aws:ResourceTag/project": "other"}),
                 ),
             ),
-            Denied("Another log", client, on(f"{LOGS}/aws/lambda/other:log-stream:a", "logs:GetLogEvents")),
-            Denied("Without TLS", client, (Ask("s3:GetObject", OBJECT, NO_TLS),)),
+            Denied("Use another log", client, on(f"{LOGS}/aws/lambda/other:log-stream:a", "logs:GetLogEvents")),
+            Denied("Call without TLS", client, (Ask("s3:GetObject", OBJECT, NO_TLS),)),
             Denied(
-                "Hand a role to another service",
+                "Pass a role to another service",
                 client,
                 (Ask("iam:PassRole", ROLES + "/{endpoint_role}", {"iam:PassedToService": "lambda.amazonaws.com"}),),
             ),
             Denied(
-                "Hand on another role",
+                "Pass another role",
                 client,
                 (
                     Ask("iam:PassRole", ROLES + "/other", TO_SAGEMAKER),
@@ -224,19 +226,19 @@ CLIENTS_DENIED = (
                 ),
             ),
             Denied(
-                "The key by itself, not through S3",
+                "Use the key directly, not through S3",
                 client,
                 tuple(Ask(action, KEY, DIRECTLY) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
                 with_key=True,
             ),
             Denied(
-                "Another key",
+                "Use another key",
                 client,
                 tuple(Ask(action, OTHER_KEY, THROUGH_S3) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
                 with_key=True,
             ),
             Denied(
-                "Encrypt under a former key",
+                "Encrypt with a former key",
                 client,
                 (Ask("kms:GenerateDataKey", FORMER_KEY, THROUGH_S3),),
                 with_key=True,

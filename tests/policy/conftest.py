@@ -1,4 +1,4 @@
-"""Plans of the environments whose policies are judged, which are those of tests/terraform, made once a session."""
+"""The plans whose policies are evaluated. They are those of tests/terraform, created once per session."""
 
 import pytest
 
@@ -12,7 +12,7 @@ __all__ = ["planner"]
 
 @pytest.fixture(scope="session")
 def environments(planner: Planner) -> dict[str, Rendered]:
-    """The policies of every scenario by its name."""
+    """The policies of every scenario, by its name."""
     return {
         name: rendered(dict(planner.plan(plan)), account=ACCOUNT, region=REGION) for name, plan in SCENARIOS.items()
     }

@@ -1,8 +1,8 @@
-"""What each subject must be able to do, and what it must not: the place to write down what a new policy is for.
+"""The permissions that each subject needs, and those it must not have. Add the purpose of a new policy here.
 
 A subject is a role of the modules (`ROLES` in judging.py names them), a managed policy whose name ends in
 `-reader`, `-writer` or `-admin`, an `administrator` of the account, or a service by its host name. Rows about a subject
-that a plan does not have, or about a key where there is none, are passed over.
+that a plan does not have, or about a key that it does not have, are skipped.
 """
 
 from tests.policy.asking import (
@@ -36,11 +36,11 @@ from tests.policy.client_expectations import CLIENTS_DENIED, CLIENTS_DOCUMENTED
 from tests.policy.judging import Ask
 from tests.policy.operations_expectations import OPERATIONS_DENIED, OPERATIONS_DOCUMENTED
 
-# What SageMaker says it takes a role up for: the star is AWS's own.
+# The source ARN with which SageMaker assumes a role. The star is part of AWS's value.
 ANY = SAGEMAKER + ":*"
 READS = ("server ui", "mlflow reads")
 WRITES = ("log_run", "deploy_model", "validate_endpoint", "deploy_model --delete", "mlflow writes")
-# Which parts of the recorded road (road.json) each subject must be able to walk.
+# The recorded calls (demo_calls.json) that each subject must be able to make, by step.
 WALKS: dict[str, tuple[str, ...]] = {
     "server": ("server",),
     "endpoint": ("endpoint",),
@@ -118,17 +118,19 @@ DOCUMENTED = (
 )
 
 DENIED = (
-    Denied("Another bucket", "server", on(OTHER_BUCKET + "/a", "s3:GetObject", "s3:PutObject")),
-    Denied("Another bucket", "server", on(OTHER_BUCKET, "s3:ListBucket", "s3:GetBucketLocation")),
-    Denied("Delete what was logged", "server", on(OBJECT, "s3:DeleteObject", "s3:DeleteObjectVersion")),
+    Denied("Use another bucket", "server", on(OTHER_BUCKET + "/a", "s3:GetObject", "s3:PutObject")),
+    Denied("Use another bucket", "server", on(OTHER_BUCKET, "s3:ListBucket", "s3:GetBucketLocation")),
+    Denied("Delete logged artifacts", "server", on(OBJECT, "s3:DeleteObject", "s3:DeleteObjectVersion")),
     Denied(
-        "Open an artifact to others, tag it or read its old versions",
+        "Share or tag an artifact, or read its old versions",
         "server",
         on(OBJECT, "s3:PutObjectAcl", "s3:PutObjectTagging", "s3:GetObjectVersion"),
     ),
-    Denied("Read its bucket's settings", "server", on(BUCKET, "s3:GetBucketPolicy", "s3:GetEncryptionConfiguration")),
     Denied(
-        "Loosen its own bucket",
+        "Read its bucket's configuration", "server", on(BUCKET, "s3:GetBucketPolicy", "s3:GetEncryptionConfiguration")
+    ),
+    Denied(
+        "Weaken the protection of its own bucket",
         "server",
         on(
             BUCKET,
@@ -141,16 +143,16 @@ DENIED = (
         ),
     ),
     Denied(
-        "Another account's registry",
+        "Use another account's registry",
         "server",
         on(f"arn:aws:sagemaker:{{region}}:{OTHER_ACCOUNT}:model-package-group/m", "sagemaker:CreateModelPackageGroup"),
     ),
     Denied(
-        "Another region's registry",
+        "Use another Region's registry",
         "server",
         on("arn:aws:sagemaker:eu-west-1:{account}:model-package-group/m", "sagemaker:CreateModelPackageGroup"),
     ),
-    Denied("Tag what is no model package", "server", on(SERVER, "sagemaker:AddTags")),
+    Denied("Tag resources other than model packages", "server", on(SERVER, "sagemaker:AddTags")),
     Denied("Approve or delete models", "server", on(SAGEMAKER + ":model-package/m/1", "sagemaker:DeleteModelPackage")),
     Denied(
         "Deploy",
@@ -158,13 +160,13 @@ DENIED = (
         on(SAGEMAKER + ":endpoint/{name}-iris", "sagemaker:CreateEndpoint", "sagemaker:DeleteEndpoint"),
     ),
     Denied(
-        "Hand on a role",
+        "Pass a role",
         "server",
         tuple(Ask("iam:PassRole", f"{ROLES}/{{{role}}}", TO_SAGEMAKER) for role in ("server_role", "endpoint_role")),
     ),
-    Denied("Without TLS", "server", (Ask("s3:GetObject", OBJECT, NO_TLS), Ask("s3:ListBucket", BUCKET, NO_TLS))),
+    Denied("Call without TLS", "server", (Ask("s3:GetObject", OBJECT, NO_TLS), Ask("s3:ListBucket", BUCKET, NO_TLS))),
     Denied(
-        "The key by itself, not through S3",
+        "Use the key directly, not through S3",
         "server",
         (
             *(Ask(action, KEY, DIRECTLY) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
@@ -173,14 +175,12 @@ DENIED = (
         with_key=True,
     ),
     Denied(
-        "Another key",
+        "Use another key",
         "server",
         tuple(Ask(action, OTHER_KEY, THROUGH_S3) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
         with_key=True,
     ),
-    Denied(
-        "Encrypt under a former key", "server", (Ask("kms:GenerateDataKey", FORMER_KEY, THROUGH_S3),), with_key=True
-    ),
+    Denied("Encrypt with a former key", "server", (Ask("kms:GenerateDataKey", FORMER_KEY, THROUGH_S3),), with_key=True),
     Denied(
         "Change the key",
         "server",
@@ -191,19 +191,19 @@ DENIED = (
         with_key=True,
     ),
     Denied(
-        "Another bucket",
+        "Use another bucket",
         "endpoint",
         (*on(OTHER_BUCKET + "/a", "s3:GetObject"), *on(OTHER_BUCKET, "s3:ListBucket", "s3:GetBucketLocation")),
     ),
     Denied("Write or delete artifacts", "endpoint", on(OBJECT, "s3:PutObject", "s3:DeleteObject")),
     Denied(
-        "Another image repository",
+        "Pull from another image repository",
         "endpoint",
         on(f"{REPOSITORIES}/other", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
     ),
     Denied("Push images", "endpoint", on(REPOSITORIES + "/{repository}", "ecr:PutImage", "ecr:InitiateLayerUpload")),
     Denied(
-        "Another log",
+        "Use another log",
         "endpoint",
         (
             *on(f"{LOGS}/aws/lambda/other:log-stream:a", "logs:PutLogEvents", "logs:CreateLogStream"),
@@ -220,51 +220,55 @@ DENIED = (
         "endpoint",
         on(LOGS + "/aws/sagemaker/Endpoints/{name}-iris:log-stream:a", "logs:GetLogEvents", "logs:DeleteLogStream"),
     ),
-    Denied("The tracking server", "endpoint", on(SERVER, "sagemaker-mlflow:GetRun", "sagemaker-mlflow:SearchRuns")),
-    Denied("Without TLS", "endpoint", (Ask("s3:GetObject", OBJECT, NO_TLS),)),
-    Denied("Encrypt under the key", "endpoint", (Ask("kms:GenerateDataKey", KEY, THROUGH_S3),), with_key=True),
-    Denied("The key by itself, not through S3", "endpoint", (Ask("kms:Decrypt", KEY, DIRECTLY),), with_key=True),
-    Denied("Another key", "endpoint", (Ask("kms:Decrypt", OTHER_KEY, THROUGH_S3),), with_key=True),
-    Denied("Without TLS", "administrator", (Ask("s3:GetObject", OBJECT, NO_TLS), Ask("s3:PutObject", OBJECT, NO_TLS))),
+    Denied("Use the tracking server", "endpoint", on(SERVER, "sagemaker-mlflow:GetRun", "sagemaker-mlflow:SearchRuns")),
+    Denied("Call without TLS", "endpoint", (Ask("s3:GetObject", OBJECT, NO_TLS),)),
+    Denied("Encrypt with the key", "endpoint", (Ask("kms:GenerateDataKey", KEY, THROUGH_S3),), with_key=True),
+    Denied("Use the key directly, not through S3", "endpoint", (Ask("kms:Decrypt", KEY, DIRECTLY),), with_key=True),
+    Denied("Use another key", "endpoint", (Ask("kms:Decrypt", OTHER_KEY, THROUGH_S3),), with_key=True),
     Denied(
-        "With TLS 1.1", "administrator", (Ask("s3:GetObject", OBJECT, OLD_TLS), Ask("s3:ListBucket", BUCKET, OLD_TLS))
+        "Call without TLS", "administrator", (Ask("s3:GetObject", OBJECT, NO_TLS), Ask("s3:PutObject", OBJECT, NO_TLS))
     ),
     Denied(
-        "Encrypt an artifact under a key of the caller's own keeping",
+        "Call with TLS 1.1",
+        "administrator",
+        (Ask("s3:GetObject", OBJECT, OLD_TLS), Ask("s3:ListBucket", BUCKET, OLD_TLS)),
+    ),
+    Denied(
+        "Encrypt an artifact with a customer-provided key (SSE-C)",
         "administrator",
         (Ask("s3:PutObject", OBJECT, {f"{ENCRYPTION}-customer-algorithm": "AES256"}),),
     ),
     Denied(
-        "Encrypt an artifact under another key",
+        "Encrypt an artifact with another key",
         "administrator",
         (Ask("s3:PutObject", OBJECT, {ENCRYPTION: "aws:kms", KEY_OF_REQUEST: OTHER_KEY}),),
     ),
     Denied(
-        "Encrypt an artifact under S3's own key",
+        "Encrypt an artifact with an S3 managed key (SSE-S3)",
         "administrator",
         (Ask("s3:PutObject", OBJECT, {ENCRYPTION: "AES256"}),),
         with_key=True,
     ),
     Denied(
-        "Encrypt an artifact under the account's aws/s3 key",
+        "Encrypt an artifact with the AWS managed key aws/s3",
         "administrator",
         (Ask("s3:PutObject", OBJECT, {ENCRYPTION: "aws:kms"}),),
         with_key=True,
     ),
     Denied(
-        "The key by itself, not through S3",
+        "Use the key directly, not through S3",
         "administrator",
         tuple(Ask(action, KEY, DIRECTLY) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
         with_key_policy=True,
     ),
     Denied(
-        "The key for another bucket",
+        "Use the key for another bucket",
         "administrator",
         (Ask("kms:Decrypt", KEY, FOR_ANOTHER_BUCKET),),
         with_key_policy=True,
     ),
     Denied(
-        "Take up the roles for another account",
+        "Assume the roles for another account",
         SAGEMAKER_SERVICE,
         tuple(
             Ask("sts:AssumeRole", f"{ROLES}/{{{role}}}", {"aws:SourceAccount": OTHER_ACCOUNT, "aws:SourceArn": ANY})
@@ -272,7 +276,7 @@ DENIED = (
         ),
     ),
     Denied(
-        "Take up the endpoints' role for another region, or for nothing that it names",
+        "Assume the endpoints' role for another Region, or without a source ARN",
         SAGEMAKER_SERVICE,
         tuple(
             Ask(
@@ -284,7 +288,7 @@ DENIED = (
         ),
     ),
     Denied(
-        "Another service in SageMaker's place",
+        "Assume the roles as another service",
         SAGEMAKER_SERVICE,
         tuple(
             Ask(

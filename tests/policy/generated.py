@@ -1,4 +1,4 @@
-"""Questions made at random, from a seed: about real policies, and about policies made up for the purpose."""
+"""Random requests from a seed, for the policies of the plans and for random policies."""
 
 import random
 from typing import Any
@@ -31,7 +31,7 @@ def _listed(value: Any) -> list[str]:
 
 
 def about(environment: Rendered, role: Role, count: int, seed: int) -> list[Asked]:
-    """Questions about a role: what its policies name, and what lies just beside it."""
+    """Requests of a role: for resources that its policies name, and for similar resources."""
     dice = random.Random(seed)  # noqa: S311
     statements = [statement for document in role.inline.values() for statement in document["Statement"]]
     named = [action for statement in statements for action in _listed(statement["Action"])]
@@ -68,7 +68,7 @@ def about(environment: Rendered, role: Role, count: int, seed: int) -> list[Aske
 
 
 def made_up(count: int, seed: int) -> list[Asked]:
-    """Questions about random policies of every kind: on S3, which knows the most condition keys, and on KMS keys."""
+    """Requests with random policies of every kind: for S3, which has the most condition keys, and for KMS keys."""
     dice = random.Random(seed)  # noqa: S311
     return [_made_up(dice, on_key=dice.random() < 0.3) for _ in range(count)]
 
@@ -94,7 +94,7 @@ def _made_up(dice: random.Random, *, on_key: bool) -> Asked:
 
 
 def _key_policy(account: str) -> Document:
-    """What AWS puts on a key for which nobody gives a policy: the account decides."""
+    """AWS's default policy of a key: the account decides."""
     root = {"AWS": f"arn:aws:iam::{account}:root"}
     return {
         "Version": "2012-10-17",
@@ -103,14 +103,14 @@ def _key_policy(account: str) -> Document:
 
 
 def _concrete(pattern: str, dice: random.Random) -> str:
-    """An action that a pattern stands for."""
+    """An action that matches a pattern."""
     prefix, _, name = pattern.partition(":")
     matching = [action for action in actions(prefix) if action.startswith(f"{prefix}:{name.rstrip('*')}")]
     return dice.choice(matching) if "*" in name else pattern
 
 
 def _beside(pattern: str, dice: random.Random) -> str:
-    """A resource that a pattern stands for, or one that differs in one part of its ARN."""
+    """A resource that matches a pattern, or one that differs in one part of its ARN."""
     if pattern == "*":
         return "*"
     resource = pattern.replace("*", dice.choice(["a", "a/b.txt", "0/1/artifacts/MLmodel"]))
@@ -136,7 +136,7 @@ def _circumstances(action: str, account: str, dice: random.Random) -> dict[str, 
     }
     if action.startswith("kms:") and dice.random() < 0.8:
         context["kms:ViaService"] = dice.choice([f"s3.{REGION}.amazonaws.com", f"ecr.{REGION}.amazonaws.com"])
-    # The other engine gives an action no key that AWS does not list for it, and then sees no reason to deny.
+    # The other engine ignores condition keys that AWS does not list for an action, and then does not deny.
     if looks_at(action, "s3:TlsVersion") and dice.random() < 0.8:
         context["s3:TlsVersion"] = dice.choice(["1.1", "1.2", "1.3"])
     return context

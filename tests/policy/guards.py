@@ -1,6 +1,6 @@
-"""Policies that grant nothing and only refuse: those of the VPC endpoints and of the bucket for states.
+"""Policies that only restrict: those of the VPC endpoints and of the state bucket.
 
-Every caller here has a policy that allows everything, so the guard alone decides.
+Every caller here has a policy that allows everything, so only the guard decides.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ OTHER_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/99999999-8888-7777-6666-5555555
 BUCKET = f"arn:aws:s3:::{STATES}"
 STATE = f"{BUCKET}/mlflow/staging/terraform.tfstate"
 LOCK = f"{STATE}.tflock"
-# What Terraform does with the bucket: tests/localaws/state sees that it asks for nothing else.
+# Terraform's calls on the bucket. tests/localaws/state checks that it makes no others.
 # https://developer.hashicorp.com/terraform/language/backend/s3#permissions-required
 TERRAFORM = {
     BUCKET: {"s3:ListBucket"},
@@ -37,7 +37,7 @@ TERRAFORM = {
     LOCK: {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"},
 }
 
-# What only the administrators of the bucket may do with it.
+# Actions that only the administrators of the bucket may perform.
 CHANGES = (
     "s3:PutBucketObjectLockConfiguration",
     "s3:PutBucketOwnershipControls",
@@ -62,14 +62,14 @@ TO_OUR_SERVERS = (
 
 @dataclass(frozen=True)
 class Guard:
-    """A policy that stands in the way.
+    """A policy that restricts access.
 
     Attributes:
-        scenario: the plan that has it.
-        on: the ARN that it stands on.
-        passes: what it must let through.
-        stops: what it must not, by the reason.
-        must_allow: whether what it does not mention is stopped, as by an endpoint, or passes, as by a bucket.
+        scenario: the plan that contains the policy.
+        on: the ARN of the resource with the policy.
+        passes: requests that it must allow.
+        stops: requests that it must deny, by title.
+        must_allow: whether a request needs an explicit allow in the policy (an endpoint), or only no deny (a bucket).
     """
 
     scenario: str
@@ -79,7 +79,7 @@ class Guard:
     must_allow: bool
 
     def wrong(self, policy: Document) -> Iterator[str]:
-        """What such a policy lets through or stops against what is written here."""
+        """The requests for which the policy's decision differs from the expectation."""
         for ask in self.passes:
             if not self._passes(policy, ask):
                 yield f"stopped: {ask}"
@@ -106,18 +106,18 @@ class Guard:
 
 
 def _stranger(resource: str, *actions: str) -> tuple[Ask, ...]:
-    """The same asked by a role of another account."""
+    """Requests of a role of another account."""
     role = f"arn:aws:iam::{OTHER_ACCOUNT}:role/stranger"
     return tuple(Ask(action, resource, {"aws:PrincipalAccount": OTHER_ACCOUNT}, by=role) for action in actions)
 
 
 def _browser(resource: str, *actions: str) -> tuple[Ask, ...]:
-    """The same asked without a signature."""
+    """Requests without a signature."""
     return tuple(Ask(action, resource, {"aws:PrincipalAccount": None}, by="anonymous") for action in actions)
 
 
 def _elsewhere(resource: str, *actions: str) -> tuple[Ask, ...]:
-    """The same asked of what belongs to another account."""
+    """Requests for a resource of another account."""
     return tuple(Ask(action, resource, {"aws:ResourceAccount": OTHER_ACCOUNT}) for action in actions)
 
 
@@ -126,7 +126,7 @@ def _under(condition: dict[str, str | None], *asks: Ask) -> tuple[Ask, ...]:
 
 
 _TERRAFORMS = tuple(ask for resource, actions in TERRAFORM.items() for ask in on(resource, *sorted(actions)))
-_INSECURELY = {"Without TLS": _under(NO_TLS, *_TERRAFORMS), "With TLS 1.1": _under(OLD_TLS, *_TERRAFORMS)}
+_INSECURELY = {"Call without TLS": _under(NO_TLS, *_TERRAFORMS), "Call with TLS 1.1": _under(OLD_TLS, *_TERRAFORMS)}
 
 GUARDS = (
     Guard(
@@ -139,13 +139,13 @@ GUARDS = (
             *_browser("*", "sagemaker-mlflow:AccessUI"),
         ),
         stops={
-            "Another server": on(OTHER_SERVER, "sagemaker-mlflow:GetRun", "sagemaker-mlflow:CreateRun"),
-            "Another account's server": _elsewhere(THEIR_SERVER, "sagemaker-mlflow:GetRun"),
-            "Another account's caller": (
+            "Use another server": on(OTHER_SERVER, "sagemaker-mlflow:GetRun", "sagemaker-mlflow:CreateRun"),
+            "Use another account's server": _elsewhere(THEIR_SERVER, "sagemaker-mlflow:GetRun"),
+            "Call from another account": (
                 *_stranger(SERVER, "sagemaker-mlflow:GetRun"),
                 *_stranger("*", "sagemaker-mlflow:AccessUI"),
             ),
-            "Another API": on(SERVER, "sagemaker:DeleteMlflowTrackingServer"),
+            "Call another API": on(SERVER, "sagemaker:DeleteMlflowTrackingServer"),
         },
         must_allow=True,
     ),
@@ -159,12 +159,14 @@ GUARDS = (
             Ask("sagemaker:ListMlflowTrackingServers", "*", {"aws:ResourceAccount": None}),
         ),
         stops={
-            "Another server": on(OTHER_SERVER, *TO_OUR_SERVERS),
-            "Another account's server": _elsewhere(THEIR_SERVER, "sagemaker:CreatePresignedMlflowTrackingServerUrl"),
-            "Another account's job": _elsewhere(THEIR_JOB, "sagemaker:CreateTrainingJob"),
-            "Another account's caller": _stranger(JOB, "sagemaker:CreateTrainingJob"),
-            "A caller without a signature": _browser(SERVER, "sagemaker:DescribeMlflowTrackingServer"),
-            "Another API": on(SERVER, "sagemaker-mlflow:GetRun"),
+            "Use another server": on(OTHER_SERVER, *TO_OUR_SERVERS),
+            "Use another account's server": _elsewhere(
+                THEIR_SERVER, "sagemaker:CreatePresignedMlflowTrackingServerUrl"
+            ),
+            "Start another account's job": _elsewhere(THEIR_JOB, "sagemaker:CreateTrainingJob"),
+            "Call from another account": _stranger(JOB, "sagemaker:CreateTrainingJob"),
+            "Call without a signature": _browser(SERVER, "sagemaker:DescribeMlflowTrackingServer"),
+            "Call another API": on(SERVER, "sagemaker-mlflow:GetRun"),
         },
         must_allow=True,
     ),
@@ -173,7 +175,7 @@ GUARDS = (
         endpoint("s3", account=ACCOUNT, region=REGION),
         passes=(*on(ARTIFACTS, "s3:ListBucket"), *on(f"{ARTIFACTS}/1/a", "s3:GetObject", "s3:PutObject")),
         stops={
-            "Another bucket": (
+            "Use another bucket": (
                 *on(f"{ARTIFACTS}-other", "s3:ListBucket"),
                 *on(f"{ARTIFACTS}-other/1/a", "s3:GetObject", "s3:PutObject"),
             ),
@@ -185,7 +187,7 @@ GUARDS = (
         BUCKET,
         passes=(
             *_TERRAFORMS,
-            # As the backend writes with `encrypt`; and how an earlier state is got back.
+            # The backend writes with `encrypt`. An earlier state is restored by its version.
             *_under({ENCRYPTION: "AES256"}, *on(STATE, "s3:PutObject")),
             *on(BUCKET, "s3:ListBucketVersions", "s3:GetBucketPolicy", *CHANGES),
             *on(STATE, "s3:GetObjectVersion"),
@@ -208,17 +210,19 @@ GUARDS = (
             *_TERRAFORMS,
             *on(STATE, "s3:DeleteObject", "s3:DeleteObjectVersion"),
             *on(BUCKET, "s3:DeleteBucket", "s3:DeleteBucketPolicy"),
-            # No administrators are named in this plan, so the user that plans is one.
+            # This plan names no administrators, so the user who runs Terraform is one.
             *(Ask(action, BUCKET, by=f"arn:aws:iam::{ACCOUNT}:user/localaws") for action in CHANGES),
             *_under({ENCRYPTION: "aws:kms", KEY_OF_REQUEST: KEY}, *on(STATE, "s3:PutObject")),
         ),
         stops={
             **_INSECURELY,
             "Change the bucket as another role": on(BUCKET, *CHANGES),
-            "Encrypt a state under another key": _under(
+            "Encrypt a state with another key": _under(
                 {ENCRYPTION: "aws:kms", KEY_OF_REQUEST: OTHER_KEY}, *on(STATE, "s3:PutObject")
             ),
-            "Encrypt a state under S3's own key": _under({ENCRYPTION: "AES256"}, *on(STATE, "s3:PutObject")),
+            "Encrypt a state with an S3 managed key (SSE-S3)": _under(
+                {ENCRYPTION: "AES256"}, *on(STATE, "s3:PutObject")
+            ),
         },
         must_allow=False,
     ),
@@ -226,7 +230,7 @@ GUARDS = (
 
 
 def mutants(policy: Document) -> Iterator[tuple[str, Document]]:
-    """The policy without a statement, or with one that lacks an action, a resource or a condition, or names more."""
+    """The policy with one statement removed, or with one action, resource or condition removed, or widened."""
     for number, statement in enumerate(policy["Statement"]):
         sid = statement["Sid"]
         for change, changed in _changes(statement):

@@ -1,4 +1,4 @@
-"""The two questions: is all that is needed allowed, is all that must not be denied; and which actions are granted."""
+"""Evaluates the expectations: needed permissions, denied permissions, and the granted actions."""
 
 import re
 from collections.abc import Container, Iterator
@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 from localaws.iam.evaluate import Decision
 from tests.localaws.iam.reference import actions, knows
 from tests.policy.asking import KEY, THROUGH_S3, Denied, Documented
+from tests.policy.demo_calls import Recording, asks
 from tests.policy.expectations import DENIED, DOCUMENTED, WALKS
 from tests.policy.judging import Ask, has, holders, judge, names, subject_statements
 from tests.policy.rendered import Document, Rendered
-from tests.policy.road import Recording, asks
 
 ROLE = re.compile(r"\{(\w+_role)\}")
 EVERYBODY = {*WALKS, *(row.subject for row in (*DOCUMENTED, *DENIED))}  # type: ignore[attr-defined]
@@ -20,7 +20,7 @@ WRITES, READS = "s3:PutObject", "s3:GetObject"
 
 @dataclass(frozen=True)
 class Judged:
-    """An ask and what came of it. `title` says what a refusal is for; `source` why something is needed."""
+    """A request and the decision on it. `title` describes a denied request; `source` says why a request is needed."""
 
     subject: str
     ask: Ask
@@ -33,12 +33,12 @@ class Judged:
         return f"{self.subject}: {self.ask.action} on {self.ask.resource} {dict(self.ask.context)} is {outcome}"
 
 
-def needed(environment: Rendered, road: Recording, of: Container[str] = EVERYBODY) -> Iterator[Judged]:
-    """Everything that a subject must be able to do: what the road asked for, and what AWS documents."""
+def needed(environment: Rendered, recording: Recording, of: Container[str] = EVERYBODY) -> Iterator[Judged]:
+    """All permissions that a subject needs: those of the recorded calls, and those that AWS documents."""
     for subject, walks in WALKS.items():
         if subject in of and has(environment, subject):
-            for ask in [*asks(road, walks), *_through_the_key(environment, asks(road, walks))]:
-                yield Judged(subject, ask, judge(environment, subject, ask), source="road")
+            for ask in [*asks(recording, walks), *_through_the_key(environment, asks(recording, walks))]:
+                yield Judged(subject, ask, judge(environment, subject, ask), source="recorded")
     for row in DOCUMENTED:
         if row.subject in of and _concerns(row, environment):
             for ask in row.asks:
@@ -46,7 +46,7 @@ def needed(environment: Rendered, road: Recording, of: Container[str] = EVERYBOD
 
 
 def refused(environment: Rendered, of: Container[str] = EVERYBODY) -> Iterator[Judged]:
-    """Everything that a subject must not be able to do."""
+    """All permissions that a subject must not have."""
     for row in DENIED:
         if row.subject in of and _concerns(row, environment):
             for ask in row.asks:
@@ -54,7 +54,7 @@ def refused(environment: Rendered, of: Container[str] = EVERYBODY) -> Iterator[J
 
 
 def _concerns(row: Denied | Documented, environment: Rendered) -> bool:
-    """Whether a row is about something that a plan has."""
+    """Whether a row applies to a plan."""
     if not has(environment, row.subject) or (row.with_key and environment.key is None):
         return False
     if any(role not in names(environment) for ask in row.asks for role in ROLE.findall(ask.resource)):
@@ -62,18 +62,18 @@ def _concerns(row: Denied | Documented, environment: Rendered) -> bool:
     return not row.with_key_policy or environment.key in environment.resources
 
 
-def failures(environment: Rendered, road: Recording, changed: Document) -> Iterator[str]:
-    """What is wrong with an environment's policies, now that one of them is changed.
+def failures(environment: Rendered, recording: Recording, changed: Document) -> Iterator[str]:
+    """The expectations that an environment's policies no longer meet after one of them was changed.
 
-    A policy of a subject's own decides about that subject alone; one on a resource, about everybody.
+    A change of a subject's own policy affects only that subject; a change of a resource's policy affects all.
     """
     of = holders(environment, changed) or EVERYBODY
-    yield from (str(judged) for judged in needed(environment, road, of) if not judged.decision.allowed)
+    yield from (str(judged) for judged in needed(environment, recording, of) if not judged.decision.allowed)
     yield from (str(judged) for judged in refused(environment, of) if judged.decision.allowed)
 
 
 def granted(environment: Rendered, subject: str) -> set[str]:
-    """Every action of AWS that a subject's own policies allow on some resource."""
+    """Every action of AWS that a subject's own policies allow on at least one resource."""
     found = set()
     for statement in subject_statements(environment, subject):
         if statement["Effect"] != "Allow":
@@ -87,7 +87,7 @@ def granted(environment: Rendered, subject: str) -> set[str]:
 
 
 def _standing_for(pattern: str) -> list[str]:
-    """Resources that a pattern stands for, one of each form that a name can take."""
+    """Resources that match a pattern, one for each form of a name."""
     return ["*"] if pattern == "*" else [pattern.replace("*", name) for name in ("x", "x/x", "x:log-stream:x")]
 
 
@@ -96,7 +96,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def _through_the_key(environment: Rendered, walked: list[Ask]) -> Iterator[Ask]:
-    """With a customer's key on the bucket, S3 uses it for whoever writes or reads an object there."""
+    """The permissions on a customer managed key: S3 uses the bucket's key with the rights of the caller."""
     if environment.key is None:
         return
     bucket = f"arn:aws:s3:::{names(environment)['bucket']}/"

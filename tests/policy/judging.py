@@ -1,4 +1,4 @@
-"""Asks the evaluator about a plan's policies: may this subject do that, in this environment?"""
+"""Evaluates the policies of a plan: whether a subject may perform an action in an environment."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from localaws.iam.request import Principal, Request
 from tests.policy.rendered import Document, Rendered, Role
 from tests.policy.scenarios import ACCOUNT, REGION
 
-# AWS's policy of a key that is created without one, and the policy of an account's administrator.
+# AWS's default key policy, and the policy of an account's administrator.
 ACCOUNT_DECIDES = {
     "Version": "2012-10-17",
     "Statement": [
@@ -18,7 +18,7 @@ ACCOUNT_DECIDES = {
     ],
 }
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-# The condition keys of an ordinary call.
+# The condition keys of a usual request.
 USUAL = {
     "aws:SecureTransport": "true",
     "aws:PrincipalAccount": ACCOUNT,
@@ -32,11 +32,11 @@ USUAL = {
 
 @dataclass(frozen=True)
 class Ask:
-    """One action on one resource. `{bucket}`, `{server}`, … stand for the environment's own names.
+    """One action on one resource. `{bucket}`, `{server}`, … are placeholders for the environment's names.
 
     Attributes:
-        context: condition keys beside, or instead of, the usual ones; None removes one.
-        by: another caller than the subject itself.
+        context: condition keys that are added to or replace the usual ones; None removes one.
+        by: a caller other than the subject itself.
     """
 
     action: str
@@ -46,7 +46,7 @@ class Ask:
 
 
 def names(environment: Rendered) -> dict[str, str]:
-    """What stands for what in an `Ask`. A role is called after its subject: `{server_role}`."""
+    """The values of the placeholders in an `Ask`. A role is named after its subject: `{server_role}`."""
     roles = {f"{subject}_role": role.name for subject in ROLES if (role := _role(environment, subject))}
     name = roles["server_role"].removesuffix(ROLES["server"])
     return {
@@ -64,7 +64,7 @@ def names(environment: Rendered) -> dict[str, str]:
     }
 
 
-# Subjects with a role that the modules create, by the ending of its name; and those with managed policies.
+# Subjects with a role that the modules create, with the suffix of its name; and those with managed policies.
 ROLES = {
     "server": "-mlflow-role",
     "endpoint": "-endpoint-role",
@@ -78,7 +78,7 @@ SERVICES = ".amazonaws.com"
 
 
 def has(environment: Rendered, subject: str) -> bool:
-    """Whether a plan is about a subject, and knows its policies."""
+    """Whether a plan contains a subject with known policies."""
     if subject == ADMINISTRATOR or _is_service(subject):
         return True
     return bool(_identity(environment, subject))
@@ -90,7 +90,7 @@ def subject_statements(environment: Rendered, subject: str) -> list[Document]:
 
 
 def holders(environment: Rendered, document: Document) -> set[str]:
-    """The subjects whose own policy a document is; nobody where it stands on a resource or says who may be a role."""
+    """The subjects that own a policy document; empty for the policy of a resource and for a trust policy."""
     return {
         subject
         for subject in (*ROLES, *CLIENTS)
@@ -99,7 +99,7 @@ def holders(environment: Rendered, document: Document) -> set[str]:
 
 
 def judge(environment: Rendered, subject: str, ask: Ask) -> Decision:
-    """The decision on an ask."""
+    """The decision on a request."""
     given = names(environment)
     resource = ask.resource.format(**given)
     account = resource.split(":")[4] or ACCOUNT if resource != "*" else ACCOUNT
@@ -149,7 +149,7 @@ def _identity(environment: Rendered, subject: str) -> dict[str, Document]:
 
 
 def _client_policies(environment: Rendered, client: str) -> dict[str, Document]:
-    """The managed policies that a role of this level gets."""
+    """The managed policies of a role of this level."""
     endings = [f"-mlflow-{client}", f"-mlflow-{client}-artifacts"]
     if client != "reader":
         endings.append("-mlflow-deployment")

@@ -1,11 +1,11 @@
-"""Schedule, notifications and published parameters: who must be able to do what for them, and who must not."""
+"""Schedule, notifications and published parameters: needed permissions, and permissions that must be denied."""
 
 from tests.policy.asking import NO_TLS, OTHER_ACCOUNT, OTHER_SERVER, ROLES, SERVER, Denied, Documented, on
 from tests.policy.judging import Ask
 
 SCHEDULER_SERVICE = "scheduler.amazonaws.com"
 EVENTS = "events.amazonaws.com"
-# Those that say for which account they publish.
+# The services that state for which account they publish.
 PUBLISHERS = ("budgets.amazonaws.com", "cloudwatch.amazonaws.com")
 QUEUE = "arn:aws:sqs:{region}:{account}:{name}-mlflow-schedule-failures"
 TOPIC = "arn:aws:sns:{region}:{account}:{name}-mlflow-events"
@@ -37,7 +37,7 @@ OPERATIONS_DOCUMENTED = (
         )
         for service in PUBLISHERS
     ),
-    # EventBridge says nothing of the source, neither to the topic nor to its key.
+    # EventBridge sends no source condition keys, neither to the topic nor to its key.
     Documented(EVENTS, EVENTS_PAGE, on(TOPIC, "sns:Publish")),
     Documented(EVENTS, TOPIC_KEY_PAGE, on(EVENTS_KEY, "kms:Decrypt", "kms:GenerateDataKey")),
     Documented(
@@ -57,16 +57,16 @@ OPERATIONS_DOCUMENTED = (
 )
 
 OPERATIONS_DENIED = (
-    Denied("Start and stop another server", "scheduler", on(OTHER_SERVER, *START_AND_STOP)),
+    Denied("Start or stop another server", "scheduler", on(OTHER_SERVER, *START_AND_STOP)),
     Denied(
-        "Anything else with the server",
+        "Change or delete the server",
         "scheduler",
         on(SERVER, "sagemaker:DeleteMlflowTrackingServer", "sagemaker:UpdateMlflowTrackingServer"),
     ),
-    Denied("Another queue", "scheduler", on(QUEUE + "-other", "sqs:SendMessage")),
-    Denied("Read what failed", "scheduler", on(QUEUE, "sqs:ReceiveMessage", "sqs:PurgeQueue")),
+    Denied("Send to another queue", "scheduler", on(QUEUE + "-other", "sqs:SendMessage")),
+    Denied("Read or purge the queue", "scheduler", on(QUEUE, "sqs:ReceiveMessage", "sqs:PurgeQueue")),
     Denied(
-        "Take up the role for another account or another group",
+        "Assume the role for another account or group",
         SCHEDULER_SERVICE,
         (
             Ask("sts:AssumeRole", ROLES + "/{scheduler_role}", THEIRS | {"aws:SourceArn": GROUP}),
@@ -79,11 +79,11 @@ OPERATIONS_DENIED = (
         for service in PUBLISHERS
     ),
     Denied("Subscribe to the topic", EVENTS, on(TOPIC, "sns:Subscribe")),
-    Denied("Without TLS", "administrator", (Ask("sns:Publish", TOPIC, NO_TLS),)),
-    Denied("Without TLS", "scheduler", (Ask("sqs:SendMessage", QUEUE, NO_TLS),)),
+    Denied("Call without TLS", "administrator", (Ask("sns:Publish", TOPIC, NO_TLS),)),
+    Denied("Call without TLS", "scheduler", (Ask("sqs:SendMessage", QUEUE, NO_TLS),)),
     *(
         Denied(
-            "Another environment's parameters",
+            "Use another environment's parameters",
             client,
             on(PARAMETERS + "{project}/other", "ssm:GetParametersByPath")
             + on(PARAMETERS + "{project}/other/mlflow_tracking_uri", "ssm:GetParameter", "ssm:GetParameters")
@@ -93,10 +93,10 @@ OPERATIONS_DENIED = (
     ),
 )
 
-# Mutants that no test can notice, and why.
+# Mutants that no test can detect, and the reason.
 OPERATIONS_REDUNDANT = {
     f"resource arn:aws:sns:us-east-1:123456789012:{{name}}-mlflow-events/{sid} on every resource": (
-        "A topic's policy reaches its own topic only, whatever it names."
+        "A topic's policy applies only to its own topic, whatever resource it names."
     )
     for sid in ("AllowPublishFromThisAccount", "AllowPublishEvents")
 }

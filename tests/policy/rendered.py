@@ -1,4 +1,4 @@
-"""The policies that a plan would make, found by the kinds of resources that carry one."""
+"""Finds the policies in a plan, by the types of resources that have policies."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 Values = dict[str, Any]
 Document = dict[str, Any]
-# Resources that are a policy on something, and the argument that says on what.
+# Resources that attach a policy to another resource, and the argument that names that resource.
 ON_RESOURCES = {
     "aws_s3_bucket_policy": ("bucket", "aws_s3_bucket", "arn:aws:s3:::{}"),
     "aws_sns_topic_policy": ("arn", "aws_sns_topic", "arn:aws:sns:{region}:{account}:{}"),
@@ -19,7 +19,7 @@ NAMES = ("name", "bucket", "tracking_server_name")
 
 @dataclass
 class Role:
-    """A role: who may assume it, and what it may do. `inline` by policy name, `attached` by policy ARN."""
+    """A role: its trust policy and its permissions. `inline` by policy name, `attached` by policy ARN."""
 
     name: str
     arn: str
@@ -33,10 +33,10 @@ class Rendered:
     """All policies of one plan.
 
     Attributes:
-        managed: by name.
-        resources: by the ARN that the policy stands on.
-        known: addresses of policies that this plan knows.
-        unknown: addresses of those that it cannot know.
+        managed: the managed policies, by name.
+        resources: the policies of resources, by the resource's ARN.
+        known: the addresses of policies whose content is known in this plan.
+        unknown: the addresses of policies whose content is known only after apply.
         names: the name of a resource of each kind.
         key: the ARN of the artifacts' key, if there is one.
     """
@@ -52,7 +52,7 @@ class Rendered:
     key: str | None = None
 
     def documents(self) -> dict[str, Document]:
-        """Every policy by a name of its own, such as `role mlflow-staging-mlflow-role/MLflowBasicAccess`."""
+        """Every policy by a unique name, such as `role mlflow-staging-mlflow-role/MLflowBasicAccess`."""
         found: dict[str, Document] = {}
         for role in self.roles.values():
             found[f"role {role.name}/trust"] = role.trust
@@ -62,9 +62,9 @@ class Rendered:
 
 
 def rendered(plan: Mapping[str, Any], *, account: str, region: str) -> Rendered:
-    """Reads `terraform show -json` of a plan.
+    """Read `terraform show -json` of a plan.
 
-    What a plan does not know yet (a role's id, a key's ARN) is followed to the resource that it refers to.
+    A value that is unknown in the plan (a role's id, a key's ARN) is resolved to the resource that it refers to.
     """
     found = Rendered(account, region)
     resources = {item["address"]: item for item in _resources(plan["planned_values"]["root_module"])}
@@ -112,7 +112,7 @@ def rendered(plan: Mapping[str, Any], *, account: str, region: str) -> Rendered:
 
 
 def endpoint(name: str, *, account: str, region: str) -> str:
-    """What stands for the ARN of a VPC endpoint, which AWS makes up, by the resource's name in its module."""
+    """A placeholder for the ARN of a VPC endpoint, which AWS generates, by the resource's name in its module."""
     return f"arn:aws:ec2:{region}:{account}:vpc-endpoint/planned-{name}"
 
 
@@ -136,7 +136,7 @@ def _target(
     resources: Mapping[str, Values],
     references: Mapping[str, dict[str, list[str]]],
 ) -> str:
-    """The name of the resource that an argument means."""
+    """The name of the resource to which an argument refers."""
     given, address = item.get("values", {}).get(argument), _plain(item["address"])
     if isinstance(given, str):
         return given.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
@@ -145,7 +145,7 @@ def _target(
     for other in resources.values():
         if other["type"] == kind and _plain(other["address"]) in wanted:
             return next(str(other["values"][name]) for name in NAMES if other["values"].get(name))
-    raise LookupError(f"{item['address']}: cannot tell which {kind} its {argument} means")
+    raise LookupError(f"{item['address']}: cannot resolve the {kind} to which its {argument} refers")
 
 
 def _plain(address: str) -> str:
@@ -166,7 +166,7 @@ def _resources(module: Values) -> Iterator[Values]:
 
 
 def _references(module: Values, prefix: str = "") -> Iterator[tuple[str, dict[str, list[str]]]]:
-    """What each argument of each resource refers to, by the resource's address without keys."""
+    """The references of each argument of each resource, by the resource's address without keys."""
     for item in module.get("resources", []):
         expressions = item.get("expressions", {})
         yield (

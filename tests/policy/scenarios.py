@@ -1,4 +1,4 @@
-"""The plans whose policies are judged."""
+"""The plans whose policies are evaluated."""
 
 from tests.terraform.variations import ACCOUNT
 
@@ -6,8 +6,8 @@ __all__ = ["ACCOUNT", "GUARDED", "REGION", "SCENARIOS"]
 
 REGION = "us-east-1"
 
-# By the name of the scenario: the root or variation of tests/terraform.
+# The root or variation of tests/terraform, by the name of the scenario.
 SCENARIOS = {"staging": "staging_hardened", "prod": "prod_in_full", "existing key": "existing_key"}
 
-# Plans of which only the policies are judged that stand in the way: see guards.py.
+# Plans of which only the restricting policies are evaluated: see guards.py.
 GUARDED = {"private access": "private-access", "state": "state", "deletable state": "deletable_state"}

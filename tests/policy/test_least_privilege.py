@@ -1,4 +1,4 @@
-"""Least privilege: what the road needs is allowed, what must not be is denied, and no statement could go."""
+"""Least privilege: needed permissions are allowed, others are denied, and no statement is superfluous."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.policy.demo_calls import recorded
 from tests.policy.harness import failures, granted, needed, refused
 from tests.policy.judging import CLIENTS, ROLES, has, names
 from tests.policy.operations_expectations import OPERATIONS_REDUNDANT
 from tests.policy.rendered import Document, Rendered
-from tests.policy.road import recorded
 from tests.policy.scenarios import SCENARIOS
 
 REASONS = yaml.safe_load((Path(__file__).parent / "unexercised.yaml").read_text())
@@ -23,28 +23,28 @@ def environment(request: pytest.FixtureRequest, environments: dict[str, Rendered
     return environments[request.param]
 
 
-def test_everything_that_is_needed_is_allowed(environment: Rendered) -> None:
+def test_needed_permissions_are_allowed(environment: Rendered) -> None:
     assert [str(judged) for judged in needed(environment, recorded()) if not judged.decision.allowed] == []
 
 
-def test_everything_outside_is_denied(environment: Rendered) -> None:
+def test_other_permissions_are_denied(environment: Rendered) -> None:
     assert [str(judged) for judged in refused(environment) if judged.decision.allowed] == []
 
 
-def test_without_tls_even_an_administrator_is_denied_explicitly(environment: Rendered) -> None:
-    without = [judged for judged in refused(environment) if judged.title == "Without TLS"]
+def test_requests_without_tls_are_explicitly_denied_even_to_administrators(environment: Rendered) -> None:
+    without = [judged for judged in refused(environment) if judged.title == "Call without TLS"]
     assert without
     assert all(judged.decision.explicit for judged in without)
 
 
-def test_a_policy_that_one_plan_cannot_know_is_judged_in_another(environments: dict[str, Rendered]) -> None:
+def test_policies_unknown_in_one_plan_are_evaluated_in_another(environments: dict[str, Rendered]) -> None:
     known = {address for environment in environments.values() for address in environment.known}
     unknown = {address for environment in environments.values() for address in environment.unknown}
     assert unknown - known == set()
 
 
 def mutants(environment: Rendered) -> Iterator[tuple[str, Rendered, Document]]:
-    """The environment with one statement removed, freed of its conditions, or given every resource; and the policy."""
+    """The environment with one statement removed, without its conditions, or on every resource; and the policy."""
     for name, document in environment.documents().items():
         for number, statement in enumerate(document["Statement"]):
             for change in ("without", "unconditional", "on every resource"):
@@ -66,21 +66,19 @@ def mutants(environment: Rendered) -> Iterator[tuple[str, Rendered, Document]]:
                 yield f"{_general(environment, name)}/{sid} {change}", _with(environment, document, policy), policy
 
 
-def test_no_statement_could_go_or_be_wider_without_a_failure(environments: dict[str, Rendered]) -> None:
-    road = recorded()
+def test_removing_or_widening_any_statement_is_detected(environments: dict[str, Rendered]) -> None:
+    recording = recorded()
     caught: dict[str, bool] = {}
     for environment in environments.values():
         for name, mutant, changed in mutants(environment):
-            if not caught.get(name):  # One environment that would notice is enough.
-                caught[name] = next(failures(mutant, road, changed), None) is not None
+            if not caught.get(name):  # It is sufficient that one environment detects it.
+                caught[name] = next(failures(mutant, recording, changed), None) is not None
     assert len(caught) > len(OPERATIONS_REDUNDANT)
     assert {name for name, noticed in caught.items() if not noticed} == set(OPERATIONS_REDUNDANT)
 
 
 @pytest.mark.parametrize("subject", [*ROLES, *CLIENTS])
-def test_every_granted_action_is_exercised_or_has_a_written_reason(
-    environments: dict[str, Rendered], subject: str
-) -> None:
+def test_every_granted_action_is_needed_or_has_a_reason(environments: dict[str, Rendered], subject: str) -> None:
     environment = next(found for found in (environments["prod"], *environments.values()) if has(found, subject))
     exercised = {judged.ask.action for judged in needed(environment, recorded()) if judged.subject == subject}
     idle = granted(environment, subject) - exercised
@@ -90,7 +88,7 @@ def test_every_granted_action_is_exercised_or_has_a_written_reason(
 
 
 def _with(environment: Rendered, document: Document, changed: Document) -> Rendered:
-    """A copy in which one document is another."""
+    """A copy of the environment in which one document is replaced."""
     return deepcopy(environment, {id(document): changed})
 
 

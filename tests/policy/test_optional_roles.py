@@ -44,7 +44,7 @@ ATTACH = (
 
 @dataclass(frozen=True)
 class RolePolicy:
-    """What a role's one policy must allow and must not, `name` as `Rendered.documents` has it."""
+    """What the only policy of a role must allow and deny. `name` is its name in `Rendered.documents`."""
 
     name: str
     needed: tuple[Ask, ...]
@@ -181,7 +181,7 @@ def test_replication_is_assumed_by_s3_for_this_bucket_only(documents: dict[str, 
     }
 
 
-def test_the_destinations_owner_is_told_to_allow_the_job_its_archive_only(planner: Planner) -> None:
+def test_the_printed_bucket_policy_allows_the_job_only_its_archive(planner: Planner) -> None:
     document = json.loads(planner.plan("isolated")["output_changes"]["backup_destination_policy"]["after"])
     assert {statement["Condition"]["ArnEquals"]["aws:PrincipalArn"] for statement in document["Statement"]} == {
         f"arn:aws:iam::{ACCOUNT}:role/churn-dev-mlflow-backup-role"

@@ -1,4 +1,4 @@
-"""Every join of a path with a name that is not fixed goes through `safe_path`, or says why its name is safe."""
+"""Every join of a path with a variable name uses `safe_path`, or has a reason why the name is safe."""
 
 import ast
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ _METHODS = {"joinpath", "with_name", "extract", "extractall"}
 
 NUMBERS = "a division of numbers"
 OPERATOR = "the operator's own name of an environment or folder, checked by its own pattern"
-LISTED = "names of a listing of that folder by the operating system, which hold no slash"
-OWN = "a name that this program makes"
-CHECKED = "a name that AWS's patterns or the service's own checks allow: no slash, no dots alone"
+LISTED = "names from the operating system's listing of that folder, which contain no slash"
+OWN = "a name that this program creates"
+CHECKED = "a name that passed AWS's patterns or the service's own checks: no slash, not only dots"
 DEVELOPER = "files of the developer's own checkout"
 
 # A file, the join or `*` for all of its joins, and why the name on the right is safe.
@@ -40,7 +40,10 @@ REASONS = {
     ("src/mlflow_transfer/sources/filestore_files.py", "Path(place, one)"): LISTED,
     ("src/mlflow_transfer/stores/local.py", "Path(folder, name)"): LISTED,
     ("src/mlflow_transfer/stores/local.py", "target.with_name(target.name + self._partial)"): OWN,
-    ("localaws/builds/builder.py", "*"): "ids that localaws makes, and the buildspec's path, which the developer sets",
+    (
+        "localaws/builds/builder.py",
+        "*",
+    ): "ids that localaws creates, and the buildspec's path, which the developer sets",
     ("localaws/builds/python.py", "*"): OWN,
     ("localaws/endpoints/endpoints.py", "*"): CHECKED,
     ("localaws/mirror.py", "*"): DEVELOPER,
@@ -54,7 +57,7 @@ REASONS = {
 
 
 def is_fixed(node: ast.expr) -> bool:
-    """Whether an expression is a constant, a constant by its name, or a name that `safe_path` has checked."""
+    """Whether an expression is a constant, the name of a constant, or a name that `safe_path` has checked."""
     if isinstance(node, ast.Call):
         return ast.unparse(node.func) in {"relative_name", "safe_name"}
     if isinstance(node, ast.BinOp):
@@ -64,7 +67,7 @@ def is_fixed(node: ast.expr) -> bool:
 
 
 def joins(code: str) -> Iterator[str]:
-    """The joins of a module whose right side is not fixed, and its tar extractions."""
+    """The joins in a module with a variable right side, and its tar extractions."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and not is_fixed(node.right):
             yield ast.unparse(node)
@@ -85,7 +88,7 @@ def found() -> set[tuple[str, str]]:
     }
 
 
-def test_every_join_with_a_name_from_outside_is_checked() -> None:
+def test_every_path_join_with_an_outside_name_is_checked() -> None:
     unexplained = [one for one in sorted(found()) if one not in REASONS and (one[0], "*") not in REASONS]
     assert unexplained == [], "join with mlflow_common.safe_path.below, or add the reason why the name is safe"
 

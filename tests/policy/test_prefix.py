@@ -1,4 +1,4 @@
-"""In a bucket that others use too, nobody learns the names of what lies beside the prefix."""
+"""In a shared bucket, no policy allows listing names outside the prefix."""
 
 import json
 from typing import Any
@@ -8,9 +8,9 @@ import pytest
 from localaws.iam.evaluate import Policies, evaluate
 from localaws.iam.moto_policy_store import parsed
 from localaws.iam.request import Principal, Request
+from tests.policy.demo_calls import recorded
 from tests.policy.judging import USUAL
 from tests.policy.rendered import rendered
-from tests.policy.road import recorded
 from tests.policy.scenarios import ACCOUNT, REGION
 from tests.terraform.planning import Planner
 
@@ -39,19 +39,21 @@ def allows(document: dict[str, Any], action: str, prefix: str | None = None) -> 
     return evaluate(request, Policies(identity=(parsed("policy", json.dumps(document)),))).allowed
 
 
-def test_every_policy_that_lists_is_asked_here(policies: dict[str, dict[str, Any]]) -> None:
+def test_covers_every_policy_that_allows_listing(policies: dict[str, dict[str, Any]]) -> None:
     assert {name for name, document in policies.items() if "s3:List" in json.dumps(document)} == set(LISTS)
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_only_the_prefix_can_be_listed_and_the_bucket_be_found(policies: dict[str, dict[str, Any]], name: str) -> None:
+def test_only_the_prefix_can_be_listed_and_the_bucket_can_be_located(
+    policies: dict[str, dict[str, Any]], name: str
+) -> None:
     for action in LISTS[name]:
         assert [prefix for prefix in WITHIN if not allows(policies[name], action, prefix)] == []
         assert [prefix for prefix in BESIDE if allows(policies[name], action, prefix)] == []
     assert allows(policies[name], "s3:GetBucketLocation")
 
 
-def test_nothing_on_the_road_lists_without_a_prefix() -> None:
+def test_every_recorded_list_call_has_a_prefix() -> None:
     listed = {
         (who, dict(context).get("s3:prefix", ""))
         for who, asks in recorded().items()

@@ -1,17 +1,17 @@
-"""The tables of docs/security.md are those of the policies as they are."""
+"""The tables of docs/security.md match the current policies."""
 
 import os
 
+from tests.policy.demo_calls import recorded
 from tests.policy.matrix import with_tables
 from tests.policy.rendered import Rendered
-from tests.policy.road import recorded
 from tests.policy.test_least_privilege import REASONS
 from tests.terraform.planning import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "security.md"
 
 
-def test_the_page_shows_what_the_policies_allow_and_deny(environments: dict[str, Rendered]) -> None:
+def test_the_page_is_current(environments: dict[str, Rendered]) -> None:
     current = with_tables(PAGE.read_text(), environments["prod"], recorded(), REASONS)
     if os.environ.get("REWRITE"):
         PAGE.write_text(current)

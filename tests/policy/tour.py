@@ -1,6 +1,6 @@
-"""A tour of MLflow's API beside the road: each `sagemaker-mlflow` action once, by whom the policies are meant to let.
+"""A tour of MLflow's API in addition to the demo: calls each `sagemaker-mlflow` action once, with a permitted role.
 
-As MLflow's own clients send them, without the seconds that importing MLflow costs.
+The calls are those of MLflow's own clients, without the seconds that importing MLflow takes.
 """
 
 import json
@@ -16,12 +16,12 @@ from tests.support.deployed import Deployed
 from tests.support.http import HTTP
 
 HEADER = "x-mlflow-sm-tracking-server-arn"
-# A life cycle that SageMaker's registry knows: setting such an alias changes the model package.
+# An alias with a life cycle of SageMaker's registry: setting it changes the model package.
 STAGE = "sagemakerlifecycle-staging-pending"
 
 
 class Caller:
-    """Somebody's session, on one tracking server."""
+    """A session of a role, on one tracking server."""
 
     def __init__(self, taken: Deployed) -> None:
         self._url = taken.environ["AWS_ENDPOINT_URL"]
@@ -34,7 +34,7 @@ class Caller:
         return self._send(method, path, content).status_code
 
     def __call__(self, method: str, path: str, /, **content: Any) -> Any:
-        """What a call answers; it must succeed."""
+        """The response of a call, which must succeed."""
         answer = self._send(method, path, content)
         assert answer.status_code == 200, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
@@ -49,7 +49,7 @@ class Caller:
 
 
 def write(call: Caller) -> dict[str, str]:
-    """Everything that takes nothing away; returns the names of what was made."""
+    """Make all calls that create or change; return the names of the created objects."""
     experiment = call("POST", "experiments/create", name="tour")["experiment_id"]
     call("POST", "experiments/update", experiment_id=experiment, new_name="the tour")
     call("POST", "experiments/set-experiment-tag", experiment_id=experiment, key="k", value="v")
@@ -72,7 +72,7 @@ def write(call: Caller) -> dict[str, str]:
     call("POST", "model-versions/set-tag", **version, key="k", value="v")
     call("POST", "model-versions/transition-stage", **version, stage="Staging", archive_existing_versions=False)
     call("POST", "registered-models/alias", **version, alias="champion")
-    # The demo's model has its package already.
+    # The demo's model already has its package.
     call("POST", "registered-models/alias", name="iris", version="1", alias=STAGE)
 
     trace = call("POST", "traces", experiment_id=experiment, timestamp_ms=1, request_metadata=[], tags=[])[
@@ -84,7 +84,7 @@ def write(call: Caller) -> dict[str, str]:
 
 
 def read(call: Caller, made: dict[str, str]) -> None:
-    """All that MLflow shows."""
+    """Make all calls that read."""
     experiment, run, model, trace = (made[name] for name in ("experiment", "run", "model", "trace"))
     call("GET", f"experiments/get?experiment_id={experiment}")
     call("GET", "experiments/get-by-name?experiment_name=the%20tour")
@@ -108,7 +108,7 @@ def read(call: Caller, made: dict[str, str]) -> None:
 
 
 def take_away(call: Caller, made: dict[str, str]) -> None:
-    """Deletes, renames and restores; and asks for an upload, which has no action but `*`."""
+    """Delete, rename and restore; and request an upload URL, for which there is no action except `*`."""
     experiment, run, model, trace = (made[name] for name in ("experiment", "run", "model", "trace"))
     upload = call("POST", "artifacts/presigned-upload-url", run_id=run, path="a.txt")
     HTTP.put(upload["presigned_url"], content=b"a", headers=upload["headers"]).raise_for_status()

@@ -1,4 +1,4 @@
-"""The second engine: @cloud-copilot/iam-simulate, installed when a test first asks and run in a process of its own."""
+"""The second policy engine: @cloud-copilot/iam-simulate. Installed on first use; runs in a separate process."""
 
 import json
 import shutil
@@ -15,25 +15,25 @@ from localaws.iam.request import Request
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
 FILES = ("package.json", "package-lock.json", ".npmrc", "simulate.mjs")
-# No organisation has a say: the engine wants to be told so.
+# The engine expects policies of an organization. This one allows everything.
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 Documents = dict[str, Any]
 
 
 class UnavailableError(Exception):
-    """Why the engine cannot be had here."""
+    """The engine is not available here."""
 
 
 class Simulator:
-    """Runs many simulations in one go."""
+    """Runs many simulations in one call."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     @classmethod
     def installed(cls) -> "Simulator":
-        """Installs it below `.cache/`, once for each version of its lock file.
+        """Install it below `.cache/`, once for each version of its lock file.
 
         Raises:
             UnavailableError: no node or npm, or the package cannot be fetched.
@@ -72,7 +72,7 @@ class Simulator:
 
 
 class Asked:
-    """One question for both engines."""
+    """One request for both engines."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Asked:
 
     @property
     def policies(self) -> Policies:
-        """For the evaluator."""
+        """The policies for the evaluator."""
         return Policies(
             identity=tuple(Policy.parse(name, document) for name, document in self._identity.items()),
             boundary=Policy.parse("boundary", self._boundary) if self._boundary else None,
@@ -101,7 +101,7 @@ class Asked:
 
     @property
     def simulation(self) -> dict[str, Any]:
-        """For the second engine."""
+        """The simulation for the second engine."""
         request = self.request
         asked: dict[str, Any] = {
             "request": {

@@ -1,6 +1,7 @@
-"""What the road asks of AWS: its calls, taken from localaws's call log and written down in `road.json`.
+"""The AWS calls of the demo, taken from localaws's call log and recorded in `demo_calls.json`.
 
-`{bucket}`, `{server}`, … stand for what differs between environments, `{id}` for what differs between runs.
+`{bucket}`, `{server}`, … are placeholders for values that differ between environments, and `{id}` for values that
+differ between runs.
 """
 
 import json
@@ -25,10 +26,10 @@ from tests.support.deployed import Deployed
 from tests.support.mirrored import quick_mirror
 from tests.support.running import RunningLocalAws, free_port, settings_of
 
-RECORDING = Path(__file__).parent / "road.json"
-# What the demo does, by the script that does it; each in a session of its own, which is called after the script.
+RECORDING = Path(__file__).parent / "demo_calls.json"
+# The steps of the demo, by script. Each runs in a separate session with the name of the script.
 DEMO = ("log_run", "deploy_model", "validate_endpoint")
-# What is done beside it, and with whose rights.
+# Further steps, each with the level of its role.
 BESIDE = {
     "server ui": "reader",
     "mlflow writes": "writer",
@@ -38,9 +39,9 @@ BESIDE = {
     "backup": "backup",
 }
 BACKUP = "mlflow-staging-mlflow-backup"
-# What a policy may look at, beside what every call has.
+# The condition keys that policies use in addition to those of every call.
 KEPT = ("iam:PassedToService", "s3:prefix", "s3:x-amz-server-side-encryption", "kms:ViaService")
-# The road meets neither of the first two.
+# The demo uses neither a schedule nor notifications.
 INPUTS: dict[str, Any] = {"schedule": None, "notifications": None, "backup": {"keep": 2}}
 
 Recording = dict[str, set[tuple[str, str, tuple[tuple[str, str], ...]]]]
@@ -51,8 +52,8 @@ class Walked:
     """Staging on a localaws that enforces policies, after the demo was run there as a writer.
 
     Attributes:
-        demo: how it ended.
-        calls: the call log as it then was.
+        demo: the result of the demo's process.
+        calls: the call log at the end of the demo.
     """
 
     localaws: RunningLocalAws
@@ -61,7 +62,7 @@ class Walked:
     calls: list[dict[str, Any]]
 
     def role(self, level: str) -> Role:
-        """A role with a client's policy; or with what the backup job's own says, which only CodeBuild may take up."""
+        """A role with a client's policy, or with a copy of the backup role's policy (which only CodeBuild assumes)."""
         iam = self.localaws.client("iam")
         if level == "backup":
             policies = [_same_policy(iam, f"{BACKUP}-role", "MLflowBackup")]
@@ -70,7 +71,7 @@ class Walked:
         return make_role(iam, self.localaws.client("sts"), f"demo-staging-{level}", policies)
 
     def taking(self, level: str, session: str) -> Deployed:
-        """Staging for whoever has taken that role up."""
+        """Staging, as used by a session of that role."""
         keys = self.role(level).session(session)
         taken = Deployed("staging", local=True, environ={**self.staging.environ, **keys})
         taken.__dict__["outputs"] = self.staging.outputs
@@ -78,7 +79,7 @@ class Walked:
 
 
 def walk(folder: Path) -> Walked:
-    """Runs the demo, which starts a localaws of its own; whoever calls ends it."""
+    """Run the demo, which starts its own localaws. The caller has to stop it."""
     settings = settings_of(folder / "home", free_port())
     quick_mirror(settings, "staging", **INPUTS)
     here = {"LOCALAWS_HOME": str(settings.home), "LOCALAWS_PORT": str(settings.port)}
@@ -96,20 +97,20 @@ def walk(folder: Path) -> Walked:
 
 
 def walk_beside(walked: Walked) -> None:
-    """Does what the demo leaves out."""
+    """Run the steps that are not part of the demo."""
     by = {step: walked.taking(level, _session(step)) for step, level in BESIDE.items()}
     by["server ui"].script("server", "ui")
     made = write(Caller(by["mlflow writes"]))
     read(Caller(by["mlflow reads"]), made)
     take_away(Caller(by["mlflow deletes"]), made)
     by["deploy_model --delete"].script("deploy_model", "models:/iris@champion", "--delete")
-    for _ in range(2):  # The second deletes the first.
+    for _ in range(2):  # The second backup deletes the first one.
         done = build(walked.localaws, BACKUP, REPOSITORY, by["backup"].environ, {"KEEP": "1"})
         assert done.returncode == 0, done.stderr
 
 
 def _same_policy(iam: Any, role: str, name: str) -> str:
-    """The ARN of a policy that says what a role's own does; made once."""
+    """The ARN of a managed policy with the content of a role's inline policy. It is created once."""
     document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
     arn = f"arn:aws:iam::{ACCOUNT}:policy/{role}"
     with suppress(iam.exceptions.EntityAlreadyExistsException):
@@ -118,7 +119,7 @@ def _same_policy(iam: Any, role: str, name: str) -> str:
 
 
 def asked(walked: Walked) -> Recording:
-    """What each step, and each role that a service took up, has asked for."""
+    """The permissions that each step, and each role that a service assumed, has needed."""
     calls = walked.localaws.calls()
 
     def of(role: str, session: str = "") -> list[dict[str, Any]]:
@@ -131,7 +132,7 @@ def asked(walked: Walked) -> Recording:
     for who, output in (("server", "mlflow_role_arn"), ("endpoint", "endpoint_execution_role_arn")):
         name = walked.staging.outputs[output].rsplit("/", 1)[-1]
         found[who] = _asked(walked.staging, of(name))
-        # Nobody but SageMaker can have begun that session, and the trust policy let it.
+        # Only SageMaker can have started that session, and the trust policy allowed it.
         trusted = (
             "sts:AssumeRole",
             f"arn:aws:iam::{{account}}:role/{{{who}_role}}",
@@ -154,7 +155,7 @@ def recorded() -> Recording:
 
 
 def record(found: Recording) -> None:
-    """Writes the recording anew."""
+    """Overwrite the recording."""
     content = {
         who: [
             {"action": action, "resource": resource} | ({"context": dict(context)} if context else {})
@@ -166,7 +167,7 @@ def record(found: Recording) -> None:
 
 
 def asks(recording: Recording, who: Iterable[str]) -> list[Ask]:
-    """The recorded asks of some steps or roles."""
+    """The recorded requests of some steps or roles."""
     return [Ask(action, resource, dict(context)) for one in who for action, resource, context in sorted(recording[one])]
 
 
@@ -187,7 +188,7 @@ def _asked(staging: Deployed, calls: list[dict[str, Any]]) -> set[tuple[str, str
 
 
 def _general(staging: Deployed, text: str) -> str:
-    """A text without what is this environment's, or this run's, alone."""
+    """A text in which values of this environment or run are replaced by placeholders."""
     outputs: Mapping[str, str] = staging.outputs
     placed = {
         outputs["artifact_bucket_name"]: "{bucket}",

@@ -1,4 +1,4 @@
-"""The demo as a writer, where every call is judged by the policies that stand; and the recording is what it did."""
+"""Runs the demo as a writer with enforced policies, and compares its calls with the recording."""
 
 import os
 import subprocess
@@ -9,20 +9,20 @@ import pytest
 
 from localaws import daemon
 from mlflow_platform.environment import REPOSITORY
-from tests.policy.road import Walked, asked, record, recorded, walk, walk_beside
+from tests.policy.demo_calls import Walked, asked, record, recorded, walk, walk_beside
 from tests.policy.tour import Caller
 from tests.support.running import RunningLocalAws
 
 
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
-    """A localaws of this file's own."""
+    """The result of the demo, with a separate localaws for this file."""
     done = walk(tmp_path_factory.mktemp("walked"))
     yield done
     daemon.down(done.localaws.settings)
 
 
-def test_the_demo_passes_with_the_writers_policy_alone_where_policies_are_enforced(walked: Walked) -> None:
+def test_the_demo_succeeds_with_only_the_writer_policy(walked: Walked) -> None:
     assert walked.demo.returncode == 0, walked.demo.stdout[-3000:] + walked.demo.stderr
     assert "role/demo-staging-writer" in walked.demo.stdout
     assert walked.localaws.health()["enforces_iam"]
@@ -39,7 +39,7 @@ def test_the_demo_passes_with_the_writers_policy_alone_where_policies_are_enforc
     }
 
 
-def test_the_road_asks_for_nothing_that_is_not_recorded(walked: Walked) -> None:
+def test_every_call_is_recorded(walked: Walked) -> None:
     walk_beside(walked)
     found = asked(walked)
     if os.environ.get("REWRITE"):
@@ -49,18 +49,18 @@ def test_the_road_asks_for_nothing_that_is_not_recorded(walked: Walked) -> None:
     assert not any(new.values()), f"run scripts/security_docs.py and review what is new: {new}"
 
 
-def test_whoever_may_only_read_writes_nothing_and_a_writer_deletes_nothing(walked: Walked) -> None:
+def test_readers_cannot_write_and_writers_cannot_delete(walked: Walked) -> None:
     assert Caller(walked.taking("reader", "writing")).status("POST", "experiments/create", name="a reader's") == 403
     assert Caller(walked.taking("writer", "deleting")).status("POST", "experiments/delete", experiment_id="1") == 403
 
 
-def test_a_script_goes_on_as_the_role_that_was_taken_up_and_may_do_no_more(walked: Walked) -> None:
+def test_a_script_has_only_the_permissions_of_the_assumed_role(walked: Walked) -> None:
     refused = walked.taking("writer", "stopping").script("server", "stop", check=False)
     assert refused.returncode == 3
     assert "AWS denies StopMlflowTrackingServer: User: arn:aws:sts::123456789012:assumed-role/demo" in refused.stderr
 
 
-def test_the_demo_as_a_writer_is_refused_where_policies_are_not_enforced(localaws: RunningLocalAws) -> None:
+def test_the_demo_as_a_writer_requires_enforced_policies(localaws: RunningLocalAws) -> None:
     done = subprocess.run(
         [sys.executable, "scripts/demo.py", "--as", "writer"],
         cwd=REPOSITORY,
