@@ -1,4 +1,4 @@
-"""Certificates of the tests' own: an authority, a server at 127.0.0.1, a client."""
+"""Test certificates: an authority, a server at 127.0.0.1, a client."""
 
 import ipaddress
 import ssl
@@ -16,7 +16,7 @@ PASSWORD = "of the key"
 
 @dataclass(frozen=True)
 class Certificates:
-    """Files. `both` holds the client's certificate and key, `locked` its key under a password."""
+    """The files. `both` contains the client's certificate and key, `locked` its password-protected key."""
 
     ca: Path
     server: Path
@@ -26,7 +26,7 @@ class Certificates:
     locked: Path
 
     def context(self, *, demands: bool = True, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
-        """For a server that demands a client certificate of this authority."""
+        """The context of a server. By default it requires a client certificate of this authority."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.maximum_version = newest
         context.load_cert_chain(self.server)

@@ -1,4 +1,4 @@
-"""Servers that the tests of one worker share: what sources hold is put back for each test, the destination emptied."""
+"""The servers that all tests of a worker share. Each test gets restored sources and an empty destination."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from tests.transfer.servers import Forks, Server
 
 @dataclass(frozen=True)
 class Servers:
-    """`new` holds one of everything of MLflow 3.0, `old` of 2.13; `target` is an empty 3.0."""
+    """`new` (MLflow 3.0) and `old` (2.13) contain one object of each kind; `target` (3.0) is empty."""
 
     new: Server
     old: Server
@@ -30,7 +30,7 @@ class Servers:
     _copies: dict[str, tuple[Summary, Copier]] = field(default_factory=dict)
 
     def copied(self, version: str) -> tuple[Summary, Copier]:
-        """Makes `target` a whole copy of `new` or `old`: made once, later put back; what the copy itself told."""
+        """Make `target` a complete copy of `new` or `old`, and return its summary. Later calls restore the copy."""
         kept = self.folder / f"copied-{version}"
         if version not in self._copies:
             memory = self.folder / f"checkpoint-{version}"
@@ -67,7 +67,7 @@ def all_servers(
 
 
 def filled(server: Server, home: Path, *, models: bool) -> dict[str, str]:
-    """Fills a server, or puts into it what another worker's was filled with."""
+    """Fill a server, or restore the content with which another worker filled its server."""
     kept = home / f"filled-{server.folder.name}"
     with FileLock(f"{kept}.lock"):
         if kept.exists():
@@ -82,7 +82,7 @@ def filled(server: Server, home: Path, *, models: bool) -> dict[str, str]:
 
 @pytest.fixture
 def servers(all_servers: Servers) -> Servers:
-    # Tests fill experiments of their own, which every copy after them would carry.
+    # Tests add experiments, which every later copy would contain, so restore the original content.
     all_servers.new.put_back(all_servers.filled)
     all_servers.target.empty()
     return all_servers

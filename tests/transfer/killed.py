@@ -1,7 +1,7 @@
-"""Copies in forked processes and kills them. It is a program, because a test process with threads must not fork.
+"""Runs copies in forked processes and kills them. It is a program, because a test process with threads must not fork.
 
 Usage: python -m tests.transfer.killed DATABASE TARGET CHECKPOINT KILLS SEED
-Prints how many were killed. These are fewer than KILLS if a copy ended before its kill.
+Prints the number of killed copies. It is less than KILLS if a copy ended before its kill.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A source of one run that no server holds."""
+"""A source in memory with one run."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from mlflow_transfer.stores import Store
 
 
 class OneRun:
-    """Its experiment is called "made up"; its points are its latest ones."""
+    """Its experiment is called "made up". The run's points are its latest points."""
 
     kind = "server"
     name = identity = "made up"

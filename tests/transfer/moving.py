@@ -1,4 +1,4 @@
-"""Short ways to copy and verify from a test."""
+"""Helpers to copy, back up and verify in tests."""
 
 import asyncio
 import os
@@ -25,17 +25,17 @@ from tests.transfer.servers import Server
 
 EVERYTHING = Options(include_deleted=True)
 RETRY = Retry(patience=30, longest=0.3)
-# The tests' servers keep artifacts in plain folders, which an operator has to name.
+# The tests' servers store artifacts in local folders, which an operator has to trust explicitly.
 TRUST = ["--trust-artifacts", tempfile.gettempdir()]
 
 
 def places() -> ConnectionFactory:
-    """Trusts the tests' folders, where their servers keep artifacts in plain folders."""
+    """Connections that trust the tests' folders, in which the servers store artifacts."""
     return ConnectionFactory(os.environ, retry=RETRY, trusted=TRUST[1:])
 
 
 async def opened(place: Any) -> Any:
-    """A source. A URL names a server, and anything else is a source already."""
+    """Open a source. A URL names a server; any other value is already a source."""
     return await places().server(place) if isinstance(place, str) else place
 
 
@@ -78,17 +78,17 @@ def verify(left: Any, right: Any, *, options: Options = EVERYTHING) -> Report:
 
 
 def same(left: Any, right: Any, *, options: Options = EVERYTHING) -> Report:
-    """Verifies, and fails with all differences."""
+    """Verify that both sides are equal; fail with all differences."""
     report = verify(left, right, options=options)
     assert report.passed, report.differences
     return report
 
 
 def behind(server: Server) -> DatabaseSource:
-    """A server's database, which is read without the server."""
+    """A server's database as a source."""
     return DatabaseSource(f"sqlite:///{server.database}", places().store)
 
 
 def held_alike(left: Any, right: Any, *, options: Options = EVERYTHING) -> Report:
-    """Like `same`, but compares the databases behind the servers, which is faster."""
+    """Like `same`, but compares the databases of the servers, which is faster."""
     return same(*(behind(one) if isinstance(one, Server) else one for one in (left, right)), options=options)

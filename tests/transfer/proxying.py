@@ -1,4 +1,4 @@
-"""A proxy on a loopback port that lets calls fail in every way between a client and a real server."""
+"""A proxy on a loopback port that injects faults between a client and a real server."""
 
 import http.client
 import ssl
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
-# What may happen to a call: answered by the proxy before, or instead of, the server's answer.
+# The faults: statuses without forwarding the call, statuses instead of the server's response, and lost connections.
 BEFORE = {"429": 429, "503": 503, "500 before": 500}
 AFTER = {"500 after": 500, "502 after": 502}
 DROPS = {"drop before", "drop after", "half body"}
@@ -17,11 +17,12 @@ Choose = Callable[[str, str], str | None]
 
 
 class FaultyProxy:
-    """Forwards to a server. `choose` is asked for each call (method, path) which fault strikes it, if any.
+    """Forwards to a server. `choose` returns the fault for each call (method, path), or None.
 
     Args:
-        latency: seconds added to each call. rate: calls a second that are let through; more are answered 429.
-        tls: what to speak TLS with.
+        latency: seconds added to each call.
+        rate: calls per second that are forwarded; further ones get status 429.
+        tls: the context of a TLS server; None for plain HTTP.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class FaultyProxy:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            # Headers and body leave in one piece: otherwise Nagle's algorithm delays each answer by 40 ms.
+            # Send headers and body together. Otherwise Nagle's algorithm delays each response by 40 ms.
             wbufsize = -1
             disable_nagle_algorithm = True
 
@@ -116,16 +117,16 @@ class FaultyProxy:
             request_queue_size = 128
 
             def handle_error(self, *_: object) -> None:
-                """A dropped connection is what was asked for."""
+                """Ignore dropped connections, because faults cause them."""
 
         self._server = Quiet(("127.0.0.1", 0), Handler)
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
         if tls:
-            # Hands are shaken in the handler's thread, with its first read.
+            # The TLS handshake happens in the handler's thread, with its first read.
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
 
     def struck_by(self, fault: str) -> set[str]:
-        """The calls that this fault struck, without /api/2.0/mlflow/."""
+        """The calls that had this fault, without /api/2.0/mlflow/."""
         return {call.rpartition("/mlflow/")[2] for call in self.struck if call.startswith(f"{fault} ")}
 
     def __enter__(self) -> "FaultyProxy":
@@ -140,7 +141,7 @@ class FaultyProxy:
 
 
 def first_of_each(*faults: str) -> Choose:
-    """Strikes the first calls of each kind, one fault after the other: each kind has to survive them all."""
+    """Apply each fault, one after the other, to the first calls of each kind, so that each kind gets all faults."""
     left: dict[str, list[str]] = {}
 
     def choose(method: str, path: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Fills a tracking server over its REST API with one of everything, so that any version can be filled."""
+"""Fills a tracking server of any version over its REST API with at least one object of each kind."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ LONG = "ö" * 6000
 
 
 class Seeder:
-    """A server to fill, with short names for its calls."""
+    """A server to fill, with short methods for its calls."""
 
     def __init__(self, url: str, auth: Any = None) -> None:
         self.http = httpx.Client(base_url=url, auth=auth, timeout=60, trust_env=False)
@@ -77,10 +77,10 @@ def write(uri: str, path: str, content: bytes) -> None:
 
 
 def fill(url: str, *, models: bool, prefix: str = "", points: int = 2500) -> dict[str, str]:
-    """One of everything; artifacts are written where the server's local artifact root is.
+    """Create at least one object of each kind. Artifacts are written to the server's local artifact root.
 
     Returns:
-        Names of what was made and its ids.
+        The ids of the created objects, by name.
     """
     at = Seeder(url)
     one = at.experiment(f"{prefix}vision/größe", tags=listed({"team": "ä", "mlflow.note.content": "# note\n\nlong"}))
@@ -169,7 +169,7 @@ def fill(url: str, *, models: bool, prefix: str = "", points: int = 2500) -> dic
 
 
 def fill_models(at: Seeder, experiment: str, parent: dict[str, Any], prefix: str) -> dict[str, str]:
-    """MLflow 3: logged models with links and metrics, a prompt, a trace."""
+    """Create the objects of MLflow 3: logged models with links and metrics, a prompt, a trace."""
     created = at.post(
         "logged-models",
         experiment_id=experiment,

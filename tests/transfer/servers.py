@@ -1,4 +1,4 @@
-"""Real MLflow servers on loopback ports, without AWS around them, which tests fill, empty, stop and start."""
+"""Real MLflow servers on loopback ports, without AWS, which tests fill, empty, stop and start."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from tests.support.running import free_port
 FORKING = Path(__file__).with_name("forking.py")
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
-# Columns that tell where artifacts lie.
+# The columns that contain artifact locations.
 PLACES = (
     "experiments.artifact_location",
     "runs.artifact_uri",
@@ -35,9 +35,9 @@ PLACES = (
 
 
 class Forks:
-    """One process of each MLflow version, which all workers share and fork their servers from.
+    """One process of each MLflow version, which all workers share and from which they fork their servers.
 
-    Importing MLflow takes a server longer than most of what it is then asked here.
+    Importing MLflow takes longer than most tests need the server.
     """
 
     def __init__(self, home: Path) -> None:
@@ -51,7 +51,7 @@ class Forks:
         return self._releases.database(RELEASES[version])
 
     def start(self, version: str, folder: Path, environment: dict[str, str], arguments: list[str]) -> int:
-        """Forks a server, which leads a process group of its own; it ends with this object's connection."""
+        """Fork a server in its own process group. It ends with this object's connection. Return its process id."""
         if version not in self._connections:
             self._connections[version] = self._connected(version)
         connection = self._connections[version]
@@ -60,7 +60,7 @@ class Forks:
         return int(connection.makefile().readline())
 
     def close(self) -> None:
-        """Ends the servers that were started here."""
+        """End the servers that this object started."""
         for connection in self._connections.values():
             connection.close()
 
@@ -112,7 +112,7 @@ class Server:
         self._pid = 0
 
     def start(self) -> "Server":
-        """Starts it without waiting."""
+        """Start the server without waiting for it."""
         store = f"sqlite:///{self.database}"
         artifacts = str(self.folder / "artifacts")
         environment = {
@@ -121,7 +121,7 @@ class Server:
             "_MLFLOW_SERVER_FILE_STORE": store,
             "_MLFLOW_SERVER_REGISTRY_STORE": store,
             "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/" if self._serves else artifacts,
-            # MLflow 3.0 asks its own API for a logged model when a version of it is registered.
+            # MLflow 3.0 calls its own API for the logged model when a version of it is registered.
             "MLFLOW_TRACKING_URI": store,
         }
         if self._serves:
@@ -132,7 +132,7 @@ class Server:
         return self
 
     def ready(self) -> "Server":
-        """Waits until it answers."""
+        """Wait until the server answers."""
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline:
             assert self._runs(), (self.folder / "log").read_text()[-2000:]
@@ -146,7 +146,7 @@ class Server:
         raise AssertionError((self.folder / "log").read_text()[-2000:])
 
     def stop(self) -> None:
-        """Ends it; the database stays."""
+        """Stop the server. Its database remains."""
         if self._runs():
             os.killpg(self._pid, signal.SIGKILL)
         while self._runs():
@@ -160,7 +160,7 @@ class Server:
         return False
 
     def empty(self) -> "Server":
-        """Takes everything out but the default experiment."""
+        """Delete everything except the default experiment."""
         with closing(sqlite3.connect(self.database, timeout=60)) as database, database:
             self._clear(database)
             shutil.rmtree(self.folder / "artifacts", ignore_errors=True)
@@ -168,7 +168,7 @@ class Server:
         return self
 
     def keep(self, folder: Path) -> None:
-        """Keeps all that it holds in a folder."""
+        """Save the whole content in a folder."""
         folder.mkdir()
         (folder / "from").write_text(str(self.folder))
         with (
@@ -179,7 +179,7 @@ class Server:
         shutil.copytree(self.folder / "artifacts", folder / "artifacts")
 
     def put_back(self, folder: Path) -> None:
-        """Makes it hold what was kept, by it or another server of its version, in place of everything else."""
+        """Replace the content by a saved content of this or another server of the same version."""
         places = (folder / "from").read_text(), str(self.folder)
         with closing(sqlite3.connect(self.database, timeout=60)) as database:
             database.execute("ATTACH ? AS kept", (str(folder / "kept.db"),))

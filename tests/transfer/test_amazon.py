@@ -1,4 +1,4 @@
-"""Tracking servers and Apps by their ARNs: each is asked where it is, with its own header, and signed for."""
+"""Tracking servers and Apps by ARN: requests go to the right URL, with the right header and signature."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ GOVERNMENT = "arn:aws-us-gov:sagemaker:us-gov-west-1:123456789012:mlflow-app/app
 
 
 class Session:
-    """An AWS session whose SageMaker gives one answer."""
+    """An AWS session whose SageMaker client has one response."""
 
     def __init__(self, operation: str, answer: dict[str, Any] | str) -> None:
         self._session = boto3.Session(KEY, SECRET, TOKEN, region_name="us-east-1")
@@ -48,7 +48,7 @@ class Session:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
-    """Requests that would have left, each answered with no experiments."""
+    """Records the requests. Each gets a response without experiments."""
     requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -82,7 +82,7 @@ def inspect(arn: str, answer: dict[str, Any] | str) -> Any:
         ),
     ],
 )  # fmt: skip
-def test_it_is_asked_where_it_is_with_its_header_and_a_valid_signature(
+def test_requests_have_the_servers_url_header_and_a_valid_signature(
     asked: list[httpx.Request], arn: str, host: str, header: str, signing_name: str, region: str
 ) -> None:
     state = "Status" if "mlflow-app" in arn else "TrackingServerStatus"
@@ -108,7 +108,9 @@ def test_it_is_asked_where_it_is_with_its_header_and_a_valid_signature(
     verify(call, signature, {KEY: Key(SECRET, "ana", TOKEN)}.get, datetime.now(UTC))
 
 
-def test_an_app_that_may_not_be_described_is_asked_once_what_it_knows(asked: list[httpx.Request]) -> None:
+def test_features_of_an_app_without_describe_permission_are_detected_with_test_calls(
+    asked: list[httpx.Request],
+) -> None:
     async def go() -> None:
         opened = ConnectionFactory(
             {}, session=lambda: Session("describe_mlflow_app", "AccessDeniedException"), retry=RETRY
@@ -129,7 +131,7 @@ def test_an_app_that_may_not_be_described_is_asked_once_what_it_knows(asked: lis
         ({"Status": "Creating"}, "the MLflow App app-0AbC12dEf3 is Creating: wait until it is ready and try again"),
     ],
 )
-def test_an_app_that_cannot_be_asked_is_named(
+def test_names_an_app_that_cannot_be_used(
     asked: list[httpx.Request], answer: dict[str, Any] | str, complaint: str
 ) -> None:
     with pytest.raises(PlatformError, match=complaint):
@@ -151,7 +153,7 @@ def test_an_app_that_cannot_be_asked_is_named(
         "arn:",
     ],
 )
-def test_a_malformed_arn_is_refused_with_the_shape_that_it_should_have(text: str) -> None:
+def test_rejects_a_malformed_arn_and_shows_the_expected_format(text: str) -> None:
     assert is_server(text)
     with pytest.raises(InputError, match=r"is not the ARN of a tracking server or an .*App\. Use arn:aws:.*/APP\.$"):
         asyncio.run(ConnectionFactory({}).server(text))

@@ -1,4 +1,4 @@
-"""A backup restores whole or not at all, and the next one writes only what changed."""
+"""A backup is restored completely or not at all, and the next backup writes only what changed."""
 
 import asyncio
 import hashlib
@@ -24,7 +24,7 @@ Old = Callable[[Path], Snapshot]
 
 @pytest.fixture(scope="module")
 def old_archive(all_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Old:
-    """Puts a backup of the old server, which is made once, into a folder."""
+    """Copies a backup of the old server, which is made once, into a folder."""
     made = tmp_path_factory.mktemp("archives") / "old"
     snapshot = back_up(all_servers.old.url, made, "1")
 
@@ -47,7 +47,7 @@ def test_a_backup_restores_into_an_empty_server_and_verifies(servers: Servers, t
     same(behind(servers.new), source)
     copy(source, servers.target.url)
     held_alike(servers.new, servers.target)
-    # And the server that was backed up is known again: nothing is made twice.
+    # A restore into the server that was backed up creates nothing twice.
     assert copy(servers.new.url, servers.target.url)[0].created == {}
 
 
@@ -85,7 +85,7 @@ def test_the_next_backup_writes_only_what_changed(servers: Servers, tmp_path: Pa
     changed = {path for path in before if before[path] != after[path]}
     assert changed == {str(tmp_path / "archive.json")}
 
-    # Both snapshots are whole: the older one does not have the tag.
+    # Both snapshots are complete. The older one does not have the tag.
     for taken, tags in (("1", False), ("2", True)):
         found = ArchiveSource(Archive(Folder(tmp_path)), taken)
         assert ("new" in asyncio.run(found.runs_by_id([run["run_id"]]))[0].tags) is tags
@@ -94,7 +94,7 @@ def test_the_next_backup_writes_only_what_changed(servers: Servers, tmp_path: Pa
     same(behind(servers.new), ArchiveSource(Archive(Folder(tmp_path))))
 
 
-def test_points_that_change_no_listing_come_with_a_thorough_backup_alone(servers: Servers, tmp_path: Path) -> None:
+def test_only_a_thorough_backup_finds_points_that_no_listing_shows(servers: Servers, tmp_path: Path) -> None:
     source = Seeder(servers.new.url)
     experiment = source.experiment("late points to back up")
     only = Options(include_deleted=True, experiments=frozenset({"late points to back up"}))
@@ -115,9 +115,7 @@ def test_points_that_change_no_listing_come_with_a_thorough_backup_alone(servers
     assert {Path(path).parent.name for path in files(tmp_path).keys() - before.keys()} == {"4"}
 
 
-def test_a_backup_that_was_broken_off_goes_on_from_what_it_wrote(
-    servers: Servers, old_archive: Old, tmp_path: Path
-) -> None:
+def test_an_interrupted_backup_continues_with_what_it_wrote(servers: Servers, old_archive: Old, tmp_path: Path) -> None:
     old_archive(tmp_path)
     (tmp_path / "archive.json").unlink()
     before = files(tmp_path)
@@ -145,7 +143,7 @@ def test_a_damaged_archive_names_the_file_and_restores_nothing(
     assert str(victim) in caught.value.message
 
 
-def test_fields_of_a_later_tool_are_left_out(servers: Servers, old_archive: Old, tmp_path: Path) -> None:
+def test_ignores_fields_of_later_versions(servers: Servers, old_archive: Old, tmp_path: Path) -> None:
     old_archive(tmp_path)
     index = json.loads((tmp_path / "archive.json").read_text())
     for part in index["snapshots"][0]["parts"]:
@@ -158,7 +156,7 @@ def test_fields_of_a_later_tool_are_left_out(servers: Servers, old_archive: Old,
     same(behind(servers.old), ArchiveSource(Archive(Folder(tmp_path))))
 
 
-def test_a_damaged_manifest_and_a_strange_folder_are_refused(old_archive: Old, tmp_path: Path) -> None:
+def test_rejects_a_damaged_manifest_and_other_folders(old_archive: Old, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no finished backup"):
         ArchiveSource(Archive(Folder(tmp_path)))
     snapshot = old_archive(tmp_path)

@@ -1,4 +1,4 @@
-"""The checkpoint file: its versions, damage, and files that are no checkpoints."""
+"""The checkpoint file: its versions, damage, and files that are not checkpoints."""
 
 import sqlite3
 from contextlib import closing
@@ -27,7 +27,7 @@ def version_of(path: Path) -> int:
 
 
 def works(path: Path) -> None:
-    """The checkpoint takes links and digests, and returns them after it was opened again."""
+    """Check that the checkpoint stores links and digests, and returns them after it was opened again."""
     first = Checkpoint(path)
     first.links.put(Kind.RUN, Link("s", "t", "su", "tu", State.WHOLE, "print", "deleted"))
     first.put_artifacts("owner", "digest")
@@ -98,7 +98,7 @@ def test_names_a_damaged_file_and_what_to_do(tmp_path: Path, content: bytes | No
     assert path.read_bytes() == content
 
 
-def test_damage_that_shows_later_is_not_called_a_lack_of_room(tmp_path: Path) -> None:
+def test_damage_found_after_opening_is_not_reported_as_a_full_disk(tmp_path: Path) -> None:
     path = tmp_path / "map"
     opened = Checkpoint(path)
     for number in range(2000):

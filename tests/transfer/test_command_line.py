@@ -35,7 +35,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_takes_the_options_of_connections(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_accepts_the_connection_options(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sessions: list[Any] = []
     monkeypatch.setattr(cli, "_run", lambda session, _: sessions.append(session))
     cli.app([verb, *VERBS[verb], *GIVEN], standalone_mode=False)
@@ -49,7 +49,7 @@ def test_every_verb_takes_the_options_of_connections(verb: str, monkeypatch: pyt
     assert [session.places.retry.patience for session in sessions] == [7, 30 if verb == "inspect" else 300]
 
 
-def test_an_option_has_one_help_text_in_all_verbs() -> None:
+def test_an_option_has_the_same_help_text_in_all_commands() -> None:
     group = typer.main.get_command(cli.app)
     helps: dict[str, set[str]] = {}
     for verb in group.commands.values():  # type: ignore[attr-defined]
@@ -85,7 +85,7 @@ def test_the_entry_points_show_help_without_importing_mlflow(command: list[str])
         (["inspect"], "Missing argument 'PLACE'"),
     ],
 )
-def test_wrong_input_ends_with_one_line_and_status_2(arguments: list[str], message: str) -> None:
+def test_invalid_input_prints_one_line_and_returns_status_2(arguments: list[str], message: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mlflow_transfer", *arguments], capture_output=True, text=True, timeout=60, check=False
     )

@@ -63,7 +63,7 @@ def test_keeps_times_users_and_histories(servers: Servers) -> None:
     assert (tags["blank"], tags["quote"]) == ("", 'it\'s "so"\n\tnew line')
     assert json.loads(tags["mlflow.log-model.history"])[0]["run_id"] == parent["info"]["run_id"]
     assert texts(runs["child 0"]["data"]["tags"])["mlflow.parentRunId"] == parent["info"]["run_id"]
-    # A tag of a person stays as it is, even if it is an id.
+    # A tag of a user is not changed, even if its value is an id.
     assert texts(runs["child 0"]["data"]["tags"])["user tag"] == servers.made_old["parent"]
     assert runs["child 1"]["info"]["status"] == "FAILED"
     assert runs["still running"]["info"]["status"] == "RUNNING"
@@ -204,7 +204,7 @@ def test_removes_a_duplicate_run(servers: Servers) -> None:
         "/api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": "vision/größe"}
     ).json()["experiment"]["experiment_id"]
     twin = target.run(experiment, "parent", tags={"transfer.source_id": servers.made_old["parent"]})
-    # The duplicate began at the same time.
+    # The duplicate has the same start time.
     assert verify(behind(servers.old), behind(servers.target)).found["run twice"] == 1
     copy(servers.old.url, servers.target.url)
     held_alike(servers.old, servers.target)
@@ -215,7 +215,7 @@ def test_removes_a_duplicate_run(servers: Servers) -> None:
 def test_leaves_out_deleted_runs_by_default(servers: Servers) -> None:
     summary, _ = copy(servers.old.url, servers.target.url, options=Options())
     held_alike(servers.old, servers.target, options=Options())
-    # Of the eight runs, one is deleted and one lies in a deleted experiment.
+    # Of the eight runs, one is deleted and one is in a deleted experiment.
     assert summary.created["runs"] == 6
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL and MySQL databases as sources: what MLflow keeps in them is read whole, in bulk, and only read."""
+"""PostgreSQL and MySQL databases as sources: everything is read, in bulk and read-only."""
 
 import asyncio
 import sys
@@ -21,7 +21,7 @@ Database = Callable[[str], str]
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[Database]:
-    """Gives the URL of an empty database of a kind; each server is started once."""
+    """Returns the URL of an empty database of a kind. Each database server is started once."""
     started: dict[str, str] = {}
     with ExitStack() as servers:
 
@@ -44,7 +44,7 @@ def reading(url: str) -> Iterator[DatabaseSource]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("version", ["old", "new"])
-def test_what_mlflow_keeps_there_is_read_as_its_server_tells_it(
+def test_a_database_contains_the_same_as_its_server(
     servers: Servers, database: Database, kind: str, version: str
 ) -> None:
     server = getattr(servers, version)
@@ -71,7 +71,7 @@ def test_long_histories_are_streamed_while_other_runs_are_read(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_can_be_written_through_it(servers: Servers, database: Database, kind: str) -> None:
+def test_the_connection_is_read_only(servers: Servers, database: Database, kind: str) -> None:
     url = database(kind)
     mirror(servers.old.database, url)
     with reading(url) as behind, pytest.raises(PlatformError, match=r"(?i)read.only transaction"):
@@ -86,7 +86,7 @@ def test_nothing_can_be_written_through_it(servers: Servers, database: Database,
         ("mysql://ana:secret@127.0.0.1/mlflow", "pymysql", "pymysql"),
     ],
 )
-def test_a_driver_that_is_not_installed_is_named_with_its_package(
+def test_names_the_package_of_a_missing_driver(
     monkeypatch: pytest.MonkeyPatch, url: str, module: str, package: str
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
@@ -103,7 +103,7 @@ def test_a_driver_that_is_not_installed_is_named_with_its_package(
         ("mssql://ana:secret@127.0.0.1/mlflow", "only SQLite, PostgreSQL and MySQL are known"),
     ],
 )
-def test_a_database_that_cannot_be_opened_is_named_without_its_password(url: str, complaint: str) -> None:
+def test_errors_name_the_database_without_its_password(url: str, complaint: str) -> None:
     with pytest.raises(PlatformError, match=complaint) as caught:
         DatabaseSource(url, places().store)
     assert "secret" not in caught.value.message

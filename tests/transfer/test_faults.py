@@ -1,4 +1,4 @@
-"""Whatever happens on the way, the next copy completes it: no difference and nothing twice."""
+"""After any fault, the next copy completes the work, without differences and duplicates."""
 
 import asyncio
 import os
@@ -40,10 +40,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
     [["429", "503", "500 before", "drop before", "500 after"], ["drop after"], ["half body"]],
     ids=str,
 )
-def test_every_kind_of_call_to_either_side_survives(
+def test_every_kind_of_call_survives_faults_on_either_side(
     servers: Servers, faults: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # One throttle for each kind of call would slow the rate to two a second.
+    # One throttled call of each kind would slow the rate down to two calls per second.
     monkeypatch.setattr(rate, "_SLOWEST", 100.0)
     with (
         FaultyProxy(servers.new.port, first_of_each(*faults)) as source,
@@ -66,7 +66,8 @@ def test_every_kind_of_call_to_either_side_survives(
 def test_twenty_kills_leave_no_difference_and_no_duplicate(servers: Servers, tmp_path: Path) -> None:
     seed = int(os.environ.get("TRANSFER_KILL_SEED", "7"))
     killed = 0
-    # Slowed, so that kills find it at work; one that has ended begins again with an empty destination.
+    # The copy is slowed down, so that it is running when it is killed. A finished one starts again with an empty
+    # destination.
     with FaultyProxy(servers.target.port, latency=0.03) as proxy:
         while killed < 20:
             servers.target.empty()
@@ -85,9 +86,7 @@ def test_twenty_kills_leave_no_difference_and_no_duplicate(servers: Servers, tmp
     held_alike(servers.new, servers.target)
 
 
-def test_a_destination_that_is_stopped_and_started_is_waited_for(
-    all_servers: Servers, forks: Forks, tmp_path: Path
-) -> None:
+def test_waits_for_a_destination_that_is_restarted(all_servers: Servers, forks: Forks, tmp_path: Path) -> None:
     server = Server("3.0", tmp_path / "restarted", forks).start().ready()
 
     def restart() -> None:
@@ -107,7 +106,7 @@ def test_a_destination_that_is_stopped_and_started_is_waited_for(
         server.stop()
 
 
-def test_a_server_that_stays_away_ends_the_work_with_one_line() -> None:
+def test_an_unavailable_server_causes_a_one_line_error() -> None:
     async def go() -> None:
         client = Client("gone", f"http://127.0.0.1:{free_port()}", retry=RETRY.__class__(patience=0.5, longest=0.1))
         await client.get("experiments/get")
@@ -118,7 +117,7 @@ def test_a_server_that_stays_away_ends_the_work_with_one_line() -> None:
         asyncio.run(go())
 
 
-def test_a_full_disk_ends_a_backup_that_the_next_one_completes(servers: Servers, tmp_path: Path) -> None:
+def test_the_next_backup_completes_one_that_filled_the_disk(servers: Servers, tmp_path: Path) -> None:
     archive = tmp_path / "archive"
     command = [sys.executable, "scripts/transfer.py", "backup", servers.new.url, archive, *TRUST]
 
@@ -138,7 +137,7 @@ def test_a_full_disk_ends_a_backup_that_the_next_one_completes(servers: Servers,
     same(behind(servers.new), ArchiveSource(Archive(Folder(archive))), options=Options())
 
 
-def test_credentials_that_expire_are_renewed_and_signed_anew() -> None:
+def test_expired_credentials_are_renewed_and_the_request_is_signed_again() -> None:
     keys = iter(["old", "old", "new", "new"])
     seen: list[str] = []
 
@@ -165,9 +164,7 @@ def test_credentials_that_expire_are_renewed_and_signed_anew() -> None:
     ("access", "header"),
     [(Access(username="ana", password="secret"), "Basic YW5hOnNlY3JldA=="), (Access(token="secret"), "Bearer secret")],
 )
-def test_a_server_gets_its_password_or_token_and_nobody_else_sees_it(
-    servers: Servers, access: Access, header: str
-) -> None:
+def test_only_the_server_receives_its_password_or_token(servers: Servers, access: Access, header: str) -> None:
     async def go() -> None:
         with FaultyProxy(servers.new.port) as proxy:
             source = await places().server(proxy.url, access)
@@ -179,12 +176,12 @@ def test_a_server_gets_its_password_or_token_and_nobody_else_sees_it(
     asyncio.run(go())
 
 
-def test_a_throttle_slows_the_rate_down_and_time_brings_it_back() -> None:
+def test_a_throttled_call_reduces_the_rate_which_recovers_with_time() -> None:
     now = [0.0]
     slowed = Rate(25, 50, clock=lambda: now[0])
     slowed.throttled()
     assert slowed.current == 12.5
-    # Calls that were under way together are one reason to slow down.
+    # Simultaneous calls that are throttled reduce the rate only once.
     slowed.throttled()
     assert slowed.current == 12.5
     now[0] = 1.0
@@ -198,7 +195,7 @@ def test_a_throttle_slows_the_rate_down_and_time_brings_it_back() -> None:
     assert slowed.current == 25
 
 
-def test_a_rate_lets_through_a_burst_and_then_the_limit() -> None:
+def test_a_rate_allows_a_burst_and_then_the_limit() -> None:
     async def go() -> float:
         limited = Rate(100, 10)
         begun = time.monotonic()
@@ -209,7 +206,7 @@ def test_a_rate_lets_through_a_burst_and_then_the_limit() -> None:
     assert 0.29 <= asyncio.run(go()) < 1.5
 
 
-def test_an_interrupted_copy_stops_within_a_large_file_and_leaves_no_half_of_it(
+def test_an_interrupted_copy_stops_within_a_large_file_and_leaves_no_partial_file(
     servers: Servers, tmp_path: Path
 ) -> None:
     source = Seeder(servers.new.url)
@@ -233,7 +230,7 @@ def test_an_interrupted_copy_stops_within_a_large_file_and_leaves_no_half_of_it(
         cwd=REPOSITORY,
         stderr=subprocess.PIPE,
         text=True,
-        # Who runs these tests in a shell's background ignores Ctrl-C, and so would what they start.
+        # A background job of a shell ignores Ctrl-C, and its child processes inherit that, so reset the signal.
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     try:

@@ -1,4 +1,4 @@
-"""Losses: what cannot be read is named, the rest is copied, and nothing is lost silently."""
+"""Losses: unreadable objects are named, the rest is copied, and nothing is lost silently."""
 
 import asyncio
 import json
@@ -27,11 +27,11 @@ LOST = Loss("run folder /mlruns/1/abc", "it has no meta.yaml")
 
 
 class Partly:
-    """A source of which some things cannot be read.
+    """A source with unreadable objects.
 
     Args:
-        losses: what the source reports itself.
-        files: names of files that cannot be read.
+        losses: the losses that the source reports itself.
+        files: the names of files that cannot be read.
         folder: a part of the names of folders that cannot be listed.
     """
 
@@ -70,7 +70,7 @@ class PartlyReadable(Folder):
 
 @pytest.fixture
 def experiments(servers: Servers) -> dict[str, Any]:
-    """Two experiments with a run each: the first run has two files, the second has one."""
+    """Two experiments with one run each. The first run has two files, the second has one."""
     at = Seeder(servers.new.url)
     runs = {name: at.run(at.experiment(name), name, START) for name in ("first", "second")}
     for name, file in (("first", "good.txt"), ("first", "bad.txt"), ("second", "late.txt")):
@@ -134,19 +134,17 @@ def test_one_file_that_cannot_be_read_is_a_loss_and_everything_else_is_copied(
     assert outcome.summary.created["runs"] == 2
     assert files_there(servers) == {"good.txt", "late.txt"}
 
-    # The file is no difference, because it could not be compared.
+    # The file is not a difference, because it could not be compared.
     report = verified(servers, files={"bad.txt"})
     assert (report.passed, dict(report.found), report.unread) == (False, {}, [loss])
     assert dict(verified(servers).found) == {"artifact": 1}
 
-    # The next copy, without the trouble, brings it.
+    # The next copy, in which the file is readable, copies it.
     assert copied(servers).refused == ()
     same(behind(servers.new), behind(servers.target), options=BOTH)
 
 
-def test_one_folder_that_cannot_be_listed_costs_its_own_files_only(
-    servers: Servers, experiments: dict[str, Any]
-) -> None:
+def test_an_unlistable_folder_loses_only_its_own_files(servers: Servers, experiments: dict[str, Any]) -> None:
     run = experiments["first"]["run_id"]
     outcome = copied(servers, folder=run)
     assert [loss.place for loss in outcome.refused] == [f"run {run} its artifacts"]
@@ -170,7 +168,7 @@ def test_finds_keys_that_are_both_a_file_and_a_folder(paths: list[str], expected
 
 
 class Both(PartlyReadable):
-    """A folder that holds a key which is both a file and a folder, as only S3 can."""
+    """A folder with a key that is both a file and a folder, which only S3 allows."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root, set(), "")
@@ -197,7 +195,7 @@ def test_a_key_that_is_both_a_file_and_a_folder_is_a_loss_that_names_both(
     assert "late.txt" in files_there(servers)
 
 
-def test_the_command_line_names_losses_and_ends_with_status_1(
+def test_the_command_line_names_losses_and_returns_status_1(
     servers: Servers, experiments: dict[str, Any], tmp_path: Path
 ) -> None:
     file = folder(f"{experiments['first']['artifact_uri']}/bad.txt")

@@ -1,4 +1,4 @@
-"""On localaws: servers by ARN behind the signing gateway, artifacts in S3, archives in S3."""
+"""Transfers on localaws: servers by ARN behind the signing gateway, artifacts in S3, archives in S3."""
 
 import asyncio
 import hashlib
@@ -38,7 +38,7 @@ TRUST = {
 
 @dataclass(frozen=True)
 class Pair:
-    """Two tracking servers with a bucket each; the first holds an experiment of ten runs."""
+    """Two tracking servers with one bucket each. The first contains an experiment with ten runs."""
 
     localaws: RunningLocalAws
     old: str
@@ -115,7 +115,7 @@ def moved(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str
     before = len(pair.localaws.calls())
     done = pair.run("copy", pair.old, pair.new, "--checkpoint", str(tmp_path_factory.mktemp("checkpoint") / "map"))
     assert done.returncode == 0, done.stderr
-    # Other workers' tests use this localaws, too.
+    # Tests of other workers use this localaws, too.
     return [call for call in pair.localaws.calls()[before:] if "transfer-" in call["resource"]]
 
 
@@ -139,13 +139,13 @@ def test_a_server_moves_to_another_by_arn_and_its_files_within_s3(
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_a_tracking_server_that_is_not_there_is_named(pair: Pair) -> None:
+def test_names_a_missing_tracking_server(pair: Pair) -> None:
     done = pair.run("inspect", pair.old + "x")
     assert (done.returncode, done.stderr.count("\n")) == (3, 1)
     assert "there is no tracking server transfer-2-13x in us-east-1" in done.stderr
 
 
-def test_objects_beyond_one_copys_limit_are_copied_in_parts(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_objects_above_the_limit_of_copyobject_are_copied_in_parts(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_store, "LARGEST_COPY", 6 << 20)
     monkeypatch.setattr(s3_store, "COPY_PART", 5 << 20)
     store = S3(pair.localaws.client("s3"), pair.bucket, "parts")
@@ -167,12 +167,12 @@ def test_objects_beyond_one_copys_limit_are_copied_in_parts(pair: Pair, monkeypa
 
 
 @pytest.mark.parametrize("parts", [False, True])
-def test_a_copy_within_s3_leaves_the_tags_behind(pair: Pair, monkeypatch: pytest.MonkeyPatch, parts: bool) -> None:
+def test_a_copy_within_s3_does_not_copy_tags(pair: Pair, monkeypatch: pytest.MonkeyPatch, parts: bool) -> None:
     if parts:
         monkeypatch.setattr(s3_store, "LARGEST_COPY", 1)
     s3 = pair.localaws.client("s3")
     store = S3(s3, pair.bucket, f"tags-{parts}")
-    # By such a tag the module's lifecycle rule deletes.
+    # The module's lifecycle rule deletes objects with such a tag.
     s3.put_object(Bucket=pair.bucket, Key=store.key("a.txt"), Body=b"a" * 9, Tagging="mlflow.deleted=true&other=1")
     store.copy(store, Item("a.txt", 9), "b.txt")
     assert s3.get_object_tagging(Bucket=pair.bucket, Key=store.key("b.txt"))["TagSet"] == []
@@ -180,7 +180,7 @@ def test_a_copy_within_s3_leaves_the_tags_behind(pair: Pair, monkeypatch: pytest
 
 
 class FilesBackup:
-    """A backup of one run's files from one prefix of a bucket into another."""
+    """A backup of one run's files from one prefix of a bucket to another."""
 
     def __init__(self, pair: Pair, prefix: str) -> None:
         self.s3 = pair.localaws.client("s3")
@@ -193,7 +193,7 @@ class FilesBackup:
         self.files.write(name, [content], len(content))
 
     def take(self) -> dict[str, Entry]:
-        """The entries of its files, by their names."""
+        """Make the backup, and return the entries of its files by name."""
         snapshot = asyncio.run(Backup(self.source, self.archive, "1", None, None, RETRY).run())
         return {entry.id: entry for entry in self.archive.manifest(snapshot).of(ARTIFACT)}
 
@@ -201,13 +201,13 @@ class FilesBackup:
         return asyncio.run(ArchiveSource(self.archive).check())
 
     def damage(self, entry: Entry) -> None:
-        """The same size and other content."""
+        """Replace the content by other content of the same size."""
         content = bytearray(b"".join(self.archive.store.read(entry.file)))
         content[-1] ^= 1
         self.archive.store.write(entry.file, [bytes(content)], len(content))
 
 
-def test_a_backup_within_s3_knows_every_file_by_its_sha256(pair: Pair) -> None:
+def test_a_backup_within_s3_stores_the_sha256_of_every_file(pair: Pair) -> None:
     backup = FilesBackup(pair, "sums")
     content = {"a.txt": b"some text", "ü/leer.txt": b""}
     for name, one in content.items():
@@ -217,7 +217,7 @@ def test_a_backup_within_s3_knows_every_file_by_its_sha256(pair: Pair) -> None:
     assert {name: entry.sha256 for name, entry in entries.items()} == {
         name: hashlib.sha256(one).hexdigest() for name, one in content.items()
     }
-    # S3 made them: no file came over here.
+    # S3 computed them, so no file was transferred to this machine.
     reads = [one for one in pair.localaws.calls()[before:] if one["operation"] == "GetObject"]
     places = ("/sums/files/", "/sums/archive/artifacts/")
     assert not [one for one in reads if any(place in one["resource"] for place in places)]
@@ -228,7 +228,7 @@ def test_a_backup_within_s3_knows_every_file_by_its_sha256(pair: Pair) -> None:
         backup.check()
 
 
-def test_a_file_that_s3_copied_in_parts_is_known_by_its_parts(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_s3_copied_in_parts_has_a_composite_checksum(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_store, "LARGEST_COPY", 6 << 20)
     monkeypatch.setattr(s3_store, "COPY_PART", 5 << 20)
     backup = FilesBackup(pair, "parts-sums")
@@ -241,16 +241,16 @@ def test_a_file_that_s3_copied_in_parts_is_known_by_its_parts(pair: Pair, monkey
         backup.check()
 
 
-def test_a_store_that_makes_no_checksum_has_its_copy_read(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_the_copy_if_the_store_computes_no_checksum(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_store, "parse_checksum", lambda *_: None)
     backup = FilesBackup(pair, "unsummed")
     backup.write("a.txt", b"some text")
     assert backup.take()["a.txt"].sha256 == hashlib.sha256(b"some text").hexdigest()
 
 
-def test_a_file_that_changes_while_it_is_backed_up_goes_along_as_it_is_then(pair: Pair) -> None:
+def test_a_file_that_changes_during_the_backup_is_stored_with_its_new_content(pair: Pair) -> None:
     class Changing(S3):
-        """Somebody writes as soon as the files are listed."""
+        """The file is overwritten directly after the files were listed."""
 
         def list(self) -> Iterator[Item]:
             listed = list(super().list())
@@ -260,14 +260,14 @@ def test_a_file_that_changes_while_it_is_backed_up_goes_along_as_it_is_then(pair
     backup = FilesBackup(pair, "changing")
     backup.write("a.txt", b"as listed")
     backup.source.store = lambda _: Changing(backup.s3, pair.bucket, "changing/files")
-    # S3's answer, which moto does not give, where an object's ETag is no longer CopySourceIfMatch.
+    # S3's response if the object's ETag no longer equals CopySourceIfMatch. moto does not return it.
     pair.localaws.fault("s3:CopyObject", resource="*changing/archive*", error="PreconditionFailed", status=412)
     entry = backup.take()["a.txt"]
     assert (entry.size, entry.sha256) == (18, hashlib.sha256(b"longer than it was").hexdigest())
     backup.check()
 
 
-def test_nobody_s_write_is_lost_between_reading_a_file_and_writing_it(pair: Pair) -> None:
+def test_a_conditional_change_loses_no_concurrent_write(pair: Pair) -> None:
     store = S3(pair.localaws.client("s3"), pair.bucket, "at-once")
     others = iter([b"two", b"three"])
 
@@ -281,7 +281,7 @@ def test_nobody_s_write_is_lost_between_reading_a_file_and_writing_it(pair: Pair
     assert b"".join(store.read("index")) == b"two three mine"
 
 
-def test_throttles_of_the_gateway_are_waited_out(pair: Pair, moved: list[dict[str, Any]]) -> None:
+def test_waits_while_the_gateway_throttles(pair: Pair, moved: list[dict[str, Any]]) -> None:
     for operation in ("SearchRuns", "SearchExperiments"):
         pair.localaws.fault(
             f"sagemaker-mlflow:{operation}", resource=pair.new, error="ThrottlingException", status=429, times=2

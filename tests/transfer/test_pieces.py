@@ -1,4 +1,4 @@
-"""Small units: batches, streamed answers, the mapping of ids, limits and retries."""
+"""Unit tests of batches, streamed responses, the mapping of ids, limits and retries."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ def read(text: str, size: int, step: int = 7) -> list[list[Point]]:
     return asyncio.run(go())
 
 
-def test_reads_a_long_answer_in_pieces() -> None:
+def test_streams_a_long_response() -> None:
     metrics = [{"key": "lö}s[s", "value": index / 3, "timestamp": index, "step": index} for index in range(100)]
     metrics[3]["value"] = "NaN"
     del metrics[4]["step"]
@@ -47,17 +47,17 @@ def test_reads_a_long_answer_in_pieces() -> None:
 
 
 @pytest.mark.parametrize("text", ["{}", '{"metrics": []}'])
-def test_accepts_an_answer_without_points(text: str) -> None:
+def test_accepts_a_response_without_points(text: str) -> None:
     assert read(text, 10) == []
 
 
 @pytest.mark.parametrize("text", ["", '{"metrics": [', '{"metrics": [{"key": "a", "value": 1, "timestamp": 1}, {"ke'])
-def test_rejects_half_an_answer(text: str) -> None:
+def test_rejects_an_incomplete_response(text: str) -> None:
     with pytest.raises(BrokenError):
         read(text, 10)
 
 
-def test_batches_keep_every_limit_of_the_server() -> None:
+def test_batches_respect_every_limit_of_the_server() -> None:
     batches = Batches()
     for index in range(250):
         batches.param(f"p{index}", "x" * 6000)

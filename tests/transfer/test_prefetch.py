@@ -41,7 +41,7 @@ def test_reads_a_limited_number_in_advance_and_closes_the_source_at_the_end() ->
             assert await anext(found) == 0
             for _ in range(20):
                 await asyncio.sleep(0)
-            # One was yielded, three are ready, and one more waits for room.
+            # One was yielded, three are ready, and one more waits for space.
             assert numbers.read == 5
 
     asyncio.run(go())

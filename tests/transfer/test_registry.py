@@ -1,4 +1,4 @@
-"""Registered models: distinguished from those of other sources, updated, and only added to where people work."""
+"""Registered models: told apart from those of other sources, updated, and only extended on servers in use."""
 
 import asyncio
 import sqlite3
@@ -27,7 +27,7 @@ NAME = "clf"
 
 
 def registering(url: str, versions: int = 3) -> tuple[Seeder, str]:
-    """A server with an experiment and a run, from which versions of a model are registered."""
+    """A server with an experiment and a run from which versions of a model are registered."""
     at = Seeder(url)
     run = at.run(at.experiment("registering"), "maker")["run_id"]
     at.end(run)
@@ -78,8 +78,8 @@ def without_newer_tags(server: Server) -> None:
 
 
 @pytest.mark.parametrize("older", [False, True])
-def test_a_model_of_another_source_with_the_same_name_is_no_copy(servers: Servers, older: bool) -> None:
-    # Both sources hold a model of this name, with versions of the same numbers.
+def test_a_model_of_another_source_with_the_same_name_is_not_a_copy(servers: Servers, older: bool) -> None:
+    # Both sources have a model with this name and the same version numbers.
     name, only = "it's a model", Options(experiments=frozenset({"vision/größe"}))
     servers.copied("old")
     if older:
@@ -123,7 +123,7 @@ def test_the_next_copy_deletes_what_the_source_deleted(servers: Servers) -> None
     assert copying.destination.client.calls.writes == 0
 
 
-def test_add_only_adds_what_the_server_lacks(servers: Servers) -> None:
+def test_add_only_adds_missing_objects(servers: Servers) -> None:
     source, run = registering(servers.new.url)
     alias(source, "champion", 1)
     alias(source, "unused", 1)
@@ -131,7 +131,7 @@ def test_add_only_adds_what_the_server_lacks(servers: Servers) -> None:
     source.end(regretted)
     copy(servers.new.url, servers.target.url, options=ONLY)
 
-    # What people changed on the server.
+    # Changes that users made on the server.
     target = Seeder(servers.target.url)
     alias(target, "champion", 2)
     alias(target, "theirs", 1)
@@ -144,7 +144,7 @@ def test_add_only_adds_what_the_server_lacks(servers: Servers) -> None:
     target.post("model-versions/delete", "DELETE", name=NAME, version="3")
     copied = {one["info"]["run_name"]: one["info"]["run_id"] for one in target.runs(experiment(target))}
     target.post("runs/delete", run_id=copied["regretted"])
-    # What was logged to the old server since.
+    # Objects that were logged to the old server in the meantime.
     late = source.run(experiment(source), "late", START + 10)["run_id"]
     source.end(late)
     register(source, late, 4)
@@ -200,7 +200,7 @@ def test_a_number_that_is_used_up_is_a_loss_once(servers: Servers) -> None:
     _, copying = copy(servers.new.url, servers.target.url, options=IN_USE)
     assert copying.destination.client.calls.writes == 0
     register(source, run, 5)
-    # Number 5 was used up when number 4 was asked for.
+    # Number 5 was used up by the attempt to create number 4.
     assert len(copy(servers.new.url, servers.target.url, options=IN_USE)[0].losses) == 1
 
 
@@ -208,7 +208,7 @@ def test_does_not_delete_a_version_that_was_copied_within_the_destination(server
     registering(servers.new.url)
     copy(servers.new.url, servers.target.url, options=ONLY)
     target = Seeder(servers.target.url)
-    # As the client's copy_model_version does it.
+    # The client's copy_model_version makes the same call.
     target.post("model-versions/create", name=NAME, source=f"models:/{NAME}/1", tags=versions(target)[1]["tags"])
     with pytest.raises(PlatformError, match="with other versions"):
         copy(servers.new.url, servers.target.url, options=ONLY)
@@ -216,7 +216,7 @@ def test_does_not_delete_a_version_that_was_copied_within_the_destination(server
     assert list(versions(target)) == [1, 2, 3, 4]
 
 
-def test_creates_no_version_twice_after_a_lost_answer(servers: Servers) -> None:
+def test_creates_no_version_twice_after_a_lost_response(servers: Servers) -> None:
     def drop(_: str, path: str) -> str | None:
         return "drop after" if path.endswith("model-versions/create") else None
 

@@ -1,4 +1,4 @@
-"""A restore into the server that the backup was made from keeps what exists and restores what is missing."""
+"""A restore into the original server keeps existing objects and restores missing ones."""
 
 import asyncio
 import sqlite3
@@ -35,7 +35,7 @@ def test_writes_nothing_if_nothing_is_missing(servers: Servers, tmp_path: Path, 
 
 
 def test_restores_what_is_missing_and_keeps_what_changed_since(servers: Servers, tmp_path: Path) -> None:
-    # Some of its runs were copied from another server, as after an upgrade, and some are its own.
+    # Some of its runs were copied from another server, as after an upgrade, and some were created on it.
     servers.copied("new")
     at = Seeder(servers.target.url)
     made = fill(servers.target.url, models=True, prefix="own ", points=20)
@@ -99,7 +99,7 @@ def test_restores_what_is_missing_and_keeps_what_changed_since(servers: Servers,
     again, copying = copy(archived(archive), servers.target.url)
     assert (again.created, again.changed) == ({}, {})
     assert copying.destination.client.calls.writes == 0
-    # These are the changes of people since the backup, and references to objects that were created again.
+    # These are changes of users since the backup, and references to objects that were created again.
     assert dict(verify(archived(archive), behind(servers.target)).found) == {
         "experiment name": 1, "run tag": 1, "metric points": 1, "artifact size": 1, "registered model aliases": 1,
         "version numbers": 1, "version source": 1, "run model inputs": 1, "run model outputs": 1,
@@ -129,7 +129,7 @@ def counted(at: Seeder) -> dict[str, int]:
 
 
 def forget_run(database: Path, run_id: str) -> None:
-    """What `mlflow gc` does to a deleted run."""
+    """Remove a deleted run, as `mlflow gc` does."""
     with sqlite3.connect(database, timeout=60) as connection:
         for table in ("metrics", "latest_metrics", "params", "tags", "logged_model_metrics", "runs"):
             column = "run_id" if table == "logged_model_metrics" else "run_uuid"

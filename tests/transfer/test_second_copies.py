@@ -37,7 +37,7 @@ def named(server: Seeder, experiment: str) -> str:
 
 
 def again_nothing(servers: Servers, options: Options) -> None:
-    """Both sides are equal, and another copy writes nothing."""
+    """Check that both sides are equal, and that another copy writes nothing."""
     held_alike(servers.new, servers.target, options=options)
     _, copying = copy(servers.new.url, servers.target.url, options=options)
     assert copying.destination.client.calls.writes == 0
@@ -59,7 +59,7 @@ def test_renames_a_renamed_experiment_instead_of_copying_it_again(
     again_nothing(servers, only("after"))
 
 
-def test_an_equal_id_from_another_server_is_no_renamed_experiment(
+def test_an_equal_id_from_another_server_is_not_a_renamed_experiment(
     servers: Servers, source: Seeder, target: Seeder
 ) -> None:
     experiment = source.experiment("mine")
@@ -177,7 +177,7 @@ def test_copies_files_that_were_added_to_a_server_that_serves_them(
         copy(serving.url, servers.target.url, checkpoint=memory)
         same(serving.url, servers.target.url)
 
-        # No listing of the run shows this file, so it has to be asked for.
+        # No listing of the run shows this file, so the artifacts have to be listed.
         write(str(files), "later.txt", b"3")
         copy(serving.url, servers.target.url, checkpoint=memory)
         assert dict(verify(serving.url, servers.target.url).found) == {"artifact": 1}

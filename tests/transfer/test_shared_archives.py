@@ -1,4 +1,4 @@
-"""What snapshots share stays whole: through changed files, deletions, kills, and two backups at once."""
+"""Files that snapshots share stay intact after changes, deletions, kills and simultaneous backups."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ ONE_EXPERIMENT = replace(EVERYTHING, experiments=frozenset({"made up"}))
 
 
 class Nights:
-    """A run with files, backed up into an archive again and again."""
+    """A run with files that is repeatedly backed up into an archive."""
 
     def __init__(self, folder: Path) -> None:
         self.files, self.folder = folder / "7" / "run" / "artifacts", folder / "archive"
@@ -46,7 +46,7 @@ class Nights:
         return asyncio.run(work.run())
 
     def held(self, taken: str) -> dict[str, str]:
-        """The run's files in a snapshot, after all that it names was compared with its checksums."""
+        """The run's files in a snapshot, after all its files were compared with their checksums."""
 
         async def go() -> dict[str, str]:
             source = ArchiveSource(self.archive, taken)
@@ -57,7 +57,7 @@ class Nights:
         return asyncio.run(go())
 
     def data(self) -> dict[Path, int]:
-        """The archive's files of artifacts, and when they were written."""
+        """The artifact files of the archive, and their modification times."""
         found = (self.folder / "artifacts").rglob("*")
         return {path: path.stat().st_mtime_ns for path in found if path.is_file()}
 
@@ -67,7 +67,7 @@ def nights(tmp_path: Path) -> Nights:
     return Nights(tmp_path)
 
 
-def test_a_file_that_changes_every_night_is_held_as_it_was_each_night(nights: Nights) -> None:
+def test_every_snapshot_has_its_version_of_a_changing_file(nights: Nights) -> None:
     for night in range(1, 6):
         nights.write("a.txt", f"night {night}", night)
         nights.back_up(str(night))
@@ -76,7 +76,7 @@ def test_a_file_that_changes_every_night_is_held_as_it_was_each_night(nights: Ni
 
 
 @pytest.mark.parametrize("between", ["deleted", WITHOUT_FILES, ONE_EXPERIMENT], ids=["deleted", "no files", "partial"])
-def test_whatever_is_backed_up_in_between_an_older_file_stays(nights: Nights, between: Any) -> None:
+def test_later_backups_do_not_overwrite_older_files(nights: Nights, between: Any) -> None:
     nights.write("a.txt", "first", 1)
     nights.back_up("1")
     if between == "deleted":
@@ -89,7 +89,7 @@ def test_whatever_is_backed_up_in_between_an_older_file_stays(nights: Nights, be
     assert (nights.held("1"), nights.held("3")) == ({"a.txt": "first"}, {"a.txt": "third"})
 
 
-def test_a_folder_may_take_the_place_of_a_file(nights: Nights) -> None:
+def test_a_folder_may_replace_a_file(nights: Nights) -> None:
     nights.write("a", "a file")
     nights.back_up("1")
     (nights.files / "a").unlink()
@@ -100,7 +100,7 @@ def test_a_folder_may_take_the_place_of_a_file(nights: Nights) -> None:
 
 
 @pytest.mark.parametrize("partial", [WITHOUT_FILES, ONE_EXPERIMENT], ids=["no files", "one experiment"])
-def test_a_partial_backup_in_between_makes_nothing_be_written_again(nights: Nights, partial: Options) -> None:
+def test_nothing_is_written_again_after_a_partial_backup(nights: Nights, partial: Options) -> None:
     nights.write("a.txt", "first")
     nights.back_up("1")
     nights.back_up("2", partial)
@@ -110,7 +110,7 @@ def test_a_partial_backup_in_between_makes_nothing_be_written_again(nights: Nigh
     assert nights.held("3") == {"a.txt": "first"}
 
 
-def test_a_file_of_a_store_that_tells_of_no_change_is_written_again_only_where_it_changed(nights: Nights) -> None:
+def test_compares_contents_if_the_store_has_no_tags(nights: Nights) -> None:
     class Untold(Folder):
         def list(self) -> Iterator[Item]:
             return (replace(item, tag="") for item in super().list())
@@ -129,7 +129,7 @@ def test_a_file_of_a_store_that_tells_of_no_change_is_written_again_only_where_i
     assert nights.held("3") == {"a.txt": "third", "b.txt": "other"}
 
 
-def test_a_partial_backup_is_no_night_to_keep_and_none_to_restore_by_itself(nights: Nights) -> None:
+def test_a_partial_backup_does_not_count_for_keep_and_is_not_restored_by_default(nights: Nights) -> None:
     nights.back_up("1", WITHOUT_FILES)
     with pytest.raises(InputError, match=r"holds only partial backups .*: choose one with --snapshot, such as 1"):
         ArchiveSource(nights.archive)
@@ -145,7 +145,7 @@ def test_a_partial_backup_is_no_night_to_keep_and_none_to_restore_by_itself(nigh
 
 
 class Meanwhile(OneRun):
-    """Something else happens after the files were backed up and before the backup is finished."""
+    """Calls a function after the files were backed up and before the backup is finished."""
 
     def __init__(self, source: OneRun, happens: Callable[[], object]) -> None:
         super().__init__(source.run, source.store)
@@ -156,14 +156,14 @@ class Meanwhile(OneRun):
         return []
 
 
-def test_two_backups_at_once_both_count(nights: Nights) -> None:
+def test_two_simultaneous_backups_are_both_published(nights: Nights) -> None:
     nights.write("a.txt", "first")
     nights.back_up("2", source=Meanwhile(nights.source, lambda: nights.back_up("3")))
     assert [one.taken for one in nights.archive.snapshots()] == ["2", "3"]
     assert nights.held("2") == nights.held("3") == {"a.txt": "first"}
 
 
-def test_what_another_backup_needs_is_not_deleted_under_it(nights: Nights) -> None:
+def test_does_not_delete_files_that_a_running_backup_needs(nights: Nights) -> None:
     nights.write("gone.txt", "needed by the first night and the slow backup", 1)
     nights.back_up("1")
 
@@ -181,7 +181,7 @@ def test_what_another_backup_needs_is_not_deleted_under_it(nights: Nights) -> No
     assert nights.held("3") == {"new.txt": "written by the slow backup alone"}
 
 
-def test_a_backup_that_died_holds_up_deletions_for_a_day_alone(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_backup_prevents_deletions_for_only_one_day(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
     for night in (1, 2):
         nights.write("a.txt", f"night {night}", night)
         nights.back_up(str(night))
@@ -199,13 +199,11 @@ def test_a_backup_that_died_holds_up_deletions_for_a_day_alone(nights: Nights, m
     ]  # fmt: skip
 
 
-def test_a_pruning_that_is_killed_anywhere_leaves_nothing_that_points_at_nothing(
-    nights: Nights, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_during_pruning_leaves_no_dangling_references(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Folder.delete
 
     def run(kills: int) -> bool:
-        """Prunes, and dies at one of the deletions; whether it did."""
+        """Prune, and fail at one of the deletions. Return whether it failed."""
         left = [kills]
 
         def delete(folder: Folder, path: str) -> None:
@@ -223,7 +221,7 @@ def test_a_pruning_that_is_killed_anywhere_leaves_nothing_that_points_at_nothing
             monkeypatch.setattr(Folder, "delete", whole)
         return False
 
-    # Each time the file comes back as it was when the snapshot was taken that the pruning drops.
+    # Each time, the file again gets the content that it had in the snapshot that is pruned.
     night, kills, died = 0, 0, True
     while died:
         for content, changed in (("as it was", 1), ("otherwise", 2)):
@@ -240,7 +238,7 @@ def test_a_pruning_that_is_killed_anywhere_leaves_nothing_that_points_at_nothing
     assert kills > 3
 
 
-def test_entries_are_written_with_time_so_that_a_kill_costs_a_minute_s(nights: Nights) -> None:
+def test_entries_are_written_every_minute_so_that_a_kill_loses_little(nights: Nights) -> None:
     now = [0.0]
     parts = Parts(nights.archive, "1", lambda: now[0])
     for minute in range(3):
@@ -248,14 +246,14 @@ def test_entries_are_written_with_time_so_that_a_kill_costs_a_minute_s(nights: N
         now[0] += 60
     assert len(parts.written) == 2
     assert [entry.id for entry in nights.archive.known().of(RUN)] == ["0", "1", "2"]
-    # And the backup goes on saying that it is under way.
+    # The backup also refreshes its mark.
     now[0] += 3600
     parts.add(Entry(RUN, "runs/3", 1, "x", "7", "3"))
     assert json.loads((nights.folder / "under-way" / "1.json").read_text())["by"]
 
 
-def test_what_was_broken_off_before_the_last_whole_backup_is_no_news(nights: Nights) -> None:
-    """Its entries would pass for the newest, and every file that changed since be written again every night."""
+def test_ignores_interrupted_backups_before_the_last_complete_one(nights: Nights) -> None:
+    """Their entries would count as the newest, and every file that changed since would be written again each time."""
     nights.write("a.txt", "old", 1)
     nights.back_up("1")
     (nights.folder / "archive.json").unlink()
@@ -279,7 +277,7 @@ def test_traces_of_an_archive_come_in_pages(nights: Nights) -> None:
     assert asyncio.run(pages()) == [500, 500, 100]
 
 
-def test_an_index_of_before_there_were_partial_backups_is_of_whole_ones(nights: Nights) -> None:
+def test_snapshots_of_an_old_index_without_partial_flag_are_complete(nights: Nights) -> None:
     nights.back_up("1")
     index = json.loads((nights.folder / "archive.json").read_text())
     del index["snapshots"][0]["partial"]
@@ -291,7 +289,7 @@ def test_an_index_of_before_there_were_partial_backups_is_of_whole_ones(nights: 
     assert [one.name for one in asyncio.run(experiments())] == ["made up"]
 
 
-def test_a_lock_that_was_left_is_broken(nights: Nights) -> None:
+def test_breaks_an_abandoned_lock(nights: Nights) -> None:
     nights.folder.mkdir()
     lock = nights.folder / "archive.json.transfer-lock"
     lock.write_text("of a process that was killed")

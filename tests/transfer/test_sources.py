@@ -1,4 +1,4 @@
-"""Databases and file stores are read without their server, and hold what the server would tell."""
+"""Databases and file stores are read without a server, with the same result as from the server."""
 
 import asyncio
 import hashlib
@@ -65,7 +65,7 @@ client.log_metric(judge.info.run_id, "acc", 0.5, timestamp=7, step=3, model_id=m
 
 
 def multiply(database: Path, run_id: str, names: list[str]) -> None:
-    """Writes runs of other names and ids, and else the same, into a database, which costs its server nothing."""
+    """Write copies of a run with other names and ids directly into the database."""
     with closing(sqlite3.connect(database, timeout=60)) as connection, connection:
         for table in ("runs", "tags", "metrics", "latest_metrics"):
             rows = connection.execute(f"SELECT * FROM {table} WHERE run_uuid = ?", (run_id,))  # noqa: S608 fixed names
@@ -80,27 +80,27 @@ def multiply(database: Path, run_id: str, names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("version", ["old", "new"])
-def test_a_database_tells_what_its_server_tells(servers: Servers, version: str) -> None:
+def test_a_database_contains_the_same_as_its_server(servers: Servers, version: str) -> None:
     server: Server = getattr(servers, version)
     report = same(server.url, DatabaseSource(f"sqlite:///{server.database}", places().store))
     assert report.compared["runs"] >= 8
 
 
-def test_a_database_is_copied_without_a_call_to_its_server_and_without_a_write(servers: Servers) -> None:
+def test_copies_a_database_read_only_without_calls_to_its_server(servers: Servers) -> None:
     before = hashlib.sha256(servers.old.database.read_bytes()).digest()
     source = DatabaseSource(f"sqlite:///{servers.old.database}", places().store)
     _, copying = copy(source, servers.target.url)
     assert hashlib.sha256(servers.old.database.read_bytes()).digest() == before
     held_alike(servers.old, servers.target)
 
-    # The server's own view of the same runs is no change worth a point.
+    # Reading the same runs through the server finds no changed points.
     again, second = copy(servers.old.url, servers.target.url)
     assert again.created == {}
     assert second.progress.done["points"] == 0  # type: ignore[attr-defined]
     assert copying.progress.done["points"] > 2500  # type: ignore[attr-defined]
 
 
-def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
+def test_rejects_a_database_of_another_program(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE things (id INTEGER)")
@@ -128,7 +128,7 @@ def test_a_file_store_is_copied_from_its_files(servers: Servers, tmp_path: Path)
     assert verify(source, source).passed
 
 
-def test_artifacts_that_a_server_serves_come_through_it(servers: Servers, forks: Forks, tmp_path: Path) -> None:
+def test_artifacts_of_a_proxy_are_read_through_the_server(servers: Servers, forks: Forks, tmp_path: Path) -> None:
     serving = Server("3.0", tmp_path / "serving", forks, serves_artifacts=True).start().ready()
     try:
         copy(behind(servers.new), serving.url)
@@ -142,7 +142,7 @@ def test_artifacts_that_a_server_serves_come_through_it(servers: Servers, forks:
         serving.stop()
 
 
-def test_counting_a_place_reads_no_history(servers: Servers) -> None:
+def test_inspect_reads_no_histories(servers: Servers) -> None:
     async def go() -> None:
         source = await places().server(servers.new.url)
         found = await inspect(source)
@@ -155,7 +155,7 @@ def test_counting_a_place_reads_no_history(servers: Servers) -> None:
 
 
 @pytest.mark.parametrize("version", ["old", "new"])
-def test_a_server_of_an_unknown_version_is_asked_what_it_knows(servers: Servers, version: str) -> None:
+def test_features_of_a_server_with_unknown_version_are_detected_with_test_calls(servers: Servers, version: str) -> None:
     async def go() -> None:
         source = await places().server(getattr(servers, version).url)
         unknown = RestSource(source.client, "", source.store, source.identity)
@@ -164,11 +164,11 @@ def test_a_server_of_an_unknown_version_is_asked_what_it_knows(servers: Servers,
     asyncio.run(go())
 
 
-def test_what_an_older_server_cannot_hold_is_said_before_anything_is_written(servers: Servers) -> None:
+def test_reports_losses_of_an_older_server_before_writing(servers: Servers) -> None:
     before = hashlib.sha256(servers.old.database.read_bytes()).digest()
     command = [sys.executable, "scripts/transfer.py", "copy", servers.new.url, servers.old.url, "--dry-run", "--json"]
     plan = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
-    # Both sides hold models of one name, which is said first.
+    # Both sides have models with the same name, which is reported first.
     assert (plan.returncode, plan.stdout) == (3, "")
     assert 'the destination has a registered model "it\'s a model" with other versions' in plan.stderr
 
@@ -181,7 +181,7 @@ def test_what_an_older_server_cannot_hold_is_said_before_anything_is_written(ser
     assert hashlib.sha256(servers.old.database.read_bytes()).digest() == before
 
 
-def test_histories_of_many_runs_take_few_calls_and_streamed_ones_are_whole(servers: Servers) -> None:
+def test_histories_of_many_runs_take_few_calls_and_streamed_ones_are_complete(servers: Servers) -> None:
     at = Seeder(servers.new.url)
     experiment = at.experiment("many")
     for index in range(2):
@@ -202,7 +202,7 @@ def test_histories_of_many_runs_take_few_calls_and_streamed_ones_are_whole(serve
             "long": 1601
         }
         assert source.client.calls.made["GET metrics/get-history-bulk"] <= 6
-        # The last step hinted at a million points: that run alone was streamed.
+        # The last step indicates a million points, so only that run was streamed.
         assert source.client.calls.made["GET metrics/get-history"] == 1
 
     asyncio.run(go())

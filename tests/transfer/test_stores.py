@@ -1,4 +1,4 @@
-"""Files that are not there, not readable, or change while they are read, and servers that fail as they serve them."""
+"""Files that are missing, unreadable or change while they are read, and servers that fail while they serve files."""
 
 import asyncio
 import os
@@ -40,7 +40,7 @@ def copied(source: Any, item: Item, target: Any) -> bool:
 
 
 def back_up(files: Any, archive: Path) -> dict[str, Entry]:
-    """Backs one run's files up; the archive's entries of them, after all was compared with its checksums."""
+    """Back up the files of one run. Return their entries in the archive, after their checksums were compared."""
     run = Run(RUN, "7", "r", "u", "FINISHED", START, START + 1, "active", files.uri)
 
     async def go() -> dict[str, Entry]:
@@ -53,7 +53,7 @@ def back_up(files: Any, archive: Path) -> dict[str, Entry]:
 
 
 class AsListed(Folder):
-    """A folder where something happens to `a.txt` as soon as it is listed."""
+    """A folder in which `a.txt` changes directly after it was listed."""
 
     def __init__(self, root: Path, happens: Any) -> None:
         super().__init__(root)
@@ -73,7 +73,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_file_that_changes_after_it_was_listed_goes_along_as_it_is_then(tmp_path: Path, change: str) -> None:
+def test_a_file_that_changes_after_it_was_listed_is_copied_with_its_new_content(tmp_path: Path, change: str) -> None:
     (tmp_path / "files").mkdir()
     for name in ("a.txt", "b.txt"):
         (tmp_path / "files" / name).write_text("as listed")
@@ -88,7 +88,7 @@ def test_a_file_that_changes_after_it_was_listed_goes_along_as_it_is_then(tmp_pa
     assert {name: entry.size for name, entry in entries.items()} == {name: len(text) for name, text in now.items()}
 
 
-def test_what_is_gone_from_an_archive_is_not_left_out(tmp_path: Path) -> None:
+def test_a_file_missing_in_an_archive_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "a.txt").write_text("a")
     (entry,) = back_up(Folder(tmp_path / "files"), tmp_path / "archive").values()
@@ -99,7 +99,7 @@ def test_what_is_gone_from_an_archive_is_not_left_out(tmp_path: Path) -> None:
         copied(store, item, Folder(tmp_path / "copy"))
 
 
-def test_links_to_nothing_and_what_is_no_file_are_left_alone(tmp_path: Path) -> None:
+def test_ignores_broken_links_and_special_files(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
     (tmp_path / "itself").symlink_to(tmp_path / "itself")
@@ -108,7 +108,7 @@ def test_links_to_nothing_and_what_is_no_file_are_left_alone(tmp_path: Path) -> 
     assert [item.path for item in Folder(tmp_path).list()] == ["a.txt", "link.txt"]
 
 
-def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_an_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "closed").mkdir()
     whole = os.scandir
 
@@ -125,18 +125,18 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     "below", ["1", f"1/{RUN}/artifacts", f"1/models/m-{RUN}/artifacts", "1/traces/tr-1/artifacts", "1/traces"]
 )
-def test_artifacts_of_another_machine_are_not_taken_for_none(tmp_path: Path, below: str) -> None:
+def test_artifacts_of_another_machine_do_not_count_as_empty(tmp_path: Path, below: str) -> None:
     store = places().store(f"file://{tmp_path}/mlartifacts/{below}")
     for work in (lambda: list(store.list()), lambda: store.write("a.txt", [b"a"], 1)):
         with pytest.raises(PreconditionError, match=r"mlartifacts are not on this machine: .*--artifact-root .*--no-a"):
             work()
     assert not (tmp_path / "mlartifacts").exists()
-    # The server makes that folder when it starts, and one below it when something is logged.
+    # The server creates that folder when it starts, and a folder below it when something is logged.
     (tmp_path / "mlartifacts").mkdir()
     assert list(store.list()) == []
 
 
-def test_the_artifacts_of_another_machine_are_found_where_they_were_brought(tmp_path: Path) -> None:
+def test_finds_the_artifacts_of_another_machine_below_artifact_root(tmp_path: Path) -> None:
     (tmp_path / "brought" / "1" / RUN / "artifacts").mkdir(parents=True)
     (tmp_path / "brought" / "1" / RUN / "artifacts" / "a.txt").write_text("a")
     (tmp_path / "here" / "1").mkdir(parents=True)
@@ -146,7 +146,7 @@ def test_the_artifacts_of_another_machine_are_found_where_they_were_brought(tmp_
     assert list(stores(f"{tmp_path}/here/1/{RUN}/artifacts").list()) == []
 
 
-def test_an_error_of_the_source_is_not_told_of_the_destination(tmp_path: Path) -> None:
+def test_an_error_of_the_source_is_not_attributed_to_the_destination(tmp_path: Path) -> None:
     def broken() -> Iterator[bytes]:
         yield from Folder(tmp_path).read("missing")
 
@@ -155,7 +155,7 @@ def test_an_error_of_the_source_is_not_told_of_the_destination(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("size", [100, (8 << 20) + 1])
-def test_ids_in_a_description_are_compared_as_they_are_copied(tmp_path: Path, size: int) -> None:
+def test_ids_in_model_files_are_mapped_before_comparison(tmp_path: Path, size: int) -> None:
     source, target = Folder(tmp_path / "source"), Folder(tmp_path / "target")
     text = f"run_id: {RUN}\n".ljust(size)
     source.write("MLmodel", [text.encode()], size)
@@ -169,7 +169,7 @@ def test_ids_in_a_description_are_compared_as_they_are_copied(tmp_path: Path, si
     assert checksum(source, "MLmodel", rewrite) == checksum(target, "MLmodel")
 
 
-def test_a_server_that_fails_while_it_serves_artifacts_is_asked_again(forks: Forks, tmp_path: Path) -> None:
+def test_retries_a_server_that_fails_while_it_serves_artifacts(forks: Forks, tmp_path: Path) -> None:
     serving = Server("3.0", tmp_path / "serving", forks, serves_artifacts=True).start().ready()
     faults = first_of_each("429", "503", "500 before", "drop before", "half body", "drop after")
     files = Folder(tmp_path / "files")
@@ -184,7 +184,7 @@ def test_a_server_that_fails_while_it_serves_artifacts_is_asked_again(forks: For
         assert copied(target, Item("model/ü.bin", 3000), back)
         assert (back.root / "model/ü.bin").stat().st_size == 3000
         assert checksum(target, "model/ü.bin") == checksum(files, "model/ü.bin")
-        # Listed, and gone since: such a server answers with an internal error.
+        # The file was deleted after it was listed: such a server returns an internal error.
         assert not copied(target, Item("model/gone.bin", 1), back)
         await source.close()
 
@@ -196,7 +196,7 @@ def test_a_server_that_fails_while_it_serves_artifacts_is_asked_again(forks: For
         serving.stop()
 
 
-def test_files_wait_as_long_as_the_server_asks_and_slow_its_rate_down() -> None:
+def test_artifact_requests_respect_retry_after_and_reduce_the_rate() -> None:
     answers = [httpx.Response(429, headers={"Retry-After": "0.3"}), httpx.Response(200, json={"files": []})]
     told: list[str] = []
     http = httpx.Client(base_url="http://server", transport=httpx.MockTransport(lambda _: answers.pop(0)))
@@ -208,7 +208,7 @@ def test_files_wait_as_long_as_the_server_asks_and_slow_its_rate_down() -> None:
 
 
 class Sessions:
-    """Gives AWS sessions of the keys that a profile holds one after the other; S3 takes the key "new" alone."""
+    """Returns AWS sessions with the keys of a changing profile, one after the other. S3 accepts only the key "new"."""
 
     def __init__(self, *keys: str) -> None:
         self._keys = list(keys)
@@ -246,7 +246,7 @@ def answer(status: int, content: bytes) -> AWSResponse:
     return AWSResponse("https://s3", status, {"content-length": str(len(content))}, Raw())
 
 
-def test_a_profile_that_is_written_anew_renews_the_calls_to_s3() -> None:
+def test_calls_to_s3_use_the_renewed_credentials_of_a_profile() -> None:
     sessions = Sessions("old", "new")
     store = ConnectionFactory({}, session=sessions, retry=RETRY).store("s3://bucket/prefix")
     assert list(store.list()) == []
@@ -254,7 +254,7 @@ def test_a_profile_that_is_written_anew_renews_the_calls_to_s3() -> None:
     assert sessions.signed == ["old", "new", "new"]
 
 
-def test_credentials_that_expired_are_waited_for_while_a_file_is_copied(tmp_path: Path) -> None:
+def test_waits_for_renewed_credentials_while_a_file_is_copied(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     sessions = Sessions("old", "old", "old", "new")
     store = ConnectionFactory({}, session=sessions, retry=RETRY).store("s3://bucket/prefix")

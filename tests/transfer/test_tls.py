@@ -1,4 +1,4 @@
-"""https servers with certificates of their own, which may demand one of the client's."""
+"""https servers with private certificates, which may require a client certificate."""
 
 import asyncio
 import json
@@ -41,9 +41,7 @@ def names(url: str, access: Access) -> set[str]:
 
 
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_server_that_demands_a_client_certificate_is_shown_it(
-    servers: Servers, pem: Certificates, newest: ssl.TLSVersion
-) -> None:
+def test_sends_a_required_client_certificate(servers: Servers, pem: Certificates, newest: ssl.TLSVersion) -> None:
     with FaultyProxy(servers.new.port, tls=pem.context(newest=newest)) as proxy:
         for shown in (
             Access(ca=pem.ca, client_cert=pem.client_cert, client_key=pem.client_key),
@@ -56,7 +54,7 @@ def test_a_server_that_demands_a_client_certificate_is_shown_it(
 
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("missing", ["client certificate", "authority"])
-def test_without_the_right_certificate_it_ends_at_once_and_says_why(
+def test_fails_immediately_with_the_reason_if_certificates_are_wrong(
     servers: Servers, pem: Certificates, newest: ssl.TLSVersion, missing: str
 ) -> None:
     access = Access(ca=pem.ca) if missing == "client certificate" else Access(client_cert=pem.both)
@@ -71,13 +69,13 @@ def test_without_the_right_certificate_it_ends_at_once_and_says_why(
     assert why in said.value.message
 
 
-def test_certificates_to_trust_come_beside_those_that_are_trusted_anyway(pem: Certificates) -> None:
+def test_ca_certificates_are_added_to_those_of_the_system(pem: Certificates) -> None:
     context = Access(ca=pem.ca).tls
     assert isinstance(context, ssl.SSLContext)
     assert context.cert_store_stats()["x509_ca"] == httpx.create_ssl_context().cert_store_stats()["x509_ca"] + 1
 
 
-def test_files_that_cannot_be_used_are_named(pem: Certificates, tmp_path: Path) -> None:
+def test_names_unusable_certificate_files(pem: Certificates, tmp_path: Path) -> None:
     for given, complaint in (
         (Access(ca=tmp_path / "none.pem"), r"none\.pem cannot be used"),
         (Access(client_cert=pem.client_cert), r"client-cert\.pem cannot be used"),
@@ -89,10 +87,10 @@ def test_files_that_cannot_be_used_are_named(pem: Certificates, tmp_path: Path) 
             _ = given.tls
 
 
-def test_artifacts_that_the_server_serves_are_asked_for_with_them_too(servers: Servers, pem: Certificates) -> None:
+def test_artifact_requests_use_the_certificates_too(servers: Servers, pem: Certificates) -> None:
     async def go() -> None:
         source = await places().server(proxy.url, Access(ca=pem.ca, client_cert=pem.both))
-        # This server serves none, and says so in an answer: the two understood each other.
+        # This server serves no artifacts. Its error response shows that the TLS connection worked.
         with pytest.raises(PlatformError, match=r"cannot be listed \(\d{3}: "):
             list(source.store("mlflow-artifacts:/").list())
         await source.close()
@@ -101,7 +99,7 @@ def test_artifacts_that_the_server_serves_are_asked_for_with_them_too(servers: S
         asyncio.run(go())
 
 
-def test_the_script_takes_them(servers: Servers, pem: Certificates) -> None:
+def test_the_command_line_accepts_certificates(servers: Servers, pem: Certificates) -> None:
     environ = {**os.environ, "TRANSFER_SOURCE_KEY_PASSWORD": PASSWORD}
     with FaultyProxy(servers.new.port, tls=pem.context()) as proxy:
         shown = ["--ca", pem.ca, "--client-cert", pem.client_cert, "--client-key", pem.locked]

@@ -56,7 +56,7 @@ def read(path: Path) -> tuple[dict[str, object], list[Loss]]:
 def test_reads_a_whole_database_without_losses(path: Path) -> None:
     found, losses = read(path)
     assert losses == []
-    # The other one starts before 1970.
+    # The other run starts before 1970.
     assert set(found["runs"]) == {RUN, OTHER}  # type: ignore[call-overload]
 
 

@@ -52,7 +52,7 @@ def store(root: Path) -> Path:
 
 
 async def everything(source: Any) -> dict[str, Any]:
-    """All records and points, as JSON can hold them."""
+    """All records and points in a form for JSON."""
     found: dict[str, Any] = {"runs": {}, "points": {}, "models": [], "traces": [], "experiments": []}
     async for experiment in source.experiments():
         found["experiments"].append(to_json(experiment))
@@ -168,7 +168,7 @@ def test_links_out_of_the_store_are_losses(root: Path, tmp_path: Path) -> None:
     assert all("outside" in loss for loss in losses)
 
 
-def test_two_experiments_of_one_id_are_told_apart(root: Path) -> None:
+def test_two_experiments_with_one_id_are_distinguished(root: Path) -> None:
     shutil.copytree(root / "1", root / "2")
     _, losses = read(root)
     assert [loss for loss in losses if f"experiment folder {root}/2" in loss]
@@ -204,13 +204,13 @@ def yaml_text(values: dict[str, Any]) -> bytes:
     | st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=8).map(yaml_text)
     | st.text(alphabet="0123456789. -eE\nnaif\0é", max_size=40).map(str.encode),
 )
-def test_no_content_of_a_file_ends_in_a_traceback(file: str, content: bytes) -> None:
+def test_no_file_content_causes_a_traceback(file: str, content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = store(Path(folder).resolve() / "mlruns")
         (root / file).write_bytes(content)
         read(root)
 
 
-def test_a_run_is_hashed_and_written_whatever_its_texts(root: Path) -> None:
+def test_any_texts_of_a_run_can_be_hashed_and_written(root: Path) -> None:
     found, _ = read(root)
     assert Run(**{**found["runs"][RUN], "latest": {}}).finished

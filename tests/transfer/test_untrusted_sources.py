@@ -1,4 +1,4 @@
-"""Servers, archives and folders that want to read or write what they should not, or that answer with nonsense."""
+"""Servers, archives and folders that try to access other locations or that return malformed data."""
 
 import asyncio
 import hashlib
@@ -29,7 +29,7 @@ from tests.transfer.seeding import START, Seeder
 from tests.transfer.servers import Forks, Server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# Few attempts: what fails here fails for good.
+# Use few attempts, because errors are permanent here.
 RETRY = Retry(patience=1, attempts=2, longest=0.05)
 
 
@@ -69,7 +69,7 @@ def test_a_server_cannot_make_the_operator_read_local_files(tmp_path: Path, form
         assert loss.place == f"artifacts of run {RUN}"
         assert "outside the server's own artifact store" in loss.reason
         assert "--trust-artifacts" in loss.reason
-        # An operator who names the folder gets it.
+        # An operator who trusts the folder can read it.
         if ".." not in form:
             snapshot, losses = back_up(server, tmp_path / "trusting", str(secret))
             assert (snapshot.partial, losses) == (False, [])
@@ -126,7 +126,7 @@ def test_a_trace_tag_cannot_make_the_operator_read_local_files(tmp_path: Path) -
         ("S3://bucket/own", False),
     ],
 )
-def test_a_prefix_is_opened_below_the_own_store_only(uri: str, allowed: bool) -> None:
+def test_only_prefixes_below_the_servers_own_store_are_opened(uri: str, allowed: bool) -> None:
     store = open_store(uri, lambda: None, roots=Roots(["s3://bucket/own/"]))
     refused = type(store).__name__ == "RefusedStore"
     assert refused is not allowed
@@ -193,7 +193,7 @@ def test_a_hostile_artifact_name_is_a_loss(tmp_path: Path, name: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["archive"]
 
 
-def test_two_things_of_one_id_do_not_overwrite_each_others_files(tmp_path: Path) -> None:
+def test_two_objects_with_one_id_do_not_overwrite_each_others_files(tmp_path: Path) -> None:
     def artifact(query: dict[str, Any]) -> Any:
         return as_json({"files": [{"path": "f.txt", "file_size": 1}]})
 
@@ -274,7 +274,7 @@ def test_a_page_that_fails_half_way_is_a_loss(tmp_path: Path) -> None:
     assert snapshot.counts["run"] == 1
 
 
-def test_pages_without_end_end(tmp_path: Path) -> None:
+def test_stops_at_endless_pages(tmp_path: Path) -> None:
     def runs(_: dict[str, Any]) -> Any:
         return as_json({"runs": [], "next_page_token": "again"})
 
@@ -283,7 +283,7 @@ def test_pages_without_end_end(tmp_path: Path) -> None:
     assert "the same page again" in losses[0].reason
 
 
-def test_folders_without_end_end() -> None:
+def test_stops_at_endlessly_nested_folders() -> None:
     def answer(_: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={"files": [{"path": "deeper", "is_dir": True}]})
 
@@ -357,7 +357,7 @@ def made_archive(folder: Path) -> Archive:
 
 
 def rewritten(archive: Archive, **changes: Any) -> None:
-    """Changes the entries of artifacts, and makes the checksums right again."""
+    """Change the entries of artifacts, and correct the checksums."""
     index_path = Path(archive.store.uri) / "archive.json"
     index = json.loads(index_path.read_text())
     (part,) = index["snapshots"][0]["parts"]
@@ -390,7 +390,7 @@ def test_a_hostile_manifest_reads_nothing_outside_the_archive(tmp_path: Path, fi
 @pytest.mark.parametrize(
     "changes", [{"size": "1"}, {"size": 1 << 70}, {"kind": 7}, {"file": None}, {"owner": []}, {"order": {}}]
 )
-def test_a_manifest_of_wrong_types_is_damaged(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_a_manifest_with_wrong_types_counts_as_damaged(tmp_path: Path, changes: dict[str, Any]) -> None:
     archive = made_archive(tmp_path)
     rewritten(archive, **changes)
     with pytest.raises(PlatformError, match=r"000000\.jsonl is damaged: line \d is not an entry"):
@@ -413,14 +413,14 @@ SNAPSHOT = {"taken": "1", "source": "", "version": "", "parts": []}
     + [index_of({**SNAPSHOT, "parts": one}) for one in ("x", [{}], [{"file": 1, "sha256": ""}])],
     ids=len,
 )
-def test_a_hostile_index_is_refused_in_one_line(tmp_path: Path, index: bytes) -> None:
+def test_rejects_a_hostile_index_with_one_line(tmp_path: Path, index: bytes) -> None:
     (tmp_path / "archive.json").write_bytes(index)
     with pytest.raises(PlatformError) as caught:
         Archive(Folder(tmp_path)).snapshots()
     assert "\n" not in caught.value.message
 
 
-def test_a_damaged_archive_is_restored_as_far_as_it_is_whole(tmp_path: Path) -> None:
+def test_restores_the_intact_part_of_a_damaged_archive(tmp_path: Path) -> None:
     archive = made_archive(tmp_path)
     run_file = next((tmp_path / "archive" / "runs").rglob("*.jsonl"))
     run_file.write_bytes(b"\xff torn")
@@ -435,7 +435,9 @@ def test_a_damaged_archive_is_restored_as_far_as_it_is_whole(tmp_path: Path) -> 
 # --- a real server -----------------------------------------------------------------------------------------------
 
 
-def test_an_artifact_that_the_proxy_of_mlflow_3_0_cannot_serve_is_read_otherwise(forks: Forks, tmp_path: Path) -> None:
+def test_uses_the_ui_route_for_an_artifact_that_the_proxy_of_mlflow_3_0_cannot_serve(
+    forks: Forks, tmp_path: Path
+) -> None:
     server = Server("3.0", tmp_path / "serving", forks, serves_artifacts=True).start().ready()
     try:
         seeder = Seeder(server.url)

@@ -1,4 +1,4 @@
-"""What an upgrade copies and compares before its switch, and after it, when people work on the new server."""
+"""Copies and comparisons of an upgrade, before the switch and afterwards, when people use the new server."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.transfer.seeding import START, Seeder, folder, listed, write
 
 
 class Quiet(Tally):
-    """Shows no progress."""
+    """Does not show the progress."""
 
     def __enter__(self) -> "Quiet":
         return self
@@ -41,7 +41,7 @@ def runs(at: Seeder) -> dict[str, Any]:
     return {run["info"]["run_name"]: run["info"] for run in at.runs(experiment(at))}
 
 
-def test_after_the_switch_late_runs_are_added_and_changes_of_people_are_no_difference(
+def test_after_the_switch_late_runs_are_added_and_changes_of_users_are_not_differences(
     servers: Servers, migrator: Migrator
 ) -> None:
     old, new = servers.new.url, servers.target.url
@@ -69,13 +69,13 @@ def test_after_the_switch_late_runs_are_added_and_changes_of_people_are_no_diffe
     assert migrator.copy(old, new, in_use=True) == []
     found = migrator.verify(old, new, in_use=True)
     assert found.passed, Path(found.report).with_name("report.json").read_text()
-    # Without the late run it would not have.
+    # Without the late run it would not be equal.
     target.post("runs/delete-tag", run_id=runs(target)["late"]["run_id"], key="transfer.source_id")
     assert migrator.verify(old, new, in_use=True).differences == 1
     assert migrator.verification(old, new) is None
 
 
-def test_after_the_switch_changes_of_people_to_experiments_and_runs_are_kept(
+def test_after_the_switch_changes_of_users_to_experiments_and_runs_are_kept(
     servers: Servers, migrator: Migrator
 ) -> None:
     old, new = servers.new.url, servers.target.url
@@ -105,7 +105,7 @@ def test_after_the_switch_changes_of_people_to_experiments_and_runs_are_kept(
     assert verified.passed, Path(verified.report).with_name("report.json").read_text()
 
 
-def test_a_run_that_is_still_logged_to_blocks_a_retirement_but_no_switch(servers: Servers, migrator: Migrator) -> None:
+def test_an_active_run_blocks_a_retirement_but_not_a_switch(servers: Servers, migrator: Migrator) -> None:
     old, new = servers.new.url, servers.target.url
     servers.copied("new")
     source = Seeder(old)
@@ -144,7 +144,7 @@ def test_the_contents_include_files_but_not_those_of_another_server_in_the_same_
         ("version source", "a", "b", True),
     ],
 )
-def test_add_only_counts_only_what_is_lacking(what: str, left: object, right: object, counts: bool) -> None:
+def test_add_only_counts_only_missing_values(what: str, left: object, right: object, counts: bool) -> None:
     report: Report = Report("old", "new", AddOnly())
     report.add("run x", what, left, right)
     assert report.passed is not counts

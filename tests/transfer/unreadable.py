@@ -1,4 +1,4 @@
-"""Runs the command line with one file that no store can read.
+"""Runs the command line with one file that cannot be read.
 
 Usage: python -m tests.transfer.unreadable NAME ARGUMENT…
 """
