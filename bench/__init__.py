@@ -1,1 +1,1 @@
-"""Measurements, each beside a peer in the same run."""
+"""Benchmarks. Each measures a comparable tool in the same run."""

@@ -1,11 +1,11 @@
-"""What localaws's gateway adds to a tracking call, against the same call made straight to the same MLflow server.
+"""Measures the overhead of localaws's gateway for tracking calls, compared with direct calls to the same MLflow server.
 
-One client, one run, the two ways in turn, so that whatever else the machine does weighs on both alike. Two clients:
+Both ways alternate in one run, so that other load on the machine affects them equally. There are two clients:
 
-- `wire`: bare HTTP on a kept-alive connection, signed beforehand: the gateway and nothing else;
-- `mlflow`: MLflow's own client with the sagemaker-mlflow plugin, which signs on both ways: what a person waits for.
+- `wire`: plain HTTP on a persistent connection with requests that are signed in advance: only the gateway;
+- `mlflow`: MLflow's own client with the sagemaker-mlflow plugin, which signs on both ways: the time that users see.
 
-The figure to hold: every kind of call at most 30 % slower in the median. Exit status 1: one is not.
+Target: the median of every kind of call is at most 30 % slower. Exit status 1: the target is missed.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))  # For tests.support.running, which knows how to start a localaws of one's own.
+sys.path.insert(0, str(REPOSITORY))  # For tests.support.running, which starts a separate localaws.
 
 from localaws import daemon  # noqa: E402
 from tests.support.running import RunningLocalAws, start, tracking_server  # noqa: E402
@@ -39,7 +39,7 @@ HEADER = "x-mlflow-sm-tracking-server-arn"
 
 @dataclass(frozen=True)
 class Row:
-    """Medians in milliseconds; `added` is a share of the direct one."""
+    """Medians in milliseconds. `added` is the overhead as a fraction of the direct call's time."""
 
     client: str
     call: str
@@ -59,10 +59,10 @@ class Request:
 
 
 def main() -> int:
-    """Measures; returns the exit status."""
+    """Measure, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--calls", type=int, default=300, help="calls of each kind and way (default 300)")
-    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    parser.add_argument("--calls", type=int, default=300, help="number of calls of each kind and way (default 300)")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         localaws = start(Path(folder) / "home")
@@ -99,7 +99,7 @@ def _wire(localaws: RunningLocalAws, upstream: str, arn: str, calls: int) -> lis
     _send(direct, batch, token)
     rows = []
     for request in _requests(run_id):
-        headers = _signed(localaws, arn, request)  # Good for 15 minutes; MLflow itself ignores them.
+        headers = _signed(localaws, arn, request)  # Valid for 15 minutes. MLflow itself ignores them.
         ways = [
             lambda r=request, h=headers: _send(direct, r, {**h, **token}),
             lambda r=request, h=headers: _send(gateway, r, h),
@@ -109,7 +109,7 @@ def _wire(localaws: RunningLocalAws, upstream: str, arn: str, calls: int) -> lis
 
 
 def _token(localaws: RunningLocalAws) -> dict[str, str]:
-    """The header without which the MLflow servers' own ports refuse."""
+    """The header that the MLflow servers require on their own ports."""
     return {"x-localaws-token": localaws.settings.token_file.read_text()}
 
 
@@ -136,7 +136,7 @@ def _mlflow(localaws: RunningLocalAws, upstream: str, arn: str, calls: int) -> l
             os.environ[name] = value
         else:
             os.environ.pop(name, None)
-    # After the environment is set; takes seconds.
+    # Import after the environment is set. The import takes seconds.
     import mlflow
     from mlflow.tracking.request_header.abstract_request_header_provider import RequestHeaderProvider
     from mlflow.tracking.request_header.registry import _request_header_provider_registry
@@ -159,7 +159,7 @@ def _mlflow(localaws: RunningLocalAws, upstream: str, arn: str, calls: int) -> l
 
     def to(address: str, call: Way) -> Way:
         def through() -> object:
-            os.environ["SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT"] = address  # The plugin reads it at each call.
+            os.environ["SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT"] = address  # The plugin reads it for each call.
             return call()
 
         return through

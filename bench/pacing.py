@@ -1,7 +1,7 @@
-"""A proxy that paces an HTTP server: so many requests a second, each so much later, and all of them counted.
+"""A proxy that limits an HTTP server's request rate, delays each request, and counts all requests.
 
-Usage: python -m bench.pacing PORT TARGET REQUESTS_A_SECOND LATENCY_SECONDS; 0 requests a second paces nothing.
-GET /_calls tells the counts; it is not counted.
+Usage: python -m bench.pacing PORT TARGET REQUESTS_PER_SECOND LATENCY_SECONDS (0 requests per second means no limit)
+GET /_calls returns the counts and is not counted.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ _HOP = {"host", "connection", "transfer-encoding", "content-length", "content-en
 
 
 class Pacing:
-    """Forwards requests to one server, no faster than it is told."""
+    """Forwards requests to one server with a limited rate."""
 
     def __init__(self, target: str, rate: float, latency: float) -> None:
         self._target, self._rate, self._latency = target, rate, latency
@@ -55,7 +55,7 @@ class Pacing:
 
 
 def main() -> None:
-    """Run until ended."""
+    """Run until the process is stopped."""
     port, target, rate, latency = sys.argv[1:]
     app = web.Application(client_max_size=1 << 30)
     pacing = Pacing(target, float(rate), float(latency))

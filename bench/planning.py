@@ -1,9 +1,9 @@
-"""What planning costs: staging, and 1, 10 and 50 calls of the module in one root, against one S3 bucket.
+"""Measures `terraform plan`: for staging, for 1, 10 and 50 calls of the module in one root, and for a single S3 bucket.
 
-All with the same provider against one localaws, in turn, so that whatever else the machine does weighs on all alike;
-medians. A plan starts from an empty state, the dearest one: everything is to be created.
+The roots alternate, with the same provider and one localaws, so that other load on the machine affects them equally.
+The figures are medians. Each plan starts from an empty state, the slowest case, because it creates everything.
 
-The figure to hold: staging takes at most 1.5 times what the one bucket takes. Exit status 1: it takes more.
+Target: staging takes at most 1.5 times as long as the single bucket. Exit status 1: the target is missed.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))  # For tests, which know how to start a localaws and to copy the roots.
+sys.path.insert(0, str(REPOSITORY))  # For the tests' helpers, which start a localaws and copy the roots.
 
 from localaws import daemon  # noqa: E402
 from tests.support import provider  # noqa: E402
@@ -53,9 +53,9 @@ module "mlflow" {
 
 
 def main() -> int:
-    """Measures; returns the exit status."""
+    """Measure, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--times", type=int, default=7, help="plans of each root (default 7)")
+    parser.add_argument("--times", type=int, default=7, help="number of plans of each root (default 7)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         localaws = start(Path(folder) / "home")
@@ -73,7 +73,7 @@ def main() -> int:
 
 
 def measure(localaws: RunningLocalAws, folder: Path, times: int) -> tuple[dict[str, float], dict[str, int]]:
-    """The median seconds of a plan of each root, and how many resources it would create."""
+    """The median seconds of a plan of each root, and the number of resources that it would create."""
     copy_terraform(folder)
     roots = {"one bucket": written(folder / "one-bucket", BUCKET), "staging": folder / "mlflow/terraform/staging"}
     for calls in CALLS:
@@ -94,20 +94,20 @@ def measure(localaws: RunningLocalAws, folder: Path, times: int) -> tuple[dict[s
 
 
 def written(folder: Path, text: str) -> Path:
-    """A root of one file."""
+    """Write a root with one file."""
     folder.mkdir(parents=True)
     (folder / "main.tf").write_text(text)
     return folder
 
 
 def created(root: Path, environ: dict[str, str]) -> int:
-    """How many resources the saved plan would create."""
+    """The number of resources that the saved plan would create."""
     plan = json.loads(terraform(root, environ, "show", "-json", "bench.tfplan"))
     return sum(change["change"]["actions"] == ["create"] for change in plan["resource_changes"])
 
 
 def terraform(root: Path, environ: dict[str, str], *arguments: str) -> str:
-    """Runs Terraform in a root; what it printed."""
+    """Run Terraform in a root, and return its output."""
     done = subprocess.run(
         ["terraform", f"-chdir={root}", *arguments, *(["-no-color"] if arguments[0] != "show" else [])],
         env=environ,

@@ -1,10 +1,10 @@
-"""What a person waits for: each script's `--help`, and logging a run with its model to a real server.
+"""Measures times that users wait for: each script's `--help`, and logging a run with its model to a real server.
 
-Logging is what `log_run.py` times itself: from the first to the last tracking call of a run, its model and its
-registration, MLflow's import aside. The peer, in the same run on the same server: the same training logged as MLflow's
-own tutorials do it, which leaves MLflow to guess the model's requirements.
+`log_run.py` itself measures the logging: from the first to the last tracking call of a run, its model and its
+registration, without the import of MLflow. For comparison, the same training is logged to the same server in the way
+of MLflow's tutorials, which let MLflow infer the model's requirements.
 
-The figures to hold: `--help` under 0.5 s; a run in at most 1 s and 20 tracking requests. Exit status 1: one is missed.
+Targets: `--help` in less than 0.5 s; a run in at most 1 s and 20 tracking requests. Exit status 1: a target is missed.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))  # For tests.support.running, which knows how to start a localaws of one's own.
+sys.path.insert(0, str(REPOSITORY))  # For tests.support.running, which starts a separate localaws.
 
 from localaws import daemon  # noqa: E402
 from localaws.mirror import mirror  # noqa: E402
@@ -51,9 +51,9 @@ print(time.monotonic() - began)
 
 
 def main() -> int:
-    """Measures; returns the exit status."""
+    """Measure, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--times", type=int, default=5, help="times each (default 5)")
+    parser.add_argument("--times", type=int, default=5, help="number of measurements of each (default 5)")
     given = parser.parse_args()
     helps = {name: median(given.times, partial(help_seconds, name)) for name in SCRIPTS}
     with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +79,7 @@ def main() -> int:
 
 
 def help_seconds(name: str) -> float:
-    """A script's `--help`."""
+    """The seconds of a script's `--help`."""
     begun = time.monotonic()
     command = [sys.executable, REPOSITORY / "scripts" / f"{name}.py", "--help"]
     subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
@@ -87,7 +87,7 @@ def help_seconds(name: str) -> float:
 
 
 def log_run(localaws: RunningLocalAws, staging: Deployed) -> tuple[float, int]:
-    """Seconds of logging and registering, and the tracking requests that a run, its model and its version took."""
+    """The seconds of logging and registration, and the tracking requests for a run, its model and its version."""
     before = len(localaws.calls())
     logged = staging.result("log_run", "--register", "bench", "--alias", "champion")
     calls = localaws.calls()[before:]
@@ -95,7 +95,7 @@ def log_run(localaws: RunningLocalAws, staging: Deployed) -> tuple[float, int]:
 
 
 def peer_seconds(staging: Deployed) -> float:
-    """The same with MLflow's own functions and nothing told of the model."""
+    """The seconds with MLflow's own functions, without information about the model's requirements."""
     environ = {**staging.environ, "PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, "-c", PEER, staging.outputs["mlflow_tracking_uri"]]
     done = subprocess.run(command, cwd=REPOSITORY, env=environ, capture_output=True, text=True, check=False)

@@ -1,11 +1,11 @@
 """Measures the serving container's entry point against `mlflow models serve`, with one worker each and the same model.
 
-The model is a random forest on the iris data. Both servers run at the same time; each cell measures them in turn, so
-that the machine's other work weighs on both alike. The answers are compared before anything is measured.
+The model is a random forest on the iris data. Both servers run at the same time. Each cell measures them in turn, so
+that other load on the machine affects both equally. The responses are compared before the measurements.
 
-Targets: one row and one client at least 1.5 times the requests a second, and at most 1.5 times the time of
-`model.predict` alone; 8 and 32 clients at least 4 times; 1,000 rows faster; p99 no higher in every cell; no more
-memory.
+Targets: with one row and one client, at least 1.5 times the requests per second, and at most 1.5 times the time of
+`model.predict` itself; with 8 and 32 clients, at least 4 times; 1,000 rows faster; p99 not higher in any cell; not
+more memory.
 Exit status 1: a target is missed.
 """
 
@@ -53,7 +53,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Cell:
-    """What one server did with one kind of request. Times are in milliseconds."""
+    """The results of one server for one kind of request. Times are in milliseconds."""
 
     server: str
     request: str
@@ -118,7 +118,7 @@ def main() -> int:
 
 
 def make_model(folder: Path) -> tuple[list[Request], float]:
-    """Save the model; returns the requests, and the milliseconds of the model's own prediction of one row."""
+    """Save the model. Return the requests, and the milliseconds of the model's own prediction for one row."""
     import mlflow.sklearn
     import pandas as pd
     from mlflow.models import infer_signature
@@ -216,7 +216,7 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 
 
 def compare(servers: list[Server], requests: list[Request]) -> None:
-    """Both servers must give the same answers."""
+    """Check that both servers return the same responses."""
     bad = Request("malformed JSON", b'{"dataframe_split": {"columns": ["a"], "data": [[1]]}}', "application/json")
     for request in [*requests, bad]:
         answers = [asyncio.run(_exchange(server.port, request.raw(server.port))) for server in servers]
@@ -225,7 +225,7 @@ def compare(servers: list[Server], requests: list[Request]) -> None:
 
 
 async def measure(server: Server, request: Request, clients: int, seconds: float) -> Cell:
-    """Send requests from several clients, each the next one after its answer."""
+    """Send requests from several clients. Each client sends its next request after it has received a response."""
     await _load(server.port, request, clients, WARM_UP_SECONDS)
     began = time.perf_counter()
     times = await _load(server.port, request, clients, seconds)

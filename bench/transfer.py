@@ -4,8 +4,8 @@
     python -m bench.transfer --quick           the same at a twentieth of the size
     python -m bench.transfer --large           one run of a million points and one file of 5 GiB
 
-Servers are plain `mlflow.server` processes on this machine (SQLite, artifacts in a folder), with as many workers as
-`mlflow server` starts by itself.
+Servers are plain `mlflow.server` processes on this machine (SQLite, artifacts in a folder), with the default number of
+workers of `mlflow server`.
 """
 
 import argparse
@@ -36,7 +36,7 @@ AT_ONCE = 16
 
 
 class Bench:
-    """Servers below one folder, and the tools run between them."""
+    """Servers below one folder, and the tools that copy between them."""
 
     def __init__(self, folder: Path, workers: int) -> None:
         self.folder = folder
@@ -46,7 +46,7 @@ class Bench:
         self.peer = Venvs(cache / "venvs").python(PEER).parent
 
     def server(self, name: str) -> Server:
-        """A fresh server that is not started."""
+        """A new server that is not started yet."""
         found = Server("3.0", self.folder / name, workers=self._workers)
         self._servers.append(found)
         return found
@@ -58,7 +58,7 @@ class Bench:
 
     @contextmanager
     def paced(self, server: Server, rate: float, latency: float) -> Iterator[str]:
-        """A paced and counted way to a server."""
+        """A URL of a server behind a proxy that limits and counts its requests."""
         port = free_port()
         command = [sys.executable, "-m", "bench.pacing", str(port), server.url, str(rate), str(latency)]
         with subprocess.Popen(command, cwd=REPOSITORY) as process:
@@ -80,7 +80,7 @@ class Bench:
         return ["--trust-artifacts", str(self.folder)]
 
     def ours(self, source: str, target: str, *more: str) -> dict[str, Any]:
-        """Copy with scripts/transfer.py: what it says, and its seconds and peak memory (MiB)."""
+        """Copy with scripts/transfer.py. Return its output, its seconds and its peak memory (MiB)."""
         command = [
             "copy",
             source,
@@ -96,14 +96,14 @@ class Bench:
         return {**json.loads(out.splitlines()[-1]), "seconds": seconds, "memory_mib": memory}
 
     def theirs(self, source: str, target: str) -> dict[str, Any]:
-        """Export and import with mlflow-export-import, one after the other as it has to be."""
+        """Export with mlflow-export-import, then import."""
         spool = self.folder / f"export-{time.monotonic_ns()}"
         out, out_memory, _ = measured([self.peer / "export-all", "--output-dir", spool], MLFLOW_TRACKING_URI=source)
         into, in_memory, _ = measured([self.peer / "import-all", "--input-dir", spool], MLFLOW_TRACKING_URI=target)
         return {"seconds": out + into, "export": out, "import": into, "memory_mib": max(out_memory, in_memory)}
 
     def verify(self, source: str, target: str, *more: str) -> dict[str, Any]:
-        """What `transfer verify` finds."""
+        """The result of `transfer verify`."""
         command = [sys.executable, "scripts/transfer.py", "verify", source, target, "--json", *self.trust, *more]
         _, _, out = measured([*command, "--report", str(self.folder / "report")], check=False)
         report: dict[str, Any] = json.loads(out.splitlines()[-1])
@@ -111,7 +111,7 @@ class Bench:
 
 
 def measured(command: list[Any], *, check: bool = True, **environment: str) -> tuple[float, float, str]:
-    """Run a program: its seconds, its peak memory in MiB, and what it printed."""
+    """Run a program. Return its seconds, its peak memory in MiB, and its output."""
     begun = time.monotonic()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = subprocess.Popen(
@@ -127,7 +127,7 @@ def measured(command: list[Any], *, check: bool = True, **environment: str) -> t
 
 
 def replay(url: str, size: Size) -> float:
-    """The destination's least calls alone: create, log one batch, update, for every run. Seconds."""
+    """The seconds of only the minimum calls to the destination: create, log one batch and update, for every run."""
 
     async def go() -> float:
         limits = httpx.Limits(max_connections=AT_ONCE)
@@ -172,9 +172,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--only", choices=["unlimited", "limited"], help="one of the two scenarios")
-    parser.add_argument("--no-peer", action="store_true", help="at the limit, without mlflow-export-import")
-    parser.add_argument("--runs", type=int, help="runs without limits (default 1000, quick 50)")
-    parser.add_argument("--limited-runs", type=int, help="runs at 25 requests a second (default 100, quick 20)")
+    parser.add_argument("--no-peer", action="store_true", help="skip mlflow-export-import in the limited scenario")
+    parser.add_argument("--runs", type=int, help="number of runs without limits (default 1000, quick 50)")
+    parser.add_argument(
+        "--limited-runs", type=int, help="number of runs at 25 requests per second (default 100, quick 20)"
+    )
     parser.add_argument("--workers", type=int, default=4, help="worker processes of each server")
     parser.add_argument("--points", type=int, default=1_000_000, help="points of the large run")
     parser.add_argument("--bytes", type=int, default=5 << 30, help="size of the large run's file")
@@ -200,7 +202,7 @@ def main() -> None:
 
 
 def unlimited(bench: Bench, size: Size) -> dict[str, Any]:
-    """No limits: both tools and the bare calls, then what each lost."""
+    """Without limits: measure both tools and the bare calls, then compare what each tool lost."""
     source = bench.server("source")
     fill(source.database, source.folder / "artifacts", size)
     source.start().ready()
@@ -227,13 +229,13 @@ def unlimited(bench: Bench, size: Size) -> dict[str, Any]:
 
 
 def at_the_limit(bench: Bench, runs: int, *, peer: bool) -> dict[str, Any]:
-    """25 requests a second and 20 ms on both servers. Runs only, so that calls a run can be counted."""
+    """With 25 requests per second and 20 ms latency on both servers. Copies only runs, to count the calls per run."""
     size = Size(runs=runs, logged_models=0, registered=0)
     source = bench.server("slow-source")
     fill(source.database, source.folder / "artifacts", size)
     source.start().ready()
     found: dict[str, Any] = {"size": vars(size)}
-    # A machine may be too slow for the limit: what the destination's least calls take behind it tells.
+    # The machine may be too slow to reach the limit. The time of the minimum calls through the proxy shows that.
     bare = bench.server("slow-bare").start().ready()
     with bench.paced(bare, RATE, LATENCY) as url:
         found["replay_seconds"] = replay(url, size)
@@ -262,7 +264,7 @@ def at_the_limit(bench: Bench, runs: int, *, peer: bool) -> dict[str, Any]:
 
 
 def large(bench: Bench, points: int, size: int) -> dict[str, Any]:
-    """A very long metric and a very large file: memory must not grow with them."""
+    """With a very long metric and a very large file, with which memory must not grow."""
     source, target = bench.server("source"), bench.server("target")
     fill_large(source.database, source.folder / "artifacts", points, size)
     source.start()

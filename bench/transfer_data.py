@@ -1,4 +1,4 @@
-"""Fills the database behind an MLflow 3.0 server in bulk: what a year of work leaves, in seconds."""
+"""Fills the database of an MLflow 3.0 server in bulk with the amount of data of a year, within seconds."""
 
 import json
 import sqlite3
@@ -12,7 +12,7 @@ FILE = b"x" * 2000
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything. `points` are those of each metric."""
+    """The number of objects of each kind. `points` is the number per metric."""
 
     runs: int = 1000
     params: int = 20
@@ -26,7 +26,7 @@ class Size:
 
 
 def fill(database: Path, artifacts: Path, size: Size) -> None:
-    """One experiment with everything in it."""
+    """Create one experiment with all objects."""
     root = artifacts / "1"
     with sqlite3.connect(database) as db:
         _default(db, artifacts)
@@ -58,7 +58,7 @@ def fill(database: Path, artifacts: Path, size: Size) -> None:
 
 
 def fill_large(database: Path, artifacts: Path, points: int, size: int) -> None:
-    """One run with one metric of many points and one sparse artifact of many bytes."""
+    """Create one run with a metric of many points and a large sparse artifact."""
     root = artifacts / "1"
     run = uuid.uuid4().hex
     with sqlite3.connect(database) as db:
@@ -76,7 +76,7 @@ def fill_large(database: Path, artifacts: Path, points: int, size: int) -> None:
 
 
 def _default(db: sqlite3.Connection, artifacts: Path) -> None:
-    # The server makes this one only where there is no other.
+    # The server creates this experiment only if there is no other.
     row = (str(artifacts / "0"), START, START)
     db.execute("INSERT INTO experiments VALUES (0, 'Default', ?, 'active', ?, ?)", row)
 

@@ -1,4 +1,4 @@
-"""What the unit tests share: an environment, AWS in this process (moto), a clock that does not wait, MLflow."""
+"""The shared fixtures of the unit tests: an environment, AWS in this process (moto), a fake clock, MLflow."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ SMALL = {"iris": ForestParams(n_estimators=6, trees_per_step=2), "diabetes": Boo
 
 
 class FakeClock:
-    """A clock on which sleeping takes no time. `slept` is how long it was asked to."""
+    """A clock on which sleeping takes no time. `slept` records the durations."""
 
     def __init__(self) -> None:
         self.slept = 0.0
@@ -69,7 +69,7 @@ def localaws_home(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def said() -> list[str]:
-    """What was reported as progress: pass `said.append`."""
+    """The reported progress messages: pass `said.append`."""
     return []
 
 
@@ -95,13 +95,13 @@ def environment() -> Environment:
 
 @pytest.fixture(scope="session")
 def boto_session() -> boto3.session.Session:
-    """One session for all tests: reading SageMaker's service model takes half a second, once for each session."""
+    """One session for all tests, because each session takes half a second to read SageMaker's service model."""
     return boto3.session.Session("testing", "testing", region_name=REGION)
 
 
 @pytest.fixture
 def aws(boto_session: boto3.session.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
-    """AWS in this process: makes clients by service name."""
+    """AWS in this process: creates clients by service name."""
     for name in list(os.environ):
         if name.startswith("AWS_"):
             monkeypatch.delenv(name)
@@ -117,13 +117,13 @@ def clients(aws: Callable[[str], Any]) -> Clients:
 
 @pytest.fixture
 def fleet(clients: Clients) -> Fleet:
-    """The endpoints of `clients`, which do what a test tells them."""
+    """The endpoints of `clients`, whose states a test controls."""
     return Fleet(clients.sagemaker)
 
 
 @pytest.fixture(scope="session")
 def trained() -> Callable[[Dataset], Training]:
-    """A small training of each data set, made once."""
+    """A small training of each data set, which runs once."""
     made: dict[str, Training] = {}
 
     def of(dataset: Dataset) -> Training:
@@ -136,7 +136,7 @@ def trained() -> Callable[[Dataset], Training]:
 
 @pytest.fixture
 def mlflow_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_database: Path) -> Iterator[Any]:
-    """MLflow with a database and artifacts in a folder of the test's own; the global URI is put back afterwards."""
+    """MLflow with a database and artifacts in the test's folder. The global URI is restored afterwards."""
     import mlflow
 
     database = tmp_path / "mlflow.db"
@@ -156,7 +156,7 @@ def mlflow_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_database
 
 @pytest.fixture(scope="session")
 def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty MLflow database: making one takes two seconds, copying it none."""
+    """An empty MLflow database. Creating one takes two seconds, so tests copy it."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     folder = tmp_path_factory.mktemp("mlflow")

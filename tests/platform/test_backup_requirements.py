@@ -1,4 +1,4 @@
-"""The nightly backup has all that the tool imports, in the versions that everything else here is tested with."""
+"""The nightly backup has all packages that the tool imports, in the versions with which the tests run."""
 
 import re
 
@@ -14,7 +14,7 @@ def test_the_backup_jobs_packages_are_those_of_the_checkout() -> None:
     assert {name: ours.get(name) for name in jobs} == jobs
 
 
-def test_the_job_is_given_all_that_the_tool_imports() -> None:
+def test_the_job_has_all_packages_that_the_tool_imports() -> None:
     """The job's packages import each other, the standard library and locked packages, and nothing else."""
     for package in ("mlflow_common", "mlflow_transfer"):
         for file in (REPOSITORY / "src" / package).rglob("*.py"):

@@ -1,4 +1,4 @@
-"""What `make smoke` runs against."""
+"""The environment against which `make smoke` runs."""
 
 from pathlib import Path
 

@@ -54,7 +54,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         assert status in {0, 1, 2, 3}, said.err
         assert "unexpected)" not in said.err, said.err
         assert "Traceback" not in said.err
-        # An argument of --help shows the help and is no error.
+        # The argument --help shows the help and is not an error.
         assert len(lines) == (1 if status else 0), said.err
         return status
 

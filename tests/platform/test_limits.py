@@ -20,7 +20,7 @@ TOO_LARGE = {
     "src/mlflow_transfer/sources/database.py:DatabaseSource": "implements the protocol Source",
     "src/mlflow_transfer/sources/rest.py:RestSource": "implements the protocol Source",
 }
-# Used by name only, with the reason. Names, because vulture compares names.
+# Names that are used only dynamically, with the reason. vulture compares names.
 USED_BY_NAME = {
     "on_header": "called by httptools",
     "on_body": "called by httptools",
@@ -50,7 +50,7 @@ def python_files() -> list[Path]:
 
 
 def too_large(text: str) -> Iterator[tuple[str, int]]:
-    """The functions, classes and the module ("") of this source text that are over the limits, with their size."""
+    """The functions, classes and the module ("") of a source text that exceed the limits, with their sizes."""
     lines = len(text.splitlines())
     if lines > MODULE_LINES:
         yield "", lines
@@ -83,7 +83,7 @@ def test_functions_modules_and_classes_stay_small() -> None:
         ("a = 1\n" * 501, [("", 501)]),
     ],
 )
-def test_what_is_over_a_limit_is_found(text: str, expected: list[tuple[str, int]]) -> None:
+def test_finds_what_exceeds_a_limit(text: str, expected: list[tuple[str, int]]) -> None:
     assert list(too_large(text)) == expected
 
 
@@ -102,6 +102,6 @@ def test_there_is_no_dead_code() -> None:
     assert [place for place in dead(files) if place.startswith(ours)] == []
 
 
-def test_dead_code_is_found(tmp_path: Path) -> None:
+def test_finds_dead_code(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("def used(): ...\ndef unused(): ...\nused()\n")
     assert [place.split()[1] for place in dead([tmp_path / "a.py"])] == ["unused"]

@@ -9,7 +9,7 @@ from mlflow_platform.localaws_client import use_localaws
 
 
 def url_of(home: Path) -> str:
-    """The address of the localaws whose folder that is."""
+    """The URL of the localaws with that folder."""
     return (home / "env").read_text().partition("AWS_ENDPOINT_URL=")[2].splitlines()[0]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from mlflow_platform.environment import REPOSITORY
 
-# Records its arguments and the variables that commands read; runs the one script that splits ARGS for real.
+# Records its arguments and the variables that commands read. Really runs only the script that splits ARGS.
 RECORDER = f"""\
 #!{sys.executable}
 import json, os, sys
@@ -26,7 +26,7 @@ with open("recorded", "a") as file:
 if "archive" in sys.argv:
     print("s3://bucket/backups")
 """
-# Each would make a file "touched" in the checkout if make or a shell evaluated it.
+# Each would create a file "touched" in the checkout if make or a shell evaluated it.
 HOSTILE = (
     "$(touch touched) $(shell touch touched) $$(touch touched) ${T:=$(touch touched)} `touch touched`"
     "\\$(touch touched)\\",
@@ -55,7 +55,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def make(copy: Path, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-    # Without the variables that a make around the tests hands down.
+    # Remove the variables that a make process around the tests exports.
     return subprocess.run(
         ["make", "--no-print-directory", *arguments],
         cwd=copy,
@@ -68,7 +68,7 @@ def make(copy: Path, *arguments: str, **environ: str) -> "subprocess.CompletedPr
 
 
 def calls(copy: Path) -> list[Call]:
-    """What was called: arguments (the program's name first) and variables."""
+    """The recorded calls: arguments (the program's name first) and variables."""
     lines = (copy / "recorded").read_text().splitlines()
     return [(arguments, variables) for arguments, variables in map(json.loads, lines)]
 
@@ -81,7 +81,7 @@ def the_call(copy: Path, *arguments: str, **environ: str) -> Call:
     return found
 
 
-# The variables of each verb, and the words of its command that hold their values.
+# The variables of each make target, and the words of its command that contain their values.
 WORDS = {
     "log-run": {"ENV": "--env={}", "MODEL": "--dataset={}", "ALIAS": "--alias={}"},
     "deploy": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "ALIAS": "models:/{}@{}"},
@@ -132,7 +132,7 @@ def test_smoke_passes_the_environment_on_literally(copy: Path, value: str) -> No
 
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("switch", ["LOCAL", "AUTO_APPROVE", "BACK"])
-def test_switches_take_1_or_nothing(copy: Path, switch: str, value: str) -> None:
+def test_switches_accept_only_1_or_nothing(copy: Path, switch: str, value: str) -> None:
     done = make(copy, "upgrade", "TO=3.0", f"{switch}={value}")
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
     assert f"{switch} takes 1" in done.stderr
@@ -195,7 +195,7 @@ def test_args_with_an_open_quote_are_refused_in_one_line(copy: Path) -> None:
     assert not (copy / "recorded").exists()
 
 
-def test_commands_do_not_inherit_what_make_hands_down(copy: Path) -> None:
+def test_commands_do_not_inherit_makes_own_variables(copy: Path) -> None:
     (copy / "scripts/test.sh").write_text("#!/bin/sh\nenv\n")
     environ = make(copy, "test", "ARGS=-x", "MODEL=wine").stdout
     assert "MODEL=wine" in environ

@@ -54,16 +54,16 @@ def test_the_section_of_the_version_is_printed(checkout: Path) -> None:
         ("v0.1.0", 1, "error: pyproject.toml has version 0.2.0, the tag 0.1.0: set the version, or move the tag"),
     ],
 )
-def test_a_tag_that_does_not_agree_is_refused(checkout: Path, tag: str, status: int, line: str) -> None:
+def test_rejects_a_tag_that_does_not_match(checkout: Path, tag: str, status: int, line: str) -> None:
     assert notes(checkout, tag) == (status, "", line + "\n")
 
 
-def test_a_version_without_notes_is_refused(checkout: Path) -> None:
+def test_rejects_a_version_without_notes(checkout: Path) -> None:
     (checkout / "CHANGELOG.md").write_text(
         "# Changelog\n\n## Unreleased\n\n- next\n\n## 0.2.0 - 2026-12-01\n\n## 0.1.0\n"
     )
     assert notes(checkout, "v0.2.0")[:2] == (1, "")
 
 
-def test_the_changelog_of_this_project_has_a_section_for_what_comes_next() -> None:
+def test_the_changelog_of_this_project_has_a_section_for_the_next_release() -> None:
     assert "\n## Unreleased\n" in (REPOSITORY / "CHANGELOG.md").read_text()

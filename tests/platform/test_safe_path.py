@@ -1,4 +1,4 @@
-"""An outside name becomes a path below a folder, or it is refused."""
+"""A name from outside becomes a path below a folder, or it is rejected."""
 
 import os
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -76,7 +76,7 @@ def test_refuses_existing_links_on_the_way(tmp_path: Path) -> None:
         with pytest.raises(UnsafeNameError, match="is a symbolic link"):
             below(folder, name)
     assert below(folder, "inside/other") == folder / "inside" / "other"
-    # The folder itself is the operator's choice.
+    # The folder itself is trusted, because the operator chooses it.
     (tmp_path / "link").symlink_to(folder)
     assert below(tmp_path / "link", "x") == tmp_path / "link" / "x"
 
@@ -92,7 +92,7 @@ def test_bounds_the_length_of_names_and_keys(tmp_path: Path) -> None:
 
 
 def test_every_accepted_name_stays_below_on_both_kinds_of_system() -> None:
-    """Tries all short names made of the characters that mean something in paths."""
+    """Try all short names made of characters with a special meaning in paths."""
     names = [""]
     for _ in range(5):
         names += [name + character for name in names for character in "a./\\:"]

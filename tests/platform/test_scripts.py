@@ -75,7 +75,7 @@ def app_that(raises: BaseException) -> typer.Typer:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_help_imports_nothing_heavy_and_answers_in_half_a_second(program: str) -> None:
+def test_help_imports_nothing_heavy_and_takes_less_than_half_a_second(program: str) -> None:
     code = (
         "import runpy, sys\n"
         f"sys.argv = [{program!r}, '--help']\n"
@@ -97,12 +97,12 @@ def test_help_imports_nothing_heavy_and_answers_in_half_a_second(program: str) -
         assert "usage" in out.lower()
         return used.ru_utime + used.ru_stime
 
-    # Processor time, and the best of several runs, because the machine may be busy.
+    # Measure CPU time and take the best of several runs, because the machine may be busy.
     assert any(seconds() < 0.5 for _ in range(8))
 
 
 @pytest.mark.parametrize("name", APPS)
-def test_every_option_is_explained(name: str, main: Main) -> None:
+def test_every_option_has_a_help_text(name: str, main: Main) -> None:
     command = typer.main.get_command(APPS[name].app)
     for one in getattr(command, "commands", {name: command}).values():
         assert one.help

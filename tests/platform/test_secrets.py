@@ -8,7 +8,7 @@ import pytest
 
 from mlflow_platform.environment import REPOSITORY
 
-# In two parts, so that the check does not find it here.
+# Split into two parts, so that the check does not find it here.
 SECRET = "aws_key = 'AKIAZ7QH3LM" + "NOP4XYZ12'\n"
 
 

@@ -31,7 +31,7 @@ TOOLS = ("awk", "bash", "cp", "dirname", "make", "mkdir", "rm", "tail", "touch")
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A checkout with what `make setup` reads. Terraform is installed."""
+    """A checkout with the files that `make setup` reads. Terraform is installed."""
     for name in ("scripts", "bin", "localaws/servers"):
         (tmp_path / name).mkdir(parents=True)
     for name in READ:
@@ -51,7 +51,7 @@ def _program(file: Path, text: str) -> None:
 
 
 def run(copy: Path, *command: str, broken: str = "") -> "subprocess.CompletedProcess[str]":
-    # Without the variables that make hands down, and without another Python.
+    # Remove the variables that make exports, and other Python installations.
     environ = {"PATH": str(copy / "bin"), "HOME": os.environ["HOME"], "BROKEN": broken}
     return subprocess.run(command, cwd=copy, env=environ, capture_output=True, text=True, timeout=30, check=False)
 
@@ -107,7 +107,7 @@ def test_a_changed_lock_is_installed_into_the_same_environment(copy: Path) -> No
     assert "-m venv" not in asked
 
 
-def test_uv_uses_the_given_python_and_few_files_where_few_are_allowed(copy: Path) -> None:
+def test_uv_uses_the_given_python_and_respects_a_low_limit_of_open_files(copy: Path) -> None:
     _program(
         copy / "bin/python3",
         PYTHON.replace("#!/bin/bash\n", '#!/bin/bash\nexport -p | sed -n "s/declare -x UV_/UV_/p" >uv\n'),

@@ -1,4 +1,4 @@
-"""The structure of the code: modules do not import each other in circles."""
+"""The structure of the code: there are no import cycles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from mlflow_platform.environment import REPOSITORY
 
-# The folders with Python packages, and the folder that their names start at.
+# The folders with Python packages, and the folder to which their names are relative.
 FOLDERS = {"src": "src", "scripts": ".", "localaws": ".", "training": ".", "serving": "serving", "tests/support": "."}
 Graph = dict[str, set[str]]
 
@@ -30,7 +30,7 @@ def python_files() -> dict[str, Path]:
 
 
 def imports_of(tree: ast.AST, module: str, *, is_package: bool, known: set[str]) -> set[str]:
-    """The modules of this repository that a module imports anywhere: in functions and under TYPE_CHECKING as well."""
+    """The modules of this repository that a module imports, including imports in functions and under TYPE_CHECKING."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -49,7 +49,7 @@ def imports_of(tree: ast.AST, module: str, *, is_package: bool, known: set[str])
 
 
 def longest_known(name: str, known: set[str]) -> str:
-    """The module that a dotted name means: `a.b.C` is in the module `a.b`."""
+    """The module of a dotted name: `a.b.C` is in the module `a.b`."""
     while name and name not in known:
         name = name.rpartition(".")[0]
     return name
@@ -69,7 +69,7 @@ def import_graph() -> Graph:
 
 
 def cycles(graph: Graph) -> Iterator[list[str]]:
-    """The groups of modules that import each other in a circle: Tarjan's strongly connected components."""
+    """The groups of modules that import each other in a cycle: Tarjan's strongly connected components."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -96,7 +96,7 @@ def cycles(graph: Graph) -> Iterator[list[str]]:
     yield from found
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
+def test_there_are_no_import_cycles() -> None:
     graph = import_graph()
     assert len(graph) > 150
     assert "mlflow_transfer.checkpoint" in graph["mlflow_transfer.service"]
@@ -113,7 +113,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         ({"p": "from p.a import x", "p.a": "import p"}, [["p", "p.a"]]),
     ],
 )
-def test_finds_circles_in_functions_in_type_checks_and_in_relative_imports(
+def test_finds_cycles_in_functions_in_type_checks_and_in_relative_imports(
     sources: dict[str, str], expected: list[list[str]]
 ) -> None:
     graph = {

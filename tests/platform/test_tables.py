@@ -1,4 +1,4 @@
-"""Training on a file of one's own: the logged model predicts the file's held-out rows as the training did."""
+"""Training on a user's file: the logged model predicts the file's held-out rows as the training did."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ SMALL = ForestParams(n_estimators=6, trees_per_step=2)
 
 
 def shops(rows: int = 120) -> pd.DataFrame:
-    """Rows in which the text `zip` and the number `size` decide the truth; some values are missing."""
+    """Rows in which the text `zip` and the number `size` determine the target. Some values are missing."""
     random = np.random.default_rng(7)
     codes = random.choice(["02134", "00501", "NA", ""], rows)
     size = np.where(random.random(rows) < 0.1, np.nan, random.normal(50, 10, rows).round(2))

@@ -36,7 +36,7 @@ def test_held_out_rows_are_not_used_for_training(dataset: Dataset, trained: Trai
     split = trained(dataset).split
     rows = {"iris": 150, "diabetes": 442}[dataset]
     assert len(split.train) + len(split.held_out) == rows
-    # Two flowers of iris have the same measurements.
+    # Two rows of iris have the same measurements.
     assert len(split.held_out.merge(split.train.drop_duplicates())) <= 1
 
 

@@ -1,4 +1,4 @@
-"""Models on disk and the interpreter that serves them; each made once for all pytest-xdist workers."""
+"""Models on disk and the interpreter that serves them. Each is created once for all pytest-xdist workers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def iris(pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture
 def obedient(tmp_path: Path) -> Path:
-    """The folder of a model that does what its rows say."""
+    """The folder of a model that follows instructions in its rows."""
     folder = tmp_path / "obedient"
     save_obedient(folder)
     return folder
@@ -34,7 +34,7 @@ def obedient(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment made from the models' requirements."""
+    """The Python of an environment with the models' requirements."""
     file = tmp_path_factory.mktemp("requirements") / "requirements.txt"
     file.write_text(requirements(*LIBRARIES))
     return Venvs(settings_of(Path("unused"), 1).cache / "venvs").python(file, "3.11")

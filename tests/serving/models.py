@@ -1,14 +1,14 @@
-"""Small models in MLflow's format, as the tests of serving and of endpoints need them."""
+"""Small models in MLflow's format for the tests of serving and of endpoints."""
 
 import importlib.metadata
 import json
 import tarfile
 from pathlib import Path
 
-# The part of MLflow that serves: an environment of 20 packages instead of 60.
+# The part of MLflow that is needed for serving: an environment of 20 packages instead of 60.
 LIBRARIES = ("mlflow-skinny", "pandas", "scikit-learn")
 PYTHON_ENV = "python: 3.11\nbuild_dependencies: []\ndependencies:\n- -r requirements.txt\n"
-# One row of the iris data set for each of its three kinds.
+# One row of the iris data set for each of its three species.
 ROWS = [[5.1, 3.5, 1.4, 0.2], [6.0, 2.7, 5.1, 1.6], [7.2, 3.6, 6.1, 2.5]]
 COLUMNS = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
 SPLIT = json.dumps({"dataframe_split": {"columns": COLUMNS, "data": ROWS}})
@@ -24,7 +24,7 @@ flavors:
 mlflow_version: {mlflow}
 """
 OBEDIENT = '''\
-"""A model that does what its rows say."""
+"""A model that follows instructions in its rows."""
 import os
 import time
 
@@ -45,12 +45,12 @@ def _load_pyfunc(path):
 
 
 def requirements(*names: str) -> str:
-    """A requirements file with the versions that the tests themselves run with."""
+    """A requirements file with the versions that the tests themselves use."""
     return "".join(f"{name}=={importlib.metadata.version(name)}\n" for name in names)
 
 
 def save_iris(folder: Path) -> None:
-    """A real scikit-learn model that tells the three kinds of iris."""
+    """Save a real scikit-learn model that classifies the three species of iris."""
     import mlflow.sklearn
     from mlflow.models import infer_signature
     from sklearn.datasets import load_iris
@@ -68,7 +68,7 @@ def save_iris(folder: Path) -> None:
 
 
 def save_obedient(folder: Path, *, load: str = "pass", libraries: tuple[str, ...] = LIBRARIES) -> None:
-    """A model whose rows command it: `sleep` seconds, `die`, name a `variable`. `load` runs when it is loaded."""
+    """Save a model that follows its rows: `sleep` seconds, `die`, return a `variable`. `load` runs on loading."""
     (folder / "code").mkdir(parents=True)
     version = importlib.metadata.version("mlflow-skinny")
     (folder / "MLmodel").write_text(MLMODEL.format(mlflow=version))
@@ -78,7 +78,7 @@ def save_obedient(folder: Path, *, load: str = "pass", libraries: tuple[str, ...
 
 
 def pack(folder: Path, archive: Path) -> Path:
-    """The model.tar.gz that SageMaker takes: the folder's contents at its top."""
+    """Write the model.tar.gz for SageMaker: the contents of the folder are at its top level."""
     with tarfile.open(archive, "w:gz") as tar:
         for path in sorted(folder.iterdir()):
             tar.add(path, path.name)

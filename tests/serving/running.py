@@ -27,14 +27,14 @@ class Serving:
     errors: list[str] = field(default_factory=list)
 
     def ping(self) -> int | None:
-        """The status of /ping; None where nothing listens."""
+        """The status of /ping; None if nothing listens."""
         try:
             return HTTP.get(f"{self.url}/ping", timeout=10).status_code
         except httpx.ConnectError:
             return None
 
     def wait(self, seconds: float = 60) -> None:
-        """Returns when /ping answers 200."""
+        """Wait until /ping returns status 200."""
         deadline = time.monotonic() + seconds
         while self.ping() != 200:
             assert self.process.poll() is None, "".join(self.errors)
@@ -47,7 +47,7 @@ class Serving:
 
 
 def command(interpreter: Path, model: Path, **variables: str) -> dict[str, object]:
-    """What a container is started with, as arguments of `subprocess`."""
+    """The command and environment of a container, as arguments of `subprocess`."""
     return {
         "args": [str(interpreter), str(ENTRY_POINT), "serve"],
         "env": {
@@ -61,7 +61,7 @@ def command(interpreter: Path, model: Path, **variables: str) -> dict[str, objec
 
 
 def run(interpreter: Path, model: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs an entry point that is going to end by itself."""
+    """Run an entry point that ends by itself."""
     given = command(interpreter, model, **variables)
     given["args"] = [*given["args"][:2], *(arguments or ["serve"])]  # type: ignore[index]
     return subprocess.run(**given, capture_output=True, timeout=60, check=False)  # type: ignore[call-overload, no-any-return]
@@ -69,7 +69,7 @@ def run(interpreter: Path, model: Path, *arguments: str, **variables: str) -> su
 
 @contextmanager
 def start(interpreter: Path, model: Path, **variables: str) -> Iterator[Serving]:
-    """Starts an entry point and does not wait for it; ends it afterwards."""
+    """Start an entry point without waiting for /ping, and end it afterwards."""
     port = free_port()
     given = command(interpreter, model, SAGEMAKER_BIND_TO_PORT=str(port), **variables)
     process = subprocess.Popen(**given, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # type: ignore[call-overload]
@@ -91,7 +91,7 @@ def start(interpreter: Path, model: Path, **variables: str) -> Iterator[Serving]
 
 @contextmanager
 def serve(interpreter: Path, model: Path, **variables: str) -> Iterator[Serving]:
-    """Starts an entry point and waits for /ping."""
+    """Start an entry point, and wait for /ping."""
     with start(interpreter, model, **variables) as serving:
         serving.wait()
         yield serving

@@ -1,4 +1,4 @@
-"""The fast path of a serving container gives MLflow's own answers: same status, same body, for every request."""
+"""The fast path of a serving container returns the same status and body as MLflow for every request."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ JSON, CSV = "application/json", "text/csv"
 
 
 class Pair:
-    """MLflow's application and the fast one, for the same model."""
+    """MLflow's application and the fast application for the same model."""
 
     def __init__(self, folder: Path) -> None:
         from mlflow.pyfunc import load_model, scoring_server
@@ -45,7 +45,7 @@ class Pair:
         self.fast = FastApplication(self.mlflow, self.batcher, timeout=60)
 
     async def both(self, body: bytes, content_type: str) -> tuple[httpx.Response, httpx.Response]:
-        """The answers of MLflow and of the fast application."""
+        """The responses of MLflow and of the fast application."""
         one = await _post(self.mlflow, body, content_type)
         return one, await _post(self.fast, body, content_type)
 
@@ -175,7 +175,7 @@ def test_every_other_table_gets_mlflows_status_and_body(pair: Pair, body: object
         json.dumps({"dataframe_records": [{**ROW, "age": float("inf")}]}).encode(),
     ],
 )
-def test_bodies_and_content_types_of_all_kinds_get_mlflows_answer(pair: Pair, body: bytes, content_type: str) -> None:
+def test_bodies_and_content_types_of_all_kinds_get_mlflows_response(pair: Pair, body: bytes, content_type: str) -> None:
     one, other = asyncio.run(pair.both(body, content_type))
     assert (one.status_code, one.content) == (other.status_code, other.content)
 
@@ -205,7 +205,7 @@ FORMS = st.sampled_from(["split", "records", "inputs", "instances"])
 @given(
     rows=st.lists(ANY_ROW, min_size=1, max_size=3), form=st.sampled_from(["split", "records", "inputs", "instances"])
 )
-def test_arbitrary_values_get_mlflows_answer(pair: Pair, rows: list[dict[str, Any]], form: str) -> None:
+def test_arbitrary_values_get_mlflows_response(pair: Pair, rows: list[dict[str, Any]], form: str) -> None:
     bodies: dict[str, Callable[[], object]] = {
         "split": lambda: _split(rows),
         "records": lambda: {"dataframe_records": rows},
@@ -216,7 +216,7 @@ def test_arbitrary_values_get_mlflows_answer(pair: Pair, rows: list[dict[str, An
     assert (one.status_code, one.content) == (other.status_code, other.content)
 
 
-def test_requests_that_wait_are_predicted_together_and_each_gets_its_own_answer(pair: Pair) -> None:
+def test_waiting_requests_are_predicted_together_and_each_gets_its_own_response(pair: Pair) -> None:
     bodies = [json.dumps(_split([{**ROW, "age": age, "member": age % 2 == 0}])).encode() for age in range(40)]
     bodies[7] = json.dumps({"dataframe_records": [{"age": 1.0}]}).encode()
 
@@ -233,7 +233,7 @@ def test_requests_that_wait_are_predicted_together_and_each_gets_its_own_answer(
         assert (one.status_code, one.content) == (other.status_code, other.content)
 
 
-def test_an_error_in_one_request_does_not_reach_its_neighbours() -> None:
+def test_an_error_in_one_request_does_not_affect_the_others_in_its_batch() -> None:
     started = threading.Event()
 
     def predict(frame: pd.DataFrame) -> Any:

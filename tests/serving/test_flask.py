@@ -17,7 +17,7 @@ from tests.support.running import settings_of
 
 @pytest.fixture(scope="module")
 def old_interpreter() -> Path:
-    """An environment with MLflow 2.16: localaws has one for its tracking server, and the tests do without another."""
+    """An environment with MLflow 2.16. The tests reuse the one of localaws's tracking server."""
     release = RELEASES["2.16"]
     return Venvs(settings_of(Path("unused"), 1).cache / "venvs").python(release.requirements, release.python)
 

@@ -1,4 +1,4 @@
-"""What a serving container answers."""
+"""The responses of a serving container."""
 
 import json
 import time
@@ -51,7 +51,7 @@ def test_an_unknown_content_type_is_status_415(serving: Serving) -> None:
     assert "text/csv" in answer.text
 
 
-def test_answers_do_not_wait_for_delayed_acknowledgements(serving: Serving) -> None:
+def test_responses_do_not_wait_for_delayed_acknowledgements(serving: Serving) -> None:
     with httpx.Client() as client:
         seconds = []
         for _ in range(20):

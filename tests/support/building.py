@@ -1,4 +1,4 @@
-"""Runs a CodeBuild project's build on this machine, with the project's environment and commands."""
+"""Runs the build of a CodeBuild project on this machine, with the project's environment and commands."""
 
 import json
 import os
@@ -13,12 +13,12 @@ from tests.support.running import RunningLocalAws
 def build(
     localaws: RunningLocalAws, project: str, folder: Path, environ: Mapping[str, str], override: Mapping[str, str]
 ) -> "subprocess.CompletedProcess[str]":
-    """Runs a build in a folder that holds the project's source. Packages are not installed: they are here already.
+    """Run a build in a folder with the project's source. Packages are not installed, because they are available here.
 
-    Where the source holds the packed tool, the command that unpacks it runs first.
+    If the source contains the packed tool, the command that unpacks it runs first.
 
     Args:
-        override: wins over the project's own variables, which win over `environ`.
+        override: variables that take precedence over the project's variables, which take precedence over `environ`.
     """
     (found,) = localaws.client("codebuild").batch_get_projects(names=[project])["projects"]
     given = {one["name"]: one["value"] for one in found["environment"]["environmentVariables"]}

@@ -1,4 +1,4 @@
-"""An environment that is up: on the tests' own localaws, or where SMOKE_ENV and SMOKE_LOCAL say."""
+"""A deployed environment: on the tests' own localaws, or the one that SMOKE_ENV and SMOKE_LOCAL name."""
 
 import json
 import os
@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Deployed:
-    """Commands and clients for one environment. `environ` is what a person's shell would hold."""
+    """Commands and clients for one environment. `environ` corresponds to the variables of a user's shell."""
 
     name: str
     local: bool
@@ -44,7 +44,7 @@ class Deployed:
         return _run(command, self.environ, check=check)
 
     def result(self, name: str, *arguments: str) -> dict[str, Any]:
-        """What a script prints with --json."""
+        """The result that a script prints with --json."""
         found: dict[str, Any] = json.loads(self.script(name, *arguments, "--json").stdout)
         return found
 
@@ -60,9 +60,9 @@ class Deployed:
 
 
 def from_environment() -> Deployed | None:
-    """What `make smoke` asks for, or None where it is not `make smoke` that asks.
+    """The environment of `make smoke`; None if the tests were not started by `make smoke`.
 
-    Without the localaws that it asks for, this ends all tests, in one line.
+    If it needs a localaws that does not run, this ends all tests with one line.
     """
     name = os.environ.get("SMOKE_ENV")
     if not name:

@@ -1,6 +1,6 @@
-"""One HTTP client for all tests, with a connection for each call: creating a client costs 40 ms, for its TLS.
+"""One HTTP client for all tests, with a new connection for each call. Creating a client takes 40 ms, because of TLS.
 
-Its header is the one that localaws requires for `/_localaws/`.
+It sends the header that localaws requires for `/_localaws/`.
 """
 
 import httpx

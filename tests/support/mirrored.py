@@ -1,4 +1,4 @@
-"""An environment's mirror, which applies in as few seconds as that can cost."""
+"""The mirror of an environment, changed so that it applies quickly."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from localaws.mirror import mirror
 from localaws.settings import REPOSITORY, Settings
 
-# The provider watches new lifecycle rules for a minute before it believes S3; tests/e2e/smoke waits for them, once.
+# The provider polls new lifecycle rules for a minute. Only tests/e2e/smoke creates them, once.
 QUICK = {"aws_s3_bucket_lifecycle_configuration": {"artifacts": {"count": 0}}}
 
 
@@ -18,15 +18,15 @@ def quick_mirror(
     source: Path = REPOSITORY,
     **variables: Any,
 ) -> Path:
-    """Makes the mirror of an environment; returns its root's folder.
+    """Create the mirror of an environment, and return the folder of its root.
 
     Args:
-        without: more resources of the mlflow module, as `QUICK` names them, that take too long.
+        without: further resources of the mlflow module to leave out, named as in `QUICK`.
         source: the checkout to copy.
-        variables: on top of terraform.tfvars.
+        variables: variables in addition to terraform.tfvars.
     """
     root = mirror(settings, name, source)
-    # So named that the mirror's next making takes them for its own; nor does it delete any .tf.json files.
+    # With this name, the next mirroring treats them as its own files. It deletes no .tf.json files.
     (root / "localaws-more.auto.tfvars.json").write_text(json.dumps(variables))
     module = settings.terraform / "terraform/module/mlflow"
     (module / "quick_override.tf.json").write_text(json.dumps({"resource": {**QUICK, **(without or {})}}))

@@ -1,4 +1,4 @@
-"""Where tests have the AWS provider from."""
+"""The source of the AWS provider for tests."""
 
 import subprocess
 from functools import cache
@@ -12,7 +12,7 @@ AWS = "registry.terraform.io/hashicorp/aws"
 
 @cache
 def mirror() -> str | None:
-    """The folder that it is installed from; None where that is the registry."""
+    """The folder from which it is installed; None if that is the registry."""
     found = subprocess.run(
         [REPOSITORY / "scripts/terraform.sh", "mirror"], check=True, capture_output=True, text=True, timeout=30
     )
@@ -21,10 +21,10 @@ def mirror() -> str | None:
 
 @cache
 def config() -> str:
-    """A configuration of Terraform's command line for tests that start Terraform often.
+    """A Terraform CLI configuration for tests that start Terraform often.
 
-    It takes the provider as it lies in the mirror: to hash its 700 MB, as Terraform does at each start, takes half a
-    second. "" where none lies there unpacked; then Terraform has it in its own way.
+    It uses the unpacked provider in the mirror directly, because Terraform otherwise hashes its 700 MB at each start,
+    which takes half a second. Returns "" if there is no unpacked provider; Terraform then installs it as usual.
     """
     folder = mirror()
     unpacked = sorted(Path(folder, AWS).glob("*/*/terraform-provider-aws*")) if folder else []

@@ -1,4 +1,4 @@
-"""A localaws of the tests' own, and short ways to it."""
+"""A localaws for tests, with helpers to use it."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ from tests.support.http import HTTP
 
 @dataclass(frozen=True)
 class RunningLocalAws:
-    """A running localaws. Tests share one: each names what it makes so that no other test meets it."""
+    """A running localaws. Tests share one, so each test uses unique names for its resources."""
 
     settings: Settings
 
@@ -33,19 +33,19 @@ class RunningLocalAws:
 
     @property
     def env(self) -> dict[str, str]:
-        """The variables of `$LOCALAWS_HOME/env`; an empty value means: unset it."""
+        """The variables of `$LOCALAWS_HOME/env`. An empty value means that the variable is unset."""
         lines = self.settings.env_file.read_text().splitlines()
         return dict(line.split("=", 1) for line in lines)
 
     def environ(self, **more: str) -> dict[str, str]:
-        """A whole environment for a subprocess that shall talk to this localaws."""
+        """A complete environment for a subprocess that uses this localaws."""
         # MLflow's global setters write variables (MLFLOW_TRACKING_URI, …) that the next process must not inherit.
         own = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW_"))}
         merged = {**own, "TF_CLI_CONFIG_FILE": provider.config(), **self.env, **more}
         return {name: value for name, value in merged.items() if value}
 
     def client(self, service: str, *, retries: bool = False, **given: Any) -> Any:
-        """A boto3 client of the administrator; `given` (keys, region) wins. Without retries, so that errors show."""
+        """A boto3 client of the administrator; `given` (keys, region) takes precedence. By default without retries."""
         env = self.env
         defaults = {
             "aws_access_key_id": env["AWS_ACCESS_KEY_ID"],
@@ -57,12 +57,12 @@ class RunningLocalAws:
         return _client(service, 3 if retries else 1, options)
 
     def calls(self, containing: str = "") -> list[dict[str, Any]]:
-        """The call log, oldest first; or of it the lines that contain a text: reading JSON takes most of the time."""
+        """The call log, oldest first. With `containing`, only lines with that text are parsed, which is faster."""
         lines = HTTP.get(f"{self.url}/_localaws/calls").text.splitlines()
         return [json.loads(line) for line in lines if containing in line]
 
     def fault(self, operation: str, **fault: Any) -> None:
-        """Makes the next calls of `operation` fail or wait; name the `resource`, since tests share this localaws."""
+        """Let the next calls of `operation` fail or wait. Name the `resource`, because tests share this localaws."""
         HTTP.post(f"{self.url}/_localaws/faults", json={"operation": operation, **fault}).raise_for_status()
 
     def health(self) -> dict[str, Any]:
@@ -76,10 +76,10 @@ _LOCK = threading.Lock()
 
 @cache
 def _client(service: str, attempts: int, options: tuple[tuple[str, Any], ...]) -> Any:
-    """Loading a service's model takes a quarter of a second: one session does it, and each client is made once."""
+    """Create each client once, with one session, because loading a service's model takes a quarter of a second."""
     given = dict(options)
     config = Config(retries={"total_max_attempts": attempts}, read_timeout=60).merge(given.pop("config", Config()))
-    with _LOCK:  # Clients are safe to share between threads, sessions are not.
+    with _LOCK:  # Clients are thread-safe, sessions are not.
         return _session().client(service, config=config, **given)
 
 
@@ -89,7 +89,7 @@ def _session() -> Any:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
+    """A free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -97,12 +97,12 @@ def free_port() -> int:
 
 
 def settings_of(home: Path, port: int) -> Settings:
-    """Settings of a localaws below `home`; the cache of environments is the checkout's own, to build each once."""
+    """The settings of a localaws below `home`. It uses the checkout's cache of environments, so each is built once."""
     return Settings.from_environment({**os.environ, "LOCALAWS_HOME": str(home), "LOCALAWS_PORT": str(port)})
 
 
 def start(home: Path) -> RunningLocalAws:
-    """Starts a localaws on a free port."""
+    """Start a localaws on a free port."""
     settings = settings_of(home, free_port())
     daemon.up(settings)
     return RunningLocalAws(settings)
@@ -115,7 +115,7 @@ TRUST = {
 
 
 def role(localaws: RunningLocalAws, name: str) -> str:
-    """A role that SageMaker may assume; its ARN. Making it again is harmless."""
+    """Create a role that SageMaker may assume, and return its ARN. Idempotent."""
     iam = localaws.client("iam")
     with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
@@ -123,7 +123,7 @@ def role(localaws: RunningLocalAws, name: str) -> str:
 
 
 def tracking_server(localaws: RunningLocalAws, name: str, *, wait: bool = True, **given: Any) -> str:
-    """Creates a tracking server with a bucket and a role of its own; its ARN, once it is created."""
+    """Create a tracking server with its own bucket and role. Return its ARN after it was created."""
     localaws.client("s3").create_bucket(Bucket=f"{name}-bucket")
     sagemaker = localaws.client("sagemaker")
     defaults = {"ArtifactStoreUri": f"s3://{name}-bucket", "RoleArn": role(localaws, f"{name}-role")}
@@ -135,7 +135,7 @@ def tracking_server(localaws: RunningLocalAws, name: str, *, wait: bool = True, 
 
 
 def settled(localaws: RunningLocalAws, name: str, seconds: float = 60) -> str:
-    """The status of a tracking server once nothing is under way with it; "" where it is gone."""
+    """The status of a tracking server after its current operation has ended; "" if it does not exist."""
     sagemaker = localaws.client("sagemaker")
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Waiting for what goes on behind AWS's answers."""
+"""Waits for asynchronous results of AWS calls."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def eventually(found: Callable[[], T], seconds: float = 20, pause: float = 0.05) -> T:
-    """What is found once there is something; after so many seconds, whatever is found then."""
+    """Poll until the result is not empty, or until the time is over. Return the last result."""
     deadline = time.monotonic() + seconds
     while not (value := found()) and time.monotonic() < deadline:
         time.sleep(pause)

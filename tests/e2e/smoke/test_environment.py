@@ -1,4 +1,4 @@
-"""What Terraform made is what it promised: asked of AWS, not of Terraform. Runs unchanged on localaws and on AWS."""
+"""Checks with AWS's APIs that the environment matches Terraform's outputs. Runs unchanged on localaws and on AWS."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ def bucket(staging: Deployed) -> str:
     return str(staging.outputs["artifact_bucket_name"])
 
 
-def test_the_server_is_up_with_the_version_and_the_bucket_of_the_outputs(
+def test_the_server_runs_with_the_version_and_the_bucket_of_the_outputs(
     staging: Deployed, server: dict[str, Any]
 ) -> None:
     assert server["TrackingServerArn"] == staging.outputs["mlflow_tracking_uri"]
@@ -31,7 +31,7 @@ def test_the_server_is_up_with_the_version_and_the_bucket_of_the_outputs(
     assert server["RoleArn"] == staging.outputs["mlflow_role_arn"]
 
 
-def test_the_servers_role_has_the_policy_that_users_know(staging: Deployed) -> None:
+def test_the_servers_role_has_the_documented_policy(staging: Deployed) -> None:
     policy = staging.client("iam").get_role_policy(
         RoleName=staging.outputs["mlflow_role_name"], PolicyName="MLflowBasicAccess"
     )["PolicyDocument"]
@@ -60,7 +60,7 @@ def test_the_bucket_refuses_plain_http_and_aborts_unfinished_uploads(staging: De
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
 
 
-def test_a_wrong_secret_reaches_nothing(staging: Deployed) -> None:
+def test_a_wrong_secret_is_refused(staging: Deployed) -> None:
     stranger = Deployed(staging.name, staging.local, {**staging.environ, "AWS_SECRET_ACCESS_KEY": "x" * 40})
     stranger.__dict__["outputs"] = staging.outputs
     with pytest.raises(ClientError) as refused:
@@ -68,6 +68,6 @@ def test_a_wrong_secret_reaches_nothing(staging: Deployed) -> None:
     assert refused.value.response["Error"]["Code"] in {"InvalidSignatureException", "UnrecognizedClientException"}
 
 
-def test_terraform_sees_nothing_to_change(staging: Deployed) -> None:
+def test_terraform_plans_no_changes(staging: Deployed) -> None:
     plan = staging.terraform("plan")
     assert "No changes." in plan.stdout

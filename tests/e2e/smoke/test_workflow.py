@@ -1,4 +1,4 @@
-"""The road, from a training run to a checked prediction. Runs unchanged on localaws and on AWS."""
+"""The workflow from a training run to a validated prediction. Runs unchanged on localaws and on AWS."""
 
 import json
 import uuid
@@ -15,7 +15,7 @@ Result = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def name() -> str:
-    """A model's name of this run of the tests alone, so that they can run on an environment that people use."""
+    """A model name that only this test run uses, so that the tests can run in an environment in use."""
     return f"smoke-{uuid.uuid4().hex[:8]}"
 
 
@@ -49,7 +49,7 @@ def test_the_model_version_appears_in_the_sagemaker_registry(staging: Deployed, 
             ]
         ]
 
-    # The server registers it after it has answered whoever logged it.
+    # The server registers it after it has responded to the client.
     assert eventually(packages, seconds=120, pause=1) == [1]
 
 
@@ -67,7 +67,7 @@ def test_deploying_the_same_model_again_changes_nothing(staging: Deployed, deplo
     assert (again["changed"], again["configuration"]) == (False, deployed["configuration"])
 
 
-def test_the_answers_agree_with_the_truth_but_not_with_all_of_it(
+def test_a_validation_below_the_threshold_fails_and_writes_the_report(
     staging: Deployed, deployed: Result, name: str, tmp_path: Any
 ) -> None:
     wanted = ("--threshold", "1.0", "--output", str(tmp_path), "--json")
@@ -80,7 +80,7 @@ def test_the_answers_agree_with_the_truth_but_not_with_all_of_it(
     assert "below the threshold" in done.stderr
 
 
-def test_everything_that_was_deployed_is_tagged(staging: Deployed, deployed: Result) -> None:
+def test_the_endpoint_is_tagged(staging: Deployed, deployed: Result) -> None:
     sagemaker = staging.client("sagemaker")
     arn = sagemaker.describe_endpoint(EndpointName=deployed["endpoint"])["EndpointArn"]
     tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=arn)["Tags"]}

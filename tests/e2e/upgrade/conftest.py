@@ -48,7 +48,7 @@ class Staging:
         return found
 
     def make(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Runs make until it ends."""
+        """Run make, and wait until it ends."""
         return subprocess.run(
             ["make", "--no-print-directory", *arguments, "LOCAL=1"],
             cwd=REPOSITORY,
@@ -75,7 +75,7 @@ class Staging:
         return json.loads(done.stdout)
 
     def killed_when(self, moment: Callable[[], bool], *arguments: str) -> None:
-        """Starts make, and kills it with everything that it started when a condition is met."""
+        """Start make, and kill it and all its child processes when a condition is met."""
         begun = subprocess.Popen(
             ["make", "--no-print-directory", *arguments, "LOCAL=1"],
             cwd=REPOSITORY,
@@ -94,7 +94,7 @@ class Staging:
         begun.communicate()
 
     def old_client(self, *arguments: str) -> None:
-        """Runs `old_client.py` with MLflow 2.13."""
+        """Run `old_client.py` with MLflow 2.13."""
         cache = Settings.from_environment(os.environ).cache
         python = Releases(Venvs(cache / "venvs"), cache / "servers").python(RELEASES["2.13"])
         done = subprocess.run(

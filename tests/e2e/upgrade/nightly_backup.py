@@ -1,4 +1,4 @@
-"""Runs the job of the nightly backup as CodeBuild would, with the same rights."""
+"""Runs the job of the nightly backup as CodeBuild does, with the same permissions."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ USER = "backup-job"
 
 
 def job(staging: Staging, folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Downloads the source folder and builds, as CodeBuild does."""
+    """Download the source folder and run the build, as CodeBuild does."""
     (project,) = staging.localaws.client("codebuild").batch_get_projects(names=[PROJECT])["projects"]
     bucket, _, prefix = project["source"]["location"].partition("/")
     s3 = staging.localaws.client("s3")
@@ -26,7 +26,7 @@ def job(staging: Staging, folder: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def key(staging: Staging) -> dict[str, str]:
-    """An access key of a user with exactly the rights of the job's role, which only CodeBuild may assume."""
+    """An access key of a user with exactly the permissions of the job's role, which only CodeBuild may assume."""
     iam = staging.localaws.client("iam")
     policy = iam.get_role_policy(RoleName=f"{PROJECT}-role", PolicyName="MLflowBackup")["PolicyDocument"]
     if USER not in [user["UserName"] for user in iam.list_users()["Users"]]:

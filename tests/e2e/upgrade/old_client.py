@@ -1,4 +1,4 @@
-"""Fills a tracking server with an old MLflow's own client. An old MLflow's Python runs this file."""
+"""Fills a tracking server with the client of an old MLflow version. It runs in that version's environment."""
 
 import math
 import sys

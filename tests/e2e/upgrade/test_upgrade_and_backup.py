@@ -34,7 +34,7 @@ def test_upgrades_2_13_to_3_0_despite_two_kills_and_retires_the_old_server(stagi
     old = staging.deployed.outputs["tracking_server_arns"]["2.13"]
     del staging.deployed.__dict__["outputs"]
 
-    # Killed while AWS creates the new server, which Terraform's state does not know then.
+    # Killed while AWS creates the new server, which is not in Terraform's state yet.
     staging.killed_when(lambda: status(staging, NEW) == "Creating", *upgrade)
     assert staging.desired == {"mlflow_version": "2.13", "retained_mlflow_versions": ["3.0"]}
 
@@ -74,7 +74,7 @@ def test_upgrades_2_13_to_3_0_despite_two_kills_and_retires_the_old_server(stagi
     assert staging.desired == {"mlflow_version": "3.0", "retained_mlflow_versions": []}
 
 
-def test_the_nightly_job_backs_up_with_its_own_rights_and_the_backup_can_be_restored(
+def test_the_nightly_job_backs_up_with_its_own_permissions_and_the_backup_can_be_restored(
     staging: Staging, tmp_path: Path
 ) -> None:
     outputs = staging.deployed.outputs
@@ -88,7 +88,7 @@ def test_the_nightly_job_backs_up_with_its_own_rights_and_the_backup_can_be_rest
     assert done.returncode == 0, done.stdout + done.stderr
     there = transfer(staging, "inspect", archive)["holds"]
 
-    # A second backup, by hand, finds everything in the archive.
+    # A second, manual backup finds everything in the archive.
     assert staging.result("backup", "ARGS=--json --keep 2")["files_deleted"] == 0
 
     restored = tracking_server(staging.localaws, "restored", MlflowVersion="3.0")

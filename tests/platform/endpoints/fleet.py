@@ -1,4 +1,4 @@
-"""Endpoints whose states a test decides, behind a real boto3 client.
+"""Endpoints whose states a test controls, behind a real boto3 client.
 
 moto's endpoints are in service at once and cannot be updated. This replaces the operations on endpoints. botocore still
 checks every parameter, and moto keeps models and configurations.
@@ -19,7 +19,7 @@ _OPERATIONS = (
 
 @dataclass
 class Step:
-    """What DescribeEndpoint answers once; `gone` means that there is no endpoint."""
+    """One response of DescribeEndpoint; `gone` means that there is no endpoint."""
 
     status: str
     config: str
@@ -64,7 +64,7 @@ class Fleet:
         self._refusals[operation] = list(refusals)
 
     def serve(self, name: str, *steps: Step, tags: dict[str, str]) -> None:
-        """Have an endpoint that is there already."""
+        """Add an existing endpoint."""
         self.name, self.config, self.steps, self.tags = name, steps[0].config, list(steps), dict(tags)
 
     @property
@@ -145,7 +145,7 @@ class Fleet:
         return _ok({})
 
     def _follow(self, statuses: Sequence[str], before: str, after: str) -> None:
-        # While it is updated, an endpoint is described with the configuration that serves.
+        # During an update, DescribeEndpoint returns the configuration that is still in use.
         known = {
             "InService": Step("InService", after),
             "Creating": Step("Creating", after),
@@ -159,7 +159,7 @@ class Fleet:
 
 
 def error(code: str, message: str) -> Any:
-    """An answer for a `before-call` handler that botocore raises as a ClientError."""
+    """A response for a `before-call` handler that botocore raises as a ClientError."""
     return _Http(400), {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 400}}
 
 

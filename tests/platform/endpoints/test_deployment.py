@@ -57,7 +57,7 @@ def deploy(clients: Clients, deployer: Deployer) -> Any:
 
 @pytest.fixture
 def left(clients: Clients, environment: Environment) -> Any:
-    """What belongs to the endpoint now."""
+    """The resources that currently belong to the endpoint."""
     return lambda: find_resources(clients, environment, NAME)
 
 
@@ -373,12 +373,12 @@ def test_another_version_of_the_same_model_is_always_accepted(deploy: Any, envir
     assert deploy(named(environment, name, "2")) == "updated"
 
 
-def test_an_endpoint_without_a_registered_model_takes_one(deploy: Any, environment: Environment) -> None:
+def test_an_endpoint_without_a_registered_model_accepts_one(deploy: Any, environment: Environment) -> None:
     deploy(named(environment, None))
     assert deploy(named(environment, "iris", "2")) == "updated"
 
 
-def test_a_failed_endpoint_takes_any_model(deploy: Any, environment: Environment, fleet: Fleet) -> None:
+def test_a_failed_endpoint_accepts_any_model(deploy: Any, environment: Environment, fleet: Fleet) -> None:
     fleet.serve(NAME, Step("Failed", OLD, "earlier"), tags=environment.tags | {"model-name": "other"})
     assert deploy(named(environment, "iris")) == "created"
 

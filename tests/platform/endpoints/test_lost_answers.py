@@ -1,4 +1,4 @@
-"""Every call of a deployment once with its answer lost, refused or repeated.
+"""Repeats deployments and removals, each time with the response of another call lost, refused or repeated.
 
 Whatever happens, the endpoint's configuration, model and archive exist afterwards, and the same command succeeds when
 it is run again.
@@ -29,14 +29,14 @@ Call = Callable[[], Any]
 
 
 def repeated(call: Call) -> Any:
-    """The answer is lost, and the SDK repeats the call."""
+    """The response is lost, and the SDK repeats the call."""
     with suppress(ClientError):
         call()
     return call()
 
 
 def lost(call: Call) -> Any:
-    """The answers are lost, also of the SDK's own retries."""
+    """The responses of the call and of all the SDK's retries are lost."""
     with suppress(ClientError):
         call()
     raise ReadTimeoutError(endpoint_url="https://api.sagemaker.us-east-1.amazonaws.com")
@@ -48,7 +48,7 @@ def unreachable(_: Call) -> Any:
 
 
 def failed(_: Call) -> Any:
-    """AWS answers with an internal error and does nothing."""
+    """AWS returns an internal error and does nothing."""
     answer: Any = {"Error": {"Code": "InternalFailure", "Message": "x"}, "ResponseMetadata": {"HTTPStatusCode": 500}}
     raise ClientError(answer, "Operation")
 

@@ -34,7 +34,7 @@ def test_the_same_files_always_give_the_same_bytes(s3: Any, tmp_path: Path) -> N
     second = model_archive.make(s3, f"s3://{BUCKET}/copy", _folder(tmp_path / "b"))
     assert first.digest == second.digest
     assert _hash(first.path) == _hash(second.path)
-    # The time in gzip's header, which two archives made within a second would share.
+    # The time in gzip's header is 0. Two archives of the same second would have equal times anyway.
     assert first.path.read_bytes()[4:8] == bytes(4)
 
 
@@ -54,7 +54,7 @@ def test_the_archive_contains_the_models_files_and_nothing_of_this_machine(s3: A
     assert made.run_id == "0123"
 
 
-def test_ignores_another_model_whose_name_starts_alike(s3: Any, tmp_path: Path) -> None:
+def test_ignores_another_model_whose_name_has_the_same_prefix(s3: Any, tmp_path: Path) -> None:
     s3.put_object(Bucket=BUCKET, Key="models/m-10/MLmodel", Body=b"other")
     made = model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
     with tarfile.open(made.path) as tar:

@@ -39,7 +39,7 @@ def test_every_value_is_accepted_by_aws(value: str) -> None:
     )
 
 
-def test_long_values_that_start_alike_stay_different() -> None:
+def test_long_values_with_a_common_prefix_stay_different() -> None:
     assert encode("x" * 300 + "a") != encode("x" * 300 + "b")
 
 

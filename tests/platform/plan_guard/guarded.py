@@ -1,4 +1,4 @@
-"""Real plans of the folder `root`, made by Terraform and the AWS provider without AWS.
+"""Real plans of the folder `root`, created by Terraform and the AWS provider without AWS.
 
 The state to change or destroy is built from the values of the plan that creates it, with made-up ids where only AWS
 would know them. Terraform does not refresh it.
@@ -24,22 +24,22 @@ MADE_UP: dict[str, dict[str, Any]] = {
 }
 
 
-# Everything, and a schedule for the server a.
+# All resources, and a schedule for the server a.
 CREATE = ("-var", 'schedule={start="cron(0 8 ? * MON-FRI *)",stop="cron(0 20 ? * MON-FRI *)"}')
 
 
 class Guarded:
-    """A copy of the root; each plan is made once."""
+    """A copy of the root. Each plan is created once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         shutil.copytree(ROOT, folder, dirs_exist_ok=True)
-        if not provider.config():  # Where Terraform takes the provider as it lies, there is nothing to prepare.
+        if not provider.config():  # If Terraform uses the unpacked provider directly, no init is needed.
             self._terraform("init", "-input=false")
         self.plan = cache(self._plan)
 
     def file(self, name: str, *arguments: str, tainted: str | None = None, deployed: bool = False) -> Path:
-        """A saved plan of the root with these arguments, from nothing or from a deployed environment."""
+        """A saved plan of the root with these arguments, from an empty state or from a deployed environment."""
         saved = self.folder / f"{name}.tfplan"
         state = self.folder / f"{name}.tfstate"
         if deployed:
@@ -49,12 +49,12 @@ class Guarded:
         return saved
 
     def _plan(self, name: str, *arguments: str, tainted: str | None = None, deployed: bool = False) -> str:
-        """What `terraform show -json` says of such a plan."""
+        """The result of `terraform show -json` for such a plan."""
         saved = self.file(name, *arguments, tainted=tainted, deployed=deployed)
         return self._terraform("show", "-json", saved.name)
 
     def _state(self, tainted: str) -> dict[str, Any]:
-        """The state of what the plan "create" would make; `tainted` is the address of what is marked so."""
+        """The state after the plan "create" was applied. `tainted` is the address of a tainted resource."""
         created = json.loads(self.plan("create", *CREATE))
         unknown = {change["address"]: change["change"]["after_unknown"] for change in created["resource_changes"]}
         found: dict[tuple[str, str], list[dict[str, Any]]] = {}

@@ -1,4 +1,4 @@
-"""What the plan guard counts before a destroy, in a real tracking server and bucket on localaws, and refuses."""
+"""The plan guard's counts and refusals before a destroy, for a real tracking server and bucket on localaws."""
 
 import json
 import re
@@ -24,7 +24,7 @@ VARIABLE = re.compile(r'^variable "(\w+)" \{$', re.MULTILINE)
 
 @dataclass
 class Environment:
-    """A deployed server and bucket, and the plan that destroys them, cut to what the guard reads."""
+    """A deployed server and bucket, and the plan that destroys them, reduced to the values that the guard reads."""
 
     localaws: RunningLocalAws
     arn: str
@@ -33,7 +33,7 @@ class Environment:
     def guard(
         self, *, emptied: bool = False, server: bool = True, confirm: str = "", env: str = "staging", key: str = ""
     ) -> tuple[int, dict[str, Any], str]:
-        """The guard's exit status, its result and what it said, of a plan with the variables of `env`'s root."""
+        """The guard's exit status, result and messages for a plan with the variables of `env`'s root."""
         changes = [self._change("aws_s3_bucket", bucket=BUCKET, force_destroy=emptied)]
         if key:
             changes.append(self._change("aws_s3_object", bucket=BUCKET, key=key))
@@ -71,7 +71,7 @@ class Environment:
 
 @pytest.fixture(scope="module")
 def environment(localaws: RunningLocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    """Two runs in an experiment of their own, a registered model, and an object in two versions."""
+    """Two runs in a separate experiment, a registered model, and an object with two versions."""
     arn = tracking_server(localaws, NAME)
     experiment = track(localaws, arn, "POST", "experiments/create", {"name": "churn"}).json()["experiment_id"]
     create_run(localaws, arn)

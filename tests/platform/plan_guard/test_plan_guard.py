@@ -1,4 +1,4 @@
-"""The plan guard on real plans: what it shows, refuses and warns about, and what a month costs."""
+"""The plan guard with real plans: its output, refusals and warnings, and the estimated monthly cost."""
 
 import json
 import os
@@ -190,7 +190,7 @@ def test_the_schedule_applies_to_the_server_that_it_names(created: TerraformPlan
     found = estimate(created, Prices.load())
     assert found is not None
     assert found.planned
-    # Twelve hours on 261 weekdays a year; the other two servers run on.
+    # Twelve hours on 261 weekdays per year. The other two servers run all the time.
     hours = 12 * 261 / 365 / 24 * 730
     assert found.scheduled == pytest.approx((2 * 730 + hours) * 0.642 + 2 * 730 * 0.01 + 1)
 
@@ -248,7 +248,7 @@ def test_accepts_a_resource_whose_values_are_all_unknown(guarded: Guarded, creat
     found = estimate(TerraformPlan.parse(json.dumps(plan)), Prices.load())
     assert found is not None
     assert found.always == pytest.approx(3 * 730 * 0.642 + 1)
-    # Whether it is one that costs by the hour is not known either.
+    # It is also unknown whether the resource costs money by the hour.
     assert "aws_vpc_endpoint (1)" in found.unknown
 
 
@@ -283,7 +283,7 @@ def test_a_slash_at_the_end_is_the_same_artifact_store(changed: TerraformPlan) -
         ("Updating", "AWS will refuse the update. Apply again later."),
     ],
 )
-def test_warns_before_a_server_that_does_not_run_is_resized(changed: TerraformPlan, status: str, advice: str) -> None:
+def test_warns_if_a_server_to_resize_is_not_running(changed: TerraformPlan, status: str, advice: str) -> None:
     plan = updated(changed, tracking_server_size="Medium")
     asked = []
 
@@ -352,7 +352,7 @@ def test_a_schedule_that_two_servers_share_is_shown_once(created: TerraformPlan)
 
 def test_every_resource_type_of_the_modules_is_in_the_table(created: TerraformPlan) -> None:
     prices = Prices.load()
-    # What these cost depends on use, and their prices were not checked: the estimate lists them as not priced.
+    # Their cost depends on use, and their prices were not checked. The estimate lists them as not priced.
     by_use = {"aws_cloudwatch_log_group", "aws_s3_bucket_replication_configuration"}
     known = prices.free | {price.resource for price in prices.prices} | by_use
     used = {

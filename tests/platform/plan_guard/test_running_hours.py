@@ -1,4 +1,4 @@
-"""How long a server runs that is started and stopped by cron expressions."""
+"""The running hours of a server that is started and stopped by cron expressions."""
 
 import pytest
 
@@ -18,7 +18,7 @@ DAY = HOURS_PER_MONTH / 24
         ("cron(0 20 * * ? *)", "cron(0 6 * * ? *)", 10 * DAY),
         # Two shifts.
         ("cron(0 6,14 * * ? *)", "cron(0 10,18 * * ? *)", 8 * DAY),
-        # The stop comes every night, the start on Mondays only: one day a week.
+        # It stops every night, but starts only on Mondays: one day per week.
         ("cron(0 0 ? * MON *)", "cron(59 23 * * ? *)", 52 * (24 - 1 / 60) / 365 / 24 * HOURS_PER_MONTH),
         ("cron(0 8 1 JAN ? *)", "cron(0 8 2 1 ? *)", 24 / 365 / 24 * HOURS_PER_MONTH),
         ("cron(0 0/12 * * ? *)", "cron(0 6/12 * * ? *)", 12 * DAY),

@@ -57,7 +57,7 @@ class Broken(Root):
 
 
 class SageMaker:
-    """Describes one server, in the next of its states with each call. Without states there is no server."""
+    """Describes one server. Each call returns its next state. Without states there is no server."""
 
     class exceptions:  # noqa: N801 boto3's name
         ClientError = botocore.exceptions.ClientError
@@ -73,7 +73,7 @@ class SageMaker:
 
 
 class Clock:
-    """Does not wait."""
+    """Return immediately."""
 
     def __init__(self) -> None:
         self.time = 0.0
@@ -89,13 +89,13 @@ def repair(root: Root, sagemaker: Any) -> None:
     root.repair("3.0", NAME, sagemaker, progress=lambda _: None, clock=Clock())
 
 
-def test_imports_a_server_that_the_state_lacks_once_it_is_created(tmp_path: Path) -> None:
+def test_imports_a_server_that_is_missing_in_the_state_after_its_creation(tmp_path: Path) -> None:
     root = Broken(tmp_path, tainted={"2.13": False})
     repair(root, SageMaker("Creating", "Creating", "Created"))
     assert root.ran == [["import", ADDRESS.format("3.0"), NAME]]
 
 
-def test_an_import_that_another_apply_made_first_is_no_failure(tmp_path: Path) -> None:
+def test_an_import_that_another_apply_made_first_is_not_a_failure(tmp_path: Path) -> None:
     root = Broken(tmp_path, tainted={"2.13": False})
     root.import_fails = root.imported_elsewhere = True
     repair(root, SageMaker("Created"))

@@ -25,12 +25,12 @@ def arn(version: str) -> str:
 
 
 class KilledError(BaseException):
-    """Stands for SIGKILL, which nothing can catch."""
+    """Simulates SIGKILL, which cannot be caught."""
 
 
 @dataclass
 class World:
-    """AWS, Terraform and the migrator as the upgrade sees them. `steps` is what happened, in order."""
+    """Fakes of AWS, Terraform and the migrator for the upgrade. `steps` records the steps in order."""
 
     file: Path
     active: str = "2.13"
@@ -332,7 +332,7 @@ def test_rejects_a_version_that_aws_does_not_offer(version: str) -> None:
         check(version, "TO=3.0")
 
 
-def test_on_localaws_the_mirrors_own_file_outranks_the_copy_of_the_roots_file() -> None:
+def test_on_localaws_the_mirrors_own_file_overrides_the_copy_of_the_roots_file() -> None:
     # Terraform loads *.auto.tfvars.json in lexical order of their names, and the last value wins.
     assert sorted([LOCAL_FILE, FILE])[-1] == LOCAL_FILE
 

@@ -1,4 +1,4 @@
-"""What the tests of validation share: signatures, an endpoint that parses requests as MLflow does, and scored rows."""
+"""Helpers for the tests of validation: signatures, an endpoint that parses requests as MLflow does, and scored rows."""
 
 import io
 import json
@@ -48,7 +48,7 @@ class Runtime:
 
 
 def as_mlflow(signature: Signature) -> Any:
-    """The signature as MLflow's own class; None where there is none."""
+    """The signature as MLflow's own class; None if there is none."""
     from mlflow.types.schema import ColSpec, Schema
 
     if not signature.inputs:

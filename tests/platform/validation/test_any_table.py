@@ -1,4 +1,4 @@
-"""Any table, with any signature: the score is what a direct computation gives, or the input is refused in one line.
+"""Any table with any signature: the score equals a direct computation, or the input is rejected with one line.
 
 The endpoint reads requests with MLflow's own scoring code. Its model derives a class from every value that it gets, so
 that a value that is changed on its way changes the score. HYPOTHESIS_EXAMPLES sets how many examples are tried.
@@ -29,7 +29,7 @@ from mlflow_platform.validation.signature import NESTED, SCALARS, ColumnSpec, Si
 from tests.platform.validation.support import answers_of, ask, rows_of
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "0"))
-# The same examples in every run, unless more are asked for.
+# Use the same examples in every run, unless more are requested.
 CHECKS = settings(
     max_examples=EXAMPLES or 40,
     derandomize=not EXAMPLES,
@@ -66,7 +66,7 @@ CLASSES = {
 
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[Signature, dict[str, list[Any]]]:
-    """A signature, and columns whose values are of its types. Optional columns lack some values."""
+    """A signature, and columns with values of its types. Optional columns have missing values."""
     count = draw(st.integers(1, 8))
     names = draw(st.lists(TEXT.filter(lambda name: name not in {"", "y"}), min_size=1, max_size=4, unique=True))
     specs, columns = [], {}
@@ -79,7 +79,7 @@ def tables(draw: st.DrawFn) -> tuple[Signature, dict[str, list[Any]]]:
 
 
 def seen(value: Any, type_: str) -> Any:
-    """A value as the model may tell it from others."""
+    """A value in a form in which the model distinguishes it from others."""
     if value is None or (not isinstance(value, str) and pd.isna(value)):
         return None
     match type_:
@@ -97,7 +97,7 @@ def seen(value: Any, type_: str) -> Any:
 
 
 def cannot_be_sent(type_: str, value: Any) -> bool:
-    """Whether MLflow has no missing value of the type, so that a request leaves the column out."""
+    """Whether MLflow has no missing value for the type, so that a request omits the column."""
     return value is None and type_ in LEFT_OUT_IF_MISSING
 
 
@@ -266,7 +266,7 @@ def test_errors_of_a_regression_are_those_of_numpy(truth: list[float], data: st.
 
 
 def test_a_wrong_value_is_found_by_these_checks() -> None:
-    """What a reader of CSV does that takes `02134` for a number and `NA` for a missing value."""
+    """Simulate a CSV reader that parses `02134` as a number and `NA` as a missing value."""
     guessed = pd.DataFrame({"zip": [2134, 501], "country": [None, "US"]})
     true = [["02134", "NA"], ["00501", "US"]]
     found = [[seen(value, "string") for value in row] for row in guessed.to_numpy().tolist()]

@@ -75,7 +75,7 @@ def test_different_classes_stay_different(truth: list[Any], predicted: list[Any]
         (["NA", "1.5"], [2.5, 3.5]),
     ],
 )
-def test_what_cannot_be_compared_is_an_error(truth: list[Any], predicted: list[Any]) -> None:
+def test_values_that_cannot_be_compared_are_an_error(truth: list[Any], predicted: list[Any]) -> None:
     with pytest.raises(InputError, match="cannot be compared with the truth"):
         align(truth, predicted, target="y")
 

@@ -1,4 +1,4 @@
-"""What a run carries to be validated with, and what a validation logs to it."""
+"""The data of a run that a validation reads, and the results that it logs to the run."""
 
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def test_the_held_out_rows_come_with_target_and_task(client: Any, held_out: str)
     assert evaluation.fetch(client, held_out).task == "regression"
 
 
-def test_rows_outside_of_the_environments_store_are_not_read(client: Any, held_out: str) -> None:
+def test_does_not_read_rows_outside_of_the_environments_store(client: Any, held_out: str) -> None:
     root = str(client.get_run(held_out).info.artifact_uri)
     assert evaluation.fetch(client, held_out, store=root.rpartition("/")[0]).target == "y"
     for store in ("s3://bucket", root[:-1], f"{root}/below"):

@@ -32,7 +32,7 @@ def test_csv_of_every_kind_is_read_as_text(tmp_path: Path, delimiter: str, end: 
     assert read(tmp_path, "rows.csv", text) == {"zip": ["02134", "00501"], "y": ["NA", "us"]}
 
 
-def test_csv_keeps_quoted_fields_as_they_are(tmp_path: Path) -> None:
+def test_csv_does_not_change_quoted_fields(tmp_path: Path) -> None:
     text = 'a,b,y\n"x, ""y""\nz","",1\n ,,2\n'
     assert read(tmp_path, "rows.csv", text) == {"a": ['x, "y"\nz', " "], "b": ["", None], "y": ["1", "2"]}
 
@@ -64,7 +64,7 @@ def test_json_of_every_form_is_read_with_its_types(tmp_path: Path, content: Any)
     assert read(tmp_path, "rows.json", json.dumps(content)) == COLUMNS
 
 
-def test_json_rows_without_names_are_called_by_position(tmp_path: Path) -> None:
+def test_json_rows_without_names_are_named_by_position(tmp_path: Path) -> None:
     found = read(tmp_path, "rows.json", json.dumps({"instances": [[1, "a"], [2, "b"]]}), target="1")
     assert found == {"0": [1, 2], "1": ["a", "b"]}
 

@@ -1,4 +1,4 @@
-"""Requests: rows are sent in batches without loss, answers come back in order, and errors say who must act."""
+"""Requests: rows are sent in batches without loss, responses stay in order, and errors say who must act."""
 
 import io
 import json
@@ -76,7 +76,7 @@ def test_more_requests_than_batches_repeat_rows_for_the_latency_alone(runtime: A
 
 
 @pytest.mark.parametrize("body", [b"<html>", {"answer": 42}, {"predictions": [1]}, {"predictions": "many"}, b"\xff"])
-def test_an_answer_that_is_no_prediction_per_row_is_refused(runtime: Any, stub: Stubber, body: Any) -> None:
+def test_rejects_a_response_without_one_prediction_per_row(runtime: Any, stub: Stubber, body: Any) -> None:
     answered(stub, body)
     with pytest.raises(PlatformError, match=r"^e (does not answer with|answers with)"):
         ask(runtime)
@@ -127,7 +127,7 @@ def test_an_endpoint_that_was_deleted_meanwhile_is_a_missing_precondition(runtim
 
 
 class Meeting:
-    """An endpoint that answers only when a number of requests are under way at the same time."""
+    """An endpoint that responds only when it has a given number of simultaneous requests."""
 
     exceptions: Any = type("exceptions", (), {"ModelError": KeyError, "ClientError": KeyError})
 
@@ -187,7 +187,7 @@ def test_every_type_reaches_the_model_without_loss(batch_size: int) -> None:
 
 
 def described(frame: pd.DataFrame, number: int) -> str:
-    """A row as the model gets it, as JSON; a column that is not there is null."""
+    """A row as the model receives it, as JSON. A missing column is null."""
 
     def value(name: str) -> Any:
         if name not in frame or pd.isna(frame[name].iloc[number]):
@@ -209,7 +209,7 @@ def described(frame: pd.DataFrame, number: int) -> str:
     return json.dumps({name: value(name) for name in ODD})
 
 
-def test_a_model_that_takes_one_array_gets_one() -> None:
+def test_a_model_with_one_tensor_input_receives_an_array() -> None:
     signature = Signature(inputs=(ColumnSpec(None, "float64", is_tensor=True, shape=(-1, 2)),))
     rows = rows_of([0, 0], signature=signature, features={"a": [1.0, 2.0], "b": [3.0, 4.0]})
     assert [json.loads(each.body) for each in requests.make(rows, batch_size=9)] == [{"inputs": [[1, 3], [2, 4]]}]

@@ -23,7 +23,7 @@ URI = f"s3://{BUCKET}/model.tar.gz"
 
 
 class Zips(mlflow.pyfunc.PythonModel):
-    """Says what it got: the text of the first column and the number of the second."""
+    """Returns its input: the text of the first column and the number of the second."""
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> list[str]:  # noqa: ARG002
         if (model_input["n"] < 0).any():

@@ -1,4 +1,4 @@
-"""An endpoint's answer: what is a prediction per row is understood, and anything else is refused before scoring."""
+"""An endpoint's response: one prediction per row is accepted, and anything else is rejected before scoring."""
 
 import json
 from typing import Any
@@ -38,7 +38,7 @@ def test_values_keep_their_types() -> None:
     assert [type(value) for value in values] == [int, str, bool, int]
 
 
-def test_null_and_nan_are_no_prediction() -> None:
+def test_null_and_nan_are_not_predictions() -> None:
     found = read(b'{"predictions": [null, NaN, [null], {"label": NaN}, "NaN"]}', 5)
     assert list(found.values) == [None, None, None, None, "NaN"]
     assert found.missing == 4
@@ -90,7 +90,7 @@ def test_one_probability_per_class_is_understood(answer: Any, names: tuple[str, 
         ({"predictions": [{"a": 0.5, "b": 0.5}, {"a": 0.5, "c": 0.5}]}, "in several forms"),
     ],
 )
-def test_anything_else_is_refused_in_one_line(answer: Any, complaint: str) -> None:
+def test_rejects_anything_else_with_one_line(answer: Any, complaint: str) -> None:
     with pytest.raises(PlatformError, match=complaint) as wrong:
         read(answer)
     assert "\n" not in wrong.value.message

@@ -61,7 +61,7 @@ def test_probabilities_show_the_roc_curve(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"confusion_matrix.png", "roc.png", "latency.png"}
 
 
-def test_what_comes_from_outside_is_escaped(tmp_path: Path) -> None:
+def test_escapes_outside_text(tmp_path: Path) -> None:
     html = page(CLASSES, tmp_path, notes=("<b>note</b>",), note="<script>alert(1)</script>")
     assert "<script" not in html
     assert "<b>note" not in html

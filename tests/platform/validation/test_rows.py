@@ -1,4 +1,4 @@
-"""Rows: columns have the types of the model's signature, or those that their values plainly have."""
+"""Rows: columns have the types of the model's signature, or types that are inferred from their values."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -158,7 +158,7 @@ def test_typed_values_of_another_type_are_refused(type_: str, value: Any) -> Non
 
 @pytest.mark.parametrize("type_", ["long?", "integer?", "boolean?", "double", "float", "datetime"])
 @pytest.mark.parametrize("text", [None, "", "NA", "NaN", "null", "None"])
-def test_the_usual_words_are_missing_values_where_the_type_is_not_text(type_: str, text: str | None) -> None:
+def test_the_usual_words_are_missing_values_if_the_type_is_not_text(type_: str, text: str | None) -> None:
     assert read(type_, text) == [None]
 
 
@@ -168,7 +168,7 @@ def test_a_required_value_that_cannot_be_missing_is_refused(type_: str) -> None:
         read(type_, None)
 
 
-def test_an_empty_field_is_empty_text_where_text_is_required_and_missing_where_it_is_optional() -> None:
+def test_an_empty_field_is_empty_text_if_text_is_required_and_missing_if_it_is_optional() -> None:
     assert read("string", None, "") == ["", ""]
     assert read("string?", None, "") == [None, ""]
     assert read("string", None, is_text=False) == [None]
@@ -191,7 +191,7 @@ def test_an_input_cannot_be_the_truth() -> None:
         rows(columns(y="string", a="long"), a=["1"])
 
 
-def test_a_table_with_nothing_but_the_truth_is_refused() -> None:
+def test_a_table_with_only_the_truth_is_rejected() -> None:
     with pytest.raises(InputError, match="nothing to predict from"):
         prepare(Table("rows.csv", {"y": ["1"]}, True), "y", task=None, signature=Signature(), origin="here")
 
@@ -233,7 +233,9 @@ def test_tensors_have_their_numpy_type() -> None:
         ([str(2**60 + 1), "1"], [2**60 + 1, 1]),
     ],
 )
-def test_without_a_signature_text_is_what_all_of_a_column_plainly_is(given: list[Any], found: list[Any]) -> None:
+def test_without_a_signature_the_type_of_a_text_column_is_inferred_from_all_values(
+    given: list[Any], found: list[Any]
+) -> None:
     values = rows(Signature(), x=given).features["x"]
     assert values == found
     assert [type(value) for value in values] == [type(value) for value in found]
@@ -249,12 +251,12 @@ def test_without_a_signature_text_is_what_all_of_a_column_plainly_is(given: list
         (["1e999"], "is beyond a floating-point number"),
     ],
 )
-def test_without_a_signature_doubtful_text_is_refused(given: list[Any], complaint: str) -> None:
+def test_without_a_signature_ambiguous_text_is_rejected(given: list[Any], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         rows(Signature(), x=given)
 
 
-def test_without_a_signature_typed_values_stay_as_they_are() -> None:
+def test_without_a_signature_typed_values_are_not_changed() -> None:
     found = rows(Signature(), is_text=False, x=["02134", None], n=[Decimal("1.5"), float("nan")]).features
     assert dict(found) == {"x": ["02134", None], "n": [1.5, None]}
     with pytest.raises(InputError, match="cannot be sent as JSON without a signature"):
@@ -285,7 +287,7 @@ def test_the_truth_has_the_type_in_which_all_of_it_is_written(given: list[str], 
     assert [type(value) for value in values] == [type(value) for value in found]
 
 
-def test_the_truth_stays_text_where_the_model_predicts_text() -> None:
+def test_the_truth_stays_text_if_the_model_predicts_text() -> None:
     assert truth("1", "02", output="string") == ["1", "02"]
 
 

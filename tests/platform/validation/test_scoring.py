@@ -1,4 +1,4 @@
-"""Scores: as scikit-learn computes them, for the task that the rows are of."""
+"""Scores: equal to those of scikit-learn, for the task of the rows."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def test_a_regression_is_scored_by_error() -> None:
     assert checked.metrics["r2"] == pytest.approx(-1)
 
 
-def test_r2_of_one_row_is_not_given() -> None:
+def test_r2_of_one_row_is_omitted() -> None:
     assert "r2" not in scored([1.5], [1.5], "regression").metrics
 
 
@@ -57,7 +57,7 @@ def test_a_regression_is_not_scored_on_fewer_rows_than_were_sent(predicted: list
         scored([1.5, 2.5, 3.5], predicted)
 
 
-def test_names_cannot_be_regressed() -> None:
+def test_rejects_a_regression_on_names() -> None:
     with pytest.raises(InputError, match=r"are not numbers .*: give --task classification"):
         scored(["a"], ["b"], "regression")
     with pytest.raises(InputError, match="the predictions are not numbers"):
@@ -81,11 +81,11 @@ def test_names_cannot_be_regressed() -> None:
         ([0, 1], [[0.5, 0.5], [0.1, 0.9]], "classification"),
     ],
 )
-def test_the_task_is_what_truth_and_predictions_look_like(truth: list[Any], predicted: list[Any], task: str) -> None:
+def test_the_task_is_inferred_from_truth_and_predictions(truth: list[Any], predicted: list[Any], task: str) -> None:
     assert tasks.decide(rows_of(truth), answers_of(predicted).predictions) == task
 
 
-def test_a_task_that_is_given_wins() -> None:
+def test_a_given_task_takes_precedence() -> None:
     assert scored([0, 1], [0, 1], "regression").task == "regression"
 
 
@@ -128,13 +128,13 @@ def test_probabilities_of_numbered_classes_need_no_names() -> None:
     assert scored([False, True], [[0.9, 0.1], [0.2, 0.8]]).metrics["accuracy"] == 1
 
 
-def test_the_area_of_probabilities_of_class_1_is_scikit_learns() -> None:
+def test_the_area_of_probabilities_of_class_1_equals_scikit_learns() -> None:
     truth, chances = [0, 1, 1, 0, 1], [0.2, 0.9, 0.4, 0.6, 0.7]
     checked = scored(truth, chances, "classification")
     assert checked.metrics["roc_auc"] == pytest.approx(metrics.roc_auc_score(truth, chances))
 
 
-def test_there_is_no_area_where_a_class_has_no_rows() -> None:
+def test_there_is_no_area_if_a_class_has_no_rows() -> None:
     assert "roc_auc" not in scored([1, 1], [[0.1, 0.9], [0.6, 0.4]]).metrics
 
 
@@ -166,6 +166,6 @@ def test_probabilities_of_unknown_classes_are_refused(
         scored(truth, predicted, signature=signature)
 
 
-def test_a_regression_takes_one_number_per_row() -> None:
+def test_a_regression_needs_one_number_per_row() -> None:
     with pytest.raises(InputError, match="predicts 2 numbers per row, and a regression needs one"):
         scored([1.5, 2.5], [[0.5, 0.5]] * 2, "regression")

@@ -1,4 +1,4 @@
-"""`validate_endpoint.py` as a program: what it prints, writes and logs, and its exit status."""
+"""`validate_endpoint.py` as a program: its output, files, logged results and exit status."""
 
 import json
 import sys
@@ -50,14 +50,14 @@ class World:
         self.answer(lambda frame: [KNOWN.get(tuple(row), "?") for row in frame.to_numpy().tolist()])
 
     def answer(self, predict: Predict, signature: Signature = TYPES) -> None:
-        """Have the endpoint predict so, for rows as the signature says."""
+        """Set the endpoint's predictions, for rows with the signature."""
         self.runtime = Runtime(signature, predict)
         fields = [{"name": each.name, "type": each.type, "required": each.required} for each in signature.inputs]
         mlmodel = json.dumps({"signature": {"inputs": json.dumps(fields)} if fields else None})
         self.s3.put_object(Bucket=BUCKET, Key="model.tar.gz", Body=archive({"MLmodel": mlmodel}))
 
     def serve(self, **tags: str) -> None:
-        """Have the endpoint serve the model, with these tags."""
+        """Let the endpoint serve the model, with these tags."""
         sagemaker = self.fleet.sagemaker
         role = "arn:aws:iam::123456789012:role/endpoint"
         container = {"Image": "image", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz"}
@@ -87,7 +87,7 @@ def world(
 
 @pytest.fixture
 def validate(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Validate:
-    """Run the script: its exit status, what it printed as JSON, and standard error."""
+    """Run the script. Return its exit status, its JSON output, and standard error."""
 
     def call(*arguments: str) -> tuple[int, Any, str]:
         monkeypatch.setattr(sys, "argv", ["validate_endpoint.py", *arguments, "--json"])
@@ -127,7 +127,7 @@ def data(tmp_path: Path) -> tuple[str, ...]:
     ],
 )
 @pytest.mark.parametrize(("threshold", "expected"), [("1.0", 0), ("2.0", 1)])
-def test_rows_of_ones_own_are_scored_where_the_run_is_gone(
+def test_the_users_rows_are_scored_if_the_run_does_not_exist(
     world: World,
     validate: Validate,
     data: tuple[str, ...],
@@ -143,7 +143,7 @@ def test_rows_of_ones_own_are_scored_where_the_run_is_gone(
     assert Path(found["report"]).is_file()
 
 
-def test_the_held_out_rows_of_a_run_that_is_gone_cannot_be_had(world: World, validate: Validate) -> None:
+def test_the_held_out_rows_of_a_missing_run_are_unavailable(world: World, validate: Validate) -> None:
     world.serve(run_id="0123")
     status, found, err = validate("--endpoint", ENDPOINT)
     assert (status, found) == (2, None)
@@ -185,7 +185,7 @@ def test_a_missed_threshold_is_exit_status_1_after_the_result(
         (lambda frame: [[0.5, 0.5]] * len(frame), 2, "name them with --classes"),
     ],
 )
-def test_answers_that_cannot_be_scored_are_one_line_and_no_report(
+def test_responses_that_cannot_be_scored_are_one_line_and_no_report(
     world: World, validate: Validate, data: tuple[str, ...], predict: Predict, status: int, complaint: str
 ) -> None:
     world.answer(predict)

@@ -1,4 +1,4 @@
-"""The endpoint that is validated: what it serves, as SageMaker and the archive in S3 say."""
+"""The validated endpoint: its model according to SageMaker and to the archive in S3."""
 
 import io
 import json
@@ -36,7 +36,7 @@ def archive(files: dict[str, str]) -> bytes:
 
 @dataclass
 class Described:
-    """SageMaker, as far as it describes one model."""
+    """A SageMaker client that describes one model."""
 
     container: dict[str, Any]
 
@@ -89,7 +89,7 @@ def test_the_signature_is_read_from_a_folder_that_is_served(s3: Any) -> None:
         {"ModelDataUrl": f"s3://{BUCKET}/other.tar.gz"},
     ],
 )
-def test_a_model_that_is_not_mlflows_has_no_signature(s3: Any, container: dict[str, Any]) -> None:
+def test_a_model_of_another_format_has_no_signature(s3: Any, container: dict[str, Any]) -> None:
     whole = archive({"model.bin": "x" * 10_000})
     for key, body in {"empty": b"", "no-archive": b"text", "torn": whole[:-20], "other": whole}.items():
         s3.put_object(Bucket=BUCKET, Key=f"{key}.tar.gz", Body=body)
@@ -210,7 +210,7 @@ def test_an_endpoint_that_serves_another_model_is_refused(
 
 
 @pytest.mark.parametrize("status", ["Creating", "Deleting", "Failed", "OutOfService"])
-def test_an_endpoint_that_does_not_serve_is_refused(
+def test_rejects_an_endpoint_that_is_not_in_service(
     fleet: Fleet, s3: Any, environment: Environment, status: str
 ) -> None:
     serving(fleet, {}, status)
@@ -218,7 +218,7 @@ def test_an_endpoint_that_does_not_serve_is_refused(
         look(fleet, s3, environment, None)
 
 
-def test_a_missing_endpoint_is_refused_with_the_command_that_makes_one(
+def test_rejects_a_missing_endpoint_and_names_the_command_that_creates_one(
     fleet: Fleet, s3: Any, environment: Environment
 ) -> None:
     with pytest.raises(PreconditionError, match=r"there is no endpoint e\. Deploy one with `python scripts/deploy"):

@@ -7,7 +7,7 @@ from mlflow_platform.validation import thresholds
 from mlflow_platform.validation.thresholds import Threshold, Verdict, judge, parse
 
 
-def test_a_threshold_is_a_metric_and_a_number_or_a_number_alone() -> None:
+def test_a_threshold_is_a_metric_and_a_number_or_only_a_number() -> None:
     assert parse(["0.9", "rmse=50", "latency_p95_ms=1e3"]) == [
         Threshold(None, 0.9),
         Threshold("rmse", 50),
@@ -45,12 +45,12 @@ def test_a_metric_of_the_other_task_is_refused() -> None:
         ("roc_auc=0.1", False),
     ],
 )
-def test_a_metric_is_held_against_its_limit(text: str, passed: bool) -> None:
+def test_a_metric_is_compared_with_its_limit(text: str, passed: bool) -> None:
     [verdict] = judge(parse([text]), {"accuracy": 0.75, "latency_p95_ms": 10.0}, "accuracy")
     assert verdict.passed is passed
 
 
-def test_a_verdict_says_what_is_wrong() -> None:
+def test_a_failed_threshold_says_what_is_wrong() -> None:
     assert str(Verdict("accuracy", 0.9, 0.75)) == "accuracy is 0.7500, below the threshold of 0.9"
     assert str(Verdict("rmse", 50, 75)) == "rmse is 75.0000, above the threshold of 50"
     assert str(Verdict("r2", 0.9, None)).startswith("r2 could not be computed from these rows")
