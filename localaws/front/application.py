@@ -99,12 +99,12 @@ class Application:
         entrance = next(entrance for entrance in self._entrances if entrance.takes(call))
         response, unread = _Response(send, lambda: self._calls.answered(call)), True
         try:
-            entrance.admit(call)
+            authenticate = entrance.admit(call)
             read = await body.read(call, receive)
             call.body, receive, unread = read.content, read.receive, False
             if read.refusal:
                 raise read.refusal
-            entrance.authenticate(call)
+            authenticate()
             await self._answer(call, scope, receive, response)
         except AwsError as error:
             if unread:

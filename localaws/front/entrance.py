@@ -21,24 +21,24 @@ class ErrorResponse:
     body: bytes
 
 
+Authenticate = Callable[[], None]
+
+
 class Entrance(Protocol):
     """One way to authenticate. All that follows (permissions, faults, routing, call log) is the same for each."""
 
     def takes(self, call: Call) -> bool:
         """Whether a request comes in this way."""
 
-    def admit(self, call: Call) -> None:
+    def admit(self, call: Call) -> Authenticate:
         """Refuses what can be refused by the headers alone, before the body is read.
+
+        Returns:
+            The rest of the authentication. Call it once the body is read: it fills in the principal, the operation and
+            the resource, and raises AwsError if the request does not prove who makes it.
 
         Raises:
             AwsError: the request does not say who makes it, or names an unknown key or session.
-        """
-
-    def authenticate(self, call: Call) -> None:
-        """Fills in the principal, the operation and the resource. The body is read by now.
-
-        Raises:
-            AwsError: the request does not prove who makes it.
         """
 
     def error(self, call: Call, error: AwsError) -> ErrorResponse:
@@ -56,8 +56,8 @@ class SignedEntrance:
         """Every request that no other entrance takes."""
         return True
 
-    def admit(self, call: Call) -> None:
-        """Checks that the signature names a service and a key that exist. `authenticate` checks everything else.
+    def admit(self, call: Call) -> Authenticate:
+        """Checks that the signature names a service and a key that exist. What it returns checks everything else.
 
         An error must be in the service's protocol, and the call log must name the operation. Both may need the body.
 
@@ -69,7 +69,7 @@ class SignedEntrance:
             identify(call, None)
             if call.method != "OPTIONS":  # A browser sends its CORS preflight unsigned.
                 raise _unsigned(call)
-            return
+            return lambda: identify(call, None)
         call.service, call.region, call.access_key = signature.service, signature.region, signature.access_key
         if not is_service(signature.service):
             raise NotImplementedError(f"there is no service {signature.service}")
@@ -77,17 +77,11 @@ class SignedEntrance:
         key = self._key_of(signature.access_key)
         if key is None:
             check(call, signature, key, self._clock())
+        return lambda: self._authenticate(call, signature, key)
 
-    def authenticate(self, call: Call) -> None:
-        """Checks the signature.
-
-        Raises:
-            AwsError: the signature is wrong.
-        """
-        signature = Signature.of(call)
+    def _authenticate(self, call: Call, signature: Signature, key: Key | None) -> None:
         identify(call, signature)
-        if signature:
-            call.principal = verify(call, signature, self._key_of, self._clock()).principal
+        call.principal = verify(call, signature, lambda _: key, self._clock()).principal
 
     def error(self, call: Call, error: AwsError) -> ErrorResponse:
         """The error in the protocol of the service that was called."""

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 from localaws.call import Call
 from localaws.errors import AwsError
 from localaws.front.asgi import Receive, Scope, Send, respond
-from localaws.front.entrance import ErrorResponse
+from localaws.front.entrance import Authenticate, ErrorResponse
 from localaws.mlflow_actions import action_of
 from localaws.tracking.data_plane import DataPlane, not_serving
 from localaws.tracking.server import UI_PREFIX as PREFIX
@@ -49,11 +49,14 @@ class Ui:
         """Whether the path is a tracking server's."""
         return PATH.fullmatch(call.raw_path) is not None
 
-    def admit(self, call: Call) -> None:
+    def admit(self, call: Call) -> Authenticate:
         """Checks the session, and takes the server's part off the path: MLflow does not know it.
 
+        Returns:
+            A function that does nothing: a session needs no body.
+
         Raises:
-            AwsError: see `authenticate`; or the request comes from a page of another origin.
+            AwsError: there is no such server, no session for it, or the request comes from a page of another origin.
         """
         found = PATH.fullmatch(call.raw_path)
         call.ui = found[1] if found else ""
@@ -62,14 +65,11 @@ class Ui:
             raise AwsError("AccessDenied", "This request comes from a page of another origin.", 403)
         start = len(f"{PREFIX}{call.ui}")
         call.path, call.raw_path = call.path[start:], call.raw_path[start:]
-        self.authenticate(call)
+        self._authenticate(call)
+        return lambda: None
 
-    def authenticate(self, call: Call) -> None:
-        """Checks the session. A presigned URL needs none: its token is checked when it opens one.
-
-        Raises:
-            AwsError: there is no such server, or no session for it.
-        """
+    def _authenticate(self, call: Call) -> None:
+        """Checks the session. A presigned URL needs none: its token is checked when it opens one."""
         server = self._server(call)
         call.resource, call.region = server.arn, server.region
         if call.path in ("", AUTH_PATH):
