@@ -104,7 +104,10 @@ class Builder:
         record.begin("INSTALL")
         child = self._processes.start(f"codebuild-{record.id.replace(':', '-')}", ["bash", file], env, source)
         try:
-            return self._watch(job, child, phases, self._container_log(job, credentials, child.log))
+            where = record.details["logs"]
+            client = self._clients("logs", credentials)
+            output = ContainerLog(client, where["groupName"], where["streamName"], child.log)
+            return self._watch(job, child, phases, output)
         finally:
             child.log.unlink(missing_ok=True)
 
@@ -132,14 +135,6 @@ class Builder:
             name: ssm.get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"]  # type: ignore[union-attr]
             for name, parameter in wanted.items()
         }
-
-    def _container_log(self, job: Job, credentials: Credentials, file: Path) -> ContainerLog:
-        """https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CloudWatchLogsConfig.html."""
-        name, _, build = job.record.id.partition(":")
-        config = (job.project.get("logsConfig") or {}).get("cloudWatchLogs") or {}
-        group = config.get("groupName") or f"/aws/codebuild/{name}"
-        stream = f"{config['streamName']}/{build}" if config.get("streamName") else build
-        return ContainerLog(self._clients("logs", credentials), group, stream, file)
 
 
 def _environment(job: Job, role: Credentials, python: Path, folder: Path, source: Path) -> dict[str, str]:

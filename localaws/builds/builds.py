@@ -115,6 +115,7 @@ def _variables(project: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[di
 
 
 def _logs(project: Mapping[str, Any], identifier: str) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CloudWatchLogsConfig.html."""
     name, _, build = identifier.partition(":")
     config = (project.get("logsConfig") or {}).get("cloudWatchLogs") or {}
     stream = f"{config['streamName']}/{build}" if config.get("streamName") else build

@@ -8,7 +8,6 @@ ministryofjustice/cloud-platform-environments#14473 (managed policies) and danvk
 from typing import Any
 
 from localaws.errors import AwsError
-from localaws.quotas.policies import characters
 
 MANAGED_POLICY = 6144
 TRUST_POLICY = 2048
@@ -32,7 +31,7 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     elif operation in ("PutRolePolicy", "PutUserPolicy", "PutGroupPolicy"):
         _check_inline(response.backend, operation.removeprefix("Put").removesuffix("Policy").lower(), given)
     elif operation == "AttachRolePolicy":
-        role = response.backend.roles.get(given["RoleName"]) or _named(response.backend.roles, given["RoleName"])
+        role = _named(response.backend.roles, given["RoleName"])
         attached = set(role.managed_policies) if role else set()
         over = given["PolicyArn"] not in attached and len(attached) >= POLICIES_PER_ROLE
         _limit(over, f"PoliciesPerRole: {POLICIES_PER_ROLE}")
@@ -41,22 +40,22 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
         raise AwsError("NoSuchEntity", f"Scope ARN: {boundary} does not exist or is not attachable.", 404)
 
 
+def characters(document: str) -> int:
+    """The number of characters that IAM counts: all but white space."""
+    return sum(not character.isspace() for character in document)
+
+
 def _check_inline(backend: Any, kind: str, given: dict[str, Any]) -> None:
     """IAM limits the sum of an identity's inline policies."""
     name = given[f"{kind.capitalize()}Name"]
     owner = _named({"role": backend.roles, "user": backend.users, "group": backend.groups}[kind], name)
     if owner is None:
         return
-    held = {policy: _text(document) for policy, document in _inline(owner).items()}
+    held = {policy: _text(document) for policy, document in owner.policies.items()}
     held[given["PolicyName"]] = given["PolicyDocument"]
     if sum(map(characters, held.values())) > INLINE_POLICIES[kind]:
         limit = INLINE_POLICIES[kind]
         raise AwsError("LimitExceeded", f"Maximum policy size of {limit} bytes exceeded for {kind} {name}", _CONFLICT)
-
-
-def _inline(owner: Any) -> dict[str, Any]:
-    policies: dict[str, Any] = owner.policies
-    return policies
 
 
 def _text(document: Any) -> str:
