@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,8 +18,9 @@ from mlflow_platform.session import open_environment
 if TYPE_CHECKING:
     from boto3 import Session
 
-    from mlflow_platform.endpoints.deployment import Deployer
+    from mlflow_platform.endpoints.deployment import Deployer, Preview
     from mlflow_platform.endpoints.publishing import Hosting
+    from mlflow_platform.endpoints.specification import EndpointSpec
     from mlflow_platform.environment import Environment
 
 app = make_app()
@@ -98,10 +99,7 @@ def deploy_model(
             # Before anything is put into the bucket: nothing would remove it from there.
             deployer.check_target(name, found.name, replace_model=replace_model)
             wanted = (name, found, hosting)
-            if dry_run:
-                _preview(console, deployer, session, environment, wanted, replace_model=replace_model)
-            else:
-                _deploy(console, deployer, session, environment, wanted, replace_model=replace_model)
+            _deploy(console, deployer, session, environment, wanted, replace_model=replace_model, dry_run=dry_run)
 
 
 def _check_usage(uri: str | None, name: str | None, *, delete: bool, rollback: bool, dry_run: bool) -> None:
@@ -148,12 +146,16 @@ def _deploy(
     wanted: tuple[str, model.Model, Hosting],
     *,
     replace_model: bool,
+    dry_run: bool,
 ) -> None:
     from mlflow_platform.endpoints.publishing import publish
 
     name, found, hosting = wanted
     console.progress(f"packing {found.location}")
-    found, spec = publish(session.client("s3"), environment, name, found, hosting)
+    found, spec = publish(session.client("s3"), environment, name, found, hosting, upload=not dry_run)
+    if dry_run:
+        console.result(_preview(name, found, spec, deployer.preview(spec, replace_model=replace_model)))
+        return
     change = deployer.deploy(spec, replace_model=replace_model)
     console.result(
         {
@@ -172,35 +174,19 @@ def _deploy(
     )
 
 
-def _preview(
-    console: Console,
-    deployer: Deployer,
-    session: Session,
-    environment: Environment,
-    wanted: tuple[str, model.Model, Hosting],
-    *,
-    replace_model: bool,
-) -> None:
-    from mlflow_platform.endpoints.publishing import publish
-
-    name, found, hosting = wanted
-    console.progress(f"packing {found.location}")
-    found, spec = publish(session.client("s3"), environment, name, found, hosting, upload=False)
-    preview = deployer.preview(spec, replace_model=replace_model)
-    console.result(
-        {
-            "endpoint": name,
-            "would_be": preview.change,
-            "would_change": preview.change != "unchanged",
-            "status": preview.status or "does not exist",
-            "serves": preview.served.uri if preview.served else None,
-            "model_uri": found.uri,
-            "configuration": spec.config_name,
-            "archive": spec.archive_uri,
-            "would_create": ", ".join(preview.creates) or None,
-            "would_remove": ", ".join(preview.removes) or None,
-        }
-    )
+def _preview(name: str, found: model.Model, spec: EndpointSpec, preview: Preview) -> dict[str, Any]:
+    return {
+        "endpoint": name,
+        "would_be": preview.change,
+        "would_change": preview.change != "unchanged",
+        "status": preview.status or "does not exist",
+        "serves": preview.served.uri if preview.served else None,
+        "model_uri": found.uri,
+        "configuration": spec.config_name,
+        "archive": spec.archive_uri,
+        "would_create": ", ".join(preview.creates) or None,
+        "would_remove": ", ".join(preview.removes) or None,
+    }
 
 
 def _rollback(console: Console, deployer: Deployer, name: str) -> None:
