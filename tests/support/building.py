@@ -13,20 +13,16 @@ from tests.support.running import RunningLocalAws
 def build(
     localaws: RunningLocalAws, project: str, folder: Path, environ: Mapping[str, str], override: Mapping[str, str]
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a build in a folder with the project's source. Packages are not installed, because they are available here.
+    """Run the build phase in a folder with the project's source, as any principal.
 
-    If the source contains the packed tool, the command that unpacks it runs first.
+    localaws runs builds as the project's role only. The packages that a build needs are available here already.
 
     Args:
         override: variables that take precedence over the project's variables, which take precedence over `environ`.
     """
     (found,) = localaws.client("codebuild").batch_get_projects(names=[project])["projects"]
     given = {one["name"]: one["value"] for one in found["environment"]["environmentVariables"]}
-    phases = json.loads(found["source"]["buildspec"])["phases"]
-    unpack, _ = phases["install"]["commands"]
-    (command,) = phases["build"]["commands"]
-    if (folder / "tool.json.gz").exists():
-        command = f"{unpack} && {command}"
+    (command,) = json.loads(found["source"]["buildspec"])["phases"]["build"]["commands"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
     return subprocess.run(
         ["bash", "-c", command],

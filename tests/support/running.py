@@ -65,6 +65,12 @@ class RunningLocalAws:
         """Let the next calls of `operation` fail or wait. Name the `resource`, because tests share this localaws."""
         HTTP.post(f"{self.url}/_localaws/faults", json={"operation": operation, **fault}).raise_for_status()
 
+    def run_schedule(self, group: str, name: str) -> dict[str, Any]:
+        """Run an EventBridge schedule now; how many attempts it made, and how they ended."""
+        url = f"{self.url}/_localaws/schedules/{group}/{name}/run"
+        found: dict[str, Any] = HTTP.post(url, timeout=60).json()
+        return found
+
     def health(self) -> dict[str, Any]:
         """GET /_localaws/health."""
         found: dict[str, Any] = HTTP.get(f"{self.url}/_localaws/health").raise_for_status().json()

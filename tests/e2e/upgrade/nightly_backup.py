@@ -1,39 +1,32 @@
-"""Runs the job of the nightly backup as CodeBuild does, with the same permissions."""
+"""Starts the nightly backup by its schedule, and waits for its build."""
 
 import json
 import subprocess
 import sys
-from pathlib import Path
+import time
 from typing import Any
 
 from tests.e2e.upgrade.conftest import REPOSITORY, Staging
-from tests.support.building import build
 
 PROJECT = "mlflow-staging-mlflow-backup"
-USER = "backup-job"
+BUILD_SECONDS = 200
 
 
-def job(staging: Staging, folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Download the source folder and run the build, as CodeBuild does."""
-    (project,) = staging.localaws.client("codebuild").batch_get_projects(names=[PROJECT])["projects"]
-    bucket, _, prefix = project["source"]["location"].partition("/")
-    s3 = staging.localaws.client("s3")
-    for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]:
-        file = folder / item["Key"].removeprefix(prefix)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        s3.download_file(bucket, item["Key"], str(file))
-    return build(staging.localaws, PROJECT, folder, staging.deployed.environ, key(staging))
-
-
-def key(staging: Staging) -> dict[str, str]:
-    """An access key of a user with exactly the permissions of the job's role, which only CodeBuild may assume."""
-    iam = staging.localaws.client("iam")
-    policy = iam.get_role_policy(RoleName=f"{PROJECT}-role", PolicyName="MLflowBackup")["PolicyDocument"]
-    if USER not in [user["UserName"] for user in iam.list_users()["Users"]]:
-        iam.create_user(UserName=USER)
-    iam.put_user_policy(UserName=USER, PolicyName="job", PolicyDocument=json.dumps(policy))
-    made = iam.create_access_key(UserName=USER)["AccessKey"]
-    return {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+def job(staging: Staging) -> dict[str, Any]:
+    """The finished build that the schedule started, with the messages of its log as `log`."""
+    localaws = staging.localaws
+    localaws.run_schedule("default", PROJECT)
+    codebuild = localaws.client("codebuild")
+    (started,) = codebuild.list_builds_for_project(projectName=PROJECT)["ids"]
+    deadline = time.monotonic() + BUILD_SECONDS
+    while time.monotonic() < deadline:
+        (build,) = codebuild.batch_get_builds(ids=[started])["builds"]
+        if build["buildComplete"]:
+            where = {"logGroupName": build["logs"]["groupName"], "logStreamName": build["logs"]["streamName"]}
+            events = localaws.client("logs").get_log_events(**where)["events"]
+            return {**build, "log": [event["message"] for event in events]}
+        time.sleep(0.5)
+    raise TimeoutError(started)
 
 
 def transfer(staging: Staging, *arguments: str) -> Any:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from tests.support.http import HTTP
 from tests.support.running import RunningLocalAws, settled, tracking_server
 
 GROUP = "scheduled-group"
@@ -40,10 +39,7 @@ class Scheduled:
         )
 
     def run(self, name: str) -> dict[str, Any]:
-        answer: dict[str, Any] = HTTP.post(
-            f"{self.localaws.url}/_localaws/schedules/{GROUP}/{name}/run", timeout=60
-        ).json()
-        return answer
+        return self.localaws.run_schedule(GROUP, name)
 
     def messages(self, name: str) -> list[dict[str, Any]]:
         """What the queue holds of one schedule. All tests share the queue, which can be purged once a minute only."""
