@@ -23,7 +23,7 @@ _THROTTLED = 429
 _LONGEST_ASKED = 120.0  # seconds
 _SHOWN = 200  # characters of an answer
 _READ = 10_000  # bytes of an answer
-# Somebody may log in again meanwhile; each attempt asks for the credentials anew.
+# The user may log in again meanwhile, so each attempt reads the credentials again.
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _PASSING = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, httpx.TransportError, ConnectionError)
 # Errors before a connection stands: the other side may be away for long, and cannot have seen the request.

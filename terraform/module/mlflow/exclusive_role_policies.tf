@@ -1,4 +1,4 @@
-# Terraform removes policies that somebody added to these roles outside Terraform. The server's role has the same in iam.tf.
+# Terraform removes policies that were added to these roles outside Terraform. The server's role has the same in iam.tf.
 locals {
   job_roles = merge(
     local.has_schedule ? { scheduler = { role = aws_iam_role.scheduler[0].name, policy = aws_iam_role_policy.scheduler[0].name } } : {},

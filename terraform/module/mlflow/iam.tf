@@ -146,7 +146,7 @@ resource "aws_iam_role_policy_attachment" "additional" {
   policy_arn = each.value
 }
 
-# Without these two, Terraform does not notice a policy that somebody added to the role.
+# Without these two, Terraform does not notice a policy that was added to the role outside it.
 resource "aws_iam_role_policies_exclusive" "server" {
   count = var.create_role && var.exclusive_role_policies ? 1 : 0
 

@@ -1,6 +1,6 @@
 # How long the bucket keeps objects. S3's rules select objects by prefix, tag and size, and count days from an object's creation;
 # they know nothing about runs. MLflow marks a deleted run in its database only, and the managed service has no `mlflow gc`, so
-# the objects of deleted runs stay until somebody tags them.
+# the objects of deleted runs stay until they are tagged.
 locals {
   deleted_tag = { key = "mlflow.deleted", value = "true" }
 }

@@ -93,7 +93,7 @@ variable "create_s3_bucket" {
 }
 
 variable "bucket_name_suffix" {
-  description = "Last part of the new bucket's name, `{project_name}-{environment}-mlflow-artifacts-{bucket_name_suffix}`. Bucket names are shared by all AWS accounts, so choose a suffix that nobody else uses. Required if `create_s3_bucket` is true."
+  description = "Last part of the new bucket's name, `{project_name}-{environment}-mlflow-artifacts-{bucket_name_suffix}`. Bucket names are shared by all AWS accounts, so choose a unique suffix. Required if `create_s3_bucket` is true."
   type        = string
   default     = null
 
@@ -175,7 +175,7 @@ variable "deleted_artifact_expiration_days" {
 }
 
 variable "object_lock" {
-  description = "Default retention of every object version in the new bucket, such as `{ mode = \"GOVERNANCE\", days = 30 }`. Until it ends, nobody can delete the version; in `COMPLIANCE` mode not even the account's root user, so `terraform destroy` fails until then. S3 never turns Object Lock off again once a bucket has it. Uploads must then carry a checksum, as AWS's SDKs and CLI send it. Null sets none."
+  description = "Default retention of every object version in the new bucket, such as `{ mode = \"GOVERNANCE\", days = 30 }`. Until it ends, the version cannot be deleted; in `COMPLIANCE` mode not even the account's root user, so `terraform destroy` fails until then. S3 never turns Object Lock off again once a bucket has it. Uploads must then carry a checksum, as AWS's SDKs and CLI send it. Null sets none."
   type = object({
     mode = string
     days = number
@@ -354,7 +354,7 @@ variable "harden_server_role" {
 }
 
 variable "exclusive_role_policies" {
-  description = "Whether Terraform removes policies that somebody attached to the module's roles outside Terraform. Set it to false if other tools attach policies to them; for your own, use `additional_role_policies`."
+  description = "Whether Terraform removes policies that were attached to the module's roles outside Terraform. Set it to false if other tools attach policies to them; for your own, use `additional_role_policies`."
   type        = bool
   default     = true
   nullable    = false
@@ -527,7 +527,7 @@ variable "backup" {
 }
 
 variable "schedule" {
-  description = "When EventBridge Scheduler starts and stops the server, to save its hourly cost: two cron expressions and their time zone, such as `{ start = \"cron(0 8 ? * MON-FRI *)\", stop = \"cron(0 20 ? * MON-FRI *)\", time_zone = \"Europe/Berlin\" }`. While the server is stopped, nobody can log or see runs. Null keeps it running."
+  description = "When EventBridge Scheduler starts and stops the server, to save its hourly cost: two cron expressions and their time zone, such as `{ start = \"cron(0 8 ? * MON-FRI *)\", stop = \"cron(0 20 ? * MON-FRI *)\", time_zone = \"Europe/Berlin\" }`. While the server is stopped, runs cannot be logged or seen. Null keeps it running."
   type = object({
     start     = string
     stop      = string
