@@ -11,12 +11,12 @@ output "environment" {
 }
 
 output "aws_account_id" {
-  description = "AWS account that the environment lives in."
+  description = "AWS account of the environment."
   value       = module.platform.aws_account_id
 }
 
 output "aws_region" {
-  description = "AWS region that the environment lives in."
+  description = "AWS region of the environment."
   value       = module.platform.aws_region
 }
 
@@ -151,12 +151,12 @@ output "schedule_failure_queue_url" {
 }
 
 output "endpoint_execution_role_arn" {
-  description = "ARN of the role that endpoints run under; whoever deploys needs iam:PassRole on it."
+  description = "ARN of the execution role of the endpoints. To deploy, a role needs iam:PassRole on it."
   value       = module.platform.endpoint_execution_role_arn
 }
 
 output "endpoint_execution_role_name" {
-  description = "Name of that role, to attach more policies to it."
+  description = "Name of the execution role of the endpoints, to attach more policies to it."
   value       = module.platform.endpoint_execution_role_name
 }
 

@@ -1,4 +1,4 @@
-# Terraform plans and changes nothing in an account that is not listed, whatever credentials the shell has.
+# Terraform refuses to plan or apply in an account that is not listed, regardless of the shell's credentials.
 provider "aws" {
   region              = var.region
   allowed_account_ids = var.allowed_account_ids

@@ -8,6 +8,6 @@ terraform {
     }
   }
 
-  # Where the state lies is yours to say, in backend.hcl: copy backend.hcl.example.
+  # backend.hcl sets the location of the state. Copy backend.hcl.example to create it.
   backend "s3" {}
 }

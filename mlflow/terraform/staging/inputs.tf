@@ -294,13 +294,13 @@ variable "tags" {
 }
 
 variable "mlflow_image_repository" {
-  description = "Repository in the same account and region that endpoints may pull from beside this module's: the one that `mlflow sagemaker build-and-push-container` fills and that MLflow deploys from by default. Null for none."
+  description = "Another repository in the same account and region that endpoints may pull from. `mlflow sagemaker build-and-push-container` pushes to this repository, and MLflow deploys from it by default. Null allows only this module's repository."
   type        = string
   default     = "mlflow-pyfunc"
 }
 
 variable "allowed_instance_types" {
-  description = "Instance types that endpoints may use, such as `[\"ml.m5.large\", \"ml.c7i.*\"]`; `*` may stand in a type. Empty allows all. Serverless endpoints are always allowed."
+  description = "Instance types that endpoints may use, such as `[\"ml.m5.large\", \"ml.c7i.*\"]`; a type may contain `*`. Empty allows all. Serverless endpoints are always allowed."
   type        = list(string)
   default     = []
   nullable    = false

@@ -1,4 +1,4 @@
-# What the bucket refuses to everybody, account administrators included. It grants nothing: the policies of roles do.
+# Requests that the bucket denies to all principals, including account administrators. It grants nothing; the roles' policies do.
 resource "aws_s3_bucket_policy" "artifacts" {
   count = var.create_s3_bucket ? 1 : 0
 
@@ -156,7 +156,7 @@ data "aws_iam_policy_document" "artifacts" {
 
   # A deleted backup stays recoverable until the lifecycle rule removes its version; bucket policies do not apply to lifecycle rules.
   # The tool in backups/tool is not covered, because Terraform deletes its versions. The switch below is the way to delete a version
-  # on purpose.
+  # intentionally.
   dynamic "statement" {
     for_each = var.dangerously_delete_artifacts_on_destroy ? [] : [local.backup_archives_arn]
 

@@ -1,4 +1,4 @@
-# Sends a message when the month costs more than planned. It stops nothing.
+# Sends a message when the monthly cost exceeds the budget. It does not stop any resource.
 resource "aws_budgets_budget" "monthly" {
   count = var.monthly_budget_usd == null ? 0 : 1
 

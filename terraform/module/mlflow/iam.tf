@@ -1,4 +1,4 @@
-# The role that the tracking server runs under. Clients need rights of their own: see the client policies.
+# The execution role of the tracking server. Clients need their own permissions: see the client policies.
 locals {
   new_role_name = "${local.name}-mlflow-role"
 
@@ -19,7 +19,7 @@ resource "aws_iam_role" "server" {
 }
 
 # AWS documents the trust policy of a tracking server's role without a condition, and lists the features of SageMaker that send
-# aws:SourceAccount without MLflow among them. Where the key is not sent, the condition keeps the server from its own role.
+# aws:SourceAccount without MLflow among them. If the key is not sent, the condition prevents the server from assuming its role.
 # https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-create-tracking-server-iam.html
 # https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html
 data "aws_iam_policy_document" "trust" {
@@ -66,7 +66,7 @@ data "aws_iam_policy_document" "basic_access" {
     var.harden_server_role ? data.aws_iam_policy_document.hardened_access.json : data.aws_iam_policy_document.documented_access.json,
   ]
 
-  # Whoever may create an experiment chooses where its artifacts go, and the server hands out upload links there.
+  # A client that creates an experiment chooses its artifact location, and the server issues upload links for that location.
   statement {
     sid       = "DenyBackupWrites"
     effect    = "Deny"

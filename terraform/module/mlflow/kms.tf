@@ -1,5 +1,5 @@
-# The key of the artifact bucket. Its policy names the account and no roles: so neither waits for the other, and no change of
-# a role can lock the account out. Administrators have no right to decrypt (but may grant it to themselves with
+# The key of the artifact bucket. Its policy names the account and no roles, so the key and the roles do not depend on each
+# other, and no change of a role can lock the account out. Administrators have no right to decrypt (but may grant it to themselves with
 # kms:PutKeyPolicy); users may decrypt through S3 only, for this bucket only.
 resource "aws_kms_key" "artifacts" {
   count = var.kms.create ? 1 : 0
@@ -80,8 +80,8 @@ locals {
     "kms:UpdateKeyDescription",
   ]
 
-  # With administrators named, the account keeps what saves a key whose administrators are gone, and what Terraform reads
-  # in every plan. Its IAM policies decide who in the account may do it.
+  # If administrators are named, the account keeps the actions that rescue a key whose administrators no longer exist, and those
+  # that Terraform reads in every plan. IAM policies decide which principals of the account may use them.
   # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html (Reduce the risk of the KMS key becoming unmanageable)
   rescue_key = [
     "kms:CancelKeyDeletion",

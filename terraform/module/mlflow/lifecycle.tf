@@ -1,5 +1,5 @@
 # How long the bucket keeps objects. S3's rules select objects by prefix, tag and size, and count days from an object's creation;
-# they know nothing about runs. MLflow marks a deleted run in its database only, and the managed service has no `mlflow gc`, so
+# they cannot select by run. MLflow marks a deleted run in its database only, and the managed service has no `mlflow gc`, so
 # the objects of deleted runs stay until they are tagged.
 locals {
   deleted_tag = { key = "mlflow.deleted", value = "true" }
@@ -35,7 +35,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "artifacts" {
         noncurrent_days = rule.value
       }
 
-      # A delete marker is useless when no older version is left.
+      # A delete marker without older versions has no effect.
       expiration {
         expired_object_delete_marker = true
       }

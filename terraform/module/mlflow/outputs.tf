@@ -11,12 +11,12 @@ output "environment" {
 }
 
 output "aws_account_id" {
-  description = "AWS account that the environment lives in."
+  description = "AWS account of the environment."
   value       = local.account_id
 }
 
 output "aws_region" {
-  description = "AWS region that the environment lives in."
+  description = "AWS region of the environment."
   value       = local.region
 }
 

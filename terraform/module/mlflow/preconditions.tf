@@ -1,5 +1,5 @@
-# Rules that involve several inputs. They stand on the data source that everything else depends on, so a broken rule is the
-# only error that Terraform shows.
+# Rules that involve several inputs. They are preconditions of the data source that everything else depends on, so Terraform
+# reports a violated rule as the only error.
 data "aws_caller_identity" "current" {
   lifecycle {
     precondition {

@@ -1,5 +1,5 @@
-# Private DNS makes clients come here without a setting of their own: the hosts that the sagemaker-mlflow plugin and
-# boto3 know lead to these addresses inside the VPC.
+# With private DNS, clients use these endpoints without configuration: inside the VPC, the host names that the sagemaker-mlflow
+# plugin and boto3 use resolve to the endpoints' addresses.
 
 # The tracking server's API and UI.
 resource "aws_vpc_endpoint" "experiments" {
@@ -13,7 +13,7 @@ resource "aws_vpc_endpoint" "experiments" {
   tags                = merge(var.tags, { Name = "${local.name}-mlflow" })
 }
 
-# SageMaker's own API: the UI's presigned link is asked for there, and the server is described, started and stopped.
+# SageMaker's API: clients create presigned links to the UI with it, and describe, start and stop the server.
 resource "aws_vpc_endpoint" "api" {
   count = var.create_api_endpoint ? 1 : 0
 
@@ -27,7 +27,7 @@ resource "aws_vpc_endpoint" "api" {
   tags                = merge(var.tags, { Name = "${local.name}-sagemaker-api" })
 }
 
-# Artifacts do not pass through the server: clients read and write S3 themselves.
+# Artifacts do not pass through the server: clients read and write S3 directly.
 resource "aws_vpc_endpoint" "s3" {
   count = var.s3_gateway == null ? 0 : 1
 

@@ -4,17 +4,17 @@ output "experiments_endpoint_id" {
 }
 
 output "api_endpoint_id" {
-  description = "Id of the endpoint of SageMaker's API; null where the module makes none."
+  description = "Id of the endpoint of SageMaker's API; null if the module creates none."
   value       = one(aws_vpc_endpoint.api[*].id)
 }
 
 output "s3_endpoint_id" {
-  description = "Id of the gateway endpoint of S3; null where the module makes none."
+  description = "Id of the gateway endpoint of S3; null if the module creates none."
   value       = one(aws_vpc_endpoint.s3[*].id)
 }
 
 output "endpoint_ids" {
-  description = "Ids of all of them, for policies that let people in from this VPC only (condition `aws:SourceVpce`)."
+  description = "Ids of all endpoints, for policies that allow access from this VPC only (condition `aws:SourceVpce`)."
   value       = concat([aws_vpc_endpoint.experiments.id], aws_vpc_endpoint.api[*].id, aws_vpc_endpoint.s3[*].id)
 }
 

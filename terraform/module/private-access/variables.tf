@@ -21,7 +21,7 @@ variable "environment" {
 }
 
 variable "vpc_id" {
-  description = "The VPC that people and pipelines work in. DNS support and DNS hostnames must be on. It can have each endpoint once: environments that share a VPC share one call of this module, with `tracking_server_arns`."
+  description = "The VPC that people and pipelines work in. DNS support and DNS hostnames must be on. A VPC can have each endpoint only once, so environments in the same VPC share one call of this module, with `tracking_server_arns`."
   type        = string
   nullable    = false
 
@@ -32,7 +32,7 @@ variable "vpc_id" {
 }
 
 variable "subnet_ids" {
-  description = "Subnets of the VPC that get an address for each endpoint, one in each availability zone that must go on working when another fails. Each costs by the hour."
+  description = "Subnets of the VPC that get an address for each endpoint, one in each availability zone that must keep working when another zone fails. Each address is billed by the hour."
   type        = list(string)
   nullable    = false
 
@@ -67,7 +67,7 @@ variable "allowed_security_group_ids" {
 }
 
 variable "tracking_server_arns" {
-  description = "The tracking servers that may be reached through the endpoints; `*` may stand in the name. Empty means every server of the project and environment, whatever its version."
+  description = "ARNs of the tracking servers that clients may reach through the endpoints; the name may contain `*`. Empty allows every server of the project and environment, in any version."
   type        = list(string)
   default     = []
   nullable    = false
@@ -79,14 +79,14 @@ variable "tracking_server_arns" {
 }
 
 variable "create_api_endpoint" {
-  description = "Whether the module makes the endpoint of SageMaker's API. Set it to false where the VPC has one: SageMaker Studio without internet needs it too."
+  description = "Whether the module creates the endpoint of SageMaker's API. Set it to false if the VPC already has one, for example for SageMaker Studio without internet access."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "s3_gateway" {
-  description = "A gateway endpoint to S3, which costs nothing, where the route tables have none. **All** S3 traffic of these route tables then passes through it, so `bucket_names` must name, beside the artifact bucket, every bucket that anybody there uses; `*` may stand in a name."
+  description = "Creates a gateway endpoint to S3, which is free, for route tables without one. **All** S3 traffic of these route tables then passes through it, so `bucket_names` must list the artifact bucket and every other bucket that clients there use; a name may contain `*`."
   type = object({
     route_table_ids = list(string)
     bucket_names    = list(string)
@@ -100,7 +100,7 @@ variable "s3_gateway" {
 }
 
 variable "tags" {
-  description = "Tags for everything the module makes, beside the provider's default_tags."
+  description = "Tags for everything that the module creates, in addition to the provider's default_tags."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -1,4 +1,5 @@
-# What deploying needs beside MLflow and the artifacts. The mlflow module makes a policy of this document for writers and admins.
+# Permissions to deploy models, in addition to those for MLflow and the artifacts.
+# The mlflow module makes a policy of this document for writers and admins.
 locals {
   deployed = [for kind in ["model", "endpoint-config", "endpoint"] :
     "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:${kind}/${local.name}-*"

@@ -1,5 +1,5 @@
 # The role of every endpoint: it pulls images, reads models and writes logs. Its rights are narrow, because the container runs the code
-# of whatever model was logged.
+# of any model that was logged.
 resource "aws_iam_role" "endpoint" {
   name                  = local.role_name
   description           = "SageMaker endpoints of ${local.name}"
@@ -116,7 +116,7 @@ data "aws_iam_policy_document" "endpoint" {
     resources = [for path in local.store_paths : "arn:${local.partition}:s3:::${path}/*"]
   }
 
-  # Backups hold everything that was ever logged, deleted runs included.
+  # Backups contain all logged data, including deleted runs.
   statement {
     sid       = "DenyReadBackups"
     effect    = "Deny"

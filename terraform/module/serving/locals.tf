@@ -16,7 +16,7 @@ locals {
   # kms:ViaService for S3; in AWS China with the suffix of its partition.
   s3_via_service = distinct([for suffix in ["amazonaws.com", data.aws_partition.current.dns_suffix] : "s3.${local.region}.${suffix}"])
 
-  # Empty where the whole bucket is the store.
+  # Empty if the whole bucket is the store.
   artifact_prefix = trimprefix(trimprefix(local.artifact_path, local.artifact_bucket_name), "/")
 
   readable_key_arns = concat(var.kms_key_arn == null ? [] : [var.kms_key_arn], var.former_kms_key_arns)

@@ -1,13 +1,13 @@
 output "endpoint_execution_role_arn" {
-  description = "ARN of the role that endpoints run under; whoever deploys needs iam:PassRole on it."
+  description = "ARN of the execution role of the endpoints. To deploy, a role needs iam:PassRole on it."
   value       = aws_iam_role.endpoint.arn
 
-  # Only with its policy is the role of any use to an endpoint.
+  # An endpoint needs the role's policy, so a user of this output waits for it.
   depends_on = [aws_iam_role_policy.endpoint]
 }
 
 output "endpoint_execution_role_name" {
-  description = "Name of that role, to attach more policies to it."
+  description = "Name of the execution role of the endpoints, to attach more policies to it."
   value       = aws_iam_role.endpoint.name
 }
 
@@ -17,6 +17,6 @@ output "serving_repository_url" {
 }
 
 output "deployment_policy_document" {
-  description = "What deploying models takes beside MLflow and its artifacts, as a policy in JSON: for the mlflow module's input of that name."
+  description = "Permissions to deploy models, as a JSON policy, for the mlflow module's input of the same name. Access to MLflow and its artifacts is not included."
   value       = data.aws_iam_policy_document.deployment.json
 }

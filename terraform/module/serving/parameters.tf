@@ -1,4 +1,4 @@
-# What the outputs say, for whoever may not read Terraform's state. The tracking server's own stand beside them.
+# Publishes outputs for clients without access to the Terraform state, below the same path as the mlflow module's parameters.
 resource "aws_ssm_parameter" "output" {
   for_each = var.publish_parameters ? {
     endpoint_execution_role_arn = aws_iam_role.endpoint.arn

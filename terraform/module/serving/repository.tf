@@ -15,8 +15,8 @@ resource "aws_ecr_repository" "serving" {
     scan_on_push = true
   }
 
-  # Under ECR's own key and not the artifacts': a repository's key cannot change, so giving the artifacts a key
-  # later would replace the repository and lose its images.
+  # ECR's own key, not the key of the artifacts: a repository's key cannot change. If the artifacts got a key later, Terraform
+  # would replace the repository and lose its images.
   encryption_configuration {
     encryption_type = "AES256"
   }
@@ -25,7 +25,7 @@ resource "aws_ecr_repository" "serving" {
 resource "aws_ecr_lifecycle_policy" "serving" {
   repository = aws_ecr_repository.serving.name
 
-  # Images with a tag stay: an endpoint may still run them.
+  # Tagged images do not expire, because an endpoint may still run them.
   policy = jsonencode({
     rules = [{
       rulePriority = 1

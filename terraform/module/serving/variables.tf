@@ -21,7 +21,7 @@ variable "environment" {
 }
 
 variable "artifact_store_uri" {
-  description = "Where model archives lie, as the mlflow module's output of that name says: endpoints may read there, and nowhere else."
+  description = "Artifact store that endpoints may read models from, and no other: the mlflow module's output of the same name."
   type        = string
   nullable    = false
 
@@ -32,7 +32,7 @@ variable "artifact_store_uri" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of the key that encrypts the artifacts, so that endpoints may decrypt them. Images stay under ECR's own key."
+  description = "ARN of the key that encrypts the artifacts. Endpoints may decrypt with it. Images are encrypted under ECR's own key."
   type        = string
   default     = null
 
@@ -55,7 +55,7 @@ variable "former_artifact_store_uris" {
 }
 
 variable "former_kms_key_arns" {
-  description = "Keys that older artifacts may still be read under, as the mlflow module's output of that name says."
+  description = "Keys of older artifacts, which endpoints may still decrypt with: the mlflow module's output of the same name."
   type        = list(string)
   default     = []
   nullable    = false
@@ -67,7 +67,7 @@ variable "former_kms_key_arns" {
 }
 
 variable "mlflow_image_repository" {
-  description = "Repository in the same account and region that endpoints may pull from beside this module's: the one that `mlflow sagemaker build-and-push-container` fills and that MLflow deploys from by default. Null for none."
+  description = "Another repository in the same account and region that endpoints may pull from. `mlflow sagemaker build-and-push-container` pushes to this repository, and MLflow deploys from it by default. Null allows only this module's repository."
   type        = string
   default     = "mlflow-pyfunc"
 
@@ -78,7 +78,7 @@ variable "mlflow_image_repository" {
 }
 
 variable "allowed_instance_types" {
-  description = "Instance types that endpoints may use, such as `[\"ml.m5.large\", \"ml.c7i.*\"]`; `*` may stand in a type. Empty allows all. Serverless endpoints are always allowed."
+  description = "Instance types that endpoints may use, such as `[\"ml.m5.large\", \"ml.c7i.*\"]`; a type may contain `*`. Empty allows all. Serverless endpoints are always allowed."
   type        = list(string)
   default     = []
   nullable    = false
@@ -90,14 +90,14 @@ variable "allowed_instance_types" {
 }
 
 variable "dangerously_delete_images_on_destroy" {
-  description = "Lets `terraform destroy` delete the repository with every image in it. Off, AWS refuses to delete a repository that holds images. It must be applied before the destroy that it is meant for."
+  description = "Allows `terraform destroy` to delete the repository with all images in it. If false, AWS refuses to delete a repository that contains images. Apply it before you destroy."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "permissions_boundary_arn" {
-  description = "ARN of the policy that bounds the endpoints' role, where your organisation asks for one on every role."
+  description = "ARN of the permissions boundary for the endpoints' role, if your organization requires one."
   type        = string
   default     = null
 
@@ -108,14 +108,14 @@ variable "permissions_boundary_arn" {
 }
 
 variable "publish_parameters" {
-  description = "Whether the role and the repository are published in SSM Parameter Store, under `/{project_name}/{environment}/`, for those who may not read Terraform's state."
+  description = "Whether the role and the repository are published in SSM Parameter Store, under `/{project_name}/{environment}/`, for clients without access to the Terraform state."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "tags" {
-  description = "Tags for everything the module makes, beside the provider's default_tags."
+  description = "Tags for everything that the module creates, in addition to the provider's default_tags."
   type        = map(string)
   default     = {}
   nullable    = false

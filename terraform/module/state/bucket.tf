@@ -1,5 +1,5 @@
 # The states of every environment. A lost state means importing every resource by hand, and a state shows all that Terraform knows of
-# the environment. So nothing in the bucket can be deleted for good, and nothing is public.
+# the environment. So no version in the bucket can be deleted permanently, and nothing is public.
 resource "aws_s3_bucket" "states" {
   bucket = var.bucket_name
   tags   = var.tags

@@ -9,10 +9,10 @@ output "bucket_arn" {
 }
 
 output "backend_hcl" {
-  description = "For each name in `state_keys`, what its root's `backend.hcl` must hold."
+  description = "Content of each root's `backend.hcl`, by the names in `state_keys`."
   value       = local.backend_hcl
 
-  # Who reads it may use the bucket at once: by then it is encrypted, versioned and guarded.
+  # A user of this output needs the bucket to be encrypted, versioned and protected.
   depends_on = [
     aws_s3_bucket_lifecycle_configuration.states,
     aws_s3_bucket_policy.states,

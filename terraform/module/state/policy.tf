@@ -99,7 +99,7 @@ data "aws_iam_policy_document" "states" {
     }
   }
 
-  # Without a policy for the settings, everybody with s3:* could let states expire or remove the statements above.
+  # Without a policy for the settings, every principal with s3:* could let states expire or remove the statements above.
   statement {
     sid    = "DenyChangesByOthers"
     effect = "Deny"
@@ -127,7 +127,7 @@ data "aws_iam_policy_document" "states" {
     }
   }
 
-  # An upload that names no key gets the bucket's. A backend with `encrypt` and without `kms_key_id` asks for AES256.
+  # An upload without a key uses the bucket's key. A backend with `encrypt` and without `kms_key_id` asks for AES256.
   dynamic "statement" {
     for_each = var.kms_key_id == null ? [] : [var.kms_key_id]
 

@@ -1,5 +1,5 @@
 variable "bucket_name" {
-  description = "Name of the bucket. Bucket names are shared by everybody on AWS: one that ends in the account's number is yours, such as \"terraform-states-111122223333\"."
+  description = "Name of the bucket. Bucket names are shared by all AWS accounts, so include the account id, as in \"terraform-states-111122223333\"."
   type        = string
   nullable    = false
 
@@ -10,13 +10,13 @@ variable "bucket_name" {
 }
 
 variable "state_keys" {
-  description = "The roots that keep their state here: a name of your choice to the state's key in the bucket. Each gets its `backend_hcl` output."
+  description = "Roots that store their state in the bucket: a name of your choice to the state's key. The output `backend_hcl` has an entry for each."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
-    # Only what ends so is kept from being deleted; see policy.tf.
+    # The bucket policy protects only keys with this suffix from deletion; see policy.tf.
     condition     = alltrue([for key in values(var.state_keys) : can(regex("^[^/].*\\.tfstate$", key))])
     error_message = "Every key of state_keys must end in \".tfstate\" and not begin with \"/\", as in \"mlflow/staging/terraform.tfstate\"."
   }
@@ -28,7 +28,7 @@ variable "state_keys" {
 }
 
 variable "kms_key_id" {
-  description = "ARN of an existing key that encrypts the states. Without one, S3's own (SSE-S3) encrypts them. Everybody who runs Terraform needs kms:Decrypt and kms:GenerateDataKey on it."
+  description = "ARN of an existing key that encrypts the states. Null uses S3-managed keys (SSE-S3). Every principal that runs Terraform needs kms:Decrypt and kms:GenerateDataKey on the key."
   type        = string
   default     = null
 
@@ -39,7 +39,7 @@ variable "kms_key_id" {
 }
 
 variable "administrator_arns" {
-  description = "The roles and users that may change the bucket's policy and settings, such as its lifecycle rules; all others are refused, whatever their own policies allow. `*` may stand in an ARN. The one that runs Terraform must be among them. Empty means the one that applies this root. The account's root user always may."
+  description = "The roles and users that may change the bucket's policy and settings, such as its lifecycle rules; all others are refused, whatever their own policies allow. an ARN may contain `*`. Include the principal that runs Terraform. Empty means the principal that applies this root. The account's root user always may."
   type        = list(string)
   default     = []
   nullable    = false
@@ -51,7 +51,7 @@ variable "administrator_arns" {
 }
 
 variable "old_versions_kept_days" {
-  description = "Earlier versions of a state are deleted when they have been replaced for so many days. States are small: a year costs cents."
+  description = "Number of days after which a replaced version of a state is deleted. States are small: a year costs cents."
   type        = number
   default     = 365
   nullable    = false
@@ -63,14 +63,14 @@ variable "old_versions_kept_days" {
 }
 
 variable "dangerously_allow_deletion" {
-  description = "Lifts the part of the bucket's policy that refuses to delete the bucket, its states and their versions. Only for retiring the bucket; Terraform itself still never deletes it."
+  description = "Removes the statements of the bucket's policy that deny deletion of the bucket, its states and their versions. Use it only to retire the bucket; Terraform still does not delete it."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "tags" {
-  description = "Tags for the bucket, beside the provider's default_tags."
+  description = "Tags for the bucket, in addition to the provider's default_tags."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -1,4 +1,4 @@
-# Which endpoints there are, and who may reach them.
+# The endpoints and the sources that may reach them.
 mock_provider "aws" {
   source = "./tests/mocks"
 }
@@ -11,7 +11,7 @@ variables {
   allowed_cidr_blocks = { notebooks = "10.0.16.0/20" }
 }
 
-run "interface_endpoints_answer_under_their_public_names_in_every_subnet_to_https_from_the_named_only" {
+run "interface_endpoints_use_private_dns_in_every_subnet_and_accept_https_from_the_given_sources_only" {
   command = plan
 
   variables {
@@ -32,7 +32,7 @@ run "interface_endpoints_answer_under_their_public_names_in_every_subnet_to_http
   }
   assert {
     condition     = length(aws_vpc_endpoint.s3) == 0
-    error_message = "A gateway that nobody asked for would take over the VPC's S3 traffic."
+    error_message = "By default no gateway is created, because it would receive all S3 traffic of the VPC."
   }
   assert {
     condition     = aws_vpc_security_group_ingress_rule.cidr["notebooks"].cidr_ipv4 == "10.0.16.0/20"
@@ -51,7 +51,7 @@ run "interface_endpoints_answer_under_their_public_names_in_every_subnet_to_http
   }
 }
 
-run "a_vpc_that_has_the_api_endpoint_gets_no_second_one" {
+run "the_api_endpoint_is_optional" {
   command = plan
 
   variables {
@@ -64,7 +64,7 @@ run "a_vpc_that_has_the_api_endpoint_gets_no_second_one" {
   }
 }
 
-run "a_gateway_is_made_for_the_given_route_tables" {
+run "a_gateway_is_created_for_the_given_route_tables" {
   variables {
     s3_gateway = {
       route_table_ids = ["rtb-0123456789abcdef0"]
@@ -82,7 +82,7 @@ run "a_gateway_is_made_for_the_given_route_tables" {
   }
 }
 
-run "endpoints_that_nobody_may_reach_are_refused" {
+run "endpoints_without_an_allowed_source_are_refused" {
   command = plan
 
   variables {

@@ -1,4 +1,4 @@
-# The repository and the role's limits; the role's policy is asserted on real plans by tests/terraform.
+# The repository and the limits of the role's name. tests/terraform checks the role's policy on real plans.
 mock_provider "aws" {
   source = "./tests/mocks"
 }
@@ -9,7 +9,7 @@ variables {
   artifact_store_uri = "s3://churn-dev-mlflow-artifacts-acme"
 }
 
-run "an_image_is_scanned_encrypted_cannot_change_under_its_tag_and_expires_only_without_one" {
+run "images_are_scanned_and_encrypted_tags_are_immutable_and_only_untagged_images_expire" {
   command = plan
 
   assert {
@@ -26,7 +26,7 @@ run "an_image_is_scanned_encrypted_cannot_change_under_its_tag_and_expires_only_
   }
   assert {
     condition     = !aws_ecr_repository.serving.force_delete
-    error_message = "A destroy must not take images with it unless somebody says so."
+    error_message = "A destroy must not delete images by default."
   }
   assert {
     condition     = [for rule in jsondecode(aws_ecr_lifecycle_policy.serving.policy).rules : rule.selection.tagStatus] == ["untagged"]

@@ -1,5 +1,4 @@
-# The bucket, and what the roots that keep their state in it are told. Plans only: nothing could be cleaned up again,
-# because Terraform refuses to delete the bucket.
+# The bucket and the backend settings of the roots. The runs only plan, because Terraform could not delete the bucket after an apply.
 mock_provider "aws" {
   source = "./tests/mocks"
 }
@@ -8,7 +7,7 @@ variables {
   bucket_name = "terraform-states-111122223333"
 }
 
-run "states_are_versioned_for_a_year_encrypted_private_and_owned_and_each_root_is_told_its_key_and_locks" {
+run "states_are_versioned_for_a_year_encrypted_and_private_and_each_root_gets_its_key_and_lock" {
   command = plan
 
   variables {
@@ -34,7 +33,7 @@ run "states_are_versioned_for_a_year_encrypted_private_and_owned_and_each_root_i
   }
   assert {
     condition     = aws_s3_bucket_ownership_controls.states.rule[0].object_ownership == "BucketOwnerEnforced"
-    error_message = "States must belong to the bucket's owner whoever writes them."
+    error_message = "The bucket's owner must own every state, regardless of the writer."
   }
   assert {
     condition     = aws_s3_bucket_lifecycle_configuration.states.rule[0].noncurrent_version_expiration[0].noncurrent_days == 365
@@ -57,7 +56,7 @@ run "states_are_versioned_for_a_year_encrypted_private_and_owned_and_each_root_i
   }
 }
 
-run "a_given_key_encrypts_and_is_named_to_each_root" {
+run "a_given_key_encrypts_and_is_in_each_backend_hcl" {
   command = plan
 
   variables {
@@ -85,7 +84,7 @@ run "two_roots_with_one_state_are_refused" {
   expect_failures = [var.state_keys]
 }
 
-run "names_and_keys_that_aws_refuses_half_way_or_the_policy_does_not_guard_are_refused" {
+run "names_and_keys_that_aws_rejects_or_the_policy_does_not_protect_are_refused" {
   command = plan
 
   variables {

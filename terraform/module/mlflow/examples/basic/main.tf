@@ -1,4 +1,4 @@
-# The least that is needed: a server, a bucket of its own, a role.
+# Minimal configuration: a server, a new bucket and a new role.
 terraform {
   required_version = ">= 1.11"
 
@@ -23,6 +23,6 @@ module "mlflow" {
 }
 
 output "mlflow_tracking_uri" {
-  description = "For MLFLOW_TRACKING_URI."
+  description = "Value of MLFLOW_TRACKING_URI."
   value       = module.mlflow.mlflow_tracking_uri
 }

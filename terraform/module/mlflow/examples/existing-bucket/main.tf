@@ -1,5 +1,5 @@
-# Artifacts go into a bucket that somebody else answers for, under a prefix of their own and its own key. The bucket
-# stands here so that the example is whole; only its name and its key's ARN go into the module.
+# Stores artifacts below a prefix of an existing bucket that another team owns and that has its own KMS key. This example creates
+# the bucket to be complete; the module needs only its name and the ARN of its key.
 terraform {
   required_version = ">= 1.11"
 
@@ -47,11 +47,11 @@ module "mlflow" {
 }
 
 output "mlflow_tracking_uri" {
-  description = "For MLFLOW_TRACKING_URI."
+  description = "Value of MLFLOW_TRACKING_URI."
   value       = module.mlflow.mlflow_tracking_uri
 }
 
 output "artifact_store_uri" {
-  description = "The prefix that the server's role may list, read and write, and nothing beside it."
+  description = "Prefix that the server's role may list, read and write. It has no access to the rest of the bucket."
   value       = module.mlflow.artifact_store_uri
 }

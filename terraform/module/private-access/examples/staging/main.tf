@@ -1,4 +1,4 @@
-# Staging, and the way to it from a VPC without internet. In the root of staging the same call stands beside the
+# Staging with private access from a VPC without internet access. In the root of staging, add the same call next to the
 # module `mlflow`.
 terraform {
   required_version = ">= 1.11"
@@ -75,6 +75,6 @@ resource "aws_route_table_association" "private" {
 }
 
 output "endpoint_ids" {
-  description = "For policies that let people in from this VPC only."
+  description = "For policies that allow access from this VPC only."
   value       = module.private_access.endpoint_ids
 }

@@ -26,6 +26,6 @@ module "state" {
 }
 
 output "backend_hcl" {
-  description = "What the backend.hcl of staging and prod must hold."
+  description = "Content of backend.hcl of staging and prod."
   value       = module.state.backend_hcl
 }
