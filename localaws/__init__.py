@@ -1,1 +1,1 @@
-"""A local AWS: moto, and the parts of SageMaker that moto lacks. A development tool; no script imports it."""
+"""A local AWS for development: moto, and the parts of SageMaker that moto lacks. No script imports it."""

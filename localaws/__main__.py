@@ -88,7 +88,7 @@ def _copy_state(settings: Settings, verb: str, name: str) -> int:
 
 
 def _serve(settings: Settings) -> int:
-    from localaws.serve import AlreadyRunningError, serve  # Takes a second: moto and the web server.
+    from localaws.serve import AlreadyRunningError, serve  # Importing moto takes a second.
 
     daemon.prepare_state(settings, _warn)
     try:
@@ -132,7 +132,7 @@ def _env(settings: Settings) -> int:
     for line in settings.env_file.read_text().splitlines():
         name, _, value = line.partition("=")
         if name.upper() == "NO_PROXY":
-            value = no_proxy(os.environ)  # Of this shell, and not of the one that started localaws.
+            value = no_proxy(os.environ)  # NO_PROXY of this shell, not of the shell that started localaws.
         print(f"export {name}={shlex.quote(value)}" if value else f"unset {name}")
     return 0
 

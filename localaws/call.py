@@ -1,4 +1,4 @@
-"""One API call: who makes it, which operation it calls, on which resource, and which permissions it requires."""
+"""One API call: its principal, operation, resource and required permissions."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class CheckedPermission(NamedTuple):
 
 @dataclass
 class Call:
-    """What is known of a request before it is answered.
+    """The properties of a request that are known before the response.
 
     Attributes:
         headers: names in lower case.
@@ -27,7 +27,7 @@ class Call:
         resource: an ARN if one can be derived, otherwise the name that the call gives.
         protocol: botocore's name of the wire format (`json`, `query`, `rest-xml`, …).
         parameters: the operation's top-level input, as far as the path, the query or the body give it.
-        ui: the host label of the tracking server whose pages are asked for; empty for AWS's API.
+        ui: the host label of the tracking server whose UI is requested; empty for AWS's API.
         permissions: the permissions that the call requires; set by the guard.
     """
 
@@ -54,6 +54,6 @@ class Call:
         return f"{self.service}:{self.operation}"
 
 
-# The call that is being answered. moto's handlers run in a thread with a copy of the request's context, and their
-# signature has no room for it.
+# The current call. moto's handlers run in a thread with a copy of the request's context, and their signature has no
+# parameter for it.
 current_call: ContextVar[Call] = ContextVar("current_call")

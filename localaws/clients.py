@@ -11,7 +11,7 @@ from botocore.config import Config
 
 from localaws.credentials import Credentials
 
-# Nothing of the person's own AWS settings may leak in: a profile, a role to assume, another endpoint.
+# Ignores the user's own AWS settings, such as a profile, a role to assume or another endpoint.
 ISOLATED = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -23,7 +23,7 @@ _lock = threading.Lock()
 def client(service: str, credentials: Credentials, region: str, url: str, config: Config) -> Any:
     """A client that signs with `credentials`.
 
-    One session makes them all: it reads a service's model once, which takes a quarter of a second. Clients are
+    One session creates all clients, because loading a service's model takes a quarter of a second. Clients are
     thread-safe, sessions are not.
     """
     with _lock:

@@ -1,6 +1,6 @@
-"""Checks a request against the constraints of botocore's service model, in the words that AWS uses.
+"""Checks a request against the constraints of botocore's service model, with AWS's error messages.
 
-botocore itself checks types and required members only, before it sends; the rest is left to the service.
+Before botocore sends a request, it checks only types and required members. The service checks the rest.
 """
 
 import re
@@ -13,9 +13,9 @@ from moto.core.utils import get_service_model
 
 from localaws.errors import AwsError
 
-# Unicode classes of Java's expressions, which Python's `re` does not have; all stand inside brackets with `_`.
+# Unicode classes of Java's expressions, which Python's `re` does not have. All of them occur inside brackets with `_`.
 UNICODE = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s"}
-# What JSON must hold for a type of the model; the rest (timestamps) comes in several forms.
+# The JSON types for each type of the model. Timestamps are missing, because they have several forms.
 JSON_TYPES: dict[str, Any] = {
     "structure": dict,
     "list": list,
@@ -27,10 +27,10 @@ JSON_TYPES: dict[str, Any] = {
 
 
 def check(service: str, operation: str, given: dict[str, Any]) -> None:
-    """Refuses a request that breaks the model.
+    """Refuses a request that violates the model.
 
     Raises:
-        AwsError: ValidationException with every violation, worded as AWS words them; SerializationException for
+        AwsError: ValidationException with every violation, worded as on AWS; SerializationException for
             a value of the wrong type.
     """
     found = list(_violations("", operation_model(service, operation).input_shape, given))
@@ -91,7 +91,7 @@ def _member(path: str, name: str) -> str:
 
 @cache
 def _expression(pattern: str) -> re.Pattern[str]:
-    # Java's classes such as \w are ASCII, Python's are Unicode unless told otherwise.
+    # Java's classes such as \w are ASCII, Python's are Unicode by default.
     flags = re.NOFLAG if r"\p{" in pattern else re.ASCII
     if "(?i)" in pattern:
         # Java allows a flag within an expression, Python only at its start.

@@ -1,4 +1,4 @@
-"""What a client signs with, and what a signature is checked against."""
+"""Credentials that clients sign with, and the keys that signatures are checked against."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Starts localaws in the background, says whether it runs, and stops it."""
+"""Starts localaws in the background, reports whether it runs, and stops it."""
 
 import fcntl
 import json
@@ -37,7 +37,7 @@ class DaemonError(Exception):
 
 
 def log_file(settings: Settings) -> Path:
-    """Where localaws itself logs."""
+    """The log file of localaws itself."""
     return settings.logs / "localaws.log"
 
 
@@ -58,7 +58,7 @@ def running_pid(settings: Settings) -> int | None:
 
 
 def health(settings: Settings, timeout: float = 2) -> dict[str, Any] | None:
-    """What the localaws on this port says of itself; None if nothing or another program answers."""
+    """The health of the localaws on this port; None if nothing or another program answers."""
     request = urllib.request.Request(f"{settings.url}/_localaws/health", headers={CONTROL_HEADER: "1"})
     try:
         with _DIRECT.open(request, timeout=timeout) as answer:
@@ -76,7 +76,7 @@ def up(settings: Settings, say: Callable[[str], object] = lambda _: None) -> int
         say: called with a warning for the user.
 
     Raises:
-        DaemonError: it runs already, the port is taken, its saved state cannot be read, or it did not start.
+        DaemonError: it is already running, the port is in use, its saved state cannot be read, or it did not start.
     """
     _make_folders(settings)
     with _alone(settings):
@@ -94,7 +94,7 @@ def up(settings: Settings, say: Callable[[str], object] = lambda _: None) -> int
 
 
 def prepare_state(settings: Settings, say: Callable[[str], object]) -> None:
-    """Checks the saved state, and goes back to the last save if localaws did not stop cleanly (then `say` is called).
+    """Checks the saved state, and restores the last save if localaws did not stop cleanly (then it calls `say`).
 
     Raises:
         DaemonError: the state cannot be read.
@@ -124,7 +124,7 @@ def _start(settings: Settings) -> int:
             cwd=REPOSITORY,
             env=os.environ
             | {"LOCALAWS_HOME": str(settings.home), "LOCALAWS_PORT": str(settings.port)}
-            # Its own AWS clients, such as the one that downloads models, must not ask a proxy for 127.0.0.1.
+            # Its own AWS clients, such as the one that downloads models, must not use a proxy for 127.0.0.1.
             | dict.fromkeys(("NO_PROXY", "no_proxy"), no_proxy(os.environ)),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -151,7 +151,7 @@ def _wait(process: "subprocess.Popen[bytes]", seconds: float, done: Callable[[],
 
 
 def _reason(log: Path, begin: int) -> str:
-    """The last line that localaws has printed since `begin`."""
+    """The last line of the log since `begin`."""
     with log.open("rb") as file:
         file.seek(begin)
         lines = file.read().decode(errors="replace").split("\n")
@@ -171,7 +171,7 @@ def _make_folders(settings: Settings) -> None:
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    """Lets one command at a time start or stop the localaws of a home; others wait for it."""
+    """Lets one command at a time start or stop the localaws of a home; other commands wait."""
     file = settings.run / "command"
     file.touch(mode=0o600)
     with file.open("a+") as lock:

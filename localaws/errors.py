@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 @dataclass
 class AwsError(Exception):
-    """An error answer: AWS's code, the HTTP status, a sentence for a person."""
+    """An error response: AWS's code, the HTTP status and a message."""
 
     code: str
     message: str

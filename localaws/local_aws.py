@@ -1,4 +1,4 @@
-"""The local AWS as a whole: which part answers which requests, and what starts and stops with it."""
+"""Assembles the parts of the local AWS, routes requests to them, and starts and stops them."""
 
 import asyncio
 import logging
@@ -41,7 +41,7 @@ BUILD_CLIENTS = Config(retries={"total_max_attempts": 2}, read_timeout=60, s3={"
 
 
 class LocalAws:
-    """Everything that one localaws holds; `application` is what the web server serves."""
+    """All parts of one localaws. The web server serves `application`."""
 
     def __init__(self, settings: Settings) -> None:
         """Loads the saved state, if there is one.
@@ -94,7 +94,7 @@ class LocalAws:
         return Builds(builder, self._endpoints())
 
     def health(self) -> dict[str, Any]:
-        """What GET /_localaws/health answers."""
+        """The response of GET /_localaws/health."""
         return {
             "status": "ok",
             "account": self.settings.account,
@@ -107,12 +107,12 @@ class LocalAws:
         }
 
     def env(self, credentials: Credentials) -> dict[str, str]:
-        """The variables that point AWS clients, Terraform and MLflow here; an empty value means: unset it."""
+        """Variables that point AWS clients, Terraform and MLflow to localaws. An empty value means: unset it."""
         settings = self.settings
         return {
             **self._endpoints(),
             "AWS_ACCOUNT_ID": settings.account,
-            # What the caller may have set for the real AWS and would be sent along.
+            # The caller may have set these for the real AWS, and clients would send them.
             "AWS_PROFILE": "",
             "AWS_SESSION_TOKEN": "",
             **credentials.env(),
@@ -122,7 +122,7 @@ class LocalAws:
         }
 
     def _endpoints(self) -> dict[str, str]:
-        """What every AWS client needs to find localaws, besides credentials."""
+        """Variables that every AWS client needs to reach localaws, besides credentials."""
         settings = self.settings
         return {
             "AWS_ENDPOINT_URL": settings.url,
@@ -131,13 +131,13 @@ class LocalAws:
             "AWS_EC2_METADATA_DISABLED": "true",
             "SAGEMAKER_MLFLOW_CUSTOM_ENDPOINT": settings.url,
             "MLFLOW_S3_ENDPOINT_URL": settings.url,
-            # Clients read either name.
+            # Some clients read the first name, some the second.
             "NO_PROXY": no_proxy(os.environ),
             "no_proxy": no_proxy(os.environ),
         }
 
     def resume(self) -> None:
-        """Starts the processes of a loaded state. Call it when the web server accepts connections: they call it."""
+        """Starts the processes of a loaded state. Call it when the web server accepts connections, which they need."""
         self.tracking.resume()
         self.hosting.resume()
 
@@ -150,7 +150,7 @@ class LocalAws:
 
     async def _stop(self) -> None:
         self.settings.env_file.unlink(missing_ok=True)
-        servers = self.tracking.saved()  # Before their processes are ended, which changes their state.
+        servers = self.tracking.saved()  # Save before the processes end, because their end changes the state.
         await self.tracking.close()
         await self.hosting.close()
         await asyncio.to_thread(self.builds.close)
@@ -163,7 +163,7 @@ class LocalAws:
         }
         try:
             await asyncio.to_thread(files.write, self.settings, parts, moto_pickle.dump)
-        except Exception:  # An object that cannot be pickled, a full disk: the next start says what is lost.
+        except Exception:  # An object that cannot be pickled, a full disk: the next start reports what is lost.
             log.exception("The state was not saved")
         else:
             files.unsaved_marker(self.settings).unlink(missing_ok=True)

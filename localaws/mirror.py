@@ -12,7 +12,7 @@ terraform {
 }
 
 provider "aws" {
-  # Whatever account terraform.tfvars names, which no variable of the environment outranks.
+  # Replaces the accounts of terraform.tfvars, which has precedence over environment variables.
   allowed_account_ids = ["@ACCOUNT@"]
 
   # Host-style bucket names need DNS, which a loopback address does not have.
@@ -21,16 +21,16 @@ provider "aws" {
 """
 
 
-# Files that Terraform would still read after they were removed from the source.
+# Terraform would still read these files after their removal from the source.
 READ = (".tf", ".tfvars", ".tfvars.json")
-# What the mirror has and the root has not says so in its name: the override, and `make upgrade`'s file of versions.
+# Names of files that exist only in the mirror: the override, and the versions file of `make upgrade`.
 OWN = "localaws"
 
 
 def mirror(settings: Settings, environment: str, source: Path = REPOSITORY) -> Path:
-    """Copies what has changed, removes what the root has lost, and returns the mirror's folder of it.
+    """Copies changed files, removes files that the root no longer has, and returns the root's folder in the mirror.
 
-    What Terraform made there, its state and its `.terraform`, stays.
+    Terraform's state and `.terraform` in the mirror stay.
 
     Raises:
         FileNotFoundError: there is no such environment.
@@ -38,7 +38,7 @@ def mirror(settings: Settings, environment: str, source: Path = REPOSITORY) -> P
     if not (source / "mlflow/terraform" / environment).is_dir():
         raise FileNotFoundError(environment)
     target = settings.terraform
-    # The sources too: the nightly backup's tool is uploaded from there.
+    # Terraform uploads the tool of the nightly backup from these sources.
     for part in (Path("terraform/module"), Path("mlflow/terraform") / environment, Path("src")):
         _copy(source / part, target / part)
     root = target / "mlflow/terraform" / environment

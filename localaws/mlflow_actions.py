@@ -1,9 +1,9 @@
-"""MLflow's REST paths and the `sagemaker-mlflow` IAM action that each stands for.
+"""MLflow's REST paths and the `sagemaker-mlflow` IAM action of each.
 
 Sources: the 61 actions of
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemakerwithmlflow.html
 and the routes of MLflow 2.13 to 3.17 (`mlflow.server.handlers.get_endpoints`). AWS publishes no table of paths, but
-its actions carry the names of MLflow's own operations. A path without an action of its own (data sets, assessments,
+its actions have the names of MLflow's operations. A path without a matching action (data sets, assessments,
 webhooks, …) has none: only `sagemaker-mlflow:*` could allow it.
 """
 
@@ -100,7 +100,7 @@ def action_of(method: str, path: str) -> str:
 
 
 def _with_stars(route: str) -> str:
-    """`logged-models/m-1/tags/a/b` as `logged-models/*/tags/*`: a tag's key may hold slashes."""
+    """`logged-models/m-1/tags/a/b` as `logged-models/*/tags/*`: a tag's key may contain slashes."""
     parts = route.split("/")
     if parts[0] not in ("logged-models", "traces") or len(parts) < 2:
         return route

@@ -1,4 +1,4 @@
-"""Model packages: adds the life cycle and the source, and updates that keep what they do not name.
+"""Model packages: adds the life cycle and the source, and updates that keep members that the request does not set.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateModelPackage.html
 """

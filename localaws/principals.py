@@ -38,14 +38,14 @@ class Principals:
         """Refuses a role that a service may not assume for the resource `source_arn`.
 
         Raises:
-            AwsError: the service's own.
+            AwsError: the service's own error.
         """
         check_trust(self._policy_store, role_arn, service, source_arn)
 
     def assume(self, role_arn: str, session: str, service: Service, source_arn: str) -> Credentials:
         """Credentials of a role that a service assumes: for a tracking server, an endpoint or a schedule.
 
-        AWS renews them while the service runs; these last longer than any localaws does.
+        AWS renews them while the service runs; these do not expire while localaws runs.
 
         Raises:
             AwsError: see `check_trust`.
@@ -81,5 +81,5 @@ class Principals:
 
 
 def random_id(length: int = 12) -> str:
-    """A name part such as AWS puts in host names and instance ids."""
+    """A random part of a name, as in AWS's host names and instance ids."""
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(length))

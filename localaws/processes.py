@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 Command = Sequence[str | Path]
-# Runs a command under a name, to its end: its exit status and what it printed.
+# Runs a command under a name to its end. Returns its exit status and output.
 Run = Callable[[str, Command], tuple[int, str]]
 PROC = Path("/proc")
-# Marks a child, so that it is found if its note is damaged.
+# Marks a child, so that it can be found if its process note is damaged.
 NAME_VARIABLE = "LOCALAWS_PROCESS"
 
 
 class StoppingError(OSError):
-    """Nothing is started any more."""
+    """localaws is stopping and starts no more processes."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Child:
 
 
 class Processes:
-    """Starts and stops children; each is noted in a file, so that `down` finds those of a localaws that was killed."""
+    """Starts and stops children. `down` finds the children of a killed localaws by their process notes (files)."""
 
     def __init__(self, run: Path, logs: Path) -> None:
         self._run = run
@@ -57,7 +57,7 @@ class Processes:
             OSError: the program cannot be started; StoppingError: `stop_all` was called.
         """
         log = self._logs / f"{name}.log"
-        # Under the lock as a whole: `stop_all` finds whatever has been started.
+        # Hold the lock for the whole start, so that `stop_all` finds every started process.
         with self._lock:
             self._check()
             with log.open("ab") as output:
@@ -76,10 +76,10 @@ class Processes:
         return child
 
     def run(self, name: str, command: Command) -> tuple[int, str]:
-        """Runs `command` to its end; its exit status and what it printed, of which no log stays.
+        """Runs `command` to its end and returns its exit status and output. Its log is deleted.
 
         Raises:
-            OSError: the program cannot be started; StoppingError: `stop_all` was called, maybe meanwhile.
+            OSError: the program cannot be started; StoppingError: `stop_all` was called before or during the run.
         """
         child = self.start(name, command, os.environ, Path.cwd())
         try:
@@ -96,7 +96,7 @@ class Processes:
         self._forget(child)
 
     def stop_all(self) -> None:
-        """Ends every child, and no other starts from then on; all are asked first, so that the waits overlap."""
+        """Ends every child and prevents further starts. It signals all of them first, so that the waits overlap."""
         with self._lock:
             self._stopping = True
             children = list(self._children.values())
@@ -117,16 +117,16 @@ class Processes:
 
 
 def run_here(name: str, command: Command) -> tuple[int, str]:  # noqa: ARG001 a Run
-    """Runs a command as a part of this process: what ends this one from the keyboard ends that, too."""
+    """Runs a command in this process group, so that Ctrl+C ends it, too."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.returncode, done.stdout.strip()
 
 
 def stop_leftovers(run: Path) -> list[str]:
-    """Ends the noted processes of a localaws that could not end them itself; returns their names.
+    """Ends the processes in the notes of a localaws that could not end them itself; returns their names.
 
-    A process id is only believed if the process started at the noted time: ids are used again. A damaged note names no
-    process; on Linux its process is found by its environment.
+    A process must have started at the time in its note, because the system reuses process ids. If a note is damaged,
+    Linux finds its process by the environment.
     """
     stopped = []
     for note_file in sorted(run.glob("*.json")):
@@ -139,7 +139,7 @@ def stop_leftovers(run: Path) -> list[str]:
 
 
 def _write_note(file: Path, note: dict[str, Any]) -> None:
-    """Writes a note in one step: localaws may be killed at any time."""
+    """Writes a note atomically: localaws may be killed at any time."""
     draft = file.with_suffix(".part")
     draft.write_text(json.dumps(note))
     draft.replace(file)
@@ -163,17 +163,17 @@ def _leaders() -> list[int]:
 def _environment(pid: int) -> list[bytes]:
     try:
         return (PROC / str(pid) / "environ").read_bytes().split(b"\0")
-    except OSError:  # Another user's, or gone.
+    except OSError:  # The process belongs to another user or has ended.
         return []
 
 
 def lives(pid: int) -> bool:
-    """Whether there is a process of that id."""
+    """Whether a process with this id exists."""
     return _start_time(pid) is not None
 
 
 def _start_time(pid: int) -> str | None:
-    """When a process started, in words that differ between two processes with one id; None where it is gone."""
+    """The start time of a process, as text that distinguishes two processes with one id; None if it has ended."""
     if _has_proc():
         stat = _stat(PROC / str(pid))
         return stat[19] if stat else None
@@ -186,7 +186,7 @@ def _signal_group(pid: int, number: int) -> None:
 
 
 def _group_lives(pid: int) -> bool:
-    """Whether a member of the group still runs. Zombies do not count: in a container nobody may reap orphans."""
+    """Whether a member of the group still runs. Zombies do not count: some containers reap no orphans."""
     if _has_proc():
         members = [(stat[2], stat[0]) for stat in map(_stat, PROC.glob("[0-9]*")) if stat]
     else:
@@ -195,12 +195,12 @@ def _group_lives(pid: int) -> bool:
 
 
 def _has_proc() -> bool:
-    """Whether Linux tells of processes in files. Elsewhere `ps` does, which slim images do not have."""
+    """Whether the system has /proc. Other systems need `ps`, which slim images lack."""
     return (PROC / "self/stat").exists()
 
 
 def _stat(process: Path) -> list[str]:
-    """State, parent, group and so on, as proc(5) has them behind the program's name; empty where it is gone."""
+    """State, parent, group and the following fields of proc(5) after the program's name; empty if it has ended."""
     try:
         return (process / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:

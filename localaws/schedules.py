@@ -1,7 +1,7 @@
 """Runs EventBridge Scheduler's schedules on request: moto stores schedules and never runs one.
 
-Universal targets (`arn:aws:scheduler:::aws-sdk:SERVICE:OPERATION`) and CodeBuild projects are run. localaws really
-makes the call, under the schedule's role. Retries follow each other immediately; Scheduler waits longer each time, up
+It runs universal targets (`arn:aws:scheduler:::aws-sdk:SERVICE:OPERATION`) and CodeBuild projects. localaws makes a
+real call under the schedule's role. Retries follow each other immediately; Scheduler waits longer each time, up
 to hours.
 Sources: https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html,
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html,
@@ -39,14 +39,14 @@ MAX_RETRIES = 185
 
 
 class Schedules:
-    """Runs the schedules that moto holds."""
+    """Runs the schedules that moto stores."""
 
     def __init__(self, settings: Settings, principals: Principals) -> None:
         self._settings = settings
         self._principals = principals
 
     def run(self, group: str, name: str) -> dict[str, Any]:
-        """Runs a schedule now; the answer says how many attempts it made and how they ended.
+        """Runs a schedule now; returns the number of attempts and their result.
 
         Blocks until the target has answered: do not call it in an event loop.
 

@@ -1,4 +1,4 @@
-"""The foreground process of localaws: one web server, one lock, one idle clock."""
+"""The foreground process of localaws: web server, lock and idle timeout."""
 
 import asyncio
 import fcntl
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class AlreadyRunningError(Exception):
-    """Another localaws holds this home."""
+    """Another localaws uses this home."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -38,7 +38,7 @@ def serve(settings: Settings) -> None:
     Raises:
         AlreadyRunningError: another process serves this home.
     """
-    os.umask(0o077)  # Databases, logs and states hold keys and data; child processes inherit it.
+    os.umask(0o077)  # Databases, logs and states contain keys and data. Child processes inherit the umask.
     settings.run.mkdir(parents=True, exist_ok=True)
     with (settings.run / "lock").open("a+") as lock:
         try:
@@ -48,7 +48,7 @@ def serve(settings: Settings) -> None:
         (settings.run / "pid").write_text(str(os.getpid()))
         stop_leftovers(settings.run / "processes")
         try:
-            uvloop.run(_serve(settings))  # Takes a tenth off what a tracking call costs on its way through.
+            uvloop.run(_serve(settings))  # Makes passing on a tracking call about 10 % faster.
         finally:
             (settings.run / "pid").unlink(missing_ok=True)
 

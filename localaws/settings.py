@@ -1,4 +1,4 @@
-"""Where a localaws lives: its port, its folder, its account. Read once, passed everywhere."""
+"""The settings of one localaws (port, folder, account), which are read once."""
 
 import math
 import os
@@ -20,8 +20,8 @@ class Settings:
         port: the loopback TCP port that all services share.
         home: the data folder.
         idle_minutes: minutes without a request after which it stops by itself.
-        cache: virtual environments, kept over `up` and `down`; shared between homes.
-        enforce_iam: refuse what the caller's and the resource's policies do not allow.
+        cache: virtual environments, which `down` keeps and homes share.
+        enforce_iam: refuse calls that the caller's and the resource's policies do not allow.
     """
 
     port: int
@@ -53,7 +53,7 @@ class Settings:
 
     @property
     def url(self) -> str:
-        """The endpoint that every AWS client is pointed at."""
+        """The endpoint URL for every AWS client."""
         return f"http://{self.host}:{self.port}"
 
     @property
@@ -63,7 +63,7 @@ class Settings:
 
     @property
     def run(self) -> Path:
-        """Lock, process ids: what tells a later command what is running."""
+        """The lock and the process notes, from which later commands derive what is running."""
         return self.home / "run"
 
     @property
@@ -73,7 +73,7 @@ class Settings:
 
     @property
     def data(self) -> Path:
-        """The state: databases, and what `down` saves. `reset` deletes it."""
+        """The state: databases, and the files that `down` saves. `reset` deletes it."""
         return self.home / "data"
 
     @property
@@ -93,7 +93,7 @@ class Settings:
 
 
 def no_proxy(environ: Mapping[str, str]) -> str:
-    """What NO_PROXY must say for clients behind a proxy to reach localaws, and what it says already."""
+    """NO_PROXY with its present entries and those that clients behind a proxy need to reach localaws."""
     said = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
     return ",".join(dict.fromkeys(filter(None, [*said.split(","), Settings.host, "localhost", ".localhost"])))
 

@@ -18,7 +18,7 @@ CLEANING_SECONDS = 10
 
 
 class BuildError(Exception):
-    """An environment could not be built; the text is what uv printed."""
+    """An environment could not be built. The message is uv's output."""
 
 
 class Venvs:
@@ -31,7 +31,7 @@ class Venvs:
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def python(self, requirements: Path, python: str | None = None) -> Path:
-        """The interpreter of the environment that holds `requirements`; builds it the first time.
+        """The interpreter of the environment with these `requirements`, which the first call builds.
 
         Args:
             requirements: a requirements file; one with hashes is installed with --require-hashes.
@@ -48,7 +48,7 @@ class Venvs:
         interpreter = environment / "bin" / "python"
         with self._locks[key]:
             if not interpreter.exists():
-                # The own version by its path, since it need not be on the PATH: uv would download one.
+                # The running interpreter by its path: it may not be on the PATH, and uv would download another.
                 chosen = sys.executable if _is_own(wanted) else wanted
                 self._build(environment, requirements, chosen, hashed=b"--hash=" in text)
         return interpreter
@@ -60,7 +60,7 @@ class Venvs:
 
     def _build(self, environment: Path, requirements: Path, python: str, *, hashed: bool) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        # Built under a name of its own and renamed: two processes may build the same one at once.
+        # Built under a unique name and renamed, because two processes may build the same environment at once.
         # uv's --relocatable keeps the programs in bin/ right after the rename.
         draft = environment.with_name(f"{environment.name}.{os.getpid()}")
         for left in self._folder.glob(f"{environment.name}.*"):
@@ -87,7 +87,7 @@ class Venvs:
 
 
 def _is_own(wanted: str) -> bool:
-    """Whether the Python that runs this is one that `wanted` ("3.12", ">=3.11,<3.13") allows."""
+    """Whether `wanted` ("3.12", ">=3.11,<3.13") allows the running Python."""
     try:
         allowed = SpecifierSet(wanted if wanted[:1] in "<>=~!" else f"=={wanted}.*")
     except InvalidSpecifier:

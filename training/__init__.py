@@ -1,1 +1,1 @@
-"""The example ML project: data sets, models, parameters, and what is logged of a training."""
+"""The example ML project: data sets, models, parameters, and the logging of a training."""

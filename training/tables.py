@@ -1,4 +1,4 @@
-"""Trains on a table of your own: a CSV, JSON or Parquet file with the truth in one column.
+"""Trains on a table of your own: a CSV, JSON or Parquet file with the target in one column.
 
 The model is a random forest. Numbers are used as they are, missing ones too. Text is encoded as one column for each of
 its 50 most frequent values; missing text is the empty text. Text, booleans and up to 20 different whole numbers are
@@ -49,7 +49,7 @@ def train(path: Path, target: str, params: ForestParams) -> Training:
 
 
 def _frame(prepared: rows.Rows) -> pd.DataFrame:
-    """Features as numbers, booleans or text; and, last, the truth."""
+    """Features as numbers, booleans or text, and last the target."""
     import numpy as np
     import pandas as pd
 

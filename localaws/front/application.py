@@ -26,7 +26,7 @@ from localaws.front.entrance import Entrance
 from localaws.front.faults import Fault, Faults
 
 log = logging.getLogger(__name__)
-# What parsers raise for a request that is not well-formed.
+# Exceptions of parsers for a malformed request.
 MALFORMED = (UnicodeError, json.JSONDecodeError, ExpatError, binascii.Error, RecursionError)
 
 
@@ -56,10 +56,10 @@ class Application:
         """Connects the parts.
 
         Args:
-            control: localaws's own paths; they are not AWS calls and take none of the steps.
-            entrances: the first one that takes a request authenticates it.
+            control: localaws's own paths; they are not AWS calls and skip all steps.
+            entrances: the first one that accepts a request authenticates it.
             guard: raises AwsError for an authenticated call that its principal may not make.
-            routes: the first one that takes an authenticated call answers it.
+            routes: the first one that accepts an authenticated call answers it.
         """
         self._calls = calls
         self._faults = faults
@@ -172,7 +172,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 class _DroppedError(Exception):
-    """A fault asks to close the connection without an answer."""
+    """A fault closes the connection without a response."""
 
 
 class _Response:
@@ -208,7 +208,7 @@ class _Response:
 def _is_local(host: str) -> bool:
     """Whether a Host header names this machine.
 
-    A web page whose own name was made to resolve to 127.0.0.1 (DNS rebinding) sends that name.
+    A web page that uses DNS rebinding (its host name resolves to 127.0.0.1) sends its own name.
     """
     name = host.rpartition(":")[0] if re.search(r":\d*$", host) else host
     return name in ("127.0.0.1", "localhost", "[::1]") or name.endswith(".localhost")

@@ -1,6 +1,6 @@
-"""Reads request bodies: small ones into memory, large S3 uploads to a file, nothing of what is refused.
+"""Reads request bodies: small ones into memory, large S3 uploads to a file. Refused bodies are discarded.
 
-A service only gets a body that has arrived completely, so an upload that breaks off changes nothing.
+A service receives only complete bodies, so an interrupted upload changes nothing.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from localaws.front.sigv4 import UNHASHED
 BUFFERED = 16 * 1024 * 1024
 # The most that one S3 request may upload: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 MOST = 5 * 1024**3
-# A refused body is read up to this size and thrown away: a client that still sends does not see the answer.
+# A refused body is read up to this size and discarded, because a client reads the response only after it has sent.
 DISCARDED = 64 * 1024 * 1024
 CHUNK = 256 * 1024
 
@@ -46,7 +46,7 @@ async def read(call: Call, receive: Receive) -> Body:
     """Reads the body of an authenticated call.
 
     Raises:
-        AwsError: it is larger than the service takes; some of it is unread.
+        AwsError: it is larger than the service accepts; a part of it is unread.
         ClientGoneError: it did not arrive completely.
     """
     announced = _announced(call)

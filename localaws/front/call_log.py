@@ -12,7 +12,7 @@ from localaws.call import Call
 
 
 class CallLog:
-    """Appends to one file. A line holds what a policy decides on, never a body or a key."""
+    """Appends to one file. A line contains the input of a policy decision, never a body or a key."""
 
     def __init__(self, file: Path) -> None:
         self._lock = threading.Lock()
@@ -22,7 +22,7 @@ class CallLog:
         self._file = file.open("a", buffering=1)
 
     def add(self, call: Call, status: int, seconds: float, error: str = "") -> None:
-        """Notes one answered call."""
+        """Adds one answered call."""
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "principal": call.principal,
@@ -40,11 +40,11 @@ class CallLog:
         self._answered.discard(id(call))
 
     def answered(self, call: Call) -> None:
-        """The answer of a call is sent now; `add` follows."""
+        """Marks a call whose response is being sent; `add` follows."""
         self._answered.add(id(call))
 
     async def settled(self, seconds: float = 2) -> None:
-        """Waits until every call that was answered by now is in the log: its line is written after the answer."""
+        """Waits until every answered call is in the log, because a line is written after the response."""
         answered = set(self._answered)
         deadline = time.monotonic() + seconds
         while answered & self._answered and time.monotonic() < deadline:
@@ -56,7 +56,7 @@ class CallLog:
             yield from file
 
     def clear(self) -> None:
-        """Forgets everything: a test asks for the calls of its own work only."""
+        """Deletes all lines, so that a test sees only its own calls."""
         with self._lock:
             self._file.truncate(0)
 

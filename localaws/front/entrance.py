@@ -1,4 +1,4 @@
-"""How a request proves who makes it: by a signature (here), or by a browser session (localaws.tracking.ui)."""
+"""Authenticates a request: by a signature (here), or by a browser session (localaws.tracking.ui)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from localaws.front.sigv4 import Signature, check, verify
 
 @dataclass(frozen=True)
 class ErrorResponse:
-    """An error as the client of an entrance reads it."""
+    """An error in the format of an entrance's clients."""
 
     status: int
     headers: dict[str, str]
@@ -25,20 +25,20 @@ Authenticate = Callable[[], None]
 
 
 class Entrance(Protocol):
-    """One way to authenticate. All that follows (permissions, faults, routing, call log) is the same for each."""
+    """One way to authenticate. The later steps (permissions, faults, routing, call log) are the same for each."""
 
     def takes(self, call: Call) -> bool:
-        """Whether a request comes in this way."""
+        """Whether this entrance authenticates the request."""
 
     def admit(self, call: Call) -> Authenticate:
-        """Refuses what can be refused by the headers alone, before the body is read.
+        """Checks the headers before the body is read.
 
         Returns:
-            The rest of the authentication. Call it once the body is read: it fills in the principal, the operation and
-            the resource, and raises AwsError if the request does not prove who makes it.
+            The rest of the authentication. Call it once the body is read: it sets the principal, the operation and
+            the resource, and raises AwsError if the authentication fails.
 
         Raises:
-            AwsError: the request does not say who makes it, or names an unknown key or session.
+            AwsError: the request has no credentials, or names an unknown key or session.
         """
 
     def error(self, call: Call, error: AwsError) -> ErrorResponse:
@@ -46,18 +46,18 @@ class Entrance(Protocol):
 
 
 class SignedEntrance:
-    """AWS Signature Version 4, the way in for every AWS client."""
+    """AWS Signature Version 4, which every AWS client uses."""
 
     def __init__(self, key_of: Callable[[str], Key | None], clock: Callable[[], datetime]) -> None:
         self._key_of = key_of
         self._clock = clock
 
     def takes(self, call: Call) -> bool:  # noqa: ARG002 an Entrance
-        """Every request that no other entrance takes."""
+        """Accepts every request that no other entrance accepts."""
         return True
 
     def admit(self, call: Call) -> Authenticate:
-        """Checks that the signature names a service and a key that exist. What it returns checks everything else.
+        """Checks that the signature names a service and a key that exist. The returned function checks everything else.
 
         An error must be in the service's protocol, and the call log must name the operation. Both may need the body.
 
@@ -90,7 +90,7 @@ class SignedEntrance:
 
 
 def _unsigned(call: Call) -> AwsError:
-    """Nothing in localaws is public, and buckets created after June 2020 refuse signature version 2.
+    """The error for a request without signature version 4: AWS refuses version 2 for buckets created after June 2020.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv2-deprecation.html
     """

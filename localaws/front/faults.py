@@ -11,15 +11,15 @@ from localaws.call import Call
 
 @dataclass
 class Fault:
-    """What to do to the next `times` calls whose `service:Operation` matches.
+    """A fault for the next `times` calls whose `service:Operation` matches.
 
     Attributes:
         operation: a pattern like `sagemaker:CreateMlflowTrackingServer` or `s3:*`.
-        error: the error code to answer with; empty: only delay.
-        status: the HTTP status of that answer.
+        error: the error code of the response; empty: only delay.
+        status: the HTTP status of that response.
         delay: seconds to wait first, or with `lost` afterwards.
-        drop: close the connection without an answer; nothing is done.
-        lost: do what is asked, but close the connection without an answer.
+        drop: close the connection without a response; the call is not made.
+        lost: make the call, but close the connection without a response.
         each: "operation": `times` counts for each operation that matches; "resource": for each operation on each
             resource. Such a fault stays until all are cleared.
         resource: only calls on resources that match this pattern.
@@ -41,7 +41,7 @@ class Fault:
         """Checks a JSON body.
 
         Raises:
-            ValueError: not an object, an unknown key, a value of the wrong type, or no effect asked for.
+            ValueError: not an object, an unknown key, a value of the wrong type, or no effect.
         """
         if not isinstance(given, dict) or not isinstance(given.get("operation"), str):
             raise ValueError('A fault is an object with an "operation" such as "sagemaker:CreateEndpoint".')
@@ -84,7 +84,7 @@ class Faults:
             self._struck.clear()
 
     def list(self) -> list[dict[str, Any]]:
-        """The active faults, with the number of calls that each has affected ("struck")."""
+        """The active faults, with the number of calls that each one affected ("struck")."""
         with self._lock:
             struck: Counter[int] = Counter()
             for (fault_id, *_), times in self._struck.items():
@@ -105,6 +105,6 @@ class Faults:
                     self._struck[counted] += 1
                     if not fault.each and self._struck[counted] == fault.times:
                         self._faults.remove(fault)
-                        del self._struck[counted]  # The id may become another fault's.
+                        del self._struck[counted]  # Python may reuse the id for another fault.
                     return fault
         return None

@@ -1,4 +1,4 @@
-"""Tells which AWS operation a request calls, from botocore's own service models through moto's router."""
+"""Determines the AWS operation of a request from botocore's own service models through moto's router."""
 
 import io
 import json
@@ -16,12 +16,12 @@ from localaws.front.sigv4 import Signature
 from localaws.mlflow_actions import action_of
 
 TRACKING_SERVER_HEADER = "x-mlflow-sm-tracking-server-arn"
-# Signing names that are not botocore's name of the service.
+# Signing names that differ from botocore's name of the service.
 BOTOCORE_NAMES = {"monitoring": "cloudwatch", "elasticloadbalancing": "elbv2", "states": "stepfunctions"}
 
 
 def identify(call: Call, signature: Signature | None) -> None:
-    """Fills in service, operation, protocol, region and resource; what cannot be told keeps its "-".
+    """Sets service, operation, protocol, region and resource; an unknown one stays "-".
 
     Raises:
         AwsError: InvalidSignatureException, a tracking call is signed for another service; SerializationException, the
@@ -38,7 +38,7 @@ def identify(call: Call, signature: Signature | None) -> None:
         call.resource = call.headers.get(TRACKING_SERVER_HEADER, "")
         return
     if not signature:
-        call.service, call.protocol = "s3", "rest-xml"  # What moto takes an unsigned request for.
+        call.service, call.protocol = "s3", "rest-xml"  # moto's default service for an unsigned request.
     model_name = BOTOCORE_NAMES.get(call.service, call.service)
     if model_name == "sagemaker" and call.path.startswith("/endpoints/"):
         model_name = "sagemaker-runtime"
@@ -47,7 +47,7 @@ def identify(call: Call, signature: Signature | None) -> None:
         return
     operation, path_parameters = found
     call.operation = operation.name
-    # Each SDK prefers another where a service speaks several, such as CloudWatch.
+    # SDKs prefer different protocols of a service with several, such as CloudWatch.
     call.protocol = determine_request_protocol(operation.service_model, call.headers.get("content-type", ""))
     call.parameters = parameters = {**_parameters(call), **path_parameters}
     call.resource = _resource(call.service, parameters)
@@ -65,7 +65,7 @@ def is_service(signing_name: str) -> bool:
 
 
 def protocol_of(call: Call, signing_name: str) -> str:
-    """The protocol of a service's requests, as far as the headers tell it."""
+    """The protocol of a service's requests, as far as the headers determine it."""
     if signing_name in ("sagemaker-mlflow", "s3"):
         return "rest-xml" if signing_name == "s3" else call.protocol
     name = BOTOCORE_NAMES.get(signing_name, signing_name)
@@ -73,7 +73,7 @@ def protocol_of(call: Call, signing_name: str) -> str:
         name = "sagemaker-runtime"
     try:
         protocol: str = determine_request_protocol(get_service_model(name), call.headers.get("content-type", ""))
-    except Exception:  # A content type that the service does not speak; `identify` decides with the body.
+    except Exception:  # A content type that the service does not support; `identify` decides with the body.
         return call.protocol
     return protocol
 
@@ -135,7 +135,7 @@ def _resource(service: str, parameters: dict[str, Any]) -> str:
         bucket = parameters.get("Bucket")
         return f"arn:aws:s3:::{bucket}" + (f"/{key}" if key else "") if bucket else "arn:aws:s3:::*"
     if service == "events" and (rule := parameters.get("Rule", parameters.get("Name"))):
-        return str(rule)  # And not the bus that it is on.
+        return str(rule)  # The rule, not its event bus.
     for ending in ("Arn", "ARN", "Name", "KeyId", "Id"):
         for name, value in parameters.items():
             if name.endswith(ending) and isinstance(value, str):

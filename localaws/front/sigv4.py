@@ -1,7 +1,7 @@
 """Checks AWS Signature Version 4, in headers and in presigned URLs.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-Written here and not borrowed from botocore, which only signs: a server must decide from the bytes on the wire.
+botocore cannot be used for this, because it only signs: a server must verify the bytes that it receives.
 """
 
 import hashlib
@@ -22,13 +22,13 @@ from localaws.errors import AwsError
 MAX_SKEW = timedelta(minutes=15)
 # Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html (X-Amz-Expires)
 MAX_LIFETIME = timedelta(days=7)
-# What a client puts where it does not hash the body; the S3 client does so for streams with trailers.
+# Values that clients send instead of the body's hash; the S3 client does so for streams with trailers.
 UNHASHED = ("UNSIGNED-PAYLOAD", "STREAMING-")
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What a request says of its own signature; only a presigned URL has a lifetime."""
+    """The signature of a request. Only a presigned URL has a lifetime."""
 
     access_key: str
     date: str
@@ -42,10 +42,10 @@ class Signature:
 
     @classmethod
     def of(cls, call: Call) -> Self | None:
-        """Reads the Authorization header or the X-Amz-* query; None where the request is not signed.
+        """Reads the Authorization header or the X-Amz-* query; None if the request is not signed.
 
         Raises:
-            AwsError: IncompleteSignature, the parts are not all there.
+            AwsError: IncompleteSignature, a part is missing.
         """
         header = call.headers.get("authorization", "")
         query = dict(parse_qsl(call.query, keep_blank_values=True))

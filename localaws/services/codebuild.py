@@ -60,7 +60,7 @@ def install(context: ServiceContext) -> None:
 
 
 def _allow_no_source() -> None:
-    """moto requires a location of a project without a source.
+    """Gives a project without a source a location, which moto requires.
 
     Source: https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ProjectSource.html
     """

@@ -1,4 +1,4 @@
-"""What a service's `install` is given."""
+"""The argument of each service's `install`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,7 +12,7 @@ from localaws.settings import Settings
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls an operation, and in which region. `principal` is an ARN."""
+    """The caller of an operation and the region. `principal` is an ARN."""
 
     principal: str
     region: str

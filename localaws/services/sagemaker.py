@@ -1,6 +1,6 @@
 """SageMaker: gives moto the operations that localaws's own parts implement (tracking servers, endpoints, packages).
 
-Each of them is checked against botocore's service model first; handlers know the caller.
+Each of them is checked against botocore's service model first; handlers receive the caller.
 """
 
 import json

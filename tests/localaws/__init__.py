@@ -1,1 +1,1 @@
-"""What localaws promises to its clients."""
+"""Tests of the behaviour that clients of localaws rely on."""

@@ -1,4 +1,4 @@
-"""A whole localaws of the test's own: it starts once, and leaves no process behind."""
+"""The life cycle of a localaws: only one starts for a home, and no process is left after it stops."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def command(home: Path, port: int, *arguments: str, **variables: str) -> subproc
 
 
 def alive(pid: int) -> bool:
-    """Whether the process is there and no zombie: in a container nobody may reap orphans."""
+    """Whether the process exists and is not a zombie: some containers reap no orphans."""
     shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return bool(shown.stdout.strip()) and not shown.stdout.startswith("Z")
 
@@ -46,7 +46,7 @@ def until(condition: Callable[[], object], seconds: float) -> None:
 
 
 def noted(notes: Path, name: str) -> int:
-    """The process id in the note of a child, as soon as it is there and whole."""
+    """The process id in the note of a child. Waits until the note is complete."""
     until(lambda: [note for note in notes.glob(f"{name}.json") if note.read_text().endswith("}")], seconds=30)
     (note,) = notes.glob(f"{name}.json")
     pid: int = json.loads(note.read_text())["pid"]
@@ -63,14 +63,14 @@ def silent() -> Iterator[socket.socket]:
         yield listening
 
 
-def test_a_second_start_is_refused_and_says_who_runs(localaws: RunningLocalAws) -> None:
+def test_a_second_start_is_refused_and_names_the_running_process(localaws: RunningLocalAws) -> None:
     refused = command(localaws.settings.home, localaws.settings.port, "up")
     assert refused.returncode == 3
     assert refused.stderr.startswith("localaws is already running (process ")
     assert refused.stderr.count("\n") == 1
 
 
-def test_a_taken_port_is_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_a_port_in_use_is_refused_with_a_solution(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -82,7 +82,7 @@ def test_a_taken_port_is_refused_with_the_way_out(tmp_path: Path) -> None:
     )
 
 
-def test_commands_that_start_at_once_say_that_it_runs(tmp_path: Path) -> None:
+def test_concurrent_starts_report_that_it_is_running(tmp_path: Path) -> None:
     port = free_port()
     try:
         with ThreadPoolExecutor() as pool:
@@ -94,7 +94,7 @@ def test_commands_that_start_at_once_say_that_it_runs(tmp_path: Path) -> None:
         daemon.reset(settings_of(tmp_path, port))
 
 
-def test_a_proxy_in_the_environment_is_not_asked(tmp_path: Path, silent: socket.socket) -> None:
+def test_a_proxy_in_the_environment_is_not_used(tmp_path: Path, silent: socket.socket) -> None:
     port = free_port()
     proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
     proxied = {"HTTP_PROXY": proxy, "http_proxy": proxy, "HTTPS_PROXY": proxy, "NO_PROXY": "", "no_proxy": ""}
@@ -103,7 +103,7 @@ def test_a_proxy_in_the_environment_is_not_asked(tmp_path: Path, silent: socket.
             done = command(tmp_path, port, verb, **proxied)
             assert (done.returncode, done.stderr) == (0, ""), verb
             if verb == "status" and sys.platform == "linux":
-                # Its own AWS clients, such as the one that downloads models, do not ask the proxy either.
+                # Its own AWS clients, such as the one that downloads models, do not use the proxy either.
                 pid = daemon.running_pid(settings_of(tmp_path, port))
                 assert b"\0NO_PROXY=127.0.0.1," in Path(f"/proc/{pid}/environ").read_bytes()
     finally:
@@ -151,7 +151,7 @@ def test_a_home_with_spaces_and_umlauts_works_with_256_open_files(tmp_path: Path
         ),
     ],
 )
-def test_wrong_settings_are_refused_in_one_line(
+def test_rejects_invalid_settings_in_one_line(
     tmp_path: Path, variables: dict[str, str], status: int, message: str
 ) -> None:
     done = command(tmp_path, free_port(), "up", **variables)
@@ -167,7 +167,7 @@ def test_every_verb_answers_in_one_line_for_a_home_that_is_a_file(tmp_path: Path
 
 
 @pytest.mark.parametrize("note", ["", "{", "[]", '{"pid": 1}', '{"pid": "x", "started": ""}'])
-def test_a_damaged_process_note_blocks_nothing(tmp_path: Path, note: str) -> None:
+def test_a_damaged_process_note_does_not_prevent_a_start(tmp_path: Path, note: str) -> None:
     port, notes = free_port(), tmp_path / "run/processes"
     notes.mkdir(parents=True)
     (notes / "mlflow-x.json").write_text(note)
@@ -180,12 +180,12 @@ def test_a_damaged_process_note_blocks_nothing(tmp_path: Path, note: str) -> Non
         daemon.reset(settings_of(tmp_path, port))
 
 
-def test_status_without_a_localaws_says_how_to_start_one(tmp_path: Path) -> None:
+def test_status_explains_how_to_start_localaws(tmp_path: Path) -> None:
     told = command(tmp_path, free_port(), "status")
     assert (told.returncode, told.stderr) == (3, "localaws is not running: start it with `make local-up`.\n")
 
 
-def test_the_variables_lead_clients_around_a_proxy_beside_what_the_shell_leads_there(
+def test_no_proxy_contains_localaws_and_the_entries_of_the_shell(
     localaws: RunningLocalAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = ""
@@ -200,7 +200,7 @@ def test_the_variables_lead_clients_around_a_proxy_beside_what_the_shell_leads_t
     assert "127.0.0.1" in localaws.env["no_proxy"]
 
 
-def test_a_version_that_is_not_offered_cannot_be_prepared(tmp_path: Path) -> None:
+def test_prepare_rejects_an_unsupported_version(tmp_path: Path) -> None:
     told = command(tmp_path, free_port(), "prepare", "1.30")
     assert told.returncode == 2
     assert "2.13, 2.16, 3.0" in told.stderr
@@ -209,7 +209,7 @@ def test_a_version_that_is_not_offered_cannot_be_prepared(tmp_path: Path) -> Non
 def test_sigterm_ends_localaws_and_every_process_that_it_started(
     tmp_path: Path, silent: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Servers and containers, those that serve, still load or are still built; and nobody starts them again."""
+    """Includes servers and containers that serve, load or are being built. None of them is started again."""
     save_obedient(tmp_path / "quick")
     save_obedient(tmp_path / "slow", load="time.sleep(60)")
     save_obedient(tmp_path / "unbuilt")
@@ -234,7 +234,7 @@ def test_sigterm_ends_localaws_and_every_process_that_it_started(
         children.append(noted(notes, "endpoint-loading-*"))
         config = hosted.config(hosted.model(tmp_path / "unbuilt"))
         hosted.sagemaker.create_endpoint(EndpointName="building", EndpointConfigName=config)
-        silent.accept()  # Now uv waits for the answer.
+        silent.accept()  # uv waits for the response now.
         children.append(noted(notes, "build-*"))
         localaws.fault("localaws:StartTrackingServer", delay=0.5, resource="starting")
         tracking_server(localaws, "starting", wait=False)
@@ -249,7 +249,7 @@ def test_sigterm_ends_localaws_and_every_process_that_it_started(
         daemon.down(localaws.settings)
 
 
-def test_down_ends_what_a_killed_localaws_left_behind(tmp_path: Path) -> None:
+def test_down_ends_the_processes_of_a_killed_localaws(tmp_path: Path) -> None:
     localaws = start(tmp_path / "home")
     tracking_server(localaws, "orphan", wait=False)
     child = noted(localaws.settings.run / "processes", "mlflow-orphan-*")

@@ -1,4 +1,4 @@
-"""The scripts if something is wrong: each says what in one line and changes nothing else.
+"""Errors of the scripts: each is one line, and the scripts change nothing else.
 
 The environment is a Terraform state that names a tracking server of the tests, because an apply takes a minute.
 """
@@ -22,7 +22,7 @@ ENDPOINT = "apart-staging-iris"
 
 @pytest.fixture(scope="module")
 def apart(localaws: RunningLocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """Staging, with a tracking server on its way."""
+    """Staging, with a tracking server that is being created."""
     outputs = {
         "artifact_bucket_name": BUCKET,
         "artifact_store_uri": f"s3://{BUCKET}",

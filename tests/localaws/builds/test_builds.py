@@ -1,4 +1,4 @@
-"""CodeBuild builds run their commands for real: source, variables, phases, log, status."""
+"""CodeBuild builds run their commands: source, variables, phases, log, status."""
 
 import io
 import json
@@ -134,7 +134,7 @@ def test_a_failed_install_ends_the_build(localaws: RunningLocalAws, codebuild: A
     assert "never" not in log(localaws, build)
 
 
-def test_a_stopped_build_ends_its_processes_and_a_second_one_waits_for_the_limit(codebuild: Any) -> None:
+def test_stopping_a_build_ends_its_processes_and_concurrent_builds_are_limited(codebuild: Any) -> None:
     source = {"type": "NO_SOURCE", "buildspec": buildspec(build={"commands": ["sleep 60"]})}
     project(codebuild, "slow", source, concurrentBuildLimit=1)
     build = start(codebuild, "slow")

@@ -1,4 +1,4 @@
-"""A bucket's policy with a condition does not deny what the condition spares."""
+"""A Deny statement of a bucket policy applies only if its condition matches."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""An error is written so that the SDK that asked can read it."""
+"""Errors are in the protocol of the SDK that sent the request."""
 
 import pytest
 from botocore.parsers import create_parser
@@ -12,7 +12,7 @@ SIGNED = "AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/monitoring/aws4_re
 
 
 @pytest.mark.parametrize("protocol", ["query", "ec2", "rest-xml", "rest-json", "json"])
-def test_code_and_message_arrive_in_every_protocol(protocol: str) -> None:
+def test_every_protocol_returns_code_and_message(protocol: str) -> None:
     headers, body = render(AwsError("Throttling", "Größer & kleiner"), protocol)
     answer = {"status_code": 400, "headers": headers, "body": body}
     parsed = create_parser(protocol).parse(answer, None)
@@ -34,7 +34,7 @@ def test_code_and_message_arrive_in_every_protocol(protocol: str) -> None:
         ),
     ],
 )
-def test_a_service_that_speaks_several_protocols_answers_in_the_one_it_is_asked_in(
+def test_a_service_with_several_protocols_answers_in_the_protocol_of_the_request(
     protocol: str, headers: dict[str, str], body: bytes
 ) -> None:
     call = Call("POST", "/", "/", "", {"authorization": SIGNED, "x-amz-date": "20260101T000000Z", **headers}, body)

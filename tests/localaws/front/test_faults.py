@@ -1,4 +1,4 @@
-"""Which calls a fault strikes, and what a wrong one is told."""
+"""Fault injection: the calls that a fault affects, and the validation of faults."""
 
 import pytest
 
@@ -10,14 +10,14 @@ def call(operation="CreateEndpoint", service="sagemaker", resource="*"):
     return Call("POST", "/", "/", "", {}, b"", service=service, operation=operation, resource=resource)
 
 
-def test_a_fault_strikes_as_often_as_it_says():
+def test_a_fault_affects_the_given_number_of_calls():
     faults = Faults()
     faults.add(Fault("sagemaker:CreateEndpoint", times=2, error="ThrottlingException"))
     assert [bool(faults.take(call())) for _ in range(3)] == [True, True, False]
     assert faults.list() == []
 
 
-def test_a_fault_strikes_each_operation_as_often_as_it_says():
+def test_a_fault_counts_calls_for_each_operation():
     faults = Faults()
     faults.add(Fault("sagemaker:*", each="operation", error="ThrottlingException"))
     faults.add(Fault("sagemaker:*", each="operation", error="InternalFailure"))
@@ -26,7 +26,7 @@ def test_a_fault_strikes_each_operation_as_often_as_it_says():
     assert struck == ["ThrottlingException", "ThrottlingException", "InternalFailure", "", "InternalFailure"]
 
 
-def test_a_fault_strikes_each_operation_on_each_resource():
+def test_a_fault_counts_calls_for_each_operation_and_resource():
     faults = Faults()
     faults.add(Fault("sagemaker:*", each="resource", lost=True))
     calls = [call(resource="mine"), call(resource="mine"), call(resource="yours"), call("CreateModel", resource="mine")]
@@ -34,7 +34,7 @@ def test_a_fault_strikes_each_operation_on_each_resource():
     assert [fault["struck"] for fault in faults.list()] == [3]
 
 
-def test_a_fault_spares_other_operations_services_and_resources():
+def test_a_fault_does_not_affect_other_operations_services_and_resources():
     faults = Faults()
     faults.add(Fault("sagemaker:Create*", error="X", resource="mine*"))
     assert not faults.take(call("DeleteEndpoint", resource="mine"))
@@ -44,7 +44,7 @@ def test_a_fault_spares_other_operations_services_and_resources():
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ([], "operation"),
         ({"operation": "s3:GetObject"}, "Name an effect"),
@@ -54,6 +54,6 @@ def test_a_fault_spares_other_operations_services_and_resources():
         ({"operation": "s3:GetObject", "error": "X", "each": "call"}, '"each" takes "operation" or "resource"'),
     ],
 )
-def test_a_wrong_fault_is_refused_with_what_is_wrong(given, told):
-    with pytest.raises(ValueError, match=told):
+def test_rejects_invalid_faults_with_the_reason(given, message):
+    with pytest.raises(ValueError, match=message):
         Fault.parse(given)

@@ -1,4 +1,4 @@
-"""The front: one port, signatures checked, every call logged, faults on request."""
+"""The front on localaws's port: signature checks, call log, faults."""
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
@@ -7,7 +7,7 @@ from tests.support.http import HTTP
 from tests.support.running import RunningLocalAws
 
 
-def test_the_administrator_is_who_the_env_file_says(localaws: RunningLocalAws) -> None:
+def test_the_credentials_of_the_env_file_belong_to_the_administrator(localaws: RunningLocalAws) -> None:
     identity = localaws.client("sts").get_caller_identity()
     assert identity["Account"] == localaws.env["AWS_ACCOUNT_ID"]
     assert identity["Arn"].endswith(":user/localaws")
@@ -23,7 +23,7 @@ def test_an_unsigned_call_is_refused(localaws: RunningLocalAws) -> None:
     assert HTTP.get(f"{localaws.url}/some-bucket").status_code == 403
 
 
-def test_a_fault_strikes_only_the_resource_it_names(localaws: RunningLocalAws) -> None:
+def test_a_fault_affects_only_its_resource(localaws: RunningLocalAws) -> None:
     localaws.fault("sagemaker:DescribeModel", error="ThrottlingException", message="Slow.", resource="fault-front")
     sagemaker = localaws.client("sagemaker")
     with pytest.raises(ClientError, match="ValidationException"):
@@ -34,7 +34,7 @@ def test_a_fault_strikes_only_the_resource_it_names(localaws: RunningLocalAws) -
     assert [call["error"] for call in logged] == ["ThrottlingException"]
 
 
-def test_a_call_whose_answer_is_lost_is_made(localaws: RunningLocalAws) -> None:
+def test_a_call_with_a_lost_response_takes_effect(localaws: RunningLocalAws) -> None:
     localaws.fault("sns:CreateTopic", lost=True, resource="lost-front")
     sns = localaws.client("sns")
     with pytest.raises(ConnectionClosedError):

@@ -1,4 +1,4 @@
-"""The mirror of an environment's root: what the root loses, it loses too, and nothing else."""
+"""The mirror of an environment's root: it removes the files that the root no longer has, and no others."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.mark.parametrize("name", ["more.tf", "more.auto.tfvars", "versions.auto.tfvars.json"])
-def test_a_file_that_the_root_has_lost_is_removed(source: Path, settings: Settings, name: str) -> None:
+def test_removes_files_that_the_root_no_longer_has(source: Path, settings: Settings, name: str) -> None:
     copied = mirror(settings, "staging", source) / name
     assert copied.read_text() == "# theirs"
     (source / ROOT / name).unlink()
@@ -48,7 +48,7 @@ def test_a_file_that_the_root_has_lost_is_removed(source: Path, settings: Settin
         "versions.localaws.auto.tfvars.json",
     ],
 )
-def test_what_terraform_made_and_what_is_the_mirrors_own_stays(source: Path, settings: Settings, name: str) -> None:
+def test_keeps_terraforms_files_and_its_own_files(source: Path, settings: Settings, name: str) -> None:
     own = mirror(settings, "staging", source) / name
     own.parent.mkdir(parents=True, exist_ok=True)
     own.touch()

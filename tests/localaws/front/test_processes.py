@@ -1,4 +1,4 @@
-"""Children end with everything they started, and leftovers of a killed localaws are found again."""
+"""Child processes end with all their workers, and a later command ends the children of a killed localaws."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ import pytest
 from localaws import processes as module
 from localaws.processes import Processes, StoppingError, stop_leftovers
 
-# A leader that starts a worker, as gunicorn does, says its id, and waits.
+# A leader that starts a worker, as gunicorn does, prints its id, and waits.
 LEADER = "import subprocess, sys, time; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); time.sleep(60)"
 
 
@@ -38,8 +38,8 @@ def processes(tmp_path):
 
 
 @pytest.fixture(params=["/proc", "ps"])
-def told_by(request, monkeypatch, tmp_path):
-    """What tells of processes: Linux's files, even where there is no ps, or ps, where there are no files."""
+def process_source(request, monkeypatch, tmp_path):
+    """The source of process data: /proc on a system without ps, or ps on a system without /proc."""
     if request.param == "ps":
         monkeypatch.setattr(module, "PROC", tmp_path / "nothing")
     elif not (module.PROC / "self/stat").exists():
@@ -56,7 +56,7 @@ def leader(processes):
     return child, worker
 
 
-def test_stop_ends_a_child_and_its_workers_and_forgets_it(processes, tmp_path):
+def test_stop_ends_a_child_with_its_workers_and_removes_its_note(processes, tmp_path):
     child, worker = leader(processes)
     assert alive(worker)
     processes.stop(child)
@@ -65,7 +65,7 @@ def test_stop_ends_a_child_and_its_workers_and_forgets_it(processes, tmp_path):
     assert not list((tmp_path / "run").iterdir())
 
 
-def test_stop_kills_a_child_that_ignores_being_asked(processes):
+def test_stop_kills_a_child_that_ignores_sigterm(processes):
     code = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
     )
@@ -75,7 +75,7 @@ def test_stop_kills_a_child_that_ignores_being_asked(processes):
     assert not child.running
 
 
-def test_leftovers_are_ended_by_their_notes(processes, tmp_path, told_by):
+def test_stop_leftovers_ends_the_noted_processes(processes, tmp_path, process_source):
     child, worker = leader(processes)
     assert stop_leftovers(tmp_path / "run") == ["leader"]
     wait_for(lambda: not alive(worker))
@@ -92,7 +92,7 @@ def test_the_process_of_a_damaged_note_is_ended(processes, tmp_path, note):
     assert not child.running
 
 
-def test_once_all_are_stopped_nothing_starts_any_more(processes, tmp_path):
+def test_nothing_starts_after_stop_all(processes, tmp_path):
     child, _ = leader(processes)
     processes.stop_all()
     assert not child.running
@@ -101,13 +101,13 @@ def test_once_all_are_stopped_nothing_starts_any_more(processes, tmp_path):
     assert not list((tmp_path / "run").iterdir())
 
 
-def test_what_runs_to_its_end_leaves_neither_note_nor_log(processes, tmp_path):
+def test_a_finished_run_leaves_neither_note_nor_log(processes, tmp_path):
     command = ["sh", "-c", "echo out; echo err >&2; exit 3"]
     assert processes.run("short", command) == (3, "out\nerr")
     assert not [*(tmp_path / "run").iterdir(), *(tmp_path / "logs").iterdir()]
 
 
-def test_what_runs_to_its_end_is_ended_with_all_others(processes, tmp_path):
+def test_stop_all_ends_a_run(processes, tmp_path):
     with ThreadPoolExecutor() as pool:
         running = pool.submit(processes.run, "long", ["sleep", "60"])
         wait_for(lambda: list((tmp_path / "run").iterdir()))
@@ -117,7 +117,7 @@ def test_what_runs_to_its_end_is_ended_with_all_others(processes, tmp_path):
     assert not [*(tmp_path / "run").iterdir(), *(tmp_path / "logs").iterdir()]
 
 
-def test_a_process_that_only_has_the_noted_id_is_spared(processes, tmp_path):
+def test_stop_leftovers_ignores_a_process_with_a_reused_id(processes, tmp_path):
     child, worker = leader(processes)
     note = tmp_path / "run" / "leader.json"
     note.write_text(f'{{"pid": {child.process.pid}, "started": "Thu Jan  1 00:00:00 1970"}}')

@@ -1,4 +1,4 @@
-"""Requests that no SDK sends: broken off, too large, malformed, from web pages, with weak signatures."""
+"""Requests that no SDK sends: interrupted, too large, malformed, from web pages, with weak signatures."""
 
 import json
 import socket
@@ -39,7 +39,7 @@ def bucket(localaws: RunningLocalAws, name: str) -> Any:
 
 
 @pytest.mark.parametrize("size", [MEGABYTE, 20 * MEGABYTE])
-def test_an_upload_that_breaks_off_keeps_the_object(localaws: RunningLocalAws, size: int) -> None:
+def test_an_interrupted_upload_does_not_change_the_object(localaws: RunningLocalAws, size: int) -> None:
     name = f"broken-off-{size}"
     s3 = bucket(localaws, name)
     s3.put_object(Bucket=name, Key="model", Body=b"whole")
@@ -53,7 +53,7 @@ def test_an_upload_that_breaks_off_keeps_the_object(localaws: RunningLocalAws, s
     assert s3.head_object(Bucket=name, Key="model")["ContentLength"] == size
 
 
-def test_a_large_upload_that_is_not_what_its_hash_claims_is_refused(localaws: RunningLocalAws) -> None:
+def test_a_large_upload_with_a_wrong_hash_is_refused(localaws: RunningLocalAws) -> None:
     s3 = bucket(localaws, "wrong-hash")
     headers = signed(localaws, "PUT", "/wrong-hash/a", service="s3", headers={"X-Amz-Content-SHA256": "0" * 64})
     refused = httpx.put(f"{localaws.url}/wrong-hash/a", content=b"x" * 20 * MEGABYTE, headers=headers)
@@ -122,7 +122,7 @@ def test_an_amz_header_that_is_not_signed_is_refused(localaws: RunningLocalAws) 
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(604800, 200), (604801, 400), (0, 400), (-1, 400), (10**30, 400)])
-def test_a_presigned_url_lasts_a_week_at_most(localaws: RunningLocalAws, seconds: int, status: int) -> None:
+def test_a_presigned_url_is_valid_for_at_most_a_week(localaws: RunningLocalAws, seconds: int, status: int) -> None:
     s3 = bucket(localaws, "presigned-week")
     s3.put_object(Bucket="presigned-week", Key="a", Body=b"1")
     env = localaws.env
@@ -132,7 +132,7 @@ def test_a_presigned_url_lasts_a_week_at_most(localaws: RunningLocalAws, seconds
     assert httpx.get(request.url).status_code == status
 
 
-def test_the_scope_must_have_the_request_s_date(localaws: RunningLocalAws) -> None:
+def test_the_credential_scope_must_have_the_date_of_the_request(localaws: RunningLocalAws) -> None:
     headers = signed(localaws, "GET", "/", service="s3")
     today = f"{datetime.now(UTC):%Y%m%d}"
     headers["Authorization"] = headers["Authorization"].replace(f"/{today}/", "/20200101/")
@@ -141,7 +141,7 @@ def test_the_scope_must_have_the_request_s_date(localaws: RunningLocalAws) -> No
     assert "Date in Credential scope does not match" in answer.text
 
 
-def test_host_must_be_signed(localaws: RunningLocalAws) -> None:
+def test_the_host_header_must_be_signed(localaws: RunningLocalAws) -> None:
     headers = signed(localaws, "GET", "/", service="s3")
     headers["Authorization"] = headers["Authorization"].replace("SignedHeaders=host;", "SignedHeaders=")
     answer = httpx.get(f"{localaws.url}/", headers=headers)
@@ -161,7 +161,7 @@ def test_host_must_be_signed(localaws: RunningLocalAws) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/%ff%fe", "/a?X-Amz-Algorithm=AWS4-HMAC-SHA256", "/_ui/t-x/%", "/%2e%2e/a"])
-def test_malformed_requests_are_never_500(localaws: RunningLocalAws, authorization: str, path: str) -> None:
+def test_malformed_requests_never_cause_a_500(localaws: RunningLocalAws, authorization: str, path: str) -> None:
     host, port = "127.0.0.1", localaws.settings.port
     head = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: {authorization}\r\nX-Amz-Date: x\r\n\r\n"
     with socket.create_connection((host, port)) as connection:
@@ -194,12 +194,12 @@ def test_web_pages_cannot_use_the_control_paths(
         assert refused.status_code == 403
 
 
-def test_a_rebound_name_reaches_nothing(localaws: RunningLocalAws) -> None:
+def test_requests_with_another_host_name_are_refused(localaws: RunningLocalAws) -> None:
     headers = {**signed(localaws, "GET", "/", service="s3"), "host": "evil.example"}
     assert httpx.get(f"{localaws.url}/", headers=headers).status_code == 403
 
 
-def test_a_tracking_server_s_own_port_answers_the_gateway_only(localaws: RunningLocalAws) -> None:
+def test_the_port_of_a_tracking_server_answers_the_gateway_only(localaws: RunningLocalAws) -> None:
     tracking_server(localaws, "own-port")
     upstream = next(one["upstream"] for one in localaws.health()["tracking_servers"] if one["name"] == "own-port")
     url = f"{upstream}/api/2.0/mlflow/experiments/get?experiment_id=0"

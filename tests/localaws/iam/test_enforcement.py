@@ -1,4 +1,4 @@
-"""LOCALAWS_ENFORCE_IAM=1: every call is judged by the policies that stand, in AWS's words."""
+"""LOCALAWS_ENFORCE_IAM=1: the policies decide on every call, and denials have AWS's messages."""
 
 import json
 import time
@@ -23,7 +23,7 @@ SERVER = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:mlflow-tracking-server/none"
 
 @pytest.fixture(scope="module")
 def enforcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLocalAws]:
-    """A localaws of this file's own that enforces."""
+    """A localaws with enforcement, shared by the tests of this file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCALAWS_ENFORCE_IAM", "1")
         running = start(tmp_path_factory.mktemp("enforcing"))
@@ -74,7 +74,7 @@ def bucket(localaws: RunningLocalAws, name: str) -> str:
     return f"arn:aws:s3:::{name}"
 
 
-def test_it_is_off_unless_asked_for(localaws: RunningLocalAws) -> None:
+def test_enforcement_is_off_by_default(localaws: RunningLocalAws) -> None:
     nobody = user(localaws, "iam-nobody")
     assert "Buckets" in nobody.client("s3").list_buckets()
 
@@ -95,7 +95,7 @@ def test_it_is_off_unless_asked_for(localaws: RunningLocalAws) -> None:
         ),
     ],
 )
-def test_who_has_no_policy_is_refused_in_each_services_form(
+def test_a_user_without_policies_is_denied_in_the_form_of_each_service(
     enforcing: RunningLocalAws,
     service: str,
     operation: str,
@@ -112,11 +112,11 @@ def test_who_has_no_policy_is_refused_in_each_services_form(
     )
 
 
-def test_everybody_may_ask_who_they_are(enforcing: RunningLocalAws) -> None:
+def test_get_caller_identity_requires_no_permission(enforcing: RunningLocalAws) -> None:
     assert user(enforcing, "nobody").client("sts").get_caller_identity()["Account"] == ACCOUNT
 
 
-def test_a_policy_gives_what_it_names_and_a_refused_write_leaves_nothing(enforcing: RunningLocalAws) -> None:
+def test_a_policy_allows_only_its_actions_and_a_denied_write_changes_nothing(enforcing: RunningLocalAws) -> None:
     arn = bucket(enforcing, "enforced-reader")
     enforcing.client("s3").put_object(Bucket="enforced-reader", Key="a", Body=b"1")
     reader = user(enforcing, "reader", allow("s3:GetObject", f"{arn}/*"))
@@ -126,7 +126,7 @@ def test_a_policy_gives_what_it_names_and_a_refused_write_leaves_nothing(enforci
     assert enforcing.client("s3").list_objects_v2(Bucket="enforced-reader")["KeyCount"] == 1
 
 
-def test_without_the_right_to_list_a_missing_object_is_forbidden_and_not_missing(enforcing: RunningLocalAws) -> None:
+def test_a_missing_object_is_forbidden_without_permission_to_list(enforcing: RunningLocalAws) -> None:
     arn = bucket(enforcing, "enforced-missing")
     blind = user(enforcing, "blind", allow("s3:GetObject", f"{arn}/*"))
     assert "s3:ListBucket" in blind.refused("s3", "get_object", Bucket="enforced-missing", Key="no")[1]
@@ -136,9 +136,7 @@ def test_without_the_right_to_list_a_missing_object_is_forbidden_and_not_missing
 
 
 @pytest.mark.parametrize("tls", ["none", "1.1"])
-def test_a_bucket_policy_binds_the_administrator_too_who_comes_without_tls(
-    enforcing: RunningLocalAws, tls: str
-) -> None:
+def test_a_bucket_policy_also_denies_the_administrator_without_tls(enforcing: RunningLocalAws, tls: str) -> None:
     name = f"enforced-tls-{tls.replace('.', '-')}"
     arn = bucket(enforcing, name)
     everybody = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [arn, f"{arn}/*"]}
@@ -163,7 +161,7 @@ def test_a_bucket_policy_binds_the_administrator_too_who_comes_without_tls(
         s3.meta.events.unregister("before-send", say)  # The tests share their clients.
 
 
-def test_an_object_under_a_customer_key_needs_the_key_through_s3_and_only_so(enforcing: RunningLocalAws) -> None:
+def test_an_object_under_a_customer_key_requires_use_of_the_key_through_s3(enforcing: RunningLocalAws) -> None:
     arn = bucket(enforcing, "enforced-key")
     key = enforcing.client("kms").create_key()["KeyMetadata"]
     rule = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key["Arn"]}
@@ -190,7 +188,7 @@ def test_an_object_under_a_customer_key_needs_the_key_through_s3_and_only_so(enf
     assert "kms:GenerateDataKey" in keyed.refused("kms", "generate_data_key", KeyId=key["KeyId"], KeySpec="AES_256")[1]
 
 
-def test_a_group_and_a_managed_policy_count(enforcing: RunningLocalAws) -> None:
+def test_managed_policies_of_groups_apply(enforcing: RunningLocalAws) -> None:
     iam = enforcing.client("iam")
     policy = iam.create_policy(PolicyName="lists", PolicyDocument=document(allow("s3:ListAllMyBuckets", "*")))
     iam.create_group(GroupName="team")
@@ -200,7 +198,7 @@ def test_a_group_and_a_managed_policy_count(enforcing: RunningLocalAws) -> None:
     assert "Buckets" in member.client("s3").list_buckets()
 
 
-def test_a_role_is_entered_by_its_trust_policy_and_held_by_its_boundary(enforcing: RunningLocalAws) -> None:
+def test_a_trust_policy_allows_to_assume_a_role_and_a_boundary_limits_it(enforcing: RunningLocalAws) -> None:
     iam = enforcing.client("iam")
     entering = user(enforcing, "entering", allow("sts:AssumeRole", "*"))
     boundary = iam.create_policy(PolicyName="bound", PolicyDocument=document(allow("s3:ListAllMyBuckets", "*")))
@@ -228,7 +226,7 @@ def test_a_role_is_entered_by_its_trust_policy_and_held_by_its_boundary(enforcin
     assert "because no permissions boundary allows" in session.refused("iam", "list_roles")[1]
 
 
-def test_a_condition_on_tags_reads_those_of_the_request_and_of_the_resource(enforcing: RunningLocalAws) -> None:
+def test_conditions_can_test_tags_of_the_request_and_of_the_resource(enforcing: RunningLocalAws) -> None:
     def tagged(kind: str) -> dict[str, Any]:
         return {"StringEquals": {f"aws:{kind}Tag/environment": "staging"}}
 
@@ -250,7 +248,7 @@ def test_a_condition_on_tags_reads_those_of_the_request_and_of_the_resource(enfo
     )
 
 
-def test_a_tracking_call_needs_its_own_action_on_the_server(enforcing: RunningLocalAws) -> None:
+def test_a_tracking_call_requires_its_action_on_the_server(enforcing: RunningLocalAws) -> None:
     def status(caller: User) -> int:
         url = f"{enforcing.url}/api/2.0/mlflow/experiments/get-by-name?experiment_name=x"
         request = AWSRequest("GET", url, headers={"x-mlflow-sm-tracking-server-arn": SERVER})
@@ -259,14 +257,14 @@ def test_a_tracking_call_needs_its_own_action_on_the_server(enforcing: RunningLo
 
     assert status(user(enforcing, "untracked")) == 403
     assert status(user(enforcing, "elsewhere", allow("sagemaker-mlflow:*", f"{SERVER}-other"))) == 403
-    assert status(user(enforcing, "tracked", allow("sagemaker-mlflow:*", SERVER))) == 404  # There is no such server.
+    assert status(user(enforcing, "tracked", allow("sagemaker-mlflow:*", SERVER))) == 404  # The server does not exist.
 
 
-def test_the_call_log_says_what_each_call_needed_even_without_enforcement(localaws: RunningLocalAws) -> None:
+def test_the_call_log_has_the_required_permissions_even_without_enforcement(localaws: RunningLocalAws) -> None:
     bucket(localaws, "noted-needs")
     localaws.client("s3").list_objects_v2(Bucket="noted-needs", Prefix="runs/")
     deadline = time.monotonic() + 10
-    # A call is noted when its answer is through, which may be a moment after the caller has it.
+    # The line of a call may be written shortly after the caller has received the response.
     while not (noted := [one for one in localaws.calls("noted-needs") if one["operation"] == "ListObjectsV2"]):
         assert time.monotonic() < deadline
         time.sleep(0.05)

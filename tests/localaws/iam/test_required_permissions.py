@@ -1,4 +1,4 @@
-"""What each call needs, read off requests as boto3 sends them."""
+"""The permissions that calls require, tested with requests as boto3 sends them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +23,7 @@ TRUST = '{"Version": "2012-10-17", "Statement": []}'
 
 @dataclass
 class Fake:
-    """An estate of one bucket."""
+    """Resources for the tests: one bucket with one object."""
 
     account: str = US
     default_key: str | None = None
@@ -245,7 +245,7 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
 @pytest.mark.parametrize(
     ("service", "operation", "parameters", "expected"), CASES, ids=[f"{case[0]}-{case[1]}" for case in CASES]
 )
-def test_a_call_needs_these_actions_and_aws_has_them(
+def test_a_call_requires_these_actions_and_aws_has_them(
     service: str, operation: str, parameters: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     found = pairs(needs(service, operation, **parameters))
@@ -253,7 +253,7 @@ def test_a_call_needs_these_actions_and_aws_has_them(
     assert [pair for pair in found if not knows(*pair)] == []
 
 
-def test_a_bucket_of_another_account_is_a_resource_of_that_account() -> None:
+def test_a_bucket_of_another_account_belongs_to_that_account() -> None:
     assert [need.account for need in needs("s3", "list_objects_v2", Bucket="theirs")] == ["999999999999"]
 
 
@@ -283,12 +283,12 @@ def test_with_a_bucket_key_the_encryption_context_is_the_bucket() -> None:
         ("delete_object", {}, []),
     ],
 )
-def test_each_operation_uses_the_key_for_what_it_does(operation: str, more: dict[str, Any], used: list[str]) -> None:
+def test_each_operation_requires_its_own_key_actions(operation: str, more: dict[str, Any], used: list[str]) -> None:
     found = needs("s3", operation, Fake(default_key=KEY, object_under=KEY), **FILE, **more)
     assert [need.action for need in found if need.action.startswith("kms:")] == used
 
 
-def test_the_key_that_a_write_names_is_used_and_shown_to_conditions_as_an_arn() -> None:
+def test_a_write_with_a_key_uses_it_and_conditions_see_its_arn() -> None:
     write, use = needs(
         "s3", "put_object", Fake(default_key=KEY), **FILE, ServerSideEncryption="aws:kms", SSEKMSKeyId="own"
     )
@@ -303,17 +303,17 @@ def test_a_copy_decrypts_its_source() -> None:
     assert pairs(found)[-1] == ("kms:Decrypt", KEY)
 
 
-def test_a_listing_shows_its_prefix_to_conditions() -> None:
+def test_conditions_see_the_prefix_of_a_listing() -> None:
     (listing,) = needs("s3", "list_objects_v2", Bucket="data", Prefix="runs/", Delimiter="/")
     assert (listing.context["s3:prefix"], listing.context["s3:delimiter"]) == ("runs/", "/")
 
 
-def test_an_object_that_is_missing_is_a_listing_of_its_key_as_prefix() -> None:
+def test_a_missing_object_requires_to_list_its_key_as_prefix() -> None:
     _, listing = needs("s3", "head_object", Bucket="data", Key="runs/no")
     assert (listing.action, listing.context["s3:prefix"]) == ("s3:ListBucket", "runs/no")
 
 
-def test_a_passed_role_says_to_whom_and_for_what() -> None:
+def test_passing_a_role_has_the_service_and_the_resource_as_condition_keys() -> None:
     _, passing = needs("sagemaker", "create_model", ModelName="m", ExecutionRoleArn=ROLE)
     assert passing.context == {
         "iam:PassedToService": "sagemaker.amazonaws.com",
@@ -322,26 +322,26 @@ def test_a_passed_role_says_to_whom_and_for_what() -> None:
 
 
 @pytest.mark.parametrize("operation", sorted(ACTIONS))
-def test_a_tracking_call_is_an_action_that_aws_has_on_the_server(operation: str) -> None:
+def test_a_tracking_call_requires_an_existing_action_on_the_server(operation: str) -> None:
     call = Call("GET", "/", "/", "", {}, None, "sagemaker-mlflow", operation, f"{SM}:mlflow-tracking-server/t")
     (need,) = required_permissions(call, Fake())
     assert knows(need.action, need.resource)
     assert need.resource == ("*" if operation == "AccessUI" else call.resource)
 
 
-def test_tags_of_the_request_and_of_the_resource_are_shown_to_conditions() -> None:
+def test_conditions_see_the_tags_of_the_request_and_of_the_resource() -> None:
     creating, _, tagging = needs("sagemaker", "create_endpoint", EndpointName="e", EndpointConfigName="c", Tags=TAGS)
     requested = {"aws:RequestTag/project": "mlflow", "aws:TagKeys": ["project"]}
     assert creating.context == {**requested, "aws:ResourceTag/environment": "staging"}
     assert (tagging.action, tagging.context) == ("sagemaker:AddTags", requested)
 
 
-def test_an_upload_under_the_uploaders_own_key_shows_it_to_conditions() -> None:
+def test_conditions_see_that_an_upload_uses_a_customer_provided_key() -> None:
     (write,) = needs("s3", "put_object", **FILE, SSECustomerAlgorithm="AES256", SSECustomerKey="0" * 32)
     assert write.context["s3:x-amz-server-side-encryption-customer-algorithm"] == "AES256"
 
 
-def test_an_endpoint_configuration_gives_its_instance_types_to_conditions() -> None:
+def test_conditions_see_the_instance_types_of_an_endpoint_configuration() -> None:
     variants = [
         {"VariantName": name, "ModelName": "m", "InstanceType": kind, "InitialInstanceCount": 1}
         for name, kind in (("one", "ml.m5.large"), ("two", "ml.g5.xlarge"))

@@ -1,4 +1,4 @@
-"""A service takes a role up only where the role's trust policy lets it, and is refused in that service's words."""
+"""A service can assume a role only if the role's trust policy allows it. Each service returns its own error."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Use = Callable[[RunningLocalAws, str, str], Any]
 
 @dataclass(frozen=True)
 class Taker:
-    """A service, the operation that hands it a role, and what AWS says it takes the role up for."""
+    """A service, its operation that receives a role, and the source ARN with which AWS assumes the role."""
 
     service: str
     use: Use
@@ -103,7 +103,7 @@ UNTRUSTING: dict[str, Callable[[Taker], str]] = {
 
 @pytest.mark.parametrize("kind", TAKERS)
 @pytest.mark.parametrize("why", UNTRUSTING)
-def test_a_role_that_trusts_something_else_is_refused_where_it_is_handed_over(
+def test_a_role_that_does_not_trust_the_service_is_refused_when_it_is_passed(
     localaws: RunningLocalAws, kind: str, why: str
 ) -> None:
     taker, name = TAKERS[kind], f"untrusting-{kind}-{why}"
@@ -116,7 +116,7 @@ def test_a_role_that_trusts_something_else_is_refused_where_it_is_handed_over(
 
 
 @pytest.mark.parametrize("kind", TAKERS)
-def test_a_role_of_another_account_is_refused_though_one_of_that_name_is_here(
+def test_a_role_of_another_account_is_refused_even_if_this_account_has_one_of_that_name(
     localaws: RunningLocalAws, kind: str
 ) -> None:
     taker, name = TAKERS[kind], f"abroad-{kind}"
@@ -126,7 +126,7 @@ def test_a_role_of_another_account_is_refused_though_one_of_that_name_is_here(
 
 
 @pytest.mark.parametrize("kind", ["hosting", "codebuild", "scheduler"])
-def test_a_role_that_trusts_the_service_for_its_account_and_source_is_taken(
+def test_a_role_that_trusts_the_service_for_its_account_and_source_is_accepted(
     localaws: RunningLocalAws, kind: str
 ) -> None:
     taker, name = TAKERS[kind], f"trusting-{kind}"
@@ -134,7 +134,7 @@ def test_a_role_that_trusts_the_service_for_its_account_and_source_is_taken(
     assert taker.use(localaws, name, role(localaws, name, trust(taker.service, StringEquals=condition)))
 
 
-def test_an_endpoint_whose_role_trusts_sagemaker_no_more_fails_with_the_reason(localaws: RunningLocalAws) -> None:
+def test_an_endpoint_fails_with_the_reason_if_its_role_no_longer_trusts_sagemaker(localaws: RunningLocalAws) -> None:
     name = "trusted-once"
     given = role(localaws, name, trust("sagemaker"))
     host(localaws, name, given)

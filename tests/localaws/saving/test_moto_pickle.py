@@ -1,4 +1,4 @@
-"""moto's memory in a file: every kind of object that moto uses comes back, and nothing else is read."""
+"""moto's memory in a file: every class of moto's objects can be loaded, and no other class."""
 
 import io
 import os
@@ -14,7 +14,7 @@ US = {"region_name": "us-east-1", "aws_access_key_id": "a", "aws_secret_access_k
 
 
 class Evil:
-    """Runs a command when it is read."""
+    """Runs a command when it is unpickled."""
 
     def __reduce__(self) -> object:
         return os.system, ("true",)
@@ -32,12 +32,12 @@ class Evil:
         b"\x80\x04\x8c\x14moto.core.base_backend\x8c\x06uuid4q\x00\x93.",
     ],
 )
-def test_only_moto_s_own_classes_are_read(content: bytes) -> None:
+def test_only_moto_s_own_classes_are_loaded(content: bytes) -> None:
     with pytest.raises(moto_pickle.UnreadableError):
         moto_pickle.load(io.BytesIO(content))
 
 
-def test_resources_of_many_services_come_back() -> None:
+def test_resources_of_many_services_are_restored() -> None:
     with mock_aws():
         kms, sqs, ssm = (boto3.client(name, **US) for name in ("kms", "sqs", "ssm"))
         rsa = kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="RSA_2048")["KeyMetadata"]["KeyId"]

@@ -1,4 +1,4 @@
-"""`down` keeps the state, `up` brings it back, `reset` deletes it; named copies go to another home and port."""
+"""`down` saves the state, `up` restores it, `reset` deletes it. Another home and port can restore a named copy."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tests.localaws.tracking.calls import create_run, track
 from tests.serving.models import save_obedient
 from tests.support.running import RunningLocalAws, free_port, settings_of, start, tracking_server
 
-BIG = b"0123456789abcdef" * 1024 * 1200  # Above the size that moto keeps in memory.
+BIG = b"0123456789abcdef" * 1024 * 1200  # Larger than the objects that moto keeps in memory.
 
 
 def command(settings: Settings, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -38,7 +38,7 @@ def command(settings: Settings, *arguments: str) -> "subprocess.CompletedProcess
 
 @dataclass
 class Kept:
-    """A localaws that was filled, stopped and started again, and what was put into it."""
+    """A localaws that was filled, stopped and started again, and its content."""
 
     localaws: RunningLocalAws
     known: dict[str, Any] = field(default_factory=dict)
@@ -173,7 +173,7 @@ def terraform_state(settings: Settings) -> Path:
 
 
 def buckets(settings: Settings) -> list[str]:
-    """What exists in a localaws that is started and stopped for it."""
+    """The content of a localaws, which is started and stopped to read it."""
     daemon.up(settings)
     try:
         return [one["Name"] for one in RunningLocalAws(settings).client("s3").list_buckets()["Buckets"]]
@@ -190,7 +190,7 @@ def test_reset_deletes_the_state_and_the_terraform_states(small: Settings) -> No
     assert buckets(small) == []
 
 
-def test_a_named_copy_comes_back_in_another_home_and_on_another_port(small: Settings, tmp_path: Path) -> None:
+def test_a_named_copy_can_be_restored_in_another_home_and_on_another_port(small: Settings, tmp_path: Path) -> None:
     assert command(small, "save", "one").returncode == 0
     other = settings_of(tmp_path / "other", free_port())
     named.adopt(other, small.saved / "one")
@@ -201,7 +201,7 @@ def test_a_named_copy_comes_back_in_another_home_and_on_another_port(small: Sett
         daemon.reset(other)
 
 
-def test_restore_replaces_what_was_done_since(small: Settings) -> None:
+def test_restore_replaces_later_changes(small: Settings) -> None:
     assert command(small, "save", "one").returncode == 0
     assert command(small, "reset").returncode == 0
     assert buckets(small) == []
@@ -217,14 +217,14 @@ def test_restore_replaces_what_was_done_since(small: Settings) -> None:
         (["restore", "/etc"], "'/etc' is not a name for a state"),
     ],
 )
-def test_wrong_names_are_refused_in_one_line(small: Settings, arguments: list[str], message: str) -> None:
+def test_rejects_invalid_names_in_one_line(small: Settings, arguments: list[str], message: str) -> None:
     done = command(small, *arguments)
     assert done.returncode == 2
     assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
 
 
-def test_copies_need_a_stopped_localaws(localaws: RunningLocalAws) -> None:
+def test_copies_require_a_stopped_localaws(localaws: RunningLocalAws) -> None:
     done = command(localaws.settings, "save", "running")
     assert (done.returncode, done.stderr) == (
         3,
@@ -276,7 +276,7 @@ def test_an_unreadable_state_is_refused_until_reset(small: Settings, damage: Any
     assert buckets(small) == []
 
 
-def test_a_killed_localaws_goes_back_to_its_last_save_and_says_so(small: Settings) -> None:
+def test_a_killed_localaws_restores_its_last_save_and_reports_it(small: Settings) -> None:
     assert command(small, "up").returncode == 0
     RunningLocalAws(small).client("s3").create_bucket(Bucket="unsaved")
     terraform_state(small).write_text("{}")

@@ -1,4 +1,4 @@
-"""Budgets on localaws: what the AWS provider asks for beside what moto has."""
+"""Budgets on localaws: the operations that the AWS provider calls and moto lacks."""
 
 from tests.support.running import RunningLocalAws
 

@@ -1,4 +1,4 @@
-"""moto's S3 is listed while others delete."""
+"""moto's S3 can be listed while other requests delete objects."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,7 +16,7 @@ LISTINGS: dict[str, Callable[[Any], Iterable[Any]]] = {
 
 
 @pytest.mark.parametrize("listing", LISTINGS)
-def test_a_key_that_goes_while_a_bucket_is_listed_fails_no_listing(listing: str) -> None:
+def test_a_key_that_is_deleted_during_a_listing_does_not_fail_it(listing: str) -> None:
     list_keys_while_others_delete()
     store = _VersionedKeyStore()
     for key in ("one", "two", "two", "three"):

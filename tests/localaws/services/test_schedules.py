@@ -1,4 +1,4 @@
-"""EventBridge Scheduler on localaws: a schedule's call is really made, under its role, and what failed is kept."""
+"""EventBridge Scheduler on localaws: schedules make their calls under their role; a queue keeps failed calls."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ RETRIES = 2
 
 @dataclass(frozen=True)
 class Scheduled:
-    """A tracking server, a queue, and ways to make a schedule and to run it."""
+    """A tracking server, a queue, and methods that create and run a schedule."""
 
     localaws: RunningLocalAws
     queue: str
@@ -42,7 +42,7 @@ class Scheduled:
         return self.localaws.run_schedule(GROUP, name)
 
     def messages(self, name: str) -> list[dict[str, Any]]:
-        """What the queue holds of one schedule. All tests share the queue, which can be purged once a minute only."""
+        """The messages of one schedule in the queue. All tests share it, as a purge is limited to once a minute."""
         given = {"MessageAttributeNames": ["All"], "MaxNumberOfMessages": 10, "VisibilityTimeout": 0}
         found = self.localaws.client("sqs").receive_message(QueueUrl=self.queue, **given).get("Messages", [])
         ending = f":schedule/{GROUP}/{name}"
@@ -67,7 +67,7 @@ def trust(group: str, account: str) -> str:
 
 
 def trusting(localaws: RunningLocalAws, name: str, group: str) -> str:
-    """A role that Scheduler may take up for the schedules of one group."""
+    """A role that Scheduler may assume for the schedules of one group."""
     document = trust(group, localaws.settings.account)
     made: str = localaws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
     return made
@@ -82,7 +82,7 @@ def scheduled(localaws: RunningLocalAws) -> Iterator[Scheduled]:
     localaws.client("sagemaker").delete_mlflow_tracking_server(TrackingServerName=SERVER)
 
 
-def test_a_server_is_stopped_and_started_by_its_schedules_under_their_role(scheduled: Scheduled) -> None:
+def test_schedules_stop_and_start_a_server_under_their_role(scheduled: Scheduled) -> None:
     scheduled.schedule("stop", "stopMlflowTrackingServer")
     scheduled.schedule("start", "startMlflowTrackingServer")
     assert scheduled.run("stop") | {"schedule": ""} == {"schedule": "", "outcome": "done", "attempts": 1}
@@ -98,7 +98,7 @@ def test_a_server_is_stopped_and_started_by_its_schedules_under_their_role(sched
     assert scheduled.messages("stop") + scheduled.messages("start") == []
 
 
-def test_a_call_that_fails_is_tried_again_and_then_kept_in_the_queue(scheduled: Scheduled) -> None:
+def test_a_failed_call_is_retried_and_then_kept_in_the_queue(scheduled: Scheduled) -> None:
     scheduled.schedule("stop-missing", "stopMlflowTrackingServer", server="scheduled-missing")
     found = scheduled.run("stop-missing")
     assert (found["outcome"], found["attempts"], found["error"]) == ("failed", 1 + RETRIES, "ResourceNotFound")
@@ -110,16 +110,16 @@ def test_a_call_that_fails_is_tried_again_and_then_kept_in_the_queue(scheduled: 
     assert "scheduled-missing does not exist" in attributes["ERROR_MESSAGE"]
 
 
-def test_one_more_attempt_is_enough_where_the_first_was_throttled(scheduled: Scheduled) -> None:
+def test_a_throttled_call_is_retried(scheduled: Scheduled) -> None:
     scheduled.schedule("stop-throttled", "stopMlflowTrackingServer", server="scheduled-throttled")
     scheduled.localaws.fault(
         "sagemaker:StopMlflowTrackingServer", error="ThrottlingException", resource="scheduled-throttled"
     )
-    # The fault strikes once; after it the call is refused for what it asks, so it did arrive.
+    # The fault applies once. The next attempt reaches SageMaker, which refuses the request.
     assert scheduled.run("stop-throttled")["error"] == "ResourceNotFound"
 
 
-def test_a_schedule_does_not_run_once_its_role_trusts_another_group(scheduled: Scheduled) -> None:
+def test_a_schedule_does_not_run_if_its_role_trusts_another_group(scheduled: Scheduled) -> None:
     role = trusting(scheduled.localaws, "scheduled-trusted", GROUP)
     scheduled.schedule("stop-trusted", "stopMlflowTrackingServer", role=role)
     elsewhere = trust("another-group", scheduled.localaws.settings.account)
@@ -129,11 +129,11 @@ def test_a_schedule_does_not_run_once_its_role_trusts_another_group(scheduled: S
     assert "must allow AWS EventBridge Scheduler to assume the role" in found["message"]
 
 
-def test_a_schedule_that_is_not_there_is_not_found(scheduled: Scheduled) -> None:
+def test_a_missing_schedule_is_not_found(scheduled: Scheduled) -> None:
     assert scheduled.run("nowhere")["error"] == "ResourceNotFoundException"
 
 
-def test_a_creation_whose_answer_was_lost_may_be_asked_for_again(scheduled: Scheduled) -> None:
+def test_a_creation_with_a_lost_response_can_be_repeated(scheduled: Scheduled) -> None:
     asked: dict[str, Any] = {
         "Name": "asked-again",
         "ClientToken": "asked-again-1",

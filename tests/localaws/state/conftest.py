@@ -1,4 +1,4 @@
-"""A bucket for states on localaws, made as `make bootstrap` makes it, from a copy of this checkout."""
+"""A state bucket on localaws, created by `make bootstrap` from a copy of this checkout."""
 
 import shutil
 import subprocess
@@ -12,16 +12,16 @@ from tests.support.running import RunningLocalAws
 from tests.terraform.planning import REPOSITORY
 
 NAME = "bootstrap-states"
-# The provider watches new lifecycle rules for a minute before it believes S3; tests/terraform looks at them instead.
+# The provider waits a minute for new lifecycle rules to be stable, so tests/terraform checks them instead.
 QUICK = 'resource "aws_s3_bucket_lifecycle_configuration" "states" {\n  count = 0\n}\n'
 
 
 class CutShortError(Exception):
-    """Stands for whatever ends a bootstrap half-way."""
+    """Raised to interrupt a bootstrap."""
 
 
 class Checkout:
-    """A copy of what a bootstrap works on."""
+    """A copy of the files that a bootstrap uses."""
 
     def __init__(self, folder: Path, localaws: RunningLocalAws) -> None:
         self.folder = folder
@@ -37,7 +37,7 @@ class Checkout:
             (folder / "mlflow/terraform" / environment / "main.tf").touch()
 
     def bootstrap(self, *, interrupted: bool = False) -> dict[str, str]:
-        """`make bootstrap`, with everything approved; interrupted as soon as the bucket is there."""
+        """`make bootstrap`, with everything approved; interrupted as soon as the bucket exists."""
 
         def run(folder: Path, arguments: list[str], capture: bool) -> "subprocess.CompletedProcess[str]":
             if interrupted and self.bucket_made(folder):
@@ -57,7 +57,7 @@ class Checkout:
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory, localaws: RunningLocalAws) -> Checkout:
-    """One whose first bootstrap was interrupted, and whose second one was not."""
+    """A checkout whose first bootstrap was interrupted and whose second one completed."""
     made = Checkout(tmp_path_factory.mktemp("checkout"), localaws)
     with pytest.raises(CutShortError):
         made.bootstrap(interrupted=True)

@@ -1,4 +1,4 @@
-"""`make bootstrap`: the bucket is made once, survives an interruption, holds its own state and is told to everybody."""
+"""`make bootstrap` creates the bucket once, resumes after an interruption, and writes the backend of every root."""
 
 import json
 from pathlib import Path
@@ -43,13 +43,13 @@ def test_running_it_again_changes_nothing_and_keeps_manual_settings(checkout: Ch
     assert not any("applying" in line for line in checkout.progress[-1:])
 
 
-def test_without_a_bucket_name_it_says_where_to_set_one(tmp_path: Path) -> None:
+def test_without_a_bucket_name_the_error_names_the_file_to_set_it_in(tmp_path: Path) -> None:
     (tmp_path / "terraform.tfvars").write_text('# bucket_name = "mine"\nregion = "us-east-1"\n')
     with pytest.raises(PreconditionError, match=r"Set bucket_name and allowed_account_ids in terraform/bootstrap/ter"):
         Bucket.read(tmp_path)
 
 
-def test_passes_on_terraforms_error_in_one_line(checkout: Checkout) -> None:
+def test_reports_terraforms_error_in_one_line(checkout: Checkout) -> None:
     def fails(folder: Path, arguments: list[str], capture: bool):  # type: ignore[no-untyped-def]
         return checkout.terraform(folder, ["init", "-backend-config=bucket=", "-input=false", "-reconfigure"], capture)
 

@@ -16,7 +16,7 @@ from tests.support.running import RunningLocalAws
 from tests.terraform.inventory import inventory
 
 NAME = "locked-states"
-# Needs no provider. Its creation lasts until somebody makes the file "go on".
+# Needs no provider. Its creation lasts until a test creates the file "go on".
 ROOT = """\
 terraform {
   backend "s3" {}
@@ -74,7 +74,7 @@ class Root:
 
     @property
     def asked(self) -> dict[str, set[str]]:
-        """What the bucket's policy has to let through: the actions, by the names that tests/policy/guards.py gives."""
+        """The calls that the bucket's policy must allow, by the action names of tests/policy/guards.py."""
         names = {f"/{self.lock}": guards.LOCK, f"/{self.lock.removesuffix('.tflock')}": guards.STATE, "": guards.BUCKET}
         found: dict[str, set[str]] = {name: set() for name in names.values()}
         for call in self._localaws.calls(self.lock.partition("/")[0]):
@@ -83,7 +83,7 @@ class Root:
         return found
 
     def denied(self) -> int:
-        """How often the lock has been refused to somebody."""
+        """The number of refused attempts to acquire the lock."""
         return sum(
             call["operation"] == "PutObject" and call["resource"].endswith(self.lock) and call["status"] == 412
             for call in self._localaws.calls(self.lock)
@@ -100,7 +100,7 @@ def bucket(localaws: RunningLocalAws) -> str:
 
 @pytest.fixture
 def root(tmp_path: Path, request: pytest.FixtureRequest, bucket: str, localaws: RunningLocalAws) -> Root:
-    """A root whose backend.hcl is the state module's own, but for the names."""
+    """A root whose backend.hcl is the output of the state module with other names."""
     key = f"{request.node.name}/terraform.tfstate"
     backend = inventory("state")["outputs"]["backend_hcl"]["staging"]
     backend = re.sub(r'(bucket +=) ".*"', rf'\1 "{bucket}"', re.sub(r'(key +=) ".*"', rf'\1 "{key}"', backend))
@@ -123,7 +123,7 @@ def test_of_two_concurrent_applies_one_waits_and_both_succeed(root: Root) -> Non
     assert second.poll() is None
     root.go_on()
     assert "1 added" in first.communicate(timeout=60)[0]
-    # It planned only once it had the lock: so it saw what the first had made.
+    # It planned after it had acquired the lock, so its plan included the first one's resource.
     assert "0 added" in second.communicate(timeout=60)[0]
     assert (first.returncode, second.returncode) == (0, 0)
     assert not root.locked
