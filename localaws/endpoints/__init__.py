@@ -1,1 +1,1 @@
-"""SageMaker endpoints that really serve: each production variant is a process with the serving image's entry point."""
+"""SageMaker endpoints that serve models: each production variant is a process that runs the image's entry point."""

@@ -1,4 +1,4 @@
-"""One container: a process with the serving image's entry point, watched and restarted as a container host does."""
+"""One container: a process that runs the serving image's entry point, monitored and restarted like a real container."""
 
 import http.client
 import logging
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Container:
-    """Starts once, is pinged until healthy, and from then on is started again whenever it ends."""
+    """A container. Once it has passed the health check, it is restarted whenever its process exits."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Container:
         self.healthy = False
 
     def start(self) -> None:
-        """Starts the process."""
+        """Start the process."""
         self._child = self._processes.start(
             self._name,
             [self._interpreter, ENTRY_POINT, "serve"],
@@ -68,10 +68,13 @@ class Container:
         )
 
     def wait(self, seconds: float) -> bool:
-        """Whether /ping answers 200 within `seconds`; then the container is watched.
+        """Wait until /ping returns 200, then start monitoring the container.
 
-        AWS starts a container that ends again and again until the time is over, which takes it 24 minutes:
-        here its first end is the answer.
+        If the process exits first, the deployment fails at once. AWS would restart the container until a timeout, which
+        takes 24 minutes.
+
+        Returns:
+            False if the process exits, the container is stopped or `seconds` pass first.
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self._stopping.is_set():
@@ -88,7 +91,7 @@ class Container:
         return False
 
     def stop(self) -> None:
-        """Ends the process, sends the end of its log, deletes its folder."""
+        """Stop the process, send the rest of its log and delete its folder."""
         self._stopping.set()
         self.healthy = False
         if self._watcher:
@@ -99,7 +102,7 @@ class Container:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def abandon(self) -> None:
-        """Watches no longer; the process and the folder stay."""
+        """Stop monitoring. The process keeps running and the folder is kept."""
         self._stopping.set()
 
     def _watch(self) -> None:
@@ -111,7 +114,7 @@ class Container:
             else:
                 self.healthy = False
                 self._log.follow(to_the_end=True)
-                log.warning("%s ended: it starts again in %.0f s.", self._name, pause)
+                log.warning("%s exited. Restarting it in %.0f s.", self._name, pause)
                 if self._stopping.wait(pause):
                     return
                 pause = min(2 * pause, RESTART_SECONDS)
@@ -121,7 +124,7 @@ class Container:
 
 
 def ping(port: int) -> bool:
-    """Whether a container says that it is healthy."""
+    """Return whether a container passes the health check."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PING_SECONDS)
     try:
         connection.request("GET", "/ping")
@@ -133,9 +136,9 @@ def ping(port: int) -> bool:
 
 
 def _free_port() -> int:
-    """A port that nothing listens on, below those that systems give to outgoing connections.
+    """Return a free port below the ephemeral port range.
 
-    The process binds it seconds later: one of theirs could be taken by then.
+    The process binds the port seconds later. By then, an outgoing connection could have taken an ephemeral port.
     """
     while True:
         port = random.randrange(20000, 32000)  # noqa: S311

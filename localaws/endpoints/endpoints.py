@@ -1,4 +1,4 @@
-"""The life of endpoints: created, updated blue/green, deleted. What SageMaker does between the API calls."""
+"""The life cycle of endpoints: creation, blue/green update and deletion, as SageMaker performs them after API calls."""
 
 import logging
 import secrets
@@ -27,20 +27,20 @@ from localaws.processes import Processes, StoppingError
 from localaws.settings import Settings
 from localaws.venvs import BuildError, Venvs
 
-# Where a variant asks for no other time (ContainerStartupHealthCheckTimeoutInSeconds).
+# The default of ContainerStartupHealthCheckTimeoutInSeconds.
 STARTUP_SECONDS = 240.0
-# The state of an endpoint whose containers start again after `up`. AWS shows it when it maintains an endpoint.
+# The status of an endpoint whose containers restart after `up`. On AWS, it means that the endpoint is in maintenance.
 RESUMING = "SystemUpdating"
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A production variant and the model that it names, as they were when the endpoint was asked for.
+    """A production variant and its model, as they were when the deployment was requested.
 
     Attributes:
         env: the model's Environment.
-        state: what DescribeEndpoint shows of it: weight and instance count, current and desired.
+        state: current and desired weight and instance count, as DescribeEndpoint returns them.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Deployment:
-    """A configuration on its way into service, or in it. `settings` is the DeploymentConfig."""
+    """An endpoint configuration that is being deployed or is in service. `settings` is the DeploymentConfig."""
 
     config_name: str
     variants: list[Variant]
@@ -63,18 +63,18 @@ class Deployment:
 
     @classmethod
     def load(cls, saved: dict[str, Any]) -> Self:
-        """A deployment from JSON."""
+        """Create a deployment from JSON."""
         variants = [Variant(**variant) for variant in saved["variants"]]
         return cls(**{**saved, "variants": variants, "started": datetime.fromisoformat(saved["started"])})
 
     def saved(self) -> dict[str, Any]:
-        """The deployment as JSON; `load` reads it."""
+        """Return the deployment as JSON for `load`."""
         return {**asdict(self), "started": self.started.isoformat()}
 
 
 @dataclass
 class Endpoint:
-    """What is behind an endpoint. Its name, status, tags and times are in `record`, moto's object."""
+    """An endpoint. Its name, status, tags and times are in `record`, moto's object."""
 
     record: Any
     live: Deployment | None = None
@@ -82,7 +82,7 @@ class Endpoint:
     fleet: Fleet = field(default_factory=Fleet)
 
     def saved(self) -> dict[str, Any]:
-        """The endpoint as JSON: its record is saved with moto's resources."""
+        """Return the endpoint as JSON, without `record`, which is saved with moto's resources."""
         resuming = self.pending if self.record.endpoint_status == RESUMING else None
         deployment = self.live or resuming
         return {"arn": self.record.arn, "deployment": deployment.saved() if deployment else None}
@@ -90,14 +90,14 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Target:
-    """Where an invocation goes."""
+    """The variant and port that an invocation is sent to."""
 
     variant: str
     port: int
 
 
 class Endpoints:
-    """All endpoints of one localaws. Deployments run in threads of their own."""
+    """All endpoints of one localaws. Each deployment runs in its own thread."""
 
     def __init__(self, settings: Settings, principals: Principals, processes: Processes, venvs: Venvs) -> None:
         self._settings = settings
@@ -109,18 +109,18 @@ class Endpoints:
         self._lock = threading.Lock()
 
     def create(self, record: Any, deployment: Deployment) -> None:
-        """Brings a new endpoint into service, or into Failed."""
+        """Deploy a new endpoint. Its status becomes InService or Failed."""
         endpoint = Endpoint(record, pending=deployment)
         record.endpoint_status = "Creating"
         self._endpoints[record.arn] = endpoint
         self._in_background(lambda: self._deploy(endpoint, deployment, failed="Failed"), record.endpoint_name)
 
     def update(self, record: Any, deployment: Deployment) -> None:
-        """Replaces the fleet when the new one is healthy; otherwise the old one stays.
+        """Replace the fleet once the new one is healthy. If the update fails, keep the old fleet.
 
-        All traffic goes over at once, whatever the deployment's traffic routing: there is one container to send it to.
-        An update that fails leaves the endpoint InService, its configuration the old one, with a FailureReason:
-        https://github.com/aws-controllers-k8s/sagemaker-controller/pull/7. (RollingBack is for weights and
+        All traffic shifts at once, regardless of the traffic routing configuration: each variant has one container.
+        After a failed update, the endpoint is InService with its old configuration and a FailureReason:
+        https://github.com/aws-controllers-k8s/sagemaker-controller/pull/7. (RollingBack applies to weights and
         capacities: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html.)
         """
         endpoint = self._endpoints[record.arn]
@@ -130,15 +130,15 @@ class Endpoints:
         self._in_background(lambda: self._deploy(endpoint, deployment, failed="InService"), record.endpoint_name)
 
     def saved(self) -> list[dict[str, Any]]:
-        """All endpoints, as JSON; `load` reads it. An operation that is under way counts as interrupted."""
+        """Return all endpoints as JSON for `load`. Operations in progress are marked as interrupted."""
         return [endpoint.saved() for endpoint in list(self._endpoints.values()) if _settle(endpoint.record)]
 
     def load(self, saved: list[dict[str, Any]], find: Callable[[str], Any]) -> None:
-        """Takes up the endpoints of a saved state. `resume` starts their containers.
+        """Load the endpoints of a saved state, without starting their containers; see `resume`.
 
         Args:
-            saved: what `saved` returned.
-            find: moto's record of an endpoint's ARN.
+            saved: the value that `saved` returned.
+            find: returns moto's record for an endpoint's ARN.
         """
         for one in saved:
             endpoint = Endpoint(find(one["arn"]))
@@ -148,14 +148,14 @@ class Endpoints:
             self._endpoints[one["arn"]] = endpoint
 
     def resume(self) -> None:
-        """Starts the containers of the endpoints that were in service when the state was saved."""
+        """Start the containers of the endpoints that were in service when the state was saved."""
         for endpoint in list(self._endpoints.values()):
             if endpoint.pending and endpoint.record.endpoint_status == RESUMING:
                 work = partial(self._deploy, endpoint, endpoint.pending, failed="OutOfService")
                 self._in_background(work, endpoint.record.endpoint_name)
 
     def delete(self, record: Any, forget: Callable[[], None]) -> None:
-        """Ends the containers, then calls `forget`."""
+        """Stop the containers, then call `forget`."""
         endpoint = self._endpoints[record.arn]
         record.endpoint_status = "Deleting"
         record.last_modified_time = _now()
@@ -170,11 +170,11 @@ class Endpoints:
         self._in_background(work, record.endpoint_name)
 
     def describe(self, record: Any) -> dict[str, Any] | None:
-        """DescribeEndpoint's answer; None where the endpoint has just gone."""
+        """Return the response of DescribeEndpoint, or None if the endpoint has just been deleted."""
         endpoint = self._endpoints.get(record.arn)
         if endpoint is None:
             return None
-        live, pending = endpoint.live, endpoint.pending  # A deployment's thread may end it meanwhile.
+        live, pending = endpoint.live, endpoint.pending  # A deployment's thread may change them.
         shown = {
             "EndpointName": record.endpoint_name,
             "EndpointArn": record.arn,
@@ -196,16 +196,16 @@ class Endpoints:
         return {name: value for name, value in shown.items() if value is not None}
 
     def live(self, record: Any) -> Deployment | None:
-        """What is in service."""
+        """Return the deployment in service, if any."""
         return self._endpoints[record.arn].live
 
     @contextmanager
     def invoking(self, arn: str, variant: str | None) -> Iterator[Target]:
-        """Where to send a request; the container lives at least as long as the context.
+        """Choose the target of an invocation. Its container is not stopped before the context exits.
 
         Raises:
             LookupError: no such endpoint is in service.
-            NoSuchVariantError: it has no such variant.
+            NoSuchVariantError: the endpoint has no such variant.
         """
         with self._lock:
             endpoint = self._endpoints.get(arn)
@@ -221,14 +221,14 @@ class Endpoints:
             fleet.leave(chosen)
 
     def health(self) -> list[dict[str, str]]:
-        """Name and status of each."""
+        """Return the name and status of each endpoint."""
         return [
             {"name": endpoint.record.endpoint_name, "status": endpoint.record.endpoint_status}
             for endpoint in list(self._endpoints.values())
         ]
 
     def close(self) -> None:
-        """No container that ends is started again. The processes are their keeper's to end."""
+        """Stop restarting containers. `Processes` stops their processes."""
         for container in list(self._containers):
             container.abandon()
 
@@ -292,7 +292,7 @@ class Endpoints:
             try:
                 python = interpreter(folder / "model", self._venvs)
             except BuildError as error:
-                # MLflow's own image builds the environment in the container: its log is where one would look.
+                # MLflow's own image builds the environment in the container, so its log has such errors.
                 container_log.write(["The model's environment cannot be built:", *str(error).splitlines()])
                 raise ping_failed(variant.name) from error
         except Exception:
@@ -312,7 +312,7 @@ class Endpoints:
 
 
 def _settle(record: Any) -> bool:
-    """Ends what localaws interrupts by its stop; False for an endpoint that was being deleted."""
+    """Mark an operation in progress as interrupted; return False if the endpoint was being deleted."""
     status = record.endpoint_status
     if status == "Creating":
         record.endpoint_status, record.failure_reason = "Failed", "localaws stopped while it created the endpoint."
@@ -343,4 +343,4 @@ def _summaries(deployment: Deployment, fleet: Fleet) -> list[dict[str, Any]]:
 
 
 def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)  # moto compares naive ones.
+    return datetime.now(UTC).replace(tzinfo=None)  # moto compares naive datetimes.

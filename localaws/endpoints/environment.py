@@ -1,4 +1,4 @@
-"""The Python environment of a container: made from the requirements that the model itself names."""
+"""The Python environment of a container, built from the model's own requirements."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from localaws.venvs import BuildError, Venvs
 
 
 def interpreter(model: Path, venvs: Venvs) -> Path:
-    """The Python of the environment that `model`, an unpacked MLflow model folder, asks for.
+    """Return the Python interpreter of the environment for `model`, an unpacked MLflow model folder.
 
-    The minor version is the one that the model was logged with: a pickle may not load in another.
+    Its minor version is the one that the model was logged with: a pickle may not load in another one.
 
     Raises:
-        BuildError: the model names no requirements, they cannot be installed, or there is no such Python here.
+        BuildError: the model has no requirements, they cannot be installed, or this Python is not available.
     """
     requirements = model / "requirements.txt"
     if not requirements.is_file():
-        raise BuildError("The model has no requirements.txt at its top: is the archive an MLflow model folder?")
+        raise BuildError("The model archive has no requirements.txt at its root. Archive an MLflow model folder.")
     return venvs.python(requirements, _python(model))
 
 

@@ -1,4 +1,4 @@
-"""The containers behind an endpoint: one for each production variant, whatever its instance count."""
+"""The containers of an endpoint: one for each production variant, regardless of its instance count."""
 
 import random
 import threading
@@ -16,7 +16,7 @@ class NoSuchVariantError(Exception):
 
 @dataclass
 class Member:
-    """A variant's container and the requests that are under way in it."""
+    """A variant's container and its number of requests in progress."""
 
     container: Container
     requests: int = 0
@@ -24,22 +24,22 @@ class Member:
 
 @dataclass
 class Fleet:
-    """Containers by variant name. A request is counted from the choice of its container to its end."""
+    """Containers by variant name. A request counts from the choice of its container until it completes."""
 
     members: dict[str, Member] = field(default_factory=dict)
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def enter(self, weights: Mapping[str, float], variant: str | None = None) -> str:
-        """Chooses a variant by weight, unless one is asked for, and counts a request in.
+        """Choose a variant by weight, unless `variant` is given, and count a request.
 
         Raises:
-            NoSuchVariantError: the variant that is asked for is not here.
+            NoSuchVariantError: there is no such variant.
         """
         with self._changed:
             if variant is None:
                 names = list(self.members)
                 shares = [weights.get(name, 1.0) for name in names]
-                # All weights may be 0: AWS then has nobody to send it to; the first one answers here.
+                # If all weights are 0, AWS has no variant to choose. localaws chooses the first one.
                 variant = random.choices(names, shares)[0] if sum(shares) else names[0]  # noqa: S311
             if variant not in self.members:
                 raise NoSuchVariantError(variant)
@@ -47,13 +47,13 @@ class Fleet:
             return variant
 
     def leave(self, variant: str) -> None:
-        """Counts a request out."""
+        """Record that a request has completed."""
         with self._changed:
             self.members[variant].requests -= 1
             self._changed.notify_all()
 
     def stop(self, *, drain: bool) -> None:
-        """Ends every container; `drain` first lets the requests under way end."""
+        """Stop every container. With `drain`, first wait for the requests in progress."""
         if drain:
             with self._changed:
                 self._changed.wait_for(lambda: not any(m.requests for m in self.members.values()), DRAIN_SECONDS)

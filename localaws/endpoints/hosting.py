@@ -1,4 +1,4 @@
-"""The endpoints' part of localaws, put together."""
+"""Constructs the objects that implement endpoints."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from localaws.venvs import Venvs
 
 
 class Hosting:
-    """What `LocalAws` needs of this package."""
+    """The interface of this package to `LocalAws`."""
 
     def __init__(self, settings: Settings, principals: Principals, processes: Processes, venvs: Venvs) -> None:
         self._account = settings.account
@@ -24,32 +24,32 @@ class Hosting:
         self.operations = EndpointOperations(self._endpoints, principals, settings.account).operations()
 
     def health(self) -> list[dict[str, str]]:
-        """Every endpoint's name and status."""
+        """Return every endpoint's name and status."""
         return self._endpoints.health()
 
     def resuming(self) -> int:
-        """How many endpoints of a saved state do not serve yet."""
+        """Return how many loaded endpoints are not in service yet."""
         return sum(endpoint["status"] == RESUMING for endpoint in self._endpoints.health())
 
     def saved(self) -> list[dict[str, Any]]:
-        """The endpoints as JSON. Call it before moto's resources are saved: it settles their records."""
+        """Return the endpoints as JSON. Call it before saving moto's resources, because it changes their records."""
         return self._endpoints.saved()
 
     def load(self, saved: list[dict[str, Any]]) -> None:
-        """Takes up saved endpoints, once moto's resources are loaded."""
+        """Load saved endpoints. Call it after loading moto's resources."""
         records = Records(self._account)
         records.forget_deleted()
         self._endpoints.load(saved, records.by_arn)
 
     def resume(self) -> None:
-        """Starts the containers of loaded endpoints. Call it when localaws answers requests."""
+        """Start the containers of loaded endpoints. Call it once localaws accepts requests."""
         self._endpoints.resume()
 
     async def open(self) -> None:
-        """Call it before the first request."""
+        """Open the HTTP client. Call it before the first request."""
         await self._runtime.open()
 
     async def close(self) -> None:
-        """Call it before the processes are ended: no container is restarted afterwards."""
+        """Stop restarting containers. Call it before stopping the processes."""
         self._endpoints.close()
         await self._runtime.close()

@@ -1,4 +1,4 @@
-"""The container image: there is no Docker here, so what runs is always the serving image's entry point."""
+"""The container image. localaws does not use Docker: it always runs the serving image's entry point."""
 
 import re
 
@@ -10,10 +10,10 @@ ECR_URI = re.compile(
 
 
 def pull(uri: str, account: str, clients: RoleClients) -> None:
-    """Makes the calls of a pull, where the image's repository exists in this account.
+    """Make the API calls of an image pull, if the image's repository exists in this account.
 
     AWS's CreateModel refuses an image that it cannot find or pull ("Role … cannot pull …. Ensure that the role exists
-    and the image was granted pull permission."). localaws asks for none: an image is built and pushed with Docker.
+    and the image was granted pull permission."). localaws does not require an image, because building one takes Docker.
     """
     found = ECR_URI.match(uri)
     if not found or found["account"] != account or not _is_there(account, found["region"], found["repository"]):

@@ -1,4 +1,4 @@
-"""A container's output, in CloudWatch Logs: written by the execution role, as SageMaker does."""
+"""Writes a container's output to CloudWatch Logs with the execution role, as SageMaker does."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
-# What PutLogEvents takes at once is 10,000 events and 1 MB:
+# One PutLogEvents request may have up to 10,000 events and 1 MB:
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 EVENTS = 1000
 CHARACTERS = 900
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class ContainerLog:
-    """Follows a log file into one log stream."""
+    """Copies a log file to one log stream."""
 
     def __init__(self, client: "CloudWatchLogsClient", group: str, stream: str, file: Path) -> None:
         self._client = client
@@ -31,7 +31,7 @@ class ContainerLog:
         self._created = False
 
     def follow(self, *, to_the_end: bool = False) -> None:
-        """Sends what is new; the last line only when it is complete or `to_the_end`."""
+        """Send new lines. Send an incomplete last line only with `to_the_end`."""
         if not self._file.exists():
             return
         with self._file.open("rb") as file:
@@ -45,7 +45,7 @@ class ContainerLog:
         self.write([line.decode(errors="replace") for line in lines])
 
     def write(self, lines: list[str]) -> None:
-        """Sends lines that are not in the file."""
+        """Send lines."""
         now = int(time.time() * 1000)
         messages = [line[start : start + CHARACTERS] for line in lines for start in range(0, len(line), CHARACTERS)]
         try:
@@ -58,8 +58,8 @@ class ContainerLog:
                     logEvents=[{"timestamp": now, "message": message} for message in messages[start : start + EVENTS]],
                 )
         except (BotoCoreError, ClientError):
-            # Nobody waits for the answer, and the file has it all.
-            log.exception("The log of %s is not in CloudWatch.", self.stream)
+            # Do not fail: no caller handles this error, and the file has every line.
+            log.exception("Cannot write the log of %s to CloudWatch Logs.", self.stream)
 
     def _create(self) -> None:
         with suppress(self._client.exceptions.ResourceAlreadyExistsException):

@@ -1,4 +1,4 @@
-"""Brings a model's archive from S3 into the folder that its container sees as /opt/ml/model."""
+"""Downloads a model's archive from S3 and unpacks it into its container's model folder (/opt/ml/model on AWS)."""
 
 import posixpath
 import shutil
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def split_s3_url(url: str) -> tuple[str, str]:
-    """Bucket and key of `s3://bucket/key`."""
+    """Return bucket and key of `s3://bucket/key`."""
     parts = urlsplit(url)
     return parts.netloc, parts.path.lstrip("/")
 
 
 def fetch(url: str, s3: "S3Client", folder: Path) -> None:
-    """Downloads the archive at `url` and unpacks it into `folder`.
+    """Download the archive at `url` and unpack it into `folder`.
 
     Raises:
-        DeploymentError: there is no such object, or it is no gzipped tar of plain files and folders.
+        DeploymentError: the object cannot be downloaded, or is not a gzipped tar of regular files and folders.
     """
     bucket, key = split_s3_url(url)
     archive = folder.with_suffix(".tar.gz")

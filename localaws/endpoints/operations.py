@@ -1,7 +1,7 @@
-"""SageMaker's operations for models, endpoint configurations and endpoints, in place of moto's own.
+"""SageMaker's operations for models, endpoint configurations and endpoints. They replace moto's implementation.
 
-moto stores the records, their tags and their lists. This module adds the refusals that AWS makes and moto does not,
-and starts real endpoints.
+moto stores the records and their tags, and lists them. This module adds the validation that moto lacks, and starts
+endpoints.
 """
 
 import threading
@@ -28,9 +28,9 @@ class EndpointOperations:
         self._records = Records(account)
 
     def operations(self) -> Operations:
-        """What SageMaker's dispatcher installs.
+        """Return the operations for SageMaker's dispatcher.
 
-        One operation runs at a time: what an operation may do depends on what the one before has started.
+        One operation runs at a time, because its validation depends on what earlier operations have started.
         """
         return Operations(
             handlers={
@@ -52,7 +52,7 @@ class EndpointOperations:
         )
 
     def create_model(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
-        """CreateModel: the role, and the archive if there is one, must be there."""
+        """CreateModel: the role must exist and, if given, the archive."""
         name, backend = given["ModelName"], self._records.backend(caller.region)
         if name in backend._models:
             raise refusal(f'Cannot create already existing model "{self._records.arn(caller.region, "model", name)}".')
@@ -73,7 +73,7 @@ class EndpointOperations:
         return {"ModelArn": record.arn}
 
     def check_model(self, caller: Caller, given: dict[str, Any]) -> None:
-        """DeleteModel: AWS deletes one in use as well."""
+        """DeleteModel: as on AWS, the model may be in use."""
         self._records.model(caller.region, given["ModelName"])
 
     def describe_model(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class EndpointOperations:
             self._records.model(caller.region, variant["ModelName"])
 
     def check_config(self, caller: Caller, given: dict[str, Any]) -> None:
-        """DeleteEndpointConfig: AWS deletes one in use as well."""
+        """DeleteEndpointConfig: as on AWS, the configuration may be in use."""
         self._records.config(caller.region, given["EndpointConfigName"])
 
     def describe_config(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class EndpointOperations:
         return found
 
     def update(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
-        """UpdateEndpoint. AWS wants the configuration in use to be there still (terraform-provider-aws issue 48997)."""
+        """UpdateEndpoint. As on AWS, the current configuration must exist (terraform-provider-aws issue 48997)."""
         record = self._settled(caller.region, given["EndpointName"])
         self._records.config(caller.region, record.endpoint_config_name)
         live = self._endpoints.live(record)
@@ -134,7 +134,7 @@ class EndpointOperations:
         return {"EndpointArn": record.arn}
 
     def reweigh(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
-        """UpdateEndpointWeightsAndCapacities: done at once, as one container serves whatever the count."""
+        """UpdateEndpointWeightsAndCapacities: takes effect at once, because each variant has one container."""
         record = self._settled(caller.region, given["EndpointName"])
         live = self._endpoints.live(record)
         states = {variant.name: variant.state for variant in live.variants} if live else {}
@@ -154,7 +154,7 @@ class EndpointOperations:
         return {"EndpointArn": record.arn}
 
     def delete(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
-        """DeleteEndpoint: AWS refuses while it is created or updated."""
+        """DeleteEndpoint: as on AWS, fails while the endpoint is being created or updated."""
         record = self._records.endpoint(caller.region, given["EndpointName"])
         if record.endpoint_status in IN_PROGRESS:
             raise refusal(f'Cannot update in-progress endpoint "{record.arn}".')
@@ -198,16 +198,16 @@ class EndpointOperations:
 
 
 def _container(given: dict[str, Any]) -> dict[str, Any]:
-    """The one container of a model.
+    """Return the only container of a model.
 
     Raises:
-        NotImplementedError: several containers, or a model that is not an archive.
+        NotImplementedError: the model has several containers or is not an archive.
     """
     containers: list[dict[str, Any]] = given.get("Containers") or [given.get("PrimaryContainer") or {}]
     if len(containers) > 1:
-        raise NotImplementedError("models of several containers")
+        raise NotImplementedError("models with several containers")
     if "ModelDataSource" in containers[0]:
-        raise NotImplementedError("ModelDataSource: give a ModelDataUrl")
+        raise NotImplementedError("ModelDataSource: use ModelDataUrl")
     if not containers[0].get("Image"):
         raise refusal("Must provide a primary container with an Image.")
     return containers[0]
@@ -231,5 +231,5 @@ def _retain(live: Deployment, deployment: Deployment, excluded: set[str]) -> Non
 
 
 def _given(record: Any) -> dict[str, Any]:
-    """A record without what nobody gave: moto describes it as empty, which Terraform takes for a change."""
+    """Return a record without empty members. moto returns an unset member as empty, which Terraform plans to change."""
     return {name: value for name, value in record.response_object.items() if value not in ({}, [])}

@@ -1,8 +1,8 @@
-"""Why a deployment fails, in AWS's words: what DescribeEndpoint shows as FailureReason."""
+"""The failure reasons of deployments in AWS's wording; DescribeEndpoint returns them as FailureReason."""
 
 
 class DeploymentError(Exception):
-    """A fleet that cannot be brought into service; the text is the FailureReason."""
+    """A deployment failed. The message is the FailureReason."""
 
 
 def ping_failed(variant: str) -> DeploymentError:

@@ -8,17 +8,17 @@ from localaws.errors import AwsError
 
 
 class Records:
-    """Finds records; a missing one is a ValidationException, as on AWS."""
+    """Finds records. As on AWS, a missing record is a ValidationException."""
 
     def __init__(self, account: str) -> None:
         self._account = account
 
     def backend(self, region: str) -> Any:
-        """moto's SageMaker in a region."""
+        """Return moto's SageMaker backend of a region."""
         return sagemaker_backends[self._account][region]
 
     def model(self, region: str, name: str) -> Any:
-        """A model.
+        """Return a model.
 
         Raises:
             AwsError: ValidationException.
@@ -26,7 +26,7 @@ class Records:
         return self._find(region, "model", "model", self.backend(region)._models, name)
 
     def config(self, region: str, name: str) -> Any:
-        """An endpoint configuration.
+        """Return an endpoint configuration.
 
         Raises:
             AwsError: ValidationException.
@@ -35,7 +35,7 @@ class Records:
         return self._find(region, "endpoint-config", "endpoint configuration", configs, name)
 
     def endpoint(self, region: str, name: str) -> Any:
-        """An endpoint.
+        """Return an endpoint.
 
         Raises:
             AwsError: ValidationException.
@@ -43,7 +43,7 @@ class Records:
         return self._find(region, "endpoint", "endpoint", self.backend(region).endpoints, name)
 
     def by_arn(self, arn: str) -> Any:
-        """An endpoint by its ARN.
+        """Return the endpoint with an ARN.
 
         Raises:
             AwsError: ValidationException.
@@ -52,14 +52,14 @@ class Records:
         return self.endpoint(region, name)
 
     def forget_deleted(self) -> None:
-        """Removes the endpoints that were being deleted when a state was saved."""
+        """Remove the endpoints that were being deleted when the state was saved."""
         for backend in list(sagemaker_backends[self._account].values()):
             for name, record in list(backend.endpoints.items()):
                 if record.endpoint_status == "Deleting":
                     backend.delete_endpoint(name)
 
     def arn(self, region: str, kind: str, name: str) -> str:
-        """The ARN of a resource of this account."""
+        """Return the ARN of a resource in this account."""
         return f"arn:aws:sagemaker:{region}:{self._account}:{kind}/{name}"
 
     def _find(self, region: str, kind: str, word: str, records: dict[str, Any], name: str) -> Any:
@@ -69,5 +69,5 @@ class Records:
 
 
 def refusal(message: str) -> AwsError:
-    """SageMaker's error for most refused requests."""
+    """Return the error that SageMaker uses for most rejected requests."""
     return AwsError("ValidationException", message)

@@ -1,4 +1,4 @@
-"""An endpoint's execution role: how SageMaker takes it up, and AWS clients that call localaws itself as that role."""
+"""An endpoint's execution role: how SageMaker assumes it, and AWS clients that call localaws with it."""
 
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
 
-# CreateModel's error, and the FailureReason of an endpoint whose role was changed since.
+# The error of CreateModel, and the FailureReason if the role was changed after CreateModel.
 # Sources: https://github.com/bentoml/BentoML/issues/892,
 # https://github.com/hashicorp/terraform-provider-aws (internal/service/sagemaker/endpoint.go)
 HOSTING = Service(
@@ -29,7 +29,7 @@ CONFIG = Config(
     connect_timeout=5,
     read_timeout=60,
     retries={"total_max_attempts": 2},
-    s3={"addressing_style": "path"},  # Host-style bucket names need DNS.
+    s3={"addressing_style": "path"},  # Virtual-hosted-style addresses need DNS.
 )
 
 
@@ -41,18 +41,18 @@ class RoleClients:
 
     @cached_property
     def s3(self) -> "S3Client":
-        """For the model's archive."""
+        """The client that downloads the model's archive."""
         made: S3Client = self._make("s3")
         return made
 
     @cached_property
     def logs(self) -> "CloudWatchLogsClient":
-        """For what the container prints."""
+        """The client that writes the container's output."""
         made: CloudWatchLogsClient = self._make("logs")
         return made
 
     @cached_property
     def ecr(self) -> "ECRClient":
-        """For the image."""
+        """The client that makes the calls of an image pull."""
         made: ECRClient = self._make("ecr")
         return made

@@ -1,4 +1,4 @@
-"""InvokeEndpoint: passes an invocation on to a container and its answer back."""
+"""InvokeEndpoint: forwards an invocation to a container and returns its response."""
 
 import json
 import logging
@@ -14,12 +14,12 @@ from localaws.endpoints.fleet import NoSuchVariantError
 from localaws.errors import AwsError
 from localaws.front.asgi import Receive, Scope, Send, respond
 
-# Body's limit in the API's own model (botocore's sagemaker-runtime, BodyBlob).
+# The limit of Body in the API's model (botocore's sagemaker-runtime, BodyBlob).
 BODY_BYTES = 6291456
 # "A customer's model containers must respond to requests within 60 seconds."
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
 ANSWER_SECONDS = 60
-# All other headers are stripped, as that page says.
+# AWS strips all other headers; see that page.
 PASSED_ON = ("content-type", "accept", "x-amzn-sagemaker-custom-attributes", "x-amzn-sagemaker-inference-id")
 PASSED_BACK = ("content-type", "x-amzn-sagemaker-custom-attributes")
 VARIANT = "x-amzn-sagemaker-target-variant"
@@ -46,25 +46,25 @@ class Runtime:
 
     @staticmethod
     def takes(call: Call) -> bool:
-        """Whether a request invokes an endpoint."""
+        """Return whether a request invokes an endpoint."""
         return call.service == "sagemaker" and call.path.startswith("/endpoints/")
 
     async def open(self) -> None:
-        """Before the first request, inside the event loop."""
+        """Open the HTTP client. Call it in the event loop, before the first request."""
         # A container closes an idle connection after 75 s. Close it earlier, so that no request is lost.
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
 
     async def close(self) -> None:
-        """After the last."""
+        """Close the HTTP client. Call it after the last request."""
         await self._session.close()
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Handle a request (ASGI)."""
         call: Call = scope["localaws.call"]
         if call.operation != "InvokeEndpoint":
-            raise NotImplementedError("only InvokeEndpoint answers here")
+            raise NotImplementedError("only InvokeEndpoint is supported")
         if call.body is None or len(call.body) > BODY_BYTES:
             raise AwsError("RequestEntityTooLargeException", f"The request is larger than {BODY_BYTES} bytes.", 413)
         name = unquote(call.path.split("/")[2])
@@ -92,7 +92,7 @@ class Runtime:
         except TimeoutError:
             await self._model_error(call, name, send, 0, TIMED_OUT)
         except aiohttp.ClientError as error:
-            log.warning("%s %s did not answer: %s", name, target.variant, error)
+            log.warning("%s %s did not respond: %s", name, target.variant, error)
             await self._model_error(call, name, send, 0, NO_ANSWER.format(name))
         else:
             if answer.status >= 400:
@@ -105,7 +105,7 @@ class Runtime:
             await respond(send, 200, headers, body)
 
     async def _model_error(self, call: Call, name: str, send: Send, status: int, message: str) -> None:
-        """Worded as in https://github.com/aws/amazon-sagemaker-examples/issues/407 and 2815."""
+        """Send a ModelError, worded as in https://github.com/aws/amazon-sagemaker-examples/issues/407 and 2815."""
         group = f"/aws/sagemaker/Endpoints/{name}"
         console = f"https://{call.region}.console.aws.amazon.com/cloudwatch/home?region={call.region}"
         whose = "client" if 400 <= status < 500 else "server"

@@ -1,1 +1,1 @@
-"""MLflow tracking servers: AWS's API for them, the real servers behind it, and the gateway in front of those."""
+"""MLflow tracking servers: AWS's API, the MLflow servers that it manages, and the gateway to them."""

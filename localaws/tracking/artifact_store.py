@@ -1,4 +1,4 @@
-"""What SageMaker looks at before a tracking server may use a bucket."""
+"""SageMaker's checks of a tracking server's bucket."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -7,26 +7,26 @@ from localaws.errors import AwsError
 
 
 def check_bucket(uri: str, region: str, owner: str | None) -> None:
-    """Refuses an artifact store that the server could not use.
+    """Reject an artifact store that the server cannot use.
 
-    AWS's API reference lists no error of CreateMlflowTrackingServer for it, and its guide has the bucket made
-    beforehand in the server's region: so the server ends in CreateFailed, as it does when its start fails.
+    The status of the server then becomes CreateFailed. AWS's API reference lists no such error for
+    CreateMlflowTrackingServer, and its guide creates the bucket beforehand in the server's region.
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-create-tracking-server-cli.html
 
     Args:
-        uri: of the artifact store.
-        region: the tracking server's.
-        owner: the account that the bucket must belong to; None where any will do.
+        uri: the URI of the artifact store.
+        region: the region of the tracking server.
+        owner: the account that must own the bucket; None allows any account.
 
     Raises:
-        AwsError: NoSuchBucket, or ValidationException for another region or another owner.
+        AwsError: NoSuchBucket, or ValidationException if the region or the owner differs.
     """
     name = urlsplit(uri).netloc
     found, bucket = _find_bucket(name)
     if bucket is None:
         raise AwsError("NoSuchBucket", f"The specified bucket does not exist: {name}")
     if bucket.region_name != region:
-        message = f"The bucket {name} is in {bucket.region_name}, the tracking server in {region}."
+        message = f"The bucket {name} is in {bucket.region_name}, the tracking server is in {region}."
         raise AwsError("ValidationException", message)
     if owner not in (None, found):
         raise AwsError("ValidationException", f"The bucket {name} does not belong to account {owner}.")

@@ -1,4 +1,4 @@
-"""What happens to a tracking call once it is known who may make it, by signature or by session."""
+"""Handles tracking calls that are authenticated, by signature or by session."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from localaws.tracking.server import TrackingServer
 
 
 class DataPlane:
-    """Sends calls to MLflow, and does beside it what SageMaker adds to MLflow."""
+    """Forwards calls to MLflow, and implements what SageMaker adds to MLflow."""
 
     def __init__(self, proxy: Proxy, registration: Registration, upload: PresignedUpload) -> None:
         self._proxy = proxy
@@ -19,7 +19,7 @@ class DataPlane:
         self._upload = upload
 
     async def answer(self, server: TrackingServer, call: Call, receive: Receive, send: Send) -> None:
-        """Answers a call to a server that is serving."""
+        """Respond to a call to a server that is serving."""
         if call.method == "POST" and call.path.endswith(PATH):
             status, content = await self._upload.answer(server, call)
             await respond_json(send, status, content)
@@ -40,7 +40,7 @@ class DataPlane:
 
 
 class _Copy:
-    """Passes an answer on and keeps it."""
+    """Forwards a response and keeps a copy."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -55,11 +55,11 @@ class _Copy:
 
 
 async def say(send: Send, status: int, text: str) -> None:
-    """Answers with a sentence, as SageMaker's own front does: plain text."""
+    """Respond with plain text, as SageMaker's gateway does."""
     await respond(send, status, {"content-type": "text/plain; charset=utf-8"}, text.encode())
 
 
 def not_serving(server: TrackingServer) -> str:
-    """Why calls cannot go to it."""
+    """Return the reason why a server cannot receive calls."""
     sentence = f"Tracking server {server.name} is in status {server.status}"
     return f"{sentence}: {server.reason}" if server.reason else sentence

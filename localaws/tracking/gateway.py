@@ -1,4 +1,4 @@
-"""The data plane's front: signed tracking calls, led to the server that their ARN header names."""
+"""The entry to the data plane: sends signed tracking calls to the server that their ARN header names."""
 
 from localaws.call import Call
 from localaws.errors import AwsError
@@ -9,7 +9,7 @@ from localaws.tracking.servers import TrackingServers
 
 
 class Gateway:
-    """An ASGI application for calls whose signature is already checked."""
+    """An ASGI application for calls whose signature has been verified."""
 
     def __init__(self, account: str, servers: TrackingServers, data_plane: DataPlane) -> None:
         self._account = account
@@ -18,30 +18,30 @@ class Gateway:
 
     @staticmethod
     def takes(call: Call) -> bool:
-        """Whether a call is a tracking call."""
+        """Return whether a call is a tracking call."""
         return call.service == "sagemaker-mlflow"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI.
+        """Handle a request (ASGI).
 
         Raises:
-            AwsError: AccessDeniedException, the server is another account's.
+            AwsError: AccessDeniedException, because the server belongs to another account.
         """
         call: Call = scope["localaws.call"]
         arn = call.headers.get(TRACKING_SERVER_HEADER, "")
         server = self._servers.by_arn(arn)
         if server is None or server.region != call.region:
             self._refuse_other_account(call, arn)
-            # The answer of https://github.com/aws/CICD-for-SageMakerUnifiedStudio/pull/13
+            # The response in https://github.com/aws/CICD-for-SageMakerUnifiedStudio/pull/13
             await say(send, 404, "Tracking server could not be found")
         elif not server.serving:
-            # Undocumented. A 4xx, since MLflow's client repeats a call for minutes on a 5xx before it says why.
+            # Undocumented. A 4xx, because MLflow's client retries a 5xx for minutes before it reports the error.
             await say(send, 400, not_serving(server))
         else:
             await self._data_plane.answer(server, call, receive, send)
 
     def _refuse_other_account(self, call: Call, arn: str) -> None:
-        """IAM decides before anybody looks the server up, and nothing here gives rights in another account."""
+        """Deny access to other accounts' servers. IAM decides first, and localaws has no cross-account permissions."""
         parts = arn.split(":")
         if len(parts) == 6 and parts[4] != self._account:
             message = f"User: {call.principal} is not authorized to perform: {call.action} on resource: {arn}"

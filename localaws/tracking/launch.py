@@ -1,4 +1,4 @@
-"""Starts and ends the process behind a tracking server."""
+"""Starts and stops the process of a tracking server."""
 
 import http.client
 import os
@@ -21,16 +21,16 @@ GUNICORN = Path(__file__).resolve().parent.parent / "servers" / "gunicorn.conf.p
 
 
 class StartError(Exception):
-    """A process did not come to answer; the text says why and where its log is."""
+    """A process did not start. The message says why and where its log is."""
 
 
 class Launcher:
-    """Runs MLflow's own server program for a tracking server."""
+    """Runs MLflow's server program for a tracking server."""
 
     def __init__(
         self, settings: Settings, principals: Principals, processes: Processes, releases: Releases, token: str
     ) -> None:
-        """`token` is what the processes require of every request."""
+        """`token` authenticates every request to the processes."""
         self._token = token
         self._settings = settings
         self._principals = principals
@@ -38,13 +38,13 @@ class Launcher:
         self._releases = releases
 
     def start(self, server: TrackingServer) -> Child:
-        """Starts the process and waits until MLflow answers from its database.
+        """Start the process and wait until MLflow responds from its database.
 
         Raises:
-            AwsError: SageMaker may not take its role up any more.
-            StartError: it ended or did not answer.
-            BuildError: there is no environment to run it in.
-            OSError: nothing can be started, as when localaws is stopping.
+            AwsError: SageMaker can no longer assume the server's role.
+            StartError: the process exited or did not respond.
+            BuildError: the environment cannot be built.
+            OSError: the process cannot be started, for example because localaws is stopping.
         """
         template = self._releases.database(server.release)
         database = server.folder / "mlflow.db"
@@ -55,9 +55,8 @@ class Launcher:
             server.role_arn, f"SageMaker-{server.name}"[:64], SAGEMAKER, sagemaker_source(server.region, server.account)
         )
         server.port = _free_port()
-        # What `mlflow server` itself starts, for the same variables, after it has loaded all of MLflow once
-        # more than needed: started directly, a server is up in a third of the time. One worker with threads takes a
-        # quarter of the memory of four workers.
+        # The same command and variables that `mlflow server` uses. That program first loads all of MLflow. Without it,
+        # a server starts in a third of the time. One worker with threads needs a quarter of the memory of four workers.
         command: list[str | Path] = [
             *(self._releases.python(server.release), "-m", "gunicorn", "mlflow.server:app"),
             *("--bind", f"127.0.0.1:{server.port}", "--workers", "1", "--threads", str(THREADS)),
@@ -70,19 +69,19 @@ class Launcher:
         return child
 
     def stop(self, server: TrackingServer) -> None:
-        """Ends the process; its database stays."""
+        """Stop the process and keep its database."""
         if server.child:
             self._processes.stop(server.child)
             server.child = None
 
     def _env(self, server: TrackingServer, database: Path) -> dict[str, str]:
-        # SQLite takes one writer at a time: with its own five seconds of patience a busy machine's calls would fail.
+        # SQLite allows one writer at a time. With its default timeout of 5 s, calls fail on a busy machine.
         store = f"sqlite:///{database}?timeout=60"
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LC_ALL": "C.UTF-8",
             "LOCALAWS_TOKEN": self._token,
-            # The names that MLflow's command line passes its options on with.
+            # The variables in which MLflow's command line passes its options to the server.
             "_MLFLOW_SERVER_FILE_STORE": store,
             "_MLFLOW_SERVER_REGISTRY_STORE": store,
             "_MLFLOW_SERVER_ARTIFACT_ROOT": server.artifact_store,
@@ -92,23 +91,23 @@ class Launcher:
             "AWS_REGION": server.region,
             "AWS_DEFAULT_REGION": server.region,
             "AWS_EC2_METADATA_DISABLED": "true",
-            # The settings of the person who runs localaws are none of the server's.
+            # Ignore the AWS configuration of the user who runs localaws.
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             **server.credentials.env(),
         }
 
     def _wait(self, server: TrackingServer, child: Child) -> None:
-        # Reads the database, so that the first client need not wait for MLflow to open it.
+        # This call reads the database, so that the first client does not wait for MLflow to open it.
         path = "/api/2.0/mlflow/experiments/get?experiment_id=0"
         deadline = time.monotonic() + START_SECONDS
         while child.running and time.monotonic() < deadline:
             if _answers(server.port, path, self._token):
                 return
             time.sleep(0.05)
-        why = "did not answer" if child.running else "ended"
+        why = "did not respond" if child.running else "exited"
         self.stop(server)
-        raise StartError(f"MLflow {server.release.mlflow} {why} at its start; see {child.log}")
+        raise StartError(f"MLflow {server.release.mlflow} {why} during startup; see {child.log}")
 
 
 def _answers(port: int, path: str, token: str) -> bool:

@@ -1,4 +1,4 @@
-"""Calls that localaws itself makes to a tracking server's process, past the gateway."""
+"""Calls that localaws makes directly to a tracking server's process, without the gateway."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from localaws.tracking.upstream import UpstreamError, Upstreams
 
 
 class MlflowError(Exception):
-    """MLflow said no; `content` is what it said."""
+    """MLflow returned an error; `content` is its response."""
 
     def __init__(self, status: int, content: dict[str, Any]) -> None:
         super().__init__(content.get("message", f"HTTP {status}"))
@@ -18,24 +18,24 @@ class MlflowError(Exception):
 
 
 class MlflowApi:
-    """MLflow's REST API, version 2.0, which every offered release has."""
+    """MLflow's REST API, version 2.0, which all supported releases have."""
 
     def __init__(self, upstreams: Upstreams) -> None:
         self._upstreams = upstreams
 
     async def get(self, server: TrackingServer, path: str, **parameters: str) -> dict[str, Any]:
-        """GET.
+        """Send a GET request.
 
         Raises:
-            MlflowError: it refused, or does not answer (502).
+            MlflowError: MLflow returned an error, or does not respond (502).
         """
         return await self._call(server, "GET", f"{path}?{urlencode(parameters)}", {})
 
     async def post(self, server: TrackingServer, path: str, **content: str) -> dict[str, Any]:
-        """POST.
+        """Send a POST request.
 
         Raises:
-            MlflowError: it refused, or does not answer (502).
+            MlflowError: MLflow returned an error, or does not respond (502).
         """
         return await self._call(server, "POST", path, content)
 

@@ -22,14 +22,14 @@ SORT_KEYS: dict[str, Callable[[TrackingServer], Any]] = {
 
 
 class TrackingOperations:
-    """CreateMlflowTrackingServer and the other operations; each is a handler of SageMaker's dispatcher."""
+    """CreateMlflowTrackingServer and the other operations: handlers for SageMaker's dispatcher."""
 
     def __init__(self, servers: TrackingServers, sessions: Sessions) -> None:
         self._servers = servers
         self._sessions = sessions
 
     def operations(self) -> Operations:
-        """What SageMaker's dispatcher installs."""
+        """Return the operations for SageMaker's dispatcher."""
         return Operations(
             handlers={
                 "CreateMlflowTrackingServer": self.create,
@@ -114,7 +114,7 @@ def _matches(server: TrackingServer, given: dict[str, Any]) -> bool:
 
 
 def _utc(given: datetime, like: datetime) -> datetime:
-    """moto reads times as UTC without saying so."""
+    """Return a time with a time zone: moto parses times as UTC, but returns naive ones."""
     return given if given.tzinfo else given.replace(tzinfo=like.tzinfo)
 
 
@@ -124,4 +124,4 @@ def _offset(token: str | None) -> int:
     try:
         return int(base64.b64decode(token, validate=True))
     except ValueError:
-        raise AwsError("ValidationException", "The NextToken is not one that this operation gave.") from None
+        raise AwsError("ValidationException", "The NextToken is not valid.") from None

@@ -1,8 +1,8 @@
-"""A URL to put one artifact of a run to, signed as the server's role.
+"""Presigned URLs to upload one artifact of a run, signed with the server's role.
 
-So a client without rights on the bucket can log artifacts. AWS documents the client's side only, the request and the
-answer are those of https://github.com/aws/sagemaker-mlflow (sagemaker_mlflow/s3_presigned_artifact_repo.py) and of
-MLflow's own handler of the same path, which came after 3.0.
+They let a client without permissions on the bucket log artifacts. AWS documents only the client. The request and the
+response follow https://github.com/aws/sagemaker-mlflow (sagemaker_mlflow/s3_presigned_artifact_repo.py) and MLflow's
+own handler of the same path, which was added after 3.0.
 """
 
 import asyncio
@@ -18,19 +18,19 @@ from localaws.tracking.server import TrackingServer
 
 PATH = "/mlflow/artifacts/presigned-upload-url"
 DEFAULT_SECONDS = 900
-# A role's session lasts an hour at most where another role's session made it, and so does what it signs.
+# With role chaining, a role session lasts at most an hour, and so do the URLs that it signs.
 MOST_SECONDS = 3600
 
 
 class PresignedUpload:
-    """Answers POST /api/2.0/mlflow/artifacts/presigned-upload-url."""
+    """Handles POST /api/2.0/mlflow/artifacts/presigned-upload-url."""
 
     def __init__(self, mlflow: MlflowApi, clients: RoleClients) -> None:
         self._mlflow = mlflow
         self._clients = clients
 
     async def answer(self, server: TrackingServer, call: Call) -> tuple[int, dict[str, Any]]:
-        """Status and content: {"presigned_url", "headers"}, or MLflow's kind of error."""
+        """Return status and content: {"presigned_url", "headers"}, or an error in MLflow's format."""
         try:
             run_id, path, seconds = _read(call.body or b"")
             run = await self._mlflow.get(server, "runs/get", run_id=run_id)
@@ -51,7 +51,7 @@ class PresignedUpload:
 
 
 class _InvalidError(Exception):
-    """What is wrong with the request."""
+    """The request is invalid. The message says why."""
 
 
 def _read(body: bytes) -> tuple[str, str, int]:
@@ -60,7 +60,7 @@ def _read(body: bytes) -> tuple[str, str, int]:
     except ValueError:
         given = None
     if not isinstance(given, dict):
-        raise _InvalidError("The request's body is no JSON object.")
+        raise _InvalidError("The request body is not a JSON object.")
     run_id, path, seconds = given.get("run_id"), given.get("path"), given.get("expiration", DEFAULT_SECONDS)
     if not (isinstance(run_id, str) and run_id):
         raise _InvalidError("Missing value for required parameter 'run_id'.")

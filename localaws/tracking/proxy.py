@@ -1,4 +1,4 @@
-"""Passes requests on to a tracking server's process and streams the answers back."""
+"""Forwards requests to a tracking server's process and streams the responses back."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -8,9 +8,9 @@ from localaws.front.asgi import Receive, Send, respond
 from localaws.tracking.upstream import UpstreamError, Upstreams
 
 log = logging.getLogger(__name__)
-# What belongs to the client's own connection (RFC 9110, 7.6.1) …
+# Headers of the client's own connection (RFC 9110, 7.6.1).
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect"}
-# … and what localaws has already acted upon.
+# Headers that localaws itself has processed.
 ENDS_HERE = {
     "host",
     "authorization",
@@ -24,16 +24,16 @@ DROPPED = frozenset(HOP_BY_HOP | ENDS_HERE)
 
 
 class Proxy:
-    """Takes requests as ASGI brings them."""
+    """Forwards ASGI requests."""
 
     def __init__(self, upstreams: Upstreams) -> None:
         self._upstreams = upstreams
 
     async def forward(self, call: Call, port: int, receive: Receive, send: Send) -> None:
-        """Sends the request on and its answer back; 502 where the process does not answer.
+        """Forward the request and return its response, or 502 if the process does not respond.
 
         Raises:
-            UpstreamError: it ended in the middle of its answer: the client's connection must end, too.
+            UpstreamError: the process exited during its response. The client's connection must be closed, too.
         """
         started = False
         try:
@@ -49,7 +49,7 @@ class Proxy:
             log.warning("%s %s: the tracking server failed: %s", call.method, call.path, error)
             if started:
                 raise
-            text = b"The tracking server did not answer"
+            text = b"The tracking server did not respond"
             await respond(send, 502, {"content-type": "text/plain; charset=utf-8"}, text)
 
 
@@ -58,7 +58,7 @@ def _target(call: Call) -> str:
 
 
 def _headers(call: Call) -> list[tuple[str, str]]:
-    """Those to pass on. A body that was read whole is sent with its own length."""
+    """Return the headers to forward. A body that was read completely is sent with its own length."""
     read = call.body is not None
     return [
         (name, value)
@@ -75,7 +75,7 @@ async def _stream(receive: Receive) -> AsyncIterator[bytes]:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise UpstreamError("the client went away")  # A body cut short must not look like a whole one.
+            raise UpstreamError("the client disconnected")  # A truncated body must not look complete.
         yield message.get("body", b"")
         if not message.get("more_body"):
             return

@@ -1,7 +1,7 @@
-"""Automatic registration: models registered in MLflow appear in SageMaker's Model Registry.
+"""Automatic registration of MLflow's registered models in SageMaker's Model Registry.
 
-Done as AWS documents it, and as the server's role, so that the call log shows what that role needs. Lineage
-(CreateAction, AddAssociation) and model cards are left out: AWS itself skips both silently where something is missing.
+It follows AWS's documentation and uses the server's role, so that the call log shows which permissions the role needs.
+Lineage (CreateAction, AddAssociation) and model cards are not implemented: AWS skips both silently on a failure.
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-track-experiments-model-registration.html
 """
 
@@ -23,19 +23,19 @@ from localaws.tracking.server import TrackingServer
 log = logging.getLogger(__name__)
 OPERATIONS = frozenset({"CreateRegisteredModel", "CreateModelVersion", "SetRegisteredModelAlias"})
 TAG = "sagemaker.model_package_arn"
-# What `sagemaker_mlflow.log_inference_specification` logs beside the model.
+# The file that `sagemaker_mlflow.log_inference_specification` logs next to the model.
 SPECIFICATION = "sagemaker_inference_specification.json"
 LIFE_CYCLE = re.compile(r"sagemakerlifecycle-(staging|production)-(pending|active)")
 GROUP_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
 def group_name(server: TrackingServer, model: str) -> str:
-    """`{model}-{first six of the hash of the server's name}`: the same name on two servers is two groups."""
+    """Return the group name of a model. A hash of the server's name keeps the models of two servers apart."""
     return f"{model}-{hashlib.sha256(server.name.encode()).hexdigest()[:6]}"
 
 
 class Registration:
-    """Follows the calls that register models. One task at a time: versions get their packages in their order."""
+    """Handles the calls that register models. One task runs at a time, so that packages are created in order."""
 
     def __init__(self, mlflow: MlflowApi, clients: RoleClients) -> None:
         self._mlflow = mlflow
@@ -45,11 +45,11 @@ class Registration:
 
     @staticmethod
     def concerns(call: Call) -> bool:
-        """Whether a call may change the registry."""
+        """Return whether a call may change the registry."""
         return call.operation in OPERATIONS
 
     async def before(self, server: TrackingServer, call: Call) -> str | None:
-        """Moves a model package's life cycle before the alias that asks for it is set; says why where it may not.
+        """Change a model package's life cycle before the alias is set. Return the error message if that fails.
 
         AWS: "When a lifecycle transition is denied by IAM policy, the MLflow alias operation fails and returns an
         error to the caller."
@@ -65,7 +65,7 @@ class Registration:
                 server, "model-versions/get", name=str(given.get("name")), version=str(given.get("version"))
             )
         except MlflowError:
-            return None  # MLflow itself reports what is wrong.
+            return None  # MLflow itself reports the error.
         arn = {tag["key"]: tag["value"] for tag in version["model_version"].get("tags", [])}.get(TAG)
         if arn is None:
             return None
@@ -81,7 +81,7 @@ class Registration:
         return None
 
     def after(self, server: TrackingServer, call: Call, answer: bytes) -> None:
-        """Begins what MLflow's answer calls for; the caller does not wait for it, as on AWS."""
+        """Register what MLflow has created, in the background, as on AWS."""
         content = _json(answer)
         if call.operation == "CreateRegisteredModel":
             self._begin(self._group(server, content["registered_model"]["name"]))
@@ -89,7 +89,7 @@ class Registration:
             self._begin(self._package(server, content["model_version"]))
 
     async def close(self) -> None:
-        """Lets what is under way end, for a while: localaws itself answers no more."""
+        """Wait briefly for running tasks. They may not finish, because localaws no longer accepts requests."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=2)
 
@@ -109,8 +109,8 @@ class Registration:
         name = group_name(server, model)
         if not GROUP_NAME.fullmatch(name):
             log.warning(
-                "Automatic model registration skips %r: a model package group's name is at most 63 letters, digits "
-                "and inner hyphens.",
+                "Automatic model registration skips %r: the name of a model package group has at most 63 letters, "
+                "digits and inner hyphens.",
                 model,
             )
             return None
@@ -144,7 +144,7 @@ class Registration:
             **({"InferenceSpecification": specification} if specification else {}),
         )
         await self._mlflow.post(server, "model-versions/set-tag", **key, key=TAG, value=created["ModelPackageArn"])
-        log.info("Model version %s/%s is %s.", key["name"], key["version"], created["ModelPackageArn"])
+        log.info("Registered model version %s/%s as %s.", key["name"], key["version"], created["ModelPackageArn"])
 
     async def _sagemaker(self, server: TrackingServer, operation: str, **given: Any) -> dict[str, Any]:
         def call() -> dict[str, Any]:
@@ -154,7 +154,7 @@ class Registration:
         return await asyncio.to_thread(call)
 
     def _specification(self, server: TrackingServer, source: str) -> dict[str, Any] | None:
-        """The inference specification; one that is missing or may not be read is skipped silently, as AWS does."""
+        """Return the inference specification, or None if it cannot be read: AWS skips it silently, too."""
         place = urlsplit(source)
         try:
             found = self._clients.client(server, "s3").get_object(

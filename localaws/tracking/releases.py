@@ -1,6 +1,6 @@
-"""The MLflow versions that SageMaker offers. Each has its own virtual environment and an empty, migrated database.
+"""The MLflow versions that SageMaker supports. Each has its own virtual environment and an empty, migrated database.
 
-The versions are those of the Terraform module's data file.
+The Terraform module's data file lists the versions.
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow.html ("How it works")
 """
 
@@ -17,7 +17,7 @@ from localaws.venvs import BuildError, Venvs
 VERSIONS = REPOSITORY / "terraform/module/mlflow/mlflow_versions.json"
 LOCKS = Path(__file__).resolve().parent.parent / "servers"
 
-# Write-ahead logging is a property of the file: readers do not wait for the writer.
+# With write-ahead logging, readers do not wait for the writer. SQLite stores this mode in the file.
 MIGRATE = """\
 import sys
 import sqlalchemy
@@ -35,9 +35,9 @@ class Release:
     """A version, and the package that localaws runs for it.
 
     Attributes:
-        version: SageMaker's name of it, `major.minor`.
+        version: SageMaker's name of the version, `major.minor`.
         mlflow: the release on PyPI.
-        python: the Python versions that its pinned libraries have wheels for, as uv reads them.
+        python: the Python versions for which its pinned libraries have wheels, in uv's format.
     """
 
     version: str
@@ -46,7 +46,7 @@ class Release:
 
     @property
     def requirements(self) -> Path:
-        """The lock file: every package of the server, with hashes."""
+        """The lock file, with all packages of the server and their hashes."""
         return LOCKS / f"mlflow-{self.version}.lock"
 
 
@@ -62,21 +62,21 @@ DEFAULT, RELEASES = _read()
 
 
 def release_of(version: str) -> Release | None:
-    """The release for a version such as `3.0` or `3.0.1`; None if SageMaker does not offer it."""
+    """Return the release for a version such as `3.0` or `3.0.1`, or None if SageMaker does not support it."""
     return RELEASES.get(".".join(version.split(".")[:2]))
 
 
 class Releases:
-    """Builds the environment and the database of a release, once."""
+    """Builds the environment and the database of each release once."""
 
     def __init__(self, venvs: Venvs, folder: Path) -> None:
-        """`folder` keeps the migrated databases."""
+        """`folder` contains the migrated databases."""
         self._venvs = venvs
         self._folder = folder
         self._lock = threading.Lock()
 
     def python(self, release: Release) -> Path:
-        """The interpreter of the release's environment.
+        """Return the interpreter of the release's environment.
 
         Raises:
             BuildError: the environment cannot be built.
@@ -84,10 +84,10 @@ class Releases:
         return self._venvs.python(release.requirements, release.python)
 
     def database(self, release: Release) -> Path:
-        """A migrated, empty database: copying it saves a server one or two seconds at its first start.
+        """Return a migrated, empty database. Copying it saves one or two seconds when a server first starts.
 
         Raises:
-            BuildError: MLflow could not make it.
+            BuildError: MLflow cannot create the database.
         """
         python = self.python(release)
         template = self._folder / f"mlflow-{release.mlflow}-{python.parent.parent.name}.db"
@@ -102,7 +102,7 @@ class Releases:
         try:
             status, said = self._venvs.run(f"migrate-{template.stem}", [python, "-c", MIGRATE, draft])
             if status:
-                raise BuildError(said or f"MLflow's migration ended with {status}.")
+                raise BuildError(said or f"MLflow's database migration failed with exit code {status}.")
             shutil.move(draft, template)
         finally:
             for left in self._folder.glob(f"{draft.name}*"):

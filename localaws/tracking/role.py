@@ -1,4 +1,4 @@
-"""A tracking server's role: how SageMaker takes it up, and AWS clients that sign as it."""
+"""A tracking server's role: how SageMaker assumes it, and AWS clients that sign with its credentials."""
 
 import threading
 from typing import Any
@@ -10,7 +10,7 @@ from localaws.iam.trust import Service
 from localaws.settings import Settings
 from localaws.tracking.server import TrackingServer
 
-# The words in which SageMaker refuses a role for whatever works under one at once.
+# SageMaker's error for a role that it cannot assume, for resources that use the role immediately.
 # Source: https://github.com/awslabs/predictive-maintenance-using-machine-learning/issues/3
 SAGEMAKER = Service(
     "sagemaker.amazonaws.com",
@@ -24,7 +24,7 @@ CONFIG = Config(
 
 
 class RoleClients:
-    """botocore clients, one for each server and service; they call localaws itself, so that its call log shows them."""
+    """botocore clients, one for each server and service. They call localaws, so that its call log has the calls."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -32,7 +32,7 @@ class RoleClients:
         self._lock = threading.Lock()
 
     def client(self, server: TrackingServer, service: str) -> Any:
-        """A client with the credentials of the server's present process."""
+        """Return a client with the credentials of the server's current process."""
         key = (server.credentials.access_key, service)
         with self._lock:
             if key not in self._clients:

@@ -1,4 +1,4 @@
-"""One tracking server: what was asked for, the state it is in, the process behind it."""
+"""One tracking server: its configuration, status and process."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,16 +11,16 @@ from localaws.settings import Settings
 from localaws.state.files import RESET, StateError
 from localaws.tracking.releases import RELEASES, Release
 
-# States in which the process is there to be asked. The others are on the way to it, or away from it.
+# Statuses in which the process accepts requests.
 SERVING = frozenset({"Created", "Started", "Updated", "UpdateFailed", "StopFailed", "DeleteFailed"})
-# States in which the service is at work, so that nothing else may begin.
+# Statuses of a transition in progress. No other transition may start.
 BUSY = frozenset({"Creating", "Updating", "Deleting", "Stopping", "Starting", "MaintenanceInProgress"})
 
 
 UI_PREFIX = "/_ui/"
-# The state of a server whose process starts again after `up`. AWS shows it when it maintains a server.
+# The status of a server whose process restarts after `up`. On AWS, it means that the server is in maintenance.
 RESUMING = "MaintenanceInProgress"
-# What a transition that was under way when localaws stopped has become: its process has ended.
+# The status after localaws was stopped during a transition. The process no longer runs.
 INTERRUPTED = {
     "Creating": "CreateFailed",
     "Starting": "StartFailed",
@@ -31,14 +31,14 @@ INTERRUPTED = {
 
 @dataclass
 class TrackingServer:
-    """The state that DescribeMlflowTrackingServer shows, and what localaws needs beside it.
+    """The state that DescribeMlflowTrackingServer returns, and localaws's own data.
 
     Attributes:
-        host: names the server in the UI's address, as the first label of the host name does on AWS.
-        folder: holds the server's database; it outlives a stop and goes at a delete.
-        credentials: those of its role, which its present process and what goes on beside it sign with.
-        reason: why the last transition failed; AWS's API has no member for it, localaws's health shows it.
-        resumes_as: the status to return to, for a server whose process is to be started after `up`.
+        host: identifies the server in the URL of its UI, like the first label of the host name on AWS.
+        folder: contains the server's database. A stop keeps it and a deletion removes it.
+        credentials: credentials of the server's role. The current process and localaws sign requests with them.
+        reason: why the last transition failed. AWS's API does not return it; localaws's health does.
+        resumes_as: the status after the process has been restarted by `up`; empty if it is not restarted.
     """
 
     name: str
@@ -67,21 +67,21 @@ class TrackingServer:
 
     @property
     def arn(self) -> str:
-        """The tracking URI that clients are given."""
+        """The server's ARN, which is also the tracking URI for clients."""
         return f"arn:aws:sagemaker:{self.region}:{self.account}:mlflow-tracking-server/{self.name}"
 
     @property
     def serving(self) -> bool:
-        """Whether requests may go to the process."""
+        """Whether the process accepts requests."""
         return self.status in SERVING and self.child is not None
 
     @property
     def upstream(self) -> str:
-        """Where the process listens."""
+        """The URL on which the process listens."""
         return f"http://127.0.0.1:{self.port}"
 
     def summary(self) -> dict[str, Any]:
-        """TrackingServerSummary."""
+        """Return the TrackingServerSummary."""
         return {
             "TrackingServerArn": self.arn,
             "TrackingServerName": self.name,
@@ -93,7 +93,7 @@ class TrackingServer:
         }
 
     def description(self) -> dict[str, Any]:
-        """DescribeMlflowTrackingServerResponse."""
+        """Return the DescribeMlflowTrackingServerResponse."""
         return {
             **self.summary(),
             "ArtifactStoreUri": self.artifact_store,
@@ -109,7 +109,7 @@ class TrackingServer:
         }
 
     def saved(self) -> dict[str, Any]:
-        """The server as JSON; `load` reads it. A transition that is under way counts as interrupted."""
+        """Return the server as JSON for `load`. A transition in progress is marked as interrupted."""
         status = INTERRUPTED.get(self.status, self.status)
         return {
             "name": self.name,
@@ -140,10 +140,10 @@ class TrackingServer:
 
     @classmethod
     def load(cls, saved: dict[str, Any], settings: Settings) -> Self:
-        """A server from `saved`'s JSON, for a localaws that may have another home and port.
+        """Create a server from the JSON of `saved`. The home folder and the port of localaws may have changed.
 
         Raises:
-            StateError: the MLflow version is not offered any more.
+            StateError: the MLflow version is no longer supported.
         """
         release = RELEASES.get(saved["version"])
         if release is None:
@@ -163,10 +163,10 @@ class TrackingServer:
 
 
 def server_url(settings: Settings, host: str) -> str:
-    """The address of a server's UI."""
+    """Return the URL of a server's UI."""
     return f"{settings.url}{UI_PREFIX}{host}"
 
 
 def server_folder(settings: Settings, host: str) -> Path:
-    """Where a server's database is."""
+    """Return the folder of a server's database."""
     return settings.data / "tracking" / host

@@ -1,4 +1,4 @@
-"""All tracking servers of the account, and the way each takes from one state to the next."""
+"""All tracking servers of the account, and the transitions between their statuses."""
 
 import logging
 import re
@@ -39,7 +39,7 @@ UPDATABLE = {
 
 
 class TrackingServers:
-    """Creates, changes and ends tracking servers. Calls return at once; the work goes on behind them, as on AWS."""
+    """Creates, updates and deletes tracking servers. As on AWS, calls return before the work is done."""
 
     def __init__(self, settings: Settings, principals: Principals, launcher: Launcher, faults: Faults) -> None:
         self._settings = settings
@@ -53,8 +53,8 @@ class TrackingServers:
         """CreateMlflowTrackingServer.
 
         Raises:
-            AwsError: ResourceInUse, or ValidationException for a version that is not offered or a role that
-                SageMaker may not assume.
+            AwsError: ResourceInUse, or ValidationException for a version that is not supported or a role that
+                SageMaker cannot assume.
         """
         wanted = given.get("MlflowVersion") or DEFAULT
         release = release_of(wanted)
@@ -90,7 +90,7 @@ class TrackingServers:
         return server
 
     def get(self, region: str, name: str) -> TrackingServer:
-        """The server of that name.
+        """Return the server with a name.
 
         Raises:
             AwsError: ResourceNotFound.
@@ -102,29 +102,29 @@ class TrackingServers:
         return server
 
     def by_arn(self, arn: str) -> TrackingServer | None:
-        """The server of that ARN."""
+        """Return the server with an ARN, if any."""
         return self._servers.get(arn)
 
     def by_host(self, label: str) -> TrackingServer | None:
-        """The server that the UI's address names."""
+        """Return the server that a UI URL identifies, if any."""
         return next((server for server in self.all() if server.host == label), None)
 
     def all(self) -> list[TrackingServer]:
-        """All servers, of all regions."""
+        """Return the servers of all regions."""
         return list(self._servers.values())
 
     def saved(self) -> list[dict[str, Any]]:
-        """All servers, as JSON; `load` reads it."""
+        """Return all servers as JSON for `load`."""
         return [server.saved() for server in self.all() if server.status != "Deleting"]
 
     def load(self, saved: list[dict[str, Any]]) -> None:
-        """Takes up the servers of a saved state. `resume` starts their processes."""
+        """Load the servers of a saved state, without starting their processes; see `resume`."""
         for one in saved:
             server = TrackingServer.load(one, self._settings)
             self._servers[server.arn] = server
 
     def resume(self) -> None:
-        """Starts the processes of the servers that ran when the state was saved."""
+        """Start the processes of the servers that were running when the state was saved."""
         for server in self.all():
             if server.resumes_as:
                 with self._lock:
@@ -134,7 +134,7 @@ class TrackingServers:
         """StartMlflowTrackingServer.
 
         Raises:
-            AwsError: ValidationException, it is not stopped.
+            AwsError: ValidationException, because the server is not stopped.
         """
         with self._lock:
             if server.status not in STARTABLE:
@@ -142,10 +142,10 @@ class TrackingServers:
             self._transition(server, "Starting", "Started", "StartFailed", "Start", self._start)
 
     def stop(self, server: TrackingServer) -> None:
-        """StopMlflowTrackingServer: ends the process, keeps the data.
+        """StopMlflowTrackingServer: stops the process and keeps the data.
 
         Raises:
-            AwsError: ValidationException, it is not running.
+            AwsError: ValidationException, because the server is not running.
         """
         with self._lock:
             if not server.serving:
@@ -153,10 +153,10 @@ class TrackingServers:
             self._transition(server, "Stopping", "Stopped", "StopFailed", "Stop", self._launcher.stop)
 
     def delete(self, server: TrackingServer) -> None:
-        """DeleteMlflowTrackingServer: ends the process and removes its database; artifacts stay in the bucket.
+        """DeleteMlflowTrackingServer: stops the process and deletes its database. Artifacts stay in the bucket.
 
         Raises:
-            AwsError: ValidationException, something is under way with it.
+            AwsError: ValidationException, because another transition is in progress.
         """
         with self._lock:
             if server.status in BUSY:
@@ -168,13 +168,13 @@ class TrackingServers:
             self._transition(server, "Deleting", "", "DeleteFailed", "Delete", self._remove)
 
     def update(self, server: TrackingServer, given: dict[str, Any]) -> None:
-        """UpdateMlflowTrackingServer. A new artifact store takes a restart of the process, the rest none.
+        """UpdateMlflowTrackingServer. Only a new artifact store requires a restart of the process.
 
-        An update that changes nothing leaves the server in its state, as AWS's own resource handler says:
+        An update without changes does not change the status. Source, AWS's resource handler:
         https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-sagemaker (UpdateHandler.java)
 
         Raises:
-            AwsError: ValidationException, it is not running.
+            AwsError: ValidationException, because the server is not running.
         """
         with self._lock:
             if not server.serving:
@@ -206,7 +206,7 @@ class TrackingServers:
         server.modified = datetime.now(UTC)
 
     def _strike(self, operation: str, server: TrackingServer) -> None:
-        """Faults named `localaws:StartTrackingServer` and so on strike what goes on behind the API's calls."""
+        """Apply faults such as `localaws:StartTrackingServer`, which affect the work in the background."""
         call = Call("", "", "", "", {}, None, service="localaws", operation=operation, resource=server.name)
         fault = self._faults.take(call)
         if fault is None:
@@ -236,11 +236,11 @@ class TrackingServers:
             self._start(server)
 
     def _watch(self, server: TrackingServer, child: Child) -> None:
-        """A process that ended by itself leaves a server that can be started again; AWS has no state for that."""
+        """Set StartFailed when the process exits unexpectedly, so that the server can be restarted."""
         child.process.wait()
         with self._lock:
             if server.child is child and server.status in SERVING:
-                server.status, server.reason = "StartFailed", f"its process ended by itself; {child.log} says why"
+                server.status, server.reason = "StartFailed", f"its process exited unexpectedly; see {child.log}"
                 log.error("Tracking server %s: %s", server.name, server.reason)
 
 
@@ -255,5 +255,5 @@ def _refused(server: TrackingServer, verb: str) -> AwsError:
 
 
 def _upper(status: str) -> str:
-    """`CreateFailed` as AWS's messages write it: CREATE_FAILED."""
+    """Return a status as AWS's messages write it: CREATE_FAILED for `CreateFailed`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", status).upper()

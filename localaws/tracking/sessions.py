@@ -1,4 +1,4 @@
-"""Who may see a tracking server's UI: single-use links, and the sessions that they open.
+"""Access to a tracking server's UI: single-use links and the sessions that they open.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedMlflowTrackingServerUrl.html
 """
@@ -14,7 +14,7 @@ SESSION_SECONDS = 43200
 
 @dataclass(frozen=True)
 class Session:
-    """A right to one server's UI, in the name of who asked for the link."""
+    """Access to one server's UI, with the permissions of the principal that created the link."""
 
     arn: str
     principal: str
@@ -30,7 +30,7 @@ class _Link:
 
 
 class Sessions:
-    """Links and sessions; both end by the clock, a link also by its first use."""
+    """Links and sessions. Both expire, and a link can be used once."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._clock = clock
@@ -38,13 +38,13 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
 
     def link(self, arn: str, principal: str, lifetime: timedelta, session: timedelta) -> str:
-        """A token that opens one session of length `session` if it is used within `lifetime`."""
+        """Create a token that opens one session of length `session` if it is used within `lifetime`."""
         token = secrets.token_urlsafe(48)
         self._links[token] = _Link(arn, principal, self._clock() + lifetime, session)
         return token
 
     def open(self, token: str, arn: str) -> tuple[str, Session] | None:
-        """The key of a new session; None where the link was used, is too old, or is another server's."""
+        """Open a session and return its key, or None if the link was used, has expired or is for another server."""
         link = self._links.pop(token, None)
         now = self._clock()
         if link is None or link.arn != arn or link.expires < now:
@@ -54,7 +54,7 @@ class Sessions:
         return key, session
 
     def find(self, key: str, arn: str) -> Session | None:
-        """The session of that key; None where there is none, it is another server's, or it has ended."""
+        """Return the session with a key, or None if it does not exist, has expired or is for another server."""
         session = self._sessions.get(key)
         if session is None or session.arn != arn or session.expires < self._clock():
             return None

@@ -1,4 +1,4 @@
-"""The tracking servers' part of localaws, put together."""
+"""Constructs the objects that implement tracking servers."""
 
 import secrets
 from typing import Any
@@ -29,7 +29,7 @@ from localaws.venvs import Venvs
 
 
 class Tracking:
-    """What `LocalAws` needs of this package."""
+    """The interface of this package to `LocalAws`."""
 
     def __init__(
         self, settings: Settings, principals: Principals, processes: Processes, venvs: Venvs, faults: Faults
@@ -55,7 +55,7 @@ class Tracking:
         keep_tags_of("mlflow-tracking-server", self._servers.by_arn)
 
     def health(self) -> list[dict[str, Any]]:
-        """Every server, with what AWS's API has no member for: the reason of a failed state, the process, its log."""
+        """Return all servers, with data that AWS's API does not return: the failure reason, the process and its log."""
         return [
             {"name": s.name, "status": s.status, "version": s.release.version}
             | ({"reason": s.reason} if s.reason else {})
@@ -64,22 +64,22 @@ class Tracking:
         ]
 
     def resuming(self) -> int:
-        """How many servers of a saved state do not run yet."""
+        """Return how many loaded servers are not running yet."""
         return sum(server.status == RESUMING for server in self._servers.all())
 
     def saved(self) -> list[dict[str, Any]]:
-        """The servers as JSON."""
+        """Return the servers as JSON."""
         return self._servers.saved()
 
     def load(self, saved: list[dict[str, Any]]) -> None:
-        """Takes up saved servers."""
+        """Load saved servers."""
         self._servers.load(saved)
 
     def resume(self) -> None:
-        """Starts the processes of loaded servers. Call it when localaws answers requests."""
+        """Start the processes of loaded servers. Call it once localaws accepts requests."""
         self._servers.resume()
 
     async def close(self) -> None:
-        """Call it before the processes are ended."""
+        """Finish background work. Call it before stopping the processes."""
         await self._registration.close()
         self._upstreams.close()

@@ -1,8 +1,8 @@
 """The tracking servers' web pages: `http://127.0.0.1:PORT/_ui/{server}/`, behind a session that a presigned URL opens.
 
-On AWS each server has its own host name (`https://t-….{region}.experiments.sagemaker.aws`). Here it has a path, which
-opens in every HTTP client: names below `localhost` resolve in browsers only. MLflow's pages use relative addresses, and
-S3 allows no bucket whose name starts with an underscore.
+On AWS each server has its own host name (`https://t-….{region}.experiments.sagemaker.aws`). localaws uses a path
+instead, because names below `localhost` resolve only in browsers. This works because MLflow's pages use relative URLs.
+The path cannot be a bucket's: S3 bucket names do not start with an underscore.
 """
 
 import html
@@ -27,7 +27,7 @@ AUTH_PATH = "/auth"
 # The operation that a presigned URL calls; AWS has no name for it.
 OPEN_SESSION = "OpenUiSession"
 PAGE = "<!doctype html><meta charset=utf-8><title>{0}</title><h1>{0}</h1><p>{1}</p>"
-NEW_LINK = "Create a new one: aws sagemaker create-presigned-mlflow-tracking-server-url --tracking-server-name {}"
+NEW_LINK = "Create a new link: aws sagemaker create-presigned-mlflow-tracking-server-url --tracking-server-name {}"
 # The heading of an error's page; other errors show their code.
 TITLES = {
     "LinkNotValid": "Link not valid",
@@ -38,7 +38,7 @@ TITLES = {
 
 
 class Ui:
-    """Entrance and application for requests below a tracking server's path."""
+    """Entrance and application for requests under a tracking server's path."""
 
     def __init__(self, servers: TrackingServers, sessions: Sessions, data_plane: DataPlane) -> None:
         self._servers = servers
@@ -46,17 +46,17 @@ class Ui:
         self._data_plane = data_plane
 
     def takes(self, call: Call) -> bool:
-        """Whether the path is a tracking server's."""
+        """Return whether the path belongs to a tracking server."""
         return PATH.fullmatch(call.raw_path) is not None
 
     def admit(self, call: Call) -> Authenticate:
-        """Checks the session, and takes the server's part off the path: MLflow does not know it.
+        """Check the session, and remove the server's prefix from the path, which MLflow does not know.
 
         Returns:
-            A function that does nothing: a session needs no body.
+            A function that does nothing, because a session is checked without the body.
 
         Raises:
-            AwsError: there is no such server, no session for it, or the request comes from a page of another origin.
+            AwsError: the server or the session does not exist, or the request comes from another origin.
         """
         found = PATH.fullmatch(call.raw_path)
         call.ui = found[1] if found else ""
@@ -69,7 +69,7 @@ class Ui:
         return lambda: None
 
     def _authenticate(self, call: Call) -> None:
-        """Checks the session. A presigned URL needs none: its token is checked when it opens one."""
+        """Check the session. A presigned URL needs none: its token is checked when it opens a session."""
         server = self._server(call)
         call.resource, call.region = server.arn, server.region
         if call.path in ("", AUTH_PATH):
@@ -78,18 +78,18 @@ class Ui:
         call.service, call.operation = "sagemaker-mlflow", action_of(call.method, call.path)
         session = self._sessions.find(_cookie(call), server.arn)
         if session is None:
-            text = f"A presigned URL opens this page, and your session has ended. {NEW_LINK.format(server.name)}"
+            text = f"You have no session, or it has expired. {NEW_LINK.format(server.name)}"
             raise AwsError("NotSignedIn", text, 403)
         # The permissions are those of the principal that created the presigned URL.
         call.principal = session.principal
 
     def error(self, call: Call, error: AwsError) -> ErrorResponse:  # noqa: ARG002 an Entrance
-        """A page for a person."""
+        """Return an error page in HTML."""
         page = PAGE.format(html.escape(TITLES.get(error.code, error.code)), html.escape(error.message))
         return ErrorResponse(error.status, {"content-type": "text/html; charset=utf-8"}, page.encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI.
+        """Handle a request (ASGI).
 
         Raises:
             AwsError: the link is not valid, or the server is not running.
@@ -114,7 +114,7 @@ class Ui:
         key, session = opened
         pages = f"{PREFIX}{call.ui}/"
         cookie = f"{COOKIE}={key}; Path={pages}; HttpOnly; SameSite=Lax; Expires={_http_date(session)}"
-        # The location has no fragment: a browser keeps the one of the link, so a link can lead to a run's page.
+        # The location has no fragment, so a browser keeps the link's fragment. A link can therefore open a run's page.
         await respond(send, 302, {"location": pages, "set-cookie": cookie, "cache-control": "no-store"}, b"")
 
     def _server(self, call: Call) -> TrackingServer:

@@ -1,7 +1,7 @@
-"""HTTP/1.1 to the tracking servers' processes, over connections that are kept open.
+"""An HTTP/1.1 client for the tracking servers' processes that keeps connections open.
 
-A general HTTP client takes a tenth of the time that MLflow needs for an answer. The gateway must not slow calls down
-(bench/gateway.py measures it), so this module does only what it needs.
+A general-purpose HTTP client adds a tenth of MLflow's response time. The gateway must not slow calls down (see
+bench/gateway.py), so this module implements only what the gateway needs.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ CHUNK = 256 * 1024
 
 
 class UpstreamError(Exception):
-    """The process does not listen, or ended in the middle of an answer."""
+    """The process does not listen, or exited during a response."""
 
 
 class Connection:
-    """One connection: `send`, then `start`, then `body`, and again."""
+    """One connection. Call `send`, `start` and `body` in this order, for each request."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str) -> None:
         self._token = token
@@ -38,7 +38,7 @@ class Connection:
 
     @classmethod
     async def open(cls, port: int, token: str) -> Self:
-        """Connects to a process.
+        """Connect to a process.
 
         Raises:
             UpstreamError: nothing listens on the port.
@@ -50,20 +50,20 @@ class Connection:
 
     @property
     def usable(self) -> bool:
-        """Whether another request may be sent on it."""
+        """Whether another request can be sent on this connection."""
         return not self._reader.at_eof() and time.monotonic() - self.idle_since < IDLE_SECONDS
 
     async def send(
         self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes | AsyncIterator[bytes]
     ) -> None:
-        """Sends a request; a body that is no bytes must have its length among the headers.
+        """Send a request. For a streamed body, the headers must contain the length.
 
         Raises:
-            UpstreamError: the process is gone, or the body broke off.
+            UpstreamError: the process has exited, or the body is incomplete.
         """
         self._headers, self._chunks = [], []
         self._started = self._complete = self._framed = False
-        self._bodiless = method == "HEAD"  # Its answer has a length and no body: the parser cannot know.
+        self._bodiless = method == "HEAD"  # Such a response has a length but no body, which the parser cannot know.
         self._parser = httptools.HttpResponseParser(self)
         self.reusable = False
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
@@ -81,13 +81,13 @@ class Connection:
             raise UpstreamError(str(error)) from error
 
     async def start(self) -> tuple[int, list[Header]]:
-        """Status and headers of the answer, names in lower case, without those that belong to the connection."""
+        """Return the response's status and headers, with lower-case names and without the connection's own headers."""
         while not self._started:
             await self._feed()
         return self._parser.get_status_code(), self._headers
 
     async def body(self) -> AsyncIterator[bytes]:
-        """The answer's body, as it comes."""
+        """Yield the response's body as it arrives."""
         while True:
             if self._chunks:
                 chunk = b"".join(self._chunks)
@@ -101,23 +101,23 @@ class Connection:
         self.idle_since = time.monotonic()
 
     def close(self) -> None:
-        """Closes it."""
+        """Close the connection."""
         self._writer.close()
 
     async def _feed(self) -> None:
         try:
             data = await self._reader.read(CHUNK)
             if not data and self._started and not self._framed:
-                self._complete = True  # The end of the connection is the end of the body.
+                self._complete = True  # The closed connection ends the body.
                 return
             if not data:
-                raise UpstreamError("it closed the connection before its answer was whole")
+                raise UpstreamError("it closed the connection before the response was complete")
             self._parser.feed_data(data)
         except (OSError, httptools.HttpParserError) as error:
             raise UpstreamError(str(error)) from error
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """httptools: a header."""
+        """Handle a header (httptools)."""
         name = name.lower()
         if name in (b"content-length", b"transfer-encoding"):
             self._framed = True
@@ -125,31 +125,31 @@ class Connection:
             self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """httptools: the body begins."""
+        """Handle the end of the headers (httptools)."""
         self._started = True
         self._complete = self._bodiless
-        self._keeps_alive = self._parser.should_keep_alive()  # It knows only now, not after the last part.
+        self._keeps_alive = self._parser.should_keep_alive()  # The parser forgets this by the end of the body.
 
     def on_body(self, chunk: bytes) -> None:
-        """httptools: a part of the body."""
+        """Handle a part of the body (httptools)."""
         self._chunks.append(chunk)
 
     def on_message_complete(self) -> None:
-        """httptools: the answer is whole."""
+        """Handle the end of the response (httptools)."""
         self._complete = True
 
 
 class Upstreams:
-    """The idle connections, by port."""
+    """Idle connections by port."""
 
     def __init__(self, token: str) -> None:
-        """`token` is what the processes require of every request."""
+        """`token` authenticates every request to the processes."""
         self._token = token
         self._idle: dict[int, list[Connection]] = {}
 
     @asynccontextmanager
     async def connection(self, port: int) -> AsyncIterator[Connection]:
-        """A connection for one exchange.
+        """Return a connection for one request.
 
         Raises:
             UpstreamError: nothing listens on the port.
@@ -164,7 +164,7 @@ class Upstreams:
                 connection.close()
 
     def close(self) -> None:
-        """Closes the idle ones."""
+        """Close the idle connections."""
         for connections in self._idle.values():
             for connection in connections:
                 connection.close()

@@ -1,4 +1,4 @@
-"""Endpoints that tests share."""
+"""Shared endpoints."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from filelock import FileLock
 
 from tests.conftest import HOME
 from tests.localaws.endpoints.hosted import Hosted
-from tests.serving.conftest import iris, obedient  # noqa: F401 Fixtures are found by their names.
+from tests.serving.conftest import iris, obedient  # noqa: F401 pytest finds fixtures by name.
 from tests.support.running import RunningLocalAws
 
 
 @pytest.fixture(scope="session")
 def hosted(localaws: RunningLocalAws, tmp_path_factory: pytest.TempPathFactory) -> Hosted:
-    """A bucket, a role and short ways."""
+    """A bucket, a role and helpers."""
     return Hosted(localaws, tmp_path_factory.mktemp("archives"))
 
 

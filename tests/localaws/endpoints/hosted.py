@@ -1,4 +1,4 @@
-"""Short ways to models, configurations and endpoints on a localaws."""
+"""Helpers to create models, configurations and endpoints on localaws."""
 
 import json
 import secrets
@@ -16,7 +16,7 @@ MOVING = ("Creating", "Updating", "RollingBack", "Deleting")
 
 
 class Hosted:
-    """A bucket, a role and clients; whoever comes second finds the bucket and the role made."""
+    """A bucket, a role and clients. Several instances share the bucket and the role."""
 
     def __init__(self, localaws: RunningLocalAws, folder: Path) -> None:
         self.localaws = localaws
@@ -30,19 +30,19 @@ class Hosted:
         self.role = role(localaws, "hosted-endpoints")
 
     def upload(self, content: bytes) -> str:
-        """The URL of an archive with any content."""
+        """Upload an archive with the given content and return its URL."""
         key = f"{unique('archive')}/model.tar.gz"
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=content)
         return f"s3://{self.bucket}/{key}"
 
     def calls_of_the_role(self) -> set[str]:
-        """What the execution role has called."""
+        """Return the operations that the execution role has called."""
         session = f":assumed-role/{self.role.rpartition('/')[2]}/"
         calls = [call for call in self.localaws.calls(session) if session in call["principal"]]
         return {f"{call['service']}:{call['operation']}" for call in calls}
 
     def model(self, source: Path | str, image: str = IMAGE, **environment: str) -> str:
-        """The name of a new model, from a folder or the URL of an archive."""
+        """Create a model from a folder or the URL of an archive, and return its name."""
         if isinstance(source, Path):
             source = self.upload(pack(source, self.folder / unique("archive")).read_bytes())
         name = unique("model")
@@ -51,7 +51,7 @@ class Hosted:
         return name
 
     def config(self, *models: str, **more: Any) -> str:
-        """The name of a new configuration with a variant for each model: `one`, `two`."""
+        """Create a configuration with a variant for each model (`one`, `two`), and return its name."""
         name = unique("config")
         variants = [
             {
@@ -67,7 +67,7 @@ class Hosted:
         return name
 
     def endpoint(self, *sources: Path | str, **environment: str) -> str:
-        """The name of a new endpoint, in service or failed."""
+        """Create an endpoint, wait until it is in service or failed, and return its name."""
         name = unique("endpoint")
         config = self.config(*(self.model(source, **environment) for source in sources))
         self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
@@ -75,11 +75,11 @@ class Hosted:
         return name
 
     def settled(self, name: str, seconds: float = 90) -> dict[str, Any]:
-        """The endpoint's description once nothing is under way."""
+        """Wait until no operation is in progress, and return the endpoint's description."""
         return self.until(lambda: self.describe(name), lambda found: found["EndpointStatus"] not in MOVING, seconds)
 
     def until(self, look: Callable[[], T], wanted: Callable[[T], bool], seconds: float = 30) -> T:
-        """Looks until what is seen is wanted."""
+        """Call `look` until `wanted` accepts its result, and return the result."""
         deadline = time.monotonic() + seconds
         while not wanted(found := look()):
             assert time.monotonic() < deadline, found
@@ -87,18 +87,18 @@ class Hosted:
         return found
 
     def describe(self, name: str) -> dict[str, Any]:
-        """DescribeEndpoint."""
+        """Return the response of DescribeEndpoint."""
         found: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName=name)
         return found
 
     def predict(self, name: str, body: str, **more: str) -> list[Any]:
-        """The predictions of InvokeEndpoint."""
+        """Invoke an endpoint and return the predictions."""
         answer = self.runtime.invoke_endpoint(EndpointName=name, Body=body, ContentType="application/json", **more)
         predictions: list[Any] = json.loads(answer["Body"].read())["predictions"]
         return predictions
 
     def log(self, name: str) -> dict[str, list[str]]:
-        """What CloudWatch has of an endpoint: lines by stream."""
+        """Return an endpoint's lines in CloudWatch Logs by log stream."""
         group = f"/aws/sagemaker/Endpoints/{name}"
         streams = self.logs.describe_log_streams(logGroupName=group)["logStreams"]
         return {
@@ -112,7 +112,7 @@ class Hosted:
         }
 
     def delete(self, name: str) -> None:
-        """Deletes an endpoint and waits until it is gone."""
+        """Delete an endpoint and wait until it no longer exists."""
         self.sagemaker.delete_endpoint(EndpointName=name)
         self.sagemaker.get_waiter("endpoint_deleted").wait(
             EndpointName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
@@ -120,5 +120,5 @@ class Hosted:
 
 
 def unique(kind: str) -> str:
-    """A name that no other test uses."""
+    """Return a name that no other test uses."""
     return f"{kind}-{secrets.token_hex(4)}"

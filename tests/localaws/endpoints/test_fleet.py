@@ -1,4 +1,4 @@
-"""How requests are spread over a fleet, and how it ends."""
+"""How a fleet distributes requests, and how it stops."""
 
 import threading
 import time
@@ -22,13 +22,13 @@ def _fleet() -> tuple[Fleet, list[Any]]:
     return Fleet({"one": Member(containers[0]), "two": Member(containers[1])}), containers
 
 
-def test_a_variant_is_chosen_as_often_as_its_weight_says() -> None:
+def test_variants_are_chosen_in_proportion_to_their_weights() -> None:
     fleet, _ = _fleet()
     chosen = [fleet.enter({"one": 3, "two": 1}) for _ in range(4000)]
     assert chosen.count("one") == pytest.approx(3000, abs=250)
 
 
-def test_a_variant_of_weight_zero_is_chosen_by_name_only() -> None:
+def test_a_variant_with_weight_zero_is_chosen_only_by_name() -> None:
     fleet, _ = _fleet()
     assert {fleet.enter({"one": 0, "two": 1}) for _ in range(200)} == {"two"}
     assert fleet.enter({"one": 0, "two": 1}, "one") == "one"
@@ -36,7 +36,7 @@ def test_a_variant_of_weight_zero_is_chosen_by_name_only() -> None:
         fleet.enter({"one": 0, "two": 1}, "three")
 
 
-def test_a_draining_fleet_ends_after_its_last_request() -> None:
+def test_a_draining_fleet_stops_after_its_last_request() -> None:
     fleet, containers = _fleet()
     fleet.enter({}, "two")
     stopping = threading.Thread(target=fleet.stop, kwargs={"drain": True})

@@ -12,20 +12,20 @@ from tests.localaws.endpoints.hosted import Hosted
 from tests.serving.models import COLUMNS, ROWS, SPLIT
 
 
-def test_the_model_answers_and_the_variant_is_named(hosted: Hosted, iris_endpoint: str) -> None:
+def test_returns_predictions_and_the_invoked_variant(hosted: Hosted, iris_endpoint: str) -> None:
     answer = hosted.runtime.invoke_endpoint(EndpointName=iris_endpoint, Body=SPLIT, ContentType="application/json")
     assert answer["InvokedProductionVariant"] == "one"
     assert answer["ContentType"] == "application/json"
     assert json.loads(answer["Body"].read()) == {"predictions": [0, 1, 2]}
 
 
-def test_the_content_type_reaches_the_model(hosted: Hosted, iris_endpoint: str) -> None:
+def test_forwards_the_content_type_to_the_model(hosted: Hosted, iris_endpoint: str) -> None:
     rows = "\n".join([",".join(COLUMNS), *(",".join(map(str, row)) for row in ROWS)])
     answer = hosted.runtime.invoke_endpoint(EndpointName=iris_endpoint, Body=rows, ContentType="text/csv")
     assert json.loads(answer["Body"].read()) == {"predictions": [0, 1, 2]}
 
 
-def test_wrong_rows_are_a_model_error_with_the_models_own_words(hosted: Hosted, iris_endpoint: str) -> None:
+def test_invalid_rows_are_a_model_error_with_the_models_message(hosted: Hosted, iris_endpoint: str) -> None:
     rows = {"dataframe_split": {"columns": COLUMNS[:3], "data": [row[:3] for row in ROWS]}}
     with pytest.raises(hosted.runtime.exceptions.ModelError) as refused:
         hosted.predict(iris_endpoint, json.dumps(rows))
@@ -37,7 +37,7 @@ def test_wrong_rows_are_a_model_error_with_the_models_own_words(hosted: Hosted, 
     assert answer["LogStreamArn"].endswith(f":log-group:/aws/sagemaker/Endpoints/{iris_endpoint}")
 
 
-def test_an_endpoint_that_is_not_there_is_not_found(hosted: Hosted) -> None:
+def test_rejects_an_unknown_endpoint(hosted: Hosted) -> None:
     with pytest.raises(ClientError) as refused:
         hosted.predict("nowhere", SPLIT)
     assert refused.value.response["Error"] == {
@@ -46,24 +46,24 @@ def test_an_endpoint_that_is_not_there_is_not_found(hosted: Hosted) -> None:
     }
 
 
-def test_a_variant_that_is_not_there_is_not_found(hosted: Hosted, iris_endpoint: str) -> None:
+def test_rejects_an_unknown_variant(hosted: Hosted, iris_endpoint: str) -> None:
     with pytest.raises(hosted.runtime.exceptions.ClientError, match="Variant nine of endpoint"):
         hosted.predict(iris_endpoint, SPLIT, TargetVariant="nine")
 
 
-def test_a_body_over_the_apis_limit_is_refused(hosted: Hosted, iris_endpoint: str) -> None:
+def test_rejects_a_body_above_the_size_limit(hosted: Hosted, iris_endpoint: str) -> None:
     with pytest.raises(ClientError) as refused:
         hosted.predict(iris_endpoint, " " * (6 * 1024 * 1024 + 1))
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
 
 
-def test_streamed_answers_are_said_to_be_missing(hosted: Hosted, iris_endpoint: str) -> None:
+def test_response_streaming_is_not_implemented(hosted: Hosted, iris_endpoint: str) -> None:
     with pytest.raises(ClientError) as refused:
         hosted.runtime.invoke_endpoint_with_response_stream(EndpointName=iris_endpoint, Body=SPLIT)
     assert refused.value.response["Error"]["Code"] == "NotImplemented"
 
 
-def test_the_aws_command_line_invokes_it(hosted: Hosted, iris_endpoint: str, tmp_path: Path) -> None:
+def test_the_aws_cli_invokes_an_endpoint(hosted: Hosted, iris_endpoint: str, tmp_path: Path) -> None:
     answer = tmp_path / "answer.json"
     arguments = ["--endpoint-name", iris_endpoint, "--content-type", "application/json"]
     subprocess.run(
@@ -76,7 +76,9 @@ def test_the_aws_command_line_invokes_it(hosted: Hosted, iris_endpoint: str, tmp
     assert json.loads(answer.read_text()) == {"predictions": [0, 1, 2]}
 
 
-def test_mlflows_own_deployment_client_lists_and_queries_it(hosted: Hosted, iris_endpoint: str, tmp_path: Path) -> None:
+def test_mlflows_deployment_client_lists_and_invokes_endpoints(
+    hosted: Hosted, iris_endpoint: str, tmp_path: Path
+) -> None:
     rows = tmp_path / "rows.json"
     rows.write_text(SPLIT)
     script = (

@@ -1,4 +1,4 @@
-"""An endpoint from its creation to its end."""
+"""The life cycle of an endpoint, from creation to deletion."""
 
 import threading
 import time
@@ -10,11 +10,11 @@ from botocore.exceptions import ClientError
 from tests.localaws.endpoints.hosted import IMAGE, Hosted, unique
 from tests.serving.models import SPLIT, save_obedient
 
-# Rows that ask for the variable of that name in the container's environment.
+# A row for which the model returns this variable of the container's environment.
 GREETING = '{"dataframe_records": [{"variable": "GREETING"}]}'
 
 
-def test_an_endpoint_in_service_is_described_as_aws_does(hosted: Hosted, iris_endpoint: str) -> None:
+def test_describes_an_endpoint_in_service_as_aws_does(hosted: Hosted, iris_endpoint: str) -> None:
     found = hosted.describe(iris_endpoint)
     assert found["EndpointStatus"] == "InService"
     assert found["EndpointArn"] == f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/{iris_endpoint}"
@@ -28,8 +28,8 @@ def test_an_endpoint_in_service_is_described_as_aws_does(hosted: Hosted, iris_en
     assert variant["DeployedImages"][0]["SpecifiedImage"] == IMAGE
 
 
-def test_a_model_is_described_as_it_was_given(hosted: Hosted, obedient: Path) -> None:
-    """An empty VpcConfig, as moto has it, makes Terraform replace the model at every apply."""
+def test_describes_a_model_without_unset_members(hosted: Hosted, obedient: Path) -> None:
+    """With an empty VpcConfig, as moto returns it, Terraform replaces the model in every apply."""
     name = hosted.model(obedient, GREETING="hello")
     found = hosted.sagemaker.describe_model(ModelName=name)
     assert set(found) == {
@@ -40,18 +40,18 @@ def test_a_model_is_described_as_it_was_given(hosted: Hosted, obedient: Path) ->
     hosted.sagemaker.delete_model(ModelName=name)
 
 
-def test_lists_and_health_show_it(hosted: Hosted, iris_endpoint: str) -> None:
+def test_lists_and_health_contain_the_endpoint(hosted: Hosted, iris_endpoint: str) -> None:
     listed = hosted.sagemaker.list_endpoints(NameContains=iris_endpoint, StatusEquals="InService")["Endpoints"]
     assert [endpoint["EndpointName"] for endpoint in listed] == [iris_endpoint]
     assert {"name": iris_endpoint, "status": "InService"} in hosted.localaws.health()["endpoints"]
 
 
-def test_the_archive_is_read_and_the_log_written_by_the_execution_role(hosted: Hosted, iris_endpoint: str) -> None:
+def test_uses_the_execution_role_for_the_archive_and_the_log(hosted: Hosted, iris_endpoint: str) -> None:
     done = hosted.calls_of_the_role()
     assert {"s3:GetObject", "logs:CreateLogStream", "logs:PutLogEvents"} <= done
 
 
-def test_what_the_container_prints_is_in_its_log_stream(hosted: Hosted, iris_endpoint: str) -> None:
+def test_writes_the_containers_output_to_its_log_stream(hosted: Hosted, iris_endpoint: str) -> None:
     hosted.predict(iris_endpoint, SPLIT)
     ((stream, lines),) = hosted.until(
         lambda: hosted.log(iris_endpoint), lambda log: "POST /invocations" in str(log)
@@ -60,7 +60,7 @@ def test_what_the_container_prints_is_in_its_log_stream(hosted: Hosted, iris_end
     assert any("is loaded; listening on" in line for line in lines)
 
 
-def test_tags_are_kept_replaced_and_removed(hosted: Hosted, iris_endpoint: str) -> None:
+def test_tags_are_added_replaced_and_deleted(hosted: Hosted, iris_endpoint: str) -> None:
     arn = hosted.describe(iris_endpoint)["EndpointArn"]
     hosted.sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "1"}])
     hosted.sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "a", "Value": "2"}])
@@ -68,7 +68,7 @@ def test_tags_are_kept_replaced_and_removed(hosted: Hosted, iris_endpoint: str) 
     assert hosted.sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "2"}]
 
 
-def test_an_update_loses_no_request_a_failed_one_keeps_the_old_model_and_a_deletion_leaves_nothing(
+def test_update_loses_no_request_failed_update_keeps_the_model_and_delete_removes_everything(
     hosted: Hosted, obedient: Path, tmp_path: Path
 ) -> None:
     name = hosted.endpoint(obedient, GREETING="first")
@@ -89,7 +89,7 @@ def test_an_update_loses_no_request_a_failed_one_keeps_the_old_model_and_a_delet
                 change()
         assert hosted.settled(name)["EndpointConfigName"] == second
     assert stream.failures == []
-    # Never back and forth: first only the old model answered, then only the new one.
+    # The traffic shifts once: the old model answers all requests until then, the new model all later ones.
     assert stream.answers == [["first"], ["second"]]
 
     save_obedient(tmp_path / "broken")
@@ -105,7 +105,7 @@ def test_an_update_loses_no_request_a_failed_one_keeps_the_old_model_and_a_delet
     assert "variant one did not pass the ping health check" in after["FailureReason"]
     assert "There is no MLflow model in" in str(hosted.log(name))
 
-    # Deleted, it answers nothing and leaves nothing.
+    # A deleted endpoint leaves no folders and no process files.
     folders = hosted.localaws.settings.data / "endpoints"
     notes = hosted.localaws.settings.run / "processes"
     assert list(folders.glob(f"endpoint-{name}-*"))
@@ -119,14 +119,14 @@ def test_an_update_loses_no_request_a_failed_one_keeps_the_old_model_and_a_delet
         hosted.describe(name)
 
 
-def test_two_variants_are_chosen_by_name_and_by_weight(hosted: Hosted, obedient: Path) -> None:
-    """Their image is pulled by the role, where there is something to pull from."""
+def test_chooses_between_two_variants_by_name_and_by_weight(hosted: Hosted, obedient: Path) -> None:
+    """The execution role also makes the calls of an image pull, because the image's repository exists."""
     repository = unique("repository")
     registry = hosted.localaws.client("ecr").create_repository(repositoryName=repository)["repository"]
     name = hosted.endpoint(obedient, obedient, image=f"{registry['repositoryUri']}:1", GREETING="hello")
     assert {"ecr:GetAuthorizationToken", "ecr:BatchGetImage"} <= hosted.calls_of_the_role()
     who = '{"dataframe_records": [{"x": 1}]}'
-    # The containers' Environment and the role's credentials are there.
+    # The container has the model's Environment and the role's credentials.
     assert hosted.predict(name, GREETING, TargetVariant="two") == ["hello"]
     assert hosted.predict(name, GREETING.replace("GREETING", "AWS_ACCESS_KEY_ID"))[0].startswith("ASIA")
     processes = [hosted.predict(name, who, TargetVariant=variant)[0] for variant in ("one", "two")]
@@ -138,7 +138,7 @@ def test_two_variants_are_chosen_by_name_and_by_weight(hosted: Hosted, obedient:
     assert {hosted.predict(name, who)[0] for _ in range(20)} == {processes[1]}
     assert [v["CurrentWeight"] for v in hosted.describe(name)["ProductionVariants"]] == [0, 1]
 
-    # A container that ends is started again; until then DescribeEndpoint counts it out.
+    # A container that exits is restarted. Until then, DescribeEndpoint does not count it.
     with pytest.raises(hosted.runtime.exceptions.ModelError) as gone:
         hosted.predict(name, '{"dataframe_records": [{"die": 1}]}', TargetVariant="one")
     assert gone.value.response["OriginalStatusCode"] == 0
@@ -157,7 +157,7 @@ def test_two_variants_are_chosen_by_name_and_by_weight(hosted: Hosted, obedient:
 
 
 class _Stream:
-    """Invokes an endpoint all the time, from two threads."""
+    """Invokes an endpoint continuously from two threads."""
 
     def __init__(self, hosted: Hosted, name: str) -> None:
         self._hosted = hosted
@@ -170,7 +170,7 @@ class _Stream:
 
     @property
     def answers(self) -> list[list[str]]:
-        """The answers in the order in which their requests were sent, repetitions left out."""
+        """Return the answers in the order of their requests, without consecutive duplicates."""
         ordered = [answer for _, answer in sorted(self._latest, key=lambda item: item[0])]
         return [answer for before, answer in zip([None, *ordered], ordered, strict=False) if answer != before]
 
@@ -194,7 +194,7 @@ class _Stream:
                 answer = self._hosted.predict(self._name, GREETING)
                 with self._lock:
                     self._latest.append((began, answer))
-                time.sleep(0.01)  # Two processors: a fleet that starts needs them too.
+                time.sleep(0.01)  # Leave CPU time to the fleet that is starting.
             except Exception as error:
                 self.failures.append(error)
                 time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""What is refused, and what cannot be brought into service, with AWS's reasons."""
+"""Requests that are rejected and deployments that fail, with AWS's messages."""
 
 import io
 import secrets
@@ -42,11 +42,11 @@ Call = Callable[[Any], Any]
         ),
     ],
 )
-def test_what_is_not_there_is_named_with_its_arn(hosted: Hosted, call: Call, message: str) -> None:
+def test_not_found_errors_contain_the_arn(hosted: Hosted, call: Call, message: str) -> None:
     assert _refusal(lambda: call(hosted.sagemaker)) == ("ValidationException", message)
 
 
-def test_a_model_needs_its_archive_and_a_role_that_sagemaker_may_assume(hosted: Hosted) -> None:
+def test_create_model_requires_the_archive_and_a_role_that_sagemaker_can_assume(hosted: Hosted) -> None:
     url = f"s3://{hosted.bucket}/nowhere.tar.gz"
     assert _refusal(lambda: hosted.model(url)) == ("ValidationException", f"Could not find model data at {url}.")
     role = "arn:aws:iam::123456789012:role/nobody"
@@ -59,7 +59,7 @@ def test_a_model_needs_its_archive_and_a_role_that_sagemaker_may_assume(hosted: 
     assert message.startswith(f'The execution role ARN "{role}" is invalid. Please ensure that the role exists')
 
 
-def test_nothing_is_created_twice(hosted: Hosted, iris_endpoint: str) -> None:
+def test_rejects_names_that_already_exist(hosted: Hosted, iris_endpoint: str) -> None:
     config = hosted.describe(iris_endpoint)["EndpointConfigName"]
     given = hosted.sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
     model = hosted.sagemaker.describe_model(ModelName=given[0]["ModelName"])
@@ -81,7 +81,7 @@ def test_nothing_is_created_twice(hosted: Hosted, iris_endpoint: str) -> None:
     )
 
 
-def test_an_instance_type_that_aws_does_not_have_is_refused(hosted: Hosted, iris_endpoint: str) -> None:
+def test_rejects_an_unknown_instance_type(hosted: Hosted, iris_endpoint: str) -> None:
     config = hosted.describe(iris_endpoint)["EndpointConfigName"]
     given = hosted.sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
     code, message = _refusal(
@@ -93,7 +93,7 @@ def test_an_instance_type_that_aws_does_not_have_is_refused(hosted: Hosted, iris
     assert "Value 'ml.huge' at 'productionVariants.1.member.instanceType' failed to satisfy constraint" in message
 
 
-def test_a_missing_requirement_fails_with_the_reason_in_the_log(hosted: Hosted, tmp_path: Path) -> None:
+def test_a_missing_requirement_fails_the_deployment_and_is_logged(hosted: Hosted, tmp_path: Path) -> None:
     save_obedient(tmp_path / "model", load="import sklearn", libraries=("mlflow-skinny", "pandas"))
     name = hosted.endpoint(tmp_path / "model")
     found = hosted.describe(name)
@@ -113,19 +113,19 @@ def test_a_missing_requirement_fails_with_the_reason_in_the_log(hosted: Hosted, 
     hosted.delete(name)
 
 
-def test_requirements_that_cannot_be_installed_are_in_the_log(hosted: Hosted, tmp_path: Path) -> None:
+def test_requirements_that_cannot_be_installed_are_logged(hosted: Hosted, tmp_path: Path) -> None:
     save_obedient(tmp_path / "model")
     (tmp_path / "model" / "requirements.txt").write_text("nowhere @ file:///nowhere/nowhere-1-py3-none-any.whl\n")
     assert "nowhere" in "\n".join(_failed_log(hosted, tmp_path / "model"))
 
 
-def test_a_python_that_is_not_here_is_in_the_log(hosted: Hosted, tmp_path: Path) -> None:
+def test_an_unavailable_python_version_is_logged(hosted: Hosted, tmp_path: Path) -> None:
     save_obedient(tmp_path / "model")
     (tmp_path / "model" / "python_env.yaml").write_text("python: 3.99.1\n")
     assert "3.99" in "\n".join(_failed_log(hosted, tmp_path / "model"))
 
 
-def test_an_archive_that_has_gone_is_the_reason(hosted: Hosted) -> None:
+def test_a_deleted_archive_fails_the_deployment(hosted: Hosted) -> None:
     url = hosted.upload(b"")
     config = hosted.config(hosted.model(url))
     hosted.s3.delete_object(Bucket=hosted.bucket, Key=url.partition(f"{hosted.bucket}/")[2])
@@ -160,9 +160,9 @@ def _link() -> tarfile.TarInfo:
         _tar(_link()),
         _tar(tarfile.TarInfo("../outside")),
     ],
-    ids=["no tar", "cut off", "a link", "a path that leads out"],
+    ids=["not a tar", "truncated", "link", "path outside the folder"],
 )
-def test_an_archive_that_cannot_be_unpacked_is_the_reason(hosted: Hosted, content: bytes) -> None:
+def test_an_archive_that_cannot_be_unpacked_fails_the_deployment(hosted: Hosted, content: bytes) -> None:
     found = hosted.describe(hosted.endpoint(hosted.upload(content)))
     assert found["EndpointStatus"] == "Failed"
     assert found["FailureReason"].startswith(

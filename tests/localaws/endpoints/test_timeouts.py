@@ -1,4 +1,4 @@
-"""What happens when a container takes too long. AWS's times are too long for a test: these pass shorter ones."""
+"""Timeouts of containers. The tests set shorter timeouts than AWS has."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from localaws.processes import Processes
 
 
 class Silent:
-    """An endpoint whose container takes connections and never answers."""
+    """An endpoint whose container accepts connections and never responds."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -26,7 +26,7 @@ class Silent:
         yield Target("one", self._port)
 
 
-def test_a_model_that_does_not_answer_in_time_is_a_model_error() -> None:
+def test_a_response_timeout_is_a_model_error() -> None:
     sent: list[dict[str, Any]] = []
 
     async def invoke() -> None:
@@ -57,10 +57,10 @@ def test_a_model_that_does_not_answer_in_time_is_a_model_error() -> None:
     )
 
 
-def test_a_container_that_never_answers_a_ping_is_given_up_and_ended(tmp_path: Path) -> None:
+def test_a_container_that_never_responds_to_pings_fails_and_can_be_stopped(tmp_path: Path) -> None:
     processes = Processes(tmp_path / "run", tmp_path / "logs")
     folder = tmp_path / "container"
-    # In the interpreter's place: it never runs the entry point.
+    # This program replaces the interpreter and never runs the entry point.
     sleeper = tmp_path / "sleeper"
     sleeper.write_text("#!/bin/sh\nexec sleep 60\n")
     sleeper.chmod(0o755)
@@ -78,7 +78,7 @@ def test_a_container_that_never_answers_a_ping_is_given_up_and_ended(tmp_path: P
 
 class _NoLog:
     def follow(self, *, to_the_end: bool = False) -> None:
-        """Nobody reads it."""
+        """Do nothing."""
 
 
 async def _nothing() -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Tracking servers, the gateway in front of them, UI sessions, model registration."""
+"""Tests of tracking servers, their gateway, UI sessions and model registration."""

@@ -1,4 +1,4 @@
-"""Tracking calls as the sagemaker-mlflow plugin signs them, without the seconds that importing MLflow costs."""
+"""Tracking calls signed like the sagemaker-mlflow plugin does, without the slow import of MLflow."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ def signed_headers(
     secret: str = "",
     region: str = "us-east-1",
 ) -> dict[str, str]:
-    """The headers of a signed call."""
+    """Return the headers of a signed call."""
     env = localaws.env
     headers = {HEADER: arn, "X-Amz-Content-SHA256": hashlib.sha256(body).hexdigest()}
     request = AWSRequest(method, f"{localaws.url}{path}", data=body, headers=headers)
@@ -38,7 +38,7 @@ def signed_headers(
 def track(
     localaws: RunningLocalAws, arn: str, method: str, path: str, content: Any = None, **signing: str
 ) -> httpx.Response:
-    """One call to `/api/2.0/mlflow/{path}`."""
+    """Send a signed call to `/api/2.0/mlflow/{path}`."""
     path = f"/api/2.0/mlflow/{path}"
     body = b"" if content is None else json.dumps(content).encode()
     headers = signed_headers(localaws, arn, method, path, body, **signing)
@@ -48,7 +48,7 @@ def track(
 
 
 def create_run(localaws: RunningLocalAws, arn: str) -> dict[str, Any]:
-    """A new run's info."""
+    """Create a run and return its info."""
     answer = track(localaws, arn, "POST", "runs/create", {"experiment_id": "0"}).raise_for_status()
     info: dict[str, Any] = answer.json()["run"]["info"]
     return info

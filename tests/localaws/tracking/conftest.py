@@ -1,4 +1,4 @@
-"""Tracking servers for the session, made side by side and shared by all pytest-xdist workers."""
+"""Tracking servers for the session, created in parallel and shared by all pytest-xdist workers."""
 
 import pytest
 from filelock import FileLock
@@ -10,13 +10,13 @@ VERSIONS = ("2.13", "2.16", "3.0")
 
 
 def name_of(version: str) -> str:
-    """The shared server of that version; nobody stops, updates or deletes it."""
+    """Return the name of a version's shared server. Tests must not stop, update or delete it."""
     return f"shared-{version.replace('.', '-')}"
 
 
 @pytest.fixture(scope="session")
 def servers(localaws: RunningLocalAws, pytestconfig: pytest.Config) -> dict[str, str]:
-    """The ARN of a created server of each version that SageMaker offers."""
+    """The ARN of a server of each version that SageMaker supports."""
     made = pytestconfig.stash[HOME] / "servers"
     with FileLock(f"{made}.lock"):
         if not made.exists():

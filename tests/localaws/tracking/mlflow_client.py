@@ -1,6 +1,6 @@
-"""Run as a program: logs to tracking servers with MLflow's client and the sagemaker-mlflow plugin; prints JSON.
+"""A program that logs to tracking servers with MLflow's client and the sagemaker-mlflow plugin, and prints JSON.
 
-A process of its own, since the plugin signs for the one tracking URI that the whole process has set.
+It runs in its own process, because the plugin signs for the tracking URI of the whole process.
 """
 
 import json
@@ -11,7 +11,7 @@ import mlflow
 
 
 def log(arn: str) -> dict[str, Any]:
-    """One run with everything that every version takes."""
+    """Log a run with the data types that all versions support, and return what MLflow stored."""
     mlflow.set_tracking_uri(arn)
     mlflow.set_experiment("with the client")
     with mlflow.start_run(run_name="a run") as run:
@@ -31,7 +31,7 @@ def log(arn: str) -> dict[str, Any]:
 
 
 def refusal(arn: str) -> str:
-    """What the client says of a server that is not there."""
+    """Return the client's error message for a server that does not exist."""
     mlflow.set_tracking_uri(arn)
     try:
         mlflow.get_experiment("0")

@@ -1,4 +1,4 @@
-"""Other people's programs, unchanged: MLflow with the sagemaker-mlflow plugin, and the AWS command line."""
+"""Unmodified clients: MLflow with the sagemaker-mlflow plugin, and the AWS CLI."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from tests.support.running import RunningLocalAws, role, settled
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-def test_mlflow_logs_to_each_version_by_its_arn(localaws: RunningLocalAws, servers: dict[str, str]) -> None:
+def test_mlflow_client_logs_to_each_version_by_arn(localaws: RunningLocalAws, servers: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.localaws.tracking.mlflow_client", *servers.values()],
         cwd=REPOSITORY,
@@ -36,7 +36,7 @@ def test_mlflow_logs_to_each_version_by_its_arn(localaws: RunningLocalAws, serve
     assert "Tracking server could not be found" in told["refusal"]
 
 
-def test_the_aws_command_line_leads_a_server_through_its_life(localaws: RunningLocalAws) -> None:
+def test_the_aws_cli_creates_describes_and_deletes_a_server(localaws: RunningLocalAws) -> None:
     def aws(*arguments: str) -> str:
         program = Path(sysconfig.get_path("scripts")) / "aws"
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What botocore's model asks of a request, said as AWS says it."""
+"""Validation of requests against botocore's model, with AWS's error messages."""
 
 import pytest
 
@@ -14,18 +14,18 @@ def refusal(**given: object) -> AwsError:
     return refused.value
 
 
-def test_a_request_within_its_limits_passes() -> None:
+def test_accepts_a_valid_request() -> None:
     check(*OPERATION, {"TrackingServerName": "a", "ExpiresInSeconds": 5})
 
 
-def test_a_missing_member_is_null() -> None:
+def test_a_missing_member_is_reported_as_null() -> None:
     assert refusal().message == (
         "1 validation error detected: Value null at 'trackingServerName' failed to satisfy constraint: "
         "Member must not be null"
     )
 
 
-def test_every_violation_is_told_at_once() -> None:
+def test_all_violations_are_reported_together() -> None:
     told = refusal(TrackingServerName="-", ExpiresInSeconds=4, SessionExpirationDurationInSeconds=43201)
     assert told.code == "ValidationException"
     assert told.message.startswith("3 validation errors detected: Value '-' at 'trackingServerName'")
@@ -35,7 +35,7 @@ def test_every_violation_is_told_at_once() -> None:
     assert "Member must have value less than or equal to 43200" in told.message
 
 
-def test_letters_of_every_script_are_letters_in_a_tag() -> None:
+def test_tags_accept_letters_of_every_script() -> None:
     tags = {
         "ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:model/m",
         "Tags": [{"Key": "größe", "Value": "大"}],
@@ -46,5 +46,5 @@ def test_letters_of_every_script_are_letters_in_a_tag() -> None:
 
 
 @pytest.mark.parametrize("value", [5, ["a"], {"a": 1}, True])
-def test_a_value_of_the_wrong_type_cannot_be_read(value: object) -> None:
+def test_a_value_of_the_wrong_type_is_a_serialization_error(value: object) -> None:
     assert refusal(TrackingServerName=value).code == "SerializationException"

@@ -1,4 +1,4 @@
-"""AWS's operations for tracking servers: what they answer, what they refuse, the states they lead through."""
+"""AWS's operations for tracking servers: responses, errors and status transitions."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def describe(localaws: RunningLocalAws, name: str) -> dict:
     return localaws.client("sagemaker").describe_mlflow_tracking_server(TrackingServerName=name)
 
 
-def test_a_created_server_is_described_as_it_was_asked_for(localaws: RunningLocalAws, servers: dict[str, str]) -> None:
+def test_describes_a_created_server_with_its_configuration(localaws: RunningLocalAws, servers: dict[str, str]) -> None:
     for version, arn in servers.items():
         found = describe(localaws, arn.rsplit("/", 1)[1])
         assert found["TrackingServerArn"] == arn
@@ -39,7 +39,7 @@ def test_a_created_server_is_described_as_it_was_asked_for(localaws: RunningLoca
         assert "WeeklyMaintenanceWindowStart" not in found
 
 
-def test_each_version_runs_the_mlflow_that_it_names(localaws: RunningLocalAws, servers: dict[str, str]) -> None:
+def test_each_version_runs_its_mlflow_release(localaws: RunningLocalAws, servers: dict[str, str]) -> None:
     found = {}
     for version, arn in servers.items():
         headers = signed_headers(localaws, arn, "GET", "/version")
@@ -68,7 +68,7 @@ def test_each_version_runs_the_mlflow_that_it_names(localaws: RunningLocalAws, s
         ({"RoleArn": "arn:aws:iam::123456789012:role/nobodys-role"}, "Could not assume role"),
     ],
 )
-def test_a_wrong_request_is_refused_in_the_words_of_aws(localaws: RunningLocalAws, given: dict, said: str) -> None:
+def test_rejects_an_invalid_request_with_awss_message(localaws: RunningLocalAws, given: dict, said: str) -> None:
     asked = {
         "TrackingServerName": "wrong",
         "ArtifactStoreUri": "s3://somewhere",
@@ -82,7 +82,7 @@ def test_a_wrong_request_is_refused_in_the_words_of_aws(localaws: RunningLocalAw
     assert DELETED in _error(lambda: describe(localaws, "wrong"))
 
 
-def test_a_role_that_does_not_trust_sagemaker_is_refused(localaws: RunningLocalAws) -> None:
+def test_rejects_a_role_that_does_not_trust_sagemaker(localaws: RunningLocalAws) -> None:
     trust = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},'
     localaws.client("iam").create_role(
         RoleName="distrustful", AssumeRolePolicyDocument=trust + '"Action":"sts:AssumeRole"}]}'
@@ -97,7 +97,7 @@ def test_a_role_that_does_not_trust_sagemaker_is_refused(localaws: RunningLocalA
     assert "allows principal 'sagemaker.amazonaws.com' to assume the role" in said
 
 
-def test_a_name_can_be_had_once(localaws: RunningLocalAws, server: str) -> None:
+def test_rejects_a_name_that_already_exists(localaws: RunningLocalAws, server: str) -> None:
     said = _error(
         lambda: localaws.client("sagemaker").create_mlflow_tracking_server(
             TrackingServerName=server.rsplit("/", 1)[1],
@@ -112,12 +112,12 @@ def test_a_name_can_be_had_once(localaws: RunningLocalAws, server: str) -> None:
     "operation",
     ["describe", "delete", "start", "stop", "update"],
 )
-def test_an_unknown_server_is_not_found(localaws: RunningLocalAws, operation: str) -> None:
+def test_rejects_an_unknown_server(localaws: RunningLocalAws, operation: str) -> None:
     call = getattr(localaws.client("sagemaker"), f"{operation}_mlflow_tracking_server")
     assert DELETED in _error(lambda: call(TrackingServerName="nobodys"))
 
 
-def test_a_bucket_that_is_missing_or_elsewhere_fails_the_creation(localaws: RunningLocalAws) -> None:
+def test_creation_fails_if_the_bucket_is_missing_or_in_another_region(localaws: RunningLocalAws) -> None:
     sagemaker = localaws.client("sagemaker")
     localaws.client("s3", region_name="eu-west-1").create_bucket(
         Bucket="far-away", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
@@ -133,9 +133,9 @@ def test_a_bucket_that_is_missing_or_elsewhere_fails_the_creation(localaws: Runn
         assert settled(localaws, name) == ""
 
 
-def test_a_server_that_is_still_being_created_says_so_everywhere(localaws: RunningLocalAws) -> None:
+def test_all_operations_report_that_a_server_is_being_created(localaws: RunningLocalAws) -> None:
     sagemaker = localaws.client("sagemaker")
-    # It fails in the end: that takes no MLflow server.
+    # The creation fails, so that the test does not start an MLflow server.
     localaws.fault("localaws:StartTrackingServer", delay=1, error="InternalError", resource="slow")
     arn = tracking_server(localaws, "slow", wait=False)
     assert describe(localaws, "slow")["TrackingServerStatus"] == "Creating"
@@ -155,7 +155,7 @@ def test_a_server_that_is_still_being_created_says_so_everywhere(localaws: Runni
     assert track(localaws, arn, "GET", "experiments/get?experiment_id=0").status_code == 404
 
 
-def test_a_creation_can_be_made_to_fail(localaws: RunningLocalAws) -> None:
+def test_a_fault_makes_the_creation_fail(localaws: RunningLocalAws) -> None:
     localaws.fault("localaws:StartTrackingServer", error="InternalError", message="No capacity.", resource="doomed")
     tracking_server(localaws, "doomed")
     assert describe(localaws, "doomed")["TrackingServerStatus"] == "CreateFailed"
@@ -163,7 +163,7 @@ def test_a_creation_can_be_made_to_fail(localaws: RunningLocalAws) -> None:
 
 
 def trust(service: str) -> str:
-    """A trust policy for a service, in as far as it acts for this account."""
+    """Return a trust policy for a service that acts for this account."""
     condition = {
         "StringEquals": {"aws:SourceAccount": "123456789012"},
         "ArnLike": {"aws:SourceArn": "arn:aws:sagemaker:*:123456789012:*"},
@@ -175,14 +175,14 @@ def trust(service: str) -> str:
 
 @pytest.fixture(scope="module")
 def own(localaws: RunningLocalAws, worker_id: str) -> str:
-    """A server that the tests of this module may stop, change and kill; each pytest-xdist worker has one."""
+    """A server that tests of this module can stop, update and kill. Each pytest-xdist worker has its own."""
     name = f"own-{worker_id}"
     localaws.client("iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument=trust("sagemaker"))
     tracking_server(localaws, name)
     return name
 
 
-def test_stopping_keeps_the_runs_and_starting_with_a_trusting_role_brings_them_back(
+def test_stop_and_start_keep_runs_and_start_requires_a_role_that_trusts_sagemaker(
     localaws: RunningLocalAws, own: str
 ) -> None:
     sagemaker = localaws.client("sagemaker")
@@ -215,7 +215,7 @@ def test_stopping_keeps_the_runs_and_starting_with_a_trusting_role_brings_them_b
     )
 
 
-def test_updates_change_what_they_name_and_nothing_else(localaws: RunningLocalAws, own: str) -> None:
+def test_update_changes_only_the_given_members(localaws: RunningLocalAws, own: str) -> None:
     sagemaker = localaws.client("sagemaker")
     before = describe(localaws, own)
     wanted = {"TrackingServerSize": "Medium", "WeeklyMaintenanceWindowStart": "Sun:03:30"}
@@ -227,10 +227,10 @@ def test_updates_change_what_they_name_and_nothing_else(localaws: RunningLocalAw
     assert {name: after[name] for name in wanted} == wanted
     sagemaker.update_mlflow_tracking_server(TrackingServerName=own, TrackingServerSize="Medium")
     modified = describe(localaws, own)["LastModifiedTime"]
-    assert modified == after["LastModifiedTime"], "nothing changed, so nothing was modified"
+    assert modified == after["LastModifiedTime"], "an update without changes must not change the modification time"
 
 
-def test_a_new_artifact_store_holds_for_new_experiments(localaws: RunningLocalAws, own: str) -> None:
+def test_new_experiments_use_a_new_artifact_store(localaws: RunningLocalAws, own: str) -> None:
     sagemaker = localaws.client("sagemaker")
     before = describe(localaws, own)
     arn = before["TrackingServerArn"]
@@ -248,22 +248,20 @@ def test_a_new_artifact_store_holds_for_new_experiments(localaws: RunningLocalAw
 @pytest.mark.parametrize(
     ("verb", "failed"), [("Stop", "StopFailed"), ("Update", "UpdateFailed"), ("Delete", "DeleteFailed")]
 )
-def test_a_failed_transition_leaves_a_server_that_answers(
+def test_a_server_keeps_serving_after_a_failed_transition(
     localaws: RunningLocalAws, own: str, verb: str, failed: str
 ) -> None:
     sagemaker = localaws.client("sagemaker")
     arn = describe(localaws, own)["TrackingServerArn"]
     localaws.fault(f"localaws:{verb}TrackingServer", error="InternalError", resource=own)
-    size = {"TrackingServerSize": "Large"} if verb == "Update" else {}  # No other test wants that size.
+    size = {"TrackingServerSize": "Large"} if verb == "Update" else {}  # No other test sets this size.
     getattr(sagemaker, f"{verb.lower()}_mlflow_tracking_server")(TrackingServerName=own, **size)
     assert settled(localaws, own) == failed
     assert describe(localaws, own)["IsActive"] == "Active"
     create_run(localaws, arn)
 
 
-def test_a_server_that_hangs_holds_nobody_up_and_when_its_process_was_killed_it_can_be_started_again(
-    localaws: RunningLocalAws, own: str
-) -> None:
+def test_a_server_whose_process_hung_and_was_killed_can_be_started_again(localaws: RunningLocalAws, own: str) -> None:
     arn = describe(localaws, own)["TrackingServerArn"]
     run_id = create_run(localaws, arn)["run_id"]
     process = health(localaws, own)["pid"]
@@ -271,7 +269,7 @@ def test_a_server_that_hangs_holds_nobody_up_and_when_its_process_was_killed_it_
     try:
         path = "/api/2.0/mlflow/experiments/get?experiment_id=0"
         headers = signed_headers(localaws, arn, "GET", path)
-        with pytest.raises(httpx.ReadTimeout):  # Its connection is open, nobody answers.
+        with pytest.raises(httpx.ReadTimeout):  # The connection is open, but the process does not respond.
             HTTP.get(f"{localaws.url}{path}", headers=headers, timeout=0.3)
     finally:
         os.killpg(process, signal.SIGKILL)
@@ -282,12 +280,12 @@ def test_a_server_that_hangs_holds_nobody_up_and_when_its_process_was_killed_it_
         answers.add(answer.status_code)
         if answer.status_code == 400:
             break
-    assert "its process ended by itself" in answer.text
+    assert "its process exited unexpectedly" in answer.text
     assert answers <= {502, 400}
     found = describe(localaws, own)
     assert (found["TrackingServerStatus"], found["IsActive"]) == ("StartFailed", "Inactive")
     told = health(localaws, own)
-    assert "its process ended by itself" in told["reason"]
+    assert "its process exited unexpectedly" in told["reason"]
     assert told["log"] in told["reason"]
     assert track(localaws, arn, "GET", f"runs/get?run_id={run_id}").status_code == 400
     localaws.client("sagemaker").start_mlflow_tracking_server(TrackingServerName=own)
@@ -295,7 +293,7 @@ def test_a_server_that_hangs_holds_nobody_up_and_when_its_process_was_killed_it_
     assert track(localaws, arn, "GET", f"runs/get?run_id={run_id}").status_code == 200
 
 
-def test_lists_filter_sort_and_come_in_pages(localaws: RunningLocalAws, servers: dict[str, str]) -> None:
+def test_lists_are_filtered_sorted_and_paginated(localaws: RunningLocalAws, servers: dict[str, str]) -> None:
     sagemaker = localaws.client("sagemaker")
 
     def names(**given: object) -> list[str]:
@@ -306,7 +304,7 @@ def test_lists_filter_sort_and_come_in_pages(localaws: RunningLocalAws, servers:
     ours = ["shared-2-13", "shared-2-16", "shared-3-0"]
     assert names(SortBy="Name", SortOrder="Ascending") == ours
     assert names(SortBy="Name") == ours[::-1]
-    assert names() == ours[::-1], "the newest first by default"
+    assert names() == ours[::-1], "the default order is newest first"
     assert names(SortBy="Name", SortOrder="Ascending", PaginationConfig={"PageSize": 1}) == ours
     assert names(MlflowVersion="2.16") == ["shared-2-16"]
     assert names(TrackingServerStatus="Stopped") == []
@@ -332,9 +330,11 @@ def test_tags_are_added_replaced_listed_and_deleted(localaws: RunningLocalAws, s
     assert DELETED in _error(lambda: sagemaker.list_tags(ResourceArn=f"{server}-not"))
 
 
-def test_servers_of_several_versions_are_made_side_by_side(localaws: RunningLocalAws, servers: dict[str, str]) -> None:
+def test_servers_of_several_versions_are_created_in_parallel(
+    localaws: RunningLocalAws, servers: dict[str, str]
+) -> None:
     made = [describe(localaws, arn.rsplit("/", 1)[1]) for arn in servers.values()]
-    # Nothing has changed them since they were created: the last one began before the first one was done.
+    # LastModifiedTime is when a creation ended: all creations started before the first one ended.
     assert max(one["CreationTime"] for one in made) < min(one["LastModifiedTime"] for one in made)
 
 

@@ -1,4 +1,4 @@
-"""Which IAM action a tracking call needs."""
+"""The IAM action that a tracking call requires."""
 
 import pytest
 
@@ -30,7 +30,7 @@ PATHS = [
 
 
 @pytest.mark.parametrize(("method", "path", "action"), PATHS)
-def test_a_call_needs_the_action_of_its_name(method: str, path: str, action: str) -> None:
+def test_maps_calls_to_actions(method: str, path: str, action: str) -> None:
     assert action_of(method, path) == action
 
 
@@ -44,11 +44,11 @@ def test_a_call_needs_the_action_of_its_name(method: str, path: str, action: str
         ("GET", "/api/2.0/mlflow/"),
     ],
 )
-def test_a_call_without_an_action_has_none(method: str, path: str) -> None:
+def test_maps_unknown_calls_to_no_action(method: str, path: str) -> None:
     assert action_of(method, path) == "-"
 
 
-def test_every_action_that_aws_has_belongs_to_some_call() -> None:
+def test_every_aws_action_has_a_call() -> None:
     # The list of https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemakerwithmlflow.html
     text = """
         AccessUI CreateExperiment CreateModelVersion CreateRegisteredModel CreateRun DeleteExperiment DeleteLoggedModel

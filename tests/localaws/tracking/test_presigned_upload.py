@@ -1,4 +1,4 @@
-"""Artifacts uploaded with a URL that the server's role has signed."""
+"""Artifact uploads with a URL that is signed with the server's role."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ PATH = "artifacts/presigned-upload-url"
 
 
 @pytest.mark.parametrize("version", ["2.13", "3.0"])
-def test_one_put_to_the_url_makes_the_artifact(
+def test_a_put_to_the_url_creates_the_artifact(
     localaws: RunningLocalAws, servers: dict[str, str], version: str
 ) -> None:
     arn = servers[version]
@@ -34,7 +34,7 @@ def test_one_put_to_the_url_makes_the_artifact(
     )
 
 
-def test_the_url_is_good_for_that_artifact_alone(localaws: RunningLocalAws, server: str) -> None:
+def test_the_url_is_valid_only_for_its_artifact_and_method(localaws: RunningLocalAws, server: str) -> None:
     run = create_run(localaws, server)
     url = track(localaws, server, "POST", PATH, {"run_id": run["run_id"], "path": "a.txt"}).json()["presigned_url"]
     assert HTTP.put(url.replace("a.txt", "b.txt"), content=b"x").status_code == 403
@@ -50,17 +50,19 @@ def test_the_url_is_good_for_that_artifact_alone(localaws: RunningLocalAws, serv
         ({"run_id": "x", "path": "/etc"}, "Invalid path: /etc"),
         ({"run_id": "x", "path": "a", "expiration": 0}, "expiration"),
         ({"run_id": "x", "path": "a", "expiration": "soon"}, "expiration"),
-        ([], "no JSON object"),
+        ([], "not a JSON object"),
     ],
 )
-def test_a_wrong_request_is_told_what_is_wrong(localaws: RunningLocalAws, server: str, asked: Any, said: str) -> None:
+def test_rejects_an_invalid_request_with_the_reason(
+    localaws: RunningLocalAws, server: str, asked: Any, said: str
+) -> None:
     answer = track(localaws, server, "POST", PATH, asked)
     assert answer.status_code == 400
     assert answer.json()["error_code"] == "INVALID_PARAMETER_VALUE"
     assert said in answer.json()["message"]
 
 
-def test_an_unknown_run_is_mlflows_own_error(localaws: RunningLocalAws, server: str) -> None:
+def test_returns_mlflows_error_for_an_unknown_run(localaws: RunningLocalAws, server: str) -> None:
     answer = track(localaws, server, "POST", PATH, {"run_id": "nobodys", "path": "a"})
     assert answer.status_code == 404
     assert answer.json()["error_code"] == "RESOURCE_DOES_NOT_EXIST"

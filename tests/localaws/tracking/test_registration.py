@@ -1,4 +1,4 @@
-"""Automatic registration: models of MLflow's registry appear in SageMaker's."""
+"""Automatic registration of MLflow's registered models in SageMaker's Model Registry."""
 
 import hashlib
 import json
@@ -17,12 +17,12 @@ SUFFIX = hashlib.sha256(NAME.encode()).hexdigest()[:6]
 
 @pytest.fixture(scope="module")
 def registering(localaws: RunningLocalAws) -> str:
-    """The ARN of a server that registers models automatically; each test names models of its own."""
+    """The ARN of a server that registers models automatically. Each test uses its own model names."""
     return tracking_server(localaws, NAME, AutomaticModelRegistration=True)
 
 
 def register(localaws: RunningLocalAws, arn: str, model: str, source: str = "", **more: str) -> dict[str, Any]:
-    """Creates the model if needed and a version of it."""
+    """Create a model version, and the model if it does not exist."""
     track(localaws, arn, "POST", "registered-models/create", {"name": model})
     run = create_run(localaws, arn)
     content = {"name": model, "source": source or f"{run['artifact_uri']}/model", "run_id": run["run_id"], **more}
@@ -32,7 +32,7 @@ def register(localaws: RunningLocalAws, arn: str, model: str, source: str = "", 
 
 
 def package_arn(localaws: RunningLocalAws, arn: str, version: dict[str, Any]) -> str:
-    """The tag, as soon as it is there."""
+    """Wait for the version's tag with the ARN of its model package, and return the ARN."""
 
     def tag() -> str:
         path = f"model-versions/get?name={version['name']}&version={version['version']}"
@@ -42,7 +42,9 @@ def package_arn(localaws: RunningLocalAws, arn: str, version: dict[str, Any]) ->
     return eventually(tag)
 
 
-def test_each_model_version_becomes_a_package_of_the_models_group(localaws: RunningLocalAws, registering: str) -> None:
+def test_registers_each_model_version_as_a_package_in_the_models_group(
+    localaws: RunningLocalAws, registering: str
+) -> None:
     sagemaker = localaws.client("sagemaker")
     versions = [register(localaws, registering, "Churn") for _ in range(2)]
     arns = [package_arn(localaws, registering, version) for version in versions]
@@ -53,7 +55,7 @@ def test_each_model_version_becomes_a_package_of_the_models_group(localaws: Runn
     assert {package["ModelApprovalStatus"] for package in packages} == {"PendingManualApproval"}
 
 
-def test_the_registry_is_written_to_as_the_servers_role(localaws: RunningLocalAws, registering: str) -> None:
+def test_uses_the_servers_role(localaws: RunningLocalAws, registering: str) -> None:
     package_arn(localaws, registering, register(localaws, registering, "Audited"))
     done = {
         call["operation"]: call["principal"]
@@ -65,7 +67,7 @@ def test_the_registry_is_written_to_as_the_servers_role(localaws: RunningLocalAw
     assert all(principal.endswith(session) for principal in done.values())
 
 
-def test_a_registered_model_alone_becomes_a_group(localaws: RunningLocalAws, registering: str) -> None:
+def test_creates_a_group_for_a_model_without_versions(localaws: RunningLocalAws, registering: str) -> None:
     track(localaws, registering, "POST", "registered-models/create", {"name": "Empty"}).raise_for_status()
 
     def group() -> bool:
@@ -77,7 +79,7 @@ def test_a_registered_model_alone_becomes_a_group(localaws: RunningLocalAws, reg
     assert eventually(group)
 
 
-def test_the_inference_specification_beside_the_model_goes_along(localaws: RunningLocalAws, registering: str) -> None:
+def test_the_package_has_the_models_inference_specification(localaws: RunningLocalAws, registering: str) -> None:
     specification = {
         "Containers": [{"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/serve:1"}],
         "SupportedContentTypes": ["text/csv"],
@@ -90,7 +92,7 @@ def test_the_inference_specification_beside_the_model_goes_along(localaws: Runni
     assert found["InferenceSpecification"]["Containers"] == specification["Containers"]
 
 
-def test_a_life_cycle_alias_moves_the_package(localaws: RunningLocalAws, registering: str) -> None:
+def test_a_life_cycle_alias_changes_the_packages_life_cycle(localaws: RunningLocalAws, registering: str) -> None:
     sagemaker = localaws.client("sagemaker")
     version = register(localaws, registering, "Staged")
     arn = package_arn(localaws, registering, version)
@@ -105,10 +107,10 @@ def test_a_life_cycle_alias_moves_the_package(localaws: RunningLocalAws, registe
     assert alias("sagemakerlifecycle-production-active") == 200
     found = sagemaker.describe_model_package(ModelPackageName=arn)
     assert found["ModelLifeCycle"] == {"Stage": "production", "StageStatus": "active"}
-    assert found["ModelApprovalStatus"] == "Approved", "an update leaves alone what it does not name"
+    assert found["ModelApprovalStatus"] == "Approved", "an update must not change other members"
 
 
-def test_an_alias_is_not_set_where_the_life_cycle_may_not_change(localaws: RunningLocalAws, registering: str) -> None:
+def test_does_not_set_the_alias_if_the_life_cycle_change_is_denied(localaws: RunningLocalAws, registering: str) -> None:
     version = register(localaws, registering, "Locked")
     arn = package_arn(localaws, registering, version)
     localaws.fault("sagemaker:UpdateModelPackage", error="AccessDeniedException", message="Locked.", resource=arn)
@@ -120,16 +122,16 @@ def test_an_alias_is_not_set_where_the_life_cycle_may_not_change(localaws: Runni
     assert not model.get("aliases")
 
 
-def test_a_name_that_no_group_can_have_is_skipped_and_said(localaws: RunningLocalAws, registering: str) -> None:
+def test_skips_and_logs_a_name_that_is_invalid_for_groups(localaws: RunningLocalAws, registering: str) -> None:
     version = register(localaws, registering, "snake_case")
     last = register(localaws, registering, "After")
-    package_arn(localaws, registering, last)  # Registration takes turns: the one before is done with, too.
+    package_arn(localaws, registering, last)  # Registrations run in order, so the previous one is complete, too.
     found = track(localaws, registering, "GET", f"model-versions/get?name=snake_case&version={version['version']}")
     assert not found.json()["model_version"].get("tags")
     assert "skips 'snake_case'" in (localaws.settings.logs / "localaws.log").read_text()
 
 
-def test_it_can_be_switched_off_and_on(localaws: RunningLocalAws, registering: str) -> None:
+def test_registration_can_be_disabled_and_enabled(localaws: RunningLocalAws, registering: str) -> None:
     sagemaker = localaws.client("sagemaker")
     for wanted in (False, True):
         sagemaker.update_mlflow_tracking_server(TrackingServerName=NAME, AutomaticModelRegistration=wanted)

@@ -1,4 +1,4 @@
-"""The web pages: a link opens them once, a session keeps them open, for one server and for a time."""
+"""The web UI: single-use links open sessions, which are limited to one server and expire."""
 
 import asyncio
 import re
@@ -35,19 +35,19 @@ def authorized_url(localaws: RunningLocalAws, arn: str, **given: int) -> str:
 
 
 def browse(localaws: RunningLocalAws, url: str, cookie: str = "", **given: object) -> httpx.Response:
-    """GET with a plain HTTP client, which knows nothing of localaws."""
+    """Send a request with a plain HTTP client, without any localaws settings."""
     headers = {"cookie": cookie} if cookie else {}
     return httpx.request(given.pop("method", "GET"), url, headers=headers, **given)
 
 
 def enter(localaws: RunningLocalAws, arn: str) -> tuple[str, str]:
-    """The address of the pages, and the cookie of a new session."""
+    """Open a session, and return the URL of the UI and the session's cookie."""
     url = authorized_url(localaws, arn)
     answer = browse(localaws, url)
     return url.split("/auth", 1)[0], answer.headers["set-cookie"].split(";")[0]
 
 
-def test_a_link_opens_a_session_and_only_one(localaws: RunningLocalAws, server: str) -> None:
+def test_a_link_opens_only_one_session(localaws: RunningLocalAws, server: str) -> None:
     url = authorized_url(localaws, server)
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/_ui/t-[a-z0-9]{12}/auth\?authToken=[\w-]+", url)
     first = browse(localaws, url)
@@ -60,24 +60,24 @@ def test_a_link_opens_a_session_and_only_one(localaws: RunningLocalAws, server: 
     assert "This link was used before, or it has expired." in second.text
 
 
-def test_the_address_of_the_link_is_the_servers_url(localaws: RunningLocalAws, server: str) -> None:
+def test_a_link_starts_with_the_servers_url(localaws: RunningLocalAws, server: str) -> None:
     described = localaws.client("sagemaker").describe_mlflow_tracking_server(
         TrackingServerName=server.rsplit("/", 1)[1]
     )
     assert authorized_url(localaws, server).startswith(f"{described['TrackingServerUrl']}/auth?")
 
 
-def test_without_a_session_nothing_is_shown(localaws: RunningLocalAws, server: str) -> None:
+def test_rejects_requests_without_a_session(localaws: RunningLocalAws, server: str) -> None:
     address = authorized_url(localaws, server).split("/auth", 1)[0]
     for path in ("/", "/ajax-api/2.0/mlflow/experiments/get?experiment_id=0", "/static-files/index.html"):
         for cookie in ("", "mlflow-session=wrong", "mlflow-session"):
             answer = browse(localaws, f"{address}{path}", cookie)
             assert answer.status_code == 403
-            assert "A presigned URL opens this page" in answer.text
+            assert "You have no session, or it has expired." in answer.text
 
 
 @pytest.mark.parametrize("version", ["2.13", "3.0"])
-def test_a_session_shows_pages_data_and_artifacts(
+def test_a_session_gives_access_to_pages_data_and_artifacts(
     localaws: RunningLocalAws, servers: dict[str, str], version: str
 ) -> None:
     arn = servers[version]
@@ -106,7 +106,7 @@ def test_a_session_shows_pages_data_and_artifacts(
     assert {"key": "mlflow.note.content", "value": "seen"} in shown
 
 
-def test_a_session_is_for_one_server(localaws: RunningLocalAws, servers: dict[str, str]) -> None:
+def test_sessions_and_links_are_valid_for_one_server(localaws: RunningLocalAws, servers: dict[str, str]) -> None:
     _, cookie = enter(localaws, servers["3.0"])
     other = authorized_url(localaws, servers["2.13"]).split("/auth", 1)[0]
     assert browse(localaws, f"{other}/", cookie).status_code == 403
@@ -114,7 +114,7 @@ def test_a_session_is_for_one_server(localaws: RunningLocalAws, servers: dict[st
     assert browse(localaws, f"{other}/auth?{token}").status_code == 403
 
 
-def test_what_a_person_does_in_the_pages_is_logged_in_their_name(localaws: RunningLocalAws, server: str) -> None:
+def test_the_call_log_contains_the_principal_of_the_session(localaws: RunningLocalAws, server: str) -> None:
     address, cookie = enter(localaws, server)
     browse(localaws, f"{address}/ajax-api/2.0/mlflow/registered-models/search?max_results=7", cookie)
     logged = [
@@ -134,13 +134,13 @@ def test_what_a_person_does_in_the_pages_is_logged_in_their_name(localaws: Runni
         {"SessionExpirationDurationInSeconds": 43201},
     ],
 )
-def test_lifetimes_have_limits(localaws: RunningLocalAws, server: str, given: dict[str, int]) -> None:
-    unchecked = localaws.client("sagemaker", config=Config(parameter_validation=False))  # botocore knows some limits.
+def test_rejects_lifetimes_outside_the_limits(localaws: RunningLocalAws, server: str, given: dict[str, int]) -> None:
+    unchecked = localaws.client("sagemaker", config=Config(parameter_validation=False))  # botocore checks some limits.
     with pytest.raises(ClientError, match=r"ValidationException.*Member must have value"):
         unchecked.create_presigned_mlflow_tracking_server_url(TrackingServerName=server.rsplit("/", 1)[1], **given)
 
 
-def test_links_and_sessions_end_by_the_clock() -> None:
+def test_links_and_sessions_expire() -> None:
     now = NOW
     sessions = Sessions(lambda: now)
     late = sessions.link("arn", "me", timedelta(seconds=5), timedelta(hours=1))
@@ -156,13 +156,13 @@ def test_links_and_sessions_end_by_the_clock() -> None:
     assert sessions.find(key, "arn") is None
 
 
-def test_the_name_of_no_server_is_404(localaws: RunningLocalAws) -> None:
+def test_an_unknown_server_is_404(localaws: RunningLocalAws) -> None:
     answer = browse(localaws, f"{localaws.url}/_ui/t-000000000000/")
     assert answer.status_code == 404
 
 
 class Pages:
-    """The pages of one server behind an `Application`, without a web server. `post` returns status and body."""
+    """The UI of one server in an `Application`, without a web server. `post` returns status and body."""
 
     def __init__(self, guard: Callable[[Call], None], faults: Faults) -> None:
         sessions = Sessions(lambda: NOW)
@@ -205,11 +205,11 @@ class Pages:
 
 
 async def _nothing() -> None:
-    """Starts and stops nothing."""
+    """Do nothing at start and stop."""
 
 
 def _ignore(*_: object) -> None:
-    """Logs nothing."""
+    """Do not log the call."""
 
 
 def test_permissions_are_checked_for_the_principal_that_created_the_link() -> None:
@@ -225,7 +225,7 @@ def test_permissions_are_checked_for_the_principal_that_created_the_link() -> No
     assert "me is not authorized" in page
 
 
-def test_faults_apply_to_the_pages() -> None:
+def test_faults_apply_to_the_ui() -> None:
     faults = Faults()
     faults.add(Fault("sagemaker-mlflow:DeleteRun", error="ThrottlingException", status=429, message="Slow down"))
     status, page = Pages(lambda _: None, faults).post("/ajax-api/2.0/mlflow/runs/delete")
@@ -234,7 +234,7 @@ def test_faults_apply_to_the_pages() -> None:
     assert "Slow down" in page
 
 
-def test_a_plain_client_opens_the_link_and_follows_it_to_the_pages(localaws: RunningLocalAws, server: str) -> None:
+def test_a_plain_http_client_can_open_a_link(localaws: RunningLocalAws, server: str) -> None:
     with httpx.Client(follow_redirects=True) as client:
         page = client.get(authorized_url(localaws, server))
         assert page.status_code == 200
@@ -243,15 +243,17 @@ def test_a_plain_client_opens_the_link_and_follows_it_to_the_pages(localaws: Run
         assert client.get(str(page.url).rstrip("/")).url == page.url
 
 
-def test_requests_of_other_origins_are_refused(localaws: RunningLocalAws, server: str) -> None:
+def test_rejects_requests_from_other_origins(localaws: RunningLocalAws, server: str) -> None:
     address, cookie = enter(localaws, server)
     url = f"{address}/ajax-api/2.0/mlflow/experiments/get?experiment_id=0"
     for origin, status in ((localaws.url, 200), ("http://evil.example", 403), ("null", 403)):
         assert httpx.get(url, headers={"cookie": cookie, "origin": origin}).status_code == status
 
 
-@pytest.mark.skipif(not shutil.which("chromium"), reason="there is no Chromium on this machine")
-def test_a_browser_sees_the_run_that_the_link_leads_to(localaws: RunningLocalAws, server: str, tmp_path: Path) -> None:
+@pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium is not installed")
+def test_a_link_with_a_fragment_opens_a_runs_page_in_a_browser(
+    localaws: RunningLocalAws, server: str, tmp_path: Path
+) -> None:
     run = create_run(localaws, server)
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     done = subprocess.run(

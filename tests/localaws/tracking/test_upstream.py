@@ -1,4 +1,4 @@
-"""The HTTP client behind the gateway: every way in which an answer can end."""
+"""The gateway's HTTP client: all ways in which a response can end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ CLOSES = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello"
 
 
 class Server:
-    """Answers each request on a connection with the same bytes; counts the connections."""
+    """Sends the same bytes in response to each request, and counts the connections."""
 
     def __init__(self, answer: bytes, *, close: bool = False) -> None:
         self.answer, self.close = answer, close
@@ -32,7 +32,7 @@ class Server:
 
 
 def exchanges(server: Server, count: int = 1, method: str = "GET", body: bytes = b"") -> list[tuple[int, bytes]]:
-    """Status and body of so many exchanges, one after the other."""
+    """Send `count` requests in sequence, and return the status and body of each response."""
 
     async def run() -> list[tuple[int, bytes]]:
         listener = await asyncio.start_server(server, "127.0.0.1", 0)
@@ -54,40 +54,40 @@ def exchanges(server: Server, count: int = 1, method: str = "GET", body: bytes =
 
 
 @pytest.mark.parametrize("answer", [LENGTH, CHUNKED])
-def test_a_connection_serves_again(answer: bytes) -> None:
+def test_reuses_a_connection(answer: bytes) -> None:
     server = Server(answer)
     assert exchanges(server, 3) == [(200, b"hello")] * 3
     assert server.connections == 1
 
 
-def test_an_answer_may_end_with_its_connection() -> None:
+def test_a_closed_connection_can_end_a_response() -> None:
     server = Server(CLOSES, close=True)
     assert exchanges(server, 2) == [(200, b"hello")] * 2
     assert server.connections == 2
 
 
-def test_the_answer_to_head_has_no_body() -> None:
+def test_the_response_to_head_has_no_body() -> None:
     assert exchanges(Server(LENGTH.removesuffix(b"hello")), 2, "HEAD") == [(200, b"")] * 2
 
 
-def test_a_post_without_content_says_so() -> None:
+def test_a_post_without_a_body_has_content_length_zero() -> None:
     server = Server(LENGTH)
     exchanges(server, 1, "POST")
     assert b"content-length: 0" in server.requests[0]
 
 
 @pytest.mark.parametrize("answer", [b"", LENGTH[:-2], CHUNKED[:-9], b"nonsense\r\n\r\n"])
-def test_an_answer_that_breaks_off_is_an_error(answer: bytes) -> None:
+def test_an_incomplete_or_invalid_response_is_an_error(answer: bytes) -> None:
     with pytest.raises(UpstreamError):
         exchanges(Server(answer, close=True))
 
 
-def test_nobody_listening_is_an_error() -> None:
+def test_a_refused_connection_is_an_error() -> None:
     with pytest.raises(UpstreamError):
         asyncio.run(Connection.open(1, "token"))
 
 
-def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again() -> None:
+def test_does_not_reuse_a_connection_that_the_server_closed() -> None:
     async def run() -> int:
         server = Server(LENGTH, close=True)
         listener = await asyncio.start_server(server, "127.0.0.1", 0)
@@ -97,7 +97,7 @@ def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again() -> No
                 await connection.send("GET", "/", [], b"")
                 await connection.start()
                 assert b"".join([chunk async for chunk in connection.body()]) == b"hello"
-            await asyncio.sleep(0.05)  # Its end arrives.
+            await asyncio.sleep(0.05)  # Wait until the client sees the closed connection.
         upstreams.close()
         listener.close()
         return server.connections
