@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import typer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mlflow_common import console
@@ -114,6 +114,8 @@ def test_any_plan_file(run: Callable[..., int], tmp_path: Path, content: bytes) 
 
 
 @FEW
+@example(values={}, changes=[], variables={})
+@example(values={"mode": "managed", "type": "aws_s3_bucket", "values": []}, changes=[], variables={})
 @given(values=JSON, changes=st.lists(JSON, max_size=3), variables=JSON)
 def test_any_plan_is_rejected_or_shown(values: Any, changes: list[Any], variables: Any) -> None:
     text = json.dumps(

@@ -185,6 +185,9 @@ def _action(actions: list[str]) -> Action:
 def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for resource in module.get("resources", []):
         # If nothing is known before the apply, there are no values at all.
-        yield {**resource, "values": resource.get("values", {})}
+        values = resource.get("values", {})
+        if not isinstance(values, Mapping):
+            raise TypeError("the values of a resource are not an object")
+        yield {**resource, "mode": str(resource["mode"]), "type": str(resource["type"]), "values": values}
     for child in module.get("child_modules", []):
         yield from _resources(child)
