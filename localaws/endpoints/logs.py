@@ -62,7 +62,12 @@ class ContainerLog:
             log.exception("Cannot write the log of %s to CloudWatch Logs.", self.stream)
 
     def _create(self) -> None:
-        with suppress(self._client.exceptions.ResourceAlreadyExistsException):
-            self._client.create_log_group(logGroupName=self.group)
-        self._client.create_log_stream(logGroupName=self.group, logStreamName=self.stream)
+        """Create the stream, and the group only if it does not exist: a role may lack the permission for that."""
+        stream = {"logGroupName": self.group, "logStreamName": self.stream}
+        try:
+            self._client.create_log_stream(**stream)
+        except self._client.exceptions.ResourceNotFoundException:
+            with suppress(self._client.exceptions.ResourceAlreadyExistsException):
+                self._client.create_log_group(logGroupName=self.group)
+            self._client.create_log_stream(**stream)
         self._created = True

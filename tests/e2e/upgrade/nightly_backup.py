@@ -22,9 +22,8 @@ def job(staging: Staging) -> dict[str, Any]:
     while time.monotonic() < deadline:
         (build,) = codebuild.batch_get_builds(ids=[started])["builds"]
         if build["buildComplete"]:
-            where = {"logGroupName": build["logs"]["groupName"], "logStreamName": build["logs"]["streamName"]}
-            events = localaws.client("logs").get_log_events(**where)["events"]
-            return {**build, "log": [event["message"] for event in events]}
+            logs = localaws.client("logs").filter_log_events(logGroupName=build["logs"]["groupName"])
+            return {**build, "log": [event["message"] for event in logs["events"]]}
         time.sleep(0.5)
     raise TimeoutError(started)
 
