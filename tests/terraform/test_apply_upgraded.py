@@ -117,9 +117,9 @@ def test_by_default_only_the_trust_of_the_servers_role_changes(root: Root) -> No
         if one["type"] in KEPT
     }
     role = "module.platform.module.mlflow.aws_iam_role.server[0]"
-    assert {address: names for address, names in changed.items() if set(names) - TERRAFORM_ONLY} == {
-        role: ["assume_role_policy", *TERRAFORM_ONLY]
-    }
+    # The other attributes change once only, so they are unchanged if a test before this one has applied the upgrade.
+    visible = {address: set(names) - TERRAFORM_ONLY for address, names in changed.items()}
+    assert {address: names for address, names in visible.items() if names} == {role: {"assume_role_policy"}}
 
 
 def test_the_upgraded_environment_applies_and_is_then_unchanged(root: Root) -> None:
