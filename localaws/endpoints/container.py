@@ -3,6 +3,7 @@
 import http.client
 import logging
 import random
+import secrets
 import shutil
 import socket
 import threading
@@ -16,6 +17,7 @@ from localaws.processes import Child, Processes, StoppingError
 from localaws.settings import REPOSITORY
 
 ENTRY_POINT = REPOSITORY / "serving" / "serve"
+TOKEN_HEADER = "x-serving-token"  # noqa: S105
 # AWS: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 PING_SECONDS = 2
 STOP_SECONDS = 30
@@ -47,6 +49,8 @@ class Container:
         self._watcher: threading.Thread | None = None
         self._child: Child | None = None
         self.port = _free_port()
+        # Other programs and web pages can connect to the port: serving/serve requires this token of every request.
+        self.token = secrets.token_urlsafe(32)
         self.healthy = False
 
     def start(self) -> None:
@@ -62,6 +66,7 @@ class Container:
                 **self._env,
                 "SERVING_MODEL_DIR": str(self._folder / "model"),
                 "SERVING_HOST": "127.0.0.1",
+                "SERVING_TOKEN": self.token,
                 "SAGEMAKER_BIND_TO_PORT": str(self.port),
             },
             self._folder,
@@ -79,7 +84,7 @@ class Container:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self._stopping.is_set():
             running = self._child is not None and self._child.running
-            self.healthy = running and ping(self.port)
+            self.healthy = running and ping(self.port, self.token)
             self._log.follow(to_the_end=not running)
             if self.healthy:
                 self._watcher = threading.Thread(target=self._watch, name=f"watch {self._name}", daemon=True)
@@ -110,7 +115,7 @@ class Container:
         while not self._stopping.wait(WATCH_SECONDS):
             if self._child and self._child.running:
                 if not self.healthy:
-                    self.healthy = ping(self.port)
+                    self.healthy = ping(self.port, self.token)
             else:
                 self.healthy = False
                 self._log.follow(to_the_end=True)
@@ -123,11 +128,11 @@ class Container:
             self._log.follow()
 
 
-def ping(port: int) -> bool:
+def ping(port: int, token: str) -> bool:
     """Return whether a container passes the health check."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PING_SECONDS)
     try:
-        connection.request("GET", "/ping")
+        connection.request("GET", "/ping", headers={TOKEN_HEADER: token})
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False

@@ -90,10 +90,11 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Target:
-    """The variant and port that an invocation is sent to."""
+    """The variant that an invocation is sent to, with its port and the token that the port requires."""
 
     variant: str
     port: int
+    token: str
 
 
 class Endpoints:
@@ -216,7 +217,7 @@ class Endpoints:
             chosen = fleet.enter(weights, variant)
         member = fleet.members[chosen]
         try:
-            yield Target(chosen, member.container.port)
+            yield Target(chosen, member.container.port, member.container.token)
         finally:
             fleet.leave(chosen)
 

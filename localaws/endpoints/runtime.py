@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import aiohttp
 
 from localaws.call import Call
+from localaws.endpoints.container import TOKEN_HEADER
 from localaws.endpoints.endpoints import Endpoints, Target
 from localaws.endpoints.fleet import NoSuchVariantError
 from localaws.errors import AwsError
@@ -81,6 +82,7 @@ class Runtime:
 
     async def _invoke(self, call: Call, name: str, target: Target, send: Send) -> None:
         sent = {header: call.headers[header] for header in PASSED_ON if header in call.headers}
+        sent[TOKEN_HEADER] = target.token
         try:
             async with self._session.post(
                 f"http://127.0.0.1:{target.port}/invocations",

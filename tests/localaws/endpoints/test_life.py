@@ -1,5 +1,6 @@
 """The life cycle of an endpoint, from creation to deletion."""
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from tests.localaws.endpoints.hosted import IMAGE, Hosted, unique
 from tests.serving.models import SPLIT, save_obedient
+from tests.support.http import HTTP
 
 # A row for which the model returns this variable of the container's environment.
 GREETING = '{"dataframe_records": [{"variable": "GREETING"}]}'
@@ -58,6 +60,21 @@ def test_writes_the_containers_output_to_its_log_stream(hosted: Hosted, iris_end
     ).items()
     assert stream.startswith("one/i-")
     assert any("is loaded; listening on" in line for line in lines)
+
+
+def test_a_containers_own_port_rejects_requests_that_do_not_come_from_localaws(
+    hosted: Hosted, iris_endpoint: str
+) -> None:
+    (lines,) = hosted.log(iris_endpoint).values()
+    (address,) = re.findall(r"listening on (127\.0\.0\.1:\d+)", " ".join(lines))
+    direct = HTTP.post(
+        f"http://{address}/invocations",
+        content=SPLIT,
+        headers={"content-type": "application/json", "x-serving-token": "guessed"},
+    )
+    assert direct.status_code == 403
+    assert HTTP.get(f"http://{address}/ping").status_code == 403
+    assert hosted.predict(iris_endpoint, SPLIT) is not None
 
 
 def test_tags_are_added_replaced_and_deleted(hosted: Hosted, iris_endpoint: str) -> None:

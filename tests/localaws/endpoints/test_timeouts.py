@@ -23,7 +23,7 @@ class Silent:
 
     @contextmanager
     def invoking(self, _arn: str, _variant: str | None) -> Iterator[Target]:
-        yield Target("one", self._port)
+        yield Target("one", self._port, "a token")
 
 
 def test_a_response_timeout_is_a_model_error() -> None:
