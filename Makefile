@@ -4,7 +4,7 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .PHONY: setup demo check test lint fmt docs bench clean help \
 	local-up local-down local-reset local-env local-logs \
-	bootstrap init plan apply destroy output log-run deploy validate server smoke \
+	bootstrap init plan apply destroy output log-run deploy validate server smoke doctor \
 	upgrade retire backup restore
 
 # Many containers set it. Python would then never store compiled modules in .venv, and each start of MLflow would take
@@ -101,6 +101,9 @@ validate: setup ## Compare the endpoint's predictions with the true values
 
 server: setup ## status, start, stop or ui of the tracking server (ARGS=status)
 	@ARGS="$${ARGS:-status}" $(SCRIPT) scripts/server.py {ARGS} --env="$$ENV" $${LOCAL:+--local}
+
+doctor: setup ## Check whether the environment works, and show how to repair what does not
+	@$(SCRIPT) scripts/doctor.py $(FLAGS)
 
 upgrade: setup ## Move to MLflow version TO without losing data (FROM=VERSION; BACK=1 switches back)
 	@$(call need,TO,the MLflow version to move to (make upgrade TO=3.0))

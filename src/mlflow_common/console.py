@@ -10,7 +10,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -138,6 +138,12 @@ class Console:
         for name, text in shown.items():
             typer.secho(f"{name:{width}}  ", bold=True, nl=False)
             typer.echo(text)
+
+    def table(self, lines: Sequence[tuple[str, str]]) -> None:
+        """Print lines that belong to the result, such as a table: each is a text and its colour (empty: none)."""
+        self._end(done=True)
+        for text, colour in lines:
+            typer.secho(printable(text), fg=colour or None)
 
     def _finish(self, *, done: bool) -> None:
         """Turn the current step into a line that stays, with the seconds that it took."""

@@ -44,13 +44,12 @@ def load(
     known = environment_names(repository)
     if name not in known:
         raise InputError(f"there is no environment {name!r}. --env takes {' or '.join(known)}.")
-    ref, root = EnvironmentRef(name, local), repository
+    ref = EnvironmentRef(name, local)
+    folder_of_root = root_folder(ref, environ, repository)
     if local:
-        home = localaws_home(environ, repository)
-        use_localaws(home, environ)
-        root = home / "terraform"
+        use_localaws(localaws_home(environ, repository), environ)
     try:
-        outputs: Mapping[str, Any] = read_outputs(ref, root / ROOTS / name, terraform or run_terraform)
+        outputs: Mapping[str, Any] = read_outputs(ref, folder_of_root, terraform or run_terraform)
     except PreconditionError as unreadable:
         folder = parameters.path(repository / ROOTS / name)
         region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
@@ -63,6 +62,12 @@ def load(
         outputs = _published(folder, region, published, unreadable)
         return Environment.from_outputs(ref, outputs, source=f"the parameters below {folder}")
     return Environment.from_outputs(ref, outputs)
+
+
+def root_folder(ref: EnvironmentRef, environ: Mapping[str, str], repository: Path = REPOSITORY) -> Path:
+    """The Terraform root of an environment; on localaws its copy there."""
+    root = localaws_home(environ, repository) / "terraform" if ref.local else repository
+    return root / ROOTS / ref.name
 
 
 def read_outputs(ref: EnvironmentRef, folder: Path, terraform: Terraform) -> dict[str, Any]:
@@ -101,6 +106,15 @@ def run_terraform(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         raise PreconditionError(
             "Terraform is not installed or not on the PATH. Install version 1.11 or later."
         ) from None
+
+
+def terraform_version() -> str | None:
+    """The version of Terraform on this machine; None if there is none."""
+    try:
+        done = run_terraform(["version", "-json"])
+        return str(json.loads(done.stdout)["terraform_version"])
+    except (PreconditionError, ValueError, KeyError):
+        return None
 
 
 def terraform_error(stderr: str) -> str:

@@ -1,0 +1,158 @@
+"""Checks of what runs unattended: schedules, failure queues, backups, alarms, notifications, parameters."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from mlflow_platform.doctor.context import Context
+from mlflow_platform.doctor.finding import Verdict, failed, passed, skipped, warned
+
+# The alarm "no successful backup" of module mlflow uses the same age.
+_BACKUP_AGE = timedelta(hours=26)
+
+
+def schedules(context: Context) -> Verdict:
+    """Every schedule exists, is enabled, and runs at the times that Terraform set."""
+    if context.state is None:
+        return skipped("Terraform's state cannot be read.")
+    resources = context.state.of_type("aws_scheduler_schedule")
+    if not resources:
+        return skipped("The environment has no schedule.")
+    scheduler, wrong = context.client("scheduler"), []
+    for resource in resources:
+        name = resource["name"]
+        try:
+            seen = scheduler.get_schedule(Name=name, GroupName=resource["group_name"])
+        except scheduler.exceptions.ResourceNotFoundException:
+            wrong.append(f"the schedule {name} does not exist")
+            continue
+        if seen["State"] != resource["state"]:
+            wrong.append(f"the schedule {name} is {seen['State']}")
+        if seen["ScheduleExpression"] != resource["schedule_expression"]:
+            wrong.append(f"the schedule {name} runs at {seen['ScheduleExpression']}")
+        if seen["Target"]["Arn"] != resource["target"][0]["arn"]:
+            wrong.append(f"the schedule {name} calls {seen['Target']['Arn']}")
+    if wrong:
+        return failed("; ".join(wrong) + ".", context.apply)
+    return passed(f"{len(resources)} enabled")
+
+
+def failures(context: Context) -> Verdict:
+    """No scheduled call has failed: the failure queues are empty."""
+    if context.state is None:
+        return skipped("Terraform's state cannot be read.")
+    resources = context.state.of_type("aws_sqs_queue")
+    if not resources:
+        return skipped("The environment has no failure queue.")
+    sqs, wrong = context.client("sqs"), []
+    for resource in resources:
+        try:
+            answer = sqs.get_queue_attributes(QueueUrl=resource["url"], AttributeNames=["ApproximateNumberOfMessages"])
+        except sqs.exceptions.QueueDoesNotExist:
+            return failed(f"The queue {resource['name']} does not exist, so failures are lost.", context.apply)
+        count = int(answer["Attributes"]["ApproximateNumberOfMessages"])
+        if count:
+            wrong.append((resource, count))
+    if wrong:
+        names = ", ".join(f"{count} in {resource['name']}" for resource, count in wrong)
+        return failed(
+            f"Scheduled calls failed: {names}. Each message has the reason in its attribute ERROR_MESSAGE.",
+            f"Run `aws sqs receive-message --message-attribute-names All --queue-url {wrong[0][0]['url']}`.",
+        )
+    return passed("the failure queues are empty")
+
+
+def alarms(context: Context) -> Verdict:
+    """Every alarm exists, has its actions on, and is not in the state ALARM."""
+    if context.state is None:
+        return skipped("Terraform's state cannot be read.")
+    resources = context.state.of_type("aws_cloudwatch_metric_alarm")
+    if not resources:
+        return skipped("The environment has no alarm.")
+    names = [resource["alarm_name"] for resource in resources]
+    seen: dict[str, Any] = {
+        alarm["AlarmName"]: alarm
+        for page in context.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNames=names)
+        for alarm in page["MetricAlarms"]
+    }
+    missing = [f"the alarm {name} does not exist" for name in names if name not in seen]
+    off = [f"the actions of {name} are off" for name, alarm in seen.items() if not alarm["ActionsEnabled"]]
+    if missing or off:
+        return failed("; ".join(missing + off) + ".", context.apply)
+    ringing = [alarm for alarm in seen.values() if alarm["StateValue"] == "ALARM"]
+    if ringing:
+        text = "; ".join(f"{alarm['AlarmName']}: {alarm.get('AlarmDescription', '')}" for alarm in ringing)
+        return failed(f"In alarm: {text}", "Follow docs/guides/runbook.md.")
+    return passed(f"{len(names)} set, none in alarm")
+
+
+def backups(context: Context) -> Verdict:
+    """The nightly backup has succeeded within the last 26 hours."""
+    if context.state is None:
+        return skipped("Terraform's state cannot be read.")
+    projects = [one for one in context.state.of_type("aws_codebuild_project") if one["name"].endswith("-backup")]
+    if not projects:
+        return skipped("The environment has no nightly backup.")
+    name, codebuild = projects[0]["name"], context.client("codebuild")
+    start = f"Run `aws codebuild start-build --project-name {name}`."
+    if not codebuild.batch_get_projects(names=[name])["projects"]:
+        return failed(f"The CodeBuild project {name} does not exist.", context.apply)
+    ids = codebuild.list_builds_for_project(projectName=name, sortOrder="DESCENDING")["ids"][:20]
+    builds = codebuild.batch_get_builds(ids=ids)["builds"] if ids else []
+    builds.sort(key=lambda build: build["startTime"], reverse=True)
+    done = [build for build in builds if build["buildStatus"] != "IN_PROGRESS"]
+    if not done:
+        return warned("No backup has been made yet.", start)
+    if done[0]["buildStatus"] != "SUCCEEDED":
+        log = done[0].get("logs", {}).get("deepLink", "its log in CloudWatch Logs")
+        return failed(f"The last backup ended as {done[0]['buildStatus']}. See {log}.", start)
+    age = context.now() - done[0]["endTime"]
+    if age > _BACKUP_AGE:
+        return failed(f"The last backup is {age.total_seconds() / 3600:.0f} hours old.", start)
+    return passed(f"the last one succeeded {age.total_seconds() / 3600:.1f} hours ago")
+
+
+def notifications(context: Context) -> Verdict:
+    """Somebody receives the notifications."""
+    if context.state is None:
+        return skipped("Terraform's state cannot be read.")
+    topics = context.state.of_type("aws_sns_topic")
+    if not topics:
+        return skipped("The environment has no topic of its own.")
+    sns = context.client("sns")
+    for topic in topics:
+        arn = topic["arn"]
+        try:
+            found = [
+                one
+                for page in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn)
+                for one in page["Subscriptions"]
+            ]
+        except sns.exceptions.NotFoundException:
+            return failed(f"The topic {topic['name']} does not exist.", context.apply)
+        confirmed = [one for one in found if one["SubscriptionArn"].startswith("arn:")]
+        if not confirmed:
+            why = "Its subscriptions are not confirmed" if found else "It has no subscription"
+            return warned(
+                f"Nobody receives the notifications of {topic['name']}. {why}.",
+                "Set `notifications.emails`, apply, and confirm the mail; or subscribe to the topic.",
+            )
+    return passed(f"{len(topics)} topic with confirmed subscriptions")
+
+
+def parameters(context: Context) -> Verdict:
+    """The published parameters have the values that Terraform set."""
+    if context.state is None:
+        return skipped("Terraform's state cannot be read.")
+    resources = context.state.of_type("aws_ssm_parameter")
+    if not resources:
+        return skipped("The environment publishes no parameters.")
+    wanted = {resource["name"]: resource["value"] for resource in resources}
+    folder = resources[0]["name"].rpartition("/")[0]
+    pages = context.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=folder)
+    seen = {one["Name"]: one["Value"] for page in pages for one in page["Parameters"]}
+    wrong = sorted(name for name, value in wanted.items() if seen.get(name) != value)
+    if wrong:
+        return failed(f"Missing or changed: {', '.join(wrong)}.", context.apply)
+    return passed(f"{len(wanted)} published below {folder}")

@@ -1,0 +1,86 @@
+"""Checks of the tracking server: its state, its settings, its API and the link to its UI."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from mlflow_platform import tracking, tracking_server
+from mlflow_platform.doctor.context import Context
+from mlflow_platform.doctor.finding import Verdict, failed, passed, skipped, warned
+
+# A server that does not answer must not hold up the other findings.
+_IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
+_TYPE = "aws_sagemaker_mlflow_tracking_server"
+
+
+def state(context: Context) -> Verdict:
+    """The active tracking server runs."""
+    server = context.environment.server
+    found = tracking_server.find(context.client("sagemaker"), server.name)
+    if found is None:
+        return failed(f"The tracking server {server.name} does not exist.", context.apply)
+    shown = f"{found.name} is {found.status} (MLflow {found.version}, {found.size})"
+    if found.running and found.status not in tracking_server.FAILED:
+        return passed(shown)
+    command = f"`python scripts/server.py start {server.environment.options}`"
+    if found.status in tracking_server.STOPPED:
+        return failed(f"{shown}. Nothing can be logged.", f"Start it with {command}.")
+    if found.status in tracking_server.CHANGING:
+        return warned(f"{shown}.", f"Wait; `python scripts/server.py status {server.environment.options}` shows it.")
+    return failed(f"{shown}.", f"See the reason in the SageMaker console, then try {command}.")
+
+
+def settings(context: Context) -> Verdict:
+    """Every tracking server has the version, size, role, artifact store and registration that Terraform set."""
+    if context.state is None:
+        return skipped("Terraform's state cannot be read.")
+    sagemaker = context.client("sagemaker")
+    differences = []
+    for resource in context.state.of_type(_TYPE):
+        name = resource["tracking_server_name"]
+        if tracking_server.find(sagemaker, name) is None:
+            differences.append(f"{name} does not exist")
+            continue
+        seen: dict[str, Any] = dict(sagemaker.describe_mlflow_tracking_server(TrackingServerName=name))
+        for attribute, member in (
+            ("mlflow_version", "MlflowVersion"),
+            ("tracking_server_size", "TrackingServerSize"),
+            ("role_arn", "RoleArn"),
+            ("artifact_store_uri", "ArtifactStoreUri"),
+            ("automatic_model_registration", "AutomaticModelRegistration"),
+        ):
+            wanted, got = resource[attribute], seen.get(member)
+            # AWS answers with major.minor or with a patch version.
+            same = str(got).startswith(str(wanted)) if attribute == "mlflow_version" else got == wanted
+            if not same:
+                differences.append(f"{name}: {member} is {got}, Terraform set {wanted}")
+    if differences:
+        # The provider never sends a change of the registration from true to false.
+        return failed("; ".join(differences) + ".", context.apply)
+    return passed("as Terraform set them")
+
+
+def api(context: Context) -> Verdict:
+    """The tracking server answers an MLflow client through the plugin."""
+    server = context.environment.server
+    found = tracking_server.find(context.client("sagemaker"), server.name)
+    if found is None or not found.running:
+        return skipped("The tracking server does not run.")
+    os.environ.update(_IMPATIENT)
+    tracking.prepare(os.environ)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    client = tracking.connect(server, context.session)
+    experiments = client.search_experiments(max_results=1)
+    return passed(f"answers ({'has' if experiments else 'no'} experiments)")
+
+
+def ui_link(context: Context) -> Verdict:
+    """A presigned link to the UI can be created."""
+    server = context.environment.server
+    found = tracking_server.find(context.client("sagemaker"), server.name)
+    if found is None or not found.running:
+        return skipped("The tracking server does not run.")
+    tracking_server.ui_link(context.client("sagemaker"), server)
+    return passed("a presigned link can be created")
