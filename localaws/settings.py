@@ -22,6 +22,7 @@ class Settings:
         idle_minutes: minutes without a request after which it stops by itself.
         cache: virtual environments, which `down` keeps and homes share.
         enforce_iam: refuse calls that the caller's and the resource's policies do not allow.
+        speed: divides the waiting times of deployments and the periods of alarms, which are minutes on AWS.
     """
 
     port: int
@@ -29,13 +30,14 @@ class Settings:
     idle_minutes: float
     cache: Path
     enforce_iam: bool = False
+    speed: float = 60.0
     account: str = "123456789012"
     region: str = "us-east-1"
     host: str = "127.0.0.1"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Reads LOCALAWS_PORT, _HOME, _IDLE_MINUTES, _CACHE and _ENFORCE_IAM (1: on).
+        """Reads LOCALAWS_PORT, _HOME, _IDLE_MINUTES, _CACHE, _SPEED and _ENFORCE_IAM (1: on).
 
         Raises:
             ValueError: a value is not a number, or the port is out of range.
@@ -49,6 +51,7 @@ class Settings:
             idle_minutes=_number(environ, "LOCALAWS_IDLE_MINUTES", "240"),
             cache=Path(environ.get("LOCALAWS_CACHE") or REPOSITORY / ".cache" / "localaws").resolve(),
             enforce_iam=environ.get("LOCALAWS_ENFORCE_IAM", "") not in ("", "0"),
+            speed=_number(environ, "LOCALAWS_SPEED", "60"),
         )
 
     @property

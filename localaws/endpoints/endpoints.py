@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Self
 from weakref import WeakSet
 
+from localaws.alarms import Alarms
 from localaws.endpoints import image
 from localaws.endpoints.container import Container
 from localaws.endpoints.environment import interpreter
@@ -20,6 +21,8 @@ from localaws.endpoints.logs import ContainerLog
 from localaws.endpoints.model_data import fetch
 from localaws.endpoints.reasons import DeploymentError, ping_failed
 from localaws.endpoints.role import HOSTING, RoleClients
+from localaws.endpoints.rollout import Rollout
+from localaws.endpoints.shift import Incoming, TrafficShift
 from localaws.errors import AwsError
 from localaws.iam.trust import sagemaker_source
 from localaws.principals import Principals
@@ -51,6 +54,11 @@ class Variant:
     startup_seconds: float
     state: dict[str, Any]
 
+    @property
+    def instances(self) -> int:
+        """The number of instances; 1 for a serverless variant."""
+        return int(self.state.get("DesiredInstanceCount", 1))
+
 
 @dataclass(frozen=True)
 class Deployment:
@@ -67,6 +75,14 @@ class Deployment:
         variants = [Variant(**variant) for variant in saved["variants"]]
         return cls(**{**saved, "variants": variants, "started": datetime.fromisoformat(saved["started"])})
 
+    def rollout(self) -> Rollout:
+        """Return how an update to this deployment moves the traffic.
+
+        Raises:
+            AwsError: ValidationException.
+        """
+        return Rollout.of(self.settings, min(variant.instances for variant in self.variants))
+
     def saved(self) -> dict[str, Any]:
         """Return the deployment as JSON for `load`."""
         return {**asdict(self), "started": self.started.isoformat()}
@@ -80,6 +96,7 @@ class Endpoint:
     live: Deployment | None = None
     pending: Deployment | None = None
     fleet: Fleet = field(default_factory=Fleet)
+    incoming: Incoming | None = None
 
     def saved(self) -> dict[str, Any]:
         """Return the endpoint as JSON, without `record`, which is saved with moto's resources."""
@@ -90,9 +107,11 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Target:
-    """The variant that an invocation is sent to, with its port and the token that the port requires."""
+    """Where an invocation is sent, and what its metrics are recorded for."""
 
     variant: str
+    config_name: str
+    instances: int
     port: int
     token: str
 
@@ -100,8 +119,12 @@ class Target:
 class Endpoints:
     """All endpoints of one localaws. Each deployment runs in its own thread."""
 
-    def __init__(self, settings: Settings, principals: Principals, processes: Processes, venvs: Venvs) -> None:
+    def __init__(
+        self, settings: Settings, principals: Principals, processes: Processes, venvs: Venvs, alarms: Alarms
+    ) -> None:
         self._settings = settings
+        self._alarms = alarms
+        self._stopping = threading.Event()
         self._principals = principals
         self._processes = processes
         self._venvs = venvs
@@ -119,7 +142,7 @@ class Endpoints:
     def update(self, record: Any, deployment: Deployment) -> None:
         """Replace the fleet once the new one is healthy. If the update fails, keep the old fleet.
 
-        All traffic shifts at once, regardless of the traffic routing configuration: each variant has one container.
+        Each variant has one container. The deployment's rollout says how the traffic moves to the new fleet.
         After a failed update, the endpoint is InService with its old configuration and a FailureReason:
         https://github.com/aws-controllers-k8s/sagemaker-controller/pull/7. (RollingBack applies to weights and
         capacities: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.html.)
@@ -189,9 +212,12 @@ class Endpoints:
             shown["ProductionVariants"] = _summaries(live, endpoint.fleet)
             shown["LastDeploymentConfig"] = live.settings
         if pending:
+            incoming = endpoint.incoming
+            status = incoming.status() if incoming else [{"Status": "Creating", "StartTime": pending.started}]
+            fleet = incoming.fleet if incoming else Fleet()
             shown["PendingDeploymentSummary"] = {
                 "EndpointConfigName": pending.config_name,
-                "ProductionVariants": _summaries(pending, Fleet()),
+                "ProductionVariants": [one | {"VariantStatus": status} for one in _summaries(pending, fleet)],
                 "StartTime": pending.started,
             }
         return {name: value for name, value in shown.items() if value is not None}
@@ -212,12 +238,15 @@ class Endpoints:
             endpoint = self._endpoints.get(arn)
             if endpoint is None or endpoint.live is None:
                 raise LookupError(arn)
-            fleet = endpoint.fleet
-            weights = {variant.name: variant.state.get("CurrentWeight", 1.0) for variant in endpoint.live.variants}
-            chosen = fleet.enter(weights, variant)
+            fleet, deployment = endpoint.fleet, endpoint.live
+            if endpoint.incoming and endpoint.pending and endpoint.incoming.chosen():
+                fleet, deployment = endpoint.incoming.fleet, endpoint.pending
+            states = {one.name: one for one in deployment.variants}
+            chosen = fleet.enter({name: one.state.get("CurrentWeight", 1.0) for name, one in states.items()}, variant)
         member = fleet.members[chosen]
         try:
-            yield Target(chosen, member.container.port, member.container.token)
+            container = member.container
+            yield Target(chosen, deployment.config_name, states[chosen].instances, container.port, container.token)
         finally:
             fleet.leave(chosen)
 
@@ -229,7 +258,8 @@ class Endpoints:
         ]
 
     def close(self) -> None:
-        """Stop restarting containers. `Processes` stops their processes."""
+        """End the updates in progress, and stop restarting containers. `Processes` stops their processes."""
+        self._stopping.set()
         for container in list(self._containers):
             container.abandon()
 
@@ -240,6 +270,8 @@ class Endpoints:
         record = endpoint.record
         try:
             fleet = self._bring_up(record, deployment)
+            if endpoint.live:
+                self._shift(endpoint, fleet, deployment)
         except Exception as error:
             if not isinstance(error, DeploymentError | StoppingError):
                 log.exception("The deployment of %s failed.", record.endpoint_name)
@@ -248,12 +280,41 @@ class Endpoints:
         else:
             with self._lock:
                 old, endpoint.fleet, endpoint.live = endpoint.fleet, fleet, deployment
+                endpoint.incoming = None
             record.endpoint_config_name = deployment.config_name
             old.stop(drain=True)
             status = "InService"
         endpoint.pending = None
         record.last_modified_time = _now()
         record.endpoint_status = status
+
+    def _shift(self, endpoint: Endpoint, fleet: Fleet, deployment: Deployment) -> None:
+        """Move the traffic to the new fleet. If that fails, move it back and stop the new fleet."""
+        region = endpoint.record.arn.split(":")[3]
+        rollout = deployment.rollout()
+        shift = TrafficShift(rollout, self._alarms, region, self._settings.speed, self._stopping)
+        incoming = Incoming(fleet, deployment.config_name)
+        try:
+            if rollout.alarms:
+                self._check_alarms(region, deployment.variants[0].role, rollout.alarms)
+            with self._lock:
+                endpoint.incoming = incoming
+            shift.forward(incoming)
+            shift.wait_for_termination()
+        except Exception:
+            shift.back(incoming)
+            with self._lock:
+                endpoint.incoming = None
+            fleet.stop(drain=True)
+            raise
+
+    def _check_alarms(self, region: str, role: str, names: tuple[str, ...]) -> None:
+        """Describe the alarms with the execution role's rights, as AWS does."""
+        clients = self._role_clients(region, role)
+        try:
+            clients.cloudwatch.describe_alarms(AlarmNames=list(names))
+        except clients.cloudwatch.exceptions.ClientError as error:
+            raise DeploymentError(f"The execution role cannot describe the alarms: {error}") from None
 
     def _bring_up(self, record: Any, deployment: Deployment) -> Fleet:
         fleet = Fleet()
@@ -274,13 +335,7 @@ class Endpoints:
         instance = f"i-{secrets.token_hex(8)}"
         name = f"endpoint-{record.endpoint_name}-{variant.name}-{instance}"
         folder = settings.data / "endpoints" / name
-        try:
-            credentials = self._principals.assume(
-                variant.role, "SageMaker", HOSTING, sagemaker_source(region, settings.account)
-            )
-        except AwsError as error:
-            raise DeploymentError(error.message) from None
-        clients = RoleClients(credentials, settings.url, region)
+        clients = self._role_clients(region, variant.role)
         container_log = ContainerLog(
             clients.logs,
             f"/aws/sagemaker/Endpoints/{record.endpoint_name}",
@@ -300,7 +355,7 @@ class Endpoints:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         env = {
-            **credentials.env(),
+            **clients.credentials.env(),
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "AWS_ENDPOINT_URL": settings.url,
@@ -310,6 +365,14 @@ class Endpoints:
         self._containers.add(container)
         container.start()
         return Member(container)
+
+    def _role_clients(self, region: str, role: str) -> RoleClients:
+        account = self._settings.account
+        try:
+            credentials = self._principals.assume(role, "SageMaker", HOSTING, sagemaker_source(region, account))
+        except AwsError as error:
+            raise DeploymentError(error.message) from None
+        return RoleClients(credentials, self._settings.url, region)
 
 
 def _settle(record: Any) -> bool:

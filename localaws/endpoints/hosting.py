@@ -1,16 +1,24 @@
 """Constructs the objects that implement endpoints."""
 
+import threading
+from functools import partial
 from typing import Any
 
+from localaws.alarms import Alarms
+from localaws.alarms import install as install_alarms
 from localaws.endpoints.endpoints import RESUMING, Endpoints
 from localaws.endpoints.operations import EndpointOperations
 from localaws.endpoints.records import Records
 from localaws.endpoints.runtime import Runtime
+from localaws.endpoints.shift import evaluate_alarms
 from localaws.front.application import Route
 from localaws.principals import Principals
 from localaws.processes import Processes
 from localaws.settings import Settings
 from localaws.venvs import Venvs
+
+# AWS evaluates alarms once a minute. The periods are shorter here, see Settings.speed.
+EVALUATION_SECONDS = 0.25
 
 
 class Hosting:
@@ -18,10 +26,13 @@ class Hosting:
 
     def __init__(self, settings: Settings, principals: Principals, processes: Processes, venvs: Venvs) -> None:
         self._account = settings.account
-        self._endpoints = Endpoints(settings, principals, processes, venvs)
-        self._runtime = Runtime(self._endpoints, settings.account)
+        alarms = self._alarms = Alarms(settings.account, settings.speed)
+        install_alarms(settings.account)
+        self._stopping = threading.Event()
+        self._endpoints = Endpoints(settings, principals, processes, venvs, alarms)
+        self._runtime = Runtime(self._endpoints, settings.account, alarms)
         self.runtime = Route(Runtime.takes, self._runtime)
-        self.operations = EndpointOperations(self._endpoints, principals, settings.account).operations()
+        self.operations = EndpointOperations(self._endpoints, principals, settings.account, alarms).operations()
 
     def health(self) -> list[dict[str, str]]:
         """Return every endpoint's name and status."""
@@ -48,8 +59,11 @@ class Hosting:
     async def open(self) -> None:
         """Open the HTTP client. Call it before the first request."""
         await self._runtime.open()
+        evaluate = partial(evaluate_alarms, self._alarms.evaluate, self._stopping, EVALUATION_SECONDS)
+        threading.Thread(target=evaluate, name="alarms", daemon=True).start()
 
     async def close(self) -> None:
         """Stop restarting containers. Call it before stopping the processes."""
+        self._stopping.set()
         self._endpoints.close()
         await self._runtime.close()

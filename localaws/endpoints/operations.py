@@ -7,6 +7,7 @@ endpoints.
 import threading
 from typing import Any
 
+from localaws.alarms import Alarms
 from localaws.endpoints.endpoints import STARTUP_SECONDS, Deployment, Endpoints, Variant
 from localaws.endpoints.model_data import split_s3_url
 from localaws.endpoints.records import Records, refusal
@@ -21,8 +22,9 @@ IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack"
 class EndpointOperations:
     """Operations for models, endpoint configurations and endpoints, for SageMaker's dispatcher."""
 
-    def __init__(self, endpoints: Endpoints, principals: Principals, account: str) -> None:
+    def __init__(self, endpoints: Endpoints, principals: Principals, account: str, alarms: Alarms) -> None:
         self._endpoints = endpoints
+        self._alarms = alarms
         self._principals = principals
         self._account = account
         self._records = Records(account)
@@ -174,7 +176,11 @@ class EndpointOperations:
     def _deployment(self, region: str, config_name: str, settings: dict[str, Any] | None) -> Deployment:
         config = self._records.config(region, config_name)
         variants = [self._variant(region, given) for given in config.production_variants]
-        return Deployment(config_name, variants, settings)
+        deployment = Deployment(config_name, variants, settings)
+        for name in deployment.rollout().alarms:
+            if not self._alarms.exists(region, name):
+                raise refusal(f"CloudWatch alarm {name} of AutoRollbackConfiguration does not exist.")
+        return deployment
 
     def _variant(self, region: str, given: dict[str, Any]) -> Variant:
         model = self._records.model(region, given["ModelName"])

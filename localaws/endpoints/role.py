@@ -1,7 +1,7 @@
 """An endpoint's execution role: how SageMaker assumes it, and AWS clients that call localaws with it."""
 
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
@@ -37,6 +37,7 @@ class RoleClients:
     """The clients of one role session."""
 
     def __init__(self, credentials: Credentials, url: str, region: str) -> None:
+        self.credentials = credentials
         self._make = partial(client, credentials=credentials, region=region, url=url, config=CONFIG)
 
     @cached_property
@@ -56,3 +57,8 @@ class RoleClients:
         """The client that makes the calls of an image pull."""
         made: ECRClient = self._make("ecr")
         return made
+
+    @cached_property
+    def cloudwatch(self) -> Any:
+        """The client that describes the alarms of a deployment."""
+        return self._make("cloudwatch")

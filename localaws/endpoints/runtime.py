@@ -2,16 +2,19 @@
 
 import json
 import logging
+import time
 import uuid
 from typing import Any
 from urllib.parse import unquote
 
 import aiohttp
 
+from localaws.alarms import Alarms
 from localaws.call import Call
 from localaws.endpoints.container import TOKEN_HEADER
 from localaws.endpoints.endpoints import Endpoints, Target
 from localaws.endpoints.fleet import NoSuchVariantError
+from localaws.endpoints.metrics import Served, record
 from localaws.errors import AwsError
 from localaws.front.asgi import Receive, Scope, Send, respond
 
@@ -39,8 +42,11 @@ log = logging.getLogger(__name__)
 class Runtime:
     """The SageMaker runtime's data plane."""
 
-    def __init__(self, endpoints: Endpoints, account: str, answer_seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(
+        self, endpoints: Endpoints, account: str, alarms: Alarms, answer_seconds: float = ANSWER_SECONDS
+    ) -> None:
         self._endpoints = endpoints
+        self._alarms = alarms
         self._account = account
         self._answer_seconds = answer_seconds
         self._session: aiohttp.ClientSession
@@ -63,6 +69,7 @@ class Runtime:
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Handle a request (ASGI)."""
+        arrived = time.monotonic()
         call: Call = scope["localaws.call"]
         if call.operation != "InvokeEndpoint":
             raise NotImplementedError("only InvokeEndpoint is supported")
@@ -73,16 +80,17 @@ class Runtime:
         wanted = call.headers.get(VARIANT)
         try:
             with self._endpoints.invoking(arn, wanted) as target:
-                await self._invoke(call, name, target, send)
+                await self._invoke(call, name, target, send, arrived)
         except LookupError:
             raise AwsError("ValidationError", f"Endpoint {name} of account {self._account} not found.") from None
         except NoSuchVariantError:
             message = f"Variant {wanted} of endpoint {name} of account {self._account} not found."
             raise AwsError("ValidationError", message) from None
 
-    async def _invoke(self, call: Call, name: str, target: Target, send: Send) -> None:
+    async def _invoke(self, call: Call, name: str, target: Target, send: Send, arrived: float) -> None:
         sent = {header: call.headers[header] for header in PASSED_ON if header in call.headers}
         sent[TOKEN_HEADER] = target.token
+        began, status = time.monotonic(), 0
         try:
             async with self._session.post(
                 f"http://127.0.0.1:{target.port}/invocations",
@@ -91,6 +99,7 @@ class Runtime:
                 timeout=aiohttp.ClientTimeout(total=self._answer_seconds, sock_connect=10),
             ) as answer:
                 body = await answer.read()
+                status = answer.status
         except TimeoutError:
             await self._model_error(call, name, send, 0, TIMED_OUT)
         except aiohttp.ClientError as error:
@@ -105,6 +114,10 @@ class Runtime:
             headers["x-amzn-invoked-production-variant"] = target.variant
             headers["x-amzn-requestid"] = str(uuid.uuid4())
             await respond(send, 200, headers, body)
+        finally:
+            now = time.monotonic()
+            served = Served(call.region, name, target.variant, target.config_name, target.instances)
+            record(self._alarms, served, status, now - began, now - arrived)
 
     async def _model_error(self, call: Call, name: str, send: Send, status: int, message: str) -> None:
         """Send a ModelError, worded as in https://github.com/aws/amazon-sagemaker-examples/issues/407 and 2815."""

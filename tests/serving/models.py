@@ -33,6 +33,8 @@ class Model:
     def predict(self, rows):
         row = rows.iloc[0]
         time.sleep(float(row.get("sleep", 0)))
+        if os.environ.get("BROKEN"):
+            raise ValueError("This model is broken.")
         if row.get("die", 0):
             os._exit(3)
         return [os.environ.get(row.get("variable", ""), "") or str(os.getpid())]

@@ -1,19 +1,15 @@
 """The life cycle of an endpoint, from creation to deletion."""
 
 import re
-import threading
-import time
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.localaws.endpoints.hosted import IMAGE, Hosted, unique
+from tests.localaws.endpoints.streaming import Stream
 from tests.serving.models import SPLIT, save_obedient
 from tests.support.http import HTTP
-
-# A row for which the model returns this variable of the container's environment.
-GREETING = '{"dataframe_records": [{"variable": "GREETING"}]}'
 
 
 def test_describes_an_endpoint_in_service_as_aws_does(hosted: Hosted, iris_endpoint: str) -> None:
@@ -92,7 +88,7 @@ def test_update_loses_no_request_failed_update_keeps_the_model_and_delete_remove
     first = hosted.describe(name)["EndpointConfigName"]
     second = hosted.config(hosted.model(obedient, GREETING="second"))
 
-    with _Stream(hosted, name) as stream:
+    with Stream(hosted, name) as stream:
         hosted.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=second)
         during = hosted.describe(name)
         assert during["EndpointStatus"] == "Updating"
@@ -112,7 +108,7 @@ def test_update_loses_no_request_failed_update_keeps_the_model_and_delete_remove
     save_obedient(tmp_path / "broken")
     (tmp_path / "broken" / "MLmodel").unlink()
     third = hosted.config(hosted.model(tmp_path / "broken"))
-    with _Stream(hosted, name) as stream:
+    with Stream(hosted, name) as stream:
         hosted.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=third)
         after = hosted.settled(name)
     assert stream.failures == []
@@ -144,8 +140,8 @@ def test_chooses_between_two_variants_by_name_and_by_weight(hosted: Hosted, obed
     assert {"ecr:GetAuthorizationToken", "ecr:BatchGetImage"} <= hosted.calls_of_the_role()
     who = '{"dataframe_records": [{"x": 1}]}'
     # The container has the model's Environment and the role's credentials.
-    assert hosted.predict(name, GREETING, TargetVariant="two") == ["hello"]
-    assert hosted.predict(name, GREETING.replace("GREETING", "AWS_ACCESS_KEY_ID"))[0].startswith("ASIA")
+    assert hosted.predict(name, Stream.BODY, TargetVariant="two") == ["hello"]
+    assert hosted.predict(name, Stream.BODY.replace("GREETING", "AWS_ACCESS_KEY_ID"))[0].startswith("ASIA")
     processes = [hosted.predict(name, who, TargetVariant=variant)[0] for variant in ("one", "two")]
     assert len(set(processes)) == 2
     assert {hosted.predict(name, who)[0] for _ in range(40)} == set(processes)
@@ -171,57 +167,3 @@ def test_chooses_between_two_variants_by_name_and_by_weight(hosted: Hosted, obed
     )
     assert hosted.predict(name, who, TargetVariant="one") != [processes[0]]
     hosted.delete(name)
-
-
-class _Stream:
-    """Invokes an endpoint continuously from two threads."""
-
-    def __init__(self, hosted: Hosted, name: str) -> None:
-        self._hosted = hosted
-        self._name = name
-        self._ended = threading.Event()
-        self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._invoke) for _ in range(2)]
-        self._latest: list[tuple[float, float, list[str]]] = []
-        self.failures: list[Exception] = []
-
-    @property
-    def answers(self) -> list[list[str]]:
-        """Return the answers in order, without consecutive duplicates.
-
-        The two threads' requests overlap, so the server may handle them in either order. An answer counts again only if
-        its request began after another answer had arrived.
-        """
-        groups: list[tuple[list[str], float]] = []
-        for began, ended, answer in sorted(self._latest, key=lambda item: item[1]):
-            if groups and groups[-1][0] == answer:
-                continue
-            if len(groups) > 1 and groups[-2][0] == answer and began < groups[-1][1]:
-                continue
-            groups.append((answer, ended))
-        return [answer for answer, _ in groups]
-
-    def __enter__(self) -> "_Stream":
-        for thread in self._threads:
-            thread.start()
-        while not self._latest and not self.failures:
-            time.sleep(0.01)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        time.sleep(0.2)
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _invoke(self) -> None:
-        while not self._ended.is_set():
-            began = time.monotonic()
-            try:
-                answer = self._hosted.predict(self._name, GREETING)
-                with self._lock:
-                    self._latest.append((began, time.monotonic(), answer))
-                time.sleep(0.01)  # Leave CPU time to the fleet that is starting.
-            except Exception as error:
-                self.failures.append(error)
-                time.sleep(0.1)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from localaws.alarms import Alarms
 from localaws.call import Call
 from localaws.endpoints.container import Container
 from localaws.endpoints.endpoints import Target
@@ -23,7 +24,7 @@ class Silent:
 
     @contextmanager
     def invoking(self, _arn: str, _variant: str | None) -> Iterator[Target]:
-        yield Target("one", self._port, "a token")
+        yield Target("one", "config", 1, self._port, "a token")
 
 
 def test_a_response_timeout_is_a_model_error() -> None:
@@ -39,7 +40,7 @@ def test_a_response_timeout_is_a_model_error() -> None:
 
         server = await asyncio.start_server(never, "127.0.0.1", 0)
         endpoints: Any = Silent(server.sockets[0].getsockname()[1])
-        runtime = Runtime(endpoints, "123456789012", answer_seconds=0.2)
+        runtime = Runtime(endpoints, "123456789012", Alarms("123456789012", 1), answer_seconds=0.2)
         await runtime.open()
         call = Call("POST", "/endpoints/slow/invocations", "/endpoints/slow/invocations", "", {}, b"{}")
         call.operation, call.region = "InvokeEndpoint", "us-east-1"
