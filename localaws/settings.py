@@ -97,8 +97,8 @@ class Settings:
 
 def no_proxy(environ: Mapping[str, str]) -> str:
     """NO_PROXY with its present entries and those that clients behind a proxy need to reach localaws."""
-    said = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
-    return ",".join(dict.fromkeys(filter(None, [*said.split(","), Settings.host, "localhost", ".localhost"])))
+    given = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    return ",".join(dict.fromkeys(filter(None, [*given.split(","), Settings.host, "localhost", ".localhost"])))
 
 
 def _number(environ: Mapping[str, str], name: str, default: str) -> float:

@@ -81,9 +81,9 @@ class Venvs:
 
     def _uv(self, name: str, *arguments: str | Path) -> None:
         program = Path(sysconfig.get_path("scripts")) / "uv"
-        status, said = self.run(name, [program, *arguments])
+        status, output = self.run(name, [program, *arguments])
         if status:
-            raise BuildError(said or f"uv ended with {status}.")
+            raise BuildError(output or f"uv ended with {status}.")
 
 
 def _is_own(wanted: str) -> bool:

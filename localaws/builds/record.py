@@ -1,4 +1,4 @@
-"""What CodeBuild tells about a build: statuses, phases and times, in the shape of BatchGetBuilds."""
+"""The status, phases and times of a build, in the shape of BatchGetBuilds."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What stands in moto: the principals' and the resources' policies, and what a call may meet."""
+"""Reads from moto the policies of principals and resources, and the attributes of resources that conditions use."""
 
 from functools import lru_cache
 from typing import Any
@@ -12,13 +12,13 @@ S3_ARN = "arn:aws:s3:::"
 
 
 class MotoPolicyStore:
-    """A view of moto's memory: it holds nothing itself, so a policy counts from the call after it was put."""
+    """A view of moto's data. It stores nothing itself, so a new policy applies from the next call on."""
 
     def __init__(self, account: str) -> None:
         self.account = account
 
     def principal(self, arn: str) -> Principal:
-        """A caller by the ARN that its signature stands for."""
+        """The caller with the ARN that belongs to a signature."""
         principal = Principal(arn)
         if not principal.is_session:
             return principal
@@ -26,10 +26,10 @@ class MotoPolicyStore:
         return Principal(arn, role.arn) if role else principal
 
     def policies(self, principal: Principal, permission: RequiredPermission) -> Policies:
-        """Everything that has a say.
+        """The policies that decide on a call.
 
         Raises:
-            PolicyError: a policy that moto took and AWS would not.
+            PolicyError: a policy is invalid, although moto accepted it.
         """
         resource = self._resource_policy(permission)
         decides = permission.action.startswith("sts:AssumeRole") or permission.resource.split(":", 5)[-1].startswith(
@@ -159,7 +159,7 @@ class MotoPolicyStore:
 
 @lru_cache(maxsize=256)
 def parsed(name: str, document: str) -> Policy:
-    """A policy's documents change seldom and are asked for at every call."""
+    """Policies seldom change and are read at every call."""
     return Policy.parse(name, document)
 
 
@@ -169,6 +169,6 @@ def _held(holder: Any) -> list[Policy]:
 
 
 def _managed(policy: Any) -> Policy:
-    """The version in force."""
+    """The default version."""
     current = next(version for version in policy.versions if version.version_id == policy.default_version_id)
     return parsed(policy.name, current.document)

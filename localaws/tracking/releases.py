@@ -100,9 +100,9 @@ class Releases:
         self._folder.mkdir(parents=True, exist_ok=True)
         draft = template.with_name(f"{template.name}.{os.getpid()}")
         try:
-            status, said = self._venvs.run(f"migrate-{template.stem}", [python, "-c", MIGRATE, draft])
+            status, output = self._venvs.run(f"migrate-{template.stem}", [python, "-c", MIGRATE, draft])
             if status:
-                raise BuildError(said or f"MLflow's database migration failed with exit code {status}.")
+                raise BuildError(output or f"MLflow's database migration failed with exit code {status}.")
             shutil.move(draft, template)
         finally:
             for left in self._folder.glob(f"{draft.name}*"):

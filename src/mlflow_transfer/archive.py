@@ -305,12 +305,14 @@ class Archive:
         found = set()
         for item in list(self.store.below(_UNDER_WAY).list()):
             try:
-                said = float(json.loads(self._content(f"{_UNDER_WAY}/{item.path}"))["at"])
+                marked_at = float(json.loads(self._content(f"{_UNDER_WAY}/{item.path}"))["at"])
             except GoneError:
                 continue  # It ended in the meantime.
             except (ValueError, KeyError, TypeError, RecursionError, UnsafeNameError):
-                said = time.time()  # The mark is unreadable: treat the backup as running, so that nothing is deleted.
-            if time.time() - said < _DEAD:
+                marked_at = (
+                    time.time()
+                )  # The mark is unreadable: treat the backup as running, so that nothing is deleted.
+            if time.time() - marked_at < _DEAD:
                 found.add(item.path.removesuffix(".json"))
         return frozenset(found)
 

@@ -292,9 +292,9 @@ class Client:
         status = response.status_code
         if status < _CLIENT_ERROR:
             where = response.headers.get("location", "")[:_SHOWN]
-            told = f"redirects {call} to {where!r}" if where else f"answers {call} with status {status}"
+            problem = f"redirects {call} to {where!r}" if where else f"answers {call} with status {status}"
             raise PreconditionError(
-                f"{self.name} {told}, as a login page does: check the URL, and give credentials that it accepts"
+                f"{self.name} {problem}, as a login page does: check the URL, and give credentials that it accepts"
             )
         try:
             raw = await _body(response, _LARGEST_TEXT)

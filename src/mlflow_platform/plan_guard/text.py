@@ -14,7 +14,7 @@ _LONGEST = 40
 
 
 def change_rows(plan: TerraformPlan) -> list[tuple[Change, str]]:
-    """Each change, and what is to be said about it: the resource's name and the attributes that change."""
+    """Each change, and its details: the resource's name and the attributes that change."""
     return [(change, _detail(plan, change)) for change in plan.changing]
 
 

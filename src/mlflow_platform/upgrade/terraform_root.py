@@ -204,6 +204,6 @@ def _servers(state: Mapping[str, Any]) -> Iterator[StateServer]:
                 yield StateServer(place, one["index_key"], values["arn"], values["artifact_store_uri"], tainted)
 
 
-def _failed(verb: str, said: str) -> PlatformError:
-    problem = next((line for line in said.splitlines() if "Error" in line), "it gave no reason")
-    return PlatformError(f"terraform {verb} failed: {problem.strip('│╷ ')}", said.splitlines())
+def _failed(verb: str, output: str) -> PlatformError:
+    problem = next((line for line in output.splitlines() if "Error" in line), "it gave no reason")
+    return PlatformError(f"terraform {verb} failed: {problem.strip('│╷ ')}", output.splitlines())

@@ -57,7 +57,7 @@ class Upgrade:
     """The upgrade of one environment.
 
     Args:
-        ask: puts a question to a person, and raises unless the answer is yes; None if nobody is to be asked.
+        ask: puts a question to a person, and raises unless the answer is yes; None to ask nobody.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""The tracking servers that an environment has and the ones it shall have, in the file that Terraform reads.
+"""The tracking servers that an environment has, and those that it should have, in the file that Terraform reads.
 
-AWS cannot upgrade a tracking server in place. So every version is a server of its own. The outputs follow the active
+AWS cannot upgrade a tracking server in place. So each version has its own server. The outputs follow the active
 one, and the others are retained.
 """
 
@@ -15,7 +15,7 @@ from mlflow_common.errors import InputError, PlatformError
 from mlflow_platform.mlflow_versions import supported_versions
 
 # Terraform reads *.auto.tfvars.json after terraform.tfvars, in the order of their names, and the last value wins. So on
-# localaws the mirror's own file outranks the copy of the root's file, which describes AWS.
+# localaws the mirror's own file takes precedence over the copy of the root's file, which describes AWS.
 FILE = "versions.auto.tfvars.json"
 LOCAL_FILE = "versions.localaws.auto.tfvars.json"
 
@@ -49,7 +49,7 @@ class Servers:
 
 @dataclass(frozen=True)
 class Desired:
-    """The tracking servers that an environment shall have."""
+    """The tracking servers that an environment should have."""
 
     active: str
     retained: frozenset[str]
