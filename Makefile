@@ -4,7 +4,7 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .PHONY: setup demo check test lint fmt docs bench clean help \
 	local-up local-down local-reset local-env local-logs \
-	bootstrap init plan apply destroy output log-run deploy validate server smoke doctor \
+	bootstrap init plan apply destroy output log-run deploy validate monitor server smoke doctor \
 	upgrade retire backup restore
 
 # Many containers set it. Python would then never store compiled modules in .venv, and each start of MLflow would take
@@ -98,6 +98,9 @@ deploy: setup ## Deploy MODEL@ALIAS to its endpoint
 
 validate: setup ## Compare the endpoint's predictions with the true values
 	@$(SCRIPT) scripts/validate_endpoint.py $(FLAGS) -- $(ENDPOINT_MODEL)
+
+monitor: setup ## run, status, truth or report of the endpoints that capture data (ARGS=status)
+	@ARGS="$${ARGS:-status}" $(SCRIPT) scripts/monitor.py {ARGS} --env="$$ENV" $${LOCAL:+--local}
 
 server: setup ## status, start, stop or ui of the tracking server (ARGS=status)
 	@ARGS="$${ARGS:-status}" $(SCRIPT) scripts/server.py {ARGS} --env="$$ENV" $${LOCAL:+--local}

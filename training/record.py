@@ -21,6 +21,7 @@ import mlflow
 import mlflow.pyfunc.scoring_server
 import mlflow.sklearn
 import mlflow.xgboost
+import pandas as pd
 import skops.io  # noqa: F401 MLflow would import it while the logging is timed
 from mlflow.data import from_pandas
 from mlflow.data.code_dataset_source import CodeDatasetSource
@@ -33,6 +34,9 @@ from training.result import Training
 MODEL_NAME = "model"
 EVALUATION = "evaluation"
 HELD_OUT = f"{EVALUATION}/held_out.csv"
+# What monitoring compares captured requests and predictions with.
+TRAINING_ROWS = f"{EVALUATION}/training.csv"
+HELD_OUT_PREDICTIONS = f"{EVALUATION}/held_out_predictions.csv"
 TARGET_TAG = "evaluation.target"
 TASK_TAG = "evaluation.task"
 
@@ -78,6 +82,9 @@ def record(
             if charts:
                 shutil.copytree(charts, evaluation, dirs_exist_ok=True)
             training.split.held_out.to_csv(Path(folder, HELD_OUT), index=False)
+            training.split.train.to_csv(Path(folder, TRAINING_ROWS), index=False)
+            predictions = pd.DataFrame({"prediction": training.predictions})
+            predictions.to_csv(Path(folder, HELD_OUT_PREDICTIONS), index=False)
             client.log_artifacts(run_id, folder)
     return Recorded(run_id, run.info.experiment_id, model.model_id, model.model_uri)
 

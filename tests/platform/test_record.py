@@ -17,6 +17,7 @@ from filelock import FileLock
 from werkzeug.serving import make_server
 
 from mlflow_platform.environment import REPOSITORY
+from mlflow_platform.monitoring import baseline
 from mlflow_platform.tracking import experiment_id, register
 from mlflow_platform.validation import evaluation
 from mlflow_platform.validation.rows import prepare
@@ -95,7 +96,18 @@ def test_charts_become_artifacts(trained: Trained, mlflow_here: Any, tmp_path: P
     (tmp_path / "charts" / "iris.png").touch()
     recorded = record(trained("iris"), charts=tmp_path / "charts")
     files = mlflow_here.MlflowClient().list_artifacts(recorded.run_id, "evaluation")
-    assert {file.path for file in files} == {"evaluation/held_out.csv", "evaluation/iris.png"}
+    tables = {"evaluation/held_out.csv", "evaluation/training.csv", "evaluation/held_out_predictions.csv"}
+    assert {file.path for file in files} == {*tables, "evaluation/iris.png"}
+
+
+def test_monitoring_finds_the_training_rows_and_the_predictions(trained: Trained, mlflow_here: Any) -> None:
+    from training.record import record
+
+    training = trained("diabetes")
+    found = baseline.from_run(mlflow_here.MlflowClient(), record(training).run_id, Signature())
+    assert (found.origin.split(" of ")[0], found.task, found.notes) == ("the training rows", "regression", [])
+    assert len(found.columns["prediction"]) == len(training.predictions)
+    assert found.columns["bmi"] == training.split.train["bmi"].tolist()
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

@@ -33,27 +33,40 @@ def read(path: Path, target: str) -> Table:
     Raises:
         InputError: there is no such file, it is not in its format, has no rows or no column `target`.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    suffix = path.suffix.lower()
-    if suffix in _PARQUET:
-        table = parse_parquet(content, path.name)
-    elif suffix == ".json":
-        table = parse_json(content, path.name)
-    elif suffix in _JSON_LINES:
-        table = parse_json_lines(content, path.name)
-    else:
-        table = parse_csv(content, path.name, target)
+    table = read_any(path, target)
     if target not in table.columns:
         names = [name for name in table.columns if name]
         raise InputError(f"{path.name} has no column {target!r} to compare with (it has: {listed(names) or 'none'})")
     if len(table) == 0:
         raise InputError(f"{path.name} has no rows")
     return table
+
+
+def read_any(path: Path, column: str = "") -> Table:
+    """Read a data file of any columns. `column` is one of them, which tells a CSV file's delimiter.
+
+    Raises:
+        InputError: there is no such file, or it is not in its format.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    return parse(content, path.name, column)
+
+
+def parse(content: bytes, name: str, column: str = "") -> Table:
+    """Parse a data file by its name, as `read_any`."""
+    suffix = Path(name).suffix.lower()
+    if suffix in _PARQUET:
+        return parse_parquet(content, name)
+    if suffix == ".json":
+        return parse_json(content, name)
+    if suffix in _JSON_LINES:
+        return parse_json_lines(content, name)
+    return parse_csv(content, name, column)
 
 
 def parse_csv(content: bytes, file: str, target: str) -> Table:

@@ -41,7 +41,7 @@ class Answers:
 
     Attributes:
         predictions: one per row, in the rows' order.
-        durations: of each request, in seconds, in the order in which they were sent.
+        durations: of each request, in seconds, in the order in which they were sent; empty if they were not timed.
         elapsed: from the first request to the last answer, in seconds.
         clients: how many clients sent requests at once.
     """

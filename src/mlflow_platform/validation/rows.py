@@ -67,7 +67,7 @@ def prepare(table: Table, target: str, *, task: Task | None, signature: Signatur
     Raises:
         InputError: a column is missing, a value is not of its type, or a row has no truth.
     """
-    truth = _truth(table, target, task, signature)
+    truth = read_truth(table, target, task, signature)
     given = {name: values for name, values in table.columns.items() if name != target}
     if not given:
         raise InputError(f"{table.name} has no column beside {target!r}, and so nothing to predict from")
@@ -197,7 +197,12 @@ def _number(table: Table, name: str, row: int, text: str | None) -> int | float 
         raise _unusable(table, name, row, text, error) from None
 
 
-def _truth(table: Table, target: str, task: Task | None, signature: Signature) -> list[Any]:
+def read_truth(table: Table, target: str, task: Task | None, signature: Signature) -> list[Any]:
+    """The true values in a column, as numbers, booleans or text.
+
+    Raises:
+        InputError: a row has no truth, or one that is no number where the task is regression.
+    """
     values = table.columns[target]
     missing = [number for number, value in enumerate(values, 1) if types.is_missing(value) or value == ""]
     if missing:

@@ -83,8 +83,11 @@ def compare(rows: Rows, answers: Answers) -> Validation:
 
 
 def latency(answers: Answers) -> dict[str, float]:
-    """Percentiles of the requests' durations, in milliseconds, and requests per second."""
+    """Percentiles of the requests' durations, in milliseconds, and requests per second; empty if none were timed."""
     import numpy as np
+
+    if not answers.durations:
+        return {}
 
     p50, p95, p99 = np.percentile(np.asarray(answers.durations) * 1000, [50, 95, 99])
     found = {"latency_p50_ms": float(p50), "latency_p95_ms": float(p95), "latency_p99_ms": float(p99)}

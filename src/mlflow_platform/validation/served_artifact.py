@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tarfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,12 @@ def find(sagemaker: SageMakerClient, s3: S3Client, config: str) -> ServedArtifac
     name = variants[0].get("ModelName") if variants else None
     if not name:
         return None
-    container: Any = sagemaker.describe_model(ModelName=name).get("PrimaryContainer", {})
+    return of_model(s3, sagemaker.describe_model(ModelName=name))
+
+
+def of_model(s3: S3Client, described: Mapping[str, Any]) -> ServedArtifact | None:
+    """The MLflow model of a SageMaker model, as DescribeModel answers; None where it is something else."""
+    container: Any = described.get("PrimaryContainer", {})
     source = container.get("ModelDataSource", {}).get("S3DataSource", {})
     location = container.get("ModelDataUrl") or source.get("S3Uri") or ""
     if not location.startswith("s3://"):

@@ -1,0 +1,1 @@
+"""Monitors served models: captured requests, their truth, quality and drift."""

@@ -1,0 +1,162 @@
+"""What a window is compared with: the model's training rows, and its predictions on held-out rows.
+
+A run states both as artifacts, whatever trained it: `evaluation/training.csv` has the training rows, and
+`evaluation/held_out_predictions.csv` the column `prediction`. Predictions on training rows would not do: a model fits
+them better than any others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from mlflow_common.errors import InputError
+from mlflow_platform.monitoring.drift import PREDICTION
+from mlflow_platform.validation import evaluation, files
+from mlflow_platform.validation import values as types
+from mlflow_platform.validation.rows import Task, task_named
+from mlflow_platform.validation.signature import Signature
+from mlflow_platform.validation.table import Table
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+TRAINING = "evaluation/training.csv"
+PREDICTIONS = "evaluation/held_out_predictions.csv"
+_PREFIXES = ("validation/", "")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A model's baseline.
+
+    Attributes:
+        columns: values of the inputs by name, and of `prediction` where it is known; empty if there is no baseline.
+        origin: where the columns are from, for the report.
+        notes: what a reader must know about it.
+        task: classification or regression where the run states it.
+        reference: the model's metrics when it was validated, or else trained, by the names that validation gives them.
+    """
+
+    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    origin: str = "none"
+    notes: Sequence[str] = ()
+    task: Task | None = None
+    reference: Mapping[str, float] = field(default_factory=dict)
+
+
+def from_run(client: MlflowClient | None, run_id: str | None, signature: Signature) -> Baseline:
+    """The baseline that a model's run has. A run without training rows is compared with its held-out rows."""
+    if client is None or run_id is None:
+        return Baseline(notes=["Drift is not measured: no tag says which run logged the model."])
+    run = evaluation.find_run(client, run_id)
+    if run is None:
+        return Baseline(notes=[f"Drift is not measured: the run {run_id} is not on this server, or is deleted."])
+    task = task_named(run.data.tags.get(evaluation.TASK_TAG))
+    target = run.data.tags.get(evaluation.TARGET_TAG)
+    reference = _reference(run.data.metrics)
+    notes: list[str] = []
+    with TemporaryDirectory() as folder:
+        rows, origin = _rows(client, run_id, Path(folder), notes)
+        if rows is None:
+            return Baseline(notes=notes, task=task, reference=reference)
+        predictions = _read(client, run_id, PREDICTIONS, Path(folder))
+    columns = inputs(rows, signature, target)
+    if predictions is not None and PREDICTION in predictions.columns:
+        columns[PREDICTION] = _typed(predictions.columns[PREDICTION], is_text=predictions.is_text)
+    elif task == "classification" and target in rows.columns:
+        columns[PREDICTION] = _typed(rows.columns[target or ""], is_text=rows.is_text)
+        notes.append(
+            f"The predictions are compared with the true classes of the baseline: the run has no {PREDICTIONS}."
+        )
+    else:
+        notes.append(f"Drift of the predictions is not measured: the run has no {PREDICTIONS}.")
+    return Baseline(columns, f"{origin} of run {run_id}", notes, task, reference)
+
+
+def from_file(path: Path, signature: Signature, run: Baseline) -> Baseline:
+    """A baseline from a file in place of the run's rows. Its column `prediction`, if any, has the predictions."""
+    table = files.read_any(path)
+    columns = inputs(table, signature, None)
+    notes = []
+    if PREDICTION in table.columns:
+        columns[PREDICTION] = _typed(table.columns[PREDICTION], is_text=table.is_text)
+    else:
+        notes.append(f"Drift of the predictions is not measured: {path.name} has no column {PREDICTION!r}.")
+    return Baseline(columns, path.name, notes, run.task, run.reference)
+
+
+def inputs(table: Table, signature: Signature, target: str | None) -> dict[str, Sequence[Any]]:
+    """The model's inputs in a table, with the types of the signature.
+
+    Raises:
+        InputError: the table has none of the model's inputs.
+    """
+    given = {name: values for name, values in table.columns.items() if name not in {target, PREDICTION}}
+    names = [spec.name if spec.name is not None else str(at) for at, spec in enumerate(signature.inputs)]
+    if not signature.inputs or signature.is_unnamed_tensor:
+        names = list(given)
+    elif not any(name in given for name in names) and len(given) == len(names):
+        given = dict(zip(names, given.values(), strict=True))
+    kinds = {name: spec.type for name, spec in zip(names, signature.inputs, strict=False)}
+    found: dict[str, Sequence[Any]] = {
+        name: list(given[name]) if kinds.get(name) == "string" else _typed(given[name], is_text=table.is_text)
+        for name in names
+        if name in given
+    }
+    if not found:
+        raise InputError(f"{table.name} has none of the model's inputs, so it cannot be the baseline")
+    return found
+
+
+def _rows(client: MlflowClient, run_id: str, folder: Path, notes: list[str]) -> tuple[Table | None, str]:
+    if (table := _read(client, run_id, TRAINING, folder)) is not None:
+        return table, "the training rows"
+    if (table := _read(client, run_id, evaluation.HELD_OUT, folder)) is not None:
+        notes.append(f"The inputs are compared with the held-out rows: the run has no {TRAINING}.")
+        return table, "the held-out rows"
+    notes.append(
+        f"Drift is not measured: the run {run_id} has no {TRAINING}. Log the training rows there, or give a file with "
+        "--baseline."
+    )
+    return None, ""
+
+
+def _read(client: MlflowClient, run_id: str, artifact: str, folder: Path) -> Table | None:
+    """A table among a run's artifacts; None where there is none."""
+    parent = artifact.rpartition("/")[0]
+    if artifact not in {each.path for each in client.list_artifacts(run_id, parent)}:
+        return None
+    return files.read_any(Path(client.download_artifacts(run_id, artifact, str(folder))))
+
+
+def _reference(metrics: Mapping[str, float]) -> dict[str, float]:
+    """A run's metrics by their plain names; those of its validation come before those of its training."""
+    found: dict[str, float] = {}
+    for prefix in _PREFIXES:
+        for name, value in metrics.items():
+            if name.startswith(prefix):
+                found.setdefault(name.removeprefix(prefix), value)
+    return found
+
+
+def _typed(values: Sequence[Any], *, is_text: bool) -> list[Any]:
+    """Text of a CSV file as numbers where every value is one; other values as they are."""
+    if not is_text:
+        return list(values)
+    present = [value for value in values if value is not None and value.strip() not in types.MISSING_TEXTS]
+    if present and all(
+        types.looks_numeric(value) or value.strip().lower().lstrip("+-") in {"inf", "infinity"} for value in present
+    ):
+        return [
+            None if value is None or value.strip() in types.MISSING_TEXTS else types.as_float(value) for value in values
+        ]
+    if present and all(value.lower() in {"true", "false"} for value in present):
+        return [
+            None if value is None or value.strip() in types.MISSING_TEXTS else value.lower() == "true"
+            for value in values
+        ]
+    return list(values)

@@ -1,0 +1,82 @@
+"""A column's values prepared for a comparison: what is usable, and how it is compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+from mlflow_platform.validation import values as types
+
+Kind = Literal["numeric", "categorical"]
+
+# Whole numbers with at most so many different values are compared as categories.
+_MOST_CODES = 10
+_LARGEST_CATEGORY = 120
+
+
+@dataclass(frozen=True)
+class Column:
+    """The values of a column.
+
+    Attributes:
+        kind: how they are compared.
+        values: those that are present: float of a numeric column, text of a categorical one.
+        missing: how many are absent or NaN.
+        infinite: how many are infinite, which no distance can hold. They count as missing too.
+    """
+
+    kind: Kind
+    values: Sequence[Any]
+    missing: int
+    infinite: int
+
+    @property
+    def total(self) -> int:
+        """The number of rows."""
+        return len(self.values) + self.missing
+
+
+def kind_of(values: Sequence[Any]) -> Kind | None:
+    """How a baseline's column is compared; None for a column that cannot be (nested values, bytes, nothing)."""
+    present = [value for value in values if not types.is_missing(value)]
+    if not present or any(isinstance(value, (bytes, list, dict)) for value in present):
+        return None
+    if any(isinstance(value, bool) for value in present):
+        return "categorical"
+    if all(isinstance(value, (int, float, datetime, date)) for value in present):
+        whole = all(isinstance(value, int) or (isinstance(value, float) and value.is_integer()) for value in present)
+        few = whole and len(set(present)) <= _MOST_CODES
+        return "categorical" if few and len(present) > 2 * _MOST_CODES else "numeric"
+    return "categorical"
+
+
+def prepare(values: Sequence[Any], kind: Kind) -> Column:
+    """Values of a column as the kind has them. Of a numeric column, text that is no number counts as missing."""
+    if kind == "categorical":
+        texts = [_category(value) for value in values if not types.is_missing(value)]
+        return Column(kind, texts, len(values) - len(texts), 0)
+    numbers = [number for value in values if (number := _number(value)) is not None]
+    finite = [number for number in numbers if math.isfinite(number)]
+    return Column(kind, finite, len(values) - len(finite), len(numbers) - len(finite))
+
+
+def _category(value: Any) -> str:
+    """A category's name. `1`, `1.0` and true are different things in text, and the same in numbers."""
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else str(value)
+    return text if len(text) <= _LARGEST_CATEGORY else f"{text[:_LARGEST_CATEGORY]}…"
+
+
+def _number(value: Any) -> float | None:
+    if types.is_missing(value):
+        return None
+    if isinstance(value, datetime):
+        return value.timestamp()
+    if isinstance(value, date):
+        return float(value.toordinal()) * 86400
+    try:
+        return types.as_float(int(value) if isinstance(value, bool) else value)
+    except types.UnusableError:
+        return None

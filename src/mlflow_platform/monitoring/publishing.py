@@ -1,0 +1,139 @@
+"""Publishes an assessment: metrics to the model's run in MLflow, and to CloudWatch for the alarm."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow_common.errors import error_code
+from mlflow_platform.monitoring.assessment import Assessment, WindowResult
+from mlflow_platform.monitoring.drift import PREDICTION
+from mlflow_platform.monitoring.store import Store
+from mlflow_platform.validation import evaluation
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+NAMESPACE = "MLflowPlatform/Monitoring"
+FOLDER = "monitoring"
+# A log-batch request takes at most this many metrics (MLflow REST API, "Request limits").
+_BATCH = 1000
+# PutMetricData takes at most this many in one request (CloudWatch API, PutMetricData).
+_MOST_DATA = 1000
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """What metrics are about: the environment (`PROJECT-ENV`), the endpoint and the variant."""
+
+    environment: str
+    endpoint: str
+    variant: str
+
+
+def window_metrics(result: WindowResult) -> dict[str, float]:
+    """The metrics of a window, by the names that MLflow logs below `monitoring/`."""
+    found: dict[str, float] = {"rows": float(result.rows), "truth_share": result.quality.share}
+    if result.drift is not None and result.drift.judged:
+        found["drifted_columns"] = float(len(result.drift.drifted))
+        for finding in result.drift.findings:
+            if finding.distance is not None:
+                found[f"psi/{finding.name}"] = finding.distance.psi
+            if finding.kind is not None:
+                found[f"missing/{finding.name}"] = finding.missing_now
+    return found | {f"quality/{name}": value for name, value in result.quality.metrics.items()}
+
+
+def to_mlflow(
+    client: MlflowClient, run_id: str, place: Place, assessment: Assessment, store: Store, report: Path
+) -> int:
+    """Log what is new or changed since the last time, and the report, to the model's run. Returns how many metrics.
+
+    A metric's step is its window's start, in hours since 1970, so a chart by step shows the windows in order. Late
+    truth changes the metrics of an old window: the later value has a later timestamp. The store has what was logged.
+    """
+    from mlflow.entities import Metric
+
+    key = f"logged/variant={place.variant}/{run_id}.json"
+    known: dict[str, dict[str, float]] = json.loads(store.read(key) or b"{}")
+    now = int(time.time() * 1000)
+    prefix = f"{FOLDER}/{place.endpoint}/{place.variant}"
+    fresh = []
+    for result in assessment.results:
+        if not result.rows:
+            continue
+        found = window_metrics(result)
+        before = known.get(result.window.name, {})
+        fresh += [
+            Metric(_metric_name(f"{prefix}/{name}"), value, now, result.window.step)
+            for name, value in found.items()
+            if before.get(name) != value
+        ]
+        known[result.window.name] = found
+    for start in range(0, len(fresh), _BATCH):
+        client.log_batch(run_id, metrics=fresh[start : start + _BATCH])
+    client.log_artifact(run_id, str(report), prefix)
+    if fresh:
+        store.write(key, json.dumps(known).encode(), "application/json")
+    return len(fresh)
+
+
+def to_cloudwatch(cloudwatch: Any, place: Place, assessment: Assessment, malformed: int) -> bool:
+    """Put the metrics that alarms watch. Returns False if these credentials may not."""
+    latest = assessment.results[-1]
+    values: dict[str, float] = {
+        "Rows": latest.rows,
+        "MalformedLines": malformed,
+        "DriftedInputs": sum(name != PREDICTION for name in assessment.drifted),
+        "DriftedPredictions": float(PREDICTION in assessment.drifted),
+        "QualityFailures": len(assessment.failures),
+        "DriftNotJudged": float(bool(assessment.unjudged)),
+        "Alarm": float(bool(assessment.alarms)),
+    }
+    if assessment.scored:
+        values["TruthShare"] = assessment.scored.quality.share
+        for name, value in assessment.scored.quality.metrics.items():
+            values[f"Quality.{name}"] = value
+    own = {"Environment": place.environment, "Endpoint": place.endpoint, "Variant": place.variant}
+    data = [_datum(name, value, own) for name, value in values.items()]
+    return _put(cloudwatch, data)
+
+
+def completed(cloudwatch: Any, environment: str, *, alarms: int) -> bool:
+    """Put the environment's own metrics: that a run was completed, and how many variants raise the alarm."""
+    dimensions = {"Environment": environment}
+    return _put(cloudwatch, [_datum("CompletedRuns", 1.0, dimensions), _datum("Alarms", float(alarms), dimensions)])
+
+
+def usable(client: MlflowClient | None, run_id: str | None) -> bool:
+    """Whether the run exists, so that metrics can be logged to it."""
+    return client is not None and run_id is not None and evaluation.find_run(client, run_id) is not None
+
+
+def _metric_name(name: str) -> str:
+    """A name that MLflow accepts: letters, digits and `_-. /:` (mlflow/utils/validation.py)."""
+    return "".join(character if character.isalnum() or character in "_-. /:" else "_" for character in name)[:250]
+
+
+def _datum(name: str, value: float, dimensions: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "MetricName": name,
+        "Value": float(value),
+        "Dimensions": [{"Name": key, "Value": text} for key, text in dimensions.items()],
+    }
+
+
+def _put(cloudwatch: Any, data: list[dict[str, Any]]) -> bool:
+    try:
+        for start in range(0, len(data), _MOST_DATA):
+            cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data[start : start + _MOST_DATA])
+    except cloudwatch.exceptions.ClientError as error:
+        if error_code(error) in _DENIED:
+            return False
+        raise
+    return True

@@ -1,0 +1,115 @@
+"""Captured lines: what is read, and how each unusable one is named."""
+
+import base64
+import json
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from mlflow_platform.monitoring import capture, dataset
+from mlflow_platform.monitoring.dataset import Deployment
+from mlflow_platform.validation.signature import ColumnSpec, Signature
+from tests.support import captured
+
+NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
+SIGNATURE = Signature((ColumnSpec("x", "double"), ColumnSpec("n", "long", required=False), ColumnSpec("s", "string")))
+SERVED = [Deployment(NOON, "run1", "models:/m/1", SIGNATURE)]
+ROWS = {"x": [1.5, 2], "n": [1, None], "s": ["a", "b"]}
+
+
+def changed(**parts: Any) -> bytes:
+    event = json.loads(captured.line("e1", ROWS, [0, 1], NOON))
+    for path, value in parts.items():
+        *parents, last = path.split("__")
+        target = event
+        for parent in parents:
+            target = target[parent]
+        target[last] = value
+    return json.dumps(event).encode()
+
+
+def test_rows_have_the_types_of_the_signature_and_the_ids_of_their_request() -> None:
+    line = captured.line("e1", ROWS, ["setosa", "virginica"], NOON, inference_id="order-1")
+    table, problems = dataset.convert(line.encode(), SERVED)
+    assert not problems
+    assert table is not None
+    assert table.select(["x", "n", "s"]).to_pydict() == ROWS
+    assert [str(table.schema.field(name).type) for name in ("x", "n", "s")] == ["double", "int64", "string"]
+    assert table["_inference_id"].to_pylist() == ["order-1", "order-1"]
+    assert table["_row"].to_pylist() == [0, 1]
+    assert table["_run_id"].to_pylist() == ["run1", "run1"]
+    assert dataset.predicted(dataset.from_parquet(dataset.to_parquet(table))) == ["setosa", "virginica"]
+
+
+def test_requests_before_the_first_known_deployment_are_of_no_model() -> None:
+    line = captured.line("e1", ROWS, [0, 1], datetime(2026, 3, 4, tzinfo=UTC))
+    table, _ = dataset.convert(line.encode(), SERVED)
+    assert table is not None
+    assert table["_run_id"].to_pylist() == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"captureData": {"endpointIn', "is not JSON (an incomplete line?)"),
+        (b"[1]", "the line is not a JSON object"),
+        (b'{"eventMetadata": {}}', "has no captureData"),
+        (changed(eventMetadata__eventId=None), "has no eventMetadata.eventId"),
+        (changed(eventMetadata__inferenceTime="noon"), "has no eventMetadata.inferenceTime in ISO 8601"),
+        (changed(captureData__endpointInput__data="%%"), "has an endpointInput that is not base64"),
+        (changed(captureData__endpointInput__data=None), "has an endpointInput that is not base64"),
+        (changed(captureData__endpointInput=None), "has no captureData.endpointInput"),
+        (
+            changed(captureData__endpointInput__observedContentType="image/png"),
+            "has a request of type image/png, which is neither JSON nor CSV",
+        ),
+        (
+            changed(captureData__endpointOutput__data=base64.b64encode(b'{"predictions": [1]}').decode()),
+            "the endpoint answers with 1 predictions for 2 rows",
+        ),
+        (
+            changed(captureData__endpointOutput__data=base64.b64encode(b'{"error_code": "BAD_REQUEST"}').decode()),
+            "the endpoint answers with JSON that has no key `predictions`",
+        ),
+    ],
+)
+def test_an_unusable_line_is_named_and_spoils_no_other(line: bytes, reason: str) -> None:
+    good = captured.line("e2", ROWS, [0, 1], NOON).encode()
+    table, problems = dataset.convert(b"\n".join([good, line, b"", good]), SERVED)
+    assert [(each.line, each.reason) for each in problems] == [(2, reason)]
+    assert table is not None
+    assert table.num_rows == 4
+
+
+def test_csv_that_was_captured_as_text_is_read_by_its_header() -> None:
+    event = json.loads(captured.line("e1", ROWS, [0, 1], NOON))
+    event["captureData"]["endpointInput"] = {
+        "observedContentType": "text/csv; charset=utf-8",
+        "mode": "INPUT",
+        "data": "s,x\na,1\nb,2\n",
+        "encoding": "CSV",
+    }
+    table, problems = dataset.convert(json.dumps(event).encode(), SERVED)
+    assert not problems
+    assert table is not None
+    assert table.select(["x", "n", "s"]).to_pydict() == {"x": [1.0, 2.0], "n": [None, None], "s": ["a", "b"]}
+
+
+def test_a_model_without_a_signature_keeps_its_inputs_as_json() -> None:
+    served = [Deployment(NOON, "run1", None, Signature())]
+    table, problems = dataset.convert(captured.line("e1", {"a": [1, "b"]}, [0, 1], NOON).encode(), served)
+    assert not problems
+    assert table is not None
+    assert table["a"].to_pylist() == ["1", '"b"']
+
+
+def test_the_same_event_in_two_files_counts_once() -> None:
+    table, _ = dataset.convert(captured.line("e1", ROWS, [0, 1], NOON).encode(), SERVED)
+    found = dataset.select([table, table], run_id="run1", since=NOON, until=datetime(2026, 3, 6, tzinfo=UTC))
+    assert found is not None
+    assert found.num_rows == 2
+
+
+def test_the_folder_of_a_day_is_that_of_the_documented_layout() -> None:
+    assert capture.folder("", "e", "AllTraffic", date(2026, 3, 5)) == "e/AllTraffic/2026/03/05/"
