@@ -11,6 +11,8 @@ A class may be called `None`, `NA` or `nan`: only JSON's null and NaN are no pre
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -66,7 +68,7 @@ def align(truth: Sequence[Any], predicted: Sequence[Any], *, target: str) -> Cla
     unknown = {
         key: _name(value) for key, value in zip(keys, predicted, strict=True) if key is not None and key not in known
     }
-    _check_comparable(truth, present, keys, known, target)
+    _check_comparable(truth, predicted, keys, known, target)
     numbers = {key: number for number, key in enumerate([*known, *unknown])}
     return Classes(
         names=[*known.values(), *unknown.values()],
@@ -78,19 +80,41 @@ def align(truth: Sequence[Any], predicted: Sequence[Any], *, target: str) -> Cla
 
 def _check_comparable(
     truth: Sequence[Any],
-    present: Sequence[Any],
+    predicted: Sequence[Any],
     keys: Sequence[Hashable],
     known: Mapping[Hashable, str],
     target: str,
 ) -> None:
     """Refuse names for numbers, and numbers for names, if not one of them is a class of the truth."""
-    if not present or any(key in known for key in keys if key is not None):
+    pairs = [(key, value) for key, value in zip(keys, predicted, strict=True) if value is not None]
+    matched = any(key in known for key, _ in pairs)
+    unknown = [value for key, value in pairs if key not in known]
+    # Once a class matches, a text that resembles another class may be a class of its own.
+    _check_spelling([value for value in unknown if not matched or not isinstance(value, str)], truth, target)
+    if not unknown or matched:
         return
-    if _are_names_for_numbers(present, truth) or _are_names_for_numbers(truth, present):
+    if _are_names_for_numbers(unknown, truth) or _are_names_for_numbers(truth, unknown):
         raise InputError(
-            f"the predictions (as {quoted(present[0])}) cannot be compared with the truth in {target!r} (as "
+            f"the predictions (as {quoted(unknown[0])}) cannot be compared with the truth in {target!r} (as "
             f"{quoted(truth[0])}): the truth must hold the classes as the model names them"
         )
+
+
+def _check_spelling(unknown: Sequence[Any], truth: Sequence[Any], target: str) -> None:
+    """Refuse a prediction that differs from a class only in case, spaces, leading zeros or the coding of accents."""
+    spellings = {_spelling(value): value for value in truth} if unknown else {}
+    for value in unknown:
+        if (alike := spellings.get(_spelling(value))) is not None:
+            raise InputError(
+                f"the prediction {quoted(value)} and the truth {quoted(alike)} in {target!r} are written differently: "
+                "write the truth exactly as the model names the classes"
+            )
+
+
+def _spelling(value: Any) -> str:
+    """A text that is the same for classes that only look different."""
+    text = unicodedata.normalize("NFKC", _name(value)).strip().casefold()
+    return re.sub(r"^\+?0+(?=[0-9])", "", text)
 
 
 def _are_names_for_numbers(values: Sequence[Any], others: Sequence[Any]) -> bool:

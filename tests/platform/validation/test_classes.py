@@ -84,3 +84,19 @@ def test_classes_of_the_truth_come_first_and_in_order() -> None:
     found = align(["b", "a", "b"], ["c", "a", None], target="y")
     assert (found.names, found.known) == (["a", "b", "c"], 2)
     assert (found.truth, found.predicted) == ([1, 0, 1], [2, 0, -1])
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted"),
+    [
+        (["02134", "00501"], ["2134", "501"]),
+        (["02134", "10001"], [2134, 10001]),
+        ([2134, 501], ["02134", "00501"]),
+        (["Setosa", "Virginica"], ["setosa", "virginica"]),
+        (["cat ", "dog"], ["cat", "cat"]),
+        (["caf\u00e9"], ["cafe\u0301"]),
+    ],
+)
+def test_classes_that_are_only_written_differently_are_an_error(truth: list[Any], predicted: list[Any]) -> None:
+    with pytest.raises(InputError, match="are written differently"):
+        align(truth, predicted, target="y")
