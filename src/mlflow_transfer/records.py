@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -214,11 +214,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     return value
-
-
-def keyed(pairs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The REST API's lists of {"key": …, "value": …} as a dictionary."""
-    return {str(pair["key"]): str(pair.get("value", "")) for pair in pairs}
 
 
 def pairs(values: Mapping[str, str]) -> list[dict[str, str]]:

@@ -225,10 +225,12 @@ class DatabaseSource:
         if "logged_models" in self._tables:
             statement = "SELECT * FROM inputs WHERE source_type IN ('RUN_INPUT', 'RUN_OUTPUT') AND source_id IN :ids"
             for row in await self._all(statement, ids=ids):
-                if row["source_type"] == "RUN_INPUT":
-                    inputs[row["source_id"]].append(row["destination_id"])
-                else:
-                    outputs[row["source_id"]].append((row["destination_id"], integer(row["step"] or 0)))
+                with self._losing(f"link of run {row['source_id']!r} to {row['destination_id']!r}", "inputs"):
+                    model_id = plain(row["destination_id"])
+                    if row["source_type"] == "RUN_INPUT":
+                        inputs[row["source_id"]].append(model_id)
+                    else:
+                        outputs[row["source_id"]].append((model_id, integer(row["step"] or 0)))
         return inputs, outputs
 
     async def link(self, runs: Sequence[Run]) -> None:
@@ -273,8 +275,8 @@ class DatabaseSource:
         if "logged_models" not in self._tables:
             return
         statement = (
-            "SELECT * FROM logged_models WHERE experiment_id = :experiment AND lifecycle_stage != 'deleted' "
-            "AND model_id > :last ORDER BY model_id LIMIT :page"
+            "SELECT * FROM logged_models WHERE experiment_id = :experiment "
+            "AND COALESCE(lifecycle_stage, '') != 'deleted' AND model_id > :last ORDER BY model_id LIMIT :page"
         )
         last = ""
         while rows := await self._all(statement, experiment=int(experiment_id), last=last, page=PAGE):
@@ -318,11 +320,17 @@ class DatabaseSource:
             place = f"registered model {row['name']!r} version {row['version']!r} tag {row['key']!r}"
             with self._losing(place, "model_version_tags"):
                 version_tags[row["name"], integer(row["version"])][plain(row["key"])] = plain(row["value"] or "")
-        for row in await self._all("SELECT * FROM model_versions ORDER BY name, version"):
+        rows = await self._all("SELECT * FROM model_versions ORDER BY name, version")
+        known = {(row["name"], row["version"]) for row in rows}
+        for name, number in [one for one in version_tags if one not in known and one[0] in models]:
+            place = f"tags of registered model {name!r} version {number} (table model_version_tags)"
+            self._losses.add(place, "there is no such version in the database")
+        for row in rows:
             if row["current_stage"] == _DELETED_VERSION or row["name"] not in models:
                 continue
             with self._losing(f"registered model {row['name']!r} version {row['version']!r}", "model_versions"):
                 models[row["name"]].versions.append(version_from_row(row, version_tags))
+        self._losses.add_dangling_aliases(models.values())
         return list(models.values())
 
     async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:

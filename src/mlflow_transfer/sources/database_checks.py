@@ -13,6 +13,7 @@ _OWNERS = (
     ("tags", "run_uuid", "runs", "run_uuid", "run"),
     ("metrics", "run_uuid", "runs", "run_uuid", "run"),
     ("latest_metrics", "run_uuid", "runs", "run_uuid", "run"),
+    ("input_tags", "input_uuid", "inputs", "input_uuid", "input"),
     ("logged_models", "experiment_id", "experiments", "experiment_id", "experiment"),
     ("logged_model_params", "model_id", "logged_models", "model_id", "logged model"),
     ("logged_model_tags", "model_id", "logged_models", "model_id", "logged model"),

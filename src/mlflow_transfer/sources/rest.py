@@ -61,6 +61,8 @@ _MODELS_PER_PAGE = 100
 _VERSIONS_PER_PAGE = 10_000
 _REGISTERED_PER_PAGE = 1_000
 _TRACES_PER_PAGE = 500
+# MLflow's servers return no empty page but the last one; a gateway that filters may.
+_MOST_EMPTY_PAGES = 1_000
 _OLDEST_WITH_TRACES = (2, 14)
 _OLDEST_WITH_PROMPTS = (3, 0)
 _OLDEST_WITH_MODELS = (3, 0)
@@ -218,6 +220,8 @@ class RestSource:
                     if row["run_id"] in whole:
                         place = f"run {row['run_id']} metric {key!r}: a point"
                         found[row["run_id"]] += self._parsed([row], point_from, place)
+                for run_id in sorted(whole - {row["run_id"] for row in rows}):
+                    self._lose(f"run {run_id} metric {key!r}", "the server lists it and returns no point of it")
                 held = sum(map(len, found.values()))
                 if held > 3 * GROUP_POINTS:
                     return None
@@ -234,7 +238,9 @@ class RestSource:
             self._bulk = False
             return None
         rows: list[dict[str, Any]] = answer.get("metrics", [])
-        if not isinstance(rows, list) or not all(isinstance(row, dict) and "run_id" in row for row in rows):
+        if not isinstance(rows, list) or not all(
+            isinstance(r, dict) and isinstance(r.get("run_id"), str) for r in rows
+        ):
             self._bulk = False
             return None
         return rows
@@ -321,6 +327,7 @@ class RestSource:
                 models[name].versions.append(version)
             else:
                 self._lose(f"registered model {name!r} version {version.version}", "the server lists no such model")
+        self._losses.add_dangling_aliases(models.values())
         return sorted(models.values(), key=lambda model: (model.creation_time, model.name))
 
     async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:
@@ -390,7 +397,7 @@ class RestSource:
         Args:
             ask: makes the call for a page with its token.
         """
-        tokens = [""]
+        tokens, empty = [""], 0
         while True:
             more = {"page_token": tokens[-1]} if tokens[-1] else {}
             try:
@@ -398,6 +405,9 @@ class RestSource:
                 page, token = _list(answer, name), answer.get("next_page_token") or ""
                 if token in tokens[1:] or not isinstance(token, str):
                     raise UnansweredError(f"{self.name} returns the same page again")
+                empty = 0 if page else empty + 1
+                if token and empty > _MOST_EMPTY_PAGES:
+                    raise UnansweredError(f"{self.name} returns {empty} empty pages one after another")
             except (ApiError, UnansweredError) as error:
                 # If the first page fails, the server cannot list such objects at all.
                 if len(tokens) == 1 and name == "experiments":

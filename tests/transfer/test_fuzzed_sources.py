@@ -1,0 +1,179 @@
+"""Servers and databases with arbitrary content: whatever they hold, reading them ends with records and named losses."""
+
+import asyncio
+import contextlib
+import json
+from itertools import count
+from typing import Any
+
+import httpx
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlflow_common.errors import PlatformError
+from mlflow_common.retry import Retry
+from mlflow_transfer.client import Client
+from mlflow_transfer.sources.rest import RestSource
+from tests.transfer.moving import places
+from tests.transfer.test_unreadable_file_stores import everything
+
+RUN, OTHER = "a" * 32, "b" * 32
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+QUICK = Retry(attempts=1, patience=0.0)
+
+
+def run(run_id: str) -> dict[str, Any]:
+    point = {"key": "loss", "value": 0.5, "timestamp": 1, "step": 1}
+    info = {
+        "run_id": run_id, "experiment_id": "1", "run_name": "r", "status": "FINISHED", "start_time": 1, "end_time": 2,
+        "lifecycle_stage": "active", "artifact_uri": "s3://b/a",
+    }  # fmt: skip
+    data = {"metrics": [point], "params": [{"key": "p", "value": "v"}], "tags": [{"key": "t", "value": "v"}]}
+    dataset = {"name": "d", "digest": "x", "source_type": "local", "source": "s"}
+    inputs = {"dataset_inputs": [{"tags": [{"key": "k", "value": "v"}], "dataset": dataset}]}
+    outputs = {"model_outputs": [{"model_id": "m-1", "step": 0}]}
+    return {"info": info, "data": data, "inputs": inputs, "outputs": outputs}
+
+
+def answers() -> dict[str, Any]:
+    """A well-formed answer to each call."""
+    key = {"key": "k", "value": "v"}
+    point = {"key": "loss", "value": 0.5, "timestamp": 1, "step": 1}
+    return {
+        "experiments/search": {"experiments": [{"experiment_id": "1", "name": "one", "tags": [key]}]},
+        "runs/search": {"runs": [run(RUN), run(OTHER)]},
+        "runs/get": {"run": run(RUN)},
+        "metrics/get-history-bulk": {"metrics": [{**point, "run_id": RUN}, {**point, "run_id": OTHER}]},
+        "metrics/get-history": {"metrics": [point]},
+        "logged-models/search": {
+            "models": [
+                {
+                    "info": {"model_id": "m-1", "experiment_id": "1", "name": "m", "tags": [key]},
+                    "data": {"metrics": [{**point, "run_id": RUN}], "params": [key]},
+                }
+            ]
+        },
+        "traces": {
+            "traces": [
+                {"request_id": "t", "experiment_id": "1", "timestamp_ms": 1, "status": "OK", "request_metadata": [key]}
+            ]
+        },
+        "registered-models/search": {
+            "registered_models": [{"name": "reg", "tags": [key], "aliases": [{"alias": "best", "version": "1"}]}]
+        },
+        "model-versions/search": {"model_versions": [{"name": "reg", "version": "1", "tags": [key]}]},
+    }
+
+
+def places_in(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in a JSON value, as the keys that lead to it."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, one in inner for place in places_in(one, (*path, key)))]
+
+
+def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    """The value with another one at a place."""
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = changed(copy[path[0]], path[1:], new)
+    return copy
+
+
+PLACES = [(call, place) for call, answer in answers().items() for place in places_in(answer)]
+
+
+def is_value(call: str, place: tuple[Any, ...]) -> bool:
+    """Whether a place has a value that decides nothing about what else there is: no container, and no id."""
+    found: Any = answers()[call]
+    for key in place:
+        found = found[key]
+    return not isinstance(found, dict | list) and not str(place[-1]).endswith("_id")
+
+
+def read(given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Everything that a server with these answers holds, and the losses."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        found = given.get(request.url.path.partition("/mlflow/")[2])
+        if callable(found):
+            found = found()
+        return httpx.Response(200, content=json.dumps(found).encode("utf-8", "surrogatepass"))
+
+    async def work() -> tuple[dict[str, Any], list[str]]:
+        client = Client("server", "http://server", retry=QUICK, transport=httpx.MockTransport(answer))
+        source = RestSource(client, "3.0.1", places().store, "server")
+        source.lenient = True
+        try:
+            found = await everything(source)
+        finally:
+            await source.close()
+        return found, [f"{loss.place}: {loss.reason}" for loss in source.losses()]
+
+    return asyncio.run(work())
+
+
+def test_reads_a_whole_server_without_losses() -> None:
+    found, losses = read(answers())
+    assert losses == []
+    assert set(found["runs"]) == {RUN, OTHER}
+    assert {run_id: len(points) for run_id, points in found["points"].items()} == {RUN: 1, OTHER: 1}
+
+
+def objects(found: dict[str, Any]) -> int:
+    """The number of objects and points."""
+    points = sum(map(len, found["points"].values()))
+    versions = sum(len(model["versions"]) for model in found["registered"])
+    return points + versions + sum(map(len, found.values()))
+
+
+WHOLE = objects(read(answers())[0])
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(changes=st.lists(st.tuples(st.sampled_from(PLACES), VALUES), min_size=1, max_size=2))
+def test_no_answer_of_a_server_causes_a_traceback(changes: list[tuple[tuple[str, tuple[Any, ...]], Any]]) -> None:
+    given_answers = answers()
+    for (call, place), value in changes:
+        try:
+            given_answers[call] = changed(given_answers[call], place, value)
+        except (LookupError, TypeError, ValueError):
+            continue  # The first change has removed this place.
+    # An error is one line. Any other exception fails the test.
+    with contextlib.suppress(PlatformError):
+        found, losses = read(given_answers)
+        assert losses or objects(found) >= WHOLE or not all(is_value(*place) for place, _ in changes)
+
+
+def test_empty_pages_without_end_are_a_loss() -> None:
+    tokens = count()
+    endless = {"traces": lambda: {"traces": [], "next_page_token": str(next(tokens))}}
+    found, losses = read(answers() | endless)
+    assert [loss for loss in losses if "empty pages one after another" in loss]
+    assert set(found["runs"]) == {RUN, OTHER}
+
+
+def test_null_for_a_field_that_is_not_set_is_its_default() -> None:
+    (version,) = answers()["model-versions/search"]["model_versions"]
+    given_answers = answers() | {"model-versions/search": {"model_versions": [version | {"description": None}]}}
+    found, losses = read(given_answers)
+    assert losses == []
+    assert found["registered"][0]["versions"][0]["description"] == ""
+
+
+def test_a_metric_without_points_and_an_alias_without_its_version_are_losses() -> None:
+    (model,) = answers()["registered-models/search"]["registered_models"]
+    aliased = model | {"aliases": [{"alias": "best", "version": "9"}]}
+    _, losses = read(
+        answers() | {"metrics/get-history-bulk": {}, "registered-models/search": {"registered_models": [aliased]}}
+    )
+    assert losses == [
+        f"run {RUN} metric 'loss': the server lists it and returns no point of it",
+        f"run {OTHER} metric 'loss': the server lists it and returns no point of it",
+        "registered model 'reg' alias 'best': there is no version 9 that it could name",
+    ]
