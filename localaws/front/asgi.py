@@ -1,7 +1,7 @@
 """The ASGI types, and functions that read a request's body and send whole responses."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 Scope = dict[str, Any]
@@ -16,6 +16,15 @@ async def respond(send: Send, status: int, headers: dict[str, str], body: bytes)
     lines.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": body})
+
+
+async def respond_in_blocks(send: Send, status: int, headers: dict[str, str], blocks: Iterable[bytes]) -> None:
+    """Sends a response of unknown length, of which only one block is in memory at a time."""
+    lines = [(name.encode("latin1"), value.encode("latin1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    for block in blocks:
+        await send({"type": "http.response.body", "body": block, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def respond_json(send: Send, status: int, content: Any) -> None:

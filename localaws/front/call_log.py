@@ -1,25 +1,36 @@
-"""The call log: every API call as a JSON line, on disk and at GET /_localaws/calls."""
+"""The call log: API calls as JSON lines, on disk and at GET /_localaws/calls.
+
+It is bounded: when the file reaches `MOST_BYTES`, it becomes `calls.1.jsonl` and replaces the older part there.
+"""
 
 import asyncio
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 from localaws.call import Call
 
+# About 100,000 calls.
+MOST_BYTES = 32 << 20
+_BLOCK = 256 * 1024
+
 
 class CallLog:
     """Appends to one file. A line contains the input of a policy decision, never a body or a key."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, most_bytes: int = MOST_BYTES) -> None:
         self._lock = threading.Lock()
         self._answered: set[int] = set()
+        self._most_bytes = most_bytes
         self._path = file
+        self._older = file.with_suffix(f".1{file.suffix}")
         file.parent.mkdir(parents=True, exist_ok=True)
-        self._file = file.open("a", buffering=1)
+        self._file = file.open("ab", buffering=0)
 
     def add(self, call: Call, status: int, seconds: float, error: str = "") -> None:
         """Adds one answered call."""
@@ -36,7 +47,11 @@ class CallLog:
             "iam": [permission._asdict() for permission in call.permissions],
         }
         with self._lock:
-            self._file.write(json.dumps(line) + "\n")
+            if self._file.tell() >= self._most_bytes:
+                self._file.close()
+                self._path.replace(self._older)
+                self._file = self._path.open("ab", buffering=0)
+            self._file.write(json.dumps(line).encode() + b"\n")
         self._answered.discard(id(call))
 
     def answered(self, call: Call) -> None:
@@ -50,15 +65,24 @@ class CallLog:
         while answered & self._answered and time.monotonic() < deadline:
             await asyncio.sleep(0.005)
 
-    def lines(self) -> Iterator[str]:
-        """All lines so far, oldest first."""
-        with self._path.open() as file:
-            yield from file
+    def blocks(self) -> Iterator[bytes]:
+        """All lines so far, oldest first, in blocks of bytes. Lines that are added meanwhile are left out."""
+        with self._lock, ExitStack() as stack:
+            parts = [stack.enter_context(path.open("rb")) for path in (self._older, self._path) if path.exists()]
+            sizes = [os.fstat(part.fileno()).st_size for part in parts]
+            kept = stack.pop_all()
+        with kept:
+            for part, left in zip(parts, sizes, strict=True):
+                while left > 0 and (block := part.read(min(left, _BLOCK))):
+                    left -= len(block)
+                    yield block
 
     def clear(self) -> None:
         """Deletes all lines, so that a test sees only its own calls."""
         with self._lock:
+            self._older.unlink(missing_ok=True)
             self._file.truncate(0)
+            self._file.seek(0)
 
     def close(self) -> None:
         """Closes the file."""

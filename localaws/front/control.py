@@ -7,7 +7,7 @@ from typing import Any
 
 from localaws.call import Call
 from localaws.errors import AwsError
-from localaws.front.asgi import Receive, Scope, Send, read_body, respond, respond_json
+from localaws.front.asgi import Receive, Scope, Send, read_body, respond_in_blocks, respond_json
 from localaws.front.call_log import CallLog
 from localaws.front.faults import Fault, Faults
 from localaws.schedules import Schedules
@@ -44,8 +44,7 @@ class Control:
                 await respond_json(send, 200, self._health())
             case ("GET", "calls"):
                 await self._calls.settled()
-                lines = "".join(self._calls.lines()).encode()
-                await respond(send, 200, {"content-type": "application/x-ndjson"}, lines)
+                await respond_in_blocks(send, 200, {"content-type": "application/x-ndjson"}, self._calls.blocks())
             case ("DELETE", "calls"):
                 self._calls.clear()
                 await respond_json(send, 200, {})

@@ -78,5 +78,5 @@ def _check(name: str) -> None:
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Endpoints unpack their models again; the call log belongs to the localaws that wrote it.
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("endpoints", "calls.jsonl", "*.part"))
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("endpoints", "calls*.jsonl", "*.part"))
     target.chmod(0o700)

@@ -101,20 +101,29 @@ def _check_comparable(
 
 
 def _check_spelling(unknown: Sequence[Any], truth: Sequence[Any], target: str) -> None:
-    """Refuse a prediction that differs from a class only in case, spaces, leading zeros or the coding of accents."""
-    spellings = {_spelling(value): value for value in truth} if unknown else {}
-    for value in unknown:
-        if (alike := spellings.get(_spelling(value))) is not None:
-            raise InputError(
-                f"the prediction {quoted(value)} and the truth {quoted(alike)} in {target!r} are written differently: "
-                "write the truth exactly as the model names the classes"
-            )
+    """Refuse predictions that differ from a class only in case, spaces, leading zeros or the coding of accents.
+
+    Two texts of which one has leading zeros may be two classes. Two such pairs are no coincidence.
+    """
+    spellings = {_without_zeros(value): value for value in truth} if unknown else {}
+    alike = {str(value): (value, spellings.get(_without_zeros(value))) for value in unknown}
+    pairs = [pair for pair in alike.values() if pair[1] is not None]
+    certain = [
+        pair for pair in pairs if not all(isinstance(one, str) for one in pair) or len(set(map(_folded, pair))) == 1
+    ]
+    for value, known in certain or (pairs if len(pairs) > 1 else ()):
+        raise InputError(
+            f"the prediction {quoted(value)} and the truth {quoted(known)} in {target!r} are written differently: "
+            "write the truth exactly as the model names the classes"
+        )
 
 
-def _spelling(value: Any) -> str:
-    """A text that is the same for classes that only look different."""
-    text = unicodedata.normalize("NFKC", _name(value)).strip().casefold()
-    return re.sub(r"^\+?0+(?=[0-9])", "", text)
+def _folded(value: Any) -> str:
+    return unicodedata.normalize("NFKC", _name(value)).strip().casefold()
+
+
+def _without_zeros(value: Any) -> str:
+    return re.sub(r"^\+?0+(?=[0-9])", "", _folded(value))
 
 
 def _are_names_for_numbers(values: Sequence[Any], others: Sequence[Any]) -> bool:

@@ -57,6 +57,7 @@ def test_one_class_in_another_form_is_the_same_class(truth: list[Any], predicted
         (["a", "b"], ["A", "b"], [False, True]),
         ([1, 2], [1.5, 2], [False, True]),
         (["a", "b"], ["x", "z"], [False, False]),
+        (["02134", "02134"], ["2134", "2134"], [False, False]),
         ([0, 1], [7, 8], [False, False]),
         (["a", "b"], [None, None], [False, False]),
     ],
