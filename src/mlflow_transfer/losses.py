@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-from mlflow_transfer.records import RegisteredModel
 
 
 @dataclass(frozen=True)
@@ -30,15 +28,6 @@ class LossLog:
     def add(self, place: str, reason: str) -> None:
         """Add a loss, unless it was already added."""
         self._losses[Loss(place, reason)] = None
-
-    def add_dangling_aliases(self, models: Iterable[RegisteredModel]) -> None:
-        """Add the aliases of versions that were not read: they cannot be set again."""
-        for model in models:
-            numbers = {version.version for version in model.versions}
-            for alias, number in model.aliases.items():
-                if number not in numbers:
-                    place = f"registered model {model.name!r} alias {alias!r}"
-                    self.add(place, f"there is no version {number} that it could name")
 
     def list(self) -> list[Loss]:
         """All losses so far, oldest first."""

@@ -330,7 +330,6 @@ class DatabaseSource:
                 continue
             with self._losing(f"registered model {row['name']!r} version {row['version']!r}", "model_versions"):
                 models[row["name"]].versions.append(version_from_row(row, version_tags))
-        self._losses.add_dangling_aliases(models.values())
         return list(models.values())
 
     async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:

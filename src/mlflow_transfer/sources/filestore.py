@@ -153,7 +153,6 @@ class FileStoreSource:
         read, model_of = self._records.read, self._records.registered_model
         found = [read(f"registered model folder {one}", one, partial(model_of, one)) for one in folders]
         models = [model for model in found if model is not None]
-        self._files.losses.add_dangling_aliases(models)
         return sorted(models, key=lambda model: (model.creation_time, model.name))
 
     async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:

@@ -327,7 +327,6 @@ class RestSource:
                 models[name].versions.append(version)
             else:
                 self._lose(f"registered model {name!r} version {version.version}", "the server lists no such model")
-        self._losses.add_dangling_aliases(models.values())
         return sorted(models.values(), key=lambda model: (model.creation_time, model.name))
 
     async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:
