@@ -17,6 +17,7 @@ from localaws.builds.role import CODEBUILD
 from localaws.clients import client
 from localaws.credentials import Credentials
 from localaws.endpoints.hosting import Hosting
+from localaws.endpoints.role import HOSTING
 from localaws.front.application import Application, Route
 from localaws.front.asgi import Asgi
 from localaws.front.call_log import CallLog
@@ -25,12 +26,17 @@ from localaws.front.entrance import SignedEntrance
 from localaws.front.faults import Faults
 from localaws.iam.guard import Guard
 from localaws.iam.moto_policy_store import MotoPolicyStore
+from localaws.iam.trust import sagemaker_source
+from localaws.jobs.jobs import Jobs
+from localaws.jobs.operations import JobOperations
+from localaws.jobs.record import KINDS
 from localaws.model_packages import ModelPackages
 from localaws.principals import Principals, random_id
 from localaws.processes import Processes
 from localaws.schedules import Schedules
 from localaws.services import install_all
 from localaws.services.context import ServiceContext
+from localaws.services.sagemaker import keep_tags_of
 from localaws.settings import Settings, no_proxy
 from localaws.state import files, moto_pickle
 from localaws.tracking.tracking import Tracking
@@ -62,12 +68,19 @@ class LocalAws:
         )
         self.tracking = Tracking(settings, self.principals, self.processes, self.venvs, self.faults)
         self.hosting = Hosting(settings, self.principals, self.processes, self.venvs)
-        sagemaker = (self.tracking.operations, self.hosting.operations, ModelPackages(settings.account).operations())
+        self.jobs = self._make_jobs()
+        sagemaker = (
+            self.tracking.operations,
+            self.hosting.operations,
+            ModelPackages(settings.account).operations(),
+            JobOperations(self.jobs, self.principals, settings.account).operations(),
+        )
         self.builds = self._make_builds()
         install_all(ServiceContext(settings, self.principals, self.builds, sagemaker))
         if saved:
             self.tracking.load(saved.parts["tracking_servers"])
             self.hosting.load(saved.parts["endpoints"])
+            self.jobs.load(saved.parts.get("jobs", []))
         control = Control(self.health, self.calls, self.faults, Schedules(settings, self.principals))
         self.application = Application(
             self.calls,
@@ -92,6 +105,17 @@ class LocalAws:
 
         builder = Builder(settings.run / "builds", self.processes, make_client, assume)
         return Builds(builder, self._endpoints())
+
+    def _make_jobs(self) -> Jobs:
+        settings = self.settings
+
+        def assume(role: str, region: str) -> Credentials:
+            return self.principals.assume(role, "SageMaker", HOSTING, sagemaker_source(region, settings.account))
+
+        jobs = Jobs(settings, self.processes, self.venvs, assume, self._endpoints())
+        for kind in KINDS.values():
+            keep_tags_of(kind.resource, jobs.by_arn)
+        return jobs
 
     def health(self) -> dict[str, Any]:
         """The response of GET /_localaws/health."""
@@ -154,12 +178,15 @@ class LocalAws:
         await self.tracking.close()
         await self.hosting.close()
         await asyncio.to_thread(self.builds.close)
+        self.jobs.close()
         await asyncio.to_thread(self.processes.stop_all)
+        await asyncio.to_thread(self.jobs.join)
         await asyncio.to_thread(self.venvs.close)
         parts = {
             "administrator": asdict(self.administrator),
             "tracking_servers": servers,
             "endpoints": self.hosting.saved(),
+            "jobs": self.jobs.saved(),
         }
         try:
             await asyncio.to_thread(files.write, self.settings, parts, moto_pickle.dump)

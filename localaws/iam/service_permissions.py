@@ -69,6 +69,7 @@ SAGEMAKER = {
     "ActionName": "action",
     "EndpointName": "endpoint",
     "EndpointConfigName": "endpoint-config",
+    "HyperParameterTuningJobName": "hyper-parameter-tuning-job",
     "ModelName": "model",
     "ModelPackageGroupName": "model-package-group",
     "ModelPackageName": "model-package",

@@ -1,0 +1,1 @@
+"""Runs SageMaker's jobs (processing, training, transform, tuning) as local processes."""

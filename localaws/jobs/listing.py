@@ -1,0 +1,74 @@
+"""ListXJobs: filters, order and pages, which all kinds of jobs have in common.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListProcessingJobs.html
+"""
+
+import base64
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from localaws.endpoints.records import refusal
+
+DEFAULT = 10
+# Filter of the request, member of the record, and whether they match.
+_TIMES: dict[str, tuple[str, Callable[[datetime, datetime], bool]]] = {
+    "CreationTimeAfter": ("CreationTime", lambda found, given: found >= given),
+    "CreationTimeBefore": ("CreationTime", lambda found, given: found <= given),
+    "LastModifiedTimeAfter": ("LastModifiedTime", lambda found, given: found >= given),
+    "LastModifiedTimeBefore": ("LastModifiedTime", lambda found, given: found <= given),
+}
+
+
+def select(items: Iterable[dict[str, Any]], given: dict[str, Any], noun: str, by: str = "CreationTime") -> Any:
+    """The items of one page, and the token of the next (None on the last page).
+
+    Args:
+        items: as DescribeX returns them.
+        given: the request.
+        noun: `ProcessingJob` for ProcessingJobName and ProcessingJobStatus.
+        by: the member to sort by if the request names none.
+
+    Raises:
+        AwsError: ValidationException for an unknown token.
+    """
+    found = [item for item in items if _matches(item, given, noun)]
+    order = {"Name": f"{noun}Name", "Status": f"{noun}Status"}.get(given.get("SortBy") or "", given.get("SortBy") or by)
+    found.sort(key=lambda item: str(item.get(order, "")), reverse=given.get("SortOrder", "Descending") == "Descending")
+    return page(found, given)
+
+
+def page(found: list[Any], given: dict[str, Any]) -> Any:
+    """The items of one page, and the token of the next (None on the last page).
+
+    Raises:
+        AwsError: ValidationException for an unknown token.
+    """
+    start = _position(given.get("NextToken"))
+    end = start + int(given.get("MaxResults") or DEFAULT)
+    token = base64.b64encode(str(end).encode()).decode() if end < len(found) else None
+    return found[start:end], token
+
+
+def _matches(item: dict[str, Any], given: dict[str, Any], noun: str) -> bool:
+    if given.get("NameContains") and given["NameContains"] not in item[f"{noun}Name"]:
+        return False
+    if given.get("StatusEquals") and given["StatusEquals"] != item[f"{noun}Status"]:
+        return False
+    return all(
+        matches(item[member], _time(given[name])) for name, (member, matches) in _TIMES.items() if given.get(name)
+    )
+
+
+def _time(value: Any) -> datetime:
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _position(token: str | None) -> int:
+    try:
+        return int(base64.b64decode(token)) if token else 0
+    except ValueError:
+        raise refusal(f"Invalid NextToken: {token}") from None

@@ -1,0 +1,73 @@
+"""SageMaker's operations on processing and training jobs. They replace moto's, which run nothing."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from localaws.endpoints.role import HOSTING, RoleClients
+from localaws.iam.trust import sagemaker_source
+from localaws.jobs import processing, training
+from localaws.jobs.container import Containers
+from localaws.jobs.jobs import Jobs
+from localaws.jobs.listing import select
+from localaws.jobs.record import PROCESSING, TRAINING, Job, Kind
+from localaws.principals import Principals
+from localaws.services.context import Caller, Handler, Operations
+
+Run = Callable[[Job, Path, RoleClients, Containers], None]
+_RUNS: dict[str, tuple[Callable[[dict[str, Any]], None], Run]] = {
+    PROCESSING.noun: (processing.check, processing.run),
+    TRAINING.noun: (training.check, training.run),
+}
+
+
+class JobOperations:
+    """Creates, describes, lists and stops jobs."""
+
+    def __init__(self, jobs: Jobs, principals: Principals, account: str) -> None:
+        self._jobs = jobs
+        self._principals = principals
+        self._account = account
+
+    def operations(self) -> Operations:
+        """The operations for SageMaker's dispatcher."""
+        handlers: dict[str, Handler] = {}
+        for kind in (PROCESSING, TRAINING):
+            handlers |= {
+                f"Create{kind.noun}": partial(self.create, kind),
+                f"Describe{kind.noun}": partial(self.describe, kind),
+                f"List{kind.noun}s": partial(self.list, kind),
+                f"Stop{kind.noun}": partial(self.stop, kind),
+            }
+        return Operations(handlers=handlers)
+
+    def create(self, kind: Kind, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """CreateXJob.
+
+        Raises:
+            AwsError: ValidationException for a request that AWS or localaws cannot run; ResourceInUse.
+        """
+        check, run = _RUNS[kind.noun]
+        check(given)
+        self._principals.check_trust(given["RoleArn"], HOSTING, sagemaker_source(caller.region, self._account))
+
+        def runner(job: Job, folder: Path, clients: RoleClients) -> None:
+            run(job, folder, clients, self._jobs.containers)
+
+        return {f"{kind.noun}Arn": self._jobs.start(kind, caller.region, given, given["RoleArn"], runner).arn}
+
+    def describe(self, kind: Kind, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """DescribeXJob."""
+        return self._jobs.find(kind, caller.region, given[f"{kind.noun}Name"]).describe()
+
+    def list(self, kind: Kind, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """ListXJobs."""
+        found = [job.describe() for job in self._jobs.all(kind, caller.region)]
+        items, token = select(found, given, kind.noun)
+        return {f"{kind.noun}Summaries": items, **({"NextToken": token} if token else {})}
+
+    def stop(self, kind: Kind, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """StopXJob."""
+        self._jobs.find(kind, caller.region, given[f"{kind.noun}Name"]).request_stop()
+        return {}
