@@ -14,6 +14,10 @@ from mlflow_platform.environment import REPOSITORY, Environment, EnvironmentRef
 from mlflow_platform.localaws_client import localaws_home, use_localaws
 
 ROOTS = Path("mlflow", "terraform")
+# A job in AWS has no checkout: Terraform gives it the outputs of its environment in variables with this prefix, and
+# their environment's name in GIVEN_FOR.
+GIVEN = "PLATFORM_OUTPUT_"
+GIVEN_FOR = "PLATFORM_ENVIRONMENT"
 
 Terraform = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
 
@@ -34,6 +38,8 @@ def load(
 ) -> Environment:
     """Read an environment from its Terraform root or, if `local`, from localaws's copy of that root.
 
+    In a job that Terraform has given the outputs in variables, they are read from these.
+
     If Terraform's state cannot be read, the outputs are read from SSM Parameter Store in the region of AWS_REGION.
     With `local`, `environ` then points every AWS client of this process at localaws: see `use_localaws`.
 
@@ -41,6 +47,9 @@ def load(
         InputError: there is no such environment.
         PreconditionError: localaws is not running, or the outputs are in neither place.
     """
+    if not local and environ.get(GIVEN_FOR) == name:
+        given = {key.removeprefix(GIVEN): value for key, value in environ.items() if key.startswith(GIVEN)}
+        return Environment.from_outputs(EnvironmentRef(name), given, source=f"the variables {GIVEN}…")
     known = environment_names(repository)
     if name not in known:
         raise InputError(f"there is no environment {name!r}. --env takes {' or '.join(known)}.")

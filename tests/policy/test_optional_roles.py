@@ -1,4 +1,4 @@
-"""Roles of optional features: a backup job in a VPC that writes to another bucket, and replication."""
+"""Roles of optional features: a backup job in a VPC that writes to another bucket, replication, and monitoring."""
 
 import json
 from collections.abc import Iterator
@@ -30,6 +30,12 @@ GIVE = "ec2:CreateNetworkInterfacePermission"
 TO_CODEBUILD: dict[str, str | None] = {"ec2:AuthorizedService": "codebuild.amazonaws.com", "ec2:Subnet": SUBNET}
 THROUGH_S3: dict[str, str | None] = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 THROUGH_S3_ELSEWHERE: dict[str, str | None] = {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}
+SAGEMAKER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
+REPOSITORY = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/churn-dev-serving"
+JOB = f"{SAGEMAKER}:processing-job/churn-dev-monitor-d32c5kddcf5bb8c3"
+JOB_ROLE = f"arn:aws:iam::{ACCOUNT}:role/churn-dev-monitor-role"
+JOB_LOG = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker/ProcessingJobs:log-stream:a"
+FAILURES = f"arn:aws:sqs:{REGION}:{ACCOUNT}:churn-dev-monitor-failures"
 # https://docs.aws.amazon.com/codebuild/latest/userguide/auth-and-access-control-iam-identity-based-access-control.html
 ATTACH = (
     "ec2:CreateNetworkInterface",
@@ -148,6 +154,76 @@ POLICIES = (
             *_with(THROUGH_S3_ELSEWHERE, DESTINATION_KEY, "kms:Encrypt"),
         ),
     ),
+    RolePolicy(
+        "role churn-dev-monitor-role/MLflowMonitoring",
+        # https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createprocessingjob-perms
+        needed=(
+            *on("*", "ecr:GetAuthorizationToken", "sagemaker:ListEndpoints"),
+            *on(REPOSITORY, "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
+            *on(f"{SAGEMAKER}:endpoint/churn-dev-iris", "sagemaker:DescribeEndpoint", "sagemaker:ListTags"),
+            *on(f"{SAGEMAKER}:endpoint-config/churn-dev-iris-1", "sagemaker:DescribeEndpointConfig"),
+            *on(f"{SAGEMAKER}:model/churn-dev-iris-1", "sagemaker:DescribeModel", "sagemaker:ListTags"),
+            *on(
+                SERVER,
+                "sagemaker-mlflow:GetRun",
+                "sagemaker-mlflow:ListArtifacts",
+                "sagemaker-mlflow:LogBatch",
+                "sagemaker:DescribeMlflowTrackingServer",
+            ),
+            *on(BUCKET, "s3:GetBucketLocation", "s3:ListBucket"),
+            *on(f"{BUCKET}/1/run/artifacts/evaluation/training.csv", "s3:GetObject"),
+            *on(f"{BUCKET}/backups/monitoring-tool/run.py", "s3:GetObject"),
+            *on(f"{BUCKET}/monitoring/churn-dev-iris/status.json", "s3:AbortMultipartUpload", "s3:PutObject"),
+            *on(f"{BUCKET}/1/run/artifacts/monitoring/e/v/report.html", "s3:AbortMultipartUpload", "s3:PutObject"),
+            *_with({"cloudwatch:namespace": "MLflowPlatform/Monitoring"}, "*", "cloudwatch:PutMetricData"),
+            *on(
+                JOB_LOG,
+                "logs:CreateLogGroup",
+                "logs:CreateLogStream",
+                "logs:DescribeLogStreams",
+                "logs:PutLogEvents",
+            ),
+            *_with(THROUGH_S3, KEY, "kms:Decrypt", "kms:GenerateDataKey"),
+        ),
+        refused=(
+            *on(REPOSITORY.replace("churn", "other"), "ecr:BatchGetImage"),
+            *on(REPOSITORY, "ecr:PutImage"),
+            *on(f"{SAGEMAKER}:endpoint/other-dev-iris", "sagemaker:DescribeEndpoint"),
+            *on(f"{SAGEMAKER}:endpoint-config/other-dev-iris", "sagemaker:DescribeEndpointConfig"),
+            *on(f"{SAGEMAKER}:model/other-dev-iris", "sagemaker:DescribeModel"),
+            *on(f"{SAGEMAKER}:endpoint/churn-dev-iris", "sagemaker:InvokeEndpoint", "sagemaker:DeleteEndpoint"),
+            *on(f"{SERVER}-other", "sagemaker-mlflow:GetRun", "sagemaker-mlflow:LogBatch"),
+            *on(SERVER, "sagemaker-mlflow:DeleteRun"),
+            *on(f"{BUCKET}-other", "s3:ListBucket", "s3:GetBucketLocation"),
+            *on(f"{BUCKET}-other/1/a", "s3:GetObject"),
+            *on(f"{BUCKET}/backups/churn-dev-3-0/a", "s3:GetObject", "s3:PutObject"),
+            *on(f"{BUCKET}/backups/monitoring-tool/run.py", "s3:PutObject"),
+            *on(f"{BUCKET}/1/run/artifacts/model/MLmodel", "s3:PutObject"),
+            *on(f"{BUCKET}-other/monitoring/a", "s3:PutObject"),
+            *on(f"{BUCKET}/monitoring/a", "s3:DeleteObject"),
+            *on("*", "cloudwatch:PutMetricData"),
+            *_with({"cloudwatch:namespace": "AWS/SageMaker"}, "*", "cloudwatch:PutMetricData"),
+            *on(JOB_LOG.replace("ProcessingJobs", "TrainingJobs"), "logs:PutLogEvents"),
+            *on(KEY, "kms:Decrypt", "kms:GenerateDataKey"),
+            *_with(THROUGH_S3, COPY_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
+        ),
+    ),
+    RolePolicy(
+        "role churn-dev-monitor-schedule-role/CreateMonitoringJobs",
+        # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
+        needed=(
+            *on(JOB, "sagemaker:AddTags", "sagemaker:CreateProcessingJob"),
+            *_with({"iam:PassedToService": "sagemaker.amazonaws.com"}, JOB_ROLE, "iam:PassRole"),
+            *on(FAILURES, "sqs:SendMessage"),
+        ),
+        refused=(
+            *on(JOB.replace("-monitor-", "-other-"), "sagemaker:CreateProcessingJob", "sagemaker:AddTags"),
+            *on(JOB_ROLE, "iam:PassRole"),
+            *_with({"iam:PassedToService": "ec2.amazonaws.com"}, JOB_ROLE, "iam:PassRole"),
+            *_with({"iam:PassedToService": "sagemaker.amazonaws.com"}, f"{JOB_ROLE}-other", "iam:PassRole"),
+            *on(f"{FAILURES}-other", "sqs:SendMessage"),
+        ),
+    ),
 )
 
 
@@ -189,4 +265,26 @@ def test_the_printed_bucket_policy_allows_the_job_only_its_archive(planner: Plan
     assert {statement["Resource"] for statement in document["Statement"]} == {
         DESTINATION,
         f"{DESTINATION}/mlflow/churn-dev-3-0/*",
+    }
+
+
+@pytest.mark.parametrize(
+    ("role", "service", "source"),
+    [
+        ("monitor-role", "sagemaker.amazonaws.com", f"{SAGEMAKER}:processing-job/churn-dev-monitor-*"),
+        (
+            "monitor-schedule-role",
+            "scheduler.amazonaws.com",
+            f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule-group/default",
+        ),
+    ],
+)
+def test_monitoring_roles_are_assumed_by_one_service_for_one_source(
+    role: str, service: str, source: str, documents: dict[str, Document]
+) -> None:
+    [statement] = documents[f"role churn-dev-{role}/trust"]["Statement"]
+    assert statement["Principal"] == {"Service": service}
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+        "ArnLike": {"aws:SourceArn": source},
     }

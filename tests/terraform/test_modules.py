@@ -67,6 +67,8 @@ def test_every_input_of_the_modules_can_be_set_in_a_root() -> None:
         "artifact_store_uri",
         "kms_key_arn",
         "former_kms_key_arns",
+        "notification_topic_arn",
+        "tracking_server",
     }
     mlflow, serving, staging, prod = (
         {block.name for block in blocks(folder, "variable")}

@@ -109,6 +109,7 @@ VARIATIONS = {
             "kms_key_arn": COPY_KEY,
         },
         allowed_instance_types=["ml.m5.large", "ml.c7i.*"],
+        monitoring={"image_uri": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/churn-dev-serving:1a2b"},
         writer_role_names=["data-scientists"],
         verify_client_roles=False,
     ),

@@ -305,3 +305,19 @@ variable "allowed_instance_types" {
   default     = []
   nullable    = false
 }
+
+variable "monitoring" {
+  description = "A scheduled job that monitors the endpoints that capture data: a SageMaker processing job runs `scripts/monitor.py run` of this repository; null makes none. `image_uri` is an image in an ECR repository of this account and region, built from `monitoring/requirements.txt` of the serving module. `schedule_expression` and `timezone` say when (an EventBridge Scheduler expression; the tracking server must run then). An alarm is raised when no run was completed for `alarm_after_hours`. `arguments` are options of `monitor.py run`, such as `[\"--threshold\", \"accuracy=0.9\"]`. `repository` is the folder of a checkout of this repository, needed when the module was copied out of one."
+  type = object({
+    image_uri           = string
+    schedule_expression = optional(string, "cron(15 * * * ? *)")
+    timezone            = optional(string, "UTC")
+    instance_type       = optional(string, "ml.t3.medium")
+    volume_size_gb      = optional(number, 20)
+    timeout_minutes     = optional(number, 55)
+    alarm_after_hours   = optional(number, 3)
+    arguments           = optional(list(string), [])
+    repository          = optional(string)
+  })
+  default = null
+}

@@ -42,5 +42,6 @@ module "platform" {
   tags                               = var.tags
   mlflow_image_repository            = var.mlflow_image_repository
   allowed_instance_types             = var.allowed_instance_types
+  monitoring                         = var.monitoring
   # End of the part that `make docs` writes.
 }

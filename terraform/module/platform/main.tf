@@ -54,7 +54,13 @@ module "serving" {
   artifact_store_uri                   = module.mlflow.artifact_store_uri
   kms_key_arn                          = module.mlflow.kms_key_arn
   former_kms_key_arns                  = module.mlflow.former_kms_key_arns
+  notification_topic_arn               = module.mlflow.notification_topic_arn
   dangerously_delete_images_on_destroy = var.dangerously_delete_data_on_destroy
+
+  tracking_server = {
+    name           = module.mlflow.tracking_server_name
+    mlflow_version = module.mlflow.mlflow_version
+  }
 
   # Written by `make docs`: the other inputs, unchanged.
   project_name               = var.project_name
@@ -65,5 +71,6 @@ module "serving" {
   permissions_boundary_arn   = var.permissions_boundary_arn
   publish_parameters         = var.publish_parameters
   tags                       = var.tags
+  monitoring                 = var.monitoring
   # End of the part that `make docs` writes.
 }

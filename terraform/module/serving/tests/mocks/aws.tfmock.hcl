@@ -9,3 +9,15 @@ mock_data "aws_iam_policy_document" {
 mock_data "aws_region" {
   defaults = { endpoint = "ec2.us-east-1.amazonaws.com" }
 }
+
+mock_data "aws_partition" {
+  defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
+}
+
+mock_resource "aws_iam_role" {
+  defaults = { arn = "arn:aws:iam::111122223333:role/churn-dev-endpoint-role" }
+}
+
+mock_resource "aws_sqs_queue" {
+  defaults = { arn = "arn:aws:sqs:us-east-1:111122223333:churn-dev-monitor-failures" }
+}
