@@ -22,6 +22,8 @@ REASONS = {
     ("src/mlflow_common/retry.py", "*"): NUMBERS,
     ("src/mlflow_common/safe_path.py", "path / part"): "the one place that joins outside names, after its checks",
     ("src/mlflow_platform/bootstrap.py", "*"): OPERATOR,
+    **{(f"src/mlflow_platform/monitoring/{name}.py", "*"): NUMBERS for name in ("charts", "columns", "distances")},
+    ("src/mlflow_platform/monitoring/quality.py", "*"): NUMBERS,
     ("src/mlflow_platform/outputs.py", "*"): OPERATOR,
     ("src/mlflow_platform/plan_guard/running_hours.py", "*"): NUMBERS,
     ("src/mlflow_platform/upgrade/migration.py", "*"): "server names of ARNs that matched the pattern of an ARN",

@@ -65,7 +65,7 @@ def test_the_packed_code_has_every_module_that_the_job_imports(tool: Path) -> No
         "import mlflow_platform.monitoring as package\n"
         "for found in pkgutil.iter_modules(package.__path__):\n"
         "    importlib.import_module(f'{package.__name__}.{found.name}')\n"
-        "ours = [found for name, found in sys.modules.items() if name.startswith(('mlflow_platform', 'mlflow_common'))]\n"
+        "ours = [sys.modules[name] for name in sys.modules if name.startswith(('mlflow_platform', 'mlflow_common'))]\n"
         "outside = [found.__file__ for found in ours if not found.__file__.startswith(sys.path[0])]\n"
         "assert not outside, outside\n"
     )
