@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlflow_common.errors import PlatformError
+from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.sources.database import DatabaseSource
 from tests.transfer.moving import places
@@ -202,3 +202,23 @@ def test_damage_to_any_table_is_an_error_of_one_line_or_a_named_loss(
         with suppress(PlatformError):
             found, losses = read(damaged)
             assert losses or how != "value" or column in DECIDING or size(found) >= expected
+
+
+@pytest.mark.parametrize("content", [b"not a database", b"SQLite format 3\0" + bytes(4000), bytes(5000)])
+def test_a_file_that_is_no_database_is_an_error_of_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "mlflow.db").write_bytes(content)
+    with pytest.raises(PreconditionError, match=r"cannot be read: .*not a database"):
+        DatabaseSource(f"sqlite:///{tmp_path}/mlflow.db", places().store)
+
+
+def test_a_url_without_a_file_is_refused() -> None:
+    with pytest.raises(InputError, match="write sqlite:///PATH"):
+        DatabaseSource("sqlite://", places().store)
+
+
+@pytest.mark.parametrize("name", ["50%.db", "a#b.db", "a?b.db", "a b.db", "ü.db"])
+def test_a_file_name_with_signs_of_a_url_is_that_file(path: Path, tmp_path: Path, name: str) -> None:
+    shutil.copyfile(path, tmp_path / name)
+    found, losses = read(tmp_path / name.replace("%", "%25").replace("?", "%3F"))
+    assert losses == []
+    assert len(found["runs"]) == 2  # type: ignore[arg-type]

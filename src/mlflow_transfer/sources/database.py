@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, I
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -76,8 +77,7 @@ class DatabaseSource:
         self._checked = False
         # Use one thread, because a SQLite connection belongs to the thread that opened it.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
-        self._db = self._thread.submit(_connect, url).result()
-        self._tables = set(self._thread.submit(lambda: sa.inspect(self._db).get_table_names()).result())
+        self._db, self._tables = self._thread.submit(_open, url).result()
         if "runs" not in self._tables:
             raise InputError(f"{self.name} is not an MLflow database: it has no table of runs")
 
@@ -404,6 +404,16 @@ class DatabaseSource:
             raise PreconditionError(f"{self.name} cannot be read: {first_line(error)}") from error
 
 
+def _open(url: str) -> tuple[sa.Connection, set[str]]:
+    """A connection, and the names of the tables."""
+    connection = _connect(url)
+    try:
+        return connection, set(sa.inspect(connection).get_table_names())
+    except sa.exc.SQLAlchemyError as error:
+        connection.close()
+        raise PreconditionError(f"{shown(url)} cannot be read: {first_line(error)}") from None
+
+
 def _connect(url: str) -> sa.Connection:
     try:
         parsed = sa.make_url(url.replace("postgres://", "postgresql://", 1))
@@ -413,7 +423,10 @@ def _connect(url: str) -> sa.Connection:
             raise InputError(f"{shown(url)} cannot be read: only SQLite, PostgreSQL and MySQL are known")
         if parsed.get_backend_name() == "sqlite":
             # Each statement is its own transaction, so that no lock blocks the server.
-            parsed = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
+            if not parsed.database:
+                raise InputError(f"{shown(url)} names no file: write sqlite:///PATH")
+            # In this form, SQLite reads `%`, `?` and `#` in a name as parts of a URL.
+            parsed = parsed.set(database=f"file:{quote(parsed.database)}", query={"mode": "ro", "uri": "true"})
             connection = sa.create_engine(parsed, poolclass=sa.NullPool).connect()
             # SQLite stores any bytes as text, and Python's driver fails the whole query at one invalid byte.
             driver: Any = connection.connection.driver_connection
