@@ -147,7 +147,7 @@ class ArchiveSource:
     def _run(self, entry: Entry) -> Run | None:
         try:
             self._check_file(entry.file)
-            first = next(self._lines(entry.file), None)
+            first = next(self._lines(entry), None)
             if first is None:
                 raise DamagedError(f"{self.name}/{entry.file} is damaged: it is empty")
             run = run_from_json(first)
@@ -184,7 +184,7 @@ class ArchiveSource:
                 yield run, self._history(entry)
 
     async def _history(self, entry: Entry) -> History:
-        lines = self._lines(entry.file)
+        lines = self._lines(entry)
         try:
             await self._in_thread(lambda: next(lines, None))
             while data := await self._in_thread(lambda: next(lines, None)):
@@ -235,7 +235,7 @@ class ArchiveSource:
         entry = self._manifest.get(kind, owner)
         if entry is None:
             return
-        lines = enumerate(self._lines(entry.file), 1)
+        lines = enumerate(self._lines(entry), 1)
         try:
             self._check_file(entry.file)
             while page := await self._in_thread(lambda: list(islice(lines, PAGE))):
@@ -249,10 +249,13 @@ class ArchiveSource:
         except (GoneError, UnreadableError, UnsafeNameError, DamagedError, *MALFORMED) as error:
             self._lose(f"{self.name}/{entry.file}", entry.file, error)
 
-    def _lines(self, file: str) -> Iterator[dict[str, Any]]:
+    def _lines(self, entry: Entry) -> Iterator[dict[str, Any]]:
+        """The lines of a file. The end of a file with another checksum than the one that was written is an error."""
         decode = codecs.getincrementaldecoder("utf-8")("surrogatepass").decode
-        held = ""
+        file, known = entry.file, entry.checksum
+        found, held = Summing(known.part if known else 0), ""
         for chunk in self._archive.store.read(file):
+            found.update(chunk)
             # Only "\n" ends a line, because texts may contain other line separators.
             *whole, held = (held + decode(chunk)).split("\n")
             yield from map(json.loads, whole)
@@ -260,6 +263,8 @@ class ArchiveSource:
                 raise DamagedError(f"{self.name}/{file} is damaged: a line is longer than {_LONGEST_LINE >> 20} MB")
         if held:
             raise DamagedError(f"{self.name}/{file} is damaged: its last line is cut off")
+        if known is not None and found.checksum() != known:
+            raise DamagedError(f"{self.name}/{file} is damaged: its checksum is not the one that was written")
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
