@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 from mlflow_common.errors import InputError
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
-from mlflow_platform.endpoints import model, specification
+from mlflow_platform.endpoints import model, options, specification
+from mlflow_platform.endpoints import strategy as strategies
 from mlflow_platform.session import open_environment
 
 if TYPE_CHECKING:
     from boto3 import Session
 
-    from mlflow_platform.endpoints.deployment import Deployer, Preview
+    from mlflow_platform.endpoints.deployment import Deployer, Guards, Preview
     from mlflow_platform.endpoints.publishing import Hosting
     from mlflow_platform.endpoints.specification import EndpointSpec
     from mlflow_platform.environment import Environment
@@ -26,50 +26,47 @@ if TYPE_CHECKING:
 app = make_app()
 
 
-ModelUri = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="MODEL",
-        help="models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/RUN_ID/PATH, "
-        "or s3://BUCKET/PATH (a model folder or a model.tar.gz).",
-        show_default=False,
-    ),
-]
-DownloadTimeout = Annotated[
-    int | None,
-    typer.Option(min=60, max=3600, help="Seconds that the download of the model may take. Default: AWS's."),
-]
+@dataclass(frozen=True)
+class Protection:
+    """The options that protect an update."""
+
+    strategy: strategies.Strategy
+    max_latency: float | None
+    alarms: bool
+    smoke_request: bool
+
+    def guards(self, endpoint: str, example: bytes | None) -> Guards:
+        """What protects the update of an endpoint to a model with that input example."""
+        from mlflow_platform.endpoints.alarms import rollback_alarms
+        from mlflow_platform.endpoints.creation import VARIANT
+        from mlflow_platform.endpoints.deployment import Guards
+
+        watched = rollback_alarms(endpoint, [VARIANT], self.max_latency) if self.alarms else ()
+        return Guards(self.strategy, watched, example if self.smoke_request else None)
 
 
 @app.command()
 def deploy_model(
-    uri: ModelUri = None,
+    uri: options.ModelUri = None,
     env: Env = "staging",
     local: Local = False,
-    name: Annotated[
-        str | None,
-        typer.Option("--endpoint", metavar="NAME", help="The endpoint. Default: PROJECT-ENV-MODEL."),
-    ] = None,
-    image_uri: Annotated[
-        str | None,
-        typer.Option(help="The serving image. Default: MLflow's mlflow-pyfunc in the account's ECR."),
-    ] = None,
-    instance_type: Annotated[str, typer.Option(help="The type of the instances.")] = "ml.m5.large",
-    instance_count: Annotated[int, typer.Option(min=1, help="The number of instances.")] = 1,
-    startup_timeout: Annotated[
-        int, typer.Option(min=60, max=3600, help="Seconds that the container may take to start.")
-    ] = specification.STARTUP_SECONDS,
-    download_timeout: DownloadTimeout = None,
-    replace_model: Annotated[
-        bool, typer.Option("--replace-model", help="Allow the endpoint to serve another registered model from now on.")
-    ] = False,
-    rollback: Annotated[
-        bool, typer.Option("--rollback", help="Return the endpoint to the configuration that served before.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
-    delete: Annotated[
-        bool, typer.Option("--delete", help="Remove the endpoint, its configurations, models and archives.")
-    ] = False,
+    name: options.EndpointName = None,
+    image_uri: options.ImageUri = None,
+    instance_type: options.InstanceType = "ml.m5.large",
+    instance_count: options.InstanceCount = 1,
+    startup_timeout: options.StartupTimeout = specification.STARTUP_SECONDS,
+    download_timeout: options.DownloadTimeout = None,
+    replace_model: options.ReplaceModel = False,
+    strategy: options.StrategyName = strategies.ALL_AT_ONCE,
+    share: options.Share = None,
+    wait: options.Wait = None,
+    keep_old: options.KeepOld = 0,
+    max_latency: options.MaxLatency = None,
+    alarms: options.Alarms = True,
+    smoke_request: options.SmokeRequest = True,
+    rollback: options.Rollback = False,
+    dry_run: options.DryRun = False,
+    delete: options.Delete = False,
     as_json: Json = False,
     debug: Debug = False,  # noqa: ARG001 read by `run`
 ) -> None:
@@ -77,9 +74,13 @@ def deploy_model(
 
     Deploying the model that is served already changes nothing.
 
-    If a model does not start, the endpoint stays as it was, and the end of the model's log is shown.
+    If a model does not start, does not answer its input example, or an alarm stops the update, the endpoint stays as
+    it was, and the reason is shown.
     """
     _check_usage(uri, name, delete=delete, rollback=rollback, dry_run=dry_run)
+    protection = Protection(
+        strategies.strategy(strategy, share=share, wait=wait, keep=keep_old), max_latency, alarms, smoke_request
+    )
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")
         environment, session = open_environment(env, local=local)
@@ -98,7 +99,7 @@ def deploy_model(
             found = _find(console, environment, session, uri or "")
             # Before anything is put into the bucket: nothing would remove it from there.
             deployer.check_target(name, found.name, replace_model=replace_model)
-            wanted = (name, found, hosting)
+            wanted = (name, found, hosting, protection)
             _deploy(console, deployer, session, environment, wanted, replace_model=replace_model, dry_run=dry_run)
 
 
@@ -125,7 +126,13 @@ def _deployer(console: Console, environment: Environment, session: Session) -> D
     from mlflow_platform.endpoints.deployment import Deployer
     from mlflow_platform.endpoints.resources import Clients
 
-    clients = Clients(session.client("sagemaker"), session.client("s3"), session.client("logs"))
+    clients = Clients(
+        session.client("sagemaker"),
+        session.client("s3"),
+        session.client("logs"),
+        session.client("sagemaker-runtime"),
+        session.client("cloudwatch"),
+    )
     return Deployer(clients, environment, progress=console.progress, clock=SystemClock())
 
 
@@ -143,20 +150,24 @@ def _deploy(
     deployer: Deployer,
     session: Session,
     environment: Environment,
-    wanted: tuple[str, model.Model, Hosting],
+    wanted: tuple[str, model.Model, Hosting, Protection],
     *,
     replace_model: bool,
     dry_run: bool,
 ) -> None:
     from mlflow_platform.endpoints.publishing import publish
 
-    name, found, hosting = wanted
+    name, found, hosting, protection = wanted
     console.progress(f"packing {found.location}")
-    found, spec = publish(session.client("s3"), environment, name, found, hosting, upload=not dry_run)
+    published = publish(session.client("s3"), environment, name, found, hosting, upload=not dry_run)
+    found, spec = published.model, published.spec
     if dry_run:
         console.result(_preview(name, found, spec, deployer.preview(spec, replace_model=replace_model)))
         return
-    change = deployer.deploy(spec, replace_model=replace_model)
+    if protection.smoke_request and published.example is None:
+        console.progress("no smoke request: the model was logged without an input example")
+    guards = protection.guards(name, published.example)
+    change = deployer.deploy(spec, replace_model=replace_model, guards=guards)
     console.result(
         {
             "endpoint": name,
@@ -170,6 +181,7 @@ def _deploy(
             "archive": spec.archive_uri,
             "image": spec.image,
             "instances": f"{spec.instance_count} x {spec.instance_type}",
+            "alarms": ", ".join(alarm.name for alarm in guards.alarms) if change == "updated" else None,
         }
     )
 
@@ -206,7 +218,7 @@ def _rollback(console: Console, deployer: Deployer, name: str) -> None:
 def _delete(console: Console, deployer: Deployer, name: str) -> None:
     removed = deployer.delete(name)
     resources = removed.resources
-    nothing = not (removed.endpoint or resources)
+    nothing = not (removed.endpoint or resources or removed.alarms)
     console.result(
         {
             "endpoint": name,
@@ -215,6 +227,7 @@ def _delete(console: Console, deployer: Deployer, name: str) -> None:
             "configurations": len(resources.configs),
             "models": len(resources.models),
             "archives": len(resources.archives),
+            "alarms": len(removed.alarms),
         }
     )
 

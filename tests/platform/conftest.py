@@ -112,7 +112,7 @@ def aws(boto_session: boto3.session.Session, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def clients(aws: Callable[[str], Any]) -> Clients:
-    return Clients(aws("sagemaker"), aws("s3"), aws("logs"))
+    return Clients(aws("sagemaker"), aws("s3"), aws("logs"), aws("sagemaker-runtime"), aws("cloudwatch"))
 
 
 @pytest.fixture

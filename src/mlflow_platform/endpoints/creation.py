@@ -26,9 +26,15 @@ def ensure_resources(sagemaker: SageMakerClient, spec: EndpointSpec) -> bool:
     Raises:
         botocore's errors: AWS refused to create one of them, or could not be reached.
     """
-    created_model = _ensure(_describe_model(sagemaker, spec), lambda: _create_model(sagemaker, spec))
-    created_config = _ensure(_describe_config(sagemaker, spec), lambda: _create_config(sagemaker, spec))
+    created_model = ensure(_describe_model(sagemaker, spec), lambda: _create_model(sagemaker, spec))
+    created_config = ensure(_describe_config(sagemaker, spec), lambda: _create_config(sagemaker, spec))
     return created_model or created_config
+
+
+def create_single(sagemaker: SageMakerClient, spec: EndpointSpec, name: str, tags: Mapping[str, str]) -> None:
+    """Create a configuration with one instance of the specification's model, for a test."""
+    variant = _variant(spec) | {"InitialInstanceCount": 1}
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant], Tags=as_list(tags))
 
 
 def missing_resources(sagemaker: SageMakerClient, spec: EndpointSpec) -> list[str]:
@@ -50,7 +56,8 @@ def _describe_config(sagemaker: SageMakerClient, spec: EndpointSpec) -> Callable
     return lambda: sagemaker.describe_endpoint_config(EndpointConfigName=spec.config_name)
 
 
-def _ensure(describe: Callable[[], object], create: Callable[[], object]) -> bool:
+def ensure(describe: Callable[[], object], create: Callable[[], object]) -> bool:
+    """Create something unless it exists. Returns whether it did not exist."""
     if _exists(describe):
         return False
     try:
@@ -85,6 +92,12 @@ def _create_model(sagemaker: SageMakerClient, spec: EndpointSpec) -> None:
 
 
 def _create_config(sagemaker: SageMakerClient, spec: EndpointSpec) -> None:
+    sagemaker.create_endpoint_config(
+        EndpointConfigName=spec.config_name, ProductionVariants=[_variant(spec)], Tags=as_list(spec.tags)
+    )
+
+
+def _variant(spec: EndpointSpec) -> Any:
     variant: Any = {
         # The name never changes, so that dashboards and autoscaling targets survive an update.
         "VariantName": VARIANT,
@@ -95,6 +108,4 @@ def _create_config(sagemaker: SageMakerClient, spec: EndpointSpec) -> None:
     }
     if spec.download_seconds is not None:
         variant["ModelDataDownloadTimeoutInSeconds"] = spec.download_seconds
-    sagemaker.create_endpoint_config(
-        EndpointConfigName=spec.config_name, ProductionVariants=[variant], Tags=as_list(spec.tags)
-    )
+    return variant

@@ -14,14 +14,15 @@ removed. AWS's rules, and what AWS does not say:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mlflow_common.errors import PlatformError, PreconditionError, error_code, error_message, explain
 from mlflow_common.waiting import Clock, Progress, wait_for
 from mlflow_platform.endpoints import container_log, failures
+from mlflow_platform.endpoints.alarms import RollbackAlarm, alarms_of, ensure_alarms, fired, remove_alarms
 from mlflow_platform.endpoints.creation import as_list, ensure_resources, missing_resources
 from mlflow_platform.endpoints.resources import (
     Clients,
@@ -30,7 +31,8 @@ from mlflow_platform.endpoints.resources import (
     find_resources,
     remove_resources,
 )
-from mlflow_platform.endpoints.specification import EndpointSpec
+from mlflow_platform.endpoints.smoke import SmokeTest
+from mlflow_platform.endpoints.specification import EndpointSpec, test_name
 from mlflow_platform.endpoints.state import (
     CHANGING,
     EndpointState,
@@ -41,6 +43,7 @@ from mlflow_platform.endpoints.state import (
     is_missing,
     tags_of,
 )
+from mlflow_platform.endpoints.strategy import Strategy
 
 if TYPE_CHECKING:
     from mlflow_platform.environment import Environment
@@ -54,13 +57,21 @@ _SHOWS_WITHIN = 30.0
 _TRIES, _PAUSE = 5, 2.0
 _INTERNAL = 500
 _MODEL_TAGS = ("model-name", "model-version", "run-id")
-_BLUE_GREEN: Mapping[str, Any] = {
-    "BlueGreenUpdatePolicy": {
-        "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0},
-        "TerminationWaitInSeconds": 0,
-        "MaximumExecutionTimeoutInSeconds": 3600,
-    }
-}
+
+
+@dataclass(frozen=True)
+class Guards:
+    """What protects a deployment: how traffic moves, the alarms that roll it back, and the smoke request.
+
+    `smoke_request` is a JSON body for the model; without one, no smoke request is sent.
+    """
+
+    strategy: Strategy = field(default_factory=Strategy)
+    alarms: tuple[RollbackAlarm, ...] = ()
+    smoke_request: bytes | None = None
+
+
+NO_GUARDS = Guards()
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,7 @@ class Target:
     tags: Mapping[str, str]
     image: str = ""
     instance_type: str = ""
+    guards: Guards = NO_GUARDS
 
 
 @dataclass(frozen=True)
@@ -87,10 +99,11 @@ class Preview:
 
 @dataclass(frozen=True)
 class Removed:
-    """What a removal has removed: the endpoint itself, if it existed, and its resources."""
+    """What a removal has removed: the endpoint itself, if it existed, its resources and its alarms."""
 
     endpoint: bool
     resources: EndpointResources
+    alarms: frozenset[str] = frozenset()
 
 
 class Deployer:
@@ -100,6 +113,7 @@ class Deployer:
         self._clients, self._environment = clients, environment
         self._sagemaker = clients.sagemaker
         self._progress, self._clock = progress, clock
+        self._smoke = SmokeTest(clients, progress=progress, clock=clock)
 
     def check_target(self, endpoint: str, model_name: str | None, *, replace_model: bool) -> EndpointState | None:
         """Describe an endpoint that a registered model may be deployed to; None if it does not exist yet.
@@ -142,7 +156,7 @@ class Deployer:
         outdated = self._outdated(spec, state) if not serves_it else set()
         return Preview(change, served, state.status if state else "", tuple(creates), tuple(sorted(outdated)))
 
-    def deploy(self, spec: EndpointSpec, *, replace_model: bool = False) -> Change:
+    def deploy(self, spec: EndpointSpec, *, replace_model: bool = False, guards: Guards = NO_GUARDS) -> Change:
         """Make the endpoint serve what the specification says, and wait until it does.
 
         The archive must be in S3 already. If a change of the endpoint is in progress, it is awaited first. If the new
@@ -150,8 +164,10 @@ class Deployer:
 
         Raises:
             InputError: the instance type does not exist.
-            PreconditionError: see `check_target`; or AWS cannot use the image.
-            PlatformError: the model did not start; the details are the end of the container's log.
+            PreconditionError: see `check_target`; AWS cannot use the image; an alarm is in ALARM already; or another
+                deployment is in progress.
+            PlatformError: the model did not start (the details are the end of the container's log), did not answer the
+                smoke request, or an alarm has rolled the update back.
         """
         name = ServedModel.from_tags(spec.tags).name
         state = self.check_target(spec.endpoint, name, replace_model=replace_model)
@@ -162,7 +178,7 @@ class Deployer:
             self._progress(f"deleting the endpoint {spec.endpoint}: it has failed, and AWS can only delete it")
             self._delete_endpoint(spec.endpoint)
             state = None
-        target = Target(spec.endpoint, spec.config_name, spec.tags, spec.image, spec.instance_type)
+        target = Target(spec.endpoint, spec.config_name, spec.tags, spec.image, spec.instance_type, guards)
         if state and state.status == "InService" and state.config == spec.config_name:
             restored = ensure_resources(self._sagemaker, spec)
             self._retag(target, state)
@@ -173,9 +189,24 @@ class Deployer:
         made = EndpointResources(
             frozenset({spec.config_name}), frozenset({spec.model_name}), frozenset({spec.archive_uri})
         )
-        self._move(target, state, made, prepare=lambda: ensure_resources(self._sagemaker, spec))
+        self._smoke.clear(spec.endpoint, except_for=test_name(spec))
+        new_alarms = ensure_alarms(self._clients.cloudwatch, guards.alarms, spec.tags) if state else frozenset()
+        try:
+            self._move(target, state, made, prepare=lambda: self._prepare(spec, guards, update=state is not None))
+        except PlatformError:
+            self._without_alarms(new_alarms)
+            raise
         self._tidy(spec.endpoint, EndpointResources(configs=frozenset(outdated)))
         return "updated" if state else "created"
+
+    def _prepare(self, spec: EndpointSpec, guards: Guards, *, update: bool) -> None:
+        ensure_resources(self._sagemaker, spec)
+        if update and guards.smoke_request is not None:
+            try:
+                self._smoke.ask_apart(spec, guards.smoke_request)
+            except PlatformError as error:
+                message = f"{error.message} The previous model continues to serve."
+                raise PlatformError(message, error.details) from None
 
     def rollback(self, endpoint: str) -> ServedModel:
         """Move the endpoint back to the configuration that served before, and wait until it serves.
@@ -209,8 +240,11 @@ class Deployer:
             state = self._wait_until_settled(endpoint)
         if state:
             self._delete_endpoint(endpoint)
+        self._smoke.clear(endpoint, force=True)
+        alarms = alarms_of(self._clients.cloudwatch, endpoint)
+        remove_alarms(self._clients.cloudwatch, alarms)
         everything = find_resources(self._clients, self._environment, endpoint)
-        return Removed(existed, remove_resources(self._clients, self._environment, endpoint, everything))
+        return Removed(existed, remove_resources(self._clients, self._environment, endpoint, everything), alarms)
 
     def _outdated(self, spec: EndpointSpec, state: EndpointState | None) -> set[str]:
         """The configurations that a deployment removes: all but the new one and the one that serves now."""
@@ -253,14 +287,39 @@ class Deployer:
             if unconfirmed is not None and after == state:
                 self._tidy(target.endpoint, made)
                 raise failures.refused(unconfirmed) from unconfirmed
-            failure = failures.did_not_start(
+            failure = self._rolled_back(target, after) or failures.did_not_start(
                 self._clients.logs, target.endpoint, before=state, after=after, old_streams=streams
             )
             if after and after.status == "Failed" and state is None:
                 self._delete_endpoint(target.endpoint)
             self._tidy(target.endpoint, made)
             raise failure
+        if state is None and target.guards.smoke_request is not None:
+            self._check_new_endpoint(target, target.guards.smoke_request, made)
         self._retag(target, after)
+
+    def _check_new_endpoint(self, target: Target, request: bytes, made: EndpointResources) -> None:
+        """Send the smoke request to an endpoint that was just created. It is removed if the model does not answer."""
+        try:
+            self._smoke.ask(target.endpoint, request)
+        except PlatformError as error:
+            self._delete_endpoint(target.endpoint)
+            self._tidy(target.endpoint, made)
+            raise PlatformError(f"{error.message} Everything created for it has been removed.", error.details) from None
+
+    def _rolled_back(self, target: Target, after: EndpointState | None) -> PlatformError | None:
+        """The error for an update that an alarm has rolled back; None if no alarm did."""
+        if after is None or after.status != "InService" or not target.guards.alarms:
+            return None
+        alarm = fired(self._clients.cloudwatch, target.guards.alarms, after.reason)
+        return failures.rolled_back(target.endpoint, alarm, after.reason) if alarm else None
+
+    def _without_alarms(self, names: frozenset[str]) -> None:
+        """Remove the alarms of a failed attempt. A failure is reported, and does not hide why the attempt failed."""
+        try:
+            remove_alarms(self._clients.cloudwatch, names)
+        except _AWS_ERRORS as error:
+            self._progress(f"could not remove alarms: {error_message(error) or error_code(error) or error}")
 
     def _request(self, target: Target, *, update: bool) -> Exception | None:
         """Ask AWS to create or update the endpoint. Returns an error after which AWS may yet do what was asked.
@@ -269,13 +328,14 @@ class Deployer:
             PreconditionError: another deployment to the endpoint is in progress.
             botocore's errors: AWS refused.
         """
+        config = target.guards.strategy.deployment_config([alarm.name for alarm in target.guards.alarms])
         for attempt in range(1, _TRIES + 1):
             try:
                 if update:
                     self._sagemaker.update_endpoint(
                         EndpointName=target.endpoint,
                         EndpointConfigName=target.config,
-                        DeploymentConfig=_BLUE_GREEN,  # type: ignore[arg-type]
+                        DeploymentConfig=config,  # type: ignore[arg-type]
                     )
                 else:
                     self._sagemaker.create_endpoint(

@@ -43,6 +43,14 @@ def did_not_start(
     )
 
 
+def rolled_back(endpoint: str, alarm: str, reason: str) -> PlatformError:
+    """The error for an update that AWS has rolled back because of an alarm."""
+    why = f" ({reason})" if reason and alarm not in reason else ""
+    return PlatformError(
+        f"the alarm {alarm} has rolled the update of {endpoint} back{why}. The previous model continues to serve."
+    )
+
+
 def refused(error: Exception, *, image: str = "", instance_type: str = "") -> PlatformError:
     """The error for a model, configuration or endpoint that AWS refused to create or update."""
     message = error_message(error)

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MLMODEL = "MLmodel"
+# The input example in the form of a request (mlflow.models.utils, SERVING_INPUT_FILENAME).
+EXAMPLE = "serving_input_example.json"
+# InvokeEndpoint's bound on a body (SageMaker Runtime API). A larger example is not sent.
+_LARGEST_EXAMPLE = 6 << 20
 # Bounds on what a model's writer can make this machine do. A production variant's volume holds at most 512 GB
 # (VolumeSizeInGB: docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProductionVariant.html).
 MOST_FILES = 100_000
@@ -38,11 +42,15 @@ _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 @dataclass(frozen=True)
 class ModelArchive:
-    """An archive on this machine's disk. `digest` is the digest of its contents before compression."""
+    """An archive on this machine's disk. `digest` is the digest of its contents before compression.
+
+    `example` is the model's input example as a request (JSON), if it was logged with one.
+    """
 
     path: Path
     digest: str
     run_id: str | None
+    example: bytes | None = None
 
 
 def split_uri(uri: str) -> tuple[str, str]:
@@ -67,7 +75,7 @@ def make(s3: S3Client, location: str, folder: Path) -> ModelArchive:
         raise InputError(f"there is no MLflow model at {location}: the folder has no {MLMODEL} file.")
     with (model / MLMODEL).open("rb") as file:
         text = _mlmodel_text(file.read(_LARGEST_MLMODEL + 1), location)
-    return ModelArchive(path, _pack(model, path), _run_id(text))
+    return ModelArchive(path, _pack(model, path), _run_id(text), _example(model / EXAMPLE))
 
 
 def upload(s3: S3Client, archive: ModelArchive, uri: str, tags: Mapping[str, str]) -> None:
@@ -185,7 +193,7 @@ def _fetch(s3: S3Client, location: str, path: Path) -> ModelArchive:
             raise InputError(f"there is no archive at {location}.") from None
         raise _no_bucket(bucket, error) from None
     try:
-        text = _check_members(path, location)
+        text, example = _check_members(path, location)
         digest = _digest_of(path)
     except _TooLargeError:
         raise InputError(f"{location} unpacks to more than {LARGEST_UNPACKED >> 30} GB.") from None
@@ -195,12 +203,12 @@ def _fetch(s3: S3Client, location: str, path: Path) -> ModelArchive:
         raise InputError(
             f"{location} has no {MLMODEL} at its top level. Pack the contents of the model folder, not the folder."
         )
-    return ModelArchive(path, digest, _run_id(text))
+    return ModelArchive(path, digest, _run_id(text), example)
 
 
-def _check_members(path: Path, location: str) -> str | None:
-    """Refuse an archive that would not unpack into one folder. Returns the text of its MLmodel file."""
-    text = None
+def _check_members(path: Path, location: str) -> tuple[str | None, bytes | None]:
+    """Refuse an archive that would not unpack into one folder. Returns its MLmodel file and its input example."""
+    text, example = None, None
     with gzip.open(path) as unpacked, tarfile.open(fileobj=_BoundedReads(unpacked), mode="r:") as tar:
         for number, member in enumerate(tar):
             if number >= MOST_FILES:
@@ -217,7 +225,13 @@ def _check_members(path: Path, location: str) -> str | None:
                 raise InputError(f"{location} holds {name!r}, which is neither a file nor a folder. Pack it again.")
             if name == MLMODEL and (content := tar.extractfile(member)) is not None:
                 text = _mlmodel_text(content.read(_LARGEST_MLMODEL + 1), location)
-    return text
+            elif name == EXAMPLE and member.size <= _LARGEST_EXAMPLE and (content := tar.extractfile(member)):
+                example = content.read()
+    return text, example
+
+
+def _example(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() and file.stat().st_size <= _LARGEST_EXAMPLE else None
 
 
 def _digest_of(path: Path) -> str:

@@ -28,14 +28,23 @@ class Hosting:
     download_seconds: int | None = None
 
 
+@dataclass(frozen=True)
+class Published:
+    """A packed model: the model, what the endpoint should serve, and the model's input example as a request."""
+
+    model: Model
+    spec: EndpointSpec
+    example: bytes | None
+
+
 def publish(
     s3: S3Client, environment: Environment, endpoint: str, model: Model, hosting: Hosting, *, upload: bool = True
-) -> tuple[Model, EndpointSpec]:
+) -> Published:
     """Pack a model and upload its archive, unless the same archive is there already.
 
     Without `upload`, the archive is only packed, so that its name is known.
 
-    Returns the model, with the run that its own files name, and what the endpoint should serve.
+    The model that is returned has the run that its own files name, if nothing else names one.
 
     Raises:
         InputError: there is no model.
@@ -57,7 +66,7 @@ def publish(
         )
         if upload:
             model_archive.upload(s3, packed, spec.archive_uri, spec.tags)
-    return found, spec
+    return Published(found, spec, packed.example)
 
 
 def default_image(environment: Environment, partition: str, mlflow_version: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlflow_platform.endpoints.model_archive import split_uri
 from mlflow_platform.endpoints.specification import archive_folder, belongs_to, stem
@@ -15,17 +15,20 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
     from mlflow_platform.environment import Environment
 
 
 @dataclass(frozen=True)
 class Clients:
-    """The AWS clients that a deployment needs."""
+    """The AWS clients that a deployment needs. `cloudwatch` is boto3's client of CloudWatch."""
 
     sagemaker: SageMakerClient
     s3: S3Client
     logs: CloudWatchLogsClient
+    runtime: SageMakerRuntimeClient
+    cloudwatch: Any
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ class Scene:
     def deploy(self, version: str) -> str:
         """Publish and deploy a version, as the script does."""
         model = Model(f"models:/iris/{version}", f"s3://{BUCKET}/models/{version}", "iris", version)
-        _, spec = publish(self.clients.s3, self.environment, NAME, model, Hosting(IMAGE, "ml.m5.large", 1))
+        spec = publish(self.clients.s3, self.environment, NAME, model, Hosting(IMAGE, "ml.m5.large", 1)).spec
         return self.deployer.deploy(spec)
 
     def check_complete(self, fleet: Fleet) -> None:

@@ -1,0 +1,128 @@
+"""The options of deploy_model.py, in the groups in which its help shows them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+_HOSTING, _TRAFFIC, _ACTIONS = "What serves", "How traffic moves", "Other actions"
+
+ModelUri = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="MODEL",
+        help="models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/RUN_ID/PATH, "
+        "or s3://BUCKET/PATH (a model folder or a model.tar.gz).",
+        show_default=False,
+    ),
+]
+EndpointName = Annotated[
+    str | None, typer.Option("--endpoint", metavar="NAME", help="The endpoint. Default: PROJECT-ENV-MODEL.")
+]
+ImageUri = Annotated[
+    str | None,
+    typer.Option(
+        help="The serving image. Default: MLflow's mlflow-pyfunc in the account's ECR.", rich_help_panel=_HOSTING
+    ),
+]
+InstanceType = Annotated[str, typer.Option(help="The type of the instances.", rich_help_panel=_HOSTING)]
+InstanceCount = Annotated[int, typer.Option(min=1, help="The number of instances.", rich_help_panel=_HOSTING)]
+StartupTimeout = Annotated[
+    int,
+    typer.Option(min=60, max=3600, help="Seconds that the container may take to start.", rich_help_panel=_HOSTING),
+]
+DownloadTimeout = Annotated[
+    int | None,
+    typer.Option(
+        min=60,
+        max=3600,
+        help="Seconds that the download of the model may take. Default: AWS's.",
+        rich_help_panel=_HOSTING,
+    ),
+]
+ReplaceModel = Annotated[
+    bool,
+    typer.Option(
+        "--replace-model",
+        help="Allow the endpoint to serve another registered model from now on.",
+        rich_help_panel=_HOSTING,
+    ),
+]
+StrategyName = Annotated[
+    str,
+    typer.Option(
+        "--strategy",
+        metavar="NAME",
+        help="How an update moves traffic: all-at-once, canary, linear or rolling.",
+        rich_help_panel=_TRAFFIC,
+    ),
+]
+Share = Annotated[
+    int | None,
+    typer.Option(
+        metavar="PERCENT",
+        help="The size of the canary, of a linear step or of a rolling batch. Default: 10, 25 or 25.",
+        rich_help_panel=_TRAFFIC,
+    ),
+]
+Wait = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=3600,
+        metavar="SECONDS",
+        help="How long each step is observed. Default: 300, and 0 with all-at-once.",
+        rich_help_panel=_TRAFFIC,
+    ),
+]
+KeepOld = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=3600,
+        metavar="SECONDS",
+        help="How long the old instances stay after the last step.",
+        rich_help_panel=_TRAFFIC,
+    ),
+]
+MaxLatency = Annotated[
+    float | None,
+    typer.Option(
+        min=0.001,
+        metavar="MS",
+        help="Roll an update back if the 99th percentile of the model's latency exceeds this.",
+        rich_help_panel=_TRAFFIC,
+    ),
+]
+Alarms = Annotated[
+    bool,
+    typer.Option(
+        " /--no-alarms", help="Update without automatic rollback on failed requests.", rich_help_panel=_TRAFFIC
+    ),
+]
+SmokeRequest = Annotated[
+    bool,
+    typer.Option(
+        " /--no-smoke-request",
+        help="Move traffic without a request with the model's input example.",
+        rich_help_panel=_TRAFFIC,
+    ),
+]
+Rollback = Annotated[
+    bool,
+    typer.Option(
+        "--rollback", help="Return the endpoint to the configuration that served before.", rich_help_panel=_ACTIONS
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would change, and change nothing.", rich_help_panel=_ACTIONS)
+]
+Delete = Annotated[
+    bool,
+    typer.Option(
+        "--delete",
+        help="Remove the endpoint, its configurations, models, archives and alarms.",
+        rich_help_panel=_ACTIONS,
+    ),
+]

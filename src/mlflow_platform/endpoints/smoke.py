@@ -1,0 +1,146 @@
+"""The smoke request: a model answers its own input example before it receives traffic.
+
+AWS has no way to send a request to the new instances of an update before traffic moves to them: a canary and a shadow
+variant answer or copy requests of users. So the new model answers on a temporary endpoint with one instance, which is
+then deleted. A new endpoint has no traffic to protect, so it answers the request itself.
+
+The temporary endpoint is named like the endpoint's configurations, so a later run finds what a killed one left.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mlflow_common.errors import PlatformError, PreconditionError, error_message, first_line
+from mlflow_common.waiting import Clock, Progress, wait_for
+from mlflow_platform.endpoints import container_log
+from mlflow_platform.endpoints.creation import as_list, create_single, ensure
+from mlflow_platform.endpoints.specification import EndpointSpec, belongs_to, stem, test_name
+from mlflow_platform.endpoints.state import CHANGING, find, is_missing
+
+if TYPE_CHECKING:
+    from mlflow_platform.endpoints.resources import Clients
+
+_TIMEOUT = 60 * 60.0  # seconds
+# A temporary endpoint of another deployment is left over if it is older.
+_ABANDONED = timedelta(minutes=30)
+_TAG = {"purpose": "smoke-test"}
+
+
+class SmokeTest:
+    """Sends smoke requests, on temporary endpoints where an endpoint serves users already."""
+
+    def __init__(self, clients: Clients, *, progress: Progress, clock: Clock) -> None:
+        self._clients, self._progress, self._clock = clients, progress, clock
+        self._sagemaker = clients.sagemaker
+
+    def ask(self, endpoint: str, request: bytes) -> None:
+        """Send the request to an endpoint that is in service.
+
+        Raises:
+            PlatformError: the model answered with an error, or with something that is no prediction.
+        """
+        self._progress("sending the model's input example")
+        try:
+            answer = self._clients.runtime.invoke_endpoint(
+                EndpointName=endpoint, ContentType="application/json", Accept="application/json", Body=request
+            )["Body"].read()
+        except (ClientError, BotoCoreError) as error:
+            raise PlatformError(_refused(error_message(error) or first_line(error))) from error
+        try:
+            predicted = json.loads(answer)
+        except ValueError:
+            raise PlatformError(_refused(f"its answer is not JSON: {answer[:80]!r}")) from None
+        if not predicted or predicted == {"predictions": []}:
+            raise PlatformError(_refused("its answer has no predictions"))
+
+    def ask_apart(self, spec: EndpointSpec, request: bytes) -> None:
+        """Send the request to the new model on a temporary endpoint, which is removed whatever happens.
+
+        The model must exist already. A temporary endpoint that a killed run of the same deployment left is used.
+
+        Raises:
+            PlatformError: the model did not start or did not answer.
+        """
+        name = test_name(spec)
+        try:
+            tags = dict(spec.tags) | _TAG
+            ensure(
+                lambda: self._sagemaker.describe_endpoint_config(EndpointConfigName=name),
+                lambda: create_single(self._sagemaker, spec, name, tags),
+            )
+            ensure(
+                lambda: self._sagemaker.describe_endpoint(EndpointName=name),
+                lambda: self._sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name, Tags=as_list(tags)),
+            )
+            self._wait_until_serving(name)
+            self.ask(name, request)
+        finally:
+            self._remove(name)
+
+    def clear(self, endpoint: str, *, except_for: str = "", force: bool = False) -> None:
+        """Remove temporary endpoints that a killed deployment left; with `force`, all of them.
+
+        Raises:
+            PreconditionError: one is so new that its deployment may still be in progress.
+        """
+        pages = self._sagemaker.get_paginator("list_endpoints").paginate(NameContains=stem(endpoint))
+        for found in [item for page in pages for item in page["Endpoints"]]:
+            name = found["EndpointName"]
+            if not belongs_to(endpoint, name) or name == except_for:
+                continue
+            if not force and datetime.now(UTC) - found["CreationTime"] < _ABANDONED:
+                raise PreconditionError(
+                    f"another deployment to the endpoint {endpoint} is in progress: its test endpoint {name} exists. "
+                    "Wait until it has ended; if it was killed, its test endpoint is removed after "
+                    f"{_ABANDONED.seconds // 60} minutes."
+                )
+            self._remove(name)
+
+    def _wait_until_serving(self, name: str) -> None:
+        state = wait_for(
+            lambda: find(self._sagemaker, name),
+            settled=lambda state: state is None or state.status not in CHANGING,
+            describe=lambda state: f"test endpoint {name}: {state.status if state else 'deleted'}",
+            progress=self._progress,
+            clock=self._clock,
+            timeout=_TIMEOUT,
+        )
+        if state is None or state.status != "InService":
+            lines = container_log.tail(self._clients.logs, name, except_for=())
+            reason = container_log.cause(lines) or (state.reason if state else "its test endpoint was deleted")
+            raise PlatformError(
+                f"the new model did not start on a test endpoint ({reason or 'AWS gives no reason'}).",
+                [f"log of {container_log.group(name)}:", *lines] if lines else [],
+            )
+
+    def _remove(self, name: str) -> None:
+        """Delete a temporary endpoint and its configuration. AWS refuses to delete an endpoint while it is created."""
+        state = wait_for(
+            lambda: find(self._sagemaker, name),
+            settled=lambda state: state is None or state.status not in CHANGING,
+            describe=lambda state: f"removing the test endpoint {name}" if state else f"test endpoint {name}: deleted",
+            progress=self._progress,
+            clock=self._clock,
+            timeout=_TIMEOUT,
+        )
+        if state is not None:
+            _unless_missing(lambda: self._sagemaker.delete_endpoint(EndpointName=name))
+        _unless_missing(lambda: self._sagemaker.delete_endpoint_config(EndpointConfigName=name))
+
+
+def _unless_missing(delete: Callable[[], object]) -> None:
+    try:
+        delete()
+    except ClientError as error:
+        if not is_missing(error):
+            raise
+
+
+def _refused(reason: str) -> str:
+    return f"the new model did not answer its input example ({reason.strip().rstrip('.')})."
