@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from mlflow_common import deploy_options as options
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
-from mlflow_common.errors import InputError
+from mlflow_common.errors import InputError, explain
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
-from mlflow_platform.endpoints import model, options, specification
+from mlflow_platform.endpoints import model, specification
 from mlflow_platform.endpoints import strategy as strategies
 from mlflow_platform.session import open_environment
 
 if TYPE_CHECKING:
     from boto3 import Session
+    from mlflow import MlflowClient
 
     from mlflow_platform.endpoints.deployment import Deployer, Guards, Preview
     from mlflow_platform.endpoints.publishing import Hosting
@@ -35,14 +37,81 @@ class Protection:
     alarms: bool
     smoke_request: bool
 
-    def guards(self, endpoint: str, example: bytes | None) -> Guards:
-        """What protects the update of an endpoint to a model with that input example."""
+    def guards(self, spec: EndpointSpec, example: bytes | None) -> Guards:
+        """What protects the update of an endpoint to what a specification says, with the model's input example."""
         from mlflow_platform.endpoints.alarms import rollback_alarms
         from mlflow_platform.endpoints.creation import VARIANT
         from mlflow_platform.endpoints.deployment import Guards
 
-        watched = rollback_alarms(endpoint, [VARIANT], self.max_latency) if self.alarms else ()
+        watched = rollback_alarms(spec.endpoint, spec.config_name, [VARIANT], self.max_latency) if self.alarms else ()
         return Guards(self.strategy, watched, example if self.smoke_request else None)
+
+
+@dataclass(frozen=True)
+class Here:
+    """Where a command works: the environment, the AWS session, and the console that shows progress."""
+
+    console: Console
+    environment: Environment
+    session: Session
+
+    def deployer(self) -> Deployer:
+        """What deploys to the environment's endpoints."""
+        from mlflow_platform.endpoints.deployment import Deployer
+        from mlflow_platform.endpoints.resources import Clients
+
+        clients = Clients(
+            self.session.client("sagemaker"),
+            self.session.client("s3"),
+            self.session.client("logs"),
+            self.session.client("sagemaker-runtime"),
+            self.session.client("cloudwatch"),
+        )
+        return Deployer(clients, self.environment, progress=self.console.progress, clock=SystemClock())
+
+    def default_image(self) -> str:
+        """The image that MLflow's own command pushes."""
+        from mlflow_platform.endpoints.publishing import default_image
+
+        partition = self.session.get_partition_for_region(self.environment.region)
+        return default_image(self.environment, partition, version("mlflow"))
+
+    def registry(self) -> MlflowClient:
+        """A client of the tracking server, which must be running."""
+        tracking_server.require_running(self.session.client("sagemaker"), self.environment.server)
+        tracking.prepare(os.environ)
+        return tracking.connect(self.environment.server, self.session)
+
+    def find(self, uri: str) -> model.Model:
+        """Find a model."""
+        if not model.is_tracked(uri):
+            return model.find(uri, None)
+        self.console.progress(f"finding {uri}")
+        return model.find(uri, self.registry())
+
+    def models_of(self, endpoint: str) -> set[str]:
+        """The registered models that an endpoint serves."""
+        from mlflow_platform.endpoints.status import variants_of
+
+        variants = variants_of(self.session.client("sagemaker"), endpoint)
+        return {variant.model.name for variant in variants if variant.model.name}
+
+    def write_back(self, endpoint: str, formerly: set[str]) -> None:
+        """Tag the model versions that the endpoint serves. A failure is reported, and does not undo the deployment."""
+        from mlflow_platform.endpoints.status import variants_of
+        from mlflow_platform.endpoints.write_back import write_back
+
+        variants = variants_of(self.session.client("sagemaker"), endpoint)
+        if not (formerly or any(variant.model.name for variant in variants)):
+            return
+        try:
+            for change in write_back(self.registry(), endpoint, variants, formerly):
+                self.console.progress(f"tagged {change}")
+        except Exception as error:
+            known = explain(error)
+            if known is None:
+                raise
+            self.console.progress(f"could not tag the model versions ({known.message}) Run the same command again.")
 
 
 @app.command()
@@ -65,6 +134,7 @@ def deploy_model(
     alarms: options.Alarms = True,
     smoke_request: options.SmokeRequest = True,
     rollback: options.Rollback = False,
+    status: options.Status = False,
     dry_run: options.DryRun = False,
     delete: options.Delete = False,
     as_json: Json = False,
@@ -77,38 +147,45 @@ def deploy_model(
     If a model does not start, does not answer its input example, or an alarm stops the update, the endpoint stays as
     it was, and the reason is shown.
     """
-    _check_usage(uri, name, delete=delete, rollback=rollback, dry_run=dry_run)
+    actions = {"--delete": delete, "--rollback": rollback, "--status": status, "--dry-run": dry_run}
+    _check_usage(uri, name, actions)
     protection = Protection(
         strategies.strategy(strategy, share=share, wait=wait, keep=keep_old), max_latency, alarms, smoke_request
     )
+    protection.strategy.check_instances(instance_count)
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")
-        environment, session = open_environment(env, local=local)
+        here = Here(console, *open_environment(env, local=local))
+        if status:
+            _status(here, uri, name)
+            return
         if not name:
-            name = specification.default_name(environment, model.registered_name(uri or ""), uri or "")
-        deployer = _deployer(console, environment, session)
+            name = specification.default_name(here.environment, model.registered_name(uri or ""), uri or "")
+        formerly = here.models_of(name) | {found for found in [model.registered_name(uri or "")] if found}
         if delete:
-            _delete(console, deployer, name)
+            _delete(here, name)
         elif rollback:
-            _rollback(console, deployer, name)
+            _rollback(here, name)
         else:
             from mlflow_platform.endpoints.publishing import Hosting
 
-            image = image_uri or _default_image(environment, session)
+            image = image_uri or here.default_image()
             hosting = Hosting(image, instance_type, instance_count, startup_timeout, download_timeout)
-            found = _find(console, environment, session, uri or "")
+            found = here.find(uri or "")
             # Before anything is put into the bucket: nothing would remove it from there.
-            deployer.check_target(name, found.name, replace_model=replace_model)
-            wanted = (name, found, hosting, protection)
-            _deploy(console, deployer, session, environment, wanted, replace_model=replace_model, dry_run=dry_run)
+            here.deployer().check_target(name, found.name, replace_model=replace_model)
+            _deploy(here, (name, found, hosting, protection), replace_model=replace_model, dry_run=dry_run)
+        if not dry_run:
+            here.write_back(name, formerly)
 
 
-def _check_usage(uri: str | None, name: str | None, *, delete: bool, rollback: bool, dry_run: bool) -> None:
-    if sum((delete, rollback, dry_run)) > 1:
-        raise InputError("--delete, --rollback and --dry-run exclude each other. Give one of them.")
+def _check_usage(uri: str | None, name: str | None, actions: dict[str, bool]) -> None:
+    given = [action for action, wanted in actions.items() if wanted]
+    if len(given) > 1:
+        raise InputError(f"{', '.join(actions)} exclude each other. Give one of them.")
     if uri:
         model.check_uri(uri)
-    elif not ((delete or rollback) and name):
+    elif given != ["--status"] and not (given and given != ["--dry-run"] and name):
         raise InputError(
             "no model given. Give MODEL, or name the endpoint to remove or roll back (--endpoint NAME --delete)."
         )
@@ -116,57 +193,22 @@ def _check_usage(uri: str | None, name: str | None, *, delete: bool, rollback: b
         specification.check_name(name)
 
 
-def _default_image(environment: Environment, session: Session) -> str:
-    from mlflow_platform.endpoints.publishing import default_image
-
-    return default_image(environment, session.get_partition_for_region(environment.region), version("mlflow"))
-
-
-def _deployer(console: Console, environment: Environment, session: Session) -> Deployer:
-    from mlflow_platform.endpoints.deployment import Deployer
-    from mlflow_platform.endpoints.resources import Clients
-
-    clients = Clients(
-        session.client("sagemaker"),
-        session.client("s3"),
-        session.client("logs"),
-        session.client("sagemaker-runtime"),
-        session.client("cloudwatch"),
-    )
-    return Deployer(clients, environment, progress=console.progress, clock=SystemClock())
-
-
-def _find(console: Console, environment: Environment, session: Session, uri: str) -> model.Model:
-    if not model.is_tracked(uri):
-        return model.find(uri, None)
-    tracking_server.require_running(session.client("sagemaker"), environment.server)
-    console.progress(f"finding {uri}")
-    tracking.prepare(os.environ)
-    return model.find(uri, tracking.connect(environment.server, session))
-
-
 def _deploy(
-    console: Console,
-    deployer: Deployer,
-    session: Session,
-    environment: Environment,
-    wanted: tuple[str, model.Model, Hosting, Protection],
-    *,
-    replace_model: bool,
-    dry_run: bool,
+    here: Here, wanted: tuple[str, model.Model, Hosting, Protection], *, replace_model: bool, dry_run: bool
 ) -> None:
     from mlflow_platform.endpoints.publishing import publish
 
     name, found, hosting, protection = wanted
+    console, deployer = here.console, here.deployer()
     console.progress(f"packing {found.location}")
-    published = publish(session.client("s3"), environment, name, found, hosting, upload=not dry_run)
+    published = publish(here.session.client("s3"), here.environment, name, found, hosting, upload=not dry_run)
     found, spec = published.model, published.spec
     if dry_run:
         console.result(_preview(name, found, spec, deployer.preview(spec, replace_model=replace_model)))
         return
     if protection.smoke_request and published.example is None:
         console.progress("no smoke request: the model was logged without an input example")
-    guards = protection.guards(name, published.example)
+    guards = protection.guards(spec, published.example)
     change = deployer.deploy(spec, replace_model=replace_model, guards=guards)
     console.result(
         {
@@ -201,9 +243,36 @@ def _preview(name: str, found: model.Model, spec: EndpointSpec, preview: Preview
     }
 
 
-def _rollback(console: Console, deployer: Deployer, name: str) -> None:
-    served = deployer.rollback(name)
-    console.result(
+def _status(here: Here, uri: str | None, name: str | None) -> None:
+    from mlflow_platform.endpoints.status import aliases_of, columns, report, serving
+
+    variants = serving(here.session.client("sagemaker"), here.environment)
+    if name:
+        variants = [variant for variant in variants if variant.endpoint == name]
+    if uri:
+        wanted = here.find(uri)
+        variants = [variant for variant in variants if variant.model.uri == wanted.uri]
+    aliases: dict[tuple[str, str], list[str]] = {}
+    if any(variant.model.name for variant in variants):
+        try:
+            aliases = aliases_of(here.registry(), variants)
+        except Exception as error:
+            known = explain(error)
+            if known is None:
+                raise
+            here.console.progress(f"aliases are not shown ({known.message})")
+    rows = report(variants, aliases)
+    if here.console.as_json:
+        here.console.result({"environment": here.environment.name, "serving": rows})
+    elif rows:
+        here.console.table([(line, "") for line in columns(rows)])
+    else:
+        here.console.table([(f"nothing in {here.environment.name} serves {uri or name or 'a model'}", "")])
+
+
+def _rollback(here: Here, name: str) -> None:
+    served = here.deployer().rollback(name)
+    here.console.result(
         {
             "endpoint": name,
             "change": "rolled back",
@@ -215,11 +284,11 @@ def _rollback(console: Console, deployer: Deployer, name: str) -> None:
     )
 
 
-def _delete(console: Console, deployer: Deployer, name: str) -> None:
-    removed = deployer.delete(name)
+def _delete(here: Here, name: str) -> None:
+    removed = here.deployer().delete(name)
     resources = removed.resources
     nothing = not (removed.endpoint or resources or removed.alarms)
-    console.result(
+    here.console.result(
         {
             "endpoint": name,
             "change": "none: there was nothing to remove" if nothing else "removed",

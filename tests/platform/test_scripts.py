@@ -120,7 +120,7 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
         (
             "deploy_model",
             ["models:/a/1", "--delete", "--rollback"],
-            "--delete, --rollback and --dry-run exclude each other",
+            "--delete, --rollback, --status, --dry-run exclude each other",
         ),
         ("deploy_model", ["models:/a/1", "--startup-timeout", "5"], "Invalid value for '--startup-timeout'"),
         ("plan_guard", ["/nowhere.json"], "there is no plan /nowhere.json. Save one with `make plan`"),
@@ -236,7 +236,8 @@ def test_refuses_another_environments_endpoint_before_uploading(
     fleet.serve("theirs", Step("InService", "theirs"), tags={})
     clients.s3.put_object(Bucket=environment.bucket, Key="model/MLmodel", Body=b"run_id: null")
     session = SimpleNamespace(
-        client=lambda service: getattr(clients, service), get_partition_for_region=lambda _: "aws"
+        client=lambda service: getattr(clients, service.removeprefix("sagemaker-")),
+        get_partition_for_region=lambda _: "aws",
     )
     monkeypatch.setattr(deploy_model, "open_environment", lambda *_, **__: (environment, session))
     model = f"s3://{environment.bucket}/model"
@@ -251,7 +252,8 @@ def test_a_dry_run_uploads_nothing(
 ) -> None:
     clients.s3.put_object(Bucket=environment.bucket, Key="model/MLmodel", Body=b"run_id: null")
     session = SimpleNamespace(
-        client=lambda service: getattr(clients, service), get_partition_for_region=lambda _: "aws"
+        client=lambda service: getattr(clients, service.removeprefix("sagemaker-")),
+        get_partition_for_region=lambda _: "aws",
     )
     monkeypatch.setattr(deploy_model, "open_environment", lambda *_, **__: (environment, session))
     model = f"s3://{environment.bucket}/model"

@@ -1,6 +1,7 @@
 """The permissions that readers, writers and admins need beyond the recorded calls, and those they must not have."""
 
 from tests.policy.asking import (
+    ALARMS,
     ARCHIVE,
     BUCKET,
     DIRECTLY,
@@ -29,6 +30,7 @@ ENDPOINT = SAGEMAKER + ":endpoint/{name}-iris"
 OTHER_ENDPOINT = SAGEMAKER + ":endpoint/other-iris"
 ALIKE = SAGEMAKER + ":endpoint/{name}-2-iris"
 LOG = LOGS + "/aws/sagemaker/Endpoints/{name}-iris:log-stream:AllTraffic/i-1"
+ALARM = ALARMS + ":{name}-iris-AllTraffic-errors"
 CLIENTS = ("reader", "writer", "admin")
 WRITERS = ("writer", "admin")
 ACTIONS_PAGE = "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemakerwithmlflow.html"
@@ -69,6 +71,15 @@ CLIENTS_DOCUMENTED = (
         for client in WRITERS
         for row in (
             Documented(client, KMS_PAGE, (Ask("kms:GenerateDataKey", KEY, THROUGH_S3),), with_key=True),
+            Documented(client, ACTIONS_PAGE, on(SERVER, "sagemaker-mlflow:DeleteModelVersionTag")),
+            Documented(
+                client,
+                "https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html",
+                (
+                    *on(ALARM, "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:DeleteAlarms"),
+                    *on("*", "cloudwatch:DescribeAlarms"),
+                ),
+            ),
             Documented(
                 client,
                 "https://docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html",
@@ -209,6 +220,11 @@ CLIENTS_DENIED = (
                     Ask("sagemaker:CreateEndpoint", ALIKE, {"aws:RequestTag/environment": "other"}),
                     Ask("sagemaker:UpdateEndpoint", ALIKE, {"aws:ResourceTag/project": "other"}),
                 ),
+            ),
+            Denied(
+                "Change other alarms",
+                client,
+                on(ALARMS + ":other-errors", "cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
             ),
             Denied("Use another log", client, on(f"{LOGS}/aws/lambda/other:log-stream:a", "logs:GetLogEvents")),
             Denied("Call without TLS", client, (Ask("s3:GetObject", OBJECT, NO_TLS),)),

@@ -6,6 +6,7 @@ that a plan does not have, or about a key that it does not have, are skipped.
 """
 
 from tests.policy.asking import (
+    ALARMS,
     BUCKET,
     DIRECTLY,
     ENCRYPTION,
@@ -76,6 +77,11 @@ DOCUMENTED = (
             *on(BUCKET, "s3:ListBucket", "s3:GetBucketLocation"),
             *on(LOGS + "/aws/sagemaker/Endpoints/{name}-iris:log-stream:", "logs:DescribeLogStreams"),
         ),
+    ),
+    Documented(
+        "endpoint",
+        "https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html",
+        on(ALARMS + ":{name}-iris-AllTraffic-errors", "cloudwatch:DescribeAlarms"),
     ),
     Documented(
         "server",
@@ -201,6 +207,7 @@ DENIED = (
         "endpoint",
         on(f"{REPOSITORIES}/other", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
     ),
+    Denied("Read other alarms", "endpoint", on(ALARMS + ":other-errors", "cloudwatch:DescribeAlarms")),
     Denied("Push images", "endpoint", on(REPOSITORIES + "/{repository}", "ecr:PutImage", "ecr:InitiateLayerUpload")),
     Denied(
         "Use another log",

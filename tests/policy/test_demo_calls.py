@@ -35,6 +35,8 @@ def test_the_demo_succeeds_with_only_the_writer_policy(walked: Walked) -> None:
         ("CreateRun", "assumed-role/demo-staging-writer/log_run"),
         ("LogModel", "assumed-role/demo-staging-writer/log_run"),
         ("CreateEndpoint", "assumed-role/demo-staging-writer/deploy_model"),
+        # The smoke request with the model's input example.
+        ("InvokeEndpoint", "assumed-role/demo-staging-writer/deploy_model"),
         ("InvokeEndpoint", "assumed-role/demo-staging-writer/validate_endpoint"),
     }
 

@@ -77,7 +77,19 @@ DEPLOY = {
         ],
         "Resource": DEPLOYED,
     },
-    "AllowFindModels": {"Action": ["sagemaker:ListEndpointConfigs", "sagemaker:ListModels"], "Resource": ["*"]},
+    "AllowFindModels": {
+        "Action": ["sagemaker:ListEndpointConfigs", "sagemaker:ListEndpoints", "sagemaker:ListModels"],
+        "Resource": ["*"],
+    },
+    "AllowManageRollbackAlarms": {
+        "Action": ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"],
+        "Resource": [f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:mlflow-staging-*"],
+    },
+    "AllowFindAlarms": {"Action": ["cloudwatch:DescribeAlarms"], "Resource": ["*"]},
+    "AllowRemoveEndpointTags": {
+        "Action": ["sagemaker-mlflow:DeleteModelVersionTag"],
+        "Resource": [f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server/mlflow-staging-*"],
+    },
     "AllowPassEndpointRole": {
         "Action": ["iam:PassRole"],
         "Resource": [f"arn:aws:iam::{ACCOUNT}:role/mlflow-staging-endpoint-role"],

@@ -11,12 +11,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_common.errors import InputError, PreconditionError
+from mlflow_common.errors import InputError
 
 _NAMESPACE = "AWS/SageMaker"
 _PERIOD = 60
 _MOST = 10
 _BATCH = 100
+# What defines an alarm here (PutMetricAlarm).
+_KEYS = (
+    *("AlarmDescription", "Namespace", "MetricName", "Statistic", "ExtendedStatistic", "Dimensions", "Period"),
+    *("EvaluationPeriods", "Threshold", "ComparisonOperator", "TreatMissingData"),
+)
 _ERRORS, _LATENCY = "errors", "latency"
 
 
@@ -28,18 +33,24 @@ class RollbackAlarm:
     definition: Mapping[str, Any]
 
 
-def rollback_alarms(endpoint: str, variants: Iterable[str], max_latency_ms: float | None) -> tuple[RollbackAlarm, ...]:
+def rollback_alarms(
+    endpoint: str, config: str, variants: Iterable[str], max_latency_ms: float | None
+) -> tuple[RollbackAlarm, ...]:
     """The alarms on failed requests (HTTP 5xx) and, with `max_latency_ms`, on the 99th percentile of the latency.
+
+    They watch the instances of one configuration only, so requests that the old instances fail stop no update.
 
     Raises:
         InputError: the variants need more alarms than AWS watches.
     """
     found: list[RollbackAlarm] = []
     for variant in variants:
-        found.append(_alarm(endpoint, variant, _ERRORS, {"MetricName": "Invocation5XXErrors", "Statistic": "Sum"}, 0))
+        found.append(
+            _alarm((endpoint, variant, config), _ERRORS, {"MetricName": "Invocation5XXErrors", "Statistic": "Sum"}, 0)
+        )
         if max_latency_ms is not None:
             metric = {"MetricName": "ModelLatency", "ExtendedStatistic": "p99"}
-            found.append(_alarm(endpoint, variant, _LATENCY, metric, max_latency_ms * 1000))
+            found.append(_alarm((endpoint, variant, config), _LATENCY, metric, max_latency_ms * 1000))
     if len(found) > _MOST:
         raise InputError(
             f"{len(found)} alarms are needed, but AWS watches at most {_MOST} during an update. Deploy fewer variants, "
@@ -48,30 +59,36 @@ def rollback_alarms(endpoint: str, variants: Iterable[str], max_latency_ms: floa
     return tuple(found)
 
 
-def ensure_alarms(cloudwatch: Any, alarms: Iterable[RollbackAlarm], tags: Mapping[str, str]) -> frozenset[str]:
-    """Create or correct the alarms. Returns the names of those that did not exist.
+def place_alarms(
+    cloudwatch: Any, alarms: Iterable[RollbackAlarm], tags: Mapping[str, str]
+) -> Mapping[str, Mapping[str, Any] | None]:
+    """Make the alarms watch what they are defined for. Returns what they were before, by name; None if they are new.
 
-    Raises:
-        PreconditionError: one of them is in ALARM already, so AWS would roll the update back at once.
+    An alarm keeps its state when it is changed (PutMetricAlarm), and one in ALARM would stop the update at once. So an
+    alarm that is in ALARM because of an earlier configuration is created anew.
     """
     wanted = tuple(alarms)
     existing = {alarm["AlarmName"]: alarm for alarm in _describe(cloudwatch, [alarm.name for alarm in wanted])}
+    before: dict[str, Mapping[str, Any] | None] = {}
     for alarm in wanted:
-        if existing.get(alarm.name, {}).get("StateValue") == "ALARM" and _same(existing[alarm.name], alarm.definition):
-            raise PreconditionError(
-                f"the alarm {alarm.name} is in ALARM, so AWS would roll the update back. Wait until it is OK, or "
-                "deploy with --no-alarms to replace a model that fails."
-            )
-    for alarm in wanted:
-        if alarm.name not in existing or not _same(existing[alarm.name], alarm.definition):
-            given: Any = dict(alarm.definition)
-            cloudwatch.put_metric_alarm(
-                AlarmName=alarm.name,
-                **given,
-                # Tags are taken for a new alarm only (PutMetricAlarm).
-                Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
-            )
-    return frozenset(alarm.name for alarm in wanted if alarm.name not in existing)
+        found = existing.get(alarm.name)
+        before[alarm.name] = {key: found[key] for key in _KEYS if key in found} if found else None
+        if found and found["StateValue"] == "ALARM":
+            cloudwatch.delete_alarms(AlarmNames=[alarm.name])
+        elif found and before[alarm.name] == alarm.definition:
+            continue
+        _put(cloudwatch, alarm.name, alarm.definition, tags)
+    return before
+
+
+def restore_alarms(cloudwatch: Any, before: Mapping[str, Mapping[str, Any] | None], tags: Mapping[str, str]) -> None:
+    """Undo `place_alarms`."""
+    remove_alarms(cloudwatch, (name for name, definition in before.items() if definition is None))
+    for name, definition in before.items():
+        if definition is not None:
+            # Its state is that of the failed attempt.
+            cloudwatch.delete_alarms(AlarmNames=[name])
+            _put(cloudwatch, name, definition, tags)
 
 
 def fired(cloudwatch: Any, alarms: Iterable[RollbackAlarm], reason: str) -> str | None:
@@ -105,12 +122,18 @@ def _name(endpoint: str, variant: str, kind: str) -> str:
     return f"{endpoint}-{variant}-{kind}"
 
 
-def _alarm(endpoint: str, variant: str, kind: str, metric: Mapping[str, str], threshold: float) -> RollbackAlarm:
+def _alarm(watched: tuple[str, str, str], kind: str, metric: Mapping[str, str], threshold: float) -> RollbackAlarm:
+    endpoint, variant, config = watched
     definition = {
         "AlarmDescription": f"Rolls an update of the endpoint {endpoint} back.",
         "Namespace": _NAMESPACE,
         **metric,
-        "Dimensions": [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}],
+        # "Monitor on the new fleet": dg/deployment-guardrails-configuration.html.
+        "Dimensions": [
+            {"Name": "EndpointName", "Value": endpoint},
+            {"Name": "VariantName", "Value": variant},
+            {"Name": "EndpointConfigName", "Value": config},
+        ],
         "Period": _PERIOD,
         "EvaluationPeriods": 1,
         "Threshold": float(threshold),
@@ -121,12 +144,14 @@ def _alarm(endpoint: str, variant: str, kind: str, metric: Mapping[str, str], th
     return RollbackAlarm(_name(endpoint, variant, kind), definition)
 
 
+def _put(cloudwatch: Any, name: str, definition: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+    # Tags are taken for a new alarm only (PutMetricAlarm).
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    cloudwatch.put_metric_alarm(AlarmName=name, **definition, Tags=listed)
+
+
 def _describe(cloudwatch: Any, names: list[str]) -> list[Any]:
     return list(cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]) if names else []
-
-
-def _same(alarm: Mapping[str, Any], definition: Mapping[str, Any]) -> bool:
-    return all(alarm.get(key) == value for key, value in definition.items())
 
 
 def _variant(alarm: Mapping[str, Any], endpoint: str) -> str:

@@ -15,14 +15,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mlflow_common.errors import PlatformError, PreconditionError, error_code, error_message, explain
 from mlflow_common.waiting import Clock, Progress, wait_for
 from mlflow_platform.endpoints import container_log, failures
-from mlflow_platform.endpoints.alarms import RollbackAlarm, alarms_of, ensure_alarms, fired, remove_alarms
+from mlflow_platform.endpoints.alarms import (
+    RollbackAlarm,
+    alarms_of,
+    fired,
+    place_alarms,
+    remove_alarms,
+    restore_alarms,
+)
 from mlflow_platform.endpoints.creation import as_list, ensure_resources, missing_resources
 from mlflow_platform.endpoints.resources import (
     Clients,
@@ -32,7 +39,7 @@ from mlflow_platform.endpoints.resources import (
     remove_resources,
 )
 from mlflow_platform.endpoints.smoke import SmokeTest
-from mlflow_platform.endpoints.specification import EndpointSpec, test_name
+from mlflow_platform.endpoints.specification import EndpointSpec, smoke_name
 from mlflow_platform.endpoints.state import (
     CHANGING,
     EndpointState,
@@ -164,8 +171,7 @@ class Deployer:
 
         Raises:
             InputError: the instance type does not exist.
-            PreconditionError: see `check_target`; AWS cannot use the image; an alarm is in ALARM already; or another
-                deployment is in progress.
+            PreconditionError: see `check_target`; AWS cannot use the image; or another deployment is in progress.
             PlatformError: the model did not start (the details are the end of the container's log), did not answer the
                 smoke request, or an alarm has rolled the update back.
         """
@@ -189,12 +195,12 @@ class Deployer:
         made = EndpointResources(
             frozenset({spec.config_name}), frozenset({spec.model_name}), frozenset({spec.archive_uri})
         )
-        self._smoke.clear(spec.endpoint, except_for=test_name(spec))
-        new_alarms = ensure_alarms(self._clients.cloudwatch, guards.alarms, spec.tags) if state else frozenset()
+        self._smoke.clear(spec.endpoint, except_for=smoke_name(spec))
+        before = place_alarms(self._clients.cloudwatch, guards.alarms if state else (), spec.tags)
         try:
             self._move(target, state, made, prepare=lambda: self._prepare(spec, guards, update=state is not None))
         except PlatformError:
-            self._without_alarms(new_alarms)
+            self._restore_alarms(before)
             raise
         self._tidy(spec.endpoint, EndpointResources(configs=frozenset(outdated)))
         return "updated" if state else "created"
@@ -287,7 +293,7 @@ class Deployer:
             if unconfirmed is not None and after == state:
                 self._tidy(target.endpoint, made)
                 raise failures.refused(unconfirmed) from unconfirmed
-            failure = self._rolled_back(target, after) or failures.did_not_start(
+            failure = _rolled_back(self._clients.cloudwatch, target, after) or failures.did_not_start(
                 self._clients.logs, target.endpoint, before=state, after=after, old_streams=streams
             )
             if after and after.status == "Failed" and state is None:
@@ -307,19 +313,12 @@ class Deployer:
             self._tidy(target.endpoint, made)
             raise PlatformError(f"{error.message} Everything created for it has been removed.", error.details) from None
 
-    def _rolled_back(self, target: Target, after: EndpointState | None) -> PlatformError | None:
-        """The error for an update that an alarm has rolled back; None if no alarm did."""
-        if after is None or after.status != "InService" or not target.guards.alarms:
-            return None
-        alarm = fired(self._clients.cloudwatch, target.guards.alarms, after.reason)
-        return failures.rolled_back(target.endpoint, alarm, after.reason) if alarm else None
-
-    def _without_alarms(self, names: frozenset[str]) -> None:
-        """Remove the alarms of a failed attempt. A failure is reported, and does not hide why the attempt failed."""
+    def _restore_alarms(self, before: Mapping[str, Mapping[str, Any] | None]) -> None:
+        """Undo what a failed attempt did to the alarms. A failure is reported, and does not hide why it failed."""
         try:
-            remove_alarms(self._clients.cloudwatch, names)
+            restore_alarms(self._clients.cloudwatch, before, self._environment.tags)
         except _AWS_ERRORS as error:
-            self._progress(f"could not remove alarms: {error_message(error) or error_code(error) or error}")
+            self._progress(f"could not restore the alarms: {error_message(error) or error_code(error) or error}")
 
     def _request(self, target: Target, *, update: bool) -> Exception | None:
         """Ask AWS to create or update the endpoint. Returns an error after which AWS may yet do what was asked.
@@ -435,6 +434,14 @@ class Deployer:
             remove_resources(self._clients, self._environment, endpoint, kept)
         except _AWS_ERRORS as error:
             self._progress(f"could not tidy up: {error_message(error) or error_code(error) or error}")
+
+
+def _rolled_back(cloudwatch: Any, target: Target, after: EndpointState | None) -> PlatformError | None:
+    """The error for an update that an alarm has rolled back; None if no alarm did."""
+    if after is None or after.status != "InService" or not target.guards.alarms:
+        return None
+    alarm = fired(cloudwatch, target.guards.alarms, after.reason)
+    return failures.rolled_back(target.endpoint, alarm, after.reason) if alarm else None
 
 
 def _is_final(error: Exception) -> bool:

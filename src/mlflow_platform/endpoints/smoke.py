@@ -10,7 +10,7 @@ The temporary endpoint is named like the endpoint's configurations, so a later r
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from mlflow_common.errors import PlatformError, PreconditionError, error_message
 from mlflow_common.waiting import Clock, Progress, wait_for
 from mlflow_platform.endpoints import container_log
 from mlflow_platform.endpoints.creation import as_list, create_single, ensure
-from mlflow_platform.endpoints.specification import EndpointSpec, belongs_to, stem, test_name
+from mlflow_platform.endpoints.specification import EndpointSpec, belongs_to, smoke_name, stem
 from mlflow_platform.endpoints.state import CHANGING, find, is_missing
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ _TIMEOUT = 60 * 60.0  # seconds
 # A temporary endpoint of another deployment is left over if it is older.
 _ABANDONED = timedelta(minutes=30)
 _TAG = {"purpose": "smoke-test"}
+
+
+def is_test(tags: Mapping[str, str]) -> bool:
+    """Whether an endpoint with these tags is a temporary one."""
+    return _TAG.items() <= tags.items()
 
 
 class SmokeTest:
@@ -67,7 +72,7 @@ class SmokeTest:
         Raises:
             PlatformError: the model did not start or did not answer.
         """
-        name = test_name(spec)
+        name = smoke_name(spec)
         try:
             tags = dict(spec.tags) | _TAG
             ensure(

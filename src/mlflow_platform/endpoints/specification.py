@@ -66,7 +66,7 @@ class EndpointSpec:
         return _named(self.endpoint, self.model_name, *settings)
 
 
-def test_name(spec: EndpointSpec) -> str:
+def smoke_name(spec: EndpointSpec) -> str:
     """The name of the temporary endpoint, and of its configuration, on which a specification's model is tested."""
     return _named(spec.endpoint, spec.config_name, "smoke-test")
 

@@ -17,8 +17,7 @@ ALL_AT_ONCE, CANARY, LINEAR, ROLLING = "all-at-once", "canary", "linear", "rolli
 _SHARES = {CANARY: (10, 1, 50), LINEAR: (25, 10, 50), ROLLING: (25, 5, 50)}
 KINDS = (ALL_AT_ONCE, *_SHARES)
 DEFAULT_WAIT = 300
-# Bounds of WaitIntervalInSeconds, TerminationWaitInSeconds and MaximumExecutionTimeoutInSeconds (SageMaker API).
-LONGEST_WAIT = 3600
+# MaximumExecutionTimeoutInSeconds: the least that is sent, and the API's maximum.
 _LEAST_TIME, _MOST_TIME = 3600, 28800
 _STARTING = 1800
 
@@ -41,6 +40,18 @@ class Strategy:
         """The time that AWS may take before it gives up and rolls back."""
         steps = 2 if self.share is None else -(-100 // self.share)
         return min(_MOST_TIME, max(_LEAST_TIME, _STARTING + steps * self.wait + self.keep))
+
+    def check_instances(self, count: int) -> None:
+        """Check that a step can be at most half of that many instances.
+
+        Raises:
+            InputError: there is only one instance.
+        """
+        if self.kind != ALL_AT_ONCE and count == 1:
+            raise InputError(
+                f"--strategy {self.kind} moves at most half of the instances at a time, so it needs two or more. Add "
+                "--instance-count 2."
+            )
 
     def deployment_config(self, alarms: Sequence[str]) -> dict[str, Any]:
         """The DeploymentConfig of UpdateEndpoint. An alarm of these names rolls the update back."""

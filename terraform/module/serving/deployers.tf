@@ -60,8 +60,29 @@ data "aws_iam_policy_document" "deployment" {
   # AWS supports no resource for these actions.
   statement {
     sid       = "AllowFindModels"
-    actions   = ["sagemaker:ListEndpointConfigs", "sagemaker:ListModels"]
+    actions   = ["sagemaker:ListEndpointConfigs", "sagemaker:ListEndpoints", "sagemaker:ListModels"]
     resources = ["*"]
+  }
+
+  # The alarms that roll an update back. They are named after the endpoint.
+  statement {
+    sid       = "AllowManageRollbackAlarms"
+    actions   = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"]
+    resources = ["arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:${local.name}-*"]
+  }
+
+  # Finding alarms by the beginning of their names requires permission for all of them.
+  statement {
+    sid       = "AllowFindAlarms"
+    actions   = ["cloudwatch:DescribeAlarms"]
+    resources = ["*"]
+  }
+
+  # A model version's tag that names its endpoint is removed when the endpoint no longer serves the version.
+  statement {
+    sid       = "AllowRemoveEndpointTags"
+    actions   = ["sagemaker-mlflow:DeleteModelVersionTag"]
+    resources = ["arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:mlflow-tracking-server/${local.name}-*"]
   }
 
   statement {

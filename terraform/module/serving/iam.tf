@@ -68,6 +68,14 @@ data "aws_iam_policy_document" "endpoint" {
     ]
   }
 
+  # SageMaker reads the alarms that roll an update back with this role.
+  # https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html
+  statement {
+    sid       = "AllowReadRollbackAlarms"
+    actions   = ["cloudwatch:DescribeAlarms"]
+    resources = ["arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:${local.name}-*"]
+  }
+
   statement {
     sid       = "AllowFindBucket"
     actions   = ["s3:GetBucketLocation"]

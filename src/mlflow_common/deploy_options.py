@@ -115,6 +115,14 @@ Rollback = Annotated[
         "--rollback", help="Return the endpoint to the configuration that served before.", rich_help_panel=_ACTIONS
     ),
 ]
+Status = Annotated[
+    bool,
+    typer.Option(
+        "--status",
+        help="Show what the environment's endpoints serve, or only --endpoint NAME or MODEL.",
+        rich_help_panel=_ACTIONS,
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would change, and change nothing.", rich_help_panel=_ACTIONS)
 ]

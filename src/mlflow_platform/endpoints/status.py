@@ -1,0 +1,153 @@
+"""What an environment's endpoints serve: model, version, run, weight and instances of each variant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from mlflow_common.errors import error_code
+from mlflow_platform.endpoints.smoke import is_test
+from mlflow_platform.endpoints.state import ServedModel, is_missing
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mypy_boto3_sagemaker import SageMakerClient
+
+    from mlflow_platform.environment import Environment
+
+
+@dataclass(frozen=True)
+class ServedVariant:
+    """A variant of an endpoint. `weight` is its share of the requests from 0 to 1; a shadow variant has none.
+
+    `instances` is None for a serverless variant.
+    """
+
+    endpoint: str
+    status: str
+    variant: str
+    model: ServedModel
+    weight: float | None
+    instances: int | None
+    shadow: bool = False
+
+
+def serving(sagemaker: SageMakerClient, environment: Environment) -> list[ServedVariant]:
+    """Every variant of every endpoint of the environment, by name. Temporary endpoints of smoke tests are left out."""
+    pages = sagemaker.get_paginator("list_endpoints").paginate(SortBy="Name", SortOrder="Ascending")
+    found: list[ServedVariant] = []
+    for item in [item for page in pages for item in page["Endpoints"]]:
+        tags = _tags(sagemaker, item["EndpointArn"])
+        if is_test(tags) or any(tags.get(key) != value for key, value in environment.tags.items()):
+            continue
+        found.extend(variants_of(sagemaker, item["EndpointName"]))
+    return found
+
+
+def variants_of(sagemaker: SageMakerClient, endpoint: str) -> list[ServedVariant]:
+    """The variants of one endpoint; none if it does not exist, or has no configuration any more."""
+    try:
+        described: Any = sagemaker.describe_endpoint(EndpointName=endpoint)
+        config: Any = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
+    except ClientError as error:
+        if is_missing(error):
+            return []
+        raise
+    found = []
+    for key, shadow in (("ProductionVariants", False), ("ShadowProductionVariants", True)):
+        running = {variant["VariantName"]: variant for variant in described.get(key, [])}
+        weights = {name: variant.get("CurrentWeight", 1.0) for name, variant in running.items()}
+        total = sum(weights.values()) or 1.0
+        for variant in config.get(key, []):
+            name = variant["VariantName"]
+            found.append(
+                ServedVariant(
+                    endpoint,
+                    described["EndpointStatus"],
+                    name,
+                    _model(sagemaker, variant["ModelName"]),
+                    None if shadow else round(weights.get(name, 0.0) / total, 4),
+                    running.get(name, {}).get("CurrentInstanceCount"),
+                    shadow,
+                )
+            )
+    return found
+
+
+def aliases_of(client: MlflowClient, variants: Iterable[ServedVariant]) -> dict[tuple[str, str], list[str]]:
+    """The aliases of the served model versions, by name and version. A deleted version has none."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name in sorted({variant.model.name for variant in variants if variant.model.name}):
+        for alias, version in _registered_aliases(client, name):
+            found.setdefault((name, version), []).append(alias)
+    return found
+
+
+def report(variants: Iterable[ServedVariant], aliases: Mapping[tuple[str, str], list[str]]) -> list[dict[str, Any]]:
+    """The variants as rows of plain values."""
+    return [
+        {
+            "endpoint": variant.endpoint,
+            "status": variant.status,
+            "variant": variant.variant,
+            "shadow": variant.shadow,
+            "model": variant.model.name or variant.model.uri,
+            "version": variant.model.version,
+            "aliases": aliases.get((variant.model.name or "", variant.model.version or ""), []),
+            "run_id": variant.model.run_id,
+            "weight": variant.weight,
+            "instances": variant.instances,
+        }
+        for variant in variants
+    ]
+
+
+def columns(rows: list[dict[str, Any]]) -> list[str]:
+    """The rows as aligned lines of text, below a line with the names."""
+    names = list(rows[0])
+    texts = [names, *([_text(row[name]) for name in names] for row in rows)]
+    widths = [max(len(line[at]) for line in texts) for at in range(len(names))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in texts]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(value) or "-"
+    if isinstance(value, bool):
+        return "yes" if value else "-"
+    return "-" if value is None else str(value)
+
+
+def _registered_aliases(client: MlflowClient, name: str) -> list[tuple[str, str]]:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return sorted((alias, str(version)) for alias, version in client.get_registered_model(name).aliases.items())
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return []
+
+
+def _model(sagemaker: SageMakerClient, name: str) -> ServedModel:
+    try:
+        arn = sagemaker.describe_model(ModelName=name)["ModelArn"]
+    except ClientError as error:
+        if is_missing(error):
+            return ServedModel(None, None, None, None)
+        raise
+    return ServedModel.from_tags(_tags(sagemaker, arn))
+
+
+def _tags(sagemaker: SageMakerClient, arn: str) -> Mapping[str, str]:
+    """The tags of a resource; none if it has just been deleted, or if it is one that these credentials may not read."""
+    try:
+        pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+        return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    except ClientError as error:
+        if is_missing(error) or "AccessDenied" in error_code(error):
+            return {}
+        raise

@@ -1,0 +1,240 @@
+"""What protects an update: alarms that roll it back, and a smoke request on a temporary endpoint."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mlflow_common.errors import InputError, PlatformError, PreconditionError
+from mlflow_platform.endpoints.alarms import alarms_of, rollback_alarms
+from mlflow_platform.endpoints.deployment import Deployer, Guards
+from mlflow_platform.endpoints.resources import Clients, find_resources
+from mlflow_platform.endpoints.specification import EndpointSpec, smoke_name
+from mlflow_platform.endpoints.strategy import strategy
+from mlflow_platform.environment import Environment
+from tests.platform.conftest import FakeClock
+from tests.platform.endpoints.fleet import Fleet, error
+from tests.platform.endpoints.test_deployment import NAME, everything_of, spec_of
+
+EXAMPLE = b'{"inputs": [[1.0]]}'
+CANARY = Guards(
+    strategy("canary", share=None, wait=60, keep=0), rollback_alarms(NAME, "config", ["AllTraffic"], 250), EXAMPLE
+)
+ERRORS, LATENCY = f"{NAME}-AllTraffic-errors", f"{NAME}-AllTraffic-latency"
+
+
+class Runtime:
+    """Answers smoke requests, and remembers the endpoints that were asked."""
+
+    def __init__(self, runtime: Any) -> None:
+        self.asked: list[tuple[str, bytes]] = []
+        self.answer: bytes | None = b'{"predictions": [1]}'
+        self._given: dict[str, Any] = {}
+        runtime.meta.events.register("before-parameter-build.sagemaker-runtime.InvokeEndpoint", self._remember)
+        runtime.meta.events.register("before-call.sagemaker-runtime.InvokeEndpoint", self._reply)
+
+    def _remember(self, params: dict[str, Any], **_: Any) -> None:
+        self._given = dict(params)
+
+    def _reply(self, **_: Any) -> Any:
+        self.asked.append((self._given["EndpointName"], self._given["Body"]))
+        if self.answer is None:
+            return error("ModelError", "Received server error (500) from primary. See the log.")
+        http, parsed = error("", "")
+        http.status_code = 200
+        return http, {"Body": io.BytesIO(self.answer), "ResponseMetadata": parsed["ResponseMetadata"]}
+
+
+@pytest.fixture
+def runtime(clients: Clients) -> Runtime:
+    return Runtime(clients.runtime)
+
+
+@pytest.fixture
+def deployer(clients: Clients, environment: Environment, fleet: Fleet, runtime: Runtime, said: list[str]) -> Deployer:
+    return Deployer(clients, environment, progress=said.append, clock=FakeClock())
+
+
+@pytest.fixture
+def versions(environment: Environment, clients: Clients) -> Callable[[str], EndpointSpec]:
+    def of(version: str) -> EndpointSpec:
+        spec = spec_of(environment, version)
+        bucket, key = spec.archive_uri.removeprefix("s3://").split("/", 1)
+        clients.s3.put_object(Bucket=bucket, Key=key, Body=b"archive")
+        return spec
+
+    return of
+
+
+def guards_of(spec: EndpointSpec, bound: float = 250) -> Guards:
+    return Guards(alarms=rollback_alarms(NAME, spec.config_name, ["AllTraffic"], bound))
+
+
+def alarm(clients: Clients, name: str) -> Any:
+    (found,) = clients.cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return found
+
+
+def test_an_update_names_the_alarms_that_were_created_for_it(
+    deployer: Deployer, versions: Any, fleet: Fleet, clients: Clients, environment: Environment
+) -> None:
+    deployer.deploy(versions("1"), guards=CANARY)
+    assert not alarms_of(clients.cloudwatch, NAME), "a new endpoint needs no rollback"
+    assert deployer.deploy(versions("2"), guards=CANARY) == "updated"
+    (update,) = fleet.updates
+    config = update["DeploymentConfig"]
+    assert config["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Type"] == "CANARY"
+    assert config["AutoRollbackConfiguration"]["Alarms"] == [{"AlarmName": ERRORS}, {"AlarmName": LATENCY}]
+    latency = alarm(clients, LATENCY)
+    assert (latency["Threshold"], latency["ExtendedStatistic"]) == (250_000, "p99")
+    tags = clients.cloudwatch.list_tags_for_resource(ResourceARN=latency["AlarmArn"])["Tags"]
+    assert environment.tags.items() <= {tag["Key"]: tag["Value"] for tag in tags}.items()
+
+
+def test_a_changed_bound_corrects_the_alarm(deployer: Deployer, versions: Any, clients: Clients) -> None:
+    for version, bound in (("1", 250), ("2", 250), ("3", 100)):
+        deployer.deploy(versions(version), guards=guards_of(versions(version), bound))
+    assert alarm(clients, LATENCY)["Threshold"] == 100_000
+
+
+def test_a_rollback_is_one_line_with_the_alarm_and_the_reason(
+    deployer: Deployer, versions: Any, fleet: Fleet, clients: Clients, environment: Environment
+) -> None:
+    deployer.deploy(versions("1"), guards=CANARY)
+    fleet.after_update, fleet.reason = ("Updating", "RollingBack", "FAILED_BACK"), "The deployment was rolled back"
+
+    def rings(**_: Any) -> None:
+        clients.cloudwatch.set_alarm_state(AlarmName=ERRORS, StateValue="ALARM", StateReason="5 failed requests")
+
+    clients.sagemaker.meta.events.register_first("before-call.sagemaker.UpdateEndpoint", rings)
+    with pytest.raises(PlatformError, match=rf"alarm {ERRORS} has rolled .* back \(The deployment was") as failed:
+        deployer.deploy(versions("2"), guards=CANARY)
+    assert failed.value.status == 1
+    assert fleet.config == spec_of(environment, "1").config_name
+    assert find_resources(clients, environment, NAME) == everything_of(spec_of(environment, "1"))
+    assert not alarms_of(clients.cloudwatch, NAME), "the failed attempt has created the alarms"
+
+
+def test_a_failed_update_restores_the_alarms_of_the_model_that_serves(
+    deployer: Deployer, versions: Any, fleet: Fleet, clients: Clients
+) -> None:
+    deployer.deploy(versions("1"))
+    deployer.deploy(versions("2"), guards=guards_of(versions("2")))
+    fleet.after_update = ("Updating", "FAILED_BACK")
+
+    def rings(**_: Any) -> None:
+        clients.cloudwatch.set_alarm_state(AlarmName=LATENCY, StateValue="ALARM", StateReason="slow")
+
+    clients.sagemaker.meta.events.register_first("before-call.sagemaker.UpdateEndpoint", rings)
+    with pytest.raises(PlatformError, match=f"the alarm {LATENCY} has rolled"):
+        deployer.deploy(versions("3"), guards=guards_of(versions("3"), 100))
+    restored = alarm(clients, LATENCY)
+    assert restored["Threshold"] == 250_000
+    assert restored["StateValue"] != "ALARM"
+    assert versions("2").config_name in {item["Value"] for item in restored["Dimensions"]}
+
+
+def test_an_alarm_of_the_model_that_serves_does_not_stop_its_repair(
+    deployer: Deployer, versions: Any, clients: Clients
+) -> None:
+    deployer.deploy(versions("1"))
+    deployer.deploy(versions("2"), guards=guards_of(versions("2")))
+    clients.cloudwatch.set_alarm_state(AlarmName=ERRORS, StateValue="ALARM", StateReason="it fails")
+    assert deployer.deploy(versions("3"), guards=guards_of(versions("3"))) == "updated"
+    assert alarm(clients, ERRORS)["StateValue"] != "ALARM"
+
+
+def test_removing_an_endpoint_removes_its_alarms_and_no_others(
+    deployer: Deployer, versions: Any, clients: Clients
+) -> None:
+    deployer.deploy(versions("1"))
+    deployer.deploy(versions("2"), guards=CANARY)
+    (neighbour,) = rollback_alarms(f"{NAME}-2", "config", ["AllTraffic"], None)
+    clients.cloudwatch.put_metric_alarm(AlarmName=neighbour.name, **neighbour.definition)
+    assert deployer.delete(NAME).alarms == {ERRORS, LATENCY}
+    assert {found["AlarmName"] for found in clients.cloudwatch.describe_alarms()["MetricAlarms"]} == {neighbour.name}
+
+
+def test_refuses_more_alarms_than_aws_watches() -> None:
+    with pytest.raises(InputError, match="at most 10"):
+        rollback_alarms(NAME, "config", [f"v{number}" for number in range(6)], 100)
+
+
+def test_a_new_endpoint_answers_the_smoke_request_itself(deployer: Deployer, versions: Any, runtime: Runtime) -> None:
+    deployer.deploy(versions("1"), guards=CANARY)
+    assert runtime.asked == [(NAME, EXAMPLE)]
+
+
+@pytest.mark.parametrize("answer", [None, b"<html>", b'{"predictions": []}'])
+def test_a_new_endpoint_that_does_not_answer_is_removed(
+    deployer: Deployer,
+    versions: Any,
+    runtime: Runtime,
+    fleet: Fleet,
+    clients: Clients,
+    environment: Environment,
+    answer: bytes | None,
+) -> None:
+    runtime.answer = answer
+    with pytest.raises(PlatformError, match=r"did not answer its input example .* has been removed"):
+        deployer.deploy(versions("1"), guards=CANARY)
+    assert not fleet.exists
+    assert not find_resources(clients, environment, NAME)
+
+
+def test_an_update_is_tested_on_a_temporary_endpoint_before_traffic_moves(
+    deployer: Deployer, versions: Any, runtime: Runtime, fleet: Fleet, clients: Clients
+) -> None:
+    deployer.deploy(versions("1"))
+    second = replace(versions("2"), instance_count=3)
+    tested: list[int] = []
+
+    def look(**_: Any) -> None:
+        config = clients.sagemaker.describe_endpoint_config(EndpointConfigName=smoke_name(second))
+        tested.append(config["ProductionVariants"][0]["InitialInstanceCount"])
+        assert not fleet.updates
+
+    clients.runtime.meta.events.register_first("before-call.sagemaker-runtime.InvokeEndpoint", look)
+    deployer.deploy(second, guards=CANARY)
+    assert runtime.asked == [(smoke_name(second), EXAMPLE)]
+    assert tested == [1]
+    assert clients.sagemaker.list_endpoints()["Endpoints"] == []
+
+
+def test_a_model_that_does_not_answer_never_gets_traffic(
+    deployer: Deployer, versions: Any, runtime: Runtime, fleet: Fleet, clients: Clients, environment: Environment
+) -> None:
+    deployer.deploy(versions("1"))
+    runtime.answer = None
+    with pytest.raises(PlatformError, match=r"server error \(500\).*The previous model continues to serve"):
+        deployer.deploy(versions("2"), guards=CANARY)
+    assert not fleet.updates
+    assert find_resources(clients, environment, NAME) == everything_of(spec_of(environment, "1"))
+    assert clients.sagemaker.list_endpoints()["Endpoints"] == []
+
+
+def test_a_killed_test_is_resumed_by_the_same_deployment_and_refuses_another(
+    deployer: Deployer, versions: Any, runtime: Runtime, clients: Clients
+) -> None:
+    deployer.deploy(versions("1"))
+    second = versions("2")
+
+    def killed(**_: Any) -> None:
+        raise KeyboardInterrupt
+
+    def unable(**_: Any) -> Any:
+        return error("AccessDeniedException", "killed")
+
+    events = clients.sagemaker.meta.events
+    clients.runtime.meta.events.register_first("before-call.sagemaker-runtime.InvokeEndpoint", killed)
+    events.register_first("before-call.sagemaker.DeleteEndpoint", unable)
+    with pytest.raises(Exception, match="killed"):
+        deployer.deploy(second, guards=CANARY)
+    clients.runtime.meta.events.unregister("before-call.sagemaker-runtime.InvokeEndpoint", killed)
+    events.unregister("before-call.sagemaker.DeleteEndpoint", unable)
+    with pytest.raises(PreconditionError, match=r"another deployment .* is in progress: its test endpoint"):
+        deployer.deploy(versions("3"), guards=CANARY)
+    assert deployer.deploy(second, guards=CANARY) == "updated"
+    assert clients.sagemaker.list_endpoints()["Endpoints"] == []

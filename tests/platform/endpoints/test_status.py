@@ -1,0 +1,94 @@
+"""What serves where: endpoints as rows, and the tags of the model versions."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mlflow_platform.endpoints.creation import ensure_resources
+from mlflow_platform.endpoints.resources import Clients
+from mlflow_platform.endpoints.state import ServedModel
+from mlflow_platform.endpoints.status import ServedVariant, aliases_of, columns, report, serving
+from mlflow_platform.endpoints.write_back import tag_of, write_back
+from mlflow_platform.environment import Environment
+from tests.platform.endpoints.test_deployment import NAME, named
+
+
+def variant(version: str | None, name: str = "AllTraffic", model: str | None = "iris") -> ServedVariant:
+    served = ServedModel(f"models:/{model}/{version}", model, version, "run")
+    return ServedVariant(NAME, "InService", name, served, 1.0, 1)
+
+
+def deploy(clients: Clients, environment: Environment, version: str, *, tags: dict[str, str] | None = None) -> None:
+    """An endpoint in moto; `tags` replace the environment's."""
+    spec = named(environment, "iris", version)
+    spec = replace(spec, endpoint=f"{NAME}-{version}")
+    ensure_resources(clients.sagemaker, spec)
+    listed: Any = [{"Key": key, "Value": value} for key, value in (environment.tags if tags is None else tags).items()]
+    clients.sagemaker.create_endpoint(EndpointName=spec.endpoint, EndpointConfigName=spec.config_name, Tags=listed)
+
+
+def test_shows_the_endpoints_of_the_environment_only(clients: Clients, environment: Environment) -> None:
+    deploy(clients, environment, "1")
+    deploy(clients, environment, "2", tags={"project": "mlflow", "environment": "prod"})
+    deploy(clients, environment, "3", tags=environment.tags | {"purpose": "smoke-test"})
+    (row,) = report(serving(clients.sagemaker, environment), {("iris", "1"): ["champion"]})
+    assert row | {"instances": 1} == {
+        "endpoint": f"{NAME}-1",
+        "status": "InService",
+        "variant": "AllTraffic",
+        "shadow": False,
+        "model": "iris",
+        "version": "1",
+        "aliases": ["champion"],
+        "run_id": "r1",
+        "weight": 1.0,
+        "instances": 1,
+    }
+
+
+def test_rows_are_aligned_columns() -> None:
+    lines = columns(report([variant("1"), variant(None, "Other", None)], {}))
+    assert lines[0].startswith("endpoint")
+    assert all(line.index("InService") == lines[0].index("status") for line in lines[1:])
+
+
+@pytest.fixture
+def registry(mlflow_here: Any) -> Any:
+    client = mlflow_here.MlflowClient()
+    for name, count in (("iris", 3), ("it's", 1)):
+        client.create_registered_model(name)
+        for number in range(count):
+            client.create_model_version(name, f"s3://bucket/{number}")
+    return client
+
+
+def tags_of(registry: Any, name: str = "iris") -> dict[str, str]:
+    found = registry.search_model_versions(f'name = "{name}"')
+    return {str(one.version): one.tags[tag_of(NAME)] for one in found if tag_of(NAME) in one.tags}
+
+
+def test_the_served_versions_are_tagged_once_and_others_lose_the_tag(registry: Any) -> None:
+    assert len(write_back(registry, NAME, [variant("1")], ())) == 1
+    assert write_back(registry, NAME, [variant("1")], {"iris"}) == []
+    assert tags_of(registry) == {"1": "AllTraffic"}
+    write_back(registry, NAME, [variant("2"), variant("3", "Challenger"), variant("3", "Shadow")], {"iris"})
+    assert tags_of(registry) == {"2": "AllTraffic", "3": "Challenger, Shadow"}
+    write_back(registry, NAME, [variant("1", model="it's")], {"iris"})
+    assert tags_of(registry) == {}
+    assert tags_of(registry, "it's") == {"1": "AllTraffic"}
+    write_back(registry, NAME, [], {"iris", "it's"})
+    assert tags_of(registry, "it's") == {}
+
+
+def test_the_tags_of_other_endpoints_stay(registry: Any) -> None:
+    registry.set_model_version_tag("iris", "2", tag_of("another"), "AllTraffic")
+    write_back(registry, NAME, [variant("1")], {"iris"})
+    assert registry.get_model_version("iris", "2").tags == {tag_of("another"): "AllTraffic"}
+
+
+def test_aliases_belong_to_a_version(registry: Any) -> None:
+    registry.set_registered_model_alias("iris", "champion", "1")
+    assert aliases_of(registry, [variant("1"), variant("2"), variant("1", model="deleted")]) == {
+        ("iris", "1"): ["champion"]
+    }
