@@ -221,6 +221,7 @@ CLIENTS_DENIED = (
                     Ask("sagemaker:UpdateEndpoint", ALIKE, {"aws:ResourceTag/project": "other"}),
                 ),
             ),
+            Denied("Untag models elsewhere", client, on(OTHER_SERVER, "sagemaker-mlflow:DeleteModelVersionTag")),
             Denied(
                 "Change other alarms",
                 client,
