@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 from localaws.alarms import Alarms
 from localaws.endpoints import image
+from localaws.endpoints.capture import CaptureSettings, CaptureWriter, Origin
 from localaws.endpoints.container import Container
 from localaws.endpoints.environment import interpreter
 from localaws.endpoints.fleet import Fleet, Member
@@ -62,11 +63,17 @@ class Variant:
 
 @dataclass(frozen=True)
 class Deployment:
-    """An endpoint configuration that is being deployed or is in service. `settings` is the DeploymentConfig."""
+    """An endpoint configuration that is being deployed or is in service.
+
+    Attributes:
+        settings: the DeploymentConfig.
+        capture: the DataCaptureConfig.
+    """
 
     config_name: str
     variants: list[Variant]
     settings: dict[str, Any] | None = None
+    capture: dict[str, Any] | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
@@ -114,6 +121,7 @@ class Target:
     instances: int
     port: int
     token: str
+    origin: Origin | None = None
 
 
 class Endpoints:
@@ -125,6 +133,7 @@ class Endpoints:
         self._settings = settings
         self._alarms = alarms
         self._stopping = threading.Event()
+        self.captured = CaptureWriter(lambda region, role: self._role_clients(region, role).s3)
         self._principals = principals
         self._processes = processes
         self._venvs = venvs
@@ -211,6 +220,7 @@ class Endpoints:
         if live:
             shown["ProductionVariants"] = _summaries(live, endpoint.fleet)
             shown["LastDeploymentConfig"] = live.settings
+            shown["DataCaptureConfig"] = CaptureSettings.summary(live.capture)
         if pending:
             incoming = endpoint.incoming
             status = incoming.status() if incoming else [{"Status": "Creating", "StartTime": pending.started}]
@@ -245,8 +255,9 @@ class Endpoints:
             chosen = fleet.enter({name: one.state.get("CurrentWeight", 1.0) for name, one in states.items()}, variant)
         member = fleet.members[chosen]
         try:
-            container = member.container
-            yield Target(chosen, deployment.config_name, states[chosen].instances, container.port, container.token)
+            container, state = member.container, states[chosen]
+            origin = _origin(arn, state, deployment.capture)
+            yield Target(chosen, deployment.config_name, state.instances, container.port, container.token, origin)
         finally:
             fleet.leave(chosen)
 
@@ -260,6 +271,7 @@ class Endpoints:
     def close(self) -> None:
         """End the updates in progress, and stop restarting containers. `Processes` stops their processes."""
         self._stopping.set()
+        self.captured.close()
         for container in list(self._containers):
             container.abandon()
 
@@ -373,6 +385,13 @@ class Endpoints:
         except AwsError as error:
             raise DeploymentError(error.message) from None
         return RoleClients(credentials, self._settings.url, region)
+
+
+def _origin(arn: str, variant: Variant, capture: dict[str, Any] | None) -> Origin | None:
+    """Where the captured data of a variant comes from; None if nothing is captured."""
+    settings = CaptureSettings.of(capture)
+    _, _, _, region, _, name = arn.split(":")
+    return Origin(region, variant.role, name.removeprefix("endpoint/"), variant.name, settings) if settings else None
 
 
 def _settle(record: Any) -> bool:

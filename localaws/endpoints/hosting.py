@@ -1,5 +1,6 @@
 """Constructs the objects that implement endpoints."""
 
+import asyncio
 import threading
 from functools import partial
 from typing import Any
@@ -65,5 +66,6 @@ class Hosting:
     async def close(self) -> None:
         """Stop restarting containers. Call it before stopping the processes."""
         self._stopping.set()
-        self._endpoints.close()
+        # In a thread: writing captured data needs the event loop.
+        await asyncio.to_thread(self._endpoints.close)
         await self._runtime.close()

@@ -176,7 +176,7 @@ class EndpointOperations:
     def _deployment(self, region: str, config_name: str, settings: dict[str, Any] | None) -> Deployment:
         config = self._records.config(region, config_name)
         variants = [self._variant(region, given) for given in config.production_variants]
-        deployment = Deployment(config_name, variants, settings)
+        deployment = Deployment(config_name, variants, settings, config.data_capture_config or None)
         for name in deployment.rollout().alarms:
             if not self._alarms.exists(region, name):
                 raise refusal(f"CloudWatch alarm {name} of AutoRollbackConfiguration does not exist.")

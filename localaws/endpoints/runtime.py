@@ -11,6 +11,7 @@ import aiohttp
 
 from localaws.alarms import Alarms
 from localaws.call import Call
+from localaws.endpoints.capture import Payload
 from localaws.endpoints.container import TOKEN_HEADER
 from localaws.endpoints.endpoints import Endpoints, Target
 from localaws.endpoints.fleet import NoSuchVariantError
@@ -110,6 +111,11 @@ class Runtime:
                 text = body.decode(errors="replace")
                 await self._model_error(call, name, send, answer.status, text)
                 return
+            if target.origin and target.origin.settings.chosen():
+                request = Payload(call.body or b"", call.headers.get("content-type", ""))
+                response = Payload(body, answer.headers.get("content-type", ""))
+                inference_id = call.headers.get("x-amzn-sagemaker-inference-id")
+                self._endpoints.captured.add(target.origin, request, response, inference_id)
             headers = {header: answer.headers[header] for header in PASSED_BACK if header in answer.headers}
             headers["x-amzn-invoked-production-variant"] = target.variant
             headers["x-amzn-requestid"] = str(uuid.uuid4())
