@@ -37,6 +37,8 @@ def check(given: dict[str, Any]) -> None:
     if len(channels) != len(set(channels)):
         raise refusal("Channel names must be unique within a training job.")
     for one in given.get("InputDataConfig") or []:
+        if one["ChannelName"] in {".", ".."}:
+            raise refusal(f"The channel name {one['ChannelName']} is not a name of a folder.")
         if "S3DataSource" not in one["DataSource"]:
             raise refusal(f"localaws reads channels from S3 only (channel {one['ChannelName']}).")
         if "Pipe" in (one.get("InputMode"), algorithm.get("TrainingInputMode")):

@@ -22,8 +22,12 @@ REASONS = {
     ("src/mlflow_common/retry.py", "*"): NUMBERS,
     ("src/mlflow_common/safe_path.py", "path / part"): "the one place that joins outside names, after its checks",
     ("src/mlflow_platform/bootstrap.py", "*"): OPERATOR,
-    **{(f"src/mlflow_platform/monitoring/{name}.py", "*"): NUMBERS for name in ("charts", "columns", "distances")},
+    **{
+        (f"src/mlflow_platform/monitoring/{name}.py", "*"): NUMBERS
+        for name in ("charts", "columns", "distances", "drift")
+    },
     ("src/mlflow_platform/monitoring/quality.py", "*"): NUMBERS,
+    ("src/mlflow_platform/endpoints/status.py", "*"): NUMBERS,
     ("src/mlflow_platform/outputs.py", "*"): OPERATOR,
     ("src/mlflow_platform/plan_guard/running_hours.py", "*"): NUMBERS,
     ("src/mlflow_platform/upgrade/migration.py", "*"): "server names of ARNs that matched the pattern of an ARN",
@@ -46,8 +50,19 @@ REASONS = {
         "localaws/builds/builder.py",
         "*",
     ): "ids that localaws creates, and the buildspec's path, which the developer sets",
+    ("localaws/alarms.py", "*"): NUMBERS,
     ("localaws/builds/python.py", "*"): OWN,
     ("localaws/endpoints/endpoints.py", "*"): CHECKED,
+    **{(f"localaws/endpoints/{name}.py", "*"): NUMBERS for name in ("metrics", "rollout", "shift")},
+    ("localaws/jobs/container.py", "interpreter.parent.parent / 'lib' / version"): OWN,
+    (
+        "localaws/jobs/container.py",
+        "folder / 'ml' / path.removeprefix(base).lstrip('/')",
+    ): "the job's own command, which runs with the developer's rights",
+    ("localaws/jobs/jobs.py", "*"): CHECKED,
+    ("localaws/jobs/processing.py", "*"): OWN,
+    ("localaws/jobs/storage.py", "Path(directory, name)"): LISTED,
+    ("localaws/jobs/training.py", "*"): CHECKED,
     ("localaws/mirror.py", "*"): DEVELOPER,
     ("localaws/processes.py", "*"): OWN,
     ("localaws/state/files.py", "*"): DEVELOPER,
