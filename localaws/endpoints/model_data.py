@@ -15,6 +15,10 @@ from mlflow_common.safe_path import UnsafeNameError, below
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+# An archive of a few kilobytes can unpack into terabytes. An instance's own volume has 30 GB by default.
+MOST_BYTES = 30 << 30
+MOST_MEMBERS = 100_000
+
 
 def split_s3_url(url: str) -> tuple[str, str]:
     """Return bucket and key of `s3://bucket/key`."""
@@ -26,7 +30,8 @@ def fetch(url: str, s3: "S3Client", folder: Path) -> None:
     """Download the archive at `url` and unpack it into `folder`.
 
     Raises:
-        DeploymentError: the object cannot be downloaded, or is not a gzipped tar of regular files and folders.
+        DeploymentError: the object cannot be downloaded, is not a gzipped tar of regular files and folders, or has more
+            than `MOST_BYTES` or `MOST_MEMBERS`.
     """
     bucket, key = split_s3_url(url)
     archive = folder.with_suffix(".tar.gz")
@@ -36,8 +41,12 @@ def fetch(url: str, s3: "S3Client", folder: Path) -> None:
     except (BotoCoreError, ClientError) as error:
         raise download_failed(url) from error
     try:
+        left = MOST_BYTES
         with tarfile.open(archive, "r:gz") as tar:
-            for member in tar:
+            for number, member in enumerate(tar):
+                left -= member.size
+                if left < 0 or number >= MOST_MEMBERS:
+                    raise extract_failed(url)
                 # AWS cannot unpack links either: https://repost.aws/knowledge-center/sagemaker-endpoint-creation-fail
                 if not (member.isfile() or member.isdir()):
                     raise extract_failed(url)

@@ -135,6 +135,27 @@ def test_only_prefixes_below_the_servers_own_store_are_opened(uri: str, allowed:
             store.write("x", [b"x"], 1)
 
 
+@pytest.mark.parametrize(
+    ("uri", "asked"),
+    [
+        ("mlflow-artifacts:/1/r/artifacts", "1/r/artifacts"),
+        ("mlflow-artifacts://host/1/r", "1/r"),
+        ("mlflow-artifacts:/1/../../x", None),
+        ("mlflow-artifacts:/1/%2e%2e/x", None),
+        ("mlflow-artifacts:/1//x", None),
+        ("mlflow-artifacts:/1/a%00b", None),
+    ],
+)
+def test_only_plain_paths_are_requested_from_a_server(uri: str, asked: str | None) -> None:
+    paths: list[str] = []
+
+    def proxy(path: str) -> Any:
+        paths.append(path)
+
+    open_store(uri, lambda: None, proxy, Roots([]))
+    assert paths == ([] if asked is None else [asked])
+
+
 def test_a_folder_behind_a_link_out_of_the_roots_is_refused(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "secret").mkdir()
