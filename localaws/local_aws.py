@@ -31,6 +31,8 @@ from localaws.jobs.jobs import Jobs
 from localaws.jobs.operations import JobOperations
 from localaws.jobs.record import KINDS
 from localaws.model_packages import ModelPackages
+from localaws.pipelines.executions import Executions
+from localaws.pipelines.operations import PipelineOperations
 from localaws.principals import Principals, random_id
 from localaws.processes import Processes
 from localaws.schedules import Schedules
@@ -69,11 +71,13 @@ class LocalAws:
         self.tracking = Tracking(settings, self.principals, self.processes, self.venvs, self.faults)
         self.hosting = Hosting(settings, self.principals, self.processes, self.venvs)
         self.jobs = self._make_jobs()
+        self.executions = Executions(self.jobs, settings.speed)
         sagemaker = (
             self.tracking.operations,
             self.hosting.operations,
             ModelPackages(settings.account).operations(),
             JobOperations(self.jobs, self.principals, settings.account).operations(),
+            PipelineOperations(self.executions, self.jobs, self.principals, settings.account).operations(),
         )
         self.builds = self._make_builds()
         install_all(ServiceContext(settings, self.principals, self.builds, sagemaker))
@@ -81,6 +85,7 @@ class LocalAws:
             self.tracking.load(saved.parts["tracking_servers"])
             self.hosting.load(saved.parts["endpoints"])
             self.jobs.load(saved.parts.get("jobs", []))
+            self.executions.load(saved.parts.get("pipeline_executions", []))
         control = Control(self.health, self.calls, self.faults, Schedules(settings, self.principals))
         self.application = Application(
             self.calls,
@@ -178,15 +183,18 @@ class LocalAws:
         await self.tracking.close()
         await self.hosting.close()
         await asyncio.to_thread(self.builds.close)
+        self.executions.close()
         self.jobs.close()
         await asyncio.to_thread(self.processes.stop_all)
         await asyncio.to_thread(self.jobs.join)
+        await asyncio.to_thread(self.executions.join)
         await asyncio.to_thread(self.venvs.close)
         parts = {
             "administrator": asdict(self.administrator),
             "tracking_servers": servers,
             "endpoints": self.hosting.saved(),
             "jobs": self.jobs.saved(),
+            "pipeline_executions": self.executions.saved(),
         }
         try:
             await asyncio.to_thread(files.write, self.settings, parts, moto_pickle.dump)

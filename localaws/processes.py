@@ -56,7 +56,7 @@ class Processes:
         Raises:
             OSError: the program cannot be started; StoppingError: `stop_all` was called.
         """
-        log = self._logs / f"{name}.log"
+        log = self.log(name)
         # Hold the lock for the whole start, so that `stop_all` finds every started process.
         with self._lock:
             self._check()
@@ -74,6 +74,10 @@ class Processes:
             note = {"pid": process.pid, "started": _start_time(process.pid)}
             _write_note(self._run / f"{name}.json", note)
         return child
+
+    def log(self, name: str) -> Path:
+        """The file for a child's output."""
+        return self._logs / f"{name}.log"
 
     def run(self, name: str, command: Command) -> tuple[int, str]:
         """Runs `command` to its end and returns its exit status and output. Its log is deleted.

@@ -58,7 +58,7 @@ class EndpointOperations:
         name, backend = given["ModelName"], self._records.backend(caller.region)
         if name in backend._models:
             raise refusal(f'Cannot create already existing model "{self._records.arn(caller.region, "model", name)}".')
-        url = _container(given).get("ModelDataUrl")
+        url = only_container(given).get("ModelDataUrl")
         role = given.get("ExecutionRoleArn", "")
         self._principals.check_trust(role, HOSTING, sagemaker_source(caller.region, self._account))
         if url and not _object_exists(self._account, url):
@@ -184,7 +184,7 @@ class EndpointOperations:
 
     def _variant(self, region: str, given: dict[str, Any]) -> Variant:
         model = self._records.model(region, given["ModelName"])
-        container = _container({"PrimaryContainer": model.primary_container, "Containers": model.containers})
+        container = only_container({"PrimaryContainer": model.primary_container, "Containers": model.containers})
         weight = given.get("InitialVariantWeight", 1.0)
         state = {"CurrentWeight": weight, "DesiredWeight": weight}
         if "ServerlessConfig" in given:
@@ -203,7 +203,7 @@ class EndpointOperations:
         )
 
 
-def _container(given: dict[str, Any]) -> dict[str, Any]:
+def only_container(given: dict[str, Any]) -> dict[str, Any]:
     """Return the only container of a model.
 
     Raises:

@@ -62,3 +62,8 @@ class RoleClients:
     def cloudwatch(self) -> Any:
         """The client that describes the alarms of a deployment."""
         return self._make("cloudwatch")
+
+    @cached_property
+    def sagemaker(self) -> Any:
+        """The client that creates the resources of a pipeline's steps."""
+        return self._make("sagemaker")

@@ -42,9 +42,9 @@ class Containers:
 
     def __init__(self, processes: Processes, venvs: Venvs, environment: Mapping[str, str]) -> None:
         """`environment` is what every AWS client of a job needs to find localaws."""
-        self._processes = processes
-        self._venvs = venvs
-        self._environment = environment
+        self.processes = processes
+        self.venvs = venvs
+        self.environment = environment
 
     def run(
         self,
@@ -75,7 +75,7 @@ class Containers:
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            **self._environment,
+            **self.environment,
             **clients.credentials.env(),
             **{name: value.replace(mount.ML, base) for name, value in env.items()},
             "SAGEMAKER_BASE_DIR": base,
@@ -85,7 +85,7 @@ class Containers:
                 f'AlgorithmError: Cannot start the container: exec: "{command[0]}": executable file not found'
             )
         try:
-            child = self._processes.start(name, mount.in_folder(folder, command), variables, folder / "ml")
+            child = self.processes.start(name, mount.in_folder(folder, command), variables, folder / "ml")
         except OSError as error:
             raise JobError(f"AlgorithmError: Cannot start the container: {error}") from None
         # AWS names the stream JOB/algo-NUMBER-EPOCH, see the link in record.py.
@@ -100,7 +100,7 @@ class Containers:
                 cause = "stopped"
             elif time.monotonic() > deadline:
                 cause = "timed out"
-        self._processes.stop(child, STOP_SECONDS)
+        self.processes.stop(child, STOP_SECONDS)
         output.follow(to_the_end=True)
         kept = folder / "output.log"
         child.log.replace(kept)
@@ -117,7 +117,7 @@ class Containers:
         site, programs = sysconfig.get_path("purelib"), sysconfig.get_path("scripts")
         if requirements and requirements.is_file():
             try:
-                interpreter = self._venvs.python(requirements)
+                interpreter = self.venvs.python(requirements)
             except BuildError as error:
                 raise JobError(f"AlgorithmError: requirements.txt cannot be installed: {str(error)[-700:]}") from None
             version = f"python{sys.version_info.major}.{sys.version_info.minor}"

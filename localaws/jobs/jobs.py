@@ -4,7 +4,6 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from localaws.credentials import Credentials
 from localaws.endpoints.role import RoleClients
 from localaws.errors import AwsError
 from localaws.jobs.container import Containers
+from localaws.jobs.packing import pack, unpack
 from localaws.jobs.record import IN_PROGRESS, KINDS, Job, JobError, Kind
 from localaws.processes import Processes, StoppingError
 from localaws.settings import Settings
@@ -130,7 +130,7 @@ class Jobs:
                 "kind": job.kind.noun,
                 "region": job.region,
                 "given": job.given,
-                "details": _pack(job.details),
+                "details": pack(job.details),
                 "tags": job.tags,
             }
             for job in list(self._jobs.values())
@@ -140,7 +140,7 @@ class Jobs:
         """Load saved jobs. None of them runs."""
         for one in saved:
             kind = KINDS[one["kind"]]
-            details = _unpack(one["details"])
+            details = unpack(one["details"])
             job = Job(kind, one["region"], self._settings.account, one["given"], details, one["tags"])
             if job.status in IN_PROGRESS:
                 job.end("Failed", INTERRUPTED)
@@ -165,20 +165,3 @@ class Jobs:
             job.end("Failed", INTERNAL)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _pack(value: Any) -> Any:
-    """The value as JSON: a time becomes an object with one member."""
-    if isinstance(value, datetime):
-        return {"$time": value.isoformat()}
-    if isinstance(value, dict):
-        return {name: _pack(one) for name, one in value.items()}
-    return [_pack(one) for one in value] if isinstance(value, list) else value
-
-
-def _unpack(value: Any) -> Any:
-    if isinstance(value, dict):
-        if set(value) == {"$time"}:
-            return datetime.fromisoformat(value["$time"])
-        return {name: _unpack(one) for name, one in value.items()}
-    return [_unpack(one) for one in value] if isinstance(value, list) else value

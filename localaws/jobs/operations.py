@@ -5,13 +5,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from localaws.endpoints.records import Records
 from localaws.endpoints.role import HOSTING, RoleClients
 from localaws.iam.trust import sagemaker_source
-from localaws.jobs import processing, training
+from localaws.jobs import processing, training, transform
 from localaws.jobs.container import Containers
 from localaws.jobs.jobs import Jobs
 from localaws.jobs.listing import select
-from localaws.jobs.record import PROCESSING, TRAINING, Job, Kind
+from localaws.jobs.record import PROCESSING, TRAINING, TRANSFORM, Job, Kind
 from localaws.principals import Principals
 from localaws.services.context import Caller, Handler, Operations
 
@@ -29,6 +30,7 @@ class JobOperations:
         self._jobs = jobs
         self._principals = principals
         self._account = account
+        self._records = Records(account)
 
     def operations(self) -> Operations:
         """The operations for SageMaker's dispatcher."""
@@ -40,6 +42,12 @@ class JobOperations:
                 f"List{kind.noun}s": partial(self.list, kind),
                 f"Stop{kind.noun}": partial(self.stop, kind),
             }
+        handlers |= {
+            "CreateTransformJob": self.create_transform,
+            "DescribeTransformJob": partial(self.describe, TRANSFORM),
+            "ListTransformJobs": partial(self.list, TRANSFORM),
+            "StopTransformJob": partial(self.stop, TRANSFORM),
+        }
         return Operations(handlers=handlers)
 
     def create(self, kind: Kind, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
@@ -56,6 +64,21 @@ class JobOperations:
             run(job, folder, clients, self._jobs.containers)
 
         return {f"{kind.noun}Arn": self._jobs.start(kind, caller.region, given, given["RoleArn"], runner).arn}
+
+    def create_transform(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """CreateTransformJob: the job uses the role of its model.
+
+        Raises:
+            AwsError: ValidationException for a request that AWS or localaws cannot run; ResourceInUse.
+        """
+        transform.check(given)
+        model = self._records.model(caller.region, given["ModelName"])
+
+        def runner(job: Job, folder: Path, clients: RoleClients) -> None:
+            transform.run(job, folder, clients, self._jobs.containers, model)
+
+        job = self._jobs.start(TRANSFORM, caller.region, given, model.execution_role_arn, runner)
+        return {"TransformJobArn": job.arn}
 
     def describe(self, kind: Kind, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """DescribeXJob."""

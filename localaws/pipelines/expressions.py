@@ -1,0 +1,126 @@
+"""References and functions in a pipeline definition: finds the steps that they need, and resolves them.
+
+Source: the JSON schema of definitions, https://aws-sagemaker-mlops.github.io/sagemaker-model-building-pipeline-definition-JSON-schema/
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+_PART = re.compile(r"\.?([^.\[\]]+)|\['([^']+)'\]|\[(\d+)\]")
+
+
+class ExpressionError(Exception):
+    """A reference cannot be resolved; the text is for the step's failure reason."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """What references can name.
+
+    Attributes:
+        properties: of each step that succeeded: the response of its DescribeX call.
+        property_file: takes a step's name and a property file's name, and returns the file's JSON.
+    """
+
+    parameters: Mapping[str, Any]
+    execution: Mapping[str, Any]
+    properties: Mapping[str, Any]
+    property_file: Callable[[str, str], Any]
+
+
+def references(value: Any) -> Iterator[list[str | int]]:
+    """The path of each reference in a value: `Steps.Train.TrainingJobName` gives Steps, Train, TrainingJobName."""
+    if isinstance(value, dict):
+        if set(value) == {"Get"} and isinstance(value["Get"], str):
+            yield path(value["Get"])
+            return
+        for one in value.values():
+            yield from references(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from references(one)
+
+
+def path(text: str) -> list[str | int]:
+    """The parts of `A.B['c'].D[0]`.
+
+    Raises:
+        ExpressionError: it is not a path.
+    """
+    parts: list[str | int] = []
+    position = 0
+    while position < len(text):
+        found = _PART.match(text, position)
+        if not found:
+            raise ExpressionError(f"Invalid property reference '{text}'")
+        parts.append(int(found[3]) if found[3] is not None else found[1] or found[2])
+        position = found.end()
+    return parts
+
+
+def resolve(value: Any, values: Values) -> Any:
+    """The value with references and functions replaced.
+
+    Raises:
+        ExpressionError: a reference has no value.
+    """
+    if isinstance(value, list):
+        return [resolve(one, values) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"Get"}:
+        return _get(value["Get"], values)
+    if set(value) == {"Std:Join"}:
+        given = value["Std:Join"]
+        return str(given.get("On", "")).join(as_text(resolve(one, values)) for one in given["Values"])
+    if set(value) == {"Std:JsonGet"}:
+        return _json_get(value["Std:JsonGet"], values)
+    return {name: resolve(one, values) for name, one in value.items()}
+
+
+def _get(text: str, values: Values) -> Any:
+    kind, *rest = path(text)
+    roots = {"Parameters": values.parameters, "Execution": values.execution, "Steps": values.properties}
+    try:
+        return follow(roots[str(kind)], rest)
+    except (LookupError, TypeError):
+        raise ExpressionError(f"Property reference '{text}' has no value") from None
+
+
+def _json_get(given: dict[str, Any], values: Values) -> Any:
+    _, step, _, name = path(given["PropertyFile"]["Get"])
+    where = resolve(given["Path"], values)
+    try:
+        return follow(values.property_file(str(step), str(name)), path(where))
+    except (LookupError, TypeError):
+        raise ExpressionError(f"Property file {name} of step {step} has no value at the path '{where}'") from None
+
+
+def follow(value: Any, parts: list[str | int]) -> Any:
+    """The value at a path. A list's items may be named: `Outputs['train']` is the output with that OutputName.
+
+    Raises:
+        LookupError, TypeError: there is none.
+    """
+    for part in parts:
+        if isinstance(value, list) and isinstance(part, str):
+            value = next(one for one in [*value, None] if one is None or part in _names(one))
+            if value is None:
+                raise LookupError(part)
+        else:
+            value = value[part]
+    return value
+
+
+def _names(item: dict[str, Any]) -> list[Any]:
+    return [one for name, one in item.items() if name.endswith("Name")]
+
+
+def as_text(value: Any) -> str:
+    """A value within a joined text or a member that is a string."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.isoformat() if isinstance(value, datetime) else str(value)

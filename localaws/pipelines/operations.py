@@ -1,0 +1,239 @@
+"""SageMaker's operations on pipelines and their executions. moto keeps the pipelines; it runs none.
+
+Sources: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StartPipelineExecution.html and the pages of the
+other operations.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.sagemaker.models import sagemaker_backends
+
+from localaws.endpoints.records import refusal
+from localaws.endpoints.role import HOSTING
+from localaws.errors import AwsError
+from localaws.iam.trust import sagemaker_source
+from localaws.jobs.jobs import Jobs
+from localaws.jobs.listing import page
+from localaws.pipelines.definition import Definition
+from localaws.pipelines.executions import Executions
+from localaws.pipelines.record import RUNNING, Execution
+from localaws.principals import Principals, random_id
+from localaws.services.context import Caller, Operations
+
+# The default of ParallelismConfiguration.
+PARALLEL = 50
+
+
+class PipelineOperations:
+    """Checks definitions, and runs executions."""
+
+    def __init__(self, executions: Executions, jobs: Jobs, principals: Principals, account: str) -> None:
+        self._executions = executions
+        self._jobs = jobs
+        self._principals = principals
+        self._account = account
+
+    def operations(self) -> Operations:
+        """The operations for SageMaker's dispatcher."""
+        return Operations(
+            handlers={
+                "StartPipelineExecution": self.start,
+                "DescribePipelineExecution": self.describe,
+                "DescribePipelineDefinitionForExecution": self.definition,
+                "ListPipelineExecutions": self.list,
+                "ListPipelineExecutionSteps": self.steps,
+                "ListPipelineParametersForExecution": self.parameters,
+                "StopPipelineExecution": self.stop,
+                "RetryPipelineExecution": self.retry,
+            },
+            checks={
+                "CreatePipeline": self.check_new,
+                "UpdatePipeline": self.check_update,
+                "DeletePipeline": self.check_deletion,
+            },
+        )
+
+    def check_new(self, caller: Caller, given: dict[str, Any]) -> None:
+        """CreatePipeline: the name is free, the role can be assumed, and the definition can run."""
+        if given["PipelineName"] in self._pipelines(caller):
+            arn = self._pipelines(caller)[given["PipelineName"]].arn
+            raise refusal(f"Pipeline names must be unique within an AWS account and region. {arn} already exists.")
+        if ("PipelineDefinition" in given) == ("PipelineDefinitionS3Location" in given):
+            raise refusal("You must specify either PipelineDefinition or PipelineDefinitionS3Location.")
+        self._check(caller, given)
+
+    def check_update(self, caller: Caller, given: dict[str, Any]) -> None:
+        """UpdatePipeline: the pipeline exists, and the new definition can run."""
+        self._pipeline(caller, given["PipelineName"])
+        self._check(caller, given)
+
+    def check_deletion(self, caller: Caller, given: dict[str, Any]) -> None:
+        """DeletePipeline: the pipeline exists, and no execution runs."""
+        pipeline = self._pipeline(caller, given["PipelineName"])
+        if any(one.status in RUNNING for one in self._executions.of(pipeline.arn)):
+            raise AwsError("ConflictException", f"Pipeline {pipeline.arn} has running executions.")
+        self._executions.forget(pipeline.arn)
+
+    def start(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """StartPipelineExecution. Idempotent for one ClientRequestToken."""
+        pipeline = self._pipeline(caller, given["PipelineName"])
+        token = given["ClientRequestToken"]
+        for one in self._executions.of(pipeline.arn):
+            if one.token == token:
+                return {"PipelineExecutionArn": one.arn}
+        if given.get("SelectiveExecutionConfig"):
+            raise refusal("localaws does not run SelectiveExecutionConfig.")
+        text = pipeline.pipeline_definition
+        parameters = given.get("PipelineParameters") or []
+        values = Definition.parse(text).values(parameters)
+        role = given.get("RoleArn") or pipeline.role_arn
+        now = datetime.now(UTC)
+        identifier = random_id()
+        limits = given.get("ParallelismConfiguration") or pipeline.parallelism_configuration or {}
+        details = {
+            "PipelineExecutionDisplayName": given.get("PipelineExecutionDisplayName") or f"execution-{identifier}",
+            "PipelineExecutionDescription": given.get("PipelineExecutionDescription"),
+            "PipelineExecutionStatus": "Executing",
+            "ParallelismConfiguration": limits or None,
+            "CreationTime": now,
+            "LastModifiedTime": now,
+        }
+        execution = Execution(
+            arn=f"{pipeline.arn}/execution/{identifier}",
+            pipeline=pipeline.arn,
+            role=role,
+            text=text,
+            values=values,
+            given=parameters,
+            parallelism=limits.get("MaxParallelExecutionSteps", PARALLEL),
+            token=token,
+            details={name: value for name, value in details.items() if value is not None},
+        )
+        self._executions.start(execution, self._jobs.clients(role, caller.region))
+        pipeline.last_execution_time = now.replace(tzinfo=None)
+        return {"PipelineExecutionArn": execution.arn}
+
+    def describe(self, _caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """DescribePipelineExecution."""
+        execution = self._executions.find(given["PipelineExecutionArn"])
+        return {
+            "PipelineArn": execution.pipeline,
+            "PipelineExecutionArn": execution.arn,
+            "RoleArn": execution.role,
+            **execution.details,
+        }
+
+    def definition(self, _caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """DescribePipelineDefinitionForExecution."""
+        execution = self._executions.find(given["PipelineExecutionArn"])
+        return {"PipelineDefinition": execution.text, "CreationTime": execution.details["CreationTime"]}
+
+    def list(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """ListPipelineExecutions."""
+        found = self._executions.of(self._pipeline(caller, given["PipelineName"]).arn)
+        if given.get("SortOrder") == "Ascending":
+            found.reverse()
+        items, token = page(found, given)
+        summaries = [
+            {
+                "PipelineExecutionArn": one.arn,
+                "StartTime": one.details["CreationTime"],
+                **{name: one.details[name] for name in _SUMMARY if name in one.details},
+                **_reason(one),
+            }
+            for one in items
+        ]
+        return {"PipelineExecutionSummaries": summaries, **_next(token)}
+
+    def steps(self, _caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """ListPipelineExecutionSteps: the steps that have started, newest first."""
+        if not given.get("PipelineExecutionArn"):
+            raise refusal("PipelineExecutionArn must be specified.")
+        runs = [dict(one.shown) for one in list(self._executions.find(given["PipelineExecutionArn"]).steps.values())]
+        runs.sort(key=lambda one: one["StartTime"], reverse=given.get("SortOrder", "Descending") == "Descending")
+        items, token = page(runs, given)
+        return {"PipelineExecutionSteps": items, **_next(token)}
+
+    def parameters(self, _caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """ListPipelineParametersForExecution: the parameters of the request and their defaults."""
+        execution = self._executions.find(given["PipelineExecutionArn"])
+        found = [{"Name": name, "Value": _text(value)} for name, value in execution.values.items()]
+        items, token = page(found, given)
+        return {"PipelineParameters": items, **_next(token)}
+
+    def stop(self, _caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """StopPipelineExecution: stops the running steps' jobs."""
+        execution = self._executions.find(given["PipelineExecutionArn"])
+        if execution.status not in RUNNING:
+            raise AwsError(
+                "ConflictException",
+                f"Pipeline execution with ARN {execution.arn} is in status {execution.status} and cannot be stopped.",
+            )
+        execution.set("Stopping")
+        execution.stop_requested.set()
+        return {"PipelineExecutionArn": execution.arn}
+
+    def retry(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """RetryPipelineExecution: runs the steps again that have not succeeded."""
+        execution = self._executions.find(given["PipelineExecutionArn"])
+        if execution.status not in ("Failed", "Stopped"):
+            raise AwsError(
+                "ConflictException",
+                f"Pipeline execution with ARN {execution.arn} is in status {execution.status} and cannot be retried.",
+            )
+        clients = self._jobs.clients(execution.role, caller.region)
+        for name, run in list(execution.steps.items()):
+            if run.status != "Succeeded":
+                del execution.steps[name]
+        execution.stop_requested.clear()
+        execution.set("Executing")
+        self._executions.start(execution, clients)
+        return {"PipelineExecutionArn": execution.arn}
+
+    def _check(self, caller: Caller, given: dict[str, Any]) -> None:
+        if given.get("RoleArn"):
+            source = sagemaker_source(caller.region, self._account)
+            self._principals.check_trust(given["RoleArn"], HOSTING, source)
+        if given.get("PipelineDefinition"):
+            Definition.parse(given["PipelineDefinition"])
+        elif given.get("PipelineDefinitionS3Location"):
+            Definition.parse(_stored(self._account, given["PipelineDefinitionS3Location"]))
+
+    def _pipelines(self, caller: Caller) -> dict[str, Any]:
+        found: dict[str, Any] = sagemaker_backends[self._account][caller.region].pipelines
+        return found
+
+    def _pipeline(self, caller: Caller, name: str) -> Any:
+        name = name.rsplit("/", 1)[-1]  # The API takes an ARN, too.
+        if name not in self._pipelines(caller):
+            arn = f"arn:aws:sagemaker:{caller.region}:{self._account}:pipeline/{name}"
+            raise AwsError("ResourceNotFound", f"Pipeline '{arn}' does not exist.")
+        return self._pipelines(caller)[name]
+
+
+_SUMMARY = ("PipelineExecutionStatus", "PipelineExecutionDescription", "PipelineExecutionDisplayName")
+
+
+def _reason(execution: Execution) -> dict[str, str]:
+    reason = execution.details.get("FailureReason")
+    return {"PipelineExecutionFailureReason": reason} if reason else {}
+
+
+def _next(token: str | None) -> dict[str, str]:
+    return {"NextToken": token} if token else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _stored(account: str, where: dict[str, str]) -> str:
+    from moto.s3.models import s3_backends
+
+    found = s3_backends[account]["aws"].get_object(where["Bucket"], where["ObjectKey"])
+    if found is None:
+        raise refusal(f"Could not find the pipeline definition s3://{where['Bucket']}/{where['ObjectKey']}.")
+    text: bytes = found.value
+    return text.decode(errors="replace")

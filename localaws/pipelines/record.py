@@ -1,0 +1,115 @@
+"""One execution of a pipeline and its steps, as the API shows them."""
+
+import hashlib
+import json
+import re
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from localaws.pipelines.definition import Definition
+
+RUNNING = ("Executing", "Stopping")
+# The reason of an execution of which a step failed: https://github.com/aws/sagemaker-python-sdk/issues/3083
+STEP_FAILED = "Step failure: One or multiple steps failed."
+_DURATION = re.compile(r"P?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?", re.IGNORECASE)
+
+
+@dataclass
+class StepRun:
+    """A step of an execution that has started.
+
+    Attributes:
+        shown: the members of PipelineExecutionStep.
+        properties: what later steps can refer to.
+        key: identifies equal arguments, for caching; "" if the step is not cached.
+    """
+
+    shown: dict[str, Any]
+    properties: dict[str, Any] = field(default_factory=dict)
+    key: str = ""
+
+    @property
+    def status(self) -> str:
+        """Executing, Stopped, Failed or Succeeded."""
+        status: str = self.shown["StepStatus"]
+        return status
+
+    def end(self, status: str, reason: str = "") -> None:
+        """The step ended."""
+        self.shown |= {"StepStatus": status, "EndTime": datetime.now(UTC)}
+        if reason:
+            self.shown["FailureReason"] = reason[:1024]
+
+
+@dataclass(eq=False)
+class Execution:
+    """An execution.
+
+    Attributes:
+        values: the parameters' values.
+        given: the parameters as the request names them.
+        parallelism: the greatest number of steps that run at once.
+        token: the ClientRequestToken.
+    """
+
+    arn: str
+    pipeline: str
+    role: str
+    text: str
+    values: dict[str, Any]
+    given: list[dict[str, str]]
+    parallelism: int
+    token: str
+    details: dict[str, Any]
+    steps: dict[str, StepRun] = field(default_factory=dict)
+    stop_requested: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def id(self) -> str:
+        """The last part of the ARN."""
+        return self.arn.rsplit("/", 1)[-1]
+
+    @property
+    def status(self) -> str:
+        """Executing, Stopping, Stopped, Failed or Succeeded."""
+        status: str = self.details["PipelineExecutionStatus"]
+        return status
+
+    def definition(self) -> Definition:
+        """The definition with which it started."""
+        return Definition.parse(self.text)
+
+    def set(self, status: str, reason: str = "") -> None:
+        """Enter a status."""
+        self.details.pop("FailureReason", None)
+        self.details |= {"PipelineExecutionStatus": status, "LastModifiedTime": datetime.now(UTC)}
+        if reason:
+            self.details["FailureReason"] = reason
+
+    def variables(self) -> dict[str, Any]:
+        """What `Execution.X` refers to."""
+        return {
+            "PipelineExecutionId": self.id,
+            "PipelineExecutionArn": self.arn,
+            "PipelineName": self.pipeline.rsplit("/", 1)[-1],
+            "PipelineArn": self.pipeline,
+            "StartDateTime": self.details["CreationTime"],
+            "CurrentDateTime": datetime.now(UTC),
+        }
+
+
+def cache_key(kind: str, arguments: dict[str, Any]) -> str:
+    """Identifies a step's type and resolved arguments."""
+    text = json.dumps([kind, arguments], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def lifetime(text: str | None) -> timedelta | None:
+    """ExpireAfter of a CacheConfig, an ISO 8601 duration; None for no limit."""
+    found = _DURATION.fullmatch(text or "")
+    if not text or not found or not any(found.groups()):
+        return None
+    days, hours, minutes = (int(part or 0) for part in found.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes)

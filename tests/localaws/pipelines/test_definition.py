@@ -1,0 +1,135 @@
+"""A definition is checked as AWS checks it, and its references are resolved."""
+
+import json
+from typing import Any
+
+import pytest
+
+from localaws.errors import AwsError
+from localaws.pipelines.conditions import holds
+from localaws.pipelines.definition import Definition
+from localaws.pipelines.expressions import ExpressionError, Values, resolve
+
+
+def text(*steps: dict[str, Any], parameters: list[dict[str, Any]] | None = None) -> str:
+    return json.dumps({"Version": "2020-12-01", "Parameters": parameters or [], "Steps": list(steps)})
+
+
+def fail(name: str, message: Any = "no", **more: Any) -> dict[str, Any]:
+    return {"Name": name, "Type": "Fail", "Arguments": {"ErrorMessage": message}, **more}
+
+
+def condition(name: str, left: Any, *, then: list[Any], otherwise: list[Any]) -> dict[str, Any]:
+    conditions = [{"Type": "Equals", "LeftValue": left, "RightValue": 1}]
+    return {
+        "Name": name,
+        "Type": "Condition",
+        "Arguments": {"Conditions": conditions, "IfSteps": then, "ElseSteps": otherwise},
+    }
+
+
+@pytest.mark.parametrize(
+    ("definition", "message"),
+    [
+        ("{", "Invalid JSON"),
+        ("{}", "Version must be 2020-12-01"),
+        (text(), "at least one step"),
+        (text(fail("a"), fail("a")), "Duplicate step names: a"),
+        (text(fail("a"), condition("c", 1, then=[fail("a")], otherwise=[])), "Duplicate step names: a"),
+        (text(fail("a", {"Get": "Steps.b.Name"})), r"refers to Steps\.b, which does not exist"),
+        (text(fail("a", {"Get": "Parameters.x"})), r"refers to Parameters\.x, which does not exist"),
+        (text(fail("a", DependsOn=["b"])), "depends on b, which does not exist"),
+        (text(fail("a", DependsOn=["b"]), fail("b", DependsOn=["a"])), "in a cycle"),
+        (text({"Name": "a", "Type": "Magic", "Arguments": {}}), "has the type Magic"),
+        (text(fail("a"), parameters=[{"Name": "n", "Type": "Integer", "DefaultValue": "1"}]), "not of type Integer"),
+        (text(fail("a", "x" * 1024 * 1024)), "larger than 1048576 bytes"),
+    ],
+)
+def test_rejects_a_definition_that_cannot_run(definition: str, message: str) -> None:
+    with pytest.raises(AwsError, match=message):
+        Definition.parse(definition)
+
+
+def test_a_condition_does_not_wait_for_what_its_branches_need() -> None:
+    branch = fail("b", {"Get": "Steps.a.X"})
+    steps = Definition.parse(text(fail("a"), condition("c", 1, then=[branch], otherwise=[]))).steps
+    assert steps["c"].needs == frozenset()
+    assert steps["b"].needs == {"a"}
+    assert steps["b"].gates == (("c", True),)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([{"Name": "n", "Value": "many"}], "must be of type Integer"),
+        ([{"Name": "m", "Value": "1"}], "Unknown parameter names"),
+        ([], "have no default value"),
+        ([{"Name": "n", "Value": "1" * 1025}], "longer than 1024 characters"),
+        ([{"Name": "n", "Value": "3"}], "must be one of"),
+    ],
+)
+def test_rejects_parameters_that_do_not_fit(given: list[dict[str, str]], message: str) -> None:
+    parameters = [{"Name": "n", "Type": "Integer", "EnumValues": [1, 2]}]
+    with pytest.raises(AwsError, match=message):
+        Definition.parse(text(fail("a"), parameters=parameters)).values(given)
+
+
+def values() -> Values:
+    outputs = [{"OutputName": "train", "S3Output": {"S3Uri": "s3://b/train"}}]
+    properties = {"Prepare": {"ProcessingOutputConfig": {"Outputs": outputs}}}
+    report = {"metrics": {"accuracy": [{"value": 0.9}]}}
+    return Values({"n": 3}, {"PipelineExecutionId": "e1"}, properties, lambda _step, _name: report)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"Get": "Steps.Prepare.ProcessingOutputConfig.Outputs['train'].S3Output.S3Uri"}, "s3://b/train"),
+        ({"Get": "Steps.Prepare.ProcessingOutputConfig.Outputs[0].S3Output.S3Uri"}, "s3://b/train"),
+        ([{"Get": "Parameters.n"}], [3]),
+        (
+            {
+                "Std:Join": {
+                    "On": "/",
+                    "Values": ["s3:", {"Get": "Execution.PipelineExecutionId"}, {"Get": "Parameters.n"}],
+                }
+            },
+            "s3:/e1/3",
+        ),
+        (
+            {
+                "Std:JsonGet": {
+                    "PropertyFile": {"Get": "Steps.Prepare.PropertyFiles.Report"},
+                    "Path": "metrics.accuracy[0].value",
+                }
+            },
+            0.9,
+        ),
+    ],
+)
+def test_resolves_references_and_functions(given: Any, expected: Any) -> None:
+    assert resolve(given, values()) == expected
+
+
+def test_a_reference_without_a_value_is_an_error() -> None:
+    with pytest.raises(ExpressionError, match="has no value"):
+        resolve({"Get": "Steps.Prepare.ProcessingOutputConfig.Outputs['test'].S3Output.S3Uri"}, values())
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({"Type": "GreaterThanOrEqualTo", "LeftValue": {"Get": "Parameters.n"}, "RightValue": 3}, True),
+        ({"Type": "LessThan", "LeftValue": {"Get": "Parameters.n"}, "RightValue": 3}, False),
+        ({"Type": "In", "QueryValue": {"Get": "Parameters.n"}, "Values": [1, 3]}, True),
+        ({"Type": "Not", "Expression": {"Type": "Equals", "LeftValue": 1, "RightValue": 1}}, False),
+        ({"Type": "Or", "Conditions": [{"Type": "Equals", "LeftValue": 1, "RightValue": 2}]}, False),
+    ],
+)
+def test_evaluates_conditions(condition: dict[str, Any], expected: bool) -> None:
+    assert holds(condition, values()) is expected
+
+
+def test_comparing_a_text_with_a_number_is_an_error() -> None:
+    with pytest.raises(ExpressionError, match="Cannot compare"):
+        holds({"Type": "GreaterThan", "LeftValue": "high", "RightValue": 3}, values())
