@@ -112,7 +112,7 @@ class PipelineOperations:
             details={name: value for name, value in details.items() if value is not None},
         )
         self._executions.start(execution, self._jobs.clients(role, caller.region))
-        pipeline.last_execution_time = now.replace(tzinfo=None)
+        vars(pipeline).update(last_execution_time=now.replace(tzinfo=None))  # moto keeps naive times.
         return {"PipelineExecutionArn": execution.arn}
 
     def describe(self, _caller: Caller, given: dict[str, Any]) -> dict[str, Any]:

@@ -63,6 +63,7 @@ REASONS = {
     ("localaws/jobs/processing.py", "*"): OWN,
     ("localaws/jobs/storage.py", "Path(directory, name)"): LISTED,
     ("localaws/jobs/training.py", "*"): CHECKED,
+    ("localaws/pipelines/steps.py", "*"): NUMBERS,
     ("localaws/mirror.py", "*"): DEVELOPER,
     ("localaws/processes.py", "*"): OWN,
     ("localaws/state/files.py", "*"): DEVELOPER,
