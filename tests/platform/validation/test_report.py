@@ -56,7 +56,7 @@ def test_a_regression_shows_the_largest_errors_first(tmp_path: Path) -> None:
 
 def test_probabilities_show_the_roc_curve(tmp_path: Path) -> None:
     html = page(CHANCES, tmp_path)
-    assert "ROC curve of each class" in html
+    assert "ROC curve of class" in html
     assert "area under ROC" in html
     assert {path.name for path in tmp_path.iterdir()} == {"confusion_matrix.png", "roc.png", "latency.png"}
 
