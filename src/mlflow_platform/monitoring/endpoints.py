@@ -130,7 +130,7 @@ def _served(
 
 def _destination(sagemaker: SageMakerClient, config: str) -> str | None:
     capture: Any = sagemaker.describe_endpoint_config(EndpointConfigName=config).get("DataCaptureConfig", {})
-    return capture.get("DestinationS3Uri") if capture.get("EnableCapture") else None
+    return capture.get("DestinationS3Uri") if capture.get("EnableCapture", True) else None
 
 
 def _from_json(found: Mapping[str, Any]) -> Deployment:
