@@ -38,8 +38,8 @@ def mirror(settings: Settings, environment: str, source: Path = REPOSITORY) -> P
     if not (source / "mlflow/terraform" / environment).is_dir():
         raise FileNotFoundError(environment)
     target = settings.terraform
-    # Terraform uploads the tool of the nightly backup from these sources.
-    for part in (Path("terraform/module"), Path("mlflow/terraform") / environment, Path("src")):
+    # Terraform uploads the tools of the nightly backup and of monitoring from these sources.
+    for part in (Path("terraform/module"), Path("mlflow/terraform") / environment, Path("src"), Path("scripts")):
         _copy(source / part, target / part)
     root = target / "mlflow/terraform" / environment
     _write(root / "localaws_override.tf", OVERRIDE.replace("@ACCOUNT@", settings.account))
@@ -51,7 +51,7 @@ def _copy(source: Path, target: Path) -> None:
         file.relative_to(source)
         for file in source.rglob("*")
         if file.is_file()
-        and (file.suffix in (".tf", ".tfvars", ".json", ".hcl", ".tpl", ".sh", ".py", ".lock"))
+        and (file.suffix in (".tf", ".tfvars", ".json", ".hcl", ".tpl", ".j2", ".sh", ".py", ".lock"))
         and not {".terraform", "tests", "examples"} & set(file.relative_to(source).parts)
     }
     for file in wanted:

@@ -271,7 +271,7 @@ def test_the_printed_bucket_policy_allows_the_job_only_its_archive(planner: Plan
 @pytest.mark.parametrize(
     ("role", "service", "source"),
     [
-        ("monitor-role", "sagemaker.amazonaws.com", f"{SAGEMAKER}:processing-job/churn-dev-monitor-*"),
+        ("monitor-role", "sagemaker.amazonaws.com", f"{SAGEMAKER}:*"),
         (
             "monitor-schedule-role",
             "scheduler.amazonaws.com",

@@ -38,9 +38,10 @@ def copy_terraform(target: Path) -> None:
         shutil.copytree(REPOSITORY / folder, target / folder, ignore=UNWANTED)
     roots.write(target)
     # One of each folder: each of the fifty would be planned for each of the variations with a backup.
-    for file in ("mlflow_common/errors.py", "mlflow_platform/monitoring/service.py", "mlflow_transfer/cli.py"):
-        (target / "src" / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(REPOSITORY / "src" / file, target / "src" / file)
+    monitoring = ("scripts/monitor.py", "src/mlflow_platform/monitoring/report.html.j2")
+    for file in ("src/mlflow_common/errors.py", "src/mlflow_transfer/cli.py", *monitoring):
+        (target / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / file, target / file)
     for root in (*(target / "mlflow/terraform").iterdir(), target / "terraform/bootstrap"):
         (root / "local_override.tf").write_text(LOCAL_STATE)
 

@@ -95,7 +95,9 @@ def draw(validation: Validation, folder: Path) -> list[Chart]:
         # The two curves of two classes mirror each other.
         curves = curves[1:] if len(curves) == 2 else curves
         if curves:
-            title = f"ROC curve of class {curves[0][0]}" if len(curves) == 1 else "ROC curve of each class against the rest"
+            title = (
+                f"ROC curve of class {curves[0][0]}" if len(curves) == 1 else "ROC curve of each class against the rest"
+            )
             found.append(Chart(title, folder / "roc.png"))
             charts.roc(curves, found[-1].path)
     found.append(Chart("Latency of the requests", folder / "latency.png"))

@@ -89,8 +89,8 @@ resource "aws_s3_object" "monitoring_tool" {
     ignore_changes = [tags_all]
 
     precondition {
-      condition     = contains(keys(local.monitoring_files), "src/mlflow_platform/monitoring/service.py")
-      error_message = "Monitoring runs src/mlflow_platform of this repository, which is not at ${local.monitoring_repository}. Set monitoring.repository to the folder of a checkout."
+      condition     = length(setsubtract(["scripts/monitor.py", "src/mlflow_platform/monitoring/report.html.j2"], keys(local.monitoring_files))) == 0
+      error_message = "Monitoring runs scripts/monitor.py and src/mlflow_platform of this repository, which are not at ${local.monitoring_repository}. Set monitoring.repository to the folder of a checkout."
     }
   }
 }

@@ -35,7 +35,8 @@ resource "aws_iam_role" "monitoring_schedule" {
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
 data "aws_iam_policy_document" "monitoring_trust" {
   for_each = local.has_monitoring ? {
-    sagemaker = local.monitoring_jobs_arn
+    # AWS documents processing-job/* for processing jobs, and sends the literal value with * for other kinds: this matches both.
+    sagemaker = "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:*"
     scheduler = "arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule-group/default"
   } : {}
 
