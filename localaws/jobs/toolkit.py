@@ -37,7 +37,7 @@ def command(given: dict[str, Any], storage: Storage, folder: Path) -> tuple[list
             fetch(source, storage.s3, code)
         except DeploymentError as error:
             raise JobError(f"ClientError: {error}") from None
-    own = {name: value for name, value in parameters.items() if not name.startswith("sagemaker_")}
+    own = {name: value for name, value in parameters.items() if not name.startswith(("sagemaker_", "_tuning_"))}
     options = [part for name in sorted(own) for part in (f"--{name}", _text(own[name]))]
     return ["python3", f"{mount.ML}/code/{program}", *options], _variables(given, own)
 

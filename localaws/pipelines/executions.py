@@ -26,10 +26,14 @@ class Executions:
 
     def start(self, execution: Execution, clients: RoleClients) -> None:
         """Run an execution, from its beginning or where it ended."""
-        self._executions[execution.arn] = execution
+        self.add(execution)
         thread = threading.Thread(target=self._run, args=(execution, clients), name=execution.arn, daemon=True)
         self._threads = [*(one for one in self._threads if one.is_alive()), thread]
         thread.start()
+
+    def add(self, execution: Execution) -> None:
+        """Keep an execution, without running it."""
+        self._executions[execution.arn] = execution
 
     def find(self, arn: str) -> Execution:
         """An execution.
@@ -72,7 +76,7 @@ class Executions:
             steps = {name: StepRun(**step) for name, step in found.pop("steps").items()}
             execution = Execution(**found, steps=steps)
             _interrupt(execution)
-            self._executions[execution.arn] = execution
+            self.add(execution)
 
     def _run(self, execution: Execution, clients: RoleClients) -> None:
         try:
