@@ -52,17 +52,19 @@ class Jobs:
         self._lock = threading.Lock()
         self._closing = False
 
-    def start(self, kind: Kind, region: str, given: dict[str, Any], role: str, runner: Runner) -> Job:
+    def start(self, kind: Kind, region: str, given: dict[str, Any], role: str, runner: Runner, **details: Any) -> Job:
         """Create a job and run it in a thread.
 
         Args:
             given: the request.
             role: the ARN of the role that the job uses.
+            details: more members of DescribeXJob.
 
         Raises:
             AwsError: ResourceInUse; StoppingError: localaws is stopping.
         """
         job = Job.create(kind, region, self._settings.account, given)
+        job.set(**details)
         with self._lock:
             if self._closing:
                 raise StoppingError("localaws is stopping.")

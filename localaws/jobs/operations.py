@@ -8,11 +8,11 @@ from typing import Any
 from localaws.endpoints.records import Records
 from localaws.endpoints.role import HOSTING, RoleClients
 from localaws.iam.trust import sagemaker_source
-from localaws.jobs import processing, training, transform
+from localaws.jobs import processing, training, transform, tuning
 from localaws.jobs.container import Containers
 from localaws.jobs.jobs import Jobs
-from localaws.jobs.listing import select
-from localaws.jobs.record import PROCESSING, TRAINING, TRANSFORM, Job, Kind
+from localaws.jobs.listing import page, select
+from localaws.jobs.record import PROCESSING, TRAINING, TRANSFORM, TUNING, Job, Kind
 from localaws.principals import Principals
 from localaws.services.context import Caller, Handler, Operations
 
@@ -47,6 +47,11 @@ class JobOperations:
             "DescribeTransformJob": partial(self.describe, TRANSFORM),
             "ListTransformJobs": partial(self.list, TRANSFORM),
             "StopTransformJob": partial(self.stop, TRANSFORM),
+            "CreateHyperParameterTuningJob": self.create_tuning,
+            "DescribeHyperParameterTuningJob": self.describe_tuning,
+            "ListHyperParameterTuningJobs": self.list_tuning,
+            "ListTrainingJobsForHyperParameterTuningJob": self.list_children,
+            "StopHyperParameterTuningJob": partial(self.stop, TUNING),
         }
         return Operations(handlers=handlers)
 
@@ -79,6 +84,46 @@ class JobOperations:
 
         job = self._jobs.start(TRANSFORM, caller.region, given, model.execution_role_arn, runner)
         return {"TransformJobArn": job.arn}
+
+    def create_tuning(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """CreateHyperParameterTuningJob: the training jobs use the role of their definition.
+
+        Raises:
+            AwsError: ValidationException for a request that AWS or localaws cannot run; ResourceInUse.
+        """
+        tuning.check(given)
+        role = given["TrainingJobDefinition"]["RoleArn"]
+        self._principals.check_trust(role, HOSTING, sagemaker_source(caller.region, self._account))
+        job = self._jobs.start(TUNING, caller.region, given, role, partial(tuning.run, jobs=self._jobs))
+        return {"HyperParameterTuningJobArn": job.arn}
+
+    def describe_tuning(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """DescribeHyperParameterTuningJob."""
+        job = self._jobs.find(TUNING, caller.region, given["HyperParameterTuningJobName"])
+        return tuning.describe(job, self._jobs)
+
+    def list_tuning(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """ListHyperParameterTuningJobs."""
+        found = []
+        for job in self._jobs.all(TUNING, caller.region):
+            config = job.given["HyperParameterTuningJobConfig"]
+            limits = {"Strategy": config["Strategy"], "ResourceLimits": config["ResourceLimits"]}
+            found.append({**tuning.describe(job, self._jobs), **limits})
+        items, token = select(found, given, TUNING.noun, by="HyperParameterTuningJobName")
+        return {"HyperParameterTuningJobSummaries": items, **({"NextToken": token} if token else {})}
+
+    def list_children(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """ListTrainingJobsForHyperParameterTuningJob."""
+        job = self._jobs.find(TUNING, caller.region, given["HyperParameterTuningJobName"])
+        found = tuning.children(job, self._jobs)
+        if given.get("StatusEquals"):
+            found = [one for one in found if one["TrainingJobStatus"] == given["StatusEquals"]]
+        if given.get("SortBy") == "FinalObjectiveMetricValue":
+            found = tuning.best_first(found, job.given["HyperParameterTuningJobConfig"])
+        if given.get("SortOrder") == "Descending":
+            found.reverse()
+        items, token = page(found, given)
+        return {"TrainingJobSummaries": items, **({"NextToken": token} if token else {})}
 
     def describe(self, kind: Kind, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """DescribeXJob."""

@@ -19,7 +19,7 @@ MOST_BYTES = 1024 * 1024
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Parameter.html
 MOST_CHARACTERS = 1024
 NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")
-TYPES = frozenset({"Processing", "Training", "Transform", "Condition", "Fail", "RegisterModel", "Model"})
+TYPES = frozenset({"Processing", "Training", "Transform", "Tuning", "Condition", "Fail", "RegisterModel", "Model"})
 EXECUTION = frozenset(
     {"PipelineExecutionId", "PipelineExecutionArn", "PipelineName", "PipelineArn", "StartDateTime", "CurrentDateTime"}
 )

@@ -12,17 +12,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws.endpoints.model_data import split_s3_url
 from localaws.endpoints.role import RoleClients
+from localaws.jobs import tuning
 from localaws.jobs.jobs import Jobs
-from localaws.jobs.record import PROCESSING, TRAINING, TRANSFORM
+from localaws.jobs.record import PROCESSING, TRAINING, TRANSFORM, TUNING
 from localaws.pipelines.conditions import holds
 from localaws.pipelines.definition import Step
 from localaws.pipelines.expressions import ExpressionError, Values, as_text, resolve
 from localaws.pipelines.record import StepRun
 
-JOBS = {"Processing": PROCESSING, "Training": TRAINING, "Transform": TRANSFORM}
+JOBS = {"Processing": PROCESSING, "Training": TRAINING, "Transform": TRANSFORM, "Tuning": TUNING}
 _POLL_SECONDS = 0.05
 # Name of a job: pipelines-EXECUTION-STEP-RANDOM, at most 63 characters.
 _NAME = 63
+_TUNING_NAME = 32
+_METADATA = {"HyperParameterTuningJob": "TuningJob"}
 # Exception types of retry policies: https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html
 THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException")
 
@@ -104,10 +107,10 @@ class StepRunner:
 
     def _job(self, step: Step, run: StepRun, arguments: dict[str, Any]) -> None:
         kind = JOBS[step.type]
-        name = _name(self._execution, step.name)
+        name = _name(self._execution, step.name, _TUNING_NAME if kind is TUNING else _NAME)
         given = {**arguments, f"{kind.noun}Name": name}
         response = self._call(f"Create{kind.noun}", given)
-        run.shown["Metadata"] = {kind.noun: {"Arn": response[f"{kind.noun}Arn"]}}
+        run.shown["Metadata"] = {_METADATA.get(kind.noun, kind.noun): {"Arn": response[f"{kind.noun}Arn"]}}
         job = self._jobs.by_arn(response[f"{kind.noun}Arn"])
         if job is None:
             raise StepError("InternalServerError: the job does not exist")
@@ -118,6 +121,12 @@ class StepRunner:
         status, reason = job.status, found.get("FailureReason", "")
         if status == "Completed":
             run.properties = found
+            if kind is TUNING:
+                # Pipelines have the training jobs best first:
+                # https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.html
+                config = job.given["HyperParameterTuningJobConfig"]
+                summaries = tuning.best_first(tuning.children(job, self._jobs), config)
+                run.properties = {**tuning.describe(job, self._jobs), "TrainingJobSummaries": summaries}
         elif self._stop.is_set():
             raise StoppedError
         elif status == "Stopped":
@@ -206,10 +215,13 @@ def pause(step: Step, kind: str, attempt: int, speed: float, stop: threading.Eve
     return False
 
 
-def _name(execution: str, step: str) -> str:
+def _name(execution: str, step: str, most: int = _NAME) -> str:
+    if most < _NAME:
+        return f"{execution}-{step.replace('_', '-')[: most - len(execution) - 8]}-{secrets.token_hex(3)}"
     random = secrets.token_hex(5)
     short = step.replace("_", "-").strip("-")
-    return f"pipelines-{execution}-{short[: _NAME - len(execution) - len(random) - 12]}-{random}".replace("--", "-")
+    name = f"pipelines-{execution}-{short[: most - len(execution) - len(random) - 12]}-{random}"
+    return name.replace("--", "-")
 
 
 def _kind(code: str, status: int) -> str:

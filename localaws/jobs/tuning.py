@@ -1,0 +1,178 @@
+"""Tuning jobs: run training jobs with hyperparameters of a search, and find the best.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning.html
+"""
+
+import secrets
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from localaws.endpoints.records import refusal
+from localaws.endpoints.role import RoleClients
+from localaws.jobs import search, training
+from localaws.jobs.jobs import Jobs
+from localaws.jobs.record import TRAINING, Job, JobError
+from localaws.jobs.search import Search
+
+_POLL_SECONDS = 0.05
+# A tuning job gives up after five failures without a success.
+_MOST_FAILURES = 5
+_FAILED = "No training job succeeded after 5 attempts. For more details, take a look at the training job failures."
+_PASSED = (
+    "AlgorithmSpecification",
+    "InputDataConfig",
+    "OutputDataConfig",
+    "ResourceConfig",
+    "StoppingCondition",
+    "RoleArn",
+    "Environment",
+    "CheckpointConfig",
+)
+
+
+def check(given: dict[str, Any]) -> None:
+    """Refuse what AWS refuses beyond the model's constraints, and what localaws cannot run.
+
+    Raises:
+        AwsError: ValidationException.
+    """
+    search.check(given["HyperParameterTuningJobConfig"])
+    definition = given.get("TrainingJobDefinition")
+    if not definition:
+        raise refusal("localaws runs tuning jobs with one TrainingJobDefinition.")
+    if "ResourceConfig" not in definition:
+        raise refusal("TrainingJobDefinition must have ResourceConfig.")
+    training.check(_training(given, "check", {}))
+    names = [one["Name"] for one in definition["AlgorithmSpecification"].get("MetricDefinitions") or []]
+    metric = given["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["MetricName"]
+    if metric not in names:
+        raise refusal(
+            f"The objective metric {metric} is not among the MetricDefinitions: {', '.join(names) or 'none'}."
+        )
+
+
+def run(job: Job, _folder: Path, _clients: RoleClients, jobs: Jobs) -> None:
+    """Run a tuning job to its end.
+
+    Raises:
+        JobError: no training job succeeded.
+    """
+    config = job.given["HyperParameterTuningJobConfig"]
+    limits = config["ResourceLimits"]
+    searching = Search(config)
+    most = searching.size(limits.get("MaxNumberOfTrainingJobs"))
+    deadline = time.monotonic() + (limits.get("MaxRuntimeInSeconds") or float("inf"))
+    running: list[tuple[Job, Any]] = []
+    started = 0
+    while not job.done.is_set():
+        ending = job.stop_requested.is_set() or time.monotonic() > deadline or _hopeless(job, jobs)
+        while not ending and started < most and len(running) < limits["MaxParallelTrainingJobs"]:
+            trial, values = searching.ask()
+            started += 1
+            running.append((_start(job, jobs, started, values), trial))
+        for one in list(running):
+            child, trial = one
+            if child.done.is_set():
+                searching.tell(trial, _objective(child, config))
+                running.remove(one)
+            elif ending and child.status == "InProgress":
+                child.request_stop()
+        if not running and (ending or started >= most):
+            break
+        job.stop_requested.wait(_POLL_SECONDS)
+        time.sleep(_POLL_SECONDS)
+    _finish(job, jobs)
+
+
+def describe(job: Job, jobs: Jobs) -> dict[str, Any]:
+    """DescribeHyperParameterTuningJob: with counters and the best training job."""
+    found = children(job, jobs)
+    statuses = [one["TrainingJobStatus"] for one in found]
+    objectives = [one["ObjectiveStatus"] for one in found]
+    shown = {
+        **job.describe(),
+        "TrainingJobStatusCounters": {
+            "Completed": statuses.count("Completed"),
+            "InProgress": statuses.count("InProgress") + statuses.count("Stopping"),
+            "RetryableError": 0,
+            "NonRetryableError": statuses.count("Failed"),
+            "Stopped": statuses.count("Stopped"),
+        },
+        "ObjectiveStatusCounters": {name: objectives.count(name) for name in ("Succeeded", "Pending", "Failed")},
+    }
+    ranked = best_first(found, job.given["HyperParameterTuningJobConfig"])
+    return {**shown, "BestTrainingJob": ranked[0]} if ranked else shown
+
+
+def children(job: Job, jobs: Jobs) -> list[dict[str, Any]]:
+    """The summaries of a tuning job's training jobs, oldest first."""
+    config = job.given["HyperParameterTuningJobConfig"]
+    metric = config["HyperParameterTuningJobObjective"]
+    names = {one["Name"] for ranges in config["ParameterRanges"].values() for one in ranges}
+    found = []
+    for child in jobs.all(TRAINING, job.region):
+        if child.details.get("TuningJobArn") != job.arn:
+            continue
+        described = child.describe()
+        value = _objective(child, config)
+        status = ("Succeeded" if value is not None else "Failed") if child.done.is_set() else "Pending"
+        shown: dict[str, Any] = {
+            name: described[name]
+            for name in ("TrainingJobName", "TrainingJobArn", "CreationTime", "TrainingStartTime", "TrainingEndTime")
+            if name in described
+        }
+        tuned = {name: text for name, text in child.given["HyperParameters"].items() if name in names}
+        shown |= {"TrainingJobStatus": child.status, "TunedHyperParameters": tuned, "ObjectiveStatus": status}
+        if described.get("FailureReason"):
+            shown["FailureReason"] = described["FailureReason"]
+        if value is not None:
+            shown["FinalHyperParameterTuningJobObjectiveMetric"] = {**metric, "Value": value}
+        found.append(shown)
+    return found
+
+
+def best_first(found: list[dict[str, Any]], config: dict[str, Any]) -> list[dict[str, Any]]:
+    """The completed training jobs that have an objective, best first."""
+    ranked = [one for one in found if one["ObjectiveStatus"] == "Succeeded" and one["TrainingJobStatus"] == "Completed"]
+    down = config["HyperParameterTuningJobObjective"]["Type"] == "Maximize"
+    ranked.sort(key=lambda one: one["FinalHyperParameterTuningJobObjectiveMetric"]["Value"], reverse=down)
+    return ranked
+
+
+def _start(job: Job, jobs: Jobs, number: int, values: dict[str, str]) -> Job:
+    given = _training(job.given, f"{job.name}-{number:03d}-{secrets.token_hex(4)}", values)
+    runner = partial(training.run, containers=jobs.containers)
+    return jobs.start(TRAINING, job.region, given, given["RoleArn"], runner, TuningJobArn=job.arn)
+
+
+def _training(given: dict[str, Any], name: str, values: dict[str, str]) -> dict[str, Any]:
+    definition = given["TrainingJobDefinition"]
+    objective = given["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["MetricName"]
+    static = definition.get("StaticHyperParameters") or {}
+    return {
+        "TrainingJobName": name,
+        "HyperParameters": {**static, **values, "_tuning_objective_metric": objective},
+        **{member: definition[member] for member in _PASSED if member in definition},
+    }
+
+
+def _objective(child: Job, config: dict[str, Any]) -> float | None:
+    wanted = config["HyperParameterTuningJobObjective"]["MetricName"]
+    metrics = child.details.get("FinalMetricDataList") or []
+    return next((float(one["Value"]) for one in metrics if one["MetricName"] == wanted), None)
+
+
+def _hopeless(job: Job, jobs: Jobs) -> bool:
+    found = [one["TrainingJobStatus"] for one in children(job, jobs)]
+    return found.count("Failed") >= _MOST_FAILURES and "Completed" not in found
+
+
+def _finish(job: Job, jobs: Jobs) -> None:
+    if job.stop_requested.is_set():
+        job.end("Stopped")
+    elif not best_first(children(job, jobs), job.given["HyperParameterTuningJobConfig"]):
+        raise JobError(_FAILED)
+    else:
+        job.end("Completed")

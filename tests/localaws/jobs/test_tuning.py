@@ -1,0 +1,88 @@
+"""Tuning jobs run training jobs, read the objective from their logs, and name the best."""
+
+import io
+import tarfile
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localaws.jobs.search import Search
+from tests.localaws.jobs.conftest import JobBench
+
+
+def config(**more: Any) -> dict[str, Any]:
+    given = {
+        "Strategy": "Grid",
+        "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+        "ResourceLimits": {"MaxParallelTrainingJobs": 2},
+        "ParameterRanges": {"CategoricalParameterRanges": [{"Name": "depth", "Values": ["3", "1", "2"]}]},
+    }
+    return {**given, **more}
+
+
+def create(bench: JobBench, name: str, **more: Any) -> None:
+    source = io.BytesIO()
+    with tarfile.open(fileobj=source, mode="w:gz") as tar:
+        content = b"import sys\nprint(sys.argv)\nprint('loss=' + sys.argv[sys.argv.index('--depth') + 1])\n"
+        info = tarfile.TarInfo("fit.py")
+        info.size = len(content)
+        tar.addfile(info, io.BytesIO(content))
+    bench.localaws.client("s3").put_object(Bucket=bench.bucket, Key=f"{name}/source.tar.gz", Body=source.getvalue())
+    static = {
+        "sagemaker_program": "fit.py",
+        "sagemaker_submit_directory": f"s3://{bench.bucket}/{name}/source.tar.gz",
+    }
+    bench.sagemaker.create_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName=name,
+        HyperParameterTuningJobConfig=config(**more),
+        TrainingJobDefinition={
+            "StaticHyperParameters": static,
+            "AlgorithmSpecification": {
+                "TrainingImage": "image",
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [{"Name": "loss", "Regex": "loss=([0-9.]+)"}],
+            },
+            "RoleArn": bench.role,
+            "OutputDataConfig": {"S3OutputPath": f"s3://{bench.bucket}/{name}"},
+            "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        },
+    )
+
+
+def test_runs_every_combination_and_names_the_best(bench: JobBench) -> None:
+    create(bench, "tune-grid")
+    found = bench.wait("HyperParameterTuningJob", "tune-grid")
+    assert found["HyperParameterTuningJobStatus"] == "Completed", found
+    assert found["TrainingJobStatusCounters"]["Completed"] == 3
+    assert found["BestTrainingJob"]["TunedHyperParameters"] == {"depth": "1"}
+    assert found["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] == 1
+    listed = bench.sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName="tune-grid", SortBy="FinalObjectiveMetricValue"
+    )["TrainingJobSummaries"]
+    assert [one["TunedHyperParameters"]["depth"] for one in listed] == ["1", "2", "3"]
+
+
+def test_rejects_a_search_that_cannot_run(bench: JobBench) -> None:
+    with pytest.raises(ClientError, match="MaxNumberOfTrainingJobs must be specified"):
+        create(bench, "tune-limit", Strategy="Random")
+    objective = {"Type": "Minimize", "MetricName": "error"}
+    with pytest.raises(ClientError, match="objective metric error is not among the MetricDefinitions: loss"):
+        create(bench, "tune-metric", HyperParameterTuningJobObjective=objective)
+
+
+@pytest.mark.parametrize("strategy", ["Random", "Bayesian"])
+def test_values_are_within_their_ranges(strategy: str) -> None:
+    ranges = {
+        "IntegerParameterRanges": [{"Name": "depth", "MinValue": "2", "MaxValue": "4"}],
+        "ContinuousParameterRanges": [
+            {"Name": "rate", "MinValue": "0.001", "MaxValue": "0.1", "ScalingType": "Logarithmic"}
+        ],
+    }
+    search = Search(config(Strategy=strategy, ParameterRanges=ranges, RandomSeed=1))
+    for number in range(5):
+        trial, values = search.ask()
+        assert 2 <= int(values["depth"]) <= 4
+        assert 0.001 <= float(values["rate"]) <= 0.1
+        search.tell(trial, float(number))
