@@ -6,6 +6,9 @@
 - Truth of text: a prediction is first compared as text. If no class has this text, numbers and booleans are compared by
   value (`1.0` is the class "1" if there is no class "1.0").
 
+Predictions that differ from classes of the truth only in case, spaces, leading zeros or the coding of accents are an
+error.
+
 A class may be called `None`, `NA` or `nan`: only JSON's null and NaN are no prediction.
 """
 
