@@ -14,6 +14,7 @@ from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.endpoints import model, specification
 from mlflow_platform.endpoints import strategy as strategies
+from mlflow_platform.endpoints.weights import parse_weights
 from mlflow_platform.session import open_environment
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from mlflow_platform.endpoints.deployment import Deployer, Guards, Preview
-    from mlflow_platform.endpoints.publishing import Hosting
+    from mlflow_platform.endpoints.publishing import Companion, Hosting
     from mlflow_platform.endpoints.specification import EndpointSpec
     from mlflow_platform.environment import Environment
 
@@ -40,10 +41,11 @@ class Protection:
     def guards(self, spec: EndpointSpec, example: bytes | None) -> Guards:
         """What protects the update of an endpoint to what a specification says, with the model's input example."""
         from mlflow_platform.endpoints.alarms import rollback_alarms
-        from mlflow_platform.endpoints.creation import VARIANT
         from mlflow_platform.endpoints.deployment import Guards
 
-        watched = rollback_alarms(spec.endpoint, spec.config_name, [VARIANT], self.max_latency) if self.alarms else ()
+        watched = (
+            rollback_alarms(spec.endpoint, spec.config_name, spec.variants, self.max_latency) if self.alarms else ()
+        )
         return Guards(self.strategy, watched, example if self.smoke_request else None)
 
 
@@ -126,6 +128,11 @@ def deploy_model(
     startup_timeout: options.StartupTimeout = specification.STARTUP_SECONDS,
     download_timeout: options.DownloadTimeout = None,
     replace_model: options.ReplaceModel = False,
+    capture: options.Capture = None,
+    challenger: options.Challenger = None,
+    shadow: options.Shadow = None,
+    weight: options.Weight = 0.1,
+    shift: options.Shift = None,
     strategy: options.StrategyName = strategies.ALL_AT_ONCE,
     share: options.Share = None,
     wait: options.Wait = None,
@@ -147,12 +154,21 @@ def deploy_model(
     If a model does not start, does not answer its input example, or an alarm stops the update, the endpoint stays as
     it was, and the reason is shown.
     """
-    actions = {"--delete": delete, "--rollback": rollback, "--status": status, "--dry-run": dry_run}
+    actions = {
+        "--delete": delete,
+        "--rollback": rollback,
+        "--status": status,
+        "--shift": bool(shift),
+        "--dry-run": dry_run,
+    }
+    _check_variants(challenger, shadow, weight)
+    weights = parse_weights(shift or [])
     _check_usage(uri, name, actions)
     protection = Protection(
         strategies.strategy(strategy, share=share, wait=wait, keep=keep_old), max_latency, alarms, smoke_request
     )
     protection.strategy.check_instances(instance_count)
+    protection.strategy.check_variants(several=challenger is not None)
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")
         here = Here(console, *open_environment(env, local=local))
@@ -162,7 +178,9 @@ def deploy_model(
         if not name:
             name = specification.default_name(here.environment, model.registered_name(uri or ""), uri or "")
         formerly = here.models_of(name) | {found for found in [model.registered_name(uri or "")] if found}
-        if delete:
+        if shift:
+            _shift(here, name, weights)
+        elif delete:
             _delete(here, name)
         elif rollback:
             _rollback(here, name)
@@ -170,11 +188,12 @@ def deploy_model(
             from mlflow_platform.endpoints.publishing import Hosting
 
             image = image_uri or here.default_image()
-            hosting = Hosting(image, instance_type, instance_count, startup_timeout, download_timeout)
+            hosting = Hosting(image, instance_type, instance_count, startup_timeout, download_timeout, capture)
             found = here.find(uri or "")
             # Before anything is put into the bucket: nothing would remove it from there.
             here.deployer().check_target(name, found.name, replace_model=replace_model)
-            _deploy(here, (name, found, hosting, protection), replace_model=replace_model, dry_run=dry_run)
+            beside = _companion(here, challenger, shadow, weight)
+            _deploy(here, (name, found, hosting, protection, beside), replace_model=replace_model, dry_run=dry_run)
         if not dry_run:
             here.write_back(name, formerly)
 
@@ -193,15 +212,47 @@ def _check_usage(uri: str | None, name: str | None, actions: dict[str, bool]) ->
         specification.check_name(name)
 
 
-def _deploy(
-    here: Here, wanted: tuple[str, model.Model, Hosting, Protection], *, replace_model: bool, dry_run: bool
-) -> None:
-    from mlflow_platform.endpoints.publishing import publish
+def _check_variants(challenger: str | None, shadow: str | None, weight: float) -> None:
+    if challenger and shadow:
+        # CreateEndpointConfig (SageMaker API), ShadowProductionVariants.
+        raise InputError("an endpoint with a shadow has one other variant only. Give --challenger or --shadow.")
+    for uri in filter(None, (challenger, shadow)):
+        model.check_uri(uri)
+        if (weight in {0, 1} and challenger) or weight == 0:
+            raise InputError("--weight must leave requests for both models: use a share above 0 and below 1.")
 
-    name, found, hosting, protection = wanted
-    console, deployer = here.console, here.deployer()
+
+def _companion(here: Here, challenger: str | None, shadow: str | None, weight: float) -> Companion | None:
+    from mlflow_platform.endpoints.publishing import Companion
+
+    uri = challenger or shadow
+    if not uri:
+        return None
+    name = specification.CHALLENGER if challenger else specification.SHADOW
+    return Companion(here.find(uri), name, weight, shadow=not challenger)
+
+
+def _shift(here: Here, name: str, weights: dict[str, float]) -> None:
+    here.deployer().shift(name, weights)
+    here.console.result({"endpoint": name, "change": "weights changed", "changed": True, "weights": weights})
+
+
+def _deploy(
+    here: Here,
+    wanted: tuple[str, model.Model, Hosting, Protection, Companion | None],
+    *,
+    replace_model: bool,
+    dry_run: bool,
+) -> None:
+    from mlflow_platform.endpoints.publishing import publish, publish_beside
+
+    name, found, hosting, protection, beside = wanted
+    console, deployer, s3 = here.console, here.deployer(), here.session.client("s3")
     console.progress(f"packing {found.location}")
-    published = publish(here.session.client("s3"), here.environment, name, found, hosting, upload=not dry_run)
+    published = publish(s3, here.environment, name, found, hosting, upload=not dry_run)
+    if beside:
+        console.progress(f"packing {beside.model.location}")
+        published = publish_beside(s3, here.environment, published, beside, upload=not dry_run)
     found, spec = published.model, published.spec
     if dry_run:
         console.result(_preview(name, found, spec, deployer.preview(spec, replace_model=replace_model)))
@@ -222,6 +273,8 @@ def _deploy(
             "configuration": spec.config_name,
             "archive": spec.archive_uri,
             "image": spec.image,
+            "variants": ", ".join(["AllTraffic", *(f"{one.name} ({one.weight:g})" for one in spec.others)]),
+            "captured": f"{spec.capture_uri}/{name}" if spec.capture_percent is not None else None,
             "instances": f"{spec.instance_count} x {spec.instance_type}",
             "alarms": ", ".join(alarm.name for alarm in guards.alarms) if change == "updated" else None,
         }

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 _HOSTING, _TRAFFIC, _ACTIONS = "What serves", "How traffic moves", "Other actions"
+_VARIANTS = "Several models"
 
 ModelUri = Annotated[
     str | None,
@@ -46,6 +47,48 @@ ReplaceModel = Annotated[
     typer.Option(
         "--replace-model",
         help="Allow the endpoint to serve another registered model from now on.",
+        rich_help_panel=_HOSTING,
+    ),
+]
+Challenger = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL", help="Another model that answers a share of the requests.", rich_help_panel=_VARIANTS
+    ),
+]
+Weight = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="The share of the requests that the challenger answers, or that the shadow gets copies of.",
+        rich_help_panel=_VARIANTS,
+    ),
+]
+Shadow = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Another model that gets copies of requests; its answers are dropped.",
+        rich_help_panel=_VARIANTS,
+    ),
+]
+Shift = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=WEIGHT",
+        help="Change a variant's weight, such as Challenger=0.5. Can be repeated.",
+        rich_help_panel=_VARIANTS,
+        show_default=False,
+    ),
+]
+Capture = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=100,
+        metavar="PERCENT",
+        help="Store this share of requests and answers in the artifact bucket, below captured/.",
         rich_help_panel=_HOSTING,
     ),
 ]

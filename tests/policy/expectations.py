@@ -80,6 +80,17 @@ DOCUMENTED = (
     ),
     Documented(
         "endpoint",
+        "https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpoint.html",
+        on("arn:aws:s3:::{bucket}/captured/{name}-iris/AllTraffic/a.jsonl", "s3:PutObject"),
+    ),
+    Documented(
+        "endpoint",
+        "https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpoint.html",
+        (Ask("kms:GenerateDataKey", KEY, THROUGH_S3),),
+        with_key=True,
+    ),
+    Documented(
+        "endpoint",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html",
         on(ALARMS + ":{name}-iris-AllTraffic-errors", "cloudwatch:DescribeAlarms"),
     ),
@@ -229,7 +240,15 @@ DENIED = (
     ),
     Denied("Use the tracking server", "endpoint", on(SERVER, "sagemaker-mlflow:GetRun", "sagemaker-mlflow:SearchRuns")),
     Denied("Call without TLS", "endpoint", (Ask("s3:GetObject", OBJECT, NO_TLS),)),
-    Denied("Encrypt with the key", "endpoint", (Ask("kms:GenerateDataKey", KEY, THROUGH_S3),), with_key=True),
+    Denied("Encrypt with another key", "endpoint", (Ask("kms:GenerateDataKey", OTHER_KEY, THROUGH_S3),), with_key=True),
+    Denied(
+        "Overwrite models and the captured data of others",
+        "endpoint",
+        (
+            *on("arn:aws:s3:::{bucket}/endpoints/{name}-iris/{id}/model.tar.gz", "s3:PutObject"),
+            *on("arn:aws:s3:::{bucket}/captured/other-iris/AllTraffic/a.jsonl", "s3:PutObject"),
+        ),
+    ),
     Denied("Use the key directly, not through S3", "endpoint", (Ask("kms:Decrypt", KEY, DIRECTLY),), with_key=True),
     Denied("Use another key", "endpoint", (Ask("kms:Decrypt", OTHER_KEY, THROUGH_S3),), with_key=True),
     Denied(

@@ -59,6 +59,7 @@ DEPLOY = {
             "sagemaker:DeleteModel",
             "sagemaker:DeleteTags",
             "sagemaker:UpdateEndpoint",
+            "sagemaker:UpdateEndpointWeightsAndCapacities",
         ],
         "Resource": DEPLOYED,
         "Condition": {

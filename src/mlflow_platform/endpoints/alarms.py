@@ -13,6 +13,9 @@ from typing import Any
 
 from mlflow_common.errors import InputError
 
+# What alarms were before, by name; None for those that are new.
+Before = Mapping[str, Mapping[str, Any] | None]
+
 _NAMESPACE = "AWS/SageMaker"
 _PERIOD = 60
 _MOST = 10
@@ -59,9 +62,7 @@ def rollback_alarms(
     return tuple(found)
 
 
-def place_alarms(
-    cloudwatch: Any, alarms: Iterable[RollbackAlarm], tags: Mapping[str, str]
-) -> Mapping[str, Mapping[str, Any] | None]:
+def place_alarms(cloudwatch: Any, alarms: Iterable[RollbackAlarm], tags: Mapping[str, str]) -> Before:
     """Make the alarms watch what they are defined for. Returns what they were before, by name; None if they are new.
 
     An alarm keeps its state when it is changed (PutMetricAlarm), and one in ALARM would stop the update at once. So an
@@ -81,7 +82,7 @@ def place_alarms(
     return before
 
 
-def restore_alarms(cloudwatch: Any, before: Mapping[str, Mapping[str, Any] | None], tags: Mapping[str, str]) -> None:
+def restore_alarms(cloudwatch: Any, before: Before, tags: Mapping[str, str]) -> None:
     """Undo `place_alarms`."""
     remove_alarms(cloudwatch, (name for name, definition in before.items() if definition is None))
     for name, definition in before.items():

@@ -11,24 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mlflow_platform.endpoints.specification import CONTAINER_ENVIRONMENT, EndpointSpec
+from mlflow_platform.endpoints.specification import CONTAINER_ENVIRONMENT, VARIANT, EndpointSpec
 from mlflow_platform.endpoints.state import is_missing
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
-VARIANT = "AllTraffic"
-
 
 def ensure_resources(sagemaker: SageMakerClient, spec: EndpointSpec) -> bool:
-    """Create the model and the configuration where they do not exist. Returns whether anything was created.
+    """Create the models and the configuration where they do not exist. Returns whether anything was created.
 
     Raises:
         botocore's errors: AWS refused to create one of them, or could not be reached.
     """
-    created_model = ensure(_describe_model(sagemaker, spec), lambda: _create_model(sagemaker, spec))
-    created_config = ensure(_describe_config(sagemaker, spec), lambda: _create_config(sagemaker, spec))
-    return created_model or created_config
+    created = [ensure(_describe_model(sagemaker, one), _creation(sagemaker, one)) for one in spec.models]
+    created.append(ensure(_describe_config(sagemaker, spec), lambda: _create_config(sagemaker, spec)))
+    return any(created)
 
 
 def create_single(sagemaker: SageMakerClient, spec: EndpointSpec, name: str, tags: Mapping[str, str]) -> None:
@@ -39,7 +37,7 @@ def create_single(sagemaker: SageMakerClient, spec: EndpointSpec, name: str, tag
 
 def missing_resources(sagemaker: SageMakerClient, spec: EndpointSpec) -> list[str]:
     """What `ensure_resources` would create, as "model NAME" and "configuration NAME"."""
-    missing = [] if _exists(_describe_model(sagemaker, spec)) else [f"model {spec.model_name}"]
+    missing = [f"model {one.model_name}" for one in spec.models if not _exists(_describe_model(sagemaker, one))]
     return missing if _exists(_describe_config(sagemaker, spec)) else [*missing, f"configuration {spec.config_name}"]
 
 
@@ -91,15 +89,49 @@ def _create_model(sagemaker: SageMakerClient, spec: EndpointSpec) -> None:
     )
 
 
+def _creation(sagemaker: SageMakerClient, spec: EndpointSpec) -> Callable[[], object]:
+    return lambda: _create_model(sagemaker, spec)
+
+
 def _create_config(sagemaker: SageMakerClient, spec: EndpointSpec) -> None:
+    settings: Any = {}
+    shadows = [other for other in spec.others if other.shadow]
+    challengers = [other for other in spec.others if not other.shadow]
+    main = _variant(spec)
+    if shadows:
+        settings["ShadowProductionVariants"] = [
+            _variant(spec.of(other)) | {"VariantName": other.name, "InitialVariantWeight": other.weight}
+            for other in shadows
+        ]
+        # A shadow variant gets this share of the requests of a production variant with the weight 1
+        # (docs.aws.amazon.com/sagemaker/latest/dg/model-shadow-deployment.html).
+        main["InitialVariantWeight"] = 1.0
+    if challengers:
+        main["InitialVariantWeight"] = round(1 - sum(other.weight for other in challengers), 6)
+    others = [
+        _variant(spec.of(other)) | {"VariantName": other.name, "InitialVariantWeight": other.weight}
+        for other in challengers
+    ]
+    if spec.capture_percent is not None:
+        settings["DataCaptureConfig"] = _capture(spec)
     sagemaker.create_endpoint_config(
-        EndpointConfigName=spec.config_name, ProductionVariants=[_variant(spec)], Tags=as_list(spec.tags)
+        EndpointConfigName=spec.config_name, ProductionVariants=[main, *others], Tags=as_list(spec.tags), **settings
     )
+
+
+def _capture(spec: EndpointSpec) -> dict[str, Any]:
+    return {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": spec.capture_percent,
+        "DestinationS3Uri": spec.capture_uri,
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        # Bodies of these types are stored as text instead of base64.
+        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
+    }
 
 
 def _variant(spec: EndpointSpec) -> Any:
     variant: Any = {
-        # The name never changes, so that dashboards and autoscaling targets survive an update.
         "VariantName": VARIANT,
         "ModelName": spec.model_name,
         "InstanceType": spec.instance_type,

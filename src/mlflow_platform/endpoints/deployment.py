@@ -14,15 +14,16 @@ removed. AWS's rules, and what AWS does not say:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mlflow_common.errors import PlatformError, PreconditionError, error_code, error_message, explain
+from mlflow_common.errors import InputError, PlatformError, PreconditionError, error_code, error_message, explain
 from mlflow_common.waiting import Clock, Progress, wait_for
 from mlflow_platform.endpoints import container_log, failures
 from mlflow_platform.endpoints.alarms import (
+    Before,
     RollbackAlarm,
     alarms_of,
     fired,
@@ -37,6 +38,7 @@ from mlflow_platform.endpoints.resources import (
     config_names,
     find_resources,
     remove_resources,
+    variant_names,
 )
 from mlflow_platform.endpoints.smoke import SmokeTest
 from mlflow_platform.endpoints.specification import EndpointSpec, smoke_name
@@ -50,7 +52,8 @@ from mlflow_platform.endpoints.state import (
     is_missing,
     tags_of,
 )
-from mlflow_platform.endpoints.strategy import Strategy
+from mlflow_platform.endpoints.strategy import ALL_AT_ONCE, Strategy
+from mlflow_platform.endpoints.weights import shift_weights
 
 if TYPE_CHECKING:
     from mlflow_platform.environment import Environment
@@ -83,7 +86,10 @@ NO_GUARDS = Guards()
 
 @dataclass(frozen=True)
 class Target:
-    """What an endpoint is moved to: a configuration, the tags that go with it, and the image for error messages."""
+    """What an endpoint is moved to: a configuration, the tags that go with it, and the image for error messages.
+
+    `shifts` is whether AWS can move traffic as the strategy says.
+    """
 
     endpoint: str
     config: str
@@ -91,6 +97,7 @@ class Target:
     image: str = ""
     instance_type: str = ""
     guards: Guards = NO_GUARDS
+    shifts: bool = True
 
 
 @dataclass(frozen=True)
@@ -192,15 +199,25 @@ class Deployer:
 
         # Only configurations that exist now: another process may prepare the next deployment meanwhile.
         outdated = self._outdated(spec, state)
-        made = EndpointResources(
-            frozenset({spec.config_name}), frozenset({spec.model_name}), frozenset({spec.archive_uri})
-        )
+        models = frozenset(one.model_name for one in spec.models)
+        made = EndpointResources(frozenset({spec.config_name}), models, spec.archives)
+        if state and variant_names(self._sagemaker, state.config) != set(spec.variants):
+            # AWS moves traffic all at once, without alarms, if the variants' names change
+            # (docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-exclusions.html).
+            if guards.strategy.kind != ALL_AT_ONCE:
+                raise InputError(
+                    f"--strategy {guards.strategy.kind} is not possible while the endpoint {spec.endpoint} gets other "
+                    "variants. Change the variants with --strategy all-at-once."
+                )
+            self._progress("the endpoint gets other variants, so AWS moves traffic at once and no alarm is watched")
+            guards = replace(guards, alarms=())
+            target = replace(target, guards=guards, shifts=False)
         self._smoke.clear(spec.endpoint, except_for=smoke_name(spec))
         before = place_alarms(self._clients.cloudwatch, guards.alarms if state else (), spec.tags)
         try:
             self._move(target, state, made, prepare=lambda: self._prepare(spec, guards, update=state is not None))
         except PlatformError:
-            self._restore_alarms(before)
+            _restore(self._clients.cloudwatch, before, self._environment.tags, self._progress)
             raise
         self._tidy(spec.endpoint, EndpointResources(configs=frozenset(outdated)))
         return "updated" if state else "created"
@@ -213,6 +230,21 @@ class Deployer:
             except PlatformError as error:
                 message = f"{error.message} The previous model continues to serve."
                 raise PlatformError(message, error.details) from None
+
+    def shift(self, endpoint: str, weights: Mapping[str, float]) -> None:
+        """Give variants of an endpoint other weights, and wait until they have them. The other variants keep theirs.
+
+        Raises:
+            InputError: the endpoint has no such variant, or no variant would get requests.
+            PreconditionError: there is no such endpoint, or it is changing.
+        """
+        state, _ = find_own(self._sagemaker, self._environment, endpoint)
+        if state is None or state.status != "InService":
+            raise PreconditionError(
+                f"the endpoint {endpoint} is {state.status if state else 'not there'}, so its weights cannot change."
+            )
+        shift_weights(self._sagemaker, endpoint, weights)
+        self._wait_until_settled(endpoint)
 
     def rollback(self, endpoint: str) -> ServedModel:
         """Move the endpoint back to the configuration that served before, and wait until it serves.
@@ -313,13 +345,6 @@ class Deployer:
             self._tidy(target.endpoint, made)
             raise PlatformError(f"{error.message} Everything created for it has been removed.", error.details) from None
 
-    def _restore_alarms(self, before: Mapping[str, Mapping[str, Any] | None]) -> None:
-        """Undo what a failed attempt did to the alarms. A failure is reported, and does not hide why it failed."""
-        try:
-            restore_alarms(self._clients.cloudwatch, before, self._environment.tags)
-        except _AWS_ERRORS as error:
-            self._progress(f"could not restore the alarms: {error_message(error) or error_code(error) or error}")
-
     def _request(self, target: Target, *, update: bool) -> Exception | None:
         """Ask AWS to create or update the endpoint. Returns an error after which AWS may yet do what was asked.
 
@@ -327,14 +352,15 @@ class Deployer:
             PreconditionError: another deployment to the endpoint is in progress.
             botocore's errors: AWS refused.
         """
-        config = target.guards.strategy.deployment_config([alarm.name for alarm in target.guards.alarms])
+        config: Any = {}
+        if target.shifts:
+            alarms = [alarm.name for alarm in target.guards.alarms]
+            config = {"DeploymentConfig": target.guards.strategy.deployment_config(alarms)}
         for attempt in range(1, _TRIES + 1):
             try:
                 if update:
                     self._sagemaker.update_endpoint(
-                        EndpointName=target.endpoint,
-                        EndpointConfigName=target.config,
-                        DeploymentConfig=config,  # type: ignore[arg-type]
+                        EndpointName=target.endpoint, EndpointConfigName=target.config, **config
                     )
                 else:
                     self._sagemaker.create_endpoint(
@@ -442,6 +468,14 @@ def _rolled_back(cloudwatch: Any, target: Target, after: EndpointState | None) -
         return None
     alarm = fired(cloudwatch, target.guards.alarms, after.reason)
     return failures.rolled_back(target.endpoint, alarm, after.reason) if alarm else None
+
+
+def _restore(cloudwatch: Any, before: Before, tags: Mapping[str, str], progress: Progress) -> None:
+    """Undo what a failed attempt did to the alarms. A failure is reported, and does not hide why the attempt failed."""
+    try:
+        restore_alarms(cloudwatch, before, tags)
+    except _AWS_ERRORS as error:
+        progress(f"could not restore the alarms: {error_message(error) or error_code(error) or error}")
 
 
 def _is_final(error: Exception) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from mlflow_common.errors import InputError
 from mlflow_platform.endpoints import model_archive, specification
 from mlflow_platform.endpoints.model import Model
-from mlflow_platform.endpoints.specification import STARTUP_SECONDS, EndpointSpec
+from mlflow_platform.endpoints.specification import STARTUP_SECONDS, EndpointSpec, OtherVariant
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,6 +27,38 @@ class Hosting:
     instance_count: int
     startup_seconds: int = STARTUP_SECONDS
     download_seconds: int | None = None
+    capture_percent: int | None = None
+
+
+@dataclass(frozen=True)
+class Companion:
+    """Another model for the endpoint: its variant's name, its share of the requests, and whether it is a shadow."""
+
+    model: Model
+    name: str
+    weight: float
+    shadow: bool
+
+
+def publish_beside(
+    s3: S3Client, environment: Environment, published: Published, companion: Companion, *, upload: bool = True
+) -> Published:
+    """Pack and upload another model for the same endpoint, as `publish` does, and add its variant.
+
+    Raises:
+        InputError: there is no model, or it is the main model.
+        PreconditionError: see `publish`.
+    """
+    with TemporaryDirectory() as folder:
+        packed = model_archive.make(s3, companion.model.location, Path(folder))
+        uri = specification.archive_uri(environment, published.spec.endpoint, packed.digest)
+        tags = specification.tags(environment, companion.model.in_run(packed.run_id))
+        if uri == published.spec.archive_uri:
+            raise InputError(f"{companion.model.uri} is the same model as the one to deploy. Give another one.")
+        if upload:
+            model_archive.upload(s3, packed, uri, tags)
+    other = OtherVariant(companion.name, uri, tags, companion.weight, companion.shadow)
+    return replace(published, spec=replace(published.spec, others=(*published.spec.others, other)))
 
 
 @dataclass(frozen=True)
@@ -63,6 +96,8 @@ def publish(
             tags=specification.tags(environment, found),
             startup_seconds=hosting.startup_seconds,
             download_seconds=hosting.download_seconds,
+            capture_percent=hosting.capture_percent,
+            capture_uri=specification.capture_uri(environment),
         )
         if upload:
             model_archive.upload(s3, packed, spec.archive_uri, spec.tags)

@@ -60,6 +60,14 @@ def config_names(sagemaker: SageMakerClient, endpoint: str) -> set[str]:
     return _own(endpoint, (found["EndpointConfigName"] for page in pages for found in page["EndpointConfigs"]))
 
 
+def variant_names(sagemaker: SageMakerClient, config: str) -> set[str]:
+    """The names of a configuration's variants that answer requests; none if it does not exist."""
+    with _missing_ignored(sagemaker):
+        variants = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
+        return {variant["VariantName"] for variant in variants}
+    return set()
+
+
 def remove_resources(
     clients: Clients, environment: Environment, endpoint: str, unwanted: EndpointResources
 ) -> EndpointResources:
@@ -103,7 +111,8 @@ def _models_of(sagemaker: SageMakerClient, configs: Collection[str]) -> frozense
     found: set[str] = set()
     for name in configs:
         with _missing_ignored(sagemaker):
-            variants = sagemaker.describe_endpoint_config(EndpointConfigName=name)["ProductionVariants"]
+            config = sagemaker.describe_endpoint_config(EndpointConfigName=name)
+            variants = [*config["ProductionVariants"], *config.get("ShadowProductionVariants", [])]
             found.update(variant["ModelName"] for variant in variants if "ModelName" in variant)
     return frozenset(found)
 

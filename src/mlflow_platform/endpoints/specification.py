@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlflow_common.errors import InputError
@@ -24,6 +24,9 @@ _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _NAME_LENGTH = 63
 _DIGEST_LENGTH = 10
 
+# The names of variants never change, so that dashboards and autoscaling targets survive an update.
+VARIANT, CHALLENGER, SHADOW = "AllTraffic", "Challenger", "Shadow"
+
 # MLflow's own image builds the model's environment when it starts, which takes minutes.
 STARTUP_SECONDS = 900
 # What MLflow sets for its own image on SageMaker (mlflow.sagemaker, `_get_deployment_config`).
@@ -31,6 +34,21 @@ CONTAINER_ENVIRONMENT: Mapping[str, str] = {
     "MLFLOW_DEPLOYMENT_FLAVOR_NAME": "python_function",
     "SERVING_ENVIRONMENT": "SageMaker",
 }
+
+
+@dataclass(frozen=True)
+class OtherVariant:
+    """A model beside the main one, on the same image and kind of instances.
+
+    `weight` is its share of the requests, from 0 to 1. A shadow variant gets a copy of that share of the requests,
+    and its answers are dropped.
+    """
+
+    name: str
+    archive_uri: str
+    tags: Mapping[str, str]
+    weight: float
+    shadow: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +68,28 @@ class EndpointSpec:
     tags: Mapping[str, str]
     startup_seconds: int = STARTUP_SECONDS
     download_seconds: int | None = None
+    others: tuple[OtherVariant, ...] = ()
+    capture_percent: int | None = None
+    capture_uri: str = ""
+
+    @property
+    def models(self) -> tuple[EndpointSpec, ...]:
+        """One specification for each model: the main one, and those of the other variants."""
+        return (self, *(self.of(other) for other in self.others))
+
+    @property
+    def archives(self) -> frozenset[str]:
+        """The URIs of all models' archives."""
+        return frozenset(one.archive_uri for one in self.models)
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The names of the variants that answer requests."""
+        return (VARIANT, *(other.name for other in self.others if not other.shadow))
+
+    def of(self, other: OtherVariant) -> EndpointSpec:
+        """The specification with another variant's model as its only one."""
+        return replace(self, archive_uri=other.archive_uri, tags=other.tags, others=())
 
     @property
     def model_name(self) -> str:
@@ -63,6 +103,9 @@ class EndpointSpec:
         settings = [self.instance_type, str(self.instance_count), str(self.startup_seconds)]
         if self.download_seconds is not None:
             settings.append(f"download={self.download_seconds}")
+        settings += [f"{one.name}={self.of(one).model_name}:{one.weight}:{one.shadow}" for one in self.others]
+        if self.capture_percent is not None:
+            settings.append(f"capture={self.capture_percent}:{self.capture_uri}")
         return _named(self.endpoint, self.model_name, *settings)
 
 
@@ -107,6 +150,11 @@ def check_name(name: str) -> None:
 def archive_folder(environment: Environment, endpoint: str) -> str:
     """The S3 URI below which an endpoint's archives are stored. The endpoint's role may read there."""
     return f"{environment.artifact_store}/endpoints/{endpoint}"
+
+
+def capture_uri(environment: Environment) -> str:
+    """The S3 URI below which endpoints' captured data is stored. AWS appends the name of the endpoint."""
+    return f"{environment.artifact_store}/captured"
 
 
 def archive_uri(environment: Environment, endpoint: str, digest: str) -> str:

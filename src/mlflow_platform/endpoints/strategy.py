@@ -53,6 +53,15 @@ class Strategy:
                 "--instance-count 2."
             )
 
+    def check_variants(self, *, several: bool) -> None:
+        """Check that AWS can update an endpoint with one or several variants in this way.
+
+        Raises:
+            InputError: AWS has no rolling updates of several variants (deployment-guardrails-exclusions.html).
+        """
+        if several and self.kind == ROLLING:
+            raise InputError("AWS has no rolling update of several variants. Choose another --strategy.")
+
     def deployment_config(self, alarms: Sequence[str]) -> dict[str, Any]:
         """The DeploymentConfig of UpdateEndpoint. An alarm of these names rolls the update back."""
         config = self._rolling() if self.kind == ROLLING else self._blue_green()

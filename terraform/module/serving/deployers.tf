@@ -21,6 +21,7 @@ data "aws_iam_policy_document" "deployment" {
       "sagemaker:DeleteModel",
       "sagemaker:DeleteTags",
       "sagemaker:UpdateEndpoint",
+      "sagemaker:UpdateEndpointWeightsAndCapacities",
     ]
     resources = local.deployed
 

@@ -124,6 +124,14 @@ data "aws_iam_policy_document" "endpoint" {
     resources = [for path in local.store_paths : "arn:${local.partition}:s3:::${path}/*"]
   }
 
+  # Data capture writes requests and answers with this role.
+  # https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpoint.html
+  statement {
+    sid       = "AllowWriteCapturedData"
+    actions   = ["s3:PutObject"]
+    resources = ["arn:${local.partition}:s3:::${local.artifact_path}/captured/${local.name}-*"]
+  }
+
   # Backups contain all logged data, including deleted runs.
   statement {
     sid       = "DenyReadBackups"
@@ -147,8 +155,8 @@ data "aws_iam_policy_document" "endpoint" {
     for_each = length(local.readable_key_arns) == 0 ? [] : [local.readable_key_arns]
 
     content {
-      sid       = "AllowDecryptModels"
-      actions   = ["kms:Decrypt"]
+      sid       = "AllowReadAndCaptureWithKeys"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
       resources = statement.value
 
       condition {
