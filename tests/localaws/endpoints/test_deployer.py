@@ -70,7 +70,7 @@ def test_a_canary_a_rollback_by_an_alarm_and_one_by_hand_lose_no_request(
 
     def deploy(one: Published) -> str:
         alarms = rollback_alarms(name, one.spec.config_name, one.spec.variants, 1000)
-        guards = Guards(strategy("canary", share=50, wait=300, keep=0), alarms, one.example)
+        guards = Guards(strategy("canary", share=50, wait=120, keep=0), alarms, one.example)
         return deployer.deploy(one.spec, guards=guards)
 
     first, second = published("v1"), published("v2")
