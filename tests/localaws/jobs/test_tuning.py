@@ -21,7 +21,8 @@ def config(**more: Any) -> dict[str, Any]:
     return {**given, **more}
 
 
-def create(bench: JobBench, name: str, **more: Any) -> None:
+def tuning_request(bench: JobBench, name: str, **more: Any) -> dict[str, Any]:
+    """A request whose objective is the hyperparameter `depth`."""
     source = io.BytesIO()
     with tarfile.open(fileobj=source, mode="w:gz") as tar:
         content = b"import sys\nprint(sys.argv)\nprint('loss=' + sys.argv[sys.argv.index('--depth') + 1])\n"
@@ -33,10 +34,10 @@ def create(bench: JobBench, name: str, **more: Any) -> None:
         "sagemaker_program": "fit.py",
         "sagemaker_submit_directory": f"s3://{bench.bucket}/{name}/source.tar.gz",
     }
-    bench.sagemaker.create_hyper_parameter_tuning_job(
-        HyperParameterTuningJobName=name,
-        HyperParameterTuningJobConfig=config(**more),
-        TrainingJobDefinition={
+    return {
+        "HyperParameterTuningJobName": name,
+        "HyperParameterTuningJobConfig": config(**more),
+        "TrainingJobDefinition": {
             "StaticHyperParameters": static,
             "AlgorithmSpecification": {
                 "TrainingImage": "image",
@@ -48,7 +49,11 @@ def create(bench: JobBench, name: str, **more: Any) -> None:
             "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1},
             "StoppingCondition": {"MaxRuntimeInSeconds": 60},
         },
-    )
+    }
+
+
+def create(bench: JobBench, name: str, **more: Any) -> None:
+    bench.sagemaker.create_hyper_parameter_tuning_job(**tuning_request(bench, name, **more))
 
 
 def test_runs_every_combination_and_names_the_best(bench: JobBench) -> None:

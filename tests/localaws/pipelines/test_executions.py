@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.localaws.jobs.conftest import JobBench, channel, given_input, given_output
+from tests.localaws.jobs.test_tuning import tuning_request
 
 PREPARE = """
 import os, pathlib, sys
@@ -196,3 +197,27 @@ def test_rejects_bad_requests(bench: JobBench) -> None:
         )
     with pytest.raises(ClientError, match="does not exist"):
         start(bench, "bad")
+
+
+def test_a_tuning_step_lists_its_training_jobs_best_first(bench: JobBench) -> None:
+    given = tuning_request(bench, "tune-step")
+    del given["HyperParameterTuningJobName"]
+    best = {"Get": "Steps.Tune.TrainingJobSummaries[0].TunedHyperParameters.depth"}
+    text = json.dumps(
+        {
+            "Version": "2020-12-01",
+            "Steps": [
+                {"Name": "Tune", "Type": "Tuning", "Arguments": given},
+                {"Name": "Tell", "Type": "Fail", "Arguments": {"ErrorMessage": best}},
+            ],
+        }
+    )
+    bench.sagemaker.create_pipeline(
+        PipelineName="tune-step", RoleArn=bench.role, PipelineDefinition=text, ClientRequestToken="t" * 32
+    )
+    arn = start(bench, "tune-step")
+    wait(bench, arn)
+    ran = steps(bench, arn)
+    assert ran["Tune"]["StepStatus"] == "Succeeded", ran
+    assert ran["Tune"]["Metadata"]["TuningJob"]["Arn"]
+    assert ran["Tell"]["FailureReason"] == "1"
