@@ -173,7 +173,7 @@ def full(path: Path) -> tuple[Path, int]:
 
 
 @settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_damage_to_any_table_is_an_error_of_one_line_or_a_named_loss(
