@@ -4,7 +4,7 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .PHONY: setup demo check test lint fmt docs bench clean help \
 	local-up local-down local-reset local-env local-logs \
-	bootstrap init plan apply destroy output log-run deploy validate monitor server smoke doctor \
+	bootstrap init plan apply destroy output log-run image deploy validate monitor server smoke doctor \
 	upgrade retire backup restore
 
 # Many containers set it. Python would then never store compiled modules in .venv, and each start of MLflow would take
@@ -92,6 +92,9 @@ output: setup ## Print the outputs (ARGS="-raw mlflow_tracking_uri" for one)
 
 log-run: setup ## Train, log and register MODEL, and set ALIAS
 	@$(SCRIPT) scripts/log_run.py --dataset="$$MODEL" --register="$$MODEL" --alias="$$ALIAS" $(FLAGS)
+
+image: setup ## Build the serving image of MODEL@ALIAS, unless the repository has it
+	@$(SCRIPT) scripts/build_image.py $(FLAGS) -- $(ENDPOINT_MODEL)
 
 deploy: setup ## Deploy MODEL@ALIAS to its endpoint
 	@$(SCRIPT) scripts/deploy_model.py $(FLAGS) -- $(ENDPOINT_MODEL)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 Headers = dict[str, str]
+# The protocol of container registries, which botocore does not know.
+REGISTRY_PROTOCOL = "registry"
 
 
 class CheckedPermission(NamedTuple):

@@ -14,6 +14,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from localaws.builds.builder import Builder
 from localaws.builds.builds import Builds
 from localaws.builds.role import CODEBUILD
+from localaws.builds.tools import Tools
 from localaws.clients import client
 from localaws.credentials import Credentials
 from localaws.endpoints.hosting import Hosting
@@ -35,6 +36,11 @@ from localaws.pipelines.executions import Executions
 from localaws.pipelines.operations import PipelineOperations
 from localaws.principals import Principals, random_id
 from localaws.processes import Processes
+from localaws.registry.blobs import Blobs
+from localaws.registry.entrance import RegistryEntrance
+from localaws.registry.images import Images
+from localaws.registry.registry import Registry
+from localaws.registry.tokens import Tokens
 from localaws.schedules import Schedules
 from localaws.services import install_all
 from localaws.services.context import ServiceContext
@@ -80,7 +86,9 @@ class LocalAws:
             PipelineOperations(self.executions, self.jobs, self.principals, settings.account).operations(),
         )
         self.builds = self._make_builds()
-        install_all(ServiceContext(settings, self.principals, self.builds, sagemaker))
+        tokens, blobs = Tokens(), Blobs(settings.data / "registry")
+        install_all(ServiceContext(settings, self.principals, self.builds, tokens, blobs, sagemaker))
+        registry = Registry(blobs, Images(settings.account, settings.region))
         if saved:
             self.tracking.load(saved.parts["tracking_servers"])
             self.hosting.load(saved.parts["endpoints"])
@@ -91,9 +99,18 @@ class LocalAws:
             self.calls,
             self.faults,
             control=Route(Control.takes, control),
-            entrances=[self.tracking.entrance, SignedEntrance(self.principals.key, lambda: datetime.now(UTC))],
+            entrances=[
+                self.tracking.entrance,
+                RegistryEntrance(tokens, settings.account, settings.region),
+                SignedEntrance(self.principals.key, lambda: datetime.now(UTC)),
+            ],
             guard=Guard(MotoPolicyStore(settings.account), enforces=settings.enforce_iam),
-            routes=[*self.tracking.routes, self.hosting.runtime, Route(lambda _: True, moto())],
+            routes=[
+                *self.tracking.routes,
+                self.hosting.runtime,
+                Route(Registry.takes, registry),
+                Route(lambda _: True, moto()),
+            ],
             on_start=self._start,
             on_stop=self._stop,
         )
@@ -108,7 +125,8 @@ class LocalAws:
         def make_client(service: str, credentials: Credentials) -> Any:
             return client(service, credentials, region, url, BUILD_CLIENTS)
 
-        builder = Builder(settings.run / "builds", self.processes, make_client, assume)
+        tools = Tools(settings.cache, settings.base_image)
+        builder = Builder(settings.run / "builds", self.processes, make_client, assume, tools)
         return Builds(builder, self._endpoints())
 
     def _make_jobs(self) -> Jobs:

@@ -23,6 +23,8 @@ class Settings:
         cache: virtual environments, which `down` keeps and homes share.
         enforce_iam: refuse calls that the caller's and the resource's policies do not allow.
         speed: divides the waiting times of deployments and the periods of alarms, which are minutes on AWS.
+        base_image: what builds of images begin with instead of the Dockerfile's base image: a tar file of a root
+            file system, or an image; empty for the Dockerfile's.
     """
 
     port: int
@@ -31,13 +33,14 @@ class Settings:
     cache: Path
     enforce_iam: bool = False
     speed: float = 60.0
+    base_image: str = ""
     account: str = "123456789012"
     region: str = "us-east-1"
     host: str = "127.0.0.1"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Reads LOCALAWS_PORT, _HOME, _IDLE_MINUTES, _CACHE, _SPEED and _ENFORCE_IAM (1: on).
+        """Reads LOCALAWS_PORT, _HOME, _IDLE_MINUTES, _CACHE, _SPEED, _BASE_IMAGE and _ENFORCE_IAM (1: on).
 
         Raises:
             ValueError: a value is not a number, or the port is out of range.
@@ -52,6 +55,7 @@ class Settings:
             cache=Path(environ.get("LOCALAWS_CACHE") or REPOSITORY / ".cache" / "localaws").resolve(),
             enforce_iam=environ.get("LOCALAWS_ENFORCE_IAM", "") not in ("", "0"),
             speed=_number(environ, "LOCALAWS_SPEED", "60"),
+            base_image=environ.get("LOCALAWS_BASE_IMAGE", ""),
         )
 
     @property

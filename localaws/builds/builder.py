@@ -5,6 +5,7 @@ new virtual environment. AWS calls go to localaws under the project's service ro
 """
 
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from localaws.builds.python import make_python
 from localaws.builds.record import FAILED, STOPPED, SUCCEEDED, TIMED_OUT, BuildRecord
 from localaws.builds.script import script
 from localaws.builds.source import SourceError, fetch
+from localaws.builds.tools import Tools, network_settings
 from localaws.credentials import Credentials
 from localaws.endpoints.logs import ContainerLog
 from localaws.errors import AwsError
@@ -57,7 +59,7 @@ class Job:
 class Builder:
     """Runs builds, each in a folder of its own that is deleted afterwards."""
 
-    def __init__(self, folder: Path, processes: Processes, clients: Clients, assume: Assume) -> None:
+    def __init__(self, folder: Path, processes: Processes, clients: Clients, assume: Assume, tools: Tools) -> None:
         """Connect the parts.
 
         Args:
@@ -67,6 +69,7 @@ class Builder:
         self._processes = processes
         self._clients = clients
         self._assume = assume
+        self._tools = tools
 
     def run(self, job: Job) -> None:
         """Run a build to its end. Every outcome is in the job's record; raises nothing."""
@@ -100,7 +103,9 @@ class Builder:
         file = folder / "build.sh"
         file.write_text(script(buildspec))
         variables = {**buildspec.variables, **parameters, **job.variables}
-        env = _environment(job, credentials, python, folder, source) | variables | {"LOCALAWS_PHASES": str(phases)}
+        tools = self._tools.make(folder / "tools", privileged=bool(job.project["environment"].get("privilegedMode")))
+        env = _environment(job, credentials, f"{tools.folder}:{python.parent}", folder, source)
+        env |= variables | tools.variables | {"LOCALAWS_PHASES": str(phases)}
         record.begin("INSTALL")
         child = self._processes.start(f"codebuild-{record.id.replace(':', '-')}", ["bash", file], env, source)
         try:
@@ -137,10 +142,11 @@ class Builder:
         }
 
 
-def _environment(job: Job, role: Credentials, python: Path, folder: Path, source: Path) -> dict[str, str]:
+def _environment(job: Job, role: Credentials, programs: str, folder: Path, source: Path) -> dict[str, str]:
     """https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html, and the way to localaws."""
     return {
-        "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
+        **network_settings(os.environ),
+        "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",
         "HOME": str(folder),
         "LANG": "C.UTF-8",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",

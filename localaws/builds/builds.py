@@ -14,6 +14,14 @@ from localaws.errors import AwsError
 DEFAULT_TIMEOUT = 60
 
 
+_SOURCE_OVERRIDES = {
+    "sourceTypeOverride": "type",
+    "sourceLocationOverride": "location",
+    "buildspecOverride": "buildspec",
+}
+_OVERRIDES = {*_SOURCE_OVERRIDES, "environmentVariablesOverride", "timeoutInMinutesOverride"}
+
+
 class Builds:
     """All builds of one localaws, newest last."""
 
@@ -35,8 +43,9 @@ class Builds:
 
         Raises:
             AwsError: AccountLimitExceededException if the project's limit of concurrent builds is reached;
-                InvalidInputException for a variable of an unknown type.
+                InvalidInputException for a variable of an unknown type, or for an override that localaws does not have.
         """
+        project = _overridden(project, given)
         variables, parameters = _variables(project, given)
         name = project["name"]
         with self._lock:
@@ -98,6 +107,21 @@ class Builds:
             raise AwsError(
                 "AccountLimitExceededException", f"Cannot have more than {limit} builds in queue for the project"
             )
+
+
+def _overridden(project: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The project with the settings that StartBuild replaces for one build.
+
+    Source: https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html
+    """
+    unknown = sorted(name for name in given if name.endswith("Override") and name not in _OVERRIDES)
+    if unknown:
+        raise AwsError("InvalidInputException", f"localaws does not have {unknown[0]}")
+    source = dict(project["source"])
+    for name, replaced in _SOURCE_OVERRIDES.items():
+        if name in given:
+            source[replaced] = given[name]
+    return {**project, "source": source}
 
 
 def _variables(project: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Reads request bodies: small ones into memory, large S3 uploads to a file. Refused bodies are discarded.
+"""Reads request bodies: small ones into memory, uploads (S3, image layers) to a file. Refused bodies are discarded.
 
 A service receives only complete bodies, so an interrupted upload changes nothing.
 """
@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import IO, Any
 
-from localaws.call import Call
+from localaws.call import REGISTRY_PROTOCOL, Call
 from localaws.errors import AwsError
 from localaws.front.asgi import Receive
 from localaws.front.sigv4 import UNHASHED
@@ -50,7 +50,7 @@ async def read(call: Call, receive: Receive) -> Body:
         ClientGoneError: it did not arrive completely.
     """
     announced = _announced(call)
-    large = call.service == "s3"
+    large = _may_be_large(call)
     if announced > (MOST if large else BUFFERED):
         raise _too_large(call)
     if announced <= BUFFERED and "transfer-encoding" not in call.headers:
@@ -67,6 +67,11 @@ async def discard(receive: Receive) -> None:
         size += len(message.get("body", b""))
         if message["type"] != "http.request" or not message.get("more_body"):
             return
+
+
+def _may_be_large(call: Call) -> bool:
+    """Whether a call uploads files: S3, and layers to the registry below /v2/, whose clients do not sign."""
+    return call.service == "s3" or call.protocol == REGISTRY_PROTOCOL
 
 
 def _announced(call: Call) -> int:

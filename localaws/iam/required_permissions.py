@@ -16,7 +16,8 @@ from localaws.mlflow_actions import ACCESS_UI
 PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
 # Operations that require no permission.
 # Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
-FREE = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
+# A login to the registry needs a password, for which ecr:GetAuthorizationToken was required.
+FREE = {"sts:GetCallerIdentity", "sts:GetSessionToken", "ecr:RegistryVersion"}
 
 
 def required_permissions(call: Call, lookup: ResourceLookup) -> list[RequiredPermission]:

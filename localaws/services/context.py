@@ -7,6 +7,8 @@ from typing import Any
 
 from localaws.builds.builds import Builds
 from localaws.principals import Principals
+from localaws.registry.blobs import Blobs
+from localaws.registry.tokens import Tokens
 from localaws.settings import Settings
 
 
@@ -50,4 +52,6 @@ class ServiceContext:
     settings: Settings
     principals: Principals
     builds: Builds
+    registry_tokens: Tokens
+    blobs: Blobs
     sagemaker: Sequence[Operations] = ()

@@ -1,7 +1,9 @@
 """Named copies of a saved state: `save` keeps one, `restore` brings it back, also into another home."""
 
+import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from localaws.settings import Settings
@@ -78,5 +80,15 @@ def _check(name: str) -> None:
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Endpoints unpack their models again; the call log belongs to the localaws that wrote it.
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("endpoints", "calls*.jsonl", "*.part"))
+    skipped = shutil.ignore_patterns("endpoints", "calls*.jsonl", "*.part")
+    shutil.copytree(source, target, ignore=skipped, copy_function=_copy_file)
     target.chmod(0o700)
+
+
+def _copy_file(source: str, target: str) -> None:
+    """Copies a file. The registry's layers are large and never change, so they are shared."""
+    if f"{os.sep}registry{os.sep}" in source:
+        with suppress(OSError):  # The target may be on another disk.
+            os.link(source, target)
+            return
+    shutil.copy2(source, target)

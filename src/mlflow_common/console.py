@@ -126,6 +126,13 @@ class Console:
         self._finish(done=True)
         self._task = self._live.add_task(escape(line), total=None)
 
+    def log(self, line: str) -> None:
+        """Show a line of another program's output, such as a build's log. The current step goes on."""
+        if self._live is None:
+            typer.echo(f"  {printable(line)}", err=True)
+        else:
+            self._live.console.print(f"  {printable(line)}", style="dim", markup=False, soft_wrap=True, highlight=False)
+
     def result(self, values: Mapping[str, Any]) -> None:
         """Show the result: names and values. Values that are None are left out."""
         self._end(done=True)

@@ -65,7 +65,8 @@ class Environment:
     """A deployed environment.
 
     `server` is the active tracking server. `source` says where the outputs were read. `backup_archive` is the URI of
-    the nightly backups, or None without a nightly backup.
+    the nightly backups, or None without a nightly backup. `serving_repository` is the address of the image repository
+    without a tag, and `image_build_project` the CodeBuild project that builds images; either may be None.
     """
 
     ref: EnvironmentRef
@@ -78,6 +79,8 @@ class Environment:
     endpoint_role: str
     source: str = STATE
     backup_archive: str | None = None
+    serving_repository: str | None = None
+    image_build_project: str | None = None
 
     @classmethod
     def from_outputs(cls, ref: EnvironmentRef, outputs: Mapping[str, Any], *, source: str = STATE) -> Environment:
@@ -108,6 +111,8 @@ class Environment:
             endpoint_role=str(outputs["endpoint_execution_role_arn"]),
             source=source,
             backup_archive=outputs.get("backup_archive_uri"),
+            serving_repository=outputs.get("serving_repository_url"),
+            image_build_project=outputs.get("image_build_project_name"),
         )
 
     @property

@@ -38,6 +38,7 @@ USED_BY_NAME = {
     "enable_network_isolation": "read by moto",
     "validate_instance_type": "read by moto",
     "DEFAULT_SESSION": "read by boto3",
+    "_image_digest": "read by moto",
     "__signature__": "read by typer",
     "__annotations__": "read by typer",
 }

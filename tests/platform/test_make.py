@@ -84,6 +84,7 @@ def the_call(copy: Path, *arguments: str, **environ: str) -> Call:
 # The variables of each make target, and the words of its command that contain their values.
 WORDS = {
     "log-run": {"ENV": "--env={}", "MODEL": "--dataset={}", "ALIAS": "--alias={}"},
+    "image": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "ALIAS": "models:/{}@{}"},
     "deploy": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "ALIAS": "models:/{}@{}"},
     "validate": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "ALIAS": "models:/{}@{}"},
     "server": {"ENV": "--env={}"},
@@ -152,6 +153,7 @@ VERBS_WITH_ARGS = (
         "destroy",
         "output",
         "log-run",
+        "image",
         "deploy",
         "validate",
     ),

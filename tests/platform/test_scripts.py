@@ -22,6 +22,7 @@ from mlflow_platform.endpoints.resources import Clients, EndpointResources, find
 from mlflow_platform.environment import REPOSITORY, Environment
 from scripts import (
     bootstrap,
+    build_image,
     demo,
     deploy_model,
     docs,
@@ -38,6 +39,7 @@ PROGRAMS = sorted(path.name for path in (REPOSITORY / "scripts").glob("[a-z]*.py
 APPS = {
     "demo": demo,
     "log_run": log_run,
+    "build_image": build_image,
     "deploy_model": deploy_model,
     "validate_endpoint": validate_endpoint,
     "monitor": monitor,
@@ -117,6 +119,12 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
         ("demo", ["--dataset", "wine"], "there is no data set 'wine'. --dataset takes iris or diabetes"),
         ("demo", ["--as", "reader"], "the demo cannot run as 'reader'. --as takes writer or admin"),
         ("demo", ["--env", "nowhere"], "there is no environment 'nowhere'. --env takes"),
+        ("build_image", [], "give either MODEL or --requirements FILE"),
+        ("build_image", ["models:/a/1", "--requirements", "r.txt"], "give either MODEL or --requirements FILE"),
+        ("build_image", ["--requirements", "r.txt"], "--requirements needs --python VERSION"),
+        ("build_image", ["models:/a/1", "--python", "3.12"], "--python is for --requirements"),
+        ("build_image", ["models:/a/1", "--builder", "make"], "--builder takes codebuild, docker, podman or buildah"),
+        ("build_image", ["iris"], "'iris' is not a model URI"),
         (
             "deploy_model",
             ["models:/a/1", "--delete", "--rollback"],

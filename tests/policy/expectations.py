@@ -1,8 +1,8 @@
 """The permissions that each subject needs, and those it must not have. Add the purpose of a new policy here.
 
-A subject is a role of the modules (`ROLES` in judging.py names them), a managed policy whose name ends in
-`-reader`, `-writer` or `-admin`, an `administrator` of the account, or a service by its host name. Rows about a subject
-that a plan does not have, or about a key that it does not have, are skipped.
+A subject is a role of the modules (`ROLES` in judging.py names them), a managed policy whose name ends in `-reader`,
+`-writer`, `-admin` or `-image-pusher`, an `administrator` of the account, or a service by its host name. Rows about a
+subject that a plan does not have, or about a key that it does not have, are skipped.
 """
 
 from tests.policy.asking import (
@@ -34,6 +34,7 @@ from tests.policy.asking import (
 )
 from tests.policy.backup_expectations import BACKUP_DENIED, BACKUP_DOCUMENTED
 from tests.policy.client_expectations import CLIENTS_DENIED, CLIENTS_DOCUMENTED
+from tests.policy.image_expectations import IMAGES_DENIED, IMAGES_DOCUMENTED
 from tests.policy.judging import Ask
 from tests.policy.operations_expectations import OPERATIONS_DENIED, OPERATIONS_DOCUMENTED
 
@@ -132,6 +133,7 @@ DOCUMENTED = (
     *CLIENTS_DOCUMENTED,
     *OPERATIONS_DOCUMENTED,
     *BACKUP_DOCUMENTED,
+    *IMAGES_DOCUMENTED,
 )
 
 DENIED = (
@@ -329,4 +331,5 @@ DENIED = (
     *CLIENTS_DENIED,
     *OPERATIONS_DENIED,
     *BACKUP_DENIED,
+    *IMAGES_DENIED,
 )

@@ -71,8 +71,11 @@ ROLES = {
     "scheduler": "-scheduler",
     "backup": "-mlflow-backup-role",
     "backup_schedule": "-mlflow-backup-schedule-role",
+    "image_builder": "-image-builder",
 }
-CLIENTS = ("reader", "writer", "admin")
+# Managed policies for roles that the modules do not create.
+PUSHER = "image_pusher"
+CLIENTS = ("reader", "writer", "admin", PUSHER)
 ADMINISTRATOR = "administrator"
 SERVICES = ".amazonaws.com"
 
@@ -150,6 +153,8 @@ def _identity(environment: Rendered, subject: str) -> dict[str, Document]:
 
 def _client_policies(environment: Rendered, client: str) -> dict[str, Document]:
     """The managed policies of a role of this level."""
+    if client == PUSHER:
+        return {name: document for name, document in environment.managed.items() if name.endswith("-image-pusher")}
     endings = [f"-mlflow-{client}", f"-mlflow-{client}-artifacts"]
     if client != "reader":
         endings.append("-mlflow-deployment")

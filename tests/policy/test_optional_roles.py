@@ -11,6 +11,7 @@ from localaws.iam.policy import Policy
 from localaws.iam.request import Principal, Request
 from tests.policy.asking import on
 from tests.policy.guards import mutants
+from tests.policy.image_expectations import PUSH
 from tests.policy.judging import USUAL, Ask
 from tests.policy.rendered import Document, rendered
 from tests.policy.scenarios import ACCOUNT, REGION
@@ -23,6 +24,7 @@ DESTINATION = "arn:aws:s3:::acme-backups"
 ARCHIVE = f"{DESTINATION}/mlflow/churn-dev-3-0/files/a"
 COPIES = "arn:aws:s3:::acme-copies"
 LOG = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/codebuild/churn-dev-mlflow-backup:log-stream:a"
+IMAGES = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/churn-dev-serving"
 EC2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
 SUBNET = f"{EC2}:subnet/subnet-0123456789abcdef0"
 INTERFACE = f"{EC2}:network-interface/eni-1"
@@ -125,6 +127,29 @@ POLICIES = (
             *_with(THROUGH_S3, KEY, "kms:GenerateDataKey"),
             *on(DESTINATION_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
             *_with(THROUGH_S3, COPY_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
+        ),
+    ),
+    RolePolicy(
+        "role churn-dev-image-builder/BuildImages",
+        needed=(
+            *on("*", "ecr:GetAuthorizationToken", *ATTACH),
+            *on(IMAGES, *PUSH),
+            *on(f"{BUCKET}/images/a.zip", "s3:GetObject", "s3:GetObjectVersion"),
+            *on(BUCKET, "s3:GetBucketLocation"),
+            *on(LOG.replace("-mlflow-backup:", "-serving-image:"), "logs:CreateLogStream", "logs:PutLogEvents"),
+            *_with(TO_CODEBUILD, INTERFACE, GIVE),
+            *_with(THROUGH_S3, KEY, "kms:Decrypt"),
+        ),
+        refused=(
+            *on(f"{IMAGES}-other", *PUSH),
+            *on(f"{BUCKET}/1/a", "s3:GetObject", "s3:GetObjectVersion"),
+            *on(f"{BUCKET}-other", "s3:GetBucketLocation"),
+            *on(LOG, "logs:CreateLogStream", "logs:PutLogEvents"),
+            *_with(TO_CODEBUILD | {"ec2:AuthorizedService": "lambda.amazonaws.com"}, INTERFACE, GIVE),
+            *_with(TO_CODEBUILD | {"ec2:Subnet": f"{SUBNET}-other"}, INTERFACE, GIVE),
+            *_with(TO_CODEBUILD, INTERFACE.replace(ACCOUNT, "210987654321"), GIVE),
+            *on(KEY, "kms:Decrypt"),
+            *_with(THROUGH_S3, COPY_KEY, "kms:Decrypt"),
         ),
     ),
     RolePolicy(

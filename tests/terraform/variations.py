@@ -102,6 +102,15 @@ VARIATIONS = {
                 "security_group_ids": ["sg-0123456789abcdef0"],
             },
         },
+        image_build={
+            "package_index_url": "https://packages.example.com/simple",
+            "vpc": {
+                "vpc_id": "vpc-0123456789abcdef0",
+                "subnet_ids": ["subnet-0123456789abcdef0"],
+                "security_group_ids": ["sg-0123456789abcdef0"],
+            },
+        },
+        image_pusher_principal_arns=[f"arn:aws:iam::{ACCOUNT}:role/ci"],
         object_lock={"mode": "GOVERNANCE", "days": 30},
         replication={
             "bucket_arn": "arn:aws:s3:::acme-copies",

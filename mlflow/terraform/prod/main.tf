@@ -47,6 +47,9 @@ module "platform" {
   tags                               = var.tags
   mlflow_image_repository            = var.mlflow_image_repository
   allowed_instance_types             = var.allowed_instance_types
+  image_build                        = var.image_build
+  image_pusher_principal_arns        = var.image_pusher_principal_arns
+  keep_images                        = var.keep_images
   monitoring                         = var.monitoring
   # End of the part that `make docs` writes.
 }

@@ -306,6 +306,34 @@ variable "allowed_instance_types" {
   nullable    = false
 }
 
+variable "image_build" {
+  description = "The CodeBuild project that builds serving images; null makes none. `vpc` runs the builds in these subnets, and `package_index_url` installs Python packages from an index that needs no password instead of from PyPI. `compute_type` is the size of the machine, and `timeout_minutes` ends a build that takes longer."
+  type = object({
+    compute_type      = optional(string, "BUILD_GENERAL1_MEDIUM")
+    timeout_minutes   = optional(number, 60)
+    package_index_url = optional(string)
+    vpc = optional(object({
+      vpc_id             = string
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
+  })
+  default = {}
+}
+
+variable "image_pusher_principal_arns" {
+  description = "ARNs of IAM roles or users that may assume the role `{project_name}-{environment}-image-pusher`, which builds and pushes serving images. Empty creates no such role; the output `image_pusher_policy_arn` gives other roles the same rights."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "keep_images" {
+  description = "How many serving images with a tag the repository keeps, the newest ones. An endpoint whose image has expired cannot scale out, so keep more than are in use. Null keeps all. Images without a tag expire after 14 days."
+  type        = number
+  default     = 200
+}
+
 variable "monitoring" {
   description = "A scheduled job that monitors the endpoints that capture data: a SageMaker processing job runs `scripts/monitor.py run` of this repository; null makes none. `image_uri` is an image in an ECR repository of this account and region, built from `monitoring/requirements.txt` of the serving module. `schedule_expression` and `timezone` say when (an EventBridge Scheduler expression; the tracking server must run then). An alarm is raised when no run was completed for `alarm_after_hours`. `arguments` are options of `monitor.py run`, such as `[\"--threshold\", \"accuracy=0.9\"]`. `repository` is the folder of a checkout of this repository, needed when the module was copied out of one."
   type = object({

@@ -164,3 +164,18 @@ output "serving_repository_url" {
   description = "Address of the image repository, without a tag."
   value       = module.platform.serving_repository_url
 }
+
+output "image_build_project_name" {
+  description = "Name of the CodeBuild project that builds serving images; null without one."
+  value       = module.platform.image_build_project_name
+}
+
+output "image_pusher_policy_arn" {
+  description = "ARN of the policy that allows building and pushing serving images. Attach it to the roles of people or of CI."
+  value       = module.platform.image_pusher_policy_arn
+}
+
+output "image_pusher_role_arn" {
+  description = "ARN of the role that `image_pusher_principal_arns` may assume to build and push serving images; null without any."
+  value       = module.platform.image_pusher_role_arn
+}

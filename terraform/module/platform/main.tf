@@ -63,14 +63,17 @@ module "serving" {
   }
 
   # Written by `make docs`: the other inputs, unchanged.
-  project_name               = var.project_name
-  environment                = var.environment
-  former_artifact_store_uris = var.former_artifact_store_uris
-  mlflow_image_repository    = var.mlflow_image_repository
-  allowed_instance_types     = var.allowed_instance_types
-  permissions_boundary_arn   = var.permissions_boundary_arn
-  publish_parameters         = var.publish_parameters
-  tags                       = var.tags
-  monitoring                 = var.monitoring
+  project_name                = var.project_name
+  environment                 = var.environment
+  former_artifact_store_uris  = var.former_artifact_store_uris
+  mlflow_image_repository     = var.mlflow_image_repository
+  allowed_instance_types      = var.allowed_instance_types
+  image_build                 = var.image_build
+  image_pusher_principal_arns = var.image_pusher_principal_arns
+  keep_images                 = var.keep_images
+  permissions_boundary_arn    = var.permissions_boundary_arn
+  publish_parameters          = var.publish_parameters
+  tags                        = var.tags
+  monitoring                  = var.monitoring
   # End of the part that `make docs` writes.
 }

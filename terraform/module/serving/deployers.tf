@@ -58,6 +58,12 @@ data "aws_iam_policy_document" "deployment" {
     resources = local.deployed
   }
 
+  statement {
+    sid       = "AllowFindImages"
+    actions   = ["ecr:DescribeImages"]
+    resources = [local.image_repository_arn]
+  }
+
   # AWS supports no resource for these actions.
   statement {
     sid       = "AllowFindModels"

@@ -25,18 +25,31 @@ resource "aws_ecr_repository" "serving" {
 resource "aws_ecr_lifecycle_policy" "serving" {
   repository = aws_ecr_repository.serving.name
 
-  # Tagged images do not expire, because an endpoint may still run them.
   policy = jsonencode({
-    rules = [{
-      rulePriority = 1
-      description  = "Images that no tag names any more"
-      selection = {
-        tagStatus   = "untagged"
-        countType   = "sinceImagePushed"
-        countUnit   = "days"
-        countNumber = 14
-      }
-      action = { type = "expire" }
-    }]
+    rules = concat(
+      [{
+        rulePriority = 1
+        description  = "Images that no tag names any more"
+        selection = {
+          tagStatus   = "untagged"
+          countType   = "sinceImagePushed"
+          countUnit   = "days"
+          countNumber = 14
+        }
+        action = { type = "expire" }
+      }],
+      # ECR does not know which images endpoints run, so only a number of newer images makes one old.
+      var.keep_images == null ? [] : [{
+        rulePriority = 2
+        description  = "All but the newest images"
+        selection = {
+          tagStatus      = "tagged"
+          tagPatternList = ["*"]
+          countType      = "imageCountMoreThan"
+          countNumber    = var.keep_images
+        }
+        action = { type = "expire" }
+      }],
+    )
   })
 }

@@ -89,6 +89,65 @@ variable "allowed_instance_types" {
   }
 }
 
+variable "image_build" {
+  description = "The CodeBuild project that builds serving images; null makes none. `vpc` runs the builds in these subnets, and `package_index_url` installs Python packages from an index that needs no password instead of from PyPI. `compute_type` is the size of the machine, and `timeout_minutes` ends a build that takes longer."
+  type = object({
+    compute_type      = optional(string, "BUILD_GENERAL1_MEDIUM")
+    timeout_minutes   = optional(number, 60)
+    package_index_url = optional(string)
+    vpc = optional(object({
+      vpc_id             = string
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
+  })
+  default = {}
+
+  validation {
+    condition     = var.image_build == null || can(regex("^BUILD_GENERAL1_(SMALL|MEDIUM|LARGE|XLARGE|2XLARGE)$", var.image_build.compute_type))
+    error_message = "image_build.compute_type must be a size of CodeBuild, such as \"BUILD_GENERAL1_MEDIUM\"."
+  }
+
+  validation {
+    # CodeBuild's limits: https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html
+    condition     = var.image_build == null || try(var.image_build.timeout_minutes >= 5 && var.image_build.timeout_minutes <= 2160 && floor(var.image_build.timeout_minutes) == var.image_build.timeout_minutes, false)
+    error_message = "image_build.timeout_minutes must be a whole number of minutes from 5 to 2160."
+  }
+
+  validation {
+    condition     = try(var.image_build.vpc, null) == null || try(can(regex("^vpc-[0-9a-f]+$", var.image_build.vpc.vpc_id)) && length(var.image_build.vpc.subnet_ids) > 0 && length(var.image_build.vpc.security_group_ids) > 0 && alltrue([for id in var.image_build.vpc.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))]) && alltrue([for id in var.image_build.vpc.security_group_ids : can(regex("^sg-[0-9a-f]+$", id))]), false)
+    error_message = "image_build.vpc must name a VPC, at least one subnet and at least one security group by their ids, such as { vpc_id = \"vpc-0123456789abcdef0\", subnet_ids = [\"subnet-0123456789abcdef0\"], security_group_ids = [\"sg-0123456789abcdef0\"] }."
+  }
+
+  validation {
+    condition     = try(var.image_build.package_index_url, null) == null || can(regex("^https://[^@\\s]+$", var.image_build.package_index_url))
+    error_message = "image_build.package_index_url must be an https address without a user name or password, such as \"https://packages.example.com/simple\"."
+  }
+}
+
+variable "image_pusher_principal_arns" {
+  description = "ARNs of IAM roles or users that may assume the role `{project_name}-{environment}-image-pusher`, which builds and pushes serving images. Empty creates no such role; the output `image_pusher_policy_arn` gives other roles the same rights."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.image_pusher_principal_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/.+$", arn))])
+    error_message = "image_pusher_principal_arns must be ARNs of roles or users, such as \"arn:aws:iam::111122223333:role/ci\"."
+  }
+}
+
+variable "keep_images" {
+  description = "How many serving images with a tag the repository keeps, the newest ones. An endpoint whose image has expired cannot scale out, so keep more than are in use. Null keeps all. Images without a tag expire after 14 days."
+  type        = number
+  default     = 200
+
+  validation {
+    condition     = var.keep_images == null || try(var.keep_images >= 1 && floor(var.keep_images) == var.keep_images, false)
+    error_message = "keep_images must be a whole number of images, one or more, or null."
+  }
+}
+
 variable "dangerously_delete_images_on_destroy" {
   description = "Allows `terraform destroy` to delete the repository with all images in it. If false, AWS refuses to delete a repository that contains images. Apply it before you destroy."
   type        = bool

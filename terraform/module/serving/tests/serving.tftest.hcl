@@ -9,7 +9,7 @@ variables {
   artifact_store_uri = "s3://churn-dev-mlflow-artifacts-acme"
 }
 
-run "images_are_scanned_and_encrypted_tags_are_immutable_and_only_untagged_images_expire" {
+run "images_are_scanned_and_encrypted_tags_are_immutable_and_old_images_expire" {
   command = plan
 
   assert {
@@ -29,9 +29,72 @@ run "images_are_scanned_and_encrypted_tags_are_immutable_and_only_untagged_image
     error_message = "A destroy must not delete images by default."
   }
   assert {
-    condition     = [for rule in jsondecode(aws_ecr_lifecycle_policy.serving.policy).rules : rule.selection.tagStatus] == ["untagged"]
-    error_message = "An endpoint may still run an image that has a tag."
+    condition     = [for rule in jsondecode(aws_ecr_lifecycle_policy.serving.policy).rules : "${rule.selection.tagStatus} ${rule.selection.countType} ${rule.selection.countNumber}"] == ["untagged sinceImagePushed 14", "tagged imageCountMoreThan 200"]
+    error_message = "An endpoint may still run an image that has a tag, so only a number of newer ones makes it old."
   }
+  assert {
+    condition     = aws_codebuild_project.image[0].environment[0].privileged_mode && length(aws_codebuild_project.image[0].vpc_config) == 0 && !contains([for variable in aws_codebuild_project.image[0].environment[0].environment_variable : variable.name], "PIP_INDEX_URL")
+    error_message = "The build runs Docker, which needs a privileged container, and installs from PyPI by default."
+  }
+  assert {
+    condition     = length(aws_iam_role.image_pusher) == 0 && aws_iam_policy.image_pusher.name == "churn-dev-image-pusher"
+    error_message = "Without principals there is only the policy, for roles that exist."
+  }
+}
+
+run "builds_run_in_a_vpc_with_a_package_index_and_a_role_pushes_images" {
+  command = plan
+
+  variables {
+    image_build = {
+      package_index_url = "https://packages.example.com/simple"
+      vpc = {
+        vpc_id             = "vpc-0123456789abcdef0"
+        subnet_ids         = ["subnet-0123456789abcdef0"]
+        security_group_ids = ["sg-0123456789abcdef0"]
+      }
+    }
+    image_pusher_principal_arns = ["arn:aws:iam::123456789012:role/ci"]
+    keep_images                 = null
+  }
+
+  assert {
+    condition     = aws_codebuild_project.image[0].vpc_config[0].vpc_id == "vpc-0123456789abcdef0" && one([for variable in aws_codebuild_project.image[0].environment[0].environment_variable : variable.value if variable.name == "PIP_INDEX_URL"]) == "https://packages.example.com/simple"
+    error_message = "The build must use the given network and package index."
+  }
+  assert {
+    condition     = aws_iam_role.image_pusher[0].name == "churn-dev-image-pusher"
+    error_message = "The given principals must have a role to assume."
+  }
+  assert {
+    condition     = length(jsondecode(aws_ecr_lifecycle_policy.serving.policy).rules) == 1
+    error_message = "keep_images = null must keep every image with a tag."
+  }
+}
+
+run "without_image_build_there_is_no_project_and_no_role_for_it" {
+  command = plan
+
+  variables {
+    image_build = null
+  }
+
+  assert {
+    condition     = length(aws_codebuild_project.image) + length(aws_iam_role.image_builder) + length(aws_cloudwatch_log_group.image_build) == 0 && output.image_build_project_name == null
+    error_message = "image_build = null must create nothing for builds."
+  }
+}
+
+run "unusable_settings_of_image_builds_are_refused" {
+  command = plan
+
+  variables {
+    image_build                 = { package_index_url = "https://me:secret@packages.example.com", compute_type = "LARGE", timeout_minutes = 1 }
+    image_pusher_principal_arns = ["ci"]
+    keep_images                 = 0
+  }
+
+  expect_failures = [var.image_build, var.image_pusher_principal_arns, var.keep_images]
 }
 
 run "a_role_name_of_65_characters_is_refused" {

@@ -1,0 +1,1 @@
+"""Images on this machine: the `docker` and the `aws` of builds."""

@@ -1,0 +1,5 @@
+"""The error of the commands that build, push and run images."""
+
+
+class ImageError(Exception):
+    """A command cannot do what it was asked to. The message is for the build's log or an endpoint's log."""
