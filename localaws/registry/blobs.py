@@ -1,7 +1,6 @@
 """The files of the registry: layers and configurations by digest, in a folder for each repository."""
 
 import hashlib
-import os
 import shutil
 import uuid
 from pathlib import Path
@@ -74,17 +73,6 @@ class Blobs:
         target = self._blob(repository, digest)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         source.replace(target)
-
-    def mount(self, repository: str, digest: str, origin: str) -> bool:
-        """Share a file of another repository. Returns whether that one has it."""
-        source = self.path(origin, digest)
-        if source is None:
-            return False
-        target = self._blob(repository, digest)
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not target.exists():
-            os.link(source, target)
-        return True
 
     def forget(self, repository: str) -> None:
         """Delete everything of a repository."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md; the operations whose permissions ECR checks:
 # https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html
-NAME = r"(?P<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+NAME = rf"(?P<repository>{_PART}(?:/{_PART})*)"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 VERSION = "RegistryVersion"

@@ -55,11 +55,8 @@ class Registry:
                 await self._tags(call, asked, send)
 
     async def _begin(self, call: Call, asked: Asked, receive: Receive, send: Send) -> None:
+        # `mount` is ignored, as the specification allows: layers belong to one repository.
         given = _query(call)
-        digest = _digest(given["mount"]) if "mount" in given else ""
-        if digest and self._blobs.mount(asked.repository, digest, given.get("from", "")):
-            await _created(send, f"/v2/{asked.repository}/blobs/{digest}", digest)
-            return
         upload = self._blobs.begin(asked.repository)
         if "digest" in given:
             await self._append(asked.repository, upload, receive)
