@@ -8,6 +8,13 @@ resource "aws_iam_role" "image_builder" {
   permissions_boundary  = var.permissions_boundary_arn
   force_detach_policies = true
   tags                  = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = length("${local.name}-image-builder") <= 64
+      error_message = "The role of image builds would be named \"${local.name}-image-builder\", and IAM allows 64 characters: shorten project_name or environment."
+    }
+  }
 }
 
 # CodeBuild names the project for which it assumes the role.

@@ -102,7 +102,7 @@ run "a_role_name_of_65_characters_is_refused" {
   variables {
     project_name = "churn-7890-234567890-234567890-234567890-2345678"
   }
-  expect_failures = [aws_iam_role.endpoint]
+  expect_failures = [aws_iam_role.endpoint, aws_iam_role.image_builder]
 }
 
 run "a_store_that_is_not_s3_and_a_key_named_by_alias_are_refused" {
