@@ -185,3 +185,21 @@ def test_an_unknown_project_or_build_is_refused(codebuild: Any) -> None:
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         codebuild.stop_build(id="unknown:1")
     assert codebuild.batch_get_builds(ids=["unknown:1"])["buildsNotFound"] == ["unknown:1"]
+
+
+def test_a_start_replaces_the_source_and_refuses_unknown_overrides(localaws: RunningLocalAws, codebuild: Any) -> None:
+    spec = buildspec(build={"commands": ["cat name.txt", "docker push a/b:1"]})
+    project(codebuild, "replaced", {"type": "S3", "location": f"{BUCKET}/folder/", "buildspec": spec})
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("name.txt", "from the other source")
+    localaws.client("s3").put_object(Bucket=BUCKET, Key="other.zip", Body=content.getvalue())
+    build = finished(codebuild, start(codebuild, "replaced", sourceLocationOverride=f"{BUCKET}/other.zip"))
+    lines = log(localaws, build)
+    assert any("from the other source" in line for line in lines)
+    # Docker needs a privileged project, as in CodeBuild.
+    assert any("Cannot connect to the Docker daemon" in line for line in lines)
+    assert build["buildStatus"] == "FAILED"
+    assert build["source"]["location"] == f"{BUCKET}/other.zip"
+    with pytest.raises(ClientError, match="localaws does not have imageOverride"):
+        start(codebuild, "replaced", imageOverride="another")
