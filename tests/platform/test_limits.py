@@ -39,6 +39,9 @@ USED_BY_NAME = {
     "validate_instance_type": "read by moto",
     "DEFAULT_SESSION": "read by boto3",
     "_image_digest": "read by moto",
+    "_create_digest": "called by moto",
+    "get_image_size_in_bytes": "called by moto",
+    "compress_type": "read by zipfile",
     "__signature__": "read by typer",
     "__annotations__": "read by typer",
 }
