@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from localaws.images import docker_command, plain_image
+from localaws.images.buildah import Buildah
 from localaws.images.plain_image import PlainImage
 from localaws.venvs import BuildError, Venvs
 
 
 @pytest.fixture
 def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    monkeypatch.setattr(docker_command.Buildah, "is_installed", lambda: False)
+    monkeypatch.setattr(Buildah, "is_installed", lambda: False)
     return {"LOCALAWS_PRIVILEGED": "1", "LOCALAWS_CACHE": str(tmp_path / "cache"), "HOME": str(tmp_path)}
 
 
