@@ -35,6 +35,7 @@ class Protection:
 
     strategy: strategies.Strategy
     max_latency: float | None
+    max_failures: float
     alarms: bool
     smoke_request: bool
 
@@ -44,7 +45,9 @@ class Protection:
         from mlflow_platform.endpoints.deployment import Guards
 
         watched = (
-            rollback_alarms(spec.endpoint, spec.config_name, spec.variants, self.max_latency) if self.alarms else ()
+            rollback_alarms(spec.endpoint, spec.config_name, spec.variants, self.max_latency, self.max_failures)
+            if self.alarms
+            else ()
         )
         return Guards(self.strategy, watched, example if self.smoke_request else None)
 
@@ -138,6 +141,7 @@ def deploy_model(
     wait: options.Wait = None,
     keep_old: options.KeepOld = 0,
     max_latency: options.MaxLatency = None,
+    max_failures: options.MaxFailures = 0.5,
     alarms: options.Alarms = True,
     smoke_request: options.SmokeRequest = True,
     rollback: options.Rollback = False,
@@ -165,7 +169,11 @@ def deploy_model(
     weights = parse_weights(shift or [])
     _check_usage(uri, name, actions)
     protection = Protection(
-        strategies.strategy(strategy, share=share, wait=wait, keep=keep_old), max_latency, alarms, smoke_request
+        strategies.strategy(strategy, share=share, wait=wait, keep=keep_old),
+        max_latency,
+        max_failures,
+        alarms,
+        smoke_request,
     )
     protection.strategy.check_instances(instance_count)
     protection.strategy.check_variants(several=challenger is not None)

@@ -138,6 +138,16 @@ MaxLatency = Annotated[
         rich_help_panel=_TRAFFIC,
     ),
 ]
+MaxFailures = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        metavar="SHARE",
+        help="Roll an update back if more than this share of the requests fails.",
+        rich_help_panel=_TRAFFIC,
+    ),
+]
 Alarms = Annotated[
     bool,
     typer.Option(

@@ -17,6 +17,7 @@ from mlflow_common.errors import InputError
 Before = Mapping[str, Mapping[str, Any] | None]
 
 _NAMESPACE = "AWS/SageMaker"
+MAX_FAILURES = 0.5
 _PERIOD = 60
 _MOST = 10
 _BATCH = 100
@@ -25,7 +26,7 @@ _KEYS = (
     *("AlarmDescription", "Namespace", "MetricName", "Statistic", "ExtendedStatistic", "Dimensions", "Period"),
     *("EvaluationPeriods", "Threshold", "ComparisonOperator", "TreatMissingData"),
 )
-_ERRORS, _LATENCY = "errors", "latency"
+_ERRORS, _FAILURES, _LATENCY = "errors", "failures", "latency"
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,17 @@ class RollbackAlarm:
 
 
 def rollback_alarms(
-    endpoint: str, config: str, variants: Iterable[str], max_latency_ms: float | None
+    endpoint: str,
+    config: str,
+    variants: Iterable[str],
+    max_latency_ms: float | None,
+    max_failures: float = MAX_FAILURES,
 ) -> tuple[RollbackAlarm, ...]:
-    """The alarms on failed requests (HTTP 5xx) and, with `max_latency_ms`, on the 99th percentile of the latency.
+    """The alarms on a variant's requests: on HTTP 5xx, on the share that fails, and on the latency if it is bounded.
+
+    MLflow answers HTTP 400 if `predict` raises, so `max_failures` bounds the share of requests, from 0 to 1, that the
+    model does not answer with success: errors 4xx and 5xx, time-outs and broken connections. One client with malformed
+    requests does not reach it. `max_latency_ms` bounds the 99th percentile.
 
     They watch the instances of one configuration only, so requests that the old instances fail stop no update.
 
@@ -48,12 +57,15 @@ def rollback_alarms(
     """
     found: list[RollbackAlarm] = []
     for variant in variants:
-        found.append(
-            _alarm((endpoint, variant, config), _ERRORS, {"MetricName": "Invocation5XXErrors", "Statistic": "Sum"}, 0)
-        )
+        watched = (endpoint, variant, config)
+        metrics = {
+            _ERRORS: ({"MetricName": "Invocation5XXErrors", "Statistic": "Sum"}, 0.0),
+            _FAILURES: ({"MetricName": "InvocationModelErrors", "Statistic": "Average"}, max_failures),
+        }
+        found.extend(_alarm(watched, kind, metric, bound) for kind, (metric, bound) in metrics.items())
         if max_latency_ms is not None:
             metric = {"MetricName": "ModelLatency", "ExtendedStatistic": "p99"}
-            found.append(_alarm((endpoint, variant, config), _LATENCY, metric, max_latency_ms * 1000))
+            found.append(_alarm(watched, _LATENCY, metric, max_latency_ms * 1000))
     if len(found) > _MOST:
         raise InputError(
             f"{len(found)} alarms are needed, but AWS watches at most {_MOST} during an update. Deploy fewer variants, "
@@ -108,7 +120,7 @@ def alarms_of(cloudwatch: Any, endpoint: str) -> frozenset[str]:
         for page in pages
         for alarm in page["MetricAlarms"]
         for variant in [_variant(alarm, endpoint)]
-        if alarm["AlarmName"] in {_name(endpoint, variant, kind) for kind in (_ERRORS, _LATENCY)}
+        if alarm["AlarmName"] in {_name(endpoint, variant, kind) for kind in (_ERRORS, _FAILURES, _LATENCY)}
     )
 
 

@@ -89,5 +89,5 @@ def test_a_canary_a_rollback_by_an_alarm_and_one_by_hand_lose_no_request(
     assert {answer for found in stream.answers for answer in found} >= {"v1", "v2"}
     left = find_resources(clients, environment, name)
     assert left.configs == {first.spec.config_name, second.spec.config_name}
-    assert len(deployer.delete(name).alarms) == 2
+    assert len(deployer.delete(name).alarms) == 3
     assert json.dumps(hosted.sagemaker.list_endpoints(NameContains=name)["Endpoints"]) == "[]"

@@ -22,7 +22,7 @@ EXAMPLE = b'{"inputs": [[1.0]]}'
 CANARY = Guards(
     strategy("canary", share=None, wait=60, keep=0), rollback_alarms(NAME, "config", ["AllTraffic"], 250), EXAMPLE
 )
-ERRORS, LATENCY = f"{NAME}-AllTraffic-errors", f"{NAME}-AllTraffic-latency"
+ERRORS, FAILURES, LATENCY = (f"{NAME}-AllTraffic-{kind}" for kind in ("errors", "failures", "latency"))
 
 
 class Runtime:
@@ -86,7 +86,11 @@ def test_an_update_names_the_alarms_that_were_created_for_it(
     (update,) = fleet.updates
     config = update["DeploymentConfig"]
     assert config["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Type"] == "CANARY"
-    assert config["AutoRollbackConfiguration"]["Alarms"] == [{"AlarmName": ERRORS}, {"AlarmName": LATENCY}]
+    assert config["AutoRollbackConfiguration"]["Alarms"] == [
+        {"AlarmName": name} for name in (ERRORS, FAILURES, LATENCY)
+    ]
+    failures = alarm(clients, FAILURES)
+    assert (failures["MetricName"], failures["Threshold"]) == ("InvocationModelErrors", 0.5)
     latency = alarm(clients, LATENCY)
     assert (latency["Threshold"], latency["ExtendedStatistic"]) == (250_000, "p99")
     tags = clients.cloudwatch.list_tags_for_resource(ResourceARN=latency["AlarmArn"])["Tags"]
@@ -151,15 +155,15 @@ def test_removing_an_endpoint_removes_its_alarms_and_no_others(
 ) -> None:
     deployer.deploy(versions("1"))
     deployer.deploy(versions("2"), guards=CANARY)
-    (neighbour,) = rollback_alarms(f"{NAME}-2", "config", ["AllTraffic"], None)
+    neighbour, *_ = rollback_alarms(f"{NAME}-2", "config", ["AllTraffic"], None)
     clients.cloudwatch.put_metric_alarm(AlarmName=neighbour.name, **neighbour.definition)
-    assert deployer.delete(NAME).alarms == {ERRORS, LATENCY}
+    assert deployer.delete(NAME).alarms == {ERRORS, FAILURES, LATENCY}
     assert {found["AlarmName"] for found in clients.cloudwatch.describe_alarms()["MetricAlarms"]} == {neighbour.name}
 
 
 def test_refuses_more_alarms_than_aws_watches() -> None:
     with pytest.raises(InputError, match="at most 10"):
-        rollback_alarms(NAME, "config", [f"v{number}" for number in range(6)], 100)
+        rollback_alarms(NAME, "config", [f"v{number}" for number in range(4)], 100)
 
 
 def test_a_new_endpoint_answers_the_smoke_request_itself(deployer: Deployer, versions: Any, runtime: Runtime) -> None:
