@@ -15,7 +15,7 @@ from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, ru
 from mlflow_common.errors import InputError, error_message
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.session import open_environment
-from training.params import DATASETS, DEFAULTS, Dataset, ForestParams, Params, with_changes
+from training.params import DATASETS, DEFAULT_FAMILIES, FAMILIES, Dataset, ForestParams, Params, with_changes
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -27,6 +27,7 @@ app = make_app()
 
 
 DatasetName = Annotated[str, typer.Option(help=f"What to train on: {' or '.join(DATASETS)}.")]
+Family = Annotated[str | None, typer.Option(help=f"The model family: {', '.join(FAMILIES)}. Default: the data set's.")]
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change a training parameter. May be repeated."),
@@ -67,6 +68,7 @@ def log_run(
     env: Env = "staging",
     local: Local = False,
     dataset: DatasetName = "iris",
+    family: Family = None,
     data: Data = None,
     target: Target = None,
     set_: Changes = None,
@@ -83,8 +85,12 @@ def log_run(
     """
     if (data is None) != (target is None):
         raise InputError("--data FILE and --target COL go together")
+    if data and family not in (None, "forest"):
+        raise InputError("--data FILE trains a random forest: leave out --family")
     file = (data, target) if data and target else None
-    name, params = (DATASETS[0], _changed(ForestParams(), set_ or [])) if file else _parameters(dataset, set_ or [])
+    name, params = (
+        (DATASETS[0], _changed(ForestParams(), set_ or [])) if file else _parameters(dataset, family, set_ or [])
+    )
     if file and not file[0].is_file():
         raise InputError(f"there is no file {file[0]}")
     options = Options(
@@ -153,11 +159,16 @@ def _train_and_log(console: Console, environment: Environment, session: Session,
     )
 
 
-def _parameters(dataset: str, changes: list[str]) -> tuple[Dataset, Params]:
+def _parameters(dataset: str, family: str | None, changes: list[str]) -> tuple[Dataset, Params]:
     name = next((known for known in DATASETS if known == dataset), None)
     if name is None:
         raise InputError(f"there is no data set {dataset!r}. --dataset takes {' or '.join(DATASETS)}.")
-    return name, _changed(DEFAULTS[name], changes)
+    family = family or DEFAULT_FAMILIES[name]
+    if family not in FAMILIES:
+        raise InputError(f"there is no model family {family!r}. --family takes {', '.join(FAMILIES)}.")
+    if family == "xgboost" and name == "iris":
+        raise InputError("the family xgboost is for regression. Use --family boosting or forest for iris.")
+    return name, _changed(FAMILIES[family], changes)
 
 
 def _changed(params: Params, changes: list[str]) -> Params:

@@ -78,6 +78,51 @@ class BoostParams(Params):
                 raise ValueError(f"{name} is a share: more than 0 and at most 1, not {getattr(self, name)}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class LinearParams(Params):
+    """Logistic regression for classes, ridge regression for numbers, on standardised features."""
+
+    # Ridge's alpha, and 1/C of the logistic regression.
+    regularization: float = 1.0
+    max_iter: int = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientBoostingParams(Params):
+    """scikit-learn's gradient-boosted trees. It grows by `trees_per_step` trees and is scored after each step."""
+
+    n_estimators: int = 100
+    trees_per_step: int = 10
+    learning_rate: float = 0.1
+    max_depth: int = 2
+    subsample: float = 0.8
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ValueError: a value is out of range. The message names the parameter and its range.
+        """
+        super().__post_init__()
+        if self.subsample > 1:
+            raise ValueError(f"subsample is a share: more than 0 and at most 1, not {self.subsample}")
+
+
+# The model families by name, with their default parameters.
+FAMILIES: Mapping[str, Params] = {
+    "forest": ForestParams(),
+    "xgboost": BoostParams(),
+    "linear": LinearParams(),
+    "boosting": GradientBoostingParams(),
+}
+# The values that a sweep of a family tries if it is given no others, written as `scripts/sweep.py --param` takes them.
+GRIDS: Mapping[str, tuple[str, ...]] = {
+    "forest": ("n_estimators=20,50,100", "max_depth=2,3,5,8", "min_samples_leaf=1,2,5"),
+    "xgboost": ("n_estimators=50,150", "learning_rate=0.02,0.05,0.1", "max_depth=2,3,4"),
+    "linear": ("regularization=0.001..100:log:12",),
+    "boosting": ("n_estimators=50,100", "learning_rate=0.02,0.05,0.1", "max_depth=1,2,3"),
+}
+DEFAULT_FAMILIES: Mapping[Dataset, str] = {"iris": "forest", "diabetes": "xgboost"}
 DEFAULTS: Mapping[Dataset, Params] = {"iris": ForestParams(), "diabetes": BoostParams()}
 
 

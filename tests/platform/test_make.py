@@ -85,6 +85,7 @@ def the_call(copy: Path, *arguments: str, **environ: str) -> Call:
 WORDS = {
     "log-run": {"ENV": "--env={}", "MODEL": "--dataset={}", "ALIAS": "--alias={}"},
     "image": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "ALIAS": "models:/{}@{}"},
+    "sweep": {"ENV": "--env={}", "MODEL": "--dataset={}"},
     "deploy": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "ALIAS": "models:/{}@{}"},
     "validate": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "ALIAS": "models:/{}@{}"},
     "server": {"ENV": "--env={}"},
@@ -150,6 +151,7 @@ VERBS_WITH_ARGS = (
         "init",
         "plan",
         "apply",
+        "sweep",
         "destroy",
         "output",
         "log-run",

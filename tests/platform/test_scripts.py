@@ -23,6 +23,7 @@ from mlflow_platform.environment import REPOSITORY, Environment
 from scripts import (
     bootstrap,
     build_image,
+    compare_runs,
     demo,
     deploy_model,
     docs,
@@ -31,6 +32,7 @@ from scripts import (
     plan_guard,
     security_docs,
     server,
+    sweep,
     validate_endpoint,
 )
 from tests.platform.endpoints.fleet import Fleet, Step
@@ -48,6 +50,8 @@ APPS = {
     "docs": docs,
     "security_docs": security_docs,
     "bootstrap": bootstrap,
+    "sweep": sweep,
+    "compare_runs": compare_runs,
 }
 HEAVY = {"boto3", "botocore", "matplotlib", "mlflow", "numpy", "pandas", "requests", "sklearn", "xgboost"}
 

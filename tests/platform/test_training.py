@@ -10,7 +10,7 @@ import pytest
 
 from tests.platform.conftest import SMALL
 from training import models
-from training.params import DATASETS, DEFAULTS, SEEDS, BoostParams, Dataset, ForestParams, with_changes
+from training.params import DATASETS, DEFAULTS, FAMILIES, SEEDS, BoostParams, Dataset, ForestParams, with_changes
 from training.result import Training
 from training.train import train
 
@@ -63,9 +63,17 @@ def test_the_default_models_reach_a_useful_score(dataset: Dataset, metric: str, 
     assert train(dataset).metrics[metric] > least
 
 
-def test_parameters_of_the_other_model_are_rejected() -> None:
-    with pytest.raises(TypeError, match="BoostParams are not the parameters of iris"):
+def test_a_family_that_cannot_learn_classes_is_rejected() -> None:
+    with pytest.raises(ValueError, match="the family xgboost is for regression"):
         train("iris", BoostParams())
+
+
+@pytest.mark.parametrize(
+    ("dataset", "family"), [(d, f) for d in DATASETS for f in FAMILIES if (d, f) != ("iris", "xgboost")]
+)
+def test_each_family_learns_each_data_set_that_suits_it(dataset: Dataset, family: str) -> None:
+    training = train(dataset, FAMILIES[family])
+    assert training.metrics["accuracy"] > 0.9 if dataset == "iris" else training.metrics["r2"] > 0.4
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Comparison of runs: a table, charts, CSV and HTML."""

@@ -1,0 +1,116 @@
+"""A table of runs: ranked by a metric, with the parameters that differ between them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mlflow_common.errors import InputError
+
+# Metrics of which smaller values are better, as whole words of a name.
+_SMALLER = {"rmse", "mae", "mse", "mape", "loss", "logloss", "error", "latency", "seconds", "duration"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run. `started` is in milliseconds since the epoch."""
+
+    run_id: str
+    name: str
+    status: str
+    started: int
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Runs, the best first; runs without the metric are last."""
+
+    rows: tuple[Row, ...]
+    metric: str
+    maximize: bool
+
+    @property
+    def by_time(self) -> list[Row]:
+        """The runs in the order in which they started."""
+        return sorted(self.rows, key=lambda row: (row.started, row.run_id))
+
+    @property
+    def differing(self) -> list[str]:
+        """The parameters whose values are not the same in all runs, by name."""
+        names = sorted({name for row in self.rows for name in row.params})
+        return [name for name in names if len({row.params.get(name) for row in self.rows}) > 1]
+
+    @property
+    def metrics(self) -> list[str]:
+        """The names of all metrics: first the one that ranks."""
+        return [self.metric, *sorted({name for row in self.rows for name in row.metrics} - {self.metric})]
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns of `cells`."""
+        return ["rank", "run", "run_id", "status", *self.metrics, *self.differing]
+
+    def cells(self) -> list[list[str]]:
+        """A row of texts for each run. A run without the metric has no rank."""
+        return [
+            [
+                str(rank) if self.metric in row.metrics else "",
+                row.name,
+                row.run_id,
+                row.status,
+                *(f"{row.metrics[name]:.6g}" if name in row.metrics else "" for name in self.metrics),
+                *(row.params.get(name, "") for name in self.differing),
+            ]
+            for rank, row in enumerate(self.rows, start=1)
+        ]
+
+    def as_csv(self) -> str:
+        """The table as CSV (RFC 4180). Texts that a spreadsheet would evaluate are preceded by an apostrophe."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow([_harmless(name) for name in self.columns])
+        writer.writerows([_harmless(cell) for cell in cells] for cells in self.cells())
+        return text.getvalue()
+
+
+def make(rows: Sequence[Row], metric: str, *, maximize: bool | None = None) -> Table:
+    """Rank runs by a metric. Without `maximize`, the metric's name decides whether larger is better.
+
+    Raises:
+        InputError: there are no runs, or none has that metric.
+    """
+    if not rows:
+        raise InputError("there are no runs to compare. Log some with scripts/log_run.py or scripts/sweep.py.")
+    if not any(metric in row.metrics for row in rows):
+        known = sorted({name for row in rows for name in row.metrics})
+        raise InputError(f"no run has the metric {metric!r}. " + (f"They have {', '.join(known)}." if known else ""))
+    largest = is_maximized(metric) if maximize is None else maximize
+
+    def rank(row: Row) -> tuple[bool, float, int]:
+        value = row.metrics.get(metric, math.nan)
+        return math.isnan(value), 0 if math.isnan(value) else (-value if largest else value), row.started
+
+    return Table(tuple(sorted(rows, key=rank)), metric, largest)
+
+
+def is_maximized(metric: str) -> bool:
+    """Whether larger values of a metric are better, judged by its name."""
+    return not _SMALLER.intersection(metric.lower().replace("-", "_").split("_"))
+
+
+def number(text: str) -> float | None:
+    """The text as a finite number; None if it is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} and number(text) is None else text

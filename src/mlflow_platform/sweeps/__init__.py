@@ -1,0 +1,1 @@
+"""Sweeps: a search for parameters as one parent run and a child run for each trial."""

@@ -1,0 +1,123 @@
+"""Run a sweep: ask the strategy, train in parallel processes, write each finished trial at once."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+
+from mlflow_common.errors import InputError, PlatformError, explain
+from mlflow_platform.sweeps.journal import Journal, Logged
+from mlflow_platform.sweeps.outcome import Outcome, Watch
+from mlflow_platform.sweeps.space import Values
+from mlflow_platform.sweeps.strategy import Scored, Strategy
+
+# Trains one point. It is sent to another process, so it must be a module's function (or a partial of one).
+Train = Callable[[Values, Watch | None], Outcome]
+# Trials that are finished before others are stopped early.
+_LEAST_FINISHED = 5
+
+
+@dataclass
+class Sweep:
+    """A sweep of `trials` points.
+
+    Attributes:
+        metric, maximize: what is compared, and whether larger is better.
+        prune: whether trials that are worse than the median of the earlier ones are stopped.
+    """
+
+    train: Train
+    strategy: Strategy
+    journal: Journal
+    metric: str
+    maximize: bool
+    trials: int
+    prune: bool
+    done: list[Logged] = field(default_factory=list)
+    _curves: list[dict[int, float]] = field(default_factory=list)
+
+    def resume(self, finished: Sequence[Logged]) -> None:
+        """Take over the trials that an earlier process has finished."""
+        for logged in finished:
+            self._note(logged, json.loads(logged.point))
+
+    def run(self, pool: Executor, processes: int, report: Callable[[Logged], None]) -> None:
+        """Run the trials that are missing. `report` receives each trial when it has been written.
+
+        Raises:
+            InputError: the training does not accept a point, or has no such metric.
+            PlatformError: a trial failed, or MLflow cannot be reached. The finished trials are kept.
+        """
+        running: dict[Future[Outcome], tuple[Values, float]] = {}
+        try:
+            while True:
+                while len(running) < processes and len(self.done) + len(running) < self.trials:
+                    values = self.strategy.ask([values for values, _ in running.values()])
+                    if values is None:
+                        break
+                    running[pool.submit(self.train, values, self._watch())] = (values, time.time())
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    values, began = running.pop(future)
+                    report(self._write(values, self._result(future, values), began))
+        finally:
+            for future in running:
+                future.cancel()
+
+    def _write(self, values: Values, outcome: Outcome, began: float) -> Logged:
+        if self.metric not in outcome.metrics:
+            raise InputError(f"the training has no metric {self.metric!r}. It has {', '.join(outcome.metrics)}.")
+        try:
+            logged = self.journal.write(values, outcome, self.metric, began)
+        except Exception as error:
+            known = explain(error)
+            if known is None:
+                raise
+            finished = f"{len(self.done)} of {self.trials} trials are finished. Run the same command again to resume."
+            raise type(known)(f"{known.message.rstrip('.')}. {finished}", known.details) from error
+        self._curves.append(dict(outcome.steps))
+        self._note(logged, values)
+        return logged
+
+    def _note(self, logged: Logged, values: Values) -> None:
+        self.done.append(logged)
+        self.strategy.tell(Scored(values, None if logged.stopped else logged.metrics.get(self.metric)))
+
+    @staticmethod
+    def _result(future: Future[Outcome], values: Values) -> Outcome:
+        point = ", ".join(f"{name}={value}" for name, value in values.items())
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            raise PlatformError(
+                f"a training process was killed, perhaps for lack of memory, with {point}. "
+                "Run the same command again to resume, with fewer --jobs."
+            ) from None
+        except ValueError as error:
+            raise InputError(f"the training refuses {point}: {error}") from None
+        except Exception as error:
+            raise PlatformError(f"the training failed with {point}: {type(error).__name__}: {error}") from error
+
+    def _watch(self) -> Watch | None:
+        if not self.prune or len(self._curves) < _LEAST_FINISHED:
+            return None
+        better = max if self.maximize else min
+        medians: dict[int, float] = {}
+        for step in {step for curve in self._curves for step in curve}:
+            best = [better(v for s, v in curve.items() if s <= step) for curve in self._curves if step in curve]
+            if len(best) >= _LEAST_FINISHED:
+                medians[step] = statistics.median(best)
+        return Watch(self.metric, self.maximize, medians)
+
+    @property
+    def best(self) -> Logged | None:
+        """The best trial that was not stopped early; None without one."""
+        scored = [logged for logged in self.done if not logged.stopped and self.metric in logged.metrics]
+        better = max if self.maximize else min
+        return better(scored, key=lambda logged: logged.metrics[self.metric], default=None)

@@ -1,0 +1,209 @@
+"""A sweep: every point once, whatever interrupts it, in three requests a trial."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from typing import Any
+
+import pytest
+
+from mlflow_common.errors import InputError, PlatformError
+from mlflow_platform.sweeps import strategy
+from mlflow_platform.sweeps.journal import Journal, Logged
+from mlflow_platform.sweeps.outcome import Outcome, Stopped, Watch
+from mlflow_platform.sweeps.search import Sweep
+from mlflow_platform.sweeps.space import Values, parse
+
+TYPES = {"depth": int, "rate": float}
+GRID = ["depth=1,2,3", "rate=0.1,0.2"]
+
+
+class Here(Executor):
+    """Runs each call at once, in this process."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class Killed(BaseException):
+    """The process was killed at this call."""
+
+
+class Mortal:
+    """An MLflow client whose process is killed before or after its n-th writing call."""
+
+    def __init__(self, client: Any, calls: int) -> None:
+        self.client, self.left, self.made = client, calls, 0
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.client, name)
+        if name.startswith("search"):
+            return method
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.made += 1
+            if self.left == 0:
+                raise Killed
+            self.left -= 1
+            return method(*args, **kwargs)
+
+        return call
+
+
+def train(values: Values, watch: Watch | None) -> Outcome:
+    score = values["depth"] + values["rate"]
+    return Outcome({name: str(value) for name, value in values.items()}, {"score": score}, ((1, score / 2), (2, score)))
+
+
+def sweep(client: Any, *, search: str = "grid", space: list[str] = GRID, trials: int = 6, **changes: Any) -> Sweep:
+    points, _ = strategy.make(search, parse(space, TYPES), maximize=True, seed=1)
+    journal = Journal(client, "0", name="s", tags={"project": "p"})
+    given = {"train": train, "metric": "score", "maximize": True, "prune": False} | changes
+    return Sweep(strategy=points, journal=journal, trials=trials, **given)
+
+
+def run(work: Sweep, settings: str = "{}") -> list[Logged]:
+    new: list[Logged] = []
+    work.resume(work.journal.open(settings))
+    work.run(Here(), 2, new.append)
+    return new
+
+
+def children(client: Any, parent: str) -> list[Any]:
+    return list(client.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{parent}'"))
+
+
+def test_a_grid_becomes_a_parent_run_with_a_child_for_each_point(mlflow_here: Any) -> None:
+    client = mlflow_here.MlflowClient()
+    work = sweep(client)
+    run(work)
+    found = children(client, work.journal.parent)
+    points = {(child.data.params["depth"], child.data.params["rate"]) for child in found}
+    assert points == {(str(depth), str(rate)) for depth in (1, 2, 3) for rate in (0.1, 0.2)}
+    assert {child.info.status for child in found} == {"FINISHED"}
+    assert work.best
+    assert work.best.metrics == {"score": 3.2}
+    history = client.get_metric_history(work.best.run_id, "score")
+    assert [(metric.step, metric.value) for metric in history] == [(1, 1.6), (2, 3.2)]
+
+
+def test_a_trial_takes_three_requests(mlflow_here: Any) -> None:
+    client = Mortal(mlflow_here.MlflowClient(), -1)
+    run(sweep(client))
+    assert client.made == 1 + 6 * 3
+
+
+@pytest.mark.parametrize("search", ["grid", "random", "bayesian"])
+def test_a_sweep_killed_at_any_write_is_resumed_with_every_point_once(search: str, mlflow_here: Any) -> None:
+    client = mlflow_here.MlflowClient()
+    for calls in range(12):
+        with pytest.raises(Killed):
+            run(sweep(Mortal(client, calls), search=search, trials=6))
+        # Each attempt gets further than the last, whatever was half written.
+        if calls > 4:
+            break
+    work = sweep(client, search=search)
+    run(work)
+    found = children(client, work.journal.parent)
+    points = [child.data.tags["sweep.point"] for child in found]
+    assert len(points) == len(set(points)) == 6
+    assert {child.info.status for child in found} == {"FINISHED"}
+    assert all(child.data.metrics for child in found)
+
+
+def test_a_finished_sweep_is_not_run_again_and_gives_the_same_best(mlflow_here: Any) -> None:
+    client = mlflow_here.MlflowClient()
+    first = sweep(client)
+    assert len(run(first)) == 6
+    again = sweep(client)
+    assert run(again) == []
+    assert again.best
+    assert first.best
+    assert again.best.run_id == first.best.run_id
+
+
+def test_other_settings_under_the_same_name_are_refused(mlflow_here: Any) -> None:
+    client = mlflow_here.MlflowClient()
+    run(sweep(client))
+    with pytest.raises(InputError, match="has other settings"):
+        run(sweep(client), settings='{"seed": 2}')
+
+
+def test_the_bayesian_search_finds_better_points_than_its_first_ones(mlflow_here: Any) -> None:
+    work = sweep(mlflow_here.MlflowClient(), search="bayesian", space=["rate=0..1", "depth=1..9"], trials=20)
+    new = run(work)
+    assert len({logged.point for logged in new}) == 20
+    first, last = ([logged.metrics["score"] for logged in part] for part in (new[:8], new[12:]))
+    assert sum(last) / 8 > sum(first) / 8
+
+
+def test_a_tracking_server_that_stops_is_reported_with_what_is_done(
+    mlflow_here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.exceptions import MlflowException
+
+    work = sweep(mlflow_here.MlflowClient())
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise MlflowException("API request failed with exception: Connection refused")
+
+    def write(values: Values, outcome: Outcome, metric: str, began: float) -> Logged:
+        if len(work.done) == 2:
+            refuse()
+        return written(values, outcome, metric, began)
+
+    written = work.journal.write
+    monkeypatch.setattr(work.journal, "write", write)
+    with pytest.raises(PlatformError, match=r"2 of 6 trials are finished\. Run the same command again to resume"):
+        run(work)
+
+
+@pytest.mark.parametrize(
+    ("failing", "kind", "complaint"),
+    [
+        (ValueError("depth is wrong"), InputError, "the training refuses depth=1, rate=0.1: depth is wrong"),
+        (RuntimeError("no memory"), PlatformError, "the training failed with depth=1, rate=0.1: RuntimeError"),
+    ],
+)
+def test_a_trial_that_fails_ends_the_sweep_with_its_point(
+    failing: Exception, kind: type[Exception], complaint: str, mlflow_here: Any
+) -> None:
+    def broken(values: Values, watch: Watch | None) -> Outcome:
+        raise failing
+
+    with pytest.raises(kind, match=complaint):
+        run(sweep(mlflow_here.MlflowClient(), train=broken))
+
+
+def test_an_unknown_metric_is_reported_with_the_known_ones(mlflow_here: Any) -> None:
+    with pytest.raises(InputError, match=r"has no metric 'f1'\. It has score"):
+        run(sweep(mlflow_here.MlflowClient(), metric="f1"))
+
+
+def test_trials_worse_than_the_median_are_stopped(mlflow_here: Any) -> None:
+    stopped: list[Mapping[str, Any]] = []
+
+    def watched(values: Values, watch: Watch | None) -> Outcome:
+        outcome = train(values, None)
+        try:
+            for step, value in outcome.steps:
+                if watch:
+                    watch.check(step, value)
+        except Stopped:
+            stopped.append(values)
+            return Outcome(outcome.params, {"score": outcome.steps[0][1]}, outcome.steps[:1], stopped=True)
+        return outcome
+
+    client = mlflow_here.MlflowClient()
+    work = sweep(client, train=watched, prune=True, space=["depth=9,8,7,6,5,4,1,10"], trials=8, search="grid")
+    work.train = lambda values, watch: watched({**values, "rate": 0.0}, watch)
+    run(work)
+    assert [values["depth"] for values in stopped] == [1]
+    assert work.best
+    assert work.best.metrics == {"score": 10}
+    marked = [child for child in children(client, work.journal.parent) if "sweep.stopped_early" in child.data.tags]
+    assert len(marked) == 1
