@@ -141,11 +141,11 @@ def fit_boosted_trees(params: BoostParams, split: Split, report: Report = _ignor
     from xgboost import XGBRegressor
     from xgboost.callback import TrainingCallback
 
-    class Reporting(TrainingCallback):  # type: ignore[misc]
-        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
-            report(epoch + 1, float(evals_log["validation_1"]["rmse"][-1]))
-            return False
+    def after_iteration(_: Any, __: Any, epoch: int, scores: Any) -> bool:
+        report(epoch + 1, float(scores["validation_1"]["rmse"][-1]))
+        return False
 
+    reporting = type("Reporting", (TrainingCallback,), {"after_iteration": after_iteration})
     booster = XGBRegressor(
         n_estimators=params.n_estimators,
         learning_rate=params.learning_rate,
@@ -157,7 +157,7 @@ def fit_boosted_trees(params: BoostParams, split: Split, report: Report = _ignor
         eval_metric="rmse",
         tree_method="hist",
         n_jobs=1,
-        callbacks=[Reporting()],
+        callbacks=[reporting()],
     )
     pairs = [(split.features(rows), rows[split.target]) for rows in (split.train, split.held_out)]
     booster.fit(*pairs[0], eval_set=pairs, verbose=False)

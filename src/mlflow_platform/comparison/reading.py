@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_common.errors import InputError
 from mlflow_platform.comparison.table import Row
+from mlflow_platform.sweeps.journal import SETTINGS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -34,6 +35,9 @@ def runs(client: MlflowClient, experiment: str, where: str = "") -> Iterator[Row
         page = client.search_runs([experiment], where, max_results=_PAGE, page_token=token)
         for run in page:
             info, data = run.info, run.data
+            if SETTINGS in data.tags:
+                # The parent run of a sweep is no training.
+                continue
             yield Row(info.run_id, info.run_name or "", info.status, info.start_time, data.params, data.metrics)
         token = page.token
         if not token:
