@@ -88,7 +88,15 @@ class EndpointOperations:
         if name in self._records.backend(caller.region).endpoint_configs:
             arn = self._records.arn(caller.region, "endpoint-config", name)
             raise refusal(f'Cannot create already existing endpoint configuration "{arn}".')
+        for member in ("ShadowProductionVariants", "AsyncInferenceConfig"):
+            if given.get(member):
+                raise NotImplementedError(f"{member} of CreateEndpointConfig")
+        names = [variant["VariantName"] for variant in given["ProductionVariants"]]
+        if len(set(names)) < len(names):
+            raise refusal("Variant names must be unique within an endpoint configuration.")
         for variant in given["ProductionVariants"]:
+            if "ServerlessConfig" in variant:
+                raise NotImplementedError("ServerlessConfig of CreateEndpointConfig")
             self._records.model(caller.region, variant["ModelName"])
 
     def check_config(self, caller: Caller, given: dict[str, Any]) -> None:

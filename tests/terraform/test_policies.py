@@ -114,7 +114,7 @@ def test_by_default_the_servers_trust_policy_is_the_one_that_aws_documents(plann
     assert statement == allow({"Action": ["sts:AssumeRole"], "Principal": {"Service": "sagemaker.amazonaws.com"}})
 
 
-def test_an_endpoint_may_pull_read_and_log_and_nothing_else(planner: Planner) -> None:
+def test_an_endpoint_may_pull_read_capture_and_log_and_nothing_else(planner: Planner) -> None:
     policy = statements(planner.plan("staging"), "module.platform.module.serving.aws_iam_role_policy.endpoint")
     assert policy == {
         "AllowLogInToRegistry": allow(LOG_IN),
@@ -122,16 +122,28 @@ def test_an_endpoint_may_pull_read_and_log_and_nothing_else(planner: Planner) ->
         "AllowFindBucket": allow({"Action": ["s3:GetBucketLocation"], "Resource": [BUCKET]}),
         "AllowListModels": allow({"Action": ["s3:ListBucket"], "Resource": [BUCKET]}),
         "AllowReadModels": allow({"Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/*"]}),
+        "AllowWriteCapturedData": allow(
+            {"Action": ["s3:PutObject"], "Resource": [f"{BUCKET}/captured/mlflow-staging-*"]}
+        ),
+        "AllowReadRollbackAlarms": allow(
+            {
+                "Action": ["cloudwatch:DescribeAlarms"],
+                "Resource": [f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:mlflow-staging-*"],
+            }
+        ),
         "DenyReadBackups": {"Effect": "Deny", "Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/backups/*"]},
         "AllowWriteLogs": allow(WRITE_LOG),
     }
 
 
-def test_an_endpoint_may_decrypt_what_lies_under_the_given_key_and_encrypt_nothing(planner: Planner) -> None:
+def test_an_endpoint_may_read_and_write_with_the_given_key(planner: Planner) -> None:
     policy = statements(planner.plan("existing_bucket"), "module.platform.module.serving.aws_iam_role_policy.endpoint")
     assert policy["AllowReadModels"] == allow({"Action": ["s3:GetObject"], "Resource": [f"{LAKE}/mlflow/churn/*"]})
     assert policy["AllowDecryptModels"] == allow(
         {"Action": ["kms:Decrypt"], "Resource": [KEY], "Condition": THROUGH_S3}
+    )
+    assert policy["AllowEncryptCapturedData"] == allow(
+        {"Action": ["kms:GenerateDataKey"], "Resource": [KEY], "Condition": THROUGH_S3}
     )
 
 

@@ -155,9 +155,26 @@ data "aws_iam_policy_document" "endpoint" {
     for_each = length(local.readable_key_arns) == 0 ? [] : [local.readable_key_arns]
 
     content {
-      sid       = "AllowReadAndCaptureWithKeys"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      sid       = "AllowDecryptModels"
+      actions   = ["kms:Decrypt"]
       resources = statement.value
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = local.s3_via_service
+      }
+    }
+  }
+
+  # Nothing new is encrypted with a former key.
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+
+    content {
+      sid       = "AllowEncryptCapturedData"
+      actions   = ["kms:GenerateDataKey"]
+      resources = [statement.value]
 
       condition {
         test     = "StringEquals"
