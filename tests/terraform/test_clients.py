@@ -86,6 +86,10 @@ DEPLOY = {
         "Action": ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"],
         "Resource": [f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:mlflow-staging-*"],
     },
+    "AllowFindImages": {
+        "Action": ["ecr:DescribeImages"],
+        "Resource": [f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/mlflow-staging-serving"],
+    },
     "AllowFindAlarms": {"Action": ["cloudwatch:DescribeAlarms"], "Resource": ["*"]},
     "AllowRemoveEndpointTags": {
         "Action": ["sagemaker-mlflow:DeleteModelVersionTag"],
