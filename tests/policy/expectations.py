@@ -251,7 +251,15 @@ DENIED = (
             *on("arn:aws:s3:::{bucket}/captured/other-iris/AllTraffic/a.jsonl", "s3:PutObject"),
         ),
     ),
-    Denied("Use the key directly, not through S3", "endpoint", (Ask("kms:Decrypt", KEY, DIRECTLY),), with_key=True),
+    Denied(
+        "Use the key directly, not through S3",
+        "endpoint",
+        tuple(Ask(action, KEY, DIRECTLY) for action in ("kms:Decrypt", "kms:GenerateDataKey")),
+        with_key=True,
+    ),
+    Denied(
+        "Encrypt with a former key", "endpoint", (Ask("kms:GenerateDataKey", FORMER_KEY, THROUGH_S3),), with_key=True
+    ),
     Denied("Use another key", "endpoint", (Ask("kms:Decrypt", OTHER_KEY, THROUGH_S3),), with_key=True),
     Denied(
         "Call without TLS", "administrator", (Ask("s3:GetObject", OBJECT, NO_TLS), Ask("s3:PutObject", OBJECT, NO_TLS))
