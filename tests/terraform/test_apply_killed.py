@@ -48,8 +48,8 @@ def prod(tmp_path: Path) -> Iterator[Environment]:
     """An environment without resources. The first answer of each call that creates something is lost."""
     account = start(tmp_path / "home")
     try:
-        # The call log counts two keys, and two schedules in a group, as one resource.
-        for operation in ("kms:CreateKey", "scheduler:CreateSchedule"):
+        # The call log counts two keys, two projects, and two schedules in a group, as one resource.
+        for operation in ("kms:CreateKey", "codebuild:CreateProject", "scheduler:CreateSchedule"):
             account.fault(operation, lost=True, delay=300, each="operation", times=2)
         for operation in ("*:Create*", "*:Put[!B]*", "s3:PutBucket[EPV]*", "*:Set*", "sns:Subscribe"):
             account.fault(operation, lost=True, delay=300, each="resource")
