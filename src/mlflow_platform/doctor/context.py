@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from mlflow_platform.environment import Environment
 
 
+class NoStateError(Exception):
+    """A check compares with Terraform's state, which cannot be read from here."""
+
+
 @dataclass
 class Context:
     """What the checks work with.
@@ -45,6 +49,17 @@ class Context:
                 create: Any = self.session.client
                 self._clients[service] = create(service)
             return self._clients[service]
+
+    @property
+    def deployed(self) -> TerraformState:
+        """What Terraform deployed.
+
+        Raises:
+            NoStateError: its state cannot be read from here.
+        """
+        if self.state is None:
+            raise NoStateError
+        return self.state
 
     @property
     def apply(self) -> str:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from mlflow_common.errors import explain, first_line
 from mlflow_platform.doctor import access, endpoints, operations, roles, server, storage
-from mlflow_platform.doctor.context import Context
+from mlflow_platform.doctor.context import Context, NoStateError
 from mlflow_platform.doctor.finding import Finding, Verdict, failed, skipped
 
 Check = Callable[[Context], Verdict]
@@ -58,9 +58,11 @@ def diagnose(context: Context) -> list[Finding]:
 
 
 def run_check(context: Context, name: str, check: Check) -> Finding:
-    """Run one check. Whatever it raises becomes a finding."""
+    """Run one check. Whatever it raises becomes a finding; without Terraform's state, its comparisons are skipped."""
     try:
         return check(context).of(name)
+    except NoStateError:
+        return skipped("Terraform's state cannot be read.").of(name)
     except Exception as error:
         known = explain(error)
         message = known.message if known else f"{type(error).__name__}: {first_line(error)}."

@@ -14,9 +14,7 @@ _BACKUP_AGE = timedelta(hours=26)
 
 def schedules(context: Context) -> Verdict:
     """Every schedule exists, is enabled, and runs at the times that Terraform set."""
-    if context.state is None:
-        return skipped("Terraform's state cannot be read.")
-    resources = context.state.of_type("aws_scheduler_schedule")
+    resources = context.deployed.of_type("aws_scheduler_schedule")
     if not resources:
         return skipped("The environment has no schedule.")
     scheduler, wrong = context.client("scheduler"), []
@@ -40,9 +38,7 @@ def schedules(context: Context) -> Verdict:
 
 def failures(context: Context) -> Verdict:
     """No scheduled call has failed: the failure queues are empty."""
-    if context.state is None:
-        return skipped("Terraform's state cannot be read.")
-    resources = context.state.of_type("aws_sqs_queue")
+    resources = context.deployed.of_type("aws_sqs_queue")
     if not resources:
         return skipped("The environment has no failure queue.")
     sqs, wrong = context.client("sqs"), []
@@ -65,9 +61,7 @@ def failures(context: Context) -> Verdict:
 
 def alarms(context: Context) -> Verdict:
     """Every alarm exists, has its actions on, and is not in the state ALARM."""
-    if context.state is None:
-        return skipped("Terraform's state cannot be read.")
-    resources = context.state.of_type("aws_cloudwatch_metric_alarm")
+    resources = context.deployed.of_type("aws_cloudwatch_metric_alarm")
     if not resources:
         return skipped("The environment has no alarm.")
     names = [resource["alarm_name"] for resource in resources]
@@ -89,9 +83,7 @@ def alarms(context: Context) -> Verdict:
 
 def backups(context: Context) -> Verdict:
     """The nightly backup has succeeded within the last 26 hours."""
-    if context.state is None:
-        return skipped("Terraform's state cannot be read.")
-    projects = [one for one in context.state.of_type("aws_codebuild_project") if one["name"].endswith("-backup")]
+    projects = [one for one in context.deployed.of_type("aws_codebuild_project") if one["name"].endswith("-backup")]
     if not projects:
         return skipped("The environment has no nightly backup.")
     name, codebuild = projects[0]["name"], context.client("codebuild")
@@ -115,9 +107,7 @@ def backups(context: Context) -> Verdict:
 
 def notifications(context: Context) -> Verdict:
     """Somebody receives the notifications."""
-    if context.state is None:
-        return skipped("Terraform's state cannot be read.")
-    topics = context.state.of_type("aws_sns_topic")
+    topics = context.deployed.of_type("aws_sns_topic")
     if not topics:
         return skipped("The environment has no topic of its own.")
     sns = context.client("sns")
@@ -143,9 +133,7 @@ def notifications(context: Context) -> Verdict:
 
 def parameters(context: Context) -> Verdict:
     """The published parameters have the values that Terraform set."""
-    if context.state is None:
-        return skipped("Terraform's state cannot be read.")
-    resources = context.state.of_type("aws_ssm_parameter")
+    resources = context.deployed.of_type("aws_ssm_parameter")
     if not resources:
         return skipped("The environment publishes no parameters.")
     wanted = {resource["name"]: resource["value"] for resource in resources}

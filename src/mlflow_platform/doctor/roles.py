@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from mlflow_platform.doctor.context import Context
-from mlflow_platform.doctor.finding import Verdict, failed, passed, skipped, warned
+from mlflow_platform.doctor.finding import Verdict, failed, passed, warned
 from mlflow_platform.doctor.policies import same_policy
 
 _NEAR = 0.9
@@ -15,10 +15,8 @@ _NEAR = 0.9
 
 def roles(context: Context) -> Verdict:
     """Every role exists with the trust and the inline policies that Terraform set."""
-    if context.state is None:
-        return skipped("Terraform's state cannot be read.")
     iam, wrong = context.client("iam"), []
-    resources = context.state.of_type("aws_iam_role")
+    resources = context.deployed.of_type("aws_iam_role")
     for resource in resources:
         name = resource["name"]
         try:
@@ -28,7 +26,7 @@ def roles(context: Context) -> Verdict:
             continue
         if not same_policy(_text(trust), resource["assume_role_policy"]):
             wrong.append(f"the trust policy of {name} was changed")
-    for resource in context.state.of_type("aws_iam_role_policy"):
+    for resource in context.deployed.of_type("aws_iam_role_policy"):
         role, name = resource["role"], resource["name"]
         try:
             document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
@@ -44,10 +42,8 @@ def roles(context: Context) -> Verdict:
 
 def policies(context: Context) -> Verdict:
     """Every managed policy exists with the content that Terraform set."""
-    if context.state is None:
-        return skipped("Terraform's state cannot be read.")
     iam, wrong = context.client("iam"), []
-    resources = context.state.of_type("aws_iam_policy")
+    resources = context.deployed.of_type("aws_iam_policy")
     for resource in resources:
         arn = resource["arn"]
         try:

@@ -34,11 +34,9 @@ def state(context: Context) -> Verdict:
 
 def settings(context: Context) -> Verdict:
     """Every tracking server has the version, size, role, artifact store and registration that Terraform set."""
-    if context.state is None:
-        return skipped("Terraform's state cannot be read.")
     sagemaker = context.client("sagemaker")
     differences = []
-    for resource in context.state.of_type(_TYPE):
+    for resource in context.deployed.of_type(_TYPE):
         name = resource["tracking_server_name"]
         if tracking_server.find(sagemaker, name) is None:
             differences.append(f"{name} does not exist")

@@ -40,9 +40,7 @@ def _delete(s3: Any, bucket: str, key: str, version: str | None) -> None:
 
 def bucket(context: Context) -> Verdict:
     """Versioning, encryption, public access block and policy of the bucket are as Terraform set them."""
-    if context.state is None:
-        return skipped("Terraform's state cannot be read.")
-    state, s3 = context.state, context.client("s3")
+    state, s3 = context.deployed, context.client("s3")
     wrong = []
     for resource in state.of_type("aws_s3_bucket_versioning"):
         wanted = resource["versioning_configuration"][0]["status"]
@@ -81,9 +79,7 @@ def bucket(context: Context) -> Verdict:
 
 def keys(context: Context) -> Verdict:
     """Every KMS key is enabled and rotates as Terraform set it."""
-    if context.state is None:
-        return skipped("Terraform's state cannot be read.")
-    resources, kms = context.state.of_type("aws_kms_key"), context.client("kms")
+    resources, kms = context.deployed.of_type("aws_kms_key"), context.client("kms")
     if not resources:
         return skipped("The environment has no KMS key of its own.")
     wrong = []
@@ -107,10 +103,8 @@ def keys(context: Context) -> Verdict:
 
 def repository(context: Context) -> Verdict:
     """The image repository exists, is immutable and scans images, as Terraform set it."""
-    if context.state is None:
-        return skipped("Terraform's state cannot be read.")
     wrong, ecr = [], context.client("ecr")
-    resources = context.state.of_type("aws_ecr_repository")
+    resources = context.deployed.of_type("aws_ecr_repository")
     for resource in resources:
         name = resource["name"]
         try:

@@ -480,3 +480,8 @@ def test_an_unexpected_error_is_a_finding_of_its_check(localaws: RunningLocalAws
     context._clients["iam"] = Broken()
     found = run_check(context, "quotas", roles.quotas)
     assert (found.status, found.detail) == ("fail", "AWS denies GetAccountSummary: no.")
+
+
+def test_comparisons_are_skipped_without_terraforms_state(localaws: RunningLocalAws) -> None:
+    found = run_check(context_of(localaws, state=None), "roles", roles.roles)
+    assert (found.status, found.detail) == ("skip", "Terraform's state cannot be read.")
