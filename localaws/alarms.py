@@ -9,6 +9,7 @@ import json
 import logging
 import math
 import operator
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
@@ -50,9 +51,14 @@ class Alarms:
         """Whether there is an alarm of that name."""
         return name in self._backend(region).alarms
 
-    def ringing(self, region: str, names: tuple[str, ...], since: datetime | None = None) -> list[str]:
+    def in_alarm(self, region: str, names: tuple[str, ...], since: datetime | None = None) -> list[str]:
         """The alarms that are in the state ALARM, or have been since a time (naive UTC)."""
-        return [name for name in names if _rang(self._backend(region).alarms.get(name), since)]
+        return [name for name in names if _was_in_alarm(self._backend(region).alarms.get(name), since)]
+
+    def keep_evaluating(self, stopping: threading.Event, seconds: float) -> None:
+        """Evaluate every alarm, again and again, until localaws stops."""
+        while not stopping.wait(seconds):
+            self.evaluate()
 
     def evaluate(self) -> None:
         """Evaluate every alarm once."""
@@ -162,7 +168,7 @@ def _pairs(dimensions: list[Any]) -> set[tuple[str, str]]:
     return {(one.name, one.value) for one in dimensions}
 
 
-def _rang(alarm: Any, since: datetime | None) -> bool:
+def _was_in_alarm(alarm: Any, since: datetime | None) -> bool:
     if alarm is None:
         return False
     if alarm.state_value == "ALARM":

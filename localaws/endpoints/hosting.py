@@ -11,7 +11,6 @@ from localaws.endpoints.endpoints import RESUMING, Endpoints
 from localaws.endpoints.operations import EndpointOperations
 from localaws.endpoints.records import Records
 from localaws.endpoints.runtime import Runtime
-from localaws.endpoints.shift import evaluate_alarms
 from localaws.front.application import Route
 from localaws.principals import Principals
 from localaws.processes import Processes
@@ -60,7 +59,7 @@ class Hosting:
     async def open(self) -> None:
         """Open the HTTP client. Call it before the first request."""
         await self._runtime.open()
-        evaluate = partial(evaluate_alarms, self._alarms.evaluate, self._stopping, EVALUATION_SECONDS)
+        evaluate = partial(self._alarms.keep_evaluating, self._stopping, EVALUATION_SECONDS)
         threading.Thread(target=evaluate, name="alarms", daemon=True).start()
 
     async def close(self) -> None:

@@ -7,7 +7,6 @@ on the whole deployment; one that is in the state ALARM ends it, whichever fleet
 import random
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -95,11 +94,11 @@ class TrafficShift:
     def _watch(self, seconds: float) -> None:
         end = time.monotonic() + seconds / self._speed
         while True:
-            ringing = self._alarms.ringing(self._region, self._rollout.alarms, self._began)
-            if ringing:
+            in_alarm = self._alarms.in_alarm(self._region, self._rollout.alarms, self._began)
+            if in_alarm:
                 # AWS's wording is not documented.
                 raise DeploymentError(
-                    f"The deployment was rolled back because CloudWatch alarms went off: {', '.join(ringing)}."
+                    f"The deployment was rolled back because CloudWatch alarms went off: {', '.join(in_alarm)}."
                 )
             if time.monotonic() > self._deadline:
                 raise DeploymentError(
@@ -109,9 +108,3 @@ class TrafficShift:
                 return
             if self._stopping.wait(POLL_SECONDS):
                 raise DeploymentError("localaws stopped while it updated the endpoint.")
-
-
-def evaluate_alarms(evaluate: Callable[[], None], stopping: threading.Event, seconds: float) -> None:
-    """Evaluate all alarms again and again, until localaws stops."""
-    while not stopping.wait(seconds):
-        evaluate()

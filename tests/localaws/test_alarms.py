@@ -60,7 +60,7 @@ def test_goes_off_when_the_threshold_is_exceeded(cloudwatch: Any) -> None:
     errors(alarms, 1)
     alarms.evaluate()
     assert state(cloudwatch) == "ALARM"
-    assert alarms.ringing(REGION, ("errors", "other")) == ["errors"]
+    assert alarms.in_alarm(REGION, ("errors", "other")) == ["errors"]
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_remembers_that_an_alarm_went_off_for_a_moment(cloudwatch: Any) -> None:
     alarm(cloudwatch)
     for value in ("ALARM", "OK"):
         cloudwatch.set_alarm_state(AlarmName="errors", StateValue=value, StateReason="test")
-    assert alarms.ringing(REGION, ("errors",), began) == ["errors"]
-    assert alarms.ringing(REGION, ("errors",), utcnow()) == []
+    assert alarms.in_alarm(REGION, ("errors",), began) == ["errors"]
+    assert alarms.in_alarm(REGION, ("errors",), utcnow()) == []
 
 
 def test_notifies_the_topic_of_the_action(cloudwatch: Any) -> None:

@@ -74,9 +74,9 @@ def alarms(context: Context) -> Verdict:
     off = [f"the actions of {name} are off" for name, alarm in seen.items() if not alarm["ActionsEnabled"]]
     if missing or off:
         return failed("; ".join(missing + off) + ".", context.apply)
-    ringing = [alarm for alarm in seen.values() if alarm["StateValue"] == "ALARM"]
-    if ringing:
-        text = "; ".join(f"{alarm['AlarmName']}: {alarm.get('AlarmDescription', '')}" for alarm in ringing)
+    in_alarm = [alarm for alarm in seen.values() if alarm["StateValue"] == "ALARM"]
+    if in_alarm:
+        text = "; ".join(f"{alarm['AlarmName']}: {alarm.get('AlarmDescription', '')}" for alarm in in_alarm)
         return failed(f"In alarm: {text}", "Follow docs/guides/runbook.md.")
     return passed(f"{len(names)} set, none in alarm")
 

@@ -156,7 +156,7 @@ data "aws_iam_policy_document" "image_build_network" {
 }
 
 # The rights to build an image with scripts/build_image.py, or to push one that was built elsewhere. Attach it to roles of people and of
-# CI. Whoever has it decides which code endpoints run.
+# CI. A principal with this policy decides which code endpoints run.
 resource "aws_iam_policy" "image_pusher" {
   name        = "${local.name}-image-pusher"
   description = "Build and push serving images of ${local.name}"

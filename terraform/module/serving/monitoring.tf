@@ -6,7 +6,7 @@ locals {
   monitoring_server_arn = "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:mlflow-tracking-server/${try(var.tracking_server.name, "none")}"
   monitoring_folder     = "/opt/ml/processing/input/code"
 
-  # Below backups/, where writers of artifacts may not write: whoever could change the code would have the rights of the job's role.
+  # Below backups/, where writers of artifacts may not write: a principal that can change the code has the rights of the job's role.
   monitoring_tool       = "${local.artifact_path}/backups/monitoring-tool"
   monitoring_repository = local.has_monitoring ? coalesce(var.monitoring.repository, "${path.module}/../../..") : ""
   monitoring_files = local.has_monitoring ? {

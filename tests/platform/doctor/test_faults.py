@@ -271,7 +271,7 @@ def test_names_the_queue_of_calls_that_failed(localaws: RunningLocalAws) -> None
     )
 
 
-@pytest.mark.parametrize("fault", ["ringing", "actions off", "missing"])
+@pytest.mark.parametrize("fault", ["in alarm", "actions off", "missing"])
 def test_names_an_alarm(localaws: RunningLocalAws, fault: str) -> None:
     cloudwatch, name = localaws.client("cloudwatch"), f"{NAME}-{fault.replace(' ', '-')}"
     cloudwatch.put_metric_alarm(
@@ -286,7 +286,7 @@ def test_names_an_alarm(localaws: RunningLocalAws, fault: str) -> None:
         AlarmDescription="The backup failed.",
     )
     plant, words = {
-        "ringing": (
+        "in alarm": (
             lambda: cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="test"),
             "The backup failed.",
         ),
