@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: setup demo check test lint fmt docs bench clean help \
+.PHONY: setup demo check test lint fmt docs site bench clean help \
 	local-up local-down local-reset local-env local-logs \
 	bootstrap init plan apply destroy output log-run sweep image deploy validate monitor server smoke doctor \
 	upgrade retire backup restore
@@ -160,6 +160,9 @@ fmt: setup ## Format Python and Terraform
 
 docs: setup ## Update the generated tables of inputs and outputs
 	@$(BIN)/python scripts/docs.py
+
+site: setup ## Build the documentation as a website, and check its links
+	@$(SCRIPT) scripts/site.py {ARGS}
 
 bench: setup ## Measure, each figure beside a peer's in the same run
 	@for name in scripts planning gateway serving transfer; do $(SCRIPT) -m "bench.$$name" {ARGS} || exit 1; done

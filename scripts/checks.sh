@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Prints the folder of the programs in tools/checks.lock (checkov, parliament, zizmor, detect-secrets). Creates their
-# environment first when this lock has none yet. Called by scripts/lint.sh and by tests/terraform/static.
+# checks.sh [NAME]: prints the folder of the programs in tools/NAME.lock; "checks" (checkov, parliament, zensical, zizmor)
+# unless NAME is given. Creates their environment first when that lock has none yet. Called by the linting scripts, by
+# scripts/site.py and by tests/terraform/static.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-lock=tools/checks.lock
+lock=tools/${1:-checks}.lock
 folder=$PWD/.cache/checks/$(cksum <"$lock" | cut -d ' ' -f 1)
 if [[ ! -f $folder/.ready ]]; then
   {

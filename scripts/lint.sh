@@ -59,6 +59,7 @@ check_the_rest() {
   git ls-files -z '*.sh' .ci/run | xargs -0 .venv/bin/shellcheck
   output=$("$checks/zizmor" --offline --quiet .github/workflows 2>&1) || fail "$output"
   scripts/secrets.sh
+  .venv/bin/python scripts/site.py >/dev/null
 }
 
 # A shell may preset it to a file that does not exist; every terraform command would then warn.

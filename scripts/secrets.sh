@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-checks=$(scripts/checks.sh)
+checks=$(scripts/checks.sh secrets)
 files=()
 while IFS= read -r -d '' file; do
   [[ ! -f $file ]] || files+=("$file")

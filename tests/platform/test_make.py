@@ -151,6 +151,7 @@ VERBS_WITH_ARGS = (
         "init",
         "plan",
         "apply",
+        "site",
         "sweep",
         "destroy",
         "output",

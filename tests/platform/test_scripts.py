@@ -32,6 +32,7 @@ from scripts import (
     plan_guard,
     security_docs,
     server,
+    site,
     sweep,
     validate_endpoint,
 )
@@ -48,6 +49,7 @@ APPS = {
     "server": server,
     "plan_guard": plan_guard,
     "docs": docs,
+    "site": site,
     "security_docs": security_docs,
     "bootstrap": bootstrap,
     "sweep": sweep,
@@ -82,8 +84,15 @@ def app_that(raises: BaseException) -> typer.Typer:
     return app
 
 
+@pytest.fixture(scope="module")
+def mlflow_import_seconds() -> float:
+    return cpu_seconds("import mlflow")[0]
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_help_imports_nothing_heavy_and_takes_less_than_half_a_second(program: str) -> None:
+def test_help_imports_nothing_heavy_and_takes_a_fraction_of_an_import_of_mlflow(
+    program: str, mlflow_import_seconds: float
+) -> None:
     code = (
         "import runpy, sys\n"
         f"sys.argv = [{program!r}, '--help']\n"
@@ -94,19 +103,25 @@ def test_help_imports_nothing_heavy_and_takes_less_than_half_a_second(program: s
         f"sys.exit(', '.join(sorted({HEAVY!r} & set(sys.modules))) or 0)\n"
     )
 
-    def seconds() -> float:
-        with subprocess.Popen(
-            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as running:
-            out, err = running.stdout.read(), running.stderr.read()  # type: ignore[union-attr]
-            _, status, used = os.wait4(running.pid, 0)
-            running.returncode = os.waitstatus_to_exitcode(status)
-        assert (running.returncode, err) == (0, "")
-        assert "usage" in out.lower()
-        return used.ru_utime + used.ru_stime
+    def fraction() -> float:
+        seconds, output = cpu_seconds(code)
+        assert "usage" in output.lower()
+        return seconds / mlflow_import_seconds
 
-    # Measure CPU time and take the best of several runs, because the machine may be busy.
-    assert any(seconds() < 0.5 for _ in range(8))
+    # Several attempts, because a busy machine also takes more CPU time.
+    assert any(fraction() <= 0.15 for _ in range(8))
+
+
+def cpu_seconds(code: str) -> tuple[float, str]:
+    """The CPU time that Python takes to run the code, and what the code prints."""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        output, errors = running.stdout.read(), running.stderr.read()  # type: ignore[union-attr]
+        _, status, used = os.wait4(running.pid, 0)
+        running.returncode = os.waitstatus_to_exitcode(status)
+    assert (running.returncode, errors) == (0, "")
+    return used.ru_utime + used.ru_stime, output
 
 
 @pytest.mark.parametrize("name", APPS)

@@ -17,7 +17,7 @@ def checkout(tmp_path: Path) -> Path:
     """A git repository that has the script, with the tools of this one."""
     (tmp_path / "scripts").mkdir()
     (tmp_path / "tools").mkdir()
-    for name in ("scripts/secrets.sh", "scripts/checks.sh", "tools/checks.lock", "tools/secrets.baseline"):
+    for name in ("scripts/secrets.sh", "scripts/checks.sh", "tools/secrets.lock", "tools/secrets.baseline"):
         shutil.copy(REPOSITORY / name, tmp_path / name)
     for name in (".cache", ".venv"):
         (tmp_path / name).symlink_to(REPOSITORY / name)

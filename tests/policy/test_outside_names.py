@@ -30,6 +30,8 @@ REASONS = {
     ("src/mlflow_platform/comparison/charts.py", "*"): NUMBERS,
     ("src/mlflow_platform/endpoints/status.py", "*"): NUMBERS,
     ("src/mlflow_platform/images/context.py", "*"): OWN,
+    ("src/mlflow_platform/site/building.py", "*"): LISTED,
+    ("src/mlflow_platform/site/pages.py", "*"): "only asks whether a file of the checkout exists",
     ("src/mlflow_platform/sweeps/space.py", "*"): NUMBERS,
     ("src/mlflow_platform/outputs.py", "*"): OPERATOR,
     ("src/mlflow_platform/plan_guard/running_hours.py", "*"): NUMBERS,

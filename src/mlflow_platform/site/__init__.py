@@ -1,0 +1,1 @@
+"""The documentation as a website: its pages, their links, its navigation."""
