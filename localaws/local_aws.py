@@ -7,9 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from a2wsgi import WSGIMiddleware
 from botocore.config import Config
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from localaws.builds.builder import Builder
 from localaws.builds.builds import Builds
@@ -20,7 +18,6 @@ from localaws.credentials import Credentials
 from localaws.endpoints.hosting import Hosting
 from localaws.endpoints.role import HOSTING
 from localaws.front.application import Application, Route
-from localaws.front.asgi import Asgi
 from localaws.front.call_log import CallLog
 from localaws.front.control import Control
 from localaws.front.entrance import SignedEntrance
@@ -32,6 +29,7 @@ from localaws.jobs.jobs import Jobs
 from localaws.jobs.operations import JobOperations
 from localaws.jobs.record import KINDS
 from localaws.model_packages import ModelPackages
+from localaws.moto_application import moto
 from localaws.pipelines.executions import Executions
 from localaws.pipelines.operations import PipelineOperations
 from localaws.principals import Principals, random_id
@@ -228,9 +226,3 @@ def _load_moto(file: IO[bytes]) -> None:
         moto_pickle.load(file)
     except moto_pickle.UnreadableError as error:
         raise files.StateError(f"The saved state cannot be read: {error}. {files.RESET}") from None
-
-
-def moto() -> Asgi:
-    """moto's own dispatcher, in threads."""
-    application: Asgi = WSGIMiddleware(DomainDispatcherApplication(create_backend_app), workers=16)
-    return application

@@ -1,0 +1,54 @@
+"""moto as an ASGI application: one call of a service at a time."""
+
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from localaws.call import current_call
+from localaws.front.asgi import Asgi
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+# Services with calls that may run beside each other:
+CONCURRENT = {
+    "s3",  # Uploads take long, and moto stores each object in one assignment.
+    "sagemaker",  # localaws's own code, which has locks.
+    "sns",  # Publish waits for the subscriber's answer, and a subscriber may call SNS before it answers.
+}
+WORKERS = 16
+
+
+def moto() -> Asgi:
+    """moto's own dispatcher, in threads."""
+    application: Asgi = WSGIMiddleware(
+        OneAtATime(DomainDispatcherApplication(create_backend_app)),
+        workers=WORKERS,
+    )
+    return application
+
+
+class OneAtATime:
+    """Keeps the calls of a service apart.
+
+    moto has no locks: a call that lists what another call adds to fails ("dictionary changed size during iteration"),
+    and a call that creates something can fail after it was carried out, so that the SDK's retry finds it existing.
+    """
+
+    def __init__(self, application: Wsgi) -> None:
+        self._application = application
+        self._locks: dict[str, threading.Lock] = {}
+        self._creating = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """WSGI. The response of a service that is locked is complete before the next call of it begins."""
+        with self._turn(current_call.get().service):
+            return self._application(environ, start_response)
+
+    def _turn(self, service: str) -> AbstractContextManager[Any]:
+        if service in CONCURRENT:
+            return nullcontext()
+        with self._creating:
+            return self._locks.setdefault(service, threading.Lock())
