@@ -31,18 +31,25 @@ def load(dataset: Dataset, *, seed: int, held_out: float) -> Split:
     iris: 150 flowers, 4 measurements in cm, `species` as a name; both parts have equal shares of each species.
     diabetes: 442 patients, 10 standardised measurements, `disease_progression` after one year.
     """
-    from sklearn.datasets import load_diabetes, load_iris
     from sklearn.model_selection import train_test_split
+
+    frame, target = table(dataset)
+    strata = frame[target] if dataset == "iris" else None
+    train, rest = train_test_split(frame, test_size=held_out, random_state=seed, stratify=strata)
+    source = f"sklearn.datasets.load_{dataset}"
+    return Split(train.reset_index(drop=True), rest.reset_index(drop=True), target, source)
+
+
+def table(dataset: Dataset) -> tuple[pd.DataFrame, str]:
+    """A whole data set and the name of its target column, which is the last one."""
+    from sklearn.datasets import load_diabetes, load_iris
 
     if dataset == "iris":
         iris = load_iris(as_frame=True)
-        frame, target, source = iris.data, "species", "sklearn.datasets.load_iris"
+        frame, target = iris.data, "species"
         frame[target] = iris.target_names[iris.target]
-        strata = frame[target]
     else:
         diabetes = load_diabetes(as_frame=True)
-        frame, target, source = diabetes.data, "disease_progression", "sklearn.datasets.load_diabetes"
+        frame, target = diabetes.data, "disease_progression"
         frame[target] = diabetes.target
-        strata = None
-    train, rest = train_test_split(frame, test_size=held_out, random_state=seed, stratify=strata)
-    return Split(train.reset_index(drop=True), rest.reset_index(drop=True), target, source)
+    return frame, target

@@ -12,6 +12,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from training.data import Split
     from training.params import BoostParams, ForestParams, GradientBoostingParams, LinearParams
 
@@ -99,9 +101,14 @@ def fit_linear(params: LinearParams, split: Split, task: Task, report: Report = 
 def _parts(split: Split, task: Task) -> tuple[list[Any], list[Any]]:
     """Inputs and labels of the training rows, then of the held-out rows."""
     parts = (split.train, split.held_out)
-    # NumPy arrays, because skops cannot store pandas' string type.
-    kind = str if task == "classification" else float
-    return [split.features(rows) for rows in parts], [rows[split.target].to_numpy(dtype=kind) for rows in parts]
+    return [split.features(rows) for rows in parts], [labels(rows[split.target], task) for rows in parts]
+
+
+def labels(truth: pd.Series[Any], task: Task) -> Any:
+    """The true values as a NumPy array, because skops cannot store pandas' string type."""
+    if task == "regression":
+        return truth.to_numpy(dtype=float)
+    return truth.to_numpy() if truth.dtype.kind in "bif" else truth.to_numpy(dtype=str)
 
 
 def _score_of(task: Task) -> tuple[str, Callable[..., float]]:

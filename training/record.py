@@ -89,6 +89,12 @@ def record(
     return Recorded(run_id, run.info.experiment_id, model.model_id, model.model_uri)
 
 
+def save(recorded: Recorded, folder: Path) -> None:
+    """Write the logged model's files into a folder, so that what is evaluated is what is registered."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mlflow.artifacts.download_artifacts(recorded.model_uri, dst_path=str(folder))
+
+
 def _params(training: Training) -> dict[str, str]:
     return {"dataset": training.dataset, **training.params.as_strings()}
 

@@ -104,11 +104,6 @@ def _fit(split: Split, task: models.Task, params: ForestParams) -> models.Fitted
         n_jobs=1,
     )
     inputs = [columns.transform(split.features(part)) for part in (split.train, split.held_out)]
-    # NumPy arrays, because skops cannot store pandas' string type.
-    labels = [_labels(part[split.target]) for part in (split.train, split.held_out)]
+    labels = [models.labels(part[split.target], task) for part in (split.train, split.held_out)]
     history = models.grow(forest, params, inputs, labels, task)
     return models.Fitted(Pipeline([("columns", columns), ("forest", forest)]), task, "sklearn", history)
-
-
-def _labels(truth: pd.Series[Any]) -> Any:
-    return truth.to_numpy() if truth.dtype.kind in "bif" else truth.to_numpy(dtype=str)

@@ -1,17 +1,19 @@
-"""Train a model on a data set that ships with scikit-learn, and log it to MLflow.
+"""Train a model on a data set that ships with scikit-learn or on prepared data, and log it to MLflow.
 
-Scripts and tests call `train`. As a program (`python training/train.py --dataset iris`, or `mlflow run training`) it
-logs to the server in MLFLOW_TRACKING_URI, as every MLflow project does.
+Scripts and tests call `train`. As a program it is the entry point `train` of the MLflow project. It logs to the server
+in MLFLOW_TRACKING_URI, as every MLflow project does.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training import data, models
+from training import data, features, models, prepared
 from training.params import (
     DATASETS,
     DEFAULT_FAMILIES,
@@ -24,6 +26,7 @@ from training.params import (
     Params,
     with_changes,
 )
+from training.reporting import fail, log_facts
 from training.result import Training
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
 
 TASKS: Mapping[Dataset, models.Task] = {"iris": "classification", "diabetes": "regression"}
+# What the entry point `tune` writes.
+BEST = "best.json"
 
 
 def train(dataset: Dataset, params: Params | None = None, report: models.Report | None = None) -> Training:
@@ -46,6 +51,53 @@ def train(dataset: Dataset, params: Params | None = None, report: models.Report 
     fitted = fit(params, split, TASKS[dataset], report or (lambda *_: None))
     predictions = fitted.model.predict(split.features(split.held_out))
     return Training(dataset, params, split, fitted, predictions, score(fitted.task, split, predictions))
+
+
+def train_split(
+    name: str, split: data.Split, task: models.Task, params: Params, report: models.Report | None = None
+) -> Training:
+    """Train on data that is already split. Text features are encoded, and the encoder becomes part of the model.
+
+    Raises:
+        ValueError: the family cannot learn this data. The message names one that can.
+    """
+    encoder, encoded = features.encode(split, params)
+    fitted = fit(params, encoded, task, report or (lambda *_: None))
+    if encoder is not None:
+        if fitted.flavor == "xgboost":
+            raise ValueError("the family xgboost takes numbers only, and the data has text. Use boosting or forest.")
+        from sklearn.pipeline import Pipeline
+
+        model = Pipeline([("columns", encoder), ("model", fitted.model)])
+        fitted = models.Fitted(model, task, fitted.flavor, fitted.history)
+    predictions = fitted.model.predict(split.features(split.held_out))
+    return Training(name, params, split, fitted, predictions, score(task, split, predictions))
+
+
+def choose(family: str | None, task: models.Task, tuned: Path | None, changes: Iterable[str]) -> Params:
+    """The parameters of a training on prepared data.
+
+    Args:
+        family: by default that of the tuning, or the forest for classes and gradient boosting for numbers.
+        tuned: the folder that the entry point `tune` wrote.
+        changes: texts such as `max_depth=3`. They take precedence over the tuning.
+
+    Raises:
+        ValueError: a wrong parameter, or no result of a tuning in `tuned`.
+    """
+    best: dict[str, object] = {}
+    if tuned:
+        try:
+            found = json.loads((tuned / BEST).read_text(encoding="utf-8"))
+            family, best = family or str(found["family"]), dict(found["params"]) if found["family"] else {}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{tuned / BEST} cannot be read ({error}). Run the entry point tune first.") from None
+        if family != found["family"]:
+            best = {}
+    family = family or ("forest" if task == "classification" else "boosting")
+    if family not in FAMILIES:
+        raise ValueError(f"there is no model family {family!r}. The families are {', '.join(FAMILIES)}.")
+    return with_changes(FAMILIES[family], [*(f"{name}={value}" for name, value in best.items()), *changes])
 
 
 def fit(params: Params, split: data.Split, task: models.Task, report: models.Report) -> models.Fitted:
@@ -84,33 +136,53 @@ def score(task: models.Task, split: data.Split, predictions: np.ndarray[Any, Any
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train, log and print the metrics. Returns the exit status, which is 2 for a wrong parameter."""
+    """Train, log and print the metrics. Returns the exit status, which is 2 for a wrong parameter or unusable data."""
     parser = argparse.ArgumentParser(description="Train a model and log it to MLflow (MLFLOW_TRACKING_URI).")
     parser.add_argument("--dataset", choices=DATASETS, default="iris", help="the data set (default: iris)")
-    parser.add_argument("--family", choices=list(FAMILIES), help="the model family (default: the data set's)")
+    parser.add_argument("--prepared", default="", metavar="DIR", help="train on what prepare.py wrote instead")
+    parser.add_argument("--tuned", default="", metavar="DIR", help="use the parameters that tune.py found")
+    parser.add_argument("--model", default="", metavar="DIR", help="write the model into this folder too")
+    parser.add_argument("--family", default="", help=f"{', '.join(FAMILIES)} (default: the data set's)")
     parser.add_argument("--seed", type=int, help="the seed of the split and the model")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="change a parameter; may be repeated"
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="change parameters, separated by commas"
     )
     options = parser.parse_args(arguments)
-    seed = [] if options.seed is None else [f"seed={options.seed}"]
     try:
-        params = with_changes(FAMILIES[options.family or DEFAULT_FAMILIES[options.dataset]], [*options.set, *seed])
+        # A wrong parameter is found before MLflow is imported, which takes seconds.
+        work = _work(options)
+        training = work()
     except ValueError as error:
-        parser.error(str(error))
+        return fail(error)
+    from training.record import record, save
 
-    # Imports MLflow, which takes seconds: not for --help or a wrong parameter.
-    from training.record import record
-
-    try:
-        training = train(options.dataset, params)
-    except ValueError as error:
-        parser.error(str(error))
     recorded = record(training)
+    if options.model:
+        save(recorded, Path(options.model))
     for name, value in training.metrics.items():
         sys.stdout.write(f"{name}: {value:.4f}\n")
     sys.stdout.write(f"run: {recorded.run_id}\n")
     return 0
+
+
+def _work(options: argparse.Namespace) -> Callable[[], Training]:
+    """The training that the options describe.
+
+    Raises:
+        ValueError: a wrong parameter or unusable data.
+    """
+    changes = [change for text in options.set for change in text.split(",") if change]
+    changes += [] if options.seed is None else [f"seed={options.seed}"]
+    if not options.prepared:
+        family = options.family or DEFAULT_FAMILIES[options.dataset]
+        if family not in FAMILIES:
+            raise ValueError(f"there is no model family {family!r}. The families are {', '.join(FAMILIES)}.")
+        params = with_changes(FAMILIES[family], changes)
+        return lambda: train(options.dataset, params)
+    split, facts = prepared.read(Path(options.prepared))
+    log_facts(facts)
+    params = choose(options.family or None, facts.task, Path(options.tuned) if options.tuned else None, changes)
+    return lambda: train_split(facts.name, split, facts.task, params)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,194 @@
+"""The MLflow project: data checks name column and row; prepare, tune, train and evaluate work together."""
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from mlflow_platform.environment import REPOSITORY
+from training import checks, evaluate, prepare, prepared, tune
+from training import train as trainer
+from training.params import BoostParams, ForestParams, GradientBoostingParams, LinearParams
+
+
+def customers(rows: int = 60) -> pd.DataFrame:
+    """Rows in which the text `city` and the number `income` determine the target."""
+    random = np.random.default_rng(7)
+    frame = pd.DataFrame(
+        {"age": random.integers(18, 80, rows), "city": random.choice(["Bern", "Oslo"], rows), "income": range(rows)}
+    )
+    return frame.assign(buys=np.where((frame.city == "Oslo") | (frame.income > 50), "yes", "no"))
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "value", "problem"),
+    [
+        ("age", 16, "unknown", "column 'age', row 17: 'unknown' is not a number"),
+        ("income", 0, "inf", "column 'income', row 1: inf is not a finite number"),
+        ("buys", 59, "", "column 'buys', row 60: the value is missing"),
+        ("age", 3, "150", "column 'age', row 4: 150 is more than 120"),
+        ("city", 2, "Rome", "column 'city', row 3: 'Rome' is not one of"),
+        ("city", 4, "", "column 'city', row 5: the value is missing"),
+    ],
+)
+def test_malformed_data_is_refused_with_its_column_and_row(
+    column: str, row: int, value: str, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = customers().astype(object)
+    frame.loc[row, column] = value
+    frame.to_csv(tmp_path / "customers.csv", index=False)
+    rules = {"age": {"min": 0, "max": 120}, "city": {"values": ["Bern", "Oslo"], "required": True}}
+    (tmp_path / "rules.json").write_text(json.dumps(rules))
+    options = [f"--data={tmp_path / 'customers.csv'}", "--target=buys", f"--rules={tmp_path / 'rules.json'}"]
+    assert prepare.main([*options, f"--output={tmp_path / 'out'}"]) == 2
+    said = capsys.readouterr().err
+    assert problem in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_problem_is_named_in_the_order_of_the_rows() -> None:
+    frame = customers().astype(object)
+    for row in range(8):
+        frame.loc[row, "age"] = "?"
+    frame.loc[0, "buys"] = None
+    with pytest.raises(checks.DataError) as refused:
+        checks.check(frame, "buys", {})
+    assert str(refused.value).startswith("column 'age', row 1: '?' is not a number; column 'buys', row 1: the value is")
+    assert str(refused.value).endswith("; and 4 more")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda frame: frame.drop(columns="buys"), "there is no column 'buys'. The columns are age, city, income"),
+        (lambda frame: frame.head(3), "has 3 rows. Training needs at least 10"),
+        (lambda frame: frame[["buys"]], "is the only column"),
+        (lambda frame: frame.assign(buys="yes"), "has 1 classes"),
+    ],
+)
+def test_unusable_tables_are_refused(change: Any, problem: str, tmp_path: Path) -> None:
+    change(customers()).to_csv(tmp_path / "c.csv", index=False)
+    with pytest.raises(checks.DataError, match=problem):
+        prepare.prepare(str(tmp_path / "c.csv"), "buys", tmp_path / "out", rules=None, seed=7, held_out=0.3)
+
+
+@pytest.mark.parametrize(
+    ("rules", "problem"),
+    [
+        ("[]", "must be a JSON object"),
+        ("{", "cannot be read"),
+        ('{"age": {"maximum": 3}}', "have 'maximum'. Use max, min, required, type, values"),
+        ('{"age": {"max": "3"}}', "must be a number, not '3'"),
+        ('{"height": {"max": 3}}', "the column 'height', which the data does not have"),
+    ],
+)
+def test_wrong_rules_are_refused(rules: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "rules.json").write_text(rules)
+    with pytest.raises(checks.DataError, match=problem):
+        checks.check(customers(), "buys", checks.read_rules(tmp_path / "rules.json"))
+
+
+def test_the_version_of_the_data_follows_its_content(tmp_path: Path) -> None:
+    versions = []
+    for rows in (60, 60, 61):
+        customers(rows).to_csv(tmp_path / "c.csv", index=False)
+        facts = prepare.prepare(str(tmp_path), "buys", tmp_path / "out", rules=None, seed=7, held_out=0.3)
+        versions.append(facts.version)
+    assert versions[0] == versions[1] != versions[2]
+
+
+def test_prepare_tune_train_and_evaluate_work_together(
+    tmp_path: Path, mlflow_here: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    customers().to_csv(tmp_path / "customers.csv", index=False)
+    folders = {name: str(tmp_path / name) for name in ("prepared", "tuned", "model", "report")}
+    assert (
+        prepare.main([f"--data={tmp_path / 'customers.csv'}", "--target=buys", f"--output={folders['prepared']}"]) == 0
+    )
+    assert tune.main([f"--prepared={folders['prepared']}", "--trials=2", f"--output={folders['tuned']}"]) == 0
+    best = json.loads((tmp_path / "tuned" / "best.json").read_text())
+    arguments = [f"--prepared={folders['prepared']}", f"--tuned={folders['tuned']}", f"--model={folders['model']}"]
+    assert trainer.main([*arguments, "--set", "seed=3,max_depth=4"]) == 0
+    run = mlflow_here.last_active_run()
+    assert run.data.params["n_estimators"] == str(best["params"]["n_estimators"])
+    assert (run.data.params["seed"], run.data.params["max_depth"]) == ("3", "4")
+    capsys.readouterr()
+    assert (
+        evaluate.main(
+            [f"--{name}={folders[name]}" for name in ("model", "prepared")] + [f"--output={folders['report']}"]
+        )
+        == 0
+    )
+    report = json.loads((tmp_path / "report" / "evaluation.json").read_text())["metrics"]
+    assert report["accuracy"]["value"] == pytest.approx(run.data.metrics["accuracy"])
+    tuning = mlflow_here.search_runs(filter_string="params.`best.max_depth` != ''", output_format="list")
+    children = mlflow_here.search_runs(
+        filter_string=f"tags.mlflow.parentRunId = '{tuning[0].info.run_id}'", output_format="list"
+    )
+    assert [child.info.status for child in children] == ["FINISHED", "FINISHED"]
+
+
+@pytest.mark.parametrize(
+    "family", [ForestParams(n_estimators=4), GradientBoostingParams(n_estimators=4), LinearParams()]
+)
+@pytest.mark.parametrize("truth", ["yes-no", "numbers", "booleans", "regression"])
+def test_each_family_learns_text_features(family: Any, truth: str, tmp_path: Path) -> None:
+    frame = customers()
+    chosen = {
+        "yes-no": frame.buys,
+        "numbers": (frame.buys == "yes").astype(int),
+        "booleans": frame.buys == "yes",
+        "regression": frame.income + 0.5,
+    }
+    frame.assign(buys=chosen[truth]).to_parquet(tmp_path / "c.parquet")
+    prepare.prepare(str(tmp_path / "c.parquet"), "buys", tmp_path / "out", rules=None, seed=7, held_out=0.3)
+    split, facts = prepared.read(tmp_path / "out")
+    training = trainer.train_split(facts.name, split, facts.task, family)
+    assert training.metrics["accuracy"] > 0.5 if facts.task == "classification" else training.metrics["r2"] > 0
+
+
+def test_families_refuse_data_that_they_cannot_learn(tmp_path: Path) -> None:
+    frame = customers()
+    frame.loc[4, "age"] = None
+    frame.assign(buys=frame.income + 0.5).to_csv(tmp_path / "c.csv", index=False)
+    prepare.prepare(str(tmp_path / "c.csv"), "buys", tmp_path / "out", rules=None, seed=7, held_out=0.3)
+    split, facts = prepared.read(tmp_path / "out")
+    with pytest.raises(ValueError, match="the column .age. has missing values"):
+        trainer.train_split("c", split, facts.task, LinearParams())
+    with pytest.raises(ValueError, match="takes numbers only, and the data has text"):
+        trainer.train_split("c", split, facts.task, BoostParams(n_estimators=2))
+
+
+@pytest.mark.parametrize("program", [tune, trainer, evaluate])
+def test_a_folder_without_prepared_data_is_refused(
+    program: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "MLmodel").touch()
+    arguments = [f"--prepared={tmp_path}", *([f"--model={tmp_path}"] if program is evaluate else [])]
+    assert program.main(arguments) == 2
+    assert "holds no prepared data" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("family", tune.GRIDS)
+def test_each_grid_can_be_drawn_from(family: str) -> None:
+    drawn = tune.points(family, 5, seed=1)
+    assert len({json.dumps(point) for point in drawn}) == 5
+    assert drawn == tune.points(family, 5, seed=1)
+
+
+def test_the_environments_name_the_locked_versions() -> None:
+    folder = REPOSITORY / "training"
+    requirements = yaml.safe_load((folder / "python_env.yaml").read_text())["dependencies"]
+    assert yaml.safe_load((folder / "conda.yaml").read_text())["dependencies"][-1]["pip"] == requirements
+    locked = (REPOSITORY / "requirements.lock").read_text()
+    for line in requirements:
+        name = Requirement(line).name
+        assert f"\n{name}{Requirement(line).specifier} " in f"\n{locked}"
+        assert version(name)

@@ -1,0 +1,29 @@
+"""What the entry points share: the line that says why one failed, and the record of the data in the current run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from training.prepared import Facts
+
+
+def fail(error: Exception) -> int:
+    """Print one line on standard error. Returns the exit status for wrong input."""
+    sys.stderr.write(f"error: {error}\n")
+    return 2
+
+
+def log_facts(facts: Facts) -> None:
+    """Log what a data set is, if the program runs within an MLflow run (`mlflow run`, or a job of the pipeline)."""
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    if not run_id:
+        return
+    import mlflow
+    from mlflow.entities import Param, RunTag
+
+    params = [Param(name, str(value)) for name, value in asdict(facts).items()]
+    mlflow.MlflowClient().log_batch(run_id, params=params, tags=[RunTag("data.version", facts.version)])
