@@ -100,9 +100,32 @@ class Execution:
         }
 
 
+# The attributes that decide whether a step's result is reused; others, such as the outputs' URIs, do not.
+# https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-default-keys.html
+_CACHE_KEYS: dict[str, tuple[str, ...]] = {
+    "Processing": ("AppSpecification", "Environment", "ProcessingInputs"),
+    "Training": (
+        "AlgorithmSpecification",
+        "CheckpointConfig",
+        "DebugHookConfig",
+        "DebugRuleConfigurations",
+        "Environment",
+        "HyperParameters",
+        "InputDataConfig",
+    ),
+    "Tuning": ("HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions"),
+    "Transform": ("DataProcessing", "Environment", "ModelName", "TransformInput"),
+}
+_TUNING_KEYS = ("AlgorithmSpecification", "HyperParameterRanges", "InputDataConfig", "StaticHyperParameters")
+
+
 def cache_key(kind: str, arguments: dict[str, Any]) -> str:
-    """Identifies a step's type and resolved arguments."""
-    text = json.dumps([kind, arguments], sort_keys=True, default=str)
+    """Identifies a step's type and the resolved arguments that AWS compares."""
+    compared = {name: arguments[name] for name in _CACHE_KEYS[kind] if name in arguments}
+    if isinstance(compared.get("TrainingJobDefinition"), dict):
+        given = compared["TrainingJobDefinition"]
+        compared["TrainingJobDefinition"] = {name: given[name] for name in _TUNING_KEYS if name in given}
+    text = json.dumps([kind, compared], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
