@@ -25,5 +25,5 @@ def log_facts(facts: Facts) -> None:
     import mlflow
     from mlflow.entities import Param, RunTag
 
-    params = [Param(name, str(value)) for name, value in asdict(facts).items()]
+    params = [Param(f"data.{name}", str(value)) for name, value in asdict(facts).items()]
     mlflow.MlflowClient().log_batch(run_id, params=params, tags=[RunTag("data.version", facts.version)])

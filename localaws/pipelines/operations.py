@@ -50,6 +50,7 @@ class PipelineOperations:
             },
             checks={
                 "CreatePipeline": self.check_new,
+                "DescribePipeline": self.check_existence,
                 "UpdatePipeline": self.check_update,
                 "DeletePipeline": self.check_deletion,
             },
@@ -68,6 +69,10 @@ class PipelineOperations:
         """UpdatePipeline: the pipeline exists, and the new definition can run."""
         self._pipeline(caller, given["PipelineName"])
         self._check(caller, given)
+
+    def check_existence(self, caller: Caller, given: dict[str, Any]) -> None:
+        """DescribePipeline: the pipeline exists."""
+        self._pipeline(caller, given["PipelineName"])
 
     def check_deletion(self, caller: Caller, given: dict[str, Any]) -> None:
         """DeletePipeline: the pipeline exists, and no execution runs."""

@@ -67,6 +67,7 @@ class Environment:
     `server` is the active tracking server. `source` says where the outputs were read. `backup_archive` is the URI of
     the nightly backups, or None without a nightly backup. `serving_repository` is the address of the image repository
     without a tag, and `image_build_project` the CodeBuild project that builds images; either may be None.
+    `pipeline_role` is the ARN of the role of the training pipeline's jobs, or None without a pipeline.
     """
 
     ref: EnvironmentRef
@@ -81,6 +82,7 @@ class Environment:
     backup_archive: str | None = None
     serving_repository: str | None = None
     image_build_project: str | None = None
+    pipeline_role: str | None = None
 
     @classmethod
     def from_outputs(cls, ref: EnvironmentRef, outputs: Mapping[str, Any], *, source: str = STATE) -> Environment:
@@ -113,6 +115,7 @@ class Environment:
             backup_archive=outputs.get("backup_archive_uri"),
             serving_repository=outputs.get("serving_repository_url"),
             image_build_project=outputs.get("image_build_project_name"),
+            pipeline_role=outputs.get("pipeline_role_arn"),
         )
 
     @property

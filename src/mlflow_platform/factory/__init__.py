@@ -1,0 +1,1 @@
+"""Runs an MLflow project as a SageMaker pipeline."""

@@ -1,0 +1,61 @@
+"""Parameters of a pipeline as a user writes them, checked before anything is started."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mlflow_common.errors import InputError
+
+if TYPE_CHECKING:
+    from training.pipeline import Parameter
+
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Parameter.html
+_MOST_CHARACTERS = 1024
+
+
+def check(given: Mapping[str, str], declared: Sequence[Parameter]) -> dict[str, str]:
+    """Check values, which SageMaker receives as texts.
+
+    Raises:
+        InputError: an unknown name, a missing value, or a value of another type.
+    """
+    known = {one.name: one for one in declared}
+    for name, text in given.items():
+        if name not in known:
+            raise InputError(f"the pipeline has no parameter {name!r}. It has {', '.join(known)}.")
+        if not is_valid(known[name].type, text):
+            raise InputError(f"the parameter {name} takes a value of type {known[name].type}, not {text!r}.")
+        if len(text) > _MOST_CHARACTERS:
+            raise InputError(f"the value of the parameter {name} is longer than {_MOST_CHARACTERS} characters.")
+    if missing := [name for name, one in known.items() if one.default is None and name not in given]:
+        raise InputError(f"the parameter {missing[0]} has no value.")
+    return dict(given)
+
+
+def is_valid(kind: str, text: str) -> bool:
+    """Whether a text is a value of a parameter's type."""
+    if kind == "Boolean":
+        return text.lower() in ("true", "false")
+    if kind == "String":
+        return True
+    try:
+        return math.isfinite(int(text) if kind == "Integer" else float(text))
+    except ValueError:
+        return False
+
+
+def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    """Options written as NAME=VALUE.
+
+    Raises:
+        InputError: one has another form.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise InputError(f"{option} takes NAME=VALUE, not {text!r}.")
+        found[name] = value
+    return found

@@ -1,0 +1,108 @@
+"""An MLflow project as the pipeline's code: what is read, what is sent, and what is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlflow_common.errors import InputError
+from mlflow_platform.environment import REPOSITORY
+from mlflow_platform.factory import parameters
+from mlflow_platform.factory.project import Project, upload
+from tests.platform.conftest import BUCKET
+from training.pipeline import PARAMETERS
+
+ENTRY = """\
+  {}:
+    parameters: {{data: {{type: string, default: a}}, target: string}}
+    command: python {}.py {{data}}
+"""
+VALID = "name: x\nentry_points:\n" + "".join(ENTRY.format(name, name) for name in ("prepare", "train", "evaluate"))
+
+
+def write(folder: Path, text: str = VALID, requirements: str = "dependencies: [scikit-learn==1.9.1]") -> Path:
+    project = folder / "churn"
+    project.mkdir()
+    (project / "MLproject").write_text(text)
+    (project / "python_env.yaml").write_text(requirements)
+    (project / "train.py").write_text("print()")
+    return project
+
+
+def test_a_project_is_read(tmp_path: Path) -> None:
+    project = Project.read(write(tmp_path))
+    assert set(project.entry_points) == {"prepare", "train", "evaluate"}
+    assert project.entry_points["train"].parameters == {"data": "a", "target": None}
+    assert project.requirements == ("scikit-learn==1.9.1",)
+
+
+def test_the_jobs_get_the_project_without_results_and_hidden_files(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    for name in (".git/config", "mlruns/1/meta", "prepared/train.parquet", "__pycache__/a.pyc", "lib/a.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    files = Project.read(folder).files(REPOSITORY / "training" / "job.py")
+    assert set(files) == {
+        "job.py",
+        "project.json",
+        "churn/MLproject",
+        "churn/lib/a.py",
+        "churn/python_env.yaml",
+        "churn/train.py",
+    }
+    assert json.loads(files["project.json"])["folder"] == "churn"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("name: x", "has no entry_points"),
+        ("[1]", "is not a YAML mapping"),
+        ("a: [", "cannot be read"),
+        (VALID.replace("  train:", "  fit:"), "has no entry point 'train'"),
+        (VALID.replace("command: python train.py {data}", "cmd: x"), "the entry point 'train' has no command"),
+        (VALID.replace("target:", "'a b':"), "'a b' is not a valid name of a parameter"),
+    ],
+)
+def test_an_invalid_project_is_refused(text: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=problem):
+        Project.read(write(tmp_path, text))
+
+
+def test_a_folder_without_a_project_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there is no file .*MLproject"):
+        Project.read(tmp_path)
+
+
+def test_data_in_the_project_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlflow_platform.factory.project._MOST_BYTES", 100)
+    with pytest.raises(InputError, match="Move the data out of it"):
+        Project.read(write(tmp_path)).files(REPOSITORY / "training" / "job.py")
+
+
+def test_code_is_uploaded_once_and_named_by_its_content(aws: Callable[[str], Any]) -> None:
+    s3 = aws("s3")
+    first = upload({"a.py": b"1"}, s3, BUCKET, "code")
+    written = s3.head_object(Bucket=BUCKET, Key=f"{first.removeprefix(f's3://{BUCKET}/')}/a.py")["LastModified"]
+    assert upload({"a.py": b"1"}, s3, BUCKET, "code") == first
+    assert upload({"a.py": b"2"}, s3, BUCKET, "code") != first
+    assert upload({"b.py": b"1"}, s3, BUCKET, "code") != first
+    assert s3.head_object(Bucket=BUCKET, Key=f"{first.removeprefix(f's3://{BUCKET}/')}/a.py")["LastModified"] == written
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"Thresholds": "1"}, "has no parameter 'Thresholds'"),
+        ({"Threshold": "high"}, "Threshold takes a value of type Float, not 'high'"),
+        ({"Threshold": "nan"}, "Threshold takes a value of type Float, not 'nan'"),
+        ({"MaxStepSeconds": "1.5"}, "MaxStepSeconds takes a value of type Integer, not '1.5'"),
+        ({"ModelName": "x" * 1025}, "is longer than 1024 characters"),
+        ({}, "has no value"),
+    ],
+)
+def test_wrong_parameters_are_refused(given: dict[str, str], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        parameters.check(given, PARAMETERS)
