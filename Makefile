@@ -4,7 +4,7 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .PHONY: setup demo check test lint fmt docs site bench clean help \
 	local-up local-down local-reset local-env local-logs \
-	bootstrap init plan apply destroy output log-run sweep image deploy validate monitor server smoke doctor \
+	bootstrap init plan apply destroy output log-run sweep pipeline image deploy validate monitor server smoke doctor \
 	upgrade retire backup restore
 
 # Many containers set it. Python would then never store compiled modules in .venv, and each start of MLflow would take
@@ -98,6 +98,9 @@ image: setup ## Build the serving image of MODEL@ALIAS, unless the repository ha
 
 sweep: setup ## Search for the best parameters of MODEL's data set (ARGS="--strategy bayesian --trials 50")
 	@$(SCRIPT) scripts/sweep.py --dataset="$$MODEL" $(FLAGS)
+
+pipeline: setup ## Train, evaluate and register MODEL with a SageMaker pipeline (ARGS="--threshold 0.9")
+	@$(SCRIPT) scripts/run_pipeline.py --data="$$MODEL" $(FLAGS)
 
 deploy: setup ## Deploy MODEL@ALIAS to its endpoint
 	@$(SCRIPT) scripts/deploy_model.py $(FLAGS) -- $(ENDPOINT_MODEL)

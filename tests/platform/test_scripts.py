@@ -30,6 +30,7 @@ from scripts import (
     log_run,
     monitor,
     plan_guard,
+    run_pipeline,
     security_docs,
     server,
     site,
@@ -53,6 +54,7 @@ APPS = {
     "security_docs": security_docs,
     "bootstrap": bootstrap,
     "sweep": sweep,
+    "run_pipeline": run_pipeline,
     "compare_runs": compare_runs,
 }
 HEAVY = {"boto3", "botocore", "matplotlib", "mlflow", "numpy", "pandas", "requests", "sklearn", "xgboost"}
@@ -154,6 +156,22 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
         ("docs", ["surplus"], "Got unexpected extra argument"),
         ("security_docs", ["surplus"], "Got unexpected extra argument"),
         ("bootstrap", ["--repository", "/nowhere"], "/nowhere is not a checkout of this repository"),
+        (
+            "run_pipeline",
+            ["--data", "wine"],
+            "there is no file wine. --data takes iris, diabetes, a file or an s3:// URI",
+        ),
+        ("run_pipeline", ["--data", "s3://b/k"], "--data needs --target COL"),
+        ("run_pipeline", ["--project", "/nowhere"], "there is no file /nowhere/MLproject"),
+        ("run_pipeline", ["--register", "my_model"], "'my_model' is not a valid model name"),
+        ("run_pipeline", ["--parameter", "Threshold=high"], "Threshold takes a value of type Float, not 'high'"),
+        ("run_pipeline", ["--parameter", "Threshold"], "--parameter takes NAME=VALUE, not 'Threshold'"),
+        ("run_pipeline", ["--set", "family=forest"], "--set takes ENTRY.NAME=VALUE with an ENTRY out of prepare"),
+        (
+            "run_pipeline",
+            ["--set", "train.depth=3"],
+            "the entry point 'train' has no parameter 'depth'. It has dataset",
+        ),
         ("log_run", ["--bogus"], "No such option: --bogus (see --help)."),
         ("log_run", ["--dataset", "wine"], "there is no data set 'wine'. --dataset takes iris or diabetes"),
         ("log_run", ["--set", "trees=1"], "--set: 'trees=1' is not NAME=VALUE"),

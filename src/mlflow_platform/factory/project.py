@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError
+from mlflow_common.safe_path import UnsafeNameError, below
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -60,7 +61,10 @@ class Project:
             )
         read = {str(name): _entry_point(folder, str(name), given) for name, given in points.items()}
         environment = str(content.get("python_env") or "python_env.yaml")
-        file = folder / environment
+        try:
+            file = below(folder, environment)
+        except UnsafeNameError:
+            raise InputError(f"{folder / 'MLproject'}: python_env must be a file of the project.") from None
         lines = (_yaml(file).get("dependencies") or []) if file.is_file() else []
         if not all(isinstance(line, str) for line in lines):
             raise InputError(f"{file}: each dependency must be a text such as scikit-learn==1.9.1.")

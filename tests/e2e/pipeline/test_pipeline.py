@@ -1,0 +1,68 @@
+"""The training pipeline on localaws: it registers a good model, and a broken training stops before registration."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.deployed import Deployed
+from tests.support.running import RunningLocalAws, role
+
+PIPELINE = "e2e-training"
+# A project of somebody else, as small as possible. Its training fails.
+MLPROJECT = """\
+name: broken
+entry_points:
+  prepare:
+    parameters: {data: string, output: {type: string, default: out}}
+    command: "cp {data}/* {output}"
+  train:
+    parameters: {prepared: string, model: {type: string, default: model}}
+    command: "python train.py"
+  evaluate:
+    command: "python evaluate.py"
+"""
+
+
+@pytest.fixture(scope="module")
+def pipeline_role(localaws: RunningLocalAws) -> str:
+    arn = role(localaws, "e2e-pipeline")
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    localaws.client("iam").put_role_policy(RoleName="e2e-pipeline", PolicyName="all", PolicyDocument=json.dumps(allow))
+    return arn
+
+
+def versions(staging: Deployed, name: str) -> list[dict[str, Any]]:
+    """The packages of a model in SageMaker's registry, where MLflow's automatic registration puts them."""
+    sagemaker = staging.client("sagemaker")
+    groups = sagemaker.list_model_package_groups(NameContains=name)["ModelPackageGroupSummaryList"]
+    found = [sagemaker.list_model_packages(ModelPackageGroupName=one["ModelPackageGroupName"]) for one in groups]
+    return [package for one in found for package in one["ModelPackageSummaryList"]]
+
+
+def test_a_good_model_is_registered_and_each_step_has_a_run(staging: Deployed, pipeline_role: str) -> None:
+    options = ["--name", PIPELINE, "--role", pipeline_role, "--register", "e2e-iris", "--set", "tune.trials=1"]
+    found = staging.result("run_pipeline", *options)
+    assert found["model_uri"] == "models:/e2e-iris/1"
+    assert len(versions(staging, "e2e-iris")) == 1
+    # The second execution takes every step but the registration from the cache. Its model is not good enough.
+    again = staging.script("run_pipeline", *options, "--threshold", "1.1", check=False)
+    assert again.returncode == 1
+    assert "Train: Succeeded (from the cache)" in again.stderr
+    assert "error: nothing was registered: accuracy is 0." in again.stderr
+    assert "which is below the threshold 1.1." in again.stderr
+    assert len(versions(staging, "e2e-iris")) == 1
+
+
+def test_a_broken_training_stops_before_registration(staging: Deployed, pipeline_role: str, tmp_path: Path) -> None:
+    project = tmp_path / "broken"
+    project.mkdir()
+    (project / "MLproject").write_text(MLPROJECT)
+    (project / "train.py").write_text("raise ValueError('the learning rate is negative')\n")
+    options = ["--name", "e2e-broken", "--role", pipeline_role, "--register", "e2e-broken", "--project", str(project)]
+    done = staging.script("run_pipeline", *options, check=False)
+    assert done.returncode == 1
+    assert "error: the step Train failed: AlgorithmError: ValueError: the learning rate is negative" in done.stderr
+    assert "Evaluate" not in done.stderr
+    assert versions(staging, "e2e-broken") == []

@@ -1,0 +1,214 @@
+"""The entry point of jobs: SageMaker's files become variables and parameters, and failures become reasons."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training import job
+
+PROJECT = {
+    "folder": "churn",
+    "requirements": [],
+    "entry_points": {
+        "train": {
+            "parameters": {"prepared": None, "depth": "3", "model": ""},
+            "command": "fit {prepared} {depth} {model}",
+        },
+        "evaluate": {"parameters": {"model": None, "output": "out"}, "command": "score {model} {output}"},
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    before, arguments, paths = Path.cwd(), sys.argv, list(sys.path)
+    yield
+    os.chdir(before)
+    sys.argv, sys.path[:] = arguments, paths
+
+
+def training_job(base: Path, **values: str) -> job.Job:
+    config = base / "input" / "config"
+    config.mkdir(parents=True)
+    (config / "hyperparameters.json").write_text(json.dumps(values))
+    (config / "inputdataconfig.json").write_text(json.dumps({"code": {}, "prepared": {}}))
+    (config / "resourceconfig.json").write_text(json.dumps({"current_host": "algo-1", "hosts": ["algo-1"]}))
+    return job.read_job(base, {"TRAINING_JOB_NAME": "pipelines-abcdefghijkl-Train-1a2b3c4d5e"})
+
+
+def processing_job(base: Path) -> job.Job:
+    (base / "config").mkdir(parents=True)
+    inputs = [{"InputName": one, "S3Input": {"LocalPath": f"{base}/input/{one}"}} for one in ("code", "model")]
+    given = {"ProcessingJobName": "mine", "ProcessingInputs": inputs}
+    (base / "config" / "processingjobconfig.json").write_text(json.dumps(given))
+    (base / "config" / "resourceconfig.json").write_text(json.dumps({"current_host": "algo-1", "hosts": ["algo-1"]}))
+    return job.read_job(base, {})
+
+
+def test_a_training_job_gets_the_variables_of_sagemakers_toolkit(tmp_path: Path) -> None:
+    read = training_job(tmp_path, depth="5")
+    found = job.variables(read)
+    assert found["SM_CHANNEL_PREPARED"] == str(tmp_path / "input" / "data" / "prepared")
+    assert (found["SM_HP_DEPTH"], json.loads(found["SM_HPS"])) == ("5", {"depth": "5"})
+    assert (found["SM_MODEL_DIR"], found["SM_CURRENT_HOST"]) == (str(tmp_path / "model"), "algo-1")
+    assert json.loads(found["SM_CHANNELS"]) == ["prepared"]
+    assert (read.execution, read.reason_file) == ("abcdefghijkl", tmp_path / "output" / "failure")
+
+
+def test_a_processing_job_finds_its_inputs(tmp_path: Path) -> None:
+    read = processing_job(tmp_path)
+    assert read.channels == {"model": tmp_path / "input" / "model"}
+    assert (read.execution, read.reason_file) == ("", tmp_path / "output" / "message")
+
+
+def test_a_folder_that_is_no_jobs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(job.JobError, match="is not a folder of a SageMaker job"):
+        job.read_job(tmp_path, {})
+
+
+def test_parameters_come_from_the_pipeline_the_channels_and_the_defaults(tmp_path: Path) -> None:
+    read = training_job(tmp_path)
+    line = job.command(PROJECT, "train", read, {"depth": "a b; rm x"})
+    assert line == f"fit {tmp_path}/input/data/prepared 'a b; rm x' {tmp_path}/model"
+    assert job.command(PROJECT, "train", read, {}).split()[2] == "3"
+
+
+def test_a_model_is_the_channel_in_a_processing_job(tmp_path: Path) -> None:
+    line = job.command(PROJECT, "evaluate", processing_job(tmp_path), {"output": "/o"})
+    assert line == f"score {tmp_path}/input/model /o"
+
+
+@pytest.mark.parametrize(
+    ("entry", "given", "problem"),
+    [
+        ("fit", {}, "no entry point 'fit'. It has evaluate, train"),
+        ("train", {"rate": "1"}, "no parameter 'rate'. It has prepared, depth, model"),
+        ("evaluate", {}, "the parameter 'model' of the entry point 'evaluate' has no value"),
+    ],
+)
+def test_unknown_entry_points_and_parameters_are_refused(
+    entry: str, given: dict[str, str], problem: str, tmp_path: Path
+) -> None:
+    read = job.Job("processing", "mine", tmp_path, {})
+    with pytest.raises(job.JobError, match=problem):
+        job.command(PROJECT, entry, read, given)
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("raise ValueError('the rate is\\nnegative')", "ValueError: the rate is negative"),
+        ("import sys; sys.stderr.write('error: row 3 is bad\\n'); sys.exit(2)", "row 3 is bad"),
+        ("import sys; sys.exit('no data')", "no data"),
+        ("import sys; sys.exit(3)", "exit status 3"),
+        ("raise KeyError", "KeyError"),
+    ],
+)
+def test_a_failing_program_gives_its_reason(program: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(program)
+    with pytest.raises(job.JobError) as failed:
+        job.execute("PYTHONPATH=.. python train.py", tmp_path, {})
+    assert str(failed.value) == reason
+
+
+def test_a_program_runs_with_its_arguments_and_paths(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "own_helper.py").write_text("NAME = 'helper'\n")
+    (tmp_path / "train.py").write_text(
+        "import own_helper, os, pathlib, sys\n"
+        "pathlib.Path('out').write_text(f'{sys.argv[1]} {own_helper.NAME} {os.environ[\"MODE\"]}')\n"
+        "sys.exit(0)\n"
+    )
+    environ: Any = os.environ
+    try:
+        job.execute("PYTHONPATH=lib MODE=fast python train.py 'a b'", tmp_path, environ)
+    finally:
+        environ.pop("MODE", None)
+        environ.pop("PYTHONPATH", None)
+    assert (tmp_path / "out").read_text() == "a b helper fast"
+
+
+def test_other_commands_run_in_a_shell(tmp_path: Path) -> None:
+    job.execute("echo 1 > a && cp a b", tmp_path, {})
+    assert (tmp_path / "b").read_text() == "1\n"
+    with pytest.raises(job.JobError, match="No such file or directory"):
+        job.execute("cat nothing-here", tmp_path, {})
+
+
+def test_the_archive_of_a_model_is_unpacked(tmp_path: Path) -> None:
+    import tarfile
+
+    read = processing_job(tmp_path)
+    folder = read.channels["model"]
+    folder.mkdir(parents=True)
+    (tmp_path / "MLmodel").write_text("x")
+    with tarfile.open(folder / "model.tar.gz", "w:gz") as tar:
+        tar.add(tmp_path / "MLmodel", "MLmodel")
+    job.unpack(read)
+    assert sorted(file.name for file in folder.iterdir()) == ["MLmodel"]
+
+
+def test_only_missing_requirements_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+
+    def refuse(command: list[str], **_: Any) -> Any:
+        ran.append(command)
+        return type("Done", (), {"returncode": 1, "stderr": "looking\nERROR: No matching distribution\n"})
+
+    monkeypatch.setattr(job.subprocess, "run", refuse)
+    job.install(["pytest", "PyYAML"])
+    assert ran == []
+    with pytest.raises(job.JobError, match="cannot install the project's requirements: ERROR: No matching"):
+        job.install(["pytest", "pytest==0.0.1", "no-such-package"])
+    assert ran[0][-2:] == ["pytest==0.0.1", "no-such-package"]
+
+
+def test_a_failed_job_writes_its_reason_where_sagemaker_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training_job(tmp_path / "ml", depth="5", rate="1")
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
+    monkeypatch.setattr(job, "HERE", tmp_path)
+    for name in job.variables(job.read_job(tmp_path / "ml", {})):
+        monkeypatch.setenv(name, "")
+    (tmp_path / "project.json").write_text(json.dumps(PROJECT))
+    assert job.main(["train"]) == 1
+    reason = (tmp_path / "ml" / "output" / "failure").read_text()
+    assert reason.startswith("the entry point 'train' has no parameter 'rate'")
+    assert f"error: {reason}\n" == capsys.readouterr().err
+
+
+def test_a_step_is_a_run_below_the_executions_run(tmp_path: Path, mlflow_here: Any) -> None:
+    read = training_job(tmp_path)
+    client = mlflow_here.MlflowClient()
+    experiment = client.create_experiment("factory")
+    tags = {"pipeline.execution": "abcdefghijkl", "pipeline.step": "pipeline", "mlflow.source.git.commit": "c0ffee"}
+    parent = client.create_run(experiment, tags=tags).info.run_id
+    run = job.Run(read, "train", {"MLFLOW_EXPERIMENT_NAME": "factory"})
+    client.set_tag(run.id, "data.version", "1234")
+    run.end("FINISHED")
+    found = client.get_run(run.id)
+    assert (
+        found.data.tags.items()
+        >= {
+            "mlflow.parentRunId": parent,
+            "mlflow.source.git.commit": "c0ffee",
+            "pipeline.execution": "abcdefghijkl",
+            "pipeline.step": "train",
+            "sagemaker.job": read.name,
+        }.items()
+    )
+    assert client.get_run(parent).data.tags["data.version"] == "1234"
+    assert job.Run(read, "evaluate", {"MLFLOW_EXPERIMENT_NAME": "factory"}).tags["data.version"] == "1234"
+
+
+def test_a_training_job_without_a_logged_model_cannot_be_registered(tmp_path: Path, mlflow_here: Any) -> None:
+    run = job.Run(training_job(tmp_path), "register", {"MLFLOW_EXPERIMENT_NAME": "factory"})
+    assert run.parent is not None
+    with pytest.raises(job.JobError, match="logged no model to MLflow"):
+        job.register({"model-name": "m", "training-job": run.job.name}, run)
