@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,7 +161,7 @@ def test_only_missing_requirements_are_installed(monkeypatch: pytest.MonkeyPatch
         ran.append(command)
         return type("Done", (), {"returncode": 1, "stderr": "looking\nERROR: No matching distribution\n"})
 
-    monkeypatch.setattr(job.subprocess, "run", refuse)
+    monkeypatch.setattr(subprocess, "run", refuse)
     job.install(["pytest", "PyYAML"])
     assert ran == []
     with pytest.raises(job.JobError, match="cannot install the project's requirements: ERROR: No matching"):
