@@ -52,6 +52,12 @@ class Container:
         # Other programs and web pages can connect to the port: serving/serve requires this token of every request.
         self.token = secrets.token_urlsafe(32)
         self.healthy = False
+        # Held while the process is suspended or started again.
+        self._life = threading.Lock()
+        self._waking = threading.Lock()
+        self._closed = False
+        self.suspended = False
+        self.waking = False
 
     def start(self) -> None:
         """Start the process."""
@@ -97,18 +103,70 @@ class Container:
 
     def stop(self) -> None:
         """Stop the process, send the rest of its log and delete its folder."""
+        self._closed = True
         self._stopping.set()
+        with self._life:
+            self._end()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def abandon(self) -> None:
+        """Stop monitoring. The process keeps running and the folder is kept."""
+        self._closed = True
+        self._stopping.set()
+
+    def may_suspend(self) -> bool:
+        """Mark a healthy container as suspended, so that the next request wakes it; return False for others."""
+        if not self.healthy or self.suspended:
+            return False
+        self.suspended = True
+        return True
+
+    def suspend(self) -> None:
+        """Stop the process of a container that is marked as suspended, and keep its folder."""
+        with self._life:
+            if not self.suspended or self._closed:
+                return
+            self._stopping.set()
+            self._end()
+            self._stopping = threading.Event()
+            if self._closed:
+                self._stopping.set()
+
+    def wake(self, seconds: float) -> None:
+        """Start the process of a suspended container in the background: `waking` is true until it is healthy or failed.
+
+        Args:
+            seconds: how long it may take to pass the health check.
+        """
+        with self._waking:
+            if not self.suspended:
+                return
+            self.suspended, self.waking = False, True
+        threading.Thread(target=self._wake, args=(seconds,), name=f"wake {self._name}", daemon=True).start()
+
+    def _wake(self, seconds: float) -> None:
+        try:
+            with self._life:
+                if self._closed:
+                    return
+                if self.healthy:  # It was marked, but its process had not been stopped yet.
+                    return
+                self.start()
+                if not self.wait(seconds) and self._child:
+                    self._processes.stop(self._child, STOP_SECONDS)
+                    self.suspended = True
+        except OSError as error:
+            log.warning("%s cannot be started: %s", self._name, error)
+        finally:
+            self.waking = False
+
+    def _end(self) -> None:
         self.healthy = False
         if self._watcher:
             self._watcher.join()
         if self._child:
             self._processes.stop(self._child, STOP_SECONDS)
         self._log.follow(to_the_end=True)
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def abandon(self) -> None:
-        """Stop monitoring. The process keeps running and the folder is kept."""
-        self._stopping.set()
 
     def _watch(self) -> None:
         pause = 1.0

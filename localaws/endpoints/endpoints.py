@@ -1,98 +1,30 @@
 """The life cycle of endpoints: creation, blue/green update and deletion, as SageMaker performs them after API calls."""
 
 import logging
-import secrets
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Self
-from weakref import WeakSet
+from typing import Any
 
 from localaws.alarms import Alarms
-from localaws.endpoints import image
 from localaws.endpoints.capture import CaptureSettings, CaptureWriter, Origin
 from localaws.endpoints.container import Container
-from localaws.endpoints.environment import interpreter
-from localaws.endpoints.fleet import Fleet, Member
-from localaws.endpoints.logs import ContainerLog
-from localaws.endpoints.model_data import fetch
+from localaws.endpoints.deployment import STARTUP_SECONDS, Deployment, Variant
+from localaws.endpoints.fleet import Fleet, Instance, Member
+from localaws.endpoints.launcher import Launcher
 from localaws.endpoints.reasons import DeploymentError, ping_failed
-from localaws.endpoints.role import HOSTING, RoleClients
-from localaws.endpoints.rollout import Rollout
+from localaws.endpoints.serverless import IDLE_SECONDS
 from localaws.endpoints.shift import Incoming, TrafficShift
-from localaws.errors import AwsError
-from localaws.iam.trust import sagemaker_source
-from localaws.principals import Principals
-from localaws.processes import Processes, StoppingError
+from localaws.endpoints.summaries import summaries
+from localaws.processes import StoppingError
 from localaws.settings import Settings
-from localaws.venvs import BuildError, Venvs
 
-# The default of ContainerStartupHealthCheckTimeoutInSeconds.
-STARTUP_SECONDS = 240.0
 # The status of an endpoint whose containers restart after `up`. On AWS, it means that the endpoint is in maintenance.
 RESUMING = "SystemUpdating"
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A production variant and its model, as they were when the deployment was requested.
-
-    Attributes:
-        env: the model's Environment.
-        state: current and desired weight and instance count, as DescribeEndpoint returns them.
-    """
-
-    name: str
-    image: str
-    model_data: str
-    env: dict[str, str]
-    role: str
-    startup_seconds: float
-    state: dict[str, Any]
-
-    @property
-    def instances(self) -> int:
-        """The number of instances; 1 for a serverless variant."""
-        return int(self.state.get("DesiredInstanceCount", 1))
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """An endpoint configuration that is being deployed or is in service.
-
-    Attributes:
-        settings: the DeploymentConfig.
-        capture: the DataCaptureConfig.
-    """
-
-    config_name: str
-    variants: list[Variant]
-    settings: dict[str, Any] | None = None
-    capture: dict[str, Any] | None = None
-    started: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    @classmethod
-    def load(cls, saved: dict[str, Any]) -> Self:
-        """Create a deployment from JSON."""
-        variants = [Variant(**variant) for variant in saved["variants"]]
-        return cls(**{**saved, "variants": variants, "started": datetime.fromisoformat(saved["started"])})
-
-    def rollout(self) -> Rollout:
-        """Return how an update to this deployment moves the traffic.
-
-        Raises:
-            AwsError: ValidationException.
-        """
-        return Rollout.of(self.settings, min(variant.instances for variant in self.variants))
-
-    def saved(self) -> dict[str, Any]:
-        """Return the deployment as JSON for `load`."""
-        return {**asdict(self), "started": self.started.isoformat()}
 
 
 @dataclass
@@ -114,31 +46,32 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Target:
-    """Where an invocation is sent, and what its metrics are recorded for."""
+    """Where an invocation is sent, and what its metrics are recorded for.
+
+    Attributes:
+        container: what answers; a serverless one may have to be woken up.
+        serverless: whether the variant is serverless.
+    """
 
     variant: str
     config_name: str
     instances: int
-    port: int
-    token: str
+    container: Container
     origin: Origin | None = None
+    serverless: bool = False
+    startup_seconds: float = STARTUP_SECONDS
 
 
 class Endpoints:
     """All endpoints of one localaws. Each deployment runs in its own thread."""
 
-    def __init__(
-        self, settings: Settings, principals: Principals, processes: Processes, venvs: Venvs, alarms: Alarms
-    ) -> None:
+    def __init__(self, settings: Settings, launcher: Launcher, alarms: Alarms) -> None:
         self._settings = settings
+        self._launcher = launcher
         self._alarms = alarms
         self._stopping = threading.Event()
-        self.captured = CaptureWriter(lambda region, role: self._role_clients(region, role).s3)
-        self._principals = principals
-        self._processes = processes
-        self._venvs = venvs
+        self.captured = CaptureWriter(lambda region, role: launcher.role_clients(region, role).s3)
         self._endpoints: dict[str, Endpoint] = {}
-        self._containers: WeakSet[Container] = WeakSet()
         self._lock = threading.Lock()
 
     def create(self, record: Any, deployment: Deployment) -> None:
@@ -218,7 +151,7 @@ class Endpoints:
             "LastModifiedTime": record.last_modified_time,
         }
         if live:
-            shown["ProductionVariants"] = _summaries(live, endpoint.fleet)
+            shown["ProductionVariants"] = summaries(live, endpoint.fleet)
             shown["LastDeploymentConfig"] = live.settings
             shown["DataCaptureConfig"] = CaptureSettings.summary(live.capture)
         if pending:
@@ -227,7 +160,7 @@ class Endpoints:
             fleet = incoming.fleet if incoming else Fleet()
             shown["PendingDeploymentSummary"] = {
                 "EndpointConfigName": pending.config_name,
-                "ProductionVariants": [one | {"VariantStatus": status} for one in _summaries(pending, fleet)],
+                "ProductionVariants": [one | {"VariantStatus": status} for one in summaries(pending, fleet)],
                 "StartTime": pending.started,
             }
         return {name: value for name, value in shown.items() if value is not None}
@@ -236,6 +169,13 @@ class Endpoints:
         """Return the deployment in service, if any."""
         return self._endpoints[record.arn].live
 
+    def resize(self, record: Any) -> None:
+        """Apply the desired capacity of the variants in service."""
+        endpoint = self._endpoints[record.arn]
+        for variant in endpoint.live.variants if endpoint.live else []:
+            if variant.serverless:
+                endpoint.fleet.members[variant.name].limit = variant.serverless["MaxConcurrency"]
+
     @contextmanager
     def invoking(self, arn: str, variant: str | None) -> Iterator[Target]:
         """Choose the target of an invocation. Its container is not stopped before the context exits.
@@ -243,6 +183,8 @@ class Endpoints:
         Raises:
             LookupError: no such endpoint is in service.
             NoSuchVariantError: the endpoint has no such variant.
+            NoCapacityError: the variant has no instance.
+            ThrottledError: the variant is serverless and has no free capacity.
         """
         with self._lock:
             endpoint = self._endpoints.get(arn)
@@ -251,15 +193,32 @@ class Endpoints:
             fleet, deployment = endpoint.fleet, endpoint.live
             if endpoint.incoming and endpoint.pending and endpoint.incoming.chosen():
                 fleet, deployment = endpoint.incoming.fleet, endpoint.pending
-            states = {one.name: one for one in deployment.variants}
-            chosen = fleet.enter({name: one.state.get("CurrentWeight", 1.0) for name, one in states.items()}, variant)
-        member = fleet.members[chosen]
+            variants = {one.name: one for one in deployment.variants}
+            chosen, instance = fleet.enter({name: one.weight for name, one in variants.items()}, variant)
         try:
-            container, state = member.container, states[chosen]
-            origin = _origin(arn, state, deployment.capture)
-            yield Target(chosen, deployment.config_name, state.instances, container.port, container.token, origin)
+            found = variants[chosen]
+            origin = _origin(arn, found, deployment.capture)
+            serverless = found.serverless is not None
+            where = chosen, deployment.config_name, found.instances, instance.container
+            yield Target(*where, origin, serverless, found.startup_seconds)
         finally:
-            fleet.leave(chosen)
+            fleet.leave(chosen, instance)
+
+    def suspend_idle(self) -> None:
+        """Stop the processes of serverless endpoints that have had no requests for some time."""
+        for endpoint in list(self._endpoints.values()):
+            configs = [one.serverless for one in endpoint.live.variants] if endpoint.live else []
+            if any(config and not config.get("ProvisionedConcurrency") for config in configs):
+                endpoint.fleet.suspend_idle(IDLE_SECONDS / self._settings.speed)
+
+    def deployments(self, region: str) -> dict[str, Deployment]:
+        """The deployments of a region by endpoint name: the pending one if there is one, else the one in service."""
+        found = {}
+        for endpoint in list(self._endpoints.values()):
+            deployment = endpoint.pending or endpoint.live
+            if deployment and endpoint.record.arn.split(":")[3] == region:
+                found[endpoint.record.endpoint_name] = deployment
+        return found
 
     def health(self) -> list[dict[str, str]]:
         """Return the name and status of each endpoint."""
@@ -272,8 +231,7 @@ class Endpoints:
         """End the updates in progress, and stop restarting containers. `Processes` stops their processes."""
         self._stopping.set()
         self.captured.close()
-        for container in list(self._containers):
-            container.abandon()
+        self._launcher.close()
 
     def _in_background(self, work: Callable[[], None], name: str) -> None:
         threading.Thread(target=work, name=f"endpoint {name}", daemon=True).start()
@@ -322,7 +280,7 @@ class Endpoints:
 
     def _check_alarms(self, region: str, role: str, names: tuple[str, ...]) -> None:
         """Describe the alarms with the execution role's rights, as AWS does."""
-        clients = self._role_clients(region, role)
+        clients = self._launcher.role_clients(region, role)
         try:
             clients.cloudwatch.describe_alarms(AlarmNames=list(names))
         except clients.cloudwatch.exceptions.ClientError as error:
@@ -330,61 +288,22 @@ class Endpoints:
 
     def _bring_up(self, record: Any, deployment: Deployment) -> Fleet:
         fleet = Fleet()
+        variants = [*deployment.variants, *deployment.shadows]
+        region = record.arn.split(":")[3]
         try:
-            for variant in deployment.variants:
-                fleet.members[variant.name] = self._start(record, variant)
-            for variant in deployment.variants:
-                if not fleet.members[variant.name].container.wait(variant.startup_seconds):
-                    raise ping_failed(variant.name)
+            for variant in variants:
+                limit = variant.serverless["MaxConcurrency"] if variant.serverless else None
+                member = fleet.members[variant.name] = Member([], limit)
+                container = self._launcher.start(record.endpoint_name, region, variant)
+                member.instances.append(Instance(container))
+            for variant in variants:
+                for instance in fleet.members[variant.name].instances:
+                    if not instance.container.wait(variant.startup_seconds):
+                        raise ping_failed(variant.name)
         except Exception:
             fleet.stop(drain=False)
             raise
         return fleet
-
-    def _start(self, record: Any, variant: Variant) -> Member:
-        settings = self._settings
-        region = record.arn.split(":")[3]
-        instance = f"i-{secrets.token_hex(8)}"
-        name = f"endpoint-{record.endpoint_name}-{variant.name}-{instance}"
-        folder = settings.data / "endpoints" / name
-        clients = self._role_clients(region, variant.role)
-        container_log = ContainerLog(
-            clients.logs,
-            f"/aws/sagemaker/Endpoints/{record.endpoint_name}",
-            f"{variant.name}/{instance}",
-            settings.logs / f"{name}.log",
-        )
-        try:
-            image.pull(variant.image, settings.account, clients)
-            fetch(variant.model_data, clients.s3, folder / "model")
-            try:
-                python = interpreter(folder / "model", self._venvs)
-            except BuildError as error:
-                # MLflow's own image builds the environment in the container, so its log has such errors.
-                container_log.write(["The model's environment cannot be built:", *str(error).splitlines()])
-                raise ping_failed(variant.name) from error
-        except Exception:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        env = {
-            **clients.credentials.env(),
-            "AWS_REGION": region,
-            "AWS_DEFAULT_REGION": region,
-            "AWS_ENDPOINT_URL": settings.url,
-            **variant.env,
-        }
-        container = Container(name, python, folder, env, self._processes, container_log)
-        self._containers.add(container)
-        container.start()
-        return Member(container)
-
-    def _role_clients(self, region: str, role: str) -> RoleClients:
-        account = self._settings.account
-        try:
-            credentials = self._principals.assume(role, "SageMaker", HOSTING, sagemaker_source(region, account))
-        except AwsError as error:
-            raise DeploymentError(error.message) from None
-        return RoleClients(credentials, self._settings.url, region)
 
 
 def _origin(arn: str, variant: Variant, capture: dict[str, Any] | None) -> Origin | None:
@@ -402,27 +321,6 @@ def _settle(record: Any) -> bool:
     elif status == "Updating":
         record.endpoint_status, record.failure_reason = "InService", "localaws stopped while it updated the endpoint."
     return bool(status != "Deleting")
-
-
-def _summaries(deployment: Deployment, fleet: Fleet) -> list[dict[str, Any]]:
-    shown = []
-    for variant in deployment.variants:
-        summary = {
-            "VariantName": variant.name,
-            "DeployedImages": [
-                {
-                    "SpecifiedImage": variant.image,
-                    "ResolvedImage": variant.image,
-                    "ResolutionTime": deployment.started,
-                }
-            ],
-            **variant.state,
-        }
-        member = fleet.members.get(variant.name)
-        if not (member and member.container.healthy) and "CurrentInstanceCount" in summary:
-            summary["CurrentInstanceCount"] = 0
-        shown.append(summary)
-    return shown
 
 
 def _now() -> datetime:

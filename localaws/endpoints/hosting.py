@@ -8,6 +8,7 @@ from typing import Any
 from localaws.alarms import Alarms
 from localaws.alarms import install as install_alarms
 from localaws.endpoints.endpoints import RESUMING, Endpoints
+from localaws.endpoints.launcher import Launcher
 from localaws.endpoints.operations import EndpointOperations
 from localaws.endpoints.records import Records
 from localaws.endpoints.runtime import Runtime
@@ -29,7 +30,7 @@ class Hosting:
         alarms = self._alarms = Alarms(settings.account, settings.speed)
         install_alarms(settings.account)
         self._stopping = threading.Event()
-        self._endpoints = Endpoints(settings, principals, processes, venvs, alarms)
+        self._endpoints = Endpoints(settings, Launcher(settings, principals, processes, venvs), alarms)
         self._runtime = Runtime(self._endpoints, settings.account, alarms)
         self.runtime = Route(Runtime.takes, self._runtime)
         self.operations = EndpointOperations(self._endpoints, principals, settings.account, alarms).operations()
@@ -61,6 +62,7 @@ class Hosting:
         await self._runtime.open()
         evaluate = partial(self._alarms.keep_evaluating, self._stopping, EVALUATION_SECONDS)
         threading.Thread(target=evaluate, name="alarms", daemon=True).start()
+        threading.Thread(target=self._keep_scaling, name="scaling", daemon=True).start()
 
     async def close(self) -> None:
         """Stop restarting containers. Call it before stopping the processes."""
@@ -68,3 +70,7 @@ class Hosting:
         # In a thread: writing captured data needs the event loop.
         await asyncio.to_thread(self._endpoints.close)
         await self._runtime.close()
+
+    def _keep_scaling(self) -> None:
+        while not self._stopping.wait(EVALUATION_SECONDS):
+            self._endpoints.suspend_idle()

@@ -8,7 +8,9 @@ import threading
 from typing import Any
 
 from localaws.alarms import Alarms
-from localaws.endpoints.endpoints import STARTUP_SECONDS, Deployment, Endpoints, Variant
+from localaws.endpoints import serverless
+from localaws.endpoints.deployment import STARTUP_SECONDS, Deployment, Variant
+from localaws.endpoints.endpoints import Endpoints
 from localaws.endpoints.model_data import split_s3_url
 from localaws.endpoints.records import Records, refusal
 from localaws.endpoints.role import HOSTING
@@ -94,10 +96,13 @@ class EndpointOperations:
         names = [variant["VariantName"] for variant in given["ProductionVariants"]]
         if len(set(names)) < len(names):
             raise refusal("Variant names must be unique within an endpoint configuration.")
+        serverless.check(given)
         for variant in given["ProductionVariants"]:
-            if "ServerlessConfig" in variant:
-                raise NotImplementedError("ServerlessConfig of CreateEndpointConfig")
-            self._records.model(caller.region, variant["ModelName"])
+            if "ModelName" not in variant:
+                raise NotImplementedError("variants without ModelName: inference components")
+            model = self._records.model(caller.region, variant["ModelName"])
+            if serverless.of(variant):
+                serverless.check_model(model, _container(model))
 
     def check_config(self, caller: Caller, given: dict[str, Any]) -> None:
         """DeleteEndpointConfig: as on AWS, the configuration may be in use."""
@@ -116,6 +121,7 @@ class EndpointOperations:
                 f'Cannot create already existing endpoint "{self._records.arn(caller.region, "endpoint", name)}".'
             )
         deployment = self._deployment(caller.region, config_name, given.get("DeploymentConfig"))
+        self._check_serverless(caller.region, name, None, deployment)
         record = backend.create_endpoint(name, config_name, given.get("Tags") or [])
         self._endpoints.create(record, deployment)
         return {"EndpointArn": record.arn}
@@ -140,6 +146,7 @@ class EndpointOperations:
         if given.get("RetainAllVariantProperties") and live:
             excluded = {item["VariantPropertyType"] for item in given.get("ExcludeRetainedVariantProperties", [])}
             _retain(live, deployment, excluded)
+        self._check_serverless(caller.region, given["EndpointName"], live, deployment)
         self._endpoints.update(record, deployment)
         return {"EndpointArn": record.arn}
 
@@ -156,11 +163,10 @@ class EndpointOperations:
                 f'"{record.endpoint_config_name}".'
             )
         for item in wanted:
-            for name in ("Weight", "InstanceCount"):
-                if f"Desired{name}" in item:
-                    states[item["VariantName"]] |= dict.fromkeys(
-                        (f"Current{name}", f"Desired{name}"), item[f"Desired{name}"]
-                    )
+            _check_capacity(item, states[item["VariantName"]])
+        for item in wanted:
+            _set_desired(item, states[item["VariantName"]])
+        self._endpoints.resize(record)
         return {"EndpointArn": record.arn}
 
     def delete(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
@@ -181,6 +187,21 @@ class EndpointOperations:
             raise refusal(f'Cannot update endpoint "{record.arn}" with status "Failed": it can only be deleted.')
         return record
 
+    def _check_serverless(self, region: str, name: str, live: Deployment | None, deployment: Deployment) -> None:
+        """Refuse to make an endpoint with instances serverless, and concurrency beyond the account's limit.
+
+        "You cannot convert your instance-based, real-time endpoint to a serverless endpoint. If you try to update your
+        real-time endpoint to serverless, you receive a ValidationError message." The opposite is possible.
+        https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html
+        """
+        if not deployment.serverless:
+            return
+        if live and not live.serverless:
+            raise refusal("An endpoint with instances cannot be updated to serverless. Create another endpoint.")
+        others = [one for other, one in self._endpoints.deployments(region).items() if other != name]
+        used = [one.concurrency for one in others if one.serverless]
+        serverless.check_account(region, used, deployment.concurrency, new=live is None)
+
     def _deployment(self, region: str, config_name: str, settings: dict[str, Any] | None) -> Deployment:
         config = self._records.config(region, config_name)
         variants = [self._variant(region, given) for given in config.production_variants]
@@ -192,7 +213,7 @@ class EndpointOperations:
 
     def _variant(self, region: str, given: dict[str, Any]) -> Variant:
         model = self._records.model(region, given["ModelName"])
-        container = only_container({"PrimaryContainer": model.primary_container, "Containers": model.containers})
+        container = _container(model)
         weight = given.get("InitialVariantWeight", 1.0)
         state = {"CurrentWeight": weight, "DesiredWeight": weight}
         if "ServerlessConfig" in given:
@@ -209,6 +230,10 @@ class EndpointOperations:
             startup_seconds=given.get("ContainerStartupHealthCheckTimeoutInSeconds", STARTUP_SECONDS),
             state=state,
         )
+
+
+def _container(model: Any) -> dict[str, Any]:
+    return only_container({"PrimaryContainer": model.primary_container, "Containers": model.containers})
 
 
 def only_container(given: dict[str, Any]) -> dict[str, Any]:
@@ -233,6 +258,29 @@ def _object_exists(account: str, url: str) -> bool:
     name, key = split_s3_url(url)
     bucket = s3_backends[account]["aws"].buckets.get(name)
     return bucket is not None and key in bucket.keys
+
+
+def _check_capacity(item: dict[str, Any], state: dict[str, Any]) -> None:
+    """Refuse a capacity that the variant does not have."""
+    config = state.get("CurrentServerlessConfig")
+    if config is None and "ServerlessUpdateConfig" in item:
+        raise refusal(f"Variant {item['VariantName']} is not serverless: it has no ServerlessUpdateConfig.")
+    if config is None:
+        return
+    if "DesiredInstanceCount" in item:
+        raise refusal(f"Variant {item['VariantName']} is serverless: it has no DesiredInstanceCount.")
+    wanted = {**config, **item.get("ServerlessUpdateConfig", {})}
+    if wanted.get("ProvisionedConcurrency", 0) > wanted["MaxConcurrency"]:
+        raise refusal("ProvisionedConcurrency must not exceed MaxConcurrency.")
+
+
+def _set_desired(item: dict[str, Any], state: dict[str, Any]) -> None:
+    for name in ("Weight", "InstanceCount"):
+        if f"Desired{name}" in item:
+            state |= dict.fromkeys((f"Current{name}", f"Desired{name}"), item[f"Desired{name}"])
+    if "ServerlessUpdateConfig" in item:
+        config = {**state["CurrentServerlessConfig"], **item["ServerlessUpdateConfig"]}
+        state |= dict.fromkeys(("CurrentServerlessConfig", "DesiredServerlessConfig"), config)
 
 
 def _retain(live: Deployment, deployment: Deployment, excluded: set[str]) -> None:

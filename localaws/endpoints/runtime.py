@@ -1,43 +1,30 @@
 """InvokeEndpoint: forwards an invocation to a container and returns its response."""
 
 import json
-import logging
 import time
 import uuid
 from typing import Any
 from urllib.parse import unquote
 
-import aiohttp
-
 from localaws.alarms import Alarms
 from localaws.call import Call
 from localaws.endpoints.capture import Payload
-from localaws.endpoints.container import TOKEN_HEADER
 from localaws.endpoints.endpoints import Endpoints, Target
-from localaws.endpoints.fleet import NoSuchVariantError
-from localaws.endpoints.metrics import Served, record
+from localaws.endpoints.exchange import ANSWER_SECONDS, Answer, Exchange, NotReadyError
+from localaws.endpoints.fleet import NoCapacityError, NoSuchVariantError, ThrottledError
+from localaws.endpoints.metrics import Served, Taken, record
 from localaws.errors import AwsError
 from localaws.front.asgi import Receive, Scope, Send, respond
 
 # The limit of Body in the API's model (botocore's sagemaker-runtime, BodyBlob).
 BODY_BYTES = 6291456
-# "A customer's model containers must respond to requests within 60 seconds."
+# "Serverless Inference: 4 MB": https://docs.aws.amazon.com/sagemaker/latest/dg/deploy-model-options.html
+SERVERLESS_BODY_BYTES = 4 << 20
+# AWS strips all other headers:
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
-ANSWER_SECONDS = 60
-# AWS strips all other headers; see that page.
 PASSED_ON = ("content-type", "accept", "x-amzn-sagemaker-custom-attributes", "x-amzn-sagemaker-inference-id")
 PASSED_BACK = ("content-type", "x-amzn-sagemaker-custom-attributes")
 VARIANT = "x-amzn-sagemaker-target-variant"
-TIMED_OUT = (
-    "Your invocation timed out while waiting for a response from container primary. "
-    "Review the latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
-)
-NO_ANSWER = (
-    "Amazon SageMaker could not get a response from the {} endpoint. This can occur when CPU or memory utilization "
-    "is high. To check your utilization, see Amazon CloudWatch. To fix this problem, use an instance type with more "
-    "CPU capacity or memory."
-)
-log = logging.getLogger(__name__)
 
 
 class Runtime:
@@ -50,7 +37,7 @@ class Runtime:
         self._alarms = alarms
         self._account = account
         self._answer_seconds = answer_seconds
-        self._session: aiohttp.ClientSession
+        self._exchange = Exchange()
 
     @staticmethod
     def takes(call: Call) -> bool:
@@ -59,14 +46,11 @@ class Runtime:
 
     async def open(self) -> None:
         """Open the HTTP client. Call it in the event loop, before the first request."""
-        # A container closes an idle connection after 75 s. Close it earlier, so that no request is lost.
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+        await self._exchange.open()
 
     async def close(self) -> None:
         """Close the HTTP client. Call it after the last request."""
-        await self._session.close()
+        await self._exchange.close()
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Handle a request (ASGI)."""
@@ -75,7 +59,7 @@ class Runtime:
         if call.operation != "InvokeEndpoint":
             raise NotImplementedError("only InvokeEndpoint is supported")
         if call.body is None or len(call.body) > BODY_BYTES:
-            raise AwsError("RequestEntityTooLargeException", f"The request is larger than {BODY_BYTES} bytes.", 413)
+            raise _too_large(BODY_BYTES)
         name = unquote(call.path.split("/")[2])
         call.resource = arn = f"arn:aws:sagemaker:{call.region}:{self._account}:endpoint/{name}"
         wanted = call.headers.get(VARIANT)
@@ -87,46 +71,52 @@ class Runtime:
         except NoSuchVariantError:
             message = f"Variant {wanted} of endpoint {name} of account {self._account} not found."
             raise AwsError("ValidationError", message) from None
+        except NoCapacityError:
+            message = f"Endpoint {name} of account {self._account} has no instance. Wait until it has scaled out."
+            raise AwsError("ValidationError", message) from None
+        except ThrottledError:
+            # "If there are more concurrent requests than [MaxConcurrency], they are throttled". Code and status as in
+            # https://docs.aws.amazon.com/sagemaker/latest/APIReference/CommonErrors.html; AWS sends no message:
+            # https://github.com/opensearch-project/ml-commons/issues/2429
+            raise AwsError("ThrottlingException", "Rate exceeded") from None
 
     async def _invoke(self, call: Call, name: str, target: Target, send: Send, arrived: float) -> None:
+        if target.serverless and len(call.body or b"") > SERVERLESS_BODY_BYTES:
+            raise _too_large(SERVERLESS_BODY_BYTES)
         sent = {header: call.headers[header] for header in PASSED_ON if header in call.headers}
-        sent[TOKEN_HEADER] = target.token
-        began, status = time.monotonic(), 0
         try:
-            async with self._session.post(
-                f"http://127.0.0.1:{target.port}/invocations",
-                data=call.body,
-                headers=sent,
-                timeout=aiohttp.ClientTimeout(total=self._answer_seconds, sock_connect=10),
-            ) as answer:
-                body = await answer.read()
-                status = answer.status
-        except TimeoutError:
-            await self._model_error(call, name, send, 0, TIMED_OUT)
-        except aiohttp.ClientError as error:
-            log.warning("%s %s did not respond: %s", name, target.variant, error)
-            await self._model_error(call, name, send, 0, NO_ANSWER.format(name))
-        else:
-            if answer.status >= 400:
-                text = body.decode(errors="replace")
-                await self._model_error(call, name, send, answer.status, text)
+            answer = await self._exchange.send(name, target, sent, call.body, self._answer_seconds)
+        except NotReadyError:
+            # The description of ModelNotReadyException in the API's model.
+            message = "A serverless endpoint variant's resources are still being provisioned. Wait and try again."
+            raise AwsError("ModelNotReadyException", message, 429) from None
+        try:
+            if not 200 <= answer.status < 400:
+                await self._model_error(call, name, send, answer)
                 return
-            if target.origin and target.origin.settings.chosen():
-                request = Payload(call.body or b"", call.headers.get("content-type", ""))
-                response = Payload(body, answer.headers.get("content-type", ""))
-                inference_id = call.headers.get("x-amzn-sagemaker-inference-id")
-                self._endpoints.captured.add(target.origin, request, response, inference_id)
+            self._capture(call, target, answer)
             headers = {header: answer.headers[header] for header in PASSED_BACK if header in answer.headers}
             headers["x-amzn-invoked-production-variant"] = target.variant
             headers["x-amzn-requestid"] = str(uuid.uuid4())
-            await respond(send, 200, headers, body)
+            await respond(send, 200, headers, answer.body)
         finally:
-            now = time.monotonic()
-            served = Served(call.region, name, target.variant, target.config_name, target.instances)
-            record(self._alarms, served, status, now - began, now - arrived)
+            self._record(call, name, target, answer, time.monotonic() - arrived)
 
-    async def _model_error(self, call: Call, name: str, send: Send, status: int, message: str) -> None:
+    def _capture(self, call: Call, target: Target, answer: Answer) -> None:
+        if not (target.origin and target.origin.settings.chosen()):
+            return
+        request = Payload(call.body or b"", call.headers.get("content-type", ""))
+        response = Payload(answer.body, answer.headers.get("content-type", ""))
+        inference_id = call.headers.get("x-amzn-sagemaker-inference-id")
+        self._endpoints.captured.add(target.origin, request, response, inference_id)
+
+    def _record(self, call: Call, name: str, target: Target, answer: Answer, total_seconds: float) -> None:
+        served = Served(call.region, name, target.variant, target.config_name, target.instances, target.serverless)
+        record(self._alarms, served, answer.status, Taken(answer.model_seconds, total_seconds, answer.setup_seconds))
+
+    async def _model_error(self, call: Call, name: str, send: Send, answer: Answer) -> None:
         """Send a ModelError, worded as in https://github.com/aws/amazon-sagemaker-examples/issues/407 and 2815."""
+        status, message = answer.status, answer.message
         group = f"/aws/sagemaker/Endpoints/{name}"
         console = f"https://{call.region}.console.aws.amazon.com/cloudwatch/home?region={call.region}"
         whose = "client" if 400 <= status < 500 else "server"
@@ -143,3 +133,7 @@ class Runtime:
             "x-amzn-requestid": str(uuid.uuid4()),
         }
         await respond(send, 424, headers, json.dumps(content).encode())
+
+
+def _too_large(most: int) -> AwsError:
+    return AwsError("RequestEntityTooLargeException", f"The request is larger than {most} bytes.", 413)

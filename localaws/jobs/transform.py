@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws.endpoints import image
 from localaws.endpoints.container import TOKEN_HEADER, Container
-from localaws.endpoints.endpoints import STARTUP_SECONDS
+from localaws.endpoints.deployment import STARTUP_SECONDS
 from localaws.endpoints.environment import interpreter
 from localaws.endpoints.logs import ContainerLog
 from localaws.endpoints.model_data import fetch

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from localaws.alarms import Alarms
@@ -24,7 +25,8 @@ class Silent:
 
     @contextmanager
     def invoking(self, _arn: str, _variant: str | None) -> Iterator[Target]:
-        yield Target("one", "config", 1, self._port, "a token")
+        container: Any = SimpleNamespace(port=self._port, token="a token", suspended=False, waking=False)
+        yield Target("one", "config", 1, container)
 
 
 def test_a_response_timeout_is_a_model_error() -> None:
