@@ -56,7 +56,6 @@ class Deployment:
         settings: the DeploymentConfig.
         capture: the DataCaptureConfig.
         shadows: the shadow variants.
-        asynchronous: the AsyncInferenceConfig.
     """
 
     config_name: str
@@ -64,7 +63,6 @@ class Deployment:
     settings: dict[str, Any] | None = None
     capture: dict[str, Any] | None = None
     shadows: list[Variant] = field(default_factory=list)
-    asynchronous: dict[str, Any] | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod

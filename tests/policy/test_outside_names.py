@@ -61,7 +61,7 @@ REASONS = {
     ("localaws/images/docker_command.py", "*"): "the build's own tag, without slashes",
     ("localaws/images/plain_image.py", "*"): OWN,
     ("localaws/registry/blobs.py", "*"): CHECKED,
-    ("localaws/endpoints/endpoints.py", "*"): CHECKED,
+    ("localaws/endpoints/launcher.py", "*"): CHECKED,
     **{(f"localaws/endpoints/{name}.py", "*"): NUMBERS for name in ("metrics", "rollout", "shift")},
     ("localaws/jobs/container.py", "interpreter.parent.parent / 'lib' / version"): OWN,
     (
