@@ -62,7 +62,7 @@ REASONS = {
     ("localaws/images/plain_image.py", "*"): OWN,
     ("localaws/registry/blobs.py", "*"): CHECKED,
     ("localaws/endpoints/launcher.py", "*"): CHECKED,
-    **{(f"localaws/endpoints/{name}.py", "*"): NUMBERS for name in ("metrics", "rollout", "shift")},
+    **{(f"localaws/endpoints/{name}.py", "*"): NUMBERS for name in ("endpoints", "metrics", "rollout", "shift")},
     ("localaws/jobs/container.py", "interpreter.parent.parent / 'lib' / version"): OWN,
     (
         "localaws/jobs/container.py",
