@@ -45,6 +45,7 @@ from localaws.services.context import ServiceContext
 from localaws.services.sagemaker import keep_tags_of
 from localaws.settings import Settings, no_proxy
 from localaws.state import files, moto_pickle
+from localaws.state_machines import StateMachines
 from localaws.tracking.tracking import Tracking
 from localaws.venvs import Venvs
 
@@ -85,7 +86,10 @@ class LocalAws:
         )
         self.builds = self._make_builds()
         tokens, blobs = Tokens(), Blobs(settings.data / "registry")
-        install_all(ServiceContext(settings, self.principals, self.builds, tokens, blobs, sagemaker))
+        self.state_machines = StateMachines(settings, self.principals)
+        install_all(
+            ServiceContext(settings, self.principals, self.builds, self.state_machines, tokens, blobs, sagemaker)
+        )
         registry = Registry(blobs, Images(settings.account, settings.region))
         if saved:
             self.tracking.load(saved.parts["tracking_servers"])
@@ -199,6 +203,7 @@ class LocalAws:
         await self.tracking.close()
         await self.hosting.close()
         await asyncio.to_thread(self.builds.close)
+        self.state_machines.close()
         self.executions.close()
         self.jobs.close()
         await asyncio.to_thread(self.processes.stop_all)

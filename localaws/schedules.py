@@ -1,8 +1,8 @@
 """Runs EventBridge Scheduler's schedules on request: moto stores schedules and never runs one.
 
-It runs universal targets (`arn:aws:scheduler:::aws-sdk:SERVICE:OPERATION`) and CodeBuild projects. localaws makes a
-real call under the schedule's role. Retries follow each other immediately; Scheduler waits longer each time, up
-to hours.
+It runs universal targets (`arn:aws:scheduler:::aws-sdk:SERVICE:OPERATION`), CodeBuild projects and state machines.
+localaws makes a real call under the schedule's role. Retries follow each other immediately; Scheduler waits longer each
+time, up to hours.
 Sources: https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html,
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html,
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
@@ -34,6 +34,8 @@ UNIVERSAL = re.compile(r"arn:aws:scheduler:::aws-sdk:([a-z0-9-]+):([a-z]\w+)")
 # A templated target; Scheduler calls StartBuild:
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html
 PROJECT = re.compile(r"arn:aws[a-z-]*:codebuild:[a-z0-9-]+:[0-9]+:project/([A-Za-z0-9_-]+)")
+# A templated target; Scheduler calls StartExecution. Source: the same page.
+STATE_MACHINE = re.compile(r"arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]+:stateMachine:[A-Za-z0-9_-]+")
 # Scheduler's own default: https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html
 MAX_RETRIES = 185
 
@@ -127,6 +129,12 @@ def _request(target: dict[str, Any]) -> tuple[str, str, str]:
     if project:
         given = json.loads(target.get("Input") or "{}")
         return "codebuild", "startBuild", json.dumps({**given, "projectName": project[1]})
+    if STATE_MACHINE.fullmatch(target["Arn"]):
+        return (
+            "stepfunctions",
+            "startExecution",
+            json.dumps({"stateMachineArn": target["Arn"], "input": target.get("Input") or "{}"}),
+        )
     raise AwsError("ValidationException", f"localaws does not run targets such as {target['Arn']}.")
 
 

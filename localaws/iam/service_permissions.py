@@ -62,6 +62,12 @@ RESOURCES: dict[str, tuple[str, ...]] = {
         "arn:aws:ssm:{region}:{account}:parameter/{Path:bare}",
         "arn:aws:ssm:{region}:{account}:parameter/{ResourceId:bare}",
     ),
+    "states": (
+        "{stateMachineArn}",
+        "{executionArn}",
+        "{resourceArn}",
+        "arn:aws:states:{region}:{account}:stateMachine:{name}",
+    ),
     "sts": ("{RoleArn}",),
 }
 # SageMaker checks every resource that these parameters name. The first one is the resource that the call creates.
@@ -99,6 +105,7 @@ TAGGING = {
     "sagemaker": "AddTags",
     "sns": "TagResource",
     "sqs": "TagQueue",
+    "states": "TagResource",
 }
 TAG_PARAMETERS = ("Tags", "tags", "Tags.member.1.Key")
 # Services that a role can be passed to, and the parameters that contain it.

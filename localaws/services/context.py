@@ -10,6 +10,7 @@ from localaws.principals import Principals
 from localaws.registry.blobs import Blobs
 from localaws.registry.tokens import Tokens
 from localaws.settings import Settings
+from localaws.state_machines import StateMachines
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class ServiceContext:
     settings: Settings
     principals: Principals
     builds: Builds
+    state_machines: StateMachines
     registry_tokens: Tokens
     blobs: Blobs
     sagemaker: Sequence[Operations] = ()

@@ -100,6 +100,28 @@ resource "aws_cloudwatch_metric_alarm" "schedule_dlq_undeliverable" {
   treat_missing_data = "notBreaching"
 }
 
+# If the state machine's role or the queue is broken, a failed execution leaves no message, but Step Functions counts it.
+# https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
+resource "aws_cloudwatch_metric_alarm" "start_stop_failed" {
+  count = local.has_schedule ? 1 : 0
+
+  alarm_name          = "${local.name}-mlflow-start-stop-failed"
+  alarm_description   = "An execution of the state machine ${local.start_stop_name} failed: a tracking server of ${local.name} was not started or stopped on time. Queue ${aws_sqs_queue.schedule_failures[0].name} has the reason; if it is empty, the execution's history has it."
+  namespace           = "AWS/States"
+  metric_name         = "ExecutionsFailed"
+  dimensions          = { StateMachineArn = local.start_stop_arn }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  alarm_actions       = local.has_notifications ? [local.topic_arn] : []
+  tags                = var.tags
+
+  # Step Functions reports nothing while no execution fails, so the end of the alarm proves nothing: there is no OK notification.
+  treat_missing_data = "notBreaching"
+}
+
 resource "aws_sns_topic" "events" {
   count = local.create_topic ? 1 : 0
 

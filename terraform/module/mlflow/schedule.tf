@@ -1,18 +1,13 @@
-# Stops the servers at night and starts them in the morning. Amazon EventBridge Scheduler calls the SageMaker API itself, so there is no
-# Lambda function. A call that still fails after its retries is kept in the queue.
+# Stops the servers at night and starts them in the morning: Amazon EventBridge Scheduler starts a state machine (start_stop.tf), so there is
+# no Lambda function. Scheduler keeps a start that still fails after its retries in the queue, as the state machine keeps a failed call.
 locals {
-  # The target's ARN is "aws-sdk", the service and the operation, spelled as the AWS SDK for Java spells them.
-  # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
-  operations = { start = "startMlflowTrackingServer", stop = "stopMlflowTrackingServer" }
-
   has_schedule        = var.schedule != null
   schedule_group_name = "${local.name}-mlflow"
   schedules = merge([
     for version in local.has_schedule ? local.versions : [] : {
-      for verb, operation in local.operations : "${version}/${verb}" => {
+      for verb in ["start", "stop"] : "${version}/${verb}" => {
         server     = local.server_names[version]
         verb       = verb
-        operation  = operation
         expression = var.schedule[verb]
       }
     }
@@ -51,12 +46,12 @@ resource "aws_scheduler_schedule" "this" {
     mode = "OFF"
   }
 
+  # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html
   target {
-    arn      = "arn:${local.partition}:scheduler:::aws-sdk:sagemaker:${each.value.operation}"
+    arn      = aws_sfn_state_machine.start_stop[0].arn
     role_arn = aws_iam_role.scheduler[0].arn
-    input    = jsonencode({ TrackingServerName = each.value.server })
+    input    = jsonencode({ Action = each.value.verb, TrackingServerName = each.value.server })
 
-    # SageMaker refuses both calls while a server is in maintenance or changes its state, so retry for up to two hours.
     retry_policy {
       maximum_event_age_in_seconds = 7200
       maximum_retry_attempts       = 20
@@ -115,7 +110,7 @@ resource "aws_iam_role" "scheduler" {
   count = local.has_schedule ? 1 : 0
 
   name                  = "${local.name}-scheduler"
-  description           = "Starts and stops the MLflow tracking servers of ${local.name}"
+  description           = "Starts the state machine that starts and stops the MLflow tracking servers of ${local.name}"
   assume_role_policy    = data.aws_iam_policy_document.scheduler_trust.json
   permissions_boundary  = var.permissions_boundary_arn
   force_detach_policies = true
@@ -151,16 +146,16 @@ data "aws_iam_policy_document" "scheduler_trust" {
 resource "aws_iam_role_policy" "scheduler" {
   count = local.has_schedule ? 1 : 0
 
-  name   = "StartAndStop"
+  name   = "StartExecutions"
   role   = aws_iam_role.scheduler[0].id
   policy = data.aws_iam_policy_document.scheduler.json
 }
 
 data "aws_iam_policy_document" "scheduler" {
   statement {
-    sid       = "AllowStartAndStopServers"
-    actions   = ["sagemaker:StartMlflowTrackingServer", "sagemaker:StopMlflowTrackingServer"]
-    resources = local.server_arns
+    sid       = "AllowStartExecution"
+    actions   = ["states:StartExecution"]
+    resources = [local.start_stop_arn]
   }
 
   statement {

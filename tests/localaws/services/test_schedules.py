@@ -1,4 +1,7 @@
-"""EventBridge Scheduler on localaws: schedules make their calls under their role; a queue keeps failed calls."""
+"""EventBridge Scheduler on localaws: schedules make their calls under their role; a queue keeps failed calls.
+
+Step Functions on localaws: the module's own state machine starts and stops a server.
+"""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.provider import REPOSITORY
 from tests.support.running import RunningLocalAws, settled, tracking_server
+from tests.support.waiting import eventually
 
 GROUP = "scheduled-group"
 SERVER = "scheduled"
@@ -22,7 +27,8 @@ class Scheduled:
     queue: str
     role: str
 
-    def schedule(self, name: str, operation: str, *, role: str = "", server: str = SERVER) -> None:
+    def schedule(self, name: str, target: str, *, role: str = "", server: str = SERVER, **given: str) -> None:
+        """Creates a schedule; `target` is an operation of SageMaker or an ARN."""
         account = self.localaws.settings.account
         self.localaws.client("scheduler").create_schedule(
             GroupName=GROUP,
@@ -30,9 +36,9 @@ class Scheduled:
             ScheduleExpression="cron(0 8 ? * MON-FRI *)",
             FlexibleTimeWindow={"Mode": "OFF"},
             Target={
-                "Arn": f"arn:aws:scheduler:::aws-sdk:sagemaker:{operation}",
+                "Arn": target if target.startswith("arn:") else f"arn:aws:scheduler:::aws-sdk:sagemaker:{target}",
                 "RoleArn": role or self.role,
-                "Input": json.dumps({"TrackingServerName": server}),
+                "Input": json.dumps({"TrackingServerName": server} | given),
                 "RetryPolicy": {"MaximumRetryAttempts": RETRIES},
                 "DeadLetterConfig": {"Arn": f"arn:aws:sqs:us-east-1:{account}:{self.queue.rsplit('/', 1)[-1]}"},
             },
@@ -42,24 +48,34 @@ class Scheduled:
         return self.localaws.run_schedule(GROUP, name)
 
     def messages(self, name: str) -> list[dict[str, Any]]:
-        """The messages of one schedule in the queue. All tests share it, as a purge is limited to once a minute."""
-        given = {"MessageAttributeNames": ["All"], "MaxNumberOfMessages": 10, "VisibilityTimeout": 0}
-        found = self.localaws.client("sqs").receive_message(QueueUrl=self.queue, **given).get("Messages", [])
+        """The messages of one schedule in the queue."""
         ending = f":schedule/{GROUP}/{name}"
         return [
-            message for message in found if message["MessageAttributes"]["SCHEDULE_ARN"]["StringValue"].endswith(ending)
+            message
+            for message in self.all_messages()
+            if message["MessageAttributes"].get("SCHEDULE_ARN", {}).get("StringValue", "").endswith(ending)
         ]
+
+    def all_messages(self) -> list[dict[str, Any]]:
+        """All messages in the queue, which all tests share, as a purge is limited to once a minute."""
+        given = {"MessageAttributeNames": ["All"], "MaxNumberOfMessages": 10, "VisibilityTimeout": 0}
+        found: list[dict[str, Any]] = (
+            self.localaws.client("sqs").receive_message(QueueUrl=self.queue, **given).get("Messages", [])
+        )
+        return found
 
 
 def trust(group: str, account: str) -> str:
     """A trust policy for Scheduler and the schedules of one group."""
-    source = {
-        "aws:SourceAccount": account,
-        "aws:SourceArn": f"arn:aws:scheduler:us-east-1:{account}:schedule-group/{group}",
-    }
+    return service_trust("scheduler", f"arn:aws:scheduler:us-east-1:{account}:schedule-group/{group}", account)
+
+
+def service_trust(service: str, source_arn: str, account: str) -> str:
+    """A trust policy for a service and one of its resources."""
+    source = {"aws:SourceAccount": account, "aws:SourceArn": source_arn}
     statement = {
         "Effect": "Allow",
-        "Principal": {"Service": "scheduler.amazonaws.com"},
+        "Principal": {"Service": f"{service}.amazonaws.com"},
         "Action": "sts:AssumeRole",
         "Condition": {"StringEquals": source},
     }
@@ -82,20 +98,99 @@ def scheduled(localaws: RunningLocalAws) -> Iterator[Scheduled]:
     localaws.client("sagemaker").delete_mlflow_tracking_server(TrackingServerName=SERVER)
 
 
-def test_schedules_stop_and_start_a_server_under_their_role(scheduled: Scheduled) -> None:
-    scheduled.schedule("stop", "stopMlflowTrackingServer")
-    scheduled.schedule("start", "startMlflowTrackingServer")
-    assert scheduled.run("stop") | {"schedule": ""} == {"schedule": "", "outcome": "done", "attempts": 1}
-    assert settled(scheduled.localaws, SERVER) == "Stopped"
-    assert scheduled.run("start")["outcome"] == "done"
-    assert settled(scheduled.localaws, SERVER) == "Started"
-    callers = {
-        call["principal"].split("/")[-2]
-        for call in scheduled.localaws.calls(SERVER)
+@dataclass(frozen=True)
+class Machine:
+    """The state machine of the Terraform module, started by schedules."""
+
+    scheduled: Scheduled
+    arn: str
+
+    def run(self, action: str, server: str = SERVER) -> dict[str, Any]:
+        """Runs a schedule that starts an execution, and returns the execution at its end."""
+        name = f"{action}-{server}-by-machine"
+        scheduler, sfn = (self.scheduled.localaws.client(service) for service in ("scheduler", "stepfunctions"))
+        known = [one["executionArn"] for one in sfn.list_executions(stateMachineArn=self.arn)["executions"]]
+        if name not in [one["Name"] for one in scheduler.list_schedules(GroupName=GROUP)["Schedules"]]:
+            self.scheduled.schedule(name, self.arn, server=server, Action=action)
+        assert self.scheduled.run(name) | {"schedule": ""} == {"schedule": "", "outcome": "done", "attempts": 1}
+        listed = sfn.list_executions(stateMachineArn=self.arn)["executions"]
+        [arn] = {one["executionArn"] for one in listed} - set(known)
+        eventually(lambda: sfn.describe_execution(executionArn=arn)["status"] != "RUNNING", 60)
+        found: dict[str, Any] = sfn.describe_execution(executionArn=arn)
+        return found
+
+    def states(self, execution: dict[str, Any]) -> list[str]:
+        """The names of the states that an execution entered."""
+        client = self.scheduled.localaws.client("stepfunctions")
+        events = client.get_execution_history(executionArn=execution["executionArn"])["events"]
+        return [event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event]
+
+
+@pytest.fixture(scope="module")
+def machine(scheduled: Scheduled) -> Machine:
+    account, client = scheduled.localaws.settings.account, scheduled.localaws.client
+    arn = f"arn:aws:states:us-east-1:{account}:stateMachine:start-stop"
+    trusted = service_trust("states", arn, account)
+    role = client("iam").create_role(RoleName="start-stop", AssumeRolePolicyDocument=trusted)["Role"]["Arn"]
+    text = (REPOSITORY / "terraform/module/mlflow/start_stop.asl.json").read_text()
+    retry = json.dumps([{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 2}])
+    for name, value in {"partition": "aws", "queue_url": scheduled.queue, "retry": retry}.items():
+        text = text.replace(f"${{{name}}}", value)
+    text = text.replace('"IntervalSeconds": 10', '"IntervalSeconds": 1')
+    made = client("stepfunctions").create_state_machine(name="start-stop", definition=text, roleArn=role)
+    assert made["stateMachineArn"] == arn
+    return Machine(scheduled, arn)
+
+
+def test_the_modules_state_machine_stops_and_starts_a_server_once(machine: Machine) -> None:
+    localaws = machine.scheduled.localaws
+    assert machine.states(machine.run("start")) == ["Describe", "Choose", "Done"]
+    assert machine.states(machine.run("stop")) == ["Describe", "Choose", "Stop", "Done"]
+    assert settled(localaws, SERVER) == "Stopped"
+    stopped_again = machine.run("stop")
+    assert (stopped_again["status"], machine.states(stopped_again)) == ("SUCCEEDED", ["Describe", "Choose", "Done"])
+    assert machine.states(machine.run("start")) == ["Describe", "Choose", "Start", "Done"]
+    assert settled(localaws, SERVER) == "Started"
+    calls = [
+        call
+        for call in localaws.calls(SERVER)
         if call["operation"] in ("StopMlflowTrackingServer", "StartMlflowTrackingServer") and call["resource"] == SERVER
-    }
-    assert callers == {"scheduled-scheduler"}
-    assert scheduled.messages("stop") + scheduled.messages("start") == []
+    ]
+    assert [call["operation"] for call in calls] == ["StopMlflowTrackingServer", "StartMlflowTrackingServer"]
+    assert {call["principal"].split("/")[-2] for call in calls} == {"start-stop"}
+    assert [
+        one for one in machine.scheduled.all_messages() if json.loads(one["Body"])["TrackingServerName"] == SERVER
+    ] == []
+
+
+def test_the_modules_state_machine_keeps_a_failed_call_in_the_queue(machine: Machine) -> None:
+    found = machine.run("stop", "scheduled-nowhere")
+    assert (found["status"], found["error"]) == ("FAILED", "NotDone")
+    [message] = [one for one in machine.scheduled.all_messages() if "scheduled-nowhere" in one["Body"]]
+    attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    assert json.loads(message["Body"]) == {"TrackingServerName": "scheduled-nowhere", "Action": "stop"}
+    assert attributes["ERROR_CODE"] == "SageMaker.ResourceNotFoundException"
+    assert "scheduled-nowhere does not exist" in attributes["ERROR_MESSAGE"]
+    assert attributes["EXECUTION_ID"] == found["executionArn"]
+
+
+def test_a_state_machine_with_a_wrong_definition_or_role_is_refused(machine: Machine) -> None:
+    client = machine.scheduled.localaws.client("stepfunctions")
+    definition = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}}})
+    checked = client.validate_state_machine_definition(definition=definition)
+    assert (checked["result"], checked["diagnostics"][0]["message"]) == (
+        "FAIL",
+        "MISSING_TRANSITION_TARGET: Missing 'Next' target: B",
+    )
+    with pytest.raises(client.exceptions.InvalidDefinition):
+        client.create_state_machine(name="wrong", definition=definition, roleArn=machine.scheduled.role)
+    right = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}})
+    assert client.validate_state_machine_definition(definition=right)["result"] == "OK"
+    with pytest.raises(client.exceptions.ClientError, match=r"Neither the global service principal"):
+        client.create_state_machine(name="untrusted", definition=right, roleArn=machine.scheduled.role)
+    role = client.describe_state_machine(stateMachineArn=machine.arn)["roleArn"]
+    with pytest.raises(client.exceptions.StateMachineAlreadyExists):
+        client.create_state_machine(name="start-stop", definition=right, roleArn=role)
 
 
 def test_a_failed_call_is_retried_and_then_kept_in_the_queue(scheduled: Scheduled) -> None:

@@ -1,0 +1,119 @@
+"""Step Functions: executions that run, the check of the role, and ValidateStateMachineDefinition."""
+
+import json
+from functools import wraps
+from typing import Any
+
+from localaws.errors import AwsError
+from localaws.services.context import ServiceContext
+from localaws.state_machines import StateMachines
+
+
+def install(context: ServiceContext) -> None:
+    """Changes moto's Step Functions."""
+    from moto.core.responses import ActionResult
+    from moto.stepfunctions.models import Execution, StepFunctionBackend
+    from moto.stepfunctions.responses import StepFunctionResponse as Response
+
+    machines = context.state_machines
+    machines.install()
+
+    def validate(response: Any) -> Any:
+        problem = _problem(response._get_param("definition") or "")
+        found = [{"severity": "ERROR", "code": "SCHEMA_VALIDATION_FAILED", "message": problem}] if problem else []
+        return ActionResult({"result": "FAIL" if problem else "OK", "diagnostics": found, "truncated": False})
+
+    def history(backend: Any, execution_arn: str) -> dict[str, Any]:
+        return {"events": getattr(backend.describe_execution(execution_arn), "history", [])}
+
+    Response.create_state_machine = _creation(Response.create_state_machine, machines)
+    Response.update_state_machine = _update(Response.update_state_machine, machines)
+    Response.validate_state_machine_definition = validate
+    Response.start_execution = _start(Response.start_execution, machines)
+    StepFunctionBackend.get_execution_history = history
+    Execution.history = []
+
+
+def _creation(method: Any, machines: StateMachines) -> Any:
+    """Checks definition and role. CreateStateMachine is idempotent for the same definition and role only.
+
+    Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html
+    """
+    original = getattr(method, "__wrapped__", method)
+
+    @wraps(original)
+    def respond(response: Any) -> Any:
+        name, definition, role = (response._get_param(key) or "" for key in ("name", "definition", "roleArn"))
+        arn = f"arn:aws:states:{response.region}:{response.current_account}:stateMachine:{name}"
+        _check(definition)
+        machines.check_role(role, arn)
+        for machine in response.stepfunction_backend.state_machines:
+            if machine.arn == arn and (machine.definition, machine.roleArn) != (definition, role):
+                raise AwsError("StateMachineAlreadyExists", f"State Machine Already Exists: '{arn}'")
+        return original(response)
+
+    return respond
+
+
+def _update(method: Any, machines: StateMachines) -> Any:
+    original = getattr(method, "__wrapped__", method)
+
+    @wraps(original)
+    def respond(response: Any) -> Any:
+        definition, role = response._get_param("definition"), response._get_param("roleArn")
+        if definition is not None:
+            _check(definition)
+        if role:
+            machines.check_role(role, response._get_param("stateMachineArn"))
+        return original(response)
+
+    return respond
+
+
+def _start(method: Any, machines: StateMachines) -> Any:
+    original = getattr(method, "__wrapped__", method)
+
+    @wraps(original)
+    def respond(response: Any) -> Any:
+        backend = response.stepfunction_backend
+        known = {execution.execution_arn for machine in backend.state_machines for execution in machine.executions}
+        answer = original(response)
+        machine = backend.describe_state_machine(response._get_param("stateMachineArn"))
+        for execution in machine.executions:
+            if execution.execution_arn not in known:
+                machines.start(machine, execution)
+        return answer
+
+    return respond
+
+
+def _check(definition: str) -> None:
+    """Refuses a definition that is not in the Amazon States Language.
+
+    Raises:
+        AwsError: InvalidDefinition.
+    """
+    problem = _problem(definition)
+    if problem:
+        raise AwsError("InvalidDefinition", f"Invalid State Machine Definition: {problem}")
+
+
+def _problem(definition: str) -> str:
+    """What is wrong with a definition; empty if nothing is."""
+    from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+
+    try:
+        parsed = json.loads(definition)
+        AmazonStateLanguageParser.parse(definition)
+    except Exception as error:  # The parser raises many kinds of errors.
+        return " ".join(str(error).split()) or type(error).__name__
+    states = parsed["States"]
+    named = [parsed["StartAt"], *(target for state in states.values() for target in _targets(state))]
+    missing = sorted(set(named) - set(states))
+    return f"MISSING_TRANSITION_TARGET: Missing 'Next' target: {missing[0]}" if missing else ""
+
+
+def _targets(state: dict[str, Any]) -> list[str]:
+    """The names of the states that follow a state."""
+    followed = [state, *state.get("Choices", []), *state.get("Catch", [])]
+    return [part[key] for part in followed for key in ("Next", "Default") if key in part]
