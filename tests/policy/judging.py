@@ -69,6 +69,7 @@ ROLES = {
     "server": "-mlflow-role",
     "endpoint": "-endpoint-role",
     "scheduler": "-scheduler",
+    "start_stop": "-start-stop",
     "backup": "-mlflow-backup-role",
     "backup_schedule": "-mlflow-backup-schedule-role",
     "image_builder": "-image-builder",

@@ -12,6 +12,9 @@ TOPIC = "arn:aws:sns:{region}:{account}:{name}-mlflow-events"
 EVENTS_KEY = "arn:aws:kms:{region}:{account}:key/planned-events"
 PARAMETERS = "arn:aws:ssm:{region}:{account}:parameter/"
 GROUP = "arn:aws:scheduler:{region}:{account}:schedule-group/{name}-mlflow"
+MACHINE = "arn:aws:states:{region}:{account}:stateMachine:{name}-mlflow-start-stop"
+STATES_SERVICE = "states.amazonaws.com"
+STATES_PAGE = "https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html"
 SCHEDULE_PAGE = "https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html"
 EVENTS_PAGE = "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sns-permissions"
 TOPIC_KEY_PAGE = "https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"
@@ -20,7 +23,20 @@ OURS: dict[str, str | None] = {"aws:SourceAccount": "{account}"}
 THEIRS: dict[str, str | None] = {"aws:SourceAccount": OTHER_ACCOUNT}
 
 OPERATIONS_DOCUMENTED = (
-    Documented("scheduler", SCHEDULE_PAGE, (*on(SERVER, *START_AND_STOP), *on(QUEUE, "sqs:SendMessage"))),
+    Documented("scheduler", SCHEDULE_PAGE, (*on(MACHINE, "states:StartExecution"), *on(QUEUE, "sqs:SendMessage"))),
+    Documented(
+        "start_stop",
+        STATES_PAGE,
+        (
+            *on(SERVER, "sagemaker:DescribeMlflowTrackingServer", *START_AND_STOP),
+            *on(QUEUE, "sqs:SendMessage"),
+        ),
+    ),
+    Documented(
+        STATES_SERVICE,
+        STATES_PAGE,
+        (Ask("sts:AssumeRole", ROLES + "/{start_stop_role}", OURS | {"aws:SourceArn": MACHINE}),),
+    ),
     Documented(
         SCHEDULER_SERVICE,
         "https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html",
@@ -57,14 +73,36 @@ OPERATIONS_DOCUMENTED = (
 )
 
 OPERATIONS_DENIED = (
-    Denied("Start or stop another server", "scheduler", on(OTHER_SERVER, *START_AND_STOP)),
+    Denied("Start or stop a server", "scheduler", on(SERVER, *START_AND_STOP)),
+    Denied("Start another state machine", "scheduler", on(MACHINE + "-other", "states:StartExecution")),
+    Denied("Change the state machine", "scheduler", on(MACHINE, "states:UpdateStateMachine")),
+    Denied(
+        "Start, stop or describe another server",
+        "start_stop",
+        on(OTHER_SERVER, "sagemaker:DescribeMlflowTrackingServer", *START_AND_STOP),
+    ),
     Denied(
         "Change or delete the server",
-        "scheduler",
+        "start_stop",
         on(SERVER, "sagemaker:DeleteMlflowTrackingServer", "sagemaker:UpdateMlflowTrackingServer"),
     ),
-    Denied("Send to another queue", "scheduler", on(QUEUE + "-other", "sqs:SendMessage")),
-    Denied("Read or purge the queue", "scheduler", on(QUEUE, "sqs:ReceiveMessage", "sqs:PurgeQueue")),
+    *(
+        row
+        for subject in ("scheduler", "start_stop")
+        for row in (
+            Denied("Send to another queue", subject, on(QUEUE + "-other", "sqs:SendMessage")),
+            Denied("Read or purge the queue", subject, on(QUEUE, "sqs:ReceiveMessage", "sqs:PurgeQueue")),
+            Denied("Call without TLS", subject, (Ask("sqs:SendMessage", QUEUE, NO_TLS),)),
+        )
+    ),
+    Denied(
+        "Assume the role for another account or state machine",
+        STATES_SERVICE,
+        (
+            Ask("sts:AssumeRole", ROLES + "/{start_stop_role}", THEIRS | {"aws:SourceArn": MACHINE}),
+            Ask("sts:AssumeRole", ROLES + "/{start_stop_role}", OURS | {"aws:SourceArn": MACHINE + "-other"}),
+        ),
+    ),
     Denied(
         "Assume the role for another account or group",
         SCHEDULER_SERVICE,
@@ -80,7 +118,6 @@ OPERATIONS_DENIED = (
     ),
     Denied("Subscribe to the topic", EVENTS, on(TOPIC, "sns:Subscribe")),
     Denied("Call without TLS", "administrator", (Ask("sns:Publish", TOPIC, NO_TLS),)),
-    Denied("Call without TLS", "scheduler", (Ask("sqs:SendMessage", QUEUE, NO_TLS),)),
     *(
         Denied(
             "Use another environment's parameters",

@@ -73,6 +73,7 @@ REASONS = {
     ("localaws/jobs/storage.py", "Path(directory, name)"): LISTED,
     ("localaws/jobs/training.py", "*"): CHECKED,
     ("localaws/pipelines/steps.py", "*"): NUMBERS,
+    ("localaws/state_machines.py", "seconds / speed"): NUMBERS,
     ("localaws/mirror.py", "*"): DEVELOPER,
     ("localaws/processes.py", "*"): OWN,
     ("localaws/state/files.py", "*"): DEVELOPER,

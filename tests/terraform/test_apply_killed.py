@@ -38,7 +38,7 @@ SPARED = {
     *(
         f'module.platform.module.mlflow.aws_iam_role_{kind}_exclusive.job["{job}"]'
         for kind in ("policies", "policy_attachments")
-        for job in ("backup", "backup_schedule", "scheduler")
+        for job in ("backup", "backup_schedule", "scheduler", "start_stop")
     ),
 }
 
@@ -216,6 +216,7 @@ def made(localaws: RunningLocalAws) -> dict[str, int]:
             client("sagemaker").list_mlflow_tracking_servers()["TrackingServerSummaries"]
         ),
         "aws_scheduler_schedule": len(client("scheduler").list_schedules()["Schedules"]),
+        "aws_sfn_state_machine": len(client("stepfunctions").list_state_machines()["stateMachines"]),
         "aws_sns_topic_subscription": len(client("sns").list_subscriptions()["Subscriptions"]),
         "aws_sns_topic": len(client("sns").list_topics()["Topics"]),
         "aws_sqs_queue": len(client("sqs").list_queues()["QueueUrls"]),

@@ -17,8 +17,7 @@ from mlflow_platform.plan_guard.running_hours import HOURS_PER_MONTH, monthly_ho
 TABLE = Path(__file__).with_name("prices.toml")
 # An example for teams that work on weekdays, shown if the plan has no schedule.
 WEEKDAYS = ("weekdays 08:00-20:00", "cron(0 8 ? * MON-FRI *)", "cron(0 20 ? * MON-FRI *)")
-_START = ":sagemaker:startMlflowTrackingServer"
-_STOP = ":sagemaker:stopMlflowTrackingServer"
+_START, _STOP = "start", "stop"  # The actions in the inputs of schedules (start_stop.tf of the mlflow module).
 # Units of what depends on use: shown, but not added up.
 _BY_USE = frozenset({"GB-month", "build minute"})
 _NAMES = ("tracking_server_name", "service_name", "alarm_name", "description")
@@ -128,9 +127,10 @@ class Schedule:
             if resource["type"] != "aws_scheduler_schedule" or values.get("state") == "DISABLED":
                 continue
             for target in values.get("target") or []:
-                for ending, expressions in found.items():
-                    if str(target.get("arn")).endswith(ending):
-                        expressions.setdefault(_target(target), []).append(str(values["schedule_expression"]))
+                given = _input(target)
+                action, server = given.get("Action"), str(given.get("TrackingServerName") or "")
+                if action in found:
+                    found[action].setdefault(server, []).append(str(values["schedule_expression"]))
         return cls(found[_START], found[_STOP]) if any(found.values()) else None
 
     def hours(self, server: str) -> float | None:
@@ -209,12 +209,13 @@ def _line(resource: Mapping[str, Any], size: str, price: Price, schedule: Schedu
             return Line(what, "a month", price.price, price.price)
 
 
-def _target(target: Mapping[str, Any]) -> str:
-    """The server that a schedule's target names, if the plan contains it."""
+def _input(target: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The input of a schedule's target, as far as the plan contains it and it is an object."""
     try:
-        return str(json.loads(target.get("input") or "{}").get("TrackingServerName") or "")
+        found = json.loads(target.get("input") or "{}")
     except ValueError:
-        return ""
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _size(resource: Mapping[str, Any]) -> str:

@@ -20,18 +20,25 @@ run "a_schedule_starts_and_stops_the_server_and_outputs_are_published" {
 
   assert {
     condition = { for key, schedule in aws_scheduler_schedule.this : key => [schedule.name, schedule.schedule_expression, schedule.target[0].arn] } == {
-      "3.0/start" = ["churn-dev-3-0-start", "cron(0 8 ? * MON-FRI *)", "arn:aws:scheduler:::aws-sdk:sagemaker:startMlflowTrackingServer"]
-      "3.0/stop"  = ["churn-dev-3-0-stop", "cron(30 19 ? * MON-FRI *)", "arn:aws:scheduler:::aws-sdk:sagemaker:stopMlflowTrackingServer"]
+      "3.0/start" = ["churn-dev-3-0-start", "cron(0 8 ? * MON-FRI *)", aws_sfn_state_machine.start_stop[0].arn]
+      "3.0/stop"  = ["churn-dev-3-0-stop", "cron(30 19 ? * MON-FRI *)", aws_sfn_state_machine.start_stop[0].arn]
     }
-    error_message = "There must be one schedule that starts and one that stops the server, by the API operations."
+    error_message = "There must be one schedule that starts and one that stops the server, with the state machine."
   }
   assert {
-    condition     = alltrue([for schedule in aws_scheduler_schedule.this : schedule.schedule_expression_timezone == "Europe/Berlin" && jsondecode(schedule.target[0].input).TrackingServerName == "churn-dev-3-0"])
-    error_message = "Both schedules must name this server and the given time zone."
+    condition     = alltrue([for key, schedule in aws_scheduler_schedule.this : schedule.schedule_expression_timezone == "Europe/Berlin" && jsondecode(schedule.target[0].input) == { Action = split("/", key)[1], TrackingServerName = "churn-dev-3-0" }])
+    error_message = "Both schedules must name their action, this server and the given time zone."
   }
   assert {
     condition     = alltrue([for schedule in aws_scheduler_schedule.this : schedule.target[0].dead_letter_config[0].arn == aws_sqs_queue.schedule_failures[0].arn && schedule.target[0].retry_policy[0].maximum_retry_attempts > 0])
     error_message = "A failed call must be retried, and then kept in the queue."
+  }
+  assert {
+    condition = (
+      jsondecode(aws_sfn_state_machine.start_stop[0].definition).States["Keep failure"].Parameters.QueueUrl == aws_sqs_queue.schedule_failures[0].url &&
+      aws_cloudwatch_metric_alarm.start_stop_failed[0].dimensions.StateMachineArn == local.start_stop_arn
+    )
+    error_message = "A failure must be kept in the queue, and a failed execution must raise an alarm."
   }
   assert {
     condition     = output.parameter_path == "/churn/dev" && aws_ssm_parameter.output["mlflow_tracking_uri"].name == "/churn/dev/mlflow_tracking_uri" && aws_ssm_parameter.output["mlflow_tracking_uri"].value == output.mlflow_tracking_uri

@@ -81,8 +81,8 @@ resource "aws_scheduler_schedule" "server" {
   }
 
   target {
-    arn      = "arn:aws:scheduler:::aws-sdk:sagemaker:${each.key}MlflowTrackingServer"
+    arn      = "arn:aws:states:us-east-1:123456789012:stateMachine:unit"
     role_arn = "arn:aws:iam::123456789012:role/unit"
-    input    = jsonencode({ TrackingServerName = "mlflow-unit-a" })
+    input    = jsonencode({ Action = each.key, TrackingServerName = "mlflow-unit-a" })
   }
 }

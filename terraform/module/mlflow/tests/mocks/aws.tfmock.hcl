@@ -40,6 +40,10 @@ mock_resource "aws_sns_topic" {
   defaults = { arn = "arn:aws:sns:us-east-1:111122223333:churn-dev-mlflow-events" }
 }
 
+mock_resource "aws_sfn_state_machine" {
+  defaults = { arn = "arn:aws:states:us-east-1:111122223333:stateMachine:churn-dev-mlflow-start-stop" }
+}
+
 mock_resource "aws_sqs_queue" {
   defaults = { arn = "arn:aws:sqs:us-east-1:111122223333:churn-dev-mlflow-schedule-failures" }
 }
