@@ -1,4 +1,4 @@
-"""The ARNs of managed MLflow servers, and how requests to each are sent and signed.
+"""Parses ARNs. For those of managed MLflow servers, also how requests to each are sent and signed.
 
 Sources: sagemaker_mlflow 0.5.0 (mlflow_sagemaker_helpers, auth_provider), botocore's patterns of the ARNs.
 """
@@ -61,3 +61,18 @@ class ServerArn:
     def signing_name(self) -> str:
         """The service name in the signature of requests."""
         return "sagemaker" if self.app else "sagemaker-mlflow"
+
+
+def account_of(arn: str) -> str:
+    """The account, 12 digits, of any resource's ARN. It is empty where the service has none, as for S3.
+
+    The form is `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+
+    Raises:
+        InputError: it is not an ARN.
+    """
+    parts = arn.split(":", 5)
+    if len(parts) < 6 or parts[0] != "arn":
+        raise InputError(f"{arn} is not an ARN. Use arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE.")
+    return parts[4]

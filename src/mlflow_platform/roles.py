@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.request import Request, urlopen
 
+from mlflow_common.arns import account_of
 from mlflow_common.errors import PreconditionError
 from mlflow_platform.localaws_client import CONTROL_HEADERS, SESSION, localaws_home, use_localaws
 
@@ -54,7 +55,7 @@ def become_administrator(environ: MutableMapping[str, str]) -> None:
 
 def make_role(iam: IAMClient, sts: STSClient, name: str, policy_arns: Sequence[str]) -> Role:
     """Create a role with these managed policies and nothing else; a role of that name that exists is used."""
-    account = policy_arns[0].split(":")[4]
+    account = account_of(policy_arns[0])
     trust = {
         "Version": "2012-10-17",
         "Statement": [

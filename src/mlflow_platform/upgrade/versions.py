@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlflow_common.arns import ServerArn
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_platform.mlflow_versions import supported_versions
 
@@ -42,7 +43,7 @@ class Servers:
         """The name that the server of a version has or would have. The names differ only in their ends."""
         arn = self.arns.get(version)
         if arn is not None:
-            return arn.rpartition("/")[2]
+            return ServerArn.parse(arn).name
         stem = self.name(self.active).removesuffix("-" + self.active.replace(".", "-"))
         return f"{stem}-{version.replace('.', '-')}"
 
