@@ -56,6 +56,7 @@ def wait_for(
     Raises:
         PlatformError: `timeout` seconds have passed. AWS carries on regardless.
     """
+    # Polling, not a retry: nothing has failed, and AWS needs minutes.
     start = reported_at = clock.now()
     pause, reported = _FIRST_PAUSE, ""
     while True:

@@ -148,16 +148,17 @@ class Client:
 
     async def text(self, path: str) -> str:
         """The plain text response of a path."""
-        attempt = 0
-        while True:
-            attempt += 1
+
+        async def read(attempt: int) -> str:
             try:
                 async with self.sent("GET", path, None, None, attempt) as response:
                     return (await _body(response, _LARGEST_TEXT)).decode(errors="replace").strip()
             except (UnsureError, httpx.TransportError) as error:
-                if attempt >= self.retry.attempts:
-                    raise PlatformError(f"{self.name} does not answer {path}: {_words(error)}") from None
-                await asyncio.sleep(self.retry.wait(attempt))
+                # Also for a server that is unavailable, the attempts count: this call only asks whether it is a server.
+                final = attempt >= self.retry.attempts
+                raise UnsureError(_words(error), self.retry.wait(attempt), final=final) from error
+
+        return await self._repeated(read, path)
 
     async def get(self, path: str, query: Mapping[str, Any] | None = None, *, prefix: str = API) -> Any:
         """The response of a call that only reads."""
@@ -179,32 +180,47 @@ class Client:
         Returns:
             The result of `take` for the response, or the result of `find`.
         """
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                return take(await self.once("POST", API + path, None, body, attempt, writes=True))
-            except UnsureError as unsure:
-                await asyncio.sleep(unsure.wait)
-                found = await find()
-                if found is not None:
-                    return found
-                if unsure.final:
-                    raise PlatformError(f"{self.name} does not execute {path}: {unsure}") from None
+
+        async def send(attempt: int) -> T:
+            return take(await self.once("POST", API + path, None, body, attempt, writes=True))
+
+        return await self._repeated(send, path, find)
 
     async def _until_answered(
         self, method: str, path: str, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None, *, writes: bool
     ) -> Any:
+        async def send(attempt: int) -> Any:
+            return await self.once(method, path, query, body, attempt, writes=writes)
+
+        return await self._repeated(send, path)
+
+    async def _repeated(
+        self, send: Callable[[int], Awaitable[T]], path: str, find: Callable[[], Awaitable[T | None]] | None = None
+    ) -> T:
+        """Repeat a call whose response was lost, as `Retry` says.
+
+        Args:
+            send: takes the number of the attempt, from 1.
+            find: searches for the result of a lost response, for a call that must not happen twice.
+
+        Raises:
+            PlatformError: the last attempt failed; UnansweredError where only this call fails.
+        """
         attempt = 0
         while True:
             attempt += 1
             try:
-                return await self.once(method, path, query, body, attempt, writes=writes)
+                return await send(attempt)
             except UnsureError as unsure:
-                if unsure.final:
+                if unsure.final and find is None:
                     message = f"{self.name} does not answer {path}: {unsure}"
                     raise (UnansweredError(message) if unsure.inside else PlatformError(message)) from None
                 await asyncio.sleep(unsure.wait)
+                result = None if find is None else await find()
+                if result is not None:
+                    return result
+                if unsure.final:
+                    raise PlatformError(f"{self.name} does not execute {path}: {unsure}") from None
 
     async def once(
         self,
@@ -251,6 +267,7 @@ class Client:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.retry.patience
         waits = attempt
+        # A throttled or unreachable server is limited by time, not by attempts, so only the pauses are those of Retry.
         while True:
             async with self._slots:
                 await self.rate.wait()
@@ -314,7 +331,7 @@ class Client:
 
     def _unsure(self, reason: str, attempt: int, asked: float | None = None, *, patient: bool = True) -> UnsureError:
         # Wait longer for a server that is unavailable than for one with internal errors, which may be permanent.
-        most = self.retry.attempts + (int(2 * self.retry.patience / self.retry.longest) if patient else 0)
+        most = self.retry.most if patient else self.retry.attempts
         return UnsureError(reason, self.retry.wait(attempt, asked), final=attempt >= most, inside=not patient)
 
 

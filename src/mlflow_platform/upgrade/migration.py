@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mlflow_common.arns import ServerArn
 from mlflow_common.errors import PlatformError, PreconditionError
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ class Migrator:
             await reader.close()
 
     def _folder(self, source: str, destination: str) -> Path:
-        return self._memory / f"{_name(source)}-to-{_name(destination)}"
+        return self._memory / f"{ServerArn.parse(source).name}-to-{ServerArn.parse(destination).name}"
 
 
 def _options(*, thorough: bool = False, in_use: bool = False) -> Options:
@@ -219,7 +220,3 @@ def _options(*, thorough: bool = False, in_use: bool = False) -> Options:
 
 def _now() -> int:
     return int(datetime.now(UTC).timestamp() * 1000)
-
-
-def _name(arn: str) -> str:
-    return arn.rpartition("/")[2]

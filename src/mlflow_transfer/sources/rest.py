@@ -265,6 +265,7 @@ class RestSource:
         attempts = Attempts(self.client.retry)
         query = {"run_id": run_id, "metric_key": key}
         path, seen_tokens = API + "metrics/get-history", set[str]()
+        # A loop of its own, because a response that breaks off is continued behind the points that it gave.
         while True:
             seen = 0
             try:

@@ -119,6 +119,7 @@ class Folder:
     @contextmanager
     def _locked(self, path: str) -> Iterator[None]:
         lock = below(self.root, f"{path}{_LOCK}")
+        # Polling, not a retry: another process holds the lock and has not failed.
         while True:
             try:
                 lock.parent.mkdir(parents=True, exist_ok=True)
