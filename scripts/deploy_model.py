@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from mlflow_common import deploy_options as options
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 from mlflow_common.errors import InputError, explain
 from mlflow_common.waiting import SystemClock
-from mlflow_platform import deploy_options as options
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.endpoints import model, specification
 from mlflow_platform.endpoints import strategy as strategies

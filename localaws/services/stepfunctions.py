@@ -1,4 +1,4 @@
-"""Step Functions: executions that run, the check of the role, and ValidateStateMachineDefinition."""
+"""Step Functions: executions that run, checks of definition and role, and the operations that Terraform needs."""
 
 import json
 from functools import wraps
@@ -23,12 +23,21 @@ def install(context: ServiceContext) -> None:
         found = [{"severity": "ERROR", "code": "SCHEMA_VALIDATION_FAILED", "message": problem}] if problem else []
         return ActionResult({"result": "FAIL" if problem else "OK", "diagnostics": found, "truncated": False})
 
+    def versions(response: Any) -> Any:
+        machine = response.stepfunction_backend.describe_state_machine(response._get_param("stateMachineArn"))
+        found = [
+            {"stateMachineVersionArn": version.arn, "creationDate": version.creation_date}
+            for _, version in sorted(machine.versions.items(), reverse=True)
+        ]
+        return ActionResult({"stateMachineVersions": found})
+
     def history(backend: Any, execution_arn: str) -> dict[str, Any]:
         return {"events": getattr(backend.describe_execution(execution_arn), "history", [])}
 
     Response.create_state_machine = _creation(Response.create_state_machine, machines)
     Response.update_state_machine = _update(Response.update_state_machine, machines)
     Response.validate_state_machine_definition = validate
+    Response.list_state_machine_versions = versions
     Response.start_execution = _start(Response.start_execution, machines)
     StepFunctionBackend.get_execution_history = history
     Execution.history = []
