@@ -41,6 +41,8 @@ USED_BY_NAME = {
     "_image_digest": "read by moto",
     "_create_digest": "called by moto",
     "get_image_size_in_bytes": "called by moto",
+    "get_execution_history": "called by moto",
+    "stop_date": "read by moto",
     "list_state_machine_versions": "called by moto",
     "terminated": "called by moto",
     "validate_state_machine_definition": "called by moto",
