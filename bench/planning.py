@@ -86,9 +86,9 @@ def measure(localaws: RunningLocalAws, folder: Path, times: int) -> tuple[dict[s
     taken: dict[str, list[float]] = {name: [] for name in roots}
     for _ in range(times):
         for name, root in roots.items():
-            begun = time.monotonic()
+            started_at = time.monotonic()
             terraform(root, environ, "plan", "-input=false", "-lock=false", "-out=bench.tfplan")
-            taken[name].append(time.monotonic() - begun)
+            taken[name].append(time.monotonic() - started_at)
     medians = {name: statistics.median(all_of_it) for name, all_of_it in taken.items()}
     return medians, {name: created(root, environ) for name, root in roots.items()}
 

@@ -80,10 +80,10 @@ def main() -> int:
 
 def help_seconds(name: str) -> float:
     """The seconds of a script's `--help`."""
-    begun = time.monotonic()
+    started_at = time.monotonic()
     command = [sys.executable, REPOSITORY / "scripts" / f"{name}.py", "--help"]
     subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
-    return time.monotonic() - begun
+    return time.monotonic() - started_at
 
 
 def log_run(localaws: RunningLocalAws, staging: Deployed) -> tuple[float, int]:

@@ -112,13 +112,13 @@ class Bench:
 
 def measured(command: list[Any], *, check: bool = True, **environment: str) -> tuple[float, float, str]:
     """Run a program. Return its seconds, its peak memory in MiB, and its output."""
-    begun = time.monotonic()
+    start = time.monotonic()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = subprocess.Popen(
             [str(part) for part in command], cwd=REPOSITORY, stdout=out, stderr=err, env={**os.environ, **environment}
         )
         _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - begun
+        seconds = time.monotonic() - start
         out.seek(0)
         err.seek(0)
         if check and os.waitstatus_to_exitcode(status):
@@ -159,9 +159,9 @@ def replay(url: str, size: Size) -> float:
                 async with slots:
                     await one(index)
 
-            begun = time.monotonic()
+            start = time.monotonic()
             await asyncio.gather(*map(limited, range(size.runs)))
-            return time.monotonic() - begun
+            return time.monotonic() - start
 
     return asyncio.run(go())
 
@@ -270,7 +270,7 @@ def large(bench: Bench, points: int, size: int) -> dict[str, Any]:
     source.start()
     target.start().ready()
     result = bench.ours(source.ready().url, target.url)
-    begun = time.monotonic()
+    start = time.monotonic()
     command = [
         sys.executable,
         "scripts/transfer.py",
@@ -282,7 +282,7 @@ def large(bench: Bench, points: int, size: int) -> dict[str, Any]:
         "--report",
     ]
     _, memory, out = measured([*command, str(bench.folder / "report")], check=False)
-    verified = {"seconds": time.monotonic() - begun, "memory_mib": memory, "found": json.loads(out)["found"]}
+    verified = {"seconds": time.monotonic() - start, "memory_mib": memory, "found": json.loads(out)["found"]}
     return {"points": points, "bytes": size, "copy": result, "verify": verified}
 
 

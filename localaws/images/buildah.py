@@ -42,9 +42,9 @@ class Buildah:
         file = Path(image)
         if file.is_absolute():
             return self._import(file)
-        status, said = self._quietly("pull", "--policy", "missing", image)
+        status, output = self._quietly("pull", "--policy", "missing", image)
         if status:
-            raise ImageError(f"the base image {image} cannot be pulled: {_last(said)}")
+            raise ImageError(f"the base image {image} cannot be pulled: {_last(output)}")
         return image
 
     def build(self, context: Path, tag: str, base: str, arguments: Mapping[str, str]) -> int:
@@ -79,9 +79,9 @@ class Buildah:
             ("add", "--quiet", container, str(file), "/"),
             ("commit", "--quiet", "--rm", container, name),
         ):
-            status, said = self._quietly(*command)
+            status, output = self._quietly(*command)
             if status:
-                raise ImageError(f"{file} cannot be imported as an image: {_last(said)}")
+                raise ImageError(f"{file} cannot be imported as an image: {_last(output)}")
         return name
 
     def _host(self) -> list[str]:
@@ -113,6 +113,6 @@ class Buildah:
         return subprocess.run([*self._global, *command], stderr=subprocess.STDOUT, check=False).returncode
 
 
-def _last(said: str) -> str:
-    lines: Sequence[str] = said.strip().splitlines()
+def _last(output: str) -> str:
+    lines: Sequence[str] = output.strip().splitlines()
     return lines[-1].strip() if lines else "buildah gave no reason"

@@ -181,29 +181,29 @@ def test_a_damaged_process_note_does_not_prevent_a_start(tmp_path: Path, note: s
 
 
 def test_status_explains_how_to_start_localaws(tmp_path: Path) -> None:
-    told = command(tmp_path, free_port(), "status")
-    assert (told.returncode, told.stderr) == (3, "localaws is not running: start it with `make local-up`.\n")
+    result = command(tmp_path, free_port(), "status")
+    assert (result.returncode, result.stderr) == (3, "localaws is not running: start it with `make local-up`.\n")
 
 
 def test_no_proxy_contains_localaws_and_the_entries_of_the_shell(
     localaws: RunningLocalAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = ""
+    value = ""
     for before in ("intranet.example", "intranet.example,127.0.0.1,localhost,.localhost"):
         monkeypatch.setenv("NO_PROXY", before)
-        told = command(localaws.settings.home, localaws.settings.port, "env").stdout.splitlines()
+        result = command(localaws.settings.home, localaws.settings.port, "env").stdout.splitlines()
         for name in ("NO_PROXY", "no_proxy"):
-            [said] = [line.partition("=")[2] for line in told if line.startswith(f"export {name}=")]
-            assert said == "intranet.example,127.0.0.1,localhost,.localhost"
+            [value] = [line.partition("=")[2] for line in result if line.startswith(f"export {name}=")]
+            assert value == "intranet.example,127.0.0.1,localhost,.localhost"
     for url in (localaws.url, "http://t-1.localhost:4577", "http://intranet.example"):
-        assert should_bypass_proxies(url, no_proxy=said)
+        assert should_bypass_proxies(url, no_proxy=value)
     assert "127.0.0.1" in localaws.env["no_proxy"]
 
 
 def test_prepare_rejects_an_unsupported_version(tmp_path: Path) -> None:
-    told = command(tmp_path, free_port(), "prepare", "1.30")
-    assert told.returncode == 2
-    assert "2.13, 2.16, 3.0" in told.stderr
+    result = command(tmp_path, free_port(), "prepare", "1.30")
+    assert result.returncode == 2
+    assert "2.13, 2.16, 3.0" in result.stderr
 
 
 def test_sigterm_ends_localaws_and_every_process_that_it_started(

@@ -45,7 +45,7 @@ SPARED = {
 
 @pytest.fixture
 def prod(tmp_path: Path) -> Iterator[Environment]:
-    """An environment without resources. The first answer of each call that creates something is lost."""
+    """An environment without resources. The first response of each creating call is lost."""
     account = start(tmp_path / "home")
     try:
         # The call log counts two keys, two projects, and two schedules in a group, as one resource.
@@ -69,86 +69,88 @@ def test_an_apply_that_is_killed_during_each_creation_can_be_resumed_without_dup
         prod.write("orphans.tf.json", {"import": blocks(prod, orphaned - {SERVER})})
     HTTP.delete(f"{prod.localaws.url}/_localaws/faults")
 
-    addresses = noted(prod)
+    addresses = recorded(prod)
     assert orphaned == addresses - SPARED
     plan = prod.plan()
     assert plan.returncode == 0, plan.stdout
     kinds = Counter(address.split(".")[4] for address in addresses)
-    assert made(prod.localaws) == {kind: kinds[kind] for kind in made(prod.localaws)}
+    counts = existing(prod.localaws)
+    assert counts == {kind: kinds[kind] for kind in counts}
 
 
 def killed(environment: Environment) -> set[str] | None:
-    """Applies, and kills that as soon as it does nothing but wait for answers.
+    """Applies, and kills the apply when all its open operations wait for a response.
 
-    Returns the addresses of what it was creating; None where it came to its end.
+    Returns the addresses of the resources that it was creating; None if the apply succeeded.
     """
     before = unanswered(environment.localaws)
     output = environment.root / "killed.log"
-    # All that can begin shall begin, so that one kill orphans it. The state is true, so nothing needs to be read again.
+    # High parallelism, so that one kill orphans many resources. The state is current, so no refresh is needed.
     options = ["-json", "-auto-approve", "-input=false", "-parallelism=100", "-refresh=false"]
     apply = environment.begin(output, "apply", *options)
     deadline = time.monotonic() + 120
     try:
         while apply.poll() is None and time.monotonic() < deadline:
-            begun, written = under_way(output), state(environment)
+            operations, written = in_progress(output), state(environment)
             waiting = unanswered(environment.localaws) - before
             time.sleep(0.2)
-            # Each waits for one answer, if none has begun or ended in between. What ended before is to be in the state:
-            # Terraform empties that file before it writes it, which scripts/terraform.sh mends and Terraform does not.
-            if begun and waiting == len(begun) and (begun, written) == (under_way(output), state(environment)):
+            # Each operation waits for one response, and none started or ended meanwhile. The state file must be whole:
+            # Terraform truncates it before it writes it. scripts/terraform.sh repairs that; Terraform alone does not.
+            is_idle = (operations, written) == (in_progress(output), state(environment))
+            if operations and waiting == len(operations) and is_idle:
                 break
     finally:
         if apply.poll() is None:
             os.killpg(apply.pid, signal.SIGKILL)
     assert apply.wait(30) in (0, -signal.SIGKILL), re.findall(r'.*"@level":"error".*', output.read_text())
-    assert time.monotonic() < deadline, under_way(output)
-    # A call has struck as it comes in: that it was carried out is certain only when localaws has given its answer up.
-    while (given_up := dropped(environment.localaws)) < unanswered(environment.localaws):
-        assert time.monotonic() < deadline, f"{given_up} calls have come to their end"
+    assert time.monotonic() < deadline, in_progress(output)
+    # A fault counts a call when it arrives. The call is complete when localaws has dropped its response.
+    while (complete := dropped(environment.localaws)) < unanswered(environment.localaws):
+        assert time.monotonic() < deadline, f"{complete} calls are complete"
         time.sleep(0.1)
     if apply.returncode == 0:
         return None
-    return {address for address, action in under_way(output).items() if action == "create"}
+    return {address for address, action in in_progress(output).items() if action == "create"}
 
 
 def state(environment: Environment) -> str:
-    """Terraform's state as it is stored; "" before there is one."""
+    """The content of Terraform's state file; "" if there is none."""
     file = environment.root / "terraform.tfstate"
     return file.read_text() if file.exists() else ""
 
 
 def unanswered(localaws: RunningLocalAws) -> int:
-    """How many calls have been made whose answer was held back."""
+    """The number of calls whose response was held back."""
     faults: list[dict[str, Any]] = HTTP.get(f"{localaws.url}/_localaws/faults", timeout=30).json()
     return sum(fault["struck"] for fault in faults)
 
 
 def dropped(localaws: RunningLocalAws) -> int:
-    """How many calls have been carried out and got no answer."""
+    """The number of calls that were executed and whose response was dropped."""
     return sum(call["error"] == "Dropped" for call in localaws.calls("Dropped"))
 
 
-def under_way(output: Path) -> dict[str, str]:
-    """What an apply has begun and not ended, by what `-json` makes it say: addresses, and what it does with each."""
+def in_progress(output: Path) -> dict[str, str]:
+    """The operations that an apply has started and not ended, from its `-json` output: actions by address."""
     found: dict[str, str] = {}
     for line in output.read_text().splitlines(keepends=True):
-        told = json.loads(line) if line.startswith("{") and line.endswith("}\n") else {}
-        match told.get("type"):
-            case "apply_start" if told["hook"]["action"] in ("create", "update"):
-                found[told["hook"]["resource"]["addr"]] = told["hook"]["action"]
+        message = json.loads(line) if line.startswith("{") and line.endswith("}\n") else {}
+        match message.get("type"):
+            case "apply_start" if message["hook"]["action"] in ("create", "update"):
+                found[message["hook"]["resource"]["addr"]] = message["hook"]["action"]
             case "apply_complete" | "apply_errored":
-                found.pop(told["hook"]["resource"]["addr"], None)
+                found.pop(message["hook"]["resource"]["addr"], None)
     return found
 
 
 def blocks(environment: Environment, orphans: set[str]) -> list[dict[str, str]]:
-    """The import blocks that the runbook asks for."""
+    """The import blocks, as the runbook describes them."""
     found = {orphan: import_id(environment, orphan) for orphan in sorted(orphans)}
     return [{"to": orphan, "id": known} for orphan, known in found.items() if known]
 
 
 def import_id(environment: Environment, orphan: str) -> str | None:
-    """What the runbook's table says, for this environment and with the words in capitals filled in; None: nothing."""
+    """The ID in the runbook's table, with its placeholders replaced; None if the table has no row for the address."""
     for address, template in re.findall(r"^\| `(module\..+)` \| `(.+)` \|$", RUNBOOK, re.MULTILINE):
         found = re.fullmatch(re.sub(r"[A-Z]{3,}", lambda word: f"(?P<{word[0]}>\\w+)", re.escape(address)), orphan)
         if found:
@@ -162,7 +164,7 @@ def import_id(environment: Environment, orphan: str) -> str | None:
 
 
 def filled_in(environment: Environment, word: str, in_address: dict[str, str]) -> str:
-    """What a word in capitals stands for, found as the runbook says."""
+    """The value of a placeholder, found as the runbook describes."""
     match word:
         case "KEY-ID":
             purpose = {"events": "Notifications about", "artifacts": "MLflow artifacts of"}[in_address["PURPOSE"]]
@@ -176,13 +178,13 @@ def filled_in(environment: Environment, word: str, in_address: dict[str, str]) -
 
 
 def keys(localaws: RunningLocalAws) -> list[dict[str, Any]]:
-    """The keys that are not AWS's own."""
+    """The customer managed keys."""
     kms = localaws.client("kms")
     described = [kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in kms.list_keys()["Keys"]]
     return [key for key in described if key["KeyManager"] == "CUSTOMER"]
 
 
-def noted(environment: Environment) -> set[str]:
+def recorded(environment: Environment) -> set[str]:
     """The addresses in Terraform's state."""
     found = set()
     for resource in json.loads(state(environment))["resources"]:
@@ -192,8 +194,8 @@ def noted(environment: Environment) -> set[str]:
     return found
 
 
-def made(localaws: RunningLocalAws) -> dict[str, int]:
-    """What is in the account, of each kind that could be there twice."""
+def existing(localaws: RunningLocalAws) -> dict[str, int]:
+    """The number of resources in the account, by type, of each type that could exist twice."""
     client = localaws.client
     rules = client("events").list_rules()["Rules"]
     targets = [client("events").list_targets_by_rule(Rule=rule["Name"])["Targets"] for rule in rules]

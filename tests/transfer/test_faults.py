@@ -198,10 +198,10 @@ def test_a_throttled_call_reduces_the_rate_which_recovers_with_time() -> None:
 def test_a_rate_allows_a_burst_and_then_the_limit() -> None:
     async def go() -> float:
         limited = Rate(100, 10)
-        begun = time.monotonic()
+        start = time.monotonic()
         for _ in range(40):
             await limited.wait()
-        return time.monotonic() - begun
+        return time.monotonic() - start
 
     assert 0.29 <= asyncio.run(go()) < 1.5
 

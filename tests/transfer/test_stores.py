@@ -198,13 +198,13 @@ def test_retries_a_server_that_fails_while_it_serves_artifacts(forks: Forks, tmp
 
 def test_artifact_requests_respect_retry_after_and_reduce_the_rate() -> None:
     answers = [httpx.Response(429, headers={"Retry-After": "0.3"}), httpx.Response(200, json={"files": []})]
-    told: list[str] = []
+    calls: list[str] = []
     http = httpx.Client(base_url="http://server", transport=httpx.MockTransport(lambda _: answers.pop(0)))
-    store = Proxy(http, "1", told.append, RETRY, lambda: told.append("throttled"))
-    begun = time.monotonic()
+    store = Proxy(http, "1", calls.append, RETRY, lambda: calls.append("throttled"))
+    start = time.monotonic()
     assert list(store.list()) == []
-    assert time.monotonic() - begun >= 0.3
-    assert told == ["GET mlflow-artifacts", "throttled", "GET mlflow-artifacts"]
+    assert time.monotonic() - start >= 0.3
+    assert calls == ["GET mlflow-artifacts", "throttled", "GET mlflow-artifacts"]
 
 
 class Sessions:

@@ -59,12 +59,12 @@ def test_fails_immediately_with_the_reason_if_certificates_are_wrong(
 ) -> None:
     access = Access(ca=pem.ca) if missing == "client certificate" else Access(client_cert=pem.both)
     with FaultyProxy(servers.new.port, tls=pem.context(newest=newest)) as proxy:
-        begun = time.monotonic()
+        start = time.monotonic()
         with pytest.raises(
             PreconditionError, match=r"TLS cannot be negotiated \(.*\): see --ca, --client-cert, --insec"
         ) as said:
             names(proxy.url, access)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - start < 5
     why = "alert" if missing == "client certificate" else "self-signed certificate in certificate chain"
     assert why in said.value.message
 

@@ -34,7 +34,7 @@ class Staging:
     localaws: RunningLocalAws
     deployed: Deployed
     plugin: Path
-    begun: list[subprocess.Popen[str]] = field(default_factory=list)
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def root(self) -> Path:
@@ -76,7 +76,7 @@ class Staging:
 
     def killed_when(self, moment: Callable[[], bool], *arguments: str) -> None:
         """Start make, and kill it and all its child processes when a condition is met."""
-        begun = subprocess.Popen(
+        process = subprocess.Popen(
             ["make", "--no-print-directory", *arguments, "LOCAL=1"],
             cwd=REPOSITORY,
             env=self.deployed.environ,
@@ -85,13 +85,13 @@ class Staging:
             text=True,
             start_new_session=True,
         )
-        self.begun.append(begun)
+        self.processes.append(process)
         while not moment():
-            if begun.poll() is not None:
-                assert begun.stdout is not None
-                raise AssertionError(f"make ended before it could be killed:\n{begun.stdout.read()}")
-        os.killpg(begun.pid, signal.SIGKILL)
-        begun.communicate()
+            if process.poll() is not None:
+                assert process.stdout is not None
+                raise AssertionError(f"make ended before it could be killed:\n{process.stdout.read()}")
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
     def old_client(self, *arguments: str) -> None:
         """Run `old_client.py` with MLflow 2.13."""
@@ -127,9 +127,9 @@ def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
         del found.deployed.__dict__["outputs"]
         yield found
     finally:
-        for begun in found.begun:
-            if begun.poll() is None:
-                os.killpg(begun.pid, signal.SIGKILL)
+        for process in found.processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
         daemon.down(localaws.settings)
 
 

@@ -45,9 +45,9 @@ def http(ecr: Any) -> Iterator[httpx.Client]:
 
 def upload(http: httpx.Client, repository: str, content: bytes, named: str = "") -> httpx.Response:
     """Upload a layer in two parts, as container tools do."""
-    begun = http.post(f"/v2/{repository}/blobs/uploads/")
-    assert begun.status_code == 202, begun.text
-    part = http.patch(begun.headers["location"], content=content[:3])
+    session = http.post(f"/v2/{repository}/blobs/uploads/")
+    assert session.status_code == 202, session.text
+    part = http.patch(session.headers["location"], content=content[:3])
     assert part.headers["range"] == f"0-{max(0, len(content[:3]) - 1)}"
     return http.put(part.headers["location"], params={"digest": named or digest(content)}, content=content[3:])
 

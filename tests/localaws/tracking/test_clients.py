@@ -22,8 +22,8 @@ def test_mlflow_client_logs_to_each_version_by_arn(localaws: RunningLocalAws, se
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    for arn, run in zip(servers.values(), told["runs"], strict=True):
+    report = json.loads(done.stdout.splitlines()[-1])
+    for arn, run in zip(servers.values(), report["runs"], strict=True):
         assert run["uri"].startswith(f"s3://{arn.rsplit('/', 1)[1]}-bucket/")
         assert {name: run[name] for name in ("same", "status", "params", "metrics", "artifact")} == {
             "same": True,
@@ -32,8 +32,8 @@ def test_mlflow_client_logs_to_each_version_by_arn(localaws: RunningLocalAws, se
             "metrics": {"loss": 0.25},
             "artifact": "hello",
         }
-    assert "failed with error code 404" in told["refusal"]
-    assert "Tracking server could not be found" in told["refusal"]
+    assert "failed with error code 404" in report["refusal"]
+    assert "Tracking server could not be found" in report["refusal"]
 
 
 def test_the_aws_cli_creates_describes_and_deletes_a_server(localaws: RunningLocalAws) -> None:

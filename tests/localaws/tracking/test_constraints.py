@@ -26,13 +26,13 @@ def test_a_missing_member_is_reported_as_null() -> None:
 
 
 def test_all_violations_are_reported_together() -> None:
-    told = refusal(TrackingServerName="-", ExpiresInSeconds=4, SessionExpirationDurationInSeconds=43201)
-    assert told.code == "ValidationException"
-    assert told.message.startswith("3 validation errors detected: Value '-' at 'trackingServerName'")
+    error = refusal(TrackingServerName="-", ExpiresInSeconds=4, SessionExpirationDurationInSeconds=43201)
+    assert error.code == "ValidationException"
+    assert error.message.startswith("3 validation errors detected: Value '-' at 'trackingServerName'")
     assert (
-        "Value '4' at 'expiresInSeconds' failed to satisfy constraint: Member must have value greater" in told.message
+        "Value '4' at 'expiresInSeconds' failed to satisfy constraint: Member must have value greater" in error.message
     )
-    assert "Member must have value less than or equal to 43200" in told.message
+    assert "Member must have value less than or equal to 43200" in error.message
 
 
 def test_tags_accept_letters_of_every_script() -> None:

@@ -284,9 +284,9 @@ def test_a_server_whose_process_hung_and_was_killed_can_be_started_again(localaw
     assert answers <= {502, 400}
     found = describe(localaws, own)
     assert (found["TrackingServerStatus"], found["IsActive"]) == ("StartFailed", "Inactive")
-    told = health(localaws, own)
-    assert "its process exited unexpectedly" in told["reason"]
-    assert told["log"] in told["reason"]
+    server_health = health(localaws, own)
+    assert "its process exited unexpectedly" in server_health["reason"]
+    assert server_health["log"] in server_health["reason"]
     assert track(localaws, arn, "GET", f"runs/get?run_id={run_id}").status_code == 400
     localaws.client("sagemaker").start_mlflow_tracking_server(TrackingServerName=own)
     assert settled(localaws, own) == "Started"
