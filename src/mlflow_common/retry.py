@@ -1,7 +1,7 @@
-"""The one retry policy: how long to wait before something is tried again, and when to give up.
+"""The only retry policy: the pauses between attempts, and when to give up.
 
-`Retry` says how patient a caller is, `Attempts` counts one call's failures, and `with_retries` is the loop around work
-that blocks. Asynchronous callers take their pauses from `Attempts` as well.
+`Retry` holds the limits, `Attempts` counts the failures of one call, and `with_retries` is the loop for blocking work.
+Asynchronous callers take their pauses from `Retry` or `Attempts`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _READ = 10_000  # bytes of an answer
 # The user may log in again meanwhile, so each attempt reads the credentials again.
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _PASSING = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, httpx.TransportError, ConnectionError)
-# Errors before a connection stands: the other side may be away for long, and cannot have seen the request.
+# Errors before a connection is established: the server may be unavailable for minutes. It has not received the request.
 UNREACHABLE = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -40,11 +40,11 @@ T = TypeVar("T")
 
 
 class PassingError(PlatformError):
-    """A server did not do now what it may do later.
+    """A temporary failure of a server.
 
     Args:
-        asked: seconds that it asks its callers to wait (Retry-After).
-        patient: it is away or overloaded; False where it fails inside, which it may do for ever.
+        asked: seconds that the server asks its callers to wait (Retry-After).
+        patient: the server is unavailable or overloaded; False for an internal error, which may be permanent.
     """
 
     def __init__(self, message: str, asked: float | None = None, *, patient: bool = True) -> None:
@@ -53,10 +53,10 @@ class PassingError(PlatformError):
 
 
 class RetriesExhaustedError(PlatformError):
-    """Work failed as often as the policy allows.
+    """All attempts that the policy allows failed.
 
     Args:
-        unreachable: the other side could not be reached or was overloaded, so other work would fail as well.
+        unreachable: the server could not be reached or was overloaded, so other calls would fail as well.
     """
 
     def __init__(self, message: str, *, unreachable: bool) -> None:
@@ -66,12 +66,12 @@ class RetriesExhaustedError(PlatformError):
 
 @dataclass(frozen=True)
 class Retry:
-    """Exponential waits with full jitter, after which a server that stays away is given up.
+    """The limits of retries: exponential pauses with full jitter.
 
     Args:
-        patience: seconds that a server may be unreachable or throttle before the work fails.
-        attempts: answers that say "internal error" before the call is given up: such an answer may be final.
-        longest: seconds of one wait at most, unless the server itself asks for more.
+        patience: the seconds that a server may be unreachable or throttle before the work fails.
+        attempts: the number of internal errors before the call fails, because such an error may be permanent.
+        longest: the longest pause in seconds, unless the server asks for more.
     """
 
     patience: float = 300.0
@@ -87,16 +87,16 @@ class Retry:
 
     @property
     def most(self) -> int:
-        """Attempts at most where the server is away or overloaded, and time is not counted."""
+        """The largest number of attempts if the server is unavailable or overloaded, for callers that count no time."""
         return self.attempts + int(2 * self.patience / self.longest)
 
 
 class Attempts:
-    """Counts the failures of one call.
+    """Counts the attempts of one call.
 
-    Args:
-        count: how often it was tried, starting with 1.
-        waited: seconds of all pauses so far.
+    Attributes:
+        count: the number of the current attempt, from 1.
+        waited: the sum of all pauses in seconds.
     """
 
     def __init__(self, retry: Retry) -> None:
@@ -108,7 +108,7 @@ class Attempts:
         """Count a failure.
 
         Args:
-            patient: the server is away or overloaded: the policy's patience counts, and not its attempts.
+            patient: the server is unavailable or overloaded: limit the time (`patience`) and not the attempts.
 
         Returns:
             Seconds to wait before the next attempt; None to give up.
@@ -121,19 +121,19 @@ class Attempts:
         return pause
 
     def restart(self) -> None:
-        """Count anew, as after progress."""
+        """Reset the count, after progress."""
         self.count, self.waited = 1, 0.0
 
 
 def with_retries(work: Callable[[], T], retry: Retry, what: str, sleep: Callable[[float], None] = time.sleep) -> T:
-    """Do something that blocks, and again while the trouble may pass.
+    """Run blocking work, and repeat it after temporary failures.
 
     Args:
-        what: what cannot be done, for the error.
+        what: the start of the error message: what cannot be done.
 
     Raises:
-        RetriesExhaustedError: it did not pass.
-        PlatformError: whatever `work` raises of that kind, except PassingError.
+        RetriesExhaustedError: all attempts failed.
+        PlatformError: any error of this kind that `work` raises, except PassingError.
     """
     attempts = Attempts(retry)
     while True:
@@ -154,7 +154,7 @@ def with_retries(work: Callable[[], T], retry: Retry, what: str, sleep: Callable
 
 
 def failure(response: httpx.Response, what: str) -> PlatformError:
-    """An answer that refuses, as an error: one to try again after where it may pass. Reads the start of its body."""
+    """The error for an unsuccessful response: PassingError if it may be temporary. Reads the start of the body."""
     status = response.status_code
     text = f"{what} ({status}: {' '.join(_start_of(response).split())[:_SHOWN]})"
     if status == _THROTTLED or status >= _INTERNAL:
@@ -167,7 +167,7 @@ def asked_wait(value: str | None) -> float | None:
     try:
         return None if value is None else min(_LONGEST_ASKED, max(0.0, float(value)))
     except ValueError:
-        return None  # A date: then the wait is this client's own.
+        return None  # The header may also be a date. Then use the policy's own pause.
 
 
 def _start_of(response: httpx.Response) -> str:
