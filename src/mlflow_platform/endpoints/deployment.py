@@ -43,6 +43,7 @@ from mlflow_platform.endpoints.resources import (
 from mlflow_platform.endpoints.smoke import SmokeTest
 from mlflow_platform.endpoints.specification import EndpointSpec, smoke_name
 from mlflow_platform.endpoints.state import (
+    CHANGE_TIMEOUT,
     CHANGING,
     EndpointState,
     ServedModel,
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
 Change = Literal["created", "updated", "restored", "unchanged"]
 
 _AWS_ERRORS = (ClientError, BotoCoreError)
-_TIMEOUT = 60 * 60.0  # seconds
 # An update can take this long to show in DescribeEndpoint. Until then its absence means nothing.
 _SHOWS_WITHIN = 30.0
 _TRIES, _PAUSE = 5, 2.0
@@ -434,7 +434,7 @@ class Deployer:
             describe=lambda state: f"endpoint {endpoint}: {state.status if state else 'deleted'}",
             progress=self._progress,
             clock=self._clock,
-            timeout=_TIMEOUT,
+            timeout=CHANGE_TIMEOUT,
         )
 
     def _retag(self, target: Target, state: EndpointState) -> None:

@@ -21,12 +21,11 @@ from mlflow_common.waiting import Clock, Progress, wait_for
 from mlflow_platform.endpoints import container_log
 from mlflow_platform.endpoints.creation import as_list, create_single, ensure
 from mlflow_platform.endpoints.specification import EndpointSpec, belongs_to, smoke_name, stem
-from mlflow_platform.endpoints.state import CHANGING, find, is_missing
+from mlflow_platform.endpoints.state import CHANGE_TIMEOUT, CHANGING, find, is_missing
 
 if TYPE_CHECKING:
     from mlflow_platform.endpoints.resources import Clients
 
-_TIMEOUT = 60 * 60.0  # seconds
 # A temporary endpoint of another deployment is left over if it is older.
 _ABANDONED = timedelta(minutes=30)
 _TAG = {"purpose": "smoke-test"}
@@ -114,7 +113,7 @@ class SmokeTest:
             describe=lambda state: f"test endpoint {name}: {state.status if state else 'deleted'}",
             progress=self._progress,
             clock=self._clock,
-            timeout=_TIMEOUT,
+            timeout=CHANGE_TIMEOUT,
         )
         if state is None or state.status != "InService":
             lines = container_log.tail(self._clients.logs, name, except_for=())
@@ -132,7 +131,7 @@ class SmokeTest:
             describe=lambda state: f"removing the test endpoint {name}" if state else f"test endpoint {name}: deleted",
             progress=self._progress,
             clock=self._clock,
-            timeout=_TIMEOUT,
+            timeout=CHANGE_TIMEOUT,
         )
         if state is not None:
             _unless_missing(lambda: self._sagemaker.delete_endpoint(EndpointName=name))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # In these states AWS accepts no change (SageMaker API, DescribeEndpoint, EndpointStatus).
 CHANGING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
+CHANGE_TIMEOUT = 60 * 60.0  # Seconds that a creation or an update may take.
 
 
 @dataclass(frozen=True)
