@@ -4,7 +4,7 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .PHONY: setup demo check test lint fmt docs site bench clean help \
 	local-up local-down local-reset local-env local-logs \
-	bootstrap init plan apply destroy output log-run sweep pipeline image deploy validate monitor server smoke doctor \
+	bootstrap init plan apply destroy output log-run sweep pipeline promote image deploy batch-predict validate monitor server smoke doctor \
 	upgrade retire backup restore
 
 # Many containers set it. Python would then never store compiled modules in .venv, and each start of MLflow would take
@@ -17,7 +17,7 @@ ALIAS ?= champion
 ARGS ?=
 # Values that users set reach the commands through the environment, and recipes write "$$NAME", so that the shell does
 # not evaluate them. `override` and `value` keep make from expanding $(…) in them.
-SETTINGS := ENV LOCAL ARGS MODEL ALIAS TO FROM BACK VERSION ARCHIVE CONFIRM AUTO_APPROVE PYTHON TF_PROVIDER_MIRROR
+SETTINGS := ENV LOCAL ARGS MODEL ALIAS METRIC DATA TO FROM BACK VERSION ARCHIVE CONFIRM AUTO_APPROVE PYTHON TF_PROVIDER_MIRROR
 given = $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 DEFINED := $(foreach name,$(sort $(given) $(SETTINGS)),$(if $(filter undefined,$(origin $(name))),,$(name)))
 $(foreach name,$(DEFINED),$(eval override $(name) := $$(value $(name))))
@@ -102,8 +102,16 @@ sweep: setup ## Search for the best parameters of MODEL's data set (ARGS="--stra
 pipeline: setup ## Train, evaluate and register MODEL with a SageMaker pipeline (ARGS="--threshold 0.9")
 	@$(SCRIPT) scripts/run_pipeline.py --data="$$MODEL" $(FLAGS)
 
+promote: setup ## Make the best run of experiment MODEL by METRIC its ALIAS, if it beats the current one (METRIC=accuracy)
+	@$(call need,METRIC,the logged metric that ranks the runs (make promote METRIC=accuracy))
+	@$(SCRIPT) scripts/promote.py --metric="$$METRIC" --register="$$MODEL" --alias="$$ALIAS" $(FLAGS) -- "$$MODEL"
+
 deploy: setup ## Deploy MODEL@ALIAS to its endpoint
 	@$(SCRIPT) scripts/deploy_model.py $(FLAGS) -- $(ENDPOINT_MODEL)
+
+batch-predict: setup ## Predict the rows of DATA with MODEL@ALIAS, in a transform job (DATA=rows.csv)
+	@$(call need,DATA,a file or s3://BUCKET/PREFIX/ with the rows to predict (make batch-predict DATA=rows.csv))
+	@$(SCRIPT) scripts/batch_predict.py $(FLAGS) -- $(ENDPOINT_MODEL) "$$DATA"
 
 validate: setup ## Compare the endpoint's predictions with the true values
 	@$(SCRIPT) scripts/validate_endpoint.py $(FLAGS) -- $(ENDPOINT_MODEL)

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common import deploy_options as options
-from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
+from mlflow_common.console import Console, make_app, run
 from mlflow_common.errors import InputError, explain
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
-from mlflow_platform.endpoints import model, specification
+from mlflow_platform.deploy_options import DeployOptions
+from mlflow_platform.endpoints import model, package, specification
 from mlflow_platform.endpoints import strategy as strategies
 from mlflow_platform.endpoints.weights import parse_weights
+from mlflow_platform.gathered_options import gathered
 from mlflow_platform.session import open_environment
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from mlflow_platform.endpoints.deployment import Deployer, Guards, Preview
-    from mlflow_platform.endpoints.publishing import Companion, Hosting
+    from mlflow_platform.endpoints.publishing import Companion, Published
     from mlflow_platform.endpoints.specification import EndpointSpec
     from mlflow_platform.environment import Environment
 
@@ -74,12 +75,13 @@ class Here:
         )
         return Deployer(clients, self.environment, progress=self.console.progress, clock=SystemClock())
 
-    def default_image(self) -> str:
-        """The image that MLflow's own command pushes."""
-        from mlflow_platform.endpoints.publishing import default_image
+    def image_of(self, found: model.Model, given: str | None) -> str:
+        """The image that serves a model. It is shown, with the reason for it."""
+        from mlflow_platform.endpoints import serving_image
 
-        partition = self.session.get_partition_for_region(self.environment.region)
-        return default_image(self.environment, partition, version("mlflow"))
+        chosen = serving_image.choose(self.session, self.environment, found.location, given, version("mlflow"))
+        self.console.progress(f"image of {found.uri}: {chosen}")
+        return chosen.uri
 
     def registry(self) -> MlflowClient:
         """A client of the tracking server, which must be running."""
@@ -88,11 +90,24 @@ class Here:
         return tracking.connect(self.environment.server, self.session)
 
     def find(self, uri: str) -> model.Model:
-        """Find a model."""
+        """Find a model. Of a model package it is the MLflow model that the package names."""
+        if package.is_package(uri):
+            return self.package(uri).model
         if not model.is_tracked(uri):
             return model.find(uri, None)
         self.console.progress(f"finding {uri}")
         return model.find(uri, self.registry())
+
+    def package(self, arn: str) -> package.ModelPackage:
+        """Describe a model package."""
+        self.console.progress(f"reading {arn}")
+        return package.describe(self.session.client("sagemaker"), self.environment, arn)
+
+    def approve(self, arn: str) -> None:
+        """Approve a model package, unless it is approved."""
+        if self.package(arn).approval != package.APPROVED:
+            self.console.progress(f"approving {arn}")
+            package.set_approval(self.session.client("sagemaker"), arn, package.APPROVED, "Set by deploy_model.py")
 
     def models_of(self, endpoint: str) -> set[str]:
         """The registered models that an endpoint serves."""
@@ -120,37 +135,8 @@ class Here:
 
 
 @app.command()
-def deploy_model(
-    uri: options.ModelUri = None,
-    env: Env = "staging",
-    local: Local = False,
-    name: options.EndpointName = None,
-    image_uri: options.ImageUri = None,
-    instance_type: options.InstanceType = "ml.m5.large",
-    instance_count: options.InstanceCount = 1,
-    startup_timeout: options.StartupTimeout = specification.STARTUP_SECONDS,
-    download_timeout: options.DownloadTimeout = None,
-    replace_model: options.ReplaceModel = False,
-    capture: options.Capture = None,
-    challenger: options.Challenger = None,
-    shadow: options.Shadow = None,
-    weight: options.Weight = 0.1,
-    shift: options.Shift = None,
-    strategy: options.StrategyName = strategies.ALL_AT_ONCE,
-    share: options.Share = None,
-    wait: options.Wait = None,
-    keep_old: options.KeepOld = 0,
-    max_latency: options.MaxLatency = None,
-    max_failures: options.MaxFailures = 0.5,
-    alarms: options.Alarms = True,
-    smoke_request: options.SmokeRequest = True,
-    rollback: options.Rollback = False,
-    status: options.Status = False,
-    dry_run: options.DryRun = False,
-    delete: options.Delete = False,
-    as_json: Json = False,
-    debug: Debug = False,  # noqa: ARG001 read by `run`
-) -> None:
+@gathered(DeployOptions)
+def deploy_model(given: DeployOptions) -> None:
     """Make an endpoint serve a model, and wait until it does.
 
     Deploying the model that is served already changes nothing.
@@ -158,66 +144,89 @@ def deploy_model(
     If a model does not start, does not answer its input example, or an alarm stops the update, the endpoint stays as
     it was, and the reason is shown.
     """
-    actions = {
-        "--delete": delete,
-        "--rollback": rollback,
-        "--status": status,
-        "--shift": bool(shift),
-        "--dry-run": dry_run,
-    }
-    _check_variants(challenger, shadow, weight)
-    weights = parse_weights(shift or [])
-    _check_usage(uri, name, actions)
-    protection = Protection(
-        strategies.strategy(strategy, share=share, wait=wait, keep=keep_old),
-        max_latency,
-        max_failures,
-        alarms,
-        smoke_request,
-    )
-    protection.strategy.check_instances(instance_count)
-    protection.strategy.check_variants(several=challenger is not None)
-    with Console(as_json=as_json) as console:
-        console.progress(f"reading the outputs of {env}")
-        here = Here(console, *open_environment(env, local=local))
-        if status:
-            _status(here, uri, name)
+    uri, name = given.uri or "", given.name
+    _check_variants(given.challenger, given.shadow, given.weight)
+    weights = parse_weights(given.shift or [])
+    _check_usage(given)
+    protection = _protection(given)
+    with Console(as_json=given.as_json) as console:
+        console.progress(f"reading the outputs of {given.env}")
+        here = Here(console, *open_environment(given.env, local=given.local))
+        if given.status:
+            _status(here, given.uri, name)
             return
+        pushed = here.package(uri) if package.is_package(uri) else None
+        registered = pushed.model.name if pushed else model.registered_name(uri)
         if not name:
-            name = specification.default_name(here.environment, model.registered_name(uri or ""), uri or "")
-        formerly = here.models_of(name) | {found for found in [model.registered_name(uri or "")] if found}
-        if shift:
+            name = specification.default_name(here.environment, registered, uri)
+        formerly = here.models_of(name) | ({registered} if registered else set())
+        if given.shift:
             _shift(here, name, weights)
-        elif delete:
+        elif given.delete:
             _delete(here, name)
-        elif rollback:
+        elif given.rollback:
             _rollback(here, name)
         else:
-            from mlflow_platform.endpoints.publishing import Hosting
-
-            image = image_uri or here.default_image()
-            hosting = Hosting(image, instance_type, instance_count, startup_timeout, download_timeout, capture)
-            found = here.find(uri or "")
+            found = pushed.model if pushed else here.find(uri)
             # Before anything is put into the bucket: nothing would remove it from there.
-            here.deployer().check_target(name, found.name, replace_model=replace_model)
-            beside = _companion(here, challenger, shadow, weight)
-            _deploy(here, (name, found, hosting, protection, beside), replace_model=replace_model, dry_run=dry_run)
-        if not dry_run:
+            here.deployer().check_target(name, found.name, replace_model=given.replace_model)
+            if pushed:
+                package.require_approved(pushed, approve=given.approve)
+            _deploy(here, given, _published(here, given, name, pushed or found), protection)
+        if not given.dry_run:
             here.write_back(name, formerly)
 
 
-def _check_usage(uri: str | None, name: str | None, actions: dict[str, bool]) -> None:
-    given = [action for action, wanted in actions.items() if wanted]
-    if len(given) > 1:
+def _protection(given: DeployOptions) -> Protection:
+    strategy = strategies.strategy(given.strategy, share=given.share, wait=given.wait, keep=given.keep_old)
+    strategy.check_instances(given.instance_count)
+    strategy.check_variants(several=given.challenger is not None)
+    return Protection(strategy, given.max_latency, given.max_failures, given.alarms, given.smoke_request)
+
+
+def _published(here: Here, given: DeployOptions, name: str, found: model.Model | package.ModelPackage) -> Published:
+    """Pack and upload the model and the one beside it; a package has its archive already. A dry run only packs."""
+    from mlflow_platform.endpoints.publishing import Hosting, publish, publish_beside, publish_package
+
+    s3, upload = here.session.client("s3"), not given.dry_run
+    image = "" if isinstance(found, package.ModelPackage) else here.image_of(found, given.image_uri)
+    hosting = Hosting(
+        image,
+        given.instance_type,
+        given.instance_count,
+        given.startup_timeout,
+        given.download_timeout,
+        given.capture,
+    )
+    beside = _companion(here, given)
+    if isinstance(found, package.ModelPackage):
+        published = publish_package(s3, here.environment, name, found, hosting)
+    else:
+        here.console.progress(f"packing {found.location}")
+        published = publish(s3, here.environment, name, found, hosting, upload=upload)
+    if beside:
+        here.console.progress(f"packing {beside.model.location}")
+        published = publish_beside(s3, here.environment, published, beside, upload=upload)
+    return published
+
+
+def _check_usage(given: DeployOptions) -> None:
+    actions = given.actions
+    chosen = [action for action, wanted in actions.items() if wanted]
+    if len(chosen) > 1:
         raise InputError(f"{', '.join(actions)} exclude each other. Give one of them.")
-    if uri:
-        model.check_uri(uri)
-    elif given != ["--status"] and not (given and given != ["--dry-run"] and name):
+    if given.uri:
+        (package.check_arn if package.is_package(given.uri) else model.check_uri)(given.uri)
+    elif chosen != ["--status"] and not (chosen and chosen != ["--dry-run"] and given.name):
         raise InputError(
             "no model given. Give MODEL, or name the endpoint to remove or roll back (--endpoint NAME --delete)."
         )
-    if name:
-        specification.check_name(name)
+    if package.is_package(given.uri or "") and given.image_uri:
+        raise InputError("a model package has its own image. Leave --image out.")
+    if given.approve and not package.is_package(given.uri or ""):
+        raise InputError("--approve is for model packages. Give the ARN of one, or leave it out.")
+    if given.name:
+        specification.check_name(given.name)
 
 
 def _check_variants(challenger: str | None, shadow: str | None, weight: float) -> None:
@@ -230,14 +239,16 @@ def _check_variants(challenger: str | None, shadow: str | None, weight: float) -
             raise InputError("--weight must leave requests for both models: use a share above 0 and below 1.")
 
 
-def _companion(here: Here, challenger: str | None, shadow: str | None, weight: float) -> Companion | None:
+def _companion(here: Here, given: DeployOptions) -> Companion | None:
     from mlflow_platform.endpoints.publishing import Companion
 
-    uri = challenger or shadow
+    uri = given.challenger or given.shadow
     if not uri:
         return None
-    name = specification.CHALLENGER if challenger else specification.SHADOW
-    return Companion(here.find(uri), name, weight, shadow=not challenger)
+    name = specification.CHALLENGER if given.challenger else specification.SHADOW
+    found = here.find(uri)
+    image = here.image_of(found, given.image_uri)
+    return Companion(found, name, given.weight, shadow=not given.challenger, image=image)
 
 
 def _shift(here: Here, name: str, weights: dict[str, float]) -> None:
@@ -245,33 +256,22 @@ def _shift(here: Here, name: str, weights: dict[str, float]) -> None:
     here.console.result({"endpoint": name, "change": "weights changed", "changed": True, "weights": weights})
 
 
-def _deploy(
-    here: Here,
-    wanted: tuple[str, model.Model, Hosting, Protection, Companion | None],
-    *,
-    replace_model: bool,
-    dry_run: bool,
-) -> None:
-    from mlflow_platform.endpoints.publishing import publish, publish_beside
-
-    name, found, hosting, protection, beside = wanted
-    console, deployer, s3 = here.console, here.deployer(), here.session.client("s3")
-    console.progress(f"packing {found.location}")
-    published = publish(s3, here.environment, name, found, hosting, upload=not dry_run)
-    if beside:
-        console.progress(f"packing {beside.model.location}")
-        published = publish_beside(s3, here.environment, published, beside, upload=not dry_run)
+def _deploy(here: Here, given: DeployOptions, published: Published, protection: Protection) -> None:
+    console, deployer = here.console, here.deployer()
     found, spec = published.model, published.spec
-    if dry_run:
-        console.result(_preview(name, found, spec, deployer.preview(spec, replace_model=replace_model)))
+    if given.dry_run:
+        preview = deployer.preview(spec, replace_model=given.replace_model)
+        console.result(_preview(spec.endpoint, found, spec, preview))
         return
     if protection.smoke_request and published.example is None:
         console.progress("no smoke request: the model was logged without an input example")
+    if spec.package and given.approve:
+        here.approve(spec.package)
     guards = protection.guards(spec, published.example)
-    change = deployer.deploy(spec, replace_model=replace_model, guards=guards)
+    change = deployer.deploy(spec, replace_model=given.replace_model, guards=guards)
     console.result(
         {
-            "endpoint": name,
+            "endpoint": spec.endpoint,
             "change": "none: the endpoint serves this model already" if change == "unchanged" else change,
             "changed": change != "unchanged",
             "status": "InService",
@@ -279,10 +279,11 @@ def _deploy(
             "run_id": found.run_id,
             "model": spec.model_name,
             "configuration": spec.config_name,
-            "archive": spec.archive_uri,
-            "image": spec.image,
+            "archive": spec.archive_uri or None,
+            "image": spec.image or None,
+            "package": spec.package or None,
             "variants": ", ".join(["AllTraffic", *(f"{one.name} ({one.weight:g})" for one in spec.others)]),
-            "captured": f"{spec.capture_uri}/{name}" if spec.capture_percent is not None else None,
+            "captured": f"{spec.capture_uri}/{spec.endpoint}" if spec.capture_percent is not None else None,
             "instances": f"{spec.instance_count} x {spec.instance_type}",
             "alarms": ", ".join(alarm.name for alarm in guards.alarms) if change == "updated" else None,
         }
@@ -298,7 +299,8 @@ def _preview(name: str, found: model.Model, spec: EndpointSpec, preview: Preview
         "serves": preview.served.uri if preview.served else None,
         "model_uri": found.uri,
         "configuration": spec.config_name,
-        "archive": spec.archive_uri,
+        "archive": spec.archive_uri or None,
+        "package": spec.package or None,
         "would_create": ", ".join(preview.creates) or None,
         "would_remove": ", ".join(preview.removes) or None,
     }

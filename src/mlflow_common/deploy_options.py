@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
+
+from mlflow_common.console import Debug, Env, Json, Local
 
 _HOSTING, _TRAFFIC, _ACTIONS = "What serves", "How traffic moves", "Other actions"
 _VARIANTS = "Several models"
@@ -14,7 +17,7 @@ ModelUri = Annotated[
     typer.Argument(
         metavar="MODEL",
         help="models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/RUN_ID/PATH, "
-        "or s3://BUCKET/PATH (a model folder or a model.tar.gz).",
+        "s3://BUCKET/PATH (a model folder or a model.tar.gz), or the ARN of a SageMaker model package.",
         show_default=False,
     ),
 ]
@@ -24,7 +27,12 @@ EndpointName = Annotated[
 ImageUri = Annotated[
     str | None,
     typer.Option(
-        help="The serving image. Default: MLflow's mlflow-pyfunc in the account's ECR.", rich_help_panel=_HOSTING
+        "--image",
+        "--image-uri",
+        metavar="URI",
+        help="The serving image. Default: the one that build_image.py built for the model, else MLflow's mlflow-pyfunc "
+        "in the account's ECR.",
+        rich_help_panel=_HOSTING,
     ),
 ]
 InstanceType = Annotated[str, typer.Option(help="The type of the instances.", rich_help_panel=_HOSTING)]
@@ -47,6 +55,14 @@ ReplaceModel = Annotated[
     typer.Option(
         "--replace-model",
         help="Allow the endpoint to serve another registered model from now on.",
+        rich_help_panel=_HOSTING,
+    ),
+]
+Approve = Annotated[
+    bool,
+    typer.Option(
+        "--approve",
+        help="Approve a model package that waits for its approval, and deploy it.",
         rich_help_panel=_HOSTING,
     ),
 ]
@@ -187,3 +203,50 @@ Delete = Annotated[
         rich_help_panel=_ACTIONS,
     ),
 ]
+
+
+@dataclass(frozen=True)
+class DeployOptions:
+    """The options of deploy_model.py, as given. `env` to `debug` are those of every script."""
+
+    uri: ModelUri = None
+    env: Env = "staging"
+    local: Local = False
+    name: EndpointName = None
+    image_uri: ImageUri = None
+    instance_type: InstanceType = "ml.m5.large"
+    instance_count: InstanceCount = 1
+    startup_timeout: StartupTimeout = 900
+    download_timeout: DownloadTimeout = None
+    replace_model: ReplaceModel = False
+    approve: Approve = False
+    capture: Capture = None
+    challenger: Challenger = None
+    shadow: Shadow = None
+    weight: Weight = 0.1
+    shift: Shift = None
+    strategy: StrategyName = "all-at-once"
+    share: Share = None
+    wait: Wait = None
+    keep_old: KeepOld = 0
+    max_latency: MaxLatency = None
+    max_failures: MaxFailures = 0.5
+    alarms: Alarms = True
+    smoke_request: SmokeRequest = True
+    rollback: Rollback = False
+    status: Status = False
+    dry_run: DryRun = False
+    delete: Delete = False
+    as_json: Json = False
+    debug: Debug = False
+
+    @property
+    def actions(self) -> dict[str, bool]:
+        """What to do instead of a deployment, by option, and whether it was given."""
+        return {
+            "--delete": self.delete,
+            "--rollback": self.rollback,
+            "--status": self.status,
+            "--shift": bool(self.shift),
+            "--dry-run": self.dry_run,
+        }

@@ -115,7 +115,8 @@ def register(client: MlflowClient, *, name: str, model_uri: str, run_id: str, al
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    model_id = model_uri.removeprefix("models:/")
+    # A model of MLflow 2 is a folder of its run and has no id.
+    model_id = model_uri.removeprefix("models:/") if model_uri.startswith("models:/") else None
     created: Any = client.create_model_version(name, model_uri, run_id=run_id, model_id=model_id)
     if alias:
         client.set_registered_model_alias(name, alias, created.version)

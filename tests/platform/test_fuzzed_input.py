@@ -78,7 +78,7 @@ def test_any_model_argument(run: Callable[..., int], uri: str) -> None:
 
 @FEW
 @given(
-    option=st.sampled_from(["--endpoint", "--env", "--image-uri", "--instance-type", "--instance-count"]),
+    option=st.sampled_from(["--endpoint", "--env", "--image", "--instance-type", "--instance-count"]),
     value=TEXT,
 )
 def test_any_option_of_a_deployment(run: Callable[..., int], option: str, value: str) -> None:

@@ -21,6 +21,7 @@ from mlflow_common.errors import InputError, PlatformError
 from mlflow_platform.endpoints.resources import Clients, EndpointResources, find_resources
 from mlflow_platform.environment import REPOSITORY, Environment
 from scripts import (
+    batch_predict,
     bootstrap,
     build_image,
     compare_runs,
@@ -30,6 +31,7 @@ from scripts import (
     log_run,
     monitor,
     plan_guard,
+    promote,
     run_pipeline,
     security_docs,
     server,
@@ -56,6 +58,8 @@ APPS = {
     "sweep": sweep,
     "run_pipeline": run_pipeline,
     "compare_runs": compare_runs,
+    "promote": promote,
+    "batch_predict": batch_predict,
 }
 HEAVY = {"boto3", "botocore", "matplotlib", "mlflow", "numpy", "pandas", "requests", "sklearn", "xgboost"}
 
@@ -300,7 +304,7 @@ def test_refuses_another_environments_endpoint_before_uploading(
     )
     monkeypatch.setattr(deploy_model, "open_environment", lambda *_, **__: (environment, session))
     model = f"s3://{environment.bucket}/model"
-    status, out, err = main(deploy_model.app, model, "--endpoint", "theirs", "--image-uri", "image", *more)
+    status, out, err = main(deploy_model.app, model, "--endpoint", "theirs", "--image", "image", *more)
     assert (status, out) == (3, "")
     assert err.splitlines()[-1].startswith("error: the endpoint theirs does not belong to staging")
     assert find_resources(clients, environment, "theirs") == EndpointResources()
@@ -316,7 +320,7 @@ def test_a_dry_run_uploads_nothing(
     )
     monkeypatch.setattr(deploy_model, "open_environment", lambda *_, **__: (environment, session))
     model = f"s3://{environment.bucket}/model"
-    status, out, _ = main(deploy_model.app, model, "--endpoint", "new", "--image-uri", "image", "--dry-run", "--json")
+    status, out, _ = main(deploy_model.app, model, "--endpoint", "new", "--image", "image", "--dry-run", "--json")
     assert status == 0
     found = json.loads(out)
     assert (found["would_be"], found["status"], found["would_change"]) == ("created", "does not exist", True)

@@ -27,6 +27,9 @@ from tests.policy.judging import Ask
 
 DEPLOYED = "endpoints/{name}-iris/{id}/model.tar.gz"
 ENDPOINT = SAGEMAKER + ":endpoint/{name}-iris"
+TRANSFORM = SAGEMAKER + ":transform-job/{name}-iris-0123"
+PACKAGE_GROUP = SAGEMAKER + ":model-package-group/{name}-iris"
+PACKAGE, OTHER_PACKAGE = SAGEMAKER + ":model-package/{name}-iris/1", SAGEMAKER + ":model-package/other-iris/1"
 OTHER_ENDPOINT = SAGEMAKER + ":endpoint/other-iris"
 ALIKE = SAGEMAKER + ":endpoint/{name}-2-iris"
 LOG = LOGS + "/aws/sagemaker/Endpoints/{name}-iris:log-stream:AllTraffic/i-1"
@@ -72,6 +75,29 @@ CLIENTS_DOCUMENTED = (
         for row in (
             Documented(client, KMS_PAGE, (Ask("kms:GenerateDataKey", KEY, THROUGH_S3),), with_key=True),
             Documented(client, ACTIONS_PAGE, on(SERVER, "sagemaker-mlflow:DeleteModelVersionTag")),
+            # batch_predict.py
+            Documented(
+                client,
+                "https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform.html",
+                (
+                    *on(TRANSFORM, "sagemaker:CreateTransformJob", "sagemaker:AddTags"),
+                    *on(TRANSFORM, "sagemaker:DescribeTransformJob", "sagemaker:StopTransformJob"),
+                    *on(LOGS + "/aws/sagemaker/TransformJobs", "logs:DescribeLogStreams"),
+                    *on(LOGS + "/aws/sagemaker/TransformJobs:log-stream:{name}-a/i-1", "logs:GetLogEvents"),
+                ),
+            ),
+            # promote.py: the registry of SageMaker.
+            Documented(
+                client,
+                "https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry.html",
+                (
+                    *on(PACKAGE_GROUP, "sagemaker:CreateModelPackageGroup", "sagemaker:DescribeModelPackageGroup"),
+                    *on(PACKAGE_GROUP, "sagemaker:CreateModelPackage", "sagemaker:AddTags", "sagemaker:ListTags"),
+                    *on(PACKAGE, "sagemaker:CreateModelPackage", "sagemaker:UpdateModelPackage"),
+                    *on(PACKAGE, "sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages", "sagemaker:ListTags"),
+                    *on(PACKAGE, "sagemaker:AddTags"),
+                ),
+            ),
             Documented(
                 client,
                 "https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html",
@@ -127,6 +153,15 @@ CLIENTS_DENIED = (
     Denied(
         "Deploy or invoke an endpoint", "reader", on(ENDPOINT, "sagemaker:CreateEndpoint", "sagemaker:InvokeEndpoint")
     ),
+    *(
+        Denied(
+            "Change another environment's model packages",
+            client,
+            on(OTHER_PACKAGE, "sagemaker:CreateModelPackage", "sagemaker:UpdateModelPackage"),
+        )
+        for client in CLIENTS
+    ),
+    Denied("Approve a model package", "reader", on(PACKAGE, "sagemaker:UpdateModelPackage")),
     Denied("Pass a role", "reader", (Ask("iam:PassRole", ROLES + "/{endpoint_role}", TO_SAGEMAKER),)),
     *(
         Denied(

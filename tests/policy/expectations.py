@@ -40,6 +40,7 @@ from tests.policy.operations_expectations import OPERATIONS_DENIED, OPERATIONS_D
 
 # The source ARN with which SageMaker assumes a role. The star is part of AWS's value.
 ANY = SAGEMAKER + ":*"
+TRANSFORM_LOG = LOGS + "/aws/sagemaker/TransformJobs:log-stream:{name}-iris-batch-0123-1/i-1"
 READS = ("server ui", "mlflow reads")
 WRITES = ("log_run", "deploy_model", "validate_endpoint", "deploy_model --delete", "mlflow writes")
 # The recorded calls (demo_calls.json) that each subject must be able to make, by step.
@@ -89,6 +90,15 @@ DOCUMENTED = (
         "https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpoint.html",
         (Ask("kms:GenerateDataKey", KEY, THROUGH_S3),),
         with_key=True,
+    ),
+    Documented(
+        "endpoint",
+        "https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform.html",
+        (
+            *on("arn:aws:s3:::{bucket}/batch/{name}-iris-batch-0123-1/out/a.jsonl.out", "s3:PutObject"),
+            *on(TRANSFORM_LOG, "logs:CreateLogStream", "logs:PutLogEvents"),
+            *on(LOGS + "/aws/sagemaker/TransformJobs", "logs:CreateLogGroup", "logs:DescribeLogStreams"),
+        ),
     ),
     Documented(
         "endpoint",

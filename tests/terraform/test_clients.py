@@ -10,13 +10,14 @@ import pytest
 from tests.localaws.iam.reference import actions
 from tests.terraform.inventory import planned_resources
 from tests.terraform.planning import Planner
-from tests.terraform.test_policies import BELOW_PREFIX, BUCKET, THROUGH_S3, allow, statements
+from tests.terraform.test_policies import BELOW_PREFIX, BUCKET, THROUGH_S3, TRANSFORMS, allow, statements
 from tests.terraform.variations import ACCOUNT, KEY
 
 REGION = "us-east-1"
 SERVER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server/mlflow-staging-3-0"
 DEPLOYED = [
-    f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/mlflow-staging-*" for kind in ("endpoint-config", "endpoint", "model")
+    f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/mlflow-staging-*"
+    for kind in ("endpoint-config", "endpoint", "model-package-group", "model-package", "model", "transform-job")
 ]
 OURS = {"environment": "staging", "project": "mlflow"}
 LEVELS = ("reader", "writer", "admin")
@@ -54,12 +55,17 @@ DEPLOY = {
             "sagemaker:CreateEndpoint",
             "sagemaker:CreateEndpointConfig",
             "sagemaker:CreateModel",
+            "sagemaker:CreateModelPackage",
+            "sagemaker:CreateModelPackageGroup",
+            "sagemaker:CreateTransformJob",
             "sagemaker:DeleteEndpoint",
             "sagemaker:DeleteEndpointConfig",
             "sagemaker:DeleteModel",
             "sagemaker:DeleteTags",
+            "sagemaker:StopTransformJob",
             "sagemaker:UpdateEndpoint",
             "sagemaker:UpdateEndpointWeightsAndCapacities",
+            "sagemaker:UpdateModelPackage",
         ],
         "Resource": DEPLOYED,
         "Condition": {
@@ -73,7 +79,11 @@ DEPLOY = {
             "sagemaker:DescribeEndpoint",
             "sagemaker:DescribeEndpointConfig",
             "sagemaker:DescribeModel",
+            "sagemaker:DescribeModelPackage",
+            "sagemaker:DescribeModelPackageGroup",
+            "sagemaker:DescribeTransformJob",
             "sagemaker:InvokeEndpoint",
+            "sagemaker:ListModelPackages",
             "sagemaker:ListTags",
         ],
         "Resource": DEPLOYED,
@@ -102,7 +112,11 @@ DEPLOY = {
     },
     "AllowReadEndpointLogs": {
         "Action": ["logs:DescribeLogStreams", "logs:GetLogEvents"],
-        "Resource": [f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/mlflow-staging-*"],
+        "Resource": [
+            f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/mlflow-staging-*",
+            TRANSFORMS,
+            f"{TRANSFORMS}:log-stream:mlflow-staging-*",
+        ],
     },
     "AllowReplaceArchives": {
         "Action": ["s3:DeleteObject", "s3:PutObjectTagging"],
@@ -203,7 +217,7 @@ def test_the_deployment_policy_can_limit_instance_types(planner: Planner) -> Non
     found = statements(planner.plan("isolated"), "module.platform.module.mlflow.aws_iam_policy.deployment[0]")
     assert found["DenyOtherInstanceTypes"] == {
         "Effect": "Deny",
-        "Action": ["sagemaker:CreateEndpointConfig"],
+        "Action": ["sagemaker:CreateEndpointConfig", "sagemaker:CreateTransformJob"],
         "Resource": ["*"],
         "Condition": {"ForAnyValue:StringNotLike": {"sagemaker:InstanceTypes": ["ml.m5.large", "ml.c7i.*"]}},
     }

@@ -12,11 +12,12 @@ from tests.terraform.variations import ACCOUNT, ADMINISTRATORS, FORMER_KEY, KEY
 
 BUCKET = "arn:aws:s3:::mlflow-staging-mlflow-artifacts-zali-staging"
 LOGS = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/mlflow-staging-*"
+TRANSFORMS = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/sagemaker/TransformJobs"
 
 LOG_IN = {"Action": ["ecr:GetAuthorizationToken"], "Resource": ["*"]}
 WRITE_LOG = {
     "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-    "Resource": [LOGS],
+    "Resource": [LOGS, TRANSFORMS, f"{TRANSFORMS}:log-stream:mlflow-staging-*"],
 }
 REGISTER = {
     "Action": [
@@ -123,7 +124,10 @@ def test_an_endpoint_may_pull_read_capture_and_log_and_nothing_else(planner: Pla
         "AllowListModels": allow({"Action": ["s3:ListBucket"], "Resource": [BUCKET]}),
         "AllowReadModels": allow({"Action": ["s3:GetObject"], "Resource": [f"{BUCKET}/*"]}),
         "AllowWriteCapturedData": allow(
-            {"Action": ["s3:PutObject"], "Resource": [f"{BUCKET}/captured/mlflow-staging-*"]}
+            {
+                "Action": ["s3:PutObject"],
+                "Resource": [f"{BUCKET}/{folder}/mlflow-staging-*" for folder in ("batch", "captured")],
+            }
         ),
         "AllowReadRollbackAlarms": allow(
             {

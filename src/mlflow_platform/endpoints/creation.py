@@ -24,9 +24,14 @@ def ensure_resources(sagemaker: SageMakerClient, spec: EndpointSpec) -> bool:
     Raises:
         botocore's errors: AWS refused to create one of them, or could not be reached.
     """
-    created = [ensure(_describe_model(sagemaker, one), _creation(sagemaker, one)) for one in spec.models]
+    created = [ensure_model(sagemaker, one) for one in spec.models]
     created.append(ensure(_describe_config(sagemaker, spec), lambda: _create_config(sagemaker, spec)))
     return any(created)
+
+
+def ensure_model(sagemaker: SageMakerClient, spec: EndpointSpec) -> bool:
+    """Create the SageMaker model of a specification unless it exists. Returns whether it was created."""
+    return ensure(_describe_model(sagemaker, spec), _creation(sagemaker, spec))
 
 
 def create_single(sagemaker: SageMakerClient, spec: EndpointSpec, name: str, tags: Mapping[str, str]) -> None:
@@ -77,14 +82,17 @@ def _exists(describe: Callable[[], object]) -> bool:
 
 
 def _create_model(sagemaker: SageMakerClient, spec: EndpointSpec) -> None:
+    container: Any = {
+        "Image": spec.image,
+        "ModelDataUrl": spec.archive_uri,
+        "Environment": CONTAINER_ENVIRONMENT,
+    }
+    if spec.package:
+        container = {"ModelPackageName": spec.package}
     sagemaker.create_model(
         ModelName=spec.model_name,
         ExecutionRoleArn=spec.role,
-        PrimaryContainer={
-            "Image": spec.image,
-            "ModelDataUrl": spec.archive_uri,
-            "Environment": CONTAINER_ENVIRONMENT,
-        },
+        PrimaryContainer=container,
         Tags=as_list(spec.tags),
     )
 

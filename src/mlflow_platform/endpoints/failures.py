@@ -60,6 +60,6 @@ def refused(error: Exception, *, image: str = "", instance_type: str = "") -> Pl
         if image and (image in message or "image" in message.lower()):
             return PreconditionError(
                 f"AWS cannot use the image {image} ({message.strip().rstrip('.')}). Push one with "
-                "`mlflow sagemaker build-and-push-container`, or name another one with --image-uri."
+                "`mlflow sagemaker build-and-push-container`, or name another one with --image."
             )
     return explain(error) or PlatformError(message or str(error))

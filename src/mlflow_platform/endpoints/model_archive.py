@@ -92,7 +92,26 @@ def upload(s3: S3Client, archive: ModelArchive, uri: str, tags: Mapping[str, str
         if error_code(error) not in _MISSING | {"NoSuchBucket"}:
             raise
     _require_bucket(s3, bucket)
-    s3.upload_file(str(archive.path), bucket, key, ExtraArgs={"Tagging": urlencode(tags)})
+    # Setting tags requires a permission of its own, also if there are none.
+    s3.upload_file(str(archive.path), bucket, key, ExtraArgs={"Tagging": urlencode(tags)} if tags else {})
+
+
+def read_example(s3: S3Client, uri: str) -> bytes | None:
+    """The input example in an archive in S3, which is read only up to there; None if it has none or cannot be read."""
+    if not uri.startswith("s3://"):
+        return None
+    bucket, key = split_uri(uri)
+    try:
+        with tarfile.open(fileobj=s3.get_object(Bucket=bucket, Key=key)["Body"], mode="r|gz") as tar:
+            for number, member in enumerate(tar):
+                if number >= MOST_FILES:
+                    break
+                if member.name.removeprefix("./") == EXAMPLE and member.isfile() and member.size <= _LARGEST_EXAMPLE:
+                    content = tar.extractfile(member)
+                    return content.read() if content else None
+    except (s3.exceptions.ClientError, tarfile.TarError, EOFError, OSError, zlib.error):
+        return None
+    return None
 
 
 def _download(s3: S3Client, location: str, model: Path) -> None:

@@ -15,6 +15,7 @@ from mlflow_platform.endpoints.specification import STARTUP_SECONDS, EndpointSpe
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from mlflow_platform.endpoints.package import ModelPackage
     from mlflow_platform.environment import Environment
 
 
@@ -32,12 +33,16 @@ class Hosting:
 
 @dataclass(frozen=True)
 class Companion:
-    """Another model for the endpoint: its variant's name, its share of the requests, and whether it is a shadow."""
+    """Another model for the endpoint: its variant's name, its share of the requests, and whether it is a shadow.
+
+    Without an `image` it is served by the main model's.
+    """
 
     model: Model
     name: str
     weight: float
     shadow: bool
+    image: str = ""
 
 
 def publish_beside(
@@ -57,7 +62,7 @@ def publish_beside(
             raise InputError(f"{companion.model.uri} is the same model as the one to deploy. Give another one.")
         if upload:
             model_archive.upload(s3, packed, uri, tags)
-    other = OtherVariant(companion.name, uri, tags, companion.weight, companion.shadow)
+    other = OtherVariant(companion.name, uri, tags, companion.weight, companion.shadow, companion.image)
     return replace(published, spec=replace(published.spec, others=(*published.spec.others, other)))
 
 
@@ -102,6 +107,27 @@ def publish(
         if upload:
             model_archive.upload(s3, packed, spec.archive_uri, spec.tags)
     return Published(found, spec, packed.example)
+
+
+def publish_package(
+    s3: S3Client, environment: Environment, endpoint: str, found: ModelPackage, hosting: Hosting
+) -> Published:
+    """Say what the endpoint should serve for a model package. Nothing is uploaded: the package has its own archive."""
+    spec = EndpointSpec(
+        endpoint=endpoint,
+        archive_uri="",
+        image="",
+        role=environment.endpoint_role,
+        instance_type=hosting.instance_type,
+        instance_count=hosting.instance_count,
+        tags=specification.tags(environment, found.model) | {"model-package": found.arn},
+        startup_seconds=hosting.startup_seconds,
+        download_seconds=hosting.download_seconds,
+        capture_percent=hosting.capture_percent,
+        capture_uri=specification.capture_uri(environment),
+        package=found.arn,
+    )
+    return Published(found.model, spec, model_archive.read_example(s3, found.archive_uri or ""))
 
 
 def default_image(environment: Environment, partition: str, mlflow_version: str) -> str:

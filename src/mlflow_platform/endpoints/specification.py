@@ -38,7 +38,7 @@ CONTAINER_ENVIRONMENT: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class OtherVariant:
-    """A model beside the main one, on the same image and kind of instances.
+    """A model beside the main one, on the same kind of instances; without an `image` also on the same image.
 
     `weight` is its share of the requests, from 0 to 1. A shadow variant gets a copy of that share of the requests,
     and its answers are dropped.
@@ -49,11 +49,14 @@ class OtherVariant:
     tags: Mapping[str, str]
     weight: float
     shadow: bool = False
+    image: str = ""
 
 
 @dataclass(frozen=True)
 class EndpointSpec:
     """What an endpoint should serve: a model's archive in an image, on instances, under a role.
+
+    A model package (its ARN) has its own archive and image, and both are empty here.
 
     `startup_seconds` and `download_seconds` bound the container's start and the download of the archive; AWS's default
     applies where `download_seconds` is None.
@@ -71,6 +74,7 @@ class EndpointSpec:
     others: tuple[OtherVariant, ...] = ()
     capture_percent: int | None = None
     capture_uri: str = ""
+    package: str = ""
 
     @property
     def models(self) -> tuple[EndpointSpec, ...]:
@@ -80,7 +84,7 @@ class EndpointSpec:
     @property
     def archives(self) -> frozenset[str]:
         """The URIs of all models' archives."""
-        return frozenset(one.archive_uri for one in self.models)
+        return frozenset(one.archive_uri for one in self.models if one.archive_uri)
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -89,12 +93,15 @@ class EndpointSpec:
 
     def of(self, other: OtherVariant) -> EndpointSpec:
         """The specification with another variant's model as its only one."""
-        return replace(self, archive_uri=other.archive_uri, tags=other.tags, others=())
+        image = other.image or self.image
+        return replace(self, archive_uri=other.archive_uri, image=image, tags=other.tags, others=(), package="")
 
     @property
     def model_name(self) -> str:
         """The name of the SageMaker model."""
         settings = [f"{key}={value}" for key, value in sorted(CONTAINER_ENVIRONMENT.items())]
+        if self.package:
+            return _named(self.endpoint, self.package, self.role)
         return _named(self.endpoint, self.image, self.archive_uri, self.role, *settings)
 
     @property

@@ -10,7 +10,7 @@ How a table's columns become the model's inputs:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -71,19 +71,32 @@ def prepare(table: Table, target: str, *, task: Task | None, signature: Signatur
     given = {name: values for name, values in table.columns.items() if name != target}
     if not given:
         raise InputError(f"{table.name} has no column beside {target!r}, and so nothing to predict from")
+    return _typed(table, given, Rows({}, truth, target, task, origin, signature))
+
+
+def without_truth(table: Table, signature: Signature, *, origin: str) -> Rows:
+    """Give a table's columns the types of a signature. No column is the truth, so each row's truth is None.
+
+    Raises:
+        InputError: a column is missing, or a value is not of its type.
+    """
+    return _typed(table, table.columns, Rows({}, [None] * len(table), "", None, origin, signature))
+
+
+def _typed(table: Table, given: Mapping[str, Sequence[Any]], rows: Rows) -> Rows:
+    """The rows with these columns as features, in the types of their signature."""
+    signature, target = rows.signature, rows.target
     if not signature.inputs:
         features = {name: _without_type(table, name, values) for name, values in given.items()}
-        return Rows(features, truth, target, task, origin, signature)
+        return replace(rows, features=features)
     if signature.is_unnamed_tensor:
         dtype = signature.inputs[0].type
-        features = {name: _array(table, name, values, dtype) for name, values in given.items()}
-        return Rows(features, truth, target, task, origin, signature)
+        return replace(rows, features={name: _array(table, name, values, dtype) for name, values in given.items()})
     chosen = (
         _by_name(table, target, given, signature) if named(signature.inputs) else _by_position(table, given, signature)
     )
     features = {name: _with_type(table, name, given[name], column) for name, column in chosen.items()}
-    ignored = tuple(name for name in given if name not in chosen)
-    return Rows(features, truth, target, task, origin, signature, ignored)
+    return replace(rows, features=features, ignored=tuple(name for name in given if name not in chosen))
 
 
 def _by_name(

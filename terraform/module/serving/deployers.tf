@@ -1,7 +1,8 @@
 # Permissions to deploy models, in addition to those for MLflow and the artifacts.
 # The mlflow module makes a policy of this document for writers and admins.
 locals {
-  deployed = [for kind in ["model", "endpoint-config", "endpoint"] :
+  # A model package's ARN is model-package/GROUP/VERSION. A package has the tags of its group.
+  deployed = [for kind in ["model", "endpoint-config", "endpoint", "model-package-group", "model-package", "transform-job"] :
     "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:${kind}/${local.name}-*"
   ]
 }
@@ -16,12 +17,17 @@ data "aws_iam_policy_document" "deployment" {
       "sagemaker:CreateEndpoint",
       "sagemaker:CreateEndpointConfig",
       "sagemaker:CreateModel",
+      "sagemaker:CreateModelPackage",
+      "sagemaker:CreateModelPackageGroup",
+      "sagemaker:CreateTransformJob",
       "sagemaker:DeleteEndpoint",
       "sagemaker:DeleteEndpointConfig",
       "sagemaker:DeleteModel",
       "sagemaker:DeleteTags",
+      "sagemaker:StopTransformJob",
       "sagemaker:UpdateEndpoint",
       "sagemaker:UpdateEndpointWeightsAndCapacities",
+      "sagemaker:UpdateModelPackage",
     ]
     resources = local.deployed
 
@@ -52,7 +58,11 @@ data "aws_iam_policy_document" "deployment" {
       "sagemaker:DescribeEndpoint",
       "sagemaker:DescribeEndpointConfig",
       "sagemaker:DescribeModel",
+      "sagemaker:DescribeModelPackage",
+      "sagemaker:DescribeModelPackageGroup",
+      "sagemaker:DescribeTransformJob",
       "sagemaker:InvokeEndpoint",
+      "sagemaker:ListModelPackages",
       "sagemaker:ListTags",
     ]
     resources = local.deployed
@@ -105,9 +115,13 @@ data "aws_iam_policy_document" "deployment" {
   }
 
   statement {
-    sid       = "AllowReadEndpointLogs"
-    actions   = ["logs:DescribeLogStreams", "logs:GetLogEvents"]
-    resources = ["arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/sagemaker/Endpoints/${local.name}-*"]
+    sid     = "AllowReadEndpointLogs"
+    actions = ["logs:DescribeLogStreams", "logs:GetLogEvents"]
+    resources = [
+      "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/sagemaker/Endpoints/${local.name}-*",
+      "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/sagemaker/TransformJobs",
+      "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/sagemaker/TransformJobs:log-stream:${local.name}-*",
+    ]
   }
 
   # The copies of models that endpoints are created from. The scripts delete those that are no longer deployed.
@@ -124,7 +138,7 @@ data "aws_iam_policy_document" "deployment" {
     content {
       sid       = "DenyOtherInstanceTypes"
       effect    = "Deny"
-      actions   = ["sagemaker:CreateEndpointConfig"]
+      actions   = ["sagemaker:CreateEndpointConfig", "sagemaker:CreateTransformJob"]
       resources = ["*"]
 
       condition {

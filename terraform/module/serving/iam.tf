@@ -124,12 +124,13 @@ data "aws_iam_policy_document" "endpoint" {
     resources = [for path in local.store_paths : "arn:${local.partition}:s3:::${path}/*"]
   }
 
-  # Data capture writes requests and answers with this role.
+  # Data capture writes requests and answers with this role, and batch transform jobs their outputs.
   # https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpoint.html
+  # https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform.html
   statement {
     sid       = "AllowWriteCapturedData"
     actions   = ["s3:PutObject"]
-    resources = ["arn:${local.partition}:s3:::${local.artifact_path}/captured/${local.name}-*"]
+    resources = [for folder in ["captured", "batch"] : "arn:${local.partition}:s3:::${local.artifact_path}/${folder}/${local.name}-*"]
   }
 
   # Backups contain all logged data, including deleted runs.
@@ -148,7 +149,12 @@ data "aws_iam_policy_document" "endpoint" {
       "logs:DescribeLogStreams",
       "logs:PutLogEvents",
     ]
-    resources = ["arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/sagemaker/Endpoints/${local.name}-*"]
+    resources = [
+      "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/sagemaker/Endpoints/${local.name}-*",
+      # All transform jobs of an account share this group. A stream is named after its job.
+      "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/sagemaker/TransformJobs",
+      "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/sagemaker/TransformJobs:log-stream:${local.name}-*",
+    ]
   }
 
   dynamic "statement" {

@@ -257,7 +257,7 @@ def test_refuses_an_endpoint_of_another_environment(
         (
             "Requested image 1.dkr.ecr/x:1 not found.",
             PreconditionError,
-            "Push one with.*or name another one with --image-uri",
+            "Push one with.*or name another one with --image",
         ),
         ("Value 'ml.foo' at 'productionVariants.1.member.instanceType' failed", InputError, "no instance type ml.m5"),
         ("Something else is wrong.", PlatformError, "CreateEndpoint failed .ValidationException.: Something else"),

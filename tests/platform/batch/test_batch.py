@@ -1,0 +1,170 @@
+"""Batch predictions: requests in the signature's types, one job for equal inputs, rows joined with predictions."""
+
+import csv
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlflow_common.errors import InputError
+from mlflow_platform.batch import inputs, outputs
+from mlflow_platform.batch.job import Batches, Job
+from mlflow_platform.endpoints.creation import ensure_model
+from mlflow_platform.endpoints.resources import Clients
+from mlflow_platform.endpoints.specification import EndpointSpec
+from mlflow_platform.environment import Environment
+from tests.platform.conftest import BUCKET, FakeClock
+from tests.platform.validation.support import columns
+
+CSV = "zip,n\n02134,1\n00501,2\n10001,3\n"
+SIGNATURE = columns(zip="string", n="long")
+STORE = f"s3://{BUCKET}"
+
+
+@pytest.fixture
+def spec(clients: Clients, environment: Environment) -> EndpointSpec:
+    found = EndpointSpec(
+        endpoint="mlflow-staging-zips-batch",
+        archive_uri=f"{STORE}/endpoints/mlflow-staging-zips-batch/0/model.tar.gz",
+        image="image",
+        role=environment.endpoint_role,
+        instance_type="ml.m5.large",
+        instance_count=1,
+        tags=environment.tags,
+    )
+    ensure_model(clients.sagemaker, found)
+    return found
+
+
+def parts_of(clients: Clients, text: str = CSV, *, in_request: int = 2, in_part: int = 2) -> list[inputs.Part]:
+    clients.s3.put_object(Bucket=BUCKET, Key="data/rows.csv", Body=text.encode())
+    tables = inputs.read(clients.s3, f"{STORE}/data/rows.csv")
+    return list(inputs.parts(tables, SIGNATURE, in_request=in_request, in_part=in_part))
+
+
+def run(clients: Clients, spec: EndpointSpec, parts: list[inputs.Part], said: list[str] | None = None) -> Job:
+    said = [] if said is None else said
+    return Batches(clients.sagemaker, clients.s3, progress=said.append, clock=FakeClock()).run(spec, parts, STORE)
+
+
+def answer(clients: Clients, job: Job, part: inputs.Part, *answers: list[Any]) -> None:
+    lines = "".join(json.dumps({"predictions": one}) + "\n" for one in answers)
+    key = f"{job.outputs}/{part.name}.out".removeprefix(f"{STORE}/")
+    clients.s3.put_object(Bucket=BUCKET, Key=key, Body=lines.encode())
+
+
+def test_every_line_of_an_input_is_a_request_in_the_types_of_the_signature(clients: Clients) -> None:
+    first, second = parts_of(clients)
+    (line,) = first.body.splitlines()
+    assert json.loads(line) == {"dataframe_split": {"columns": ["zip", "n"], "data": [["02134", 1], ["00501", 2]]}}
+    assert (first.first, first.last, second.first, second.last) == (1, 2, 3, 3)
+    (whole,) = parts_of(clients, in_request=1, in_part=10)
+    assert len(whole.body.splitlines()) == 3
+
+
+def test_a_job_sends_one_line_at_a_time(clients: Clients, spec: EndpointSpec) -> None:
+    asked: list[dict[str, Any]] = []
+    event = "provide-client-params.sagemaker.CreateTransformJob"
+    clients.sagemaker.meta.events.register(event, lambda params, **_: asked.append(dict(params)))
+    parts = parts_of(clients)
+    job = run(clients, spec, parts)
+    (request,) = asked
+    assert (request["BatchStrategy"], request["TransformInput"]["SplitType"]) == ("SingleRecord", "Line")
+    assert request["MaxConcurrentTransforms"] * request["MaxPayloadInMB"] <= 100
+    assert request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] == f"{job.root}/in/"
+    body = clients.s3.get_object(Bucket=BUCKET, Key=f"batch/{job.name}/in/{parts[0].name}")["Body"].read()
+    assert body == parts[0].body
+    assert job.name.startswith("mlflow-staging-zips-batch-")
+
+
+def test_the_same_inputs_use_the_job_that_exists(clients: Clients, spec: EndpointSpec) -> None:
+    job = run(clients, spec, parts_of(clients))
+    said: list[str] = []
+    assert run(clients, spec, parts_of(clients), said).name == job.name
+    assert f"the transform job {job.name} exists already" in said
+    assert run(clients, spec, parts_of(clients, CSV + "1,4\n")).name != job.name
+    assert len(clients.sagemaker.list_transform_jobs()["TransformJobSummaries"]) == 2
+
+
+def test_a_failed_job_is_followed_by_another_attempt(
+    clients: Clients, spec: EndpointSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(clients, spec, parts_of(clients))
+    describe = clients.sagemaker.describe_transform_job
+
+    def failed(TransformJobName: str) -> Any:  # noqa: N803
+        found = describe(TransformJobName=TransformJobName)
+        return {**found, "TransformJobStatus": "Failed"} if TransformJobName == first.name else found
+
+    monkeypatch.setattr(clients.sagemaker, "describe_transform_job", failed)
+    second = run(clients, spec, parts_of(clients))
+    assert (first.name[-2:], second.name) == ("-1", f"{first.name[:-1]}2")
+
+
+def test_rows_are_joined_with_their_predictions(clients: Clients, spec: EndpointSpec, tmp_path: Path) -> None:
+    parts = parts_of(clients)
+    job = run(clients, spec, parts)
+    answer(clients, job, parts[0], ["a", "b"])
+    answer(clients, job, parts[1], [[0.25, 0.75]])
+    joined = outputs.join(clients.s3, job.outputs, parts)
+    assert joined.failures == []
+    outputs.write(joined, tmp_path / "out" / "p.csv", several=False)
+    with (tmp_path / "out" / "p.csv").open() as file:
+        found = list(csv.DictReader(file))
+    assert found[0] == {"row": "1", "zip": "02134", "n": "1", "prediction": "a"}
+    assert (found[2]["row"], found[2]["prediction"]) == ("3", "[0.25, 0.75]")
+    outputs.write(joined, tmp_path / "p.jsonl", several=True)
+    last = json.loads((tmp_path / "p.jsonl").read_text().splitlines()[-1])
+    assert (last["file"], last["prediction"]) == ("rows.csv", [0.25, 0.75])
+
+
+def test_rows_without_predictions_are_named_and_the_others_are_kept(clients: Clients, spec: EndpointSpec) -> None:
+    parts = parts_of(clients, CSV + "1,4\n2,5\n")
+    job = run(clients, spec, parts)
+    answer(clients, job, parts[1], ["a", "b"])
+    answer(clients, job, parts[2], ["c", "d"])
+    joined = outputs.join(clients.s3, job.outputs, parts)
+    assert [row[1] for row in joined.rows] == [3, 4]
+    assert joined.failures == [
+        "rows 1 to 2 of rows.csv have no predictions",
+        "rows 5 to 5 of rows.csv: the model answers with 2 predictions for 1 rows",
+    ]
+
+
+def test_the_jobs_data_log_has_the_reasons(clients: Clients) -> None:
+    group = "/aws/sagemaker/TransformJobs"
+    assert outputs.reasons(clients.logs, "job-1") == []
+    clients.logs.create_log_group(logGroupName=group)
+    for stream, message in (("job-1/i-0", "started"), ("job-1/i-0/data-log", "bad row"), ("job-2/i-0", "other")):
+        clients.logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        event: Any = {"timestamp": int(time.time() * 1000), "message": message}
+        clients.logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
+    assert outputs.reasons(clients.logs, "job-1") == ["bad row"]
+
+
+def test_all_data_files_below_a_prefix_are_read(clients: Clients) -> None:
+    for name in ("a.csv", "b.csv", "_SUCCESS"):
+        clients.s3.put_object(Bucket=BUCKET, Key=f"many/{name}", Body=CSV.encode())
+    assert [table.name for table in inputs.read(clients.s3, f"{STORE}/many/")] == ["a.csv", "b.csv"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (f"{STORE}/none.csv", "there is no object s3://.*none.csv"),
+        (f"{STORE}/none/", "there are no data files below"),
+        ("none.csv", "there is no file none.csv"),
+        (f"{STORE}/empty.csv", "empty.csv has no rows"),
+    ],
+)
+def test_says_what_is_wrong_with_the_data(clients: Clients, source: str, message: str) -> None:
+    clients.s3.put_object(Bucket=BUCKET, Key="empty.csv", Body=b"zip,n\n")
+    with pytest.raises(InputError, match=message):
+        inputs.read(clients.s3, source)
+
+
+def test_a_missing_column_is_named_before_anything_is_uploaded(clients: Clients) -> None:
+    with pytest.raises(InputError, match="lacks columns that the model needs: n"):
+        parts_of(clients, "zip\n1\n")
