@@ -25,6 +25,8 @@ SYSTEM_FIXTURES = frozenset(
 SYSTEM_FILES = (
     "tests/e2e/",
     "tests/localaws/endpoints/",
+    "tests/localaws/saving/test_saving.py",
+    "tests/localaws/test_daemon.py",
     "tests/localaws/tracking/test_daemon.py",
     "tests/policy/test_demo_calls.py",
     "tests/serving/",
@@ -34,6 +36,7 @@ SYSTEM_FILES = (
 # The files that take longest, and mostly wait. They start first, so that no worker is left alone with one at the end.
 LONG_FILES = (
     "tests/e2e/",
+    "tests/localaws/saving/test_saving.py",
     "tests/terraform/test_apply",
     "tests/terraform/test_modules.py",
     "tests/policy/test_demo_calls.py",
@@ -52,6 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("GOMAXPROCS", "1")
     given = getattr(config, "workerinput", {}).get("localaws_home")
     config.stash[HOME] = Path(given or tempfile.mkdtemp(prefix="localaws-tests-"))
+    # Collecting allocates much and frees little: the collector would only look through it again and again.
+    gc.disable()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -70,6 +75,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Keep what was loaded to collect the tests out of garbage collection."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

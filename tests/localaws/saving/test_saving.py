@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -153,16 +154,25 @@ def test_the_files_are_private_to_the_user(kept: Kept) -> None:
     assert readable == []
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Iterator[Settings]:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A stopped localaws whose saved state has one bucket, and a Terraform state with an address."""
-    localaws = start(tmp_path / "home")
+    localaws = start(tmp_path_factory.mktemp("filled") / "home")
     settings = localaws.settings
     try:
         localaws.client("s3").create_bucket(Bucket="small")
         terraform_state(settings).parent.mkdir(parents=True)
         terraform_state(settings).write_text(json.dumps({"url": f"{settings.url}/queue"}))
+    finally:
         daemon.down(settings)
+    return settings
+
+
+@pytest.fixture
+def small(filled: Settings, tmp_path: Path) -> Iterator[Settings]:
+    """A copy of that localaws for one test."""
+    settings = settings_of(shutil.copytree(filled.home, tmp_path / "home"), filled.port)
+    try:
         yield settings
     finally:
         daemon.reset(settings)
