@@ -56,7 +56,7 @@ class StateMachines:
         self._settings = settings
         self._principals = principals
         self._credentials: dict[str, Credentials] = {}  # By the role's ARN.
-        self._running: dict[str, Any] = {}  # Executions by ARN.
+        self._running: dict[str, tuple[Any, Any]] = {}  # Executions and moto's workers, by the execution's ARN.
         self._lock = threading.Lock()
 
     def check_role(self, role_arn: str, machine_arn: str) -> None:
@@ -69,24 +69,43 @@ class StateMachines:
 
     def start(self, machine: Any, execution: Any) -> None:
         """Runs an execution, which moto has stored, in a thread."""
+        from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
+
+        worker = ExecutionWorker(_details(machine, execution), _Silent(), None, {})
         with self._lock:
-            self._running[execution.execution_arn] = execution
-        details = _details(machine, execution)
-        threading.Thread(target=self._run, args=(machine.roleArn, execution, details), daemon=True).start()
+            self._running[execution.execution_arn] = execution, worker
+        threading.Thread(target=self._run, args=(machine.roleArn, execution, worker), daemon=True).start()
+
+    def history(self, execution: Any) -> list[Any]:
+        """The events of an execution so far."""
+        with self._lock:
+            _, worker = self._running.get(execution.execution_arn, (None, None))
+            return list(_events(worker) if worker else execution.history)
+
+    def stop(self, execution_arn: str) -> None:
+        """Ends an execution that moto has marked as stopped: it makes no further call."""
+        with self._lock:
+            execution, worker = self._running.pop(execution_arn, (None, None))
+        if worker is None:
+            return
+        deadline = time.monotonic() + 1
+        while worker.env is None and time.monotonic() < deadline:  # Its thread has only started.
+            time.sleep(0.01)
+        if worker.env is not None:
+            worker.env.set_stop(stop_date=execution.stop_date, cause=None, error=None)
+        execution.history = _events(worker)
 
     def close(self) -> None:
         """Ends the executions that still run, so that a saved state contains none."""
         with self._lock:
-            running, self._running = list(self._running.values()), {}
+            running = [execution for execution, _ in self._running.values()]
         for execution in running:
             execution.stop()
+            self.stop(execution.execution_arn)
 
-    def _run(self, role: str, execution: Any, details: Any) -> None:
-        from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
-
+    def _run(self, role: str, execution: Any, worker: Any) -> None:
         result: tuple[str, str | None, str | None, str | None]
         result = "FAILED", "States.Runtime", None, None
-        worker = ExecutionWorker(details, _Silent(), None, {})
         try:
             self._assume(role, execution.state_machine_arn)
             worker._execution_logic()
@@ -99,7 +118,7 @@ class StateMachines:
         with self._lock:
             if self._running.pop(execution.execution_arn, None) is None or execution.status != RUNNING:
                 return  # It was stopped.
-            execution.history = worker.env.event_manager.get_event_history() if worker.env else []
+            execution.history = _events(worker)
             execution.stop_date = datetime.now(UTC)
             execution.status, execution.error, execution.cause, execution.output = result
 
@@ -140,6 +159,10 @@ class _Silent:
 
     def terminated(self) -> None:
         """Nothing to do."""
+
+
+def _events(worker: Any) -> list[Any]:
+    return list(worker.env.event_manager.get_event_history()) if worker.env else []
 
 
 def _details(machine: Any, execution: Any) -> Any:

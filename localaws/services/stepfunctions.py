@@ -8,11 +8,15 @@ from localaws.errors import AwsError
 from localaws.services.context import ServiceContext
 from localaws.state_machines import StateMachines
 
+# GetExecutionHistory's default: https://docs.aws.amazon.com/step-functions/latest/apireference/API_GetExecutionHistory.html
+PAGE = 100
+LONGEST_TOKEN = 10
+
 
 def install(context: ServiceContext) -> None:
     """Changes moto's Step Functions."""
     from moto.core.responses import ActionResult
-    from moto.stepfunctions.models import Execution, StepFunctionBackend
+    from moto.stepfunctions.models import Execution
     from moto.stepfunctions.responses import StepFunctionResponse as Response
 
     machines = context.state_machines
@@ -31,16 +35,45 @@ def install(context: ServiceContext) -> None:
         ]
         return ActionResult({"stateMachineVersions": found})
 
-    def history(backend: Any, execution_arn: str) -> dict[str, Any]:
-        return {"events": getattr(backend.describe_execution(execution_arn), "history", [])}
+    def history(response: Any) -> Any:
+        events = machines.history(response.stepfunction_backend.describe_execution(response._get_param("executionArn")))
+        return ActionResult(
+            _page(
+                events[::-1] if response._get_bool_param("reverseOrder") else events,
+                response._get_int_param("maxResults") or PAGE,
+                response._get_param("nextToken"),
+            )
+        )
+
+    stop = getattr(Response.stop_execution, "__wrapped__", Response.stop_execution)
+
+    @wraps(stop)
+    def stop_execution(response: Any) -> Any:
+        answer = stop(response)
+        machines.stop(response._get_param("executionArn"))
+        return answer
 
     Response.create_state_machine = _creation(Response.create_state_machine, machines)
     Response.update_state_machine = _update(Response.update_state_machine, machines)
     Response.validate_state_machine_definition = validate
     Response.list_state_machine_versions = versions
     Response.start_execution = _start(Response.start_execution, machines)
-    StepFunctionBackend.get_execution_history = history
+    Response.stop_execution = stop_execution
+    Response.get_execution_history = history
     Execution.history = []
+
+
+def _page(events: list[Any], size: int, token: str | None) -> dict[str, Any]:
+    """A page of a history. The token is the number of the next event.
+
+    Raises:
+        AwsError: InvalidToken.
+    """
+    if token and not (token.isascii() and token.isdigit() and len(token) < LONGEST_TOKEN):
+        raise AwsError("InvalidToken", f"Invalid Token: '{token}'")
+    first = int(token or 0)
+    following = {"nextToken": str(first + size)} if first + size < len(events) else {}
+    return {"events": events[first : first + size], **following}
 
 
 def _creation(method: Any, machines: StateMachines) -> Any:

@@ -4,6 +4,7 @@ Step Functions on localaws: the module's own state machine starts and stops a se
 """
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -122,7 +123,10 @@ class Machine:
     def states(self, execution: dict[str, Any]) -> list[str]:
         """The names of the states that an execution entered."""
         client = self.scheduled.localaws.client("stepfunctions")
-        events = client.get_execution_history(executionArn=execution["executionArn"])["events"]
+        pages = client.get_paginator("get_execution_history").paginate(
+            executionArn=execution["executionArn"], PaginationConfig={"PageSize": 4}
+        )
+        events = [event for page in pages for event in page["events"]]
         return [event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event]
 
 
@@ -172,6 +176,21 @@ def test_the_modules_state_machine_keeps_a_failed_call_in_the_queue(machine: Mac
     assert attributes["ERROR_CODE"] == "SageMaker.ResourceNotFoundException"
     assert "scheduled-nowhere does not exist" in attributes["ERROR_MESSAGE"]
     assert attributes["EXECUTION_ID"] == found["executionArn"]
+
+
+def test_a_stopped_execution_makes_no_further_call(machine: Machine) -> None:
+    client = machine.scheduled.localaws.client("stepfunctions")
+    given = json.dumps({"Action": "stop", "TrackingServerName": "scheduled-aborted"})
+    machine.scheduled.localaws.fault(
+        "sagemaker:DescribeMlflowTrackingServer", delay=1, times=1, resource="scheduled-aborted"
+    )
+    arn = client.start_execution(stateMachineArn=machine.arn, input=given)["executionArn"]
+    client.stop_execution(executionArn=arn)
+    assert client.describe_execution(executionArn=arn)["status"] == "ABORTED"
+    time.sleep(1.5)
+    described = [one["operation"] for one in machine.scheduled.localaws.calls("scheduled-aborted")]
+    assert described.count("DescribeMlflowTrackingServer") <= 1  # Otherwise it would have been retried by now.
+    assert client.describe_execution(executionArn=arn)["status"] == "ABORTED"
 
 
 def test_a_state_machine_with_a_wrong_definition_or_role_is_refused(machine: Machine) -> None:
