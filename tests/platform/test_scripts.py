@@ -24,6 +24,7 @@ from scripts import (
     batch_predict,
     bootstrap,
     build_image,
+    clean_up,
     compare_runs,
     demo,
     deploy_model,
@@ -60,6 +61,7 @@ APPS = {
     "compare_runs": compare_runs,
     "promote": promote,
     "batch_predict": batch_predict,
+    "clean_up": clean_up,
 }
 HEAVY = {"boto3", "botocore", "matplotlib", "mlflow", "numpy", "pandas", "requests", "sklearn", "xgboost"}
 
@@ -157,6 +159,10 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
         ),
         ("deploy_model", ["models:/a/1", "--startup-timeout", "5"], "Invalid value for '--startup-timeout'"),
         ("plan_guard", ["/nowhere.json"], "there is no plan /nowhere.json. Save one with `make plan`"),
+        ("clean_up", ["--what", "logs"], "there is no kind 'logs'. --what takes endpoint-configs,"),
+        ("clean_up", ["--what", "images", "--tag", "a=b"], "images have no experiment and no tags. Leave out --what"),
+        ("clean_up", ["--tag", "=b"], "--tag takes KEY=VALUE or KEY, not '=b'"),
+        ("clean_up", ["--older-than", "-1"], "Invalid value for '--older-than'"),
         ("docs", ["surplus"], "Got unexpected extra argument"),
         ("security_docs", ["surplus"], "Got unexpected extra argument"),
         ("bootstrap", ["--repository", "/nowhere"], "/nowhere is not a checkout of this repository"),

@@ -11,6 +11,7 @@ from tests.policy.asking import (
     OTHER_KEY,
     REPOSITORIES,
     ROLES,
+    SAGEMAKER,
     SERVER,
     THROUGH_S3,
     TO_SAGEMAKER,
@@ -70,6 +71,17 @@ IMAGES_DOCUMENTED = (
         Documented(subject, "src/mlflow_platform/images/repository.py", on(REPOSITORY, "ecr:DescribeImages"))
         for subject in ("writer", "admin", "image_pusher")
     ),
+    # A clean-up deletes what nothing in the account uses, so it must see every use.
+    Documented(
+        "admin",
+        "src/mlflow_platform/cleanup/hosting.py",
+        (
+            *on(REPOSITORY, "ecr:BatchDeleteImage"),
+            *on(SAGEMAKER + ":endpoint/other", "sagemaker:DescribeEndpoint"),
+            *on(SAGEMAKER + ":endpoint-config/other", "sagemaker:DescribeEndpointConfig"),
+            *on(SAGEMAKER + ":model/other", "sagemaker:DescribeModel"),
+        ),
+    ),
     Documented(CODEBUILD, CODEBUILD_PAGE, (Ask("sts:AssumeRole", ROLES + "/{image_builder_role}", OURS),)),
 )
 
@@ -84,7 +96,12 @@ IMAGES_DENIED = (
             subject,
             on(REPOSITORY, "ecr:BatchDeleteImage", "ecr:PutImageTagMutability"),
         )
-        for subject in ("image_builder", "image_pusher", "writer", "admin")
+        for subject in ("image_builder", "image_pusher", "writer")
+    ),
+    Denied(
+        "Make tags mutable, or delete other images",
+        "admin",
+        (*on(REPOSITORY, "ecr:PutImageTagMutability"), *on(OTHER_REPOSITORY, "ecr:BatchDeleteImage")),
     ),
     *(Denied("Push images", subject, on(REPOSITORY, "ecr:PutImage")) for subject in ("reader", "writer", "admin")),
     *(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlflow_common.errors import error_code
 from mlflow_platform.doctor.context import Context
 from mlflow_platform.doctor.finding import Verdict, failed, passed, skipped, warned
 from mlflow_platform.endpoints.state import CHANGING
@@ -13,8 +14,12 @@ def endpoints(context: Context) -> Verdict:
     """Every endpoint of the environment is in service, with the instances that it should have."""
     sagemaker = context.client("sagemaker")
     pages = sagemaker.get_paginator("list_endpoints").paginate()
-    own = [one for page in pages for one in page["Endpoints"] if _belongs(context, one["EndpointArn"])]
-    if not own:
+    listed = [one for page in pages for one in page["Endpoints"]]
+    belongs = {one["EndpointName"]: _belongs(context, one["EndpointArn"]) for one in listed}
+    own = [one for one in listed if belongs[one["EndpointName"]]]
+    # In an account that several teams share, most roles may not read the tags of the others' endpoints.
+    unreadable = sorted(name for name, found in belongs.items() if found is None)
+    if not own and not unreadable:
         return skipped("The environment has no endpoint.")
     problems = [_problem(sagemaker.describe_endpoint(EndpointName=one["EndpointName"])) for one in own]
     changing = [problem for problem in problems if problem and problem.endswith("in progress")]
@@ -26,13 +31,24 @@ def endpoints(context: Context) -> Verdict:
         )
     if changing:
         return warned("; ".join(changing) + ".", "Wait until the change is done, then run the doctor again.")
+    if unreadable:
+        return warned(
+            f"{len(own)} in service. The tags of {', '.join(unreadable)} cannot be read: it is unknown whose they are.",
+            "Nothing, if they are another team's; otherwise allow sagemaker:ListTags on them.",
+        )
     return passed(f"{len(own)} in service")
 
 
-def _belongs(context: Context, arn: str) -> bool:
-    """Whether an endpoint has the environment's tags."""
-    pages = context.client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
-    tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+def _belongs(context: Context, arn: str) -> bool | None:
+    """Whether an endpoint has the environment's tags; None if they may not be read."""
+    sagemaker = context.client("sagemaker")
+    try:
+        pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+        tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    except Exception as error:
+        if error_code(error) in {"AccessDenied", "AccessDeniedException"}:
+            return None
+        raise
     return all(tags.get(key) == value for key, value in context.environment.tags.items())
 
 

@@ -74,6 +74,22 @@ data "aws_iam_policy_document" "administer_artifacts" {
     resources = [local.artifact_objects_arn]
   }
 
+  # What `scripts/clean_up.py` needs: an image, a model or a configuration may be deleted only if nothing in the account uses it.
+  statement {
+    sid     = "AllowFindUsesOfModels"
+    actions = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel"]
+    resources = [for kind in ["endpoint", "endpoint-config", "model"] :
+      "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:${kind}/*"
+    ]
+  }
+
+  # The repository of module serving has the environment's prefix.
+  statement {
+    sid       = "AllowDeleteImages"
+    actions   = ["ecr:BatchDeleteImage", "ecr:DescribeImages"]
+    resources = ["arn:${local.partition}:ecr:${local.region}:${local.account_id}:repository/${local.name}-serving"]
+  }
+
   # An admin may run a backup, which writes objects and marks old ones as deleted. The versions stay recoverable until the bucket's
   # lifecycle rule removes them. A tag could let an object expire earlier (deleted_artifact_expiration_days).
   statement {

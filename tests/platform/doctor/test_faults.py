@@ -471,6 +471,19 @@ def test_names_an_endpoint_that_does_not_serve(
     assert words in found.detail
 
 
+def test_endpoints_whose_tags_may_not_be_read_are_a_warning(localaws: RunningLocalAws) -> None:
+    class Shared(Endpoints):
+        def get_paginator(self, operation: str) -> Any:
+            if operation == "list_tags":
+                raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "ListTags")
+            return super().get_paginator(operation)
+
+    context = context_of(localaws)
+    context._clients["sagemaker"] = Shared(EndpointStatus="Failed")
+    found = endpoints.endpoints(context)
+    assert (found.status, "The tags of iris cannot be read" in found.detail) == ("warn", True)
+
+
 def test_an_unexpected_error_is_a_finding_of_its_check(localaws: RunningLocalAws) -> None:
     class Broken:
         def get_account_summary(self) -> None:

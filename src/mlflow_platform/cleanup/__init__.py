@@ -1,0 +1,1 @@
+"""Cleaning up: finds what an environment no longer needs, says why it keeps the rest, and deletes it."""

@@ -1,0 +1,220 @@
+"""What serves models, and what no longer does: endpoints, their configurations, models and archives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mlflow_common.errors import PreconditionError, error_code
+from mlflow_platform.cleanup.items import ARCHIVES, CONFIGS, MODELS, Criteria, Found, Item
+from mlflow_platform.cleanup.objects import listed
+from mlflow_platform.cleanup.references import References
+from mlflow_platform.endpoints.specification import belongs_to
+from mlflow_platform.endpoints.state import is_missing
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+
+    from mlflow_platform.environment import Environment
+
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+
+
+@dataclass(frozen=True)
+class HostedModel:
+    """A SageMaker model: its images, the S3 URIs of its data, and its tags."""
+
+    name: str
+    created: datetime
+    images: frozenset[str]
+    data: frozenset[str]
+    tags: dict[str, str]
+    own: bool
+
+
+@dataclass(frozen=True)
+class Config:
+    """An endpoint configuration, and the models that it uses."""
+
+    name: str
+    created: datetime
+    models: frozenset[str]
+    own: bool
+
+
+@dataclass
+class Hosting:
+    """All endpoints, configurations and models of the account and region.
+
+    `endpoints` maps names to the configurations that are in use. `own` is the endpoints of the environment.
+    """
+
+    endpoints: dict[str, frozenset[str]] = field(default_factory=dict)
+    own: set[str] = field(default_factory=set)
+    configs: list[Config] = field(default_factory=list)
+    models: list[HostedModel] = field(default_factory=list)
+
+
+def read_hosting(sagemaker: SageMakerClient, environment: Environment) -> Hosting:
+    """Read what the account hosts. All of it, because anything may use a model, an archive or an image.
+
+    Raises:
+        PreconditionError: something may not be described, so it is unknown what it uses.
+    """
+    return _Reader(sagemaker, environment).read()
+
+
+def select_leftovers(
+    s3: S3Client, environment: Environment, hosting: Hosting, criteria: Criteria, found: Found
+) -> None:
+    """Add configurations, models and archives that serve nothing, and note those that are kept.
+
+    Every configuration of an endpoint that exists is kept, because `deploy_model.py --rollback` returns to it.
+    """
+    kept_configs = []
+    for config in hosting.configs:
+        reason = _config_in_use(hosting, config.name)
+        if config.own and config.created < criteria.before and CONFIGS in criteria.kinds and reason is None:
+            found.items.append(Item(CONFIGS, config.name, "belongs to no endpoint", config.created))
+            continue
+        kept_configs.append(config)
+        if config.own and config.created < criteria.before and CONFIGS in criteria.kinds and reason:
+            found.keep(CONFIGS, config.name, reason)
+    used = {name: config.name for config in kept_configs for name in config.models}
+    kept_models = []
+    for model in hosting.models:
+        reason = _model_in_use(hosting, model.name, used)
+        if model.own and model.created < criteria.before and MODELS in criteria.kinds and reason is None:
+            found.items.append(Item(MODELS, model.name, _about(model), model.created))
+            continue
+        kept_models.append(model)
+        if model.own and model.created < criteria.before and MODELS in criteria.kinds and reason:
+            found.keep(MODELS, model.name, reason)
+    if ARCHIVES in criteria.kinds:
+        data = {uri: model.name for model in kept_models for uri in model.data}
+        _select_archives(s3, environment, data, criteria, found)
+
+
+def add_references(references: References, hosting: Hosting, found: Found) -> None:
+    """Protect the runs and models that SageMaker models come from, except those models that are deleted themselves."""
+    deleted = {item.name for item in found.items if item.kind == MODELS}
+    for model in hosting.models:
+        if model.name not in deleted:
+            texts = (model.tags.get("run-id"), model.tags.get("model-uri"), *model.data)
+            references.add(f"the SageMaker model {model.name} serves it", *texts)
+
+
+def _select_archives(
+    s3: S3Client, environment: Environment, data: dict[str, str], criteria: Criteria, found: Found
+) -> None:
+    folder = f"{environment.artifact_store}/endpoints"
+    for one in listed(s3, folder):
+        uri = f"s3://{environment.bucket}/{one['Key']}"
+        if one["LastModified"] >= criteria.before:
+            continue
+        # A model's data may also be a folder.
+        user = next(
+            (name for used, name in data.items() if uri == used or uri.startswith(f"{used.rstrip('/')}/")), None
+        )
+        if user is None:
+            detail = "no SageMaker model uses it"
+            found.items.append(Item(ARCHIVES, uri, detail, one["LastModified"], one["Size"], 1))
+        else:
+            found.keep(ARCHIVES, uri, f"the SageMaker model {user} uses it")
+
+
+def _config_in_use(hosting: Hosting, name: str) -> str | None:
+    for endpoint, configs in hosting.endpoints.items():
+        if name in configs:
+            return f"the endpoint {endpoint} serves it"
+        if belongs_to(endpoint, name):
+            return f"it belongs to the endpoint {endpoint}, which can be rolled back to it"
+    return None
+
+
+def _model_in_use(hosting: Hosting, name: str, used: dict[str, str]) -> str | None:
+    if name in used:
+        return f"the configuration {used[name]} uses it"
+    owner = next((endpoint for endpoint in hosting.endpoints if belongs_to(endpoint, name)), None)
+    return None if owner is None else f"it belongs to the endpoint {owner}"
+
+
+def _about(model: HostedModel) -> str:
+    name, version = model.tags.get("model-name"), model.tags.get("model-version")
+    return f"served {name} {version}" if name and version else "used by no configuration"
+
+
+class _Reader:
+    """Lists and describes everything; what disappears meanwhile is left out."""
+
+    def __init__(self, sagemaker: SageMakerClient, environment: Environment) -> None:
+        self._sagemaker = sagemaker
+        self._environment = environment
+
+    def read(self) -> Hosting:
+        hosting = Hosting()
+        for listing in self._pages("list_endpoints", "Endpoints"):
+            name = listing["EndpointName"]
+            if (seen := self._described("endpoint", name)) is not None:
+                pending = seen.get("PendingDeploymentSummary", {}).get("EndpointConfigName")
+                hosting.endpoints[name] = frozenset(filter(None, (seen.get("EndpointConfigName"), pending)))
+        for listing in self._pages("list_endpoint_configs", "EndpointConfigs"):
+            name = listing["EndpointConfigName"]
+            if (seen := self._described("endpoint_config", name)) is not None:
+                variants = [*seen["ProductionVariants"], *seen.get("ShadowProductionVariants", [])]
+                models = frozenset(variant["ModelName"] for variant in variants if "ModelName" in variant)
+                hosting.configs.append(
+                    Config(name, listing["CreationTime"], models, self._is_own(listing["EndpointConfigArn"])[0])
+                )
+        for listing in self._pages("list_models", "Models"):
+            name = listing["ModelName"]
+            if (seen := self._described("model", name)) is not None:
+                hosting.models.append(self._model(listing, seen))
+        return hosting
+
+    def _model(self, listing: Any, seen: Any) -> HostedModel:
+        containers = [*filter(None, [seen.get("PrimaryContainer")]), *seen.get("Containers", [])]
+        data = {one.get("ModelDataUrl") for one in containers}
+        data |= {one.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri") for one in containers}
+        own, tags = self._is_own(listing["ModelArn"])
+        return HostedModel(
+            name=listing["ModelName"],
+            created=listing["CreationTime"],
+            images=frozenset(one["Image"] for one in containers if one.get("Image")),
+            data=frozenset(filter(None, data)),
+            tags=tags,
+            own=own,
+        )
+
+    def _pages(self, operation: Any, member: str) -> list[Any]:
+        pages = self._sagemaker.get_paginator(operation).paginate()
+        return [one for page in pages for one in page[member]]
+
+    def _described(self, kind: str, name: str) -> Any:
+        parameter = {"endpoint": "EndpointName", "endpoint_config": "EndpointConfigName", "model": "ModelName"}[kind]
+        try:
+            return getattr(self._sagemaker, f"describe_{kind}")(**{parameter: name})
+        except self._sagemaker.exceptions.ClientError as error:
+            if is_missing(error):
+                return None
+            if error_code(error) in _DENIED:
+                what = kind.replace("_", " ")
+                raise PreconditionError(
+                    f"the {what} {name} cannot be described, so it is unknown what it uses. Use the role of an admin "
+                    "of the environment, or leave out models, images and runs."
+                ) from None
+            raise
+
+    def _is_own(self, arn: str) -> tuple[bool, dict[str, str]]:
+        """Whether a resource has the environment's tags, and its tags. Tags that may not be read are another's."""
+        try:
+            pages = self._sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+            tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        except self._sagemaker.exceptions.ClientError as error:
+            if is_missing(error) or error_code(error) in _DENIED:
+                return False, {}
+            raise
+        return all(tags.get(key) == value for key, value in self._environment.tags.items()), tags

@@ -1,0 +1,83 @@
+"""A tracking server (SQLite), S3, SageMaker and ECR (moto) with something to clean up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mlflow_platform.cleanup.items import KINDS, Criteria, Found
+from mlflow_platform.cleanup.search import Access, search
+from mlflow_platform.environment import Environment
+from tests.platform.conftest import BUCKET
+
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+
+
+class WithServers:
+    """moto's SageMaker, with the tracking servers that it lacks."""
+
+    def __init__(self, sagemaker: Any, **stores: str) -> None:
+        self._sagemaker = sagemaker
+        self.stores = stores
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sagemaker, name)
+
+    def get_paginator(self, operation: str) -> Any:
+        if operation != "list_mlflow_tracking_servers":
+            return self._sagemaker.get_paginator(operation)
+        page = {"TrackingServerSummaries": [{"TrackingServerName": name} for name in self.stores]}
+        return type("Paginator", (), {"paginate": lambda _self: [page]})()
+
+    def describe_mlflow_tracking_server(self, **given: str) -> dict[str, str]:
+        return {"ArtifactStoreUri": self.stores[given["TrackingServerName"]]}
+
+
+@dataclass
+class World:
+    """The environment and its clients, with short ways to put things into it."""
+
+    access: Access
+    environment: Environment
+    mlflow: Any
+    experiment: str
+
+    def run(self, status: str = "FAILED", **tags: str) -> str:
+        """A run that ended, with an artifact of five bytes."""
+        client = self.mlflow.MlflowClient()
+        run: str = client.create_run(self.experiment, tags=tags).info.run_id
+        if status != "RUNNING":
+            client.set_terminated(run, status)
+        self.put(f"1/{run}/artifacts/a.txt")
+        return run
+
+    def put(self, key: str, body: bytes = b"12345") -> str:
+        """Store an object; its URI."""
+        self.access.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+        return f"s3://{BUCKET}/{key}"
+
+    def keys(self) -> set[str]:
+        """The keys of all objects."""
+        return {one["Key"] for one in self.access.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])}
+
+    def search(self, *kinds: str, **criteria: Any) -> Found:
+        """What a clean-up of everything older than tomorrow finds."""
+        wanted = Criteria(frozenset(kinds or KINDS), criteria.pop("before", TOMORROW), **criteria)
+        return search(self.access, self.environment, wanted, lambda _line: None)
+
+
+@pytest.fixture
+def world(aws: Callable[[str], Any], mlflow_here: Any, environment: Environment) -> World:
+    aws("ecr").create_repository(repositoryName="mlflow-staging-serving")
+    client = mlflow_here.MlflowClient()
+    experiment = client.create_experiment("churn", artifact_location=f"s3://{BUCKET}/1")
+    sagemaker: Any = WithServers(aws("sagemaker"), **{environment.server.name: environment.artifact_store})
+    repository = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mlflow-staging-serving"
+    return World(
+        Access(sagemaker, aws("s3"), aws("ecr"), client),
+        replace(environment, serving_repository=repository),
+        mlflow_here,
+        experiment,
+    )

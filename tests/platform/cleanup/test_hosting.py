@@ -1,0 +1,119 @@
+"""Which configurations, models, archives and images a clean-up deletes, and which it keeps."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from mlflow_common.errors import PreconditionError
+from mlflow_platform.cleanup import report
+from mlflow_platform.cleanup.items import ARCHIVES, CONFIGS, FAILED_RUNS, IMAGES, MODELS, OLD_RUNS
+from mlflow_platform.endpoints.creation import ensure_resources
+from mlflow_platform.endpoints.specification import EndpointSpec
+from mlflow_platform.plan_guard.cost import Prices
+from tests.platform.cleanup.conftest import World
+from tests.platform.cleanup.test_runs import names, reasons, remove
+from tests.platform.endpoints.test_deployment import NAME, spec_of
+
+
+def host(world: World, version: str, endpoint: str = NAME, **changes: Any) -> EndpointSpec:
+    """A configuration and its model and archive."""
+    spec = replace(spec_of(world.environment, version), endpoint=endpoint, **changes)
+    ensure_resources(world.access.sagemaker, spec)
+    world.put(spec.archive_uri.split("/", 3)[3])
+    return spec
+
+
+def serve(world: World, spec: EndpointSpec) -> None:
+    world.access.sagemaker.create_endpoint(EndpointName=spec.endpoint, EndpointConfigName=spec.config_name)
+
+
+class Images:
+    """A repository. moto gives all images one digest."""
+
+    def __init__(self, *tags: str) -> None:
+        self.digests = {tag: f"sha256:{tag * 64}" for tag in tags}
+
+    def get_paginator(self, _operation: str) -> Any:
+        pushed = datetime.now(UTC)
+        images = [
+            {"imageDigest": digest, "imageTags": [tag], "imagePushedAt": pushed, "imageSizeInBytes": 9}
+            for tag, digest in self.digests.items()
+        ]
+        return type("Paginator", (), {"paginate": lambda _self, **_given: [{"imageDetails": images}]})()
+
+    def batch_delete_image(self, **given: Any) -> dict[str, Any]:
+        unwanted = [one["imageDigest"] for one in given["imageIds"]]
+        self.digests = {tag: digest for tag, digest in self.digests.items() if digest not in unwanted}
+        return {"failures": []}
+
+
+def test_keeps_all_configurations_of_an_endpoint_and_deletes_those_of_endpoints_that_are_gone(world: World) -> None:
+    now, before, gone = host(world, "2"), host(world, "1"), host(world, "3", f"{NAME}-gone")
+    serve(world, now)
+    found = world.search()
+    assert names(found) == {gone.config_name, gone.model_name, gone.archive_uri}
+    assert "can be rolled back to it" in reasons(found)[before.config_name]
+    assert set(reasons(found)) >= {before.model_name, before.archive_uri, now.config_name}
+    remove(world, found)
+    left = world.search()
+    assert not left.items
+    assert set(reasons(left)) == set(reasons(found))
+
+
+def test_keeps_what_other_environments_own(world: World) -> None:
+    host(world, "1", f"{NAME}-gone", tags={"project": "mlflow", "environment": "prod"})
+    assert not world.search(CONFIGS, MODELS, ARCHIVES).items
+
+
+def test_a_model_stays_while_its_configuration_does(world: World) -> None:
+    gone = host(world, "1", f"{NAME}-gone")
+    assert names(world.search(MODELS, ARCHIVES)) == set()
+    assert reasons(world.search(MODELS))[gone.model_name] == f"the configuration {gone.config_name} uses it"
+
+
+def test_keeps_the_run_of_a_served_model(world: World) -> None:
+    run, other = world.run("FINISHED"), world.run("FAILED")
+    tags = world.environment.tags | {"run-id": run, "model-uri": f"runs:/{other}/model"}
+    serve(world, host(world, "1", tags=tags))
+    found = world.search(OLD_RUNS, FAILED_RUNS)
+    assert not found.items
+    assert all("serves it" in reasons(found)[one] for one in (run, other))
+
+
+def test_keeps_images_that_models_use_and_the_newest(world: World) -> None:
+    repository = world.environment.serving_repository
+    ecr: Any = Images("a", "b", "c")
+    world.access = replace(world.access, ecr=ecr)
+    digests = ecr.digests
+    host(world, "1", image=f"{repository}:a")
+    host(world, "2", image=f"{repository}@{digests['b']}")
+    found = world.search(IMAGES, keep_images=0)
+    assert names(found) == {digests["c"]}
+    assert len(reasons(found)) == 2
+    assert not world.search(IMAGES, keep_images=3).items
+    remove(world, found)
+    assert not world.search(IMAGES, keep_images=0).items
+
+
+def test_stops_if_it_cannot_know_what_a_model_uses(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    host(world, "1")
+
+    def denied(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeModel")
+
+    monkeypatch.setattr(world.access.sagemaker, "describe_model", denied, raising=False)
+    with pytest.raises(PreconditionError, match=r"the model .* cannot be described"):
+        world.search(IMAGES)
+
+
+def test_the_table_has_sizes_and_money_and_never_guesses_a_price(world: World) -> None:
+    world.run()
+    found = world.search(FAILED_RUNS)
+    found.items[0] = replace(found.items[0], size=100 << 30)
+    known = [line for line, _ in report.lines(found, Prices.load(), "us-east-1")]
+    assert known[-1].split() == ["total", "1", "107.4", "GB", "2.30"]
+    assert report.lines(found, Prices.load(), "eu-west-3")[-1][0].endswith("no price known")
+    assert report.as_json(found, Prices.load(), "eu-west-3")["totals"][FAILED_RUNS]["monthly_cost"] is None
