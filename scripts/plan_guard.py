@@ -34,7 +34,10 @@ app = make_app()
 @app.command()
 def main(
     file: Annotated[
-        Path, typer.Argument(metavar="PLAN", help="A saved plan, or the output of `terraform show -json` as .json.")
+        Path,
+        typer.Argument(
+            metavar="PLAN", help="A saved plan, or the output of `terraform show -json` as .json or, for -, on stdin."
+        ),
     ],
     root: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="The plan's root, if the plan is in another folder.")
@@ -59,7 +62,7 @@ def main(
     """
     if local:
         use_localaws(localaws_home(os.environ), os.environ)
-    plan = read(file, root or file.parent, run_terraform)
+    plan = read(file, root or file.parent, run_terraform, sys.stdin)
     reviewed = _review(plan, EnvironmentRef(env, local), rules.named(confirm), destroy=destroy)
     if as_json:
         typer.echo(json.dumps(reviewed.as_json))

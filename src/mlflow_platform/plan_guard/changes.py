@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_platform.outputs import Terraform, terraform_error
@@ -96,6 +96,9 @@ class TerraformPlan:
         try:
             given = json.loads(text)
             values = given["planned_values"]
+            # Terraform saves what it has planned until an error, so losses may be missing.
+            if given.get("errored"):
+                raise InputError("Terraform failed while it made this plan, so it is incomplete. Plan again.")
             return cls(
                 changes=tuple(_change(it) for it in given.get("resource_changes", []) if it["mode"] == "managed"),
                 planned=tuple(_resources(values.get("root_module", {}))),
@@ -133,13 +136,20 @@ class TerraformPlan:
         return change.name
 
 
-def read(file: Path, root: Path, terraform: Terraform) -> TerraformPlan:
-    """Read a saved plan of the root in that folder, or a file with a plan's JSON.
+def read(file: Path, root: Path, terraform: Terraform, stdin: TextIO) -> TerraformPlan:
+    """Read a saved plan of the root in that folder, a file with a plan's JSON, or such JSON from `stdin` (`-`).
 
     Raises:
         InputError: there is no such file, or it is not a plan.
         PlatformError: Terraform cannot read it.
     """
+    if str(file) == "-":
+        try:
+            return TerraformPlan.parse(stdin.read())
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"standard input cannot be read ({error}). Give the output of `terraform show -json`."
+            ) from None
     if not file.is_file():
         raise InputError(f"there is no plan {file}. Save one with `make plan`.")
     if file.suffix == ".json":
