@@ -33,6 +33,7 @@ ERRORS = {
     "sns": (("Throttling", 400), ("InternalError", 500)),
     "sqs": (("RequestThrottled", 400), ("InternalFailure", 500)),
     "ssm": (("ThrottlingException", 400), ("InternalServerError", 500)),
+    "states": (("ThrottlingException", 400), ("InternalFailure", 500)),
     "sts": (("Throttling", 400), ("InternalFailure", 500)),
 }
 # The provider watches the queue for half a minute, and then its policy for another half. So of all calls of an apply
