@@ -12,7 +12,7 @@ from mlflow_common.errors import InputError, explain
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.deploy_options import DeployOptions
-from mlflow_platform.endpoints import model, package, specification
+from mlflow_platform.endpoints import hosting, model, package, specification
 from mlflow_platform.endpoints import strategy as strategies
 from mlflow_platform.endpoints.weights import parse_weights
 from mlflow_platform.gathered_options import gathered
@@ -190,20 +190,24 @@ def _published(here: Here, given: DeployOptions, name: str, found: model.Model |
 
     s3, upload = here.session.client("s3"), not given.dry_run
     image = "" if isinstance(found, package.ModelPackage) else here.image_of(found, given.image_uri)
-    hosting = Hosting(
+    where = Hosting(
         image,
         given.instance_type,
         given.instance_count,
         given.startup_timeout,
         given.download_timeout,
         given.capture,
+        hosting.parse_serverless(given.serverless),
+        hosting.parse_network(given.subnet or [], given.security_group or []),
+        given.kms_key,
+        hosting.parse_tags(given.tag or []),
     )
     beside = _companion(here, given)
     if isinstance(found, package.ModelPackage):
-        published = publish_package(s3, here.environment, name, found, hosting)
+        published = publish_package(s3, here.environment, name, found, where)
     else:
         here.console.progress(f"packing {found.location}")
-        published = publish(s3, here.environment, name, found, hosting, upload=upload)
+        published = publish(s3, here.environment, name, found, where, upload=upload)
     if beside:
         here.console.progress(f"packing {beside.model.location}")
         published = publish_beside(s3, here.environment, published, beside, upload=upload)
@@ -227,6 +231,17 @@ def _check_usage(given: DeployOptions) -> None:
         raise InputError("--approve is for model packages. Give the ARN of one, or leave it out.")
     if given.name:
         specification.check_name(given.name)
+    hosting.parse_network(given.subnet or [], given.security_group or [])
+    hosting.parse_tags(given.tag or [])
+    excluded = {
+        "--capture": given.capture is not None,
+        "--challenger": given.challenger is not None,
+        "--shadow": given.shadow is not None,
+        "--subnet": bool(given.subnet),
+        "--kms-key": given.kms_key is not None,
+        "--instance-count": given.instance_count != 1,
+    }
+    hosting.check_combination(hosting.parse_serverless(given.serverless), excluded)
 
 
 def _check_variants(challenger: str | None, shadow: str | None, weight: float) -> None:
@@ -284,7 +299,10 @@ def _deploy(here: Here, given: DeployOptions, published: Published, protection: 
             "package": spec.package or None,
             "variants": ", ".join(["AllTraffic", *(f"{one.name} ({one.weight:g})" for one in spec.others)]),
             "captured": f"{spec.capture_uri}/{spec.endpoint}" if spec.capture_percent is not None else None,
-            "instances": f"{spec.instance_count} x {spec.instance_type}",
+            "instances": None if spec.serverless else f"{spec.instance_count} x {spec.instance_type}",
+            "serverless": f"{spec.serverless.memory} MB, {spec.serverless.concurrency} requests at a time"
+            if spec.serverless
+            else None,
             "alarms": ", ".join(alarm.name for alarm in guards.alarms) if change == "updated" else None,
         }
     )

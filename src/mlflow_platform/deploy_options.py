@@ -66,6 +66,49 @@ Approve = Annotated[
         rich_help_panel=_HOSTING,
     ),
 ]
+ServerlessSize = Annotated[
+    str | None,
+    typer.Option(
+        "--serverless",
+        metavar="MB[:N]",
+        help="Use serverless capacity instead of instances: memory, and requests at the same time (default 5).",
+        rich_help_panel=_HOSTING,
+    ),
+]
+Subnets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--subnet",
+        metavar="ID",
+        help="Run in this subnet of a VPC. Can be repeated.",
+        rich_help_panel=_HOSTING,
+        show_default=False,
+    ),
+]
+SecurityGroups = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--security-group",
+        metavar="ID",
+        help="A security group for --subnet. Can be repeated.",
+        rich_help_panel=_HOSTING,
+        show_default=False,
+    ),
+]
+KmsKey = Annotated[
+    str | None,
+    typer.Option(metavar="KEY", help="Encrypt the instances' volumes with this key.", rich_help_panel=_HOSTING),
+]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag",
+        metavar="KEY=VALUE",
+        help="Another tag for everything that is created. Can be repeated.",
+        rich_help_panel=_HOSTING,
+        show_default=False,
+    ),
+]
 Challenger = Annotated[
     str | None,
     typer.Option(
@@ -220,6 +263,11 @@ class DeployOptions:
     download_timeout: DownloadTimeout = None
     replace_model: ReplaceModel = False
     approve: Approve = False
+    serverless: ServerlessSize = None
+    subnet: Subnets = None
+    security_group: SecurityGroups = None
+    kms_key: KmsKey = None
+    tag: Tags = None
     capture: Capture = None
     challenger: Challenger = None
     shadow: Shadow = None

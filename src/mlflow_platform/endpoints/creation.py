@@ -36,8 +36,11 @@ def ensure_model(sagemaker: SageMakerClient, spec: EndpointSpec) -> bool:
 
 def create_single(sagemaker: SageMakerClient, spec: EndpointSpec, name: str, tags: Mapping[str, str]) -> None:
     """Create a configuration with one instance of the specification's model, for a test."""
-    variant = _variant(spec) | {"InitialInstanceCount": 1}
-    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant], Tags=as_list(tags))
+    variant = _variant(spec) if spec.serverless else _variant(spec) | {"InitialInstanceCount": 1}
+    settings: Any = {"KmsKeyId": spec.kms_key} if spec.kms_key else {}
+    sagemaker.create_endpoint_config(
+        EndpointConfigName=name, ProductionVariants=[variant], Tags=as_list(tags), **settings
+    )
 
 
 def missing_resources(sagemaker: SageMakerClient, spec: EndpointSpec) -> list[str]:
@@ -89,11 +92,16 @@ def _create_model(sagemaker: SageMakerClient, spec: EndpointSpec) -> None:
     }
     if spec.package:
         container = {"ModelPackageName": spec.package}
+    settings: Any = {}
+    if spec.network:
+        vpc = {"Subnets": list(spec.network.subnets), "SecurityGroupIds": list(spec.network.security_groups)}
+        settings["VpcConfig"] = vpc
     sagemaker.create_model(
         ModelName=spec.model_name,
         ExecutionRoleArn=spec.role,
         PrimaryContainer=container,
         Tags=as_list(spec.tags),
+        **settings,
     )
 
 
@@ -120,6 +128,8 @@ def _create_config(sagemaker: SageMakerClient, spec: EndpointSpec) -> None:
         _variant(spec.of(other)) | {"VariantName": other.name, "InitialVariantWeight": other.weight}
         for other in challengers
     ]
+    if spec.kms_key:
+        settings["KmsKeyId"] = spec.kms_key
     if spec.capture_percent is not None:
         settings["DataCaptureConfig"] = _capture(spec)
     sagemaker.create_endpoint_config(
@@ -139,6 +149,9 @@ def _capture(spec: EndpointSpec) -> dict[str, Any]:
 
 
 def _variant(spec: EndpointSpec) -> Any:
+    if spec.serverless:
+        capacity = {"MemorySizeInMB": spec.serverless.memory, "MaxConcurrency": spec.serverless.concurrency}
+        return {"VariantName": VARIANT, "ModelName": spec.model_name, "ServerlessConfig": capacity}
     variant: Any = {
         "VariantName": VARIANT,
         "ModelName": spec.model_name,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from mlflow_common.errors import InputError
 from mlflow_platform.endpoints import model_archive, specification
+from mlflow_platform.endpoints.hosting import RESERVED, Network, Serverless
 from mlflow_platform.endpoints.model import Model
 from mlflow_platform.endpoints.specification import STARTUP_SECONDS, EndpointSpec, OtherVariant
 
@@ -29,6 +31,31 @@ class Hosting:
     startup_seconds: int = STARTUP_SECONDS
     download_seconds: int | None = None
     capture_percent: int | None = None
+    serverless: Serverless | None = None
+    network: Network | None = None
+    kms_key: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def specification(
+        self, environment: Environment, endpoint: str, archive_uri: str, tags: Mapping[str, str]
+    ) -> EndpointSpec:
+        """What an endpoint should serve with this hosting: the model in an archive, with its tags."""
+        return EndpointSpec(
+            endpoint=endpoint,
+            archive_uri=archive_uri,
+            image=self.image,
+            role=environment.endpoint_role,
+            instance_type=self.instance_type,
+            instance_count=self.instance_count,
+            tags={**self.tags, **tags},
+            startup_seconds=self.startup_seconds,
+            download_seconds=self.download_seconds,
+            capture_percent=self.capture_percent,
+            capture_uri=specification.capture_uri(environment),
+            serverless=self.serverless,
+            network=self.network,
+            kms_key=self.kms_key,
+        )
 
 
 @dataclass(frozen=True)
@@ -57,7 +84,8 @@ def publish_beside(
     with TemporaryDirectory() as folder:
         packed = model_archive.make(s3, companion.model.location, Path(folder))
         uri = specification.archive_uri(environment, published.spec.endpoint, packed.digest)
-        tags = specification.tags(environment, companion.model.in_run(packed.run_id))
+        given = {key: value for key, value in published.spec.tags.items() if key not in RESERVED}
+        tags = given | specification.tags(environment, companion.model.in_run(packed.run_id))
         if uri == published.spec.archive_uri:
             raise InputError(f"{companion.model.uri} is the same model as the one to deploy. Give another one.")
         if upload:
@@ -91,19 +119,8 @@ def publish(
     with TemporaryDirectory() as folder:
         packed = model_archive.make(s3, model.location, Path(folder))
         found = model.in_run(packed.run_id)
-        spec = EndpointSpec(
-            endpoint=endpoint,
-            archive_uri=specification.archive_uri(environment, endpoint, packed.digest),
-            image=hosting.image,
-            role=environment.endpoint_role,
-            instance_type=hosting.instance_type,
-            instance_count=hosting.instance_count,
-            tags=specification.tags(environment, found),
-            startup_seconds=hosting.startup_seconds,
-            download_seconds=hosting.download_seconds,
-            capture_percent=hosting.capture_percent,
-            capture_uri=specification.capture_uri(environment),
-        )
+        uri = specification.archive_uri(environment, endpoint, packed.digest)
+        spec = hosting.specification(environment, endpoint, uri, specification.tags(environment, found))
         if upload:
             model_archive.upload(s3, packed, spec.archive_uri, spec.tags)
     return Published(found, spec, packed.example)
@@ -113,20 +130,8 @@ def publish_package(
     s3: S3Client, environment: Environment, endpoint: str, found: ModelPackage, hosting: Hosting
 ) -> Published:
     """Say what the endpoint should serve for a model package. Nothing is uploaded: the package has its own archive."""
-    spec = EndpointSpec(
-        endpoint=endpoint,
-        archive_uri="",
-        image="",
-        role=environment.endpoint_role,
-        instance_type=hosting.instance_type,
-        instance_count=hosting.instance_count,
-        tags=specification.tags(environment, found.model) | {"model-package": found.arn},
-        startup_seconds=hosting.startup_seconds,
-        download_seconds=hosting.download_seconds,
-        capture_percent=hosting.capture_percent,
-        capture_uri=specification.capture_uri(environment),
-        package=found.arn,
-    )
+    tags = specification.tags(environment, found.model) | {"model-package": found.arn}
+    spec = replace(hosting.specification(environment, endpoint, "", tags), package=found.arn, image="")
     return Published(found.model, spec, model_archive.read_example(s3, found.archive_uri or ""))
 
 

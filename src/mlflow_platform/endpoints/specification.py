@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlflow_common.errors import InputError
+from mlflow_platform.endpoints.hosting import Network, Serverless
 from mlflow_platform.endpoints.tags import encode
 
 if TYPE_CHECKING:
@@ -75,6 +76,9 @@ class EndpointSpec:
     capture_percent: int | None = None
     capture_uri: str = ""
     package: str = ""
+    serverless: Serverless | None = None
+    network: Network | None = None
+    kms_key: str | None = None
 
     @property
     def models(self) -> tuple[EndpointSpec, ...]:
@@ -100,8 +104,10 @@ class EndpointSpec:
     def model_name(self) -> str:
         """The name of the SageMaker model."""
         settings = [f"{key}={value}" for key, value in sorted(CONTAINER_ENVIRONMENT.items())]
+        if self.network:
+            settings += [*self.network.subnets, *self.network.security_groups]
         if self.package:
-            return _named(self.endpoint, self.package, self.role)
+            return _named(self.endpoint, self.package, self.role, *settings)
         return _named(self.endpoint, self.image, self.archive_uri, self.role, *settings)
 
     @property
@@ -113,6 +119,10 @@ class EndpointSpec:
         settings += [f"{one.name}={self.of(one).model_name}:{one.weight}:{one.shadow}" for one in self.others]
         if self.capture_percent is not None:
             settings.append(f"capture={self.capture_percent}:{self.capture_uri}")
+        if self.serverless:
+            settings.append(f"serverless={self.serverless.memory}:{self.serverless.concurrency}")
+        if self.kms_key:
+            settings.append(f"key={self.kms_key}")
         return _named(self.endpoint, self.model_name, *settings)
 
 

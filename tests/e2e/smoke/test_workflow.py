@@ -1,8 +1,10 @@
 """The workflow from a training run to a validated prediction. Runs unchanged on localaws and on AWS."""
 
+import csv
 import json
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +53,32 @@ def test_the_model_version_appears_in_the_sagemaker_registry(staging: Deployed, 
 
     # The server registers it after it has responded to the client.
     assert eventually(packages, seconds=120, pause=1) == [1]
+
+
+def test_the_champion_becomes_a_package_that_can_be_deployed(staging: Deployed, logged: Result, name: str) -> None:
+    promoted = staging.result("promote", name, "--metric", "accuracy", "--approval", "approved")
+    assert (promoted["model_uri"], promoted["promoted"], promoted["approval"]) == (
+        logged["model_uri"],
+        False,
+        "Approved",
+    )
+    assert promoted["verdict"].endswith("is the champion already")
+    preview = staging.result("deploy_model", promoted["package"], "--dry-run", "--endpoint", f"{staging.name}-{name}")
+    assert (preview["model_uri"], preview["package"]) == (logged["model_uri"], promoted["package"])
+
+
+def test_rows_of_a_file_are_predicted_by_a_transform_job(
+    staging: Deployed, logged: Result, name: str, tmp_path: Path
+) -> None:
+    data, output = tmp_path / "rows.csv", tmp_path / "predictions.csv"
+    data.write_text(
+        "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)\n5.1,3.5,1.4,0.2\n6.7,3.0,5.2,2.3\n"
+    )
+    done = staging.result("batch_predict", f"models:/{name}@champion", str(data), "--output", str(output))
+    assert (done["model_uri"], done["status"], done["rows"]) == (logged["model_uri"], "Completed", 2)
+    with output.open() as file:
+        assert [row["prediction"] for row in csv.DictReader(file)] == ["setosa", "virginica"]
+    staging.script("deploy_model", "--endpoint", done["job"].rsplit("-", 2)[0], "--delete")
 
 
 def test_the_endpoint_answers(staging: Deployed, deployed: Result) -> None:

@@ -1,0 +1,98 @@
+"""Where a model runs besides its instances: serverless capacity, a VPC, and the key of the instances' volumes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mlflow_common.errors import InputError
+
+# MemorySizeInMB and MaxConcurrency (SageMaker API, ProductionVariantServerlessConfig).
+_SIZES = range(1024, 6145, 1024)
+_MOST_CONCURRENT = 200
+_CONCURRENT = 5
+# Tags of this platform, which other parts read, and those that AWS reserves.
+RESERVED = {"project", "environment", "model-uri", "model-name", "model-version", "model-package", "run-id", "purpose"}
+# TagKey (SageMaker API).
+_TAG = re.compile(r"[\w \t.:/=+@-]{1,128}")
+
+
+@dataclass(frozen=True)
+class Serverless:
+    """Serverless capacity: memory in MB, and how many requests are answered at the same time."""
+
+    memory: int
+    concurrency: int = _CONCURRENT
+
+
+@dataclass(frozen=True)
+class Network:
+    """The subnets and security groups of a model's containers."""
+
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
+
+
+def parse_serverless(text: str | None) -> Serverless | None:
+    """Read MEMORY or MEMORY:CONCURRENCY.
+
+    Raises:
+        InputError: it is not of this form, or AWS has no such size.
+    """
+    if text is None:
+        return None
+    memory, _, concurrency = text.partition(":")
+    try:
+        found = Serverless(int(memory), int(concurrency) if concurrency else _CONCURRENT)
+    except ValueError:
+        raise InputError(f"--serverless takes MEMORY or MEMORY:CONCURRENCY, such as 2048:5, not {text!r}.") from None
+    if found.memory not in _SIZES:
+        raise InputError(f"--serverless {found.memory}: AWS takes {', '.join(map(str, _SIZES))} MB.")
+    if not 1 <= found.concurrency <= _MOST_CONCURRENT:
+        raise InputError(f"--serverless …:{found.concurrency}: AWS takes a concurrency from 1 to {_MOST_CONCURRENT}.")
+    return found
+
+
+def parse_network(subnets: Sequence[str], groups: Sequence[str]) -> Network | None:
+    """The network of these subnets and security groups; None without any.
+
+    Raises:
+        InputError: there are only subnets, or only security groups.
+    """
+    if bool(subnets) != bool(groups):
+        raise InputError("--subnet and --security-group go together. Give at least one of each.")
+    return Network(tuple(subnets), tuple(groups)) if subnets else None
+
+
+def parse_tags(pairs: Sequence[str]) -> Mapping[str, str]:
+    """Read tags that are given as KEY=VALUE.
+
+    Raises:
+        InputError: one is not of this form, or has a key that this platform or AWS uses.
+    """
+    tags: dict[str, str] = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not _TAG.fullmatch(key):
+            raise InputError(f"--tag takes KEY=VALUE, not {pair!r}.")
+        if key in RESERVED or key.lower().startswith("aws:"):
+            raise InputError(f"--tag {key}: this key is reserved. Choose another one.")
+        tags[key] = value
+    return tags
+
+
+def check_combination(serverless: Serverless | None, given: Mapping[str, bool]) -> None:
+    """Check that serverless capacity is not combined with what excludes it.
+
+    Source: docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html, "Feature exclusions".
+
+    Args:
+        given: options that serverless endpoints do not have, and whether each was given.
+
+    Raises:
+        InputError: one was given.
+    """
+    refused = [option for option, wanted in given.items() if wanted]
+    if serverless and refused:
+        raise InputError(f"serverless endpoints have no {', '.join(refused)}. Leave it out, or use instances.")

@@ -1,0 +1,93 @@
+"""Serverless capacity, VPC, key and tags: what is accepted, and what is asked of AWS."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mlflow_common.errors import InputError
+from mlflow_platform.endpoints import hosting
+from mlflow_platform.endpoints.creation import create_single, ensure_resources
+from mlflow_platform.endpoints.hosting import Network, Serverless
+from mlflow_platform.endpoints.model import Model
+from mlflow_platform.endpoints.publishing import Hosting, publish
+from mlflow_platform.endpoints.resources import Clients
+from mlflow_platform.endpoints.specification import EndpointSpec
+from mlflow_platform.environment import Environment
+from tests.platform.conftest import BUCKET
+
+NETWORK = Network(("subnet-0a", "subnet-0b"), ("sg-0",))
+
+
+def spec_of(clients: Clients, environment: Environment, **changes: Any) -> EndpointSpec:
+    clients.s3.put_object(Bucket=BUCKET, Key="model/MLmodel", Body=b"run_id: null\n")
+    found = Hosting("image", "ml.m5.large", 1, **changes)
+    model = Model("models:/iris/1", f"s3://{BUCKET}/model", "iris", "1")
+    return publish(clients.s3, environment, "mlflow-staging-iris", model, found).spec
+
+
+def asked(clients: Clients, operation: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    event = f"provide-client-params.sagemaker.{operation}"
+    clients.sagemaker.meta.events.register(event, lambda params, **_: found.append(dict(params)))
+    return found
+
+
+def test_a_serverless_variant_has_no_instances(clients: Clients, environment: Environment) -> None:
+    spec = spec_of(clients, environment, serverless=Serverless(2048, 20))
+    configs = asked(clients, "CreateEndpointConfig")
+    ensure_resources(clients.sagemaker, spec)
+    create_single(clients.sagemaker, spec, "mlflow-staging-iris-test", spec.tags)
+    for config in configs:
+        (variant,) = config["ProductionVariants"]
+        assert variant["ServerlessConfig"] == {"MemorySizeInMB": 2048, "MaxConcurrency": 20}
+        assert not {"InstanceType", "InitialInstanceCount"} & set(variant)
+
+
+def test_network_key_and_tags_reach_aws(clients: Clients, environment: Environment) -> None:
+    spec = spec_of(clients, environment, network=NETWORK, kms_key="alias/volumes", tags={"team": "blue"})
+    models, configs = asked(clients, "CreateModel"), asked(clients, "CreateEndpointConfig")
+    ensure_resources(clients.sagemaker, spec)
+    create_single(clients.sagemaker, spec, "mlflow-staging-iris-test", spec.tags)
+    assert models[0]["VpcConfig"] == {"Subnets": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0"]}
+    assert [config["KmsKeyId"] for config in configs] == ["alias/volumes"] * 2
+    for request in (*models, *configs):
+        assert {"Key": "team", "Value": "blue"} in request["Tags"]
+
+
+def test_every_setting_gives_another_configuration(clients: Clients, environment: Environment) -> None:
+    spec = spec_of(clients, environment)
+    changed = [
+        replace(spec, serverless=Serverless(1024)),
+        replace(spec, serverless=Serverless(1024, 6)),
+        replace(spec, network=NETWORK),
+        replace(spec, kms_key="alias/volumes"),
+    ]
+    assert len({one.config_name for one in (spec, *changed)}) == 5
+    # Which network a container is in belongs to the model.
+    assert [one.model_name != spec.model_name for one in changed] == [False, False, True, False]
+
+
+@pytest.mark.parametrize("text", ["1000", "7168", "2048:0", "2048:201", "2GB", "2048:x", ""])
+def test_refuses_sizes_that_aws_does_not_have(text: str) -> None:
+    with pytest.raises(InputError, match="--serverless"):
+        hosting.parse_serverless(text)
+    assert hosting.parse_serverless("4096:7") == Serverless(4096, 7)
+
+
+def test_serverless_excludes_what_aws_excludes() -> None:
+    with pytest.raises(InputError, match="serverless endpoints have no --capture, --subnet"):
+        hosting.check_combination(Serverless(1024), {"--capture": True, "--shadow": False, "--subnet": True})
+    hosting.check_combination(None, {"--capture": True})
+
+
+@pytest.mark.parametrize("pair", ["team", "=x", "project=other", "aws:x=1", "model-uri=x"])
+def test_refuses_tags_that_are_reserved_or_malformed(pair: str) -> None:
+    with pytest.raises(InputError, match="--tag"):
+        hosting.parse_tags([pair])
+
+
+def test_a_network_needs_subnets_and_security_groups() -> None:
+    with pytest.raises(InputError, match="go together"):
+        hosting.parse_network(["subnet-0"], [])
+    assert hosting.parse_network([], []) is None
