@@ -8,14 +8,14 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.console import Console, make_app, run
+from mlflow_common.deploy_options import DeployOptions
 from mlflow_common.errors import InputError, explain
+from mlflow_common.gathered_options import gathered
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
-from mlflow_platform.deploy_options import DeployOptions
-from mlflow_platform.endpoints import hosting, model, package, specification
+from mlflow_platform.endpoints import hosting, model, package, specification, variants
 from mlflow_platform.endpoints import strategy as strategies
 from mlflow_platform.endpoints.weights import parse_weights
-from mlflow_platform.gathered_options import gathered
 from mlflow_platform.session import open_environment
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def deploy_model(given: DeployOptions) -> None:
     it was, and the reason is shown.
     """
     uri, name = given.uri or "", given.name
-    _check_variants(given.challenger, given.shadow, given.weight)
+    variants.beside(given.variant or [], given.challenger, given.shadow, given.weight)
     weights = parse_weights(given.shift or [])
     _check_usage(given)
     protection = _protection(given)
@@ -180,7 +180,7 @@ def deploy_model(given: DeployOptions) -> None:
 def _protection(given: DeployOptions) -> Protection:
     strategy = strategies.strategy(given.strategy, share=given.share, wait=given.wait, keep=given.keep_old)
     strategy.check_instances(given.instance_count)
-    strategy.check_variants(several=given.challenger is not None)
+    strategy.check_variants(several=bool(given.challenger or given.variant))
     return Protection(strategy, given.max_latency, given.max_failures, given.alarms, given.smoke_request)
 
 
@@ -202,13 +202,13 @@ def _published(here: Here, given: DeployOptions, name: str, found: model.Model |
         given.kms_key,
         hosting.parse_tags(given.tag or []),
     )
-    beside = _companion(here, given)
+    companions = _companions(here, given)
     if isinstance(found, package.ModelPackage):
         published = publish_package(s3, here.environment, name, found, where)
     else:
         here.console.progress(f"packing {found.location}")
         published = publish(s3, here.environment, name, found, where, upload=upload)
-    if beside:
+    for beside in companions:
         here.console.progress(f"packing {beside.model.location}")
         published = publish_beside(s3, here.environment, published, beside, upload=upload)
     return published
@@ -237,6 +237,7 @@ def _check_usage(given: DeployOptions) -> None:
         "--capture": given.capture is not None,
         "--challenger": given.challenger is not None,
         "--shadow": given.shadow is not None,
+        "--variant": bool(given.variant),
         "--subnet": bool(given.subnet),
         "--kms-key": given.kms_key is not None,
         "--instance-count": given.instance_count != 1,
@@ -244,26 +245,15 @@ def _check_usage(given: DeployOptions) -> None:
     hosting.check_combination(hosting.parse_serverless(given.serverless), excluded)
 
 
-def _check_variants(challenger: str | None, shadow: str | None, weight: float) -> None:
-    if challenger and shadow:
-        # CreateEndpointConfig (SageMaker API), ShadowProductionVariants.
-        raise InputError("an endpoint with a shadow has one other variant only. Give --challenger or --shadow.")
-    for uri in filter(None, (challenger, shadow)):
-        model.check_uri(uri)
-        if (weight in {0, 1} and challenger) or weight == 0:
-            raise InputError("--weight must leave requests for both models: use a share above 0 and below 1.")
-
-
-def _companion(here: Here, given: DeployOptions) -> Companion | None:
+def _companions(here: Here, given: DeployOptions) -> list[Companion]:
     from mlflow_platform.endpoints.publishing import Companion
 
-    uri = given.challenger or given.shadow
-    if not uri:
-        return None
-    name = specification.CHALLENGER if given.challenger else specification.SHADOW
-    found = here.find(uri)
-    image = here.image_of(found, given.image_uri)
-    return Companion(found, name, given.weight, shadow=not given.challenger, image=image)
+    found = []
+    for one in variants.beside(given.variant or [], given.challenger, given.shadow, given.weight):
+        known = here.find(one.uri)
+        image = here.image_of(known, given.image_uri)
+        found.append(Companion(known, one.name, one.weight, shadow=one.shadow, image=image))
+    return found
 
 
 def _shift(here: Here, name: str, weights: dict[str, float]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mlflow_common.errors import InputError
-from mlflow_platform.endpoints import hosting
+from mlflow_platform.endpoints import hosting, variants
 from mlflow_platform.endpoints.creation import create_single, ensure_resources
 from mlflow_platform.endpoints.hosting import Network, Serverless
 from mlflow_platform.endpoints.model import Model
@@ -85,6 +85,37 @@ def test_serverless_excludes_what_aws_excludes() -> None:
 def test_refuses_tags_that_are_reserved_or_malformed(pair: str) -> None:
     with pytest.raises(InputError, match="--tag"):
         hosting.parse_tags([pair])
+
+
+def test_several_named_variants_are_read_and_checked_together() -> None:
+    found = variants.beside(["B=models:/iris@next:0.2", "C=models:/iris/7:0.3"], "models:/iris/8", None, 0.1)
+    assert [(one.name, one.uri, one.weight) for one in found] == [
+        ("B", "models:/iris@next", 0.2),
+        ("C", "models:/iris/7", 0.3),
+        ("Challenger", "models:/iris/8", 0.1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "challenger", "shadow", "message"),
+    [
+        (["B=models:/iris/7"], None, None, "takes NAME=MODEL:WEIGHT"),
+        (["models:/iris/7:0.2"], None, None, "takes NAME=MODEL:WEIGHT"),
+        (["B=iris:0.2"], None, None, "is not a model URI"),
+        (["B=models:/iris/7:1"], None, None, "between 0 and 1"),
+        (["AllTraffic=models:/iris/7:0.2"], None, None, "two variants are named AllTraffic"),
+        (["B=models:/iris/7:0.2", "B=models:/iris/8:0.2"], None, None, "two variants are named B"),
+        (["B=models:/iris/7:0.5", "C=models:/iris/8:0.5"], None, None, "leave requests for every model"),
+        (["B=models:/iris/7:0.2"], None, "models:/iris/8", "one other variant only"),
+        ([], "models:/iris/7", "models:/iris/8", "one other variant only"),
+        ([f"V{n}=models:/iris/{n}:0.01" for n in range(10)], None, None, "at most 10 variants"),
+    ],
+)
+def test_refuses_variants_that_do_not_fit(
+    texts: list[str], challenger: str | None, shadow: str | None, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        variants.beside(texts, challenger, shadow, 0.1)
 
 
 def test_a_network_needs_subnets_and_security_groups() -> None:

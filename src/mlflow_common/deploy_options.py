@@ -115,6 +115,16 @@ Challenger = Annotated[
         metavar="MODEL", help="Another model that answers a share of the requests.", rich_help_panel=_VARIANTS
     ),
 ]
+Variants = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--variant",
+        metavar="NAME=MODEL:WEIGHT",
+        help="A variant of that name that answers this share of the requests. Can be repeated.",
+        rich_help_panel=_VARIANTS,
+        show_default=False,
+    ),
+]
 Weight = Annotated[
     float,
     typer.Option(
@@ -271,6 +281,7 @@ class DeployOptions:
     capture: Capture = None
     challenger: Challenger = None
     shadow: Shadow = None
+    variant: Variants = None
     weight: Weight = 0.1
     shift: Shift = None
     strategy: StrategyName = "all-at-once"
