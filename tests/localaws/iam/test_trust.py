@@ -58,6 +58,11 @@ def schedule(localaws: RunningLocalAws, name: str, role: str) -> Any:
     )
 
 
+def automate(localaws: RunningLocalAws, name: str, role: str) -> Any:
+    definition = json.dumps({"StartAt": "Only", "States": {"Only": {"Type": "Succeed"}}})
+    return localaws.client("stepfunctions").create_state_machine(name=name, definition=definition, roleArn=role)
+
+
 TAKERS = {
     "tracking": Taker("sagemaker", serve, "*", "ValidationException", "Could not assume role {role}. Please ensure"),
     "hosting": Taker("sagemaker", host, "*", "ValidationException", 'The execution role ARN "{role}" is invalid.'),
@@ -66,6 +71,13 @@ TAKERS = {
     ),
     "scheduler": Taker(
         "scheduler", schedule, GROUP, "ValidationException", "The execution role you provide must allow AWS EventBridge"
+    ),
+    "states": Taker(
+        "states",
+        automate,
+        "stateMachine:{name}",
+        "AccessDeniedException",
+        "Neither the global service principal states",
     ),
 }
 
@@ -125,7 +137,7 @@ def test_a_role_of_another_account_is_refused_even_if_this_account_has_one_of_th
         taker.use(localaws, name, given.replace(ACCOUNT, OTHER))
 
 
-@pytest.mark.parametrize("kind", ["hosting", "codebuild", "scheduler"])
+@pytest.mark.parametrize("kind", ["hosting", "codebuild", "scheduler", "states"])
 def test_a_role_that_trusts_the_service_for_its_account_and_source_is_accepted(
     localaws: RunningLocalAws, kind: str
 ) -> None:
