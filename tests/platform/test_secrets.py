@@ -61,3 +61,19 @@ def test_a_tracked_file_that_was_deleted_is_skipped(checkout: Path) -> None:
     git(checkout, "add", ".")
     (checkout / "notes.txt").unlink()
     assert secrets(checkout) == (0, "")
+
+
+def test_a_file_that_was_found_clean_is_read_again_after_a_change(checkout: Path) -> None:
+    (checkout / "notes.txt").write_text("nothing\n")
+    git(checkout, "add", ".")
+    assert secrets(checkout) == (0, "")
+    (checkout / "notes.txt").write_text(SECRET)
+    assert secrets(checkout)[0] == 1
+    assert secrets(checkout)[0] == 1
+
+
+def test_a_file_whose_name_has_a_line_break_is_read(checkout: Path) -> None:
+    assert secrets(checkout) == (0, "")
+    (checkout / "two\nlines.txt").write_text(SECRET)
+    git(checkout, "add", ".")
+    assert secrets(checkout)[0] == 1
