@@ -34,6 +34,10 @@ _LARGEST_EXAMPLE = 6 << 20
 # (VolumeSizeInGB: docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProductionVariant.html).
 MOST_FILES = 100_000
 LARGEST_UNPACKED = 512 << 30
+# An archive that unpacks to more than this is refused if it is also this many times smaller: weights hardly compress,
+# and gzip reaches a factor of about 1,000 only with data made for it (a decompression bomb).
+UNPACKED_OF_ANY = 4 << 30
+_LARGEST_FACTOR = 100
 _LARGEST_MLMODEL = 8 << 20
 # tarfile reads a member's headers in one piece, as long as the archive says they are.
 _LARGEST_READ = 16 << 20
@@ -211,11 +215,16 @@ def _fetch(s3: S3Client, location: str, path: Path) -> ModelArchive:
         if error_code(error) in _MISSING:
             raise InputError(f"there is no archive at {location}.") from None
         raise _no_bucket(bucket, error) from None
+    most = min(LARGEST_UNPACKED, max(UNPACKED_OF_ANY, _LARGEST_FACTOR * path.stat().st_size))
     try:
-        text, example = _check_members(path, location)
-        digest = _digest_of(path)
+        text, example = _check_members(path, location, most)
+        digest = _digest_of(path, most)
     except _TooLargeError:
-        raise InputError(f"{location} unpacks to more than {LARGEST_UNPACKED >> 30} GB.") from None
+        raise InputError(
+            f"{location} unpacks to more than {most / (1 << 30):.1f} GB. An endpoint's volume holds "
+            f"{LARGEST_UNPACKED >> 30} GB, and an archive may be at most {_LARGEST_FACTOR} times smaller than its "
+            "contents."
+        ) from None
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, OverflowError):
         raise InputError(f"{location} is not a tar.gz archive.") from None
     if text is None:
@@ -225,10 +234,10 @@ def _fetch(s3: S3Client, location: str, path: Path) -> ModelArchive:
     return ModelArchive(path, digest, _run_id(text), example)
 
 
-def _check_members(path: Path, location: str) -> tuple[str | None, bytes | None]:
+def _check_members(path: Path, location: str, most: int) -> tuple[str | None, bytes | None]:
     """Refuse an archive that would not unpack into one folder. Returns its MLmodel file and its input example."""
     text, example = None, None
-    with gzip.open(path) as unpacked, tarfile.open(fileobj=_BoundedReads(unpacked), mode="r:") as tar:
+    with gzip.open(path) as unpacked, tarfile.open(fileobj=_BoundedReads(unpacked, most), mode="r:") as tar:
         for number, member in enumerate(tar):
             if number >= MOST_FILES:
                 raise InputError(f"{location} contains more than {MOST_FILES:,} files.")
@@ -253,26 +262,26 @@ def _example(file: Path) -> bytes | None:
     return file.read_bytes() if file.is_file() and file.stat().st_size <= _LARGEST_EXAMPLE else None
 
 
-def _digest_of(path: Path) -> str:
+def _digest_of(path: Path, most: int) -> str:
     digest, size = hashlib.sha256(), 0
     with gzip.open(path) as unpacked:
         while piece := unpacked.read(1 << 20):
             digest.update(piece)
             size += len(piece)
-            if size > LARGEST_UNPACKED:
+            if size > most:
                 raise _TooLargeError
     return digest.hexdigest()
 
 
 class _TooLargeError(Exception):
-    """The archive unpacks to more than an endpoint's volume holds."""
+    """The archive unpacks to more than it may."""
 
 
 class _BoundedReads(io.RawIOBase):
     """A file that refuses to read much at once: a member's header can claim any length."""
 
-    def __init__(self, file: gzip.GzipFile) -> None:
-        self._file = file
+    def __init__(self, file: gzip.GzipFile, most: int) -> None:
+        self._file, self._most = file, most
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _LARGEST_READ:
@@ -280,7 +289,7 @@ class _BoundedReads(io.RawIOBase):
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        if offset > LARGEST_UNPACKED:
+        if offset > self._most:
             raise _TooLargeError
         return self._file.seek(offset, whence)
 

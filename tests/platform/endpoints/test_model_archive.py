@@ -130,6 +130,16 @@ def test_bounds_what_an_archive_unpacks_to(s3: Any, tmp_path: Path, monkeypatch:
         model_archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
 
 
+def test_refuses_a_decompression_bomb_and_accepts_a_small_archive_of_zeros(
+    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=_tar({"MLmodel": b"x", "zeros": bytes(8 << 20)}))
+    assert model_archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path).digest
+    monkeypatch.setattr(model_archive, "UNPACKED_OF_ANY", 1 << 20)
+    with pytest.raises(InputError, match="an archive may be at most 100 times smaller than its contents"):
+        model_archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
+
+
 def test_refuses_a_member_whose_header_would_fill_the_memory(s3: Any, tmp_path: Path) -> None:
     entry = tarfile.TarInfo("././@LongLink")
     entry.type, entry.size = tarfile.GNUTYPE_LONGNAME, 64 << 20
