@@ -25,6 +25,13 @@ from tests.support.running import RunningLocalAws, start
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 RUNS = 24
+# Neither the upgrade nor the backup needs the other optional resources, and every command plans them again.
+INPUTS: dict[str, Any] = {
+    "schedule": None,
+    "notifications": None,
+    "image_build": None,
+    "backup": {"keep": 2, "schedule_expression": "cron(30 12 ? * MON-FRI *)"},
+}
 
 
 @dataclass
@@ -119,9 +126,7 @@ def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
         _plugin(folder / "plugin"),
     )
     try:
-        quick_mirror(
-            localaws.settings, "staging", backup={"keep": 2, "schedule_expression": "cron(30 12 ? * MON-FRI *)"}
-        )
+        quick_mirror(localaws.settings, "staging", **INPUTS)
         found.deployed.terraform("apply", "-var", "mlflow_version=2.13")
         found.old_client("fill", found.deployed.outputs["mlflow_tracking_uri"], str(RUNS))
         del found.deployed.__dict__["outputs"]
