@@ -1,4 +1,4 @@
-"""Write the parts of the Terraform modules that follow from others: README tables, passed-on inputs and outputs."""
+"""Write what follows from the Terraform modules: README tables, passed-on inputs and outputs, the page of alarms."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from mlflow_common.console import Debug, make_app, run
 from mlflow_common.errors import InputError, PlatformError
+from mlflow_platform.terraform_docs.alarms import PAGE, alarms_page
 from mlflow_platform.terraform_docs.composition import callers
 from mlflow_platform.terraform_docs.tables import with_tables
 
@@ -24,7 +25,7 @@ def main(
     repository: Annotated[Path, typer.Option(help="The checkout to work on.")] = REPOSITORY,
     debug: Debug = False,  # noqa: ARG001 read by `run`
 ) -> None:
-    """Write the README tables, and the inputs and outputs that the platform module and the roots pass on."""
+    """Write README tables, the page of alarms, and what the platform module and the roots pass on."""
     stale = []
     try:
         for file, text in _files(repository):
@@ -32,6 +33,7 @@ def main(
                 continue
             stale.append(str(file.relative_to(repository)))
             if not check:
+                file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text)
     except ValueError as error:
         raise InputError(str(error)) from None
@@ -45,6 +47,7 @@ def _files(repository: Path) -> Iterator[tuple[Path, str]]:
         yield from caller.files().items()
     for readme in sorted((repository / "terraform/module").glob("*/README.md")):
         yield readme, with_tables(readme)
+    yield repository / PAGE, alarms_page(repository)
 
 
 if __name__ == "__main__":
