@@ -147,7 +147,7 @@ def _run(
         Blueprint(
             role=role,
             code=code,
-            outputs=f"s3://{environment.bucket}/pipelines/{name}/executions",
+            outputs=f"{environment.artifact_store}/pipelines/{name}/executions",
             entry_points=entry_points,
             metric=options.metric,
             maximize=options.maximize,
@@ -203,13 +203,14 @@ def _prepare(
     """Upload code and data. Returns the parameters of the execution, and as `code` the folder of the code."""
     s3 = session.client("s3")
     files = options.project.files(REPOSITORY / "training" / "job.py")
-    code = upload(files, s3, environment.bucket, f"pipelines/{name}/code")
+    folder = f"{environment.artifact_store}/pipelines/{name}".removeprefix(f"s3://{environment.bucket}/")
+    code = upload(files, s3, environment.bucket, f"{folder}/code")
     data = options.data
     if not data.startswith("s3://"):
         file, content = _content(data)
         digest = hashlib.sha256(content).hexdigest()[:16]
-        s3.put_object(Bucket=environment.bucket, Key=f"pipelines/{name}/data/{digest}/{file}", Body=content)
-        data = f"s3://{environment.bucket}/pipelines/{name}/data/{digest}"
+        s3.put_object(Bucket=environment.bucket, Key=f"{folder}/data/{digest}/{file}", Body=content)
+        data = f"s3://{environment.bucket}/{folder}/data/{digest}"
     target = options.target or _own_target(options.data)
     own = {"DataUri": data, "TargetColumn": target, "TrackingUri": environment.server.arn, "Experiment": experiment}
     chosen = {key: value for key, value in options.parameters.items() if key != "TargetColumn" or value}
@@ -271,10 +272,7 @@ def _image(environment: Environment) -> str:
 def _role(environment: Environment, role: str | None) -> str:
     if role or environment.pipeline_role:
         return role or str(environment.pipeline_role)
-    raise PreconditionError(
-        f"{environment.name} has no role for pipelines. Set training_pipeline = {{}} in its module call and run "
-        f"`{environment.ref.apply_command}`, or name a role with --role."
-    )
+    raise PreconditionError(f"{environment.name} has no role for training jobs. Name one with --role.")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,6 @@ features, truth = frame.drop(columns="target").astype(float), frame["target"].to
 model = make_pipeline(StandardScaler(), LogisticRegression(C=strength)).fit(features, truth)
 # In a job and in `mlflow run`, this uses the run that was made for the step.
 with mlflow.start_run():
-    mlflow.log_param("strength", strength)
+    mlflow.log_param("classifier", "logistic regression")
     logged = mlflow.sklearn.log_model(model, name="model", input_example=features.head(3))
 mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=str(model_folder))

@@ -27,7 +27,7 @@ class Outcome:
     """How a container ended.
 
     Attributes:
-        exit_code: of its process; negative for a signal.
+        exit_code: of its process; 128 and the signal's number for a signal.
         cause: "" if it ended by itself, "stopped" or "timed out".
         output: the file with its output.
     """
@@ -104,7 +104,9 @@ class Containers:
         output.follow(to_the_end=True)
         kept = folder / "output.log"
         child.log.replace(kept)
-        return Outcome(child.process.returncode or 0, cause, kept)
+        code = child.process.returncode or 0
+        # A container that a signal ended has 128 and the signal's number: 137 for SIGKILL.
+        return Outcome(code if code >= 0 else 128 - code, cause, kept)
 
     def _path(self, folder: Path, base: str, command: Sequence[str]) -> str:
         """PATH with a Python of the job's own, so that a `pip install` in the job changes nothing else.

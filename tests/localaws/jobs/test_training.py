@@ -92,3 +92,9 @@ def test_rejects_an_invalid_metric_expression(bench: JobBench) -> None:
         bench.train("t-regex", "", algorithm={"MetricDefinitions": [{"Name": "loss", "Regex": "loss=(["}]})
     with pytest.raises(ClientError, match="Requested resource not found"):
         bench.sagemaker.describe_training_job(TrainingJobName="t-regex")
+
+
+def test_a_container_that_a_signal_killed_has_its_exit_code(bench: JobBench) -> None:
+    bench.train("t-killed", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    found = bench.wait("TrainingJob", "t-killed")
+    assert (found["TrainingJobStatus"], found["FailureReason"]) == ("Failed", "AlgorithmError: , exit code: 137")

@@ -38,4 +38,4 @@ def test_the_template_trains_and_evaluates(tmp_path: Path, mlflow_here: Any, mon
     report = json.loads((tmp_path / "report" / "evaluation.json").read_text())
     assert report["metrics"]["accuracy"]["value"] > 0.8
     runs = mlflow_here.search_runs(output_format="list")
-    assert [run.data.params.get("strength") for run in runs if run.data.params] == ["0.5"]
+    assert [run.data.params for run in runs if run.data.params] == [{"classifier": "logistic regression"}]
