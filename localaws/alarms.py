@@ -55,6 +55,33 @@ class Alarms:
         """The alarms that are in the state ALARM, or have been since a time (naive UTC)."""
         return [name for name in names if _was_in_alarm(self._backend(region).alarms.get(name), since)]
 
+    def windows(
+        self, region: str, metric: tuple[str, str, dict[str, str]], statistic: str, count: int, period: float = 60.0
+    ) -> list[float | None]:
+        """Statistics of the last periods, the newest first; None for a period without data.
+
+        Args:
+            metric: namespace, name and dimensions.
+            period: in seconds, divided by `speed`.
+        """
+        namespace, name, dimensions = metric
+        width, now = timedelta(seconds=period / self._speed), utcnow()
+        found: list[list[float]] = [[] for _ in range(count)]
+        for datum in reversed(self._backend(region).metric_data):
+            age = now - datum.timestamp.replace(tzinfo=None)
+            if age >= count * width:
+                break
+            if (datum.namespace, datum.name) != (namespace, name) or not isinstance(datum, MetricDatum):
+                continue
+            if _pairs(datum.dimensions) == set(dimensions.items()):
+                found[max(0, int(age / width))].append(datum.value)
+        return [_statistic(statistic, values) if values else None for values in found]
+
+    def triggering(self, region: str, action: str) -> list[Any]:
+        """The alarms in the state ALARM that have an action."""
+        alarms = self._backend(region).alarms.values()
+        return [one for one in alarms if one.state_value == "ALARM" and action in (one.alarm_actions or [])]
+
     def keep_evaluating(self, stopping: threading.Event, seconds: float) -> None:
         """Evaluate every alarm, again and again, until localaws stops."""
         while not stopping.wait(seconds):

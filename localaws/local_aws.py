@@ -87,9 +87,8 @@ class LocalAws:
         self.builds = self._make_builds()
         tokens, blobs = Tokens(), Blobs(settings.data / "registry")
         self.state_machines = StateMachines(settings, self.principals)
-        install_all(
-            ServiceContext(settings, self.principals, self.builds, self.state_machines, tokens, blobs, sagemaker)
-        )
+        parts = (self.principals, self.builds, self.state_machines, tokens, blobs, self.hosting.autoscaler)
+        install_all(ServiceContext(settings, *parts, sagemaker))
         registry = Registry(blobs, Images(settings.account, settings.region))
         if saved:
             self.tracking.load(saved.parts["tracking_servers"])

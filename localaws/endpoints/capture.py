@@ -144,8 +144,10 @@ class CaptureWriter:
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def add(self, origin: Origin, request: Payload, response: Payload, inference_id: str | None) -> None:
-        """Capture an invocation."""
+    def add(self, origin: Origin | None, request: Payload, response: Payload, inference_id: str | None) -> None:
+        """Capture an invocation if its variant captures data and it is in the sample."""
+        if origin is None or not origin.settings.chosen():
+            return
         now = datetime.now(UTC)
         line = origin.settings.line(request, response, inference_id, now)
         with self._due:

@@ -18,6 +18,7 @@ class Variant:
     """A variant and its model, as they were when the deployment was requested.
 
     Attributes:
+        source: the ModelSource, as JSON.
         env: the model's Environment.
         state: current and desired weight and instance count or serverless configuration, as DescribeEndpoint returns
             them.
@@ -25,7 +26,7 @@ class Variant:
 
     name: str
     image: str
-    model_data: str
+    source: dict[str, Any]
     env: dict[str, str]
     role: str
     startup_seconds: float
@@ -56,6 +57,7 @@ class Deployment:
         settings: the DeploymentConfig.
         capture: the DataCaptureConfig.
         shadows: the shadow variants.
+        asynchronous: the AsyncInferenceConfig.
     """
 
     config_name: str
@@ -63,14 +65,15 @@ class Deployment:
     settings: dict[str, Any] | None = None
     capture: dict[str, Any] | None = None
     shadows: list[Variant] = field(default_factory=list)
+    asynchronous: dict[str, Any] | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
     def load(cls, saved: dict[str, Any]) -> Self:
         """Create a deployment from JSON."""
         read = {
-            "variants": [Variant(**variant) for variant in saved["variants"]],
-            "shadows": [Variant(**variant) for variant in saved.get("shadows", [])],
+            "variants": [_variant(variant) for variant in saved["variants"]],
+            "shadows": [_variant(variant) for variant in saved.get("shadows", [])],
             "started": datetime.fromisoformat(saved["started"]),
         }
         return cls(**{**saved, **read})
@@ -100,3 +103,11 @@ class Deployment:
     def saved(self) -> dict[str, Any]:
         """Return the deployment as JSON for `load`."""
         return {**asdict(self), "started": self.started.isoformat()}
+
+
+def _variant(saved: dict[str, Any]) -> Variant:
+    """Read a saved variant. Before model sources, states had the URL of an archive."""
+    given = dict(saved)
+    if "model_data" in given:
+        given["source"] = {"uri": given.pop("model_data")}
+    return Variant(**given)

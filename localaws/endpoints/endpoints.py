@@ -13,10 +13,9 @@ from localaws.alarms import Alarms
 from localaws.endpoints.capture import CaptureSettings, CaptureWriter, Origin
 from localaws.endpoints.container import Container
 from localaws.endpoints.deployment import STARTUP_SECONDS, Deployment, Variant
-from localaws.endpoints.fleet import Fleet, Instance, Member
-from localaws.endpoints.launcher import Launcher
+from localaws.endpoints.fleet import Fleet, Instance, Member, NoSuchVariantError
+from localaws.endpoints.launcher import Launcher, processes_of
 from localaws.endpoints.reasons import DeploymentError, ping_failed
-from localaws.endpoints.serverless import IDLE_SECONDS
 from localaws.endpoints.shift import Incoming, TrafficShift
 from localaws.endpoints.summaries import summaries
 from localaws.processes import StoppingError
@@ -37,6 +36,27 @@ class Endpoint:
     fleet: Fleet = field(default_factory=Fleet)
     incoming: Incoming | None = None
 
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.record.endpoint_name)
+
+    @property
+    def region(self) -> str:
+        """Its region."""
+        return str(self.record.arn.split(":")[3])
+
+    @property
+    def asynchronous(self) -> dict[str, Any] | None:
+        """The AsyncInferenceConfig of the deployment in service."""
+        return self.live.asynchronous if self.live else None
+
+    @property
+    def capacity(self) -> int:
+        """How many instances the production variants in service have."""
+        variants = self.live.variants if self.live else []
+        return sum(variant.state.get("CurrentInstanceCount", 0) for variant in variants)
+
     def saved(self) -> dict[str, Any]:
         """Return the endpoint as JSON, without `record`, which is saved with moto's resources."""
         resuming = self.pending if self.record.endpoint_status == RESUMING else None
@@ -51,6 +71,7 @@ class Target:
     Attributes:
         container: what answers; a serverless one may have to be woken up.
         serverless: whether the variant is serverless.
+        role: the execution role.
     """
 
     variant: str
@@ -60,6 +81,7 @@ class Target:
     origin: Origin | None = None
     serverless: bool = False
     startup_seconds: float = STARTUP_SECONDS
+    role: str = ""
 
 
 class Endpoints:
@@ -152,33 +174,37 @@ class Endpoints:
         }
         if live:
             shown["ProductionVariants"] = summaries(live, endpoint.fleet)
+            shown["ShadowProductionVariants"] = summaries(live, endpoint.fleet, shadow=True) or None
             shown["LastDeploymentConfig"] = live.settings
             shown["DataCaptureConfig"] = CaptureSettings.summary(live.capture)
         if pending:
             incoming = endpoint.incoming
             status = incoming.status() if incoming else [{"Status": "Creating", "StartTime": pending.started}]
             fleet = incoming.fleet if incoming else Fleet()
-            shown["PendingDeploymentSummary"] = {
+            shown["PendingDeploymentSummary"] = summary = {
                 "EndpointConfigName": pending.config_name,
                 "ProductionVariants": [one | {"VariantStatus": status} for one in summaries(pending, fleet)],
                 "StartTime": pending.started,
             }
+            if pending.shadows:
+                shadows = summaries(pending, fleet, shadow=True)
+                summary["ShadowProductionVariants"] = [one | {"VariantStatus": status} for one in shadows]
         return {name: value for name, value in shown.items() if value is not None}
 
-    def live(self, record: Any) -> Deployment | None:
-        """Return the deployment in service, if any."""
-        return self._endpoints[record.arn].live
+    def find(self, arn: str) -> Endpoint | None:
+        """Return an endpoint, if it exists."""
+        return self._endpoints.get(arn)
 
-    def resize(self, record: Any) -> None:
-        """Apply the desired capacity of the variants in service."""
-        endpoint = self._endpoints[record.arn]
-        for variant in endpoint.live.variants if endpoint.live else []:
-            if variant.serverless:
-                endpoint.fleet.members[variant.name].limit = variant.serverless["MaxConcurrency"]
+    def all(self) -> list[Endpoint]:
+        """Return all endpoints."""
+        return list(self._endpoints.values())
 
     @contextmanager
-    def invoking(self, arn: str, variant: str | None) -> Iterator[Target]:
+    def invoking(self, arn: str, variant: str | None, *, shadow: bool = False) -> Iterator[Target]:
         """Choose the target of an invocation. Its container is not stopped before the context exits.
+
+        Args:
+            shadow: choose among the shadow variants.
 
         Raises:
             LookupError: no such endpoint is in service.
@@ -193,39 +219,18 @@ class Endpoints:
             fleet, deployment = endpoint.fleet, endpoint.live
             if endpoint.incoming and endpoint.pending and endpoint.incoming.chosen():
                 fleet, deployment = endpoint.incoming.fleet, endpoint.pending
-            variants = {one.name: one for one in deployment.variants}
+            variants = {one.name: one for one in (deployment.shadows if shadow else deployment.variants)}
+            if variant is not None and variant not in variants:
+                raise NoSuchVariantError(variant)
             chosen, instance = fleet.enter({name: one.weight for name, one in variants.items()}, variant)
         try:
             found = variants[chosen]
             origin = _origin(arn, found, deployment.capture)
             serverless = found.serverless is not None
             where = chosen, deployment.config_name, found.instances, instance.container
-            yield Target(*where, origin, serverless, found.startup_seconds)
+            yield Target(*where, origin, serverless, found.startup_seconds, found.role)
         finally:
             fleet.leave(chosen, instance)
-
-    def suspend_idle(self) -> None:
-        """Stop the processes of serverless endpoints that have had no requests for some time."""
-        for endpoint in list(self._endpoints.values()):
-            configs = [one.serverless for one in endpoint.live.variants] if endpoint.live else []
-            if any(config and not config.get("ProvisionedConcurrency") for config in configs):
-                endpoint.fleet.suspend_idle(IDLE_SECONDS / self._settings.speed)
-
-    def deployments(self, region: str) -> dict[str, Deployment]:
-        """The deployments of a region by endpoint name: the pending one if there is one, else the one in service."""
-        found = {}
-        for endpoint in list(self._endpoints.values()):
-            deployment = endpoint.pending or endpoint.live
-            if deployment and endpoint.record.arn.split(":")[3] == region:
-                found[endpoint.record.endpoint_name] = deployment
-        return found
-
-    def health(self) -> list[dict[str, str]]:
-        """Return the name and status of each endpoint."""
-        return [
-            {"name": endpoint.record.endpoint_name, "status": endpoint.record.endpoint_status}
-            for endpoint in list(self._endpoints.values())
-        ]
 
     def close(self) -> None:
         """End the updates in progress, and stop restarting containers. `Processes` stops their processes."""
@@ -294,12 +299,15 @@ class Endpoints:
             for variant in variants:
                 limit = variant.serverless["MaxConcurrency"] if variant.serverless else None
                 member = fleet.members[variant.name] = Member([], limit)
-                container = self._launcher.start(record.endpoint_name, region, variant)
-                member.instances.append(Instance(container))
+                for _ in range(processes_of(variant)):
+                    container = self._launcher.start(record.endpoint_name, region, variant)
+                    member.instances.append(Instance(container))
             for variant in variants:
                 for instance in fleet.members[variant.name].instances:
                     if not instance.container.wait(variant.startup_seconds):
                         raise ping_failed(variant.name)
+                if "CurrentInstanceCount" in variant.state:
+                    variant.state["CurrentInstanceCount"] = variant.instances
         except Exception:
             fleet.stop(drain=False)
             raise

@@ -1,17 +1,21 @@
 """Constructs the objects that implement endpoints."""
 
 import asyncio
+import logging
 import threading
 from functools import partial
 from typing import Any
 
 from localaws.alarms import Alarms
 from localaws.alarms import install as install_alarms
+from localaws.endpoints.async_queue import AsyncQueues
+from localaws.endpoints.autoscaling import Autoscaler
 from localaws.endpoints.endpoints import RESUMING, Endpoints
 from localaws.endpoints.launcher import Launcher
 from localaws.endpoints.operations import EndpointOperations
 from localaws.endpoints.records import Records
 from localaws.endpoints.runtime import Runtime
+from localaws.endpoints.scaling import Scaling
 from localaws.front.application import Route
 from localaws.principals import Principals
 from localaws.processes import Processes
@@ -20,6 +24,8 @@ from localaws.venvs import Venvs
 
 # AWS evaluates alarms once a minute. The periods are shorter here, see Settings.speed.
 EVALUATION_SECONDS = 0.25
+MINUTE = 60
+log = logging.getLogger(__name__)
 
 
 class Hosting:
@@ -30,18 +36,24 @@ class Hosting:
         alarms = self._alarms = Alarms(settings.account, settings.speed)
         install_alarms(settings.account)
         self._stopping = threading.Event()
-        self._endpoints = Endpoints(settings, Launcher(settings, principals, processes, venvs), alarms)
-        self._runtime = Runtime(self._endpoints, settings.account, alarms)
+        launcher = Launcher(settings, principals, processes, venvs)
+        self._endpoints = Endpoints(settings, launcher, alarms)
+        self._scaling = Scaling(self._endpoints, launcher, settings.speed)
+        self.autoscaler = Autoscaler(settings.account, self._endpoints, self._scaling, alarms, settings.speed)
+        assume = launcher.role_clients
+        queues = AsyncQueues(self._endpoints, alarms, assume, MINUTE / settings.speed)
+        self._runtime = Runtime(self._endpoints, settings.account, alarms, queues)
         self.runtime = Route(Runtime.takes, self._runtime)
-        self.operations = EndpointOperations(self._endpoints, principals, settings.account, alarms).operations()
+        operations = EndpointOperations(self._endpoints, self._scaling, principals, settings.account, alarms)
+        self.operations = operations.operations()
 
     def health(self) -> list[dict[str, str]]:
         """Return every endpoint's name and status."""
-        return self._endpoints.health()
+        return [{"name": one.name, "status": one.record.endpoint_status} for one in self._endpoints.all()]
 
     def resuming(self) -> int:
         """Return how many loaded endpoints are not in service yet."""
-        return sum(endpoint["status"] == RESUMING for endpoint in self._endpoints.health())
+        return sum(endpoint["status"] == RESUMING for endpoint in self.health())
 
     def saved(self) -> list[dict[str, Any]]:
         """Return the endpoints as JSON. Call it before saving moto's resources, because it changes their records."""
@@ -73,4 +85,8 @@ class Hosting:
 
     def _keep_scaling(self) -> None:
         while not self._stopping.wait(EVALUATION_SECONDS):
-            self._endpoints.suspend_idle()
+            try:
+                self._scaling.suspend_idle()
+                self.autoscaler.evaluate()
+            except Exception:  # One endpoint's mistake must not stop the scaling of the others.
+                log.exception("The scaling of endpoints failed.")

@@ -1,5 +1,7 @@
 """Starts a variant's container with its execution role: pulls the image, downloads the model, builds its Python."""
 
+import logging
+import os
 import secrets
 import shutil
 from weakref import WeakSet
@@ -9,7 +11,7 @@ from localaws.endpoints.container import Container
 from localaws.endpoints.deployment import Variant
 from localaws.endpoints.environment import interpreter
 from localaws.endpoints.logs import ContainerLog
-from localaws.endpoints.model_data import fetch
+from localaws.endpoints.model_source import ModelSource
 from localaws.endpoints.reasons import DeploymentError, ping_failed
 from localaws.endpoints.role import HOSTING, RoleClients
 from localaws.errors import AwsError
@@ -18,6 +20,19 @@ from localaws.principals import Principals
 from localaws.processes import Processes
 from localaws.settings import Settings
 from localaws.venvs import BuildError, Venvs
+
+# A variant with more instances than this has as many processes. Each process takes a processor core while it answers.
+MOST_PROCESSES = max(2, os.cpu_count() or 1)
+log = logging.getLogger(__name__)
+
+
+def processes_of(variant: Variant) -> int:
+    """How many processes a variant gets: one for each instance, within what this machine can run."""
+    if variant.instances > MOST_PROCESSES:
+        log.info(
+            "%s: %d instances run as %d processes on this machine.", variant.name, variant.instances, MOST_PROCESSES
+        )
+    return min(variant.instances, MOST_PROCESSES)
 
 
 class Launcher:
@@ -49,7 +64,7 @@ class Launcher:
         )
         try:
             image.pull(variant.image, settings.account, clients)
-            fetch(variant.model_data, clients.s3, folder / "model")
+            ModelSource(**variant.source).fetch(clients.s3, folder / "model")
             try:
                 python = interpreter(folder / "model", self._venvs)
             except BuildError as error:

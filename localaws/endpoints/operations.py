@@ -5,15 +5,17 @@ endpoints.
 """
 
 import threading
+from dataclasses import asdict
 from typing import Any
 
 from localaws.alarms import Alarms
-from localaws.endpoints import serverless
+from localaws.endpoints import async_config, autoscaling, serverless, shadow
 from localaws.endpoints.deployment import STARTUP_SECONDS, Deployment, Variant
 from localaws.endpoints.endpoints import Endpoints
-from localaws.endpoints.model_data import split_s3_url
+from localaws.endpoints.model_source import ModelSource, resolved
 from localaws.endpoints.records import Records, refusal
 from localaws.endpoints.role import HOSTING
+from localaws.endpoints.scaling import Scaling
 from localaws.iam.trust import sagemaker_source
 from localaws.principals import Principals
 from localaws.services.context import Caller, Operations
@@ -24,8 +26,11 @@ IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack"
 class EndpointOperations:
     """Operations for models, endpoint configurations and endpoints, for SageMaker's dispatcher."""
 
-    def __init__(self, endpoints: Endpoints, principals: Principals, account: str, alarms: Alarms) -> None:
+    def __init__(
+        self, endpoints: Endpoints, scaling: Scaling, principals: Principals, account: str, alarms: Alarms
+    ) -> None:
         self._endpoints = endpoints
+        self._scaling = scaling
         self._alarms = alarms
         self._principals = principals
         self._account = account
@@ -40,6 +45,7 @@ class EndpointOperations:
             handlers={
                 "CreateModel": self.create_model,
                 "DescribeModel": self.describe_model,
+                "CreateEndpointConfig": self.create_config,
                 "DescribeEndpointConfig": self.describe_config,
                 "CreateEndpoint": self.create,
                 "DescribeEndpoint": self.describe,
@@ -49,22 +55,21 @@ class EndpointOperations:
             },
             checks={
                 "DeleteModel": self.check_model,
-                "CreateEndpointConfig": self.check_new_config,
                 "DeleteEndpointConfig": self.check_config,
             },
             lock=threading.Lock(),
         )
 
     def create_model(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
-        """CreateModel: the role must exist and, if given, the archive."""
+        """CreateModel: the role must exist and, if given, the model data and the approved model package."""
         name, backend = given["ModelName"], self._records.backend(caller.region)
         if name in backend._models:
             raise refusal(f'Cannot create already existing model "{self._records.arn(caller.region, "model", name)}".')
-        url = only_container(given).get("ModelDataUrl")
+        source = ModelSource.of(resolved(self._account, caller.region, given))
         role = given.get("ExecutionRoleArn", "")
         self._principals.check_trust(role, HOSTING, sagemaker_source(caller.region, self._account))
-        if url and not _object_exists(self._account, url):
-            raise refusal(f"Could not find model data at {url}.")
+        if source.uri and not source.exists(self._account):
+            raise refusal(f"Could not find model data at {source.uri}.")
         record = backend.create_model(
             model_name=name,
             execution_role_arn=role,
@@ -84,25 +89,35 @@ class EndpointOperations:
         """DescribeModel."""
         return _given(self._records.model(caller.region, given["ModelName"]))
 
-    def check_new_config(self, caller: Caller, given: dict[str, Any]) -> None:
+    def create_config(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """CreateEndpointConfig."""
-        name = given["EndpointConfigName"]
-        if name in self._records.backend(caller.region).endpoint_configs:
+        name, backend = given["EndpointConfigName"], self._records.backend(caller.region)
+        if name in backend.endpoint_configs:
             arn = self._records.arn(caller.region, "endpoint-config", name)
             raise refusal(f'Cannot create already existing endpoint configuration "{arn}".')
-        for member in ("ShadowProductionVariants", "AsyncInferenceConfig"):
-            if given.get(member):
-                raise NotImplementedError(f"{member} of CreateEndpointConfig")
-        names = [variant["VariantName"] for variant in given["ProductionVariants"]]
+        variants = [*given["ProductionVariants"], *given.get("ShadowProductionVariants", [])]
+        names = [variant["VariantName"] for variant in variants]
         if len(set(names)) < len(names):
             raise refusal("Variant names must be unique within an endpoint configuration.")
-        serverless.check(given)
-        for variant in given["ProductionVariants"]:
+        for check in (serverless.check, async_config.check, shadow.check):
+            check(given)
+        for variant in variants:
             if "ModelName" not in variant:
                 raise NotImplementedError("variants without ModelName: inference components")
             model = self._records.model(caller.region, variant["ModelName"])
             if serverless.of(variant):
-                serverless.check_model(model, _container(model))
+                serverless.check_model(model, self._container(caller.region, model))
+        record = backend.create_endpoint_config(
+            endpoint_config_name=name,
+            production_variants=given["ProductionVariants"],
+            async_inference_config=given.get("AsyncInferenceConfig"),
+            data_capture_config=given.get("DataCaptureConfig"),
+            tags=given.get("Tags"),
+            kms_key_id=given.get("KmsKeyId"),
+        )
+        if given.get("ShadowProductionVariants"):
+            record.shadow_production_variants = given["ShadowProductionVariants"]
+        return {"EndpointConfigArn": record.endpoint_config_arn}
 
     def check_config(self, caller: Caller, given: dict[str, Any]) -> None:
         """DeleteEndpointConfig: as on AWS, the configuration may be in use."""
@@ -137,8 +152,10 @@ class EndpointOperations:
     def update(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """UpdateEndpoint. As on AWS, the current configuration must exist (terraform-provider-aws issue 48997)."""
         record = self._settled(caller.region, given["EndpointName"])
-        self._records.config(caller.region, record.endpoint_config_name)
-        live = self._endpoints.live(record)
+        current = self._records.config(caller.region, record.endpoint_config_name)
+        endpoint = self._endpoints.find(record.arn)
+        live = endpoint.live if endpoint else None
+        self._check_scaled(caller.region, record.endpoint_name, current, given["EndpointConfigName"])
         settings = given.get("DeploymentConfig")
         if given.get("RetainDeploymentConfig") and live:
             settings = live.settings
@@ -151,10 +168,11 @@ class EndpointOperations:
         return {"EndpointArn": record.arn}
 
     def reweigh(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
-        """UpdateEndpointWeightsAndCapacities: takes effect at once, because each variant has one container."""
+        """UpdateEndpointWeightsAndCapacities: weights take effect at once, instances once they are in service."""
         record = self._settled(caller.region, given["EndpointName"])
-        live = self._endpoints.live(record)
-        states = {variant.name: variant.state for variant in live.variants} if live else {}
+        endpoint = self._endpoints.find(record.arn)
+        live = endpoint.live if endpoint else None
+        states = {one.name: one.state for one in [*live.variants, *live.shadows]} if live else {}
         wanted = given["DesiredWeightsAndCapacities"]
         unknown = sorted({item["VariantName"] for item in wanted} - set(states))
         if unknown:
@@ -163,10 +181,11 @@ class EndpointOperations:
                 f'"{record.endpoint_config_name}".'
             )
         for item in wanted:
-            _check_capacity(item, states[item["VariantName"]])
+            _check_capacity(item, states[item["VariantName"]], may_be_zero=bool(live and live.asynchronous))
         for item in wanted:
             _set_desired(item, states[item["VariantName"]])
-        self._endpoints.resize(record)
+        if endpoint:
+            self._scaling.apply(endpoint)
         return {"EndpointArn": record.arn}
 
     def delete(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
@@ -174,6 +193,7 @@ class EndpointOperations:
         record = self._records.endpoint(caller.region, given["EndpointName"])
         if record.endpoint_status in IN_PROGRESS:
             raise refusal(f'Cannot update in-progress endpoint "{record.arn}".')
+        autoscaling.deregister(self._account, caller.region, record.endpoint_name)
         self._endpoints.delete(
             record, lambda: self._records.backend(caller.region).delete_endpoint(record.endpoint_name)
         )
@@ -187,6 +207,22 @@ class EndpointOperations:
             raise refusal(f'Cannot update endpoint "{record.arn}" with status "Failed": it can only be deleted.')
         return record
 
+    def _check_scaled(self, region: str, name: str, current: Any, config_name: str) -> None:
+        """Refuse to change the instance type of a scalable target.
+
+        "If the update would change the instance type for any variant that is a target for automatic scaling, the
+        update fails": https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-scaling-update.html
+        """
+        new = {one["VariantName"]: one for one in self._records.config(region, config_name).production_variants}
+        for variant in current.production_variants:
+            kind = variant.get("InstanceType")
+            other = new.get(variant["VariantName"], {}).get("InstanceType")
+            if kind != other and autoscaling.is_target(self._account, region, name, variant["VariantName"]):
+                raise refusal(
+                    f"Variant {variant['VariantName']} of endpoint {name} is a scalable target: its instance type "
+                    "cannot change. Deregister it from Application Auto Scaling first."
+                )
+
     def _check_serverless(self, region: str, name: str, live: Deployment | None, deployment: Deployment) -> None:
         """Refuse to make an endpoint with instances serverless, and concurrency beyond the account's limit.
 
@@ -198,22 +234,35 @@ class EndpointOperations:
             return
         if live and not live.serverless:
             raise refusal("An endpoint with instances cannot be updated to serverless. Create another endpoint.")
-        others = [one for other, one in self._endpoints.deployments(region).items() if other != name]
-        used = [one.concurrency for one in others if one.serverless]
+        others = [one for one in self._endpoints.all() if one.region == region and one.name != name]
+        deployments = [one.pending or one.live for one in others]
+        used = [one.concurrency for one in deployments if one and one.serverless]
         serverless.check_account(region, used, deployment.concurrency, new=live is None)
 
     def _deployment(self, region: str, config_name: str, settings: dict[str, Any] | None) -> Deployment:
         config = self._records.config(region, config_name)
         variants = [self._variant(region, given) for given in config.production_variants]
-        deployment = Deployment(config_name, variants, settings, config.data_capture_config or None)
+        shadows = [self._variant(region, given) for given in getattr(config, "shadow_production_variants", [])]
+        deployment = Deployment(
+            config_name,
+            variants,
+            settings,
+            config.data_capture_config or None,
+            shadows=shadows,
+            asynchronous=config.async_inference_config or None,
+        )
         for name in deployment.rollout().alarms:
             if not self._alarms.exists(region, name):
                 raise refusal(f"CloudWatch alarm {name} of AutoRollbackConfiguration does not exist.")
         return deployment
 
+    def _container(self, region: str, model: Any) -> dict[str, Any]:
+        given = {"PrimaryContainer": model.primary_container, "Containers": model.containers}
+        return resolved(self._account, region, given)
+
     def _variant(self, region: str, given: dict[str, Any]) -> Variant:
         model = self._records.model(region, given["ModelName"])
-        container = _container(model)
+        container = self._container(region, model)
         weight = given.get("InitialVariantWeight", 1.0)
         state = {"CurrentWeight": weight, "DesiredWeight": weight}
         if "ServerlessConfig" in given:
@@ -224,7 +273,7 @@ class EndpointOperations:
         return Variant(
             name=given["VariantName"],
             image=container["Image"],
-            model_data=container.get("ModelDataUrl", ""),
+            source=asdict(ModelSource.of(container)),
             env=container.get("Environment") or {},
             role=model.execution_role_arn,
             startup_seconds=given.get("ContainerStartupHealthCheckTimeoutInSeconds", STARTUP_SECONDS),
@@ -232,36 +281,10 @@ class EndpointOperations:
         )
 
 
-def _container(model: Any) -> dict[str, Any]:
-    return only_container({"PrimaryContainer": model.primary_container, "Containers": model.containers})
-
-
-def only_container(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the only container of a model.
-
-    Raises:
-        NotImplementedError: the model has several containers or is not an archive.
-    """
-    containers: list[dict[str, Any]] = given.get("Containers") or [given.get("PrimaryContainer") or {}]
-    if len(containers) > 1:
-        raise NotImplementedError("models with several containers")
-    if "ModelDataSource" in containers[0]:
-        raise NotImplementedError("ModelDataSource: use ModelDataUrl")
-    if not containers[0].get("Image"):
-        raise refusal("Must provide a primary container with an Image.")
-    return containers[0]
-
-
-def _object_exists(account: str, url: str) -> bool:
-    from moto.s3.models import s3_backends
-
-    name, key = split_s3_url(url)
-    bucket = s3_backends[account]["aws"].buckets.get(name)
-    return bucket is not None and key in bucket.keys
-
-
-def _check_capacity(item: dict[str, Any], state: dict[str, Any]) -> None:
+def _check_capacity(item: dict[str, Any], state: dict[str, Any], *, may_be_zero: bool) -> None:
     """Refuse a capacity that the variant does not have."""
+    if item.get("DesiredInstanceCount") == 0 and not may_be_zero:
+        raise refusal(f"DesiredInstanceCount of variant {item['VariantName']} must be at least 1.")
     config = state.get("CurrentServerlessConfig")
     if config is None and "ServerlessUpdateConfig" in item:
         raise refusal(f"Variant {item['VariantName']} is not serverless: it has no ServerlessUpdateConfig.")
@@ -275,9 +298,10 @@ def _check_capacity(item: dict[str, Any], state: dict[str, Any]) -> None:
 
 
 def _set_desired(item: dict[str, Any], state: dict[str, Any]) -> None:
-    for name in ("Weight", "InstanceCount"):
-        if f"Desired{name}" in item:
-            state |= dict.fromkeys((f"Current{name}", f"Desired{name}"), item[f"Desired{name}"])
+    if "DesiredWeight" in item:
+        state |= dict.fromkeys(("CurrentWeight", "DesiredWeight"), item["DesiredWeight"])
+    if "DesiredInstanceCount" in item:
+        state["DesiredInstanceCount"] = item["DesiredInstanceCount"]
     if "ServerlessUpdateConfig" in item:
         config = {**state["CurrentServerlessConfig"], **item["ServerlessUpdateConfig"]}
         state |= dict.fromkeys(("CurrentServerlessConfig", "DesiredServerlessConfig"), config)

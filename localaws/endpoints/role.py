@@ -59,6 +59,11 @@ class RoleClients:
         return made
 
     @cached_property
+    def sns(self) -> Any:
+        """The client that publishes the results of asynchronous invocations."""
+        return self._make("sns")
+
+    @cached_property
     def cloudwatch(self) -> Any:
         """The client that describes the alarms of a deployment."""
         return self._make("cloudwatch")

@@ -1,6 +1,8 @@
 """InvokeEndpoint: forwards an invocation to a container and returns its response."""
 
+import asyncio
 import json
+import random
 import time
 import uuid
 from typing import Any
@@ -8,11 +10,13 @@ from urllib.parse import unquote
 
 from localaws.alarms import Alarms
 from localaws.call import Call
+from localaws.endpoints.async_queue import AsyncQueues
 from localaws.endpoints.capture import Payload
-from localaws.endpoints.endpoints import Endpoints, Target
+from localaws.endpoints.endpoints import Endpoint, Endpoints, Target
 from localaws.endpoints.exchange import ANSWER_SECONDS, Answer, Exchange, NotReadyError
 from localaws.endpoints.fleet import NoCapacityError, NoSuchVariantError, ThrottledError
 from localaws.endpoints.metrics import Served, Taken, record
+from localaws.endpoints.shadow import mirrored
 from localaws.errors import AwsError
 from localaws.front.asgi import Receive, Scope, Send, respond
 
@@ -31,13 +35,20 @@ class Runtime:
     """The SageMaker runtime's data plane."""
 
     def __init__(
-        self, endpoints: Endpoints, account: str, alarms: Alarms, answer_seconds: float = ANSWER_SECONDS
+        self,
+        endpoints: Endpoints,
+        account: str,
+        alarms: Alarms,
+        queues: AsyncQueues,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self._endpoints = endpoints
         self._alarms = alarms
         self._account = account
         self._answer_seconds = answer_seconds
         self._exchange = Exchange()
+        self._queues = queues
+        self._mirroring: set[asyncio.Task[None]] = set()
 
     @staticmethod
     def takes(call: Call) -> bool:
@@ -47,24 +58,38 @@ class Runtime:
     async def open(self) -> None:
         """Open the HTTP client. Call it in the event loop, before the first request."""
         await self._exchange.open()
+        self._queues.open(self._exchange)
 
     async def close(self) -> None:
         """Close the HTTP client. Call it after the last request."""
+        await self._queues.close()
+        for task in list(self._mirroring):
+            task.cancel()
         await self._exchange.close()
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Handle a request (ASGI)."""
         arrived = time.monotonic()
         call: Call = scope["localaws.call"]
-        if call.operation != "InvokeEndpoint":
-            raise NotImplementedError("only InvokeEndpoint is supported")
+        if call.operation not in ("InvokeEndpoint", "InvokeEndpointAsync"):
+            raise NotImplementedError("only InvokeEndpoint and InvokeEndpointAsync are supported")
         if call.body is None or len(call.body) > BODY_BYTES:
             raise _too_large(BODY_BYTES)
         name = unquote(call.path.split("/")[2])
         call.resource = arn = f"arn:aws:sagemaker:{call.region}:{self._account}:endpoint/{name}"
+        endpoint = self._endpoints.find(arn)
+        asynchronous = endpoint is not None and endpoint.asynchronous is not None
+        if endpoint and endpoint.live and asynchronous != (call.operation == "InvokeEndpointAsync"):
+            # AWS's wording is not documented.
+            kind, use = ("", "InvokeEndpoint") if not asynchronous else ("n asynchronous", "InvokeEndpointAsync")
+            raise AwsError("ValidationError", f"Endpoint {name} is a{kind or ' real-time'} endpoint. Use {use}.")
+        if endpoint and asynchronous:
+            await self._queue(call, endpoint, send)
+            return
         wanted = call.headers.get(VARIANT)
         try:
             with self._endpoints.invoking(arn, wanted) as target:
+                self._mirror(call, endpoint, target)
                 await self._invoke(call, name, target, send, arrived)
         except LookupError:
             raise AwsError("ValidationError", f"Endpoint {name} of account {self._account} not found.") from None
@@ -79,6 +104,18 @@ class Runtime:
             # https://docs.aws.amazon.com/sagemaker/latest/APIReference/CommonErrors.html; AWS sends no message:
             # https://github.com/opensearch-project/ml-commons/issues/2429
             raise AwsError("ThrottlingException", "Rate exceeded") from None
+
+    async def _queue(self, call: Call, endpoint: Endpoint, send: Send) -> None:
+        """Queue an asynchronous request: 202 with the locations of its result."""
+        request = self._queues.add(endpoint, call.headers, call.body or b"")
+        headers = {
+            "content-type": "application/json",
+            "x-amzn-requestid": str(uuid.uuid4()),
+            "x-amzn-sagemaker-outputlocation": request.output,
+        }
+        if request.failure:
+            headers["x-amzn-sagemaker-failurelocation"] = request.failure
+        await respond(send, 202, headers, json.dumps({"InferenceId": request.inference_id}).encode())
 
     async def _invoke(self, call: Call, name: str, target: Target, send: Send, arrived: float) -> None:
         if target.serverless and len(call.body or b"") > SERVERLESS_BODY_BYTES:
@@ -102,9 +139,31 @@ class Runtime:
         finally:
             self._record(call, name, target, answer, time.monotonic() - arrived)
 
-    def _capture(self, call: Call, target: Target, answer: Answer) -> None:
-        if not (target.origin and target.origin.settings.chosen()):
+    def _mirror(self, call: Call, endpoint: Endpoint | None, target: Target) -> None:
+        """Send a copy of some requests to the shadow variant. Nobody waits for its answer."""
+        live = endpoint.live if endpoint else None
+        if endpoint is None or live is None or target.config_name != live.config_name:
             return
+        shadow, share = mirrored(live)
+        if shadow is None or random.random() >= share:  # noqa: S311
+            return
+        task = asyncio.create_task(self._invoke_shadow(call, endpoint, shadow.name))
+        self._mirroring.add(task)
+        task.add_done_callback(self._mirroring.discard)
+
+    async def _invoke_shadow(self, call: Call, endpoint: Endpoint, shadow: str) -> None:
+        arrived = time.monotonic()
+        sent = {header: call.headers[header] for header in PASSED_ON if header in call.headers}
+        try:
+            with self._endpoints.invoking(endpoint.record.arn, shadow, shadow=True) as target:
+                answer = await self._exchange.send(endpoint.name, target, sent, call.body, self._answer_seconds)
+                if 200 <= answer.status < 400:
+                    self._capture(call, target, answer)
+                self._record(call, endpoint.name, target, answer, time.monotonic() - arrived)
+        except (LookupError, NoSuchVariantError, NoCapacityError):
+            return  # The endpoint is being updated or deleted.
+
+    def _capture(self, call: Call, target: Target, answer: Answer) -> None:
         request = Payload(call.body or b"", call.headers.get("content-type", ""))
         response = Payload(answer.body, answer.headers.get("content-type", ""))
         inference_id = call.headers.get("x-amzn-sagemaker-inference-id")

@@ -16,11 +16,11 @@ from localaws.endpoints.container import TOKEN_HEADER, Container
 from localaws.endpoints.deployment import STARTUP_SECONDS
 from localaws.endpoints.environment import interpreter
 from localaws.endpoints.logs import ContainerLog
-from localaws.endpoints.model_data import fetch
-from localaws.endpoints.operations import only_container
+from localaws.endpoints.model_source import ModelSource, resolved
 from localaws.endpoints.reasons import DeploymentError
 from localaws.endpoints.records import refusal
 from localaws.endpoints.role import RoleClients
+from localaws.errors import AwsError
 from localaws.jobs import batches
 from localaws.jobs.batches import MEGABYTE
 from localaws.jobs.container import Containers
@@ -103,13 +103,16 @@ def run(job: Job, folder: Path, clients: RoleClients, containers: Containers, mo
 def _start(
     job: Job, folder: Path, clients: RoleClients, containers: Containers, model: Any, output: ContainerLog
 ) -> Container:
-    given = only_container({"PrimaryContainer": model.primary_container, "Containers": model.containers})
+    named = {"PrimaryContainer": model.primary_container, "Containers": model.containers}
     name = f"{job.kind.resource}-{job.name}"
     own = folder / "container"
     try:
+        given = resolved(job.account, job.region, named)
         image.pull(given["Image"], job.account, clients)
-        fetch(given.get("ModelDataUrl", ""), clients.s3, own / "model")
+        ModelSource.of(given).fetch(clients.s3, own / "model")
         python = interpreter(own / "model", containers.venvs)
+    except AwsError as error:  # The model package is no longer approved.
+        raise JobError(f"ClientError: {error.message}") from None
     except DeploymentError as error:
         raise JobError(f"ClientError: {error}") from None
     except BuildError as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localaws.builds.builds import Builds
+from localaws.endpoints.autoscaling import Autoscaler
 from localaws.principals import Principals
 from localaws.registry.blobs import Blobs
 from localaws.registry.tokens import Tokens
@@ -56,4 +57,5 @@ class ServiceContext:
     state_machines: StateMachines
     registry_tokens: Tokens
     blobs: Blobs
+    autoscaler: Autoscaler
     sagemaker: Sequence[Operations] = ()

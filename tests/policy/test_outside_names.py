@@ -62,7 +62,10 @@ REASONS = {
     ("localaws/images/plain_image.py", "*"): OWN,
     ("localaws/registry/blobs.py", "*"): CHECKED,
     ("localaws/endpoints/launcher.py", "*"): CHECKED,
-    **{(f"localaws/endpoints/{name}.py", "*"): NUMBERS for name in ("endpoints", "metrics", "rollout", "shift")},
+    **{
+        (f"localaws/endpoints/{name}.py", "*"): NUMBERS
+        for name in ("async_queue", "autoscaling", "hosting", "metrics", "rollout", "scaling", "shadow", "shift")
+    },
     ("localaws/jobs/container.py", "interpreter.parent.parent / 'lib' / version"): OWN,
     (
         "localaws/jobs/container.py",

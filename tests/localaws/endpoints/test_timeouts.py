@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 from localaws.alarms import Alarms
 from localaws.call import Call
+from localaws.endpoints.async_queue import AsyncQueues
 from localaws.endpoints.container import Container
 from localaws.endpoints.endpoints import Target
 from localaws.endpoints.runtime import Runtime
@@ -22,6 +24,13 @@ class Silent:
 
     def __init__(self, port: int) -> None:
         self._port = port
+
+    def find(self, _arn: str) -> None:
+        """Return nothing: the endpoint is only invoked."""
+
+    def all(self) -> list[Any]:
+        """Return nothing."""
+        return []
 
     @contextmanager
     def invoking(self, _arn: str, _variant: str | None) -> Iterator[Target]:
@@ -42,7 +51,9 @@ def test_a_response_timeout_is_a_model_error() -> None:
 
         server = await asyncio.start_server(never, "127.0.0.1", 0)
         endpoints: Any = Silent(server.sockets[0].getsockname()[1])
-        runtime = Runtime(endpoints, "123456789012", Alarms("123456789012", 1), answer_seconds=0.2)
+        alarms, assume = Alarms("123456789012", 1), Mock()
+        queues = AsyncQueues(endpoints, alarms, assume, 60)
+        runtime = Runtime(endpoints, "123456789012", alarms, queues, answer_seconds=0.2)
         await runtime.open()
         call = Call("POST", "/endpoints/slow/invocations", "/endpoints/slow/invocations", "", {}, b"{}")
         call.operation, call.region = "InvokeEndpoint", "us-east-1"
