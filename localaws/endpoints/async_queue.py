@@ -78,7 +78,8 @@ class AsyncQueue:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _dispatch(self) -> None:
-        while self._waiting:
+        # A running request may come back to the queue.
+        while self._waiting or self._running:
             endpoint = self._endpoints.find(self._arn)
             if endpoint is None or endpoint.live is None:
                 log.warning("%s was deleted: %d waiting requests are lost.", self._arn, len(self._waiting))
@@ -96,7 +97,11 @@ class AsyncQueue:
         now = time.time()
         for invocation in [one for one in self._waiting if now - one.received.timestamp() > one.request.ttl_seconds]:
             self._waiting.remove(invocation)
-            clients = await asyncio.to_thread(self._assume, invocation.region, role)
+            try:
+                clients = await asyncio.to_thread(self._assume, invocation.region, role)
+            except DeploymentError as error:
+                log.warning("%s: the expired request %s: %s", self._arn, invocation.request.inference_id, error)
+                continue
             reason = "ClientError: The request expired in the queue: RequestTTLSeconds is over."
             await self._end(partial(fail, invocation, reason, None, clients), invocation, {"ExpiredRequests": 1.0})
 
@@ -107,9 +112,10 @@ class AsyncQueue:
                 await self._invoke(invocation, target, clients)
         except NoCapacityError:  # The last instance was removed at this moment.
             self._waiting.appendleft(invocation)
-            await asyncio.sleep(_POLL_SECONDS)
         except (LookupError, NoSuchVariantError, DeploymentError) as error:
             log.warning("%s: the request %s is lost: %s", self._arn, invocation.request.inference_id, error)
+        except Exception:  # Nobody awaits this task: without a log line, the request would vanish silently.
+            log.exception("%s: the request %s is lost.", self._arn, invocation.request.inference_id)
 
     async def _invoke(self, invocation: Invocation, target: Target, clients: RoleClients) -> None:
         began = time.monotonic()
