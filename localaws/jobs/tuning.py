@@ -37,7 +37,10 @@ def check(given: dict[str, Any]) -> None:
 
     Raises:
         AwsError: ValidationException.
+        NotImplementedError: the job is to start from the results of another.
     """
+    if given.get("WarmStartConfig"):
+        raise NotImplementedError("tuning jobs with WarmStartConfig")
     search.check(given["HyperParameterTuningJobConfig"])
     definition = given.get("TrainingJobDefinition")
     if not definition:

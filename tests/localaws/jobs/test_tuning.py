@@ -75,6 +75,12 @@ def test_rejects_a_search_that_cannot_run(bench: JobBench) -> None:
     objective = {"Type": "Minimize", "MetricName": "error"}
     with pytest.raises(ClientError, match="objective metric error is not among the MetricDefinitions: loss"):
         create(bench, "tune-metric", HyperParameterTuningJobObjective=objective)
+    parent = {
+        "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "tune"}],
+        "WarmStartType": "TransferLearning",
+    }
+    with pytest.raises(ClientError, match=r"localaws does not have .*: tuning jobs with WarmStartConfig"):
+        bench.sagemaker.create_hyper_parameter_tuning_job(**tuning_request(bench, "tune-warm"), WarmStartConfig=parent)
 
 
 @pytest.mark.parametrize("strategy", ["Random", "Bayesian"])
