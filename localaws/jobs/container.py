@@ -104,9 +104,7 @@ class Containers:
         output.follow(to_the_end=True)
         kept = folder / "output.log"
         child.log.replace(kept)
-        code = child.process.returncode or 0
-        # A container that a signal ended has 128 and the signal's number: 137 for SIGKILL.
-        return Outcome(code if code >= 0 else 128 - code, cause, kept)
+        return Outcome(_exit_code(child.process.returncode or 0), cause, kept)
 
     def _path(self, folder: Path, base: str, command: Sequence[str]) -> str:
         """PATH with a Python of the job's own, so that a `pip install` in the job changes nothing else.
@@ -135,3 +133,8 @@ class Containers:
 def _inside(folder: Path, base: str, path: str) -> Path:
     """A path of the job's process, as localaws sees it."""
     return folder / "ml" / path.removeprefix(base).lstrip("/") if path.startswith(base) else Path(path)
+
+
+def _exit_code(returncode: int) -> int:
+    """A container that a signal ended has 128 and the signal's number: 137 for SIGKILL. Python has it negative."""
+    return returncode if returncode >= 0 else 128 - returncode
