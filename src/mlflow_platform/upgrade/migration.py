@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mlflow_common.arns import ServerArn
 from mlflow_common.errors import PlatformError, PreconditionError
 
 if TYPE_CHECKING:
@@ -208,7 +207,7 @@ class Migrator:
             await reader.close()
 
     def _folder(self, source: str, destination: str) -> Path:
-        return self._memory / f"{ServerArn.parse(source).name}-to-{ServerArn.parse(destination).name}"
+        return self._memory / f"{_name(source)}-to-{_name(destination)}"
 
 
 def _options(*, thorough: bool = False, in_use: bool = False) -> Options:
@@ -220,3 +219,8 @@ def _options(*, thorough: bool = False, in_use: bool = False) -> Options:
 
 def _now() -> int:
     return int(datetime.now(UTC).timestamp() * 1000)
+
+
+def _name(location: str) -> str:
+    """The last part of an ARN or of an address: names the folder of this copy."""
+    return location.rpartition("/")[2]
