@@ -110,7 +110,7 @@ resource "aws_iam_role" "scheduler" {
   count = local.has_schedule ? 1 : 0
 
   name                  = "${local.name}-scheduler"
-  description           = "Starts the state machine that starts and stops the MLflow tracking servers of ${local.name}"
+  description           = "Starts and stops the MLflow tracking servers of ${local.name}"
   assume_role_policy    = data.aws_iam_policy_document.scheduler_trust.json
   permissions_boundary  = var.permissions_boundary_arn
   force_detach_policies = true
