@@ -103,6 +103,14 @@ IMAGES_DENIED = (
         "admin",
         (*on(REPOSITORY, "ecr:PutImageTagMutability"), *on(OTHER_REPOSITORY, "ecr:BatchDeleteImage")),
     ),
+    Denied(
+        "Look at another region's models",
+        "admin",
+        tuple(
+            Ask(f"sagemaker:Describe{operation}", f"arn:aws:sagemaker:ap-south-2:{{account}}:{kind}/other")
+            for operation, kind in (("Endpoint", "endpoint"), ("EndpointConfig", "endpoint-config"), ("Model", "model"))
+        ),
+    ),
     *(Denied("Push images", subject, on(REPOSITORY, "ecr:PutImage")) for subject in ("reader", "writer", "admin")),
     *(
         Denied(

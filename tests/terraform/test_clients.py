@@ -149,6 +149,16 @@ ADMINISTER = {
         ],
         "Resource": [f"{BUCKET}/*"],
     },
+    "AllowFindUsesOfModels": {
+        "Action": ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel"],
+        "Resource": [
+            f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/*" for kind in ("endpoint-config", "endpoint", "model")
+        ],
+    },
+    "AllowDeleteImages": {
+        "Action": ["ecr:BatchDeleteImage", "ecr:DescribeImages"],
+        "Resource": [f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/mlflow-staging-serving"],
+    },
 }
 
 Statements = dict[str, dict[str, Any]]

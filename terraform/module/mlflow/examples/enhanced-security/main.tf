@@ -20,10 +20,12 @@ provider "aws" {
 }
 
 # The boundary of the server's role and of the people's roles, which read the published parameters. With a schedule it must also
-# allow sqs:SendMessage, and with a backup codebuild:StartBuild, logs:CreateLogStream and logs:PutLogEvents.
+# allow sqs:SendMessage and states:StartExecution, and with a backup codebuild:StartBuild, logs:CreateLogStream and logs:PutLogEvents.
 data "aws_iam_policy_document" "boundary" {
   statement {
     actions = [
+      "ecr:BatchDeleteImage",
+      "ecr:DescribeImages",
       "kms:Decrypt",
       "kms:GenerateDataKey",
       "s3:*",
