@@ -126,9 +126,12 @@ def attempt(work: Callable[[], object], interference: Interference, how: Callabl
     ("before", "shows_pending", "how"),
     [
         ("", False, repeated),
+        ("", False, lost),
         ("", False, unreachable),
         ("1", False, lost),
+        ("1", True, repeated),
         ("1", True, lost),
+        ("1", True, failed),
     ],
 )
 def test_a_deployment_survives_a_fault_in_any_call(
@@ -163,7 +166,7 @@ def test_a_deployment_survives_a_fault_in_any_call(
     assert struck[-1] == "", "MOST_CALLS is too small: the last calls were not tested"
 
 
-@pytest.mark.parametrize("how", [lost, failed])
+@pytest.mark.parametrize("how", [repeated, lost, unreachable, failed])
 def test_a_removal_survives_a_fault_in_any_call(
     how: Callable[[Call], Any], clients: Clients, environment: Environment, fleet: Fleet, interference: Interference
 ) -> None:
