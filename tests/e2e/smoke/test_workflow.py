@@ -46,6 +46,8 @@ def test_the_model_version_appears_in_the_sagemaker_registry(staging: Deployed, 
         return [
             package["ModelPackageVersion"]
             for group in sagemaker.list_model_package_groups(NameContains=name)["ModelPackageGroupSummaryList"]
+            # The group of a promotion begins with the environment's prefix.
+            if group["ModelPackageGroupName"].startswith(name)
             for package in sagemaker.list_model_packages(ModelPackageGroupName=group["ModelPackageGroupName"])[
                 "ModelPackageSummaryList"
             ]
