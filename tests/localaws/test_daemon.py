@@ -47,7 +47,7 @@ def until(condition: Callable[[], object], seconds: float) -> None:
 
 def noted(notes: Path, name: str) -> int:
     """The process id in the note of a child. Waits until the note is complete."""
-    until(lambda: [note for note in notes.glob(f"{name}.json") if note.read_text().endswith("}")], seconds=30)
+    until(lambda: [note for note in notes.glob(f"{name}.json") if note.read_text().endswith("}")], seconds=120)
     (note,) = notes.glob(f"{name}.json")
     pid: int = json.loads(note.read_text())["pid"]
     return pid
@@ -240,7 +240,7 @@ def test_sigterm_ends_localaws_and_every_process_that_it_started(
         tracking_server(localaws, "starting", wait=False)
         assert all(alive(child) for child in children)
         os.kill(pid, signal.SIGTERM)
-        until(lambda: daemon.running_pid(localaws.settings) is None, seconds=15)
+        until(lambda: daemon.running_pid(localaws.settings) is None, seconds=120)
         assert [child for child in children if alive(child)] == []
         assert list(notes.glob("*.json")) == []
         assert list(localaws.settings.cache.glob(f"venvs/*.{pid}")) == []
@@ -256,7 +256,7 @@ def test_down_ends_the_processes_of_a_killed_localaws(tmp_path: Path) -> None:
     pid = daemon.running_pid(localaws.settings)
     assert pid
     os.kill(pid, signal.SIGKILL)
-    until(lambda: daemon.running_pid(localaws.settings) is None, seconds=5)
+    until(lambda: daemon.running_pid(localaws.settings) is None, seconds=60)
     assert alive(child)
     assert daemon.down(localaws.settings)
     assert not alive(child)

@@ -26,13 +26,16 @@ mlflow_version: {mlflow}
 OBEDIENT = '''\
 """A model that follows instructions in its rows."""
 import os
+import sys
 import time
 
 
 class Model:
     def predict(self, rows):
         row = rows.iloc[0]
-        time.sleep(float(row.get("sleep", 0)))
+        if row.get("sleep", 0):
+            print("sleeping", file=sys.stderr, flush=True)
+            time.sleep(float(row["sleep"]))
         if os.environ.get("BROKEN"):
             raise ValueError("This model is broken.")
         if row.get("die", 0):

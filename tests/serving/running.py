@@ -33,13 +33,21 @@ class Serving:
         except httpx.ConnectError:
             return None
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self, seconds: float = 180) -> None:
         """Wait until /ping returns status 200."""
         deadline = time.monotonic() + seconds
         while self.ping() != 200:
             assert self.process.poll() is None, "".join(self.errors)
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+    def wait_for_line(self, text: str) -> None:
+        """Wait until the process has written a line with `text` to its standard error."""
+        deadline = time.monotonic() + 60
+        while not any(text in line for line in list(self.errors)):
+            assert self.process.poll() is None, "".join(self.errors)
+            assert time.monotonic() < deadline, f"no line with {text!r}"
+            time.sleep(0.01)
 
     def invoke(self, body: str, content_type: str = "application/json") -> httpx.Response:
         """POST /invocations."""
@@ -81,7 +89,7 @@ def start(interpreter: Path, model: Path, **variables: str) -> Iterator[Serving]
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

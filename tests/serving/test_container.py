@@ -40,38 +40,35 @@ def test_ping_succeeds_only_once_the_model_is_loaded_and_sigterm_completes_runni
         assert set(seen) == {None, 200}
 
         answers: list[httpx.Response] = []
-        slow = threading.Thread(target=lambda: answers.append(serving.invoke(SLEEPING % 1)))
+        slow = threading.Thread(target=lambda: answers.append(serving.invoke(SLEEPING % 2)))
         slow.start()
-        time.sleep(0.1)
-        began = time.monotonic()
+        serving.wait_for_line("sleeping")
         assert serving.ping() == 200
-        assert time.monotonic() - began < 0.8, "/ping must answer during a prediction"
+        assert answers == [], "/ping must answer during a prediction"
         serving.process.send_signal(signal.SIGTERM)
         slow.join()
         assert answers[0].status_code == 200
-        assert serving.process.wait(5) == 0
+        assert serving.process.wait(60) == 0
 
 
 def test_sigterm_ends_the_process_while_the_model_loads(interpreter: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
-    save_obedient(model, load="print('loading', flush=True, file=__import__('sys').stderr); time.sleep(30)")
+    save_obedient(model, load="print('loading', flush=True, file=__import__('sys').stderr); time.sleep(300)")
     with start(interpreter, model) as serving:
-        while not any("loading" in line for line in serving.errors):
-            assert serving.process.poll() is None
-            time.sleep(0.05)
+        serving.wait_for_line("loading")
         serving.process.send_signal(signal.SIGTERM)
-        assert serving.process.wait(5) == 0
+        assert serving.process.wait(60) == 0
 
 
 def test_two_workers_share_the_port_and_end_together(interpreter: Path, obedient: Path) -> None:
     with serve(interpreter, obedient, SERVING_WORKERS="2") as serving:
         workers: set[str] = set()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(workers) < 2 and time.monotonic() < deadline:
             workers.add(serving.invoke(WHO).json()["predictions"][0])
         assert len(workers) == 2
         os.kill(int(min(workers)), signal.SIGKILL)
-        assert serving.process.wait(10) != 0
+        assert serving.process.wait(60) != 0
         assert serving.ping() is None
 
 
@@ -134,8 +131,8 @@ def test_the_last_line_names_a_port_in_use(interpreter: Path, obedient: Path) ->
 def test_a_request_that_takes_too_long_is_answered_with_504(interpreter: Path, obedient: Path) -> None:
     with serve(interpreter, obedient, SERVING_TIMEOUT_SECONDS="1") as serving:
         began = time.monotonic()
-        assert serving.invoke(SLEEPING % 3).status_code == 504
-        assert time.monotonic() - began < 2.5
+        assert serving.invoke(SLEEPING % 6).status_code == 504
+        assert time.monotonic() - began < 6
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 from pathlib import Path
 
 import httpx
@@ -29,10 +28,10 @@ def test_predicts_and_completes_running_requests_after_sigterm(old_interpreter: 
         body = '{"dataframe_records": [{"sleep": 1}]}'
         slow = threading.Thread(target=lambda: answers.append(serving.invoke(body)))
         slow.start()
-        time.sleep(0.3)
+        serving.wait_for_line("sleeping")
         serving.process.send_signal(signal.SIGTERM)
         slow.join()
-        assert serving.process.wait(5) == 0
+        assert serving.process.wait(60) == 0
     assert answers[0].status_code == 200
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(found: Callable[[], T], seconds: float = 20, pause: float = 0.05) -> T:
+def eventually(found: Callable[[], T], seconds: float = 120, pause: float = 0.05) -> T:
     """Poll until the result is not empty, or until the time is over. Return the last result."""
     deadline = time.monotonic() + seconds
     while not (value := found()) and time.monotonic() < deadline:

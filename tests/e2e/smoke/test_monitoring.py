@@ -37,7 +37,7 @@ def endpoint(staging: Deployed) -> Iterator[str]:
     )
     sagemaker.update_endpoint(EndpointName=deployed["endpoint"], EndpointConfigName=f"{deployed['endpoint']}-captured")
     describe = {"EndpointName": deployed["endpoint"]}
-    eventually(lambda: sagemaker.describe_endpoint(**describe)["EndpointStatus"] == "InService", seconds=60, pause=0.2)
+    eventually(lambda: sagemaker.describe_endpoint(**describe)["EndpointStatus"] == "InService", seconds=180, pause=0.2)
     yield deployed["endpoint"]
     staging.script("deploy_model", f"models:/{name}@champion", "--delete")
 
@@ -59,7 +59,7 @@ def send(staging: Deployed, endpoint: str, rows: pd.DataFrame, name: str) -> lis
         bodies = [s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read().decode() for each in listed]
         return sum(body.count(f'"{name}-') for body in bodies) == len(rows)
 
-    assert eventually(captured, seconds=30, pause=0.3)
+    assert eventually(captured, pause=0.3)
     return predictions
 
 

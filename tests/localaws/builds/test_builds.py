@@ -46,7 +46,7 @@ def buildspec(**phases: Any) -> str:
     return json.dumps({"version": "0.2", "phases": phases})
 
 
-def finished(codebuild: Any, build: str, seconds: float = 60) -> dict[str, Any]:
+def finished(codebuild: Any, build: str, seconds: float = 180) -> dict[str, Any]:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         (found,) = codebuild.batch_get_builds(ids=[build])["builds"]

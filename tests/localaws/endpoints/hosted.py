@@ -74,11 +74,11 @@ class Hosted:
         self.settled(name)
         return name
 
-    def settled(self, name: str, seconds: float = 90) -> dict[str, Any]:
+    def settled(self, name: str, seconds: float = 180) -> dict[str, Any]:
         """Wait until no operation is in progress, and return the endpoint's description."""
         return self.until(lambda: self.describe(name), lambda found: found["EndpointStatus"] not in MOVING, seconds)
 
-    def until(self, look: Callable[[], T], wanted: Callable[[T], bool], seconds: float = 30) -> T:
+    def until(self, look: Callable[[], T], wanted: Callable[[T], bool], seconds: float = 120) -> T:
         """Call `look` until `wanted` accepts its result, and return the result."""
         deadline = time.monotonic() + seconds
         while not wanted(found := look()):

@@ -62,7 +62,7 @@ class Stream:
                 self.failures.append(error)
                 time.sleep(0.1)
 
-    def until_answered(self, answer: str, seconds: float = 30) -> None:
+    def until_answered(self, answer: str, seconds: float = 120) -> None:
         """Wait until an answer has arrived."""
         deadline = time.monotonic() + seconds
         while not any(found == [answer] for _, _, found in self._latest):

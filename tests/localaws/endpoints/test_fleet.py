@@ -53,7 +53,7 @@ def test_a_draining_fleet_stops_after_its_last_request() -> None:
     time.sleep(0.1)
     assert not any(container.stopped.is_set() for container in containers)
     fleet.leave(*entered)
-    stopping.join(5)
+    stopping.join(60)
     assert all(container.stopped.is_set() for container in containers)
 
 
@@ -79,7 +79,7 @@ def test_a_removed_instance_stops_after_its_last_request() -> None:
     other: Any = fleet.enter({"one": 1})[1].container
     assert other is containers[0]
     fleet.leave(*entered)
-    removing.join(5)
+    removing.join(60)
     assert (containers[0].stopped.is_set(), containers[1].stopped.is_set()) == (False, True)
 
 

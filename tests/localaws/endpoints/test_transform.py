@@ -35,7 +35,7 @@ def test_failed_objects_fail_the_job_and_the_others_are_written(hosted: Hosted, 
         found: dict[str, Any] = hosted.sagemaker.describe_transform_job(TransformJobName=name)
         return found
 
-    found = hosted.until(look, lambda one: one["TransformJobStatus"] != "InProgress", 60)
+    found = hosted.until(look, lambda one: one["TransformJobStatus"] != "InProgress", 180)
     assert found["TransformJobStatus"] == "Failed"
     assert found["FailureReason"] == "ClientError: See job logs for more information"
     group = "/aws/sagemaker/TransformJobs"

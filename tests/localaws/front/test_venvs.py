@@ -29,11 +29,11 @@ def requirements(tmp_path: Path) -> Path:
 
 def test_an_ended_build_leaves_no_files(tmp_path: Path, processes: Processes, requirements: Path) -> None:
     folder = tmp_path / "venvs"
-    slow = 'mkdir -p "$0/bin" && touch "$0/bin/python" && exec sleep 60'
+    slow = 'mkdir -p "$0/bin" && touch "$0/bin/python" && exec sleep 300'
     venvs = Venvs(folder, lambda name, command: processes.run(name, ["sh", "-c", slow, command[-1]]))
     with ThreadPoolExecutor() as pool:
         building = pool.submit(venvs.python, requirements)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not list(folder.glob("*/bin/python")):
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -73,7 +73,7 @@ class JobBench:
         }
         self.sagemaker.create_training_job(**{**given, **more})
 
-    def wait(self, noun: str, name: str, seconds: float = 40) -> dict[str, Any]:
+    def wait(self, noun: str, name: str, seconds: float = 120) -> dict[str, Any]:
         """The description of a job after its end."""
         method = {
             "ProcessingJob": self.sagemaker.describe_processing_job,

@@ -118,13 +118,20 @@ def start(bench: JobBench, name: str, token: str = "", **parameters: str) -> str
 
 
 def wait(bench: JobBench, arn: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         found: dict[str, Any] = bench.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
         if found["PipelineExecutionStatus"] not in ("Executing", "Stopping"):
             return found
         time.sleep(0.1)
     raise TimeoutError(found)
+
+
+def wait_until_started(bench: JobBench, arn: str, step: str) -> None:
+    deadline = time.monotonic() + 180
+    while "ProcessingJob" not in steps(bench, arn).get(step, {}).get("Metadata", {}):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def steps(bench: JobBench, arn: str) -> dict[str, dict[str, Any]]:
@@ -182,7 +189,7 @@ def test_a_failed_execution_can_be_retried_and_a_running_one_stopped(bench: JobB
     assert ran["Prepare"]["FailureReason"].startswith("AlgorithmError")
     bench.put("broken/code/script.py", "import time; time.sleep(300)")
     bench.sagemaker.retry_pipeline_execution(PipelineExecutionArn=arn)
-    time.sleep(1)
+    wait_until_started(bench, arn, "Prepare")
     bench.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
     assert wait(bench, arn)["PipelineExecutionStatus"] == "Stopped"
     assert steps(bench, arn)["Prepare"]["StepStatus"] == "Stopped"

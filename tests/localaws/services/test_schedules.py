@@ -182,14 +182,20 @@ def test_a_stopped_execution_makes_no_further_call(machine: Machine) -> None:
     client = machine.scheduled.localaws.client("stepfunctions")
     given = json.dumps({"Action": "stop", "TrackingServerName": "scheduled-aborted"})
     machine.scheduled.localaws.fault(
-        "sagemaker:DescribeMlflowTrackingServer", delay=1, times=1, resource="scheduled-aborted"
+        "sagemaker:DescribeMlflowTrackingServer", delay=4, times=1, resource="scheduled-aborted"
     )
     arn = client.start_execution(stateMachineArn=machine.arn, input=given)["executionArn"]
+    eventually(lambda: machine.states({"executionArn": arn}), 60)
     client.stop_execution(executionArn=arn)
     assert client.describe_execution(executionArn=arn)["status"] == "ABORTED"
+
+    def described() -> int:
+        operations = [one["operation"] for one in machine.scheduled.localaws.calls("scheduled-aborted")]
+        return operations.count("DescribeMlflowTrackingServer")
+
+    eventually(lambda: described() > 0, 60)
     time.sleep(1.5)
-    described = [one["operation"] for one in machine.scheduled.localaws.calls("scheduled-aborted")]
-    assert described.count("DescribeMlflowTrackingServer") <= 1  # Otherwise it would have been retried by now.
+    assert described() == 1  # Otherwise it would have been retried by now.
     assert client.describe_execution(executionArn=arn)["status"] == "ABORTED"
 
 
