@@ -13,6 +13,7 @@ import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 from mlflow_common.errors import InputError, error_message
+from mlflow_common.key_values import parse_key_values
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.session import open_environment
 from training.params import DATASETS, DEFAULT_FAMILIES, FAMILIES, Dataset, ForestParams, Params, with_changes
@@ -94,7 +95,13 @@ def log_run(
     if file and not file[0].is_file():
         raise InputError(f"there is no file {file[0]}")
     options = Options(
-        name, params, file, experiment or (file[0].stem if file else name), register, alias, _tags(tag or [])
+        name,
+        params,
+        file,
+        experiment or (file[0].stem if file else name),
+        register,
+        alias,
+        parse_key_values(tag or [], "--tag"),
     )
     if alias and not register:
         raise InputError("--alias needs --register NAME: an alias belongs to a registered model")
@@ -176,14 +183,6 @@ def _changed(params: Params, changes: list[str]) -> Params:
         return with_changes(params, changes)
     except ValueError as error:
         raise InputError(f"--set: {error}") from None
-
-
-def _tags(texts: list[str]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in texts]
-    for key, separator, _ in pairs:
-        if not key or not separator:
-            raise InputError(f"--tag takes KEY=VALUE, not {key!r}")
-    return {key: value for key, _, value in pairs}
 
 
 def _link(console: Console, sagemaker: SageMakerClient, environment: Environment, fragment: str) -> str | None:

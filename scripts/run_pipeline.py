@@ -12,6 +12,7 @@ import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 from mlflow_common.errors import InputError, PreconditionError, explain
+from mlflow_common.key_values import parse_key_values
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.environment import REPOSITORY
@@ -101,7 +102,7 @@ def run_pipeline(
     """
     model = register or _stem(data)
     tracking.check_model_name(model)
-    given = parameters.pairs(parameter or [], "--parameter")
+    given = parse_key_values(parameter or [], "--parameter", "NAME=VALUE")
     own = {"ModelAlias": alias, "TargetColumn": target, "ModelName": model, "Threshold": repr(threshold)}
     options = Options(
         project=Project.read(project),
@@ -250,7 +251,7 @@ def _checked_data(data: str, target: str) -> str:
 
 def _values(project: Project, texts: list[str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
-    for key, value in parameters.pairs(texts, "--set").items():
+    for key, value in parse_key_values(texts, "--set", "NAME=VALUE").items():
         entry, _, name = key.partition(".")
         if entry not in STEPS or entry not in project.entry_points:
             known = [one for one in STEPS if one in project.entry_points]

@@ -45,7 +45,7 @@ def install(context: ServiceContext) -> None:
             )
         )
 
-    stop = getattr(Response.stop_execution, "__wrapped__", Response.stop_execution)
+    stop = _original(Response.stop_execution)
 
     @wraps(stop)
     def stop_execution(response: Any) -> Any:
@@ -76,12 +76,17 @@ def _page(events: list[Any], size: int, token: str | None) -> dict[str, Any]:
     return {"events": events[first : first + size], **following}
 
 
+def _original(method: Any) -> Any:
+    """moto's own method: an installation in the same process may have replaced it before."""
+    return getattr(method, "__wrapped__", method)
+
+
 def _creation(method: Any, machines: StateMachines) -> Any:
     """Checks definition and role. CreateStateMachine is idempotent for the same definition and role only.
 
     Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html
     """
-    original = getattr(method, "__wrapped__", method)
+    original = _original(method)
 
     @wraps(original)
     def respond(response: Any) -> Any:
@@ -98,7 +103,7 @@ def _creation(method: Any, machines: StateMachines) -> Any:
 
 
 def _update(method: Any, machines: StateMachines) -> Any:
-    original = getattr(method, "__wrapped__", method)
+    original = _original(method)
 
     @wraps(original)
     def respond(response: Any) -> Any:
@@ -113,7 +118,7 @@ def _update(method: Any, machines: StateMachines) -> Any:
 
 
 def _start(method: Any, machines: StateMachines) -> Any:
-    original = getattr(method, "__wrapped__", method)
+    original = _original(method)
 
     @wraps(original)
     def respond(response: Any) -> Any:

@@ -106,7 +106,7 @@ def backups(context: Context) -> Verdict:
 
 
 def notifications(context: Context) -> Verdict:
-    """Somebody receives the notifications."""
+    """Notifications have a subscriber."""
     topics = context.deployed.of_type("aws_sns_topic")
     if not topics:
         return skipped("The environment has no topic of its own.")
@@ -125,7 +125,7 @@ def notifications(context: Context) -> Verdict:
         if not confirmed:
             why = "Its subscriptions are not confirmed" if found else "It has no subscription"
             return warned(
-                f"Nobody receives the notifications of {topic['name']}. {why}.",
+                f"The topic {topic['name']} has no confirmed subscriber. {why}.",
                 "Set `notifications.emails`, apply, and confirm the mail; or subscribe to the topic.",
             )
     return passed(f"{len(topics)} topic with confirmed subscriptions")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlflow_common.errors import InputError
+from mlflow_common.key_values import parse_key_values
 
 # MemorySizeInMB and MaxConcurrency (SageMaker API, ProductionVariantServerlessConfig).
 _SIZES = range(1024, 6145, 1024)
@@ -14,8 +15,9 @@ _MOST_CONCURRENT = 200
 _CONCURRENT = 5
 # Tags of this platform, which other parts read, and those that AWS reserves.
 RESERVED = {"project", "environment", "model-uri", "model-name", "model-version", "model-package", "run-id", "purpose"}
-# TagKey (SageMaker API).
-_TAG = re.compile(r"[\w \t.:/=+@-]{1,128}")
+# TagKey and TagValue (SageMaker API).
+_KEY = re.compile(r"[\w .:/=+@-]{1,128}")
+_VALUE = re.compile(r"[\w .:/=+@-]{0,256}")
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,15 @@ def parse_tags(pairs: Sequence[str]) -> Mapping[str, str]:
     Raises:
         InputError: one is not of this form, or has a key that this platform or AWS uses.
     """
-    tags: dict[str, str] = {}
-    for pair in pairs:
-        key, separator, value = pair.partition("=")
-        if not separator or not _TAG.fullmatch(key):
-            raise InputError(f"--tag takes KEY=VALUE, not {pair!r}.")
+    tags = parse_key_values(pairs, "--tag")
+    for key, value in tags.items():
+        if not (_KEY.fullmatch(key) and _VALUE.fullmatch(value)):
+            raise InputError(
+                f"--tag {key}={value}: AWS takes keys of at most 128 and values of at most 256 letters, digits, "
+                "spaces and _ . : / = + - @."
+            )
         if key in RESERVED or key.lower().startswith("aws:"):
             raise InputError(f"--tag {key}: this key is reserved. Choose another one.")
-        tags[key] = value
     return tags
 
 

@@ -44,18 +44,3 @@ def is_valid(kind: str, text: str) -> bool:
         return math.isfinite(int(text) if kind == "Integer" else float(text))
     except ValueError:
         return False
-
-
-def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    """Options written as NAME=VALUE.
-
-    Raises:
-        InputError: one has another form.
-    """
-    found: dict[str, str] = {}
-    for text in texts:
-        name, separator, value = text.partition("=")
-        if not separator or not name:
-            raise InputError(f"{option} takes NAME=VALUE, not {text!r}.")
-        found[name] = value
-    return found

@@ -297,11 +297,11 @@ def test_names_an_alarm(localaws: RunningLocalAws, fault: str) -> None:
     expect_failure(operations.alarms, context_of(localaws, deployed), plant, words)
 
 
-def test_warns_of_notifications_that_nobody_receives(localaws: RunningLocalAws) -> None:
+def test_warns_of_notifications_without_a_confirmed_subscriber(localaws: RunningLocalAws) -> None:
     arn = localaws.client("sns").create_topic(Name=f"{NAME}-events")["TopicArn"]
     found = operations.notifications(context_of(localaws, resource("aws_sns_topic", name="events", arn=arn)))
     assert found.status == "warn"
-    assert "Nobody receives" in found.detail
+    assert "has no confirmed subscriber" in found.detail
 
 
 def test_names_a_changed_parameter(localaws: RunningLocalAws) -> None:

@@ -81,7 +81,7 @@ def test_serverless_excludes_what_aws_excludes() -> None:
     hosting.check_combination(None, {"--capture": True})
 
 
-@pytest.mark.parametrize("pair", ["team", "=x", "project=other", "aws:x=1", "model-uri=x"])
+@pytest.mark.parametrize("pair", ["team", "=x", "project=other", "aws:x=1", "model-uri=x", "a=" + "x" * 257, "a=b;c"])
 def test_refuses_tags_that_are_reserved_or_malformed(pair: str) -> None:
     with pytest.raises(InputError, match="--tag"):
         hosting.parse_tags([pair])
