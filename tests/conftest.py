@@ -17,10 +17,11 @@ from tests.support.running import RunningLocalAws, settings_of, start
 
 HOME = pytest.StashKey[Path]()
 
-# Fixtures and files that start servers, run Terraform or build environments. `make check` skips these tests.
+# Fixtures and files that start servers, run Terraform, build environments, train models, or take many seconds of
+# processor time. `make check` skips these tests.
 SYSTEM_FIXTURES = frozenset(
-    {"all_servers", "apart", "forks", "guarded", "hosted", "interpreter", "localaws", "old_interpreter", "planner"}
-    | {"processes", "prod", "serving", "staging"}
+    {"all_servers", "apart", "forks", "guarded", "hosted", "interpreter", "localaws", "mlflow_here", "old_interpreter"}
+    | {"planner", "processes", "prod", "serving", "staging"}
 )
 SYSTEM_FILES = (
     "tests/e2e/",
@@ -28,6 +29,11 @@ SYSTEM_FILES = (
     "tests/localaws/saving/test_saving.py",
     "tests/localaws/test_daemon.py",
     "tests/localaws/tracking/test_daemon.py",
+    "tests/platform/endpoints/test_lost_answers.py",
+    "tests/platform/monitoring/test_drift.py",
+    "tests/platform/monitoring/test_job.py",
+    "tests/platform/test_training.py",
+    "tests/platform/validation/test_report.py",
     "tests/policy/test_demo_calls.py",
     "tests/serving/",
     "tests/terraform/test_apply",
@@ -46,7 +52,7 @@ LONG_FILES = (
 
 def pytest_configure(config: pytest.Config) -> None:
     """Create the session's folder in the controller, and pass it to each worker."""
-    config.addinivalue_line("markers", "system: starts servers, runs Terraform or builds environments")
+    config.addinivalue_line("markers", "system: starts servers, runs Terraform, builds environments or is slow")
     # A test run that is killed cannot stop what it started: localaws stops by itself when no request arrives.
     os.environ.setdefault("LOCALAWS_IDLE_MINUTES", "20")
     # Terraform and its provider run often and briefly here: later garbage collection on one core saves a third of

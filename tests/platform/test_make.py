@@ -5,6 +5,7 @@ In a copy whose Python and Terraform script only record what they are called wit
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,10 +17,10 @@ from mlflow_platform.environment import REPOSITORY
 
 # Records its arguments and the variables that commands read. Really runs only the script that splits ARGS.
 RECORDER = f"""\
-#!{sys.executable}
+#!{sys.executable} -IS
 import json, os, sys
 if sys.argv[1:3] == ["-I", "scripts/lib/with_args.py"]:
-    os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])
+    os.execv({sys.executable!r}, [{sys.executable!r}, "-S", *sys.argv[1:]])
 names = ("ENV", "LOCAL", "CONFIRM", "AUTO_APPROVE", "SMOKE_ENV", "SMOKE_LOCAL")
 with open("recorded", "a") as file:
     file.write(json.dumps([sys.argv, {{name: os.environ.get(name) for name in names}}]) + "\\n")
@@ -29,10 +30,8 @@ if "archive" in sys.argv:
 # Each would create a file "touched" in the checkout if make or a shell evaluated it.
 HOSTILE = (
     "$(touch touched) $(shell touch touched) $$(touch touched) ${T:=$(touch touched)} `touch touched`"
-    "\\$(touch touched)\\",
-    "' ; touch touched ; '",
-    '" ; touch touched ; # "',
-    "模型\ntouch touched && touch touched | touch touched > touched *",
+    "\\$(touch touched)\\ ' ; touch touched ; '",
+    '模型\ntouch touched && touch touched | touch touched > touched * " ; touch touched ; # "',
     "--help",
 )
 Call = tuple[list[str], dict[str, str | None]]
@@ -73,11 +72,16 @@ def calls(copy: Path) -> list[Call]:
     return [(arguments, variables) for arguments, variables in map(json.loads, lines)]
 
 
-def the_call(copy: Path, *arguments: str, **environ: str) -> Call:
+def the_calls(copy: Path, *arguments: str, **environ: str) -> list[Call]:
+    """The commands that one make runs for the targets, in their order."""
     done = make(copy, *arguments, **environ)
     assert not (copy / "touched").exists()
     assert (done.returncode, done.stderr) == (0, "")
-    [found] = calls(copy)
+    return calls(copy)
+
+
+def the_call(copy: Path, *arguments: str, **environ: str) -> Call:
+    [found] = the_calls(copy, *arguments, **environ)
     return found
 
 
@@ -87,6 +91,11 @@ WORDS = {
     "image": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "ALIAS": "models:/{}@{}"},
     "sweep": {"ENV": "--env={}", "MODEL": "--dataset={}"},
     "pipeline": {"ENV": "--env={}", "MODEL": "--data={}"},
+    "promote": {"ENV": "--env={}", "MODEL": "--register={}", "ALIAS": "--alias={}", "METRIC": "--metric={}"},
+    "batch-predict": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "DATA": "{}"},
+    "monitor": {"ENV": "--env={}"},
+    "doctor": {"ENV": "--env={}"},
+    "clean-up": {"ENV": "--env={}"},
     "deploy": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "ALIAS": "models:/{}@{}"},
     "validate": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "ALIAS": "models:/{}@{}"},
     "server": {"ENV": "--env={}"},
@@ -100,11 +109,12 @@ WORDS = {
 
 
 @pytest.mark.parametrize("value", HOSTILE)
-@pytest.mark.parametrize("verb", WORDS)
-def test_values_are_passed_on_literally(copy: Path, verb: str, value: str) -> None:
-    found, _ = the_call(copy, verb, *(f"{variable}={value}" for variable in WORDS[verb]))
-    for word in WORDS[verb].values():
-        assert word.format(value, value) in found
+def test_values_are_passed_on_literally(copy: Path, value: str) -> None:
+    variables = {variable for words in WORDS.values() for variable in words}
+    found = the_calls(copy, *WORDS, *(f"{variable}={value}" for variable in variables))
+    assert len(found) == len(WORDS)
+    for (verb, words), (arguments, _) in zip(WORDS.items(), found, strict=True):
+        assert {word.format(value, value) for word in words.values()} <= set(arguments), verb
 
 
 def test_values_from_the_environment_are_passed_on_literally(copy: Path) -> None:
@@ -143,54 +153,42 @@ def test_switches_accept_only_1_or_nothing(copy: Path, switch: str, value: str) 
     assert not (copy / "recorded").exists()
 
 
-VERBS_WITH_ARGS = (
-    *(
-        "demo",
-        "check",
-        "test",
-        "bootstrap",
-        "init",
-        "plan",
-        "apply",
-        "site",
-        "sweep",
-        "pipeline",
-        "destroy",
-        "output",
-        "log-run",
-        "image",
-        "deploy",
-        "validate",
-    ),
-    *("server", "smoke", "backup", "restore", "upgrade", "retire"),
-)
+VERBS_WITH_ARGS = ("demo", "check", "test", "bootstrap", "init", "plan", "destroy", "site", "smoke", *WORDS)
 
 
-@pytest.mark.parametrize("verb", VERBS_WITH_ARGS)
-def test_args_are_split_into_words_and_not_evaluated(copy: Path, verb: str) -> None:
+def test_args_are_split_into_words_and_not_evaluated(copy: Path) -> None:
     args = (
         "$(touch touched) \"two words\" 'it''s' a\\ b $$HOME `touch touched` ; touch touched * $(shell touch touched)"
     )
-    needed = {"restore": ["ARCHIVE=/a"], "backup": ["ARCHIVE=/a"], "upgrade": ["TO=3.0"], "retire": ["VERSION=2.16"]}
-    found, _ = the_call(copy, verb, f"ARGS={args}", *needed.get(verb, []))
-    at = found.index("$(touch")
-    assert found[at : at + 15] == [
-        "$(touch",
-        "touched)",
-        "two words",
-        "its",
-        "a b",
-        "$$HOME",
-        "`touch",
-        "touched`",
-        ";",
-        "touch",
-        "touched",
-        "*",
-        "$(shell",
-        "touch",
-        "touched)",
-    ]
+    words = (
+        *(
+            "$(touch",
+            "touched)",
+            "two words",
+            "its",
+            "a b",
+            "$$HOME",
+            "`touch",
+            "touched`",
+            ";",
+            "touch",
+            "touched",
+            "*",
+        ),
+        *("$(shell", "touch", "touched)"),
+    )
+    needed = ["ARCHIVE=/a", "TO=3.0", "VERSION=2.16", "METRIC=accuracy", "DATA=rows.csv"]
+    found = the_calls(copy, *VERBS_WITH_ARGS, f"ARGS={args}", *needed)
+    assert len(found) == len(VERBS_WITH_ARGS)
+    for verb, (arguments, _) in zip(VERBS_WITH_ARGS, found, strict=True):
+        at = arguments.index("$(touch")
+        assert tuple(arguments[at : at + len(words)]) == words, verb
+
+
+def test_every_target_that_takes_args_is_tested() -> None:
+    recipes = re.findall(r"^([a-z-]+): setup ##.*\n((?:\t.*\n)+)", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    taking = {verb for verb, recipe in recipes if "{ARGS}" in recipe or "$(FLAGS)" in recipe}
+    assert taking - {"bench"} == set(VERBS_WITH_ARGS)
 
 
 def test_args_with_an_open_quote_are_refused_in_one_line(copy: Path) -> None:
