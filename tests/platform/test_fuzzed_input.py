@@ -91,6 +91,7 @@ def test_any_environment_of_the_server_script(run: Callable[..., int], verb: str
     run(server.app, verb, "--local", f"--env={value}")
 
 
+@pytest.mark.system
 @FEW
 @given(option=st.sampled_from(["--repository"]), value=TEXT)
 def test_any_repository(run: Callable[..., int], option: str, value: str, tmp_path: Path) -> None:

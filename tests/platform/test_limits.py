@@ -105,6 +105,7 @@ def dead(paths: list[Path]) -> list[str]:
     return [f"{item.filename}:{item.first_lineno} {item.name}" for item in found if item.name not in USED_BY_NAME]
 
 
+@pytest.mark.system
 def test_there_is_no_dead_code() -> None:
     # Code that only tests use counts as used: tests call the library's interface.
     files = [*python_files(), *sorted((REPOSITORY / "tests").rglob("*.py"))]

@@ -197,6 +197,7 @@ def yaml_text(values: dict[str, Any]) -> bytes:
     )
 
 
+@pytest.mark.system
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     file=st.sampled_from(FILES),

@@ -37,6 +37,7 @@ def test_only_moto_s_own_classes_are_loaded(content: bytes) -> None:
         moto_pickle.load(io.BytesIO(content))
 
 
+@pytest.mark.system
 def test_resources_of_many_services_are_restored() -> None:
     with mock_aws():
         kms, sqs, ssm = (boto3.client(name, **US) for name in ("kms", "sqs", "ssm"))

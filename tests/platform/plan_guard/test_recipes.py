@@ -64,6 +64,7 @@ def test_every_recipe_runs_the_guard() -> None:
     assert len(BLOCKS) == len(COMMANDS) == 5
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_command_of_a_recipe_refuses_a_loss(command: str, tmp_path: Path) -> None:
     # `terraform` and `curl` print the plan, and `python3` is this Python.

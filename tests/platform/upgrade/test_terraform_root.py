@@ -133,6 +133,7 @@ def test_does_not_import_a_server_of_another_environment(tmp_path: Path, other: 
     assert root.ran == []
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("status", "kind"), [(1, PlatformError), (3, PreconditionError)])
 def test_a_refusal_of_terraforms_script_ends_the_upgrade_with_the_same_status(
     tmp_path: Path, status: int, kind: type[PlatformError]
