@@ -95,9 +95,13 @@ class Deployment:
             AwsError: ValidationException.
         """
         # https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-exclusions.html
-        if (self.settings or {}).get("RollingUpdatePolicy") and (self.serverless or len(self.variants) > 1):
+        # ("Multi-variant inference endpoints"; a shadow variant is one of the variants.)
+        several = len(self.variants) + len(self.shadows) > 1
+        if (self.settings or {}).get("RollingUpdatePolicy") and (self.serverless or several):
             raise refusal("RollingUpdatePolicy is not supported for serverless endpoints or several variants.")
-        instances = SERVERLESS_PARTS if self.serverless else min(variant.instances for variant in self.variants)
+        # An asynchronous endpoint can have scaled to zero.
+        least = max(1, min(variant.instances for variant in self.variants))
+        instances = SERVERLESS_PARTS if self.serverless else least
         return Rollout.of(self.settings, instances)
 
     def saved(self) -> dict[str, Any]:

@@ -177,6 +177,7 @@ class Endpoints:
             shown["ShadowProductionVariants"] = summaries(live, endpoint.fleet, shadow=True) or None
             shown["LastDeploymentConfig"] = live.settings
             shown["DataCaptureConfig"] = CaptureSettings.summary(live.capture)
+            shown["AsyncInferenceConfig"] = live.asynchronous
         if pending:
             incoming = endpoint.incoming
             status = incoming.status() if incoming else [{"Status": "Creating", "StartTime": pending.started}]

@@ -136,6 +136,7 @@ class EndpointOperations:
                 f'Cannot create already existing endpoint "{self._records.arn(caller.region, "endpoint", name)}".'
             )
         deployment = self._deployment(caller.region, config_name, given.get("DeploymentConfig"))
+        self._check_rollout(caller.region, deployment)
         self._check_serverless(caller.region, name, None, deployment)
         record = backend.create_endpoint(name, config_name, given.get("Tags") or [])
         self._endpoints.create(record, deployment)
@@ -163,6 +164,7 @@ class EndpointOperations:
         if given.get("RetainAllVariantProperties") and live:
             excluded = {item["VariantPropertyType"] for item in given.get("ExcludeRetainedVariantProperties", [])}
             _retain(live, deployment, excluded)
+        self._check_rollout(caller.region, deployment)
         self._check_serverless(caller.region, given["EndpointName"], live, deployment)
         self._endpoints.update(record, deployment)
         return {"EndpointArn": record.arn}
@@ -243,7 +245,7 @@ class EndpointOperations:
         config = self._records.config(region, config_name)
         variants = [self._variant(region, given) for given in config.production_variants]
         shadows = [self._variant(region, given) for given in getattr(config, "shadow_production_variants", [])]
-        deployment = Deployment(
+        return Deployment(
             config_name,
             variants,
             settings,
@@ -251,10 +253,12 @@ class EndpointOperations:
             shadows=shadows,
             asynchronous=config.async_inference_config or None,
         )
+
+    def _check_rollout(self, region: str, deployment: Deployment) -> None:
+        """Refuse a DeploymentConfig that does not fit the variants, and one with alarms that do not exist."""
         for name in deployment.rollout().alarms:
             if not self._alarms.exists(region, name):
                 raise refusal(f"CloudWatch alarm {name} of AutoRollbackConfiguration does not exist.")
-        return deployment
 
     def _container(self, region: str, model: Any) -> dict[str, Any]:
         given = {"PrimaryContainer": model.primary_container, "Containers": model.containers}

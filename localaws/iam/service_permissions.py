@@ -97,6 +97,7 @@ RENAMED = {
 }
 # A creation with tags also requires the permission to tag.
 TAGGING = {
+    "application-autoscaling": "TagResource",
     "cloudwatch": "TagResource",
     "ecr": "TagResource",
     "events": "TagResource",
@@ -120,11 +121,11 @@ def service_permissions(call: Call, prefix: str, lookup: ResourceLookup) -> Iter
     parameters: dict[str, Any] = call.parameters
     action = f"{prefix}:{call.operation}"
     resources = _resources(call, prefix, parameters, lookup) or ["*"]
-    requested = _requested_tags(parameters) | _instance_types(parameters)
+    requested = _requested_tags(parameters) | _instance_types(parameters) | _scaling(prefix, parameters)
     for resource in resources:
         context = requested | {f"aws:ResourceTag/{key}": value for key, value in lookup.tags(resource).items()}
         yield RequiredPermission(RENAMED.get(action, action), resource, account_of(resource, lookup.account), context)
-    created = call.operation.startswith("Create")
+    created = call.operation.startswith(("Create", "RegisterScalableTarget"))
     if created and any(parameters.get(name) for name in TAG_PARAMETERS):
         tagging = f"Tag{call.operation.removeprefix('Create')}" if prefix == "iam" else TAGGING.get(prefix)
         if tagging:
@@ -137,6 +138,17 @@ def service_permissions(call: Call, prefix: str, lookup: ResourceLookup) -> Iter
             if resources[0] != "*":
                 passing["iam:AssociatedResourceArn"] = resources[0]
             yield RequiredPermission("iam:PassRole", role, account_of(role, lookup.account), passing)
+
+
+def _scaling(prefix: str, parameters: dict[str, Any]) -> Keys:
+    """The condition keys of Application Auto Scaling.
+
+    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_applicationautoscaling.html
+    """
+    if prefix != "application-autoscaling":
+        return {}
+    given = {"service-namespace": "ServiceNamespace", "scalable-dimension": "ScalableDimension"}
+    return {f"{prefix}:{key}": str(parameters[name]) for key, name in given.items() if name in parameters}
 
 
 def _instance_types(parameters: dict[str, Any]) -> Keys:

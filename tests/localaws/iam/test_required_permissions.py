@@ -341,6 +341,21 @@ def test_conditions_see_that_an_upload_uses_a_customer_provided_key() -> None:
     assert write.context["s3:x-amz-server-side-encryption-customer-algorithm"] == "AES256"
 
 
+def test_scaling_an_endpoint_is_a_call_for_one_service_and_tags_need_a_permission_of_their_own() -> None:
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": "endpoint/iris/variant/AllTraffic",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    call = captured("application-autoscaling", "register_scalable_target", **target, Tags={"project": "mlflow"})
+    registering, tagging = required_permissions(call, Fake())
+    assert registering.action == "application-autoscaling:RegisterScalableTarget"
+    assert registering.context["application-autoscaling:service-namespace"] == "sagemaker"
+    assert registering.context["application-autoscaling:scalable-dimension"] == target["ScalableDimension"]
+    assert tagging.action == "application-autoscaling:TagResource"
+    assert tagging.context["aws:RequestTag/project"] == "mlflow"
+
+
 def test_conditions_see_the_instance_types_of_an_endpoint_configuration() -> None:
     variants = [
         {"VariantName": name, "ModelName": "m", "InstanceType": kind, "InitialInstanceCount": 1}
