@@ -1,7 +1,7 @@
-"""A model's archive: the model.tar.gz that an endpoint unpacks, built from a model folder in S3 and uploaded again.
+"""A model's archive: the model.tar.gz that an endpoint unpacks, from a model folder in S3, packed while it is uploaded.
 
 The same model gives the same bytes and the same digest on every machine. So a name derived from the digest tells
-whether there is anything to do. Files are copied in pieces and never held in memory.
+whether there is anything to do. Files are copied in pieces and never held in memory, and no archive is on the disk.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from urllib.parse import urlencode
 from mlflow_common.errors import InputError, PreconditionError, error_code
 from mlflow_common.safe_path import UnsafeNameError, below, relative_name
 from mlflow_platform.endpoints.model import ARCHIVE_SUFFIX
+from mlflow_platform.endpoints.tar_stream import TarGzReader, digest_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,20 +42,33 @@ _LARGEST_FACTOR = 100
 _LARGEST_MLMODEL = 8 << 20
 # tarfile reads a member's headers in one piece, as long as the archive says they are.
 _LARGEST_READ = 16 << 20
+# A multipart upload has at most 10,000 parts (S3, qfacts.html); compressing may add a little.
+_LEAST_PART, _MOST_PARTS, _UPLOADS = 8 << 20, 9_000, 4
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 
 @dataclass(frozen=True)
 class ModelArchive:
-    """An archive on this machine's disk. `digest` is the digest of its contents before compression.
+    """A model on this machine's disk. `path` is its folder, or a finished archive.
 
-    `example` is the model's input example as a request (JSON), if it was logged with one.
+    `digest` is the digest of the archive's contents before compression. `example` is the model's input example as a
+    request (JSON), if it was logged with one.
     """
 
     path: Path
     digest: str
     run_id: str | None
     example: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes the archive has, at most."""
+        files = self.path.rglob("*") if self.path.is_dir() else (self.path,)
+        return sum(file.stat().st_size for file in files if file.is_file())
+
+    def open(self) -> Any:
+        """The archive as a readable binary file. A folder is packed while it is read."""
+        return TarGzReader(self.path) if self.path.is_dir() else self.path.open("rb")
 
 
 def split_uri(uri: str) -> tuple[str, str]:
@@ -64,22 +78,21 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 
 def make(s3: S3Client, location: str, folder: Path) -> ModelArchive:
-    """Build the archive of a model in a local folder. The S3 location is a model folder or a finished archive.
+    """Fetch a model into a local folder. The S3 location is a model folder or a finished archive.
 
     Raises:
         InputError: there is no model there.
         PreconditionError: its bucket does not exist.
     """
-    path = folder / "model.tar.gz"
     if location.endswith(ARCHIVE_SUFFIX):
-        return _fetch(s3, location, path)
+        return _fetch(s3, location, folder / "model.tar.gz")
     model = folder / "model"
     _download(s3, location, model)
     if not (model / MLMODEL).is_file():
         raise InputError(f"there is no MLflow model at {location}: the folder has no {MLMODEL} file.")
     with (model / MLMODEL).open("rb") as file:
         text = _mlmodel_text(file.read(_LARGEST_MLMODEL + 1), location)
-    return ModelArchive(path, _pack(model, path), _run_id(text), _example(model / EXAMPLE))
+    return ModelArchive(model, digest_of(model), _run_id(text), _example(model / EXAMPLE))
 
 
 def upload(s3: S3Client, archive: ModelArchive, uri: str, tags: Mapping[str, str]) -> None:
@@ -97,7 +110,13 @@ def upload(s3: S3Client, archive: ModelArchive, uri: str, tags: Mapping[str, str
             raise
     _require_bucket(s3, bucket)
     # Setting tags requires a permission of its own, also if there are none.
-    s3.upload_file(str(archive.path), bucket, key, ExtraArgs={"Tagging": urlencode(tags)} if tags else {})
+    from boto3.s3.transfer import TransferConfig
+
+    # Each thread holds a part in memory.
+    part = max(_LEAST_PART, archive.size // _MOST_PARTS)
+    config = TransferConfig(multipart_threshold=part, multipart_chunksize=part, max_concurrency=_UPLOADS)
+    with archive.open() as content:
+        s3.upload_fileobj(content, bucket, key, ExtraArgs={"Tagging": urlencode(tags)} if tags else {}, Config=config)
 
 
 def read_example(s3: S3Client, uri: str) -> bytes | None:
@@ -169,42 +188,6 @@ def _check_room(folder: Path, size: int, location: str) -> None:
             f"{location} has {size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free in {folder.parent}. "
             "Free some space, or set TMPDIR to a folder on a larger disk."
         )
-
-
-def _pack(model: Path, path: Path) -> str:
-    """Pack a folder so that the result depends on its files' names and contents only. Returns the digest."""
-    # Model weights hardly compress: the fastest level takes half the time and almost no more space.
-    with (
-        path.open("wb") as file,
-        gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=1, mtime=0) as compressed,
-    ):
-        hashed = _Hashing(compressed)
-        stream: Any = hashed  # tarfile only ever writes to it
-        with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-            for source in sorted(file for file in model.rglob("*") if file.is_file()):
-                entry = tarfile.TarInfo(source.relative_to(model).as_posix())
-                entry.size = source.stat().st_size
-                with source.open("rb") as content:
-                    tar.addfile(entry, content)
-    return hashed.digest()
-
-
-class _Hashing:
-    """A writable file that passes everything on and computes its digest.
-
-    The digest is that of the uncompressed bytes: gzip's output differs between versions of zlib.
-    """
-
-    def __init__(self, target: gzip.GzipFile) -> None:
-        self._target = target
-        self._hash = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self._hash.update(data)
-        return self._target.write(data)
-
-    def digest(self) -> str:
-        return self._hash.hexdigest()
 
 
 def _fetch(s3: S3Client, location: str, path: Path) -> ModelArchive:

@@ -60,6 +60,8 @@ def download(s3: S3Client, model: ServedArtifact, folder: Path) -> Path:
         InputError: it is not the archive of a model, or it holds a member that would be written elsewhere.
     """
     archive = model_archive.make(s3, model.location, folder)
+    if archive.path.is_dir():
+        return archive.path
     target = folder / "unpacked"
     with tarfile.open(archive.path, "r:gz") as tar:
         for member in tar:

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import os
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from mlflow_common.errors import InputError, PreconditionError
-from mlflow_platform.endpoints import model_archive
+from mlflow_platform.endpoints import model_archive, tar_stream
 from tests.platform.conftest import BUCKET
 
 FILES = {"MLmodel": b"run_id: 0123\n", "model.skops": os.urandom(100_000), "data/conda.yaml": b"name: x"}
@@ -33,9 +34,10 @@ def test_the_same_files_always_give_the_same_bytes(s3: Any, tmp_path: Path) -> N
         s3.put_object(Bucket=BUCKET, Key=f"copy/{name}", Body=FILES[name])
     second = model_archive.make(s3, f"s3://{BUCKET}/copy", _folder(tmp_path / "b"))
     assert first.digest == second.digest
-    assert _hash(first.path) == _hash(second.path)
+    assert _read(first) == _read(second)
     # The time in gzip's header is 0. Two archives of the same second would have equal times anyway.
-    assert first.path.read_bytes()[4:8] == bytes(4)
+    assert _read(first)[4:8] == bytes(4)
+    assert hashlib.sha256(gzip.decompress(_read(first))).hexdigest() == first.digest
 
 
 def test_one_different_byte_gives_another_digest(s3: Any, tmp_path: Path) -> None:
@@ -46,7 +48,7 @@ def test_one_different_byte_gives_another_digest(s3: Any, tmp_path: Path) -> Non
 
 def test_the_archive_contains_the_models_files_and_nothing_of_this_machine(s3: Any, tmp_path: Path) -> None:
     made = model_archive.make(s3, f"s3://{BUCKET}/models/m-1/", tmp_path)
-    with tarfile.open(made.path) as tar:
+    with tarfile.open(fileobj=io.BytesIO(_read(made))) as tar:
         entries = tar.getmembers()
         contents = {entry.name: tar.extractfile(entry).read() for entry in entries}  # type: ignore[union-attr]
     assert contents == FILES
@@ -57,7 +59,7 @@ def test_the_archive_contains_the_models_files_and_nothing_of_this_machine(s3: A
 def test_ignores_another_model_whose_name_has_the_same_prefix(s3: Any, tmp_path: Path) -> None:
     s3.put_object(Bucket=BUCKET, Key="models/m-10/MLmodel", Body=b"other")
     made = model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
-    with tarfile.open(made.path) as tar:
+    with tarfile.open(fileobj=io.BytesIO(_read(made))) as tar:
         assert sorted(tar.getnames()) == sorted(FILES)
 
 
@@ -169,7 +171,7 @@ def test_uses_a_finished_archive_unchanged(s3: Any, tmp_path: Path) -> None:
     packed = _tar({"./MLmodel": b"run_id: 99\n", "./model.pkl": b"x"})
     s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=packed)
     made = model_archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
-    assert (made.path.read_bytes(), made.run_id) == (packed, "99")
+    assert (_read(made), made.run_id) == (packed, "99")
 
 
 @pytest.mark.parametrize(
@@ -195,10 +197,60 @@ def test_uploads_an_archive_once_and_tags_it(s3: Any, tmp_path: Path) -> None:
     made = model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
     uri = f"s3://{BUCKET}/endpoints/e/1/model.tar.gz"
     model_archive.upload(s3, made, uri, {"project": "mlflow", "model-uri": "models:/iris/1"})
-    made.path.unlink()
+    shutil.rmtree(made.path)
     model_archive.upload(s3, made, uri, {})
     tags = s3.get_object_tagging(Bucket=BUCKET, Key="endpoints/e/1/model.tar.gz")["TagSet"]
     assert {tag["Key"]: tag["Value"] for tag in tags} == {"project": "mlflow", "model-uri": "models:/iris/1"}
+
+
+def test_the_digest_is_that_of_tarfiles_own_archive(s3: Any, tmp_path: Path) -> None:
+    """Endpoints that were deployed by earlier versions are found again."""
+    made = model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name in sorted(FILES):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(FILES[name])
+            tar.addfile(entry, io.BytesIO(FILES[name]))
+    assert made.digest == hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
+def test_a_large_archive_is_uploaded_in_parts_while_it_is_packed(
+    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_archive, "_LEAST_PART", 5 << 20)
+    weights = os.urandom(11 << 20)
+    s3.put_object(Bucket=BUCKET, Key="models/m-1/weights", Body=weights)
+    parts: list[int] = []
+    s3.meta.events.register("before-call.s3.UploadPart", lambda **_: parts.append(1))
+    made = model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
+    model_archive.upload(s3, made, f"s3://{BUCKET}/endpoints/e/1/model.tar.gz", {})
+    assert len(parts) == 3
+    stored = s3.get_object(Bucket=BUCKET, Key="endpoints/e/1/model.tar.gz")["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(stored)) as tar:
+        assert tar.extractfile("weights").read() == weights  # type: ignore[union-attr]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_file_that_changes_while_it_is_packed_leaves_no_archive(
+    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_archive, "_LEAST_PART", 5 << 20)
+    s3.put_object(Bucket=BUCKET, Key="models/m-1/weights", Body=os.urandom(11 << 20))
+    made = model_archive.make(s3, f"s3://{BUCKET}/models/m-1", tmp_path)
+    original = tar_stream.tarfile.TarInfo.tobuf  # type: ignore[attr-defined]
+
+    def shorten(entry: tarfile.TarInfo, *given: Any) -> bytes:
+        if entry.name == "weights":
+            os.truncate(made.path / "weights", 10 << 20)
+        packed: bytes = original(entry, *given)
+        return packed
+
+    monkeypatch.setattr(tar_stream.tarfile.TarInfo, "tobuf", shorten)  # type: ignore[attr-defined]
+    with pytest.raises(PreconditionError, match="was changed while it was packed"):
+        model_archive.upload(s3, made, f"s3://{BUCKET}/endpoints/e/1/model.tar.gz", {})
+    assert "Contents" not in s3.list_objects_v2(Bucket=BUCKET, Prefix="endpoints/")
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
 
 
 def test_names_a_bucket_that_does_not_exist_on_upload(s3: Any, tmp_path: Path) -> None:
@@ -212,8 +264,10 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _read(made: model_archive.ModelArchive) -> bytes:
+    with made.open() as file:
+        content: bytes = file.read()
+    return content
 
 
 def _tar(files: dict[str, bytes]) -> bytes:
