@@ -28,6 +28,13 @@ IMAGES = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/churn-dev-serving"
 EC2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
 SUBNET = f"{EC2}:subnet/subnet-0123456789abcdef0"
 INTERFACE = f"{EC2}:network-interface/eni-1"
+GROUP = f"{EC2}:security-group/sg-0123456789abcdef0"
+RESULTS = f"arn:aws:sns:{REGION}:{ACCOUNT}:results"
+MANAGE = (
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteNetworkInterfacePermission",
+)
 GIVE = "ec2:CreateNetworkInterfacePermission"
 TO_CODEBUILD: dict[str, str | None] = {"ec2:AuthorizedService": "codebuild.amazonaws.com", "ec2:Subnet": SUBNET}
 THROUGH_S3: dict[str, str | None] = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
@@ -80,6 +87,36 @@ def _with(context: dict[str, str | None], resource: str, *actions: str) -> tuple
 
 
 POLICIES = (
+    RolePolicy(
+        "role churn-dev-endpoint-role/EndpointOptions",
+        # https://docs.aws.amazon.com/sagemaker/latest/dg/host-vpc.html
+        needed=(
+            *on(SUBNET, "ec2:CreateNetworkInterface"),
+            *on(f"{SUBNET[:-1]}1", "ec2:CreateNetworkInterface"),
+            *on(GROUP, "ec2:CreateNetworkInterface"),
+            *on(INTERFACE, "ec2:CreateNetworkInterface"),
+            *_with({"ec2:Subnet": SUBNET}, INTERFACE, *MANAGE),
+            *_with({"ec2:Subnet": f"{SUBNET[:-1]}1"}, INTERFACE, *MANAGE),
+            *on(
+                "*",
+                "ec2:DescribeDhcpOptions",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeVpcEndpoints",
+                "ec2:DescribeVpcs",
+            ),
+            *on(RESULTS, "sns:Publish"),
+        ),
+        refused=(
+            *on(f"{SUBNET}-other", "ec2:CreateNetworkInterface"),
+            *on(f"{GROUP}-other", "ec2:CreateNetworkInterface"),
+            *on(INTERFACE.replace(ACCOUNT, "210987654321"), "ec2:CreateNetworkInterface"),
+            *_with({"ec2:Subnet": f"{SUBNET}-other"}, INTERFACE, *MANAGE),
+            *_with({"ec2:Subnet": SUBNET}, INTERFACE.replace(ACCOUNT, "210987654321"), *MANAGE),
+            *on(f"{RESULTS}-other", "sns:Publish"),
+        ),
+    ),
     RolePolicy(
         "role churn-dev-mlflow-backup-role/MLflowBackup",
         needed=(

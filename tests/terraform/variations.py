@@ -118,6 +118,11 @@ VARIATIONS = {
             "kms_key_arn": COPY_KEY,
         },
         allowed_instance_types=["ml.m5.large", "ml.c7i.*"],
+        endpoint_vpc={
+            "subnet_ids": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+            "security_group_ids": ["sg-0123456789abcdef0"],
+        },
+        async_topic_arns=[f"arn:aws:sns:us-east-1:{ACCOUNT}:results"],
         monitoring={"image_uri": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/churn-dev-serving:1a2b"},
         writer_role_names=["data-scientists"],
         verify_client_roles=False,

@@ -299,6 +299,22 @@ variable "allowed_instance_types" {
   nullable    = false
 }
 
+variable "async_topic_arns" {
+  description = "SNS topics to which asynchronous endpoints may send notifications of results and errors (`deploy_model.py --async --notify`)."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "endpoint_vpc" {
+  description = "Subnets, in two or more availability zones, and security groups in which endpoints may run (`deploy_model.py --subnet … --security-group …`). Null gives the endpoints' role no rights on network interfaces."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+}
+
 variable "image_build" {
   description = "The CodeBuild project that builds serving images; null makes none. `vpc` runs the builds in these subnets, and `package_index_url` installs Python packages from an index that needs no password instead of from PyPI. `compute_type` is the size of the machine, and `timeout_minutes` ends a build that takes longer."
   type = object({

@@ -47,6 +47,8 @@ module "platform" {
   tags                               = var.tags
   mlflow_image_repository            = var.mlflow_image_repository
   allowed_instance_types             = var.allowed_instance_types
+  async_topic_arns                   = var.async_topic_arns
+  endpoint_vpc                       = var.endpoint_vpc
   image_build                        = var.image_build
   image_pusher_principal_arns        = var.image_pusher_principal_arns
   keep_images                        = var.keep_images

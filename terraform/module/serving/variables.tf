@@ -89,6 +89,32 @@ variable "allowed_instance_types" {
   }
 }
 
+variable "async_topic_arns" {
+  description = "SNS topics to which asynchronous endpoints may send notifications of results and errors (`deploy_model.py --async --notify`)."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.async_topic_arns : can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$", arn))])
+    error_message = "async_topic_arns must be ARNs of SNS topics, such as \"arn:aws:sns:us-east-1:111122223333:results\"."
+  }
+}
+
+variable "endpoint_vpc" {
+  description = "Subnets, in two or more availability zones, and security groups in which endpoints may run (`deploy_model.py --subnet … --security-group …`). Null gives the endpoints' role no rights on network interfaces."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.endpoint_vpc == null || try(length(var.endpoint_vpc.subnet_ids) > 1 && length(var.endpoint_vpc.security_group_ids) > 0 && alltrue([for id in var.endpoint_vpc.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))]) && alltrue([for id in var.endpoint_vpc.security_group_ids : can(regex("^sg-[0-9a-f]+$", id))]), false)
+    error_message = "endpoint_vpc must name at least two subnets in different availability zones and at least one security group by their ids, such as { subnet_ids = [\"subnet-0123456789abcdef0\", \"subnet-0123456789abcdef1\"], security_group_ids = [\"sg-0123456789abcdef0\"] }."
+  }
+}
+
 variable "image_build" {
   description = "The CodeBuild project that builds serving images; null makes none. `vpc` runs the builds in these subnets, and `package_index_url` installs Python packages from an index that needs no password instead of from PyPI. `compute_type` is the size of the machine, and `timeout_minutes` ends a build that takes longer."
   type = object({

@@ -92,9 +92,11 @@ run "unusable_settings_of_image_builds_are_refused" {
     image_build                 = { package_index_url = "https://me:secret@packages.example.com", compute_type = "LARGE", timeout_minutes = 1 }
     image_pusher_principal_arns = ["ci"]
     keep_images                 = 0
+    async_topic_arns            = ["results"]
+    endpoint_vpc                = { subnet_ids = ["subnet-0123456789abcdef0"], security_group_ids = ["sg-0123456789abcdef0"] }
   }
 
-  expect_failures = [var.image_build, var.image_pusher_principal_arns, var.keep_images]
+  expect_failures = [var.async_topic_arns, var.endpoint_vpc, var.image_build, var.image_pusher_principal_arns, var.keep_images]
 }
 
 run "a_role_name_of_65_characters_is_refused" {
