@@ -13,7 +13,7 @@ from mlflow_common.errors import InputError, explain
 from mlflow_common.gathered_options import gathered
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
-from mlflow_platform.endpoints import hosting, model, package, specification, variants
+from mlflow_platform.endpoints import hosting, model, package, scaling, specification, variants
 from mlflow_platform.endpoints import strategy as strategies
 from mlflow_platform.endpoints.weights import parse_weights
 from mlflow_platform.session import open_environment
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from boto3 import Session
     from mlflow import MlflowClient
 
-    from mlflow_platform.endpoints.deployment import Deployer, Guards, Preview
+    from mlflow_platform.endpoints.deployment import Change, Deployer, Guards, Preview
     from mlflow_platform.endpoints.publishing import Companion, Published
+    from mlflow_platform.endpoints.resources import Clients
     from mlflow_platform.endpoints.specification import EndpointSpec
     from mlflow_platform.environment import Environment
 
@@ -61,19 +62,24 @@ class Here:
     environment: Environment
     session: Session
 
-    def deployer(self) -> Deployer:
-        """What deploys to the environment's endpoints."""
-        from mlflow_platform.endpoints.deployment import Deployer
+    def clients(self) -> Clients:
+        """The clients that a deployment needs."""
         from mlflow_platform.endpoints.resources import Clients
 
-        clients = Clients(
+        return Clients(
             self.session.client("sagemaker"),
             self.session.client("s3"),
             self.session.client("logs"),
             self.session.client("sagemaker-runtime"),
             self.session.client("cloudwatch"),
+            self.session.client("application-autoscaling"),
         )
-        return Deployer(clients, self.environment, progress=self.console.progress, clock=SystemClock())
+
+    def deployer(self) -> Deployer:
+        """What deploys to the environment's endpoints."""
+        from mlflow_platform.endpoints.deployment import Deployer
+
+        return Deployer(self.clients(), self.environment, progress=self.console.progress, clock=SystemClock())
 
     def image_of(self, found: model.Model, given: str | None) -> str:
         """The image that serves a model. It is shown, with the reason for it."""
@@ -180,7 +186,7 @@ def deploy_model(given: DeployOptions) -> None:
 def _protection(given: DeployOptions) -> Protection:
     strategy = strategies.strategy(given.strategy, share=given.share, wait=given.wait, keep=given.keep_old)
     strategy.check_instances(given.instance_count)
-    strategy.check_variants(several=bool(given.challenger or given.variant))
+    strategy.check_variants(several=bool(given.challenger or given.variant or given.shadow))
     return Protection(strategy, given.max_latency, given.max_failures, given.alarms, given.smoke_request)
 
 
@@ -201,6 +207,9 @@ def _published(here: Here, given: DeployOptions, name: str, found: model.Model |
         hosting.parse_network(given.subnet or [], given.security_group or []),
         given.kms_key,
         hosting.parse_tags(given.tag or []),
+        specification.asynchronous(here.environment, name, given.notify, given.concurrency)
+        if given.asynchronous
+        else None,
     )
     companions = _companions(here, given)
     if isinstance(found, package.ModelPackage):
@@ -241,8 +250,15 @@ def _check_usage(given: DeployOptions) -> None:
         "--subnet": bool(given.subnet),
         "--kms-key": given.kms_key is not None,
         "--instance-count": given.instance_count != 1,
+        "--autoscale": given.autoscale is not None,
     }
     hosting.check_combination(hosting.parse_serverless(given.serverless), excluded)
+    several = {option: excluded[option] for option in ("--challenger", "--shadow", "--variant")}
+    several["--serverless"] = given.serverless is not None
+    hosting.check_async(wanted=given.asynchronous, topic=given.notify, concurrency=given.concurrency, given=several)
+    scaling.parse_scaling(given.autoscale, given.target, asynchronous=given.asynchronous)
+    if given.autoscale and set(chosen) - {"--dry-run"}:
+        raise InputError(f"--autoscale goes with a deployment, not with {chosen[0]}. Leave it out.")
 
 
 def _companions(here: Here, given: DeployOptions) -> list[Companion]:
@@ -264,41 +280,55 @@ def _shift(here: Here, name: str, weights: dict[str, float]) -> None:
 def _deploy(here: Here, given: DeployOptions, published: Published, protection: Protection) -> None:
     console, deployer = here.console, here.deployer()
     found, spec = published.model, published.spec
+    wanted = scaling.parse_scaling(given.autoscale, given.target, asynchronous=given.asynchronous)
     if given.dry_run:
         preview = deployer.preview(spec, replace_model=given.replace_model)
-        console.result(_preview(spec.endpoint, found, spec, preview))
+        console.result(_preview(spec.endpoint, found, spec, preview, wanted))
         return
     if protection.smoke_request and published.example is None:
         console.progress("no smoke request: the model was logged without an input example")
     if spec.package and given.approve:
         here.approve(spec.package)
     guards = protection.guards(spec, published.example)
-    change = deployer.deploy(spec, replace_model=given.replace_model, guards=guards)
-    console.result(
-        {
-            "endpoint": spec.endpoint,
-            "change": "none: the endpoint serves this model already" if change == "unchanged" else change,
-            "changed": change != "unchanged",
-            "status": "InService",
-            "model_uri": found.uri,
-            "run_id": found.run_id,
-            "model": spec.model_name,
-            "configuration": spec.config_name,
-            "archive": spec.archive_uri or None,
-            "image": spec.image or None,
-            "package": spec.package or None,
-            "variants": ", ".join(["AllTraffic", *(f"{one.name} ({one.weight:g})" for one in spec.others)]),
-            "captured": f"{spec.capture_uri}/{spec.endpoint}" if spec.capture_percent is not None else None,
-            "instances": None if spec.serverless else f"{spec.instance_count} x {spec.instance_type}",
-            "serverless": f"{spec.serverless.memory} MB, {spec.serverless.concurrency} requests at a time"
-            if spec.serverless
-            else None,
-            "alarms": ", ".join(alarm.name for alarm in guards.alarms) if change == "updated" else None,
-        }
-    )
+    autoscaling = scaling.Autoscaling(here.clients())
+    with autoscaling.during(spec, wanted, protection.strategy):
+        change = deployer.deploy(spec, replace_model=given.replace_model, guards=guards)
+    scaled = autoscaling.apply(spec, wanted)
+    console.result(_deployed(found, spec, change, scaled, guards, wanted))
 
 
-def _preview(name: str, found: model.Model, spec: EndpointSpec, preview: Preview) -> dict[str, Any]:
+def _deployed(
+    found: model.Model, spec: EndpointSpec, change: Change, scaled: bool, guards: Guards, wanted: scaling.Scaling | None
+) -> dict[str, Any]:
+    """The result of a deployment. `scaled` is whether the automatic scaling was changed."""
+    what = "none: the endpoint serves this model already" if change == "unchanged" else change
+    return {
+        "endpoint": spec.endpoint,
+        "change": "scaling changed" if scaled and change == "unchanged" else what,
+        "changed": change != "unchanged" or scaled,
+        "status": "InService",
+        "model_uri": found.uri,
+        "run_id": found.run_id,
+        "model": spec.model_name,
+        "configuration": spec.config_name,
+        "archive": spec.archive_uri or None,
+        "image": spec.image or None,
+        "package": spec.package or None,
+        "variants": ", ".join(["AllTraffic", *(f"{one.name} ({one.weight:g})" for one in spec.others)]),
+        "captured": f"{spec.capture_uri}/{spec.endpoint}" if spec.capture_percent is not None else None,
+        "instances": None if spec.serverless else f"{spec.instance_count} x {spec.instance_type}",
+        "serverless": f"{spec.serverless.memory} MB, {spec.serverless.concurrency} requests at a time"
+        if spec.serverless
+        else None,
+        "autoscaling": str(wanted) if wanted else None,
+        "async_results": spec.asynchronous.output if spec.asynchronous else None,
+        "alarms": ", ".join(alarm.name for alarm in guards.alarms) if change == "updated" else None,
+    }
+
+
+def _preview(
+    name: str, found: model.Model, spec: EndpointSpec, preview: Preview, wanted: scaling.Scaling | None
+) -> dict[str, Any]:
     return {
         "endpoint": name,
         "would_be": preview.change,
@@ -309,6 +339,7 @@ def _preview(name: str, found: model.Model, spec: EndpointSpec, preview: Preview
         "configuration": spec.config_name,
         "archive": spec.archive_uri or None,
         "package": spec.package or None,
+        "would_scale": str(wanted) if wanted else None,
         "would_create": ", ".join(preview.creates) or None,
         "would_remove": ", ".join(preview.removes) or None,
     }

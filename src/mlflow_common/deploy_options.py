@@ -75,6 +75,45 @@ ServerlessSize = Annotated[
         rich_help_panel=_HOSTING,
     ),
 ]
+Asynchronous = Annotated[
+    bool,
+    typer.Option(
+        "--async",
+        help="Queue the requests, and leave the answers in the artifact bucket, below async/. See predict_async.py.",
+        rich_help_panel=_HOSTING,
+    ),
+]
+Notify = Annotated[
+    str | None,
+    typer.Option(metavar="TOPIC", help="With --async: an SNS topic for results and errors.", rich_help_panel=_HOSTING),
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=1000,
+        metavar="N",
+        help="With --async: how many requests an instance processes at the same time. Default: AWS chooses.",
+        rich_help_panel=_HOSTING,
+    ),
+]
+Autoscale = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MIN:MAX",
+        help="Scale each variant between MIN and MAX instances; off ends it. MIN can be 0 with --async.",
+        rich_help_panel=_HOSTING,
+    ),
+]
+ScalingTarget = Annotated[
+    float | None,
+    typer.Option(
+        "--target",
+        metavar="N",
+        help="With --autoscale: the requests per minute for each instance; with --async, the requests in its queue.",
+        rich_help_panel=_HOSTING,
+    ),
+]
 Subnets = Annotated[
     list[str] | None,
     typer.Option(
@@ -274,6 +313,11 @@ class DeployOptions:
     replace_model: ReplaceModel = False
     approve: Approve = False
     serverless: ServerlessSize = None
+    asynchronous: Asynchronous = False
+    notify: Notify = None
+    concurrency: Concurrency = None
+    autoscale: Autoscale = None
+    target: ScalingTarget = None
     subnet: Subnets = None
     security_group: SecurityGroups = None
     kms_key: KmsKey = None

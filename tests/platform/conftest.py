@@ -112,7 +112,14 @@ def aws(boto_session: boto3.session.Session, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def clients(aws: Callable[[str], Any]) -> Clients:
-    return Clients(aws("sagemaker"), aws("s3"), aws("logs"), aws("sagemaker-runtime"), aws("cloudwatch"))
+    return Clients(
+        aws("sagemaker"),
+        aws("s3"),
+        aws("logs"),
+        aws("sagemaker-runtime"),
+        aws("cloudwatch"),
+        aws("application-autoscaling"),
+    )
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from scripts import (
     log_run,
     monitor,
     plan_guard,
+    predict_async,
     promote,
     run_pipeline,
     security_docs,
@@ -61,6 +62,7 @@ APPS = {
     "compare_runs": compare_runs,
     "promote": promote,
     "batch_predict": batch_predict,
+    "predict_async": predict_async,
     "clean_up": clean_up,
 }
 HEAVY = {"boto3", "botocore", "matplotlib", "mlflow", "numpy", "pandas", "requests", "sklearn", "xgboost"}
@@ -305,7 +307,7 @@ def test_refuses_another_environments_endpoint_before_uploading(
     fleet.serve("theirs", Step("InService", "theirs"), tags={})
     clients.s3.put_object(Bucket=environment.bucket, Key="model/MLmodel", Body=b"run_id: null")
     session = SimpleNamespace(
-        client=lambda service: getattr(clients, service.removeprefix("sagemaker-")),
+        client=lambda service: getattr(clients, service.rpartition("-")[2]),
         get_partition_for_region=lambda _: "aws",
     )
     monkeypatch.setattr(deploy_model, "open_environment", lambda *_, **__: (environment, session))
@@ -321,7 +323,7 @@ def test_a_dry_run_uploads_nothing(
 ) -> None:
     clients.s3.put_object(Bucket=environment.bucket, Key="model/MLmodel", Body=b"run_id: null")
     session = SimpleNamespace(
-        client=lambda service: getattr(clients, service.removeprefix("sagemaker-")),
+        client=lambda service: getattr(clients, service.rpartition("-")[2]),
         get_partition_for_region=lambda _: "aws",
     )
     monkeypatch.setattr(deploy_model, "open_environment", lambda *_, **__: (environment, session))

@@ -34,6 +34,13 @@ OTHER_ENDPOINT = SAGEMAKER + ":endpoint/other-iris"
 ALIKE = SAGEMAKER + ":endpoint/{name}-2-iris"
 LOG = LOGS + "/aws/sagemaker/Endpoints/{name}-iris:log-stream:AllTraffic/i-1"
 ALARM = ALARMS + ":{name}-iris-AllTraffic-errors"
+SCALED = SAGEMAKER.replace(":sagemaker:", ":application-autoscaling:") + ":scalable-target/{id}"
+SCALED_ELSEWHERE = SCALED.replace("{region}", "eu-west-3")
+SERVICE = "application-autoscaling:service-namespace"
+SCALING_ROLE = ROLES + (
+    "/aws-service-role/sagemaker.application-autoscaling.amazonaws.com"
+    "/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+)
 CLIENTS = ("reader", "writer", "admin")
 WRITERS = ("writer", "admin")
 ACTIONS_PAGE = "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemakerwithmlflow.html"
@@ -84,6 +91,39 @@ CLIENTS_DOCUMENTED = (
                     *on(TRANSFORM, "sagemaker:DescribeTransformJob", "sagemaker:StopTransformJob"),
                     *on(LOGS + "/aws/sagemaker/TransformJobs", "logs:DescribeLogStreams"),
                     *on(LOGS + "/aws/sagemaker/TransformJobs:log-stream:{name}-a/i-1", "logs:GetLogEvents"),
+                ),
+            ),
+            # deploy_model.py --autoscale and --async
+            Documented(
+                client,
+                "https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-prerequisites.html",
+                (
+                    *(
+                        Ask(f"application-autoscaling:{action}", SCALED, {SERVICE: "sagemaker"})
+                        for action in (
+                            "DeleteScalingPolicy",
+                            "DeregisterScalableTarget",
+                            "PutScalingPolicy",
+                            "RegisterScalableTarget",
+                        )
+                    ),
+                    Ask(
+                        "application-autoscaling:TagResource",
+                        SCALED,
+                        {"aws:RequestTag/project": "{project}", "aws:RequestTag/environment": "{environment}"},
+                    ),
+                    *on(
+                        "*",
+                        "application-autoscaling:DescribeScalableTargets",
+                        "application-autoscaling:DescribeScalingPolicies",
+                    ),
+                    *on(SCALING_ROLE, "iam:CreateServiceLinkedRole"),
+                    *on(ENDPOINT, "sagemaker:UpdateEndpointWeightsAndCapacities", "sagemaker:InvokeEndpointAsync"),
+                    *on(
+                        ALARMS + ":TargetTracking-endpoint/{name}-iris/variant/AllTraffic-AlarmHigh-{id}",
+                        "cloudwatch:PutMetricAlarm",
+                        "cloudwatch:DeleteAlarms",
+                    ),
                 ),
             ),
             # promote.py: the registry of SageMaker.
@@ -261,6 +301,30 @@ CLIENTS_DENIED = (
                 "Change other alarms",
                 client,
                 on(ALARMS + ":other-errors", "cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
+            ),
+            Denied(
+                "Scale something else",
+                client,
+                (
+                    Ask("application-autoscaling:PutScalingPolicy", SCALED, {SERVICE: "ecs"}),
+                    *(
+                        Ask(
+                            "application-autoscaling:RegisterScalableTarget",
+                            SCALED,
+                            {SERVICE: "sagemaker", f"aws:ResourceTag/{tag}": "other"},
+                        )
+                        for tag in ("project", "environment")
+                    ),
+                    Ask("application-autoscaling:PutScalingPolicy", SCALED_ELSEWHERE, {SERVICE: "sagemaker"}),
+                    Ask("application-autoscaling:TagResource", SCALED, {"aws:RequestTag/project": "other"}),
+                    Ask(
+                        "application-autoscaling:TagResource",
+                        SCALED_ELSEWHERE,
+                        {"aws:RequestTag/project": "{project}", "aws:RequestTag/environment": "{environment}"},
+                    ),
+                    *on(OTHER_ENDPOINT, "sagemaker:UpdateEndpointWeightsAndCapacities"),
+                    *on(SCALING_ROLE + "_Other", "iam:CreateServiceLinkedRole"),
+                ),
             ),
             Denied("Use another log", client, on(f"{LOGS}/aws/lambda/other:log-stream:a", "logs:GetLogEvents")),
             Denied("Call without TLS", client, (Ask("s3:GetObject", OBJECT, NO_TLS),)),

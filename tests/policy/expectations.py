@@ -95,6 +95,7 @@ DOCUMENTED = (
         "endpoint",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform.html",
         (
+            *on("arn:aws:s3:::{bucket}/async/{name}-iris/out/a.out", "s3:PutObject"),
             *on("arn:aws:s3:::{bucket}/batch/{name}-iris-batch-0123-1/out/a.jsonl.out", "s3:PutObject"),
             *on(TRANSFORM_LOG, "logs:CreateLogStream", "logs:PutLogEvents"),
             *on(LOGS + "/aws/sagemaker/TransformJobs", "logs:CreateLogGroup", "logs:DescribeLogStreams"),

@@ -83,18 +83,56 @@ DEPLOY = {
             "sagemaker:DescribeModelPackageGroup",
             "sagemaker:DescribeTransformJob",
             "sagemaker:InvokeEndpoint",
+            "sagemaker:InvokeEndpointAsync",
             "sagemaker:ListModelPackages",
             "sagemaker:ListTags",
         ],
         "Resource": DEPLOYED,
     },
     "AllowFindModels": {
-        "Action": ["sagemaker:ListEndpointConfigs", "sagemaker:ListEndpoints", "sagemaker:ListModels"],
+        "Action": [
+            "application-autoscaling:DescribeScalableTargets",
+            "application-autoscaling:DescribeScalingPolicies",
+            "sagemaker:ListEndpointConfigs",
+            "sagemaker:ListEndpoints",
+            "sagemaker:ListModels",
+        ],
         "Resource": ["*"],
     },
     "AllowManageRollbackAlarms": {
         "Action": ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"],
-        "Resource": [f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:mlflow-staging-*"],
+        "Resource": [
+            f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:TargetTracking-endpoint/mlflow-staging-*",
+            f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:mlflow-staging-*",
+        ],
+    },
+    "AllowScaleEndpoints": {
+        "Action": [
+            "application-autoscaling:DeleteScalingPolicy",
+            "application-autoscaling:DeregisterScalableTarget",
+            "application-autoscaling:PutScalingPolicy",
+            "application-autoscaling:RegisterScalableTarget",
+        ],
+        "Resource": [f"arn:aws:application-autoscaling:{REGION}:{ACCOUNT}:scalable-target/*"],
+        "Condition": {
+            "StringEquals": {"application-autoscaling:service-namespace": "sagemaker"},
+            "StringEqualsIfExists": {
+                "aws:ResourceTag/environment": "staging",
+                "aws:ResourceTag/project": "mlflow",
+            },
+        },
+    },
+    "AllowTagScaling": {
+        "Action": ["application-autoscaling:TagResource"],
+        "Resource": [f"arn:aws:application-autoscaling:{REGION}:{ACCOUNT}:scalable-target/*"],
+        "Condition": {"StringEquals": {"aws:RequestTag/environment": "staging", "aws:RequestTag/project": "mlflow"}},
+    },
+    "AllowCreateScalingRole": {
+        "Action": ["iam:CreateServiceLinkedRole"],
+        "Resource": [
+            f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
+            "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+        ],
     },
     "AllowFindImages": {
         "Action": ["ecr:DescribeImages"],

@@ -126,7 +126,7 @@ def test_an_endpoint_may_pull_read_capture_and_log_and_nothing_else(planner: Pla
         "AllowWriteCapturedData": allow(
             {
                 "Action": ["s3:PutObject"],
-                "Resource": [f"{BUCKET}/{folder}/mlflow-staging-*" for folder in ("batch", "captured")],
+                "Resource": [f"{BUCKET}/{folder}/mlflow-staging-*" for folder in ("async", "batch", "captured")],
             }
         ),
         "AllowReadRollbackAlarms": allow(

@@ -16,7 +16,7 @@ from mlflow_common.errors import InputError
 # What alarms were before, by name; None for those that are new.
 Before = Mapping[str, Mapping[str, Any] | None]
 
-_NAMESPACE = "AWS/SageMaker"
+NAMESPACE = "AWS/SageMaker"
 MAX_FAILURES = 0.5
 _PERIOD = 60
 _MOST = 10
@@ -131,6 +131,11 @@ def remove_alarms(cloudwatch: Any, names: Iterable[str]) -> None:
         cloudwatch.delete_alarms(AlarmNames=ordered[start : start + _BATCH])
 
 
+def scaling_alarm_name(endpoint: str, variant: str) -> str:
+    """The name of the alarm that starts the first instance of an asynchronous endpoint. It rolls nothing back."""
+    return _name(endpoint, variant, "backlog")
+
+
 def _name(endpoint: str, variant: str, kind: str) -> str:
     return f"{endpoint}-{variant}-{kind}"
 
@@ -139,7 +144,7 @@ def _alarm(watched: tuple[str, str, str], kind: str, metric: Mapping[str, str], 
     endpoint, variant, config = watched
     definition = {
         "AlarmDescription": f"Rolls an update of the endpoint {endpoint} back.",
-        "Namespace": _NAMESPACE,
+        "Namespace": NAMESPACE,
         **metric,
         # "Monitor on the new fleet": dg/deployment-guardrails-configuration.html.
         "Dimensions": [

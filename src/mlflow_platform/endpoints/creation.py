@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from mlflow_platform.endpoints.hosting import Asynchronous
 from mlflow_platform.endpoints.specification import CONTAINER_ENVIRONMENT, VARIANT, EndpointSpec
 from mlflow_platform.endpoints.state import is_missing
 
@@ -130,11 +131,23 @@ def _create_config(sagemaker: SageMakerClient, spec: EndpointSpec) -> None:
     ]
     if spec.kms_key:
         settings["KmsKeyId"] = spec.kms_key
+    if spec.asynchronous:
+        settings["AsyncInferenceConfig"] = _asynchronous(spec.asynchronous)
     if spec.capture_percent is not None:
         settings["DataCaptureConfig"] = _capture(spec)
     sagemaker.create_endpoint_config(
         EndpointConfigName=spec.config_name, ProductionVariants=[main, *others], Tags=as_list(spec.tags), **settings
     )
+
+
+def _asynchronous(queue: Asynchronous) -> dict[str, Any]:
+    output: dict[str, Any] = {"S3OutputPath": queue.output, "S3FailurePath": queue.failure}
+    if queue.topic:
+        output["NotificationConfig"] = {"SuccessTopic": queue.topic, "ErrorTopic": queue.topic}
+    config: dict[str, Any] = {"OutputConfig": output}
+    if queue.concurrency is not None:
+        config["ClientConfig"] = {"MaxConcurrentInvocationsPerInstance": queue.concurrency}
+    return config
 
 
 def _capture(spec: EndpointSpec) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from mlflow_platform.endpoints.resources import (
     remove_resources,
     variant_names,
 )
+from mlflow_platform.endpoints.scaling import retained, scaled_variants, stop_scaling
 from mlflow_platform.endpoints.smoke import SmokeTest
 from mlflow_platform.endpoints.specification import EndpointSpec, smoke_name
 from mlflow_platform.endpoints.state import (
@@ -276,6 +277,8 @@ class Deployer:
         if state and state.status in CHANGING:
             # AWS refuses to delete an endpoint that is being created or updated.
             state = self._wait_until_settled(endpoint)
+        scaling, cloudwatch = self._clients.autoscaling, self._clients.cloudwatch
+        stop_scaling(scaling, cloudwatch, endpoint, scaled_variants(scaling, endpoint))
         if state:
             self._delete_endpoint(endpoint)
         self._smoke.clear(endpoint, force=True)
@@ -352,10 +355,10 @@ class Deployer:
             PreconditionError: another deployment to the endpoint is in progress.
             botocore's errors: AWS refused.
         """
-        config: Any = {}
+        config: Any = retained(self._clients.autoscaling, target.endpoint) if update else {}
         if target.shifts:
             alarms = [alarm.name for alarm in target.guards.alarms]
-            config = {"DeploymentConfig": target.guards.strategy.deployment_config(alarms)}
+            config["DeploymentConfig"] = target.guards.strategy.deployment_config(alarms)
         for attempt in range(1, _TRIES + 1):
             try:
                 if update:

@@ -15,6 +15,8 @@ _MOST_CONCURRENT = 200
 _CONCURRENT = 5
 # Tags of this platform, which other parts read, and those that AWS reserves.
 RESERVED = {"project", "environment", "model-uri", "model-name", "model-version", "model-package", "run-id", "purpose"}
+# SnsTopicArn (SageMaker API).
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]*:[0-9]{12}:[a-zA-Z0-9_.-]+")
 # TagKey and TagValue (SageMaker API).
 _KEY = re.compile(r"[\w .:/=+@-]{1,128}")
 _VALUE = re.compile(r"[\w .:/=+@-]{0,256}")
@@ -29,11 +31,48 @@ class Serverless:
 
 
 @dataclass(frozen=True)
+class Asynchronous:
+    """An asynchronous endpoint: where its results go (S3 URIs of folders), and who is told about them.
+
+    `topic` is the ARN of an SNS topic. `concurrency` is how many requests an instance processes at the same time; AWS
+    chooses it where it is None.
+    """
+
+    output: str
+    failure: str
+    topic: str | None = None
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True)
 class Network:
     """The subnets and security groups of a model's containers."""
 
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]
+
+
+def check_async(*, wanted: bool, topic: str | None, concurrency: int | None, given: Mapping[str, bool]) -> None:
+    """Check the options of an asynchronous endpoint.
+
+    Sources: AsyncInferenceConfig (SageMaker API) has one production variant, and
+    docs.aws.amazon.com/sagemaker/latest/dg/shadow-tests-exclusions.html.
+
+    Args:
+        given: options that such endpoints do not have, and whether each was given.
+
+    Raises:
+        InputError: one was given, or an option of such endpoints was given without --async.
+    """
+    if topic is not None and not _TOPIC.fullmatch(topic):
+        raise InputError(f"--notify takes the ARN of an SNS topic, not {topic!r}.")
+    if wanted:
+        refused = [option for option, is_given in given.items() if is_given]
+        if refused:
+            raise InputError(f"asynchronous endpoints have no {', '.join(refused)}. Leave it out.")
+    elif topic is not None or concurrency is not None:
+        option = "--notify" if topic is not None else "--concurrency"
+        raise InputError(f"{option} is for asynchronous endpoints. Add --async, or leave it out.")
 
 
 def parse_serverless(text: str | None) -> Serverless | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_common.errors import InputError
 from mlflow_platform.endpoints import model_archive, specification
-from mlflow_platform.endpoints.hosting import RESERVED, Network, Serverless
+from mlflow_platform.endpoints.hosting import RESERVED, Asynchronous, Network, Serverless
 from mlflow_platform.endpoints.model import Model
 from mlflow_platform.endpoints.specification import STARTUP_SECONDS, EndpointSpec, OtherVariant
 
@@ -35,6 +35,7 @@ class Hosting:
     network: Network | None = None
     kms_key: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    asynchronous: Asynchronous | None = None
 
     def specification(
         self, environment: Environment, endpoint: str, archive_uri: str, tags: Mapping[str, str]
@@ -55,6 +56,7 @@ class Hosting:
             serverless=self.serverless,
             network=self.network,
             kms_key=self.kms_key,
+            asynchronous=self.asynchronous,
         )
 
 

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Clients:
-    """The AWS clients that a deployment needs. `cloudwatch` is boto3's client of CloudWatch."""
+    """The AWS clients that a deployment needs. `autoscaling` is that of Application Auto Scaling."""
 
     sagemaker: SageMakerClient
     s3: S3Client
     logs: CloudWatchLogsClient
     runtime: SageMakerRuntimeClient
     cloudwatch: Any
+    autoscaling: Any
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mlflow_common.errors import PlatformError, PreconditionError, error_message, first_line
 from mlflow_common.waiting import Clock, Progress, wait_for
-from mlflow_platform.endpoints import container_log
+from mlflow_platform.endpoints import async_requests, container_log
 from mlflow_platform.endpoints.creation import as_list, create_single, ensure
 from mlflow_platform.endpoints.specification import EndpointSpec, belongs_to, smoke_name, stem
 from mlflow_platform.endpoints.state import CHANGE_TIMEOUT, CHANGING, find, is_missing
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # A temporary endpoint of another deployment is left over if it is older.
 _ABANDONED = timedelta(minutes=30)
+_JSON = "application/json"
 _TAG = {"purpose": "smoke-test"}
 
 
@@ -51,9 +52,7 @@ class SmokeTest:
         """
         self._progress("sending the model's input example")
         try:
-            answer = self._clients.runtime.invoke_endpoint(
-                EndpointName=endpoint, ContentType="application/json", Accept="application/json", Body=request
-            )["Body"].read()
+            answer = self._answer(endpoint, request)
         except (ClientError, BotoCoreError) as error:
             raise PlatformError(_refused(error_message(error) or first_line(error))) from error
         try:
@@ -62,6 +61,21 @@ class SmokeTest:
             raise PlatformError(_refused(f"its answer is not JSON: {answer[:80]!r}")) from None
         if not predicted or predicted == {"predictions": []}:
             raise PlatformError(_refused("its answer has no predictions"))
+
+    def _answer(self, endpoint: str, request: bytes) -> bytes:
+        outputs = async_requests.output_folder(self._sagemaker, endpoint)
+        if outputs is None:
+            return self._clients.runtime.invoke_endpoint(
+                EndpointName=endpoint, ContentType=_JSON, Accept=_JSON, Body=request
+            )["Body"].read()
+        s3 = self._clients.s3
+        submitted = async_requests.submit(s3, self._clients.runtime, endpoint, outputs, request, _JSON)
+        try:
+            return async_requests.result(
+                s3, submitted, progress=self._progress, clock=self._clock, timeout=CHANGE_TIMEOUT
+            )
+        except PlatformError as error:
+            raise PlatformError(_refused(error.message)) from None
 
     def ask_apart(self, spec: EndpointSpec, request: bytes) -> None:
         """Send the request to the new model on a temporary endpoint, which is removed whatever happens.

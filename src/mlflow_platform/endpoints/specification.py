@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlflow_common.errors import InputError
-from mlflow_platform.endpoints.hosting import Network, Serverless
+from mlflow_platform.endpoints.hosting import Asynchronous, Network, Serverless
 from mlflow_platform.endpoints.tags import encode
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class EndpointSpec:
     serverless: Serverless | None = None
     network: Network | None = None
     kms_key: str | None = None
+    asynchronous: Asynchronous | None = None
 
     @property
     def models(self) -> tuple[EndpointSpec, ...]:
@@ -123,6 +124,9 @@ class EndpointSpec:
             settings.append(f"serverless={self.serverless.memory}:{self.serverless.concurrency}")
         if self.kms_key:
             settings.append(f"key={self.kms_key}")
+        if self.asynchronous:
+            queue = self.asynchronous
+            settings.append(f"async={queue.output}:{queue.failure}:{queue.topic}:{queue.concurrency}")
         return _named(self.endpoint, self.model_name, *settings)
 
 
@@ -172,6 +176,12 @@ def archive_folder(environment: Environment, endpoint: str) -> str:
 def capture_uri(environment: Environment) -> str:
     """The S3 URI below which endpoints' captured data is stored. AWS appends the name of the endpoint."""
     return f"{environment.artifact_store}/captured"
+
+
+def asynchronous(environment: Environment, endpoint: str, topic: str | None, concurrency: int | None) -> Asynchronous:
+    """An asynchronous endpoint, whose results go below the artifact store. The endpoint's role may write there."""
+    folder = f"{environment.artifact_store}/async/{endpoint}"
+    return Asynchronous(f"{folder}/out", f"{folder}/failed", topic, concurrency)
 
 
 def archive_uri(environment: Environment, endpoint: str, digest: str) -> str:

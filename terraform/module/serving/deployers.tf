@@ -62,6 +62,7 @@ data "aws_iam_policy_document" "deployment" {
       "sagemaker:DescribeModelPackageGroup",
       "sagemaker:DescribeTransformJob",
       "sagemaker:InvokeEndpoint",
+      "sagemaker:InvokeEndpointAsync",
       "sagemaker:ListModelPackages",
       "sagemaker:ListTags",
     ]
@@ -77,7 +78,7 @@ data "aws_iam_policy_document" "deployment" {
   # AWS supports no resource for these actions.
   statement {
     sid       = "AllowFindModels"
-    actions   = ["sagemaker:ListEndpointConfigs", "sagemaker:ListEndpoints", "sagemaker:ListModels"]
+    actions   = ["application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies", "sagemaker:ListEndpointConfigs", "sagemaker:ListEndpoints", "sagemaker:ListModels"]
     resources = ["*"]
   }
 
@@ -85,7 +86,59 @@ data "aws_iam_policy_document" "deployment" {
   statement {
     sid       = "AllowManageRollbackAlarms"
     actions   = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"]
-    resources = ["arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:${local.name}-*"]
+    resources = [for prefix in ["", "TargetTracking-endpoint/"] : "arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:${prefix}${local.name}-*"]
+  }
+
+  # A target's ARN is made by AWS. Registering an endpoint also requires UpdateEndpointWeightsAndCapacities on it.
+  # https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-prerequisites.html
+  statement {
+    sid = "AllowScaleEndpoints"
+    actions = [
+      "application-autoscaling:DeleteScalingPolicy",
+      "application-autoscaling:DeregisterScalableTarget",
+      "application-autoscaling:PutScalingPolicy",
+      "application-autoscaling:RegisterScalableTarget",
+    ]
+    resources = ["arn:${local.partition}:application-autoscaling:${local.region}:${local.account_id}:scalable-target/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "application-autoscaling:service-namespace"
+      values   = ["sagemaker"]
+    }
+
+    dynamic "condition" {
+      for_each = { project = var.project_name, environment = var.environment }
+
+      content {
+        test     = "StringEqualsIfExists"
+        variable = "aws:ResourceTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+  }
+
+  statement {
+    sid       = "AllowTagScaling"
+    actions   = ["application-autoscaling:TagResource"]
+    resources = ["arn:${local.partition}:application-autoscaling:${local.region}:${local.account_id}:scalable-target/*"]
+
+    dynamic "condition" {
+      for_each = { project = var.project_name, environment = var.environment }
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:RequestTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+  }
+
+  # Application Auto Scaling changes the number of instances with this role, which it creates once in an account.
+  statement {
+    sid       = "AllowCreateScalingRole"
+    actions   = ["iam:CreateServiceLinkedRole"]
+    resources = ["arn:${local.partition}:iam::${local.account_id}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"]
   }
 
   # Finding alarms by the beginning of their names requires permission for all of them.

@@ -124,13 +124,13 @@ data "aws_iam_policy_document" "endpoint" {
     resources = [for path in local.store_paths : "arn:${local.partition}:s3:::${path}/*"]
   }
 
-  # Data capture writes requests and answers with this role, and batch transform jobs their outputs.
+  # Data capture writes requests and answers with this role, batch transform jobs their outputs, and asynchronous endpoints their results.
   # https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpoint.html
   # https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform.html
   statement {
     sid       = "AllowWriteCapturedData"
     actions   = ["s3:PutObject"]
-    resources = [for folder in ["captured", "batch"] : "arn:${local.partition}:s3:::${local.artifact_path}/${folder}/${local.name}-*"]
+    resources = [for folder in ["async", "batch", "captured"] : "arn:${local.partition}:s3:::${local.artifact_path}/${folder}/${local.name}-*"]
   }
 
   # Backups contain all logged data, including deleted runs.

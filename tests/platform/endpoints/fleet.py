@@ -47,6 +47,7 @@ class Fleet:
     after_update: Sequence[str] = ("Updating", "InService")
     reason: str = ""
     shows_pending: bool = False
+    instances: int = 2
     calls: list[str] = field(default_factory=list)
     updates: list[dict[str, Any]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -102,6 +103,7 @@ class Fleet:
             "EndpointConfigName": step.config,
             "CreationTime": _START,
             "LastModifiedTime": _START + timedelta(seconds=self._changes),
+            "ProductionVariants": [{"VariantName": "AllTraffic", "DesiredInstanceCount": self.instances}],
         }
         if len(self.steps) > 1:
             self.steps.pop(0)

@@ -1,0 +1,210 @@
+"""Automatic scaling: what is accepted, what is asked of AWS, and what an update keeps."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mlflow_common.errors import InputError, PlatformError, PreconditionError
+from mlflow_platform.endpoints import scaling
+from mlflow_platform.endpoints.deployment import Deployer
+from mlflow_platform.endpoints.hosting import Asynchronous
+from mlflow_platform.endpoints.resources import Clients
+from mlflow_platform.endpoints.scaling import FROM_ZERO, TRACKING, Autoscaling, Scaling
+from mlflow_platform.endpoints.specification import EndpointSpec, OtherVariant
+from mlflow_platform.endpoints.strategy import Strategy, strategy
+from mlflow_platform.environment import Environment
+from tests.platform.conftest import FakeClock
+from tests.platform.endpoints.fleet import Fleet
+from tests.platform.endpoints.test_deployment import NAME, spec_of
+
+ONE = f"endpoint/{NAME}/variant/AllTraffic"
+WANTED = Scaling(1, 4, 100.0)
+BACKLOG = f"{NAME}-AllTraffic-backlog"
+QUEUE = Asynchronous("s3://bucket/async/out", "s3://bucket/async/failed")
+CANARY = strategy("canary", share=None, wait=None, keep=0)
+
+
+@pytest.fixture
+def spec(environment: Environment) -> EndpointSpec:
+    return spec_of(environment, "1")
+
+
+@pytest.fixture
+def autoscaling(clients: Clients, fleet: Fleet, environment: Environment, spec: EndpointSpec) -> Autoscaling:
+    """The scaling of an environment with one endpoint in service. moto wants it to exist before it scales."""
+    deployer = Deployer(clients, environment, progress=lambda _: None, clock=FakeClock())
+    deployer.deploy(spec)
+    return Autoscaling(clients)
+
+
+def targets(clients: Clients) -> dict[str, tuple[int, int]]:
+    found = clients.autoscaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    return {one["ResourceId"]: (one["MinCapacity"], one["MaxCapacity"]) for one in found}
+
+
+def policies(clients: Clients) -> dict[str, Any]:
+    found = clients.autoscaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    return {one["PolicyName"]: one for one in found}
+
+
+def alarms(clients: Clients) -> set[str]:
+    found = clients.cloudwatch.describe_alarms(AlarmNames=[BACKLOG])["MetricAlarms"]
+    return {one["AlarmName"] for one in found}
+
+
+@pytest.mark.parametrize(
+    ("bounds", "target", "asynchronous", "expected"),
+    [
+        (None, None, False, None),
+        ("1:4", 100.0, False, Scaling(1, 4, 100.0)),
+        ("0:1", 0.5, True, Scaling(0, 1, 0.5)),
+        ("3:3", 1.0, False, Scaling(3, 3, 1.0)),
+        ("off", None, False, Scaling(0, 0, 0.0)),
+    ],
+)
+def test_bounds_are_read(bounds: str | None, target: float | None, asynchronous: bool, expected: Any) -> None:
+    assert scaling.parse_scaling(bounds, target, asynchronous=asynchronous) == expected
+
+
+@pytest.mark.parametrize(
+    ("bounds", "target", "asynchronous", "problem"),
+    [
+        ("4", 1.0, False, "takes MIN:MAX"),
+        ("4:1", 1.0, False, "takes MIN:MAX"),
+        ("0:0", 1.0, True, "takes MIN:MAX"),
+        ("-1:2", 1.0, False, "takes MIN:MAX"),
+        ("1:2:3", 1.0, False, "takes MIN:MAX"),
+        ("0:2", 1.0, False, "only asynchronous endpoints scale to zero"),
+        ("1:2", None, False, "requests per minute for each instance"),
+        ("1:2", None, True, "requests in the queue for each instance"),
+        ("1:2", 0.0, False, "must be above 0"),
+        (None, 5.0, False, "--target is for --autoscale"),
+        ("off", 5.0, False, "Leave --target out"),
+    ],
+)
+def test_bounds_that_aws_does_not_have_are_refused(
+    bounds: str | None, target: float | None, asynchronous: bool, problem: str
+) -> None:
+    with pytest.raises(InputError, match=problem):
+        scaling.parse_scaling(bounds, target, asynchronous=asynchronous)
+
+
+def test_a_variant_follows_its_requests_and_a_repetition_changes_nothing(
+    autoscaling: Autoscaling, clients: Clients, spec: EndpointSpec
+) -> None:
+    assert autoscaling.apply(spec, WANTED)
+    assert targets(clients) == {ONE: (1, 4)}
+    tracking = policies(clients)[TRACKING]["TargetTrackingScalingPolicyConfiguration"]
+    assert tracking["TargetValue"] == 100.0
+    metric = tracking["PredefinedMetricSpecification"]["PredefinedMetricType"]
+    assert metric == "SageMakerVariantInvocationsPerInstance"
+    assert not autoscaling.apply(spec, WANTED)
+    # Without the option, an update keeps what there is.
+    assert not autoscaling.apply(spec, None)
+    assert autoscaling.apply(spec, Scaling(2, 4, 100.0))
+    assert targets(clients) == {ONE: (2, 4)}
+    assert autoscaling.apply(spec, scaling.parse_scaling("off", None, asynchronous=False))
+    assert targets(clients) == {}
+    assert not autoscaling.apply(spec, Scaling(0, 0, 0.0))
+
+
+def test_an_asynchronous_variant_follows_its_queue_and_starts_from_zero(
+    autoscaling: Autoscaling, clients: Clients, spec: EndpointSpec
+) -> None:
+    queued = replace(spec, asynchronous=QUEUE)
+    assert autoscaling.apply(queued, Scaling(0, 2, 5.0))
+    found = policies(clients)
+    metric = found[TRACKING]["TargetTrackingScalingPolicyConfiguration"]["CustomizedMetricSpecification"]
+    assert metric["MetricName"] == "ApproximateBacklogSizePerInstance"
+    assert metric["Dimensions"] == [{"Name": "EndpointName", "Value": NAME}]
+    (alarm,) = clients.cloudwatch.describe_alarms(AlarmNames=[BACKLOG])["MetricAlarms"]
+    assert alarm["AlarmActions"] == [found[FROM_ZERO]["PolicyARN"]]
+    assert alarm["MetricName"] == "HasBacklogWithoutCapacity"
+    assert not autoscaling.apply(queued, Scaling(0, 2, 5.0))
+    # With one instance at least, nothing must start the first one.
+    assert autoscaling.apply(queued, Scaling(1, 2, 5.0))
+    assert set(policies(clients)) == {TRACKING}
+    assert alarms(clients) == set()
+
+
+def test_a_variant_that_is_gone_no_longer_scales(
+    autoscaling: Autoscaling, clients: Clients, spec: EndpointSpec
+) -> None:
+    two = replace(spec, others=(OtherVariant("Challenger", "s3://bucket/a", {}, 0.1),))
+    assert autoscaling.apply(two, WANTED)
+    assert set(targets(clients)) == {ONE, ONE.replace("AllTraffic", "Challenger")}
+    assert autoscaling.apply(spec, None)
+    assert set(targets(clients)) == {ONE}
+
+
+def test_an_update_keeps_the_number_of_instances_only_while_the_endpoint_scales(
+    autoscaling: Autoscaling, clients: Clients, environment: Environment, fleet: Fleet, spec: EndpointSpec
+) -> None:
+    deployer = Deployer(clients, environment, progress=lambda _: None, clock=FakeClock())
+    autoscaling.apply(spec, WANTED)
+    deployer.deploy(spec_of(environment, "2"))
+    assert fleet.updates[-1]["RetainAllVariantProperties"] is True
+    assert fleet.updates[-1]["ExcludeRetainedVariantProperties"] == [{"VariantPropertyType": "DesiredWeight"}]
+    assert targets(clients) == {ONE: (1, 4)}
+    autoscaling.apply(spec, Scaling(0, 0, 0.0))
+    deployer.deploy(spec)
+    assert "RetainAllVariantProperties" not in fleet.updates[-1]
+
+
+def test_a_removal_deregisters_the_variants(
+    autoscaling: Autoscaling, clients: Clients, environment: Environment, spec: EndpointSpec
+) -> None:
+    autoscaling.apply(replace(spec, asynchronous=QUEUE), Scaling(0, 2, 5.0))
+    Deployer(clients, environment, progress=lambda _: None, clock=FakeClock()).delete(NAME)
+    assert targets(clients) == {}
+    assert alarms(clients) == set()
+
+
+def test_another_instance_type_needs_a_decision_about_the_scaling(
+    autoscaling: Autoscaling, clients: Clients, spec: EndpointSpec
+) -> None:
+    autoscaling.apply(spec, WANTED)
+    larger = replace(spec, instance_type="ml.m5.xlarge")
+    with (
+        pytest.raises(PreconditionError, match=r"refuses to change its instance type from .* --autoscale off"),
+        autoscaling.during(larger, None, Strategy()),
+    ):
+        pass
+    assert targets(clients) == {ONE: (1, 4)}
+    with autoscaling.during(larger, WANTED, CANARY):
+        assert targets(clients) == {}
+
+
+def test_a_failed_update_restores_the_scaling(autoscaling: Autoscaling, clients: Clients, spec: EndpointSpec) -> None:
+    queued = replace(spec, asynchronous=QUEUE)
+    autoscaling.apply(queued, Scaling(0, 2, 5.0))
+    before = policies(clients)
+    with (
+        pytest.raises(PlatformError),
+        autoscaling.during(replace(queued, instance_type="ml.m5.xlarge"), WANTED, Strategy()),
+    ):
+        raise PlatformError("the model did not start")
+    assert targets(clients) == {ONE: (0, 2)}
+    after = policies(clients)
+    assert set(after) == set(before)
+    for name, policy in after.items():
+        for key in ("StepScalingPolicyConfiguration", "TargetTrackingScalingPolicyConfiguration"):
+            assert policy.get(key) == before[name].get(key)
+    (alarm,) = clients.cloudwatch.describe_alarms(AlarmNames=[BACKLOG])["MetricAlarms"]
+    assert alarm["AlarmActions"] == [after[FROM_ZERO]["PolicyARN"]]
+
+
+def test_a_canary_of_an_endpoint_that_has_scaled_to_one_instance_is_refused(
+    autoscaling: Autoscaling, clients: Clients, fleet: Fleet, spec: EndpointSpec
+) -> None:
+    autoscaling.apply(spec, WANTED)
+    fleet.instances = 1
+    with pytest.raises(PreconditionError, match="scaled to 1 instances"), autoscaling.during(spec, None, CANARY):
+        pass
+    with autoscaling.during(spec, None, Strategy()):
+        pass
+    fleet.instances = 2
+    with autoscaling.during(spec, None, CANARY):
+        pass
+    assert targets(clients) == {ONE: (1, 4)}
