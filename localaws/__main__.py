@@ -120,7 +120,7 @@ def _status(settings: Settings) -> int:
     if pid is None or found is None:
         return _say(NOT_RUNNING, 3)
     print(f"localaws runs at {settings.url} (process {pid}, logs in {settings.logs}).")
-    for kind in ("tracking_servers", "endpoints"):
+    for kind in ("tracking_servers", "mlflow_apps", "endpoints"):
         for item in found.get(kind, []):
             print(f"  {kind.removesuffix('s').replace('_', ' ')} {item['name']}: {item['status']}")
     return 0

@@ -78,7 +78,7 @@ class LocalAws:
         self.jobs = self._make_jobs()
         self.executions = Executions(self.jobs, settings.speed)
         sagemaker = (
-            self.tracking.operations,
+            *self.tracking.operations,
             self.hosting.operations,
             ModelPackages(settings.account).operations(),
             JobOperations(self.jobs, self.principals, settings.account).operations(),
@@ -88,10 +88,11 @@ class LocalAws:
         tokens, blobs = Tokens(), Blobs(settings.data / "registry")
         self.state_machines = StateMachines(settings, self.principals)
         parts = (self.principals, self.builds, self.state_machines, tokens, blobs, self.hosting.autoscaler)
-        install_all(ServiceContext(settings, *parts, sagemaker))
+        guard = Guard(MotoPolicyStore(settings.account), enforces=settings.enforce_iam)
+        install_all(ServiceContext(settings, *parts, self.tracking.apps, guard, sagemaker))
         registry = Registry(blobs, Images(settings.account, settings.region))
         if saved:
-            self.tracking.load(saved.parts["tracking_servers"])
+            self.tracking.load(saved.parts)
             self.hosting.load(saved.parts["endpoints"])
             self.jobs.load(saved.parts.get("jobs", []))
             self.executions.load(saved.parts.get("pipeline_executions", []))
@@ -105,7 +106,7 @@ class LocalAws:
                 RegistryEntrance(tokens, settings.account, settings.region),
                 SignedEntrance(self.principals.key, lambda: datetime.now(UTC)),
             ],
-            guard=Guard(MotoPolicyStore(settings.account), enforces=settings.enforce_iam),
+            guard=guard,
             routes=[
                 *self.tracking.routes,
                 self.hosting.runtime,
@@ -149,7 +150,7 @@ class LocalAws:
             "region": self.settings.region,
             "home": str(self.settings.home),
             "enforces_iam": self.settings.enforce_iam,
-            "tracking_servers": self.tracking.health(),
+            **self.tracking.health(),
             "endpoints": self.hosting.health(),
             "resuming": self.tracking.resuming() + self.hosting.resuming(),
         }
@@ -198,7 +199,7 @@ class LocalAws:
 
     async def _stop(self) -> None:
         self.settings.env_file.unlink(missing_ok=True)
-        servers = self.tracking.saved()  # Save before the processes end, because their end changes the state.
+        tracking = self.tracking.saved()  # Save before the processes end, because their end changes the state.
         await self.tracking.close()
         await self.hosting.close()
         await asyncio.to_thread(self.builds.close)
@@ -211,7 +212,7 @@ class LocalAws:
         await asyncio.to_thread(self.venvs.close)
         parts = {
             "administrator": asdict(self.administrator),
-            "tracking_servers": servers,
+            **tracking,
             "endpoints": self.hosting.saved(),
             "jobs": self.jobs.saved(),
             "pipeline_executions": self.executions.saved(),

@@ -16,6 +16,10 @@ from localaws.front.sigv4 import Signature
 from localaws.mlflow_actions import action_of
 
 TRACKING_SERVER_HEADER = "x-mlflow-sm-tracking-server-arn"
+APP_HEADER = "x-sm-mlflow-app-arn"
+# The one IAM action of all tracking calls to an App, whose signing name is `sagemaker`.
+# Source: https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-app-setup-prerequisites-iam.html
+CALL_APP = "CallMlflowAppApi"
 # Signing names that differ from botocore's name of the service.
 BOTOCORE_NAMES = {"monitoring": "cloudwatch", "elasticloadbalancing": "elbv2", "states": "stepfunctions"}
 
@@ -29,6 +33,14 @@ def identify(call: Call, signature: Signature | None) -> None:
     """
     if signature:
         call.service, call.region, call.access_key = signature.service, signature.region, signature.access_key
+    if APP_HEADER in call.headers:
+        if signature and signature.service != "sagemaker":
+            message = "Credential should be scoped to correct service: 'sagemaker'."
+            raise AwsError("InvalidSignatureException", message, 403)
+        call.service, call.operation = "sagemaker", CALL_APP
+        call.resource = call.headers[APP_HEADER]
+        call.parameters = {"Arn": call.resource}
+        return
     if TRACKING_SERVER_HEADER in call.headers or call.service == "sagemaker-mlflow":
         if signature and signature.service != "sagemaker-mlflow":
             message = "Credential should be scoped to correct service: 'sagemaker-mlflow'."

@@ -85,7 +85,7 @@ SAGEMAKER = {
     "TrainingJobName": "training-job",
     "TransformJobName": "transform-job",
 }
-SAGEMAKER_ARNS = ("ResourceArn", "ModelPackageArn", "SourceArn", "DestinationArn", "PipelineExecutionArn")
+SAGEMAKER_ARNS = ("Arn", "ResourceArn", "ModelPackageArn", "SourceArn", "DestinationArn", "PipelineExecutionArn")
 RENAMED = {
     "budgets:CreateBudget": "budgets:ModifyBudget",
     "budgets:DeleteBudget": "budgets:ModifyBudget",
@@ -217,6 +217,8 @@ def _sagemaker(call: Call, parameters: dict[str, Any], lookup: ResourceLookup) -
         found += [
             value if value.startswith("arn:") else f"{start}{kind}/{value}" for value in texts(parameters.get(name))
         ]
+    if call.operation == "CreateMlflowApp":
+        found.append(f"{start}mlflow-app/*")  # AWS assigns the last part of the ARN later.
     if call.operation == "CreateModelPackage" and "ModelPackageGroupName" in parameters:
         # The package's ARN ends in a version that AWS assigns later.
         group = str(parameters["ModelPackageGroupName"]).rsplit("/", 1)[-1]

@@ -4,10 +4,20 @@
 """
 
 from localaws.quotas import checks as quotas
-from localaws.services import application_autoscaling, budgets, codebuild, ecr, s3, sagemaker, scheduler, stepfunctions
+from localaws.services import (
+    application_autoscaling,
+    budgets,
+    cloudformation,
+    codebuild,
+    ecr,
+    s3,
+    sagemaker,
+    scheduler,
+    stepfunctions,
+)
 from localaws.services.context import ServiceContext
 
-SERVICES = (application_autoscaling, budgets, codebuild, ecr, s3, sagemaker, scheduler, stepfunctions)
+SERVICES = (application_autoscaling, budgets, cloudformation, codebuild, ecr, s3, sagemaker, scheduler, stepfunctions)
 
 
 def install_all(context: ServiceContext) -> None:

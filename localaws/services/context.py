@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localaws.builds.builds import Builds
+from localaws.call import Call
 from localaws.endpoints.autoscaling import Autoscaler
 from localaws.principals import Principals
 from localaws.registry.blobs import Blobs
 from localaws.registry.tokens import Tokens
 from localaws.settings import Settings
 from localaws.state_machines import StateMachines
+from localaws.tracking.apps import MlflowApps
 
 
 @dataclass(frozen=True)
@@ -58,4 +60,6 @@ class ServiceContext:
     registry_tokens: Tokens
     blobs: Blobs
     autoscaler: Autoscaler
+    mlflow_apps: MlflowApps
+    guard: Callable[[Call], None]
     sagemaker: Sequence[Operations] = ()

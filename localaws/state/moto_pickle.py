@@ -25,7 +25,14 @@ PACKAGES = frozenset(
     {"moto", "collections", "datetime", "decimal", "uuid", "ipaddress", "pathlib", "dateutil", "tzlocal"}
 )
 BUILTINS = frozenset({"set", "frozenset", "bytearray", "complex", "slice", "range", "object", "dict", "list", "tuple"})
-OTHERS = frozenset({("requests.structures", "CaseInsensitiveDict"), ("re", "_compile"), ("copyreg", "_reconstructor")})
+OTHERS = frozenset(
+    {
+        ("requests.structures", "CaseInsensitiveDict"),
+        ("re", "_compile"),
+        ("copyreg", "_reconstructor"),
+        ("localaws.services.mlflow_app_resource", "MlflowAppResource"),
+    }
+)
 LOCK_TYPES = (type(threading.Lock()), type(threading.RLock()))
 # What a BackendDict has from its class; everything else that it has belongs to the state.
 OWN = frozenset({"backend", "service_name", "_use_boto3_regions", "_additional_regions", "_id"})
@@ -115,7 +122,7 @@ class _Unpickler(pickle.Unpickler):
 
 def _is_named(module: str) -> bool:
     """Whether a name may be looked up at all: importing a module runs its code."""
-    return module in ("builtins", "re", "copyreg", "requests.structures") or _package(module) in PACKAGES
+    return module == "builtins" or module in {name for name, _ in OTHERS} or _package(module) in PACKAGES
 
 
 def _is_allowed(value: Any) -> bool:

@@ -4,10 +4,10 @@ from typing import Any
 
 from localaws.call import Call
 from localaws.front.asgi import Receive, Send, respond, respond_json
+from localaws.tracking.hosted import HostedMlflow
 from localaws.tracking.presigned_upload import PATH, PresignedUpload
 from localaws.tracking.proxy import Proxy
 from localaws.tracking.registration import Registration
-from localaws.tracking.server import TrackingServer
 
 
 class DataPlane:
@@ -18,7 +18,7 @@ class DataPlane:
         self._registration = registration
         self._upload = upload
 
-    async def answer(self, server: TrackingServer, call: Call, receive: Receive, send: Send) -> None:
+    async def answer(self, server: HostedMlflow, call: Call, receive: Receive, send: Send) -> None:
         """Respond to a call to a server that is serving."""
         if call.method == "POST" and call.path.endswith(PATH):
             status, content = await self._upload.answer(server, call)
@@ -28,7 +28,7 @@ class DataPlane:
         else:
             await self._proxy.forward(call, server.port, receive, send)
 
-    async def _registered(self, server: TrackingServer, call: Call, receive: Receive, send: Send) -> None:
+    async def _registered(self, server: HostedMlflow, call: Call, receive: Receive, send: Send) -> None:
         refusal = await self._registration.before(server, call)
         if refusal:
             await respond_json(send, 400, {"error_code": "BAD_REQUEST", "message": refusal})
@@ -59,7 +59,7 @@ async def say(send: Send, status: int, text: str) -> None:
     await respond(send, status, {"content-type": "text/plain; charset=utf-8"}, text.encode())
 
 
-def not_serving(server: TrackingServer) -> str:
-    """Return the reason why a server cannot receive calls."""
-    sentence = f"Tracking server {server.name} is in status {server.status}"
+def not_serving(server: HostedMlflow) -> str:
+    """Return the reason why a server or App cannot receive calls."""
+    sentence = f"{server.title.replace('Server', 'server')} {server.name} is in status {server.status}"
     return f"{sentence}: {server.reason}" if server.reason else sentence

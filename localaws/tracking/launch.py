@@ -1,4 +1,4 @@
-"""Starts and stops the process of a tracking server."""
+"""Starts and stops the process of a tracking server or an App."""
 
 import http.client
 import os
@@ -11,9 +11,9 @@ from localaws.iam.trust import sagemaker_source
 from localaws.principals import Principals
 from localaws.processes import Child, Processes
 from localaws.settings import Settings
+from localaws.tracking.hosted import HostedMlflow
 from localaws.tracking.releases import Releases
 from localaws.tracking.role import SAGEMAKER
-from localaws.tracking.server import TrackingServer
 
 START_SECONDS = 120
 THREADS = 8
@@ -25,7 +25,7 @@ class StartError(Exception):
 
 
 class Launcher:
-    """Runs MLflow's server program for a tracking server."""
+    """Runs MLflow's server program for a tracking server or an App."""
 
     def __init__(
         self, settings: Settings, principals: Principals, processes: Processes, releases: Releases, token: str
@@ -37,7 +37,7 @@ class Launcher:
         self._processes = processes
         self._releases = releases
 
-    def start(self, server: TrackingServer) -> Child:
+    def start(self, server: HostedMlflow) -> Child:
         """Start the process and wait until MLflow responds from its database.
 
         Raises:
@@ -68,13 +68,13 @@ class Launcher:
         self._wait(server, child)
         return child
 
-    def stop(self, server: TrackingServer) -> None:
+    def stop(self, server: HostedMlflow) -> None:
         """Stop the process and keep its database."""
         if server.child:
             self._processes.stop(server.child)
             server.child = None
 
-    def _env(self, server: TrackingServer, database: Path) -> dict[str, str]:
+    def _env(self, server: HostedMlflow, database: Path) -> dict[str, str]:
         # SQLite allows one writer at a time. With its default timeout of 5 s, calls fail on a busy machine.
         store = f"sqlite:///{database}?timeout=60"
         return {
@@ -95,9 +95,10 @@ class Launcher:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             **server.credentials.env(),
+            **({"MLFLOW_ENABLE_WORKSPACES": "true", "MLFLOW_WORKSPACE_STORE_URI": store} if server.workspaces else {}),
         }
 
-    def _wait(self, server: TrackingServer, child: Child) -> None:
+    def _wait(self, server: HostedMlflow, child: Child) -> None:
         # This call reads the database, so that the first client does not wait for MLflow to open it.
         path = "/api/2.0/mlflow/experiments/get?experiment_id=0"
         deadline = time.monotonic() + START_SECONDS

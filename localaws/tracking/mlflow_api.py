@@ -4,7 +4,7 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
-from localaws.tracking.server import TrackingServer
+from localaws.tracking.hosted import HostedMlflow
 from localaws.tracking.upstream import UpstreamError, Upstreams
 
 
@@ -23,7 +23,7 @@ class MlflowApi:
     def __init__(self, upstreams: Upstreams) -> None:
         self._upstreams = upstreams
 
-    async def get(self, server: TrackingServer, path: str, **parameters: str) -> dict[str, Any]:
+    async def get(self, server: HostedMlflow, path: str, **parameters: str) -> dict[str, Any]:
         """Send a GET request.
 
         Raises:
@@ -31,7 +31,7 @@ class MlflowApi:
         """
         return await self._call(server, "GET", f"{path}?{urlencode(parameters)}", {})
 
-    async def post(self, server: TrackingServer, path: str, **content: str) -> dict[str, Any]:
+    async def post(self, server: HostedMlflow, path: str, **content: str) -> dict[str, Any]:
         """Send a POST request.
 
         Raises:
@@ -39,7 +39,7 @@ class MlflowApi:
         """
         return await self._call(server, "POST", path, content)
 
-    async def _call(self, server: TrackingServer, method: str, path: str, content: dict[str, str]) -> dict[str, Any]:
+    async def _call(self, server: HostedMlflow, method: str, path: str, content: dict[str, str]) -> dict[str, Any]:
         body = json.dumps(content).encode() if content else b""
         headers = [("content-type", "application/json")] if body else []
         try:

@@ -1,24 +1,13 @@
 """SageMaker's operations for tracking servers."""
 
-import base64
-from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import Any
 
-from localaws.errors import AwsError
 from localaws.services.context import Caller, Operations
-from localaws.tracking.data_plane import not_serving
+from localaws.tracking.paging import created_within, page
+from localaws.tracking.presigned_link import presigned_link
 from localaws.tracking.server import TrackingServer
 from localaws.tracking.servers import TrackingServers
-from localaws.tracking.sessions import LINK_SECONDS, SESSION_SECONDS, Sessions
-from localaws.tracking.ui import AUTH_PATH
-
-PAGE = 10
-SORT_KEYS: dict[str, Callable[[TrackingServer], Any]] = {
-    "Name": lambda server: server.name,
-    "CreationTime": lambda server: server.created,
-    "Status": lambda server: server.status,
-}
+from localaws.tracking.sessions import Sessions
 
 
 class TrackingOperations:
@@ -78,50 +67,21 @@ class TrackingOperations:
     def presign(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """CreatePresignedMlflowTrackingServerUrl."""
         server = self._named(caller, given)
-        if not server.serving:
-            raise AwsError("ValidationException", f"{not_serving(server)}, its UI can't be opened.")
-        lifetime = timedelta(seconds=given.get("ExpiresInSeconds") or LINK_SECONDS)
-        session = timedelta(seconds=given.get("SessionExpirationDurationInSeconds") or SESSION_SECONDS)
-        token = self._sessions.link(server.arn, caller.principal, lifetime, session)
-        return {"AuthorizedUrl": f"{server.url}{AUTH_PATH}?authToken={token}"}
+        return {"AuthorizedUrl": presigned_link(self._sessions, server, caller, given)}
 
     def list(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """ListMlflowTrackingServers: newest first by default."""
         found = [server for server in self._servers.all() if server.region == caller.region and _matches(server, given)]
-        found.sort(
-            key=SORT_KEYS[given.get("SortBy") or "CreationTime"],
-            reverse=(given.get("SortOrder") or "Descending") == "Descending",
-        )
-        start = _offset(given.get("NextToken"))
-        end = start + (given.get("MaxResults") or PAGE)
-        page: dict[str, Any] = {"TrackingServerSummaries": [server.summary() for server in found[start:end]]}
-        if end < len(found):
-            page["NextToken"] = base64.b64encode(str(end).encode()).decode()
-        return page
+        shown, rest = page(found, given)
+        return {"TrackingServerSummaries": [server.summary() for server in shown], **rest}
 
     def _named(self, caller: Caller, given: dict[str, Any]) -> TrackingServer:
         return self._servers.get(caller.region, given["TrackingServerName"])
 
 
 def _matches(server: TrackingServer, given: dict[str, Any]) -> bool:
-    after, before = given.get("CreatedAfter"), given.get("CreatedBefore")
     return (
-        (after is None or server.created > _utc(after, server.created))
-        and (before is None or server.created < _utc(before, server.created))
+        created_within(server, given)
         and given.get("TrackingServerStatus") in (None, server.status)
         and given.get("MlflowVersion") in (None, server.release.version)
     )
-
-
-def _utc(given: datetime, like: datetime) -> datetime:
-    """Return a time with a time zone: moto parses times as UTC, but returns naive ones."""
-    return given if given.tzinfo else given.replace(tzinfo=like.tzinfo)
-
-
-def _offset(token: str | None) -> int:
-    if not token:
-        return 0
-    try:
-        return int(base64.b64decode(token, validate=True))
-    except ValueError:
-        raise AwsError("ValidationException", "The NextToken is not valid.") from None

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from localaws.call import Call
+from localaws.tracking.hosted import HostedMlflow
 from localaws.tracking.mlflow_api import MlflowApi, MlflowError
 from localaws.tracking.role import RoleClients
-from localaws.tracking.server import TrackingServer
 
 PATH = "/mlflow/artifacts/presigned-upload-url"
 DEFAULT_SECONDS = 900
@@ -29,7 +29,7 @@ class PresignedUpload:
         self._mlflow = mlflow
         self._clients = clients
 
-    async def answer(self, server: TrackingServer, call: Call) -> tuple[int, dict[str, Any]]:
+    async def answer(self, server: HostedMlflow, call: Call) -> tuple[int, dict[str, Any]]:
         """Return status and content: {"presigned_url", "headers"}, or an error in MLflow's format."""
         try:
             run_id, path, seconds = _read(call.body or b"")
@@ -41,7 +41,7 @@ class PresignedUpload:
         url = await asyncio.to_thread(self._sign, server, f"{run['run']['info']['artifact_uri']}/{path}", seconds)
         return 200, {"presigned_url": url, "headers": {}}
 
-    def _sign(self, server: TrackingServer, uri: str, seconds: int) -> str:
+    def _sign(self, server: HostedMlflow, uri: str, seconds: int) -> str:
         place = urlsplit(uri)
         s3 = self._clients.client(server, "s3")
         url: str = s3.generate_presigned_url(

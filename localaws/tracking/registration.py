@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws.call import Call
+from localaws.mlflow_actions import action_of
+from localaws.tracking.hosted import HostedMlflow
 from localaws.tracking.mlflow_api import MlflowApi, MlflowError
 from localaws.tracking.role import RoleClients
-from localaws.tracking.server import TrackingServer
 
 log = logging.getLogger(__name__)
 OPERATIONS = frozenset({"CreateRegisteredModel", "CreateModelVersion", "SetRegisteredModelAlias"})
@@ -29,9 +30,9 @@ LIFE_CYCLE = re.compile(r"sagemakerlifecycle-(staging|production)-(pending|activ
 GROUP_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
-def group_name(server: TrackingServer, model: str) -> str:
-    """Return the group name of a model. A hash of the server's name keeps the models of two servers apart."""
-    return f"{model}-{hashlib.sha256(server.name.encode()).hexdigest()[:6]}"
+def group_name(server: HostedMlflow, model: str) -> str:
+    """Return the group name of a model. A hash of the ARN's last part keeps the models of two servers apart."""
+    return f"{model}-{hashlib.sha256(server.arn.rsplit('/', 1)[1].encode()).hexdigest()[:6]}"
 
 
 class Registration:
@@ -46,15 +47,15 @@ class Registration:
     @staticmethod
     def concerns(call: Call) -> bool:
         """Return whether a call may change the registry."""
-        return call.operation in OPERATIONS
+        return _operation(call) in OPERATIONS
 
-    async def before(self, server: TrackingServer, call: Call) -> str | None:
+    async def before(self, server: HostedMlflow, call: Call) -> str | None:
         """Change a model package's life cycle before the alias is set. Return the error message if that fails.
 
         AWS: "When a lifecycle transition is denied by IAM policy, the MLflow alias operation fails and returns an
         error to the caller."
         """
-        if call.operation != "SetRegisteredModelAlias":
+        if _operation(call) != "SetRegisteredModelAlias":
             return None
         given = _json(call.body or b"")
         stage = LIFE_CYCLE.fullmatch(str(given.get("alias")))
@@ -80,12 +81,13 @@ class Registration:
             return f"The life cycle of {arn} was not changed: {error}"
         return None
 
-    def after(self, server: TrackingServer, call: Call, answer: bytes) -> None:
+    def after(self, server: HostedMlflow, call: Call, answer: bytes) -> None:
         """Register what MLflow has created, in the background, as on AWS."""
         content = _json(answer)
-        if call.operation == "CreateRegisteredModel":
+        operation = _operation(call)
+        if operation == "CreateRegisteredModel":
             self._begin(self._group(server, content["registered_model"]["name"]))
-        elif call.operation == "CreateModelVersion":
+        elif operation == "CreateModelVersion":
             self._begin(self._package(server, content["model_version"]))
 
     async def close(self) -> None:
@@ -105,7 +107,7 @@ class Registration:
             except (BotoCoreError, ClientError, MlflowError) as error:
                 log.error("Automatic model registration failed: %s", error)
 
-    async def _group(self, server: TrackingServer, model: str) -> str | None:
+    async def _group(self, server: HostedMlflow, model: str) -> str | None:
         name = group_name(server, model)
         if not GROUP_NAME.fullmatch(name):
             log.warning(
@@ -123,11 +125,11 @@ class Registration:
                 server,
                 "create_model_package_group",
                 ModelPackageGroupName=name,
-                ModelPackageGroupDescription=f"MLflow registered model {model} of tracking server {server.name}",
+                ModelPackageGroupDescription=f"MLflow registered model {model} of {server.title} {server.name}",
             )
         return name
 
-    async def _package(self, server: TrackingServer, version: dict[str, Any]) -> None:
+    async def _package(self, server: HostedMlflow, version: dict[str, Any]) -> None:
         group = await self._group(server, version["name"])
         if group is None:
             return
@@ -146,14 +148,14 @@ class Registration:
         await self._mlflow.post(server, "model-versions/set-tag", **key, key=TAG, value=created["ModelPackageArn"])
         log.info("Registered model version %s/%s as %s.", key["name"], key["version"], created["ModelPackageArn"])
 
-    async def _sagemaker(self, server: TrackingServer, operation: str, **given: Any) -> dict[str, Any]:
+    async def _sagemaker(self, server: HostedMlflow, operation: str, **given: Any) -> dict[str, Any]:
         def call() -> dict[str, Any]:
             answer: dict[str, Any] = getattr(self._clients.client(server, "sagemaker"), operation)(**given)
             return answer
 
         return await asyncio.to_thread(call)
 
-    def _specification(self, server: TrackingServer, source: str) -> dict[str, Any] | None:
+    def _specification(self, server: HostedMlflow, source: str) -> dict[str, Any] | None:
         """Return the inference specification, or None if it cannot be read: AWS skips it silently, too."""
         place = urlsplit(source)
         try:
@@ -163,6 +165,11 @@ class Registration:
         except ClientError:
             return None
         return _json(found["Body"].read()) or None
+
+
+def _operation(call: Call) -> str:
+    """Return MLflow's operation. A call to an App is one operation in the call log and in IAM, whatever it does."""
+    return action_of(call.method, call.path)
 
 
 def _json(text: bytes) -> dict[str, Any]:

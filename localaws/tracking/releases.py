@@ -50,15 +50,16 @@ class Release:
         return LOCKS / f"mlflow-{self.version}.lock"
 
 
-def _read() -> tuple[str, dict[str, Release]]:
+def _read() -> tuple[str, dict[str, Release], Release]:
     found = json.loads(VERSIONS.read_text())
     releases = {
         version: Release(version, given["mlflow"], given["python"]) for version, given in found["versions"].items()
     }
-    return found["default"], releases
+    return found["default"], releases, Release(**found["app"])
 
 
-DEFAULT, RELEASES = _read()
+# Nobody chooses the version of an App: AWS creates it with its newest one.
+DEFAULT, RELEASES, APP_RELEASE = _read()
 
 
 def release_of(version: str) -> Release | None:

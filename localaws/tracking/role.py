@@ -8,7 +8,7 @@ from botocore.config import Config
 from localaws.clients import client
 from localaws.iam.trust import Service
 from localaws.settings import Settings
-from localaws.tracking.server import TrackingServer
+from localaws.tracking.hosted import HostedMlflow
 
 # SageMaker's error for a role that it cannot assume, for resources that use the role immediately.
 # Source: https://github.com/awslabs/predictive-maintenance-using-machine-learning/issues/3
@@ -31,7 +31,7 @@ class RoleClients:
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
 
-    def client(self, server: TrackingServer, service: str) -> Any:
+    def client(self, server: HostedMlflow, service: str) -> Any:
         """Return a client with the credentials of the server's current process."""
         key = (server.credentials.access_key, service)
         with self._lock:

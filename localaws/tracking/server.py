@@ -1,69 +1,30 @@
-"""One tracking server: its configuration, status and process."""
+"""One tracking server: what it has besides what every hosted MLflow has."""
 
-from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
-from localaws.credentials import Credentials
-from localaws.processes import Child
 from localaws.settings import Settings
 from localaws.state.files import RESET, StateError
-from localaws.tracking.releases import RELEASES, Release
+from localaws.tracking.hosted import HostedMlflow, loaded
+from localaws.tracking.releases import RELEASES
 
-# Statuses in which the process accepts requests.
-SERVING = frozenset({"Created", "Started", "Updated", "UpdateFailed", "StopFailed", "DeleteFailed"})
-# Statuses of a transition in progress. No other transition may start.
-BUSY = frozenset({"Creating", "Updating", "Deleting", "Stopping", "Starting", "MaintenanceInProgress"})
-
-
-UI_PREFIX = "/_ui/"
 # The status of a server whose process restarts after `up`. On AWS, it means that the server is in maintenance.
 RESUMING = "MaintenanceInProgress"
-# The status after localaws was stopped during a transition. The process no longer runs.
-INTERRUPTED = {
-    "Creating": "CreateFailed",
-    "Starting": "StartFailed",
-    "Stopping": "Stopped",
-    "Updating": "UpdateFailed",
-}
 
 
-@dataclass
-class TrackingServer:
-    """The state that DescribeMlflowTrackingServer returns, and localaws's own data.
+@dataclass(kw_only=True)
+class TrackingServer(HostedMlflow):
+    """The state that DescribeMlflowTrackingServer returns."""
 
-    Attributes:
-        host: identifies the server in the URL of its UI, like the first label of the host name on AWS.
-        folder: contains the server's database. A stop keeps it and a deletion removes it.
-        credentials: credentials of the server's role. The current process and localaws sign requests with them.
-        reason: why the last transition failed. AWS's API does not return it; localaws's health does.
-        resumes_as: the status after the process has been restarted by `up`; empty if it is not restarted.
-    """
+    title: ClassVar[str] = "Tracking Server"
+    fault: ClassVar[str] = "TrackingServer"
+    header: ClassVar[str] = "x-mlflow-sm-tracking-server-arn"
+    signing_name: ClassVar[str] = "sagemaker-mlflow"
+    workspaces: ClassVar[bool] = False
 
-    name: str
-    region: str
-    account: str
-    host: str
-    url: str
-    folder: Path
-    release: Release
-    artifact_store: str
     size: str
-    role_arn: str
-    registers_models: bool
-    window: str | None
     bucket_owner: str
     verifies_owner: bool
-    created: datetime
-    modified: datetime
-    tags: list[dict[str, str]] = field(default_factory=list)
-    status: str = "Creating"
-    reason: str = ""
-    resumes_as: str = ""
-    child: Child | None = None
-    port: int = 0
-    credentials: Credentials = field(default=Credentials("", ""), repr=False)
 
     @property
     def arn(self) -> str:
@@ -71,14 +32,14 @@ class TrackingServer:
         return f"arn:aws:sagemaker:{self.region}:{self.account}:mlflow-tracking-server/{self.name}"
 
     @property
-    def serving(self) -> bool:
-        """Whether the process accepts requests."""
-        return self.status in SERVING and self.child is not None
+    def link_command(self) -> str:
+        """The command that creates a presigned URL."""
+        return f"aws sagemaker create-presigned-mlflow-tracking-server-url --tracking-server-name {self.name}"
 
     @property
-    def upstream(self) -> str:
-        """The URL on which the process listens."""
-        return f"http://127.0.0.1:{self.port}"
+    def verified_owner(self) -> str | None:
+        """The account that must own the bucket; None allows any account."""
+        return self.bucket_owner if self.verifies_owner else None
 
     def summary(self) -> dict[str, Any]:
         """Return the TrackingServerSummary."""
@@ -110,37 +71,12 @@ class TrackingServer:
 
     def saved(self) -> dict[str, Any]:
         """Return the server as JSON for `load`. A transition in progress is marked as interrupted."""
-        status = INTERRUPTED.get(self.status, self.status)
-        return {
-            "name": self.name,
-            "region": self.region,
-            "host": self.host,
-            "version": self.release.version,
-            "artifact_store": self.artifact_store,
-            "size": self.size,
-            "role_arn": self.role_arn,
-            "registers_models": self.registers_models,
-            "window": self.window,
-            "bucket_owner": self.bucket_owner,
-            "verifies_owner": self.verifies_owner,
-            "created": self.created.isoformat(),
-            "modified": self.modified.isoformat(),
-            "tags": self.tags,
-            "status": status,
-            "reason": "localaws was stopped" if status != self.status else self.reason,
-            "resumes_as": self._resumes_as(),
-        }
-
-    def _resumes_as(self) -> str:
-        if self.resumes_as:
-            return self.resumes_as
-        if self.status == "Updating":
-            return INTERRUPTED[self.status]
-        return self.status if self.serving else ""
+        own = {"size": self.size, "bucket_owner": self.bucket_owner, "verifies_owner": self.verifies_owner}
+        return {**super().saved(), **own}
 
     @classmethod
     def load(cls, saved: dict[str, Any], settings: Settings) -> Self:
-        """Create a server from the JSON of `saved`. The home folder and the port of localaws may have changed.
+        """Create a server from the JSON of `saved`.
 
         Raises:
             StateError: the MLflow version is no longer supported.
@@ -148,25 +84,4 @@ class TrackingServer:
         release = RELEASES.get(saved["version"])
         if release is None:
             raise StateError(f"The saved tracking server {saved['name']} has MLflow {saved['version']}. {RESET}")
-        given = {key: value for key, value in saved.items() if key != "version"}
-        for moment in ("created", "modified"):
-            given[moment] = datetime.fromisoformat(given[moment])
-        if given["resumes_as"]:
-            given["status"] = RESUMING
-        return cls(
-            **given,
-            account=settings.account,
-            url=server_url(settings, saved["host"]),
-            folder=server_folder(settings, saved["host"]),
-            release=release,
-        )
-
-
-def server_url(settings: Settings, host: str) -> str:
-    """Return the URL of a server's UI."""
-    return f"{settings.url}{UI_PREFIX}{host}"
-
-
-def server_folder(settings: Settings, host: str) -> Path:
-    """Return the folder of a server's database."""
-    return settings.data / "tracking" / host
+        return cls(**loaded(saved, settings, RESUMING), release=release)

@@ -1,4 +1,4 @@
-"""The tracking servers' web pages: `http://127.0.0.1:PORT/_ui/{server}/`, behind a session that a presigned URL opens.
+"""The UI of tracking servers and Apps: `http://127.0.0.1:PORT/_ui/{host}/`, behind a session of a presigned URL.
 
 On AWS each server has its own host name (`https://t-….{region}.experiments.sagemaker.aws`). localaws uses a path
 instead, because names below `localhost` resolve only in browsers. This works because MLflow's pages use relative URLs.
@@ -14,20 +14,21 @@ from localaws.call import Call
 from localaws.errors import AwsError
 from localaws.front.asgi import Receive, Scope, Send, respond
 from localaws.front.entrance import Authenticate, ErrorResponse
+from localaws.front.identify import CALL_APP
 from localaws.mlflow_actions import action_of
+from localaws.tracking.catalog import Catalog
 from localaws.tracking.data_plane import DataPlane, not_serving
-from localaws.tracking.server import UI_PREFIX as PREFIX
-from localaws.tracking.server import TrackingServer
-from localaws.tracking.servers import TrackingServers
+from localaws.tracking.hosted import UI_PREFIX as PREFIX
+from localaws.tracking.hosted import HostedMlflow
+from localaws.tracking.presigned_link import AUTH_PATH
 from localaws.tracking.sessions import Session, Sessions
 
-PATH = re.compile(rf"{PREFIX}(t-[a-z0-9]+)(/.*)?")
+PATH = re.compile(rf"{PREFIX}([at]-[a-z0-9]+)(/.*)?")
 COOKIE = "mlflow-session"
-AUTH_PATH = "/auth"
 # The operation that a presigned URL calls; AWS has no name for it.
 OPEN_SESSION = "OpenUiSession"
 PAGE = "<!doctype html><meta charset=utf-8><title>{0}</title><h1>{0}</h1><p>{1}</p>"
-NEW_LINK = "Create a new link: aws sagemaker create-presigned-mlflow-tracking-server-url --tracking-server-name {}"
+NEW_LINK = "Create a new link: {}"
 # The heading of an error's page; other errors show their code.
 TITLES = {
     "LinkNotValid": "Link not valid",
@@ -40,8 +41,8 @@ TITLES = {
 class Ui:
     """Entrance and application for requests under a tracking server's path."""
 
-    def __init__(self, servers: TrackingServers, sessions: Sessions, data_plane: DataPlane) -> None:
-        self._servers = servers
+    def __init__(self, catalog: Catalog, sessions: Sessions, data_plane: DataPlane) -> None:
+        self._catalog = catalog
         self._sessions = sessions
         self._data_plane = data_plane
 
@@ -75,10 +76,13 @@ class Ui:
         if call.path in ("", AUTH_PATH):
             call.service, call.operation = "localaws", OPEN_SESSION
             return
-        call.service, call.operation = "sagemaker-mlflow", action_of(call.method, call.path)
+        if server.signing_name == "sagemaker":
+            call.service, call.operation, call.parameters = "sagemaker", CALL_APP, {"Arn": server.arn}
+        else:
+            call.service, call.operation = "sagemaker-mlflow", action_of(call.method, call.path)
         session = self._sessions.find(_cookie(call), server.arn)
         if session is None:
-            text = f"You have no session, or it has expired. {NEW_LINK.format(server.name)}"
+            text = f"You have no session, or it has expired. {NEW_LINK.format(server.link_command)}"
             raise AwsError("NotSignedIn", text, 403)
         # The permissions are those of the principal that created the presigned URL.
         call.principal = session.principal
@@ -105,11 +109,11 @@ class Ui:
         else:
             await self._data_plane.answer(server, call, receive, send)
 
-    async def _open_session(self, server: TrackingServer, call: Call, send: Send) -> None:
+    async def _open_session(self, server: HostedMlflow, call: Call, send: Send) -> None:
         token = parse_qs(call.query).get("authToken", [""])[0]
         opened = self._sessions.open(token, server.arn)
         if opened is None:
-            text = f"This link was used before, or it has expired. {NEW_LINK.format(server.name)}"
+            text = f"This link was used before, or it has expired. {NEW_LINK.format(server.link_command)}"
             raise AwsError("LinkNotValid", text, 403)
         key, session = opened
         pages = f"{PREFIX}{call.ui}/"
@@ -117,8 +121,8 @@ class Ui:
         # The location has no fragment, so a browser keeps the link's fragment. A link can therefore open a run's page.
         await respond(send, 302, {"location": pages, "set-cookie": cookie, "cache-control": "no-store"}, b"")
 
-    def _server(self, call: Call) -> TrackingServer:
-        server = self._servers.by_host(call.ui)
+    def _server(self, call: Call) -> HostedMlflow:
+        server = self._catalog.by_host(call.ui)
         if server is None:
             raise AwsError("ResourceNotFound", "It was deleted, or localaws was reset.", 404)
         return server

@@ -82,7 +82,7 @@ REASONS = {
     ("localaws/state/files.py", "*"): DEVELOPER,
     ("localaws/state/named.py", "*"): CHECKED,
     ("localaws/tracking/releases.py", "*"): OWN,
-    ("localaws/tracking/server.py", "*"): CHECKED,
+    ("localaws/tracking/hosted.py", "*"): CHECKED,
     ("localaws/venvs.py", "*"): OWN,
 }
 

@@ -13,6 +13,7 @@ from tests.support.http import HTTP
 from tests.support.running import RunningLocalAws
 
 HEADER = "x-mlflow-sm-tracking-server-arn"
+APP_HEADER = "x-sm-mlflow-app-arn"
 
 
 def signed_headers(
@@ -25,10 +26,11 @@ def signed_headers(
     service: str = "sagemaker-mlflow",
     secret: str = "",
     region: str = "us-east-1",
+    header: str = HEADER,
 ) -> dict[str, str]:
     """Return the headers of a signed call."""
     env = localaws.env
-    headers = {HEADER: arn, "X-Amz-Content-SHA256": hashlib.sha256(body).hexdigest()}
+    headers = {header: arn, "X-Amz-Content-SHA256": hashlib.sha256(body).hexdigest()}
     request = AWSRequest(method, f"{localaws.url}{path}", data=body, headers=headers)
     credentials = Credentials(env["AWS_ACCESS_KEY_ID"], secret or env["AWS_SECRET_ACCESS_KEY"])
     SigV4Auth(credentials, service, region).add_auth(request)
@@ -41,6 +43,8 @@ def track(
     """Send a signed call to `/api/2.0/mlflow/{path}`."""
     path = f"/api/2.0/mlflow/{path}"
     body = b"" if content is None else json.dumps(content).encode()
+    if ":mlflow-app/" in arn:
+        signing = {"header": APP_HEADER, "service": "sagemaker", **signing}
     headers = signed_headers(localaws, arn, method, path, body, **signing)
     if body:
         headers["Content-Type"] = "application/json"

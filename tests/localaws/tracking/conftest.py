@@ -4,6 +4,7 @@ import pytest
 from filelock import FileLock
 
 from tests.conftest import HOME
+from tests.localaws.tracking import stacks
 from tests.support.running import RunningLocalAws, settled, tracking_server
 
 VERSIONS = ("2.13", "2.16", "3.0")
@@ -35,3 +36,15 @@ def servers(localaws: RunningLocalAws, pytestconfig: pytest.Config) -> dict[str,
 def server(servers: dict[str, str]) -> str:
     """The shared server of the newest version."""
     return servers["3.0"]
+
+
+@pytest.fixture(scope="session")
+def app(localaws: RunningLocalAws, pytestconfig: pytest.Config) -> str:
+    """The ARN of an App that a stack of the same name created. Only one file uses it: some of its tests update it."""
+    made = pytestconfig.stash[HOME] / "app"
+    with FileLock(f"{made}.lock"):
+        if not made.exists():
+            stack = stacks.create(localaws, "shared-app")
+            assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.reasons(localaws, "shared-app")
+            made.write_text({one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}["Arn"])
+    return made.read_text()

@@ -169,7 +169,7 @@ class Pages:
         opened = sessions.open(sessions.link("arn", "me", timedelta(minutes=1), timedelta(hours=1)), "arn")
         assert opened
         self._cookie = opened[0]
-        server = SimpleNamespace(arn="arn", serving=True, region="us-east-1", name="a")
+        server = SimpleNamespace(arn="arn", serving=True, region="us-east-1", name="a", signing_name="sagemaker-mlflow")
         servers, calls = SimpleNamespace(by_host=lambda _: server), SimpleNamespace(add=_ignore, answered=_ignore)
         ui = Ui(servers, sessions, None)  # type: ignore[arg-type]
         self._application = Application(

@@ -1,0 +1,33 @@
+"""Stacks with an MLflow App that cannot be created. Those with a running App are in tests/localaws/tracking."""
+
+import pytest
+
+from tests.localaws.tracking import stacks
+from tests.support.running import RunningLocalAws
+
+
+@pytest.mark.parametrize(
+    ("name", "properties", "reason"),
+    [
+        ("stack-key", {"KmsKeyId": "alias/aws/s3"}, "extraneous key [KmsKeyId] is not permitted"),
+        ("stack-mode", {"ModelRegistrationMode": "Yes"}, "Member must satisfy enum value set"),
+        ("stack-role", {"RoleArn": "arn:aws:iam::123456789012:role/nobodys"}, "Could not assume role"),
+        ("stack-bucket", {"ArtifactStoreUri": "s3://no-bucket-of-a-stack"}, "The specified bucket does not exist"),
+    ],
+)
+def test_a_stack_whose_app_cannot_be_created_is_rolled_back(
+    localaws: RunningLocalAws, name: str, properties: dict[str, str], reason: str
+) -> None:
+    assert stacks.create(localaws, name, **properties)["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert reason in stacks.reasons(localaws, name)
+    assert name not in {
+        one["Name"] for one in localaws.client("sagemaker").list_mlflow_apps(MaxResults=100)["Summaries"]
+    }
+    localaws.client("cloudformation").delete_stack(StackName=name)
+
+
+def test_a_stack_needs_the_permissions_of_what_it_creates(localaws: RunningLocalAws) -> None:
+    stacks.create(localaws, "stack-permissions", ArtifactStoreUri="s3://no-bucket-of-a-stack")
+    call = next(one for one in localaws.calls("stack-permissions") if one["operation"] == "CreateStack")
+    needed = {one["action"] for one in call["iam"]}
+    assert {"cloudformation:CreateStack", "sagemaker:CreateMlflowApp", "sagemaker:AddTags", "iam:PassRole"} <= needed
