@@ -273,7 +273,10 @@ def _image(environment: Environment) -> str:
 def _role(environment: Environment, role: str | None) -> str:
     if role or environment.pipeline_role:
         return role or str(environment.pipeline_role)
-    raise PreconditionError(f"{environment.name} has no role for training jobs. Name one with --role.")
+    raise PreconditionError(
+        f"{environment.name} has no role for pipelines. Set training_pipeline = {{}} in its terraform.tfvars and run "
+        f"`{environment.ref.apply_command}`, or name a role with --role."
+    )
 
 
 if __name__ == "__main__":

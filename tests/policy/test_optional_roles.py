@@ -1,4 +1,4 @@
-"""Roles of optional features: a backup job in a VPC that writes to another bucket, replication, and monitoring."""
+"""Roles of optional features: a backup in a VPC that writes to another bucket, replication, monitoring, training."""
 
 import json
 from collections.abc import Iterator
@@ -44,6 +44,29 @@ REPOSITORY = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/churn-dev-serving"
 JOB = f"{SAGEMAKER}:processing-job/churn-dev-monitor-d32c5kddcf5bb8c3"
 JOB_ROLE = f"arn:aws:iam::{ACCOUNT}:role/churn-dev-monitor-role"
 JOB_LOG = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker/ProcessingJobs:log-stream:a"
+TRAINING_ROLE = f"arn:aws:iam::{ACCOUNT}:role/churn-dev-pipeline-role"
+TRAINING_JOB = f"{SAGEMAKER}:training-job/pipelines-d32c5kddcf5b-Train-1a2b3c4d5e"
+PREPARING_JOB = f"{SAGEMAKER}:processing-job/pipelines-d32c5kddcf5b-Prepare-1a2b3c4d5e"
+PIPELINE = f"{SAGEMAKER}:pipeline/churn-dev-iris"
+TRAINING_LOG = JOB_LOG.replace("ProcessingJobs", "TrainingJobs")
+TRAINING_IMAGES = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/training"
+TO_SAGEMAKER: dict[str, str | None] = {"iam:PassedToService": "sagemaker.amazonaws.com"}
+JOB_VERBS = ("Create", "Describe", "Stop")
+PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+WRITE_LOG = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
+RUN_PIPELINE = (
+    "sagemaker:AddTags",
+    "sagemaker:CreatePipeline",
+    "sagemaker:DescribePipeline",
+    "sagemaker:StartPipelineExecution",
+    "sagemaker:UpdatePipeline",
+)
+FOLLOW_PIPELINE = (
+    "sagemaker:DescribePipelineExecution",
+    "sagemaker:ListPipelineExecutionSteps",
+    "sagemaker:ListPipelineExecutions",
+    "sagemaker:StopPipelineExecution",
+)
 FAILURES = f"arn:aws:sqs:{REGION}:{ACCOUNT}:churn-dev-monitor-failures"
 # https://docs.aws.amazon.com/codebuild/latest/userguide/auth-and-access-control-iam-identity-based-access-control.html
 ATTACH = (
@@ -284,6 +307,75 @@ POLICIES = (
             *_with({"iam:PassedToService": "ec2.amazonaws.com"}, JOB_ROLE, "iam:PassRole"),
             *_with({"iam:PassedToService": "sagemaker.amazonaws.com"}, f"{JOB_ROLE}-other", "iam:PassRole"),
             *on(f"{FAILURES}-other", "sqs:SendMessage"),
+        ),
+    ),
+    RolePolicy(
+        "role churn-dev-pipeline-role/RunTrainingJobs",
+        # https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-access.html
+        needed=(
+            *on(TRAINING_JOB, "sagemaker:AddTags", *(f"sagemaker:{verb}TrainingJob" for verb in JOB_VERBS)),
+            *on(PREPARING_JOB, "sagemaker:AddTags", *(f"sagemaker:{verb}ProcessingJob" for verb in JOB_VERBS)),
+            *_with(TO_SAGEMAKER, TRAINING_ROLE, "iam:PassRole"),
+            *on("*", "ecr:GetAuthorizationToken"),
+            *on(TRAINING_IMAGES, *PULL),
+            *on(BUCKET, "s3:GetBucketLocation", "s3:ListBucket"),
+            *on(f"{BUCKET}/pipelines/churn-dev-iris/code/1a2b/job.py", "s3:GetObject"),
+            *on(f"{BUCKET}/pipelines/churn-dev-iris/executions/a", "s3:AbortMultipartUpload", "s3:PutObject"),
+            *on(f"{BUCKET}/1/models/m-1/artifacts/MLmodel", "s3:GetObject", "s3:PutObject"),
+            *on(JOB_LOG, *WRITE_LOG),
+            *on(TRAINING_LOG, *WRITE_LOG),
+            *_with(THROUGH_S3, KEY, "kms:Decrypt", "kms:GenerateDataKey"),
+        ),
+        refused=(
+            *on(
+                TRAINING_JOB.replace("pipelines-", "other-"), "sagemaker:CreateTrainingJob", "sagemaker:StopTrainingJob"
+            ),
+            *on(PREPARING_JOB.replace("pipelines-", "other-"), "sagemaker:CreateProcessingJob", "sagemaker:AddTags"),
+            *on(TRAINING_ROLE, "iam:PassRole"),
+            *_with({"iam:PassedToService": "ec2.amazonaws.com"}, TRAINING_ROLE, "iam:PassRole"),
+            *_with(TO_SAGEMAKER, f"{TRAINING_ROLE}-other", "iam:PassRole"),
+            *on(REPOSITORY, *PULL),
+            *on(TRAINING_IMAGES, "ecr:PutImage"),
+            *on(f"{BUCKET}-other", "s3:ListBucket", "s3:GetBucketLocation"),
+            *on(f"{BUCKET}-other/1/a", "s3:GetObject", "s3:PutObject"),
+            *on(f"{BUCKET}/1/a", "s3:DeleteObject"),
+            *on(f"{BUCKET}/backups/churn-dev-3-0/a", "s3:GetObject", "s3:PutObject"),
+            *on(f"{BUCKET}/endpoints/churn-dev-iris/a", "s3:PutObject"),
+            *on(f"{BUCKET}/images/a.zip", "s3:PutObject"),
+            *on(f"{BUCKET}/pipelines/churn-dev-iris/code/1a2b/job.py", "s3:PutObject"),
+            *on(f"{SAGEMAKER}:endpoint/churn-dev-iris", "sagemaker:UpdateEndpoint"),
+            *on(JOB_LOG.replace("ProcessingJobs", "Endpoints/a"), "logs:PutLogEvents"),
+            *on(KEY, "kms:Decrypt", "kms:GenerateDataKey"),
+            *_with(THROUGH_S3, COPY_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
+        ),
+    ),
+    RolePolicy(
+        "policy churn-dev-pipeline-runner",
+        needed=(
+            *on(PIPELINE, *RUN_PIPELINE, "sagemaker:ListPipelineExecutions"),
+            *on(f"{PIPELINE}/execution/abcdefghijkl", *FOLLOW_PIPELINE),
+            *on(PREPARING_JOB, "sagemaker:DescribeProcessingJob"),
+            *on(JOB_LOG, "logs:DescribeLogStreams", "logs:GetLogEvents"),
+            *on(TRAINING_LOG, "logs:DescribeLogStreams", "logs:GetLogEvents"),
+            *_with(TO_SAGEMAKER, TRAINING_ROLE, "iam:PassRole"),
+            *on(BUCKET, "s3:ListBucket"),
+            *on(f"{BUCKET}/pipelines/churn-dev-iris/code/1a2b/job.py", "s3:PutObject"),
+            *_with(THROUGH_S3, KEY, "kms:GenerateDataKey"),
+        ),
+        refused=(
+            *on(PIPELINE.replace("churn", "other"), *RUN_PIPELINE, *FOLLOW_PIPELINE),
+            *on(PIPELINE, "sagemaker:DeletePipeline"),
+            *on(PREPARING_JOB.replace("pipelines-", "other-"), "sagemaker:DescribeProcessingJob"),
+            *on(PREPARING_JOB, "sagemaker:CreateProcessingJob"),
+            *on(JOB_LOG.replace("ProcessingJobs", "Endpoints/a"), "logs:GetLogEvents", "logs:DescribeLogStreams"),
+            *on(TRAINING_ROLE, "iam:PassRole"),
+            *_with({"iam:PassedToService": "ec2.amazonaws.com"}, TRAINING_ROLE, "iam:PassRole"),
+            *_with(TO_SAGEMAKER, f"{TRAINING_ROLE}-other", "iam:PassRole"),
+            *on(f"{BUCKET}-other", "s3:ListBucket"),
+            *on(f"{BUCKET}/1/a", "s3:PutObject"),
+            *on(f"{BUCKET}-other/pipelines/a", "s3:PutObject"),
+            *on(KEY, "kms:GenerateDataKey"),
+            *_with(THROUGH_S3, COPY_KEY, "kms:GenerateDataKey"),
         ),
     ),
 )

@@ -15,7 +15,7 @@ OFFICIAL = re.compile(r'"(h1|zh):[^"]+"')
 
 
 @pytest.mark.parametrize(
-    "module", [f"terraform/module/{name}" for name in ("mlflow", "serving", "private-access", "state")]
+    "module", [f"terraform/module/{name}" for name in ("mlflow", "pipeline", "serving", "private-access", "state")]
 )
 def test_terraform_test_passes(planner: Planner, module: str) -> None:
     test = planner.initialised(module)
@@ -68,20 +68,24 @@ def test_every_input_of_the_modules_can_be_set_in_a_root() -> None:
         "kms_key_arn",
         "former_kms_key_arns",
         "notification_topic_arn",
+        "tracking_policy_arn",
         "tracking_server",
     }
-    mlflow, serving, staging, prod = (
+    mlflow, serving, pipeline, staging, prod = (
         {block.name for block in blocks(folder, "variable")}
-        for folder in (modules / "mlflow", modules / "serving", *(REPOSITORY / FOLDERS[r] for r in ("staging", "prod")))
+        for folder in (
+            *(modules / name for name in ("mlflow", "serving", "pipeline")),
+            *(REPOSITORY / FOLDERS[root] for root in ("staging", "prod")),
+        )
     )
     assert (mlflow - passed_on - {"create_deployment_policy", "deployment_policy_document"}) | (
-        serving - passed_on - connected
+        (serving | pipeline) - passed_on - connected
     ) <= staging
     assert staging - prod == {"dangerously_delete_data_on_destroy"}
 
 
 def test_every_output_of_the_modules_is_an_output_of_the_roots() -> None:
-    modules = [REPOSITORY / "terraform/module" / name for name in ("mlflow", "serving")]
+    modules = [REPOSITORY / "terraform/module" / name for name in ("mlflow", "serving", "pipeline")]
     given = {block.name for module in modules for block in blocks(module, "output")}
     internal = {"deployment_policy_document", "former_kms_key_arns"}
     for root in ("staging", "prod"):

@@ -124,6 +124,7 @@ VARIATIONS = {
         },
         async_topic_arns=[f"arn:aws:sns:us-east-1:{ACCOUNT}:results"],
         monitoring={"image_uri": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/churn-dev-serving:1a2b"},
+        training_pipeline={"image_repositories": ["training"]},
         writer_role_names=["data-scientists"],
         verify_client_roles=False,
     ),

@@ -53,5 +53,6 @@ module "platform" {
   image_pusher_principal_arns        = var.image_pusher_principal_arns
   keep_images                        = var.keep_images
   monitoring                         = var.monitoring
+  training_pipeline                  = var.training_pipeline
   # End of the part that `make docs` writes.
 }

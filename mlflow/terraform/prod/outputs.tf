@@ -179,3 +179,13 @@ output "image_pusher_role_arn" {
   description = "ARN of the role that `image_pusher_principal_arns` may assume to build and push serving images; null without any."
   value       = module.platform.image_pusher_role_arn
 }
+
+output "pipeline_role_arn" {
+  description = "ARN of the role of the training pipeline and its jobs; null without `training_pipeline`."
+  value       = module.platform.pipeline_role_arn
+}
+
+output "pipeline_runner_policy_arn" {
+  description = "ARN of the policy that allows running the training pipeline, in addition to the writers' policies; null without `training_pipeline`."
+  value       = module.platform.pipeline_runner_policy_arn
+}

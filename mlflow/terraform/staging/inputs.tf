@@ -365,3 +365,11 @@ variable "monitoring" {
   })
   default = null
 }
+
+variable "training_pipeline" {
+  description = "What `scripts/run_pipeline.py` needs: the role of the training pipeline and its jobs, and a policy for those who run it; null makes neither. `image_repositories` are the names of the ECR repositories in this account and region that the jobs may pull from, such as `[\"training\"]`."
+  type = object({
+    image_repositories = optional(list(string), [])
+  })
+  default = null
+}

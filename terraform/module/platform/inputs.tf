@@ -1,4 +1,4 @@
-# Written by `make docs` from the inputs of module mlflow and module serving. Do not edit: change them there.
+# Written by `make docs` from the inputs of module mlflow and module serving and module pipeline. Do not edit: change them there.
 
 variable "project_name" {
   description = "First part of every name, such as \"mlflow\" or a team's name. The server role's name contains it, and a server's role cannot change: if you rename the project later, Terraform replaces the server and its runs are lost."
@@ -355,6 +355,14 @@ variable "monitoring" {
     alarm_after_hours   = optional(number, 3)
     arguments           = optional(list(string), [])
     repository          = optional(string)
+  })
+  default = null
+}
+
+variable "training_pipeline" {
+  description = "What `scripts/run_pipeline.py` needs: the role of the training pipeline and its jobs, and a policy for those who run it; null makes neither. `image_repositories` are the names of the ECR repositories in this account and region that the jobs may pull from, such as `[\"training\"]`."
+  type = object({
+    image_repositories = optional(list(string), [])
   })
   default = null
 }

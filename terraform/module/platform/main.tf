@@ -1,4 +1,5 @@
-# One environment: the tracking server with its artifacts, and what models need to be served. Each root in mlflow/terraform
+# One environment: the tracking server with its artifacts, what models need to be served, and the training
+# pipeline's role. Each root in mlflow/terraform
 # calls this module.
 module "mlflow" {
   source = "../mlflow"
@@ -77,5 +78,22 @@ module "serving" {
   publish_parameters          = var.publish_parameters
   tags                        = var.tags
   monitoring                  = var.monitoring
+  # End of the part that `make docs` writes.
+}
+
+module "pipeline" {
+  source = "../pipeline"
+
+  artifact_store_uri  = module.mlflow.artifact_store_uri
+  kms_key_arn         = module.mlflow.kms_key_arn
+  tracking_policy_arn = module.mlflow.writer_policy_arn
+
+  # Written by `make docs`: the other inputs, unchanged.
+  project_name             = var.project_name
+  environment              = var.environment
+  training_pipeline        = var.training_pipeline
+  permissions_boundary_arn = var.permissions_boundary_arn
+  publish_parameters       = var.publish_parameters
+  tags                     = var.tags
   # End of the part that `make docs` writes.
 }

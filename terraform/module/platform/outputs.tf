@@ -1,4 +1,4 @@
-# Written by `make docs` from the outputs of module mlflow and module serving. Do not edit: change them there.
+# Written by `make docs` from the outputs of module mlflow and module serving and module pipeline. Do not edit: change them there.
 
 output "project_name" {
   description = "Name of the project, as given."
@@ -178,4 +178,14 @@ output "image_pusher_policy_arn" {
 output "image_pusher_role_arn" {
   description = "ARN of the role that `image_pusher_principal_arns` may assume to build and push serving images; null without any."
   value       = module.serving.image_pusher_role_arn
+}
+
+output "pipeline_role_arn" {
+  description = "ARN of the role of the training pipeline and its jobs; null without `training_pipeline`."
+  value       = module.pipeline.pipeline_role_arn
+}
+
+output "pipeline_runner_policy_arn" {
+  description = "ARN of the policy that allows running the training pipeline, in addition to the writers' policies; null without `training_pipeline`."
+  value       = module.pipeline.pipeline_runner_policy_arn
 }

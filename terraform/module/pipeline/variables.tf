@@ -1,0 +1,62 @@
+variable "project_name" {
+  description = "First part of every name, as given to the mlflow module."
+  type        = string
+  nullable    = false
+}
+
+variable "environment" {
+  description = "Second part of every name, as given to the mlflow module."
+  type        = string
+  nullable    = false
+}
+
+variable "artifact_store_uri" {
+  description = "Artifact store of the jobs' code, data, outputs and models: the mlflow module's output of the same name."
+  type        = string
+  nullable    = false
+}
+
+variable "kms_key_arn" {
+  description = "ARN of the key that encrypts the artifacts: the mlflow module's output of the same name."
+  type        = string
+  default     = null
+}
+
+variable "tracking_policy_arn" {
+  description = "ARN of the policy with which the jobs log to MLflow: the mlflow module's output `writer_policy_arn`."
+  type        = string
+  nullable    = false
+}
+
+variable "training_pipeline" {
+  description = "What `scripts/run_pipeline.py` needs: the role of the training pipeline and its jobs, and a policy for those who run it; null makes neither. `image_repositories` are the names of the ECR repositories in this account and region that the jobs may pull from, such as `[\"training\"]`."
+  type = object({
+    image_repositories = optional(list(string), [])
+  })
+  default = null
+
+  validation {
+    condition     = var.training_pipeline == null || try(alltrue([for name in var.training_pipeline.image_repositories : can(regex("^[a-z0-9]+([._/-][a-z0-9]+)*$", name))]), false)
+    error_message = "training_pipeline.image_repositories must be names of ECR repositories, such as \"training\", without address and tag."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "ARN of the permissions boundary for the role, if your organization requires one."
+  type        = string
+  default     = null
+}
+
+variable "publish_parameters" {
+  description = "Whether the role is published in SSM Parameter Store, under `/{project_name}/{environment}/`, for clients without access to the Terraform state."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags for everything that the module creates, in addition to the provider's default_tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
