@@ -23,3 +23,6 @@ schedule = {
 
 # A topic for state changes and schedule failures. To get e-mails: { emails = ["you@example.com"] }
 notifications = {}
+
+# The role of the training pipeline and its jobs. On AWS, name the ECR repositories of the jobs' images in image_repositories.
+training_pipeline = {}

@@ -31,7 +31,7 @@ data "aws_iam_policy_document" "runner" {
   statement {
     sid       = "AllowReadJobs"
     actions   = ["sagemaker:DescribeProcessingJob"]
-    resources = local.job_arns
+    resources = [for arn in local.job_arns : arn if strcontains(arn, ":processing-job/")]
   }
 
   statement {

@@ -1,13 +1,9 @@
 """The training pipeline on localaws: it registers a good model, and a broken training stops before registration."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.support.deployed import Deployed
-from tests.support.running import RunningLocalAws, role
 
 PIPELINE = "e2e-training"
 # A project of somebody else, as small as possible. Its training fails.
@@ -25,14 +21,6 @@ entry_points:
 """
 
 
-@pytest.fixture(scope="module")
-def pipeline_role(localaws: RunningLocalAws) -> str:
-    arn = role(localaws, "e2e-pipeline")
-    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-    localaws.client("iam").put_role_policy(RoleName="e2e-pipeline", PolicyName="all", PolicyDocument=json.dumps(allow))
-    return arn
-
-
 def versions(staging: Deployed, name: str) -> list[dict[str, Any]]:
     """The packages of a model in SageMaker's registry, where MLflow's automatic registration puts them."""
     sagemaker = staging.client("sagemaker")
@@ -41,8 +29,8 @@ def versions(staging: Deployed, name: str) -> list[dict[str, Any]]:
     return [package for one in found for package in one["ModelPackageSummaryList"]]
 
 
-def test_a_good_model_is_registered_and_each_step_has_a_run(staging: Deployed, pipeline_role: str) -> None:
-    options = ["--name", PIPELINE, "--role", pipeline_role, "--register", "e2e-iris", "--set", "tune.trials=1"]
+def test_a_good_model_is_registered_and_each_step_has_a_run(staging: Deployed) -> None:
+    options = ["--name", PIPELINE, "--register", "e2e-iris", "--set", "tune.trials=1"]
     found = staging.result("run_pipeline", *options)
     assert found["model_uri"] == "models:/e2e-iris/1"
     assert len(versions(staging, "e2e-iris")) == 1
@@ -55,12 +43,12 @@ def test_a_good_model_is_registered_and_each_step_has_a_run(staging: Deployed, p
     assert len(versions(staging, "e2e-iris")) == 1
 
 
-def test_a_broken_training_stops_before_registration(staging: Deployed, pipeline_role: str, tmp_path: Path) -> None:
+def test_a_broken_training_stops_before_registration(staging: Deployed, tmp_path: Path) -> None:
     project = tmp_path / "broken"
     project.mkdir()
     (project / "MLproject").write_text(MLPROJECT)
     (project / "train.py").write_text("raise ValueError('the learning rate is negative')\n")
-    options = ["--name", "e2e-broken", "--role", pipeline_role, "--register", "e2e-broken", "--project", str(project)]
+    options = ["--name", "e2e-broken", "--register", "e2e-broken", "--project", str(project)]
     done = staging.script("run_pipeline", *options, check=False)
     assert done.returncode == 1
     assert "error: the step Train failed: AlgorithmError: ValueError: the learning rate is negative" in done.stderr
