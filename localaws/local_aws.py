@@ -15,6 +15,7 @@ from localaws.builds.role import CODEBUILD
 from localaws.builds.tools import Tools
 from localaws.clients import client
 from localaws.credentials import Credentials
+from localaws.delivery.delivery import Delivery
 from localaws.endpoints.hosting import Hosting
 from localaws.endpoints.role import HOSTING
 from localaws.front.application import Application, Route
@@ -77,10 +78,11 @@ class LocalAws:
         self.hosting = Hosting(settings, self.principals, self.processes, self.venvs)
         self.jobs = self._make_jobs()
         self.executions = Executions(self.jobs, settings.speed)
+        self.delivery = Delivery(settings, self.principals, self.administrator)
         sagemaker = (
             *self.tracking.operations,
             self.hosting.operations,
-            ModelPackages(settings.account).operations(),
+            ModelPackages(settings.account, self.delivery.events.put).operations(),
             JobOperations(self.jobs, self.principals, settings.account).operations(),
             PipelineOperations(self.executions, self.jobs, self.principals, settings.account).operations(),
         )
@@ -89,7 +91,7 @@ class LocalAws:
         self.state_machines = StateMachines(settings, self.principals)
         parts = (self.principals, self.builds, self.state_machines, tokens, blobs, self.hosting.autoscaler)
         guard = Guard(MotoPolicyStore(settings.account), enforces=settings.enforce_iam)
-        install_all(ServiceContext(settings, *parts, self.tracking.apps, guard, sagemaker))
+        install_all(ServiceContext(settings, *parts, self.tracking.apps, guard, self.delivery, sagemaker))
         registry = Registry(blobs, Images(settings.account, settings.region))
         if saved:
             self.tracking.load(saved.parts)
@@ -192,6 +194,7 @@ class LocalAws:
 
     async def _start(self) -> None:
         await self.hosting.open()
+        self.delivery.watcher.start()
         files.unsaved_marker(self.settings).touch(mode=0o600)
         lines = [f"{name}={value}\n" for name, value in self.env(self.administrator).items()]
         self.settings.env_file.touch(mode=0o600)
@@ -202,6 +205,7 @@ class LocalAws:
         tracking = self.tracking.saved()  # Save before the processes end, because their end changes the state.
         await self.tracking.close()
         await self.hosting.close()
+        await asyncio.to_thread(self.delivery.close)
         await asyncio.to_thread(self.builds.close)
         self.state_machines.close()
         self.executions.close()

@@ -3,6 +3,7 @@
 Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateModelPackage.html
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from moto.sagemaker.models import ModelPackage, sagemaker_backends
@@ -21,22 +22,29 @@ UPDATED = {
 DESCRIBED = {"ModelLifeCycle": "model_life_cycle", "SourceUri": "source_uri"}
 
 
+# Sends an event: region, source, detail type, detail, resources.
+PutEvent = Callable[[str, str, str, dict[str, Any], Sequence[str]], None]
+
+
 class ModelPackages:
     """Replaces moto's update, and extends its create and describe."""
 
-    def __init__(self, account: str) -> None:
+    def __init__(self, account: str, put_event: PutEvent) -> None:
         self._account = account
+        self._put_event = put_event
 
     def operations(self) -> Operations:
         """What SageMaker's dispatcher installs."""
         return Operations(
-            handlers={"UpdateModelPackage": self.update},
+            handlers={"UpdateModelPackage": self.update, "DeleteModelPackage": self.delete},
             extensions={"CreateModelPackage": self.created, "DescribeModelPackage": self.described},
         )
 
     def created(self, caller: Caller, given: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
         """CreateModelPackage."""
-        _set(self._find(caller, response["ModelPackageArn"]), given, DESCRIBED)
+        package = self._find(caller, response["ModelPackageArn"])
+        _set(package, given, DESCRIBED)
+        self._changed(caller, package)
         return response
 
     def described(self, caller: Caller, _given: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +65,30 @@ class ModelPackages:
         package.customer_metadata_properties = properties
         package.add_additional_inference_specifications(given.get("AdditionalInferenceSpecificationsToAdd"))
         package.modifications_done()
+        self._changed(caller, package)
         return {"ModelPackageArn": package.arn}
+
+    def delete(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """DeleteModelPackage."""
+        package = self._find(caller, given["ModelPackageName"])
+        backend = sagemaker_backends[self._account][caller.region]
+        del backend.model_packages[package.arn]
+        for name in [name for name, arn in backend.model_package_name_mapping.items() if arn == package.arn]:
+            del backend.model_package_name_mapping[name]
+        return {}
+
+    def _changed(self, caller: Caller, package: ModelPackage) -> None:
+        """https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html."""
+        detail = {
+            "ModelPackageGroupName": package.model_package_group_name,
+            "ModelPackageName": package.model_package_name,
+            "ModelPackageVersion": package.model_package_version,
+            "ModelPackageArn": package.arn,
+            "ModelPackageStatus": package.model_package_status,
+            "ModelApprovalStatus": package.model_approval_status,
+        }
+        known = {name: value for name, value in detail.items() if value is not None}
+        self._put_event(caller.region, "aws.sagemaker", "SageMaker Model Package State Change", known, [package.arn])
 
     def _find(self, caller: Caller, arn: str) -> ModelPackage:
         return sagemaker_backends[self._account][caller.region].describe_model_package(arn)

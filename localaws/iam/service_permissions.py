@@ -28,6 +28,13 @@ RESOURCES: dict[str, tuple[str, ...]] = {
         "arn:aws:codebuild:{region}:{account}:project/{projectName}",
         "arn:aws:codebuild:{region}:{account}:project/{name}",
     ),
+    "codecommit": ("arn:aws:codecommit:{region}:{account}:{repositoryName}",),
+    "codepipeline": (
+        "{resourceArn}",
+        "arn:aws:codepipeline:{region}:{account}:{pipelineName}/{stageName}/{actionName}",
+        "arn:aws:codepipeline:{region}:{account}:{pipelineName}",
+        "arn:aws:codepipeline:{region}:{account}:{name}",
+    ),
     "ecr": (
         "{resourceArn}",
         "arn:aws:ecr:{region}:{account}:repository/{repositoryName}",
@@ -110,7 +117,7 @@ TAGGING = {
 }
 TAG_PARAMETERS = ("Tags", "tags", "Tags.member.1.Key")
 # Services that a role can be passed to, and the parameters that contain it.
-TAKES_ROLES = ("cloudformation", "codebuild", "events", "sagemaker", "scheduler", "states")
+TAKES_ROLES = ("cloudformation", "codebuild", "codepipeline", "events", "sagemaker", "scheduler", "states")
 ROLE_PARAMETERS = {"executionrolearn", "rolearn", "servicerole"}
 ROLE_ARN = re.compile(r"arn:[^:]+:iam::\d{12}:role/.+")
 PLACE = re.compile(r"\{(\w+)(?::(\w+))?(?:=(\w+))?\}")
@@ -179,6 +186,8 @@ def _resources(call: Call, prefix: str, parameters: dict[str, Any], lookup: Reso
         return _sagemaker(call, parameters, lookup)
     if prefix == "kms":
         return _kms(call, parameters, lookup)
+    if prefix == "codepipeline" and isinstance(parameters.get("pipeline"), dict):
+        parameters = {"name": parameters["pipeline"].get("name")}
     for template in RESOURCES.get(prefix, ()):
         found = _filled(template, parameters, call.region, lookup.account)
         if found:

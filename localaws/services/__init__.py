@@ -9,7 +9,10 @@ from localaws.services import (
     budgets,
     cloudformation,
     codebuild,
+    codecommit,
+    codepipeline,
     ecr,
+    events,
     s3,
     sagemaker,
     scheduler,
@@ -17,7 +20,20 @@ from localaws.services import (
 )
 from localaws.services.context import ServiceContext
 
-SERVICES = (application_autoscaling, budgets, cloudformation, codebuild, ecr, s3, sagemaker, scheduler, stepfunctions)
+SERVICES = (
+    application_autoscaling,
+    budgets,
+    cloudformation,
+    codebuild,
+    codecommit,
+    codepipeline,
+    ecr,
+    events,
+    s3,
+    sagemaker,
+    scheduler,
+    stepfunctions,
+)
 
 
 def install_all(context: ServiceContext) -> None:

@@ -60,9 +60,10 @@ def install(context: ServiceContext) -> None:
 
 
 def _allow_no_source() -> None:
-    """Gives a project without a source a location, which moto requires.
+    """Takes projects without a location where AWS needs none and moto does.
 
-    Source: https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ProjectSource.html
+    Source: https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ProjectSource.html and
+    API_ProjectArtifacts.html
     """
     from moto.codebuild import responses
 
@@ -71,10 +72,19 @@ def _allow_no_source() -> None:
 
     @wraps(validate)
     def validate_source(source: dict[str, Any]) -> None:
-        if source.get("type") != "NO_SOURCE":
+        if source.get("type") not in ("NO_SOURCE", "CODEPIPELINE"):
             validate(source)
 
+    validate_output = responses._validate_required_params_artifacts
+    validate_output = getattr(validate_output, "__wrapped__", validate_output)
+
+    @wraps(validate_output)
+    def validate_artifacts(artifacts: dict[str, Any]) -> None:
+        if artifacts.get("type") != "CODEPIPELINE":
+            validate_output(artifacts)
+
     responses._validate_required_params_source = validate_source
+    responses._validate_required_params_artifacts = validate_artifacts
 
 
 def _run_builds(builds: Builds) -> None:

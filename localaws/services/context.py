@@ -7,6 +7,7 @@ from typing import Any
 
 from localaws.builds.builds import Builds
 from localaws.call import Call
+from localaws.delivery.delivery import Delivery
 from localaws.endpoints.autoscaling import Autoscaler
 from localaws.principals import Principals
 from localaws.registry.blobs import Blobs
@@ -62,4 +63,5 @@ class ServiceContext:
     autoscaler: Autoscaler
     mlflow_apps: MlflowApps
     guard: Callable[[Call], None]
+    delivery: Delivery
     sagemaker: Sequence[Operations] = ()

@@ -2,30 +2,55 @@ variable "project_name" {
   description = "First part of every name, as given to the mlflow module."
   type        = string
   nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9](-?[a-z0-9])*$", var.project_name))
+    error_message = "project_name is \"${var.project_name}\": use lower-case letters, digits and single hyphens, as in \"mlflow\" (it becomes part of the role's name)."
+  }
 }
 
 variable "environment" {
   description = "Second part of every name, as given to the mlflow module."
   type        = string
   nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9](-?[a-z0-9])*$", var.environment))
+    error_message = "environment is \"${var.environment}\": use lower-case letters, digits and single hyphens, as in \"staging\" (it becomes part of the role's name)."
+  }
 }
 
 variable "artifact_store_uri" {
   description = "Artifact store of the jobs' code, data, outputs and models: the mlflow module's output of the same name."
   type        = string
   nullable    = false
+
+  validation {
+    condition     = can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", var.artifact_store_uri))
+    error_message = "artifact_store_uri must look like \"s3://bucket\" or \"s3://bucket/prefix\"."
+  }
 }
 
 variable "kms_key_arn" {
   description = "ARN of the key that encrypts the artifacts: the mlflow module's output of the same name."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn))
+    error_message = "kms_key_arn must be the key's ARN, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-...\": IAM policies cannot name a key by its id or alias."
+  }
 }
 
 variable "tracking_policy_arn" {
   description = "ARN of the policy with which the jobs log to MLflow: the mlflow module's output `writer_policy_arn`."
   type        = string
   nullable    = false
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/.+$", var.tracking_policy_arn))
+    error_message = "tracking_policy_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/churn-dev-mlflow-writer\"."
+  }
 }
 
 variable "training_pipeline" {
@@ -45,6 +70,11 @@ variable "permissions_boundary_arn" {
   description = "ARN of the permissions boundary for the role, if your organization requires one."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/boundary\"."
+  }
 }
 
 variable "publish_parameters" {
