@@ -89,7 +89,7 @@ def callers(repository: Path) -> list[Caller]:
     return [
         Caller(
             platform,
-            {name: modules / name for name in ("mlflow", "serving", "pipeline")},
+            {"mlflow": modules / "mlflow", "serving": modules / "serving", "pipeline": modules / "pipeline"},
             frozenset({"deployment_policy_document", "former_kms_key_arns"}),
         ),
         *(
