@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from localaws.call import current_call
+from localaws.pages import page
 from localaws.services.context import ServiceContext
 
 
@@ -16,6 +17,7 @@ def install(context: ServiceContext) -> None:
     _describe_images_truly()
     _issue_tokens(context, f"http://{address}")
     _delete_blobs(context)
+    _return_pages()
 
 
 def _give_addresses(address: str) -> None:
@@ -46,6 +48,14 @@ def _describe_images_truly() -> None:
 
     Image._create_digest = create_digest
     Image.get_image_size_in_bytes = size
+
+
+def _return_pages() -> None:
+    """API_DescribeImages: "If this parameter is not used, then DescribeImages returns up to 100 results"."""
+    from moto.ecr.responses import ECRResponse
+
+    for operation in ("DescribeImages", "DescribeRepositories", "ListImages"):
+        page(ECRResponse, "ecr", operation, 100)
 
 
 def _issue_tokens(context: ServiceContext, endpoint: str) -> None:

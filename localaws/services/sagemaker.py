@@ -5,6 +5,8 @@ Each of them is checked against botocore's service model first; handlers receive
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -15,8 +17,13 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from localaws.call import current_call
 from localaws.constraints import check
+from localaws.jobs.listing import DEFAULT, select
+from localaws.pages import page, paged_operations
 from localaws.services.context import Caller, Check, Extension, Handler, Operations, ServiceContext
 
+# ListTags has no smaller page: "Valid Range: Minimum value of 50." The others default to 10 (API_ListModels,
+# API_ListEndpoints and others: "This value defaults to 10").
+MOST_TAGS = 50
 # A method of moto's response class.
 Method = Callable[[Any], Any]
 
@@ -30,7 +37,12 @@ def install(context: ServiceContext) -> None:
             _set(name, _checked(name, checking, _moto(name), operations))
         for name, extension in operations.extensions.items():
             _set(name, _extended(extension, _moto(name), operations))
+    _list_models_by_filters()
+    for name in paged_operations("sagemaker"):
+        if hasattr(SageMakerResponse, camelcase_to_underscores(name)):
+            page(SageMakerResponse, "sagemaker", name, MOST_TAGS if name == "ListTags" else DEFAULT)
     SageMakerModelBackend.add_tags = _add_tags
+    SageMakerModelBackend._get_resource_from_arn = _found(SageMakerModelBackend._get_resource_from_arn)
     # moto's list of instance types is years old; the service model's enum is checked instead.
     FakeEndpointConfig.validate_instance_type = lambda _self, _type: None
 
@@ -74,6 +86,34 @@ def _extended(extension: Extension, moto: Method, operations: Operations) -> Met
 
 def _caller(response: Any) -> Caller:
     return Caller(current_call.get().principal, response.region)
+
+
+def _list_models_by_filters() -> None:
+    """ListModels has the filters and the order of the request; moto returns all models."""
+    moto = getattr(SageMakerResponse.list_models, "__wrapped__", SageMakerResponse.list_models)
+
+    def list_models(self: Any) -> ActionResult:
+        found, token = select(moto(self).result["Models"], dict(self.params), "Model")
+        return ActionResult({"Models": found, **({"NextToken": token} if token else {})})
+
+    list_models.__wrapped__ = moto  # type: ignore[attr-defined]
+    SageMakerResponse.list_models = list_models
+
+
+def _found(moto: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    """The resource of an ARN; an ARN that moto cannot look up is an error of the caller."""
+    original = getattr(moto, "__wrapped__", moto)
+
+    @wraps(original)
+    def find(self: Any, arn: str) -> Any:
+        resource = None
+        with suppress(ValueError, AttributeError, KeyError):
+            resource = original(self, arn)
+        if resource is None:
+            raise SagemakerClientError("ValidationException", f"Could not find {arn.rpartition(':')[2]}.")
+        return resource
+
+    return find
 
 
 def _add_tags(self: Any, arn: str, tags: list[dict[str, str]]) -> list[dict[str, str]]:
