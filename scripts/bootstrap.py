@@ -69,14 +69,14 @@ def approve(plan: Path) -> None:
         InputError: there is no terminal to ask on.
         PlatformError: the guard or the user refused.
     """
-    asked = os.environ.get("AUTO_APPROVE") != "1"
-    if asked and not sys.stdin.isatty():
+    interactive = os.environ.get("AUTO_APPROVE") != "1"
+    if interactive and not sys.stdin.isatty():
         raise InputError("there is no terminal to approve the plan on. Approve it with AUTO_APPROVE=1.")
     guard = [sys.executable, str(REPOSITORY / "scripts/plan_guard.py"), str(plan)]
     shown = subprocess.run(guard, stdout=sys.stderr, check=False)
     if shown.returncode != 0:
         raise typer.Exit(shown.returncode)
-    if asked and input("Apply this plan? Type yes to continue: ") != "yes":
+    if interactive and input("Apply this plan? Type yes to continue: ") != "yes":
         raise PlatformError("the plan was not approved. Nothing was changed.")
 
 

@@ -264,8 +264,8 @@ def execute(line: str, folder: Path, environ: MutableMapping[str, str]) -> None:
                 raise SystemExit(done.returncode)
     except SystemExit as ended:
         if ended.code not in (None, 0):
-            said = str(ended.code) if isinstance(ended.code, str) else tee.last
-            raise JobError(said.removeprefix("error: ") or f"exit status {ended.code}") from None
+            message = str(ended.code) if isinstance(ended.code, str) else tee.last
+            raise JobError(message.removeprefix("error: ") or f"exit status {ended.code}") from None
     except Exception as error:
         traceback.print_exc()
         text = " ".join(str(error).split())

@@ -34,12 +34,12 @@ class RegistryEntrance:
         Raises:
             AwsError: there is no password, or it is not valid.
         """
-        asked = parse(call.method, call.path)
+        parsed = parse(call.method, call.path)
         call.service, call.protocol, call.region = "ecr", REGISTRY_PROTOCOL, self._region
-        call.operation = asked.operation or "-"
-        if asked.repository:
-            call.parameters = {"repositoryName": asked.repository}
-            call.resource = f"arn:aws:ecr:{self._region}:{self._account}:repository/{asked.repository}"
+        call.operation = parsed.operation or "-"
+        if parsed.repository:
+            call.parameters = {"repositoryName": parsed.repository}
+            call.resource = f"arn:aws:ecr:{self._region}:{self._account}:repository/{parsed.repository}"
         call.principal = self._token(call).principal
         return lambda: None
 

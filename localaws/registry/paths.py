@@ -26,7 +26,7 @@ _OPERATIONS = (
 
 
 @dataclass(frozen=True)
-class Asked:
+class ParsedPath:
     """What a request asks for.
 
     Attributes:
@@ -39,12 +39,12 @@ class Asked:
     reference: str = ""
 
 
-def parse(method: str, path: str) -> Asked:
+def parse(method: str, path: str) -> ParsedPath:
     """What a request to a path asks for."""
     if path in ("/v2", "/v2/"):
-        return Asked(VERSION if method in ("GET", "HEAD") else "")
+        return ParsedPath(VERSION if method in ("GET", "HEAD") else "")
     for pattern, operations in _OPERATIONS:
         if match := pattern.fullmatch(path):
             found = match.groupdict()
-            return Asked(operations.get(method, ""), found["repository"], found.get("reference") or "")
-    return Asked("")
+            return ParsedPath(operations.get(method, ""), found["repository"], found.get("reference") or "")
+    return ParsedPath("")

@@ -11,7 +11,7 @@ from localaws.front.asgi import Receive, Scope, Send, read_body, respond, respon
 from localaws.registry.blobs import CHUNK, Blobs, UnknownUploadError, WrongDigestError
 from localaws.registry.entrance import VERSION_HEADER
 from localaws.registry.images import Images, parse_manifest
-from localaws.registry.paths import DIGEST, TAG, VERSION, Asked, parse
+from localaws.registry.paths import DIGEST, TAG, VERSION, ParsedPath, parse
 
 
 class Registry:
@@ -33,39 +33,39 @@ class Registry:
             AwsError: the request is refused.
         """
         call: Call = scope["localaws.call"]
-        asked = parse(call.method, call.path)
-        if asked.operation == VERSION:
+        parsed = parse(call.method, call.path)
+        if parsed.operation == VERSION:
             await respond(send, 200, {"content-type": "application/json", **VERSION_HEADER}, b"{}")
             return
-        if not asked.operation:
+        if not parsed.operation:
             raise AwsError("UNSUPPORTED", f"The registry has no {call.method} {call.path}", 405)
-        self._images.require(asked.repository)
-        match asked.operation:
+        self._images.require(parsed.repository)
+        match parsed.operation:
             case "InitiateLayerUpload":
-                await self._begin(call, asked, receive, send)
+                await self._begin(call, parsed, receive, send)
             case "UploadLayerPart" | "CompleteLayerUpload":
-                await self._upload(call, asked, receive, send)
+                await self._upload(call, parsed, receive, send)
             case "GetDownloadUrlForLayer" | "BatchCheckLayerAvailability":
-                await self._blob(call, asked, send)
+                await self._blob(call, parsed, send)
             case "PutImage":
-                await self._put(call, asked, receive, send)
+                await self._put(call, parsed, receive, send)
             case "BatchGetImage":
-                await self._get(call, asked, send)
+                await self._get(call, parsed, send)
             case _:
-                await self._tags(call, asked, send)
+                await self._tags(call, parsed, send)
 
-    async def _begin(self, call: Call, asked: Asked, receive: Receive, send: Send) -> None:
+    async def _begin(self, call: Call, parsed: ParsedPath, receive: Receive, send: Send) -> None:
         # `mount` is ignored, as the specification allows: layers belong to one repository.
         given = _query(call)
-        upload = self._blobs.begin(asked.repository)
+        upload = self._blobs.begin(parsed.repository)
         if "digest" in given:
-            await self._append(asked.repository, upload, receive)
-            await self._complete(asked.repository, upload, _digest(given["digest"]), send)
+            await self._append(parsed.repository, upload, receive)
+            await self._complete(parsed.repository, upload, _digest(given["digest"]), send)
             return
-        await self._accepted(asked.repository, upload, send)
+        await self._accepted(parsed.repository, upload, send)
 
-    async def _upload(self, call: Call, asked: Asked, receive: Receive, send: Send) -> None:
-        repository, upload = asked.repository, asked.reference
+    async def _upload(self, call: Call, parsed: ParsedPath, receive: Receive, send: Send) -> None:
+        repository, upload = parsed.repository, parsed.reference
         try:
             size = self._blobs.size(repository, upload)
             if call.method == "GET":
@@ -107,33 +107,33 @@ class Registry:
         }
         await respond(send, status, headers, b"")
 
-    async def _blob(self, call: Call, asked: Asked, send: Send) -> None:
-        file = self._blobs.path(asked.repository, _digest(asked.reference))
+    async def _blob(self, call: Call, parsed: ParsedPath, send: Send) -> None:
+        file = self._blobs.path(parsed.repository, _digest(parsed.reference))
         if file is None:
-            raise AwsError("BLOB_UNKNOWN", f"The repository has no layer {asked.reference}", 404)
-        headers = {"content-type": "application/octet-stream", "docker-content-digest": asked.reference}
+            raise AwsError("BLOB_UNKNOWN", f"The repository has no layer {parsed.reference}", 404)
+        headers = {"content-type": "application/octet-stream", "docker-content-digest": parsed.reference}
         await _send_file(send, file, headers, only_headers=call.method == "HEAD")
 
-    async def _put(self, call: Call, asked: Asked, receive: Receive, send: Send) -> None:
+    async def _put(self, call: Call, parsed: ParsedPath, receive: Receive, send: Send) -> None:
         content = await read_body(receive)
         media_type, files, manifests = parse_manifest(content, call.headers.get("content-type", ""))
         for digest in files:
-            if not DIGEST.fullmatch(digest) or self._blobs.path(asked.repository, digest) is None:
+            if not DIGEST.fullmatch(digest) or self._blobs.path(parsed.repository, digest) is None:
                 raise AwsError("BLOB_UNKNOWN", f"Layers with digests '[{digest}]' do not exist in the repository", 404)
         for digest in manifests:
-            if self._images.find(asked.repository, digest) is None:
+            if self._images.find(parsed.repository, digest) is None:
                 raise AwsError("MANIFEST_UNKNOWN", f"Images with digests '[{digest}]' do not exist", 404)
-        by_digest = DIGEST.fullmatch(asked.reference)
-        if not by_digest and not TAG.fullmatch(asked.reference):
-            raise AwsError("TAG_INVALID", f"'{asked.reference}' is not a tag", 400)
-        tag = None if by_digest else asked.reference
-        digest = await asyncio.to_thread(self._images.put, asked.repository, content, media_type, tag)
-        if by_digest and digest != asked.reference:
-            raise AwsError("DIGEST_INVALID", f"The manifest has digest {digest}, not {asked.reference}", 400)
-        await _created(send, f"/v2/{asked.repository}/manifests/{digest}", digest)
+        by_digest = DIGEST.fullmatch(parsed.reference)
+        if not by_digest and not TAG.fullmatch(parsed.reference):
+            raise AwsError("TAG_INVALID", f"'{parsed.reference}' is not a tag", 400)
+        tag = None if by_digest else parsed.reference
+        digest = await asyncio.to_thread(self._images.put, parsed.repository, content, media_type, tag)
+        if by_digest and digest != parsed.reference:
+            raise AwsError("DIGEST_INVALID", f"The manifest has digest {digest}, not {parsed.reference}", 400)
+        await _created(send, f"/v2/{parsed.repository}/manifests/{digest}", digest)
 
-    async def _get(self, call: Call, asked: Asked, send: Send) -> None:
-        image = self._images.find(asked.repository, asked.reference)
+    async def _get(self, call: Call, parsed: ParsedPath, send: Send) -> None:
+        image = self._images.find(parsed.repository, parsed.reference)
         if image is None:
             raise AwsError("MANIFEST_UNKNOWN", "Requested image not found", 404)
         content = image.image_manifest.encode()
@@ -147,12 +147,12 @@ class Registry:
         else:
             await respond(send, 200, headers, content)
 
-    async def _tags(self, call: Call, asked: Asked, send: Send) -> None:
+    async def _tags(self, call: Call, parsed: ParsedPath, send: Send) -> None:
         given = _query(call)
-        tags = [tag for tag in self._images.tags(asked.repository) if tag > given.get("last", "")]
+        tags = [tag for tag in self._images.tags(parsed.repository) if tag > given.get("last", "")]
         most = given.get("n", "")
         await respond_json(
-            send, 200, {"name": asked.repository, "tags": tags[: int(most)] if most.isdecimal() else tags}
+            send, 200, {"name": parsed.repository, "tags": tags[: int(most)] if most.isdecimal() else tags}
         )
 
 

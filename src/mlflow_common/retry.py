@@ -20,7 +20,7 @@ from mlflow_common.errors import PlatformError, error_code
 _BASE = 0.1  # seconds
 _INTERNAL = 500
 _THROTTLED = 429
-_LONGEST_ASKED = 120.0  # seconds
+_LONGEST_RETRY_AFTER = 120.0  # seconds
 _SHOWN = 200  # characters of an answer
 _READ = 10_000  # bytes of an answer
 # The user may log in again meanwhile, so each attempt reads the credentials again.
@@ -43,13 +43,13 @@ class PassingError(PlatformError):
     """A temporary failure of a server.
 
     Args:
-        asked: seconds that the server asks its callers to wait (Retry-After).
+        retry_after: seconds that the server asks its callers to wait (Retry-After).
         patient: the server is unavailable or overloaded; False for an internal error, which may be permanent.
     """
 
-    def __init__(self, message: str, asked: float | None = None, *, patient: bool = True) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, *, patient: bool = True) -> None:
         super().__init__(message)
-        self.asked, self.patient = asked, patient
+        self.retry_after, self.patient = retry_after, patient
 
 
 class RetriesExhaustedError(PlatformError):
@@ -79,11 +79,11 @@ class Retry:
     longest: float = 20.0
     random: Callable[[], float] = field(default=random.random)
 
-    def wait(self, attempt: int, asked: float | None = None) -> float:
-        """Seconds to wait before attempt number `attempt` (from 1) is repeated; `asked` is Retry-After."""
+    def wait(self, attempt: int, retry_after: float | None = None) -> float:
+        """Seconds to wait before attempt number `attempt` (from 1) is repeated; `retry_after` is Retry-After."""
         ceiling = min(self.longest, _BASE * 2 ** min(attempt, 16))
         drawn = self.random() * ceiling
-        return drawn if asked is None else asked + self.random() * _BASE
+        return drawn if retry_after is None else retry_after + self.random() * _BASE
 
     @property
     def most(self) -> int:
@@ -104,7 +104,7 @@ class Attempts:
         self.count = 1
         self.waited = 0.0
 
-    def pause(self, *, patient: bool, asked: float | None = None) -> float | None:
+    def pause(self, *, patient: bool, retry_after: float | None = None) -> float | None:
         """Count a failure.
 
         Args:
@@ -113,7 +113,7 @@ class Attempts:
         Returns:
             Seconds to wait before the next attempt; None to give up.
         """
-        pause = self._retry.wait(self.count, asked)
+        pause = self._retry.wait(self.count, retry_after)
         self.waited += pause
         if self.waited > self._retry.patience if patient else self.count >= self._retry.attempts:
             return None
@@ -141,7 +141,7 @@ def with_retries(work: Callable[[], T], retry: Retry, what: str, sleep: Callable
             return work()
         except PassingError as error:
             reason, patient = error.message, error.patient
-            pause = attempts.pause(patient=patient, asked=error.asked)
+            pause = attempts.pause(patient=patient, retry_after=error.retry_after)
         except _PASSING as error:
             reason, patient = f"{type(error).__name__}: {error}", isinstance(error, UNREACHABLE)
             pause = attempts.pause(patient=patient) if _passing(error) else None
@@ -158,14 +158,14 @@ def failure(response: httpx.Response, what: str) -> PlatformError:
     status = response.status_code
     text = f"{what} ({status}: {' '.join(_start_of(response).split())[:_SHOWN]})"
     if status == _THROTTLED or status >= _INTERNAL:
-        return PassingError(text, asked_wait(response.headers.get("retry-after")), patient=status != _INTERNAL)
+        return PassingError(text, parse_retry_after(response.headers.get("retry-after")), patient=status != _INTERNAL)
     return PlatformError(text)
 
 
-def asked_wait(value: str | None) -> float | None:
+def parse_retry_after(value: str | None) -> float | None:
     """The seconds of a Retry-After header, at most two minutes."""
     try:
-        return None if value is None else min(_LONGEST_ASKED, max(0.0, float(value)))
+        return None if value is None else min(_LONGEST_RETRY_AFTER, max(0.0, float(value)))
     except ValueError:
         return None  # The header may also be a date. Then use the policy's own pause.
 

@@ -36,7 +36,7 @@ _LARGEST_PART = 256 << 20
 # The number of losses that the index lists. Of further losses it stores only the number.
 MOST_LOSSES = 1_000
 # A backup refreshes its mark at most once an hour. It counts as dead when the mark is a day old.
-_SAID_AGAIN = 3600.0
+_ANNOUNCED_EVERY = 3600.0
 _DEAD = 24 * 3600.0
 _COLUMNS = "kind, file, size, sha256, owner, id, state, entry_order, parts_sha256, part_size"
 EXPERIMENTS, RUN, MODELS, REGISTERED, TRACES, ARTIFACT = (
@@ -362,7 +362,7 @@ class Parts:
     def __init__(self, archive: Archive, taken: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._archive, self._taken, self._clock = archive, taken, clock
         self._open: list[Entry] = []
-        self._written = self._said = clock()
+        self._written = self._announced = clock()
         self.written: list[dict[str, Any]] = []
 
     def add(self, entry: Entry) -> None:
@@ -377,9 +377,9 @@ class Parts:
             self.written.append(self._archive.write_part(self._taken, len(self.written), self._open))
             self._open = []
         self._written = self._clock()
-        if self._written - self._said >= _SAID_AGAIN:
+        if self._written - self._announced >= _ANNOUNCED_EVERY:
             self._archive.begin(self._taken)
-            self._said = self._written
+            self._announced = self._written
 
 
 def safe_name(text: str) -> str:

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from mlflow_common.errors import PlatformError, PreconditionError
-from mlflow_common.retry import Retry, asked_wait
+from mlflow_common.retry import Retry, parse_retry_after
 from mlflow_transfer.rate import Rate
 from mlflow_transfer.transport import Threads
 
@@ -318,21 +318,23 @@ class Client:
         except httpx.TransportError as error:
             raise self._unsure(f"its response was interrupted ({type(error).__name__})", attempt) from error
         code, message = _error_of(raw)
-        asked = asked_wait(response.headers.get("retry-after"))
+        retry_after = parse_retry_after(response.headers.get("retry-after"))
         if status == _THROTTLED or "Throttl" in code:
             self.rate.throttled()
-            return "keeps throttling the requests", self.retry.wait(waits, asked)
+            return "keeps throttling the requests", self.retry.wait(waits, retry_after)
         if status in _BAD_GATEWAY or status == _INTERNAL:
             reason = f"answers {status} ({message or code or 'no reason given'})"
-            raise self._unsure(reason, attempt, asked, patient=status != _INTERNAL)
+            raise self._unsure(reason, attempt, retry_after, patient=status != _INTERNAL)
         if status in _REFUSED:
             raise RefusedError(f"{self.name} refuses {call} for these credentials ({code or status}): {message}")
         raise ApiError(self.name, call, status, code, message)
 
-    def _unsure(self, reason: str, attempt: int, asked: float | None = None, *, patient: bool = True) -> UnsureError:
+    def _unsure(
+        self, reason: str, attempt: int, retry_after: float | None = None, *, patient: bool = True
+    ) -> UnsureError:
         # Wait longer for a server that is unavailable than for one with internal errors, which may be permanent.
         most = self.retry.most if patient else self.retry.attempts
-        return UnsureError(reason, self.retry.wait(attempt, asked), final=attempt >= most, inside=not patient)
+        return UnsureError(reason, self.retry.wait(attempt, retry_after), final=attempt >= most, inside=not patient)
 
 
 def _object(content: bytes) -> Any:

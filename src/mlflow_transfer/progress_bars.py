@@ -25,7 +25,7 @@ class Bars(Tally):
         self._clients: list[Client] = []
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
-        self._begun = time.monotonic()
+        self._started = time.monotonic()
 
     def watch(self, client: Client) -> None:
         """Also show the number and the rate of this client's calls."""
@@ -52,7 +52,7 @@ class Bars(Tally):
     def _print_lines(self) -> None:
         while not self._ended.wait(_LINE_EVERY):
             done = ", ".join(f"{self.done[what]:,} of {self.totals[what]:,} {what}" for what in self._present())
-            typer.echo(f"{time.monotonic() - self._begun:.0f} s: {done}; {self._calls()}", err=True)
+            typer.echo(f"{time.monotonic() - self._started:.0f} s: {done}; {self._calls()}", err=True)
 
     def _draw(self) -> None:
         from rich.console import Console
@@ -73,7 +73,7 @@ class Bars(Tally):
         return [what for what in _SHOWN if self.totals[what] or self.done[what]]
 
     def _calls(self) -> str:
-        seconds = max(0.001, time.monotonic() - self._begun)
+        seconds = max(0.001, time.monotonic() - self._started)
         return ", ".join(
             f"{client.name}: {client.calls.total:,} calls ({client.calls.total / seconds:.1f}/s)"
             for client in self._clients

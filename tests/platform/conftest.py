@@ -68,8 +68,8 @@ def localaws_home(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def said() -> list[str]:
-    """The reported progress messages: pass `said.append`."""
+def messages() -> list[str]:
+    """The reported progress messages: pass `messages.append`."""
     return []
 
 

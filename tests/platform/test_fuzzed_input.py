@@ -49,13 +49,13 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         monkeypatch.setattr(sys, "argv", ["script.py", *arguments])
         with pytest.raises(SystemExit) as ended:
             console.run(app)
-        status, said = int(str(ended.value.code)), capsys.readouterr()
-        lines = [line for line in said.err.splitlines() if line.startswith("error: ")]
-        assert status in {0, 1, 2, 3}, said.err
-        assert "unexpected)" not in said.err, said.err
-        assert "Traceback" not in said.err
+        status, output = int(str(ended.value.code)), capsys.readouterr()
+        lines = [line for line in output.err.splitlines() if line.startswith("error: ")]
+        assert status in {0, 1, 2, 3}, output.err
+        assert "unexpected)" not in output.err, output.err
+        assert "Traceback" not in output.err
         # The argument --help shows the help and is not an error.
-        assert len(lines) == (1 if status else 0), said.err
+        assert len(lines) == (1 if status else 0), output.err
         return status
 
     return call
@@ -158,8 +158,8 @@ def test_any_schedule_is_evaluated_or_rejected(expression: str) -> None:
 @given(name=st.text(max_size=300))
 def test_any_model_name_gives_a_valid_endpoint_name_or_asks_for_one(environment: Environment, name: str) -> None:
     names: list[str] = []
-    said = complaint(lambda: names.append(specification.default_name(environment, name, "models:/x/1")))
-    assert "Add --endpoint NAME" in said if said else names
+    output = complaint(lambda: names.append(specification.default_name(environment, name, "models:/x/1")))
+    assert "Add --endpoint NAME" in output if output else names
     for found in names:
         specification.check_name(found)
     assert len(encode(name)) <= 256
@@ -168,8 +168,8 @@ def test_any_model_name_gives_a_valid_endpoint_name_or_asks_for_one(environment:
 @FEW
 @given(uri=URI)
 def test_any_uri_is_accepted_or_explained(uri: str) -> None:
-    said = complaint(lambda: model.check_uri(uri))
-    assert "is not a model URI" in said if said else model.registered_name(uri) != ""
+    output = complaint(lambda: model.check_uri(uri))
+    assert "is not a model URI" in output if output else model.registered_name(uri) != ""
 
 
 def test_a_read_only_folder_is_one_line(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:

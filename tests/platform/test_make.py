@@ -127,8 +127,8 @@ def test_values_from_the_environment_are_passed_on_literally(copy: Path) -> None
 @pytest.mark.parametrize("value", HOSTILE)
 def test_backup_asks_for_the_archive_of_that_environment(copy: Path, value: str) -> None:
     assert make(copy, "backup", f"ENV={value}").returncode == 0
-    [asked, backup] = calls(copy)
-    assert asked[0][1:] == ["scripts/server.py", "archive", f"--env={value}"]
+    [question, backup] = calls(copy)
+    assert question[0][1:] == ["scripts/server.py", "archive", f"--env={value}"]
     assert backup[0][1:] == ["scripts/transfer.py", "backup", "--", f"env:{value}", "s3://bucket/backups"]
     assert not (copy / "touched").exists()
 

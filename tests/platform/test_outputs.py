@@ -117,10 +117,10 @@ def test_output_that_is_not_json_is_one_line(repository: Path) -> None:
 
 
 def test_local_uses_localaws_and_its_copy_of_the_root(repository: Path, localaws_home: Path) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
 
     def run(arguments: Sequence[str]) -> Any:
-        asked.extend(arguments)
+        requested.extend(arguments)
         return printing()(arguments)
 
     mine = {
@@ -136,7 +136,7 @@ def test_local_uses_localaws_and_its_copy_of_the_root(repository: Path, localaws
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"} & set(environ)
     assert environ["NO_PROXY"] == environ["no_proxy"] == "intranet,127.0.0.1,localhost"
     assert environ["HOME"] == "/home/me"
-    assert f"-chdir={localaws_home}/terraform/mlflow/terraform/staging" in asked
+    assert f"-chdir={localaws_home}/terraform/mlflow/terraform/staging" in requested
 
 
 def test_a_copy_that_was_never_applied_is_not_deployed(repository: Path, localaws_home: Path) -> None:

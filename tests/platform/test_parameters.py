@@ -31,9 +31,9 @@ def missing(_: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     raise PreconditionError("Terraform is not installed.")
 
 
-def published(found: Mapping[str, str], asked: list[tuple[str, str]]) -> parameters.Reader:
+def published(found: Mapping[str, str], requested: list[tuple[str, str]]) -> parameters.Reader:
     def read(folder: str, region: str) -> Mapping[str, str]:
-        asked.append((folder, region))
+        requested.append((folder, region))
         return found
 
     return read
@@ -41,27 +41,27 @@ def published(found: Mapping[str, str], asked: list[tuple[str, str]]) -> paramet
 
 @pytest.mark.parametrize("unreadable", [UNINITIALISED, DENIED, terraform("{}"), missing])
 def test_reads_the_parameters_without_access_to_the_state(repository: Path, unreadable: Any) -> None:
-    asked: list[tuple[str, str]] = []
-    read = published(OUTPUTS, asked)
+    requested: list[tuple[str, str]] = []
+    read = published(OUTPUTS, requested)
     found = outputs.load(
         "staging", local=False, environ=HERE, repository=repository, terraform=unreadable, published=read
     )
-    assert asked == [("/churn/staging", "eu-west-1")]
+    assert requested == [("/churn/staging", "eu-west-1")]
     assert found.server.arn == OUTPUTS["mlflow_tracking_uri"]
     assert found.source == "the parameters below /churn/staging"
 
 
 def test_prefers_the_state_to_the_parameters(repository: Path) -> None:
-    asked: list[tuple[str, str]] = []
+    requested: list[tuple[str, str]] = []
     found = outputs.load(
         "staging",
         local=False,
         environ=HERE,
         repository=repository,
         terraform=printing(),
-        published=published({}, asked),
+        published=published({}, requested),
     )
-    assert (asked, found.source) == ([], STATE)
+    assert (requested, found.source) == ([], STATE)
 
 
 def test_outputs_in_neither_place_mean_not_deployed(repository: Path) -> None:

@@ -174,10 +174,10 @@ def test_a_history_longer_than_one_batch_is_logged_completely(mlflow_here: Any, 
 
 def test_the_program_logs_to_mlflows_tracking_uri(mlflow_here: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main(["--dataset", "iris", "--seed", "3", "--set", "n_estimators=5"]) == 0
-    said = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
-    run = mlflow_here.get_run(said["run"])
+    output = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
+    run = mlflow_here.get_run(output["run"])
     assert (run.data.params["seed"], run.data.params["n_estimators"]) == ("3", "5")
-    assert float(said["accuracy"]) == pytest.approx(run.data.metrics["accuracy"], abs=1e-4)
+    assert float(output["accuracy"]) == pytest.approx(run.data.metrics["accuracy"], abs=1e-4)
 
 
 def test_the_program_rejects_an_unknown_parameter(capsys: pytest.CaptureFixture[str]) -> None:

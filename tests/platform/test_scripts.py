@@ -78,8 +78,8 @@ def main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
         monkeypatch.setattr(sys, "argv", ["script.py", *arguments])
         with pytest.raises(SystemExit) as ended:
             _console.run(app)
-        said = capsys.readouterr()
-        return int(str(ended.value.code)), said.out, said.err
+        output = capsys.readouterr()
+        return int(str(ended.value.code)), output.out, output.err
 
     return call
 
@@ -340,18 +340,18 @@ def test_a_result_is_lines_of_names_and_values(capsys: pytest.CaptureFixture[str
     with _console.Console() as console:
         console.progress("working")
         console.result({"run_id": "0123", "accuracy": 0.5, "alias": None, "changed": True})
-    said = capsys.readouterr()
-    assert said.out.splitlines() == ["run id    0123", "accuracy  0.5000", "changed   True"]
-    assert said.err == "working\n"
+    output = capsys.readouterr()
+    assert output.out.splitlines() == ["run id    0123", "accuracy  0.5000", "changed   True"]
+    assert output.err == "working\n"
 
 
 def test_json_is_one_object_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     with _console.Console(as_json=True) as console:
         console.progress("working")
         console.result({"run_id": "0123", "alias": None, "accuracy": 0.123456789})
-    said = capsys.readouterr()
-    assert json.loads(said.out) == {"run_id": "0123", "alias": None, "accuracy": 0.123456789}
-    assert said.out.count("\n") == 1
+    output = capsys.readouterr()
+    assert json.loads(output.out) == {"run_id": "0123", "alias": None, "accuracy": 0.123456789}
+    assert output.out.count("\n") == 1
 
 
 def test_the_library_neither_prints_nor_parses_arguments() -> None:

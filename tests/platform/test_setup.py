@@ -16,7 +16,7 @@ from mlflow_platform.environment import REPOSITORY
 # Records its arguments. BROKEN names what fails. `-m venv` creates a .venv of copies of it, and pip a uv.
 PYTHON = """\
 #!/bin/bash
-echo "${0##*/} $*" >>asked
+echo "${0##*/} $*" >>calls
 case "$*" in
   "-c import sys;"*) [ "$BROKEN" != old ] ;;
   --version) [ "$BROKEN" = old ] && echo "Python 3.9.2" || echo "Python 3.12.1" ;;
@@ -95,22 +95,22 @@ def cpu_seconds() -> float:
 
 def test_a_second_setup_does_nothing_in_under_a_second(copy: Path) -> None:
     assert run(copy, "make", "setup").returncode == 0
-    asked = (copy / "asked").read_text()
+    calls = (copy / "calls").read_text()
     before = cpu_seconds()
     again = run(copy, "make", "setup")
     assert cpu_seconds() - before < 1
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
-    assert (copy / "asked").read_text() == asked
+    assert (copy / "calls").read_text() == calls
 
 
 def test_a_changed_lock_is_installed_into_the_same_environment(copy: Path) -> None:
     assert run(copy, "make", "setup").returncode == 0
-    (copy / "asked").unlink()
+    (copy / "calls").unlink()
     os.utime(copy / ".venv/.ready", (0, 0))
     assert run(copy, "make", "setup").returncode == 0
-    asked = (copy / "asked").read_text()
-    assert "uv pip sync --quiet --require-hashes requirements.lock" in asked
-    assert "-m venv" not in asked
+    calls = (copy / "calls").read_text()
+    assert "uv pip sync --quiet --require-hashes requirements.lock" in calls
+    assert "-m venv" not in calls
 
 
 def test_uv_uses_the_given_python_and_respects_a_low_limit_of_open_files(copy: Path) -> None:

@@ -79,14 +79,14 @@ def test_refuses_a_server_that_does_not_exist(environment: Environment, sagemake
 
 
 def test_starting_a_stopped_server_waits_until_it_runs(
-    environment: Environment, sagemaker: Any, stub: Stubber, clock: FakeClock, said: list[str]
+    environment: Environment, sagemaker: Any, stub: Stubber, clock: FakeClock, messages: list[str]
 ) -> None:
     described(stub, "Stopped")
     stub.add_response("start_mlflow_tracking_server", {"TrackingServerArn": environment.server.arn}, NAME)
     described(stub, "Stopped", "Starting", "Starting", "Started")
-    found, changed = tracking_server.start(sagemaker, environment.server, progress=said.append, clock=clock)
+    found, changed = tracking_server.start(sagemaker, environment.server, progress=messages.append, clock=clock)
     assert (found.status, changed) == ("Started", True)
-    assert [line.rpartition(" ")[2] for line in said] == ["Stopped", "Starting", "Started"]
+    assert [line.rpartition(" ")[2] for line in messages] == ["Stopped", "Starting", "Started"]
 
 
 def test_waits_for_a_server_that_is_starting(

@@ -47,9 +47,9 @@ def test_malformed_data_is_refused_with_its_column_and_row(
     (tmp_path / "rules.json").write_text(json.dumps(rules))
     options = [f"--data={tmp_path / 'customers.csv'}", "--target=buys", f"--rules={tmp_path / 'rules.json'}"]
     assert prepare.main([*options, f"--output={tmp_path / 'out'}"]) == 2
-    said = capsys.readouterr().err
-    assert problem in said
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert problem in message
+    assert message.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 

@@ -118,7 +118,7 @@ def _same_policy(iam: Any, role: str, name: str) -> str:
     return arn
 
 
-def asked(walked: Walked) -> Recording:
+def required_permissions(walked: Walked) -> Recording:
     """The permissions that each step, and each role that a service assumed, has needed."""
     calls = walked.localaws.calls()
 
@@ -126,12 +126,12 @@ def asked(walked: Walked) -> Recording:
         pattern = re.compile(f".*:assumed-role/{role}/{session or 'SageMaker.*'}")
         return [call for call in calls if pattern.fullmatch(call["principal"])]
 
-    found = {step: _asked(walked.staging, of("demo-staging-writer", step)) for step in DEMO}
+    found = {step: _permissions(walked.staging, of("demo-staging-writer", step)) for step in DEMO}
     for step, level in BESIDE.items():
-        found[step] = _asked(walked.staging, of(f"demo-staging-{level}", _session(step)))
+        found[step] = _permissions(walked.staging, of(f"demo-staging-{level}", _session(step)))
     for who, output in (("server", "mlflow_role_arn"), ("endpoint", "endpoint_execution_role_arn")):
         name = walked.staging.outputs[output].rsplit("/", 1)[-1]
-        found[who] = _asked(walked.staging, of(name))
+        found[who] = _permissions(walked.staging, of(name))
         # Only SageMaker can have started that session, and the trust policy allowed it.
         trusted = (
             "sts:AssumeRole",
@@ -171,7 +171,7 @@ def asks(recording: Recording, who: Iterable[str]) -> list[Ask]:
     return [Ask(action, resource, dict(context)) for one in who for action, resource, context in sorted(recording[one])]
 
 
-def _asked(staging: Deployed, calls: list[dict[str, Any]]) -> set[tuple[str, str, tuple[tuple[str, str], ...]]]:
+def _permissions(staging: Deployed, calls: list[dict[str, Any]]) -> set[tuple[str, str, tuple[tuple[str, str], ...]]]:
     return {
         (
             need["action"],

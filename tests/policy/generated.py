@@ -7,7 +7,7 @@ from localaws.iam.request import Principal, Request
 from tests.localaws.iam.reference import actions, knows, looks_at
 from tests.policy.rendered import Document, Rendered, Role
 from tests.policy.scenarios import ACCOUNT, REGION
-from tests.policy.simulator import Asked
+from tests.policy.simulator import Question
 
 OTHER_ACCOUNT = "210987654321"
 S3_VALUES = ("true", "false")
@@ -30,14 +30,14 @@ def _listed(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
-def about(environment: Rendered, role: Role, count: int, seed: int) -> list[Asked]:
+def about(environment: Rendered, role: Role, count: int, seed: int) -> list[Question]:
     """Requests of a role: for resources that its policies name, and for similar resources."""
     dice = random.Random(seed)  # noqa: S311
     statements = [statement for document in role.inline.values() for statement in document["Statement"]]
     named = [action for statement in statements for action in _listed(statement["Action"])]
     resources = [resource for statement in statements for resource in _listed(statement["Resource"])]
     services = sorted({action.partition(":")[0] for action in named})
-    found: list[Asked] = []
+    found: list[Question] = []
     while len(found) < count:
         action = (
             _concrete(dice.choice(named), dice) if dice.random() < 0.7 else dice.choice(actions(dice.choice(services)))
@@ -55,25 +55,27 @@ def about(environment: Rendered, role: Role, count: int, seed: int) -> list[Aske
             _circumstances(action, account, dice),
         )
         key = action.startswith("kms:")
-        standing = next((policy for arn, policy in environment.resources.items() if resource.startswith(arn)), None)
+        resource_policy = next(
+            (policy for arn, policy in environment.resources.items() if resource.startswith(arn)), None
+        )
         found.append(
-            Asked(
+            Question(
                 request,
                 identity=role.inline,
-                resource=standing or (_key_policy(account) if key else None),
+                resource=resource_policy or (_key_policy(account) if key else None),
                 resource_decides=key,
             )
         )
     return found
 
 
-def made_up(count: int, seed: int) -> list[Asked]:
+def made_up(count: int, seed: int) -> list[Question]:
     """Requests with random policies of every kind: for S3, which has the most condition keys, and for KMS keys."""
     dice = random.Random(seed)  # noqa: S311
     return [_made_up(dice, on_key=dice.random() < 0.3) for _ in range(count)]
 
 
-def _made_up(dice: random.Random, *, on_key: bool) -> Asked:
+def _made_up(dice: random.Random, *, on_key: bool) -> Question:
     place = f"arn:aws:s3:::{dice.choice(['data', 'other'])}/{dice.choice(['ann/x', 'runs/1', 'runs/2/y'])}"
     account = dice.choice([ACCOUNT, ACCOUNT, OTHER_ACCOUNT])
     request = Request(
@@ -84,7 +86,7 @@ def _made_up(dice: random.Random, *, on_key: bool) -> Asked:
         {key: value for key, value in _random_context(dice).items() if not (on_key and key.startswith("s3:"))},
     )
     on_resource = _policy(dice, principal=True, on_key=on_key) if on_key or dice.random() < 0.6 else None
-    return Asked(
+    return Question(
         request,
         identity={f"p{number}": _policy(dice, on_key=on_key) for number in range(dice.randint(0, 2))},
         resource=on_resource,

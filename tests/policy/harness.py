@@ -78,7 +78,7 @@ def granted(environment: Rendered, subject: str) -> set[str]:
     for statement in subject_statements(environment, subject):
         if statement["Effect"] != "Allow":
             continue
-        resources = [one for pattern in _listed(statement["Resource"]) for one in _standing_for(pattern)]
+        resources = [one for pattern in _listed(statement["Resource"]) for one in _examples_of(pattern)]
         for pattern in _listed(statement["Action"]):
             for action in actions(pattern.partition(":")[0]):
                 if fnmatchcase(action.lower(), pattern.lower()) and any(knows(action, one) for one in resources):
@@ -86,7 +86,7 @@ def granted(environment: Rendered, subject: str) -> set[str]:
     return found
 
 
-def _standing_for(pattern: str) -> list[str]:
+def _examples_of(pattern: str) -> list[str]:
     """Resources that match a pattern, one for each form of a name."""
     return ["*"] if pattern == "*" else [pattern.replace("*", name) for name in ("x", "x/x", "x:log-stream:x")]
 

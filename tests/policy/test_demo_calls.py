@@ -9,7 +9,7 @@ import pytest
 
 from localaws import daemon
 from mlflow_platform.environment import REPOSITORY
-from tests.policy.demo_calls import Walked, asked, record, recorded, walk, walk_beside
+from tests.policy.demo_calls import Walked, record, recorded, required_permissions, walk, walk_beside
 from tests.policy.tour import Caller
 from tests.support.running import RunningLocalAws
 
@@ -43,7 +43,7 @@ def test_the_demo_succeeds_with_only_the_writer_policy(walked: Walked) -> None:
 
 def test_every_call_is_recorded(walked: Walked) -> None:
     walk_beside(walked)
-    found = asked(walked)
+    found = required_permissions(walked)
     if os.environ.get("REWRITE"):
         record(found)
     before = recorded()

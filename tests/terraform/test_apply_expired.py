@@ -29,25 +29,23 @@ def staging(account: RunningLocalAws) -> Environment:
     return Environment(account, "staging")
 
 
-def test_with_credentials_of_another_account_nothing_is_asked_but_whose_they_are(
+def test_credentials_of_another_account_cause_one_call_to_sts_only(
     staging: Environment, account: RunningLocalAws
 ) -> None:
     staging.write("other_override.tf.json", {"provider": {"aws": {"allowed_account_ids": ["111122223333"]}}})
     try:
-        status, said, asked = applied(staging, account)
+        status, errors, calls = applied(staging, account)
     finally:
         (staging.root / "other_override.tf.json").unlink()
     assert status == 3
-    assert any("AWS account ID not allowed: 123456789012" in line for line in said)
-    assert said[-1].startswith(
+    assert any("AWS account ID not allowed: 123456789012" in line for line in errors)
+    assert errors[-1].startswith(
         "error: these credentials belong to another AWS account than staging's: log in to that account"
     )
-    assert asked == {"sts:GetCallerIdentity"}
+    assert calls == {"sts:GetCallerIdentity"}
 
 
-def test_with_expired_credentials_nothing_is_asked_but_whose_they_are(
-    staging: Environment, account: RunningLocalAws
-) -> None:
+def test_expired_credentials_cause_one_call_to_sts_only(staging: Environment, account: RunningLocalAws) -> None:
     # AWS itself gives none for less than a quarter of an hour, and botocore knows.
     sts = account.client("sts", config=Config(parameter_validation=False))
     given = sts.assume_role(RoleArn=role(account, "expiring"), RoleSessionName="s", DurationSeconds=1)["Credentials"]
@@ -63,8 +61,8 @@ def test_with_expired_credentials_nothing_is_asked_but_whose_they_are(
     lines = file.read_text().splitlines(keepends=True)
     file.write_text("".join(line for line in lines if line.split("=")[0] not in expired))
     try:
-        status, said, asked = applied(staging, account, **expired)
-        assert (status, said[-1], asked) == (3, LOG_IN, {"sts:GetCallerIdentity"})
+        status, errors, calls = applied(staging, account, **expired)
+        assert (status, errors[-1], calls) == (3, LOG_IN, {"sts:GetCallerIdentity"})
     finally:
         file.write_text("".join(lines))
 
@@ -78,9 +76,9 @@ def test_credentials_that_expire_while_the_server_is_made_cost_no_server(
     HTTP.delete(f"{account.url}/_localaws/faults")
     assert settled(account, "mlflow-staging-3-0") == "Created"
 
-    status, said, _ = applied(staging, account, f"-target={SERVER}")
+    status, errors, _ = applied(staging, account, f"-target={SERVER}")
     assert status == 3
-    assert said[-1].startswith(
+    assert errors[-1].startswith(
         "error: nothing was changed, because the plan would replace tracking server mlflow-staging-3-0"
     )
 
@@ -92,9 +90,9 @@ def test_credentials_that_expire_while_the_server_is_made_cost_no_server(
 def applied(
     environment: Environment, account: RunningLocalAws, *arguments: str, **environ: str
 ) -> tuple[int, list[str], set[str]]:
-    """The exit status of `make apply`, the lines of what it says is wrong, and what it asked AWS."""
+    """The exit status of `make apply`, the lines of its standard error, and the AWS operations that it called."""
     HTTP.delete(f"{account.url}/_localaws/calls")
     deployed = replace(environment.deployed, environ={**environment.deployed.environ, **environ})
     done = deployed.terraform("apply", *arguments, check=False)
-    asked = {f"{call['service']}:{call['operation']}" for call in account.calls()}
-    return done.returncode, done.stderr.splitlines(), asked
+    calls = {f"{call['service']}:{call['operation']}" for call in account.calls()}
+    return done.returncode, done.stderr.splitlines(), calls

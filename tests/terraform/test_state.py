@@ -61,7 +61,7 @@ def test_the_root_plans_what_the_inventory_says_and_nothing_beside(planner: Plan
     assert outputs(found) == expected["outputs"]
 
 
-def test_nobody_may_delete_the_bucket_or_a_state_but_everybody_a_lock(planner: Planner) -> None:
+def test_the_policy_denies_deletion_of_the_bucket_and_of_states_but_not_of_locks(planner: Planner) -> None:
     found = statements(plan(planner), POLICY)
     assert found == {**ALWAYS, **UNDELETABLE, **changes_by_others_than(*STATE_ADMINISTRATORS)}
 

@@ -51,16 +51,16 @@ def main(listener: socket.socket) -> None:
                     return
 
 
-def serve(asked: dict[str, Any]) -> None:
+def serve(request: dict[str, Any]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setpgid(0, 0)
-    os.chdir(asked["folder"])
+    os.chdir(request["folder"])
     log = os.open("log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ.clear()
-    os.environ.update(asked["environment"])
-    sys.argv = ["gunicorn", *asked["arguments"]]
+    os.environ.update(request["environment"])
+    sys.argv = ["gunicorn", *request["arguments"]]
     try:
         wsgiapp.run()
     finally:

@@ -45,7 +45,7 @@ class HostileServer:
             f"{API}model-versions/search": as_json({}),
             ARTIFACTS: as_json({}),
         } | (answers or {})
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
 
@@ -60,7 +60,7 @@ class HostileServer:
     def _answer(self, target: str, body: bytes) -> Answer:
         parts = urlsplit(target)
         path = unquote(parts.path)
-        self.asked.append(path)
+        self.requested.append(path)
         found: Any = self.answers.get(path, as_json({"error_code": "ENDPOINT_NOT_FOUND"}, 404))
         if isinstance(found, Callable):  # type: ignore[arg-type]
             query = {key: values[0] for key, values in parse_qs(parts.query).items()}

@@ -55,8 +55,8 @@ class Forks:
         if version not in self._connections:
             self._connections[version] = self._connected(version)
         connection = self._connections[version]
-        asked = {"folder": str(folder), "environment": environment, "arguments": arguments}
-        connection.sendall(json.dumps(asked).encode() + b"\n")
+        request = {"folder": str(folder), "environment": environment, "arguments": arguments}
+        connection.sendall(json.dumps(request).encode() + b"\n")
         return int(connection.makefile().readline())
 
     def close(self) -> None:

@@ -47,7 +47,7 @@ class Session:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
     """Records the requests. Each gets a response without experiments."""
     requests: list[httpx.Request] = []
 
@@ -83,12 +83,12 @@ def inspect(arn: str, answer: dict[str, Any] | str) -> Any:
     ],
 )  # fmt: skip
 def test_requests_have_the_servers_url_header_and_a_valid_signature(
-    asked: list[httpx.Request], arn: str, host: str, header: str, signing_name: str, region: str
+    sent: list[httpx.Request], arn: str, host: str, header: str, signing_name: str, region: str
 ) -> None:
     state = "Status" if "mlflow-app" in arn else "TrackingServerStatus"
     assert inspect(arn, {state: "Created", "MlflowVersion": "3.0"}).version == "3.0"
 
-    (request,) = asked
+    (request,) = sent
     assert (request.url.scheme, request.url.host) == ("https", host)
     assert request.headers[header] == arn
     call = Call(
@@ -109,7 +109,7 @@ def test_requests_have_the_servers_url_header_and_a_valid_signature(
 
 
 def test_features_of_an_app_without_describe_permission_are_detected_with_test_calls(
-    asked: list[httpx.Request],
+    sent: list[httpx.Request],
 ) -> None:
     async def go() -> None:
         opened = ConnectionFactory(
@@ -121,7 +121,7 @@ def test_features_of_an_app_without_describe_permission_are_detected_with_test_c
         await source.close()
 
     asyncio.run(go())
-    assert [request.url.path.rpartition("/mlflow/")[2] for request in asked] == ["logged-models/search", "traces"]
+    assert [request.url.path.rpartition("/mlflow/")[2] for request in sent] == ["logged-models/search", "traces"]
 
 
 @pytest.mark.parametrize(
@@ -132,11 +132,11 @@ def test_features_of_an_app_without_describe_permission_are_detected_with_test_c
     ],
 )
 def test_names_an_app_that_cannot_be_used(
-    asked: list[httpx.Request], answer: dict[str, Any] | str, complaint: str
+    sent: list[httpx.Request], answer: dict[str, Any] | str, complaint: str
 ) -> None:
     with pytest.raises(PlatformError, match=complaint):
         inspect(APP, answer)
-    assert asked == []
+    assert sent == []
 
 
 @pytest.mark.parametrize(

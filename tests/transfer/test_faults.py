@@ -238,11 +238,11 @@ def test_an_interrupted_copy_stops_within_a_large_file_and_leaves_no_partial_fil
             assert process.poll() is None, str(process.communicate())
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=20)
     finally:
         process.kill()
         huge.unlink()
     assert process.returncode == 130
-    assert "interrupted" in said
-    assert "Traceback" not in said
+    assert "interrupted" in stderr
+    assert "Traceback" not in stderr
     assert not list(servers.target.folder.glob("artifacts/**/huge.bin*"))

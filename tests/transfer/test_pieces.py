@@ -117,7 +117,7 @@ def test_allowed_names_depend_on_the_version() -> None:
 def test_waits_grow_with_jitter_and_respect_the_servers_request() -> None:
     always = Retry(random=lambda: 1.0, longest=5)
     assert [always.wait(attempt) for attempt in (1, 2, 3, 10)] == [0.2, 0.4, 0.8, 5]
-    assert always.wait(1, asked=7) == pytest.approx(7.1)
+    assert always.wait(1, retry_after=7) == pytest.approx(7.1)
     assert Retry(random=lambda: 0.0).wait(9) == 0
 
 

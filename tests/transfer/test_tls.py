@@ -62,11 +62,11 @@ def test_fails_immediately_with_the_reason_if_certificates_are_wrong(
         start = time.monotonic()
         with pytest.raises(
             PreconditionError, match=r"TLS cannot be negotiated \(.*\): see --ca, --client-cert, --insec"
-        ) as said:
+        ) as refused:
             names(proxy.url, access)
         assert time.monotonic() - start < 5
     why = "alert" if missing == "client certificate" else "self-signed certificate in certificate chain"
-    assert why in said.value.message
+    assert why in refused.value.message
 
 
 def test_ca_certificates_are_added_to_those_of_the_system(pem: Certificates) -> None:

@@ -136,7 +136,7 @@ def test_only_prefixes_below_the_servers_own_store_are_opened(uri: str, allowed:
 
 
 @pytest.mark.parametrize(
-    ("uri", "asked"),
+    ("uri", "requested"),
     [
         ("mlflow-artifacts:/1/r/artifacts", "1/r/artifacts"),
         ("mlflow-artifacts://host/1/r", "1/r"),
@@ -146,14 +146,14 @@ def test_only_prefixes_below_the_servers_own_store_are_opened(uri: str, allowed:
         ("mlflow-artifacts:/1/a%00b", None),
     ],
 )
-def test_only_plain_paths_are_requested_from_a_server(uri: str, asked: str | None) -> None:
+def test_only_plain_paths_are_requested_from_a_server(uri: str, requested: str | None) -> None:
     paths: list[str] = []
 
     def proxy(path: str) -> Any:
         paths.append(path)
 
     open_store(uri, lambda: None, proxy, Roots([]))
-    assert paths == ([] if asked is None else [asked])
+    assert paths == ([] if requested is None else [requested])
 
 
 def test_a_folder_behind_a_link_out_of_the_roots_is_refused(tmp_path: Path) -> None:

@@ -51,10 +51,10 @@ def diagnose(context: Context) -> list[Finding]:
     with ThreadPoolExecutor(_THREADS) as pool:
         if any(one.status == "fail" for one in found):
             verdict = skipped("The credentials do not work.")
-            asked = [verdict.of(name) for name in _AWS]
+            remote = [verdict.of(name) for name in _AWS]
         else:
-            asked = list(pool.map(lambda item: run_check(context, *item), _AWS.items()))
-    return found + [run_check(context, name, check) for name, check in _LOCAL.items()] + asked
+            remote = list(pool.map(lambda item: run_check(context, *item), _AWS.items()))
+    return found + [run_check(context, name, check) for name, check in _LOCAL.items()] + remote
 
 
 def run_check(context: Context, name: str, check: Check) -> Finding:

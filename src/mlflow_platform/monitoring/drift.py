@@ -159,7 +159,7 @@ def _judged(finding: Finding, limits: Limits) -> Finding:
     if distance and finding.p_adjusted is not None and finding.p_adjusted < limits.level:
         large_psi = distance.psi >= max(limits.psi, distance.psi_noise)
         if distance.statistic >= limits.statistic or large_psi:
-            reasons.append(_said(finding, distance))
+            reasons.append(_described(finding, distance))
     gained = finding.missing_now - finding.missing_baseline
     p_missing = finding.missing_p_adjusted
     if p_missing is not None and p_missing < limits.level and abs(gained) >= limits.missing:
@@ -172,7 +172,7 @@ def _judged(finding: Finding, limits: Limits) -> Finding:
     return replace(finding, state="stable", reason="no difference that is both significant and large")
 
 
-def _said(finding: Finding, distance: Distance) -> str:
+def _described(finding: Finding, distance: Distance) -> str:
     p_value = finding.p_adjusted or 0.0
     chance = "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.4f}"
     if finding.new:

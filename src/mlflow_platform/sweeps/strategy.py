@@ -71,7 +71,7 @@ class Bayesian:
         self._typed = {axis.name: axis.typed for axis in space if not isinstance(axis, Choices)}
         self._space = space
         self._random = Random(seed)  # noqa: S311 not for security
-        self._asked: dict[str, Any] = {}
+        self._suggested: dict[str, Any] = {}
         self._done: set[str] = set()
 
     def ask(self, running: Sequence[Values]) -> Values | None:
@@ -84,7 +84,7 @@ class Bayesian:
             name: self._typed[name](value) if name in self._typed else value for name, value in trial.params.items()
         }
         if key(values) not in taken:
-            self._asked[key(values)] = trial
+            self._suggested[key(values)] = trial
             return values
         # Suggested before: a random point instead.
         self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
@@ -96,9 +96,9 @@ class Bayesian:
 
         self._done.add(key(trial.values))
         state = optuna.trial.TrialState.FAIL if trial.score is None else optuna.trial.TrialState.COMPLETE
-        asked = self._asked.pop(key(trial.values), None)
-        if asked is not None:
-            self._study.tell(asked, trial.score, state=state)
+        suggested = self._suggested.pop(key(trial.values), None)
+        if suggested is not None:
+            self._study.tell(suggested, trial.score, state=state)
         elif trial.score is not None:
             made = optuna.trial.create_trial(
                 params=dict(trial.values), distributions=self._distributions, value=trial.score

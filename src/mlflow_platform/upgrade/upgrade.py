@@ -160,7 +160,7 @@ class Upgrade:
             self._check_verified(servers, version, running=seen.running)
         retained = frozenset(servers.retained)
         Desired(servers.active, retained - {version}).write(self._root.file)
-        asked = seen is not None and self._ask is not None
+        approved = seen is not None and self._ask is not None
         if seen is not None and self._ask is not None:
             try:
                 self._root.show()
@@ -171,7 +171,7 @@ class Upgrade:
                 Desired(servers.active, retained).write(self._root.file)
                 raise
         self._progress(f"deleting tracking server {name}")
-        self._root.apply(confirm=name, approved=asked)
+        self._root.apply(confirm=name, approved=approved)
         return {"retired": name, "changed": True}
 
     def _settled(self, confirmed: Collection[str] = ()) -> Servers:

@@ -77,9 +77,8 @@ def interpret(rows: Sequence[Any], endpoint: str) -> Predictions:
     plain = [_unwrapped(row) for row in rows]
     shapes = {_shape(row, number, endpoint) for number, row in enumerate(plain, 1) if row is not None}
     if len(shapes) > 1:
-        raise PlatformError(
-            f"{endpoint} predicts in several forms: some rows with {' and some with '.join(map(_said, sorted(shapes)))}"
-        )
+        forms = " and some with ".join(map(_described, sorted(shapes)))
+        raise PlatformError(f"{endpoint} predicts in several forms: some rows with {forms}")
     shape = next(iter(shapes), ())
     if not shape:
         return Predictions(plain)
@@ -122,7 +121,7 @@ def _shape(row: Any, number: int, endpoint: str) -> tuple[str, ...]:
     )
 
 
-def _said(shape: tuple[str, ...]) -> str:
+def _described(shape: tuple[str, ...]) -> str:
     if not shape:
         return "one value"
     return f"{shape[1]} numbers" if shape[0] == "" and len(shape) == 2 else f"numbers for {listed(shape)}"

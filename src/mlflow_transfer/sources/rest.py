@@ -200,22 +200,22 @@ class RestSource:
             holders = sorted(run.id for run in group if key in run.latest)
             most = (_LONGEST_LINE - len(quote(key))) // _ID_IN_LINE
             while holders:
-                asked, rest = holders[:most], holders[most:]
-                rows = await self._bulk_rows(key, asked)
+                requested, rest = holders[:most], holders[most:]
+                rows = await self._bulk_rows(key, requested)
                 if rows is None:
                     await self._one_by_one(key, holders, found)
                     break
                 if len(rows) < _BULK_POINTS:
-                    whole, holders = set(asked), rest
+                    whole, holders = set(requested), rest
                 else:
                     # Rows are sorted by run, so all runs except the last one are complete.
                     last = rows[-1]["run_id"]
-                    if last == asked[0]:
+                    if last == requested[0]:
                         return None
                     later = [one for one in holders if one >= last]
                     if len(later) == len(holders):
                         return None
-                    whole, holders = {one for one in asked if one < last}, later
+                    whole, holders = {one for one in requested if one < last}, later
                 for row in rows:
                     if row["run_id"] in whole:
                         place = f"run {row['run_id']} metric {key!r}: a point"

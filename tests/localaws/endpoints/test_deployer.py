@@ -69,9 +69,9 @@ def environment(hosted: Hosted) -> Environment:
 def test_a_canary_a_rollback_by_an_alarm_and_one_by_hand_lose_no_request(
     hosted: Hosted, clients: Clients, environment: Environment, tmp_path: Path
 ) -> None:
-    said: list[str] = []
+    messages: list[str] = []
     name = unique("deployer-staging")
-    deployer = Deployer(clients, environment, progress=said.append, clock=SystemClock())
+    deployer = Deployer(clients, environment, progress=messages.append, clock=SystemClock())
 
     def published(version: str, **more: Any) -> Published:
         model = save(hosted, tmp_path / version, version, **more)

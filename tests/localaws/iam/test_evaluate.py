@@ -23,7 +23,7 @@ def policy(*statements: dict[str, Any], version: str = "2012-10-17") -> Policy:
     return Policy.parse("p", {"Version": version, "Statement": list(statements)})
 
 
-def asked(
+def decide(
     policies: Policies,
     *,
     principal: str = ANN,
@@ -41,7 +41,7 @@ def of(*statements: dict[str, Any]) -> Policies:
 
 
 def test_denies_by_default() -> None:
-    assert asked(Policies()) == Decision(False, kind=IDENTITY)
+    assert decide(Policies()) == Decision(False, kind=IDENTITY)
 
 
 @pytest.mark.parametrize(
@@ -64,27 +64,27 @@ def test_denies_by_default() -> None:
     ],
 )
 def test_action_and_resource_must_match(given: dict[str, Any], allowed: bool) -> None:
-    assert asked(of(given)).allowed is allowed
+    assert decide(of(given)).allowed is allowed
 
 
 def test_all_conditions_of_a_statement_must_hold() -> None:
     both = {"StringEquals": {"aws:a": "1"}, "StringLike": {"aws:b": "2*", "aws:c": "3"}}
     given = of(statement(Condition=both))
-    assert asked(given, aws__A="1", aws__B="22", aws__C="3").allowed
-    assert not asked(given, aws__A="1", aws__B="22").allowed
+    assert decide(given, aws__A="1", aws__B="22", aws__C="3").allowed
+    assert not decide(given, aws__A="1", aws__B="22").allowed
 
 
 def test_policy_variables_require_version_2012_10_17() -> None:
     home = statement(resource="arn:aws:s3:::data/${aws:username}/*")
-    assert asked(of(home), aws__username="a").allowed
+    assert decide(of(home), aws__username="a").allowed
     old = Policies(identity=(policy(home, version="2008-10-17"),))
-    assert not asked(old, aws__username="a").allowed
+    assert not decide(old, aws__username="a").allowed
 
 
 @pytest.mark.parametrize("where", ["identity", "boundary", "resource"])
 def test_explicit_deny_overrides_allow_in_every_kind_of_policy(where: str) -> None:
     allow, deny = policy(statement()), policy(statement(), statement("Deny", Principal="*"))
-    decision = asked(
+    decision = decide(
         Policies(
             identity=(allow, deny) if where == "identity" else (allow,),
             boundary=deny if where == "boundary" else allow,
@@ -97,9 +97,9 @@ def test_explicit_deny_overrides_allow_in_every_kind_of_policy(where: str) -> No
 
 def test_boundary_limits_identity_policies() -> None:
     wide, narrow = policy(statement(action="*")), policy(statement(action="logs:*"))
-    assert asked(Policies(identity=(wide,), boundary=narrow)) == Decision(False, kind=BOUNDARY)
-    assert asked(Policies(identity=(wide,), boundary=wide)).allowed
-    assert asked(Policies(identity=(), boundary=wide)) == Decision(False, kind=IDENTITY)
+    assert decide(Policies(identity=(wide,), boundary=narrow)) == Decision(False, kind=BOUNDARY)
+    assert decide(Policies(identity=(wide,), boundary=wide)).allowed
+    assert decide(Policies(identity=(), boundary=wide)) == Decision(False, kind=IDENTITY)
 
 
 @pytest.mark.parametrize(
@@ -121,14 +121,14 @@ def test_bucket_policy_of_the_same_account_allows_the_principals_it_names(
 ) -> None:
     bucket = policy(statement(Principal=named))
     boundary = policy(statement(action="logs:*")) if bounded else None
-    assert asked(Policies(resource=bucket, boundary=boundary), principal=principal).allowed is allowed
+    assert decide(Policies(resource=bucket, boundary=boundary), principal=principal).allowed is allowed
 
 
 def test_cross_account_access_requires_both_policies() -> None:
     own, theirs = policy(statement()), policy(statement(Principal={"AWS": US}))
-    assert asked(Policies(identity=(own,)), account=THEM) == Decision(False, kind=RESOURCE)
-    assert asked(Policies(resource=theirs), account=THEM) == Decision(False, kind=IDENTITY)
-    assert asked(Policies(identity=(own,), resource=theirs), account=THEM).allowed
+    assert decide(Policies(identity=(own,)), account=THEM) == Decision(False, kind=RESOURCE)
+    assert decide(Policies(resource=theirs), account=THEM) == Decision(False, kind=IDENTITY)
+    assert decide(Policies(identity=(own,), resource=theirs), account=THEM).allowed
 
 
 def test_identity_policies_allow_key_use_only_if_the_key_policy_names_the_account() -> None:
@@ -137,10 +137,10 @@ def test_identity_policies_allow_key_use_only_if_the_key_policy_names_the_accoun
     delegates = policy(statement(action="kms:*", Principal={"AWS": f"arn:aws:iam::{US}:root"}))
     closed = policy(statement(action="kms:*", Principal={"AWS": ROLE}))
     request = {"action": "kms:Decrypt", "resource": key}
-    assert asked(Policies(identity=(own,), resource=delegates, resource_decides=True), **request).allowed
-    assert not asked(Policies(resource=delegates, resource_decides=True), **request).allowed
-    assert asked(Policies(identity=(own,), resource=closed, resource_decides=True), **request).kind == RESOURCE
-    assert asked(Policies(resource=closed, resource_decides=True), principal=SESSION, **request).allowed
+    assert decide(Policies(identity=(own,), resource=delegates, resource_decides=True), **request).allowed
+    assert not decide(Policies(resource=delegates, resource_decides=True), **request).allowed
+    assert decide(Policies(identity=(own,), resource=closed, resource_decides=True), **request).kind == RESOURCE
+    assert decide(Policies(resource=closed, resource_decides=True), principal=SESSION, **request).allowed
 
 
 def test_service_principal_requires_only_the_resource_policy() -> None:
@@ -157,14 +157,14 @@ def test_service_principal_requires_only_the_resource_policy() -> None:
     )
     request = {"principal": "sagemaker.amazonaws.com", "action": "sts:AssumeRole", "resource": ROLE}
     policies = Policies(resource=trust, resource_decides=True)
-    assert asked(policies, **request, aws__SourceAccount=US).allowed
-    assert not asked(policies, **request, aws__SourceAccount=THEM).allowed
-    assert not asked(policies, **{**request, "principal": "ec2.amazonaws.com"}, aws__SourceAccount=US).allowed
+    assert decide(policies, **request, aws__SourceAccount=US).allowed
+    assert not decide(policies, **request, aws__SourceAccount=THEM).allowed
+    assert not decide(policies, **{**request, "principal": "ec2.amazonaws.com"}, aws__SourceAccount=US).allowed
 
 
 def test_decision_lists_the_deciding_statements() -> None:
-    assert asked(of(statement(action="s3:Put*"), statement(Sid="Read"))).statements == ("p/Read",)
-    assert asked(of(statement(), statement("Deny"))).statements == ("p/#2",)
+    assert decide(of(statement(action="s3:Put*"), statement(Sid="Read"))).statements == ("p/Read",)
+    assert decide(of(statement(), statement("Deny"))).statements == ("p/#2",)
 
 
 @pytest.mark.parametrize(

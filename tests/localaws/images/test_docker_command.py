@@ -45,17 +45,17 @@ def test_requirements_that_do_not_resolve_fail_the_build(
 def test_a_build_without_buildah_makes_an_image_of_the_code(
     environ: dict[str, str], context: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    versions = []
 
     def python(_venvs: Venvs, _requirements: Path, version: str | None) -> Path:
-        asked.append(version)
+        versions.append(version)
         return Path("/venv/bin/python")
 
     monkeypatch.setattr(Venvs, "python", python)
     given = environ | {"PYTHON_VERSION": "3.12"}
     arguments = ["build", "--build-arg", "PYTHON_VERSION", "--build-arg", "UNSET", "--tag", "a/b:1", str(context)]
     assert docker_command.main(arguments, given) == 0
-    assert asked == ["3.12"]
+    assert versions == ["3.12"]
     image = PlainImage.load(Path(environ["HOME"]) / ".docker" / "a%b:1")
     manifest = json.loads(image.manifest)
     assert {manifest["config"]["digest"], manifest["layers"][0]["digest"]} == set(image.blobs)

@@ -254,17 +254,17 @@ def test_a_missing_schedule_is_not_found(scheduled: Scheduled) -> None:
 
 
 def test_a_creation_with_a_lost_response_can_be_repeated(scheduled: Scheduled) -> None:
-    asked: dict[str, Any] = {
-        "Name": "asked-again",
-        "ClientToken": "asked-again-1",
+    request: dict[str, Any] = {
+        "Name": "request-again",
+        "ClientToken": "request-again-1",
         "ScheduleExpression": "rate(1 hour)",
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "Target": {
             "Arn": "arn:aws:scheduler:::aws-sdk:sagemaker:stopMlflowTrackingServer",
-            "RoleArn": trusting(scheduled.localaws, "asked-again", "default"),
+            "RoleArn": trusting(scheduled.localaws, "request-again", "default"),
         },
     }
     client = scheduled.localaws.client("scheduler")
-    assert client.create_schedule(**asked)["ScheduleArn"] == client.create_schedule(**asked)["ScheduleArn"]
+    assert client.create_schedule(**request)["ScheduleArn"] == client.create_schedule(**request)["ScheduleArn"]
     with pytest.raises(client.exceptions.ConflictException):
-        client.create_schedule(**asked | {"ClientToken": "asked-again-2"})
+        client.create_schedule(**request | {"ClientToken": "request-again-2"})

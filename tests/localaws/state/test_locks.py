@@ -73,7 +73,7 @@ class Root:
         return True
 
     @property
-    def asked(self) -> dict[str, set[str]]:
+    def requested(self) -> dict[str, set[str]]:
         """The calls that the bucket's policy must allow, by the action names of tests/policy/guards.py."""
         names = {f"/{self.lock}": guards.LOCK, f"/{self.lock.removesuffix('.tflock')}": guards.STATE, "": guards.BUCKET}
         found: dict[str, set[str]] = {name: set() for name in names.values()}
@@ -127,7 +127,7 @@ def test_of_two_concurrent_applies_one_waits_and_both_succeed(root: Root) -> Non
     assert "0 added" in second.communicate(timeout=60)[0]
     assert (first.returncode, second.returncode) == (0, 0)
     assert not root.locked
-    assert root.asked == guards.TERRAFORM
+    assert root.requested == guards.TERRAFORM
 
 
 def test_a_killed_apply_leaves_a_lock_that_force_unlock_removes(root: Root) -> None:
@@ -144,7 +144,7 @@ def test_a_killed_apply_leaves_a_lock_that_force_unlock_removes(root: Root) -> N
     assert found
 
     assert root.run("force-unlock", "-force", found[1]).returncode == 0
-    mended = root.run("apply", "-auto-approve", "-input=false")
-    assert mended.returncode == 0, mended.stdout
+    applied = root.run("apply", "-auto-approve", "-input=false")
+    assert applied.returncode == 0, applied.stdout
     assert not root.locked
-    assert root.asked == guards.TERRAFORM
+    assert root.requested == guards.TERRAFORM

@@ -48,7 +48,7 @@ def test_each_version_runs_its_mlflow_release(localaws: RunningLocalAws, servers
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         (
             {"TrackingServerName": "under_score"},
@@ -68,17 +68,17 @@ def test_each_version_runs_its_mlflow_release(localaws: RunningLocalAws, servers
         ({"RoleArn": "arn:aws:iam::123456789012:role/nobodys-role"}, "Could not assume role"),
     ],
 )
-def test_rejects_an_invalid_request_with_awss_message(localaws: RunningLocalAws, given: dict, said: str) -> None:
-    asked = {
+def test_rejects_an_invalid_request_with_awss_message(localaws: RunningLocalAws, given: dict, message: str) -> None:
+    request = {
         "TrackingServerName": "wrong",
         "ArtifactStoreUri": "s3://somewhere",
         "RoleArn": role(localaws, "wrong-role"),
         **given,
     }
     with pytest.raises(ClientError) as refused:
-        localaws.client("sagemaker").create_mlflow_tracking_server(**asked)
+        localaws.client("sagemaker").create_mlflow_tracking_server(**request)
     assert refused.value.response["Error"]["Code"] == "ValidationException"
-    assert said in refused.value.response["Error"]["Message"]
+    assert message in refused.value.response["Error"]["Message"]
     assert DELETED in _error(lambda: describe(localaws, "wrong"))
 
 
@@ -87,25 +87,25 @@ def test_rejects_a_role_that_does_not_trust_sagemaker(localaws: RunningLocalAws)
     localaws.client("iam").create_role(
         RoleName="distrustful", AssumeRolePolicyDocument=trust + '"Action":"sts:AssumeRole"}]}'
     )
-    said = _error(
+    message = _error(
         lambda: localaws.client("sagemaker").create_mlflow_tracking_server(
             TrackingServerName="distrusted",
             ArtifactStoreUri="s3://somewhere",
             RoleArn="arn:aws:iam::123456789012:role/distrustful",
         )
     )
-    assert "allows principal 'sagemaker.amazonaws.com' to assume the role" in said
+    assert "allows principal 'sagemaker.amazonaws.com' to assume the role" in message
 
 
 def test_rejects_a_name_that_already_exists(localaws: RunningLocalAws, server: str) -> None:
-    said = _error(
+    message = _error(
         lambda: localaws.client("sagemaker").create_mlflow_tracking_server(
             TrackingServerName=server.rsplit("/", 1)[1],
             ArtifactStoreUri="s3://somewhere",
             RoleArn=role(localaws, "twice-role"),
         )
     )
-    assert "ResourceInUse" in said
+    assert "ResourceInUse" in message
 
 
 @pytest.mark.parametrize(

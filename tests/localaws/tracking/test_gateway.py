@@ -32,7 +32,7 @@ def test_accepts_signatures_of_encoded_queries(localaws: RunningLocalAws, server
 
 
 @pytest.mark.parametrize(
-    ("arn", "signing", "status", "said"),
+    ("arn", "signing", "status", "message"),
     [
         ("{server}-not", {}, 404, "Tracking server could not be found"),
         ("no-arn", {}, 404, "Tracking server could not be found"),
@@ -49,11 +49,11 @@ def test_accepts_signatures_of_encoded_queries(localaws: RunningLocalAws, server
     ],
 )
 def test_a_rejected_call_gets_the_reason(
-    localaws: RunningLocalAws, server: str, arn: str, signing: dict[str, str], status: int, said: str
+    localaws: RunningLocalAws, server: str, arn: str, signing: dict[str, str], status: int, message: str
 ) -> None:
     answer = track(localaws, arn.format(server=server), *GET, **signing)
     assert answer.status_code == status
-    assert said in answer.text
+    assert message in answer.text
 
 
 def test_rejects_an_unsigned_call(localaws: RunningLocalAws, server: str) -> None:

@@ -17,8 +17,8 @@ def test_a_put_to_the_url_creates_the_artifact(
 ) -> None:
     arn = servers[version]
     run = create_run(localaws, arn)
-    asked = {"run_id": run["run_id"], "path": "a b/ü+.txt", "expiration": 60}
-    answer = track(localaws, arn, "POST", PATH, asked).raise_for_status().json()
+    request = {"run_id": run["run_id"], "path": "a b/ü+.txt", "expiration": 60}
+    answer = track(localaws, arn, "POST", PATH, request).raise_for_status().json()
     assert set(answer) == {"presigned_url", "headers"}
     HTTP.put(answer["presigned_url"], content=b"hello", headers=answer["headers"]).raise_for_status()
     bucket, prefix = run["artifact_uri"].removeprefix("s3://").split("/", 1)
@@ -42,7 +42,7 @@ def test_the_url_is_valid_only_for_its_artifact_and_method(localaws: RunningLoca
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("request", "message"),
     [
         ({"path": "a"}, "Missing value for required parameter 'run_id'."),
         ({"run_id": "x"}, "Missing value for required parameter 'path'."),
@@ -54,12 +54,12 @@ def test_the_url_is_valid_only_for_its_artifact_and_method(localaws: RunningLoca
     ],
 )
 def test_rejects_an_invalid_request_with_the_reason(
-    localaws: RunningLocalAws, server: str, asked: Any, said: str
+    localaws: RunningLocalAws, server: str, request: Any, message: str
 ) -> None:
-    answer = track(localaws, server, "POST", PATH, asked)
+    answer = track(localaws, server, "POST", PATH, request)
     assert answer.status_code == 400
     assert answer.json()["error_code"] == "INVALID_PARAMETER_VALUE"
-    assert said in answer.json()["message"]
+    assert message in answer.json()["message"]
 
 
 def test_returns_mlflows_error_for_an_unknown_run(localaws: RunningLocalAws, server: str) -> None:

@@ -213,14 +213,14 @@ def _ignore(*_: object) -> None:
 
 
 def test_permissions_are_checked_for_the_principal_that_created_the_link() -> None:
-    asked: list[tuple[str, str, str]] = []
+    checked: list[tuple[str, str, str]] = []
 
     def guard(call: Call) -> None:
-        asked.append((call.principal, call.action, call.resource))
+        checked.append((call.principal, call.action, call.resource))
         raise AwsError("AccessDeniedException", "me is not authorized", 403)
 
     status, page = Pages(guard, Faults()).post("/ajax-api/2.0/mlflow/runs/delete")
-    assert asked == [("me", "sagemaker-mlflow:DeleteRun", "arn")]
+    assert checked == [("me", "sagemaker-mlflow:DeleteRun", "arn")]
     assert status == 403
     assert "me is not authorized" in page
 

@@ -44,9 +44,9 @@ def parts_of(clients: Clients, text: str = CSV, *, in_request: int = 2, in_part:
     return list(inputs.parts(tables, SIGNATURE, in_request=in_request, in_part=in_part))
 
 
-def run(clients: Clients, spec: EndpointSpec, parts: list[inputs.Part], said: list[str] | None = None) -> Job:
-    said = [] if said is None else said
-    return Batches(clients.sagemaker, clients.s3, progress=said.append, clock=FakeClock()).run(spec, parts, STORE)
+def run(clients: Clients, spec: EndpointSpec, parts: list[inputs.Part], messages: list[str] | None = None) -> Job:
+    messages = [] if messages is None else messages
+    return Batches(clients.sagemaker, clients.s3, progress=messages.append, clock=FakeClock()).run(spec, parts, STORE)
 
 
 def answer(clients: Clients, job: Job, part: inputs.Part, *answers: list[Any]) -> None:
@@ -65,12 +65,12 @@ def test_every_line_of_an_input_is_a_request_in_the_types_of_the_signature(clien
 
 
 def test_a_job_sends_one_line_at_a_time(clients: Clients, spec: EndpointSpec) -> None:
-    asked: list[dict[str, Any]] = []
+    requests: list[dict[str, Any]] = []
     event = "provide-client-params.sagemaker.CreateTransformJob"
-    clients.sagemaker.meta.events.register(event, lambda params, **_: asked.append(dict(params)))
+    clients.sagemaker.meta.events.register(event, lambda params, **_: requests.append(dict(params)))
     parts = parts_of(clients)
     job = run(clients, spec, parts)
-    (request,) = asked
+    (request,) = requests
     assert (request["BatchStrategy"], request["TransformInput"]["SplitType"]) == ("SingleRecord", "Line")
     assert request["MaxConcurrentTransforms"] * request["MaxPayloadInMB"] <= 100
     assert request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] == f"{job.root}/in/"
@@ -81,9 +81,9 @@ def test_a_job_sends_one_line_at_a_time(clients: Clients, spec: EndpointSpec) ->
 
 def test_the_same_inputs_use_the_job_that_exists(clients: Clients, spec: EndpointSpec) -> None:
     job = run(clients, spec, parts_of(clients))
-    said: list[str] = []
-    assert run(clients, spec, parts_of(clients), said).name == job.name
-    assert f"the transform job {job.name} exists already" in said
+    messages: list[str] = []
+    assert run(clients, spec, parts_of(clients), messages).name == job.name
+    assert f"the transform job {job.name} exists already" in messages
     assert run(clients, spec, parts_of(clients, CSV + "1,4\n")).name != job.name
     assert len(clients.sagemaker.list_transform_jobs()["TransformJobSummaries"]) == 2
 

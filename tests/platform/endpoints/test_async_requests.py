@@ -13,7 +13,7 @@ from mlflow_platform.endpoints.smoke import SmokeTest
 from mlflow_platform.environment import Environment
 from tests.platform.conftest import BUCKET, FakeClock
 from tests.platform.endpoints.fleet import error
-from tests.platform.endpoints.test_hosting import asked, spec_of
+from tests.platform.endpoints.test_hosting import requests_of, spec_of
 
 NAME = "mlflow-staging-iris"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:results"
@@ -24,14 +24,14 @@ class Queue:
     """Answers InvokeEndpointAsync, and writes the result when the caller has waited."""
 
     def __init__(self, clients: Clients, write: Callable[[Any], None]) -> None:
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self._s3, self._write = clients.s3, write
         events = clients.runtime.meta.events
         events.register("before-parameter-build.sagemaker-runtime.InvokeEndpointAsync", self._remember)
         events.register("before-call.sagemaker-runtime.InvokeEndpointAsync", self._reply)
 
     def _remember(self, params: dict[str, Any], **_: Any) -> None:
-        self.asked.append(dict(params))
+        self.requests.append(dict(params))
 
     def _reply(self, **_: Any) -> Any:
         http, parsed = error("", "")
@@ -53,7 +53,7 @@ def result(clients: Clients) -> bytes:
 def test_the_body_goes_beside_the_outputs_and_the_answer_comes_back(clients: Clients) -> None:
     queue = Queue(clients, put("out/1.out", b'{"predictions": [1]}'))
     assert result(clients) == b'{"predictions": [1]}'
-    (request,) = queue.asked
+    (request,) = queue.requests
     assert request["InputLocation"].startswith(f"s3://{BUCKET}/async/{NAME}/in/")
     key = request["InputLocation"].removeprefix(f"s3://{BUCKET}/")
     assert clients.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == b"[1]"
@@ -94,11 +94,11 @@ def test_the_smoke_request_goes_through_the_queue(
             smoke.ask(NAME, b"[1]")
     else:
         smoke.ask(NAME, b"[1]")
-    assert len(queue.asked) == 1
+    assert len(queue.requests) == 1
 
 
 def test_results_notifications_and_concurrency_reach_aws(clients: Clients, environment: Environment) -> None:
-    configs = asked(clients, "CreateEndpointConfig")
+    configs = requests_of(clients, "CreateEndpointConfig")
     queue = specification.asynchronous(environment, NAME, TOPIC, 4)
     spec = spec_of(clients, environment, asynchronous=queue)
     ensure_resources(clients.sagemaker, spec)

@@ -39,8 +39,10 @@ def spec_of(environment: Environment, version: str, *, digest: str = "") -> Endp
 
 
 @pytest.fixture
-def deployer(clients: Clients, environment: Environment, clock: FakeClock, said: list[str], fleet: Fleet) -> Deployer:
-    return Deployer(clients, environment, progress=said.append, clock=clock)
+def deployer(
+    clients: Clients, environment: Environment, clock: FakeClock, messages: list[str], fleet: Fleet
+) -> Deployer:
+    return Deployer(clients, environment, progress=messages.append, clock=clock)
 
 
 @pytest.fixture
@@ -83,10 +85,10 @@ def test_creates_and_tags_a_new_endpoint(
     assert config["ProductionVariants"][0]["InstanceType"] == "ml.m5.large"
 
 
-def test_progress_reports_each_state_once(deploy: Any, spec: EndpointSpec, fleet: Fleet, said: list[str]) -> None:
+def test_progress_reports_each_state_once(deploy: Any, spec: EndpointSpec, fleet: Fleet, messages: list[str]) -> None:
     fleet.after_create = ("Creating", "Creating", "Creating", "InService")
     deploy(spec)
-    assert said == [f"creating the endpoint {NAME}", f"endpoint {NAME}: Creating", f"endpoint {NAME}: InService"]
+    assert messages == [f"creating the endpoint {NAME}", f"endpoint {NAME}: Creating", f"endpoint {NAME}: InService"]
 
 
 def test_deploying_the_same_specification_again_changes_nothing(
@@ -330,7 +332,7 @@ def test_keeps_a_model_that_another_configuration_uses(
 
 
 def test_reports_a_failure_to_tidy_up_without_failing_the_deployment(
-    deploy: Any, environment: Environment, clients: Clients, said: list[str]
+    deploy: Any, environment: Environment, clients: Clients, messages: list[str]
 ) -> None:
     deploy(spec_of(environment, "1"))
     deploy(spec_of(environment, "2"))
@@ -338,7 +340,7 @@ def test_reports_a_failure_to_tidy_up_without_failing_the_deployment(
         "before-call.sagemaker.DeleteEndpointConfig", lambda **_: error("AccessDeniedException", "not yours")
     )
     assert deploy(spec_of(environment, "3")) == "updated"
-    assert "could not tidy up: not yours" in said
+    assert "could not tidy up: not yours" in messages
 
 
 def named(environment: Environment, name: str | None, version: str = "1") -> EndpointSpec:

@@ -26,10 +26,10 @@ ERRORS, FAILURES, LATENCY = (f"{NAME}-AllTraffic-{kind}" for kind in ("errors", 
 
 
 class Runtime:
-    """Answers smoke requests, and remembers the endpoints that were asked."""
+    """Answers smoke requests, and records the endpoints that they name."""
 
     def __init__(self, runtime: Any) -> None:
-        self.asked: list[tuple[str, bytes]] = []
+        self.requests: list[tuple[str, bytes]] = []
         self.answer: bytes | None = b'{"predictions": [1]}'
         self._given: dict[str, Any] = {}
         runtime.meta.events.register("before-parameter-build.sagemaker-runtime.InvokeEndpoint", self._remember)
@@ -39,7 +39,7 @@ class Runtime:
         self._given = dict(params)
 
     def _reply(self, **_: Any) -> Any:
-        self.asked.append((self._given["EndpointName"], self._given["Body"]))
+        self.requests.append((self._given["EndpointName"], self._given["Body"]))
         if self.answer is None:
             return error("ModelError", "Received server error (500) from primary. See the log.")
         http, parsed = error("", "")
@@ -53,8 +53,10 @@ def runtime(clients: Clients) -> Runtime:
 
 
 @pytest.fixture
-def deployer(clients: Clients, environment: Environment, fleet: Fleet, runtime: Runtime, said: list[str]) -> Deployer:
-    return Deployer(clients, environment, progress=said.append, clock=FakeClock())
+def deployer(
+    clients: Clients, environment: Environment, fleet: Fleet, runtime: Runtime, messages: list[str]
+) -> Deployer:
+    return Deployer(clients, environment, progress=messages.append, clock=FakeClock())
 
 
 @pytest.fixture
@@ -168,7 +170,7 @@ def test_refuses_more_alarms_than_aws_watches() -> None:
 
 def test_a_new_endpoint_answers_the_smoke_request_itself(deployer: Deployer, versions: Any, runtime: Runtime) -> None:
     deployer.deploy(versions("1"), guards=CANARY)
-    assert runtime.asked == [(NAME, EXAMPLE)]
+    assert runtime.requests == [(NAME, EXAMPLE)]
 
 
 @pytest.mark.parametrize("answer", [None, b"<html>", b'{"predictions": []}'])
@@ -202,7 +204,7 @@ def test_an_update_is_tested_on_a_temporary_endpoint_before_traffic_moves(
 
     clients.runtime.meta.events.register_first("before-call.sagemaker-runtime.InvokeEndpoint", look)
     deployer.deploy(second, guards=CANARY)
-    assert runtime.asked == [(smoke_name(second), EXAMPLE)]
+    assert runtime.requests == [(smoke_name(second), EXAMPLE)]
     assert tested == [1]
     assert clients.sagemaker.list_endpoints()["Endpoints"] == []
 

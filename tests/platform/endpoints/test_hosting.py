@@ -1,4 +1,4 @@
-"""Serverless capacity, VPC, key and tags: what is accepted, and what is asked of AWS."""
+"""Serverless capacity, VPC, key and tags: what is accepted, and which requests AWS gets."""
 
 from dataclasses import replace
 from typing import Any
@@ -26,7 +26,7 @@ def spec_of(clients: Clients, environment: Environment, **changes: Any) -> Endpo
     return publish(clients.s3, environment, "mlflow-staging-iris", model, found).spec
 
 
-def asked(clients: Clients, operation: str) -> list[dict[str, Any]]:
+def requests_of(clients: Clients, operation: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     event = f"provide-client-params.sagemaker.{operation}"
     clients.sagemaker.meta.events.register(event, lambda params, **_: found.append(dict(params)))
@@ -35,7 +35,7 @@ def asked(clients: Clients, operation: str) -> list[dict[str, Any]]:
 
 def test_a_serverless_variant_has_no_instances(clients: Clients, environment: Environment) -> None:
     spec = spec_of(clients, environment, serverless=Serverless(2048, 20))
-    configs = asked(clients, "CreateEndpointConfig")
+    configs = requests_of(clients, "CreateEndpointConfig")
     ensure_resources(clients.sagemaker, spec)
     create_single(clients.sagemaker, spec, "mlflow-staging-iris-test", spec.tags)
     for config in configs:
@@ -46,7 +46,7 @@ def test_a_serverless_variant_has_no_instances(clients: Clients, environment: En
 
 def test_network_key_and_tags_reach_aws(clients: Clients, environment: Environment) -> None:
     spec = spec_of(clients, environment, network=NETWORK, kms_key="alias/volumes", tags={"team": "blue"})
-    models, configs = asked(clients, "CreateModel"), asked(clients, "CreateEndpointConfig")
+    models, configs = requests_of(clients, "CreateModel"), requests_of(clients, "CreateEndpointConfig")
     ensure_resources(clients.sagemaker, spec)
     create_single(clients.sagemaker, spec, "mlflow-staging-iris-test", spec.tags)
     assert models[0]["VpcConfig"] == {"Subnets": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0"]}

@@ -92,8 +92,8 @@ class Scene:
 
     def __init__(self, clients: Clients, environment: Environment, clock: FakeClock) -> None:
         self.clients, self.environment = clients, environment
-        self.said: list[str] = []
-        self.deployer = Deployer(clients, environment, progress=self.said.append, clock=clock)
+        self.messages: list[str] = []
+        self.deployer = Deployer(clients, environment, progress=self.messages.append, clock=clock)
         for version in "123":
             key = f"models/{version}/MLmodel"
             clients.s3.put_object(Bucket=BUCKET, Key=key, Body=f"run_id: {version}\n".encode())

@@ -70,15 +70,15 @@ def test_finds_a_model_at_the_root_of_a_runs_artifacts(
 ) -> None:
     from mlflow.entities import FileInfo
 
-    asked = []
+    requested = []
 
     def listed(run: str, folder: str | None) -> list[FileInfo]:
-        asked.append((run, folder))
+        requested.append((run, folder))
         return [FileInfo("MLmodel", False, 1)]
 
     monkeypatch.setattr(client, "list_artifacts", listed)
     assert find(f"runs:/{run_id}/{path}", client).location == f"{STORE}/{run_id}/artifacts"
-    assert asked == [(run_id, None)]
+    assert requested == [(run_id, None)]
 
 
 @pytest.mark.parametrize("path", ["..", "../../elsewhere", "a/../../b"])

@@ -46,11 +46,11 @@ def test_a_package_names_the_mlflow_model_and_has_its_own_archive(clients: Clien
     published = publish_package(clients.s3, environment, "mlflow-staging-iris", found, Hosting("", "ml.m5.large", 1))
     assert published.example == b"{}"
     assert published.spec.tags["model-package"] == ARN
-    asked: list[dict[str, Any]] = []
+    requests: list[dict[str, Any]] = []
     event = "provide-client-params.sagemaker.CreateModel"
-    clients.sagemaker.meta.events.register(event, lambda params, **_: asked.append(dict(params)))
+    clients.sagemaker.meta.events.register(event, lambda params, **_: requests.append(dict(params)))
     ensure_resources(clients.sagemaker, published.spec)
-    assert asked[0]["PrimaryContainer"] == {"ModelPackageName": ARN}
+    assert requests[0]["PrimaryContainer"] == {"ModelPackageName": ARN}
     assert published.spec.archives == frozenset()
 
 
@@ -70,7 +70,7 @@ def test_refuses_a_package_that_is_not_approved(
         package.require_approved(found, approve=approve)
 
 
-def test_a_pending_package_is_deployed_when_it_shall_be_approved(clients: Clients, environment: Environment) -> None:
+def test_a_pending_package_is_approved_and_deployed_on_request(clients: Clients, environment: Environment) -> None:
     found = package.describe(clients.sagemaker, environment, push(clients, "PendingManualApproval"))
     package.require_approved(found, approve=True)
     package.set_approval(clients.sagemaker, found.arn, package.APPROVED, "tested")

@@ -1,4 +1,4 @@
-"""Automatic scaling: what is accepted, what is asked of AWS, and what an update keeps."""
+"""Automatic scaling: what is accepted, which requests AWS gets, and what an update keeps."""
 
 from dataclasses import replace
 from typing import Any

@@ -22,8 +22,8 @@ HOSTING = Hosting("image", "ml.m5.large", 2)
 
 
 @pytest.fixture
-def deployer(clients: Clients, environment: Environment, fleet: Fleet, said: list[str]) -> Deployer:
-    return Deployer(clients, environment, progress=said.append, clock=FakeClock())
+def deployer(clients: Clients, environment: Environment, fleet: Fleet, messages: list[str]) -> Deployer:
+    return Deployer(clients, environment, progress=messages.append, clock=FakeClock())
 
 
 @pytest.fixture
@@ -93,7 +93,12 @@ def test_removing_a_challenger_removes_its_model_once_it_cannot_be_restored(
 
 
 def test_traffic_moves_at_once_when_the_variants_change(
-    deployer: Deployer, clients: Clients, environment: Environment, published: Published, fleet: Fleet, said: list[str]
+    deployer: Deployer,
+    clients: Clients,
+    environment: Environment,
+    published: Published,
+    fleet: Fleet,
+    messages: list[str],
 ) -> None:
     deployer.deploy(published.spec)
     both = beside(clients, environment, published)
@@ -102,7 +107,7 @@ def test_traffic_moves_at_once_when_the_variants_change(
     assert not fleet.updates
     assert deployer.deploy(both) == "updated"
     assert "DeploymentConfig" not in fleet.updates[0]
-    assert any("no alarm is watched" in line for line in said)
+    assert any("no alarm is watched" in line for line in messages)
     # The next update has the same variants.
     deployer.deploy(replace(both, instance_count=3), guards=Guards(strategy("canary", share=None, wait=None, keep=0)))
     assert "DeploymentConfig" in fleet.updates[1]
@@ -129,14 +134,14 @@ def test_captured_data_is_stored_below_the_artifact_store(
 
 def serve_two(clients: Clients, fleet: Fleet) -> list[dict[str, Any]]:
     """Let the endpoint have two variants. Returns the requests that change weights."""
-    asked: list[dict[str, Any]] = []
+    weight_changes: list[dict[str, Any]] = []
     variants = [{"VariantName": name, "CurrentWeight": 0.5} for name in ("AllTraffic", "Challenger")]
 
     def describe(parsed: dict[str, Any], **_: Any) -> None:
         parsed["ProductionVariants"] = variants
 
     def shift(params: dict[str, Any], **_: Any) -> None:
-        asked.append(params)
+        weight_changes.append(params)
 
     events = clients.sagemaker.meta.events
     events.register("after-call.sagemaker.DescribeEndpoint", describe)
@@ -145,16 +150,16 @@ def serve_two(clients: Clients, fleet: Fleet) -> list[dict[str, Any]]:
         "before-call.sagemaker.UpdateEndpointWeightsAndCapacities",
         lambda **_: fleet._AddTags({"Tags": []}),
     )
-    return asked
+    return weight_changes
 
 
 def test_shifting_weights_changes_only_those_that_are_given(
     deployer: Deployer, clients: Clients, published: Published, fleet: Fleet
 ) -> None:
     deployer.deploy(published.spec)
-    asked = serve_two(clients, fleet)
+    weight_changes = serve_two(clients, fleet)
     deployer.shift(NAME, {"Challenger": 1.0})
-    (request,) = asked
+    (request,) = weight_changes
     assert request["DesiredWeightsAndCapacities"] == [{"VariantName": "Challenger", "DesiredWeight": 1.0}]
 
 
@@ -169,10 +174,10 @@ def test_refuses_weights_that_are_not_possible(
     deployer: Deployer, clients: Clients, published: Published, fleet: Fleet, weights: Any, complaint: str
 ) -> None:
     deployer.deploy(published.spec)
-    asked = serve_two(clients, fleet)
+    weight_changes = serve_two(clients, fleet)
     with pytest.raises(InputError, match=complaint):
         deployer.shift(NAME, weights)
-    assert not asked
+    assert not weight_changes
 
 
 def test_weights_need_an_endpoint(deployer: Deployer) -> None:

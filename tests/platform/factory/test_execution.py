@@ -71,39 +71,39 @@ def pipeline(sagemaker: FakeSageMaker) -> Pipeline:
     return Pipeline(sagemaker, FakeLogs(), "p", FakeClock())
 
 
-def test_each_change_of_a_step_is_reported_once(said: list[str]) -> None:
+def test_each_change_of_a_step_is_reported_once(messages: list[str]) -> None:
     cached = step("Prepare", "Succeeded", CacheHitResult={})
     running = ("Executing", [cached, step("Train", "Executing")])
     done = ("Succeeded", [cached, step("Train", "Succeeded")])
-    steps = pipeline(FakeSageMaker(("Executing", []), running, running, done)).follow(ARN, said.append)
+    steps = pipeline(FakeSageMaker(("Executing", []), running, running, done)).follow(ARN, messages.append)
     expected = ["Prepare: Succeeded (from the cache)", "Train: Executing", "Train: Succeeded after 9 s"]
-    assert said == expected
+    assert messages == expected
     assert [one.is_cached for one in steps.values()] == [True, False]
 
 
-def test_a_failed_step_is_reported_with_its_message_and_the_end_of_its_log(said: list[str]) -> None:
+def test_a_failed_step_is_reported_with_its_message_and_the_end_of_its_log(messages: list[str]) -> None:
     failed = step("Prepare", "Failed", FailureReason="AlgorithmError: See job logs", Metadata=JOB)
     with pytest.raises(PlatformError) as raised:
-        pipeline(FakeSageMaker(("Failed", [failed]), message="row 3 is bad")).follow(ARN, said.append)
+        pipeline(FakeSageMaker(("Failed", [failed]), message="row 3 is bad")).follow(ARN, messages.append)
     assert raised.value.message == "the step Prepare failed: row 3 is bad."
     assert raised.value.details == ("reading", "error: row 3")
 
 
-def test_a_step_that_exceeded_its_time_is_reported_with_sagemakers_reason(said: list[str]) -> None:
+def test_a_step_that_exceeded_its_time_is_reported_with_sagemakers_reason(messages: list[str]) -> None:
     failed = step("Prepare", "Failed", FailureReason="Processing job exceeded its maximum runtime.", Metadata=JOB)
     with pytest.raises(PlatformError, match="the step Prepare failed: Processing job exceeded its maximum runtime"):
-        pipeline(FakeSageMaker(("Failed", [failed]))).follow(ARN, said.append)
+        pipeline(FakeSageMaker(("Failed", [failed]))).follow(ARN, messages.append)
 
 
-def test_a_metric_below_the_threshold_is_reported(said: list[str]) -> None:
+def test_a_metric_below_the_threshold_is_reported(messages: list[str]) -> None:
     failed = step("Reject", "Failed", FailureReason="accuracy is 0.5 which is below the threshold 0.9")
     with pytest.raises(PlatformError, match=r"nothing was registered: accuracy is 0\.5 which is below"):
-        pipeline(FakeSageMaker(("Failed", [step("Decide", "Succeeded"), failed]))).follow(ARN, said.append)
+        pipeline(FakeSageMaker(("Failed", [step("Decide", "Succeeded"), failed]))).follow(ARN, messages.append)
 
 
-def test_a_stopped_execution_is_reported(said: list[str]) -> None:
+def test_a_stopped_execution_is_reported(messages: list[str]) -> None:
     with pytest.raises(PlatformError, match="the execution abcdefghijkl was stopped"):
-        pipeline(FakeSageMaker(("Stopped", []))).follow(ARN, said.append)
+        pipeline(FakeSageMaker(("Stopped", []))).follow(ARN, messages.append)
 
 
 def test_a_second_execution_is_refused_while_one_runs() -> None:

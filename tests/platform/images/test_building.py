@@ -228,7 +228,7 @@ class Ran:
     def __call__(self, command: Sequence[str], _variables: Any, text: str, take: Callable[[str], None]) -> int:
         self.commands.append(list(command))
         self.written.append(text)
-        take("said")
+        take("a line")
         return int(bool(self.fails) and list(command[: len(self.fails)]) == self.fails)
 
 
@@ -255,7 +255,7 @@ def test_a_failed_local_build_pushes_nothing_and_shows_the_end_of_the_output(aws
         local.build(context(), ImageRepository(aws.client("ecr"), environment()))
     assert (failed.value.message, failed.value.details) == (
         "`docker build` ended with status 1. It printed:",
-        ("said",),
+        ("a line",),
     )
     assert len(ran.commands) == 1
 

@@ -210,7 +210,7 @@ def test_an_endpoint_without_traffic_is_not_judged(world: World) -> None:
     service.check([outcome], fail_on_drift=False)
 
 
-def test_a_run_without_training_rows_is_said_to_have_none(world: World) -> None:
+def test_a_run_without_training_rows_is_reported(world: World) -> None:
     world.client.delete_run(world.run_id)
     world.send(60, NOW, "one")
     outcome = world.run()

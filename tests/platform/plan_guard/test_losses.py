@@ -109,9 +109,9 @@ def test_counts_experiments_runs_models_and_objects(environment: Environment) ->
 def test_refuses_to_destroy_a_bucket_with_objects_despite_confirmation(
     environment: Environment, env: str, permission: str
 ) -> None:
-    status, _, said = environment.guard(server=False, confirm=f"{NAME},{BUCKET}", env=env)
+    status, _, stderr = environment.guard(server=False, confirm=f"{NAME},{BUCKET}", env=env)
     assert status == 3
-    assert said == (
+    assert stderr == (
         f"error: bucket {BUCKET} still contains objects, so nothing was destroyed. "
         f"Copy what you need, then {permission}, and try again.\n"
     )
@@ -138,9 +138,9 @@ def test_the_runbooks_command_empties_a_bucket_completely(localaws: RunningLocal
 
 
 def test_a_bucket_that_may_be_emptied_must_be_confirmed(environment: Environment) -> None:
-    status, found, said = environment.guard(server=False, emptied=True)
+    status, found, stderr = environment.guard(server=False, emptied=True)
     assert status == 3
-    assert said.rstrip().endswith(f"To delete it anyway, confirm it with CONFIRM={BUCKET}")
+    assert stderr.rstrip().endswith(f"To delete it anyway, confirm it with CONFIRM={BUCKET}")
     assert found["lost"] == [f"bucket {BUCKET}: 1 object in 2 versions, 16 bytes, to be deleted with it"]
     assert environment.guard(server=False, emptied=True, confirm=BUCKET)[0] == 0
 
@@ -156,11 +156,11 @@ def test_a_stopped_server_does_not_count_as_empty(environment: Environment) -> N
     sagemaker.stop_mlflow_tracking_server(TrackingServerName=NAME)
     settled(environment.localaws, NAME)
     try:
-        status, found, said = environment.guard(emptied=True, confirm=BUCKET)
+        status, found, stderr = environment.guard(emptied=True, confirm=BUCKET)
         assert status == 3
         assert f"the contents of tracking server {NAME} cannot be counted: " in found["lost"][0]
         assert "Start it with" in found["lost"][0]
-        assert f"CONFIRM={NAME},{BUCKET}" in said
+        assert f"CONFIRM={NAME},{BUCKET}" in stderr
         assert environment.guard(emptied=True, confirm=f"{NAME},{BUCKET}")[0] == 0
     finally:
         sagemaker.start_mlflow_tracking_server(TrackingServerName=NAME)

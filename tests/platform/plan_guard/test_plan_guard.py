@@ -285,17 +285,17 @@ def test_a_slash_at_the_end_is_the_same_artifact_store(changed: TerraformPlan) -
 )
 def test_warns_if_a_server_to_resize_is_not_running(changed: TerraformPlan, status: str, advice: str) -> None:
     plan = updated(changed, tracking_server_size="Medium")
-    asked = []
+    requested = []
 
     def find_status(name: str) -> str:
-        asked.append(name)
+        requested.append(name)
         return status
 
     [warning] = rules.stopped_server_warnings(plan, EnvironmentRef("staging"), find_status)
     assert warning == f"tracking server mlflow-unit-b is {status}, and " + (
         f"AWS updates only running servers. {advice}" if status == "Stopped" else advice
     )
-    assert asked == ["mlflow-unit-b"]
+    assert requested == ["mlflow-unit-b"]
 
 
 def test_a_running_server_can_be_resized(changed: TerraformPlan) -> None:

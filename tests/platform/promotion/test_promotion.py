@@ -167,7 +167,7 @@ def test_a_promotion_that_was_killed_after_the_registration_continues_with_the_s
     assert (planned.registers, model.version, lab.champion) == (False, "1", "1")
 
 
-def test_the_alias_is_not_moved_if_somebody_moved_it_meanwhile(lab: Lab) -> None:
+def test_the_alias_is_not_moved_if_it_was_moved_meanwhile(lab: Lab) -> None:
     lab.log(7, accuracy=0.8)
     lab.promote()
     lab.log(5, accuracy=0.99)
@@ -190,10 +190,10 @@ def test_runs_that_have_not_finished_or_have_no_model_are_no_candidates(lab: Lab
     lab.log(None, accuracy=0.99)
     lab.log(5, accuracy=float("nan"))
     run = lab.log(6, accuracy=0.9)
-    said: list[str] = []
-    planned = promotion.plan(lab.client, lab.s3, lab.request(), said.append)
+    messages: list[str] = []
+    planned = promotion.plan(lab.client, lab.s3, lab.request(), messages.append)
     assert planned.ranking.best.run_id == run
-    assert any("without a model are left out" in line for line in said)
+    assert any("without a model are left out" in line for line in messages)
 
 
 def test_a_limit_that_is_not_reached_stops_the_promotion(lab: Lab) -> None:
@@ -241,7 +241,7 @@ def test_smaller_is_better_for_errors() -> None:
     assert not contest.judge(scored("a", 1.0), scored("b", 2.0), None, margin=0.0).wins
 
 
-def test_the_winner_is_pushed_once_and_approved_when_asked(lab: Lab, aws: Any, environment: Environment) -> None:
+def test_the_winner_is_pushed_once_and_approved_on_request(lab: Lab, aws: Any, environment: Environment) -> None:
     lab.log(6, accuracy=0.9)
     _, model = lab.promote()
     sagemaker = aws("sagemaker")

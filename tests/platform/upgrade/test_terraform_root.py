@@ -140,13 +140,13 @@ def test_a_refusal_of_terraforms_script_ends_the_upgrade_with_the_same_status(
 ) -> None:
     script = tmp_path / "scripts/terraform.sh"
     script.parent.mkdir()
-    script.write_text(f'#!/bin/sh\necho "$* $LOCAL $CONFIRM" >{tmp_path}/asked\nexit {status}\n')
+    script.write_text(f'#!/bin/sh\necho "$* $LOCAL $CONFIRM" >{tmp_path}/calls\nexit {status}\n')
     script.chmod(0o755)
     root = Root("staging", local=True, environ={}, repository=tmp_path)
     with pytest.raises(kind) as caught:
         root.apply(confirm=NAME)
     assert caught.value.status == status
-    assert (tmp_path / "asked").read_text() == f"staging apply -lock-timeout=30m 1 {NAME}\n"
+    assert (tmp_path / "calls").read_text() == f"staging apply -lock-timeout=30m 1 {NAME}\n"
 
 
 def test_versions_on_localaws_do_not_change_the_real_root(tmp_path: Path) -> None:

@@ -134,10 +134,10 @@ class Meeting:
     def __init__(self, clients: int, *, fails: bool = False) -> None:
         self._barrier = threading.Barrier(clients)
         self._fails = fails
-        self.asked = 0
+        self.calls = 0
 
     def invoke_endpoint(self, **request: str) -> dict[str, Any]:
-        self.asked += 1
+        self.calls += 1
         self._barrier.wait(10)
         if self._fails:
             raise PlatformError("broken")
@@ -149,14 +149,14 @@ def test_several_clients_send_at_the_same_time_and_keep_the_order() -> None:
     runtime: Any = Meeting(4)
     answers = invocation.ask(runtime, "e", sent(1), load=Load(4, 8), seconds=lambda: 0.0)
     assert list(answers.predictions.values) == FEATURES["a"]
-    assert len(answers.durations) == runtime.asked == 8
+    assert len(answers.durations) == runtime.calls == 8
 
 
 def test_the_first_failure_of_several_clients_ends_the_validation() -> None:
     runtime: Any = Meeting(2, fails=True)
     with pytest.raises(PlatformError, match="broken"):
         invocation.ask(runtime, "e", sent(1), load=Load(2, 1_000), seconds=lambda: 0.0)
-    assert runtime.asked < 1_000
+    assert runtime.calls < 1_000
 
 
 ODD: dict[str, list[Any]] = {

@@ -71,7 +71,7 @@ class Simulator:
         return found
 
 
-class Asked:
+class Question:
     """One request for both engines."""
 
     def __init__(
@@ -103,7 +103,7 @@ class Asked:
     def simulation(self) -> dict[str, Any]:
         """The simulation for the second engine."""
         request = self.request
-        asked: dict[str, Any] = {
+        simulation_input: dict[str, Any] = {
             "request": {
                 "principal": request.principal.arn,
                 "action": request.action,
@@ -117,10 +117,10 @@ class Asked:
             "resourceControlPolicies": [],
         }
         if self._resource:
-            asked["resourcePolicy"] = self._resource
+            simulation_input["resourcePolicy"] = self._resource
         if self._boundary:
-            asked["permissionBoundaryPolicies"] = [{"name": "boundary", "policy": self._boundary}]
-        return asked
+            simulation_input["permissionBoundaryPolicies"] = [{"name": "boundary", "policy": self._boundary}]
+        return simulation_input
 
 
 def _same(one: Path, other: Path) -> bool:
