@@ -94,10 +94,7 @@ class LocalAws:
         install_all(ServiceContext(settings, *parts, self.tracking.apps, guard, self.delivery, sagemaker))
         registry = Registry(blobs, Images(settings.account, settings.region))
         if saved:
-            self.tracking.load(saved.parts)
-            self.hosting.load(saved.parts["endpoints"])
-            self.jobs.load(saved.parts.get("jobs", []))
-            self.executions.load(saved.parts.get("pipeline_executions", []))
+            self._load(saved.parts)
         control = Control(self.health, self.calls, self.faults, Schedules(settings, self.principals))
         self.application = Application(
             self.calls,
@@ -118,6 +115,12 @@ class LocalAws:
             on_start=self._start,
             on_stop=self._stop,
         )
+
+    def _load(self, parts: dict[str, Any]) -> None:
+        self.tracking.load(parts)
+        self.hosting.load(parts["endpoints"])
+        self.jobs.load(parts.get("jobs", []))
+        self.executions.load(parts.get("pipeline_executions", []))
 
     def _make_builds(self) -> Builds:
         settings = self.settings
