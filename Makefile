@@ -4,7 +4,7 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .PHONY: setup demo check test lint fmt docs site bench clean help \
 	local-up local-down local-reset local-env local-logs \
-	bootstrap init plan apply destroy output log-run sweep pipeline promote image deploy batch-predict validate monitor server smoke doctor clean-up \
+	bootstrap init plan apply destroy output log-run sweep pipeline promote image deploy batch-predict validate monitor server smoke doctor cost clean-up \
 	upgrade retire backup restore
 
 # Many containers set it. Python would then never store compiled modules in .venv, and each start of MLflow would take
@@ -124,6 +124,9 @@ server: setup ## status, start, stop or ui of the tracking server (ARGS=status)
 
 doctor: setup ## Check whether the environment works, and show how to repair what does not
 	@$(SCRIPT) scripts/doctor.py $(FLAGS)
+
+cost: setup ## Show what the environment costs this month and next (ARGS="--prices FILE" for your own prices)
+	@$(SCRIPT) scripts/cost.py $(FLAGS)
 
 clean-up: setup ## Show what the environment no longer needs (ARGS="--older-than 30"; ARGS=--yes deletes it)
 	@$(SCRIPT) scripts/clean_up.py $(FLAGS)

@@ -95,6 +95,7 @@ WORDS = {
     "batch-predict": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "DATA": "{}"},
     "monitor": {"ENV": "--env={}"},
     "doctor": {"ENV": "--env={}"},
+    "cost": {"ENV": "--env={}"},
     "clean-up": {"ENV": "--env={}"},
     "deploy": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "ALIAS": "models:/{}@{}"},
     "validate": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "ALIAS": "models:/{}@{}"},

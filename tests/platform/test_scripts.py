@@ -26,6 +26,7 @@ from scripts import (
     build_image,
     clean_up,
     compare_runs,
+    cost,
     demo,
     deploy_model,
     docs,
@@ -64,6 +65,7 @@ APPS = {
     "batch_predict": batch_predict,
     "predict_async": predict_async,
     "clean_up": clean_up,
+    "cost": cost,
 }
 HEAVY = {"boto3", "botocore", "matplotlib", "mlflow", "numpy", "pandas", "requests", "sklearn", "xgboost"}
 
@@ -165,6 +167,7 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
         ("clean_up", ["--what", "images", "--tag", "a=b"], "images have no experiment and no tags. Leave out --what"),
         ("clean_up", ["--tag", "=b"], "--tag takes KEY=VALUE or KEY, not '=b'"),
         ("clean_up", ["--older-than", "-1"], "Invalid value for '--older-than'"),
+        ("cost", ["--prices", "/nowhere.toml"], "the prices /nowhere.toml cannot be read: No such file or directory"),
         ("docs", ["surplus"], "Got unexpected extra argument"),
         ("security_docs", ["surplus"], "Got unexpected extra argument"),
         ("bootstrap", ["--repository", "/nowhere"], "/nowhere is not a checkout of this repository"),

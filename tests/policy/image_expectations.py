@@ -82,6 +82,11 @@ IMAGES_DOCUMENTED = (
             *on(SAGEMAKER + ":model/other", "sagemaker:DescribeModel"),
         ),
     ),
+    Documented(
+        "admin",
+        "src/mlflow_platform/monthly_cost/builds.py",
+        on(PROJECT, "codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject"),
+    ),
     Documented(CODEBUILD, CODEBUILD_PAGE, (Ask("sts:AssumeRole", ROLES + "/{image_builder_role}", OURS),)),
 )
 
@@ -127,6 +132,12 @@ IMAGES_DENIED = (
         on(LOGS + "/aws/codebuild/other:log-stream:a", "logs:CreateLogStream", "logs:PutLogEvents"),
     ),
     Denied("Read another log", "image_pusher", on(LOGS + "/aws/codebuild/other:log-stream:a", "logs:GetLogEvents")),
+    Denied("Start builds", "admin", on(PROJECT, "codebuild:StartBuild", "codebuild:StopBuild")),
+    Denied(
+        "Read another project's builds",
+        "admin",
+        on(PROJECT + "-other", "codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject"),
+    ),
     Denied("Start or change builds", "image_builder", on(PROJECT, *BUILD, "codebuild:UpdateProject")),
     Denied(
         "Use another project, or change this one",

@@ -166,14 +166,16 @@ def estimate(plan: TerraformPlan, prices: Prices) -> Estimate | None:
     by_use: dict[str, None] = {}
     unknown: Counter[str] = Counter()
     for resource in resources:
-        size = _size(resource)
+        size = size_of(resource)
         fixed, used = prices.find(region, resource["type"], size)
         for price in used:
             by_use[f"{price.price:g} {prices.currency} a {price.unit} for {price.of}"] = None
         if fixed is not None:
-            lines.append(_line(resource, size, fixed, schedule))
+            lines.append(line_of(resource, size, fixed, schedule))
         elif resource["type"] == SERVER:
-            lines.append(Line(_what(resource, size), "not priced: prices.toml has no price for this size", None, None))
+            lines.append(
+                Line(name_of(resource, size), "not priced: prices.toml has no price for this size", None, None)
+            )
         elif not used and resource["type"] not in prices.free:
             unknown[resource["type"]] += 1
     return Estimate(
@@ -189,8 +191,9 @@ def estimate(plan: TerraformPlan, prices: Prices) -> Estimate | None:
     )
 
 
-def _line(resource: Mapping[str, Any], size: str, price: Price, schedule: Schedule) -> Line:
-    what = _what(resource, size)
+def line_of(resource: Mapping[str, Any], size: str, price: Price, schedule: Schedule) -> Line:
+    """What a resource (`type` and `values`) with a fixed price costs a month."""
+    what = name_of(resource, size)
     match price.unit:
         case "hour":
             hours = schedule.hours(str(resource["values"].get("tracking_server_name")))
@@ -218,12 +221,14 @@ def _input(target: Mapping[str, Any]) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _size(resource: Mapping[str, Any]) -> str:
+def size_of(resource: Mapping[str, Any]) -> str:
+    """The size by which a resource is priced; empty if its price does not depend on one."""
     values = resource["values"]
     return str(values.get("tracking_server_size") or values.get("vpc_endpoint_type") or "")
 
 
-def _what(resource: Mapping[str, Any], size: str) -> str:
+def name_of(resource: Mapping[str, Any], size: str) -> str:
+    """A resource's kind, name and size, for people."""
     values = resource["values"]
     kind = str(resource["type"]).removeprefix("aws_").removeprefix("sagemaker_mlflow_").replace("_", " ")
     name = next((values[key] for key in _NAMES if values.get(key)), "")

@@ -90,6 +90,13 @@ data "aws_iam_policy_document" "administer_artifacts" {
     resources = ["arn:${local.partition}:ecr:${local.region}:${local.account_id}:repository/${local.name}-serving"]
   }
 
+  # What `scripts/cost.py` needs to count the minutes of image builds. The project of module serving has the environment's prefix.
+  statement {
+    sid       = "AllowReadBuilds"
+    actions   = ["codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject"]
+    resources = ["arn:${local.partition}:codebuild:${local.region}:${local.account_id}:project/${local.name}-serving-image"]
+  }
+
   # An admin may run a backup, which writes objects and marks old ones as deleted. The versions stay recoverable until the bucket's
   # lifecycle rule removes them. A tag could let an object expire earlier (deleted_artifact_expiration_days).
   statement {

@@ -1,0 +1,87 @@
+"""What the environment's endpoints cost: hours of their instances."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlflow_common.errors import error_code
+from mlflow_platform.endpoints import state
+from mlflow_platform.endpoints.state import is_missing
+from mlflow_platform.monthly_cost.lines import ENDPOINTS, CostLine
+from mlflow_platform.monthly_cost.months import Months
+from mlflow_platform.plan_guard.cost import Prices
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+
+    from mlflow_platform.environment import Environment
+
+_ENDPOINT = "aws_sagemaker_endpoint"
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+
+
+def endpoint_lines(
+    sagemaker: SageMakerClient, environment: Environment, prices: Prices, months: Months
+) -> list[CostLine]:
+    """A line for each variant of the endpoints that have the environment's tags, at the number of instances of now.
+
+    Other teams' endpoints in the account, which most roles may not describe, are left out.
+    """
+    lines: list[CostLine] = []
+    for page in sagemaker.get_paginator("list_endpoints").paginate():
+        for name in (listed["EndpointName"] for listed in page["Endpoints"]):
+            try:
+                if _belongs(sagemaker, environment, name):
+                    lines += _variants(sagemaker, name, environment.region, prices, months)
+            except sagemaker.exceptions.ClientError as error:
+                if error_code(error) not in _DENIED:
+                    raise
+                if name.startswith(f"{environment.project}-{environment.name}-"):
+                    lines.append(CostLine(ENDPOINTS, f"endpoint {name}", "not known: you may not describe it"))
+    return lines
+
+
+def _belongs(sagemaker: SageMakerClient, environment: Environment, name: str) -> bool:
+    found = state.find(sagemaker, name)
+    if found is None:
+        return False
+    tags = state.tags_of(sagemaker, found)
+    return all(tags.get(key) == value for key, value in environment.tags.items())
+
+
+def _variants(sagemaker: SageMakerClient, name: str, region: str, prices: Prices, months: Months) -> list[CostLine]:
+    try:
+        seen: Any = sagemaker.describe_endpoint(EndpointName=name)
+        config: Any = sagemaker.describe_endpoint_config(EndpointConfigName=seen["EndpointConfigName"])
+    except sagemaker.exceptions.ClientError as error:
+        # It was deleted meanwhile, or its first deployment failed and left no configuration.
+        if is_missing(error):
+            return []
+        raise
+    configured = {
+        one["VariantName"]: one for one in (*config["ProductionVariants"], *config.get("ShadowProductionVariants", []))
+    }
+    running = [*seen.get("ProductionVariants", []), *seen.get("ShadowProductionVariants", [])]
+    hours = months.hours(seen["CreationTime"])
+    return [
+        _line(name, variant, configured.get(variant["VariantName"], {}), prices, (region, hours)) for variant in running
+    ]
+
+
+def _line(
+    endpoint: str, variant: Any, configured: Any, prices: Prices, where: tuple[str, tuple[float, float]]
+) -> CostLine:
+    region, (this, following) = where
+    what = f"endpoint {endpoint}, variant {variant['VariantName']}"
+    kind = configured.get("InstanceType")
+    if kind is None:
+        return CostLine(ENDPOINTS, what, "no price known: it has no instance type (serverless is charged by use)")
+    count = int(variant.get("CurrentInstanceCount") or 0)
+    what = f"{what} ({count} x {kind})"
+    price, _ = prices.find(region, _ENDPOINT, kind)
+    if count == 0:
+        return CostLine(ENDPOINTS, what, "no instance runs now", 0.0, 0.0)
+    if price is None:
+        return CostLine(ENDPOINTS, what, "no price known for this instance type in this region")
+    how = f"{this:.0f} h and {following:.0f} h x {count} x {price.price:g}"
+    return CostLine(ENDPOINTS, what, how, this * count * price.price, following * count * price.price)

@@ -1,0 +1,65 @@
+"""Prices of your own contract or region, in the format of `prices.toml`, in addition to that file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from mlflow_common.errors import InputError
+from mlflow_platform.plan_guard.cost import Price, Prices
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "region": (str,),
+    "resource": (str,),
+    "unit": (str,),
+    "price": (int, float),
+    "seen": (date,),
+    "source": (str,),
+    "size": (str,),
+    "of": (str,),
+}
+_OPTIONAL = frozenset({"size", "of"})
+_UNITS = ("hour", "hour and subnet", "month", "GB-month", "build minute")
+
+
+def with_own_prices(prices: Prices, file: Path) -> Prices:
+    """Add the prices of a file. They come first, so that they replace equal ones.
+
+    Raises:
+        InputError: the file cannot be read, or is not in the format of `prices.toml`.
+    """
+    try:
+        given = tomllib.loads(file.read_text())
+    except OSError as error:
+        raise InputError(f"the prices {file} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not a TOML file: {error}.") from None
+    entries = given.get("price")
+    if not isinstance(entries, list) or not entries:
+        raise InputError(f"{file} has no [[price]]. docs/guides/cost.md shows one.")
+    if given.get("currency", prices.currency) != prices.currency:
+        raise InputError(f"{file} has prices in {given['currency']}. All prices must be in {prices.currency}.")
+    own = tuple(_price(file, number, entry) for number, entry in enumerate(entries, 1))
+    return replace(prices, prices=(*own, *prices.prices))
+
+
+def _price(file: Path, number: int, entry: Any) -> Price:
+    where = f"price {number} of {file}"
+    if not isinstance(entry, dict):
+        raise InputError(f"{where} is not a table. docs/guides/cost.md shows one.")
+    unknown = sorted(entry.keys() - _TYPES.keys())
+    missing = sorted(_TYPES.keys() - _OPTIONAL - entry.keys())
+    if unknown or missing:
+        problem = f"lacks {', '.join(missing)}" if missing else f"has the unknown {', '.join(unknown)}"
+        raise InputError(f"{where} {problem}. It takes {', '.join(_TYPES)}.")
+    for name, value in entry.items():
+        if not isinstance(value, _TYPES[name]) or isinstance(value, (bool, datetime)):
+            raise InputError(f"{where}: {name} is not a {_TYPES[name][-1].__name__}.")
+    if not 0 <= entry["price"] < float("inf"):
+        raise InputError(f"{where}: the price must be zero or more.")
+    if entry["unit"] not in _UNITS:
+        raise InputError(f"{where}: there is no unit {entry['unit']!r}. It takes {', '.join(_UNITS)}.")
+    return Price(**entry)
