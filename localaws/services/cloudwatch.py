@@ -1,5 +1,6 @@
-"""CloudWatch: DescribeAlarms returns pages."""
+"""CloudWatch: DescribeAlarms returns pages, and PutDashboard checks the body."""
 
+from localaws import dashboards
 from localaws.pages import page
 from localaws.services.context import ServiceContext
 
@@ -13,3 +14,4 @@ def install(_context: ServiceContext) -> None:
     from moto.cloudwatch.responses import CloudWatchResponse
 
     page(CloudWatchResponse, "cloudwatch", "DescribeAlarms", ALARMS)
+    dashboards.install()

@@ -80,6 +80,7 @@ VARIATIONS = {
         schedule=HOURS,
         notifications={"emails": ["team@example.com"]},
         monthly_budget_usd=500,
+        create_dashboard=True,
         backup={"schedule_expression": AT_NOON},
         access_logs={"bucket": "logs"},
         cors_allowed_origins=["https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws"],

@@ -270,6 +270,13 @@ variable "monthly_budget_usd" {
   default     = null
 }
 
+variable "create_dashboard" {
+  description = "Whether a CloudWatch dashboard shows the environment: alarms, starts and stops, backups, traffic, latency and errors of endpoints, drift, storage and cost. AWS charges for more than three dashboards in an account."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "publish_parameters" {
   description = "Whether the outputs that clients need are published in SSM Parameter Store, under `/{project_name}/{environment}/`, for clients without access to the Terraform state."
   type        = bool

@@ -43,6 +43,7 @@ module "platform" {
   schedule                           = var.schedule
   notifications                      = var.notifications
   monthly_budget_usd                 = var.monthly_budget_usd
+  create_dashboard                   = var.create_dashboard
   publish_parameters                 = var.publish_parameters
   tags                               = var.tags
   mlflow_image_repository            = var.mlflow_image_repository

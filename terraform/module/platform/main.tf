@@ -44,6 +44,7 @@ module "mlflow" {
   schedule                           = var.schedule
   notifications                      = var.notifications
   monthly_budget_usd                 = var.monthly_budget_usd
+  create_dashboard                   = var.create_dashboard
   publish_parameters                 = var.publish_parameters
   tags                               = var.tags
   # End of the part that `make docs` writes.
