@@ -33,6 +33,7 @@ REASONS = {
     ("src/mlflow_platform/site/building.py", "*"): LISTED,
     ("src/mlflow_platform/site/pages.py", "*"): "only asks whether a file of the checkout exists",
     ("src/mlflow_platform/sweeps/space.py", "*"): NUMBERS,
+    ("src/mlflow_platform/monthly_cost/builds.py", "*"): NUMBERS,
     ("src/mlflow_platform/outputs.py", "*"): OPERATOR,
     ("src/mlflow_platform/plan_guard/running_hours.py", "*"): NUMBERS,
     ("src/mlflow_platform/upgrade/migration.py", "*"): "server names of ARNs that matched the pattern of an ARN",
