@@ -1,4 +1,4 @@
-"""Measures `terraform plan`: for staging, for 1, 10 and 50 calls of the module in one root, and for a single S3 bucket.
+"""Measures `terraform plan`: for staging, for 1, 10, 50 and 200 calls of the module in one root, and for a single S3 bucket.
 
 The roots alternate, with the same provider and one localaws, so that other load on the machine affects them equally.
 The figures are medians. Each plan starts from an empty state, the slowest case, because it creates everything.
@@ -25,7 +25,7 @@ from tests.support.running import RunningLocalAws, start  # noqa: E402
 from tests.terraform.planning import copy_terraform  # noqa: E402
 
 LIMIT = 1.5
-CALLS = (1, 10, 50)
+CALLS = (1, 10, 50, 200)
 VERSIONS = """\
 terraform {
   required_providers {
@@ -42,7 +42,7 @@ MODULES = (
     + """\
 module "mlflow" {
   source   = "../terraform/module/mlflow"
-  for_each = toset([for number in range(%d) : format("team-%%02d", number)])
+  for_each = toset([for number in range(%d) : format("team-%%03d", number)])
 
   project_name       = each.value
   environment        = "bench"

@@ -24,6 +24,7 @@ FOLDERS = {
     "basic": "terraform/module/mlflow/examples/basic",
     "existing-bucket": "terraform/module/mlflow/examples/existing-bucket",
     "enhanced-security": "terraform/module/mlflow/examples/enhanced-security",
+    "many-teams": "terraform/module/mlflow/examples/many-teams",
     "private-access": "terraform/module/private-access/examples/staging",
     "state": "terraform/bootstrap",
     "any": "any",

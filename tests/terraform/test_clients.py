@@ -197,6 +197,10 @@ ADMINISTER = {
         "Action": ["ecr:BatchDeleteImage", "ecr:DescribeImages"],
         "Resource": [f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/mlflow-staging-serving"],
     },
+    "AllowReadBuilds": {
+        "Action": ["codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject"],
+        "Resource": [f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/mlflow-staging-serving-image"],
+    },
 }
 
 Statements = dict[str, dict[str, Any]]

@@ -5,7 +5,7 @@ import pytest
 from tests.terraform.inventory import count_by_type, differences, inventory, outputs, planned_resources
 from tests.terraform.planning import Planner
 
-NAMES = ["staging", "prod", "basic", "existing-bucket", "enhanced-security", "private-access"]
+NAMES = ["staging", "prod", "basic", "existing-bucket", "enhanced-security", "many-teams", "private-access"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -49,6 +49,7 @@ VARIATIONS = {
     "basic": Variation("basic"),
     "existing-bucket": Variation("existing-bucket"),
     "enhanced-security": Variation("enhanced-security"),
+    "many-teams": Variation("many-teams"),
     "private-access": Variation("private-access"),
     "readmes": Variation("readmes"),
     "existing_bucket": inputs(**EXISTING, backup={}, harden_server_role=True),

@@ -24,6 +24,8 @@ provider "aws" {
 data "aws_iam_policy_document" "boundary" {
   statement {
     actions = [
+      "codebuild:BatchGetBuilds",
+      "codebuild:ListBuildsForProject",
       "ecr:BatchDeleteImage",
       "ecr:DescribeImages",
       "kms:Decrypt",
