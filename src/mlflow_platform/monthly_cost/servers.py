@@ -21,21 +21,21 @@ _MONTHLY = "GB-month"
 def server_lines(
     sagemaker: SageMakerClient, names: Iterable[str], schedule: Schedule | None, prices: Prices, months: Months
 ) -> list[CostLine]:
-    """The lines of the servers that exist.
+    """The lines of the servers, and of their database.
 
     A server without a schedule counts for all hours from its creation, or until it was stopped. AWS does not say how
     long it was stopped before. A server with a schedule counts for the share of the hours that the schedule gives it.
     """
-    region, lines = sagemaker.meta.region_name, []
+    region = sagemaker.meta.region_name
+    lines: list[CostLine] = []
     for name in names:
         if find(sagemaker, name) is None:
+            lines.append(CostLine(SERVERS, f"tracking server {name}", "not known: there is no server of this name"))
             continue
         lines.append(
             _line(sagemaker.describe_mlflow_tracking_server(TrackingServerName=name), schedule, prices, months)
         )
-    if lines:
-        lines += _metadata(prices, region)
-    return lines
+    return [*lines, *_metadata(prices, region)]
 
 
 def _line(server: Any, schedule: Schedule | None, prices: Prices, months: Months) -> CostLine:

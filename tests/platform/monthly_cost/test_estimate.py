@@ -74,6 +74,16 @@ def test_a_server_costs_the_hours_that_it_runs(
     assert sums(found) == pytest.approx(tuple(one * 0.642 for one in hours), rel=1e-3)
 
 
+def test_a_server_that_does_not_exist_is_named() -> None:
+    def missing(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "ResourceNotFound", "Message": "no"}}, "DescribeMlflowTrackingServer")
+
+    client = server()
+    client.describe_mlflow_tracking_server = missing
+    found, _ = server_lines(client, ["gone"], None, PRICES, MONTHS)
+    assert (found.what, found.known) == ("tracking server gone", False)
+
+
 def test_what_has_no_price_is_never_zero_and_comes_first() -> None:
     found = CostEstimate(server_lines(server(TrackingServerSize="Large"), ["s"], None, PRICES, MONTHS))
     found.lines.append(CostLine(OTHER, "kms key", "1 x 1", 1.0, 1.0))
