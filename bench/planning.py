@@ -1,4 +1,4 @@
-"""Measures `terraform plan`: for staging, for 1, 10, 50 and 200 calls of the module in one root, and for a single S3 bucket.
+"""Measures `terraform plan`: staging, 1, 10, 50 and 200 calls of the module in one root, and a single S3 bucket.
 
 The roots alternate, with the same provider and one localaws, so that other load on the machine affects them equally.
 The figures are medians. Each plan starts from an empty state, the slowest case, because it creates everything.
