@@ -15,6 +15,7 @@ from moto import mock_aws
 from mlflow_platform.endpoints.resources import Clients
 from mlflow_platform.environment import Environment, EnvironmentRef, TrackingServer
 from tests.platform.endpoints.fleet import Fleet
+from tests.platform.interference import Interference
 from training.params import BoostParams, Dataset, ForestParams
 from training.result import Training
 from training.train import train
@@ -170,3 +171,8 @@ def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database = folder / "empty.db"
     SqlAlchemyStore(f"sqlite:///{database}", str(folder / "artifacts"))
     return database
+
+
+@pytest.fixture
+def interference(monkeypatch: pytest.MonkeyPatch) -> Interference:
+    return Interference(monkeypatch)

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from mlflow_common.errors import PreconditionError
 from mlflow_common.waiting import Progress
@@ -82,9 +82,15 @@ def push(
     progress(f"creating a model package in {group} ({approval})")
     request = _request(group, archive, wish, package.metadata(tags))
     token = hashlib.sha256(repr((request, approval)).encode()).hexdigest()[:_TOKEN_LENGTH]
-    # AWS answers a repeated token with the first call's package, so a lost answer leaves no second one.
-    arn = sagemaker.create_model_package(**request, ModelApprovalStatus=approval, ClientToken=token)["ModelPackageArn"]
-    return Pushed(arn, approval, "created")
+    try:
+        # AWS answers a repeated token with the first call's package, so the SDK's retries leave no second one.
+        made = sagemaker.create_model_package(**request, ModelApprovalStatus=approval, ClientToken=token)
+    except (ClientError, BotoCoreError):
+        # AWS may have created it although its answer was lost.
+        made = _find(sagemaker, group, model, archive, wish.image)
+        if made is None:
+            raise
+    return Pushed(made["ModelPackageArn"], approval, "created")
 
 
 def existing(sagemaker: SageMakerClient, environment: Environment, model: Model) -> str | None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mlflow_platform.endpoints.resources import Clients
 from mlflow_platform.endpoints.specification import EndpointSpec
 from mlflow_platform.environment import Environment
 from tests.platform.conftest import BUCKET, FakeClock
+from tests.platform.interference import Call, Interference, attempt, failed, lost, repeated, unreachable
 from tests.platform.validation.support import columns
 
 CSV = "zip,n\n02134,1\n00501,2\n10001,3\n"
@@ -86,6 +88,33 @@ def test_the_same_inputs_use_the_job_that_exists(clients: Clients, spec: Endpoin
     assert f"the transform job {job.name} exists already" in messages
     assert run(clients, spec, parts_of(clients, CSV + "1,4\n")).name != job.name
     assert len(clients.sagemaker.list_transform_jobs()["TransformJobSummaries"]) == 2
+
+
+@pytest.mark.parametrize("how", [repeated, lost, unreachable, failed])
+def test_a_job_is_started_once_whatever_call_has_a_fault(
+    how: Callable[[Call], Any], clients: Clients, spec: EndpointSpec, interference: Interference
+) -> None:
+    struck = []
+    for target in range(20):
+        clients.sagemaker.delete_model(ModelName=spec.model_name)
+        # Other rows, so another job.
+        parts = parts_of(clients, CSV + f"1,{target}\n")
+
+        def work(parts: list[inputs.Part] = parts) -> None:
+            ensure_model(clients.sagemaker, spec)
+            run(clients, spec, parts)
+
+        interference.arm(target, how)
+        attempt(work, interference, how)
+        struck.append(interference.struck)
+        interference.arm(None)
+        work()
+        jobs = clients.sagemaker.list_transform_jobs(MaxResults=100)["TransformJobSummaries"]
+        assert len(jobs) == target + 1, struck
+        if not struck[-1]:
+            break
+    assert {"CreateModel", "CreateTransformJob", "PutObject"} <= set(struck)
+    assert struck[-1] == "", "the last calls were not tested"
 
 
 def test_a_failed_job_is_followed_by_another_attempt(

@@ -5,14 +5,10 @@ it is run again.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
-from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from mlflow_common.errors import explain
 from mlflow_platform.endpoints.deployment import Deployer
 from mlflow_platform.endpoints.model import Model
 from mlflow_platform.endpoints.publishing import Hosting, publish
@@ -20,71 +16,11 @@ from mlflow_platform.endpoints.resources import Clients, EndpointResources, find
 from mlflow_platform.environment import Environment
 from tests.platform.conftest import BUCKET, FakeClock
 from tests.platform.endpoints.fleet import Fleet
+from tests.platform.interference import Call, Interference, attempt, failed, is_affected, lost, repeated, unreachable
 
 NAME = "mlflow-staging-iris"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mlflow-pyfunc:3.17.2"
 MOST_CALLS = 60
-
-Call = Callable[[], Any]
-
-
-def repeated(call: Call) -> Any:
-    """The response is lost, and the SDK repeats the call."""
-    with suppress(ClientError):
-        call()
-    return call()
-
-
-def lost(call: Call) -> Any:
-    """The responses of the call and of all the SDK's retries are lost."""
-    with suppress(ClientError):
-        call()
-    raise ReadTimeoutError(endpoint_url="https://api.sagemaker.us-east-1.amazonaws.com")
-
-
-def unreachable(_: Call) -> Any:
-    """The request never arrives."""
-    raise EndpointConnectionError(endpoint_url="https://api.sagemaker.us-east-1.amazonaws.com")
-
-
-def failed(_: Call) -> Any:
-    """AWS returns an internal error and does nothing."""
-    answer: Any = {"Error": {"Code": "InternalFailure", "Message": "x"}, "ResponseMetadata": {"HTTPStatusCode": 500}}
-    raise ClientError(answer, "Operation")
-
-
-def is_affected(operation: str, how: Callable[[Call], Any]) -> bool:
-    """Whether a fault can leave something behind or missing: repeating a read, or losing its response, cannot.
-
-    `lost` and `unreachable` are the same for a read.
-    """
-    return how not in (repeated, lost) or not operation.startswith(("Describe", "Get", "Head", "List"))
-
-
-class Interference:
-    """Interferes with one of the affected calls of all clients, counted from 0."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.number = 0
-        self.target: int | None = None
-        self.how: Callable[[Call], Any] = repeated
-        self.struck = ""
-        original: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-        def call(client: BaseClient, operation: str, params: dict[str, Any]) -> Any:
-            if not is_affected(operation, self.how):
-                return original(client, operation, params)
-            number, self.number = self.number, self.number + 1
-            if number != self.target:
-                return original(client, operation, params)
-            self.struck = operation
-            return self.how(lambda: original(client, operation, params))
-
-        monkeypatch.setattr(BaseClient, "_make_api_call", call)
-
-    def arm(self, target: int | None, how: Callable[[Call], Any] = repeated) -> None:
-        """Interfere with call number `target` from now on; with none if None."""
-        self.number, self.target, self.how, self.struck = 0, target, how, ""
 
 
 class Scene:
@@ -114,22 +50,6 @@ class Scene:
             name = described["ProductionVariants"][0]["ModelName"]
             model = self.clients.sagemaker.describe_model(ModelName=name)
             assert model["PrimaryContainer"]["ModelDataUrl"] in archives
-
-
-@pytest.fixture
-def interference(monkeypatch: pytest.MonkeyPatch) -> Interference:
-    return Interference(monkeypatch)
-
-
-def attempt(work: Callable[[], object], interference: Interference, how: Callable[[Call], Any]) -> None:
-    """Do something that may fail in a way that is explained; a repeated call must not fail."""
-    failure = None
-    try:
-        work()
-    except Exception as error:
-        failure = error
-    assert failure is None or explain(failure) is not None, f"{interference.struck}: {failure!r}"
-    assert failure is None or how is not repeated, f"{interference.struck}: {failure}"
 
 
 @pytest.mark.parametrize(

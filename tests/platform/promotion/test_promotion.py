@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from mlflow_platform.validation.evaluation import HeldOut
 from mlflow_platform.validation.table import Table
 from mlflow_platform.validation.thresholds import Threshold
 from tests.platform.conftest import BUCKET
+from tests.platform.interference import Call, Interference, attempt, failed, lost
 
 WISH = Wish("image", None, None)
 
@@ -262,6 +264,35 @@ def test_the_winner_is_pushed_once_and_approved_on_request(lab: Lab, aws: Any, e
     assert packaging.existing(sagemaker, environment, model) == first.arn
     assert push("Approved") == packaging.Pushed(first.arn, "Approved", "approval changed")
     assert sagemaker.describe_model_package(ModelPackageName=first.arn)["ModelApprovalStatus"] == "Approved"
+
+
+@pytest.mark.parametrize("how", [lost, failed])
+def test_one_package_is_created_whatever_call_has_a_fault(
+    how: Callable[[Call], Any], lab: Lab, aws: Any, environment: Environment, interference: Interference
+) -> None:
+    lab.log(6, accuracy=0.9)
+    _, model = lab.promote()
+    sagemaker = aws("sagemaker")
+    struck = []
+    for target in range(30):
+        # Another model's name is another group.
+        named = replace(model, name=f"iris-{target}")
+
+        def push(named: Model = named) -> packaging.Pushed:
+            return packaging.push(sagemaker, lab.s3, environment, named, WISH, lambda _: None)
+
+        interference.arm(target, how)
+        attempt(push, interference, how)
+        struck.append(interference.struck)
+        interference.arm(None)
+        arn = push().arn
+        group = packaging.group_name(environment, named.name or "")
+        (found,) = sagemaker.list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"]
+        assert found["ModelPackageArn"] == arn
+        if not struck[-1]:
+            break
+    assert {"CreateModelPackageGroup", "CreateModelPackage", "PutObject"} <= set(struck)
+    assert struck[-1] == "", "the last calls were not tested"
 
 
 def test_a_package_group_of_another_environment_is_refused(lab: Lab, aws: Any, environment: Environment) -> None:
