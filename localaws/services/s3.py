@@ -1,6 +1,8 @@
-"""S3: leaves bucket policies to localaws.iam, and lists a bucket while other requests delete from it."""
+"""S3: leaves bucket policies to localaws.iam, lists a bucket while other requests delete from it, and reads ranges."""
 
 from collections.abc import Iterator
+from contextvars import ContextVar
+from functools import wraps
 from typing import Any
 
 from localaws.services.context import ServiceContext
@@ -10,6 +12,7 @@ def install(_context: ServiceContext) -> None:
     """Changes moto's S3."""
     leave_policies_to_localaws()
     list_keys_while_others_delete()
+    read_ranges_only()
 
 
 def leave_policies_to_localaws() -> None:
@@ -51,3 +54,51 @@ def list_keys_while_others_delete() -> None:
     ):
         for name in names:
             setattr(_VersionedKeyStore, name, method)
+
+
+class Window:
+    """The content of an object, of which only the slices that are asked for are read from the disk."""
+
+    def __init__(self, key: Any) -> None:
+        self._key = key
+
+    def __len__(self) -> int:
+        return int(self._key.contentsize)
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(len(self))
+        with self._key.lock:
+            self._key._value_buffer.seek(start)
+            content: bytes = self._key._value_buffer.read(max(0, stop - start))
+        return content
+
+
+def read_ranges_only() -> None:
+    """Lets a GET with a range read the range.
+
+    moto reads the whole object for each range, so a large object that is read in ranges takes minutes.
+    """
+    from moto.s3.models import FakeKey
+    from moto.s3.responses import S3Response
+
+    ranged: ContextVar[bool] = ContextVar("ranged", default=False)
+    whole: Any = FakeKey.value
+    if getattr(whole.fget, "__wrapped__", None):
+        return  # Another localaws in this process has replaced it already.
+    respond = S3Response.key_response
+
+    @wraps(whole.fget)
+    def value(key: Any) -> Any:
+        return Window(key) if ranged.get() else whole.fget(key)
+
+    @wraps(respond)
+    def key_response(self: Any, request: Any, full_url: str, headers: dict[str, Any]) -> Any:
+        token = ranged.set(request.method == "GET" and "range" in request.headers)
+        try:
+            status, answered, content = respond(self, request, full_url, headers)
+        finally:
+            ranged.reset(token)
+        return status, answered, content[:] if isinstance(content, Window) else content
+
+    FakeKey.value = property(value, whole.fset)
+    S3Response.key_response = key_response
