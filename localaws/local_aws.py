@@ -119,6 +119,7 @@ class LocalAws:
     def _load(self, parts: dict[str, Any]) -> None:
         self.tracking.load(parts)
         self.hosting.load(parts["endpoints"])
+        self.hosting.load_requests(parts.get("async_requests", []))
         self.jobs.load(parts.get("jobs", []))
         self.executions.load(parts.get("pipeline_executions", []))
 
@@ -221,6 +222,7 @@ class LocalAws:
             "administrator": asdict(self.administrator),
             **tracking,
             "endpoints": self.hosting.saved(),
+            "async_requests": self.hosting.saved_requests(),
             "jobs": self.jobs.saved(),
             "pipeline_executions": self.executions.saved(),
         }

@@ -1,7 +1,7 @@
 """The queue of an asynchronous endpoint: requests wait for a free instance, then run, and leave their result in S3.
 
-Metrics: https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-monitor.html. Requests that wait when localaws
-stops are lost, which the log says; AWS keeps them.
+Metrics: https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-monitor.html. Requests that wait or run when
+localaws stops are saved, and run when it has started again.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -47,8 +48,7 @@ class AsyncQueue:
     def add(self, invocation: Invocation) -> None:
         """Queue a request."""
         self._waiting.append(invocation)
-        if self._dispatcher is None or self._dispatcher.done():
-            self._dispatcher = asyncio.create_task(self._dispatch())
+        self.resume()
 
     @property
     def backlog(self) -> int:
@@ -68,10 +68,22 @@ class AsyncQueue:
             values["ApproximateAgeOfOldestRequest"] = time.time() - self._waiting[0].received.timestamp()
         self._alarms.record(endpoint.region, NAMESPACE, {"EndpointName": endpoint.name}, values)
 
+    @property
+    def waiting(self) -> list[Invocation]:
+        """The requests that wait; after `close` also those that ran."""
+        return list(self._waiting)
+
+    def load(self, invocations: list[Invocation]) -> None:
+        """Queue saved requests, without starting anything; see `resume`."""
+        self._waiting.extend(invocations)
+
+    def resume(self) -> None:
+        """Begin to process requests. Call it in the event loop."""
+        if self._dispatcher is None or self._dispatcher.done():
+            self._dispatcher = asyncio.create_task(self._dispatch())
+
     async def close(self) -> None:
-        """End the dispatcher. What waits is lost."""
-        if self._waiting:
-            log.warning("%s: %d waiting asynchronous requests are lost.", self._arn, len(self._waiting))
+        """End the dispatcher. Requests that run go back to the queue."""
         tasks = [*self._running, *([self._dispatcher] if self._dispatcher else [])]
         for task in tasks:
             task.cancel()
@@ -81,10 +93,13 @@ class AsyncQueue:
         # A running request may come back to the queue.
         while self._waiting or self._running:
             endpoint = self._endpoints.find(self._arn)
-            if endpoint is None or endpoint.live is None:
+            if endpoint is None or endpoint.record.endpoint_status == "Deleting":
                 log.warning("%s was deleted: %d waiting requests are lost.", self._arn, len(self._waiting))
                 self._waiting.clear()
                 return
+            if endpoint.live is None:  # Its containers start again.
+                await asyncio.sleep(_POLL_SECONDS)
+                continue
             await self._drop_expired(endpoint.live.variants[0].role)
             slots = endpoint.capacity * concurrent_invocations(endpoint.asynchronous or {})
             while self._waiting and len(self._running) < slots:
@@ -110,6 +125,9 @@ class AsyncQueue:
             with self._endpoints.invoking(self._arn, None) as target:
                 clients = await asyncio.to_thread(self._assume, invocation.region, target.role)
                 await self._invoke(invocation, target, clients)
+        except asyncio.CancelledError:  # localaws stops.
+            self._waiting.appendleft(invocation)
+            raise
         except NoCapacityError:  # The last instance was removed at this moment.
             self._waiting.appendleft(invocation)
         except (LookupError, NoSuchVariantError, DeploymentError) as error:
@@ -172,10 +190,30 @@ class AsyncQueues:
         self._exchange: Exchange
         self._queues: dict[str, AsyncQueue] = {}
         self._measuring: asyncio.Task[None] | None = None
+        self._loaded: list[tuple[str, Invocation]] = []
+
+    def saved(self) -> list[dict[str, Any]]:
+        """Return all requests as JSON for `load`. Call it after `close`."""
+        return [
+            {"arn": arn, "request": one.saved()} for arn, queue in list(self._queues.items()) for one in queue.waiting
+        ]
+
+    def load(self, saved: list[dict[str, Any]]) -> None:
+        """Load the requests of a saved state. They run after `open`, once their endpoints are in service."""
+        self._loaded = [(one["arn"], Invocation.load(one["request"])) for one in saved]
 
     def open(self, exchange: Exchange) -> None:
-        """Begin to record metrics. Call it in the event loop."""
+        """Begin to process loaded requests, and to record metrics. Call it in the event loop."""
         self._exchange = exchange
+        for arn, invocation in self._loaded:
+            endpoint = self._endpoints.find(arn)
+            if endpoint is None:
+                log.warning("%s does not exist: the request %s is lost.", arn, invocation.request.inference_id)
+            else:
+                self._queue(endpoint).load([invocation])
+        self._loaded.clear()
+        for queue in self._queues.values():
+            queue.resume()
         self._measuring = asyncio.create_task(self._measure())
 
     def add(self, endpoint: Endpoint, headers: Headers, body: bytes) -> AsyncRequest:

@@ -6,9 +6,9 @@ Everything is done with the execution role, which therefore needs s3:GetObject, 
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from localaws.endpoints.async_config import MOST_BYTES, AsyncRequest
 from localaws.endpoints.exchange import Answer
@@ -32,6 +32,18 @@ class Invocation:
     request: AsyncRequest
     config: dict[str, Any]
     received: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def saved(self) -> dict[str, Any]:
+        """Return it as JSON for `load`."""
+        request = {**asdict(self.request), "body": base64.b64encode(self.request.body).decode()}
+        return {**asdict(self), "request": request, "received": self.received.isoformat()}
+
+    @classmethod
+    def load(cls, saved: dict[str, Any]) -> Self:
+        """Create it from JSON."""
+        request = {**saved["request"], "body": base64.b64decode(saved["request"]["body"])}
+        received = datetime.fromisoformat(saved["received"])
+        return cls(**{**saved, "request": AsyncRequest(**request), "received": received})
 
 
 def read_input(invocation: Invocation, clients: RoleClients) -> bytes:

@@ -41,7 +41,7 @@ class Hosting:
         self._scaling = Scaling(self._endpoints, launcher, settings.speed)
         self.autoscaler = Autoscaler(settings.account, self._endpoints, self._scaling, alarms, settings.speed)
         assume = launcher.role_clients
-        queues = AsyncQueues(self._endpoints, alarms, assume, MINUTE / settings.speed)
+        queues = self._queues = AsyncQueues(self._endpoints, alarms, assume, MINUTE / settings.speed)
         self._runtime = Runtime(self._endpoints, settings.account, alarms, queues)
         self.runtime = Route(Runtime.takes, self._runtime)
         operations = EndpointOperations(self._endpoints, self._scaling, principals, settings.account, alarms)
@@ -64,6 +64,14 @@ class Hosting:
         records = Records(self._account)
         records.forget_deleted()
         self._endpoints.load(saved, records.by_arn)
+
+    def saved_requests(self) -> list[dict[str, Any]]:
+        """Return the requests in the queues of asynchronous endpoints as JSON. Call it after `close`."""
+        return self._queues.saved()
+
+    def load_requests(self, saved: list[dict[str, Any]]) -> None:
+        """Load saved requests. They run after `open`."""
+        self._queues.load(saved)
 
     def resume(self) -> None:
         """Start the containers of loaded endpoints. Call it once localaws accepts requests."""
