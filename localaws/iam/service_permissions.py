@@ -23,7 +23,11 @@ RESOURCES: dict[str, tuple[str, ...]] = {
     ),
     "budgets": ("arn:aws:budgets::{account}:budget/{BudgetName}", "arn:aws:budgets::{account}:budget/*"),
     "cloudformation": ("arn:aws:cloudformation:{region}:{account}:stack/{StackName}/*",),
-    "cloudwatch": ("{ResourceARN}", "arn:aws:cloudwatch:{region}:{account}:alarm:{AlarmName}"),
+    "cloudwatch": (
+        "{ResourceARN}",
+        "arn:aws:cloudwatch:{region}:{account}:alarm:{AlarmName}",
+        "arn:aws:cloudwatch:{region}:{account}:alarm:{AlarmNames}",
+    ),
     "codebuild": (
         "arn:aws:codebuild:{region}:{account}:project/{projectName}",
         "arn:aws:codebuild:{region}:{account}:project/{name}",

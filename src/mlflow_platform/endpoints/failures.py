@@ -29,6 +29,10 @@ def did_not_start(
         after: the endpoint after it.
         old_streams: the log streams that existed before.
     """
+    if before and after and after.status == "InService" and after.reason and not _is_about_start(after.reason):
+        return PlatformError(
+            f"the update of {endpoint} failed ({after.reason}). The previous model continues to serve."
+        )
     lines = container_log.tail(logs, endpoint, except_for=old_streams)
     reason = container_log.cause(lines) or (after.reason if after else "the endpoint was deleted meanwhile")
     if before is None:
@@ -41,6 +45,11 @@ def did_not_start(
         f"the model did not start on {endpoint} ({reason or 'AWS gives no reason'}). {outcome}",
         [f"log of {container_log.group(endpoint)}:", *lines] if lines else [],
     )
+
+
+def _is_about_start(reason: str) -> bool:
+    """Whether AWS's reason refers to the container's log, which says more."""
+    return "health check" in reason or "CloudWatch logs" in reason
 
 
 def rolled_back(endpoint: str, alarm: str, reason: str) -> PlatformError:

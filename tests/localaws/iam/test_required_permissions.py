@@ -341,6 +341,12 @@ def test_conditions_see_that_an_upload_uses_a_customer_provided_key() -> None:
     assert write.context["s3:x-amz-server-side-encryption-customer-algorithm"] == "AES256"
 
 
+@pytest.mark.parametrize("operation", ["delete_alarms", "describe_alarms"])
+def test_alarms_that_are_named_are_the_resources(operation: str) -> None:
+    found = needs("cloudwatch", operation, AlarmNames=["a", "b"])
+    assert [one.resource for one in found] == [f"arn:aws:cloudwatch:us-east-1:{US}:alarm:{name}" for name in "ab"]
+
+
 def test_scaling_an_endpoint_is_a_call_for_one_service_and_tags_need_a_permission_of_their_own() -> None:
     target = {
         "ServiceNamespace": "sagemaker",

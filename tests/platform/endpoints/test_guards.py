@@ -244,3 +244,19 @@ def test_a_killed_test_is_resumed_by_the_same_deployment_and_refuses_another(
         deployer.deploy(versions("3"), guards=CANARY)
     assert deployer.deploy(second, guards=CANARY) == "updated"
     assert clients.sagemaker.list_endpoints()["Endpoints"] == []
+
+
+def test_a_failed_update_shows_the_reason_of_aws_unless_the_log_says_more(
+    deployer: Deployer, fleet: Fleet, versions: Callable[[str], EndpointSpec]
+) -> None:
+    deployer.deploy(versions("1"))
+    fleet.after_update = ("Updating", "FAILED_BACK")
+    fleet.reason = "The execution role cannot describe the alarms: denied."
+    with pytest.raises(
+        PlatformError, match=r"the update of .* failed \(The execution role .*: denied\)\. The previous"
+    ):
+        deployer.deploy(versions("2"))
+    fleet.after_update = ("Updating", "FAILED_BACK")
+    fleet.reason = "The primary container did not pass the ping health check. Please check CloudWatch logs."
+    with pytest.raises(PlatformError, match="the model did not start"):
+        deployer.deploy(versions("2"))
