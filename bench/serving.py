@@ -194,13 +194,14 @@ def started(name: str, command: list[str], env: dict[str, str], port: int) -> It
 
 async def _pings(port: int) -> bool:
     try:
-        status, _ = await _exchange(port, b"GET /ping HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        status, _ = await exchange(port, b"GET /ping HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     except OSError:
         return False
     return status == 200
 
 
-async def _exchange(port: int, request: bytes) -> tuple[int, bytes]:
+async def exchange(port: int, request: bytes) -> tuple[int, bytes]:
+    """Send the bytes of a request, and return the status and the body of the answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
     try:
@@ -219,7 +220,7 @@ def compare(servers: list[Server], requests: list[Request]) -> None:
     """Check that both servers return the same responses."""
     bad = Request("malformed JSON", b'{"dataframe_split": {"columns": ["a"], "data": [[1]]}}', "application/json")
     for request in [*requests, bad]:
-        answers = [asyncio.run(_exchange(server.port, request.raw(server.port))) for server in servers]
+        answers = [asyncio.run(exchange(server.port, request.raw(server.port))) for server in servers]
         if answers[0] != answers[1]:
             raise SystemExit(f"{request.name}: the answers differ")
 
