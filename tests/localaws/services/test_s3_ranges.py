@@ -1,6 +1,5 @@
 """GetObject with a range, as boto3 asks for it and as the whole object."""
 
-import os
 from typing import Any
 
 import pytest
@@ -8,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from tests.support.running import RunningLocalAws
 
-CONTENT = os.urandom(1 << 20)
+CONTENT = bytes(range(256)) * 4096
 
 
 @pytest.fixture(scope="module")
@@ -22,17 +21,17 @@ def s3(localaws: RunningLocalAws) -> Any:
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
-        ("bytes=0-9", CONTENT[:10]),
-        ("bytes=1000-", CONTENT[1000:]),
-        ("bytes=-7", CONTENT[-7:]),
-        ("bytes=1048570-9999999", CONTENT[1048570:]),
+        ("bytes=0-9", slice(0, 10)),
+        ("bytes=1000-", slice(1000, None)),
+        ("bytes=-7", slice(-7, None)),
+        ("bytes=1048570-9999999", slice(1048570, None)),
     ],
 )
-def test_a_range_is_answered_with_its_bytes(s3: Any, asked: str, expected: bytes) -> None:
+def test_a_range_is_answered_with_its_bytes(s3: Any, asked: str, expected: slice) -> None:
     answer = s3.get_object(Bucket="ranges", Key="a", Range=asked)
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 206
     assert answer["ContentRange"].endswith(f"/{len(CONTENT)}")
-    assert answer["Body"].read() == expected
+    assert answer["Body"].read() == CONTENT[expected]
 
 
 def test_an_unusable_range_is_answered_with_the_object_and_one_beyond_its_end_is_refused(s3: Any) -> None:
