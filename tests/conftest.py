@@ -39,14 +39,30 @@ SYSTEM_FILES = (
     "tests/terraform/test_apply",
     "tests/terraform/test_modules.py",
 )
-# The files that take longest, and mostly wait. They start first, so that no worker is left alone with one at the end.
-LONG_FILES = (
-    "tests/e2e/",
+# The files that take longest start first, in this order, so that no worker is left alone with one at the end. The first
+# and the third build what others share and wait for: the session's staging, and the plan of all variations. Each starts
+# with files that need neither, so that no core is idle meanwhile.
+FIRST = (
+    "tests/e2e/smoke/test_environment.py",
+    "tests/e2e/upgrade/",
+    "tests/policy/test_cross_check.py",
+    "tests/terraform/test_apply.py",
     "tests/localaws/saving/test_saving.py",
-    "tests/terraform/test_apply",
-    "tests/terraform/test_modules.py",
     "tests/policy/test_demo_calls.py",
+    "tests/terraform/test_apply_killed.py",
+    "tests/terraform/test_modules.py",
+    "tests/terraform/test_apply_upgraded.py",
+    "tests/e2e/pipeline/",
+    "tests/e2e/smoke/",
+    "tests/platform/endpoints/test_lost_answers.py",
+    "tests/terraform/test_apply_expired.py",
+    "tests/localaws/test_daemon.py",
+    "tests/localaws/endpoints/",
+    "tests/platform/test_record.py",
+    "tests/serving/",
     "tests/transfer/",
+    "tests/localaws/",
+    "tests/terraform/test_terraform_script.py",
 )
 
 
@@ -74,8 +90,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first, whatever order the others have."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG_FILES))
+    """Put the files that take longest first, in the order of `FIRST`; the others keep theirs."""
+    items.sort(
+        key=lambda item: next((place for place, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST))
+    )
 
 
 def pytest_collection_finish() -> None:

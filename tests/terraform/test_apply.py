@@ -1,10 +1,10 @@
-"""Staging and prod on their own localaws: applied while AWS throttles and fails, edited by hand, and destroyed."""
+"""Prod on its own localaws: applied while AWS throttles and fails, edited by hand, and destroyed."""
 
 import json
 import re
+import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,19 +40,27 @@ ERRORS = {
 # two are not struck: s3:PutBucketLifecycleConfiguration and sqs:SetQueueAttributes.
 SLOW = {"aws_sqs_queue_policy": {"schedule_failures": {"count": 0}}}
 
+# As in staging a schedule, and as in neither root a subscriber and a budget.
+MORE: dict[str, Any] = {
+    "schedule": {"start": "cron(0 7 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"},
+    "weekly_maintenance_window_start": None,
+    "backup": {"schedule_expression": "cron(30 12 ? * MON-FRI *)"},
+    "notifications": {"emails": ["team@example.com"]},
+    "monthly_budget_usd": 500,
+}
+
 
 @dataclass(frozen=True)
 class Struck:
-    """Staging and prod, applied at the same time while each operation was throttled once and failed once.
+    """Prod with all optional services, applied while each operation was throttled once and failed once.
 
     Attributes:
-        failures: the outputs of applies that failed.
-        calls: the calls of both applies.
+        applied: the apply, with both of its outputs as `stdout`.
+        calls: the calls of the apply.
     """
 
-    staging: Environment
     prod: Environment
-    failures: list[str]
+    applied: "subprocess.CompletedProcess[str]"
     calls: list[dict[str, Any]]
 
 
@@ -60,26 +68,22 @@ class Struck:
 def struck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Struck]:
     account = start(tmp_path_factory.mktemp("faults") / "home")
     try:
-        more: dict[str, Any] = {"notifications": {"emails": ["team@example.com"]}, "monthly_budget_usd": 500}
-        staging = Environment(account, "staging", SLOW, **more)
-        prod = Environment(account, "prod", SLOW)
+        prod = Environment(account, "prod", SLOW, **MORE)
         for service, errors in ERRORS.items():
             for error, status in errors:
                 account.fault(f"{service}:*", error=error, status=status, each="operation")
 
-        # The provider reads a bucket with sixteen calls, and a call that fails twice takes three seconds. Two
-        # concurrent applies share the faults, as they would share the throttling in an account.
-        with ThreadPoolExecutor() as pool:
-            applied = list(pool.map(Environment.apply, (staging, prod)))
+        # The provider reads a bucket with sixteen calls, and a call that fails twice takes three seconds.
+        applied = prod.apply()
         HTTP.delete(f"{account.url}/_localaws/faults")
         calls = [call for call in account.calls() if call["principal"].endswith(":user/localaws")]
-        yield Struck(staging, prod, [done.stdout for done in applied if done.returncode], calls)
+        yield Struck(prod, applied, calls)
     finally:
         daemon.down(account.settings)
 
 
 def test_an_apply_succeeds_although_each_operation_is_throttled_once_and_fails_once(struck: Struck) -> None:
-    assert struck.failures == []
+    assert struck.applied.returncode == 0, struck.applied.stdout
     answers = defaultdict(set)
     for call in struck.calls:
         answers[call["service"], call["operation"]].add((call["error"], call["status"]))
@@ -88,16 +92,16 @@ def test_an_apply_succeeds_although_each_operation_is_throttled_once_and_fails_o
     }
     assert spared == {}
     assert {service for service, _ in answers} == set(ERRORS)
-    assert "No changes." in struck.staging.plan().stdout
+    assert "No changes." in struck.prod.plan().stdout
 
 
 def test_policies_edited_by_hand_are_shown_in_the_plan_and_restored_by_the_apply(struck: Struck) -> None:
-    policies = Policies(struck.staging)
+    policies = Policies(struck.prod)
     intact = policies.read()
     policies.edit()
     assert [name for name, policy in policies.read().items() if policy != intact[name]] == list(intact)
 
-    shown = struck.staging.plan()
+    shown = struck.prod.plan("-out=mending.tfplan")
     assert shown.returncode == 2
     assert re.findall(r"^  # (\S+) will be updated in-place$", shown.stdout, re.MULTILINE) == sorted(
         [
@@ -109,7 +113,7 @@ def test_policies_edited_by_hand_are_shown_in_the_plan_and_restored_by_the_apply
     )
     assert shown.stdout.count("ByHand") >= len(intact)
 
-    mended = struck.staging.apply()
+    mended = struck.prod.terraform("apply", "-no-color", "mending.tfplan")
     assert mended.returncode == 0, mended.stdout
     assert policies.read() == intact
 
@@ -153,7 +157,7 @@ class Policies:
 
 
 def test_destroy_refuses_to_delete_objects_and_then_leaves_nothing_behind(struck: Struck) -> None:
-    assert struck.failures == []
+    assert struck.applied.returncode == 0, struck.applied.stdout
     prod = struck.prod
     # The state after Terraform was killed while writing it.
     state = prod.root / "terraform.tfstate"
@@ -169,12 +173,12 @@ def test_destroy_refuses_to_delete_objects_and_then_leaves_nothing_behind(struck
     refused = prod.deployed.terraform("destroy", check=False)
     assert refused.returncode == 3
     assert refused.stderr.strip().startswith(f"error: bucket {bucket} still contains objects, so nothing was destroyed")
-    assert len(prods(prod.localaws)["servers"]) == 1
+    assert len(existing(prod.localaws)["servers"]) == 1
     s3.delete_object(Bucket=bucket, Key="0/run/artifacts/model", VersionId=version)
 
     destroyed = prod.deployed.terraform("destroy", check=False)
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
-    assert prods(prod.localaws) == {"servers": [], "buckets": [], "roles": [], "keys": [], "repositories": []}
+    assert existing(prod.localaws) == {"servers": [], "buckets": [], "roles": [], "keys": [], "repositories": []}
     undeployed = prod.deployed.terraform("output", check=False)
     assert (undeployed.returncode, undeployed.stderr) == (
         3,
@@ -182,12 +186,12 @@ def test_destroy_refuses_to_delete_objects_and_then_leaves_nothing_behind(struck
     )
 
 
-def prods(localaws: RunningLocalAws) -> dict[str, list[str]]:
-    """The resources in the account that are not of staging, without keys that are pending deletion."""
+def existing(localaws: RunningLocalAws) -> dict[str, list[str]]:
+    """The resources in the account, without keys that are pending deletion."""
     client = localaws.client
     keys = [client("kms").describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in client("kms").list_keys()["Keys"]]
     servers = client("sagemaker").list_mlflow_tracking_servers()["TrackingServerSummaries"]
-    found = {
+    return {
         "servers": [server["TrackingServerName"] for server in servers],
         "buckets": [bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]],
         "roles": [role["RoleName"] for role in client("iam").list_roles()["Roles"] if "mlflow" in role["RoleName"]],
@@ -196,4 +200,3 @@ def prods(localaws: RunningLocalAws) -> dict[str, list[str]]:
         ],
         "repositories": [one["repositoryName"] for one in client("ecr").describe_repositories()["repositories"]],
     }
-    return {kind: [name for name in names if "staging" not in name] for kind, names in found.items()}
