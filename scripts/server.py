@@ -76,7 +76,7 @@ def _shown(found: tracking_server.ServerDescription) -> dict[str, Any]:
         "status": found.status,
         "running": found.running,
         "mlflow_version": found.version,
-        "size": found.size,
+        **({"size": found.size} if found.size else {}),
     }
 
 

@@ -52,12 +52,17 @@ class EnvironmentRef:
 
 @dataclass(frozen=True)
 class TrackingServer:
-    """A tracking server of an environment. `arn` is the tracking URI that MLflow clients are given."""
+    """A tracking server or an MLflow App of an environment. `arn` is the tracking URI of MLflow clients."""
 
     arn: str
     name: str
     mlflow_version: str
     environment: EnvironmentRef
+
+    @property
+    def is_app(self) -> bool:
+        """Whether it is an MLflow App, the serverless kind."""
+        return ":mlflow-app/" in self.arn
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The state of a tracking server: describing it, starting and stopping it, and the link to its UI."""
+"""The state of a tracking server or an MLflow App: describing, starting and stopping it, and the link to its UI."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ FAILED = frozenset({"CreateFailed", "StartFailed", "StopFailed", "UpdateFailed",
 # Starting and stopping take minutes; creating takes up to 25.
 _TIMEOUT = 45 * 60.0
 _LINK_SECONDS = 300
+APP = "MLflow App"
+_APP_ANSWERS = frozenset({"Created", "Updated", "UpdateFailed", "DeleteFailed"})
 _MISSING = {"ResourceNotFound", "ResourceNotFoundException"}
 
 
 @dataclass(frozen=True)
 class ServerDescription:
-    """A tracking server as AWS describes it."""
+    """A tracking server or an MLflow App as AWS describes it. An App has no size."""
 
     name: str
     status: str
@@ -35,6 +37,7 @@ class ServerDescription:
     version: str
     size: str
     artifact_store: str
+    kind: str = "tracking server"
 
     @property
     def running(self) -> bool:
@@ -60,22 +63,46 @@ def find(sagemaker: SageMakerClient, name: str) -> ServerDescription | None:
     )
 
 
+def find_app(sagemaker: SageMakerClient, arn: str) -> ServerDescription | None:
+    """Describe an MLflow App by its ARN; None if it does not exist."""
+    try:
+        found = sagemaker.describe_mlflow_app(Arn=arn)
+    except sagemaker.exceptions.ClientError as error:
+        if error_code(error) not in _MISSING:
+            raise
+        return None
+    return ServerDescription(
+        name=found.get("Name", arn),
+        status=found.get("Status", ""),
+        # AWS reports no activity of an App. One whose update or deletion failed still has its data and answers.
+        active=found.get("Status") in _APP_ANSWERS,
+        version=found.get("MlflowVersion", ""),
+        size="",
+        artifact_store=found.get("ArtifactStoreUri", ""),
+        kind=APP,
+    )
+
+
+def look_up(sagemaker: SageMakerClient, server: TrackingServer) -> ServerDescription | None:
+    """Describe an environment's tracking server or App; None if it does not exist."""
+    return find_app(sagemaker, server.arn) if server.is_app else find(sagemaker, server.name)
+
+
 def describe(sagemaker: SageMakerClient, server: TrackingServer) -> ServerDescription:
-    """Describe a tracking server.
+    """Describe an environment's tracking server or App.
 
     Raises:
         PreconditionError: it does not exist.
     """
-    found = find(sagemaker, server.name)
+    found = look_up(sagemaker, server)
     if found is None:
-        raise PreconditionError(
-            f"the tracking server {server.name} no longer exists. Run `{server.environment.apply_command}`."
-        )
+        kind = APP if server.is_app else "tracking server"
+        raise PreconditionError(f"the {kind} {server.name} no longer exists. Run `{server.environment.apply_command}`.")
     return found
 
 
 def require_running(sagemaker: SageMakerClient, server: TrackingServer) -> ServerDescription:
-    """Describe a tracking server that must answer requests.
+    """Describe a tracking server or an App that must answer requests.
 
     Raises:
         PreconditionError: it does not exist or does not run.
@@ -92,7 +119,7 @@ def require_running(sagemaker: SageMakerClient, server: TrackingServer) -> Serve
         advice = f"Try again later; `{command} status {options}` shows its state."
     else:
         advice = "See the SageMaker console for the reason."
-    raise PreconditionError(f"the tracking server {found.name} is {found.status}. {advice}")
+    raise PreconditionError(f"the {found.kind} {found.name} is {found.status}. {advice}")
 
 
 def start(
@@ -104,7 +131,7 @@ def start(
         PreconditionError: its state does not allow that.
         PlatformError: it did not start.
     """
-    found = describe(sagemaker, server)
+    found = _startable(sagemaker, server, "started")
     if found.running:
         return found, False
     if found.status in STOPPED | {"StartFailed"}:
@@ -123,7 +150,7 @@ def stop(
         PreconditionError: its state does not allow that.
         PlatformError: it did not stop.
     """
-    found = describe(sagemaker, server)
+    found = _startable(sagemaker, server, "stopped")
     if found.status in STOPPED:
         return found, False
     if found.running:
@@ -138,10 +165,24 @@ def ui_link(sagemaker: SageMakerClient, server: TrackingServer, fragment: str = 
 
     Browsers keep the part after `#` when they follow the link's redirect.
     """
-    answer = sagemaker.create_presigned_mlflow_tracking_server_url(
-        TrackingServerName=server.name, ExpiresInSeconds=_LINK_SECONDS
-    )
-    return answer["AuthorizedUrl"] + (f"#{fragment}" if fragment else "")
+    if server.is_app:
+        link = sagemaker.create_presigned_mlflow_app_url(Arn=server.arn, ExpiresInSeconds=_LINK_SECONDS)[
+            "AuthorizedUrl"
+        ]
+    else:
+        link = sagemaker.create_presigned_mlflow_tracking_server_url(
+            TrackingServerName=server.name, ExpiresInSeconds=_LINK_SECONDS
+        )["AuthorizedUrl"]
+    return link + (f"#{fragment}" if fragment else "")
+
+
+def _startable(sagemaker: SageMakerClient, server: TrackingServer, done: str) -> ServerDescription:
+    if server.is_app:
+        raise PreconditionError(
+            f"{server.name} is an MLflow App, which cannot be {done}: it has no instance, and costs nothing while "
+            "nobody calls it. Nothing is to do."
+        )
+    return describe(sagemaker, server)
 
 
 def _wait(

@@ -9,7 +9,7 @@ from botocore.stub import Stubber
 
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_platform import tracking_server
-from mlflow_platform.environment import Environment
+from mlflow_platform.environment import Environment, TrackingServer
 from tests.platform.conftest import FakeClock
 
 NAME = {"TrackingServerName": "mlflow-staging-3-0"}
@@ -76,6 +76,55 @@ def test_refuses_a_server_that_does_not_exist(environment: Environment, sagemake
     stub.add_client_error("describe_mlflow_tracking_server", "ResourceNotFound", "no such server", 400)
     with pytest.raises(PreconditionError, match=r"no longer exists. Run `make apply ENV=staging`"):
         tracking_server.require_running(sagemaker, environment.server)
+
+
+@pytest.fixture
+def app(environment: Environment) -> TrackingServer:
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:mlflow-app/app-1"
+    return TrackingServer(arn, "mlflow-staging", "3.10", environment.ref)
+
+
+def described_app(stub: Stubber, app: TrackingServer, status: str) -> None:
+    answer = {"Arn": app.arn, "Name": app.name, "Status": status, "MlflowVersion": "3.10.1"}
+    stub.add_response("describe_mlflow_app", answer, {"Arn": app.arn})
+
+
+@pytest.mark.parametrize("status", ["Created", "Updated", "UpdateFailed"])
+def test_an_app_is_described_by_its_arn(app: TrackingServer, sagemaker: Any, stub: Stubber, status: str) -> None:
+    described_app(stub, app, status)
+    found = tracking_server.require_running(sagemaker, app)
+    assert (found.kind, found.version, found.size) == ("MLflow App", "3.10.1", "")
+
+
+@pytest.mark.parametrize("status", ["Creating", "CreateFailed", "Deleting"])
+def test_refuses_an_app_that_does_not_run(app: TrackingServer, sagemaker: Any, stub: Stubber, status: str) -> None:
+    described_app(stub, app, status)
+    with pytest.raises(PreconditionError, match=f"the MLflow App mlflow-staging is {status}"):
+        tracking_server.require_running(sagemaker, app)
+
+
+def test_refuses_an_app_that_does_not_exist(app: TrackingServer, sagemaker: Any, stub: Stubber) -> None:
+    stub.add_client_error("describe_mlflow_app", "ResourceNotFound", "no such App", 400)
+    with pytest.raises(PreconditionError, match="the MLflow App mlflow-staging no longer exists"):
+        tracking_server.require_running(sagemaker, app)
+
+
+@pytest.mark.parametrize("verb", [tracking_server.start, tracking_server.stop])
+def test_an_app_is_neither_started_nor_stopped(
+    app: TrackingServer, sagemaker: Any, stub: Stubber, clock: FakeClock, verb: Any
+) -> None:
+    del stub
+    with pytest.raises(PreconditionError, match="is an MLflow App, which cannot be"):
+        verb(sagemaker, app, progress=str, clock=clock)
+
+
+def test_the_link_to_an_app_is_made_by_its_own_operation(app: TrackingServer, sagemaker: Any, stub: Stubber) -> None:
+    stub.add_response(
+        "create_presigned_mlflow_app_url",
+        {"AuthorizedUrl": "https://a/auth"},
+        {"Arn": app.arn, "ExpiresInSeconds": 300},
+    )
+    assert tracking_server.ui_link(sagemaker, app, "/experiments/1") == "https://a/auth#/experiments/1"
 
 
 def test_starting_a_stopped_server_waits_until_it_runs(

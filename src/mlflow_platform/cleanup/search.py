@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import PreconditionError
+from mlflow_common.errors import PreconditionError, error_code
 from mlflow_common.waiting import Progress
 from mlflow_platform.cleanup.hosting import add_references, read_hosting, select_leftovers
 from mlflow_platform.cleanup.images import select_images
@@ -64,15 +64,20 @@ def search(access: Access, environment: Environment, criteria: Criteria, progres
         if criteria.kinds & RUN_KINDS:
             selection.select(found)
         if ORPHANS in criteria.kinds:
-            _orphans(access, environment, criteria, selection, found)
+            _orphans(access, environment, criteria, selection, found, progress)
     found.sort()
     return found
 
 
 def _orphans(
-    access: Access, environment: Environment, criteria: Criteria, selection: RunSelection, found: Found
+    access: Access,
+    environment: Environment,
+    criteria: Criteria,
+    selection: RunSelection,
+    found: Found,
+    progress: Progress,
 ) -> None:
-    others = _servers_beside(access.sagemaker, environment)
+    others = [*_servers_beside(access.sagemaker, environment), *_apps_beside(access.sagemaker, environment, progress)]
     if criteria.tags:
         found.skipped[ORPHANS] = "artifacts without a run have no tags"
     elif others:
@@ -100,7 +105,32 @@ def _servers_beside(sagemaker: SageMakerClient, environment: Environment) -> lis
                     f"the tracking server {name} cannot be described. Use an admin's role."
                 ) from None
             continue
-        ours = f"{environment.artifact_store}/"
-        if f"{store}/".startswith(ours) or ours.startswith(f"{store}/"):
+        if _overlaps(store, environment):
             found.append(name)
     return found
+
+
+def _apps_beside(sagemaker: SageMakerClient, environment: Environment, progress: Progress) -> list[str]:
+    """The other MLflow Apps whose artifact store may overlap the environment's. Not every role may list them."""
+    pages: Any = sagemaker.get_paginator("list_mlflow_apps").paginate()
+    try:
+        apps = [(one["Arn"], one["Name"]) for page in pages for one in page["Summaries"]]
+        return [
+            name
+            for arn, name in apps
+            if arn != environment.server.arn
+            and _overlaps(sagemaker.describe_mlflow_app(Arn=arn)["ArtifactStoreUri"].rstrip("/"), environment)
+        ]
+    except sagemaker.exceptions.ClientError as error:
+        if not error_code(error).startswith("AccessDenied"):
+            raise
+        progress(
+            "MLflow Apps may not be listed (sagemaker:ListMlflowApps, DescribeMlflowApp): if one stores artifacts in "
+            f"{environment.artifact_store}, do not delete orphans"
+        )
+        return []
+
+
+def _overlaps(store: str, environment: Environment) -> bool:
+    ours = f"{environment.artifact_store}/"
+    return f"{store}/".startswith(ours) or ours.startswith(f"{store}/")

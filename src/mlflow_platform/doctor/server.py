@@ -18,10 +18,11 @@ _TYPE = "aws_sagemaker_mlflow_tracking_server"
 def state(context: Context) -> Verdict:
     """The active tracking server runs."""
     server = context.environment.server
-    found = tracking_server.find(context.client("sagemaker"), server.name)
+    found = tracking_server.look_up(context.client("sagemaker"), server)
     if found is None:
-        return failed(f"The tracking server {server.name} does not exist.", context.apply)
-    shown = f"{found.name} is {found.status} (MLflow {found.version}, {found.size})"
+        kind = tracking_server.APP if server.is_app else "tracking server"
+        return failed(f"The {kind} {server.name} does not exist.", context.apply)
+    shown = f"{found.name} is {found.status} (MLflow {found.version}, {found.size or found.kind})"
     if found.running and found.status not in tracking_server.FAILED:
         return passed(shown)
     command = f"`python scripts/server.py start {server.environment.options}`"
@@ -29,6 +30,8 @@ def state(context: Context) -> Verdict:
         return failed(f"{shown}. Nothing can be logged.", f"Start it with {command}.")
     if found.status in tracking_server.CHANGING:
         return warned(f"{shown}.", f"Wait; `python scripts/server.py status {server.environment.options}` shows it.")
+    if server.is_app:
+        return failed(f"{shown}.", "See the reason in the SageMaker console. An MLflow App cannot be restarted.")
     return failed(f"{shown}.", f"See the reason in the SageMaker console, then try {command}.")
 
 
@@ -63,7 +66,7 @@ def settings(context: Context) -> Verdict:
 def api(context: Context) -> Verdict:
     """The tracking server answers an MLflow client through the plugin."""
     server = context.environment.server
-    found = tracking_server.find(context.client("sagemaker"), server.name)
+    found = tracking_server.look_up(context.client("sagemaker"), server)
     if found is None or not found.running:
         return skipped("The tracking server does not run.")
     os.environ.update(_IMPATIENT)
@@ -77,7 +80,7 @@ def api(context: Context) -> Verdict:
 def ui_link(context: Context) -> Verdict:
     """A presigned link to the UI can be created."""
     server = context.environment.server
-    found = tracking_server.find(context.client("sagemaker"), server.name)
+    found = tracking_server.look_up(context.client("sagemaker"), server)
     if found is None or not found.running:
         return skipped("The tracking server does not run.")
     tracking_server.ui_link(context.client("sagemaker"), server)

@@ -1,9 +1,11 @@
 """Stacks with an MLflow App that cannot be created. Those with a running App are in tests/localaws/tracking."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.localaws.tracking import stacks
-from tests.support.running import RunningLocalAws
+from tests.support.running import RunningLocalAws, role
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,20 @@ def test_a_stack_needs_the_permissions_of_what_it_creates(localaws: RunningLocal
     call = next(one for one in localaws.calls("stack-permissions") if one["operation"] == "CreateStack")
     needed = {one["action"] for one in call["iam"]}
     assert {"cloudformation:CreateStack", "sagemaker:CreateMlflowApp", "sagemaker:AddTags", "iam:PassRole"} <= needed
+
+
+def test_the_example_passes_its_parameters_to_the_app(localaws: RunningLocalAws) -> None:
+    example = Path(__file__).resolve().parents[3] / "examples/mlflow-app"
+    given = {
+        "Name": "example",
+        "ArtifactStoreUri": "s3://no-bucket-of-the-example",
+        "RoleArn": role(localaws, "example"),
+    }
+    localaws.client("cloudformation").create_stack(
+        StackName="example",
+        TemplateBody=(example / "template.json").read_text(),
+        StackPolicyBody=(example / "stack-policy.json").read_text(),
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+    )
+    assert stacks.settled(localaws, "example")["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert "The specified bucket does not exist: no-bucket-of-the-example" in stacks.reasons(localaws, "example")

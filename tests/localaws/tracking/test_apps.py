@@ -185,6 +185,34 @@ def test_the_plugin_logs_registers_and_uses_workspaces(localaws: RunningLocalAws
     assert packaged["ModelApprovalStatus"] == "PendingManualApproval"
 
 
+def test_runs_of_a_tracking_server_are_copied_into_an_app(localaws: RunningLocalAws, app: str, server: str) -> None:
+    experiment = track(localaws, server, "POST", "experiments/create", {"name": "moves"}).json()["experiment_id"]
+    run = track(localaws, server, "POST", "runs/create", {"experiment_id": experiment}).json()["run"]["info"]
+    track(localaws, server, "POST", "runs/log-parameter", {"run_id": run["run_id"], "key": "depth", "value": "3"})
+    localaws.client("s3").put_object(
+        Bucket=run["artifact_uri"].split("/")[2],
+        Key=f"{run['artifact_uri'].split('/', 3)[3]}/model.bin",
+        Body=b"weights",
+    )
+    done = subprocess.run(
+        [sys.executable, "scripts/transfer.py", "copy", server, app, "--experiment", "moves", "--json"],
+        cwd=REPOSITORY,
+        env=localaws.environ(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = track(localaws, app, "GET", "experiments/get-by-name?experiment_name=moves").json()["experiment"]
+    ids = [found["experiment_id"]]
+    (moved,) = track(localaws, app, "POST", "runs/search", {"experiment_ids": ids}).json()["runs"]
+    assert moved["data"]["params"] == [{"key": "depth", "value": "3"}]
+    bucket, key = moved["info"]["artifact_uri"].removeprefix("s3://").split("/", 1)
+    assert bucket == "shared-app-bucket"
+    assert localaws.client("s3").get_object(Bucket=bucket, Key=f"{key}/model.bin")["Body"].read() == b"weights"
+
+
 def _package(localaws: RunningLocalAws, app: str, model: str) -> dict[str, Any] | None:
     tags = track(localaws, app, "GET", f"model-versions/get?name={model}&version=1").json()
     arn = {tag["key"]: tag["value"] for tag in tags["model_version"].get("tags", [])}.get("sagemaker.model_package_arn")

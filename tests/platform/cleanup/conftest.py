@@ -1,6 +1,6 @@
 """A tracking server (SQLite), S3, SageMaker and ECR (moto) with something to clean up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,15 +21,27 @@ class WithServers:
     def __init__(self, sagemaker: Any, **stores: str) -> None:
         self._sagemaker = sagemaker
         self.stores = stores
+        self.apps: dict[str, str] = {}
+        self.denies_apps = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sagemaker, name)
 
     def get_paginator(self, operation: str) -> Any:
-        if operation != "list_mlflow_tracking_servers":
+        if operation not in ("list_mlflow_tracking_servers", "list_mlflow_apps"):
             return self._sagemaker.get_paginator(operation)
-        page = {"TrackingServerSummaries": [{"TrackingServerName": name} for name in self.stores]}
-        return type("Paginator", (), {"paginate": lambda _self: [page]})()
+        page: dict[str, Any] = {"TrackingServerSummaries": [{"TrackingServerName": name} for name in self.stores]}
+        page["Summaries"] = [{"Arn": f"arn:mlflow-app/{name}", "Name": name} for name in self.apps]
+        return type("Paginator", (), {"paginate": lambda _self: self._pages(operation, page)})()
+
+    def _pages(self, operation: str, page: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if operation == "list_mlflow_apps" and self.denies_apps:
+            denied = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}
+            raise self._sagemaker.exceptions.ClientError(denied, "ListMlflowApps")
+        yield page
+
+    def describe_mlflow_app(self, **given: str) -> dict[str, str]:
+        return {"ArtifactStoreUri": self.apps[given["Arn"].rpartition("/")[2]]}
 
     def describe_mlflow_tracking_server(self, **given: str) -> dict[str, str]:
         return {"ArtifactStoreUri": self.stores[given["TrackingServerName"]]}

@@ -7,8 +7,9 @@ import pytest
 
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_platform.cleanup.deletion import delete
-from mlflow_platform.cleanup.items import DELETED_RUNS, FAILED_RUNS, OLD_RUNS, ORPHANS, Found
-from tests.platform.cleanup.conftest import WithServers, World
+from mlflow_platform.cleanup.items import DELETED_RUNS, FAILED_RUNS, OLD_RUNS, ORPHANS, Criteria, Found
+from mlflow_platform.cleanup.search import search
+from tests.platform.cleanup.conftest import TOMORROW, WithServers, World
 from tests.platform.conftest import BUCKET
 
 
@@ -131,6 +132,25 @@ def test_a_second_server_on_the_store_prevents_judging_orphans(world: World) -> 
     found = world.search(ORPHANS)
     assert not found.items
     assert "mlflow-staging-2-16 may store artifacts" in found.skipped[ORPHANS]
+
+
+def test_an_app_on_the_store_prevents_judging_orphans(world: World) -> None:
+    sagemaker: Any = world.access.sagemaker
+    sagemaker.apps = {"elsewhere": "s3://another-bucket", "beside": f"s3://{BUCKET}"}
+    world.put(f"1/{'a' * 32}/artifacts/a")
+    found = world.search(ORPHANS)
+    assert not found.items
+    assert found.skipped[ORPHANS].startswith("beside may store artifacts")
+
+
+def test_says_that_apps_may_not_be_listed(world: World) -> None:
+    sagemaker: Any = world.access.sagemaker
+    sagemaker.denies_apps = True
+    world.put(f"1/{'a' * 32}/artifacts/a")
+    said: list[str] = []
+    found = search(world.access, world.environment, Criteria(frozenset({ORPHANS}), TOMORROW), said.append)
+    assert len(found.items) == 1
+    assert "MLflow Apps may not be listed" in said[-1]
 
 
 def test_a_failure_half_way_names_what_is_left_and_the_next_clean_up_resumes(
