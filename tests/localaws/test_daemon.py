@@ -27,7 +27,7 @@ def command(home: Path, port: int, *arguments: str, **variables: str) -> subproc
         env={**os.environ, "LOCALAWS_HOME": str(home), "LOCALAWS_PORT": str(port), **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

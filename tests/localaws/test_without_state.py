@@ -30,7 +30,7 @@ def server(
         env={**environ, "PYTHONPATH": f"{clone / 'src'}:{clone}"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -61,7 +61,7 @@ def make(copy: Path, *arguments: str, **environ: str) -> "subprocess.CompletedPr
         env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]} | environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -38,7 +38,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def notes(checkout: Path, tag: str) -> tuple[int, str, str]:
     command = ["scripts/release_notes.sh", tag]
-    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=300, check=False)
     return done.returncode, done.stdout, done.stderr
 
 

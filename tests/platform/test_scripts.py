@@ -251,7 +251,7 @@ def test_a_failed_step_ends_the_demo_with_its_reason_and_status(tmp_path: Path) 
             env={**os.environ, "LOCALAWS_HOME": str(tmp_path), "LOCALAWS_PORT": port},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
     assert done.returncode == 3

@@ -28,12 +28,12 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def git(checkout: Path, *arguments: str) -> None:
-    subprocess.run(["git", *arguments], cwd=checkout, check=True, capture_output=True, timeout=30)
+    subprocess.run(["git", *arguments], cwd=checkout, check=True, capture_output=True, timeout=300)
 
 
 def secrets(checkout: Path) -> tuple[int, str]:
     done = subprocess.run(
-        ["scripts/secrets.sh"], cwd=checkout, capture_output=True, text=True, timeout=120, check=False
+        ["scripts/secrets.sh"], cwd=checkout, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.stdout == ""
     return done.returncode, done.stderr

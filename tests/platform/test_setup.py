@@ -53,7 +53,7 @@ def _program(file: Path, text: str) -> None:
 def run(copy: Path, *command: str, broken: str = "") -> "subprocess.CompletedProcess[str]":
     # Remove the variables that make exports, and other Python installations.
     environ = {"PATH": str(copy / "bin"), "HOME": os.environ["HOME"], "BROKEN": broken}
-    return subprocess.run(command, cwd=copy, env=environ, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, cwd=copy, env=environ, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.mark.parametrize(

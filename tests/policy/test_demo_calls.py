@@ -69,7 +69,7 @@ def test_the_demo_as_a_writer_requires_enforced_policies(localaws: RunningLocalA
         env=localaws.environ(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 3

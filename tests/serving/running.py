@@ -72,7 +72,7 @@ def run(interpreter: Path, model: Path, *arguments: str, **variables: str) -> su
     """Run an entry point that ends by itself."""
     given = command(interpreter, model, **variables)
     given["args"] = [*given["args"][:2], *(arguments or ["serve"])]  # type: ignore[index]
-    return subprocess.run(**given, capture_output=True, timeout=60, check=False)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run(**given, capture_output=True, timeout=300, check=False)  # type: ignore[call-overload, no-any-return]
 
 
 @contextmanager

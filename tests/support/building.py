@@ -30,6 +30,6 @@ def build(
         env={**environ, **given, **override, "PATH": path},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=300,
         check=False,
     )

@@ -14,7 +14,7 @@ AWS = "registry.terraform.io/hashicorp/aws"
 def mirror() -> str | None:
     """The folder from which it is installed; None if that is the registry."""
     found = subprocess.run(
-        [REPOSITORY / "scripts/terraform.sh", "mirror"], check=True, capture_output=True, text=True, timeout=30
+        [REPOSITORY / "scripts/terraform.sh", "mirror"], check=True, capture_output=True, text=True, timeout=300
     )
     return found.stdout.strip() or None
 

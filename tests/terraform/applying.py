@@ -51,7 +51,7 @@ class Environment:
         """Runs Terraform itself to its end. `stdout` contains both of its outputs."""
         output = self.root / f"{verb}.log"
         process = self.begin(output, verb, *arguments)
-        process.wait(240)
+        process.wait(600)
         return subprocess.CompletedProcess(process.args, process.returncode, output.read_text())
 
     def apply(self, *arguments: str) -> "subprocess.CompletedProcess[str]":

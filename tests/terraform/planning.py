@@ -105,7 +105,7 @@ class Planner:
             env=root.env,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 1, done.stdout + done.stderr
         _, *errors = re.split(r"^Error: ", done.stderr, flags=re.MULTILINE)

@@ -27,7 +27,7 @@ module "mlflow" {{
 
 def _readmes() -> list[Path]:
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.md"]
-    found = subprocess.run(listed, cwd=REPOSITORY, check=True, capture_output=True, text=True, timeout=30).stdout
+    found = subprocess.run(listed, cwd=REPOSITORY, check=True, capture_output=True, text=True, timeout=300).stdout
     return [REPOSITORY / name for name in sorted(found.split("\0")) if name and (REPOSITORY / name).exists()]
 
 

@@ -88,7 +88,7 @@ def killed(environment: Environment) -> set[str] | None:
     # High parallelism, so that one kill orphans many resources. The state is current, so no refresh is needed.
     options = ["-json", "-auto-approve", "-input=false", "-parallelism=100", "-refresh=false"]
     apply = environment.begin(output, "apply", *options)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     try:
         while apply.poll() is None and time.monotonic() < deadline:
             operations, written = in_progress(output), state(environment)
@@ -102,7 +102,7 @@ def killed(environment: Environment) -> set[str] | None:
     finally:
         if apply.poll() is None:
             os.killpg(apply.pid, signal.SIGKILL)
-    assert apply.wait(30) in (0, -signal.SIGKILL), re.findall(r'.*"@level":"error".*', output.read_text())
+    assert apply.wait(300) in (0, -signal.SIGKILL), re.findall(r'.*"@level":"error".*', output.read_text())
     assert time.monotonic() < deadline, in_progress(output)
     # A fault counts a call when it arrives. The call is complete when localaws has dropped its response.
     while (complete := dropped(environment.localaws)) < unanswered(environment.localaws):

@@ -35,7 +35,7 @@ TERRAFORM_ONLY = {"force_detach_policies"}
 def previous(folder: Path) -> Path:
     """The repository's Terraform and scripts at the previous revision."""
     archive = subprocess.run(
-        ["git", "archive", PREVIOUS, "terraform", "mlflow", "scripts"], cwd=REPOSITORY, capture_output=True, timeout=60
+        ["git", "archive", PREVIOUS, "terraform", "mlflow", "scripts"], cwd=REPOSITORY, capture_output=True, timeout=300
     )
     if archive.returncode != 0:
         pytest.skip(f"the checkout has no revision {PREVIOUS[:7]}: run `git fetch --unshallow`")

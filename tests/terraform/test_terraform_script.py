@@ -35,7 +35,7 @@ def run(checkout: Path, *arguments: str, **env: str) -> subprocess.CompletedProc
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
 
@@ -95,7 +95,7 @@ def test_make_refuses_an_ambiguous_local_for_every_verb(verb: str) -> None:
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")

@@ -110,7 +110,7 @@ def _folder() -> Iterator[Path]:
 def _run(command: list[object], folder: Path) -> None:
     try:
         done = subprocess.run(
-            list(map(str, command)), cwd=folder, user=NOBODY, capture_output=True, text=True, timeout=60, check=False
+            list(map(str, command)), cwd=folder, user=NOBODY, capture_output=True, text=True, timeout=300, check=False
         )
     except PermissionError as error:
         pytest.skip(f"{command[0]} cannot be run by {NOBODY}: {error}")

@@ -68,7 +68,7 @@ def test_an_option_has_the_same_help_text_in_all_commands() -> None:
 )
 def test_the_entry_points_show_help_without_importing_mlflow(command: list[str]) -> None:
     for arguments in (["--help"], ["copy", "--help"]):
-        done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr
         assert "copy" in done.stdout
         imported = set(re.findall(r"\|\s+([\w.]+)$", done.stderr, re.MULTILINE))
@@ -87,7 +87,7 @@ def test_the_entry_points_show_help_without_importing_mlflow(command: list[str])
 )
 def test_invalid_input_prints_one_line_and_returns_status_2(arguments: list[str], message: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "mlflow_transfer", *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "mlflow_transfer", *arguments], capture_output=True, text=True, timeout=300, check=False
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")

@@ -33,7 +33,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("damaged")
     root = store(folder / "mlruns")
     command = [sys.executable, "-m", "mlflow_transfer", "backup", root, folder / "archive", "--no-artifacts"]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
     return folder / "archive"
 
 

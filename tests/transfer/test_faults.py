@@ -77,7 +77,7 @@ def test_twenty_kills_leave_no_difference_and_no_duplicate(servers: Servers, tmp
                 cwd=REPOSITORY,
                 capture_output=True,
                 text=True,
-                timeout=100,
+                timeout=300,
                 check=False,
             )
             assert done.returncode == 0, done.stderr
@@ -125,7 +125,7 @@ def test_the_next_backup_completes_one_that_filled_the_disk(servers: Servers, tm
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 
     failed = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, preexec_fn=full, timeout=60, check=False
+        command, cwd=REPOSITORY, capture_output=True, text=True, preexec_fn=full, timeout=300, check=False
     )
     assert failed.returncode == 1
     assert "cannot be written (File too large): make room there and try again" in failed.stderr
@@ -238,7 +238,7 @@ def test_an_interrupted_copy_stops_within_a_large_file_and_leaves_no_partial_fil
             assert process.poll() is None, str(process.communicate())
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=60)
     finally:
         process.kill()
         huge.unlink()

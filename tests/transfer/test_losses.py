@@ -204,14 +204,14 @@ def test_the_command_line_names_losses_and_returns_status_1(
         "copy", servers.new.url, servers.target.url, "--experiment", "first", "--experiment", "second",
         "--checkpoint", str(tmp_path / "map"), *TRUST,
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=dict(os.environ))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=dict(os.environ))
     assert done.returncode == 1, done.stderr
     assert f"losses: \n  run {experiments['first']['run_id']} artifact 'bad.txt': " in done.stdout
     assert "1 thing was lost, and everything else was copied" in done.stderr
     assert files_there(servers) == {"good.txt", "late.txt"}
 
     done = subprocess.run(
-        [*command, "--accept-losses", "--json"], capture_output=True, text=True, timeout=120, check=False
+        [*command, "--accept-losses", "--json"], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     assert [loss["place"].split(" ")[2:] for loss in json.loads(done.stdout)["losses"]] == [["artifact", "'bad.txt'"]]

@@ -55,7 +55,7 @@ class Pair:
             env=self.localaws.environ(),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 

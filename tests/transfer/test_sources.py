@@ -115,7 +115,7 @@ def test_a_file_store_is_copied_from_its_files(servers: Servers, tmp_path: Path)
     cache = Settings.from_environment(os.environ).cache
     python = Releases(Venvs(cache / "venvs"), cache / "servers").python(RELEASES["3.0"])
     root = tmp_path / "mlruns"
-    subprocess.run([python, "-c", FILE_STORE, str(root)], cwd=tmp_path, check=True, timeout=60)
+    subprocess.run([python, "-c", FILE_STORE, str(root)], cwd=tmp_path, check=True, timeout=300)
     source = FileStoreSource(root, places().store)
 
     copy(source, servers.target.url)
@@ -167,7 +167,7 @@ def test_features_of_a_server_with_unknown_version_are_detected_with_test_calls(
 def test_reports_losses_of_an_older_server_before_writing(servers: Servers) -> None:
     before = hashlib.sha256(servers.old.database.read_bytes()).digest()
     command = [sys.executable, "scripts/transfer.py", "copy", servers.new.url, servers.old.url, "--dry-run", "--json"]
-    plan = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+    plan = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
     # Both sides have models with the same name, which is reported first.
     assert (plan.returncode, plan.stdout) == (3, "")
     assert 'the destination has a registered model "it\'s a model" with other versions' in plan.stderr

@@ -64,7 +64,7 @@ def test_fails_immediately_with_the_reason_if_certificates_are_wrong(
             PreconditionError, match=r"TLS cannot be negotiated \(.*\): see --ca, --client-cert, --insec"
         ) as refused:
             names(proxy.url, access)
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 30
     why = "alert" if missing == "client certificate" else "self-signed certificate in certificate chain"
     assert why in refused.value.message
 
@@ -105,7 +105,7 @@ def test_the_command_line_accepts_certificates(servers: Servers, pem: Certificat
         shown = ["--ca", pem.ca, "--client-cert", pem.client_cert, "--client-key", pem.locked]
         done = subprocess.run(
             [sys.executable, "scripts/transfer.py", "inspect", proxy.url, "--json", *shown],
-            cwd=REPOSITORY, env=environ, capture_output=True, text=True, timeout=60, check=False,
+            cwd=REPOSITORY, env=environ, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["holds"]["experiments"] >= 4

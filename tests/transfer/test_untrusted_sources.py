@@ -354,7 +354,7 @@ def test_the_exit_status_of_a_backup_with_losses_is_1_unless_they_are_accepted(t
         command = [sys.executable, "scripts/transfer.py", "backup", server.url, str(tmp_path / "archive")]
         for more, status in ([], 1), (["--accept-losses"], 0):
             done = subprocess.run(
-                [*command, *more], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False
+                [*command, *more], cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False
             )
             assert done.returncode == status, done.stderr
             assert f"artifacts of run {RUN}" in done.stdout

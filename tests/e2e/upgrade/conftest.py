@@ -72,7 +72,7 @@ class Staging:
             env={**self.deployed.environ, "CHECKPOINT_DISABLE": "1"},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
 
     def result(self, *arguments: str) -> Any:
@@ -109,7 +109,7 @@ class Staging:
             env={**self.deployed.environ, "PYTHONPATH": str(self.plugin), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 0, done.stderr
 

@@ -35,7 +35,7 @@ def transfer(staging: Staging, *arguments: str) -> Any:
         env=staging.deployed.environ,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

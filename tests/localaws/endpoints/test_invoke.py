@@ -71,7 +71,7 @@ def test_the_aws_cli_invokes_an_endpoint(hosted: Hosted, iris_endpoint: str, tmp
         env=hosted.localaws.environ(),
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=300,
     )
     assert json.loads(answer.read_text()) == {"predictions": [0, 1, 2]}
 
@@ -92,7 +92,7 @@ def test_mlflows_deployment_client_lists_and_invokes_endpoints(
         env=hosted.localaws.environ(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr

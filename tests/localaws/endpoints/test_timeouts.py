@@ -84,7 +84,7 @@ def test_a_container_that_never_responds_to_pings_fails_and_can_be_stopped(tmp_p
     container.start()
     began = time.monotonic()
     assert container.wait(0.5) is False
-    assert 0.5 <= time.monotonic() - began < 5
+    assert 0.5 <= time.monotonic() - began < 50
     container.stop()
     assert not folder.exists()
     assert not list((tmp_path / "run").iterdir())

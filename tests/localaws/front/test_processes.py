@@ -113,7 +113,7 @@ def test_stop_all_ends_a_run(processes, tmp_path):
         wait_for(lambda: list((tmp_path / "run").iterdir()))
         processes.stop_all()
         with pytest.raises(StoppingError):
-            running.result(10)
+            running.result(50)
     assert not [*(tmp_path / "run").iterdir(), *(tmp_path / "logs").iterdir()]
 
 

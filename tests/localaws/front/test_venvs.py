@@ -41,7 +41,7 @@ def test_an_ended_build_leaves_no_files(tmp_path: Path, processes: Processes, re
         venvs.close()
         assert list(folder.iterdir()) == []
         with pytest.raises(StoppingError):
-            building.result(10)
+            building.result(60)
 
 
 def test_the_next_build_removes_the_draft_of_a_killed_build(tmp_path: Path, requirements: Path) -> None:

@@ -32,7 +32,7 @@ def command(settings: Settings, *arguments: str) -> "subprocess.CompletedProcess
         env={**os.environ, "LOCALAWS_HOME": str(settings.home), "LOCALAWS_PORT": str(settings.port)},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=300,
         check=False,
     )
 

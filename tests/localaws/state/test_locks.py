@@ -55,7 +55,7 @@ class Root:
 
     def run(self, verb: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         process = self.start(verb, *arguments)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
         return subprocess.CompletedProcess(verb, process.returncode, output)
 
     def apply(self, *arguments: str) -> "subprocess.Popen[str]":
@@ -122,9 +122,9 @@ def test_of_two_concurrent_applies_one_waits_and_both_succeed(root: Root) -> Non
     assert first.poll() is None
     assert second.poll() is None
     root.go_on()
-    assert "1 added" in first.communicate(timeout=60)[0]
+    assert "1 added" in first.communicate(timeout=300)[0]
     # It planned after it had acquired the lock, so its plan included the first one's resource.
-    assert "0 added" in second.communicate(timeout=60)[0]
+    assert "0 added" in second.communicate(timeout=300)[0]
     assert (first.returncode, second.returncode) == (0, 0)
     assert not root.locked
     assert root.requested == guards.TERRAFORM
@@ -134,7 +134,7 @@ def test_a_killed_apply_leaves_a_lock_that_force_unlock_removes(root: Root) -> N
     killed = root.apply()
     wait_until(lambda: root.locked)
     os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate(timeout=30)
+    killed.communicate(timeout=300)
     root.go_on()
 
     refused = root.run("apply", "-auto-approve", "-input=false")

@@ -18,7 +18,7 @@ def test_mlflow_client_logs_to_each_version_by_arn(localaws: RunningLocalAws, se
         env=localaws.environ(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", MLFLOW_DISABLE_TELEMETRY="true"),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -267,7 +267,7 @@ def test_a_link_with_a_fragment_opens_a_runs_page_in_a_browser(
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=True,
     )
     assert run["run_name"] in done.stdout

@@ -55,7 +55,7 @@ def run(tool: Path, *arguments: str, **variables: str) -> "subprocess.CompletedP
         env={**environ, **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
 

@@ -59,7 +59,7 @@ class Environment:
             env=self.localaws.environ(CONFIRM=confirm),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         return done.returncode, json.loads(done.stdout), done.stderr
@@ -132,7 +132,7 @@ def test_the_runbooks_command_empties_a_bucket_completely(localaws: RunningLocal
         cwd=REPOSITORY,
         env=localaws.environ(),
         check=True,
-        timeout=60,
+        timeout=300,
     )
     s3.delete_bucket(Bucket=DOOMED)
 

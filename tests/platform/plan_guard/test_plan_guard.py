@@ -52,7 +52,7 @@ def run(plan: str, *arguments: str, folder: Path, **environ: str) -> "subprocess
     file = folder / "plan.json"
     file.write_text(plan)
     command = [sys.executable, REPOSITORY / "scripts/plan_guard.py", file, *arguments]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
 
 
 def without(plan: TerraformPlan, action: Action) -> TerraformPlan:
@@ -152,7 +152,7 @@ def test_reads_a_saved_plan(guarded: Guarded, created: TerraformPlan) -> None:
     saved = guarded.folder / "create.tfplan"
     command = [sys.executable, REPOSITORY / "scripts/plan_guard.py", saved, "--json"]
     environ = {**os.environ, "TF_CLI_CONFIG_FILE": provider.config()}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["changes"]) == len(created.changing)
 
@@ -171,7 +171,7 @@ def test_rejects_what_is_not_a_plan_in_one_line(tmp_path: Path, text: str | None
     if text is not None:
         file.write_text(text)
     command = [sys.executable, REPOSITORY / "scripts/plan_guard.py", file]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {message}")
     assert done.stderr.count("\n") == 1

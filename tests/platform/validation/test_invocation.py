@@ -138,7 +138,7 @@ class Meeting:
 
     def invoke_endpoint(self, **request: str) -> dict[str, Any]:
         self.calls += 1
-        self._barrier.wait(10)
+        self._barrier.wait(60)
         if self._fails:
             raise PlatformError("broken")
         rows = json.loads(request["Body"])["dataframe_split"]["data"]

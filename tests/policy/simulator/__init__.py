@@ -49,7 +49,7 @@ class Simulator:
                 for name in FILES:
                     shutil.copy(HERE / name, folder / name)
                 done = subprocess.run(
-                    ["npm", "ci", "--silent"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+                    ["npm", "ci", "--silent"], cwd=folder, capture_output=True, text=True, timeout=300, check=False
                 )
                 if done.returncode:
                     (folder / "package.json").unlink()
@@ -64,7 +64,7 @@ class Simulator:
             input=json.dumps(simulations),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=True,
         )
         found: list[dict[str, Any]] = json.loads(done.stdout)

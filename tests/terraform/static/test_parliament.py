@@ -47,7 +47,7 @@ def parliament(checks: Path, policies: Policies, folder: Path) -> list[Finding]:
     for number, (_, document) in enumerate(policies):
         (folder / f"{number}.json").write_text(json.dumps(identity(document)))
     done = subprocess.run(
-        [checks / "parliament", "--directory", folder, "--json"], capture_output=True, text=True, timeout=120
+        [checks / "parliament", "--directory", folder, "--json"], capture_output=True, text=True, timeout=300
     )
     found: dict[str, Finding] = {}
     for line in done.stdout.splitlines():
