@@ -38,7 +38,8 @@ def create(localaws: RunningLocalAws, name: str, **properties: Any) -> dict[str,
 
 def settled(localaws: RunningLocalAws, name: str) -> dict[str, Any]:
     """The stack after its current operation."""
-    return eventually(lambda: _settled(localaws, name))
+    # The first App of a machine waits for its environment to be built.
+    return eventually(lambda: _settled(localaws, name), seconds=400)
 
 
 def reasons(localaws: RunningLocalAws, name: str) -> str:
