@@ -155,7 +155,7 @@ class StateMachines:
 
 
 class _Silent:
-    """Is told that an execution has ended; `_run` looks at its result instead."""
+    """Ignores the end of an execution; `_run` reads its result instead."""
 
     def terminated(self) -> None:
         """Nothing to do."""

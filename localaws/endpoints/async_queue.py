@@ -132,7 +132,7 @@ class AsyncQueue:
             self._waiting.appendleft(invocation)
         except (LookupError, NoSuchVariantError, DeploymentError) as error:
             log.warning("%s: the request %s is lost: %s", self._arn, invocation.request.inference_id, error)
-        except Exception:  # Nobody awaits this task: without a log line, the request would vanish silently.
+        except Exception:  # Nothing awaits this task: without a log line, the request would vanish silently.
             log.exception("%s: the request %s is lost.", self._arn, invocation.request.inference_id)
 
     async def _invoke(self, invocation: Invocation, target: Target, clients: RoleClients) -> None:

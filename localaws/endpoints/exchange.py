@@ -37,7 +37,7 @@ class Answer:
 
     Attributes:
         status: its HTTP status; 0 if it did not answer.
-        problem: what the caller is told instead of the body if the status is 0.
+        problem: the message that the caller gets instead of the body if the status is 0.
         setup_seconds: how long a suspended container took to start; None if it was running.
     """
 

@@ -140,7 +140,7 @@ class Runtime:
             self._record(call, name, target, answer, time.monotonic() - arrived)
 
     def _mirror(self, call: Call, endpoint: Endpoint | None, target: Target) -> None:
-        """Send a copy of some requests to the shadow variant. Nobody waits for its answer."""
+        """Send a copy of some requests to the shadow variant. Does not wait for its answer."""
         live = endpoint.live if endpoint else None
         if endpoint is None or live is None or target.config_name != live.config_name:
             return

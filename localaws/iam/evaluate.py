@@ -96,7 +96,7 @@ def evaluate(request: Request, policies: Policies) -> Decision:
 def _denied(request: Request, policies: Policies) -> Decision | None:
     found: list[tuple[str, str]] = []
     for policy in policies.identity:
-        found += [(IDENTITY, name) for name in _speaking(request, policy, allows=False)]
+        found += [(IDENTITY, name) for name in _applying(request, policy, allows=False)]
     if policies.resource:
         found += [
             (RESOURCE, f"{policies.resource.name}/{statement.sid}")
@@ -104,27 +104,27 @@ def _denied(request: Request, policies: Policies) -> Decision | None:
             if not statement.allows and statement.names(request.principal) and statement.applies(request)
         ]
     if policies.boundary:
-        found += [(BOUNDARY, name) for name in _speaking(request, policies.boundary, allows=False)]
+        found += [(BOUNDARY, name) for name in _applying(request, policies.boundary, allows=False)]
     if not found:
         return None
     return Decision(False, explicit=True, kind=found[0][0], statements=tuple(name for _, name in found))
 
 
 def _granted(request: Request, policies: Iterable[Policy]) -> tuple[str, ...]:
-    return tuple(name for policy in policies for name in _speaking(request, policy, allows=True))
+    return tuple(name for policy in policies for name in _applying(request, policy, allows=True))
 
 
 def _granted_by_resource(request: Request, policy: Policy | None) -> tuple[Naming, tuple[str, ...]]:
-    closest, speaking = Naming.NOBODY, []
+    closest, applying = Naming.NONE, []
     for statement in policy.statements if policy else ():
-        naming = statement.names(request.principal) if statement.allows else Naming.NOBODY
+        naming = statement.names(request.principal) if statement.allows else Naming.NONE
         if naming and statement.applies(request):
             closest = max(closest, naming)
-            speaking.append(f"{policy.name}/{statement.sid}" if policy else "")
-    return closest, tuple(speaking)
+            applying.append(f"{policy.name}/{statement.sid}" if policy else "")
+    return closest, tuple(applying)
 
 
-def _speaking(request: Request, policy: Policy, *, allows: bool) -> list[str]:
+def _applying(request: Request, policy: Policy, *, allows: bool) -> list[str]:
     return [
         f"{policy.name}/{statement.sid}"
         for statement in policy.statements

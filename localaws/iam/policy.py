@@ -18,7 +18,7 @@ class PolicyError(ValueError):
 class Naming(IntEnum):
     """How specifically a resource policy names the caller. The most specific match of all statements applies."""
 
-    NOBODY = 0
+    NONE = 0
     ACCOUNT = 1
     """The account. Its identity-based policies decide."""
     ROLE = 2
@@ -86,7 +86,7 @@ class Statement:
 
     def names(self, principal: Principal) -> Naming:
         """How specifically the Principal element names the caller."""
-        closest = Naming.NOBODY
+        closest = Naming.NONE
         for kind, given in (self.principals or {}).items():
             for name in given:
                 closest = max(closest, _naming(kind, name, principal))
@@ -160,13 +160,13 @@ def _principals(given: Any) -> dict[str, tuple[str, ...]] | None:
 
 def _naming(kind: str, name: str, principal: Principal) -> Naming:
     if kind == "Service":
-        return Naming.CALLER if name == principal.arn else Naming.NOBODY
+        return Naming.CALLER if name == principal.arn else Naming.NONE
     if kind != "AWS":
-        return Naming.NOBODY
+        return Naming.NONE
     if name in ("*", principal.arn):
         return Naming.CALLER
     if principal.is_service:
-        return Naming.NOBODY
+        return Naming.NONE
     if name == principal.account or name.split(":")[4:] == [principal.account, "root"]:
         return Naming.ACCOUNT
-    return Naming.ROLE if name == principal.entity else Naming.NOBODY
+    return Naming.ROLE if name == principal.entity else Naming.NONE

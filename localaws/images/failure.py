@@ -2,4 +2,4 @@
 
 
 class ImageError(Exception):
-    """A command cannot do what it was asked to. The message is for the build's log or an endpoint's log."""
+    """A command failed. The message is for the build's log or an endpoint's log."""

@@ -1,7 +1,7 @@
 """Creates the SageMaker model and endpoint configuration that a specification needs.
 
 Both calls are safe to repeat. If AWS did the work and its answer was lost, the SDK's retry is refused because the name
-is taken. So after any error AWS is asked whether the resource exists.
+is taken. So after any error the resource is described, to see whether it exists.
 """
 
 from __future__ import annotations

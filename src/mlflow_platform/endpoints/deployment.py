@@ -7,7 +7,7 @@ removed. AWS's rules, and what AWS does not say:
   Only the configuration's name shows the failure (hashicorp/terraform-provider-aws issue 48997).
 - A configuration must not be deleted while an endpoint runs on it or is being updated to it (UpdateEndpoint).
 - AWS may not find at once what was just created (CreateEndpoint). Such a call is repeated.
-- AWS may have done what was asked although its answer was lost. So after an error the endpoint is described first, and
+- AWS may have done the work although its answer was lost. So after an error the endpoint is described first, and
   only resources that are not in use are removed.
 """
 
@@ -349,7 +349,7 @@ class Deployer:
             raise PlatformError(f"{error.message} Everything created for it has been removed.", error.details) from None
 
     def _request(self, target: Target, *, update: bool) -> Exception | None:
-        """Ask AWS to create or update the endpoint. Returns an error after which AWS may yet do what was asked.
+        """Ask AWS to create or update the endpoint. Returns an error after which AWS may still do it.
 
         Raises:
             PreconditionError: another deployment to the endpoint is in progress.
@@ -384,7 +384,7 @@ class Deployer:
         return None
 
     def _was_accepted(self, target: Target) -> bool:
-        """Whether AWS does what was asked, although it answered with an error or not at all.
+        """Whether AWS accepted the request, although it answered with an error or not at all.
 
         Raises:
             PreconditionError: the endpoint is being moved to another configuration.

@@ -32,7 +32,7 @@ class Serverless:
 
 @dataclass(frozen=True)
 class Asynchronous:
-    """An asynchronous endpoint: where its results go (S3 URIs of folders), and who is told about them.
+    """An asynchronous endpoint: where its results go (S3 URIs of folders), and which topic is notified of them.
 
     `topic` is the ARN of an SNS topic. `concurrency` is how many requests an instance processes at the same time; AWS
     chooses it where it is None.

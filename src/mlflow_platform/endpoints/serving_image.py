@@ -33,11 +33,11 @@ def choose(
 
     Args:
         location: the S3 URI of the model's folder or archive.
-        given: the image that the user asked for; always taken.
+        given: the image that the user named; always used.
         mlflow_version: of the image that MLflow's own command pushes, the fallback.
 
     Raises:
-        botocore's errors: the repository could not be asked.
+        botocore's errors: the repository could not be read.
     """
     if given:
         return ServingImage(given, "as given")

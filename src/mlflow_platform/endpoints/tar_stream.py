@@ -59,7 +59,7 @@ def digest_of(folder: Path) -> str:
 
 
 class TarGzReader(io.RawIOBase):
-    """A readable file: the tar.gz of a folder. A read returns as many bytes as asked, except at the end.
+    """A readable file: the tar.gz of a folder. A read returns as many bytes as requested, except at the end.
 
     An error of a file on the disk is raised by `read`, so it never looks like the end.
     """

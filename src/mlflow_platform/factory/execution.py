@@ -160,7 +160,7 @@ class Pipeline:
         return PlatformError(f"the step {failed.name} failed: {why.rstrip('.')}.", self._tail(failed))
 
     def _message(self, step: Step) -> str:
-        """What a processing job said about its failure, which its step's reason does not contain."""
+        """The processing job's exit message, which its step's failure reason does not contain."""
         if step.job is None or step.job[0] != "ProcessingJob":
             return ""
         found = self._sagemaker.describe_processing_job(ProcessingJobName=step.job[1])

@@ -38,7 +38,7 @@ class Joined:
 
     Attributes:
         rows: for each captured row with truth, its position in the table and its true value (as text).
-        duplicates: truths that say again what an earlier one said.
+        duplicates: truths that repeat an earlier one.
         corrections: truths that a later file replaced by another value.
         conflicts: rows for which one file states two values. They are not joined.
         unknown: ids that no captured request of the period has.

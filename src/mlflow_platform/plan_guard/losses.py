@@ -109,7 +109,7 @@ def bucket_contents(change: Change, s3: S3Client, *, without: Collection[str] = 
 def server_contents(change: Change, session: Session, environment: EnvironmentRef) -> ServerContents:
     """Count a tracking server's experiments, runs and models through its REST API.
 
-    If the server cannot be asked (stopped, unreachable, access denied), the reason is returned instead.
+    If the server does not answer (stopped, unreachable, access denied), the reason is returned instead.
     """
     from mlflow_platform import tracking, tracking_server
 

@@ -58,7 +58,7 @@ class Listed:
 
 
 class Bayesian:
-    """optuna's tree-structured Parzen estimator, which is told every finished trial."""
+    """optuna's tree-structured Parzen estimator, which learns from every finished trial."""
 
     def __init__(self, space: Sequence[Axis], *, maximize: bool, seed: int) -> None:
         import optuna

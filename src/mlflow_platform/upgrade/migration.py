@@ -109,7 +109,7 @@ class Migrator:
             What the destination does not hold.
 
         Raises:
-            PreconditionError: something would be lost and nobody accepted that, or the source is a copy of the
+            PreconditionError: something would be lost and the losses were not accepted, or the source is a copy of the
                 destination.
             PlatformError: the copy could not be finished. The next one continues from there.
         """

@@ -57,7 +57,7 @@ class Upgrade:
     """The upgrade of one environment.
 
     Args:
-        ask: puts a question to a person, and raises unless the answer is yes; None to ask nobody.
+        ask: puts a question to a person, and raises unless the answer is yes; None to continue without a question.
     """
 
     def __init__(

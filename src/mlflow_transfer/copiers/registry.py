@@ -153,7 +153,7 @@ class RegistryCopier:
             if number > version.version:
                 raise PlatformError(
                     f"version {version.version} of {version.name!r} cannot be created, because the destination's next "
-                    f"number is already {number}: copy into a server where nobody registers versions meanwhile"
+                    f"number is already {number}: stop the clients that register versions there, then try again"
                 )
 
     def _mapped(self, version: ModelVersion) -> tuple[ModelVersion, str]:

@@ -1,4 +1,4 @@
-# Builds serving images in CodeBuild, so that nobody needs Docker. `scripts/build_image.py` uploads what an image is built from, starts
+# Builds serving images in CodeBuild, so that no one needs Docker. `scripts/build_image.py` uploads what an image is built from, starts
 # a build, and names the image (IMAGE), its base image (BASE_IMAGE) and Python's version (PYTHON_VERSION).
 locals {
   has_image_build         = var.image_build != null

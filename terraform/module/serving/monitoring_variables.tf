@@ -61,7 +61,7 @@ variable "tracking_server" {
 }
 
 variable "notification_topic_arn" {
-  description = "Topic that the alarms of `monitoring` notify: the mlflow module's output of the same name. Null notifies nobody."
+  description = "Topic that the alarms of `monitoring` notify: the mlflow module's output of the same name. With null, no notification is sent."
   type        = string
   default     = null
 
