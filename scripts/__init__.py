@@ -1,1 +1,1 @@
-"""The jobs that people run, one file each; what they share is in `mlops`."""
+"""The commands, one file each. Their logic is in `src/mlflow_platform` and `src/mlflow_transfer`."""

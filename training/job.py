@@ -201,7 +201,7 @@ class Run:
         self.id: str = self.client.create_run(self.experiment, tags={**self.tags, **own}, run_name=entry).info.run_id
 
     def _parent(self) -> Any:
-        """The run of the execution. The caller that starts an execution creates it; if it does not exist, it is created here."""
+        """The run of the execution. The start of an execution creates it; if it is missing, it is created here."""
         query = f"tags.`pipeline.execution` = '{self.job.execution}' and tags.`pipeline.step` = 'pipeline'"
         found = self.client.search_runs([self.experiment], query, max_results=1)
         if found:

@@ -15,7 +15,7 @@ _UNKNOWN_SESSION = {"ExpiredToken", "InvalidClientTokenId", "UnrecognizedClientE
 
 
 def check_account(environment: EnvironmentRef, expected: str, sts: STSClient) -> None:
-    """Check that the credentials belong to the account that the environment lives in.
+    """Check that the credentials belong to the account of the environment.
 
     Raises:
         PreconditionError: they belong to another account, or to a localaws that no longer runs.

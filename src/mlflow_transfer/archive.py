@@ -35,7 +35,7 @@ _PART_SECONDS = 60.0
 _LARGEST_PART = 256 << 20
 # The number of losses that the index lists. Of further losses it stores only the number.
 MOST_LOSSES = 1_000
-# A backup refreshes its mark at most once an hour. It counts as dead when the mark is a day old.
+# A backup refreshes its mark at most once an hour. It counts as killed when the mark is a day old.
 _ANNOUNCED_EVERY = 3600.0
 _DEAD = 24 * 3600.0
 _COLUMNS = "kind, file, size, sha256, owner, id, state, entry_order, parts_sha256, part_size"

@@ -38,9 +38,7 @@ class Meeting:
         (("sns", "sns"), True),
     ],
 )
-def test_two_calls_meet_unless_they_are_of_one_service_that_is_locked(
-    services: tuple[str, str], together: bool
-) -> None:
+def test_calls_run_in_parallel_except_to_one_locked_service(services: tuple[str, str], together: bool) -> None:
     meeting = Meeting(60 if together else 0.2)
     application = OneAtATime(meeting)
 

@@ -48,7 +48,7 @@ def test_a_script_works_without_terraform(staging: Deployed, clone: Path) -> Non
     assert json.loads(found.stdout)["server"] == staging.outputs["tracking_server_name"]
 
 
-def test_an_environment_that_was_never_deployed_is_one_line(staging: Deployed, clone: Path) -> None:
+def test_an_environment_that_was_never_deployed_causes_a_one_line_error(staging: Deployed, clone: Path) -> None:
     settings = clone / "mlflow/terraform/staging/terraform.tfvars"
     settings.write_text(settings.read_text().replace('"mlflow"', '"elsewhere"', 1))
     found = server(clone, staging.environ)

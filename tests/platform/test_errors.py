@@ -61,7 +61,7 @@ def failed_upload() -> Exception:
         (OSError(24, "Too many open files"), 1, "Too many open files."),
     ],
 )
-def test_every_known_error_is_one_line_with_its_status(error: Exception, status: int, part: str) -> None:
+def test_every_known_error_becomes_one_line_with_its_status(error: Exception, status: int, part: str) -> None:
     explained = explain(error)
     assert explained is not None
     assert part in explained.message

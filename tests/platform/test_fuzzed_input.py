@@ -172,7 +172,9 @@ def test_any_uri_is_accepted_or_explained(uri: str) -> None:
     assert "is not a model URI" in output if output else model.registered_name(uri) != ""
 
 
-def test_a_read_only_folder_is_one_line(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_read_only_folder_causes_a_one_line_error(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
     app = console.make_app()
 
     @app.command()

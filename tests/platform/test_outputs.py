@@ -111,7 +111,7 @@ def test_names_a_missing_terraform(repository: Path, monkeypatch: pytest.MonkeyP
         outputs.load("staging", local=False, environ={}, repository=repository)
 
 
-def test_output_that_is_not_json_is_one_line(repository: Path) -> None:
+def test_output_that_is_not_json_causes_a_one_line_error(repository: Path) -> None:
     with pytest.raises(PreconditionError, match="did not print JSON"):
         outputs.load("staging", local=False, environ={}, repository=repository, terraform=terraform("Warning: x"))
 

@@ -232,7 +232,9 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
         ("server", ["restart"], "No such command 'restart'"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_status_2(name: str, arguments: list[str], complaint: str, main: Main) -> None:
+def test_wrong_usage_prints_one_line_and_exits_with_2(
+    name: str, arguments: list[str], complaint: str, main: Main
+) -> None:
     status, out, err = main(APPS[name].app, *arguments)
     assert status == 2
     assert complaint in err.splitlines()[-1]
@@ -266,7 +268,7 @@ def test_a_failure_shows_its_details_below_the_line(main: Main) -> None:
     assert (status, err.splitlines()) == (1, ["error: it failed", "  log:", "  the end"])
 
 
-def test_an_unexpected_error_is_one_line(main: Main) -> None:
+def test_an_unexpected_error_is_printed_on_one_line(main: Main) -> None:
     status, _, err = main(app_that(KeyError("x")))
     assert (status, err.splitlines()) == (
         1,

@@ -34,7 +34,7 @@ UNWANTED = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfplan", "backe
 
 
 def copy_terraform(target: Path) -> None:
-    """Copies the modules and roots, as they lie to each other and to scripts, which the nightly backup uploads."""
+    """Copies the modules and roots with the scripts that the nightly backup uploads, at the same relative paths."""
     for folder in ("terraform", "mlflow/terraform"):
         shutil.copytree(REPOSITORY / folder, target / folder, ignore=UNWANTED)
     roots.write(target)

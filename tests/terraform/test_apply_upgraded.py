@@ -28,7 +28,7 @@ INPUTS: dict[str, Any] = {
     "backup": {"keep": 7, "schedule_expression": "cron(30 12 ? * MON-FRI *)"},
 }
 KEPT = {"aws_sagemaker_mlflow_tracking_server", "aws_s3_bucket", "aws_kms_key", "aws_iam_role", "aws_ecr_repository"}
-# How Terraform deletes a role, which it does not tell AWS before it does.
+# Arguments that only Terraform uses, when it deletes a role. A change of them sends nothing to AWS.
 TERRAFORM_ONLY = {"force_detach_policies"}
 
 

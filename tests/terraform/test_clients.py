@@ -275,7 +275,7 @@ def test_the_deployment_policy_can_limit_instance_types(planner: Planner) -> Non
     }
 
 
-def test_a_writer_has_the_ui_even_if_readers_have_not_and_encrypts_through_s3(planner: Planner) -> None:
+def test_a_writer_may_open_the_ui_without_readers_and_encrypts_through_s3(planner: Planner) -> None:
     assert OPEN_UI in tracking(planner, "writer", "readers_without_ui")["AllowReadAndWriteTracking"]["Action"]
     assert artifacts(planner, "writer", "readers_without_ui")["AllowEncryptArtifacts"] == allow(
         {"Action": ["kms:GenerateDataKey"], "Resource": [KEY], "Condition": THROUGH_S3}

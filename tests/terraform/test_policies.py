@@ -159,7 +159,7 @@ def test_an_endpoint_may_read_and_write_with_the_given_key(planner: Planner) -> 
         ("module.platform.module.serving.aws_iam_role_policy.endpoint", "AllowDecryptModels"),
     ],
 )
-def test_what_was_written_under_a_former_key_may_be_read_even_where_there_is_no_other(
+def test_artifacts_under_a_former_key_can_be_read_without_a_current_key(
     planner: Planner, address: str, sid: str
 ) -> None:
     policy = statements(planner.plan("former_key"), address)

@@ -69,7 +69,7 @@ class RunSelection:
         found.items += chosen.values()
 
     def select_orphans(self, found: Found) -> None:
-        """Add the folders whose run or model the server does not know. It has forgotten them for good."""
+        """Add the folders whose run or model the server does not know, because they were deleted permanently."""
         selected = self._criteria.experiments
         for uri, folder in self._store.folders.items():
             experiment, owner = _owner(uri, self._store.uri)

@@ -60,7 +60,7 @@ def test_a_canary_receives_its_share_and_an_alarm_rolls_it_back(hosted: Hosted, 
             EndpointName=name, EndpointConfigName=second, DeploymentConfig=guarded("nowhere")
         )
 
-    # An alarm that goes off while the canary is watched: everybody is served by the old model again.
+    # An alarm that goes off while the canary is watched: the old model serves all requests again.
     guard = alarm(hosted, name, second)
     with Stream(hosted, name) as stream:
         hosted.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=second, DeploymentConfig=guarded(guard))

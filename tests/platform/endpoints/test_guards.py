@@ -105,7 +105,7 @@ def test_a_changed_bound_corrects_the_alarm(deployer: Deployer, versions: Any, c
     assert alarm(clients, LATENCY)["Threshold"] == 100_000
 
 
-def test_a_rollback_is_one_line_with_the_alarm_and_the_reason(
+def test_a_rollback_is_reported_on_one_line_with_the_alarm_and_the_reason(
     deployer: Deployer, versions: Any, fleet: Fleet, clients: Clients, environment: Environment
 ) -> None:
     deployer.deploy(versions("1"), guards=CANARY)

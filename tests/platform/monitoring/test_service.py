@@ -248,7 +248,7 @@ def test_an_endpoint_that_captures_nothing_is_refused_with_the_remedy(world: Wor
         service.run(world.job, ["mlflow-staging-plain"])
 
 
-def test_another_model_is_not_blamed_for_the_rows_of_the_former_one(world: World, aws: Callable[[str], Any]) -> None:
+def test_rows_of_the_previous_model_do_not_count_for_the_new_one(world: World, aws: Callable[[str], Any]) -> None:
     world.send(60, NOW - timedelta(hours=3), "former", shift=3)
     world.run()
     store = service.store_of(world.job.environment, world.job.session, ENDPOINT)

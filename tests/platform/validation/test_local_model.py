@@ -68,7 +68,7 @@ def test_the_served_archive_predicts_the_same_here(s3: Any, folder: Path, tmp_pa
     assert str(local_model.compare(Predictions(expected), here)) == "all 3 rows agree"
 
 
-def test_a_model_that_fails_here_is_one_line(folder: Path, tmp_path: Path) -> None:
+def test_a_model_that_fails_on_this_machine_causes_a_one_line_error(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(PlatformError, match="the model fails on this machine: ") as failed:
         local_model.score(folder, sent(folder, -1))
     assert "\n" not in failed.value.message

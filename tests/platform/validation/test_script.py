@@ -185,7 +185,7 @@ def test_a_missed_threshold_is_exit_status_1_after_the_result(
         (lambda frame: [[0.5, 0.5]] * len(frame), 2, "name them with --classes"),
     ],
 )
-def test_responses_that_cannot_be_scored_are_one_line_and_no_report(
+def test_responses_that_cannot_be_scored_cause_a_one_line_error_and_no_report(
     world: World, validate: Validate, data: tuple[str, ...], predict: Predict, status: int, complaint: str
 ) -> None:
     world.answer(predict)
@@ -222,7 +222,7 @@ def test_columns_that_are_left_out_are_noted(world: World, validate: Validate, t
     assert "note: Columns that the model does not take were left out: id." in err
 
 
-def test_a_report_that_cannot_be_written_is_one_line(
+def test_a_report_that_cannot_be_written_causes_a_one_line_error(
     world: World, validate: Validate, data: tuple[str, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "taken").write_text("x")

@@ -9,7 +9,7 @@ from tests.terraform.static.plans import PLANS
 from tests.terraform.static.test_variables import MODULES, blocks
 
 
-def test_every_resource_of_every_module_is_in_one_of_them(planner: Planner) -> None:
+def test_every_resource_of_every_module_is_in_a_plan(planner: Planner) -> None:
     written = {
         f"module.{module.name.replace('-', '_')}.{kind}.{json.loads(name)}"
         for module in MODULES
