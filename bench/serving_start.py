@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import platform
@@ -65,7 +66,8 @@ def _peer(folder: Path, request: Request) -> float:
     (tools / "pyenv").write_text(PYENV.format(root=pyenv))
     (tools / "pyenv").chmod(0o755)
     (pyenv / "versions" / platform.python_version() / "bin" / "python").symlink_to(Path(sys.executable).resolve())
-    (opt / "ml" / "model").symlink_to(folder / "model")
+    # A copy, because MLflow refuses links that lead out of the folder.
+    shutil.copytree(folder / "model", opt / "ml" / "model")
     installed = [shutil.which("uv") or str(Path(sys.executable).with_name("uv")), "venv", "--quiet", str(folder / "v")]
     subprocess.run([*installed, "--python", sys.executable], check=True)
     python = str(folder / "v" / "bin" / "python")
@@ -98,7 +100,8 @@ def _measured(command: list[str], settings: dict[str, str], port: int, request: 
             time.sleep(0.05)
         return time.perf_counter() - began
     finally:
-        os.killpg(process.pid, 15)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 15)
         process.wait(60)
 
 
