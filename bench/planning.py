@@ -1,4 +1,4 @@
-"""Measures `terraform plan`: staging, 1, 10, 50 and 200 calls of the module in one root, and a single S3 bucket.
+"""Measures `terraform plan`: staging, 1, 10 and 50 calls of the module in one root, and a single S3 bucket.
 
 The roots alternate, with the same provider and one localaws, so that other load on the machine affects them equally.
 The figures are medians. Each plan starts from an empty state, the slowest case, because it creates everything.
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -25,7 +26,7 @@ from tests.support.running import RunningLocalAws, start  # noqa: E402
 from tests.terraform.planning import copy_terraform  # noqa: E402
 
 LIMIT = 1.5
-CALLS = (1, 10, 50, 200)
+CALLS = (1, 10, 50)
 VERSIONS = """\
 terraform {
   required_providers {
@@ -56,11 +57,12 @@ def main() -> int:
     """Measure, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--times", type=int, default=7, help="number of plans of each root (default 7)")
+    parser.add_argument("--calls", type=int, action="append", help="calls of the module, such as 200; repeatable")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         localaws = start(Path(folder) / "home")
         try:
-            seconds, resources = measure(localaws, Path(folder) / "roots", given.times)
+            seconds, resources = measure(localaws, Path(folder) / "roots", given.times, given.calls or CALLS)
         finally:
             daemon.down(localaws.settings)
     one = seconds["one bucket"]
@@ -72,12 +74,14 @@ def main() -> int:
     return int(found["staging"] > LIMIT)
 
 
-def measure(localaws: RunningLocalAws, folder: Path, times: int) -> tuple[dict[str, float], dict[str, int]]:
+def measure(
+    localaws: RunningLocalAws, folder: Path, times: int, calls: Sequence[int]
+) -> tuple[dict[str, float], dict[str, int]]:
     """The median seconds of a plan of each root, and the number of resources that it would create."""
     copy_terraform(folder)
     roots = {"one bucket": written(folder / "one-bucket", BUCKET), "staging": folder / "mlflow/terraform/staging"}
-    for calls in CALLS:
-        roots[f"module, {calls} times"] = written(folder / f"module-{calls}", MODULES % calls)
+    for number in calls:
+        roots[f"module, {number} times"] = written(folder / f"module-{number}", MODULES % number)
     environ = localaws.environ(CHECKPOINT_DISABLE="1", TF_IN_AUTOMATION="1", GOGC=os.environ.get("GOGC", "400"))
     environ.pop("TF_CLI_CONFIG_FILE", None)
     mirror = provider.mirror()
