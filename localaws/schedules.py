@@ -10,6 +10,7 @@ https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-de
 
 import json
 import re
+import secrets
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,7 +68,8 @@ class Schedules:
         retries = int(target["RetryPolicy"].get("MaximumRetryAttempts", MAX_RETRIES))
         for attempt in range(1 + retries):
             try:
-                getattr(client, xform_name(operation[0].upper() + operation[1:]))(**json.loads(request))
+                filled = _filled(request, schedule.arn, attempt + 1)
+                getattr(client, xform_name(operation[0].upper() + operation[1:]))(**json.loads(filled))
             except ClientError as error:
                 code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
             except (BotoCoreError, AttributeError, ValueError) as error:
@@ -114,6 +116,23 @@ class Schedules:
                 key: {"DataType": "String", "StringValue": value} for key, value in attributes.items() if value
             },
         )
+
+
+def _filled(text: str, arn: str, attempt: int) -> str:
+    """An input with the values of Scheduler's context attributes.
+
+    Source: https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+    """
+    values = {
+        "schedule-arn": arn,
+        "scheduled-time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        # 16 characters, as in AWS's example d32c5kddcf5bb8c3.
+        "execution-id": secrets.token_hex(8),
+        "attempt-number": str(attempt),
+    }
+    for name, value in values.items():
+        text = text.replace(f"<aws.scheduler.{name}>", value)
+    return text
 
 
 def _request(target: dict[str, Any]) -> tuple[str, str, str]:

@@ -4,6 +4,7 @@ Step Functions on localaws: the module's own state machine starts and stops a se
 """
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from localaws.schedules import _filled
 from tests.support.provider import REPOSITORY
 from tests.support.running import RunningLocalAws, settled, tracking_server
 from tests.support.waiting import eventually
@@ -268,3 +270,12 @@ def test_a_creation_with_a_lost_response_can_be_repeated(scheduled: Scheduled) -
     assert client.create_schedule(**request)["ScheduleArn"] == client.create_schedule(**request)["ScheduleArn"]
     with pytest.raises(client.exceptions.ConflictException):
         client.create_schedule(**request | {"ClientToken": "request-again-2"})
+
+
+def test_context_attributes_of_an_input_are_filled_in() -> None:
+    names = ("schedule-arn", "scheduled-time", "execution-id", "attempt-number")
+    text = " ".join(f"<aws.scheduler.{name}>" for name in names)
+    arn, time, execution, attempt = _filled(text, "arn:schedule", 2).split()
+    assert (arn, attempt, len(execution)) == ("arn:schedule", "2", 16)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", time)
+    assert _filled(text, "arn:schedule", 3).split()[2] != execution
