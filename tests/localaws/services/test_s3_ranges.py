@@ -19,7 +19,7 @@ def s3(localaws: RunningLocalAws) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("requested", "expected"),
     [
         ("bytes=0-9", slice(0, 10)),
         ("bytes=1000-", slice(1000, None)),
@@ -27,8 +27,8 @@ def s3(localaws: RunningLocalAws) -> Any:
         ("bytes=1048570-9999999", slice(1048570, None)),
     ],
 )
-def test_a_range_is_answered_with_its_bytes(s3: Any, asked: str, expected: slice) -> None:
-    answer = s3.get_object(Bucket="ranges", Key="a", Range=asked)
+def test_a_range_is_answered_with_its_bytes(s3: Any, requested: str, expected: slice) -> None:
+    answer = s3.get_object(Bucket="ranges", Key="a", Range=requested)
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 206
     assert answer["ContentRange"].endswith(f"/{len(CONTENT)}")
     assert answer["Body"].read() == CONTENT[expected]

@@ -80,7 +80,7 @@ def test_the_tags_of_an_app_are_its_own_and_its_stacks(localaws: RunningLocalAws
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"Name": "under_score"}, "at 'name' failed to satisfy constraint"),
         ({"Name": "wrong", "ModelRegistrationMode": "Yes"}, "Member must satisfy enum value set"),
@@ -89,11 +89,11 @@ def test_the_tags_of_an_app_are_its_own_and_its_stacks(localaws: RunningLocalAws
         ({"Name": "wrong", "KmsKeyId": "11111111-2222-3333-4444-555555555555"}, "does not exist"),
     ],
 )
-def test_rejects_an_invalid_request(localaws: RunningLocalAws, given: dict[str, Any], said: str) -> None:
+def test_rejects_an_invalid_request(localaws: RunningLocalAws, given: dict[str, Any], message: str) -> None:
     with pytest.raises(ClientError) as refused:
         create(localaws, **given)
     assert code(refused) == "ValidationException"
-    assert said in refused.value.response["Error"]["Message"]
+    assert message in refused.value.response["Error"]["Message"]
 
 
 def test_rejects_a_name_in_use(localaws: RunningLocalAws, app: str) -> None:
@@ -281,9 +281,9 @@ def test_a_stack_knows_its_app(localaws: RunningLocalAws, app: str) -> None:
 
 
 def test_a_changed_role_alone_cannot_replace_an_app(localaws: RunningLocalAws, app: str) -> None:
-    said = update(localaws, STACK, RoleArn=role(localaws, "another-role-of-an-app"))
-    assert said.startswith("UPDATE_ROLLBACK_COMPLETE")
-    assert "cannot update a stack when a custom-named resource requires replacing" in said
+    message = update(localaws, STACK, RoleArn=role(localaws, "another-role-of-an-app"))
+    assert message.startswith("UPDATE_ROLLBACK_COMPLETE")
+    assert "cannot update a stack when a custom-named resource requires replacing" in message
 
 
 def test_a_replacement_that_fails_keeps_the_app(localaws: RunningLocalAws, app: str) -> None:
@@ -291,9 +291,9 @@ def test_a_replacement_that_fails_keeps_the_app(localaws: RunningLocalAws, app: 
     localaws.fault(
         "localaws:StartMlflowApp", resource="shared-app-2", error="InternalFailure", message="no capacity", times=9
     )
-    said = update(localaws, STACK, Name="shared-app-2", ArtifactStoreUri="s3://shared-app-bucket")
-    assert said.startswith("UPDATE_ROLLBACK_COMPLETE")
-    assert "no capacity" in said
+    message = update(localaws, STACK, Name="shared-app-2", ArtifactStoreUri="s3://shared-app-bucket")
+    assert message.startswith("UPDATE_ROLLBACK_COMPLETE")
+    assert "no capacity" in message
     after = localaws.client("sagemaker").list_mlflow_apps(SortBy="Name", MaxResults=100)["Summaries"]
     assert [one["Arn"] for one in after if one["Name"] == "shared-app"] == [
         one["Arn"] for one in before if one["Name"] == "shared-app"
@@ -313,14 +313,14 @@ def protected(localaws: RunningLocalAws, app: str) -> Iterator[None]:
 @pytest.mark.usefixtures("protected")
 def test_a_stack_policy_protects_the_app(localaws: RunningLocalAws) -> None:
     cloudformation = localaws.client("cloudformation")
-    said = update(localaws, STACK, Name="shared-app-3")
-    assert "Action denied by stack policy: Statement [#2] denies [Update:Replace]" in said
+    message = update(localaws, STACK, Name="shared-app-3")
+    assert "Action denied by stack policy: Statement [#2] denies [Update:Replace]" in message
     without = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
     cloudformation.update_stack(StackName=STACK, TemplateBody=json.dumps(without))
     assert stacks.settled(localaws, STACK)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert "denies [Update:Delete]" in stacks.reasons(localaws, STACK)
-    said = update(localaws, STACK, WeeklyMaintenanceWindowStart="Sat:04:00")
-    assert said.startswith("UPDATE_COMPLETE")
+    message = update(localaws, STACK, WeeklyMaintenanceWindowStart="Sat:04:00")
+    assert message.startswith("UPDATE_COMPLETE")
 
 
 def test_a_protected_stack_is_not_deleted(localaws: RunningLocalAws, app: str) -> None:

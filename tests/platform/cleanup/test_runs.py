@@ -147,10 +147,10 @@ def test_says_that_apps_may_not_be_listed(world: World) -> None:
     sagemaker: Any = world.access.sagemaker
     sagemaker.denies_apps = True
     world.put(f"1/{'a' * 32}/artifacts/a")
-    said: list[str] = []
-    found = search(world.access, world.environment, Criteria(frozenset({ORPHANS}), TOMORROW), said.append)
+    messages: list[str] = []
+    found = search(world.access, world.environment, Criteria(frozenset({ORPHANS}), TOMORROW), messages.append)
     assert len(found.items) == 1
-    assert "MLflow Apps may not be listed" in said[-1]
+    assert "MLflow Apps may not be listed" in messages[-1]
 
 
 def test_a_failure_half_way_names_what_is_left_and_the_next_clean_up_resumes(

@@ -30,13 +30,13 @@ source = "our contract"
 
 
 def explorer(answer: Any) -> Any:
-    def asked(**given: Any) -> Any:
+    def get_cost_and_usage(**given: Any) -> Any:
         if isinstance(answer, Exception):
             raise answer
-        asked.given = given  # type: ignore[attr-defined]
+        get_cost_and_usage.given = given  # type: ignore[attr-defined]
         return answer
 
-    return SimpleNamespace(get_cost_and_usage=asked)
+    return SimpleNamespace(get_cost_and_usage=get_cost_and_usage)
 
 
 def group(name: str, amount: str) -> Any:
