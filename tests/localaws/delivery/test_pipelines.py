@@ -1,5 +1,6 @@
 """CodePipeline on localaws: a push runs the buildspec, an approval lets it go on, a rule starts a build."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -33,7 +34,9 @@ def account(localaws: RunningLocalAws) -> RunningLocalAws:
     ]
     iam = localaws.client("iam")
     trust = {"Version": "2012-10-17", "Statement": statements}
-    iam.create_role(RoleName="delivery", AssumeRolePolicyDocument=json.dumps(trust))
+    # The tests of this file may run in several processes, which share localaws.
+    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName="delivery", AssumeRolePolicyDocument=json.dumps(trust))
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     iam.put_role_policy(RoleName="delivery", PolicyName="all", PolicyDocument=json.dumps(everything))
     localaws.client("s3").create_bucket(Bucket=BUCKET)
@@ -120,11 +123,17 @@ def outcome(account: RunningLocalAws, name: str, commit: str) -> str:
     return eventually(look, 120)
 
 
+def create(account: RunningLocalAws, name: str) -> None:
+    """A pipeline with an approval, and its empty repository. Its first execution finds no branch."""
+    account.client("codecommit").create_repository(repositoryName=name)
+    project(account, name)
+    account.client("codepipeline").create_pipeline(pipeline=structure(name, action("Approval", "Manual", {})))
+    assert eventually(lambda: [one["status"] for one in executions(account, name)] == ["Failed"], 120)
+
+
 def test_a_push_builds_the_commit_and_waits_for_approval(account: RunningLocalAws, tmp_path: Path) -> None:
     pipelines = account.client("codepipeline")
-    account.client("codecommit").create_repository(repositoryName="approved")
-    project(account, "approved")
-    pipelines.create_pipeline(pipeline=structure("approved", action("Approval", "Manual", {})))
+    create(account, "approved")
     commit = push(account, "approved", tmp_path / "code", "true\n")
 
     def pending() -> Any:
@@ -152,9 +161,7 @@ def test_a_push_builds_the_commit_and_waits_for_approval(account: RunningLocalAw
 
 def test_a_failed_build_stops_the_pipeline_before_the_approval(account: RunningLocalAws, tmp_path: Path) -> None:
     pipelines = account.client("codepipeline")
-    account.client("codecommit").create_repository(repositoryName="broken")
-    project(account, "broken")
-    pipelines.create_pipeline(pipeline=structure("broken", action("Approval", "Manual", {})))
+    create(account, "broken")
     commit = push(account, "broken", tmp_path / "code", "exit 3\n")
     assert outcome(account, "broken", commit) == "Failed"
     stages = pipelines.get_pipeline_state(name="broken")["stageStates"]
