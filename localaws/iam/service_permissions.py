@@ -14,8 +14,8 @@ from localaws.call import Call
 from localaws.iam.permission import Keys, RequiredPermission, ResourceLookup, account_of, texts
 
 # The first template whose parameters are all in the call determines the resource. `{Name=x}` has a default. `:last`
-# keeps the text after the last slash, `:bare` removes a leading slash. A parameter that is already an ARN is used
-# unchanged.
+# keeps the text after the last slash, `:bare` removes a leading slash, and `:project` keeps the text before the first
+# colon. A parameter that is already an ARN is used unchanged.
 RESOURCES: dict[str, tuple[str, ...]] = {
     "application-autoscaling": (
         "{ResourceARN}",
@@ -31,6 +31,10 @@ RESOURCES: dict[str, tuple[str, ...]] = {
     "codebuild": (
         "arn:aws:codebuild:{region}:{account}:project/{projectName}",
         "arn:aws:codebuild:{region}:{account}:project/{name}",
+        "arn:aws:codebuild:{region}:{account}:project/{names}",
+        # A build's id is PROJECT:UUID, and its permissions are those of the project.
+        "arn:aws:codebuild:{region}:{account}:project/{ids:project}",
+        "arn:aws:codebuild:{region}:{account}:project/{id:project}",
     ),
     "codecommit": ("arn:aws:codecommit:{region}:{account}:{repositoryName}",),
     "codepipeline": (
@@ -218,6 +222,8 @@ def _filled(template: str, parameters: dict[str, Any], region: str, account: str
 def _changed(value: str, change: str | None) -> str:
     if change == "last":
         return value.rsplit("/", 1)[-1]
+    if change == "project":
+        return value.partition(":")[0]
     return value.removeprefix("/") if change == "bare" else value
 
 

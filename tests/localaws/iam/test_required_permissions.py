@@ -138,6 +138,27 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     ),
     ("ecr", "get_authorization_token", {}, [("ecr:GetAuthorizationToken", "*")]),
     (
+        "codebuild",
+        "batch_get_builds",
+        {"ids": ["a:1f", "b:2f"]},
+        [
+            ("codebuild:BatchGetBuilds", f"arn:aws:codebuild:us-east-1:{US}:project/a"),
+            ("codebuild:BatchGetBuilds", f"arn:aws:codebuild:us-east-1:{US}:project/b"),
+        ],
+    ),
+    (
+        "codebuild",
+        "stop_build",
+        {"id": "a:1f"},
+        [("codebuild:StopBuild", f"arn:aws:codebuild:us-east-1:{US}:project/a")],
+    ),
+    (
+        "codebuild",
+        "batch_get_projects",
+        {"names": ["a"]},
+        [("codebuild:BatchGetProjects", f"arn:aws:codebuild:us-east-1:{US}:project/a")],
+    ),
+    (
         "ecr",
         "batch_get_image",
         {"repositoryName": "serving", "imageIds": [{"imageTag": "1"}]},
