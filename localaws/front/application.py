@@ -179,9 +179,10 @@ class _Response:
     """Passes a response on and remembers its status."""
 
     def __init__(self, send: Send, on_end: Callable[[], None]) -> None:
-        """`on_end` is called before the last part is sent."""
+        """`on_end` is called before the client can have the whole response."""
         self._send = send
         self._on_end = on_end
+        self._left: int | None = None
         self.status = 0
         self.error_code = ""
 
@@ -195,8 +196,14 @@ class _Response:
             for name, value in message["headers"]:
                 if name == b"x-amzn-errortype":
                     self.error_code = value.decode("latin1").split(":")[0]
-        elif not message.get("more_body"):
-            self._on_end()
+                elif name == b"content-length":
+                    self._left = int(value)
+        else:
+            # An empty message may follow the one that completes the body.
+            if self._left is not None:
+                self._left -= len(message.get("body", b""))
+            if self._left == 0 or not message.get("more_body"):
+                self._on_end()
         await self._send(message)
 
     async def error(self, entrance: Entrance, call: Call, error: AwsError) -> None:

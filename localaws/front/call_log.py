@@ -58,7 +58,7 @@ class CallLog:
         """Marks a call whose response is being sent; `add` follows."""
         self._answered.add(id(call))
 
-    async def settled(self, seconds: float = 2) -> None:
+    async def settled(self, seconds: float = 10) -> None:
         """Waits until every answered call is in the log, because a line is written after the response."""
         answered = set(self._answered)
         deadline = time.monotonic() + seconds

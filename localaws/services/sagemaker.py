@@ -90,13 +90,12 @@ def _caller(response: Any) -> Caller:
 
 def _list_models_by_filters() -> None:
     """ListModels has the filters and the order of the request; moto returns all models."""
-    moto = getattr(SageMakerResponse.list_models, "__wrapped__", SageMakerResponse.list_models)
 
     def list_models(self: Any) -> ActionResult:
-        found, token = select(moto(self).result["Models"], dict(self.params), "Model")
+        models = [model.response_object for model in self.sagemaker_backend.list_models()]
+        found, token = select(models, dict(self.params), "Model")
         return ActionResult({"Models": found, **({"NextToken": token} if token else {})})
 
-    list_models.__wrapped__ = moto  # type: ignore[attr-defined]
     SageMakerResponse.list_models = list_models
 
 

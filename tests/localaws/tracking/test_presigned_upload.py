@@ -42,7 +42,7 @@ def test_the_url_is_valid_only_for_its_artifact_and_method(localaws: RunningLoca
 
 
 @pytest.mark.parametrize(
-    ("request", "message"),
+    ("given", "message"),
     [
         ({"path": "a"}, "Missing value for required parameter 'run_id'."),
         ({"run_id": "x"}, "Missing value for required parameter 'path'."),
@@ -54,9 +54,9 @@ def test_the_url_is_valid_only_for_its_artifact_and_method(localaws: RunningLoca
     ],
 )
 def test_rejects_an_invalid_request_with_the_reason(
-    localaws: RunningLocalAws, server: str, request: Any, message: str
+    localaws: RunningLocalAws, server: str, given: Any, message: str
 ) -> None:
-    answer = track(localaws, server, "POST", PATH, request)
+    answer = track(localaws, server, "POST", PATH, given)
     assert answer.status_code == 400
     assert answer.json()["error_code"] == "INVALID_PARAMETER_VALUE"
     assert message in answer.json()["message"]
