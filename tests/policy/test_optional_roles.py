@@ -426,6 +426,7 @@ def test_the_printed_bucket_policy_allows_the_job_only_its_archive(planner: Plan
     ("role", "service", "source"),
     [
         ("monitor-role", "sagemaker.amazonaws.com", f"{SAGEMAKER}:*"),
+        ("pipeline-role", "sagemaker.amazonaws.com", f"{SAGEMAKER}:*"),
         (
             "monitor-schedule-role",
             "scheduler.amazonaws.com",
@@ -433,7 +434,7 @@ def test_the_printed_bucket_policy_allows_the_job_only_its_archive(planner: Plan
         ),
     ],
 )
-def test_monitoring_roles_are_assumed_by_one_service_for_one_source(
+def test_roles_of_jobs_and_schedules_are_assumed_by_one_service_for_one_source(
     role: str, service: str, source: str, documents: dict[str, Document]
 ) -> None:
     [statement] = documents[f"role churn-dev-{role}/trust"]["Statement"]
