@@ -68,6 +68,7 @@ FIRST = (
 
 def pytest_configure(config: pytest.Config) -> None:
     """Create the session's folder in the controller, and pass it to each worker."""
+    config.addinivalue_line("markers", "last: destroys what the other tests of its file use")
     config.addinivalue_line("markers", "system: starts servers, runs Terraform, builds environments or is slow")
     # A test run that is killed cannot stop what it started: localaws stops by itself when no request arrives.
     os.environ.setdefault("LOCALAWS_IDLE_MINUTES", "20")
@@ -90,10 +91,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first, in the order of `FIRST`; the others keep theirs."""
-    items.sort(
-        key=lambda item: next((place for place, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST))
-    )
+    """Put the files that take longest first, in the order of `FIRST`, and in each file the tests marked `last` last."""
+    files = {item.path: number for number, item in reversed(list(enumerate(items)))}
+
+    def order(item: pytest.Item) -> tuple[int, int, bool]:
+        place = next((place for place, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST))
+        return place, files[item.path], item.get_closest_marker("last") is not None
+
+    items.sort(key=order)
 
 
 def pytest_collection_finish() -> None:

@@ -29,7 +29,7 @@ class Serving:
     def ping(self) -> int | None:
         """The status of /ping; None if nothing listens."""
         try:
-            return HTTP.get(f"{self.url}/ping", timeout=10).status_code
+            return HTTP.get(f"{self.url}/ping", timeout=60).status_code
         except httpx.ConnectError:
             return None
 

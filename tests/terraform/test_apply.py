@@ -156,6 +156,7 @@ class Policies:
         self._kms.put_key_policy(**self._key, Policy=texts["key"])
 
 
+@pytest.mark.last
 def test_destroy_refuses_to_delete_objects_and_then_leaves_nothing_behind(struck: Struck) -> None:
     assert struck.applied.returncode == 0, struck.applied.stdout
     prod = struck.prod
