@@ -19,6 +19,8 @@ from moto.cloudwatch.models import CloudWatchBackend, MetricDatum, MetricDatumBa
 from moto.core.utils import utcnow
 from moto.sns.models import sns_backends
 
+from localaws.moto_methods import original
+
 # Memory: about 15 MB. AWS keeps one-minute data for 15 days.
 MOST_DATA = 50_000
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
@@ -165,8 +167,8 @@ def install(account: str) -> None:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Dimension: "CloudWatch
     treats each unique combination of dimensions as a separate metric".
     """
-    set_state = _original(CloudWatchBackend.set_alarm_state)
-    accepts = _original(MetricDatumBase.filter)
+    set_state = original(CloudWatchBackend.set_alarm_state)
+    accepts = original(MetricDatumBase.filter)
 
     @wraps(set_state)
     def set_alarm_state(self: Any, alarm_name: str, reason: str, reason_data: str, state_value: str) -> None:
@@ -184,11 +186,6 @@ def install(account: str) -> None:
 
     CloudWatchBackend.set_alarm_state = set_alarm_state
     MetricDatumBase.filter = accept
-
-
-def _original(method: Any) -> Any:
-    """moto's method, if another localaws in this process has replaced it already."""
-    return getattr(method, "__wrapped__", method)
 
 
 def _pairs(dimensions: list[Any]) -> set[tuple[str, str]]:

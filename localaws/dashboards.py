@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
+from localaws.moto_methods import original
+
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _MOST_WIDGETS = 500
 _MOST_ALARMS = 100
@@ -29,7 +31,7 @@ def install() -> None:
     from moto.cloudwatch.exceptions import DashboardInvalidInputError
     from moto.cloudwatch.responses import CloudWatchResponse
 
-    put = getattr(CloudWatchResponse.put_dashboard, "__wrapped__", CloudWatchResponse.put_dashboard)
+    put = original(CloudWatchResponse.put_dashboard)
 
     @wraps(put)
     def put_dashboard(self: Any) -> Any:

@@ -15,6 +15,7 @@ from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores
 
 from localaws.errors import AwsError
+from localaws.moto_methods import original
 
 # A token of this module, as opposed to one of moto's own pages.
 _PREFIX = "page-"
@@ -31,16 +32,16 @@ def page(response_class: type, service: str, operation: str, default: int) -> No
     """
     name, model = camelcase_to_underscores(operation), _paginators(service)[operation]
     method: Callable[[Any], Any] = getattr(response_class, name)
-    original = getattr(method, "__wrapped__", method)
+    whole = original(method)
     keys = model["result_key"] if isinstance(model["result_key"], list) else [model["result_key"]]
 
-    @wraps(original)
+    @wraps(whole)
     def respond(self: Any) -> Any:
         start = _position(self._get_param(model["input_token"]))
         limit = int(self._get_param(model["limit_key"]) or default)
         if start:
             _remove(self, model["input_token"])
-        response = original(self)
+        response = whole(self)
         result = response.result
         if result.get(model["output_token"]):
             return response

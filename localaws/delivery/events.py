@@ -17,6 +17,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws.errors import AwsError
+from localaws.moto_methods import original
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +62,9 @@ class Events:
         """Let moto's rules run the targets of this module."""
         from moto.events.models import Rule
 
-        original = getattr(Rule.send_to_targets, "__wrapped__", Rule.send_to_targets)
+        send = original(Rule.send_to_targets)
 
-        @wraps(original)
+        @wraps(send)
         def send_to_targets(rule: Any, event: Any, transform_input: bool = True) -> None:
             if not rule.event_pattern.matches_event(event):
                 return
@@ -73,7 +74,7 @@ class Events:
                     arguments = (rule.arn, target, copy.deepcopy(event))
                     threading.Thread(target=self._deliver, args=arguments, daemon=True).start()
                 else:
-                    _to_moto(original, rule, target, event, transform_input)
+                    _to_moto(send, rule, target, event, transform_input)
 
         Rule.send_to_targets = send_to_targets
 

@@ -13,6 +13,7 @@ from moto.core.responses import ActionResult
 
 from localaws.endpoints.autoscaling import DIMENSION, Autoscaler
 from localaws.errors import AwsError
+from localaws.moto_methods import original
 from localaws.services.context import ServiceContext
 
 MOST_TAGS = 50
@@ -23,8 +24,7 @@ MOST_RESULTS = 50
 def install(context: ServiceContext) -> None:
     """Changes moto's Application Auto Scaling. Tags are an attribute of the target, so they are deleted with it."""
     autoscaler = context.autoscaler
-    register = ApplicationAutoScalingResponse.register_scalable_target
-    register = getattr(register, "__wrapped__", register)
+    register = original(ApplicationAutoScalingResponse.register_scalable_target)
 
     @wraps(register)
     def register_scalable_target(self: Any) -> Any:

@@ -8,6 +8,7 @@ from localaws.builds.builds import Builds
 from localaws.builds.role import CODEBUILD
 from localaws.call import current_call
 from localaws.errors import AwsError
+from localaws.moto_methods import original
 from localaws.services.context import ServiceContext
 
 # UpdateProject's fields; moto stores them under the same names.
@@ -24,7 +25,7 @@ def install(context: ServiceContext) -> None:
     from moto.codebuild.responses import CodeBuildResponse
     from moto.core.responses import ActionResult
 
-    create = getattr(CodeBuildResponse.create_project, "__wrapped__", CodeBuildResponse.create_project)
+    create = original(CodeBuildResponse.create_project)
 
     def check_role(self: Any) -> None:
         role = self._get_param("serviceRole") or ""
@@ -67,16 +68,14 @@ def _allow_no_source() -> None:
     """
     from moto.codebuild import responses
 
-    validate = responses._validate_required_params_source
-    validate = getattr(validate, "__wrapped__", validate)
+    validate = original(responses._validate_required_params_source)
 
     @wraps(validate)
     def validate_source(source: dict[str, Any]) -> None:
         if source.get("type") not in ("NO_SOURCE", "CODEPIPELINE"):
             validate(source)
 
-    validate_output = responses._validate_required_params_artifacts
-    validate_output = getattr(validate_output, "__wrapped__", validate_output)
+    validate_output = original(responses._validate_required_params_artifacts)
 
     @wraps(validate_output)
     def validate_artifacts(artifacts: dict[str, Any]) -> None:

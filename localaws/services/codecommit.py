@@ -5,6 +5,7 @@ from typing import Any
 
 from localaws.delivery.repositories import RepositoryError
 from localaws.errors import AwsError
+from localaws.moto_methods import original
 from localaws.services.context import ServiceContext
 
 
@@ -14,8 +15,8 @@ def install(context: ServiceContext) -> None:
     from moto.core.responses import ActionResult
 
     repositories = context.delivery.repositories
-    create = getattr(Response.create_repository, "__wrapped__", Response.create_repository)
-    delete = getattr(Response.delete_repository, "__wrapped__", Response.delete_repository)
+    create = original(Response.create_repository)
+    delete = original(Response.delete_repository)
 
     @wraps(create)
     def create_repository(self: Any) -> Any:

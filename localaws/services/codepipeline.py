@@ -13,6 +13,7 @@ from localaws.delivery.events import SESSION
 from localaws.delivery.record import FAILED, IN_PROGRESS, SUCCEEDED, ActionRun, Execution
 from localaws.delivery.role import CODEPIPELINE
 from localaws.errors import AwsError
+from localaws.moto_methods import original
 from localaws.principals import Principals
 from localaws.services.context import ServiceContext
 
@@ -33,9 +34,9 @@ def install(context: ServiceContext) -> None:
 def _structure(response: Any, deliveries: Deliveries, principals: Principals) -> None:
     from moto.core.responses import ActionResult
 
-    create = getattr(response.create_pipeline, "__wrapped__", response.create_pipeline)
-    update = getattr(response.update_pipeline, "__wrapped__", response.update_pipeline)
-    delete = getattr(response.delete_pipeline, "__wrapped__", response.delete_pipeline)
+    create = original(response.create_pipeline)
+    update = original(response.update_pipeline)
+    delete = original(response.delete_pipeline)
 
     def check(self: Any) -> str:
         pipeline = self._get_param("pipeline")

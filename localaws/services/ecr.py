@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from localaws.call import current_call
+from localaws.moto_methods import original
 from localaws.pages import page
 from localaws.services.context import ServiceContext
 
@@ -80,7 +81,7 @@ def _delete_blobs(context: ServiceContext) -> None:
     """Deletes the layers of a deleted repository."""
     from moto.ecr.models import ECRBackend
 
-    delete = getattr(ECRBackend.delete_repository, "__wrapped__", ECRBackend.delete_repository)
+    delete = original(ECRBackend.delete_repository)
 
     def delete_repository(self: Any, repository_name: str, *given: Any, **named: Any) -> Any:
         deleted = delete(self, repository_name, *given, **named)

@@ -18,6 +18,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from localaws.call import current_call
 from localaws.constraints import check
 from localaws.jobs.listing import DEFAULT, select
+from localaws.moto_methods import original
 from localaws.pages import page, paged_operations
 from localaws.services.context import Caller, Check, Extension, Handler, Operations, ServiceContext
 
@@ -101,18 +102,18 @@ def _list_models_by_filters() -> None:
 
 def _found(moto: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
     """The resource of an ARN; an ARN that moto cannot look up is an error of the caller."""
-    original = getattr(moto, "__wrapped__", moto)
+    find = original(moto)
 
-    @wraps(original)
-    def find(self: Any, arn: str) -> Any:
+    @wraps(find)
+    def find_or_refuse(self: Any, arn: str) -> Any:
         resource = None
         with suppress(ValueError, AttributeError, KeyError):
-            resource = original(self, arn)
+            resource = find(self, arn)
         if resource is None:
             raise SagemakerClientError("ValidationException", f"Could not find {arn.rpartition(':')[2]}.")
         return resource
 
-    return find
+    return find_or_refuse
 
 
 def _add_tags(self: Any, arn: str, tags: list[dict[str, str]]) -> list[dict[str, str]]:

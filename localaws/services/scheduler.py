@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from localaws.moto_methods import original
 from localaws.principals import Principals
 from localaws.schedules import SCHEDULER, schedule_group_arn
 from localaws.services.context import ServiceContext
@@ -15,15 +16,9 @@ def install(context: ServiceContext) -> None:
     """Lets CreateSchedule and UpdateSchedule refuse a role that Scheduler may not assume, as AWS does."""
     from moto.scheduler.responses import EventBridgeSchedulerResponse as Response
 
-    create, update = _original(Response.create_schedule), _original(Response.update_schedule)
+    create, update = original(Response.create_schedule), original(Response.update_schedule)
     Response.create_schedule = _checked(create, _idempotent(create), context.principals)
     Response.update_schedule = _checked(update, update, context.principals)
-
-
-def _original(method: Any) -> Method:
-    """moto's own method, also where a localaws in this process has replaced it before."""
-    found: Method = getattr(method, "__wrapped__", method)
-    return found
 
 
 def _idempotent(create: Method) -> Method:

@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any
 
 from localaws.errors import AwsError
+from localaws.moto_methods import original
 from localaws.services.context import ServiceContext
 from localaws.state_machines import StateMachines
 
@@ -45,7 +46,7 @@ def install(context: ServiceContext) -> None:
             )
         )
 
-    stop = _original(Response.stop_execution)
+    stop = original(Response.stop_execution)
 
     @wraps(stop)
     def stop_execution(response: Any) -> Any:
@@ -76,19 +77,14 @@ def _page(events: list[Any], size: int, token: str | None) -> dict[str, Any]:
     return {"events": events[first : first + size], **following}
 
 
-def _original(method: Any) -> Any:
-    """moto's own method: an installation in the same process may have replaced it before."""
-    return getattr(method, "__wrapped__", method)
-
-
 def _creation(method: Any, machines: StateMachines) -> Any:
     """Checks definition and role. CreateStateMachine is idempotent for the same definition and role only.
 
     Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html
     """
-    original = _original(method)
+    moto = original(method)
 
-    @wraps(original)
+    @wraps(moto)
     def respond(response: Any) -> Any:
         name, definition, role = (response._get_param(key) or "" for key in ("name", "definition", "roleArn"))
         arn = f"arn:aws:states:{response.region}:{response.current_account}:stateMachine:{name}"
@@ -97,34 +93,34 @@ def _creation(method: Any, machines: StateMachines) -> Any:
         for machine in response.stepfunction_backend.state_machines:
             if machine.arn == arn and (machine.definition, machine.roleArn) != (definition, role):
                 raise AwsError("StateMachineAlreadyExists", f"State Machine Already Exists: '{arn}'")
-        return original(response)
+        return moto(response)
 
     return respond
 
 
 def _update(method: Any, machines: StateMachines) -> Any:
-    original = _original(method)
+    moto = original(method)
 
-    @wraps(original)
+    @wraps(moto)
     def respond(response: Any) -> Any:
         definition, role = response._get_param("definition"), response._get_param("roleArn")
         if definition is not None:
             _check(definition)
         if role:
             machines.check_role(role, response._get_param("stateMachineArn"))
-        return original(response)
+        return moto(response)
 
     return respond
 
 
 def _start(method: Any, machines: StateMachines) -> Any:
-    original = _original(method)
+    moto = original(method)
 
-    @wraps(original)
+    @wraps(moto)
     def respond(response: Any) -> Any:
         backend = response.stepfunction_backend
         known = {execution.execution_arn for machine in backend.state_machines for execution in machine.executions}
-        answer = original(response)
+        answer = moto(response)
         machine = backend.describe_state_machine(response._get_param("stateMachineArn"))
         for execution in machine.executions:
             if execution.execution_arn not in known:
