@@ -11,21 +11,21 @@ from localaws.iam.trust import sagemaker_source
 from localaws.principals import Principals, random_id
 from localaws.settings import Settings
 from localaws.tracking.app import REGISTERS, RESUMING, MlflowApp
-from localaws.tracking.hosted import BUSY, database_folder, ui_url
+from localaws.tracking.collection import Collection
+from localaws.tracking.hosted import database_folder, ui_url
 from localaws.tracking.launch import Launcher
 from localaws.tracking.releases import APP_RELEASE
 from localaws.tracking.role import SAGEMAKER
-from localaws.tracking.transitions import Transitions, check_store, refused, undeletable
+from localaws.tracking.transitions import Transitions, check_store, refused
 
 
-class MlflowApps:
+class MlflowApps(Collection[MlflowApp]):
     """Creates, updates and deletes Apps. As on AWS, calls return before the work is done."""
 
     def __init__(self, settings: Settings, principals: Principals, launcher: Launcher, faults: Faults) -> None:
+        super().__init__(Transitions(launcher, faults, self._exited))
         self._settings = settings
         self._principals = principals
-        self._transitions: Transitions[MlflowApp] = Transitions(launcher, faults, self._exited)
-        self._apps: dict[str, MlflowApp] = {}
 
     def create(self, region: str, given: dict[str, Any]) -> MlflowApp:
         """CreateMlflowApp.
@@ -62,7 +62,7 @@ class MlflowApps:
         )
         with self._transitions.lock:
             self._check_name(app.name, region)
-            self._apps[app.arn] = app
+            self._by_arn[app.arn] = app
             self._make_only_default(app)
             self._transitions.begin(app, "Creating", "Created", "CreateFailed", "Start", self._transitions.start)
         return app
@@ -78,18 +78,6 @@ class MlflowApps:
             raise AwsError("ResourceNotFound", f"MLflow App with ARN {arn} does not exist.")
         return app
 
-    def by_arn(self, arn: str) -> MlflowApp | None:
-        """Return the App with an ARN, if any."""
-        return self._apps.get(arn)
-
-    def all(self) -> list[MlflowApp]:
-        """Return the Apps of all regions."""
-        return list(self._apps.values())
-
-    def saved(self) -> list[dict[str, Any]]:
-        """Return all Apps as JSON for `load`."""
-        return [app.saved() for app in self.all() if app.status != "Deleting"]
-
     def load(self, saved: list[dict[str, Any]]) -> None:
         """Load the Apps of a saved state, without starting their processes; see `resume`.
 
@@ -98,7 +86,7 @@ class MlflowApps:
         """
         for one in saved:
             app = MlflowApp.load(one, self._settings)
-            self._apps[app.arn] = app
+            self._by_arn[app.arn] = app
 
     def resume(self) -> None:
         """Start the processes of the Apps that were running when the state was saved."""
@@ -123,17 +111,6 @@ class MlflowApps:
                     app, "Updating", "Updated", "UpdateFailed", "Update", partial(self._apply, changes=changes)
                 )
 
-    def delete(self, app: MlflowApp) -> None:
-        """DeleteMlflowApp: deletes the experiments and runs. Artifacts stay in the bucket.
-
-        Raises:
-            AwsError: ValidationException, because another transition is in progress.
-        """
-        with self._transitions.lock:
-            if app.status in BUSY:
-                raise undeletable(app)
-            self._transitions.begin(app, "Deleting", "", "DeleteFailed", "Delete", self._remove)
-
     def _check_name(self, name: str, region: str) -> None:
         if any(app.name == name and app.region == region for app in self.all()):
             raise AwsError("ConflictException", f"An MLflow App with the name {name} already exists.", 409)
@@ -149,10 +126,6 @@ class MlflowApps:
             check_store(replace(app, **changes))
         self._transitions.apply(app, changes)
         self._make_only_default(app)
-
-    def _remove(self, app: MlflowApp) -> None:
-        self._transitions.remove(app)
-        del self._apps[app.arn]
 
     def _exited(self, app: MlflowApp) -> None:
         """Start the process again: an App cannot be started by its user."""

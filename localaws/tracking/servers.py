@@ -10,12 +10,13 @@ from localaws.front.faults import Faults
 from localaws.iam.trust import sagemaker_source
 from localaws.principals import Principals, random_id
 from localaws.settings import Settings
-from localaws.tracking.hosted import BUSY, database_folder, ui_url
+from localaws.tracking.collection import Collection
+from localaws.tracking.hosted import database_folder, ui_url
 from localaws.tracking.launch import Launcher
 from localaws.tracking.releases import DEFAULT, RELEASES, release_of
 from localaws.tracking.role import SAGEMAKER
 from localaws.tracking.server import RESUMING, TrackingServer
-from localaws.tracking.transitions import Transitions, check_store, refused, undeletable
+from localaws.tracking.transitions import Transitions, check_store, refused
 
 STARTABLE = frozenset({"Stopped", "StartFailed"})
 UPDATABLE = {
@@ -28,14 +29,13 @@ UPDATABLE = {
 }
 
 
-class TrackingServers:
+class TrackingServers(Collection[TrackingServer]):
     """Creates, updates and deletes tracking servers. As on AWS, calls return before the work is done."""
 
     def __init__(self, settings: Settings, principals: Principals, launcher: Launcher, faults: Faults) -> None:
+        super().__init__(Transitions(launcher, faults, _exited))
         self._settings = settings
         self._principals = principals
-        self._transitions: Transitions[TrackingServer] = Transitions(launcher, faults, _exited)
-        self._servers: dict[str, TrackingServer] = {}
 
     def create(self, region: str, given: dict[str, Any]) -> TrackingServer:
         """CreateMlflowTrackingServer.
@@ -71,9 +71,9 @@ class TrackingServers:
             tags=list(given.get("Tags") or []),
         )
         with self._transitions.lock:
-            if server.arn in self._servers:
+            if server.arn in self._by_arn:
                 raise AwsError("ResourceInUse", f"Tracking Server with ARN {server.arn} already exists.")
-            self._servers[server.arn] = server
+            self._by_arn[server.arn] = server
             self._transitions.begin(server, "Creating", "Created", "CreateFailed", "Start", self._transitions.start)
         return server
 
@@ -89,23 +89,11 @@ class TrackingServers:
             raise AwsError("ResourceNotFound", f"Tracking Server with ARN {arn} does not exist.")
         return server
 
-    def by_arn(self, arn: str) -> TrackingServer | None:
-        """Return the server with an ARN, if any."""
-        return self._servers.get(arn)
-
-    def all(self) -> list[TrackingServer]:
-        """Return the servers of all regions."""
-        return list(self._servers.values())
-
-    def saved(self) -> list[dict[str, Any]]:
-        """Return all servers as JSON for `load`."""
-        return [server.saved() for server in self.all() if server.status != "Deleting"]
-
     def load(self, saved: list[dict[str, Any]]) -> None:
         """Load the servers of a saved state, without starting their processes; see `resume`."""
         for one in saved:
             server = TrackingServer.load(one, self._settings)
-            self._servers[server.arn] = server
+            self._by_arn[server.arn] = server
 
     def resume(self) -> None:
         """Start the processes of the servers that were running when the state was saved."""
@@ -138,17 +126,6 @@ class TrackingServers:
                 raise refused(server, "stopped")
             self._transitions.begin(server, "Stopping", "Stopped", "StopFailed", "Stop", self._transitions.stop)
 
-    def delete(self, server: TrackingServer) -> None:
-        """DeleteMlflowTrackingServer: stops the process and deletes its database. Artifacts stay in the bucket.
-
-        Raises:
-            AwsError: ValidationException, because another transition is in progress.
-        """
-        with self._transitions.lock:
-            if server.status in BUSY:
-                raise undeletable(server)
-            self._transitions.begin(server, "Deleting", "", "DeleteFailed", "Delete", self._remove)
-
     def update(self, server: TrackingServer, given: dict[str, Any]) -> None:
         """UpdateMlflowTrackingServer. Only a new artifact store requires a restart of the process.
 
@@ -169,10 +146,6 @@ class TrackingServers:
             if changes:
                 work = partial(self._apply, changes=changes)
                 self._transitions.begin(server, "Updating", "Updated", "UpdateFailed", "Update", work)
-
-    def _remove(self, server: TrackingServer) -> None:
-        self._transitions.remove(server)
-        del self._servers[server.arn]
 
     def _apply(self, server: TrackingServer, changes: dict[str, Any]) -> None:
         if "artifact_store" in changes:
