@@ -92,7 +92,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that take longest first, in the order of `FIRST`, and in each file the tests marked `last` last."""
-    files = {item.path: number for number, item in reversed(list(enumerate(items)))}
+    files: dict[Path, int] = {}
+    for item in items:
+        files.setdefault(item.path, len(files))
 
     def order(item: pytest.Item) -> tuple[int, int, bool]:
         place = next((place for place, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST))

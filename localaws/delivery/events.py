@@ -136,7 +136,7 @@ def transformed(template: str, paths: dict[str, str], event: dict[str, Any]) -> 
 
 
 def _at(path: str, event: dict[str, Any]) -> Any:
-    """The value at a JSON path such as `$.detail.name`; empty if there is none, as EventBridge has it."""
+    """The value at a JSON path such as `$.detail.name`; as in EventBridge, empty if there is none."""
     found: Any = event
     for name in path.removeprefix("$").removeprefix(".").split("."):
         if not name:

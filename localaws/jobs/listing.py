@@ -3,12 +3,12 @@
 Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListProcessingJobs.html
 """
 
-import base64
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from localaws.endpoints.records import refusal
+from localaws.page_tokens import position_of, token_at
 
 DEFAULT = 10
 # Filter of the request, member of the record, and whether they match.
@@ -32,10 +32,17 @@ def select(items: Iterable[dict[str, Any]], given: dict[str, Any], noun: str, by
     Raises:
         AwsError: ValidationException for an unknown token.
     """
+    return page(matching(items, given, noun, by), given)
+
+
+def matching(
+    items: Iterable[dict[str, Any]], given: dict[str, Any], noun: str, by: str = "CreationTime"
+) -> list[dict[str, Any]]:
+    """The items that a request's filters leave, in its order; see `select`."""
     found = [item for item in items if _matches(item, given, noun)]
     order = {"Name": f"{noun}Name", "Status": f"{noun}Status"}.get(given.get("SortBy") or "", given.get("SortBy") or by)
     found.sort(key=lambda item: str(item.get(order, "")), reverse=given.get("SortOrder", "Descending") == "Descending")
-    return page(found, given)
+    return found
 
 
 def page(found: list[Any], given: dict[str, Any]) -> Any:
@@ -44,10 +51,12 @@ def page(found: list[Any], given: dict[str, Any]) -> Any:
     Raises:
         AwsError: ValidationException for an unknown token.
     """
-    start = _position(given.get("NextToken"))
+    try:
+        start = position_of(given.get("NextToken"))
+    except ValueError:
+        raise refusal(f"Invalid NextToken: {given['NextToken']}") from None
     end = start + int(given.get("MaxResults") or DEFAULT)
-    token = base64.b64encode(str(end).encode()).decode() if end < len(found) else None
-    return found[start:end], token
+    return found[start:end], token_at(end) if end < len(found) else None
 
 
 def _matches(item: dict[str, Any], given: dict[str, Any], noun: str) -> bool:
@@ -65,10 +74,3 @@ def _time(value: Any) -> datetime:
         return datetime.fromtimestamp(value, UTC)
     found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).replace("Z", "+00:00"))
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _position(token: str | None) -> int:
-    try:
-        return int(base64.b64decode(token)) if token else 0
-    except ValueError:
-        raise refusal(f"Invalid NextToken: {token}") from None

@@ -17,7 +17,7 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from localaws.call import current_call
 from localaws.constraints import check
-from localaws.jobs.listing import DEFAULT, select
+from localaws.jobs.listing import DEFAULT, matching
 from localaws.moto_methods import original
 from localaws.pages import page, paged_operations
 from localaws.services.context import Caller, Check, Extension, Handler, Operations, ServiceContext
@@ -90,12 +90,11 @@ def _caller(response: Any) -> Caller:
 
 
 def _list_models_by_filters() -> None:
-    """ListModels has the filters and the order of the request; moto returns all models."""
+    """ListModels has the filters and the order of the request, and `page` its pages; moto returns all models."""
 
     def list_models(self: Any) -> ActionResult:
         models = [model.response_object for model in self.sagemaker_backend.list_models()]
-        found, token = select(models, dict(self.params), "Model")
-        return ActionResult({"Models": found, **({"NextToken": token} if token else {})})
+        return ActionResult({"Models": matching(models, dict(self.params), "Model")})
 
     SageMakerResponse.list_models = list_models
 

@@ -1,11 +1,11 @@
 """The pages, orders and filters that ListMlflowTrackingServers and ListMlflowApps have in common."""
 
-import base64
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 from localaws.errors import AwsError
+from localaws.page_tokens import position_of, token_at
 from localaws.tracking.hosted import HostedMlflow
 
 PAGE = 10
@@ -22,9 +22,12 @@ def page(found: Sequence[H], given: dict[str, Any]) -> tuple[list[H], dict[str, 
     key = SORT_KEYS[given.get("SortBy") or "CreationTime"]
     descending = (given.get("SortOrder") or "Descending") == "Descending"
     ordered = sorted(found, key=lambda one: getattr(one, key), reverse=descending)
-    start = _offset(given.get("NextToken"))
+    try:
+        start = position_of(given.get("NextToken"))
+    except ValueError:
+        raise AwsError("ValidationException", "The NextToken is not valid.") from None
     end = start + (given.get("MaxResults") or PAGE)
-    rest = {"NextToken": base64.b64encode(str(end).encode()).decode()} if end < len(ordered) else {}
+    rest = {"NextToken": token_at(end)} if end < len(ordered) else {}
     return ordered[start:end], rest
 
 
@@ -39,12 +42,3 @@ def created_within(one: HostedMlflow, given: dict[str, Any]) -> bool:
 def _utc(given: datetime, like: datetime) -> datetime:
     """Return a time with a time zone: moto parses times as UTC, but returns naive ones."""
     return given if given.tzinfo else given.replace(tzinfo=like.tzinfo)
-
-
-def _offset(token: str | None) -> int:
-    if not token:
-        return 0
-    try:
-        return int(base64.b64decode(token, validate=True))
-    except ValueError:
-        raise AwsError("ValidationException", "The NextToken is not valid.") from None

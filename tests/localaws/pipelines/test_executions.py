@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from tests.localaws.jobs.conftest import JobBench, channel, given_input, given_output
 from tests.localaws.jobs.test_tuning import tuning_request
+from tests.support.waiting import eventually
 
 PREPARE = """
 import os, pathlib, sys
@@ -128,10 +129,7 @@ def wait(bench: JobBench, arn: str) -> dict[str, Any]:
 
 
 def wait_until_started(bench: JobBench, arn: str, step: str) -> None:
-    deadline = time.monotonic() + 180
-    while "ProcessingJob" not in steps(bench, arn).get(step, {}).get("Metadata", {}):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    assert eventually(lambda: "ProcessingJob" in steps(bench, arn).get(step, {}).get("Metadata", {}), 180, 0.1)
 
 
 def steps(bench: JobBench, arn: str) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,17 @@
+"""Tokens of pages: where the next page begins, as clients see it."""
+
+import base64
+
+
+def token_at(position: int) -> str:
+    """Return the token of the page that begins at a position."""
+    return base64.b64encode(str(position).encode()).decode()
+
+
+def position_of(token: str | None) -> int:
+    """Return where the page of a token begins; 0 without one.
+
+    Raises:
+        ValueError: the token is not one of `token_at`.
+    """
+    return int(base64.b64decode(token, validate=True)) if token else 0
