@@ -58,7 +58,7 @@ def _read() -> tuple[str, dict[str, Release], Release]:
     return found["default"], releases, Release(**found["app"])
 
 
-# Nobody chooses the version of an App: AWS creates it with its newest one.
+# An App's version cannot be chosen: AWS creates it with its newest one.
 DEFAULT, RELEASES, APP_RELEASE = _read()
 
 

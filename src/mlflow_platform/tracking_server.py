@@ -179,8 +179,8 @@ def ui_link(sagemaker: SageMakerClient, server: TrackingServer, fragment: str = 
 def _startable(sagemaker: SageMakerClient, server: TrackingServer, done: str) -> ServerDescription:
     if server.is_app:
         raise PreconditionError(
-            f"{server.name} is an MLflow App, which cannot be {done}: it has no instance, and costs nothing while "
-            "nobody calls it. Nothing is to do."
+            f"{server.name} is an MLflow App, which cannot be {done}: it has no instance and costs nothing while "
+            "it is idle."
         )
     return describe(sagemaker, server)
 
