@@ -9,14 +9,16 @@ from __future__ import annotations
 import io
 import json
 import logging
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
 
-from mlflow_common.errors import explain, first_line
+from mlflow_common.errors import InputError, explain, first_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -35,7 +37,23 @@ def make_app(about: str | None = None) -> typer.Typer:
     Only a terminal gets help texts in panels: rich, which draws them, takes twice as long to import as all the rest.
     """
     mode: Literal["rich"] | None = "rich" if sys.stdout.isatty() else None
-    return typer.Typer(help=about, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=mode)
+    return _App(help=about, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=mode)
+
+
+class _App(typer.Typer):
+    """An application whose commands refuse `nan` and `inf`, which pass Typer's bounds and make comparisons silent."""
+
+    def command(self, name: str | None = None, **given: Any) -> Any:
+        return super().command(name, cls=_Command, **given)
+
+
+class _Command(TyperCommand):
+    def invoke(self, ctx: Any) -> Any:
+        for parameter in self.params:
+            value = ctx.params.get(parameter.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InputError(f"{parameter.opts[0]} takes a finite number, not {value}.")
+        return super().invoke(ctx)
 
 
 def run(app: typer.Typer, context: object = None) -> None:
