@@ -91,7 +91,7 @@ class LocalAws:
         self.state_machines = StateMachines(settings, self.principals)
         parts = (self.principals, self.builds, self.state_machines, tokens, blobs, self.hosting.autoscaler)
         guard = Guard(MotoPolicyStore(settings.account), enforces=settings.enforce_iam)
-        install_all(ServiceContext(settings, *parts, self.tracking.apps, guard, self.delivery, sagemaker))
+        prepare = install_all(ServiceContext(settings, *parts, self.tracking.apps, guard, self.delivery, sagemaker))
         registry = Registry(blobs, Images(settings.account, settings.region))
         if saved:
             self._load(saved.parts)
@@ -110,7 +110,7 @@ class LocalAws:
                 *self.tracking.routes,
                 self.hosting.runtime,
                 Route(Registry.takes, registry),
-                Route(lambda _: True, moto()),
+                Route(lambda _: True, moto(prepare)),
             ],
             on_start=self._start,
             on_stop=self._stop,

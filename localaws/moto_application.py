@@ -21,10 +21,10 @@ CONCURRENT = {
 WORKERS = 16
 
 
-def moto() -> Asgi:
-    """moto's own dispatcher, in threads."""
+def moto(prepare: Callable[[str], None]) -> Asgi:
+    """moto's own dispatcher, in threads. `prepare` is called with the service before each call."""
     application: Asgi = WSGIMiddleware(
-        OneAtATime(DomainDispatcherApplication(create_backend_app)),
+        OneAtATime(DomainDispatcherApplication(create_backend_app), prepare),
         workers=WORKERS,
     )
     return application
@@ -37,14 +37,18 @@ class OneAtATime:
     and a call that creates something can fail after it was carried out, so that the SDK's retry finds it existing.
     """
 
-    def __init__(self, application: Wsgi) -> None:
+    def __init__(self, application: Wsgi, prepare: Callable[[str], None]) -> None:
         self._application = application
+        self._prepare = prepare
         self._locks: dict[str, threading.Lock] = {}
         self._creating = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """WSGI. The response of a service that is locked is complete before the next call of it begins."""
-        with self._turn(current_call.get().service):
+        service = current_call.get().service
+        with self._creating:
+            self._prepare(service)
+        with self._turn(service):
             return self._application(environ, start_response)
 
     def _turn(self, service: str) -> AbstractContextManager[Any]:

@@ -9,14 +9,13 @@ are divided by Settings.speed.
 
 import logging
 import math
+import sys
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
-
-from moto.applicationautoscaling.models import applicationautoscaling_backends
+from typing import Any, cast
 
 from localaws.alarms import Alarms
 from localaws.endpoints.deployment import Variant
@@ -68,7 +67,7 @@ class Autoscaler:
 
     def evaluate(self) -> None:
         """Evaluate every policy once."""
-        for region, backend in list(applicationautoscaling_backends[self._account].items()):
+        for region, backend in list(_backends(self._account).items()):
             for target in list(backend.targets.get(DIMENSION, {}).values()):
                 found = self.variant(region, target.resource_id)
                 if found and found[0].record.endpoint_status == "InService":
@@ -192,10 +191,16 @@ class Autoscaler:
                 )
 
 
+def _backends(account: str) -> Mapping[str, Any]:
+    """moto's backends by region. Until a call or a saved state has loaded moto's module, there are none."""
+    models = sys.modules.get("moto.applicationautoscaling.models")
+    return cast(Mapping[str, Any], models.applicationautoscaling_backends[account]) if models else {}
+
+
 def is_target(account: str, region: str, endpoint: str, variant: str) -> bool:
     """Whether a variant is registered as a scalable target."""
-    targets = applicationautoscaling_backends[account][region].targets.get(DIMENSION, {})
-    return f"endpoint/{endpoint}/variant/{variant}" in targets
+    backend = _backends(account).get(region)
+    return backend is not None and f"endpoint/{endpoint}/variant/{variant}" in backend.targets.get(DIMENSION, {})
 
 
 def deregister(account: str, region: str, endpoint: str) -> None:
@@ -203,7 +208,9 @@ def deregister(account: str, region: str, endpoint: str) -> None:
 
     https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-delete-with-scaling.html
     """
-    backend = applicationautoscaling_backends[account][region]
+    backend = _backends(account).get(region)
+    if backend is None:
+        return
     for resource in [one for one in backend.targets.get(DIMENSION, {}) if one.startswith(f"endpoint/{endpoint}/")]:
         del backend.targets[DIMENSION][resource]
         for key in [key for key, policy in backend.policies.items() if policy.resource_id == resource]:

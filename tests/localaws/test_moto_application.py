@@ -40,7 +40,7 @@ class Meeting:
 )
 def test_calls_run_in_parallel_except_to_one_locked_service(services: tuple[str, str], together: bool) -> None:
     meeting = Meeting(60 if together else 0.2)
-    application = OneAtATime(meeting)
+    application = OneAtATime(meeting, lambda _: None)
 
     def call(service: str) -> None:
         current_call.set(Call("POST", "/", "/", "", {}, None, service=service))
@@ -56,7 +56,7 @@ def test_a_call_that_fails_lets_the_next_one_in() -> None:
         raise RuntimeError("dictionary changed size during iteration")
 
     current_call.set(Call("POST", "/", "/", "", {}, None, service="ssm"))
-    application = OneAtATime(fail)
+    application = OneAtATime(fail, lambda _: None)
     for _ in range(2):
         with pytest.raises(RuntimeError):
             application({}, lambda *_: None)
