@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError, PreconditionError, error_code
 from mlflow_platform.endpoints.alarms import NAMESPACE, scaling_alarm_name
-from mlflow_platform.endpoints.state import is_missing
+from mlflow_platform.endpoints.state import find, is_missing, tags_of
 from mlflow_platform.endpoints.strategy import ALL_AT_ONCE, Strategy
 
 if TYPE_CHECKING:
@@ -59,10 +59,11 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Saved:
-    """A scalable target and its policies, as AWS describes them."""
+    """A scalable target and its policies, as AWS describes them, and its tags."""
 
     target: Mapping[str, Any]
-    policies: tuple[Mapping[str, Any], ...] = field(default=())
+    policies: tuple[Mapping[str, Any], ...]
+    tags: Mapping[str, str]
 
 
 def parse_scaling(bounds: str | None, target: float | None, *, asynchronous: bool) -> Scaling | None:
@@ -160,7 +161,8 @@ class Autoscaling:
                 f"{types[changed[0]]} meanwhile. Say how the new instances should scale with --autoscale MIN:MAX "
                 "--target N, or add --autoscale off."
             )
-        saved = [Saved(found[name], tuple(self._policies(spec.endpoint, name))) for name in changed]
+        tags = self._tags(spec.endpoint) if changed else {}
+        saved = [Saved(found[name], tuple(self._policies(spec.endpoint, name)), tags) for name in changed]
         stop_scaling(self._client, self._cloudwatch, spec.endpoint, changed)
         try:
             yield
@@ -229,14 +231,19 @@ class Autoscaling:
         for page in pages:
             yield from page["ScalingPolicies"]
 
+    def _tags(self, endpoint: str) -> Mapping[str, str]:
+        """The tags of the endpoint, which its targets and their alarms have, too. Deployers may list only these."""
+        state = find(self._sagemaker, endpoint)
+        return tags_of(self._sagemaker, state) if state else {}
+
     def _restore(self, endpoint: str, saved: Saved) -> None:
         keys = ("ServiceNamespace", "ResourceId", "ScalableDimension", "MinCapacity", "MaxCapacity")
-        self._client.register_scalable_target(**{key: saved.target[key] for key in keys})
+        self._client.register_scalable_target(**{key: saved.target[key] for key in keys}, Tags=dict(saved.tags))
         for policy in saved.policies:
             given = {key: policy[key] for key in _POLICY_KEYS if policy.get(key)}
             arn = self._client.put_scaling_policy(**given)["PolicyARN"]
             if policy["PolicyName"] == FROM_ZERO:
-                self._put_alarm(endpoint, saved.target["ResourceId"].rpartition("/")[2], arn, {})
+                self._put_alarm(endpoint, saved.target["ResourceId"].rpartition("/")[2], arn, saved.tags)
 
     def _put_alarm(self, endpoint: str, variant: str, policy: str, tags: Mapping[str, str]) -> None:
         self._cloudwatch.put_metric_alarm(

@@ -176,7 +176,15 @@ def test_another_instance_type_needs_a_decision_about_the_scaling(
         assert targets(clients) == {}
 
 
-def test_a_failed_update_restores_the_scaling(autoscaling: Autoscaling, clients: Clients, spec: EndpointSpec) -> None:
+def test_a_failed_update_restores_the_scaling(
+    autoscaling: Autoscaling, clients: Clients, spec: EndpointSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # moto keeps no tags of scalable targets.
+    registered: list[dict[str, Any]] = []
+    register = clients.autoscaling.register_scalable_target
+    monkeypatch.setattr(
+        clients.autoscaling, "register_scalable_target", lambda **given: registered.append(given) or register(**given)
+    )
     queued = replace(spec, asynchronous=QUEUE)
     autoscaling.apply(queued, Scaling(0, 2, 5.0))
     before = policies(clients)
@@ -193,6 +201,10 @@ def test_a_failed_update_restores_the_scaling(autoscaling: Autoscaling, clients:
             assert policy.get(key) == before[name].get(key)
     (alarm,) = clients.cloudwatch.describe_alarms(AlarmNames=[BACKLOG])["MetricAlarms"]
     assert alarm["AlarmActions"] == [after[FROM_ZERO]["PolicyARN"]]
+    made, restored = registered
+    assert restored["Tags"] == made["Tags"] == dict(spec.tags)
+    tags = clients.cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
+    assert {tag["Key"]: tag["Value"] for tag in tags} == dict(spec.tags)
 
 
 def test_a_canary_of_an_endpoint_that_has_scaled_to_one_instance_is_refused(
