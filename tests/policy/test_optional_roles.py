@@ -253,6 +253,7 @@ POLICIES = (
                 "sagemaker-mlflow:GetRun",
                 "sagemaker-mlflow:ListArtifacts",
                 "sagemaker-mlflow:LogBatch",
+                "sagemaker-mlflow:SearchLoggedModels",
                 "sagemaker:DescribeMlflowTrackingServer",
             ),
             *on(BUCKET, "s3:GetBucketLocation", "s3:ListBucket"),

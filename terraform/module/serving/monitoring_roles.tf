@@ -112,6 +112,8 @@ data "aws_iam_policy_document" "monitoring" {
       "sagemaker-mlflow:GetRun",
       "sagemaker-mlflow:ListArtifacts",
       "sagemaker-mlflow:LogBatch",
+      # MLflow 3 looks for a run's artifacts in the run's models, too.
+      "sagemaker-mlflow:SearchLoggedModels",
       "sagemaker:DescribeMlflowTrackingServer",
     ]
     resources = [local.monitoring_server_arn]
