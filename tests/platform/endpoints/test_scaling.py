@@ -182,9 +182,12 @@ def test_a_failed_update_restores_the_scaling(
     # moto keeps no tags of scalable targets.
     registered: list[dict[str, Any]] = []
     register = clients.autoscaling.register_scalable_target
-    monkeypatch.setattr(
-        clients.autoscaling, "register_scalable_target", lambda **given: registered.append(given) or register(**given)
-    )
+
+    def remember(**given: Any) -> Any:
+        registered.append(given)
+        return register(**given)
+
+    monkeypatch.setattr(clients.autoscaling, "register_scalable_target", remember)
     queued = replace(spec, asynchronous=QUEUE)
     autoscaling.apply(queued, Scaling(0, 2, 5.0))
     before = policies(clients)
