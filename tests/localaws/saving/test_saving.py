@@ -192,7 +192,6 @@ def buckets(settings: Settings) -> list[str]:
 
 
 def test_reset_deletes_the_state_and_the_terraform_states(small: Settings) -> None:
-    assert buckets(small) == ["small"]
     assert terraform_state(small).exists()
     done = command(small, "reset")
     assert (done.returncode, done.stderr) == (0, "")
@@ -213,8 +212,9 @@ def test_a_named_copy_can_be_restored_in_another_home_and_on_another_port(small:
 
 def test_restore_replaces_later_changes(small: Settings) -> None:
     assert command(small, "save", "one").returncode == 0
-    assert command(small, "reset").returncode == 0
-    assert buckets(small) == []
+    daemon.up(small)
+    RunningLocalAws(small).client("s3").create_bucket(Bucket="later")
+    daemon.down(small)
     assert command(small, "restore", "one").returncode == 0
     assert buckets(small) == ["small"]
 
@@ -273,15 +273,20 @@ def lose_the_pickle(settings: Settings) -> None:
         (lose_the_pickle, "is damaged: [Errno 2]"),
     ],
 )
-def test_an_unreadable_state_is_refused_until_reset(small: Settings, damage: Any, reason: str) -> None:
+def test_an_unreadable_state_is_refused(small: Settings, damage: Any, reason: str) -> None:
     damage(small)
+    with pytest.raises(DaemonError) as refused:
+        daemon.up(small)
+    assert str(refused.value).startswith(f"The saved state in {small.data} {reason}")
+    assert "make local-reset" in str(refused.value)
+
+
+def test_a_damaged_state_is_refused_in_one_line_until_reset(small: Settings) -> None:
+    flip_a_byte(small)
     refused = command(small, "up")
     assert refused.returncode == 3
-    assert refused.stderr.startswith(f"The saved state in {small.data} {reason}")
-    assert "make local-reset" in refused.stderr
+    assert refused.stderr.startswith(f"The saved state in {small.data} is damaged")
     assert refused.stderr.count("\n") == 1
-    with pytest.raises(DaemonError):
-        daemon.up(small)
     assert command(small, "reset").returncode == 0
     assert buckets(small) == []
 
