@@ -55,5 +55,6 @@ module "platform" {
   keep_images                        = var.keep_images
   monitoring                         = var.monitoring
   training_pipeline                  = var.training_pipeline
+  delivery                           = var.delivery
   # End of the part that `make docs` writes.
 }

@@ -189,3 +189,13 @@ output "pipeline_runner_policy_arn" {
   description = "ARN of the policy that allows running the training pipeline, in addition to the writers' policies; null without `training_pipeline`."
   value       = module.platform.pipeline_runner_policy_arn
 }
+
+output "delivery_pipeline_name" {
+  description = "Name of the CodePipeline pipeline from a push to a validated endpoint; null without `delivery`."
+  value       = module.platform.delivery_pipeline_name
+}
+
+output "delivery_pipeline_arn" {
+  description = "ARN of the same pipeline. Those who approve need `codepipeline:PutApprovalResult` on its approval, `ARN/Approve/Approve`."
+  value       = module.platform.delivery_pipeline_arn
+}

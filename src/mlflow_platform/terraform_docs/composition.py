@@ -1,6 +1,6 @@
 """Passes inputs and outputs through the modules that only compose others, so that nobody repeats them by hand.
 
-`terraform/module/platform` calls the mlflow, the serving and the pipeline module, and each environment's root calls the
+`terraform/module/platform` calls the mlflow, serving, pipeline and delivery modules, and each environment's root calls the
 platform module. HCL cannot pass on all inputs at once: a caller must list each of them as a variable and as an
 argument. This writes both:
 
@@ -89,7 +89,7 @@ def callers(repository: Path) -> list[Caller]:
     return [
         Caller(
             platform,
-            {"mlflow": modules / "mlflow", "serving": modules / "serving", "pipeline": modules / "pipeline"},
+            {name: modules / name for name in ("mlflow", "serving", "pipeline", "delivery")},
             frozenset({"deployment_policy_document", "former_kms_key_arns"}),
         ),
         *(

@@ -1,4 +1,4 @@
-# Written by `make docs` from the inputs of module mlflow and module serving and module pipeline. Do not edit: change them there.
+# Written by `make docs` from the inputs of module mlflow and module serving and module pipeline and module delivery. Do not edit: change them there.
 
 variable "project_name" {
   description = "First part of every name, such as \"mlflow\" or a team's name. The server role's name contains it, and a server's role cannot change: if you rename the project later, Terraform replaces the server and its runs are lost."
@@ -370,6 +370,28 @@ variable "training_pipeline" {
   description = "What `scripts/run_pipeline.py` needs: the role of the training pipeline and its jobs, and a policy for those who run it; null makes neither. `image_repositories` are the names of the ECR repositories in this account and region that the jobs may pull from, such as `[\"training\"]`."
   type = object({
     image_repositories = optional(list(string), [])
+  })
+  default = null
+}
+
+variable "delivery" {
+  description = "A CodePipeline pipeline from a push to a validated endpoint: source, build of `buildspec.yml` (tests and training), manual approval, build of `buildspec-deploy.yml` (deploy and validate). Approving a package of the model in SageMaker's registry deploys it too. null makes none. `source` is `{ connection_arn, repository }` for GitHub (`OWNER/NAME`) or `{ codecommit_repository }`, each with an optional `branch`. `image_uri` is the image of the training jobs. `training_arguments` and `deploy_arguments` are options of `run_pipeline.py` and `deploy_model.py`, such as `[\"--threshold=0.9\"]`. `package_index_url` is the package index of the builds. Needs `training_pipeline`."
+  type = object({
+    source = object({
+      connection_arn        = optional(string)
+      repository            = optional(string)
+      codecommit_repository = optional(string)
+      branch                = optional(string, "main")
+    })
+    model_name         = string
+    image_uri          = string
+    training_arguments = optional(list(string), [])
+    deploy_arguments   = optional(list(string), [])
+    train_buildspec    = optional(string, "buildspec.yml")
+    deploy_buildspec   = optional(string, "buildspec-deploy.yml")
+    package_index_url  = optional(string)
+    compute_type       = optional(string, "BUILD_GENERAL1_SMALL")
+    timeout_minutes    = optional(number, 120)
   })
   default = null
 }

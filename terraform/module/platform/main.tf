@@ -1,6 +1,5 @@
-# One environment: the tracking server with its artifacts, what models need to be served, and the training
-# pipeline's role. Each root in mlflow/terraform
-# calls this module.
+# One environment: the tracking server with its artifacts, what models need to be served, the training
+# pipeline's role, and the delivery of models from a push. Each root in mlflow/terraform calls this module.
 module "mlflow" {
   source = "../mlflow"
 
@@ -95,6 +94,26 @@ module "pipeline" {
   training_pipeline        = var.training_pipeline
   permissions_boundary_arn = var.permissions_boundary_arn
   publish_parameters       = var.publish_parameters
+  tags                     = var.tags
+  # End of the part that `make docs` writes.
+}
+
+module "delivery" {
+  source = "../delivery"
+
+  kms_key_arn            = module.mlflow.kms_key_arn
+  runner_policy_arn      = module.pipeline.pipeline_runner_policy_arn
+  can_train              = var.training_pipeline != null
+  tracking_policy_arn    = module.mlflow.writer_policy_arn
+  deployer_policy_arns   = module.mlflow.client_policy_arns["writer"]
+  notify                 = var.notifications != null
+  notification_topic_arn = module.mlflow.notification_topic_arn
+
+  # Written by `make docs`: the other inputs, unchanged.
+  project_name             = var.project_name
+  environment              = var.environment
+  delivery                 = var.delivery
+  permissions_boundary_arn = var.permissions_boundary_arn
   tags                     = var.tags
   # End of the part that `make docs` writes.
 }

@@ -1,4 +1,4 @@
-# Written by `make docs` from the outputs of module mlflow and module serving and module pipeline. Do not edit: change them there.
+# Written by `make docs` from the outputs of module mlflow and module serving and module pipeline and module delivery. Do not edit: change them there.
 
 output "project_name" {
   description = "Name of the project, as given."
@@ -188,4 +188,14 @@ output "pipeline_role_arn" {
 output "pipeline_runner_policy_arn" {
   description = "ARN of the policy that allows running the training pipeline, in addition to the writers' policies; null without `training_pipeline`."
   value       = module.pipeline.pipeline_runner_policy_arn
+}
+
+output "delivery_pipeline_name" {
+  description = "Name of the CodePipeline pipeline from a push to a validated endpoint; null without `delivery`."
+  value       = module.delivery.delivery_pipeline_name
+}
+
+output "delivery_pipeline_arn" {
+  description = "ARN of the same pipeline. Those who approve need `codepipeline:PutApprovalResult` on its approval, `ARN/Approve/Approve`."
+  value       = module.delivery.delivery_pipeline_arn
 }
