@@ -15,7 +15,7 @@ OFFICIAL = re.compile(r'"(h1|zh):[^"]+"')
 
 
 @pytest.mark.parametrize(
-    "module", [f"terraform/module/{name}" for name in ("mlflow", "pipeline", "serving", "private-access", "state")]
+    "module", [f"terraform/module/{name}" for name in ("mlflow", "pipeline", "delivery", "serving", "private-access", "state")]
 )
 def test_terraform_test_passes(planner: Planner, module: str) -> None:
     test = planner.initialised(module)
@@ -69,24 +69,28 @@ def test_every_input_of_the_modules_can_be_set_in_a_root() -> None:
         "kms_key_arn",
         "former_kms_key_arns",
         "notification_topic_arn",
+        "can_train",
+        "deployer_policy_arns",
+        "notify",
+        "runner_policy_arn",
         "tracking_policy_arn",
         "tracking_server",
     }
-    mlflow, serving, pipeline, staging, prod = (
+    mlflow, serving, pipeline, delivery, staging, prod = (
         {block.name for block in blocks(folder, "variable")}
         for folder in (
-            *(modules / name for name in ("mlflow", "serving", "pipeline")),
+            *(modules / name for name in ("mlflow", "serving", "pipeline", "delivery")),
             *(REPOSITORY / FOLDERS[root] for root in ("staging", "prod")),
         )
     )
     assert (mlflow - passed_on - {"create_deployment_policy", "deployment_policy_document"}) | (
-        (serving | pipeline) - passed_on - connected
+        (serving | pipeline | delivery) - passed_on - connected
     ) <= staging
     assert staging - prod == {"dangerously_delete_data_on_destroy"}
 
 
 def test_every_output_of_the_modules_is_an_output_of_the_roots() -> None:
-    modules = [REPOSITORY / "terraform/module" / name for name in ("mlflow", "serving", "pipeline")]
+    modules = [REPOSITORY / "terraform/module" / name for name in ("mlflow", "serving", "pipeline", "delivery")]
     given = {block.name for module in modules for block in blocks(module, "output")}
     internal = {"deployment_policy_document", "former_kms_key_arns"}
     for root in ("staging", "prod"):

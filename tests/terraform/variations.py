@@ -14,6 +14,7 @@ KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555
 FORMER_KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/22222222-3333-4444-5555-666666666666"
 DESTINATION_KEY = "arn:aws:kms:us-east-1:210987654321:key/33333333-4444-5555-6666-777777777777"
 COPY_KEY = "arn:aws:kms:eu-west-1:210987654321:key/44444444-5555-6666-7777-888888888888"
+CONNECTION = f"arn:aws:codeconnections:us-east-1:{ACCOUNT}:connection/11111111-2222-3333-4444-555555555555"
 EXISTING = {"create_s3_bucket": False, "artifact_store_uri": "s3://data-lake/mlflow/churn", "kms_key_id": KEY}
 ADMINISTRATORS = [f"arn:aws:iam::{ACCOUNT}:role/key-admin", f"arn:aws:iam::{ACCOUNT}:user/localaws"]
 STATES = f"terraform-states-{ACCOUNT}"
@@ -89,6 +90,13 @@ VARIATIONS = {
         writer_role_names=["data-scientists"],
         verify_client_roles=False,
         harden_server_role=True,
+        training_pipeline={},
+        delivery={
+            "source": {"codecommit_repository": "models"},
+            "model_name": "iris",
+            "image_uri": "training:1",
+            "package_index_url": "https://packages.example.com/simple",
+        },
     ),
     # The job without internet, archives in another account's bucket, retention, replication, a limit of instance types.
     "isolated": inputs(
@@ -127,6 +135,12 @@ VARIATIONS = {
         async_topic_arns=[f"arn:aws:sns:us-east-1:{ACCOUNT}:results"],
         monitoring={"image_uri": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/churn-dev-serving:1a2b"},
         training_pipeline={"image_repositories": ["training"]},
+        notifications={},
+        delivery={
+            "source": {"connection_arn": CONNECTION, "repository": "acme/models"},
+            "model_name": "iris",
+            "image_uri": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/training:1",
+        },
         writer_role_names=["data-scientists"],
         verify_client_roles=False,
     ),
