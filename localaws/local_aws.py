@@ -11,6 +11,7 @@ from botocore.config import Config
 
 from localaws.builds.builder import Builder
 from localaws.builds.builds import Builds
+from localaws.builds.checkout import Checkout
 from localaws.builds.role import CODEBUILD
 from localaws.builds.tools import Tools
 from localaws.clients import client
@@ -86,11 +87,11 @@ class LocalAws:
             JobOperations(self.jobs, self.principals, settings.account).operations(),
             PipelineOperations(self.executions, self.jobs, self.principals, settings.account).operations(),
         )
-        self.builds = self._make_builds()
+        guard = Guard(MotoPolicyStore(settings.account), enforces=settings.enforce_iam)
+        self.builds = self._make_builds(guard)
         tokens, blobs = Tokens(), Blobs(settings.data / "registry")
         self.state_machines = StateMachines(settings, self.principals)
         parts = (self.principals, self.builds, self.state_machines, tokens, blobs, self.hosting.autoscaler)
-        guard = Guard(MotoPolicyStore(settings.account), enforces=settings.enforce_iam)
         prepare = install_all(ServiceContext(settings, *parts, self.tracking.apps, guard, self.delivery, sagemaker))
         registry = Registry(blobs, Images(settings.account, settings.region))
         if saved:
@@ -123,7 +124,7 @@ class LocalAws:
         self.jobs.load(parts.get("jobs", []))
         self.executions.load(parts.get("pipeline_executions", []))
 
-    def _make_builds(self) -> Builds:
+    def _make_builds(self, guard: Guard) -> Builds:
         settings = self.settings
         region, url = settings.region, settings.url
 
@@ -134,7 +135,13 @@ class LocalAws:
             return client(service, credentials, region, url, BUILD_CLIENTS)
 
         tools = Tools(settings.cache, settings.base_image)
-        builder = Builder(settings.run / "builds", self.processes, make_client, assume, tools)
+
+        def require(credentials: Credentials, action: str, resource: str) -> None:
+            key = self.principals.key(credentials.access_key)
+            guard.require(key.principal if key else "", action, resource)
+
+        checkout = Checkout(self.delivery.repositories, settings.account, require)
+        builder = Builder(settings.run / "builds", self.processes, make_client, assume, tools, checkout)
         return Builds(builder, self._endpoints())
 
     def _make_jobs(self) -> Jobs:

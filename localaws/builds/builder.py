@@ -16,12 +16,14 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws.builds.buildspec import Buildspec, BuildspecError
+from localaws.builds.checkout import REPOSITORIES, Checkout
 from localaws.builds.python import make_python
 from localaws.builds.record import FAILED, STOPPED, SUCCEEDED, TIMED_OUT, BuildRecord
 from localaws.builds.script import script
 from localaws.builds.source import SourceError, fetch
 from localaws.builds.tools import Tools, network_settings
 from localaws.credentials import Credentials
+from localaws.delivery.repositories import RepositoryError
 from localaws.endpoints.logs import ContainerLog
 from localaws.errors import AwsError
 from localaws.processes import Child, Processes
@@ -29,6 +31,9 @@ from mlflow_common.safe_path import UnsafeNameError
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
+_NOT_STARTED = (
+    AwsError, ClientError, BotoCoreError, SourceError, RepositoryError, BuildspecError, UnsafeNameError, OSError
+)  # fmt: skip
 _STOP_SECONDS = 5
 
 # Makes a client of a service with these credentials.
@@ -59,7 +64,15 @@ class Job:
 class Builder:
     """Runs builds, each in a folder of its own that is deleted afterwards."""
 
-    def __init__(self, folder: Path, processes: Processes, clients: Clients, assume: Assume, tools: Tools) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        processes: Processes,
+        clients: Clients,
+        assume: Assume,
+        tools: Tools,
+        checkout: Checkout,
+    ) -> None:
         """Connect the parts.
 
         Args:
@@ -70,6 +83,7 @@ class Builder:
         self._clients = clients
         self._assume = assume
         self._tools = tools
+        self._checkout = checkout
 
     def run(self, job: Job) -> None:
         """Run a build to its end. Every outcome is in the job's record; raises nothing."""
@@ -90,10 +104,13 @@ class Builder:
         try:
             credentials = self._assume(job.project["serviceRole"], job.project["arn"])
             record.begin("DOWNLOAD_SOURCE")
-            fetch(self._clients("s3", credentials), dict(job.project["source"]), source)
+            if job.project["source"]["type"] in REPOSITORIES:
+                self._checkout.fetch(job.project, credentials, source)
+            else:
+                fetch(self._clients("s3", credentials), dict(job.project["source"]), source)
             buildspec = Buildspec.parse(_text(job.project["source"].get("buildspec"), source))
             parameters = self._parameters(credentials, {**buildspec.parameters, **job.parameters})
-        except (AwsError, ClientError, BotoCoreError, SourceError, BuildspecError, UnsafeNameError, OSError) as error:
+        except _NOT_STARTED as error:
             phase = record.describe()["currentPhase"]
             record.end(phase, FAILED, str(error))
             return FAILED
@@ -105,14 +122,18 @@ class Builder:
         variables = {**buildspec.variables, **parameters, **job.variables}
         tools = self._tools.make(folder / "tools", privileged=bool(job.project["environment"].get("privilegedMode")))
         env = _environment(job, credentials, f"{tools.folder}:{python.parent}", folder, source)
-        env |= variables | tools.variables | {"LOCALAWS_PHASES": str(phases)}
+        exported = folder / "exported"
+        exported.touch()
+        env |= variables | tools.variables | {"LOCALAWS_PHASES": str(phases), "LOCALAWS_EXPORTED": str(exported)}
         record.begin("INSTALL")
         child = self._processes.start(f"codebuild-{record.id.replace(':', '-')}", ["bash", file], env, source)
         try:
             where = record.details["logs"]
             client = self._clients("logs", credentials)
             output = ContainerLog(client, where["groupName"], where["streamName"], child.log)
-            return self._watch(job, child, phases, output)
+            status = self._watch(job, child, phases, output)
+            record.export(_exported(exported))
+            return status
         finally:
             child.log.unlink(missing_ok=True)
 
@@ -165,6 +186,12 @@ def _text(buildspec: str | None, source: Path) -> str:
     if buildspec and ("\n" in buildspec or buildspec.lstrip().startswith("{")):
         return buildspec
     return (source / (buildspec or "buildspec.yml")).read_text()
+
+
+def _exported(file: Path) -> dict[str, str]:
+    """The exported variables that a build's script has written."""
+    found = (one.partition("=") for one in file.read_text().split("\0") if one)
+    return {name: value for name, _, value in found}
 
 
 def _report(record: BuildRecord, phases: Path, reported: int) -> int:

@@ -20,12 +20,14 @@ class Buildspec:
     Attributes:
         variables: from `env.variables`.
         parameters: from `env.parameter-store`: a variable's name and the parameter's name.
+        exported: the names in `env.exported-variables`.
         commands: by phase; a phase without commands has none.
         finally_commands: by phase; they run whether the phase succeeded or failed.
     """
 
     variables: Mapping[str, str]
     parameters: Mapping[str, str]
+    exported: Sequence[str]
     commands: Mapping[str, Sequence[str]]
     finally_commands: Mapping[str, Sequence[str]]
 
@@ -53,9 +55,16 @@ class Buildspec:
         return cls(
             variables={str(name): str(value) for name, value in (env.get("variables") or {}).items()},
             parameters={str(name): str(value) for name, value in (env.get("parameter-store") or {}).items()},
+            exported=_exported(env.get("exported-variables") or []),
             commands={name: _commands(phases.get(name), "commands") for name in PHASES},
             finally_commands={name: _commands(phases.get(name), "finally") for name in PHASES},
         )
+
+
+def _exported(names: Any) -> list[str]:
+    if not isinstance(names, list) or not all(isinstance(name, str) and name.isidentifier() for name in names):
+        raise BuildspecError("YAML_FILE_ERROR: exported-variables must be a list of names of variables")
+    return names
 
 
 def _commands(phase: Any, kind: str) -> list[str]:

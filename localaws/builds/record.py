@@ -54,6 +54,13 @@ class BuildRecord:
             self.status = status
             self.details["endTime"] = self.clock()
 
+    def export(self, variables: dict[str, str]) -> None:
+        """Record the values of the buildspec's exported variables."""
+        with self._lock:
+            self.details["exportedEnvironmentVariables"] = [
+                {"name": name, "value": value} for name, value in variables.items()
+            ]
+
     def describe(self) -> dict[str, Any]:
         """The build as BatchGetBuilds returns it."""
         with self._lock:

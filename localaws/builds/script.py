@@ -1,6 +1,7 @@
 """The shell script of a build: all phases in one shell, so that variables last from phase to phase as on CodeBuild.
 
 The script writes a line for each phase that ends into a file: its name, its exit status and the command that failed.
+At its end it writes the exported variables into another file, each as NAME=VALUE and a null character.
 """
 
 import shlex
@@ -18,7 +19,10 @@ localaws_phase() { printf '%s\\t%s\\t%s\\n' "$1" "$2" "$3" >>"$LOCALAWS_PHASES";
 def script(buildspec: Buildspec) -> str:
     """A bash script that runs a buildspec's commands."""
     phases = "".join(_phase(phase, buildspec) for phase in PHASES)
-    return f'{_HEAD}{phases}[ -z "$localaws_failed" ]\n'
+    exports = "".join(
+        f'printf \'%s=%s\\0\' {name} "${{{name}-}}" >>"$LOCALAWS_EXPORTED"\n' for name in buildspec.exported
+    )
+    return f'{_HEAD}{phases}{exports}[ -z "$localaws_failed" ]\n'
 
 
 def _phase(phase: str, buildspec: Buildspec) -> str:

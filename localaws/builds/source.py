@@ -29,14 +29,14 @@ def fetch(s3: Any, source: dict[str, Any], folder: Path) -> None:
     if kind == "NO_SOURCE":
         return
     if kind != "S3":
-        raise SourceError(f"localaws builds from S3 and NO_SOURCE, not from {kind}")
+        raise SourceError(f"localaws builds from S3, CODECOMMIT, GITHUB and NO_SOURCE, not from {kind}")
     bucket, _, key = source["location"].partition("/")
     if key.endswith("/") or not key:
         _fetch_folder(s3, bucket, key, folder)
     else:
         archive = folder / ".source.zip"
         s3.download_file(bucket, key, str(archive))
-        _unpack(archive, folder)
+        unpack(archive, folder)
         archive.unlink()
 
 
@@ -54,7 +54,13 @@ def _fetch_folder(s3: Any, bucket: str, prefix: str, folder: Path) -> None:
             s3.download_file(bucket, item["Key"], str(file))
 
 
-def _unpack(archive: Path, folder: Path) -> None:
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a zip file.
+
+    Raises:
+        SourceError: the content is too large.
+        UnsafeNameError: a name would leave the folder.
+    """
     with zipfile.ZipFile(archive) as contents:
         _check(sum(member.file_size for member in contents.infolist()))
         for member in contents.infolist():

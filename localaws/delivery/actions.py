@@ -134,6 +134,8 @@ def _build(run: ActionRun, execution: Execution, clients: Clients) -> None:
     if build["buildStatus"] != "SUCCEEDED":
         reasons = [one["message"] for phase in build["phases"] for one in phase.get("contexts", [])]
         raise ActionError("; ".join(reasons) or f"Build terminated with state: {build['buildStatus']}")
+    # The variables that the buildspec exports are those of the action's namespace.
+    run.variables = {one["name"]: one["value"] for one in build.get("exportedEnvironmentVariables") or []}
     run.end(SUCCEEDED)
 
 

@@ -45,6 +45,24 @@ class Guard:
                 request = Request(principal, permission.action, permission.resource, permission.account, context)
                 self._decide(call, request, permission)
 
+    def require(self, principal: str, action: str, resource: str) -> None:
+        """Check a permission that no call of an API asks for, such as git's.
+
+        Args:
+            principal: the ARN of the user or session.
+
+        Raises:
+            AwsError: enforcement is on, and the policies deny it.
+        """
+        if not self._enforces:
+            return
+        found = self._policy_store.principal(principal)
+        permission = RequiredPermission(action, resource, found.account, {})
+        request = Request(found, action, resource, found.account, {"aws:PrincipalArn": found.entity})
+        decision = evaluate(request, self._policy_store.policies(found, permission))
+        if not decision.allowed:
+            raise AwsError("AccessDeniedException", decision.message(request), 403)
+
     def _decide(self, call: Call, request: Request, permission: RequiredPermission) -> None:
         try:
             decision = evaluate(request, self._policy_store.policies(request.principal, permission))

@@ -1,19 +1,13 @@
 """Roles of optional features: a backup in a VPC that writes to another bucket, replication, monitoring, training."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
-from localaws.iam.evaluate import Policies, evaluate
-from localaws.iam.policy import Policy
-from localaws.iam.request import Principal, Request
 from tests.policy.asking import on
-from tests.policy.guards import mutants
 from tests.policy.image_expectations import PUSH
-from tests.policy.judging import USUAL, Ask
 from tests.policy.rendered import Document, rendered
+from tests.policy.role_policies import RolePolicy, asked
 from tests.policy.scenarios import ACCOUNT, REGION
 from tests.terraform.planning import Planner
 from tests.terraform.variations import COPY_KEY, DESTINATION_KEY, KEY
@@ -80,35 +74,6 @@ ATTACH = (
 )
 
 
-@dataclass(frozen=True)
-class RolePolicy:
-    """What the only policy of a role must allow and deny. `name` is its name in `Rendered.documents`."""
-
-    name: str
-    needed: tuple[Ask, ...]
-    refused: tuple[Ask, ...]
-
-    def wrong(self, document: Document) -> Iterator[str]:
-        yield from (f"denied: {ask}" for ask in self.needed if not _allows(document, ask))
-        yield from (f"allowed: {ask}" for ask in self.refused if _allows(document, ask))
-
-
-def _allows(document: Document, ask: Ask) -> bool:
-    context = {**USUAL, **ask.context}
-    request = Request(
-        Principal(f"arn:aws:sts::{ACCOUNT}:assumed-role/job/now"),
-        ask.action,
-        ask.resource,
-        ACCOUNT,
-        {key: value for key, value in context.items() if value is not None},
-    )
-    return evaluate(request, Policies(identity=(Policy.parse("policy", document),))).allowed
-
-
-def _with(context: dict[str, str | None], resource: str, *actions: str) -> tuple[Ask, ...]:
-    return tuple(Ask(action, resource, context) for action in actions)
-
-
 POLICIES = (
     RolePolicy(
         "role churn-dev-endpoint-role/EndpointOptions",
@@ -118,8 +83,8 @@ POLICIES = (
             *on(f"{SUBNET[:-1]}1", "ec2:CreateNetworkInterface"),
             *on(GROUP, "ec2:CreateNetworkInterface"),
             *on(INTERFACE, "ec2:CreateNetworkInterface"),
-            *_with({"ec2:Subnet": SUBNET}, INTERFACE, *MANAGE),
-            *_with({"ec2:Subnet": f"{SUBNET[:-1]}1"}, INTERFACE, *MANAGE),
+            *asked({"ec2:Subnet": SUBNET}, INTERFACE, *MANAGE),
+            *asked({"ec2:Subnet": f"{SUBNET[:-1]}1"}, INTERFACE, *MANAGE),
             *on(
                 "*",
                 "ec2:DescribeDhcpOptions",
@@ -135,8 +100,8 @@ POLICIES = (
             *on(f"{SUBNET}-other", "ec2:CreateNetworkInterface"),
             *on(f"{GROUP}-other", "ec2:CreateNetworkInterface"),
             *on(INTERFACE.replace(ACCOUNT, "210987654321"), "ec2:CreateNetworkInterface"),
-            *_with({"ec2:Subnet": f"{SUBNET}-other"}, INTERFACE, *MANAGE),
-            *_with({"ec2:Subnet": SUBNET}, INTERFACE.replace(ACCOUNT, "210987654321"), *MANAGE),
+            *asked({"ec2:Subnet": f"{SUBNET}-other"}, INTERFACE, *MANAGE),
+            *asked({"ec2:Subnet": SUBNET}, INTERFACE.replace(ACCOUNT, "210987654321"), *MANAGE),
             *on(f"{RESULTS}-other", "sns:Publish"),
         ),
     ),
@@ -160,12 +125,12 @@ POLICIES = (
             *on(f"{BUCKET}/backups/tool/tool.json.gz", "s3:GetObjectVersion"),
             *on(ARCHIVE, "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"),
             *on(DESTINATION, "s3:GetBucketLocation"),
-            *_with({"s3:prefix": "mlflow/churn-dev-3-0/files/"}, DESTINATION, "s3:ListBucket"),
+            *asked({"s3:prefix": "mlflow/churn-dev-3-0/files/"}, DESTINATION, "s3:ListBucket"),
             *on(LOG, "logs:CreateLogStream", "logs:PutLogEvents"),
             *on("*", *ATTACH),
-            *_with(TO_CODEBUILD, INTERFACE, GIVE),
-            *_with(THROUGH_S3, KEY, "kms:Decrypt"),
-            *_with(THROUGH_S3, DESTINATION_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
+            *asked(TO_CODEBUILD, INTERFACE, GIVE),
+            *asked(THROUGH_S3, KEY, "kms:Decrypt"),
+            *asked(THROUGH_S3, DESTINATION_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
         ),
         refused=(
             *on(f"{SERVER}-other", "sagemaker-mlflow:GetRun"),
@@ -176,17 +141,17 @@ POLICIES = (
             *on(f"{DESTINATION}/mlflow/other/a", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
             *on(ARCHIVE, "s3:DeleteObjectVersion"),
             *on(DESTINATION, "s3:ListBucket"),
-            *_with({"s3:prefix": "payroll/"}, DESTINATION, "s3:ListBucket"),
+            *asked({"s3:prefix": "payroll/"}, DESTINATION, "s3:ListBucket"),
             *on(f"{DESTINATION}-other", "s3:GetBucketLocation"),
-            *_with({"s3:prefix": "mlflow/churn-dev-3-0/"}, f"{DESTINATION}-other", "s3:ListBucket"),
+            *asked({"s3:prefix": "mlflow/churn-dev-3-0/"}, f"{DESTINATION}-other", "s3:ListBucket"),
             *on(LOG.replace("churn-dev", "other"), "logs:PutLogEvents"),
-            *_with(TO_CODEBUILD | {"ec2:AuthorizedService": "lambda.amazonaws.com"}, INTERFACE, GIVE),
-            *_with(TO_CODEBUILD | {"ec2:Subnet": f"{SUBNET}-other"}, INTERFACE, GIVE),
-            *_with(TO_CODEBUILD, INTERFACE.replace(ACCOUNT, "210987654321"), GIVE),
+            *asked(TO_CODEBUILD | {"ec2:AuthorizedService": "lambda.amazonaws.com"}, INTERFACE, GIVE),
+            *asked(TO_CODEBUILD | {"ec2:Subnet": f"{SUBNET}-other"}, INTERFACE, GIVE),
+            *asked(TO_CODEBUILD, INTERFACE.replace(ACCOUNT, "210987654321"), GIVE),
             *on(KEY, "kms:Decrypt"),
-            *_with(THROUGH_S3, KEY, "kms:GenerateDataKey"),
+            *asked(THROUGH_S3, KEY, "kms:GenerateDataKey"),
             *on(DESTINATION_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
-            *_with(THROUGH_S3, COPY_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
+            *asked(THROUGH_S3, COPY_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
         ),
     ),
     RolePolicy(
@@ -197,19 +162,19 @@ POLICIES = (
             *on(f"{BUCKET}/images/a.zip", "s3:GetObject", "s3:GetObjectVersion"),
             *on(BUCKET, "s3:GetBucketLocation"),
             *on(LOG.replace("-mlflow-backup:", "-serving-image:"), "logs:CreateLogStream", "logs:PutLogEvents"),
-            *_with(TO_CODEBUILD, INTERFACE, GIVE),
-            *_with(THROUGH_S3, KEY, "kms:Decrypt"),
+            *asked(TO_CODEBUILD, INTERFACE, GIVE),
+            *asked(THROUGH_S3, KEY, "kms:Decrypt"),
         ),
         refused=(
             *on(f"{IMAGES}-other", *PUSH),
             *on(f"{BUCKET}/1/a", "s3:GetObject", "s3:GetObjectVersion"),
             *on(f"{BUCKET}-other", "s3:GetBucketLocation"),
             *on(LOG, "logs:CreateLogStream", "logs:PutLogEvents"),
-            *_with(TO_CODEBUILD | {"ec2:AuthorizedService": "lambda.amazonaws.com"}, INTERFACE, GIVE),
-            *_with(TO_CODEBUILD | {"ec2:Subnet": f"{SUBNET}-other"}, INTERFACE, GIVE),
-            *_with(TO_CODEBUILD, INTERFACE.replace(ACCOUNT, "210987654321"), GIVE),
+            *asked(TO_CODEBUILD | {"ec2:AuthorizedService": "lambda.amazonaws.com"}, INTERFACE, GIVE),
+            *asked(TO_CODEBUILD | {"ec2:Subnet": f"{SUBNET}-other"}, INTERFACE, GIVE),
+            *asked(TO_CODEBUILD, INTERFACE.replace(ACCOUNT, "210987654321"), GIVE),
             *on(KEY, "kms:Decrypt"),
-            *_with(THROUGH_S3, COPY_KEY, "kms:Decrypt"),
+            *asked(THROUGH_S3, COPY_KEY, "kms:Decrypt"),
         ),
     ),
     RolePolicy(
@@ -224,8 +189,8 @@ POLICIES = (
                 "s3:GetObjectVersionTagging",
             ),
             *on(f"{COPIES}/1/a", "s3:ObjectOwnerOverrideToBucketOwner", "s3:ReplicateObject", "s3:ReplicateTags"),
-            *_with(THROUGH_S3, KEY, "kms:Decrypt"),
-            *_with(THROUGH_S3_ELSEWHERE, COPY_KEY, "kms:Encrypt", "kms:GenerateDataKey"),
+            *asked(THROUGH_S3, KEY, "kms:Decrypt"),
+            *asked(THROUGH_S3_ELSEWHERE, COPY_KEY, "kms:Encrypt", "kms:GenerateDataKey"),
         ),
         refused=(
             *on(f"{BUCKET}/1/a", "s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion"),
@@ -234,9 +199,9 @@ POLICIES = (
             *on(f"{BUCKET}-other/1/a", "s3:GetObjectVersionForReplication"),
             *on(f"{COPIES}-other/1/a", "s3:ReplicateObject"),
             *on(KEY, "kms:Decrypt"),
-            *_with(THROUGH_S3, DESTINATION_KEY, "kms:Decrypt"),
+            *asked(THROUGH_S3, DESTINATION_KEY, "kms:Decrypt"),
             *on(COPY_KEY, "kms:Encrypt"),
-            *_with(THROUGH_S3_ELSEWHERE, DESTINATION_KEY, "kms:Encrypt"),
+            *asked(THROUGH_S3_ELSEWHERE, DESTINATION_KEY, "kms:Encrypt"),
         ),
     ),
     RolePolicy(
@@ -261,7 +226,7 @@ POLICIES = (
             *on(f"{BUCKET}/backups/monitoring-tool/run.py", "s3:GetObject"),
             *on(f"{BUCKET}/monitoring/churn-dev-iris/status.json", "s3:AbortMultipartUpload", "s3:PutObject"),
             *on(f"{BUCKET}/1/run/artifacts/monitoring/e/v/report.html", "s3:AbortMultipartUpload", "s3:PutObject"),
-            *_with({"cloudwatch:namespace": "MLflowPlatform/Monitoring"}, "*", "cloudwatch:PutMetricData"),
+            *asked({"cloudwatch:namespace": "MLflowPlatform/Monitoring"}, "*", "cloudwatch:PutMetricData"),
             *on(
                 JOB_LOG,
                 "logs:CreateLogGroup",
@@ -269,7 +234,7 @@ POLICIES = (
                 "logs:DescribeLogStreams",
                 "logs:PutLogEvents",
             ),
-            *_with(THROUGH_S3, KEY, "kms:Decrypt", "kms:GenerateDataKey"),
+            *asked(THROUGH_S3, KEY, "kms:Decrypt", "kms:GenerateDataKey"),
         ),
         refused=(
             *on(REPOSITORY.replace("churn", "other"), "ecr:BatchGetImage"),
@@ -288,10 +253,10 @@ POLICIES = (
             *on(f"{BUCKET}-other/monitoring/a", "s3:PutObject"),
             *on(f"{BUCKET}/monitoring/a", "s3:DeleteObject"),
             *on("*", "cloudwatch:PutMetricData"),
-            *_with({"cloudwatch:namespace": "AWS/SageMaker"}, "*", "cloudwatch:PutMetricData"),
+            *asked({"cloudwatch:namespace": "AWS/SageMaker"}, "*", "cloudwatch:PutMetricData"),
             *on(JOB_LOG.replace("ProcessingJobs", "TrainingJobs"), "logs:PutLogEvents"),
             *on(KEY, "kms:Decrypt", "kms:GenerateDataKey"),
-            *_with(THROUGH_S3, COPY_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
+            *asked(THROUGH_S3, COPY_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
         ),
     ),
     RolePolicy(
@@ -299,14 +264,14 @@ POLICIES = (
         # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
         needed=(
             *on(JOB, "sagemaker:AddTags", "sagemaker:CreateProcessingJob"),
-            *_with({"iam:PassedToService": "sagemaker.amazonaws.com"}, JOB_ROLE, "iam:PassRole"),
+            *asked({"iam:PassedToService": "sagemaker.amazonaws.com"}, JOB_ROLE, "iam:PassRole"),
             *on(FAILURES, "sqs:SendMessage"),
         ),
         refused=(
             *on(JOB.replace("-monitor-", "-other-"), "sagemaker:CreateProcessingJob", "sagemaker:AddTags"),
             *on(JOB_ROLE, "iam:PassRole"),
-            *_with({"iam:PassedToService": "ec2.amazonaws.com"}, JOB_ROLE, "iam:PassRole"),
-            *_with({"iam:PassedToService": "sagemaker.amazonaws.com"}, f"{JOB_ROLE}-other", "iam:PassRole"),
+            *asked({"iam:PassedToService": "ec2.amazonaws.com"}, JOB_ROLE, "iam:PassRole"),
+            *asked({"iam:PassedToService": "sagemaker.amazonaws.com"}, f"{JOB_ROLE}-other", "iam:PassRole"),
             *on(f"{FAILURES}-other", "sqs:SendMessage"),
         ),
     ),
@@ -316,7 +281,7 @@ POLICIES = (
         needed=(
             *on(TRAINING_JOB, "sagemaker:AddTags", *(f"sagemaker:{verb}TrainingJob" for verb in JOB_VERBS)),
             *on(PREPARING_JOB, "sagemaker:AddTags", *(f"sagemaker:{verb}ProcessingJob" for verb in JOB_VERBS)),
-            *_with(TO_SAGEMAKER, TRAINING_ROLE, "iam:PassRole"),
+            *asked(TO_SAGEMAKER, TRAINING_ROLE, "iam:PassRole"),
             *on("*", "ecr:GetAuthorizationToken"),
             *on(TRAINING_IMAGES, *PULL),
             *on(BUCKET, "s3:GetBucketLocation", "s3:ListBucket"),
@@ -325,7 +290,7 @@ POLICIES = (
             *on(f"{BUCKET}/1/models/m-1/artifacts/MLmodel", "s3:GetObject", "s3:PutObject"),
             *on(JOB_LOG, *WRITE_LOG),
             *on(TRAINING_LOG, *WRITE_LOG),
-            *_with(THROUGH_S3, KEY, "kms:Decrypt", "kms:GenerateDataKey"),
+            *asked(THROUGH_S3, KEY, "kms:Decrypt", "kms:GenerateDataKey"),
         ),
         refused=(
             *on(
@@ -333,8 +298,8 @@ POLICIES = (
             ),
             *on(PREPARING_JOB.replace("pipelines-", "other-"), "sagemaker:CreateProcessingJob", "sagemaker:AddTags"),
             *on(TRAINING_ROLE, "iam:PassRole"),
-            *_with({"iam:PassedToService": "ec2.amazonaws.com"}, TRAINING_ROLE, "iam:PassRole"),
-            *_with(TO_SAGEMAKER, f"{TRAINING_ROLE}-other", "iam:PassRole"),
+            *asked({"iam:PassedToService": "ec2.amazonaws.com"}, TRAINING_ROLE, "iam:PassRole"),
+            *asked(TO_SAGEMAKER, f"{TRAINING_ROLE}-other", "iam:PassRole"),
             *on(REPOSITORY, *PULL),
             *on(TRAINING_IMAGES, "ecr:PutImage"),
             *on(f"{BUCKET}-other", "s3:ListBucket", "s3:GetBucketLocation"),
@@ -347,7 +312,7 @@ POLICIES = (
             *on(f"{SAGEMAKER}:endpoint/churn-dev-iris", "sagemaker:UpdateEndpoint"),
             *on(JOB_LOG.replace("ProcessingJobs", "Endpoints/a"), "logs:PutLogEvents"),
             *on(KEY, "kms:Decrypt", "kms:GenerateDataKey"),
-            *_with(THROUGH_S3, COPY_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
+            *asked(THROUGH_S3, COPY_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
         ),
     ),
     RolePolicy(
@@ -358,10 +323,10 @@ POLICIES = (
             *on(PREPARING_JOB, "sagemaker:DescribeProcessingJob"),
             *on(JOB_LOG, "logs:DescribeLogStreams", "logs:GetLogEvents"),
             *on(TRAINING_LOG, "logs:DescribeLogStreams", "logs:GetLogEvents"),
-            *_with(TO_SAGEMAKER, TRAINING_ROLE, "iam:PassRole"),
+            *asked(TO_SAGEMAKER, TRAINING_ROLE, "iam:PassRole"),
             *on(BUCKET, "s3:ListBucket"),
             *on(f"{BUCKET}/pipelines/churn-dev-iris/code/1a2b/job.py", "s3:PutObject"),
-            *_with(THROUGH_S3, KEY, "kms:GenerateDataKey"),
+            *asked(THROUGH_S3, KEY, "kms:GenerateDataKey"),
         ),
         refused=(
             *on(PIPELINE.replace("churn", "other"), *RUN_PIPELINE, *FOLLOW_PIPELINE),
@@ -370,13 +335,13 @@ POLICIES = (
             *on(PREPARING_JOB, "sagemaker:CreateProcessingJob"),
             *on(JOB_LOG.replace("ProcessingJobs", "Endpoints/a"), "logs:GetLogEvents", "logs:DescribeLogStreams"),
             *on(TRAINING_ROLE, "iam:PassRole"),
-            *_with({"iam:PassedToService": "ec2.amazonaws.com"}, TRAINING_ROLE, "iam:PassRole"),
-            *_with(TO_SAGEMAKER, f"{TRAINING_ROLE}-other", "iam:PassRole"),
+            *asked({"iam:PassedToService": "ec2.amazonaws.com"}, TRAINING_ROLE, "iam:PassRole"),
+            *asked(TO_SAGEMAKER, f"{TRAINING_ROLE}-other", "iam:PassRole"),
             *on(f"{BUCKET}-other", "s3:ListBucket"),
             *on(f"{BUCKET}/1/a", "s3:PutObject"),
             *on(f"{BUCKET}-other/pipelines/a", "s3:PutObject"),
             *on(KEY, "kms:GenerateDataKey"),
-            *_with(THROUGH_S3, COPY_KEY, "kms:GenerateDataKey"),
+            *asked(THROUGH_S3, COPY_KEY, "kms:GenerateDataKey"),
         ),
     ),
 )
@@ -398,9 +363,7 @@ def test_the_role_may_do_what_its_feature_needs_and_nothing_else(
 def test_no_part_of_the_policy_can_be_removed_or_widened_unnoticed(
     policy: RolePolicy, documents: dict[str, Document]
 ) -> None:
-    changed = dict(mutants(documents[policy.name]))
-    assert len(changed) > len(documents[policy.name]["Statement"])
-    assert [name for name, mutant in changed.items() if not any(policy.wrong(mutant))] == []
+    assert policy.unnoticed(documents[policy.name]) == []
 
 
 def test_replication_is_assumed_by_s3_for_this_bucket_only(documents: dict[str, Document]) -> None:

@@ -15,7 +15,8 @@ OFFICIAL = re.compile(r'"(h1|zh):[^"]+"')
 
 
 @pytest.mark.parametrize(
-    "module", [f"terraform/module/{name}" for name in ("mlflow", "pipeline", "delivery", "serving", "private-access", "state")]
+    "module",
+    [f"terraform/module/{name}" for name in ("mlflow", "pipeline", "delivery", "serving", "private-access", "state")],
 )
 def test_terraform_test_passes(planner: Planner, module: str) -> None:
     test = planner.initialised(module)

@@ -375,7 +375,7 @@ variable "training_pipeline" {
 }
 
 variable "delivery" {
-  description = "A CodePipeline pipeline from a push to a validated endpoint: source, build of `buildspec.yml` (tests and training), manual approval, build of `buildspec-deploy.yml` (deploy and validate). Approving a package of the model in SageMaker's registry deploys it too. null makes none. `source` is `{ connection_arn, repository }` for GitHub (`OWNER/NAME`) or `{ codecommit_repository }`, each with an optional `branch`. `image_uri` is the image of the training jobs. `training_arguments` and `deploy_arguments` are options of `run_pipeline.py` and `deploy_model.py`, such as `[\"--threshold=0.9\"]`. `package_index_url` is the package index of the builds. Needs `training_pipeline`."
+  description = "A CodePipeline pipeline from a push to a validated endpoint: source, build of `buildspec.yml` (tests and training), manual approval, build of `buildspec-deploy.yml` (deploy and validate). Approving a package of the model in SageMaker's registry deploys it too. null makes none. `source` is `{ connection_arn, repository }` for GitHub (`OWNER/NAME`) or `{ codecommit_repository }`, each with an optional `branch`. `image_uri` is the image of the training jobs. `training_arguments`, `deploy_arguments` and `validation_arguments` are options of `run_pipeline.py`, `deploy_model.py` and `validate_endpoint.py`, such as `[\"--threshold=0.9\"]`. `package_index_url` is the package index of the builds. Needs `training_pipeline`."
   type = object({
     source = object({
       connection_arn        = optional(string)
@@ -383,15 +383,16 @@ variable "delivery" {
       codecommit_repository = optional(string)
       branch                = optional(string, "main")
     })
-    model_name         = string
-    image_uri          = string
-    training_arguments = optional(list(string), [])
-    deploy_arguments   = optional(list(string), [])
-    train_buildspec    = optional(string, "buildspec.yml")
-    deploy_buildspec   = optional(string, "buildspec-deploy.yml")
-    package_index_url  = optional(string)
-    compute_type       = optional(string, "BUILD_GENERAL1_SMALL")
-    timeout_minutes    = optional(number, 120)
+    model_name           = string
+    image_uri            = string
+    training_arguments   = optional(list(string), [])
+    deploy_arguments     = optional(list(string), [])
+    validation_arguments = optional(list(string), [])
+    train_buildspec      = optional(string, "buildspec.yml")
+    deploy_buildspec     = optional(string, "buildspec-deploy.yml")
+    package_index_url    = optional(string)
+    compute_type         = optional(string, "BUILD_GENERAL1_SMALL")
+    timeout_minutes      = optional(number, 120)
   })
   default = null
 }

@@ -45,6 +45,8 @@ resource "aws_codebuild_project" "delivery" {
           IMAGE_URI          = var.delivery.image_uri
           TRAINING_ARGUMENTS = join(" ", var.delivery.training_arguments)
           DEPLOY_ARGUMENTS   = join(" ", var.delivery.deploy_arguments)
+
+          VALIDATION_ARGUMENTS = join(" ", var.delivery.validation_arguments)
         },
         var.delivery.package_index_url == null ? {} : { PIP_INDEX_URL = var.delivery.package_index_url },
       )

@@ -2,8 +2,11 @@
 
 import io
 import json
+import os
+import subprocess
 import time
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,6 +110,45 @@ def test_commands_run_with_the_source_the_variables_and_the_role_of_the_project(
     assert codebuild.list_builds_for_project(projectName="runs")["ids"] == [started]
     reads = [call for call in localaws.calls("one/data/words.txt") if call["operation"] == "GetObject"]
     assert any(":assumed-role/builds/AWSCodeBuild-" in call["principal"] for call in reads)
+
+
+def test_a_build_reads_a_branch_of_codecommit_if_its_role_may_and_exports_variables(
+    localaws: RunningLocalAws, codebuild: Any, tmp_path: Path
+) -> None:
+    localaws.client("codecommit").create_repository(repositoryName="built")
+    exported = {"exported-variables": ["FOUND", "UNSET"]}
+    spec = json.dumps({"version": "0.2", "env": exported, "phases": {"build": {"commands": ["FOUND=$(cat word)"]}}})
+    commit(localaws, "built", tmp_path, {"buildspec.yml": spec, "word": "from the repository"})
+    location = "https://git-codecommit.us-east-1.amazonaws.com/v1/repos/built"
+    project(codebuild, "checks-out", {"type": "CODECOMMIT", "location": location}, sourceVersion="main")
+    refused = finished(codebuild, start(codebuild, "checks-out"))
+    assert refused["buildStatus"] == "FAILED"
+    assert "codecommit:GitPull" in json.dumps(refused["phases"])
+    allowed = {"Effect": "Allow", "Action": "codecommit:GitPull", "Resource": f"arn:aws:codecommit:*:{ACCOUNT}:built"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    localaws.client("iam").put_role_policy(RoleName="builds", PolicyName="pull", PolicyDocument=policy)
+    build = finished(codebuild, start(codebuild, "checks-out"))
+    assert build["buildStatus"] == "SUCCEEDED", build
+    assert build["exportedEnvironmentVariables"] == [
+        {"name": "FOUND", "value": "from the repository"},
+        {"name": "UNSET", "value": ""},
+    ]
+
+
+def commit(localaws: RunningLocalAws, name: str, folder: Path, files: dict[str, str]) -> None:
+    """Push files to the main branch of a repository of localaws."""
+    for file, text in files.items():
+        (folder / file).write_text(text)
+    remote = str(localaws.settings.home / "repositories" / f"{name}.git")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    author = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for command in (
+        ["init", "-q", "-b", "main", "."],
+        ["add", "-A"],
+        [*author, "commit", "-q", "-m", "change"],
+        ["push", "-q", remote, "main"],
+    ):
+        subprocess.run(["git", *command], cwd=folder, env=environment, check=True)
 
 
 def test_a_failed_command_fails_the_build_and_post_build_still_runs(localaws: RunningLocalAws, codebuild: Any) -> None:

@@ -18,11 +18,14 @@ BUCKET = "delivery-artifacts"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/delivery"
 BUILD = """\
 version: 0.2
+env:
+  exported-variables: [MODEL]
 phases:
   build:
     commands:
       - echo "built $CODEBUILD_RESOLVED_SOURCE_VERSION for $WHO"
       - sh ./step.sh
+      - MODEL=models:/iris/1
 """
 
 
@@ -62,6 +65,7 @@ def structure(name: str, *later: dict[str, Any]) -> dict[str, Any]:
         "CodeBuild",
         {"ProjectName": name, "EnvironmentVariables": variables},
         inputArtifacts=[{"name": "Code"}],
+        namespace="Build",
     )
     stages = [("Source", source), ("Build", build), *((one["name"], one) for one in later)]
     return {
@@ -150,6 +154,8 @@ def test_a_push_builds_the_commit_and_waits_for_approval(account: RunningLocalAw
     with pytest.raises(ClientError, match="ApprovalAlreadyCompletedException"):
         pipelines.put_approval_result(**where, result=yes, token=token)
     details = pipelines.list_action_executions(pipelineName="approved")["actionExecutionDetails"]
+    exported = next(one["output"]["outputVariables"] for one in details if one["actionName"] == "CodeBuild")
+    assert exported == {"MODEL": "models:/iris/1"}
     build = next(one for one in details if one["actionName"] == "CodeBuild")
     (found,) = account.client("codebuild").batch_get_builds(
         ids=[build["output"]["executionResult"]["externalExecutionId"]]
