@@ -123,6 +123,7 @@ class LocalAws:
         self.hosting.load_requests(parts.get("async_requests", []))
         self.jobs.load(parts.get("jobs", []))
         self.executions.load(parts.get("pipeline_executions", []))
+        self.delivery.deliveries.load(parts.get("deliveries", {}))
 
     def _make_builds(self, guard: Guard) -> Builds:
         settings = self.settings
@@ -213,6 +214,7 @@ class LocalAws:
 
     async def _stop(self) -> None:
         self.settings.env_file.unlink(missing_ok=True)
+        deliveries = self.delivery.deliveries.saved()
         tracking = self.tracking.saved()  # Save before the processes end, because their end changes the state.
         await self.tracking.close()
         await self.hosting.close()
@@ -232,6 +234,7 @@ class LocalAws:
             "async_requests": self.hosting.saved_requests(),
             "jobs": self.jobs.saved(),
             "pipeline_executions": self.executions.saved(),
+            "deliveries": deliveries,
         }
         try:
             await asyncio.to_thread(files.write, self.settings, parts, moto_pickle.dump)

@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localaws.delivery import saving
 from localaws.delivery.actions import ActionError, Clients, run_action
 from localaws.delivery.record import (
     ABANDONED,
@@ -33,11 +34,21 @@ _EXPECTED = (ActionError, AwsError, BotoCoreError, ClientError, RepositoryError,
 _WAIT_SECONDS = 0.2
 
 
+# Takes an execution, the ARN of its pipeline, and the state for its event.
+Changed = Callable[[Execution, str, str], None]
+
+
 class Deliveries:
     """All executions of pipelines, oldest first."""
 
-    def __init__(self, repositories: Repositories, assume: Callable[[str, str], Clients]) -> None:
-        """`assume` takes a role's ARN and a pipeline's ARN, and returns a factory of that role's clients."""
+    def __init__(self, repositories: Repositories, assume: Callable[[str, str], Clients], changed: Changed) -> None:
+        """Connect the parts.
+
+        Args:
+            assume: takes a role's ARN and a pipeline's ARN, and returns a factory of that role's clients.
+            changed: is called with an execution and its pipeline's ARN when it starts and when it ends.
+        """
+        self._notify = changed
         self._repositories = repositories
         self._assume = assume
         self._executions: defaultdict[str, list[Execution]] = defaultdict(list)
@@ -59,6 +70,14 @@ class Deliveries:
         """A pipeline's executions, newest first."""
         return list(reversed(self._executions[arn]))
 
+    def saved(self) -> dict[str, Any]:
+        """The executions as JSON."""
+        return saving.saved(self._executions)
+
+    def load(self, found: dict[str, Any]) -> None:
+        """Load saved executions. None of them runs."""
+        self._executions.update(saving.loaded(found))
+
     def forget(self, arn: str) -> None:
         """Stop and drop the executions of a deleted pipeline."""
         for execution in self._executions.pop(arn, []):
@@ -73,6 +92,7 @@ class Deliveries:
             thread.join(10)
 
     def _run(self, execution: Execution, arn: str) -> None:
+        self._notify(execution, arn, "STARTED")
         try:
             execution.end(*self._stages(execution, arn))
         except Exception:
@@ -80,6 +100,7 @@ class Deliveries:
             execution.end(FAILED, "localaws failed; see its log")
         finally:
             self._leave(execution)
+            self._notify(execution, arn, execution.status.upper())
 
     def _stages(self, execution: Execution, arn: str) -> tuple[str, str]:
         for stage in execution.pipeline["stages"]:

@@ -9,6 +9,7 @@ from localaws.clients import client
 from localaws.credentials import Credentials
 from localaws.delivery.deliveries import Deliveries
 from localaws.delivery.events import SESSION, Events
+from localaws.delivery.record import Execution
 from localaws.delivery.repositories import Repositories
 from localaws.delivery.role import CODEPIPELINE, EVENTS
 from localaws.delivery.watcher import Watcher
@@ -25,7 +26,7 @@ class Delivery:
         self._settings = settings
         self._principals = principals
         self.repositories = Repositories(settings.home / "repositories")
-        self.deliveries = Deliveries(self.repositories, self._assume)
+        self.deliveries = Deliveries(self.repositories, self._assume, self._changed)
         self.events = Events(settings.account, self._target, lambda service: self._client(service, administrator))
         self.watcher = Watcher(self.repositories, self._pushed)
 
@@ -67,6 +68,22 @@ class Delivery:
             }
             resource = f"arn:aws:codecommit:{region}:{account}:{repository}"
             self.events.put(region, "aws.codecommit", "CodeCommit Repository State Change", detail, [resource])
+
+    def _changed(self, execution: Execution, arn: str, state: str) -> None:
+        """https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html."""
+        detail = {
+            "pipeline": execution.pipeline["name"],
+            "execution-id": execution.id,
+            "state": state,
+            "version": execution.pipeline["version"],
+            "execution-trigger": {
+                "trigger-type": execution.trigger["triggerType"],
+                "trigger-detail": execution.trigger["triggerDetail"],
+            },
+            "pipeline-execution-attempt": 1.0,
+        }
+        kind = "CodePipeline Pipeline Execution State Change"
+        self.events.put(arn.split(":")[3], "aws.codepipeline", kind, detail, [arn])
 
     def _assume(self, role: str, pipeline: str) -> Any:
         credentials = self._principals.assume(role, f"codepipeline-{random_id()}", CODEPIPELINE, pipeline)

