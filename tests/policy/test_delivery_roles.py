@@ -15,7 +15,7 @@ DELIVERY = f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:churn-dev-delivery"
 COMMITS = f"arn:aws:s3:::churn-dev-delivery-{ACCOUNT}"
 PROJECT = f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/churn-dev-delivery"
 BUILD = ("codebuild:BatchGetBuilds", "codebuild:StartBuild", "codebuild:StopBuild")
-TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:churn-dev-mlflow-events"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:alerts"
 TOPIC_KEY: dict[str, str | None] = {
     "kms:ViaService": f"sns.{REGION}.amazonaws.com",
     "kms:ResourceAliases": "alias/churn-dev-mlflow-events",
@@ -62,8 +62,8 @@ NOT_DELIVERED = (
 ANNOUNCED = (
     *on(TOPIC, "sns:Publish"),
     *asked(TOPIC_KEY, FORMER_KEY, "kms:Decrypt", "kms:GenerateDataKey"),
-    *asked(THROUGH_S3, KEY, "kms:Decrypt", "kms:GenerateDataKey"),
 )
+ENCRYPTED = asked(THROUGH_S3, KEY, "kms:Decrypt", "kms:GenerateDataKey")
 BUILT = (
     *on(f"{COMMITS}/churn-dev-delivery/Code/1a2b", "s3:GetObject", "s3:GetObjectVersion"),
     *asked(THROUGH_S3, KEY, "kms:Decrypt"),
@@ -80,7 +80,7 @@ DELIVERY_POLICIES = (
     RolePolicy(
         "role churn-dev-delivery-pipeline/RunPipeline",
         # https://docs.aws.amazon.com/codepipeline/latest/userguide/how-to-custom-role.html
-        needed=(*DELIVERED, *ANNOUNCED, *asked(OUR_CODE, CONNECTION, "codeconnections:UseConnection")),
+        needed=(*DELIVERED, *ENCRYPTED, *ANNOUNCED, *asked(OUR_CODE, CONNECTION, "codeconnections:UseConnection")),
         refused=(
             *NOT_DELIVERED,
             *on(f"{CONNECTION[:-1]}6", "codeconnections:UseConnection"),
@@ -90,9 +90,9 @@ DELIVERY_POLICIES = (
     ),
     RolePolicy(
         "role churn-dev-delivery-pipeline/RunPipeline",
-        needed=(*DELIVERED, *ANNOUNCED, *on(CODE, *COPY_CODE)),
+        needed=(*DELIVERED, *ENCRYPTED, *on(CODE, *COPY_CODE)),
         refused=(*NOT_DELIVERED, *on(f"{CODE}-other", *COPY_CODE), *on(CODE, "codecommit:GitPush")),
-        plan="keyed",
+        plan="permissive",
     ),
     RolePolicy(
         "role churn-dev-delivery-train/RunBuilds",
@@ -108,7 +108,7 @@ DELIVERY_POLICIES = (
         "role churn-dev-delivery-deploy/RunBuilds",
         needed=(*BUILT, *_build_log("deploy", "approved"), *on(CODE, "codecommit:GitPull")),
         refused=(*NOT_BUILT, *_build_log("train"), *on(f"{CODE}-other", "codecommit:GitPull")),
-        plan="keyed",
+        plan="permissive",
     ),
     RolePolicy(
         "role churn-dev-delivery-events/StartDelivery",

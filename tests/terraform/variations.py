@@ -90,13 +90,6 @@ VARIATIONS = {
         writer_role_names=["data-scientists"],
         verify_client_roles=False,
         harden_server_role=True,
-        training_pipeline={},
-        delivery={
-            "source": {"codecommit_repository": "models"},
-            "model_name": "iris",
-            "image_uri": "training:1",
-            "package_index_url": "https://packages.example.com/simple",
-        },
     ),
     # The job without internet, archives in another account's bucket, retention, replication, a limit of instance types.
     "isolated": inputs(
@@ -135,7 +128,7 @@ VARIATIONS = {
         async_topic_arns=[f"arn:aws:sns:us-east-1:{ACCOUNT}:results"],
         monitoring={"image_uri": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/churn-dev-serving:1a2b"},
         training_pipeline={"image_repositories": ["training"]},
-        notifications={},
+        notifications={"topic_arn": f"arn:aws:sns:us-east-1:{ACCOUNT}:alerts"},
         delivery={
             "source": {"connection_arn": CONNECTION, "repository": "acme/models"},
             "model_name": "iris",
@@ -148,6 +141,13 @@ VARIATIONS = {
         bucket_name_suffix="permissive",
         kms={"key_id": KEY, "allow_aws_managed_key": True},
         dangerously_delete_data_on_destroy=True,
+        training_pipeline={},
+        delivery={
+            "source": {"codecommit_repository": "models"},
+            "model_name": "iris",
+            "image_uri": "training:1",
+            "package_index_url": "https://packages.example.com/simple",
+        },
     ),
     "prod_with_key_administrators": Variation("prod", OURS | {"kms": {"administrator_arns": ADMINISTRATORS}}),
     # All options of prod: docs/security.md shows these policies.

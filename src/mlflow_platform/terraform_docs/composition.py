@@ -89,7 +89,12 @@ def callers(repository: Path) -> list[Caller]:
     return [
         Caller(
             platform,
-            {name: modules / name for name in ("mlflow", "serving", "pipeline", "delivery")},
+            {
+                "mlflow": modules / "mlflow",
+                "serving": modules / "serving",
+                "pipeline": modules / "pipeline",
+                "delivery": modules / "delivery",
+            },
             frozenset({"deployment_policy_document", "former_kms_key_arns"}),
         ),
         *(

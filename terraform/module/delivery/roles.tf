@@ -58,7 +58,7 @@ resource "aws_iam_role_policy" "pipeline" {
   count = local.has_delivery ? 1 : 0
 
   name   = "RunPipeline"
-  role   = aws_iam_role.pipeline[0].id
+  role   = aws_iam_role.pipeline[0].name
   policy = data.aws_iam_policy_document.pipeline[0].json
 }
 
@@ -105,7 +105,7 @@ resource "aws_iam_role_policy" "build" {
   for_each = local.builds
 
   name   = "RunBuilds"
-  role   = aws_iam_role.build[each.key].id
+  role   = aws_iam_role.build[each.key].name
   policy = data.aws_iam_policy_document.build[each.key].json
 }
 
@@ -164,6 +164,6 @@ resource "aws_iam_role_policy" "events" {
   count = local.has_delivery ? 1 : 0
 
   name   = "StartDelivery"
-  role   = aws_iam_role.events[0].id
+  role   = aws_iam_role.events[0].name
   policy = data.aws_iam_policy_document.events[0].json
 }

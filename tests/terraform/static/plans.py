@@ -11,4 +11,5 @@ PLANS = (
     "deletable_state",
     "keyed",
     "isolated",
+    "permissive",
 )
