@@ -12,6 +12,13 @@ variable "environment" {
   nullable    = false
 }
 
+variable "backend" {
+  description = "What runs MLflow: `server`, a tracking server with a size, a version and an hourly price, or `serverless`, an MLflow App, which CloudFormation creates. An App has no size, schedule, choice of version or read-only access. A change replaces one by the other, which is empty: see docs/guides/mlflow-app.md."
+  type        = string
+  default     = "server"
+  nullable    = false
+}
+
 variable "mlflow_version" {
   description = "MLflow version of the active tracking server, as major.minor; `mlflow_versions.json` lists the supported ones. Each version is a server of its own, because AWS cannot upgrade a server in place. If you change only this input, Terraform deletes the old server **with its experiments and runs**: use `make upgrade`, which copies them first."
   type        = string

@@ -11,6 +11,7 @@ module "platform" {
   # Written by `make docs`: the other inputs, unchanged.
   project_name                       = var.project_name
   environment                        = var.environment
+  backend                            = var.backend
   mlflow_version                     = var.mlflow_version
   retained_mlflow_versions           = var.retained_mlflow_versions
   tracking_server_size               = var.tracking_server_size

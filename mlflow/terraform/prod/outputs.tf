@@ -21,32 +21,32 @@ output "aws_region" {
 }
 
 output "mlflow_tracking_uri" {
-  description = "Tracking URI for MLflow clients: the server's ARN. The sagemaker-mlflow plugin derives the host from it and signs each request. With the https address alone, a client cannot authenticate."
+  description = "Tracking URI for MLflow clients: the ARN of the server or the App. The sagemaker-mlflow plugin derives the host from it and signs each request. With the https address alone, a client cannot authenticate."
   value       = module.platform.mlflow_tracking_uri
 }
 
 output "tracking_server_url" {
-  description = "Address of the server's UI, for information. Open the UI with a presigned link."
+  description = "Address of the server's UI, for information; null for an App. Open the UI with a presigned link."
   value       = module.platform.tracking_server_url
 }
 
 output "tracking_server_name" {
-  description = "Name of the tracking server, which ends in its MLflow version."
+  description = "Name of the tracking server, which ends in its MLflow version, or of the App."
   value       = module.platform.tracking_server_name
 }
 
 output "tracking_server_arn" {
-  description = "ARN of the tracking server, for policies."
+  description = "ARN of the tracking server or the App, for policies."
   value       = module.platform.tracking_server_arn
 }
 
 output "mlflow_version" {
-  description = "MLflow version of the tracking server, as major.minor."
+  description = "MLflow version of the tracking server, as major.minor, or of the App, as AWS chose it."
   value       = module.platform.mlflow_version
 }
 
 output "tracking_server_arns" {
-  description = "ARNs of all tracking servers, active and retained, by MLflow version."
+  description = "ARNs of all tracking servers, active and retained, or of the App, by MLflow version."
   value       = module.platform.tracking_server_arns
 }
 

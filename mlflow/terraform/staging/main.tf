@@ -5,6 +5,7 @@ module "platform" {
   dangerously_delete_data_on_destroy = var.dangerously_delete_data_on_destroy
   project_name                       = var.project_name
   environment                        = var.environment
+  backend                            = var.backend
   mlflow_version                     = var.mlflow_version
   retained_mlflow_versions           = var.retained_mlflow_versions
   tracking_server_size               = var.tracking_server_size

@@ -5,7 +5,7 @@ locals {
   has_backup  = var.backup != null
   backup_name = "${local.name}-mlflow-backup"
 
-  backup_server      = local.server_names[var.mlflow_version]
+  backup_server      = local.is_serverless ? local.app_name : local.server_names[var.mlflow_version]
   backup_server_arn  = "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:mlflow-tracking-server/${local.backup_server}"
   backup_project_arn = "arn:${local.partition}:codebuild:${local.region}:${local.account_id}:project/${local.backup_name}"
 

@@ -17,7 +17,7 @@ locals {
 
   # Title, and lines: either a metric in the form of the dashboard's format, or a search.
   dashboard_graphs = concat(
-    local.has_notifications ? [{
+    local.has_server_events ? [{
       title   = "State changes of tracking servers (all of the account)"
       stat    = "Sum"
       metrics = [["AWS/Events", "MatchedEvents", "RuleName", "${local.name}-mlflow-server"]]

@@ -2,10 +2,11 @@
 # plan shows the real policies.
 locals {
   name     = "${var.project_name}-${var.environment}"
-  versions = toset(concat([var.mlflow_version], var.retained_mlflow_versions))
+  versions = toset(local.is_serverless ? [] : concat([var.mlflow_version], var.retained_mlflow_versions))
 
-  # One server per MLflow version.
-  server_names = { for version in local.versions : version => "${local.name}-${replace(version, ".", "-")}" }
+  # One server per MLflow version, or one App.
+  is_serverless = var.backend == "serverless"
+  server_names  = { for version in local.versions : version => "${local.name}-${replace(version, ".", "-")}" }
 
   account_id = data.aws_caller_identity.current.account_id
   partition  = data.aws_partition.current.partition

@@ -1,6 +1,7 @@
 # A topic for messages about servers, backups and cost, the event rules that publish to it, and the alarms of the start and stop schedule.
 locals {
   has_notifications = var.notifications != null
+  has_server_events = local.has_notifications && !local.is_serverless # AWS documents no events of Apps.
   create_topic      = local.has_notifications && !contains(try(keys(var.notifications), []), "topic_arn")
   emails            = try(toset(var.notifications.emails), toset([]))
   topic_name        = "${local.name}-mlflow-events"
@@ -11,7 +12,7 @@ locals {
 # AWS documents these events in one place and without all of their fields, so they are for information and nothing depends on them.
 # They name no environment: the rule matches every tracking server of the account and region.
 resource "aws_cloudwatch_event_rule" "server" {
-  count = local.has_notifications ? 1 : 0
+  count = local.has_server_events ? 1 : 0
 
   name        = "${local.name}-mlflow-server"
   description = "State changes and failures of MLflow tracking servers"
@@ -23,7 +24,7 @@ resource "aws_cloudwatch_event_rule" "server" {
 }
 
 resource "aws_cloudwatch_event_target" "server" {
-  count = local.has_notifications ? 1 : 0
+  count = local.has_server_events ? 1 : 0
 
   rule = aws_cloudwatch_event_rule.server[0].name
   # With a generated id, an apply after an interrupted one would create a second target, and each message would arrive twice.

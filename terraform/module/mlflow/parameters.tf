@@ -7,7 +7,7 @@ locals {
       aws_account_id       = local.account_id
       aws_region           = local.region
       mlflow_tracking_uri  = local.active_server.arn
-      tracking_server_name = local.active_server.tracking_server_name
+      tracking_server_name = local.active_server.name
       mlflow_version       = local.active_server.mlflow_version
       artifact_store_uri   = local.artifact_store_uri
       artifact_bucket_name = local.artifact_bucket_name

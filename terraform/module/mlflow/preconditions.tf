@@ -2,6 +2,12 @@
 # reports a violated rule as the only error.
 data "aws_caller_identity" "current" {
   lifecycle {
+    # An App's API has no field for these: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateMlflowApp.html
+    precondition {
+      condition     = length(local.refused_by_apps) == 0
+      error_message = "backend = \"serverless\" has no ${join(", no ", local.refused_by_apps)}. Remove these inputs, or set backend = \"server\"."
+    }
+
     precondition {
       condition     = !contains(var.retained_mlflow_versions, var.mlflow_version)
       error_message = "retained_mlflow_versions names ${var.mlflow_version}, which is the active version. Remove it: the input is for the other servers."

@@ -26,6 +26,17 @@ resource "aws_sagemaker_mlflow_tracking_server" "this" {
   ]
 }
 
+# What the outputs describe: the server of the active version, or the App. An App has no address of its own.
 locals {
-  active_server = aws_sagemaker_mlflow_tracking_server.this[var.mlflow_version]
+  active_server = local.is_serverless ? {
+    arn            = local.app_arn
+    name           = local.app_name
+    url            = null
+    mlflow_version = local.app_mlflow_version
+    } : {
+    arn            = aws_sagemaker_mlflow_tracking_server.this[var.mlflow_version].arn
+    name           = aws_sagemaker_mlflow_tracking_server.this[var.mlflow_version].tracking_server_name
+    url            = aws_sagemaker_mlflow_tracking_server.this[var.mlflow_version].tracking_server_url
+    mlflow_version = aws_sagemaker_mlflow_tracking_server.this[var.mlflow_version].mlflow_version
+  }
 }

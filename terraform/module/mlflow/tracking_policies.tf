@@ -34,9 +34,10 @@ locals {
     "sagemaker-mlflow:UpdateRun",
   ]
 
-  client_opens_ui = { reader = var.readers_may_open_ui, writer = true, admin = true }
+  # An App's UI is its API, which can also delete: a reader opens it for no App.
+  client_opens_ui = { reader = var.readers_may_open_ui && !local.is_serverless, writer = true, admin = true }
 
-  tracking_statements = {
+  server_statements = {
     reader = { sid = "AllowReadTracking", actions = local.read_actions }
     writer = { sid = "AllowReadAndWriteTracking", actions = concat(local.read_actions, local.write_actions) }
     admin = {
@@ -49,6 +50,28 @@ locals {
       ]
     }
   }
+
+  # IAM has one action for everything that an App's API does, so a reader gets none, and a writer may delete.
+  # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
+  app_statements = {
+    reader = { sid = "AllowDescribeApp", actions = [] }
+    writer = { sid = "AllowUseApp", actions = ["sagemaker:CallMlflowAppApi"] }
+    admin  = { sid = "AllowAdministerApp", actions = ["sagemaker:CallMlflowAppApi", "sagemaker:UpdateMlflowApp"] }
+  }
+
+  tracking_statements = {
+    for level in local.client_levels : level => local.is_serverless ? local.app_statements[level] : local.server_statements[level]
+  }
+
+  tracking_calls = local.is_serverless ? {
+    describe = "sagemaker:DescribeMlflowApp"
+    list     = "sagemaker:ListMlflowApps"
+    open_ui  = "sagemaker:CreatePresignedMlflowAppUrl"
+    } : {
+    describe = "sagemaker:DescribeMlflowTrackingServer"
+    list     = "sagemaker:ListMlflowTrackingServers"
+    open_ui  = "sagemaker:CreatePresignedMlflowTrackingServerUrl"
+  }
 }
 
 data "aws_iam_policy_document" "tracking" {
@@ -58,18 +81,18 @@ data "aws_iam_policy_document" "tracking" {
     sid = each.value.sid
     actions = concat(
       each.value.actions,
-      ["sagemaker:DescribeMlflowTrackingServer"],
-      local.client_opens_ui[each.key] ? ["sagemaker:CreatePresignedMlflowTrackingServerUrl"] : [],
+      [local.tracking_calls.describe],
+      local.client_opens_ui[each.key] ? [local.tracking_calls.open_ui] : [],
     )
-    resources = local.server_arns
+    resources = local.is_serverless ? [local.app_arn] : local.server_arns
   }
 
   # AWS supports no resource for these two actions. AccessUI opens nothing without a presigned URL of a server.
   statement {
-    sid = local.client_opens_ui[each.key] ? "AllowListServersAndOpenUI" : "AllowListServers"
+    sid = local.is_serverless ? "AllowListApps" : local.client_opens_ui[each.key] ? "AllowListServersAndOpenUI" : "AllowListServers"
     actions = concat(
-      ["sagemaker:ListMlflowTrackingServers"],
-      local.client_opens_ui[each.key] ? ["sagemaker-mlflow:AccessUI"] : [],
+      [local.tracking_calls.list],
+      local.client_opens_ui[each.key] && !local.is_serverless ? ["sagemaker-mlflow:AccessUI"] : [],
     )
     resources = ["*"]
   }

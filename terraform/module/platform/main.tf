@@ -10,6 +10,7 @@ module "mlflow" {
   # Written by `make docs`: the other inputs, unchanged.
   project_name                       = var.project_name
   environment                        = var.environment
+  backend                            = var.backend
   mlflow_version                     = var.mlflow_version
   retained_mlflow_versions           = var.retained_mlflow_versions
   tracking_server_size               = var.tracking_server_size
@@ -58,7 +59,8 @@ module "serving" {
   notification_topic_arn               = module.mlflow.notification_topic_arn
   dangerously_delete_images_on_destroy = var.dangerously_delete_data_on_destroy
 
-  tracking_server = {
+  # Monitoring cannot log to an App.
+  tracking_server = var.backend == "serverless" ? null : {
     name           = module.mlflow.tracking_server_name
     mlflow_version = module.mlflow.mlflow_version
   }

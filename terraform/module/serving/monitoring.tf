@@ -127,7 +127,7 @@ resource "aws_scheduler_schedule" "monitoring" {
   lifecycle {
     precondition {
       condition     = var.tracking_server != null
-      error_message = "monitoring needs tracking_server: the mlflow module's outputs tracking_server_name and mlflow_version."
+      error_message = "monitoring needs tracking_server: the mlflow module's outputs tracking_server_name and mlflow_version. It cannot log to an MLflow App: with backend = \"serverless\", set monitoring = null."
     }
 
     precondition {

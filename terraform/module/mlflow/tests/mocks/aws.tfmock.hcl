@@ -16,6 +16,15 @@ mock_resource "aws_sagemaker_mlflow_tracking_server" {
   }
 }
 
+mock_resource "aws_cloudformation_stack" {
+  defaults = {
+    outputs = {
+      TrackingUri   = "arn:aws:sagemaker:us-east-1:111122223333:mlflow-app/app-ABCDEFGHIJKL"
+      MlflowVersion = "3.10.1"
+    }
+  }
+}
+
 mock_resource "aws_iam_role" {
   defaults = { arn = "arn:aws:iam::111122223333:role/churn-dev-mlflow-role" }
 }
