@@ -6,6 +6,7 @@ from collections import Counter
 
 from mlflow_platform.doctor.terraform_state import TerraformState
 from mlflow_platform.monthly_cost.lines import OTHER, CostLine
+from mlflow_platform.plan_guard.app_stacks import holds_app
 from mlflow_platform.plan_guard.changes import SERVER
 from mlflow_platform.plan_guard.cost import Prices, Schedule, line_of, size_of
 
@@ -19,7 +20,8 @@ def fixed_lines(state: TerraformState, prices: Prices, region: str) -> list[Cost
     unknown: Counter[str] = Counter()
     equal: Counter[tuple[str, float]] = Counter()
     for resource in state.resources:
-        if resource.type in _ELSEWHERE or resource.type in prices.free:
+        # An MLflow App has no charge of its own, and CloudFormation none for resource types of AWS.
+        if resource.type in _ELSEWHERE | prices.free or holds_app(resource.type, resource.values):
             continue
         given = {"type": resource.type, "values": resource.values}
         size = size_of(given)

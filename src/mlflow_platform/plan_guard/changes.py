@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_platform.outputs import Terraform, terraform_error
+from mlflow_platform.plan_guard import app_stacks
 
 SERVER = "aws_sagemaker_mlflow_tracking_server"
 BUCKET = "aws_s3_bucket"
@@ -59,6 +60,18 @@ class Change:
     def loses_it(self) -> bool:
         """Whether the existing resource will be deleted."""
         return self.action in {Action.DELETE, Action.REPLACE}
+
+    @property
+    def is_app(self) -> bool:
+        """Whether it is a CloudFormation stack with an MLflow App."""
+        return app_stacks.holds_app(self.type, self.before or self.after)
+
+    @property
+    def replaces_app(self) -> bool:
+        """Whether it updates such a stack so that its App is replaced or removed."""
+        return (
+            self.is_app and self.action is Action.UPDATE and app_stacks.replaces(self.before, self.after, self.unknown)
+        )
 
     @property
     def attributes(self) -> list[str]:
@@ -126,7 +139,9 @@ class TerraformPlan:
         return str(given) if given else None
 
     def name_of(self, change: Change) -> str:
-        """The name of a resource. A key is named by its alias if it has one, because its own name is an id."""
+        """The name of a resource. A key is named by its alias if it has one, and a stack by its MLflow App."""
+        if change.is_app:
+            return app_stacks.name_of(change.before or change.after)
         if change.type == KEY:
             key = change.before.get("key_id")
             for resource in self.prior:

@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from mlflow_platform.plan_guard.app_stacks import holds_app
 from mlflow_platform.plan_guard.changes import SERVER, TerraformPlan
 from mlflow_platform.plan_guard.running_hours import HOURS_PER_MONTH, monthly_hours
 
@@ -176,7 +177,7 @@ def estimate(plan: TerraformPlan, prices: Prices) -> Estimate | None:
             lines.append(
                 Line(name_of(resource, size), "not priced: prices.toml has no price for this size", None, None)
             )
-        elif not used and resource["type"] not in prices.free:
+        elif not used and resource["type"] not in prices.free and not holds_app(resource["type"], resource["values"]):
             unknown[resource["type"]] += 1
     return Estimate(
         currency=prices.currency,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import PreconditionError, error_code, explain
 from mlflow_platform.environment import EnvironmentRef, TrackingServer
+from mlflow_platform.plan_guard import app_stacks
 from mlflow_platform.plan_guard.changes import BUCKET, OBJECT, SERVER, Change, TerraformPlan
 
 if TYPE_CHECKING:
@@ -23,13 +24,14 @@ _SWITCH = "dangerously_delete_data_on_destroy"
 
 @dataclass(frozen=True)
 class ServerContents:
-    """The contents of a tracking server; `problem` says why they could not be counted."""
+    """The contents of a tracking server or an App; `problem` says why they could not be counted."""
 
     name: str
     experiments: int = 0
     runs: int = 0
     models: int = 0
     problem: str = ""
+    kind: str = "tracking server"
 
     @property
     def holds(self) -> bool:
@@ -38,9 +40,9 @@ class ServerContents:
 
     def __str__(self) -> str:
         if self.problem:
-            return f"the contents of tracking server {self.name} cannot be counted: {self.problem}"
+            return f"the contents of {self.kind} {self.name} cannot be counted: {self.problem}"
         return (
-            f"tracking server {self.name}: {_count(self.experiments, 'experiment')}, {_count(self.runs, 'run')}, "
+            f"{self.kind} {self.name}: {_count(self.experiments, 'experiment')}, {_count(self.runs, 'run')}, "
             f"{_count(self.models, 'registered model')}"
         )
 
@@ -68,8 +70,8 @@ class BucketContents:
 
 
 def servers(plan: TerraformPlan) -> list[Change]:
-    """The tracking servers that the plan deletes."""
-    return [change for change in plan.changes if change.type == SERVER and change.loses_it]
+    """The tracking servers and stacks with MLflow Apps that the plan deletes."""
+    return [change for change in plan.changes if (change.type == SERVER or change.is_app) and change.loses_it]
 
 
 def buckets(plan: TerraformPlan) -> list[Change]:
@@ -114,6 +116,9 @@ def server_contents(change: Change, session: Session, environment: EnvironmentRe
     from mlflow_platform import tracking, tracking_server
 
     server = _server(change, environment)
+    kind = tracking_server.APP if change.is_app else "tracking server"
+    if not server.arn:
+        return ServerContents(server.name, problem=f"no output of stack {change.name} has its ARN", kind=kind)
     try:
         tracking_server.require_running(session.client("sagemaker"), server)
         client: Any = tracking.connect(server, session)
@@ -127,12 +132,13 @@ def server_contents(change: Change, session: Session, environment: EnvironmentRe
             experiments=len(experiments),
             runs=runs,
             models=sum(1 for _ in _all(client.search_registered_models)),
+            kind=kind,
         )
     except Exception as error:
         known = explain(error)
         if known is None:
             raise
-        return ServerContents(server.name, problem=known.message)
+        return ServerContents(server.name, problem=known.message, kind=kind)
 
 
 def check(
@@ -170,7 +176,10 @@ def check(
 
 
 def _server(change: Change, environment: EnvironmentRef) -> TrackingServer:
-    """The tracking server as the plan describes it: outputs may be gone half-way through a destroy."""
+    """The tracking server or App as the plan describes it: outputs may be gone half-way through a destroy."""
+    if change.is_app:
+        arn = app_stacks.arn_of(change.before) or ""
+        return TrackingServer(arn, app_stacks.name_of(change.before), "", environment)
     return TrackingServer(
         arn=str(change.before["arn"]),
         name=str(change.before["tracking_server_name"]),

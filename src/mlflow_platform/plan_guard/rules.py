@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
 
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_platform.environment import EnvironmentRef
+from mlflow_platform.plan_guard import app_stacks
 from mlflow_platform.plan_guard.changes import BUCKET, KEY, SERVER, Action, Change, TerraformPlan
-from mlflow_platform.tracking_server import CHANGING, STOPPED
+from mlflow_platform.tracking_server import APP, CHANGING, STOPPED
 
 # Resources whose contents cannot be recovered: runs in a server, objects in a bucket, and what a key encrypts.
 PRECIOUS = {SERVER: "tracking server", BUCKET: "bucket", KEY: "key"}
@@ -22,19 +24,23 @@ FindStatus = Callable[[str], str]
 
 
 def lost(plan: TerraformPlan) -> list[Change]:
-    """The tracking servers, buckets and keys that the plan deletes or replaces."""
-    return [change for change in plan.changes if change.type in PRECIOUS and change.loses_it]
-
-
-def cut_off(plan: TerraformPlan) -> list[Change]:
-    """The tracking servers that get another artifact store. Their existing runs keep the old artifact URIs."""
+    """The tracking servers, MLflow Apps, buckets and keys that the plan deletes or replaces."""
     return [
         change
         for change in plan.changes
-        if change.type == SERVER
-        and change.action is Action.UPDATE
-        and _STORE in change.attributes
-        and str(change.before.get(_STORE, "")).rstrip("/") != str(change.after.get(_STORE, "")).rstrip("/")
+        if (change.loses_it and (change.type in PRECIOUS or change.is_app)) or change.replaces_app
+    ]
+
+
+def cut_off(plan: TerraformPlan) -> list[Change]:
+    """The servers and Apps that get another artifact store. Their existing runs keep the old artifact URIs."""
+    return [
+        change
+        for change in plan.changes
+        if change.action is Action.UPDATE
+        and not change.replaces_app
+        and (change.is_app or (change.type == SERVER and _STORE in change.attributes))
+        and _store(change, change.before) != _store(change, change.after)
     ]
 
 
@@ -80,6 +86,8 @@ def warnings(plan: TerraformPlan) -> Iterator[str]:
     for change in plan.changes:
         if change.type == SERVER:
             yield from _server_warnings(change)
+        if change.is_app:
+            yield from _app_warnings(plan, change)
         if change.reason == "replace_because_tainted":
             yield (
                 f"{change.address} is tainted because its creation was interrupted. If AWS shows it as Created, keep "
@@ -105,10 +113,34 @@ def stopped_server_warnings(plan: TerraformPlan, environment: EnvironmentRef, fi
 
 
 def _consequence(plan: TerraformPlan, change: Change) -> str:
-    name = f"{PRECIOUS[change.type]} {plan.name_of(change)}"
+    name = f"{APP if change.is_app else PRECIOUS[change.type]} {plan.name_of(change)}"
+    if change.replaces_app:
+        return f"replace or remove {name} through its stack's template"
     if change.loses_it:
         return f"{change.action.value} {name}"
-    return f"change the artifact store of {name} from {change.before.get(_STORE)} to {change.after.get(_STORE)}"
+    stores = f"{_store(change, change.before)} to {_store(change, change.after)}"
+    return f"change the artifact store of {name} from {stores}"
+
+
+def _store(change: Change, values: Mapping[str, Any]) -> str:
+    """A server's or an App's artifact store before or after the change."""
+    store = app_stacks.store_of(values) if change.is_app else values.get(_STORE)
+    return str(store or "").rstrip("/")
+
+
+def _app_warnings(plan: TerraformPlan, change: Change) -> Iterator[str]:
+    name = plan.name_of(change)
+    if change.replaces_app and "Update:Replace" in str(change.after.get("policy_body")):
+        yield (
+            f"the stack policy of {change.name} refuses to replace or remove {APP} {name}, so the apply will fail. "
+            "Create another environment, and copy the runs with `python scripts/transfer.py copy`."
+        )
+    if change.loses_it and app_stacks.stays(change.before):
+        arn = app_stacks.arn_of(change.before) or "ARN"
+        yield (
+            f"{APP} {name} stays when its stack is deleted. To delete it with its runs, also run "
+            f"`aws sagemaker delete-mlflow-app --arn {arn}`."
+        )
 
 
 def _server_warnings(change: Change) -> Iterator[str]:

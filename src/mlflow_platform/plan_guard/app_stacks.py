@@ -1,0 +1,92 @@
+"""MLflow Apps in CloudFormation stacks: which a stack contains, and what a change of its template does to them.
+
+CloudFormation replaces an App by an empty one if its Name or RoleArn changes, and removes it if the template lacks it:
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-sagemaker-mlflowapp.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+STACK = "aws_cloudformation_stack"
+STORE = "ArtifactStoreUri"
+_TYPE = "AWS::SageMaker::MlflowApp"
+_CREATE_ONLY = ("Name", "RoleArn")
+_ARN = ":mlflow-app/"
+
+Values = Mapping[str, Any]
+
+
+def holds_app(kind: str, values: Values) -> bool:
+    """Whether a resource of that type is a stack with an App."""
+    return kind == STACK and _TYPE in str(values.get("template_body") or "")
+
+
+def name_of(values: Values) -> str:
+    """The name of a stack's App, or of the stack if its template does not say."""
+    names = [_resolved(app, "Name", values) for app in (_apps(values) or {}).values()]
+    return next((name for name in names if isinstance(name, str)), str(values.get("name")))
+
+
+def arn_of(values: Values) -> str | None:
+    """The ARN of a stack's App, if an output of the stack has it."""
+    outputs = values.get("outputs") or {}
+    return next((str(value) for value in outputs.values() if _ARN in str(value)), None)
+
+
+def stays(values: Values) -> bool:
+    """Whether the App still exists after its stack is deleted."""
+    apps = (_apps(values) or {}).values()
+    return any(str(app.get("DeletionPolicy", "Delete")).startswith("Retain") for app in apps)
+
+
+def store_of(values: Values) -> str | None:
+    """Where the App's artifacts are, as `s3://bucket/prefix`, if the template says it."""
+    stores = [_resolved(app, STORE, values) for app in (_apps(values) or {}).values()]
+    return next((store for store in stores if isinstance(store, str)), None)
+
+
+def replaces(before: Values, after: Values, unknown: Values) -> bool:
+    """Whether an update of a stack replaces or removes an App.
+
+    A template or parameter that is not known yet, and a template that cannot be read, count as a replacement if they
+    change: then nothing proves that the runs stay.
+    """
+    if unknown.get("template_body") is True or unknown.get("parameters"):
+        return True
+    if all(before.get(name) == after.get(name) for name in ("template_body", "parameters")):
+        return False
+    old, new = _apps(before), _apps(after)
+    if old is None or new is None:
+        return True
+    return any(name not in new or _identity(app, before) != _identity(new[name], after) for name, app in old.items())
+
+
+def _apps(values: Values) -> dict[str, Values] | None:
+    """The Apps of a stack's template by their logical names; None if it is not JSON."""
+    try:
+        resources = json.loads(str(values.get("template_body")))["Resources"]
+        return {name: one for name, one in resources.items() if one["Type"] == _TYPE}
+    except (ValueError, LookupError, AttributeError, TypeError):
+        return None
+
+
+def _identity(app: Values, values: Values) -> list[Any]:
+    # A condition decides by the parameters whether there is an App at all.
+    condition = (app["Condition"], values.get("parameters")) if "Condition" in app else None
+    return [condition, *(_resolved(app, name, values) for name in _CREATE_ONLY)]
+
+
+def _resolved(app: Values, name: str, values: Values) -> Any:
+    """A property's value. One that a function computes comes with all parameters, which may change it."""
+    given = (app.get("Properties") or {}).get(name)
+    if not isinstance(given, Mapping):
+        return given
+    parameters = values.get("parameters") or {}
+    if list(given) == ["Ref"]:
+        declared = json.loads(str(values["template_body"])).get("Parameters") or {}
+        if given["Ref"] in declared:
+            return parameters.get(given["Ref"], declared[given["Ref"]].get("Default"))
+    return [given, parameters]
