@@ -1,0 +1,110 @@
+"""The plan guard and MLflow Apps, which CloudFormation stacks contain."""
+
+import json
+from typing import Any
+
+import pytest
+
+from mlflow_common.errors import PreconditionError
+from mlflow_platform.plan_guard import app_stacks, losses, rules
+from mlflow_platform.plan_guard.changes import TerraformPlan
+
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:mlflow-app/app-ABC"
+ROLE = "arn:aws:iam::123456789012:role/mlflow"
+
+
+def template(*, deletion: str = "RetainExceptOnCreate", parameters: Any = None, **properties: Any) -> str:
+    app = {"Name": "churn-app", "RoleArn": ROLE, "ArtifactStoreUri": "s3://artifacts"} | properties
+    resource = {"Type": "AWS::SageMaker::MlflowApp", "DeletionPolicy": deletion, "Properties": app}
+    return json.dumps({"Parameters": parameters or {}, "Resources": {"App": resource}})
+
+
+def stack(body: str | None, **values: Any) -> dict[str, Any]:
+    return {"name": "churn-stack", "template_body": body, "parameters": None, "outputs": {"Uri": ARN}} | values
+
+
+def plan(
+    actions: list[str], before: Any, after: Any = None, unknown: Any = None, kind: str = app_stacks.STACK
+) -> TerraformPlan:
+    change = {"actions": actions, "before": before, "after": after, "after_unknown": unknown or {}}
+    given = {"address": f"{kind}.app", "mode": "managed", "type": kind, "change": change}
+    return TerraformPlan.parse(json.dumps({"planned_values": {}, "resource_changes": [given]}))
+
+
+def refusal(changed: TerraformPlan) -> str:
+    with pytest.raises(PreconditionError) as refused:
+        rules.check(changed, set())
+    return refused.value.message
+
+
+@pytest.mark.parametrize("actions", [["delete"], ["delete", "create"], ["create", "delete"]])
+def test_the_loss_of_the_stack_must_be_confirmed_by_the_name_of_the_app(actions: list[str]) -> None:
+    lost = plan(actions, stack(template()), stack(template()) if len(actions) > 1 else None)
+    assert "MLflow App churn-app" in refusal(lost)
+    assert refusal(lost).endswith("CONFIRM=churn-app")
+    rules.check(lost, {"churn-app"})
+
+
+NAMED = {"Named": {"Type": "String", "Default": "churn-app"}}
+REFERRED = template(parameters=NAMED, Name={"Ref": "Named"})
+COMPUTED = template(parameters=NAMED, Name={"Fn::Sub": "${Named}"})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "unknown"),
+    [
+        (stack(template()), stack(template(Name="other")), {}),
+        (stack(template()), stack(template(RoleArn=f"{ROLE}-2")), {}),
+        (stack(template()), stack('{"Resources": {"App": {"Type": "AWS::SNS::Topic"}}}'), {}),
+        (stack(template()), stack(None), {"template_body": True}),
+        (stack(REFERRED), stack(REFERRED, parameters={"Named": "other"}), {}),
+        (stack(COMPUTED), stack(COMPUTED, parameters={"Named": "other"}), {}),
+        (stack(REFERRED), stack(REFERRED), {"parameters": {"Named": True}}),
+        (stack("Type: AWS::SageMaker::MlflowApp\nName: a"), stack("Type: AWS::SageMaker::MlflowApp\nName: b"), {}),
+    ],
+    ids=["name", "role", "removed", "unknown", "parameter", "computed", "unknown-parameter", "yaml"],
+)
+def test_a_template_that_replaces_or_removes_the_app_must_be_confirmed(before: Any, after: Any, unknown: Any) -> None:
+    assert "replace or remove MLflow App" in refusal(plan(["update"], before, after, unknown))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (stack(template()), stack(template(ModelRegistrationMode="AutoModelRegistrationDisabled"))),
+        (stack(template()), stack(template(deletion="Delete"))),
+        (stack(template()), stack(template(), tags={"team": "a"})),
+        (stack(template()), stack(REFERRED)),
+        (stack(REFERRED), stack(REFERRED, parameters={"Named": "churn-app"})),
+    ],
+    ids=["registration", "deletion-policy", "tags", "default-of-a-parameter", "same-parameter"],
+)
+def test_accepts_an_update_that_keeps_the_app(before: Any, after: Any) -> None:
+    rules.check(plan(["update"], before, after, {"outputs": True}), set())
+
+
+def test_another_artifact_store_must_be_confirmed() -> None:
+    moved = plan(["update"], stack(template()), stack(template(ArtifactStoreUri="s3://others")))
+    assert "change the artifact store of MLflow App churn-app from s3://artifacts to s3://others" in refusal(moved)
+    rules.check(plan(["update"], stack(template()), stack(template(ArtifactStoreUri="s3://artifacts/"))), set())
+
+
+def test_a_stack_without_an_app_is_free_to_go() -> None:
+    other = stack('{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}')
+    rules.check(plan(["delete"], other), set())
+    assert losses.servers(plan(["delete"], other)) == []
+
+
+def test_warns_that_the_stack_policy_refuses_a_replacement_and_that_the_app_outlives_its_stack() -> None:
+    policy = json.dumps({"Statement": [{"Effect": "Deny", "Action": ["Update:Replace"]}]})
+    changed = plan(["update"], stack(template()), stack(template(Name="other"), policy_body=policy))
+    [warning] = rules.warnings(changed)
+    assert "the stack policy of churn-stack refuses" in warning
+    [warning] = rules.warnings(plan(["delete"], stack(template())))
+    assert warning.endswith(f"`aws sagemaker delete-mlflow-app --arn {ARN}`.")
+    assert [*rules.warnings(plan(["delete"], stack(template(deletion="Delete"))))] == []
+
+
+def test_a_destroy_counts_what_is_in_the_app() -> None:
+    [change] = losses.servers(plan(["delete"], stack(template())))
+    assert (app_stacks.name_of(change.before), app_stacks.arn_of(change.before)) == ("churn-app", ARN)
