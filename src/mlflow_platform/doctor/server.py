@@ -9,6 +9,7 @@ from typing import Any
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.doctor.context import Context
 from mlflow_platform.doctor.finding import Verdict, failed, passed, skipped, warned
+from mlflow_platform.plan_guard import app_stacks
 
 # A server that does not answer must not hold up the other findings.
 _IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
@@ -36,9 +37,9 @@ def state(context: Context) -> Verdict:
 
 
 def settings(context: Context) -> Verdict:
-    """Every tracking server has the version, size, role, artifact store and registration that Terraform set."""
+    """Every server or App has the version, size, role, artifact store and registration that Terraform set."""
     sagemaker = context.client("sagemaker")
-    differences = []
+    differences = _app_differences(context)
     for resource in context.deployed.of_type(_TYPE):
         name = resource["tracking_server_name"]
         if tracking_server.find(sagemaker, name) is None:
@@ -61,6 +62,23 @@ def settings(context: Context) -> Verdict:
         # The provider never sends a change of the registration from true to false.
         return failed("; ".join(differences) + ".", context.apply)
     return passed("as Terraform set them")
+
+
+def _app_differences(context: Context) -> list[str]:
+    """Where an MLflow App differs from the template of its stack. AWS chooses the version, and an App has no size."""
+    server = context.environment.server
+    stacks = [one.values for one in context.deployed.of_type(app_stacks.STACK)]
+    values = next((one for one in stacks if app_stacks.arn_of(one) == server.arn), None)
+    if values is None:
+        return []
+    seen = dict(context.client("sagemaker").describe_mlflow_app(Arn=server.arn))
+    members = ("Name", "RoleArn", app_stacks.STORE, "ModelRegistrationMode")
+    wanted = {member: app_stacks.property_of(values, member) for member in members}
+    return [
+        f"{server.name}: {member} is {seen.get(member)}, Terraform set {value}"
+        for member, value in wanted.items()
+        if value is not None and seen.get(member) != value
+    ]
 
 
 def api(context: Context) -> Verdict:

@@ -17,6 +17,7 @@ from mlflow_platform.monthly_cost.servers import server_lines
 from mlflow_platform.monthly_cost.storage import bucket_lines, image_lines
 from mlflow_platform.plan_guard.changes import BUCKET, SERVER
 from mlflow_platform.plan_guard.cost import Prices
+from mlflow_platform.tracking_server import APP
 
 if TYPE_CHECKING:
     from mlflow_platform.doctor.terraform_state import TerraformState
@@ -53,7 +54,10 @@ def estimate_costs(given: CostInputs, progress: Callable[[str], None]) -> CostEs
 
     progress("reading the tracking servers")
     schedule = None if given.state is None else schedule_of(given.state)
-    part(SERVERS, lambda: server_lines(sagemaker, _servers(given), schedule, prices, months))
+    if environment.server.is_app:
+        found.lines.append(CostLine(SERVERS, f"{APP} {environment.server.name}", "no charge of its own", 0.0, 0.0))
+    if servers := _servers(given):
+        part(SERVERS, lambda: server_lines(sagemaker, servers, schedule, prices, months))
     progress("reading the endpoints")
     part(ENDPOINTS, lambda: endpoint_lines(sagemaker, environment, prices, months))
     progress("adding up what is stored")
@@ -77,7 +81,8 @@ def estimate_costs(given: CostInputs, progress: Callable[[str], None]) -> CostEs
 
 def _servers(given: CostInputs) -> list[str]:
     deployed = [] if given.state is None else [str(one["tracking_server_name"]) for one in given.state.of_type(SERVER)]
-    return sorted({given.environment.server.name, *deployed})
+    active = given.environment.server
+    return sorted({*deployed, *([] if active.is_app else [active.name])})
 
 
 def _stores(given: CostInputs) -> list[str]:

@@ -1,5 +1,7 @@
 """MLflow Apps in CloudFormation stacks: which a stack contains, and what a change of its template does to them.
 
+Provider 6.35 and later have a resource for an App, which is recognised too.
+
 CloudFormation replaces an App by an empty one if its Name or RoleArn changes, and removes it if the template lacks it:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-sagemaker-mlflowapp.html
 """
@@ -11,29 +13,31 @@ from collections.abc import Mapping
 from typing import Any
 
 STACK = "aws_cloudformation_stack"
+APP_RESOURCE = "aws_sagemaker_mlflow_app"
 STORE = "ArtifactStoreUri"
 _TYPE = "AWS::SageMaker::MlflowApp"
 _CREATE_ONLY = ("Name", "RoleArn")
 _ARN = ":mlflow-app/"
+# The same as attributes of the provider's resource.
+_ATTRIBUTES = {"Name": "name", STORE: "artifact_store_uri"}
 
 Values = Mapping[str, Any]
 
 
 def holds_app(kind: str, values: Values) -> bool:
-    """Whether a resource of that type is a stack with an App."""
-    return kind == STACK and _TYPE in str(values.get("template_body") or "")
+    """Whether a resource of that type is an App or a stack with one."""
+    return kind == APP_RESOURCE or (kind == STACK and _TYPE in str(values.get("template_body") or ""))
 
 
 def name_of(values: Values) -> str:
-    """The name of a stack's App, or of the stack if its template does not say."""
-    names = [_resolved(app, "Name", values) for app in (_apps(values) or {}).values()]
-    return next((name for name in names if isinstance(name, str)), str(values.get("name")))
+    """The name of the App, or of its stack if the template does not say it."""
+    return property_of(values, "Name") or str(values.get("name"))
 
 
 def arn_of(values: Values) -> str | None:
-    """The ARN of a stack's App, if an output of the stack has it."""
-    outputs = values.get("outputs") or {}
-    return next((str(value) for value in outputs.values() if _ARN in str(value)), None)
+    """The App's ARN; for a stack, if one of its outputs has it."""
+    found = [values.get("arn"), *(values.get("outputs") or {}).values()]
+    return next((str(value) for value in found if _ARN in str(value)), None)
 
 
 def stays(values: Values) -> bool:
@@ -42,10 +46,10 @@ def stays(values: Values) -> bool:
     return any(str(app.get("DeletionPolicy", "Delete")).startswith("Retain") for app in apps)
 
 
-def store_of(values: Values) -> str | None:
-    """Where the App's artifacts are, as `s3://bucket/prefix`, if the template says it."""
-    stores = [_resolved(app, STORE, values) for app in (_apps(values) or {}).values()]
-    return next((store for store in stores if isinstance(store, str)), None)
+def property_of(values: Values, name: str) -> str | None:
+    """A property of the App, such as "Name", if the template and its parameters say it."""
+    found = [_resolved(app, name, values) for app in (_apps(values) or {}).values()]
+    return next((value for value in found if isinstance(value, str)), values.get(_ATTRIBUTES.get(name, "")))
 
 
 def replaces(before: Values, after: Values, unknown: Values) -> bool:

@@ -63,12 +63,12 @@ class Change:
 
     @property
     def is_app(self) -> bool:
-        """Whether it is a CloudFormation stack with an MLflow App."""
+        """Whether it is an MLflow App, or a CloudFormation stack with one."""
         return app_stacks.holds_app(self.type, self.before or self.after)
 
     @property
     def replaces_app(self) -> bool:
-        """Whether it updates such a stack so that its App is replaced or removed."""
+        """Whether it updates a stack so that its App is replaced or removed."""
         return (
             self.is_app and self.action is Action.UPDATE and app_stacks.replaces(self.before, self.after, self.unknown)
         )

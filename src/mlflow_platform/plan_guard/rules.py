@@ -124,7 +124,7 @@ def _consequence(plan: TerraformPlan, change: Change) -> str:
 
 def _store(change: Change, values: Mapping[str, Any]) -> str:
     """A server's or an App's artifact store before or after the change."""
-    store = app_stacks.store_of(values) if change.is_app else values.get(_STORE)
+    store = app_stacks.property_of(values, app_stacks.STORE) if change.is_app else values.get(_STORE)
     return str(store or "").rstrip("/")
 
 

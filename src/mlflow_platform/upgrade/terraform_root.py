@@ -74,11 +74,17 @@ class Root:
         """The servers as they are deployed, also after a killed apply, which leaves no outputs.
 
         Raises:
-            PreconditionError: nothing is deployed, or only a part.
+            PreconditionError: nothing is deployed, or only a part, or an MLflow App.
         """
         state = self._state()
+        outputs = state.get("outputs", {})
+        if ":mlflow-app/" in str(outputs.get("mlflow_tracking_uri", {}).get("value")):
+            raise PreconditionError(
+                f"{self.name} runs on an MLflow App, and AWS chooses its version. To move to another one, copy it to "
+                "a new environment with `python scripts/transfer.py copy`."
+            )
         arns = {server.version: server.arn for server in _servers(state)}
-        output = state.get("outputs", {}).get("mlflow_version")
+        output = outputs.get("mlflow_version")
         if output is not None and output["value"] in arns:
             return Servers(str(output["value"]), arns)
         desired = Desired.read(self.file)

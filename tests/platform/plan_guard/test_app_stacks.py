@@ -108,3 +108,12 @@ def test_warns_that_the_stack_policy_refuses_a_replacement_and_that_the_app_outl
 def test_a_destroy_counts_what_is_in_the_app() -> None:
     [change] = losses.servers(plan(["delete"], stack(template())))
     assert (app_stacks.name_of(change.before), app_stacks.arn_of(change.before)) == ("churn-app", ARN)
+
+
+def test_an_app_of_the_provider_is_guarded_like_one_of_a_stack() -> None:
+    values = {"name": "churn-app", "arn": ARN, "artifact_store_uri": "s3://artifacts"}
+    replaced = plan(["delete", "create"], values, values, kind=app_stacks.APP_RESOURCE)
+    assert "replace MLflow App churn-app" in refusal(replaced)
+    assert [app_stacks.arn_of(change.before) for change in losses.servers(replaced)] == [ARN]
+    moved = plan(["update"], values, values | {"artifact_store_uri": "s3://b"}, kind=app_stacks.APP_RESOURCE)
+    assert "change the artifact store of MLflow App churn-app" in refusal(moved)
