@@ -8,6 +8,7 @@ from tests.terraform.planning import Planner
 from tests.terraform.variations import Variation
 
 NEW = {"bucket_name_suffix": "acme"}
+APP = {"backend": "serverless"}
 OLD = {"create_s3_bucket": False, "artifact_store_uri": "s3://data-lake"}
 KEY = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
 ROLE = "arn:aws:iam::111122223333:role/a"
@@ -39,6 +40,7 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
         "retained_mlflow_versions names a version twice",
     ),
     "an unknown size": (NEW | {"tracking_server_size": "small"}, 'is "small": use "Small", "Medium" or "Large".'),
+    "an unknown backend": (NEW | {"backend": "app"}, 'backend is "app": use "server" for a tracking server or'),
     "a window without a day": (
         NEW | {"weekly_maintenance_window_start": "03:30"},
         'a day and a 24-hour UTC time, such as "Tue:03:30"',
@@ -167,6 +169,18 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     "a role's name of 65 characters": (
         OLD | {"project_name": "churn-7890-234567890-234567890-234567890-23456789"},
         "which is 65 characters long, and IAM allows 64. Shorten project_name or environment by 1.",
+    ),
+    "an App with the settings of a server": (
+        NEW | APP | {"mlflow_version": "2.16", "retained_mlflow_versions": ["3.0"], "tracking_server_size": "Large"},
+        "no mlflow_version (AWS chooses the version), no retained_mlflow_versions, no tracking_server_size. Remove",
+    ),
+    "an App with what runs at night": (
+        NEW | APP | {"schedule": DAYTIME, "backup": {}},
+        'backend = "serverless" has no schedule (an idle App costs nothing), no backup (run `make backup`).',
+    ),
+    "an App with readers": (
+        NEW | APP | {"reader_role_names": ["analysts"], "verify_client_roles": False},
+        "has no reader_role_names (IAM has one action for everything, so who may read may delete). Remove these inputs",
     ),
     "the active version retained": (
         NEW | {"mlflow_version": "3.0", "retained_mlflow_versions": ["3.0"]},

@@ -54,6 +54,9 @@ VARIATIONS = {
     "private-access": Variation("private-access"),
     "readmes": Variation("readmes"),
     "existing_bucket": inputs(**EXISTING, backup={}, harden_server_role=True),
+    "app": inputs(
+        bucket_name_suffix="app", backend="serverless", notifications={}, create_dashboard=True, training_pipeline={}
+    ),
     "readers_without_ui": inputs(**EXISTING, readers_may_open_ui=False),
     # 50 characters, the most that the endpoints' role leaves; every supported version; a prefix in an existing bucket.
     "longest_names": inputs(

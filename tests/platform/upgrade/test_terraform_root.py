@@ -56,6 +56,13 @@ class Broken(Root):
         return subprocess.CompletedProcess([], int(self.import_fails), "", "│ Error: Resource already managed\n")
 
 
+def test_an_app_is_not_upgraded(tmp_path: Path) -> None:
+    root = Broken(tmp_path, tainted={})
+    root.outputs["mlflow_tracking_uri"] = {"value": "arn:aws:sagemaker:us-east-1:123456789012:mlflow-app/app-A"}
+    with pytest.raises(PreconditionError, match="staging runs on an MLflow App, and AWS chooses its version"):
+        root.servers()
+
+
 class SageMaker:
     """Describes one server. Each call returns its next state. Without states there is no server."""
 
