@@ -1,0 +1,135 @@
+"""An environment with an MLflow App: applied, used from a run to a validated endpoint, diagnosed, and destroyed."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from localaws.iam.evaluate import Policies, evaluate
+from localaws.iam.policy import Policy
+from localaws.iam.request import Principal, Request
+from tests.support.running import RunningLocalAws, settings_of
+from tests.terraform.applying import Environment
+
+# Other names than the session's staging, which is in the same account, and none of the optional resources.
+INPUTS: dict[str, Any] = {
+    "project_name": "app-test",
+    "backend": "serverless",
+    "schedule": None,
+    "notifications": None,
+    "training_pipeline": None,
+    "image_build": None,
+    "dangerously_delete_data_on_destroy": True,
+}
+NAME = "app-test-staging-app"
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The environment, and the link between its App and what uses it."""
+
+    environment: Environment
+    outputs: dict[str, Any]
+
+    def app(self) -> dict[str, Any]:
+        """The App as AWS describes it."""
+        found: dict[str, Any] = self.client("sagemaker").describe_mlflow_app(Arn=self.outputs["mlflow_tracking_uri"])
+        return found
+
+    def client(self, service: str) -> Any:
+        """A client of the administrator."""
+        return self.environment.localaws.client(service)
+
+
+@pytest.fixture(scope="module")
+def applied(localaws: RunningLocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applied]:
+    """The session's localaws, but a mirror of its own."""
+    home = tmp_path_factory.mktemp("app") / "home"
+    settings = settings_of(home, localaws.settings.port)
+    settings.env_file.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(localaws.settings.env_file, settings.env_file)
+    environment = Environment(RunningLocalAws(settings), "staging", **INPUTS)
+    done = environment.apply()
+    assert done.returncode == 0, done.stdout
+    yield Applied(environment, environment.deployed.outputs)
+    environment.terraform("destroy", "-auto-approve", "-no-color")
+
+
+def test_the_app_has_the_bucket_and_the_role_of_the_environment(applied: Applied) -> None:
+    app, outputs = applied.app(), applied.outputs
+    assert app["Name"] == outputs["tracking_server_name"] == NAME
+    assert app["Arn"] == outputs["tracking_server_arn"]
+    assert app["MlflowVersion"] == outputs["mlflow_version"]
+    assert (app["ArtifactStoreUri"], app["RoleArn"]) == (outputs["artifact_store_uri"], outputs["mlflow_role_arn"])
+    assert outputs["tracking_server_arns"] == {app["MlflowVersion"]: app["Arn"]}
+
+
+def test_a_second_plan_changes_nothing(applied: Applied) -> None:
+    done = applied.environment.plan()
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("level", "allowed"),
+    [
+        ("reader", {"DescribeMlflowApp"}),
+        ("writer", {"CallMlflowAppApi", "CreatePresignedMlflowAppUrl", "DescribeMlflowApp"}),
+        ("admin", {"CallMlflowAppApi", "CreatePresignedMlflowAppUrl", "DescribeMlflowApp", "UpdateMlflowApp"}),
+    ],
+)
+def test_a_level_may_use_this_app_and_no_other(applied: Applied, level: str, allowed: set[str]) -> None:
+    document = json.loads(applied.outputs["client_policy_documents"][level])
+    arn = applied.outputs["mlflow_tracking_uri"]
+    account = applied.outputs["aws_account_id"]
+    operations = ("Call{}Api", "CreatePresigned{}Url", "Create{}", "Delete{}", "Describe{}", "Update{}")
+
+    def permitted(resource: str) -> set[str]:
+        caller = Principal(f"arn:aws:sts::{account}:assumed-role/{level}/now")
+        policies = Policies(identity=(Policy.parse(level, document),))
+        names = [name.format("MlflowApp") for name in operations]
+        return {
+            name
+            for name in names
+            if evaluate(Request(caller, f"sagemaker:{name}", resource, account, {}), policies).allowed
+        }
+
+    assert permitted(arn) == allowed
+    assert permitted(f"{arn.rpartition('/')[0]}/app-OTHER") == set()
+
+
+def test_a_model_is_logged_deployed_and_validated(applied: Applied) -> None:
+    deployed = applied.environment.deployed
+    logged = deployed.result("log_run", "--register", "app-iris", "--alias", "champion", "--experiment", "app-iris")
+    model = "models:/app-iris@champion"
+    try:
+        assert deployed.result("deploy_model", model)["status"] == "InService"
+        assert deployed.result("validate_endpoint", model)["passed"] is True
+    finally:
+        deployed.script("deploy_model", model, "--delete")
+    assert logged["model_uri"] == "models:/app-iris/1"
+
+
+def test_the_doctor_finds_a_setting_that_was_changed_outside_terraform(applied: Applied) -> None:
+    def settings() -> dict[str, str]:
+        done = applied.environment.deployed.script("doctor", "--json", check=False)
+        findings = json.loads(done.stdout)["checks"]
+        return next(one for one in findings if one["check"] == "server settings")
+
+    assert settings()["status"] == "pass"
+    applied.client("sagemaker").update_mlflow_app(
+        Arn=applied.outputs["mlflow_tracking_uri"], ModelRegistrationMode="AutoModelRegistrationDisabled"
+    )
+    found = settings()
+    assert found["status"] == "fail"
+    assert "ModelRegistrationMode is AutoModelRegistrationDisabled" in found["detail"]
+
+
+@pytest.mark.last
+def test_a_destroy_deletes_the_app_if_the_environment_may_lose_its_data(applied: Applied) -> None:
+    done = applied.environment.terraform("destroy", "-auto-approve", "-no-color")
+    assert done.returncode == 0, done.stdout
+    names = [one["Name"] for one in applied.client("sagemaker").list_mlflow_apps()["Summaries"]]
+    assert NAME not in names
