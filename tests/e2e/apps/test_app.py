@@ -1,7 +1,6 @@
 """An environment with an MLflow App: applied, used from a run to a validated endpoint, diagnosed, and destroyed."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +28,7 @@ NAME = "app-test-staging-app"
 
 @dataclass(frozen=True)
 class Applied:
-    """The environment, and the link between its App and what uses it."""
+    """The applied environment and its outputs."""
 
     environment: Environment
     outputs: dict[str, Any]
@@ -50,7 +49,8 @@ def applied(localaws: RunningLocalAws, tmp_path_factory: pytest.TempPathFactory)
     home = tmp_path_factory.mktemp("app") / "home"
     settings = settings_of(home, localaws.settings.port)
     settings.env_file.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(localaws.settings.env_file, settings.env_file)
+    written = localaws.settings.env_file.read_text()
+    settings.env_file.write_text(written.replace(str(localaws.settings.home), str(settings.home)))
     environment = Environment(RunningLocalAws(settings), "staging", **INPUTS)
     done = environment.apply()
     assert done.returncode == 0, done.stdout

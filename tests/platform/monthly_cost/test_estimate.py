@@ -249,3 +249,14 @@ def test_fixed_prices_of_deployed_resources_are_added_and_unknown_ones_are_named
     lines = of(world.estimate(), OTHER)
     assert sums(lines)[1] == pytest.approx(1.0 + 0.2 + 2 * 730 * 0.01)
     assert [line.what for line in lines if not line.known] == ["cloudwatch log group (1)"]
+
+
+def test_an_app_has_no_charge_of_its_own(world: World) -> None:
+    app = f"arn:aws:sagemaker:{REGION}:123456789012:mlflow-app/app-A"
+    world.environment = replace(world.environment, server=replace(world.environment.server, arn=app, name="an-app"))
+    stack = {"template_body": '{"Resources": {"App": {"Type": "AWS::SageMaker::MlflowApp"}}}'}
+    world.state = TerraformState("1.11.4", (Resource("app", "aws_cloudformation_stack", stack),))
+    found = world.estimate()
+    [line] = [line for line in found.lines if line.part == SERVERS]
+    assert (line.what, line.this_month, line.next_month) == ("MLflow App an-app", 0.0, 0.0)
+    assert not any("cloudformation" in line.what for line in found.lines)

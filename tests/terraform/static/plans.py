@@ -12,4 +12,5 @@ PLANS = (
     "keyed",
     "isolated",
     "permissive",
+    "app",
 )
