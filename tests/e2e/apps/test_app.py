@@ -1,4 +1,4 @@
-"""An environment with an MLflow App: applied, used from a run to a validated endpoint, diagnosed, and destroyed."""
+"""An environment with an MLflow App: applied, used from a run to a validated endpoint, and diagnosed."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,6 @@ INPUTS: dict[str, Any] = {
     "notifications": None,
     "training_pipeline": None,
     "image_build": None,
-    "dangerously_delete_data_on_destroy": True,
 }
 NAME = "app-test-staging-app"
 
@@ -54,8 +53,10 @@ def applied(localaws: RunningLocalAws, tmp_path_factory: pytest.TempPathFactory)
     environment = Environment(RunningLocalAws(settings), "staging", **INPUTS)
     done = environment.apply()
     assert done.returncode == 0, done.stdout
-    yield Applied(environment, environment.deployed.outputs)
-    environment.terraform("destroy", "-auto-approve", "-no-color")
+    outputs = environment.deployed.outputs
+    yield Applied(environment, outputs)
+    # The session's localaws ends with the tests, so only the App's process has to end now.
+    localaws.client("sagemaker").delete_mlflow_app(Arn=outputs["mlflow_tracking_uri"])
 
 
 def test_the_app_has_the_bucket_and_the_role_of_the_environment(applied: Applied) -> None:
@@ -125,11 +126,3 @@ def test_the_doctor_finds_a_setting_that_was_changed_outside_terraform(applied: 
     found = settings()
     assert found["status"] == "fail"
     assert "ModelRegistrationMode is AutoModelRegistrationDisabled" in found["detail"]
-
-
-@pytest.mark.last
-def test_a_destroy_deletes_the_app_if_the_environment_may_lose_its_data(applied: Applied) -> None:
-    done = applied.environment.terraform("destroy", "-auto-approve", "-no-color")
-    assert done.returncode == 0, done.stdout
-    names = [one["Name"] for one in applied.client("sagemaker").list_mlflow_apps()["Summaries"]]
-    assert NAME not in names
