@@ -13,6 +13,7 @@ def install(_context: ServiceContext) -> None:
     leave_policies_to_localaws()
     list_keys_while_others_delete()
     read_ranges_only()
+    forget_delete_markers()
 
 
 def leave_policies_to_localaws() -> None:
@@ -54,6 +55,17 @@ def list_keys_while_others_delete() -> None:
     ):
         for name in names:
             setattr(_VersionedKeyStore, name, method)
+
+
+def forget_delete_markers() -> None:
+    """Lets a bucket with suspended versioning lose a key with a delete marker.
+
+    moto disposes of each version of a key that it forgets, and a delete marker has no such method (moto/s3/utils.py,
+    `_VersionedKeyStore.pop`). Terraform suspends versioning before it empties a bucket, and would repeat the call.
+    """
+    from moto.s3.models import FakeDeleteMarker
+
+    FakeDeleteMarker.dispose = lambda _marker, _garbage=False: None
 
 
 class Window:
