@@ -1,7 +1,7 @@
 # Stops the servers at night and starts them in the morning: Amazon EventBridge Scheduler starts a state machine (start_stop.tf), so there is
 # no Lambda function. Scheduler keeps a start that still fails after its retries in the queue, as the state machine keeps a failed call.
 locals {
-  has_schedule        = var.schedule != null
+  has_schedule        = var.schedule != null && !local.is_serverless
   schedule_group_name = "${local.name}-mlflow"
   schedules = merge([
     for version in local.has_schedule ? local.versions : [] : {

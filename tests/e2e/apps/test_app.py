@@ -11,6 +11,7 @@ from localaws.iam.evaluate import Policies, evaluate
 from localaws.iam.policy import Policy
 from localaws.iam.request import Principal, Request
 from tests.support.running import RunningLocalAws, settings_of
+from tests.support.waiting import eventually
 from tests.terraform.applying import Environment
 
 # Other names than the session's staging, which is in the same account, and none of the optional resources.
@@ -123,6 +124,7 @@ def test_the_doctor_finds_a_setting_that_was_changed_outside_terraform(applied: 
     applied.client("sagemaker").update_mlflow_app(
         Arn=applied.outputs["mlflow_tracking_uri"], ModelRegistrationMode="AutoModelRegistrationDisabled"
     )
+    assert eventually(lambda: applied.app()["Status"] in {"Updated", "UpdateFailed"}, seconds=120)
     found = settings()
     assert found["status"] == "fail"
     assert "ModelRegistrationMode is AutoModelRegistrationDisabled" in found["detail"]
