@@ -90,6 +90,7 @@ def _copy_state(settings: Settings, verb: str, name: str) -> int:
 def _serve(settings: Settings) -> int:
     from localaws.serve import AlreadyRunningError, serve  # Importing moto takes a second.
 
+    daemon.check_machine(settings)
     daemon.prepare_state(settings, _warn)
     try:
         serve(settings)

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from localaws.images.runtime import missing
 from localaws.processes import stop_leftovers
 from localaws.settings import CONTROL_HEADER, REPOSITORY, Settings, no_proxy
 from localaws.state import files
@@ -76,8 +77,10 @@ def up(settings: Settings, say: Callable[[str], object] = lambda _: None) -> int
         say: called with a warning for the user.
 
     Raises:
-        DaemonError: it is already running, the port is in use, its saved state cannot be read, or it did not start.
+        DaemonError: this machine cannot run containers, it is already running, the port is in use, its saved state
+            cannot be read, or it did not start.
     """
+    check_machine(settings)
     _make_folders(settings)
     with _alone(settings):
         pid = running_pid(settings)
@@ -91,6 +94,17 @@ def up(settings: Settings, say: Callable[[str], object] = lambda _: None) -> int
             raise DaemonError(message, 3)
         prepare_state(settings, say)
         return _start(settings)
+
+
+def check_machine(settings: Settings) -> None:
+    """Checks that this machine can do what the settings want.
+
+    Raises:
+        DaemonError: endpoints should run in their images, and cannot.
+    """
+    if settings.containers and (lacking := missing()):
+        advice = "Install buildah on Linux and start localaws as root, or unset the variable."
+        raise DaemonError(f"LOCALAWS_CONTAINERS=1 cannot work: this machine lacks {lacking}. {advice}", 3)
 
 
 def prepare_state(settings: Settings, say: Callable[[str], object]) -> None:

@@ -25,6 +25,7 @@ class Settings:
         speed: divides the waiting times of deployments and the periods of alarms, which are minutes on AWS.
         base_image: what builds of images begin with instead of the Dockerfile's base image: a tar file of a root
             file system, or an image; empty for the Dockerfile's.
+        containers: run endpoints in their images, see `localaws/images/runtime.py`.
     """
 
     port: int
@@ -34,16 +35,17 @@ class Settings:
     enforce_iam: bool = False
     speed: float = 60.0
     base_image: str = ""
+    containers: bool = False
     account: str = "123456789012"
     region: str = "us-east-1"
     host: str = "127.0.0.1"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Reads LOCALAWS_PORT, _HOME, _IDLE_MINUTES, _CACHE, _SPEED, _BASE_IMAGE and _ENFORCE_IAM (1: on).
+        """Reads LOCALAWS_PORT, _HOME, _IDLE_MINUTES, _CACHE, _SPEED, _BASE_IMAGE, _CONTAINERS and _ENFORCE_IAM (1: on).
 
         Raises:
-            ValueError: a value is not a number, or the port is out of range.
+            ValueError: a value is not a number or neither 1 nor empty, or the port is out of range.
         """
         port = _number(environ, "LOCALAWS_PORT", "4577")
         if not 1 <= port <= 65535 or port != int(port):
@@ -56,6 +58,7 @@ class Settings:
             enforce_iam=environ.get("LOCALAWS_ENFORCE_IAM", "") not in ("", "0"),
             speed=_number(environ, "LOCALAWS_SPEED", "60"),
             base_image=environ.get("LOCALAWS_BASE_IMAGE", ""),
+            containers=_switch(environ, "LOCALAWS_CONTAINERS"),
         )
 
     @property
@@ -103,6 +106,13 @@ def no_proxy(environ: Mapping[str, str]) -> str:
     """NO_PROXY with its present entries and those that clients behind a proxy need to reach localaws."""
     given = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
     return ",".join(dict.fromkeys(filter(None, [*given.split(","), Settings.host, "localhost", ".localhost"])))
+
+
+def _switch(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name, "")
+    if text not in ("", "1"):
+        raise ValueError(f"{name}={text} is neither 1 nor empty.")
+    return text == "1"
 
 
 def _number(environ: Mapping[str, str], name: str, default: str) -> float:

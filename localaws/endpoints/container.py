@@ -13,10 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from localaws.endpoints.logs import ContainerLog
+from localaws.endpoints.program import Program
 from localaws.processes import Child, Processes, StoppingError
-from localaws.settings import REPOSITORY
 
-ENTRY_POINT = REPOSITORY / "serving" / "serve"
 TOKEN_HEADER = "x-serving-token"  # noqa: S105
 # AWS: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 PING_SECONDS = 2
@@ -32,7 +31,7 @@ class Container:
     def __init__(
         self,
         name: str,
-        interpreter: Path,
+        program: Program,
         folder: Path,
         env: Mapping[str, str],
         processes: Processes,
@@ -40,7 +39,7 @@ class Container:
     ) -> None:
         """`folder` has the model in `model/`; it is deleted when the container stops."""
         self._name = name
-        self._interpreter = interpreter
+        self._program = program
         self._folder = folder
         self._env = env
         self._processes = processes
@@ -63,14 +62,11 @@ class Container:
         """Start the process."""
         self._child = self._processes.start(
             self._name,
-            [self._interpreter, ENTRY_POINT, "serve"],
+            self._program.command,
             {
-                "PATH": f"{self._interpreter.parent}:/usr/local/bin:/usr/bin:/bin",
-                "HOME": str(self._folder),
-                "LANG": "C.UTF-8",
-                "PYTHONUNBUFFERED": "1",
+                **self._program.env,
                 **self._env,
-                "SERVING_MODEL_DIR": str(self._folder / "model"),
+                "SERVING_MODEL_DIR": self._program.model,
                 "SERVING_HOST": "127.0.0.1",
                 "SERVING_TOKEN": self.token,
                 "SAGEMAKER_BIND_TO_PORT": str(self.port),

@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import shutil
+from pathlib import Path
 from weakref import WeakSet
 
 from localaws.endpoints import image
@@ -12,10 +13,12 @@ from localaws.endpoints.deployment import Variant
 from localaws.endpoints.environment import interpreter
 from localaws.endpoints.logs import ContainerLog
 from localaws.endpoints.model_source import ModelSource
+from localaws.endpoints.program import Program
 from localaws.endpoints.reasons import DeploymentError, ping_failed
 from localaws.endpoints.role import HOSTING, RoleClients
 from localaws.errors import AwsError
 from localaws.iam.trust import sagemaker_source
+from localaws.images.runtime import ImageRuntime
 from localaws.principals import Principals
 from localaws.processes import Processes
 from localaws.settings import Settings
@@ -43,6 +46,8 @@ class Launcher:
         self._principals = principals
         self._processes = processes
         self._venvs = venvs
+        registry = f"{settings.host}:{settings.port}"
+        self._images = ImageRuntime(settings.cache / "containers", registry) if settings.containers else None
         self._containers: WeakSet[Container] = WeakSet()
 
     def start(self, endpoint: str, region: str, variant: Variant) -> Container:
@@ -65,12 +70,7 @@ class Launcher:
         try:
             image.pull(variant.image, settings.account, clients)
             ModelSource(**variant.source).fetch(clients.s3, folder / "model")
-            try:
-                python = interpreter(folder / "model", self._venvs)
-            except BuildError as error:
-                # MLflow's own image builds the environment in the container, so its log has such errors.
-                container_log.write(["The model's environment cannot be built:", *str(error).splitlines()])
-                raise ping_failed(variant.name) from error
+            program = self._program(variant, clients, folder, container_log)
         except Exception:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -81,10 +81,20 @@ class Launcher:
             "AWS_ENDPOINT_URL": settings.url,
             **variant.env,
         }
-        container = Container(name, python, folder, env, self._processes, container_log)
+        container = Container(name, program, folder, env, self._processes, container_log)
         self._containers.add(container)
         container.start()
         return container
+
+    def _program(self, variant: Variant, clients: RoleClients, folder: Path, container_log: ContainerLog) -> Program:
+        if self._images:
+            return image.program(variant.image, self._images, clients, folder)
+        try:
+            return Program.of_python(interpreter(folder / "model", self._venvs), folder)
+        except BuildError as error:
+            # MLflow's own image builds the environment in the container, so its log has such errors.
+            container_log.write(["The model's environment cannot be built:", *str(error).splitlines()])
+            raise ping_failed(variant.name) from error
 
     def role_clients(self, region: str, role: str) -> RoleClients:
         """Assume an execution role as SageMaker does.

@@ -2,11 +2,13 @@
 
 import configparser
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from localaws.images.failure import ImageError
 
@@ -62,6 +64,48 @@ class Buildah:
     def remove(self, tag: str) -> None:
         """Remove an image."""
         self._quietly("rmi", tag)
+
+    def pull(self, image: str, credentials: Path) -> str:
+        """Pull an image from a registry that speaks plain HTTP. Returns the image's id.
+
+        Raises:
+            ImageError: it cannot be pulled.
+        """
+        return self._required(
+            f"{image} cannot be pulled",
+            *("pull", "--quiet", "--policy", "always", "--tls-verify=false", "--authfile", str(credentials), image),
+        )
+
+    def config(self, image: str) -> dict[str, Any]:
+        """An image's configuration: its `Entrypoint`, `Env`, `User` and so on.
+
+        Raises:
+            ImageError: there is no such image.
+        """
+        output = self._required(
+            f"{image} cannot be inspected", "inspect", "--type", "image", "--format", "{{json .OCIv1.Config}}", image
+        )
+        config: dict[str, Any] = json.loads(output)
+        return config
+
+    def unpacked(self, image: str) -> Path:
+        """The folder with an image's files. They are unpacked once for each image and must not be changed.
+
+        Raises:
+            ImageError: they cannot be unpacked.
+        """
+        name = f"localaws-{image[:32]}"
+        status, output = self._quietly("mount", name)
+        if status:
+            self._required(f"{image} cannot be unpacked", "from", "--pull-never", "--name", name, image)
+            output = self._required(f"{image} cannot be unpacked", "mount", name)
+        return Path(_last(output))
+
+    def _required(self, problem: str, *command: str) -> str:
+        status, output = self._quietly(*command)
+        if status:
+            raise ImageError(f"{problem}: {_last(output)}")
+        return _last(output)
 
     def _import(self, file: Path) -> str:
         try:

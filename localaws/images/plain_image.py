@@ -21,6 +21,8 @@ MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG = "application/vnd.docker.container.image.v1+json"
 LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 # Where serving/Dockerfile puts the files of its context.
+# Marks an image that cannot be run.
+CONTENTS_LABEL = "localaws.contents"
 _FOLDER = "opt/serving"
 _MANIFEST = "manifest.json"
 
@@ -74,7 +76,7 @@ def _image(context: Path) -> PlainImage:
             "config": {
                 "Entrypoint": ["python", f"/{_FOLDER}/serve"],
                 "Cmd": ["serve"],
-                "Labels": {"localaws.contents": "the code without a Python environment"},
+                "Labels": {CONTENTS_LABEL: "the code without a Python environment"},
             },
             "rootfs": {"type": "layers", "diff_ids": [_digest(tar)]},
         }

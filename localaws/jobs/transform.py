@@ -17,6 +17,7 @@ from localaws.endpoints.deployment import STARTUP_SECONDS
 from localaws.endpoints.environment import interpreter
 from localaws.endpoints.logs import ContainerLog
 from localaws.endpoints.model_source import ModelSource, resolved
+from localaws.endpoints.program import Program
 from localaws.endpoints.reasons import DeploymentError
 from localaws.endpoints.records import refusal
 from localaws.endpoints.role import RoleClients
@@ -125,7 +126,7 @@ def _start(
         **(job.given.get("Environment") or {}),
         "SAGEMAKER_BATCH": "true",
     }
-    container = Container(name, python, own, env, containers.processes, output)
+    container = Container(name, Program.of_python(python, own), own, env, containers.processes, output)
     container.start()
     return container
 

@@ -15,6 +15,7 @@ from localaws.call import Call
 from localaws.endpoints.async_queue import AsyncQueues
 from localaws.endpoints.container import Container
 from localaws.endpoints.endpoints import Target
+from localaws.endpoints.program import Program
 from localaws.endpoints.runtime import Runtime
 from localaws.processes import Processes
 
@@ -80,7 +81,7 @@ def test_a_container_that_never_responds_to_pings_fails_and_can_be_stopped(tmp_p
     sleeper.chmod(0o755)
     folder.mkdir()
     log: Any = _NoLog()
-    container = Container("hung", sleeper, folder, {}, processes, log)
+    container = Container("hung", Program.of_python(sleeper, folder), folder, {}, processes, log)
     container.start()
     began = time.monotonic()
     assert container.wait(0.5) is False
