@@ -71,10 +71,11 @@ class Buildah:
         Raises:
             ImageError: it cannot be pulled.
         """
-        return self._required(
+        output = self._required(
             f"{image} cannot be pulled",
             *("pull", "--quiet", "--policy", "always", "--tls-verify=false", "--authfile", str(credentials), image),
         )
+        return _last(output)
 
     def config(self, image: str) -> dict[str, Any]:
         """An image's configuration: its `Entrypoint`, `Env`, `User` and so on.
@@ -82,10 +83,8 @@ class Buildah:
         Raises:
             ImageError: there is no such image.
         """
-        output = self._required(
-            f"{image} cannot be inspected", "inspect", "--type", "image", "--format", "{{json .OCIv1.Config}}", image
-        )
-        config: dict[str, Any] = json.loads(output)
+        described = json.loads(self._required(f"{image} cannot be inspected", "inspect", "--type", "image", image))
+        config: dict[str, Any] = described["OCIv1"].get("config") or {}
         return config
 
     def unpacked(self, image: str) -> Path:
@@ -105,7 +104,7 @@ class Buildah:
         status, output = self._quietly(*command)
         if status:
             raise ImageError(f"{problem}: {_last(output)}")
-        return _last(output)
+        return output
 
     def _import(self, file: Path) -> str:
         try:

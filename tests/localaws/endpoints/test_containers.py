@@ -53,7 +53,7 @@ def build(hosted: Hosted, folder: Path) -> str:
     return f"{address}:1"
 
 
-@pytest.mark.skipif(bool(missing()), reason=f"running images takes buildah and root on Linux: {missing()} is missing")
+@pytest.mark.skipif(bool(missing()), reason=f"to run images, this machine lacks {missing()}")
 @pytest.mark.skipif(not BASE, reason="set LOCALAWS_BASE_IMAGE to a base image with Python 3.11 and venv")
 def test_an_endpoint_runs_in_its_image_and_keeps_its_log(contained: Hosted, iris: Path, tmp_path: Path) -> None:
     image = build(contained, tmp_path)
@@ -61,8 +61,8 @@ def test_an_endpoint_runs_in_its_image_and_keeps_its_log(contained: Hosted, iris
     contained.sagemaker.create_endpoint(EndpointName="inside", EndpointConfigName=contained.config(model))
     described = contained.settled("inside", seconds=300)
     assert described["EndpointStatus"] == "InService", described.get("FailureReason")
-    assert contained.predict("inside", SPLIT) == [0, 2, 2]
-    (note,) = contained.localaws.settings.run.glob("endpoint-inside-*.json")
+    assert contained.predict("inside", SPLIT) == [0, 1, 2]
+    (note,) = contained.localaws.settings.run.rglob("endpoint-inside-*.json")
     process = Path("/proc") / str(json.loads(note.read_text())["pid"])
     assert (process / "root/opt/ml/model/MLmodel").is_file()
     assert (process / "root/opt/venv/bin/python").exists()

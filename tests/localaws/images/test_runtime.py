@@ -42,7 +42,7 @@ class FakeBuildah:
 
     def prepare(self, **config: Any) -> Prepared:
         """Prepare an image that has this configuration."""
-        Path(f"{self._file}.config").write_text(json.dumps(config))
+        Path(f"{self._file}.config").write_text(json.dumps({"OCIv1": {"config": config}}, indent=1))
         return self._runtime.prepare("serving:1", "token", self._folder)
 
     def calls(self, verb: str) -> int:
