@@ -63,6 +63,8 @@ def identify(call: Call, signature: Signature | None) -> None:
     call.protocol = determine_request_protocol(operation.service_model, call.headers.get("content-type", ""))
     call.parameters = parameters = {**_parameters(call), **path_parameters}
     call.resource = _resource(call.service, parameters)
+    if call.protocol == "rest-json":
+        call.parameters = {**dict(parse_qsl(call.query)), **parameters}
 
 
 def is_service(signing_name: str) -> bool:
@@ -123,7 +125,7 @@ def _parameters(call: Call) -> dict[str, Any]:
     """The top-level input of JSON and query calls."""
     body = call.body or b""
     if call.protocol in ("query", "ec2"):
-        return dict(parse_qsl(body.decode(errors="replace")))
+        return _with_lists(dict(parse_qsl(body.decode(errors="replace"))))
     if call.protocol == "json" and body.strip():
         try:
             given = json.loads(body)
@@ -139,6 +141,16 @@ def _parameters(call: Call) -> dict[str, Any]:
             return {}
         return found if isinstance(found, dict) else {}
     return {}
+
+
+def _with_lists(flat: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of the query protocol, with each list of texts (`Names.member.1=a`) also as a list."""
+    lists: dict[str, list[str]] = {}
+    for name, value in flat.items():
+        start, member, number = name.rpartition(".member.")
+        if member and number.isdigit():
+            lists.setdefault(start, []).append(value)
+    return {**flat, **lists}
 
 
 def _resource(service: str, parameters: dict[str, Any]) -> str:

@@ -98,6 +98,8 @@ class MotoPolicyStore:
         from moto.sagemaker.models import sagemaker_backends
 
         service, region, account, resource = arn.split(":", 5)[2:] if arn.count(":") >= 5 else ("", "", "", "")
+        if service == "kms" and resource.startswith("key/") and account == self.account:
+            return _key_tags(region, account, arn)
         if service != "sagemaker" or resource.count("/") != 1 or account != self.account:
             return {}
         try:
@@ -105,6 +107,11 @@ class MotoPolicyStore:
         except (SagemakerClientError, AttributeError):  # No such resource, or a kind of which moto keeps no tags.
             return {}
         return {tag["Key"]: tag["Value"] for tag in getattr(held, "tags", None) or []}
+
+    def role_boundary(self, name: str) -> str | None:
+        """See `ResourceLookup`."""
+        role = self._role(name)
+        return role.permissions_boundary_arn if role else None
 
     @property
     def _iam(self) -> Any:
@@ -155,6 +162,12 @@ class MotoPolicyStore:
             role = next((role for role in roles if role.arn == permission.resource), None)
             return parsed("trust policy", role.assume_role_policy_document) if role else None
         return None
+
+
+def _key_tags(region: str, account: str, arn: str) -> dict[str, str]:
+    from moto.kms.models import kms_backends
+
+    return dict(kms_backends[account][region].tagger.get_tag_dict_for_resource(arn.rpartition("/")[2]))
 
 
 @lru_cache(maxsize=256)

@@ -46,7 +46,10 @@ class ResourceLookup(Protocol):
         """ARN of a KMS key from its id, ARN or alias."""
 
     def tags(self, arn: str) -> dict[str, str]:
-        """The tags of a SageMaker resource; empty if it does not exist."""
+        """The tags of a SageMaker resource or of a key; empty if it does not exist."""
+
+    def role_boundary(self, name: str) -> str | None:
+        """ARN of a role's permissions boundary."""
 
 
 def texts(value: Any) -> Iterator[str]:

@@ -196,6 +196,7 @@ def _key_permission(
         "kms:EncryptionContext:aws:s3:arn": about,
         "aws:ViaAWSService": "true",
     }
+    context |= {f"aws:ResourceTag/{key}": value for key, value in lookup.tags(key_arn).items()}
     return RequiredPermission(f"kms:{operation}", key_arn, owner, context)
 
 

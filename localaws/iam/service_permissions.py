@@ -21,12 +21,18 @@ RESOURCES: dict[str, tuple[str, ...]] = {
         "{ResourceARN}",
         "arn:aws:application-autoscaling:{region}:{account}:scalable-target/*",
     ),
-    "budgets": ("arn:aws:budgets::{account}:budget/{BudgetName}", "arn:aws:budgets::{account}:budget/*"),
+    "budgets": (
+        "{ResourceARN}",
+        "arn:aws:budgets::{account}:budget/{BudgetName}",
+        "arn:aws:budgets::{account}:budget/*",
+    ),
     "cloudformation": ("arn:aws:cloudformation:{region}:{account}:stack/{StackName}/*",),
     "cloudwatch": (
         "{ResourceARN}",
         "arn:aws:cloudwatch:{region}:{account}:alarm:{AlarmName}",
         "arn:aws:cloudwatch:{region}:{account}:alarm:{AlarmNames}",
+        "arn:aws:cloudwatch::{account}:dashboard/{DashboardName}",
+        "arn:aws:cloudwatch::{account}:dashboard/{DashboardNames}",
     ),
     "codebuild": (
         "arn:aws:codebuild:{region}:{account}:project/{projectName}",
@@ -68,7 +74,11 @@ RESOURCES: dict[str, tuple[str, ...]] = {
         # The ARN of a log group includes its streams, so the resource in a policy must end in ":*" to match.
         "arn:aws:logs:{region}:{account}:log-group:{logGroupName}:log-stream:",
     ),
-    "scheduler": ("{ResourceArn}", "arn:aws:scheduler:{region}:{account}:schedule/{GroupName=default}/{Name}"),
+    "scheduler": (
+        "{ResourceArn}",
+        "arn:aws:scheduler:{region}:{account}:schedule/{groupName}/{Name}",
+        "arn:aws:scheduler:{region}:{account}:schedule/{GroupName=default}/{Name}",
+    ),
     "sns": ("{TopicArn}", "{ResourceArn}", "arn:aws:sns:{region}:{account}:{Name}"),
     "sqs": ("arn:aws:sqs:{region}:{account}:{QueueName}", "arn:aws:sqs:{region}:{account}:{QueueUrl:last}"),
     "ssm": (
@@ -103,6 +113,12 @@ SAGEMAKER = {
 SAGEMAKER_ARNS = ("Arn", "ResourceArn", "ModelPackageArn", "SourceArn", "DestinationArn", "PipelineExecutionArn")
 RENAMED = {
     "budgets:CreateBudget": "budgets:ModifyBudget",
+    "budgets:CreateNotification": "budgets:ModifyBudget",
+    "budgets:CreateSubscriber": "budgets:ModifyBudget",
+    "budgets:DeleteNotification": "budgets:ModifyBudget",
+    "budgets:DeleteSubscriber": "budgets:ModifyBudget",
+    "budgets:UpdateNotification": "budgets:ModifyBudget",
+    "budgets:UpdateSubscriber": "budgets:ModifyBudget",
     "budgets:DeleteBudget": "budgets:ModifyBudget",
     "budgets:DescribeBudget": "budgets:ViewBudget",
     "budgets:DescribeBudgets": "budgets:ViewBudget",
@@ -137,6 +153,8 @@ def service_permissions(call: Call, prefix: str, lookup: ResourceLookup) -> Iter
     action = f"{prefix}:{call.operation}"
     resources = _resources(call, prefix, parameters, lookup) or ["*"]
     requested = _requested_tags(parameters) | _instance_types(parameters) | _scaling(prefix, parameters)
+    if prefix == "iam":
+        requested |= _role_keys(parameters, lookup)
     for resource in resources:
         context = requested | {f"aws:ResourceTag/{key}": value for key, value in lookup.tags(resource).items()}
         yield RequiredPermission(RENAMED.get(action, action), resource, account_of(resource, lookup.account), context)
@@ -153,6 +171,21 @@ def service_permissions(call: Call, prefix: str, lookup: ResourceLookup) -> Iter
             if resources[0] != "*":
                 passing["iam:AssociatedResourceArn"] = resources[0]
             yield RequiredPermission("iam:PassRole", role, account_of(role, lookup.account), passing)
+
+
+def _role_keys(parameters: dict[str, Any], lookup: ResourceLookup) -> Keys:
+    """The condition keys of calls about a role: the boundary in the call, else that of the role, and the policy.
+
+    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+    """
+    found: Keys = {}
+    role = parameters.get("RoleName")
+    boundary = parameters.get("PermissionsBoundary") or (lookup.role_boundary(role) if isinstance(role, str) else None)
+    if boundary:
+        found["iam:PermissionsBoundary"] = str(boundary)
+    if role and parameters.get("PolicyArn"):
+        found["iam:PolicyARN"] = str(parameters["PolicyArn"])
+    return found
 
 
 def _scaling(prefix: str, parameters: dict[str, Any]) -> Keys:
@@ -181,10 +214,14 @@ def _instance_types(parameters: dict[str, Any]) -> Keys:
 
 
 def _requested_tags(parameters: dict[str, Any]) -> Keys:
-    """The condition keys for the tags in a call, which are a list of Key and Value, or a mapping."""
+    """The condition keys for the tags in a call, which are a list of Key and Value (in KMS TagKey), or a mapping."""
     given = parameters.get("Tags") or parameters.get("tags") or {}
     if isinstance(given, list):
-        given = {tag.get("Key"): tag.get("Value") for tag in given if isinstance(tag, dict)}
+        given = {
+            tag.get("Key", tag.get("TagKey")): tag.get("Value", tag.get("TagValue"))
+            for tag in given
+            if isinstance(tag, dict)
+        }
     context: Keys = {f"aws:RequestTag/{key}": str(value) for key, value in given.items()}
     return context | ({"aws:TagKeys": list(map(str, given))} if given else {})
 
@@ -194,6 +231,11 @@ def _resources(call: Call, prefix: str, parameters: dict[str, Any], lookup: Reso
         return _sagemaker(call, parameters, lookup)
     if prefix == "kms":
         return _kms(call, parameters, lookup)
+    if prefix == "scheduler" and call.operation.endswith("ScheduleGroup"):
+        return [f"arn:aws:scheduler:{call.region}:{lookup.account}:schedule-group/{parameters.get('Name')}"]
+    for name in ("Budget", "NewBudget"):
+        if prefix == "budgets" and isinstance(parameters.get(name), dict):
+            parameters = {"BudgetName": parameters[name].get("BudgetName")}
     if prefix == "codepipeline" and isinstance(parameters.get("pipeline"), dict):
         parameters = {"name": parameters["pipeline"].get("name")}
     for template in RESOURCES.get(prefix, ()):

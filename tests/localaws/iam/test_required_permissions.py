@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from localaws.call import Call
+from localaws.front.identify import identify
+from localaws.front.sigv4 import Signature
 from localaws.iam.permission import RequiredPermission
 from localaws.iam.required_permissions import required_permissions
 from localaws.mlflow_actions import ACTIONS
@@ -17,8 +19,10 @@ KEY = f"arn:aws:kms:us-east-1:{US}:key/k"
 SM = f"arn:aws:sagemaker:us-east-1:{US}"
 ROLE = f"arn:aws:iam::{US}:role/job"
 FILE = {"Bucket": "data", "Key": "a/b"}
+BOUNDARY = f"arn:aws:iam::{US}:policy/boundary"
 TAGS = [{"Key": "project", "Value": "mlflow"}]
 TRUST = '{"Version": "2012-10-17", "Statement": []}'
+CREATED = {"RoleName": "r", "AssumeRolePolicyDocument": TRUST}
 
 
 @dataclass
@@ -47,7 +51,10 @@ class Fake:
         return self.object_under if key in self.objects else None
 
     def tags(self, arn: str) -> dict[str, str]:
-        return {"environment": "staging"} if arn.endswith(":endpoint/e") else {}
+        return {"environment": "staging"} if arn.endswith((":endpoint/e", ":key/tagged")) else {}
+
+    def role_boundary(self, name: str) -> str | None:
+        return BOUNDARY if name == "bounded" else None
 
     def key_arn(self, given: str, region: str) -> str:
         return given if given.startswith("arn:") else f"arn:aws:kms:{region}:{US}:key/{given}"
@@ -366,6 +373,74 @@ def test_conditions_see_that_an_upload_uses_a_customer_provided_key() -> None:
 def test_alarms_that_are_named_are_the_resources(operation: str) -> None:
     found = needs("cloudwatch", operation, AlarmNames=["a", "b"])
     assert [one.resource for one in found] == [f"arn:aws:cloudwatch:us-east-1:{US}:alarm:{name}" for name in "ab"]
+
+
+def test_conditions_see_the_tags_of_the_key_that_encrypts_an_object() -> None:
+    _, encrypting = needs("s3", "put_object", Fake(default_key=KEY.replace("key/k", "key/tagged")), **FILE)
+    assert encrypting.context["aws:ResourceTag/environment"] == "staging"
+
+
+def test_a_new_or_changed_budget_is_the_resource() -> None:
+    budget = {"BudgetName": "b", "TimeUnit": "MONTHLY", "BudgetType": "COST"}
+    arn = f"arn:aws:budgets::{US}:budget/b"
+    assert pairs(needs("budgets", "create_budget", AccountId=US, Budget=budget)) == [("budgets:ModifyBudget", arn)]
+    assert pairs(needs("budgets", "update_budget", AccountId=US, NewBudget=budget)) == [("budgets:ModifyBudget", arn)]
+    assert pairs(needs("budgets", "list_tags_for_resource", ResourceARN=arn)) == [("budgets:ListTagsForResource", arn)]
+
+
+def test_conditions_see_the_tags_of_a_new_key() -> None:
+    creating, tagging = needs("kms", "create_key", Tags=[{"TagKey": "project", "TagValue": "mlflow"}])
+    assert (creating.action, tagging.action) == ("kms:CreateKey", "kms:TagResource")
+    assert creating.context == tagging.context == {"aws:RequestTag/project": "mlflow", "aws:TagKeys": ["project"]}
+
+
+def test_lists_in_the_query_protocol_are_lists() -> None:
+    body = b"Action=DeleteAlarms&Version=2010-08-01&AlarmNames.member.1=a&AlarmNames.member.2=b"
+    credential = "Credential=AKIAIOSFODNN7EXAMPLE/20261129/us-east-1/monitoring/aws4_request"
+    headers = {
+        "content-type": "application/x-www-form-urlencoded",
+        "x-amz-date": "20261129T000000Z",
+        "authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0",
+    }
+    call = Call("POST", "/", "/", "", headers, body)
+    identify(call, Signature.of(call))
+    assert [one.resource for one in required_permissions(call, Fake())] == [
+        f"arn:aws:cloudwatch:us-east-1:{US}:alarm:{name}" for name in "ab"
+    ]
+
+
+def test_a_schedule_is_in_the_group_of_the_call_and_a_group_is_a_resource() -> None:
+    scheduler = f"arn:aws:scheduler:us-east-1:{US}"
+    assert [one.resource for one in needs("scheduler", "get_schedule", Name="s", GroupName="g")] == [
+        f"{scheduler}:schedule/g/s"
+    ]
+    assert [one.resource for one in needs("scheduler", "get_schedule", Name="s")] == [f"{scheduler}:schedule/default/s"]
+    assert needs("scheduler", "get_schedule_group", Name="g")[0].resource == f"{scheduler}:schedule-group/g"
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "boundary"),
+    [
+        ("create_role", {"RoleName": "r", "AssumeRolePolicyDocument": TRUST}, None),
+        (
+            "create_role",
+            {"RoleName": "r", "AssumeRolePolicyDocument": TRUST, "PermissionsBoundary": BOUNDARY},
+            BOUNDARY,
+        ),
+        ("put_role_policy", {"RoleName": "bounded", "PolicyName": "p", "PolicyDocument": TRUST}, BOUNDARY),
+        ("put_role_policy", {"RoleName": "r", "PolicyName": "p", "PolicyDocument": TRUST}, None),
+    ],
+)
+def test_conditions_see_the_boundary_of_a_role(
+    operation: str, parameters: dict[str, Any], boundary: str | None
+) -> None:
+    assert needs("iam", operation, **parameters)[0].context.get("iam:PermissionsBoundary") == boundary
+
+
+def test_conditions_see_the_policy_that_is_attached() -> None:
+    (attaching,) = needs("iam", "attach_role_policy", RoleName="r", PolicyArn=BOUNDARY)
+    assert attaching.resource == f"arn:aws:iam::{US}:role/r"
+    assert attaching.context["iam:PolicyARN"] == BOUNDARY
 
 
 def test_scaling_an_endpoint_is_a_call_for_one_service_and_tags_need_a_permission_of_their_own() -> None:
