@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -28,19 +29,26 @@ if TYPE_CHECKING:
 
     from mlflow_platform.environment import Environment
     from mlflow_platform.sweeps.journal import Logged
+    from mlflow_platform.sweeps.outcome import Outcome, Watch
     from mlflow_platform.sweeps.search import Sweep
 
 app = make_app()
 
-# The metrics of each data set: the first is the default. True: larger is better.
-_METRICS: Mapping[Dataset, Mapping[str, bool]] = {
-    "iris": {"accuracy": True, "f1_macro": True},
-    "diabetes": {"rmse": False, "mae": False, "r2": True},
+# The metrics of each task: the first is the default. True: larger is better.
+_METRICS: Mapping[str, Mapping[str, bool]] = {
+    "classification": {"accuracy": True, "f1_macro": True},
+    "regression": {"rmse": False, "mae": False, "r2": True},
 }
+_TASKS: Mapping[Dataset, str] = {"iris": "classification", "diabetes": "regression"}
 _STRATEGIES: tuple[strategy.StrategyName, ...] = ("grid", "random", "bayesian")
 _TRIALS = 20
 
 DatasetName = Annotated[str, typer.Option(help=f"What to train on: {' or '.join(DATASETS)}.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Train random forests on a CSV, JSON or Parquet file of your own instead."),
+]
+Target = Annotated[str | None, typer.Option(metavar="COL", help="The column of --data that holds the truth.")]
 Family = Annotated[str | None, typer.Option(help=f"The model family: {', '.join(FAMILIES)}. Default: the data set's.")]
 Params = Annotated[
     list[str] | None,
@@ -66,9 +74,11 @@ ExperimentName = Annotated[str | None, typer.Option(help="The experiment. Defaul
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a sweep, checked."""
+    """The options of a sweep, checked. `dataset` names the data set or the file, and `data` is the file's column."""
 
-    dataset: Dataset
+    dataset: str
+    data: tuple[Path, str] | None
+    maximize: bool
     family: str
     axes: tuple[space.Axis, ...]
     strategy: strategy.StrategyName
@@ -84,6 +94,7 @@ class Options:
         """What identifies the sweep: everything but the number of processes."""
         return {
             "sweep.dataset": self.dataset,
+            **_settings_of(self.data),
             "sweep.family": self.family,
             "sweep.space": " ".join(self.texts),
             "sweep.strategy": self.strategy,
@@ -105,6 +116,8 @@ def sweep(
     env: Env = "staging",
     local: Local = False,
     dataset: DatasetName = "iris",
+    data: Data = None,
+    target: Target = None,
     family: Family = None,
     param: Params = None,
     strategy_: StrategyOption = "grid",
@@ -122,7 +135,10 @@ def sweep(
 
     A sweep that was interrupted continues where it stopped when you run the same command again.
     """
-    options = _options(dataset, family, param or [], strategy_, metric)(
+    if (data is None) != (target is None):
+        raise InputError("--data FILE and --target COL go together")
+    file = (data, target) if data and target else None
+    options = _options(_source(dataset, file, family), family, param or [], strategy_, metric)(
         trials=trials, jobs=jobs or os.cpu_count() or 1, prune=prune, seed=seed
     )
     with Console(as_json=as_json) as console:
@@ -141,20 +157,18 @@ def _search(
     from mlflow_platform.sweeps.journal import Journal
     from mlflow_platform.sweeps.pool import open_pool
     from mlflow_platform.sweeps.search import Sweep
-    from training.trial import run as trial
 
-    maximize = _METRICS[options.dataset][options.metric]
-    search, most = strategy.make(options.strategy, options.axes, maximize=maximize, seed=options.seed)
+    search, most = strategy.make(options.strategy, options.axes, maximize=options.maximize, seed=options.seed)
     count = options.trials or (most if options.strategy == "grid" else None) or _TRIALS
     experiment_id = tracking.experiment_id(client, experiment)
     journal = Journal(client, experiment_id, name=name, tags=environment.tags)
     began = time.monotonic()
     work = Sweep(
-        train=partial(trial, options.dataset, options.family),
+        train=_trial(options),
         strategy=search,
         journal=journal,
         metric=options.metric,
-        maximize=maximize,
+        maximize=options.maximize,
         trials=min(count, most or count),
         prune=options.prune,
     )
@@ -190,6 +204,14 @@ def _search(
     )
 
 
+def _trial(options: Options) -> Callable[[Mapping[str, object], Watch | None], Outcome]:
+    from training import trial
+
+    if options.data:
+        return partial(trial.run_on_file, *options.data)
+    return partial(trial.run, cast("Dataset", options.dataset), options.family)
+
+
 def _finish(
     console: Console, client: MlflowClient, work: Sweep, options: Options, name: str, experiment_id: str
 ) -> None:
@@ -206,27 +228,62 @@ def _finish(
 def _command(options: Options, environment: Environment, best: Logged) -> str:
     """The command that trains the best model again, which is reproducible, and registers it."""
     values: dict[str, Any] = json.loads(best.point)
-    words = ["python", "scripts/log_run.py", *environment.ref.options.split(), "--dataset", options.dataset]
-    words += ["--family", options.family]
+    words = ["python", "scripts/log_run.py", *environment.ref.options.split()]
+    if options.data:
+        words += ["--data", str(options.data[0]), "--target", options.data[1]]
+    else:
+        words += ["--dataset", options.dataset, "--family", options.family]
     words += [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
-    return shlex.join([*words, "--register", options.dataset, "--alias", "champion"])
+    # Names of files may have characters that names of models cannot have.
+    name = re.sub("[^A-Za-z0-9]+", "-", options.dataset).strip("-") or "model"
+    return shlex.join([*words, "--register", name, "--alias", "champion"])
 
 
-def _options(dataset: str, family: str | None, texts: list[str], search: str, metric: str | None) -> partial[Options]:
+@dataclass(frozen=True)
+class Source:
+    """What a sweep trains on: a data set or a column of a file, its task, and the family that it trains by default."""
+
+    name: str
+    data: tuple[Path, str] | None
+    task: str
+    family: str
+
+
+def _source(dataset: str, file: tuple[Path, str] | None, family: str | None) -> Source:
+    if file:
+        if not file[0].is_file():
+            raise InputError(f"there is no file {file[0]}")
+        if family not in (None, "forest"):
+            raise InputError("--data FILE trains random forests: leave out --family")
+        from training import tables
+
+        return Source(file[0].stem, file, tables.task_of(*file), "forest")
     data = next((known for known in DATASETS if known == dataset), None)
     if data is None:
         raise InputError(f"there is no data set {dataset!r}. --dataset takes {' or '.join(DATASETS)}.")
-    family = family or DEFAULT_FAMILIES[data]
+    return Source(data, None, _TASKS[data], DEFAULT_FAMILIES[data])
+
+
+def _settings_of(file: tuple[Path, str] | None) -> dict[str, str]:
+    """What identifies a file: its content, so that the sweep of a changed file is another sweep."""
+    if file is None:
+        return {}
+    return {"sweep.target": file[1], "sweep.data": hashlib.sha256(file[0].read_bytes()).hexdigest()}
+
+
+def _options(source: Source, family: str | None, texts: list[str], search: str, metric: str | None) -> partial[Options]:
+    family = family or source.family
     if family not in FAMILIES:
         raise InputError(f"there is no model family {family!r}. --family takes {', '.join(FAMILIES)}.")
-    if family == "xgboost" and data == "iris":
-        raise InputError("the family xgboost is for regression. Use --family boosting or forest for iris.")
+    if family == "xgboost" and source.task == "classification":
+        raise InputError(f"the family xgboost is for regression. Use --family boosting or forest for {source.name}.")
     chosen = next((known for known in _STRATEGIES if known == search), None)
     if chosen is None:
         raise InputError(f"there is no strategy {search!r}. --strategy takes {', '.join(_STRATEGIES)}.")
-    metric = metric or next(iter(_METRICS[data]))
-    if metric not in _METRICS[data]:
-        raise InputError(f"there is no metric {metric!r} of {data}. --metric takes {', '.join(_METRICS[data])}.")
+    metrics = _METRICS[source.task]
+    metric = metric or next(iter(metrics))
+    if metric not in metrics:
+        raise InputError(f"there is no metric {metric!r} of {source.name}. --metric takes {', '.join(metrics)}.")
     texts = texts or list(GRIDS[family])
     base = FAMILIES[family]
     axes = space.parse(texts, {field.name: type(getattr(base, field.name)) for field in fields(base)})
@@ -239,7 +296,15 @@ def _options(dataset: str, family: str | None, texts: list[str], search: str, me
     if chosen == "grid":
         space.grid(axes)
     return partial(
-        Options, dataset=data, family=family, axes=tuple(axes), strategy=chosen, metric=metric, texts=tuple(texts)
+        Options,
+        dataset=source.name,
+        data=source.data,
+        maximize=metrics[metric],
+        family=family,
+        axes=tuple(axes),
+        strategy=chosen,
+        metric=metric,
+        texts=tuple(texts),
     )
 
 

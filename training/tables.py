@@ -28,13 +28,32 @@ _FEWEST_ROWS = 10
 _MOST_VALUES = 50
 
 
-def train(path: Path, target: str, params: ForestParams) -> Training:
+def train(path: Path, target: str, params: ForestParams, report: models.Report | None = None) -> Training:
     """Train on a file.
+
+    `report` receives each step and its held-out score, and may raise to stop the training.
+
+    Raises:
+        InputError: the file cannot be read or used; see `task_of`.
+    """
+    prepared, task = _read(path, target)
+    split = _split(_frame(prepared), target, task, params, str(path))
+    fitted = _fit(split, task, params, report or (lambda *_: None))
+    predictions = fitted.model.predict(split.features(split.held_out))
+    return Training(path.stem, params, split, fitted, predictions, score(task, split, predictions))
+
+
+def task_of(path: Path, target: str) -> models.Task:
+    """Whether the column of a file is to be classified or predicted as a number.
 
     Raises:
         InputError: the file cannot be read or used; see `files.read` and `rows.prepare`. Or it has fewer than 10 rows,
             or only one class.
     """
+    return _read(path, target)[1]
+
+
+def _read(path: Path, target: str) -> tuple[rows.Rows, models.Task]:
     table = files.read(path, target)
     prepared = rows.prepare(table, target, task=None, signature=Signature(), origin=str(path))
     if len(prepared) < _FEWEST_ROWS:
@@ -42,10 +61,7 @@ def train(path: Path, target: str, params: ForestParams) -> Training:
     task = tasks.decide(prepared, Predictions(prepared.truth))
     if task == "classification" and len(set(prepared.truth)) < 2:
         raise InputError(f"every row of {path.name} has the same class in {target!r}: there is nothing to learn.")
-    split = _split(_frame(prepared), target, task, params, str(path))
-    fitted = _fit(split, task, params)
-    predictions = fitted.model.predict(split.features(split.held_out))
-    return Training(path.stem, params, split, fitted, predictions, score(task, split, predictions))
+    return prepared, task
 
 
 def _frame(prepared: rows.Rows) -> pd.DataFrame:
@@ -86,7 +102,7 @@ def _split(frame: pd.DataFrame, target: str, task: models.Task, params: ForestPa
     return Split(train_.reset_index(drop=True), rest.reset_index(drop=True), target, source)
 
 
-def _fit(split: Split, task: models.Task, params: ForestParams) -> models.Fitted:
+def _fit(split: Split, task: models.Task, params: ForestParams, report: models.Report) -> models.Fitted:
     from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
     from sklearn.pipeline import Pipeline
@@ -105,5 +121,5 @@ def _fit(split: Split, task: models.Task, params: ForestParams) -> models.Fitted
     )
     inputs = [columns.transform(split.features(part)) for part in (split.train, split.held_out)]
     labels = [models.labels(part[split.target], task) for part in (split.train, split.held_out)]
-    history = models.grow(forest, params, inputs, labels, task)
+    history = models.grow(forest, params, inputs, labels, task, report)
     return models.Fitted(Pipeline([("columns", columns), ("forest", forest)]), task, "sklearn", history)

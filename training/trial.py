@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import cast
 
 from mlflow_platform.sweeps.outcome import Outcome, Stopped, Watch
-from training.params import DEFAULT_FAMILIES, FAMILIES, Dataset, with_changes
+from training import models, tables
+from training.params import DEFAULT_FAMILIES, FAMILIES, Dataset, ForestParams, with_changes
+from training.result import Training
 from training.train import train
 
 
@@ -18,6 +22,22 @@ def run(dataset: Dataset, family: str | None, values: Mapping[str, object], watc
     base = FAMILIES[family or DEFAULT_FAMILIES[dataset]]
     params = with_changes(base, [f"{name}={value}" for name, value in values.items()])
     constants = {"dataset": dataset, **params.as_strings()}
+    return _watched(constants, lambda report: train(dataset, params, report), watch)
+
+
+def run_on_file(path: Path, target: str, values: Mapping[str, object], watch: Watch | None) -> Outcome:
+    """Train a random forest on a file with these parameter values; otherwise as `run`.
+
+    Raises:
+        InputError: the file cannot be used.
+        ValueError: a value is of the wrong type or out of range.
+    """
+    params = cast("ForestParams", with_changes(ForestParams(), [f"{name}={value}" for name, value in values.items()]))
+    constants = {"dataset": path.stem, "target": target, **params.as_strings()}
+    return _watched(constants, lambda report: tables.train(path, target, params, report), watch)
+
+
+def _watched(constants: dict[str, str], training: Callable[[models.Report], Training], watch: Watch | None) -> Outcome:
     steps: list[tuple[int, float]] = []
 
     def report(step: int, value: float) -> None:
@@ -26,7 +46,7 @@ def run(dataset: Dataset, family: str | None, values: Mapping[str, object], watc
             watch.check(step, value)
 
     try:
-        training = train(dataset, params, report)
+        done = training(report)
     except Stopped:
         return Outcome(constants, {watch.metric: steps[-1][1]} if watch else {}, tuple(steps), stopped=True)
-    return Outcome(constants, dict(training.metrics), tuple(steps))
+    return Outcome(constants, dict(done.metrics), tuple(steps))
