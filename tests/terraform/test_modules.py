@@ -16,7 +16,10 @@ OFFICIAL = re.compile(r'"(h1|zh):[^"]+"')
 
 @pytest.mark.parametrize(
     "module",
-    [f"terraform/module/{name}" for name in ("mlflow", "pipeline", "delivery", "serving", "private-access", "state")],
+    [
+        f"terraform/module/{name}"
+        for name in ("github", "mlflow", "pipeline", "delivery", "serving", "private-access", "state")
+    ],
 )
 def test_terraform_test_passes(planner: Planner, module: str) -> None:
     test = planner.initialised(module)

@@ -68,7 +68,7 @@ def test_an_environment_outside_the_folder_is_refused() -> None:
 def test_an_unknown_verb_is_refused_with_the_known_ones() -> None:
     assert error(run(REPOSITORY, "staging", "aply")) == (
         2,
-        '"aply" is not a verb: use init, plan, apply, destroy or output',
+        '"aply" is not a verb: use init, plan, apply, apply-saved, destroy or output',
     )
 
 

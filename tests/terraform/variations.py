@@ -165,6 +165,16 @@ VARIATIONS = {
         },
         key="module.platform.module.mlflow.aws_kms_key.artifacts[0]",
     ),
+    "github": Variation(
+        "github",
+        {
+            "repository": "acme@123456/ml-platform@456789",
+            "project_name": "mlflow",
+            "state_bucket_name": STATES,
+            "state_kms_key_arn": KEY,
+            "environments": {"staging": {"client_role_names": ["data-scientists"]}, "prod": {}},
+        },
+    ),
     "deletable_state": Variation(
         "state", OURS | {"bucket_name": STATES, "kms_key_id": KEY, "dangerously_allow_deletion": True}
     ),

@@ -9,6 +9,7 @@ PLANS = (
     "private-access",
     "state",
     "deletable_state",
+    "github",
     "keyed",
     "isolated",
     "permissive",

@@ -1,0 +1,110 @@
+locals {
+  issuer   = "token.actions.githubusercontent.com"
+  audience = "sts.amazonaws.com"
+
+  account_id   = data.aws_caller_identity.current.account_id
+  partition    = data.aws_partition.current.partition
+  region       = split(".", data.aws_region.current.endpoint)[1]
+  iam_arn      = "arn:${local.partition}:iam::${local.account_id}"
+  provider_arn = "${local.iam_arn}:oidc-provider/${local.issuer}"
+
+  environments = {
+    for name, given in var.environments : name => {
+      name         = "${var.project_name}-${name}"
+      tags         = { project = var.project_name, environment = name }
+      boundary_arn = "${local.iam_arn}:policy/${var.project_name}-${name}-ci-boundary"
+      state_arn    = "arn:${local.partition}:s3:::${var.state_bucket_name}/${coalesce(given.state_key, "mlflow/${name}/terraform.tfstate")}"
+      bucket_arns  = ["arn:${local.partition}:s3:::${var.project_name}-${name}-mlflow-artifacts-*"]
+      tool_arns = flatten([
+        for bucket in concat(["${var.project_name}-${name}-mlflow-artifacts-*"], given.artifact_bucket_names) : [
+          for folder in ["tool", "monitoring-tool"] : "arn:${local.partition}:s3:::${bucket}/*backups/${folder}/*"
+        ]
+      ])
+      client_role_arns = [
+        for role in concat(["${var.project_name}-${name}-ci-train"], given.client_role_names) : "${local.iam_arn}:role/${role}"
+      ]
+      # ARNs of service resources by the prefix of their names: arn:PARTITION:SERVICE:REGION:ACCOUNT:…
+      resources = {
+        for service, kinds in {
+          cloudwatch = ["alarm:"]
+          codebuild  = ["project/"]
+          ecr        = ["repository/"]
+          events     = ["rule/"]
+          logs       = ["log-group:/aws/codebuild/"]
+          scheduler  = ["schedule/default/", "schedule/*/", "schedule-group/"]
+          sns        = [""]
+          sqs        = [""]
+          states     = ["stateMachine:"]
+          } : service => [
+          for kind in kinds : "arn:${local.partition}:${service}:${local.region}:${local.account_id}:${kind}${var.project_name}-${name}-*"
+        ]
+      }
+      server_arns    = ["arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:mlflow-tracking-server/${var.project_name}-${name}-*"]
+      parameter_arns = ["arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter/${var.project_name}/${name}/*"]
+      budget_arns    = ["arn:${local.partition}:budgets::${local.account_id}:budget/${var.project_name}-${name}-*"]
+      dashboard_arns = ["arn:${local.partition}:cloudwatch::${local.account_id}:dashboard/${var.project_name}-${name}-*"]
+      alias_arns     = ["arn:${local.partition}:kms:${local.region}:${local.account_id}:alias/${var.project_name}-${name}-*"]
+    }
+  }
+
+  key_arns       = ["arn:${local.partition}:kms:${local.region}:${local.account_id}:key/*"]
+  s3_via_service = distinct([for suffix in ["amazonaws.com", data.aws_partition.current.dns_suffix] : "s3.${local.region}.${suffix}"])
+
+  # Roles by "ENVIRONMENT/PURPOSE". A job with an environment has only that environment as its subject, not its branch.
+  roles = merge([
+    for name, environment in local.environments : {
+      "${name}/plan" = {
+        environment = name
+        name        = "${environment.name}-ci-plan"
+        description = "GitHub: plan ${environment.name}"
+        subjects    = ["pull_request", "ref:refs/heads/${var.branch}"]
+        policies    = ["read"]
+      }
+      "${name}/apply" = {
+        environment = name
+        name        = "${environment.name}-ci-apply"
+        description = "GitHub: apply ${environment.name}"
+        subjects    = ["environment:${name}"]
+        policies    = ["read", "services", "storage", "roles"]
+      }
+      "${name}/train" = {
+        environment = name
+        name        = "${environment.name}-ci-train"
+        description = "GitHub: train and run the smoke tests in ${environment.name}"
+        subjects    = ["ref:refs/heads/${var.branch}"]
+        policies    = ["read"]
+      }
+    }
+  ]...)
+
+  documents = merge([
+    for name in keys(local.environments) : {
+      "${name}/read"     = data.aws_iam_policy_document.read[name].json
+      "${name}/services" = data.aws_iam_policy_document.services[name].json
+      "${name}/storage"  = data.aws_iam_policy_document.storage[name].json
+      "${name}/roles"    = data.aws_iam_policy_document.roles[name].json
+      "${name}/boundary" = data.aws_iam_policy_document.boundary[name].json
+    }
+  ]...)
+
+  purposes = {
+    read     = "read what Terraform manages, and its state"
+    services = "change services, without deleting tracking servers and images"
+    storage  = "change the bucket and the keys, without deleting artifacts and keys"
+    roles    = "change roles, within the boundary"
+    boundary = "The most that the roles which CI creates can do"
+  }
+
+  attachments = merge([
+    for key, role in local.roles : { for policy in role.policies : "${key}/${policy}" => { role = key, policy = "${role.environment}/${policy}" } }
+  ]...)
+
+  # IAM does not count white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+  managed_policy_limit = 6144
+}
+
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}

@@ -1,0 +1,9 @@
+# AWS verifies GitHub's certificate with its own list of authorities, so a thumbprint is not needed.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc_verify-thumbprint.html
+resource "aws_iam_openid_connect_provider" "github" {
+  count = var.create_oidc_provider ? 1 : 0
+
+  url            = "https://${local.issuer}"
+  client_id_list = [local.audience]
+  tags           = var.tags
+}

@@ -1,0 +1,100 @@
+# What an apply changes in roles. Whoever can write a role's policy can give it any right, so CI writes only policies of roles that have
+# the boundary below, and not those of its own roles.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html#access_policies_boundaries-delegate
+data "aws_iam_policy_document" "roles" {
+  for_each = local.environments
+
+  statement {
+    sid       = "AllowGiveRightsWithinBoundary"
+    actions   = ["iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"]
+    resources = ["${local.iam_arn}:role/${each.value.name}-*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PermissionsBoundary"
+      values   = [each.value.boundary_arn]
+    }
+  }
+
+  statement {
+    sid = "AllowChangeRoles"
+    actions = [
+      "iam:DeleteRole",
+      "iam:DeleteRolePolicy",
+      "iam:DetachRolePolicy",
+      "iam:TagRole",
+      "iam:UntagRole",
+      "iam:UpdateAssumeRolePolicy",
+      "iam:UpdateRole",
+      "iam:UpdateRoleDescription",
+    ]
+    resources = ["${local.iam_arn}:role/${each.value.name}-*"]
+  }
+
+  statement {
+    sid = "AllowChangePolicies"
+    actions = [
+      "iam:CreatePolicy",
+      "iam:CreatePolicyVersion",
+      "iam:DeletePolicy",
+      "iam:DeletePolicyVersion",
+      "iam:TagPolicy",
+      "iam:UntagPolicy",
+    ]
+    resources = ["${local.iam_arn}:policy/${each.value.name}-*"]
+  }
+
+  # Readers, writers and admins of MLflow have their rights through these policies.
+  statement {
+    sid       = "AllowAttachToClients"
+    actions   = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
+    resources = each.value.client_role_arns
+
+    condition {
+      test     = "ArnLike"
+      variable = "iam:PolicyARN"
+      values   = [for part in ["image-pusher", "mlflow-*", "pipeline-runner"] : "${local.iam_arn}:policy/${each.value.name}-${part}"]
+    }
+  }
+
+  statement {
+    sid       = "AllowPassRoles"
+    actions   = ["iam:PassRole"]
+    resources = ["${local.iam_arn}:role/${each.value.name}-*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = [for service in ["codebuild", "events", "s3", "sagemaker", "scheduler", "states"] : "${service}.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid    = "DenyChangeOwnRoles"
+    effect = "Deny"
+    actions = [
+      "iam:CreateRole",
+      "iam:DeleteRole",
+      "iam:DeleteRolePolicy",
+      "iam:PassRole",
+      "iam:PutRolePermissionsBoundary",
+      "iam:PutRolePolicy",
+      "iam:UpdateAssumeRolePolicy",
+    ]
+    resources = ["${local.iam_arn}:role/${each.value.name}-ci-*"]
+  }
+
+  statement {
+    sid       = "DenyAttachToOwnRoles"
+    effect    = "Deny"
+    actions   = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
+    resources = [for role in ["plan", "apply"] : "${local.iam_arn}:role/${each.value.name}-ci-${role}"]
+  }
+
+  statement {
+    sid       = "DenyChangeOwnPolicies"
+    effect    = "Deny"
+    actions   = ["iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion"]
+    resources = ["${local.iam_arn}:policy/${each.value.name}-ci-*"]
+  }
+}

@@ -1,0 +1,87 @@
+# Names, subjects and refused inputs. tests/policy checks the policies on real plans.
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  repository        = "acme/ml-platform"
+  project_name      = "churn"
+  state_bucket_name = "terraform-states-111122223333"
+  environments      = { dev = {}, prod = {} }
+}
+
+run "each_environment_has_three_roles" {
+  command = plan
+
+  assert {
+    condition = toset([for role in aws_iam_role.ci : role.name]) == toset([
+      "churn-dev-ci-plan", "churn-dev-ci-apply", "churn-dev-ci-train", "churn-prod-ci-plan", "churn-prod-ci-apply", "churn-prod-ci-train",
+    ])
+    error_message = "Plan, apply and train."
+  }
+  assert {
+    condition     = aws_iam_role_policy_attachment.ci["dev/plan/read"].role == "churn-dev-ci-plan" && length([for key in keys(aws_iam_role_policy_attachment.ci) : key if startswith(key, "dev/plan/")]) == 1
+    error_message = "The plan role only reads."
+  }
+}
+
+run "an_existing_provider_is_used" {
+  command = plan
+
+  variables {
+    create_oidc_provider = false
+  }
+
+  assert {
+    condition     = length(aws_iam_openid_connect_provider.github) == 0 && output.oidc_provider_arn == "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
+    error_message = "An account has one provider for GitHub."
+  }
+}
+
+run "immutable_subjects_are_allowed" {
+  command = plan
+
+  variables {
+    repository = "acme@123456/ml-platform@456789"
+  }
+}
+
+run "a_pattern_is_no_repository" {
+  command = plan
+
+  variables {
+    repository = "acme/*"
+  }
+
+  expect_failures = [var.repository]
+}
+
+run "one_id_alone_is_no_immutable_subject" {
+  command = plan
+
+  variables {
+    repository = "acme@123456/ml-platform"
+  }
+
+  expect_failures = [var.repository]
+}
+
+run "a_pattern_is_no_branch" {
+  command = plan
+
+  variables {
+    branch = "release/*"
+  }
+
+  expect_failures = [var.branch]
+}
+
+run "a_name_that_iam_does_not_allow_is_refused" {
+  command = plan
+
+  variables {
+    environments = { "an-environment-with-a-name-that-is-longer-than-iam-allows" = {} }
+  }
+
+  expect_failures = [aws_iam_role.ci]
+}

@@ -1,0 +1,110 @@
+variable "repository" {
+  description = "The GitHub repository whose workflows may assume the roles, as \"OWNER/REPOSITORY\". Repositories that GitHub created or renamed after 15 July 2026 have immutable subjects: write those as \"OWNER@OWNER_ID/REPOSITORY@REPOSITORY_ID\". `gh api repos/OWNER/REPOSITORY --jq '.owner.id, .id'` prints the ids."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9-]*(@[0-9]+)?/[A-Za-z0-9._-]+(@[0-9]+)?$", var.repository)) && length(regexall("@", var.repository)) != 1
+    error_message = "repository is \"${var.repository}\": write \"OWNER/REPOSITORY\", or with both ids \"OWNER@OWNER_ID/REPOSITORY@REPOSITORY_ID\", without a host and without *."
+  }
+}
+
+variable "branch" {
+  description = "The branch whose pushes plan nightly, train and run the smoke tests. Protect it in GitHub."
+  type        = string
+  default     = "main"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9._/-]*$", var.branch))
+    error_message = "branch must be one branch, such as \"main\", without refs/heads/ and without *."
+  }
+}
+
+variable "project_name" {
+  description = "First part of every name, as given to the environments."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9](-?[a-z0-9])*$", var.project_name))
+    error_message = "project_name is \"${var.project_name}\": use lower-case letters, digits and single hyphens, as in \"mlflow\"."
+  }
+}
+
+variable "environments" {
+  description = "The environments that GitHub deploys to this account, by name, such as `{ staging = {}, prod = {} }`. GitHub's environments have the same names. `state_key` is the key of the environment's state (default `mlflow/NAME/terraform.tfstate`), `artifact_bucket_names` are existing buckets that hold its artifacts, and `client_role_names` are the roles in its `reader_role_names`, `writer_role_names` and `admin_role_names`."
+  type = map(object({
+    state_key             = optional(string)
+    artifact_bucket_names = optional(list(string), [])
+    client_role_names     = optional(list(string), [])
+  }))
+  nullable = false
+
+  validation {
+    condition     = length(var.environments) > 0 && alltrue([for name in keys(var.environments) : can(regex("^[a-z0-9](-?[a-z0-9])*$", name))])
+    error_message = "environments must have at least one name, and its names must consist of lower-case letters, digits and single hyphens, as in { staging = {} }."
+  }
+
+  validation {
+    condition     = alltrue([for environment in values(var.environments) : can(regex("^[^/*?].*\\.tfstate$", coalesce(environment.state_key, "default.tfstate"))) && !strcontains(coalesce(environment.state_key, "-"), "*")])
+    error_message = "state_key in environments must be one key that ends in .tfstate, such as \"mlflow/staging/terraform.tfstate\"."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for environment in values(var.environments) : [for name in environment.artifact_bucket_names : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", name))]]))
+    error_message = "artifact_bucket_names in environments must be names of buckets, without s3:// and without prefixes."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for environment in values(var.environments) : [for name in environment.client_role_names : can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", name))]]))
+    error_message = "client_role_names in environments must be names of roles, without a path and without *."
+  }
+}
+
+variable "state_bucket_name" {
+  description = "Name of the bucket with the Terraform states: the state module's output `bucket_name`."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.state_bucket_name))
+    error_message = "state_bucket_name must be the name of a bucket, such as \"terraform-states-111122223333\"."
+  }
+}
+
+variable "state_kms_key_arn" {
+  description = "ARN of the key that encrypts the states, if the state bucket has one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.state_kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.state_kms_key_arn))
+    error_message = "state_kms_key_arn must be the key's ARN, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-...\"."
+  }
+}
+
+variable "create_oidc_provider" {
+  description = "Whether the module creates the account's identity provider for GitHub. An account can have one only: set it to false if yours has it."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "permissions_boundary_arn" {
+  description = "ARN of the permissions boundary for the roles of GitHub, if your organization requires one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/boundary\"."
+  }
+}
+
+variable "tags" {
+  description = "Tags for everything that the module creates, in addition to the provider's default_tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

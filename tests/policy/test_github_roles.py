@@ -1,0 +1,351 @@
+"""The roles of GitHub's workflows: who may assume them, and what they allow beside what Terraform needs."""
+
+import json
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+from localaws.iam.evaluate import Policies, evaluate
+from localaws.iam.policy import Policy
+from localaws.iam.request import Principal, Request
+from tests.localaws.iam.reference import actions, knows
+from tests.policy.asking import on
+from tests.policy.judging import USUAL, Ask
+from tests.policy.rendered import Document, rendered
+from tests.policy.scenarios import ACCOUNT, REGION
+from tests.policy.terraform_permissions import recorded
+from tests.terraform.planning import Planner
+from tests.terraform.variations import KEY, STATES
+
+NAMES = {
+    "name": "mlflow-staging",
+    "project": "mlflow",
+    "environment": "staging",
+    "account": ACCOUNT,
+    "region": REGION,
+    "id": "77777777-8888-9999-aaaa-bbbbbbbbbbbb",
+    "suffix": "acme",
+    "parameter": "kms_key_arn",
+}
+ROLES = {"plan": ("read",), "train": ("read",), "apply": ("read", "services", "storage", "roles")}
+IAM = f"arn:aws:iam::{ACCOUNT}"
+BOUNDARY = {"iam:PermissionsBoundary": f"{IAM}:policy/mlflow-staging-ci-boundary"}
+ROLE = f"{IAM}:role/mlflow-staging-endpoint-role"
+STATE = f"arn:aws:s3:::{STATES}/mlflow/staging/terraform.tfstate"
+BUCKET = "arn:aws:s3:::mlflow-staging-mlflow-artifacts-acme"
+TOOL = f"{BUCKET}/backups/tool/tool.json.gz"
+KEYS = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/77777777-8888-9999-aaaa-bbbbbbbbbbbb"
+THEIR_KEY = KEYS.replace(ACCOUNT, "210987654321")
+OURS = {"aws:ResourceTag/project": "mlflow", "aws:ResourceTag/environment": "staging"}
+THROUGH_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
+SERVER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server/mlflow-staging-3-0"
+CLIENT = f"{IAM}:role/data-scientists"
+WRITER = {"iam:PolicyARN": f"{IAM}:policy/mlflow-staging-mlflow-writer"}
+READS = re.compile(r"[\w-]+:(BatchGet|Describe|Get|List|Validate|View|Decrypt|GenerateDataKey)")
+# What the apply role must not do although Terraform would: it loses data, or rights over data.
+WITHHELD = {
+    "ecr:DeleteRepository",
+    "kms:ScheduleKeyDeletion",
+    "s3:DeleteBucket",
+    "s3:DeleteBucketPolicy",
+    "sagemaker:DeleteMlflowTrackingServer",
+}
+# Calls that the recording lacks, each with its reason.
+UNRECORDED = {
+    "iam:ListRoles": "checks that the roles of clients exist (client_roles.tf)",
+    "iam:PutRolePermissionsBoundary": "gives an existing environment the boundary",
+    "iam:Update*": "changes of a role's trust or description",
+    "kms:Up*": "changes of a key's alias or description",
+    "kms:Decrypt": "reads the code of the backup from an encrypted bucket",
+    "logs:DeleteRetentionPolicy": "a log that is kept for ever",
+    "ecr:PutImageScanningConfiguration": "a changed setting of the repository",
+    "s3:DeleteObject": "releases the lock of the state; removes the tool of a bucket without versions",
+    "s3:GetBucket*": "AWS adds settings of buckets, which the provider then reads",
+    "s3:Put*": "optional settings of the bucket",
+    "sagemaker:St*MlflowTrackingServer": "an upgrade starts the old server",
+    "sns:Untag*": "removed tags",
+    "*:Untag*": "removed tags",
+    "sagemaker:DeleteTags": "removed tags",
+    "ssm:RemoveTagsFromResource": "removed tags",
+    "scheduler:UntagResource": "removed tags",
+    "sqs:SetQueueAttributes": "a changed queue, which the recorded apply leaves out for its speed",
+    "states:UpdateStateMachine": "a changed state machine",
+}
+REFUSED = {
+    "plan": (
+        *on(STATE, "s3:PutObject", "s3:DeleteObject"),
+        *on(STATE.replace("staging", "prod"), "s3:GetObject"),
+        *on(f"{STATE.replace('staging', 'prod')}.tflock", "s3:PutObject"),
+        *on(f"{BUCKET}/1/abc/artifacts/model.pkl", "s3:GetObject"),
+        *on(f"{BUCKET}/backups/mlflow-staging-3-0/runs", "s3:GetObject"),
+        *on(TOOL, "s3:PutObject"),
+        *on(SERVER, "sagemaker-mlflow:GetRun", "sagemaker:UpdateMlflowTrackingServer"),
+        *on(SERVER, "sagemaker:CreatePresignedMlflowTrackingServerUrl"),
+        Ask("kms:Decrypt", KEYS, OURS),
+        Ask("kms:Decrypt", KEYS, THROUGH_S3),
+        Ask("kms:Decrypt", KEYS, OURS | THROUGH_S3 | {"aws:ResourceTag/environment": "prod"}),
+        Ask("kms:Decrypt", KEYS, OURS | THROUGH_S3 | {"aws:ResourceTag/project": "other"}),
+        Ask("kms:Decrypt", KEY, {}),
+        Ask("kms:Decrypt", THEIR_KEY, OURS | THROUGH_S3),
+        Ask("kms:GetKeyPolicy", THEIR_KEY, OURS),
+        Ask("kms:GetKeyPolicy", KEYS, {"aws:ResourceTag/environment": "staging"}),
+        Ask("kms:GetKeyPolicy", KEYS, {"aws:ResourceTag/project": "mlflow"}),
+        *on(f"{IAM}:role/other", "iam:GetRole"),
+        *on(f"{IAM}:policy/other", "iam:GetPolicy"),
+        *on("arn:aws:s3:::other", "s3:ListBucket", "s3:GetBucketPolicy"),
+        *on(f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/mlflow/prod/kms_key_arn", "ssm:GetParameter"),
+    ),
+    "apply": (
+        # Rights beyond the boundary.
+        *on(ROLE, "iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:DeleteRolePermissionsBoundary"),
+        Ask("iam:CreateRole", ROLE, {"iam:PermissionsBoundary": f"{IAM}:policy/other"}),
+        Ask("iam:CreateRole", ROLE.replace("staging", "prod"), BOUNDARY),
+        Ask("iam:PutRolePolicy", f"{IAM}:role/other", BOUNDARY),
+        # Its own rights.
+        *(
+            Ask(f"iam:{action}", f"{IAM}:role/mlflow-staging-ci-{role}", BOUNDARY | WRITER)
+            for role in ("plan", "apply")
+            for action in ("PutRolePolicy", "AttachRolePolicy", "UpdateAssumeRolePolicy", "DeleteRole", "CreateRole")
+        ),
+        *(
+            Ask(f"iam:{action}", f"{IAM}:role/mlflow-staging-ci-train", BOUNDARY)
+            for action in ("PutRolePolicy", "UpdateAssumeRolePolicy", "DeleteRole", "DeleteRolePolicy")
+        ),
+        Ask("iam:DetachRolePolicy", f"{IAM}:role/mlflow-staging-ci-plan", {}),
+        Ask("iam:PutRolePermissionsBoundary", f"{IAM}:role/mlflow-staging-ci-train", BOUNDARY),
+        *on(
+            f"{IAM}:policy/mlflow-staging-ci-boundary",
+            *(f"iam:{verb}" for verb in ("CreatePolicy", "CreatePolicyVersion", "DeletePolicy", "DeletePolicyVersion")),
+        ),
+        *on(f"{IAM}:oidc-provider/token.actions.githubusercontent.com", "iam:UpdateOpenIDConnectProviderThumbprint"),
+        # Rights for others.
+        Ask("iam:AttachRolePolicy", CLIENT, {"iam:PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+        Ask("iam:AttachRolePolicy", f"{IAM}:role/other", WRITER),
+        Ask("iam:PassRole", ROLE, {}),
+        Ask("iam:PassRole", ROLE, {"iam:PassedToService": "ec2.amazonaws.com"}),
+        Ask("iam:PassRole", f"{IAM}:role/other", {"iam:PassedToService": "sagemaker.amazonaws.com"}),
+        Ask(
+            "iam:PassRole",
+            f"{IAM}:role/mlflow-staging-ci-apply",
+            {"iam:PassedToService": "codebuild.amazonaws.com"},
+        ),
+        *on(f"{IAM}:user/x", "iam:CreateUser", "iam:CreateAccessKey"),
+        # Data.
+        *on(BUCKET, "s3:DeleteBucket", "s3:DeleteBucketPolicy"),
+        *on(f"{BUCKET}/1/abc/artifacts/model.pkl", "s3:GetObject", "s3:DeleteObject", "s3:DeleteObjectVersion"),
+        *on(SERVER, "sagemaker:DeleteMlflowTrackingServer", "sagemaker-mlflow:DeleteRun"),
+        *on(SERVER.replace("staging", "prod"), "sagemaker:UpdateMlflowTrackingServer"),
+        *on(f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/mlflow-staging-serving", "ecr:DeleteRepository"),
+        Ask("kms:ScheduleKeyDeletion", KEYS, OURS),
+        Ask("kms:PutKeyPolicy", KEYS, OURS),
+        Ask("kms:GenerateDataKey", THEIR_KEY, OURS | THROUGH_S3),
+        Ask("kms:EnableKeyRotation", THEIR_KEY, OURS),
+        Ask("kms:GenerateDataKey", KEYS, OURS),
+        Ask("kms:GenerateDataKey", KEYS, THROUGH_S3 | {"aws:ResourceTag/project": "mlflow"}),
+        Ask("kms:GenerateDataKey", KEYS, THROUGH_S3 | {"aws:ResourceTag/environment": "staging"}),
+        Ask("kms:EnableKeyRotation", KEYS, {"aws:ResourceTag/project": "mlflow"}),
+        Ask("kms:EnableKeyRotation", KEYS, {"aws:ResourceTag/environment": "staging"}),
+        Ask("kms:CreateKey", "*", {"aws:RequestTag/project": "mlflow"}),
+        Ask("kms:CreateKey", "*", {"aws:RequestTag/environment": "staging"}),
+        *on(f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/other", "kms:CreateAlias", "kms:DeleteAlias"),
+        *on("arn:aws:s3:::other", "s3:PutBucketPolicy", "s3:ListBucketVersions"),
+        *on(f"arn:aws:s3:::{STATES}", "s3:PutBucketPolicy", "s3:PutLifecycleConfiguration"),
+        *on(STATE.replace("staging", "prod"), "s3:PutObject"),
+        *on(STATE, "s3:DeleteObject"),
+        *on(f"{IAM}:role/other", "iam:DeleteRole", "iam:UpdateAssumeRolePolicy"),
+        *on(f"{IAM}:policy/other", "iam:CreatePolicyVersion"),
+        *on(f"arn:aws:sns:{REGION}:{ACCOUNT}:other", "sns:DeleteTopic"),
+    ),
+}
+# What Terraform needs and the recording lacks: the state is a file there.
+# https://developer.hashicorp.com/terraform/language/backend/s3#permissions-required
+BACKEND = (
+    *on(f"arn:aws:s3:::{STATES}", "s3:ListBucket"),
+    *on(STATE, "s3:GetObject"),
+    *on(f"{STATE}.tflock", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+    Ask("kms:Decrypt", KEY, THROUGH_S3),
+    Ask("kms:GenerateDataKey", KEY, THROUGH_S3),
+    Ask("kms:Decrypt", KEYS, OURS | THROUGH_S3),
+    *on("*", "iam:ListRoles"),
+    *on(CLIENT, "iam:ListAttachedRolePolicies"),
+)
+CHANGES = (
+    *on(STATE, "s3:PutObject"),
+    Ask("iam:AttachRolePolicy", CLIENT, WRITER),
+    Ask("iam:AttachRolePolicy", f"{IAM}:role/mlflow-staging-ci-train", WRITER),
+    Ask("iam:DetachRolePolicy", CLIENT, WRITER),
+)
+
+
+@pytest.fixture(scope="module")
+def documents(planner: Planner) -> dict[str, Document]:
+    return rendered(planner.plan("github"), account=ACCOUNT, region=REGION).documents()
+
+
+def of(documents: dict[str, Document], role: str) -> dict[str, Document]:
+    return {purpose: documents[f"policy mlflow-staging-ci-{purpose}"] for purpose in ROLES[role]}
+
+
+def allows(policies: dict[str, Document], ask: Ask) -> bool:
+    context = {**USUAL, **ask.context}
+    request = Request(
+        Principal(f"arn:aws:sts::{ACCOUNT}:assumed-role/ci/now"),
+        ask.action,
+        ask.resource.format(**NAMES),
+        ACCOUNT,
+        {key: value.format(**NAMES) for key, value in context.items() if value is not None},
+    )
+    parsed = tuple(Policy.parse(name, document) for name, document in policies.items())
+    return evaluate(request, Policies(identity=parsed)).allowed
+
+
+def needed(role: str) -> list[Ask]:
+    """What Terraform needs as this role, without what is withheld from it."""
+    verbs = ("plan",) if role in ("plan", "train") else ("plan", "apply", "change", "destroy")
+    found = [ask for verb in verbs for ask in recorded()[verb] if ask.action not in WITHHELD]
+    return [*found, *BACKEND, *(CHANGES if role == "apply" else ())]
+
+
+def wrong(policies: dict[str, Document], role: str) -> Iterator[str]:
+    yield from (f"denied: {ask}" for ask in needed(role) if not allows(policies, ask))
+    yield from (f"allowed: {ask}" for ask in REFUSED[role] if allows(policies, ask))
+
+
+@pytest.mark.parametrize("role", ["plan", "apply"])
+def test_a_role_may_do_what_terraform_needs_and_nothing_else(role: str, documents: dict[str, Document]) -> None:
+    assert list(wrong(of(documents, role), role)) == []
+
+
+def test_a_plan_changes_nothing(documents: dict[str, Document]) -> None:
+    changing = [ask for ask in needed("apply") if not READS.match(ask.action) and not ask.resource.endswith(".tflock")]
+    assert len(changing) > 50
+    assert [ask for ask in changing if allows(of(documents, "plan"), ask)] == []
+
+
+@pytest.mark.parametrize("purpose", ["read", "services", "storage", "roles"])
+def test_no_statement_can_be_removed_or_widened_unnoticed(purpose: str, documents: dict[str, Document]) -> None:
+    role = "plan" if purpose == "read" else "apply"
+    policies = of(documents, role)
+    unnoticed = []
+    for name, statements in mutants(policies[purpose]["Statement"]):
+        mutant = {**policies, purpose: {**policies[purpose], "Statement": statements}}
+        if not any(wrong(mutant, role)):
+            unnoticed.append(name)
+    assert unnoticed == []
+
+
+def mutants(statements: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A policy's statements with one left out, without a condition, or on every resource."""
+    for number, statement in enumerate(statements):
+        sid = statement["Sid"]
+        yield f"{sid} left out", statements[:number] + statements[number + 1 :]
+        for operator, keys in statement.get("Condition", {}).items():
+            for key in keys:
+                changed = deepcopy(statements)
+                del changed[number]["Condition"][operator][key]
+                yield f"{sid} without {key}", changed
+        if statement["Effect"] == "Allow" and statement["Resource"] != "*":
+            changed = deepcopy(statements)
+            changed[number]["Resource"] = "*"
+            yield f"{sid} on every resource", changed
+
+
+def test_every_granted_action_is_recorded_or_has_a_reason(documents: dict[str, Document]) -> None:
+    used = {ask.action for verb in recorded().values() for ask in verb}
+    given = {
+        (action, tuple(statement["Resource"]) if isinstance(statement["Resource"], list) else (statement["Resource"],))
+        for document in of(documents, "apply").values()
+        for statement in document["Statement"]
+        if statement["Effect"] == "Allow"
+        for pattern in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+        for action in actions(pattern.partition(":")[0])
+        if fnmatchcase(action, pattern)
+    }
+    # AWS has each of these actions, and supports one of the resources for it.
+    unknown = [
+        action
+        for action, resources in given
+        if not any(knows(action, one.replace("*", "x")) or knows(action, one) for one in resources)
+    ]
+    # A new key is tagged before it has an ARN.
+    assert sorted(unknown) == ["kms:TagResource"]
+    idle = {action for action, _ in given} - used
+    assert sorted(action for action in idle if not any(fnmatchcase(action, one) for one in UNRECORDED)) == []
+    assert [one for one in UNRECORDED if not any(fnmatchcase(action, one) for action in idle)] == []
+
+
+@pytest.mark.parametrize(
+    ("role", "subjects"),
+    [
+        ("plan", {"pull_request", "ref:refs/heads/main"}),
+        ("apply", {"environment:staging"}),
+        ("train", {"ref:refs/heads/main"}),
+    ],
+)
+def test_a_role_is_assumed_only_by_these_jobs_of_the_repository(
+    role: str, subjects: set[str], documents: dict[str, Document]
+) -> None:
+    [statement] = documents[f"role mlflow-staging-ci-{role}/trust"]["Statement"]
+    assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
+    assert statement["Principal"] == {"Federated": f"{IAM}:oidc-provider/token.actions.githubusercontent.com"}
+    assert set(statement["Condition"]) == {"StringEquals"}
+    condition = statement["Condition"]["StringEquals"]
+    assert condition.pop("token.actions.githubusercontent.com:aud") == "sts.amazonaws.com"
+    [(key, found)] = condition.items()
+    assert key == "token.actions.githubusercontent.com:sub"
+    expected = {f"repo:acme@123456/ml-platform@456789:{subject}" for subject in subjects}
+    assert set([found] if isinstance(found, str) else found) == expected
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        *on(f"{IAM}:role/x", "iam:PutRolePolicy", "iam:CreateRole", "iam:CreateUser", "sts:AssumeRole"),
+        *on(f"{IAM}:role/other", "iam:PassRole"),
+        *on(f"{IAM}:role/mlflow-staging-ci-apply", "iam:PassRole"),
+        *on(STATE, "s3:GetObject", "s3:PutObject"),
+        *on(f"arn:aws:s3:::{STATES}", "s3:PutBucketPolicy"),
+        *on("*", "organizations:LeaveOrganization", "ec2:RunInstances"),
+    ],
+    ids=lambda ask: f"{ask.action} {ask.resource}",
+)
+def test_the_boundary_keeps_created_roles_from_iam_and_from_states(ask: Ask, documents: dict[str, Document]) -> None:
+    assert not allows({"boundary": documents["policy mlflow-staging-ci-boundary"]}, ask)
+
+
+def test_the_boundary_allows_what_the_platforms_roles_need(planner: Planner, documents: dict[str, Document]) -> None:
+    boundary = {"boundary": documents["policy mlflow-staging-ci-boundary"]}
+    inline = {
+        name: document
+        for name, document in rendered(planner.plan("prod"), account=ACCOUNT, region=REGION).documents().items()
+        if name.startswith("role ") and not name.endswith("/trust")
+    }
+    assert inline
+    lacking = {
+        action
+        for document in inline.values()
+        for statement in document["Statement"]
+        if statement["Effect"] == "Allow"
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+        if not any(
+            fnmatchcase(action, pattern)
+            for part in boundary["boundary"]["Statement"]
+            if part["Effect"] == "Allow"
+            for pattern in ([part["Action"]] if isinstance(part["Action"], str) else part["Action"])
+        )
+    }
+    assert lacking == set()
+
+
+def test_the_policies_are_within_iams_limit(documents: dict[str, Document]) -> None:
+    sizes = {
+        name: len(json.dumps(document, separators=(",", ":")))
+        for name, document in documents.items()
+        if name.startswith("policy ")
+    }
+    assert len(sizes) == 10
+    assert {name: size for name, size in sizes.items() if size > 6144} == {}
