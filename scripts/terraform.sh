@@ -15,6 +15,7 @@ ENV   an environment: a folder of mlflow/terraform, such as staging or prod
 VERB  init     prepare the folder (does nothing when nothing changed)
       plan     show what would change and its monthly cost, and save the plan as ENV.tfplan
       apply    plan, show the plan, ask, and apply exactly that plan
+      apply-saved FILE   show the plan that `plan` saved in FILE, ask, and apply exactly that plan
       destroy  the same for deleting everything, with a count of what would be lost
       output   print the outputs (-json, -raw NAME)
 
@@ -185,6 +186,17 @@ apply() {
   fi
 }
 
+# Another process made the plan and had it approved, as in CI. Terraform refuses it if the state has changed since then.
+apply_saved() {
+  [[ $# == 1 && -f ${1:-} ]] || fail 2 "apply-saved takes the file of a plan that \`scripts/terraform.sh $env plan\` saved"
+  check_approval
+  saved=$(realpath "$1")
+  init
+  guard
+  ask "Apply this plan to $env?"
+  apply_saved_plan
+}
+
 destroy() {
   local status=0
   check_approval
@@ -224,7 +236,7 @@ main() {
   check_switches
   check_terraform
   check_mirror
-  case $verb in init | plan | apply | destroy | output) ;; *) fail 2 "\"$verb\" is not a verb: use init, plan, apply, destroy or output" ;; esac
+  case $verb in init | plan | apply | apply-saved | destroy | output) ;; *) fail 2 "\"$verb\" is not a verb: use init, plan, apply, apply-saved, destroy or output" ;; esac
 
   # No version check over the network, and no hints for people who run terraform themselves.
   export CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1
@@ -243,6 +255,7 @@ main() {
     init) init "$@" ;;
     plan) init && { plan "$@" || (($? == 2)); } && guard --only-show ;;
     apply) apply "$@" ;;
+    apply-saved) apply_saved "$@" ;;
     destroy) destroy "$@" ;;
     output) output "$@" ;;
   esac

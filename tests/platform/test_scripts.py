@@ -24,6 +24,7 @@ from scripts import (
     batch_predict,
     bootstrap,
     build_image,
+    ci_report,
     clean_up,
     compare_runs,
     cost,
@@ -66,6 +67,7 @@ APPS = {
     "predict_async": predict_async,
     "clean_up": clean_up,
     "cost": cost,
+    "ci_report": ci_report,
 }
 HEAVY = {"boto3", "botocore", "matplotlib", "mlflow", "numpy", "pandas", "requests", "sklearn", "xgboost"}
 
@@ -189,6 +191,14 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
             "run_pipeline",
             ["--set", "train.depth=3"],
             "the entry point 'train' has no parameter 'depth'. It has dataset",
+        ),
+        ("sweep", ["--data", "/nowhere.csv"], "--data FILE and --target COL go together"),
+        ("sweep", ["--data", "/nowhere.csv", "--target", "y"], "there is no file /nowhere.csv"),
+        ("ci_report", ["gitlab", "--review", "/nowhere.json"], "/nowhere.json cannot be read"),
+        (
+            "ci_report",
+            ["drift", "--review", __file__, "--plan", __file__],
+            f"{__file__} is not JSON. Give the output of `plan_guard.py --json`",
         ),
         ("log_run", ["--bogus"], "No such option: --bogus (see --help)."),
         ("log_run", ["--dataset", "wine"], "there is no data set 'wine'. --dataset takes iris or diabetes"),
