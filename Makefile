@@ -4,7 +4,7 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .PHONY: setup demo check test lint fmt docs site bench clean help \
 	local-up local-down local-reset local-env local-logs \
-	bootstrap init plan apply destroy output log-run sweep pipeline promote image deploy batch-predict validate monitor server smoke doctor cost clean-up \
+	bootstrap init plan apply destroy output log-run sweep pipeline promote image deploy batch-predict validate monitor server prove smoke doctor cost clean-up \
 	upgrade retire backup restore
 
 # Many containers set it. Python would then never store compiled modules in .venv, and each start of MLflow would take
@@ -148,6 +148,9 @@ backup: setup ## Back up the server into ARCHIVE, or where the nightly backups a
 restore: setup ## Restore ARCHIVE into the environment's server, which should be empty (ARGS="--snapshot TIME")
 	@$(call need,ARCHIVE,the archive to restore (make restore ARCHIVE=s3://BUCKET/backups/SERVER))
 	@$(SCRIPT) scripts/transfer.py restore $${LOCAL:+--local} {ARGS} -- "$$ARCHIVE" "env:$$ENV"
+
+prove: setup ## Prove on AWS what localaws cannot: apply a throw-away copy of ENV, check it, destroy it (under 5 USD)
+	@$(SCRIPT) scripts/prove.py $(FLAGS)
 
 smoke: setup ## Run the smoke tests against a deployed environment
 	@SMOKE_ENV="$$ENV" SMOKE_LOCAL="$$LOCAL" $(WITH_ARGS) $(BIN)/pytest tests/e2e/smoke {ARGS}

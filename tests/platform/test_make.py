@@ -96,6 +96,7 @@ WORDS = {
     "monitor": {"ENV": "--env={}"},
     "doctor": {"ENV": "--env={}"},
     "cost": {"ENV": "--env={}"},
+    "prove": {"ENV": "--env={}"},
     "clean-up": {"ENV": "--env={}"},
     "deploy": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "ALIAS": "models:/{}@{}"},
     "validate": {"ENV": "--env={}", "MODEL": "models:/{}@{}", "ALIAS": "models:/{}@{}"},

@@ -36,6 +36,7 @@ from scripts import (
     plan_guard,
     predict_async,
     promote,
+    prove,
     run_pipeline,
     security_docs,
     server,
@@ -68,6 +69,7 @@ APPS = {
     "clean_up": clean_up,
     "cost": cost,
     "ci_report": ci_report,
+    "prove": prove,
 }
 HEAVY = {"boto3", "botocore", "matplotlib", "mlflow", "numpy", "pandas", "requests", "sklearn", "xgboost"}
 

@@ -1,0 +1,63 @@
+"""What a proof costs at most, from its plan and list prices, before anything is created."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlflow_common.errors import PreconditionError
+from mlflow_platform.plan_guard.changes import TerraformPlan
+from mlflow_platform.plan_guard.cost import Prices, estimate
+from mlflow_platform.plan_guard.running_hours import HOURS_PER_MONTH
+
+LIMIT_USD = 5.0
+# What the smoke tests create besides the plan: one endpoint and a transform job, and an image build.
+_ENDPOINT, _INSTANCE = "aws_sagemaker_endpoint", "ml.m5.large"
+_BUILDS, _BUILD_MINUTES = "aws_codebuild_project", 60
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The hourly price of everything, and what is paid once, in USD."""
+
+    hourly: float
+    once: float
+
+    def cost(self, hours: float) -> float:
+        """The cost of that many hours."""
+        return self.hourly * hours + self.once
+
+
+def budget_of(plan: TerraformPlan, prices: Prices) -> Budget:
+    """The prices of a proof that applies this plan.
+
+    Raises:
+        PreconditionError: a price is not known, so there is no upper bound.
+    """
+    found = estimate(plan, prices)
+    region = plan.region or "this region"
+    instance, _ = prices.find(region, _ENDPOINT, _INSTANCE)
+    minutes = [price.price for price in prices.find(region, _BUILDS, "")[1] if price.unit == "build minute"]
+    missing = [] if found is None else [*found.unpriced, *found.unknown]
+    if found is None or missing or instance is None or not minutes:
+        what = ", ".join(missing) or f"everything in {region}"
+        raise PreconditionError(
+            f"the cost has no upper bound, because these prices are not known: {what}. Add them with --prices FILE; "
+            "docs/guides/cost.md shows the form."
+        )
+    # The endpoint, and the transform job beside it.
+    return Budget(found.always / HOURS_PER_MONTH + 2 * instance.price, max(minutes) * _BUILD_MINUTES)
+
+
+def check_budget(budget: Budget, hours: float, limit: float) -> float:
+    """The most that a proof costs which ends after that many hours, in USD.
+
+    Raises:
+        PreconditionError: it is above the limit.
+    """
+    most = budget.cost(hours)
+    if most > limit:
+        raise PreconditionError(
+            f"the proof may cost {most:.2f} USD in {hours:g} hours, which is above the limit of {limit:.2f} USD. "
+            "Nothing was created. Choose a smaller tracking server in the environment's terraform.tfvars."
+        )
+    return most

@@ -1,0 +1,92 @@
+"""Runs the commands of a proof: each in a process group of its own, with a time limit, and its output in a file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow_common.errors import PlatformError
+
+# Terraform needs time to write its state after SIGINT. It must not be killed before: what it created would be lost.
+_GRACE = 900.0
+_SHOWN = 400
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs commands in a folder with an environment; `logs` is the folder for what they print."""
+
+    folder: Path
+    environ: Mapping[str, str]
+    logs: Path
+
+    def run(self, name: str, command: Sequence[str], *, minutes: float, **more: str) -> str:
+        """Run a command and return its standard output. `more` are additional variables.
+
+        The command does not receive the terminal's Ctrl-C itself. If this process is interrupted, the command gets
+        SIGINT once and its time to end.
+
+        Raises:
+            PlatformError: it failed, or did not end within that many minutes.
+        """
+        self.logs.mkdir(parents=True, exist_ok=True)
+        out, log = self.logs / f"{name}.out", self.logs / f"{name}.log"
+        with out.open("wb") as output, log.open("wb") as errors:
+            process = subprocess.Popen(
+                list(command),
+                cwd=self.folder,
+                env={**self.environ, **more},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+            try:
+                status = process.wait(minutes * 60)
+            except subprocess.TimeoutExpired:
+                _end(process)
+                raise PlatformError(f"{name} did not end within {minutes:g} minutes. Its output: {log}") from None
+            except BaseException:
+                _end(process)
+                raise
+        text = out.read_text(errors="replace")
+        if status:
+            raise PlatformError(f"{name} ended with status {status}: {_reason(log, text)} (its output: {log})")
+        return text
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Interrupt a command and everything that it started, and wait; after the grace time, kill it."""
+    for sent, seconds in ((signal.SIGINT, _GRACE), (signal.SIGTERM, 30.0)):
+        _send(process, sent)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    _send(process, signal.SIGKILL)
+    process.wait()
+
+
+def _send(process: subprocess.Popen[bytes], sent: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, sent)
+    except ProcessLookupError:
+        return
+
+
+def _reason(log: Path, text: str) -> str:
+    """The last error that a command printed, or the end of its output."""
+    lines = [line for line in (*text.splitlines(), *log.read_text(errors="replace").splitlines()) if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    return (errors or lines or ["it printed nothing"])[-1].strip()[:_SHOWN]
+
+
+def python(script: str, *arguments: str) -> list[str]:
+    """The command line of a script of this repository."""
+    return [sys.executable, f"scripts/{script}.py", *arguments]

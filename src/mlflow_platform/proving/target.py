@@ -1,0 +1,75 @@
+"""What the checks of a proof work with: the environment, its outputs, AWS clients and the commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlflow_common.errors import PlatformError
+from mlflow_common.waiting import Clock, Progress
+from mlflow_platform.proving.commands import Runner, python
+
+
+@dataclass
+class Target:
+    """The throw-away environment while it is proven.
+
+    Attributes:
+        environment: its name.
+        stem: how the names of its resources begin.
+        client: makes AWS clients by service.
+        outputs: Terraform's outputs, once it is applied.
+        facts: what earlier checks found, for later ones.
+    """
+
+    environment: str
+    stem: str
+    local: bool
+    account: str
+    region: str
+    client: Callable[[str], Any]
+    runner: Runner
+    clock: Clock
+    progress: Progress
+    outputs: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def server_names(self) -> list[str]:
+        """The names of the tracking servers that Terraform made."""
+        return [str(self.outputs["tracking_server_name"])] if self.outputs else []
+
+    @property
+    def options(self) -> list[str]:
+        """The options that select the environment in a script."""
+        return ["--env", self.environment, *(["--local"] if self.local else [])]
+
+    def script(self, name: str, *arguments: str, minutes: float) -> dict[str, Any]:
+        """Run a script with --json and return its result.
+
+        Raises:
+            PlatformError: it failed or printed no JSON.
+        """
+        text = self.runner.run(name, [*python(name, *arguments), *self.options, "--json"], minutes=minutes)
+        try:
+            found: dict[str, Any] = json.loads(text)
+        except ValueError:
+            raise PlatformError(f"{name} did not print JSON") from None
+        return found
+
+    def terraform(self, verb: str, *arguments: str, minutes: float) -> str:
+        """Run `scripts/terraform.sh ENV VERB` without questions."""
+        confirmed = ",".join(
+            str(self.outputs[key]) for key in ("tracking_server_name", "artifact_bucket_name") if self.outputs.get(key)
+        )
+        command = ["scripts/terraform.sh", self.environment, verb, *arguments]
+        return self.runner.run(
+            f"terraform-{verb}",
+            command,
+            minutes=minutes,
+            LOCAL="1" if self.local else "",
+            AUTO_APPROVE="1",
+            CONFIRM=confirmed,
+        )
