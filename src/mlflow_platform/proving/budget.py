@@ -13,6 +13,8 @@ LIMIT_USD = 5.0
 # What the smoke tests create besides the plan: one endpoint and a transform job, and an image build.
 _ENDPOINT, _INSTANCE = "aws_sagemaker_endpoint", "ml.m5.large"
 _BUILDS, _BUILD_MINUTES = "aws_codebuild_project", 60
+# Charged by use only, and far less in a few hours than this: logs, requests, stored objects, metrics (USD).
+_USED, _BY_USE = frozenset({"aws_cloudwatch_log_group", "aws_cloudwatch_dashboard"}), 0.5
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ def budget_of(plan: TerraformPlan, prices: Prices) -> Budget:
     region = plan.region or "this region"
     instance, _ = prices.find(region, _ENDPOINT, _INSTANCE)
     minutes = [price.price for price in prices.find(region, _BUILDS, "")[1] if price.unit == "build minute"]
-    missing = [] if found is None else [*found.unpriced, *found.unknown]
+    unknown = [] if found is None else [kind for kind in found.unknown if kind.partition(" ")[0] not in _USED]
+    missing = [] if found is None else [*found.unpriced, *unknown]
     if found is None or missing or instance is None or not minutes:
         what = ", ".join(missing) or f"everything in {region}"
         raise PreconditionError(
@@ -45,7 +48,7 @@ def budget_of(plan: TerraformPlan, prices: Prices) -> Budget:
             "docs/guides/cost.md shows the form."
         )
     # The endpoint, and the transform job beside it.
-    return Budget(found.always / HOURS_PER_MONTH + 2 * instance.price, max(minutes) * _BUILD_MINUTES)
+    return Budget(found.always / HOURS_PER_MONTH + 2 * instance.price, max(minutes) * _BUILD_MINUTES + _BY_USE)
 
 
 def check_budget(budget: Budget, hours: float, limit: float) -> float:
