@@ -16,16 +16,26 @@ from mlflow_platform.proving.target import Target
 
 EXPERIMENT = MODEL = "prove-iris"
 # Minutes after which a step is given up. Their sum bounds the cost.
-MINUTES = {"apply": 60, "train": 10, "registry": 5, "build": 45, "smoke": 60, "doctor": 5, "app": 20, "schedule": 40}
-REMOVAL_MINUTES = 60
+MINUTES = {
+    "apply": 45,
+    "plan": 10,
+    "train": 5,
+    "registry": 5,
+    "build": 30,
+    "smoke": 40,
+    "doctor": 5,
+    "app": 15,
+    "schedule": 30,
+}
+REMOVAL_MINUTES = 45
 
 
 def apply(target: Target) -> str:
     """Apply, and read the outputs."""
     target.terraform("apply", minutes=MINUTES["apply"])
-    text = target.terraform("output", "-json", minutes=5)
+    text = target.terraform("output", "-json", minutes=MINUTES["plan"])
     target.outputs.update({name: output["value"] for name, output in json.loads(text).items()})
-    again = target.terraform("plan", minutes=10)
+    again = target.terraform("plan", minutes=MINUTES["plan"])
     if "No changes." not in again and "The plan changes nothing." not in again:
         raise PlatformError("a second plan is not empty. See the output of terraform-plan")
     return f"{target.outputs['tracking_server_name']} is applied, and a second plan is empty"

@@ -32,7 +32,7 @@ from mlflow_platform.proving.workspace import Workspace, create_workspace
 
 _PACKAGES = ("boto3", "mlflow", "sagemaker-mlflow")
 # Every step may take all of its minutes.
-HOURS = (sum(checks.MINUTES.values()) + 2 * checks.REMOVAL_MINUTES) / 60
+HOURS = (sum(checks.MINUTES.values()) + checks.REMOVAL_MINUTES) / 60
 
 
 @dataclass(frozen=True)
