@@ -30,6 +30,8 @@ REASONS = {
     ("src/mlflow_platform/comparison/charts.py", "*"): NUMBERS,
     ("src/mlflow_platform/endpoints/status.py", "*"): NUMBERS,
     ("src/mlflow_platform/images/context.py", "*"): OWN,
+    **{(f"src/mlflow_platform/proving/{name}.py", "*"): OWN for name in ("commands", "session", "workspace")},
+    **{(f"src/mlflow_platform/proving/{name}.py", "*"): NUMBERS for name in ("budget", "checks")},
     ("src/mlflow_platform/site/building.py", "*"): LISTED,
     ("src/mlflow_platform/site/pages.py", "*"): "only asks whether a file of the checkout exists",
     ("src/mlflow_platform/sweeps/space.py", "*"): NUMBERS,

@@ -9,7 +9,6 @@ from mlflow_platform.plan_guard.changes import TerraformPlan
 from mlflow_platform.plan_guard.cost import Prices, estimate
 from mlflow_platform.plan_guard.running_hours import HOURS_PER_MONTH
 
-LIMIT_USD = 5.0
 # What the smoke tests create besides the plan: one endpoint and a transform job, and an image build.
 _ENDPOINT, _INSTANCE = "aws_sagemaker_endpoint", "ml.m5.large"
 _BUILDS, _BUILD_MINUTES = "aws_codebuild_project", 60
