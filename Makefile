@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: setup demo check test lint fmt docs site bench clean help \
+.PHONY: setup demo check test lint fmt docs compatibility site bench clean help \
 	local-up local-down local-reset local-env local-logs \
 	bootstrap init plan apply destroy output log-run sweep pipeline promote image deploy batch-predict validate monitor server prove smoke doctor cost clean-up \
 	upgrade retire backup restore
@@ -66,7 +66,7 @@ test: setup ## Run every check and test: make check, Terraform, localaws, smoke 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {gsub(/\$$\$$/, "$$"); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {gsub(/\$$\$$/, "$$"); printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\n%s\n%s\n%s\n' 'Variables: ENV=staging|prod (staging), LOCAL=1 (localaws instead of AWS), ARGS="…" (options for the script),' \
 		'MODEL (iris), ALIAS (champion), AUTO_APPROVE=1 (apply and destroy without a question),' \
 		'CONFIRM=NAME,NAME (tracking servers, buckets and keys that apply and destroy may delete).'
@@ -180,6 +180,9 @@ fmt: setup ## Format Python and Terraform
 
 docs: setup ## Update the generated tables of inputs and outputs
 	@$(BIN)/python scripts/docs.py
+
+compatibility: setup ## Measure which MLflow clients work with which servers, on the localaws that runs (minutes)
+	@$(SCRIPT) scripts/compatibility.py {ARGS}
 
 site: setup ## Build the documentation as a website, and check its links
 	@$(SCRIPT) scripts/site.py {ARGS}

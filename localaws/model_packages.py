@@ -8,6 +8,7 @@ from typing import Any
 
 from moto.sagemaker.models import ModelPackage, sagemaker_backends
 
+from localaws.errors import AwsError
 from localaws.services.context import Caller, Operations
 
 # moto's attribute for each member that an update may set.
@@ -36,7 +37,11 @@ class ModelPackages:
     def operations(self) -> Operations:
         """What SageMaker's dispatcher installs."""
         return Operations(
-            handlers={"UpdateModelPackage": self.update, "DeleteModelPackage": self.delete},
+            handlers={
+                "UpdateModelPackage": self.update,
+                "DeleteModelPackage": self.delete,
+                "DeleteModelPackageGroup": self.delete_group,
+            },
             extensions={"CreateModelPackage": self.created, "DescribeModelPackage": self.described},
         )
 
@@ -75,6 +80,19 @@ class ModelPackages:
         del backend.model_packages[package.arn]
         for name in [name for name, arn in backend.model_package_name_mapping.items() if arn == package.arn]:
             del backend.model_package_name_mapping[name]
+        return {}
+
+    def delete_group(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """DeleteModelPackageGroup: only an empty group can be deleted.
+
+        Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DeleteModelPackageGroup.html
+        """
+        backend = sagemaker_backends[self._account][caller.region]
+        group = backend.describe_model_package_group(given["ModelPackageGroupName"])
+        name = group.model_package_group_name
+        if any(package.model_package_group_name == name for package in backend.model_packages.values()):
+            raise AwsError("ConflictException", f"Model Package Group {group.arn} still contains Model Packages.")
+        del backend.model_package_groups[name]
         return {}
 
     def _changed(self, caller: Caller, package: ModelPackage) -> None:

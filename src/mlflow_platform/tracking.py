@@ -9,6 +9,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError, PreconditionError
+from mlflow_platform.compatibility import matrix as compatibility
+from mlflow_platform.compatibility.matrix import Matrix
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -55,20 +57,23 @@ def connect(server: TrackingServer, session: Session) -> MlflowClient:
     return mlflow.MlflowClient()
 
 
-def check_client(server: TrackingServer, client_version: str | None = None) -> None:
-    """Check that this machine's MLflow can log models to the server.
+def check_client(server: TrackingServer, client_version: str | None = None, matrix: Matrix | None = None) -> None:
+    """Check with the measured matrix that this machine's MLflow can log models to the server.
 
     MLflow 3 logs models through an API (`/logged-models`) that MLflow 2 servers do not have.
 
     Raises:
-        PreconditionError: the server is too old.
+        PreconditionError: it cannot.
     """
-    client = client_version or version("mlflow")
-    if int(client.split(".")[0]) >= 3 > int(server.mlflow_version.split(".")[0]):
-        raise PreconditionError(
-            f"{server.name} runs MLflow {server.mlflow_version}, and the MLflow {client} on this machine cannot log "
-            'models to it. Set mlflow_version = "3.0" and apply, or log with an MLflow 2 client.'
-        )
+    client, measured = client_version or version("mlflow"), matrix or compatibility.load()
+    if measured.error(client, server.mlflow_version, "log_model") is None:
+        return
+    able = measured.client_for(server.mlflow_version, "log_model")
+    install = f" or log with another client (`pip install mlflow=={able}`)" if able else ""
+    raise PreconditionError(
+        f"{server.name} runs MLflow {server.mlflow_version}, and the MLflow {client} on this machine cannot log "
+        f'models to it. Set mlflow_version = "3.0" and apply{install}.'
+    )
 
 
 def check_model_name(name: str) -> None:

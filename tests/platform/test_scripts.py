@@ -27,6 +27,7 @@ from scripts import (
     ci_report,
     clean_up,
     compare_runs,
+    compatibility,
     cost,
     demo,
     deploy_model,
@@ -69,6 +70,7 @@ APPS = {
     "clean_up": clean_up,
     "cost": cost,
     "ci_report": ci_report,
+    "compatibility": compatibility,
     "prove": prove,
 }
 HEAVY = {"boto3", "botocore", "matplotlib", "mlflow", "numpy", "pandas", "requests", "sklearn", "xgboost"}

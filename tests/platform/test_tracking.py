@@ -16,9 +16,8 @@ def at_version(environment: Environment, version: str) -> TrackingServer:
 
 @pytest.mark.parametrize("server", ["2.13", "2.16"])
 def test_refuses_an_mlflow_3_client_for_an_mlflow_2_server(environment: Environment, server: str) -> None:
-    with pytest.raises(
-        PreconditionError, match=f"runs MLflow {server}, and the MLflow 3.17.2 on this machine cannot log"
-    ):
+    refusal = rf"runs MLflow {server}, and the MLflow 3.17.2 on this machine cannot log .*`pip install mlflow==2.16.2`"
+    with pytest.raises(PreconditionError, match=refusal):
         tracking.check_client(at_version(environment, server), "3.17.2")
 
 

@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 
 from mlflow_common.errors import error_code
 from mlflow_platform.account import check_account
+from mlflow_platform.compatibility import matrix as compatibility
 from mlflow_platform.doctor.context import Context
 from mlflow_platform.doctor.finding import Verdict, failed, passed, skipped, warned
 
@@ -82,10 +83,13 @@ def mlflow_client(context: Context) -> Verdict:
     client = context.versions("mlflow")
     if client is None:
         return failed("MLflow is not installed in this Python environment.", "Run `make setup`.")
-    if _numbers(client)[:1] > _numbers(server)[:1]:
+    measured = compatibility.load()
+    if measured.error(client, server, "log_model") is not None:
+        able = measured.client_for(server, "log_model")
+        install = f", or log with another client (`pip install mlflow=={able}`)" if able else ""
         return failed(
-            f"MLflow {client} cannot log models to a server of MLflow {server}, which lacks the API that it uses.",
-            f"Upgrade the server (`make upgrade TO=3.0 {context.environment.ref.make_options}`), or log with MLflow 2.",
+            f"MLflow {client} cannot log models to a server of MLflow {server}.",
+            f"Upgrade the server (`make upgrade TO=3.0 {context.environment.ref.make_options}`){install}.",
         )
     return passed(f"client {client}, server {server}")
 

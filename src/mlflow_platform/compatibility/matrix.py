@@ -1,0 +1,82 @@
+"""The measured matrix: which operation works with which MLflow client and server.
+
+`make compatibility` writes the data.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+DATA = Path(__file__).with_name("matrix.json")
+WORKS = "works"
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """What was measured.
+
+    Attributes:
+        measured: the date, as YYYY-MM-DD.
+        clients: full client versions, oldest first.
+        servers: server versions as major.minor, oldest first.
+        operations: each operation's name and description.
+        results: by client, server and operation: `works`, or the error.
+    """
+
+    measured: str
+    clients: tuple[str, ...]
+    servers: tuple[str, ...]
+    operations: Mapping[str, str]
+    results: Mapping[str, Mapping[str, Mapping[str, str]]]
+
+    @classmethod
+    def parse(cls, content: Mapping[str, Any]) -> Matrix:
+        """The matrix of a JSON object."""
+        return cls(
+            content["measured"],
+            tuple(content["clients"]),
+            tuple(content["servers"]),
+            content["operations"],
+            content["results"],
+        )
+
+    def error(self, client: str, server: str, operation: str) -> str | None:
+        """The error of an operation with the measured client and server that are nearest; None if it works.
+
+        A version that was not measured is judged like the newest older one of the same major version, or else the
+        oldest of that major version. Without one it is not judged: None.
+        """
+        row, column = nearest(client, self.clients), nearest(server, self.servers)
+        if row is None or column is None:
+            return None
+        found = self.results[row][column][operation]
+        return None if found == WORKS else found
+
+    def client_for(self, server: str, operation: str) -> str | None:
+        """The newest measured client that can do an operation with a server; None if there is none."""
+        able = [client for client in self.clients if self.error(client, server, operation) is None]
+        return able[-1] if able else None
+
+
+def nearest(version: str, measured: tuple[str, ...]) -> str | None:
+    """The measured version that stands for another one."""
+    wanted = numbers(version)
+    same = [one for one in measured if numbers(one)[:1] == wanted[:1]]
+    older = [one for one in same if numbers(one)[: len(wanted)] <= wanted]
+    return older[-1] if older else next(iter(same), None)
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """The numbers of a version: 3.17.2 is (3, 17, 2)."""
+    return tuple(int(part) for part in version.split("-")[0].split(".") if part.isdigit())
+
+
+@cache
+def load() -> Matrix:
+    """The matrix of this repository."""
+    return Matrix.parse(json.loads(DATA.read_text(encoding="utf-8")))

@@ -1,0 +1,72 @@
+"""A browser for tests: playwright-core with Debian's Chromium. Installed on first use; runs in a separate process."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[2]
+FILES = ("package.json", "package-lock.json", ".npmrc", "browse.mjs")
+
+
+class UnavailableError(Exception):
+    """The browser is not available here."""
+
+
+class Browser:
+    """Opens pages in Chromium."""
+
+    def __init__(self, folder: Path, chromium: str) -> None:
+        self._folder, self._chromium = folder, chromium
+
+    @classmethod
+    def installed(cls) -> "Browser":
+        """Install its driver below `.cache/`, once for each version of the lock file.
+
+        Raises:
+            UnavailableError: no Chromium, node or npm, or the driver cannot be fetched.
+        """
+        chromium = shutil.which("chromium")
+        if chromium is None:
+            raise UnavailableError("chromium is not installed (apt install chromium)")
+        for program in ("node", "npm"):
+            if shutil.which(program) is None:
+                raise UnavailableError(f"{program} is not installed")
+        folder = REPOSITORY / ".cache" / "browser"
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "lock"):
+            current = all(
+                (folder / name).exists() and (folder / name).read_bytes() == (HERE / name).read_bytes()
+                for name in FILES
+            )
+            if not (current and (folder / "node_modules").exists()):
+                for name in FILES:
+                    shutil.copy(HERE / name, folder / name)
+                done = subprocess.run(
+                    ["npm", "ci", "--silent"], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+                )
+                if done.returncode:
+                    (folder / "package.json").unlink()
+                    raise UnavailableError(f"npm ci failed: {done.stderr.strip()[-200:]}")
+        return cls(folder, chromium)
+
+    def open(self, link: str, pages: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+        """Open a presigned link and then the pages, and save their screenshots in a folder."""
+        given = {"link": link, "chromium": self._chromium, "folder": str(folder), "seconds": 120, "pages": pages}
+        done = subprocess.run(
+            ["node", "browse.mjs"],
+            cwd=self._folder,
+            input=json.dumps(given),
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        if done.returncode:
+            raise AssertionError(f"the browser failed:\n{done.stderr}")
+        found: list[dict[str, Any]] = json.loads(done.stdout)
+        return found

@@ -1,0 +1,86 @@
+"""The measured matrix of clients and servers: data, page, and what they say about other versions."""
+
+import ast
+
+import pytest
+
+from mlflow_platform.compatibility.matrix import Matrix, load
+from mlflow_platform.compatibility.measuring import APP, CLIENTS, PROGRAM, SERVERS, operations
+from mlflow_platform.compatibility.page import PAGE, page
+from mlflow_platform.environment import REPOSITORY
+from mlflow_platform.mlflow_versions import supported_versions
+
+OLD, NEW = "works", "RestException: no such API"
+MATRIX = Matrix(
+    "2026-11-29",
+    ("2.13.2", "2.16.2", "3.0.1", "3.17.2"),
+    ("2.16", "3.0"),
+    {"log_model": "Log a model"},
+    {
+        "2.13.2": {"2.16": {"log_model": OLD}, "3.0": {"log_model": OLD}},
+        "2.16.2": {"2.16": {"log_model": OLD}, "3.0": {"log_model": OLD}},
+        "3.0.1": {"2.16": {"log_model": NEW}, "3.0": {"log_model": OLD}},
+        "3.17.2": {"2.16": {"log_model": NEW}, "3.0": {"log_model": OLD}},
+    },
+)
+
+
+def test_the_page_shows_the_data() -> None:
+    assert (REPOSITORY / PAGE).read_text() == page(load())
+
+
+def test_every_supported_server_and_the_app_are_measured_with_every_operation() -> None:
+    found = load()
+    assert found.servers == (*supported_versions(), APP)
+    assert supported_versions() == SERVERS
+    assert list(found.operations) == list(operations())
+    assert [client.rsplit(".", 1)[0] for client in found.clients[: len(CLIENTS)]] == list(CLIENTS)
+    assert {
+        (client, server, tuple(results)) for client, rows in found.results.items() for server, results in rows.items()
+    } == {(client, server, tuple(found.operations)) for client in found.clients for server in found.servers}
+
+
+def test_the_program_tries_every_operation_that_it_defines() -> None:
+    strings = {node.value for node in ast.walk(ast.parse(PROGRAM.read_text())) if isinstance(node, ast.Constant)}
+    assert set(operations()) <= strings
+
+
+def test_what_is_known_about_logging_models_was_measured() -> None:
+    found = load()
+    able = {
+        (client, server)
+        for client in found.clients
+        for server in found.servers
+        if found.error(client, server, "log_model") is None
+    }
+    assert ("2.16.2", "2.16") in able
+    assert ("3.0.1", "2.16") not in able
+    assert (found.clients[-1], "3.0") in able
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "works"),
+    [
+        ("3.17.2", "2.16", False),
+        ("3.17.2", "3.0", True),
+        ("3.9.0", "2.16", False),
+        ("3.99.0", "3.10", True),
+        ("2.9.2", "2.16", True),
+        ("2.22.0", "3.0", True),
+        ("3.5.0rc1", "2.16", False),
+        ("4.0.0", "3.0", True),
+    ],
+)
+def test_other_versions_are_judged_like_the_nearest_measured_one(client: str, server: str, works: bool) -> None:
+    assert (MATRIX.error(client, server, "log_model") is None) is works
+
+
+def test_names_the_newest_client_that_can() -> None:
+    assert MATRIX.client_for("2.16", "log_model") == "2.16.2"
+    assert MATRIX.client_for("3.0", "log_model") == "3.17.2"
+
+
+def test_the_page_marks_what_does_not_work_and_shows_the_error() -> None:
+    text = page(MATRIX)
+    assert "| 3.17.2 | **no** |" in text
+    assert "| 3.17.2 | 2.16 | log model | `RestException: no such API` |" in text
