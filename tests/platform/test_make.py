@@ -155,7 +155,10 @@ def test_switches_accept_only_1_or_nothing(copy: Path, switch: str, value: str) 
     assert not (copy / "recorded").exists()
 
 
-VERBS_WITH_ARGS = ("demo", "check", "test", "bootstrap", "init", "plan", "destroy", "compatibility", "site", "smoke", *WORDS)
+VERBS_WITH_ARGS = (
+    *("demo", "check", "test", "bootstrap", "init", "plan", "destroy", "compatibility", "site", "smoke"),
+    *WORDS,
+)
 
 
 def test_args_are_split_into_words_and_not_evaluated(copy: Path) -> None:
