@@ -32,7 +32,6 @@ REASONS = {
     ("src/mlflow_platform/images/context.py", "*"): OWN,
     **{(f"src/mlflow_platform/proving/{name}.py", "*"): OWN for name in ("commands", "session", "workspace")},
     ("src/mlflow_platform/compatibility/measuring.py", "*"): OWN,
-    ("src/mlflow_platform/compatibility/client_program.py", "*"): NUMBERS,
     **{(f"src/mlflow_platform/proving/{name}.py", "*"): NUMBERS for name in ("budget", "checks")},
     ("src/mlflow_platform/site/building.py", "*"): LISTED,
     ("src/mlflow_platform/site/pages.py", "*"): "only asks whether a file of the checkout exists",

@@ -17,9 +17,10 @@ from typing import Any
 from mlflow_common.errors import PlatformError
 from mlflow_common.waiting import Clock, Progress, wait_for
 from mlflow_platform.compatibility.matrix import Matrix, numbers
+from mlflow_platform.environment import REPOSITORY
 from mlflow_platform.tracking_server import CHANGING, RUNNING, find, find_app
 
-PROGRAM = Path(__file__).with_name("client_program.py")
+PROGRAM = REPOSITORY / "scripts" / "lib" / "compatibility_client.py"
 SERVERS = ("2.13", "2.16", "3.0")
 APP = "3.10"
 # Clients besides the one of this environment, by the lock file of the server of the same version.

@@ -118,17 +118,19 @@ def main() -> None:
     """Try everything and print the results."""
     logging.disable(logging.WARNING)
     mlflow.set_tracking_uri(sys.argv[1])
-    operations = Operations(sys.argv[2])
+    tried = Operations(sys.argv[2])
     results = {}
-    for name in ("experiments", "runs", "metric_history", "dataset_inputs", "artifacts", "log_model", "load_model",
-                 "logged_models", "registry", "aliases"):  # fmt: skip
+    for operation in (
+        *(tried.experiments, tried.runs, tried.metric_history, tried.dataset_inputs, tried.artifacts),
+        *(tried.log_model, tried.load_model, tried.logged_models, tried.registry, tried.aliases),
+    ):
         try:
-            getattr(operations, name)()
+            operation()
         except Exception as error:
             lines = str(error).splitlines()
-            results[name] = f"{type(error).__name__}: {lines[0] if lines else ''}"[:200]
+            results[operation.__name__] = f"{type(error).__name__}: {lines[0] if lines else ''}"[:200]
         else:
-            results[name] = "works"
+            results[operation.__name__] = "works"
     # MLflow prints too.
     print("\nRESULT " + json.dumps({"client": mlflow.__version__, "results": results}))  # noqa: T201
 
