@@ -56,14 +56,14 @@ class Browser:
 
     def open(self, link: str, pages: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
         """Open a presigned link and then the pages, and save their screenshots in a folder."""
-        given = {"link": link, "chromium": self._chromium, "folder": str(folder), "seconds": 120, "pages": pages}
+        given = {"link": link, "chromium": self._chromium, "folder": str(folder), "seconds": 300, "pages": pages}
         done = subprocess.run(
             ["node", "browse.mjs"],
             cwd=self._folder,
             input=json.dumps(given),
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=1800,
             check=False,
         )
         if done.returncode:
