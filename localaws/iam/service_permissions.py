@@ -111,6 +111,14 @@ SAGEMAKER = {
     "TransformJobName": "transform-job",
 }
 SAGEMAKER_ARNS = ("Arn", "ResourceArn", "ModelPackageArn", "SourceArn", "DestinationArn", "PipelineExecutionArn")
+# The lists of what belongs to one resource require the permission on it; others require it on everything.
+SAGEMAKER_LISTS = (
+    "ListPipelineExecutionSteps",
+    "ListPipelineExecutions",
+    "ListPipelineParametersForExecution",
+    "ListTags",
+    "ListTrainingJobsForHyperParameterTuningJob",
+)
 RENAMED = {
     "budgets:CreateBudget": "budgets:ModifyBudget",
     "budgets:CreateNotification": "budgets:ModifyBudget",
@@ -270,7 +278,7 @@ def _changed(value: str, change: str | None) -> str:
 
 
 def _sagemaker(call: Call, parameters: dict[str, Any], lookup: ResourceLookup) -> list[str]:
-    if call.operation.startswith(("List", "Search")) and call.operation != "ListTags":
+    if call.operation.startswith(("List", "Search")) and call.operation not in SAGEMAKER_LISTS:
         return []
     start = f"arn:aws:sagemaker:{call.region}:{lookup.account}:"
     found = [arn for name in SAGEMAKER_ARNS for arn in texts(parameters.get(name))]

@@ -190,6 +190,18 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         [("ssm:GetParameters", f"arn:aws:ssm:us-east-1:{US}:parameter/mlflow/{name}") for name in "ab"],
     ),
     ("sagemaker", "list_models", {}, [("sagemaker:ListModels", "*")]),
+    (
+        "sagemaker",
+        "list_pipeline_executions",
+        {"PipelineName": "p"},
+        [("sagemaker:ListPipelineExecutions", f"{SM}:pipeline/p")],
+    ),
+    (
+        "sagemaker",
+        "list_pipeline_execution_steps",
+        {"PipelineExecutionArn": f"{SM}:pipeline/p/execution/abcdefghijkl"},
+        [("sagemaker:ListPipelineExecutionSteps", f"{SM}:pipeline/p/execution/abcdefghijkl")],
+    ),
     ("sagemaker", "describe_endpoint", {"EndpointName": "e"}, [("sagemaker:DescribeEndpoint", f"{SM}:endpoint/e")]),
     (
         "sagemaker",
