@@ -353,7 +353,7 @@ def test_a_schedule_that_two_servers_share_is_shown_once(created: TerraformPlan)
 def test_every_resource_type_of_the_modules_is_in_the_table(created: TerraformPlan) -> None:
     prices = Prices.load()
     # Their cost depends on use, and their prices were not checked. The estimate lists them as not priced.
-    by_use = {"aws_cloudwatch_log_group", "aws_s3_bucket_replication_configuration"}
+    by_use = {"aws_cloudwatch_log_group", "aws_codepipeline", "aws_s3_bucket_replication_configuration"}
     # A stack with an MLflow App costs nothing; what another stack costs is not known.
     by_use |= {"aws_cloudformation_stack"}
     known = prices.free | {price.resource for price in prices.prices} | by_use
