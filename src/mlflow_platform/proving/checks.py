@@ -100,7 +100,9 @@ def ui(target: Target) -> str:
 def build(target: Target) -> str:
     """CodeBuild builds and pushes the serving image."""
     found = target.script("build_image", f"models:/{MODEL}@champion", minutes=MINUTES["build"])
-    return f"{found['image']} ({'built now' if found.get('built') else 'found'})"
+    if not found["changed"]:
+        raise PlatformError(f"nothing was built, because {found['image']} exists already")
+    return f"{found['image']} was built, {found['digest']}"
 
 
 def smoke(target: Target) -> str:
