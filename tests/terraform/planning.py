@@ -27,7 +27,7 @@ FOLDERS = {
     "many-teams": "terraform/module/mlflow/examples/many-teams",
     "private-access": "terraform/module/private-access/examples/staging",
     "state": "terraform/bootstrap",
-    "github": "terraform/module/github",
+    "github": "github",
     "any": "any",
 }
 LOCAL_STATE = 'terraform {\n  backend "local" {}\n}\n'

@@ -45,9 +45,16 @@ def refused_root() -> str:
     return f'{MANY}module "case" {{\n{source}{_arguments("mlflow", "each.value")}}}\n'
 
 
+def github_root() -> str:
+    """Calls the github module with `var.inputs`."""
+    given = ("repository", "project_name", "state_bucket_name", "state_kms_key_arn", "environments")
+    arguments = "".join(f"  {name} = var.inputs.{name}\n" for name in given)
+    return f'{ONE}module "github" {{\n  source = "../terraform/module/github"\n{arguments}}}\n'
+
+
 def write(tree: Path) -> None:
-    """Write both roots into a copy of the repository's Terraform."""
-    for name, text in (("any", any_root()), ("refused", refused_root())):
+    """Write the roots into a copy of the repository's Terraform."""
+    for name, text in (("any", any_root()), ("refused", refused_root()), ("github", github_root())):
         (tree / name).mkdir()
         (tree / name / "main.tf").write_text(text)
 

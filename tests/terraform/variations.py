@@ -168,11 +168,13 @@ VARIATIONS = {
     "github": Variation(
         "github",
         {
-            "repository": "acme@123456/ml-platform@456789",
-            "project_name": "mlflow",
-            "state_bucket_name": STATES,
-            "state_kms_key_arn": KEY,
-            "environments": {"staging": {"client_role_names": ["data-scientists"]}, "prod": {}},
+            "inputs": {
+                "repository": "acme@123456/ml-platform@456789",
+                "project_name": "mlflow",
+                "state_bucket_name": STATES,
+                "state_kms_key_arn": KEY,
+                "environments": {"staging": {"client_role_names": ["data-scientists"]}, "prod": {}},
+            }
         },
     ),
     "deletable_state": Variation(
