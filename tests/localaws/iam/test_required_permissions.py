@@ -408,7 +408,7 @@ def test_conditions_see_the_tags_of_a_new_key() -> None:
 
 def test_lists_in_the_query_protocol_are_lists() -> None:
     body = b"Action=DeleteAlarms&Version=2010-08-01&AlarmNames.member.1=a&AlarmNames.member.2=b"
-    credential = "Credential=AKIAIOSFODNN7EXAMPLE/20261129/us-east-1/monitoring/aws4_request"
+    credential = "Credential=someone/20261129/us-east-1/monitoring/aws4_request"
     headers = {
         "content-type": "application/x-www-form-urlencoded",
         "x-amz-date": "20261129T000000Z",
