@@ -57,6 +57,7 @@ root=mlflow/terraform/$env
 write_backend
 [[ -n $folder ]] || exit 0
 mkdir -p "$folder"
+export TF_CLI_ARGS_plan=-lock-timeout=10m # another job may hold the lock
 scripts/terraform.sh "$env" plan
 cp "$root/$env.tfplan" "$folder/$env.tfplan"
 terraform -chdir="$root" show -no-color "$env.tfplan" >"$folder/plan.txt"

@@ -137,6 +137,8 @@ def sweep(
     """
     if (data is None) != (target is None):
         raise InputError("--data FILE and --target COL go together")
+    if target == "":
+        raise InputError("--target is empty: name a column of the file of --data")
     file = (data, target) if data and target else None
     options = _options(_source(dataset, file, family), family, param or [], strategy_, metric)(
         trials=trials, jobs=jobs or os.cpu_count() or 1, prune=prune, seed=seed

@@ -121,7 +121,8 @@ def _overridden(project: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
     for name, replaced in _SOURCE_OVERRIDES.items():
         if name in given:
             source[replaced] = given[name]
-    return {**project, "source": source}
+    version = {"sourceVersion": given["sourceVersion"]} if given.get("sourceVersion") else {}
+    return {**project, "source": source, **version}
 
 
 def _variables(project: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:

@@ -96,8 +96,18 @@ class Repositories:
         return Commit(found, author, date, message.strip())
 
     def archive(self, name: str, commit: str) -> bytes:
-        """The files of a commit as a zip file."""
-        return _git(self.path(name), "archive", "--format=zip", commit)
+        """The files of a commit as a zip file.
+
+        Raises:
+            RepositoryError: there is no such commit.
+        """
+        # Callers of AWS choose the commit, and git would take an option for one.
+        asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+        try:
+            found = _git(self.path(name), *asked).decode().strip()
+        except RepositoryError:
+            raise RepositoryError(f"{name} has no commit {commit}") from None
+        return _git(self.path(name), "archive", "--format=zip", found)
 
 
 def _git(folder: Path, *arguments: str) -> bytes:

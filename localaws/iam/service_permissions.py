@@ -151,6 +151,16 @@ TAG_PARAMETERS = ("Tags", "tags", "Tags.member.1.Key")
 # Services that a role can be passed to, and the parameters that contain it.
 TAKES_ROLES = ("cloudformation", "codebuild", "codepipeline", "events", "sagemaker", "scheduler", "states")
 ROLE_PARAMETERS = {"executionrolearn", "rolearn", "servicerole"}
+# Calls about roles that have iam:PermissionsBoundary as a condition key.
+BOUNDARY_OPERATIONS = (
+    "AttachRolePolicy",
+    "CreateRole",
+    "DeleteRolePermissionsBoundary",
+    "DeleteRolePolicy",
+    "DetachRolePolicy",
+    "PutRolePermissionsBoundary",
+    "PutRolePolicy",
+)
 ROLE_ARN = re.compile(r"arn:[^:]+:iam::\d{12}:role/.+")
 PLACE = re.compile(r"\{(\w+)(?::(\w+))?(?:=(\w+))?\}")
 
@@ -162,7 +172,7 @@ def service_permissions(call: Call, prefix: str, lookup: ResourceLookup) -> Iter
     resources = _resources(call, prefix, parameters, lookup) or ["*"]
     requested = _requested_tags(parameters) | _instance_types(parameters) | _scaling(prefix, parameters)
     if prefix == "iam":
-        requested |= _role_keys(parameters, lookup)
+        requested |= _role_keys(call.operation, parameters, lookup)
     for resource in resources:
         context = requested | {f"aws:ResourceTag/{key}": value for key, value in lookup.tags(resource).items()}
         yield RequiredPermission(RENAMED.get(action, action), resource, account_of(resource, lookup.account), context)
@@ -181,17 +191,19 @@ def service_permissions(call: Call, prefix: str, lookup: ResourceLookup) -> Iter
             yield RequiredPermission("iam:PassRole", role, account_of(role, lookup.account), passing)
 
 
-def _role_keys(parameters: dict[str, Any], lookup: ResourceLookup) -> Keys:
+def _role_keys(operation: str, parameters: dict[str, Any], lookup: ResourceLookup) -> Keys:
     """The condition keys of calls about a role: the boundary in the call, else that of the role, and the policy.
 
     Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
     """
     found: Keys = {}
+    if operation not in BOUNDARY_OPERATIONS:
+        return found
     role = parameters.get("RoleName")
     boundary = parameters.get("PermissionsBoundary") or (lookup.role_boundary(role) if isinstance(role, str) else None)
     if boundary:
         found["iam:PermissionsBoundary"] = str(boundary)
-    if role and parameters.get("PolicyArn"):
+    if operation in ("AttachRolePolicy", "DetachRolePolicy"):
         found["iam:PolicyARN"] = str(parameters["PolicyArn"])
     return found
 

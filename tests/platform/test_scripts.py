@@ -197,6 +197,8 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
             "the entry point 'train' has no parameter 'depth'. It has dataset",
         ),
         ("sweep", ["--data", "/nowhere.csv"], "--data FILE and --target COL go together"),
+        ("sweep", ["--data", "x.csv", "--target", ""], "--target is empty"),
+        ("log_run", ["--data", "x.csv", "--target", ""], "--target is empty"),
         ("sweep", ["--data", "/nowhere.csv", "--target", "y"], "there is no file /nowhere.csv"),
         ("ci_report", ["gitlab", "--review", "/nowhere.json"], "/nowhere.json cannot be read"),
         (

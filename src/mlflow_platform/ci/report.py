@@ -80,8 +80,11 @@ def summary(review: Review) -> str:
 def _verdict(review: Review) -> Iterator[str]:
     if review["refused"]:
         yield f"**The plan guard refuses this plan.** {_inline(review['refused'])}"
+    elif review["confirmed"]:
+        names = ", ".join(map(_inline, review["confirmed"]))
+        yield f"**This plan deletes or replaces data.** The plan guard allows it because CONFIRM names it: {names}."
     elif review["changes"]:
-        yield "The plan guard allows this plan: it deletes no tracking server, bucket or key."
+        yield "The plan guard allows this plan: it deletes no tracking server, MLflow App, bucket or key."
     yield from (f"- Warning: {_inline(warning)}" for warning in review["warnings"])
     yield ""
 

@@ -49,6 +49,9 @@ class Review:
             "warnings": list(self.warnings),
             "monthly_cost": None if self.cost is None else _cost_as_json(self.cost),
             "lost": [str(found) for found in self.contents],
+            "confirmed": []
+            if self.refusal
+            else [self.plan.name_of(change) for change in (*rules.lost(self.plan), *rules.cut_off(self.plan))],
             "refused": None if self.refusal is None else self.refusal.message,
         }
 

@@ -9,9 +9,7 @@ resource "aws_codebuild_project" "delivery" {
   build_timeout = var.delivery.timeout_minutes
   tags          = var.tags
 
-  # Two deployments at a time would change one endpoint.
-  concurrent_build_limit = each.key == "approved" ? 1 : null
-  source_version         = each.key == "approved" ? local.branch : null
+  source_version = each.key == "approved" ? local.branch : null
 
   source {
     type      = each.key != "approved" ? "CODEPIPELINE" : local.codecommit == null ? "GITHUB" : "CODECOMMIT"
@@ -48,7 +46,7 @@ resource "aws_codebuild_project" "delivery" {
 
           VALIDATION_ARGUMENTS = join(" ", var.delivery.validation_arguments)
         },
-        var.delivery.package_index_url == null ? {} : { PIP_INDEX_URL = var.delivery.package_index_url },
+        var.delivery.package_index_url == null ? {} : { PIP_INDEX_URL = var.delivery.package_index_url, UV_DEFAULT_INDEX = var.delivery.package_index_url },
       )
 
       content {

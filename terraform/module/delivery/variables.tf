@@ -21,7 +21,7 @@ variable "environment" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of the key that encrypts the bucket of the pipeline's artifacts: the mlflow module's output of the same name."
+  description = "ARN of a key of your own that encrypts the bucket of the pipeline's artifacts. A key that the mlflow module creates does not work: it serves the artifact bucket only."
   type        = string
   default     = null
 

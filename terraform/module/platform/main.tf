@@ -103,7 +103,8 @@ module "pipeline" {
 module "delivery" {
   source = "../delivery"
 
-  kms_key_arn            = module.mlflow.kms_key_arn
+  # A key that the mlflow module creates serves its own bucket only.
+  kms_key_arn            = var.kms.create ? null : module.mlflow.kms_key_arn
   runner_policy_arn      = module.pipeline.pipeline_runner_policy_arn
   can_train              = var.training_pipeline != null
   tracking_policy_arn    = module.mlflow.writer_policy_arn

@@ -127,6 +127,8 @@ def test_a_build_reads_a_branch_of_codecommit_and_exports_variables(
         {"name": "FOUND", "value": "from the repository"},
         {"name": "UNSET", "value": ""},
     ]
+    replaced = finished(codebuild, start(codebuild, "checks-out", sourceVersion="missing"))
+    assert replaced["buildStatus"] == "FAILED"
 
 
 def commit(localaws: RunningLocalAws, name: str, folder: Path, files: dict[str, str]) -> None:

@@ -93,3 +93,11 @@ def test_unknown_locations_and_versions_are_refused(repositories: Repositories, 
         fetch(repositories, tmp_path / "a", Asked(), {"type": "GITHUB", "location": "https://example.com/models"})
     with pytest.raises(RepositoryError, match="missing"):
         fetch(repositories, tmp_path / "b", Asked(), CODECOMMIT, "missing")
+
+
+def test_a_version_is_never_an_option_of_git(repositories: Repositories, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.write_text("kept")
+    with pytest.raises(RepositoryError, match="models has no commit --output"):
+        fetch(repositories, tmp_path / "a", Asked(), CODECOMMIT, f"--output={kept}")
+    assert kept.read_text() == "kept"

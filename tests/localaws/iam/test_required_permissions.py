@@ -441,6 +441,8 @@ def test_a_schedule_is_in_the_group_of_the_call_and_a_group_is_a_resource() -> N
         ),
         ("put_role_policy", {"RoleName": "bounded", "PolicyName": "p", "PolicyDocument": TRUST}, BOUNDARY),
         ("put_role_policy", {"RoleName": "r", "PolicyName": "p", "PolicyDocument": TRUST}, None),
+        ("update_assume_role_policy", {"RoleName": "bounded", "PolicyDocument": TRUST}, None),
+        ("delete_role", {"RoleName": "bounded"}, None),
     ],
 )
 def test_conditions_see_the_boundary_of_a_role(

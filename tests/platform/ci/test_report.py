@@ -30,7 +30,21 @@ def change(action: str, address: str = "aws_s3_bucket.a", *attributes: str) -> d
 
 
 def review(*changes: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"changes": list(changes), "warnings": [], "refused": None, "monthly_cost": COST, "lost": [], **more}
+    return {
+        "changes": list(changes),
+        "warnings": [],
+        "refused": None,
+        "monthly_cost": COST,
+        "lost": [],
+        "confirmed": [],
+        **more,
+    }
+
+
+def test_the_comment_names_the_losses_that_were_confirmed() -> None:
+    text = report.plan_comment("prod", review(change("delete"), confirmed=["mlflow-prod-3-0"]), "")
+    assert "The plan guard allows it because CONFIRM names it: mlflow-prod-3-0." in text
+    assert "deletes no tracking server" not in text
 
 
 def test_the_comment_says_what_changes_what_it_costs_and_what_the_guard_says() -> None:

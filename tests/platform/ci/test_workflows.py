@@ -75,10 +75,19 @@ def test_no_expression_is_in_a_shell_command_and_every_script_exists(job: dict[s
         assert (REPOSITORY / script).is_file(), script
 
 
+@pytest.mark.parametrize("job", jobs())
+def test_a_job_that_sets_the_project_up_has_terraform(job: dict[str, Any]) -> None:
+    steps = job.get("steps", [])
+    if any(step.get("run", "").startswith(("make ", "bash .ci/run")) for step in steps):
+        assert any(step.get("uses", "").startswith("hashicorp/setup-terraform@") for step in steps)
+
+
 def test_every_environment_is_planned_applied_and_checked_for_drift() -> None:
     used: dict[str, set[str]] = {}
     for name in ("platform", "nightly"):
         for job in workflow(FOLDER / f"{name}.yml")["jobs"].values():
+            if "uses" not in job:
+                continue
             used.setdefault(job["uses"].rpartition("/")[2], set()).add(job["with"]["environment"])
     assert used == dict.fromkeys(("plan.yml", "apply.yml", "drift.yml"), ENVIRONMENTS)
 

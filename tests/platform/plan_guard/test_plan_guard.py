@@ -128,8 +128,9 @@ def test_the_script_shows_what_changes_and_refuses_in_one_line(
 
 def test_the_script_accepts_a_confirmed_loss(guarded: Guarded, changed: TerraformPlan, tmp_path: Path) -> None:
     plan = guarded.plan("change", *CHANGED, tainted=TAINTED, deployed=True)
-    done = run(plan, folder=tmp_path, CONFIRM="mlflow-unit-a,mlflow-unit-c")
+    done = run(plan, "--json", folder=tmp_path, CONFIRM="mlflow-unit-a,mlflow-unit-c")
     assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["confirmed"] == ["mlflow-unit-a", "mlflow-unit-c"]
 
 
 def test_only_show_says_what_apply_will_refuse(guarded: Guarded, changed: TerraformPlan, tmp_path: Path) -> None:
