@@ -28,7 +28,6 @@ MINUTES = {
     "app": 15,
     "schedule": 30,
 }
-REMOVAL_MINUTES = 45
 
 
 def apply(target: Target) -> str:

@@ -16,23 +16,22 @@ from typing import Any
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_common.waiting import Progress, SystemClock
 from mlflow_platform import outputs, tfvars
-from mlflow_platform.environment import EnvironmentRef
 from mlflow_platform.localaws_client import localaws_home, use_localaws
 from mlflow_platform.monthly_cost.own_prices import with_own_prices
 from mlflow_platform.plan_guard.changes import read
 from mlflow_platform.plan_guard.cost import Prices
-from mlflow_platform.proving import checks
+from mlflow_platform.proving import checks, removal
 from mlflow_platform.proving.budget import Budget, budget_of, check_budget
 from mlflow_platform.proving.commands import Runner
 from mlflow_platform.proving.leftovers import delete_leftovers, leftovers
 from mlflow_platform.proving.record import Record
 from mlflow_platform.proving.steps import Proof, Step, prove
 from mlflow_platform.proving.target import Target
-from mlflow_platform.proving.workspace import Workspace, create_workspace
+from mlflow_platform.proving.workspace import create_workspace
 
 _PACKAGES = ("boto3", "mlflow", "sagemaker-mlflow")
 # Every step may take all of its minutes.
-HOURS = (sum(checks.MINUTES.values()) + checks.REMOVAL_MINUTES) / 60
+HOURS = (sum(checks.MINUTES.values()) + removal.SETTLE_MINUTES + removal.DESTROY_MINUTES) / 60
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def start_proof(options: ProofOptions, environ: MutableMapping[str, str], progre
     target = Target(workspace.name, stem, options.local, account, region, client, runner, clock, progress)
     try:
         progress(f"planning {workspace.name}")
-        budget = _budget(target, workspace, prices)
+        budget = _budget(target, prices)
         most = check_budget(budget, HOURS, options.limit)
         progress(f"it costs at most {most:.2f} USD")
     except BaseException:
@@ -98,22 +97,18 @@ def start_proof(options: ProofOptions, environ: MutableMapping[str, str], progre
         file.with_suffix(".md").write_text(record.as_markdown())
 
     began = clock.now()
-    prove(_proof(target, workspace), record, clock, progress, save)
+    prove(_proof(target), record, clock, progress, save)
     if not record.left:
         workspace.remove()
     return record, file
 
 
-def _proof(target: Target, workspace: Workspace) -> Proof:
+def _proof(target: Target) -> Proof:
     def step(name: str, proves: str, check: Callable[[Target], str], *, required: bool = False) -> Step:
         return Step(name, proves, lambda: check(target), required)
 
-    def destroy(found: Target) -> str:
-        found.terraform("destroy", minutes=checks.REMOVAL_MINUTES)
-        return "Terraform destroyed everything"
-
     def left() -> list[str]:
-        return [*_in_state(target, workspace), *leftovers(target)]
+        return [*_in_state(target), *leftovers(target)]
 
     return Proof(
         steps=[
@@ -135,24 +130,22 @@ def _proof(target: Target, workspace: Workspace) -> Proof:
         ],
         removal=[
             step("delete what scripts created", "everything can be found by its name", delete_leftovers),
-            step("destroy", "Terraform destroys everything", destroy),
+            step("destroy", "Terraform destroys everything", removal.destroy),
         ],
         left=left,
     )
 
 
-def _budget(target: Target, workspace: Workspace, prices: Prices) -> Budget:
+def _budget(target: Target, prices: Prices) -> Budget:
     target.terraform("plan", minutes=20)
-    ref = EnvironmentRef(workspace.name, target.local)
-    root = outputs.root_folder(ref, target.runner.environ, target.runner.folder)
-    return budget_of(read(root / f"{workspace.name}.tfplan", root, outputs.run_terraform, sys.stdin), prices)
+    return budget_of(
+        read(target.root / f"{target.environment}.tfplan", target.root, outputs.run_terraform, sys.stdin), prices
+    )
 
 
-def _in_state(target: Target, workspace: Workspace) -> list[str]:
+def _in_state(target: Target) -> list[str]:
     """The resources that Terraform's state still holds."""
-    ref = EnvironmentRef(workspace.name, target.local)
-    root = outputs.root_folder(ref, target.runner.environ, target.runner.folder)
-    done = outputs.run_terraform([f"-chdir={root}", "state", "list"])
+    done = outputs.run_terraform([f"-chdir={target.root}", "state", "list"])
     if done.returncode and "No state file was found" not in done.stderr:
         raise PlatformError(f"Terraform cannot list its state: {outputs.terraform_error(done.stderr)}")
     lines = filter(None, done.stdout.splitlines())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mlflow_common.errors import PlatformError
 from mlflow_common.waiting import Clock, Progress
+from mlflow_platform.environment import EnvironmentRef
+from mlflow_platform.outputs import root_folder
 from mlflow_platform.proving.commands import Runner, python
 
 
@@ -59,11 +62,13 @@ class Target:
             raise PlatformError(f"{name} did not print JSON") from None
         return found
 
-    def terraform(self, verb: str, *arguments: str, minutes: float) -> str:
-        """Run `scripts/terraform.sh ENV VERB` without questions."""
-        confirmed = ",".join(
-            str(self.outputs[key]) for key in ("tracking_server_name", "artifact_bucket_name") if self.outputs.get(key)
-        )
+    @property
+    def root(self) -> Path:
+        """The environment's Terraform root; on localaws its copy there."""
+        return root_folder(EnvironmentRef(self.environment, self.local), self.runner.environ, self.runner.folder)
+
+    def terraform(self, verb: str, *arguments: str, minutes: float, confirm: Sequence[str] = ()) -> str:
+        """Run `scripts/terraform.sh ENV VERB` without questions. `confirm` are the names of what it may delete."""
         command = ["scripts/terraform.sh", self.environment, verb, *arguments]
         return self.runner.run(
             f"terraform-{verb}",
@@ -71,5 +76,5 @@ class Target:
             minutes=minutes,
             LOCAL="1" if self.local else "",
             AUTO_APPROVE="1",
-            CONFIRM=confirmed,
+            CONFIRM=",".join(confirm),
         )

@@ -94,6 +94,8 @@ def _settings(name: str, account: str, region: str, now: datetime) -> dict[str, 
         "access_logs": None,
         "backup": None,
         "monitoring": None,
+        "delivery": None,
+        "backend": "server",
         # What only AWS can prove: SageMaker assumes a role whose trust policy has conditions.
         "harden_server_role": True,
         "create_role": True,
