@@ -6,30 +6,41 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_common.errors import PlatformError
+from mlflow_common.waiting import Progress
 
 # Terraform needs time to write its state after SIGINT. It must not be killed before: what it created would be lost.
-_GRACE = 900.0
+GRACE_MINUTES = 15
+_LAST_SECONDS = 30.0
 _SHOWN = 400
+
+
+def _silent(_: str) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs commands in a folder with an environment; `logs` is the folder for what they print."""
+    """Runs commands in a folder with an environment; `logs` is the folder for what they print.
+
+    `progress` is told when a command is interrupted.
+    """
 
     folder: Path
     environ: Mapping[str, str]
     logs: Path
+    progress: Progress = _silent
 
     def run(self, name: str, command: Sequence[str], *, minutes: float, **more: str) -> str:
         """Run a command and return its standard output. `more` are additional variables.
 
         The command does not receive the terminal's Ctrl-C itself. If this process is interrupted, the command gets
-        SIGINT once and its time to end.
+        SIGINT once and its time to end. More signals do not shorten that time.
 
         Raises:
             PlatformError: it failed, or did not end within that many minutes.
@@ -49,28 +60,39 @@ class Runner:
             try:
                 status = process.wait(minutes * 60)
             except subprocess.TimeoutExpired:
-                _end(process)
+                self._end(name, process)
                 raise PlatformError(f"{name} did not end within {minutes:g} minutes. Its output: {log}") from None
             except BaseException:
-                _end(process)
+                self._end(name, process)
                 raise
         text = out.read_text(errors="replace")
         if status:
             raise PlatformError(f"{name} ended with status {status}: {_reason(log, text)} (its output: {log})")
         return text
 
+    def _end(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        """Interrupt a command and everything that it started, and wait; after the grace time, kill it."""
+        self.progress(f"waiting until {name} has ended")
+        for sent, seconds in ((signal.SIGINT, GRACE_MINUTES * 60.0), (signal.SIGTERM, _LAST_SECONDS)):
+            _send(process, sent)
+            if _ended(process, seconds):
+                return
+        _send(process, signal.SIGKILL)
+        process.wait()
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Interrupt a command and everything that it started, and wait; after the grace time, kill it."""
-    for sent, seconds in ((signal.SIGINT, _GRACE), (signal.SIGTERM, 30.0)):
-        _send(process, sent)
+
+def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait until a command has ended, or for that many seconds, also if this process is interrupted again."""
+    deadline = time.monotonic() + seconds
+    while True:
         try:
-            process.wait(seconds)
+            process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
+            return False
+        except KeyboardInterrupt:
+            # The removal must not begin while Terraform still applies.
             continue
-        return
-    _send(process, signal.SIGKILL)
-    process.wait()
+        return True
 
 
 def _send(process: subprocess.Popen[bytes], sent: signal.Signals) -> None:

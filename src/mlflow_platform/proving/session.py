@@ -70,7 +70,7 @@ def start_proof(options: ProofOptions, environ: MutableMapping[str, str], progre
         options.repository, options.source, options.suffix, account=account, region=region, now=options.now
     )
     logs = options.output / f"{options.now:%Y%m%d-%H%M%S}-{workspace.name}"
-    runner = Runner(options.repository, dict(environ), logs)
+    runner = Runner(options.repository, dict(environ), logs, progress)
     project = tfvars.read(workspace.folder).get("project_name", "mlflow")
     stem = f"{project}-{workspace.name}"
     clock = SystemClock()

@@ -226,6 +226,49 @@ def test_an_interrupt_waits_until_the_command_has_ended(tmp_path: Path) -> None:
     assert (tmp_path / "ended").exists()
 
 
+def test_a_second_interrupt_still_waits_until_the_command_has_ended(tmp_path: Path) -> None:
+    received, progress = list[int](), list[str]()
+
+    def handle(number: int, _: Any) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    code = (
+        "import pathlib, signal, sys, time\n"
+        "def end(*_):\n"
+        "    pathlib.Path('interrupted').touch()\n"
+        "    while not pathlib.Path('release').exists():\n        time.sleep(0.02)\n"
+        "    pathlib.Path('ended').touch()\n    sys.exit(1)\n"
+        "signal.signal(signal.SIGINT, end)\npathlib.Path('ready').touch()\n"
+        "while True:\n    time.sleep(0.02)"
+    )
+
+    def interrupt_twice() -> None:
+        for number, (file, sent) in enumerate((("ready", signal.SIGINT), ("interrupted", signal.SIGTERM)), start=1):
+            until((tmp_path / file).exists)
+            os.kill(os.getpid(), sent)
+            until(lambda number=number: len(received) == number)  # type: ignore[misc]
+        (tmp_path / "release").touch()
+
+    def until(condition: Callable[[], bool]) -> None:
+        while not condition():
+            time.sleep(0.02)
+
+    former = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    sender = threading.Thread(target=interrupt_twice, daemon=True)
+    try:
+        sender.start()
+        with pytest.raises(KeyboardInterrupt):
+            Runner(tmp_path, dict(os.environ), tmp_path / "logs", progress.append).run("apply", python(code), minutes=5)
+        assert (tmp_path / "ended").exists()
+        sender.join()
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+    assert received == [signal.SIGINT, signal.SIGTERM]
+    assert progress == ["waiting until apply has ended"]
+
+
 class SageMaker:
     """What is listed by operation; records deletions."""
 
