@@ -83,13 +83,14 @@ def _show(console: Console, record: Record, file: Path, *, as_json: bool) -> Non
             for step in record.steps
         ]
         + [(f"left  {each}", "red") for each in record.left]
+        + ([("Delete what is left with these commands:", "")] if record.commands else [])
+        + [(f"  {command}", "") for command in record.commands]
     )
-    remove = f"make destroy ENV={record.environment}" + (" LOCAL=1" if record.where == "localaws" else "")
     console.result(
         {
             "result": "passed" if record.passed else "failed",
             "cost_USD": f"{record.cost_usd:.2f}",
-            "left": f"{len(record.left)} resources. Delete them with `{remove}`" if record.left else "nothing",
+            "left": f"{len(record.left)} resources, and the folder with their state" if record.left else "nothing",
             "record": str(file),
         }
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from mlflow_common.errors import PlatformError
+from mlflow_common.errors import PlatformError, first_line
 from mlflow_common.waiting import wait_for
 from mlflow_platform import tracking
 from mlflow_platform.environment import EnvironmentRef, TrackingServer
@@ -45,9 +45,16 @@ def prove_app(target: Target, timeout: float) -> str:
         took = target.clock.now() - start
         seen = _use(target, arn, found.version)
         link = sagemaker.create_presigned_mlflow_app_url(Arn=arn, ExpiresInSeconds=300)["AuthorizedUrl"]
-        return f"{arn}: MLflow {found.version} after {took:.0f} s; {seen}; link: {opened(link)}"
-    finally:
-        sagemaker.delete_mlflow_app(Arn=arn)
+        evidence = f"{arn}: MLflow {found.version} after {took:.0f} s; {seen}; link: {opened(link)}"
+    except BaseException:
+        # The removal deletes it too, so a refused deletion must not hide the first error.
+        try:
+            sagemaker.delete_mlflow_app(Arn=arn)
+        except sagemaker.exceptions.ClientError as error:
+            target.progress(f"the App {arn} is not deleted yet: {first_line(error)}")
+        raise
+    sagemaker.delete_mlflow_app(Arn=arn)
+    return evidence
 
 
 def _use(target: Target, arn: str, version: str) -> str:

@@ -3,71 +3,111 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import error_code
+from mlflow_common.errors import PlatformError, error_code, first_line
+from mlflow_common.waiting import wait_for
+from mlflow_platform import tracking_server
 from mlflow_platform.endpoints.state import is_missing
 
 if TYPE_CHECKING:
     from mlflow_platform.proving.target import Target
 
-# Each kind of what the scripts create with the environment's name: list operation, its key, name, delete operation.
-_NAMED = (
-    ("endpoint", "list_endpoints", "Endpoints", "EndpointName", "delete_endpoint"),
-    (
-        "endpoint configuration",
-        "list_endpoint_configs",
-        "EndpointConfigs",
-        "EndpointConfigName",
-        "delete_endpoint_config",
-    ),
-    ("model", "list_models", "Models", "ModelName", "delete_model"),
-)
+# An endpoint is created or updated in that time.
+SETTLE_MINUTES = 20
 _DIGEST = 6
+# AWS refuses to delete endpoints and Apps in these states.
+_ENDPOINT_CHANGES = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack"})
+_APP_CHANGES = frozenset({"Creating", "Updating"})
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A resource that still exists. `command` deletes it; it is empty if Terraform created the resource."""
+
+    kind: str
+    name: str
+    command: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of resource that scripts create: how its resources are found, and how one is deleted.
+
+    Attributes:
+        parameter: the parameter of the operation `delete` that names the resource.
+        status: describes the resource's state, if AWS refuses the deletion in the states `changing`.
+    """
+
+    name: str
+    find: Callable[[Any, Target], list[str]]
+    delete: str
+    parameter: str
+    status: Callable[[Any, str], str] | None = None
+    changing: frozenset[str] = frozenset()
+
+    def command(self, resource: str, region: str) -> str:
+        """The command of the AWS CLI that deletes a resource."""
+        words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in self.parameter)
+        return f"aws sagemaker {self.delete.replace('_', '-')} --{words.lstrip('-')} {resource} --region {region}"
 
 
 def delete_leftovers(target: Target) -> str:
-    """Delete endpoints, their configurations, models and model packages of the environment, and its Apps."""
+    """Delete endpoints, their configurations, models and model packages of the environment, and its Apps.
+
+    A resource that cannot be deleted does not prevent the deletion of the others.
+
+    Raises:
+        PlatformError: something was not deleted.
+    """
     sagemaker = target.client("sagemaker")
-    deleted = 0
-    for _, listing, key, name, delete in _NAMED:
-        for found in _names(sagemaker, target, listing, key, name):
-            _ignoring_missing(sagemaker, delete, {name: found})
-            deleted += 1
-    for group in _groups(sagemaker, target):
-        for page in sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group):
-            for package in page["ModelPackageSummaryList"]:
-                _ignoring_missing(sagemaker, "delete_model_package", {"ModelPackageName": package["ModelPackageArn"]})
-        _ignoring_missing(sagemaker, "delete_model_package_group", {"ModelPackageGroupName": group})
-        deleted += 1
-    for arn in _apps(sagemaker, target):
-        _ignoring_missing(sagemaker, "delete_mlflow_app", {"Arn": arn})
-        deleted += 1
+    deadline = target.clock.now() + SETTLE_MINUTES * 60.0
+    deleted, problems = 0, []
+    for kind in _KINDS:
+        try:
+            found = kind.find(sagemaker, target)
+        except sagemaker.exceptions.ClientError as error:
+            problems.append(f"{kind.name}s cannot be listed: {first_line(error)}")
+            continue
+        for resource in found:
+            try:
+                _wait_until_settled(target, kind, resource, deadline)
+                _ignoring_missing(sagemaker, kind.delete, {kind.parameter: resource})
+                deleted += 1
+            except PlatformError as error:
+                problems.append(error.message)
+            except sagemaker.exceptions.ClientError as error:
+                problems.append(f"{kind.name} {resource}: {first_line(error)}")
+    if problems:
+        raise PlatformError(f"{deleted} deleted, {len(problems)} not: {'; '.join(problems)}")
     return f"{deleted} deleted"
 
 
-def leftovers(target: Target) -> list[str]:
-    """What still exists with the environment's name, each with its kind."""
+def leftovers(target: Target) -> list[Leftover]:
+    """What still exists with the environment's name."""
     sagemaker, s3 = target.client("sagemaker"), target.client("s3")
     found = [
-        f"{kind} {each}"
-        for kind, listing, key, name, _ in _NAMED
-        for each in _names(sagemaker, target, listing, key, name)
+        Leftover(kind.name, each, kind.command(each, target.region))
+        for kind in _KINDS
+        for each in kind.find(sagemaker, target)
     ]
-    found += [f"model package group {each}" for each in _groups(sagemaker, target)]
-    found += [f"MLflow App {each}" for each in _apps(sagemaker, target)]
     servers = sagemaker.get_paginator("list_mlflow_tracking_servers").paginate()
     found += [
-        f"tracking server {each['TrackingServerName']}"
+        Leftover("tracking server", each["TrackingServerName"])
         for page in servers
         for each in page["TrackingServerSummaries"]
         if each["TrackingServerName"].startswith(target.stem)
     ]
-    found += [f"bucket {each['Name']}" for each in s3.list_buckets()["Buckets"] if each["Name"].startswith(target.stem)]
+    buckets = s3.list_buckets()["Buckets"]
+    found += [Leftover("bucket", each["Name"]) for each in buckets if each["Name"].startswith(target.stem)]
     roles = target.client("iam").get_paginator("list_roles").paginate()
     found += [
-        f"role {each['RoleName']}"
+        Leftover("role", each["RoleName"])
         for page in roles
         for each in page["Roles"]
         if each["RoleName"].startswith(target.stem)
@@ -75,20 +115,44 @@ def leftovers(target: Target) -> list[str]:
     return found
 
 
-def _names(sagemaker: Any, target: Target, listing: str, key: str, name: str) -> Iterator[str]:
-    pages = sagemaker.get_paginator(listing).paginate(NameContains=target.environment)
-    # Listed completely before the first is deleted.
-    yield from [one[name] for page in pages for one in page[key] if target.environment in one[name]]
+def registered_groups(sagemaker: Any, target: Target) -> list[str]:
+    """The model package groups that automatic registration made for the environment's servers.
+
+    Their names end with a digest of the server's.
+    """
+    endings = tuple(f"-{hashlib.sha256(server.encode()).hexdigest()[:_DIGEST]}" for server in target.server_names)
+    return [name for name in _all_groups(sagemaker) if endings and name.endswith(endings)]
+
+
+def packages_of(sagemaker: Any, group: str) -> list[str]:
+    """The ARNs of all model packages in a group."""
+    pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+    return [package["ModelPackageArn"] for page in pages for package in page["ModelPackageSummaryList"]]
+
+
+def _named(listing: str, key: str, name: str) -> Callable[[Any, Target], list[str]]:
+    """Finds the resources with the environment's name."""
+
+    def find(sagemaker: Any, target: Target) -> list[str]:
+        pages = sagemaker.get_paginator(listing).paginate(NameContains=target.environment)
+        return [one[name] for page in pages for one in page[key] if target.environment in one[name]]
+
+    return find
+
+
+def _all_groups(sagemaker: Any) -> Iterator[str]:
+    for page in sagemaker.get_paginator("list_model_package_groups").paginate():
+        yield from (one["ModelPackageGroupName"] for one in page["ModelPackageGroupSummaryList"])
 
 
 def _groups(sagemaker: Any, target: Target) -> list[str]:
-    """The groups of promotions have the environment's name; automatic registration adds a digest of the server's."""
-    endings = tuple(
-        f"-{hashlib.sha256(server.encode()).hexdigest()[:_DIGEST]}" for server in target.server_names if server
-    )
-    pages = sagemaker.get_paginator("list_model_package_groups").paginate()
-    names = [one["ModelPackageGroupName"] for page in pages for one in page["ModelPackageGroupSummaryList"]]
-    return [name for name in names if target.environment in name or (endings and name.endswith(endings))]
+    """The groups of promotions have the environment's name; those of automatic registration a digest."""
+    promoted = [name for name in _all_groups(sagemaker) if target.environment in name]
+    return list(dict.fromkeys([*promoted, *registered_groups(sagemaker, target)]))
+
+
+def _packages(sagemaker: Any, target: Target) -> list[str]:
+    return [package for group in _groups(sagemaker, target) for package in packages_of(sagemaker, group)]
 
 
 def _apps(sagemaker: Any, target: Target) -> list[str]:
@@ -106,6 +170,57 @@ def _apps(sagemaker: Any, target: Target) -> list[str]:
         for one in page["Summaries"]
         if target.environment in one["Name"] and one["Status"] not in {"Deleting", "Deleted"}
     ]
+
+
+def _endpoint_status(sagemaker: Any, name: str) -> str:
+    try:
+        return str(sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"])
+    except sagemaker.exceptions.ClientError as error:
+        if not is_missing(error):
+            raise
+        return "deleted"
+
+
+def _app_status(sagemaker: Any, arn: str) -> str:
+    found = tracking_server.find_app(sagemaker, arn)
+    return found.status if found else "deleted"
+
+
+# Endpoints before what they use, and packages before their groups.
+_KINDS = (
+    _Kind(
+        "endpoint",
+        _named("list_endpoints", "Endpoints", "EndpointName"),
+        "delete_endpoint",
+        "EndpointName",
+        _endpoint_status,
+        _ENDPOINT_CHANGES,
+    ),
+    _Kind(
+        "endpoint configuration",
+        _named("list_endpoint_configs", "EndpointConfigs", "EndpointConfigName"),
+        "delete_endpoint_config",
+        "EndpointConfigName",
+    ),
+    _Kind("model", _named("list_models", "Models", "ModelName"), "delete_model", "ModelName"),
+    _Kind("model package", _packages, "delete_model_package", "ModelPackageName"),
+    _Kind("model package group", _groups, "delete_model_package_group", "ModelPackageGroupName"),
+    _Kind("MLflow App", _apps, "delete_mlflow_app", "Arn", _app_status, _APP_CHANGES),
+)
+
+
+def _wait_until_settled(target: Target, kind: _Kind, resource: str, deadline: float) -> None:
+    if kind.status is None:
+        return
+    status, sagemaker = kind.status, target.client("sagemaker")
+    wait_for(
+        lambda: status(sagemaker, resource),
+        settled=lambda seen: seen not in kind.changing,
+        describe=lambda seen: f"{kind.name} {resource}: {seen}",
+        progress=target.progress,
+        clock=target.clock,
+        timeout=max(0.0, deadline - target.clock.now()),
+    )
 
 
 def _ignoring_missing(sagemaker: Any, operation: str, given: dict[str, str]) -> None:

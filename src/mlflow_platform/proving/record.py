@@ -31,6 +31,7 @@ class Record:
         estimate_usd: the upper bound that was computed before the start.
         cost_usd: the list price of the time that it took; 0 on localaws.
         left: what could not be deleted, each with what it is.
+        commands: what deletes the rest, in this order.
     """
 
     environment: str
@@ -46,6 +47,7 @@ class Record:
     interrupted: bool = False
     steps: list[StepResult] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
@@ -81,6 +83,7 @@ class Record:
             "## What is left",
             "",
             *([f"- {each}" for each in found["left"]] or ["Nothing."]),
+            *(["", "Delete it with these commands:", "", "```sh", *found["commands"], "```"] if self.commands else []),
         ]
         return "\n".join(lines) + "\n"
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_common.waiting import wait_for
 from mlflow_platform import outputs, tracking_server
 from mlflow_platform.doctor.terraform_state import TerraformState, parse_state
 from mlflow_platform.plan_guard import app_stacks
 from mlflow_platform.plan_guard.changes import BUCKET, SERVER
+from mlflow_platform.proving.leftovers import Leftover
 from mlflow_platform.proving.target import Target
 
 DESTROY_MINUTES = 45
@@ -30,6 +33,23 @@ def destroy(target: Target, terraform: outputs.Terraform = outputs.run_terraform
     return "Terraform destroyed everything"
 
 
+def commands(
+    target: Target, left: Sequence[Leftover], terraform: outputs.Terraform = outputs.run_terraform
+) -> list[str]:
+    """The commands that delete what is left, in their order; the last one deletes the folder."""
+    try:
+        names = ",".join(names_to_confirm(_state(target, terraform)))
+    except PlatformError:
+        names = "NAMES"
+    local = " LOCAL=1" if target.local else ""
+    confirm = f" CONFIRM={names}" if names else ""
+    return [
+        *(each.command for each in left if each.command),
+        f"make destroy ENV={target.environment}{confirm}{local}",
+        f"rm -r {outputs.ROOTS / target.environment}",
+    ]
+
+
 def names_to_confirm(state: TerraformState) -> list[str]:
     """The names of the tracking servers, Apps and buckets in a state: the plan guard asks for them."""
     apps = [
@@ -50,7 +70,12 @@ def _state(target: Target, terraform: outputs.Terraform) -> TerraformState:
     if done.returncode:
         raise PreconditionError(f"Terraform cannot read its state ({outputs.terraform_error(done.stderr)}).")
     # It prints nothing if nothing was applied.
-    return parse_state(done.stdout) if done.stdout.strip() else TerraformState()
+    if not done.stdout.strip():
+        return TerraformState()
+    try:
+        return parse_state(done.stdout)
+    except (ValueError, KeyError, TypeError):
+        raise PreconditionError("`terraform state pull` did not print a state of version 4.") from None
 
 
 def _wait_until_settled(target: Target, name: str) -> None:

@@ -23,7 +23,7 @@ from mlflow_platform.plan_guard.cost import Prices
 from mlflow_platform.proving import checks, removal
 from mlflow_platform.proving.budget import Budget, budget_of, check_budget
 from mlflow_platform.proving.commands import Runner
-from mlflow_platform.proving.leftovers import delete_leftovers, leftovers
+from mlflow_platform.proving.leftovers import SETTLE_MINUTES, Leftover, delete_leftovers, leftovers
 from mlflow_platform.proving.record import Record
 from mlflow_platform.proving.steps import Proof, Step, prove
 from mlflow_platform.proving.target import Target
@@ -31,7 +31,7 @@ from mlflow_platform.proving.workspace import create_workspace
 
 _PACKAGES = ("boto3", "mlflow", "sagemaker-mlflow")
 # Every step may take all of its minutes.
-HOURS = (sum(checks.MINUTES.values()) + removal.SETTLE_MINUTES + removal.DESTROY_MINUTES) / 60
+HOURS = (sum(checks.MINUTES.values()) + SETTLE_MINUTES + removal.SETTLE_MINUTES + removal.DESTROY_MINUTES) / 60
 
 
 @dataclass(frozen=True)
@@ -97,18 +97,26 @@ def start_proof(options: ProofOptions, environ: MutableMapping[str, str], progre
         file.with_suffix(".md").write_text(record.as_markdown())
 
     began = clock.now()
-    prove(_proof(target), record, clock, progress, save)
-    if not record.left:
+    left: list[Leftover] = []
+    prove(_proof(target, left), record, clock, progress, save)
+    if record.left:
+        # Terraform's state is in the folder, so the folder stays until the rest is deleted.
+        record.commands = removal.commands(target, left)
+        save()
+    else:
         workspace.remove()
     return record, file
 
 
-def _proof(target: Target) -> Proof:
+def _proof(target: Target, remaining: list[Leftover]) -> Proof:
+    """The steps. What is left outside Terraform's state is added to `remaining`."""
+
     def step(name: str, proves: str, check: Callable[[Target], str], *, required: bool = False) -> Step:
         return Step(name, proves, lambda: check(target), required)
 
     def left() -> list[str]:
-        return [*_in_state(target), *leftovers(target)]
+        remaining.extend(leftovers(target))
+        return [*_in_state(target), *map(str, remaining)]
 
     return Proof(
         steps=[

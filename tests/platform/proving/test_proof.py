@@ -19,6 +19,7 @@ from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_platform.environment import REPOSITORY
 from mlflow_platform.plan_guard.changes import TerraformPlan
 from mlflow_platform.plan_guard.cost import Prices
+from mlflow_platform.proving.app import prove_app
 from mlflow_platform.proving.budget import budget_of, check_budget
 from mlflow_platform.proving.commands import Runner
 from mlflow_platform.proving.leftovers import delete_leftovers, leftovers
@@ -277,6 +278,8 @@ class SageMaker:
     def __init__(self, **listed: dict[str, Any]) -> None:
         self.listed = listed
         self.deleted: list[tuple[str, str]] = []
+        self.statuses: list[str] = []
+        self.refused: set[str] = set()
 
     def get_paginator(self, operation: str) -> Any:
         def paginate(**_: Any) -> list[dict[str, Any]]:
@@ -284,10 +287,25 @@ class SageMaker:
 
         return SimpleNamespace(paginate=paginate)
 
+    def describe_endpoint(self, EndpointName: str) -> dict[str, str]:  # noqa: ARG002, N803
+        return {"EndpointStatus": self.statuses.pop(0) if self.statuses else "InService"}
+
+    def create_mlflow_app(self, **_: Any) -> dict[str, str]:
+        return {"Arn": "arn:1"}
+
+    def describe_mlflow_app(self, Arn: str) -> dict[str, str]:  # noqa: N803
+        return {"Name": Arn, "Status": self.statuses.pop(0) if self.statuses else "Created"}
+
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("delete_"):
             raise AttributeError(name)
-        return lambda **given: self.deleted.append((name, *given.values()))
+
+        def delete(**given: str) -> None:
+            if self.refused & set(given.values()):
+                raise RuntimeError(f"{name} is refused")
+            self.deleted.append((name, *given.values()))
+
+        return delete
 
 
 EMPTY: dict[str, dict[str, Any]] = {
@@ -349,8 +367,8 @@ def test_only_what_has_the_environments_name_is_deleted() -> None:
     assert delete_leftovers(target(sagemaker, [])) == "4 deleted"
     assert sagemaker.deleted == [
         ("delete_endpoint", "mlflow-prove-ab12cd-iris"),
-        ("delete_model_package_group", registered),
         ("delete_model_package_group", "mlflow-prove-ab12cd-iris"),
+        ("delete_model_package_group", registered),
         ("delete_mlflow_app", "arn:1"),
     ]
 
@@ -364,8 +382,56 @@ def test_what_is_left_is_listed_with_its_kind() -> None:
             ]
         }
     )
-    assert leftovers(target(sagemaker, ["mlflow-prove-ab12cd-mlflow-artifacts-once", "mlflow-prod"])) == [
+    found = leftovers(target(sagemaker, ["mlflow-prove-ab12cd-mlflow-artifacts-once", "mlflow-prod"]))
+    assert [str(each) for each in found] == [
         "tracking server mlflow-prove-ab12cd-3-0",
         "bucket mlflow-prove-ab12cd-mlflow-artifacts-once",
         "role mlflow-prove-ab12cd-server",
     ]
+
+
+def test_an_endpoint_is_deleted_once_it_has_settled() -> None:
+    sagemaker = SageMaker(list_endpoints={"Endpoints": [{"EndpointName": "mlflow-prove-ab12cd-iris"}]})
+    sagemaker.statuses = ["Creating", "Creating", "InService"]
+    assert delete_leftovers(target(sagemaker, [])) == "1 deleted"
+    assert sagemaker.statuses == []
+
+
+def test_a_refused_deletion_does_not_prevent_the_others() -> None:
+    names = ["mlflow-prove-ab12cd-a", "mlflow-prove-ab12cd-b"]
+    sagemaker = SageMaker(
+        list_endpoints={"Endpoints": [{"EndpointName": name} for name in names]},
+        list_models={"Models": [{"ModelName": "mlflow-prove-ab12cd-model"}]},
+    )
+    sagemaker.refused = {names[0]}
+    with pytest.raises(PlatformError, match=f"2 deleted, 1 not: endpoint {names[0]}: delete_endpoint is refused"):
+        delete_leftovers(target(sagemaker, []))
+    assert [name for _, name in sagemaker.deleted] == [names[1], "mlflow-prove-ab12cd-model"]
+
+
+def test_each_leftover_of_scripts_has_the_command_that_deletes_it() -> None:
+    sagemaker = SageMaker(
+        list_endpoint_configs={"EndpointConfigs": [{"EndpointConfigName": "mlflow-prove-ab12cd-iris"}]},
+        list_mlflow_apps={"Summaries": [{"Arn": "arn:1", "Name": "prove-ab12cd-app", "Status": "Created"}]},
+    )
+    assert [each.command for each in leftovers(target(sagemaker, []))] == [
+        "aws sagemaker delete-endpoint-config --endpoint-config-name mlflow-prove-ab12cd-iris --region us-east-1",
+        "aws sagemaker delete-mlflow-app --arn arn:1 --region us-east-1",
+        "",  # Terraform's role.
+    ]
+
+
+def test_a_refused_deletion_of_an_app_does_not_hide_the_first_error() -> None:
+    sagemaker = SageMaker()
+    sagemaker.statuses, sagemaker.refused = ["Creating", "CreateFailed"], {"arn:1"}
+    found = target(sagemaker, [])
+    found.outputs.update(artifact_store_uri="s3://bucket", mlflow_role_arn="arn:role")
+    with pytest.raises(PlatformError, match="the App is CreateFailed"):
+        prove_app(found, 60.0)
+
+
+def test_the_record_shows_how_to_delete_what_is_left() -> None:
+    found = record()
+    found.left, found.commands = ["bucket b"], ["make destroy ENV=prove-ab12cd CONFIRM=b"]
+    assert "```sh\nmake destroy ENV=prove-ab12cd CONFIRM=b\n```" in found.as_markdown()
+    assert found.as_json()["commands"] == found.commands

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from mlflow_common.errors import PreconditionError
-from mlflow_platform.proving.removal import SETTLE_MINUTES, destroy
+from mlflow_platform.proving.leftovers import Leftover
+from mlflow_platform.proving.removal import SETTLE_MINUTES, commands, destroy
 from mlflow_platform.proving.target import Target
 
 SERVER, BUCKET = "mlflow-prove-ab12cd-3-0", "mlflow-prove-ab12cd-once"
@@ -91,30 +92,41 @@ def printing(text: str, status: int = 0) -> Any:
 
 
 def test_a_failed_apply_is_destroyed_with_the_names_in_the_state() -> None:
-    found, commands, progress = target(["Creating", "Creating", "Created"])
+    found, runner, progress = target(["Creating", "Creating", "Created"])
     assert not found.outputs
     assert destroy(found, printing(json.dumps(STATE))) == "Terraform destroyed everything"
-    ((command, variables),) = commands.ran
+    ((command, variables),) = runner.ran
     assert command == ["scripts/terraform.sh", "prove-ab12cd", "destroy"]
     assert variables["CONFIRM"] == f"{SERVER},prove-app,{BUCKET}"
     assert progress == [f"tracking server {SERVER}: Creating", f"tracking server {SERVER}: Created"]
 
 
 def test_a_server_that_does_not_settle_does_not_prevent_the_destroy() -> None:
-    found, commands, progress = target(["Creating"])
+    found, runner, progress = target(["Creating"])
     destroy(found, printing(json.dumps(STATE)))
-    assert len(commands.ran) == 1
+    assert len(runner.ran) == 1
     assert f"Creating after {SETTLE_MINUTES} min" in progress[-1]
 
 
 def test_an_empty_state_is_destroyed_without_names() -> None:
-    found, commands, _ = target([])
+    found, runner, _ = target([])
     destroy(found, printing(""))
-    assert [variables["CONFIRM"] for _, variables in commands.ran] == [""]
+    assert [variables["CONFIRM"] for _, variables in runner.ran] == [""]
 
 
 def test_a_state_that_cannot_be_read_is_an_error() -> None:
-    found, commands, _ = target([])
+    found, runner, _ = target([])
     with pytest.raises(PreconditionError, match="Terraform cannot read its state"):
         destroy(found, printing("", 1))
-    assert commands.ran == []
+    assert runner.ran == []
+
+
+def test_the_commands_delete_what_scripts_created_then_terraforms_resources_then_the_folder() -> None:
+    found, _, _ = target([])
+    left = [Leftover("endpoint", "a", "aws sagemaker delete-endpoint --endpoint-name a"), Leftover("bucket", BUCKET)]
+    assert commands(found, left, printing(json.dumps(STATE))) == [
+        "aws sagemaker delete-endpoint --endpoint-name a",
+        f"make destroy ENV=prove-ab12cd CONFIRM={SERVER},prove-app,{BUCKET}",
+        "rm -r mlflow/terraform/prove-ab12cd",
+    ]
+    assert "make destroy ENV=prove-ab12cd CONFIRM=NAMES" in commands(found, [], printing("", 1))
