@@ -17,6 +17,10 @@ PREFIX = "prove-"
 SETTINGS = "zz_prove.auto.tfvars.json"
 _BACKEND = 'terraform {\n  backend "local" {}\n}\n'
 _VARIABLE = re.compile(r'^variable "(\w+)"', re.MULTILINE)
+# Terraform reads *.auto.tfvars and *.auto.tfvars.json in the order of their names, so SETTINGS is read last. `make
+# upgrade` writes such a file with the versions of the tracking servers.
+_COPIED = ("*.tf", "terraform.tfvars", "*.auto.tfvars", "*.auto.tfvars.json", ".terraform.lock.hcl")
+_LOCAL = "*.localaws.auto.tfvars.json"
 _REQUIRED = "dangerously_delete_data_on_destroy"
 
 
@@ -42,7 +46,8 @@ def create_workspace(
 ) -> Workspace:
     """Copy the root of environment `source` for a throw-away environment that Terraform may delete with its data.
 
-    It has the settings of `source`, except those that reach outside: attached roles, e-mails, copies and locks.
+    It has the settings of `source`, also those in *.auto.tfvars, except those that reach outside: attached roles,
+    e-mails, copies and locks.
 
     Raises:
         InputError: the root of `source` has no variable that allows to delete its data.
@@ -57,8 +62,9 @@ def create_workspace(
     name = f"{PREFIX}{suffix}"
     folder = repository / ROOTS / name
     folder.mkdir()
-    for file in sorted([*root.glob("*.tf"), *root.glob("terraform.tfvars"), root / ".terraform.lock.hcl"]):
-        shutil.copyfile(file, folder / file.name)
+    for file in sorted({file for pattern in _COPIED for file in root.glob(pattern)}):
+        if not file.match(_LOCAL):
+            shutil.copyfile(file, folder / file.name)
     settings = {key: value for key, value in _settings(name, account, region, now).items() if key in declared}
     (folder / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n")
     # The state of an environment that lives for an hour needs no bucket.

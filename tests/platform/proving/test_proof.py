@@ -177,6 +177,16 @@ def test_the_copied_root_has_its_own_name_state_and_account(repository: Path) ->
     assert sorted(path.name for path in made.folder.parent.iterdir()) == ["prod", "staging"]
 
 
+def test_the_copied_root_has_the_automatic_variable_files_but_not_those_of_localaws(repository: Path) -> None:
+    root = repository / "mlflow/terraform/staging"
+    for name in ("versions.auto.tfvars.json", "versions.localaws.auto.tfvars.json", "more.auto.tfvars"):
+        (root / name).write_text("{}")
+    made = create_workspace(repository, "staging", "ab12cd", account=ACCOUNT, region="eu-west-1", now=NOW)
+    found = sorted(file.name for file in made.folder.glob("*.auto.tfvars*"))
+    # Terraform reads them in this order, and the last value wins.
+    assert found == ["more.auto.tfvars", "versions.auto.tfvars.json", "zz_prove.auto.tfvars.json"]
+
+
 def test_an_environment_that_may_not_lose_data_is_not_copied(repository: Path) -> None:
     with pytest.raises(InputError, match="does not let Terraform delete data"):
         create_workspace(repository, "prod", "ab12cd", account=ACCOUNT, region="eu-west-1", now=NOW)
