@@ -12,6 +12,7 @@ from typing import Any
 from mlflow_common.errors import PlatformError
 from mlflow_common.waiting import wait_for
 from mlflow_platform.proving.app import prove_app
+from mlflow_platform.proving.leftovers import packages_of, registered_groups
 from mlflow_platform.proving.links import opened
 from mlflow_platform.proving.target import Target
 
@@ -68,14 +69,9 @@ def registry(target: Target) -> str:
     sagemaker = target.client("sagemaker")
 
     def packages() -> list[str]:
-        listed = sagemaker.list_model_package_groups(NameContains=MODEL)["ModelPackageGroupSummaryList"]
-        return [
-            package["ModelPackageArn"]
-            for group in listed
-            for package in sagemaker.list_model_packages(ModelPackageGroupName=group["ModelPackageGroupName"])[
-                "ModelPackageSummaryList"
-            ]
-        ]
+        # Groups of other environments can have a model of the same name.
+        groups = [group for group in registered_groups(sagemaker, target) if group.startswith(MODEL)]
+        return [package for group in groups for package in packages_of(sagemaker, group)]
 
     found = wait_for(
         packages,

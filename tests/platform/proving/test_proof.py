@@ -21,6 +21,7 @@ from mlflow_platform.plan_guard.changes import TerraformPlan
 from mlflow_platform.plan_guard.cost import Prices
 from mlflow_platform.proving.app import prove_app
 from mlflow_platform.proving.budget import budget_of, check_budget
+from mlflow_platform.proving.checks import registry
 from mlflow_platform.proving.commands import Runner
 from mlflow_platform.proving.leftovers import delete_leftovers, leftovers
 from mlflow_platform.proving.record import Record
@@ -289,11 +290,14 @@ class SageMaker:
         self.listed = listed
         self.deleted: list[tuple[str, str]] = []
         self.statuses: list[str] = []
+        self.pages: dict[str, list[dict[str, Any]]] = {}
+        self.listed_with: dict[str, dict[str, Any]] = {}
         self.refused: set[str] = set()
 
     def get_paginator(self, operation: str) -> Any:
-        def paginate(**_: Any) -> list[dict[str, Any]]:
-            return [self.listed.get(operation, EMPTY[operation])]
+        def paginate(**given: Any) -> list[dict[str, Any]]:
+            self.listed_with[operation] = given
+            return self.pages.get(operation, [self.listed.get(operation, EMPTY[operation])])
 
         return SimpleNamespace(paginate=paginate)
 
@@ -381,6 +385,21 @@ def test_only_what_has_the_environments_name_is_deleted() -> None:
         ("delete_model_package_group", registered),
         ("delete_mlflow_app", "arn:1"),
     ]
+
+
+def test_only_packages_of_the_environments_server_prove_automatic_registration() -> None:
+    digest = hashlib.sha256(b"mlflow-prove-ab12cd-3-0").hexdigest()[:6]
+    groups = ["prove-iris-ffffff", f"smoke-1-{digest}", "mlflow-prove-ab12cd-prove-iris", f"prove-iris-{digest}"]
+    sagemaker = SageMaker()
+    sagemaker.pages["list_model_package_groups"] = [
+        {"ModelPackageGroupSummaryList": [{"ModelPackageGroupName": name}]} for name in groups
+    ]
+    sagemaker.pages["list_model_packages"] = [
+        {"ModelPackageSummaryList": []},
+        {"ModelPackageSummaryList": [{"ModelPackageArn": "arn:package"}]},
+    ]
+    assert registry(target(sagemaker, [])) == "arn:package was made by automatic registration"
+    assert sagemaker.listed_with["list_model_packages"] == {"ModelPackageGroupName": groups[-1]}
 
 
 def test_what_is_left_is_listed_with_its_kind() -> None:
