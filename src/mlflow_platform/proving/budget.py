@@ -28,8 +28,8 @@ class Budget:
         return self.hourly * hours + self.once
 
 
-def budget_of(plan: TerraformPlan, prices: Prices) -> Budget:
-    """The prices of a proof that applies this plan.
+def budget_of(plan: TerraformPlan, prices: Prices, instance_hours: float) -> Budget:
+    """The prices of a proof that applies this plan and whose endpoint and transform job run for that many hours.
 
     Raises:
         PreconditionError: a price is not known, so there is no upper bound.
@@ -46,8 +46,8 @@ def budget_of(plan: TerraformPlan, prices: Prices) -> Budget:
             f"the cost has no upper bound, because these prices are not known: {what}. Add them with --prices FILE; "
             "docs/guides/cost.md shows the form."
         )
-    # The endpoint, and the transform job beside it.
-    return Budget(found.always / HOURS_PER_MONTH + 2 * instance.price, max(minutes) * _BUILD_MINUTES + _BY_USE)
+    instances = 2 * instance.price * instance_hours
+    return Budget(found.always / HOURS_PER_MONTH, instances + max(minutes) * _BUILD_MINUTES + _BY_USE)
 
 
 def check_budget(budget: Budget, hours: float, limit: float) -> float:
@@ -59,7 +59,7 @@ def check_budget(budget: Budget, hours: float, limit: float) -> float:
     most = budget.cost(hours)
     if most > limit:
         raise PreconditionError(
-            f"the proof may cost {most:.2f} USD in {hours:g} hours, which is above the limit of {limit:.2f} USD. "
+            f"the proof may cost {most:.2f} USD in {hours:.1f} hours, which is above the limit of {limit:.2f} USD. "
             "Nothing was created. Choose a smaller tracking server in the environment's terraform.tfvars."
         )
     return most

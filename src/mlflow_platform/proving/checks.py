@@ -17,9 +17,10 @@ from mlflow_platform.proving.links import opened
 from mlflow_platform.proving.target import Target
 
 EXPERIMENT = MODEL = "prove-iris"
-# Minutes after which a step is given up. Their sum bounds the cost.
+# Minutes after which a command or a wait is given up. Their sum bounds the cost.
 MINUTES = {
     "apply": 45,
+    "output": 5,
     "plan": 10,
     "train": 5,
     "registry": 5,
@@ -34,7 +35,7 @@ MINUTES = {
 def apply(target: Target) -> str:
     """Apply, and read the outputs."""
     target.terraform("apply", minutes=MINUTES["apply"])
-    text = target.terraform("output", "-json", minutes=MINUTES["plan"])
+    text = target.terraform("output", "-json", minutes=MINUTES["output"])
     target.outputs.update({name: output["value"] for name, output in json.loads(text).items()})
     again = target.terraform("plan", minutes=MINUTES["plan"])
     if "No changes." not in again and "The plan changes nothing." not in again:

@@ -14,9 +14,11 @@ from pathlib import Path
 from mlflow_common.errors import PlatformError
 from mlflow_common.waiting import Progress
 
-# Terraform needs time to write its state after SIGINT. It must not be killed before: what it created would be lost.
-GRACE_MINUTES = 15
-_LAST_SECONDS = 30.0
+# The time to end after SIGINT. Terraform needs more while it changes something: it must not be killed before it has
+# written its state, or what it created would be lost.
+GRACE_MINUTES, TERRAFORM_GRACE_MINUTES = 2.0, 15.0
+# The time to end after SIGTERM.
+LAST_MINUTES = 0.5
 _SHOWN = 400
 
 
@@ -36,11 +38,13 @@ class Runner:
     logs: Path
     progress: Progress = _silent
 
-    def run(self, name: str, command: Sequence[str], *, minutes: float, **more: str) -> str:
+    def run(
+        self, name: str, command: Sequence[str], *, minutes: float, grace: float = GRACE_MINUTES, **more: str
+    ) -> str:
         """Run a command and return its standard output. `more` are additional variables.
 
         The command does not receive the terminal's Ctrl-C itself. If this process is interrupted, the command gets
-        SIGINT once and its time to end. More signals do not shorten that time.
+        SIGINT once and `grace` minutes to end. More signals do not shorten that time.
 
         Raises:
             PlatformError: it failed, or did not end within that many minutes.
@@ -60,22 +64,22 @@ class Runner:
             try:
                 status = process.wait(minutes * 60)
             except subprocess.TimeoutExpired:
-                self._end(name, process)
+                self._end(name, process, grace)
                 raise PlatformError(f"{name} did not end within {minutes:g} minutes. Its output: {log}") from None
             except BaseException:
-                self._end(name, process)
+                self._end(name, process, grace)
                 raise
         text = out.read_text(errors="replace")
         if status:
             raise PlatformError(f"{name} ended with status {status}: {_reason(log, text)} (its output: {log})")
         return text
 
-    def _end(self, name: str, process: subprocess.Popen[bytes]) -> None:
+    def _end(self, name: str, process: subprocess.Popen[bytes], grace: float) -> None:
         """Interrupt a command and everything that it started, and wait; after the grace time, kill it."""
         self.progress(f"waiting until {name} has ended")
-        for sent, seconds in ((signal.SIGINT, GRACE_MINUTES * 60.0), (signal.SIGTERM, _LAST_SECONDS)):
+        for sent, minutes in ((signal.SIGINT, grace), (signal.SIGTERM, LAST_MINUTES)):
             _send(process, sent)
-            if _ended(process, seconds):
+            if _ended(process, minutes * 60):
                 return
         _send(process, signal.SIGKILL)
         process.wait()

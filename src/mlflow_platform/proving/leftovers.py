@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlflow_platform.proving.target import Target
 
 # An endpoint is created or updated in that time.
-SETTLE_MINUTES = 20
+SETTLE_MINUTES = 15
 _DIGEST = 6
 # AWS refuses to delete endpoints and Apps in these states.
 _ENDPOINT_CHANGES = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack"})

@@ -22,7 +22,7 @@ from mlflow_platform.plan_guard.changes import read
 from mlflow_platform.plan_guard.cost import Prices
 from mlflow_platform.proving import checks, removal
 from mlflow_platform.proving.budget import Budget, budget_of, check_budget
-from mlflow_platform.proving.commands import Runner
+from mlflow_platform.proving.commands import GRACE_MINUTES, LAST_MINUTES, TERRAFORM_GRACE_MINUTES, Runner
 from mlflow_platform.proving.leftovers import SETTLE_MINUTES, Leftover, delete_leftovers, leftovers
 from mlflow_platform.proving.record import Record
 from mlflow_platform.proving.steps import Proof, Step, prove
@@ -30,8 +30,21 @@ from mlflow_platform.proving.target import Target
 from mlflow_platform.proving.workspace import create_workspace
 
 _PACKAGES = ("boto3", "mlflow", "sagemaker-mlflow")
-# Every step may take all of its minutes.
-HOURS = (sum(checks.MINUTES.values()) + SETTLE_MINUTES + removal.SETTLE_MINUTES + removal.DESTROY_MINUTES) / 60
+# Calls of AWS that have no time limit of their own.
+_CALL_MINUTES = 10
+# Commands that reach their limit get time to end: apply and destroy, and the others (output, plan, train, build, smoke
+# tests, doctor).
+_LONG, _SHORT = TERRAFORM_GRACE_MINUTES + LAST_MINUTES, GRACE_MINUTES + LAST_MINUTES
+_REMOVAL_MINUTES = SETTLE_MINUTES + removal.SETTLE_MINUTES + removal.DESTROY_MINUTES
+# Everything that costs something exists for at most that time, if the removal succeeds.
+HOURS = (sum(checks.MINUTES.values()) + _REMOVAL_MINUTES + 2 * _LONG + 6 * _SHORT + _CALL_MINUTES) / 60
+# The smoke tests' instances are deleted before the server.
+INSTANCE_HOURS = (
+    sum(checks.MINUTES[step] for step in ("smoke", "doctor", "app", "schedule"))
+    + SETTLE_MINUTES
+    + 2 * _SHORT
+    + _CALL_MINUTES
+) / 60
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,7 @@ def start_proof(options: ProofOptions, environ: MutableMapping[str, str], progre
         progress(f"planning {workspace.name}")
         budget = _budget(target, prices)
         most = check_budget(budget, HOURS, options.limit)
-        progress(f"it costs at most {most:.2f} USD")
+        progress(f"it costs at most {most:.2f} USD if everything is removed")
     except BaseException:
         # Nothing was created yet.
         workspace.remove()
@@ -146,9 +159,8 @@ def _proof(target: Target, remaining: list[Leftover]) -> Proof:
 
 def _budget(target: Target, prices: Prices) -> Budget:
     target.terraform("plan", minutes=20)
-    return budget_of(
-        read(target.root / f"{target.environment}.tfplan", target.root, outputs.run_terraform, sys.stdin), prices
-    )
+    file = target.root / f"{target.environment}.tfplan"
+    return budget_of(read(file, target.root, outputs.run_terraform, sys.stdin), prices, INSTANCE_HOURS)
 
 
 def _in_state(target: Target) -> list[str]:

@@ -12,7 +12,7 @@ from mlflow_common.errors import PlatformError
 from mlflow_common.waiting import Clock, Progress
 from mlflow_platform.environment import EnvironmentRef
 from mlflow_platform.outputs import root_folder
-from mlflow_platform.proving.commands import Runner, python
+from mlflow_platform.proving.commands import GRACE_MINUTES, TERRAFORM_GRACE_MINUTES, Runner, python
 
 
 @dataclass
@@ -74,6 +74,7 @@ class Target:
             f"terraform-{verb}",
             command,
             minutes=minutes,
+            grace=TERRAFORM_GRACE_MINUTES if verb in {"apply", "destroy"} else GRACE_MINUTES,
             LOCAL="1" if self.local else "",
             AUTO_APPROVE="1",
             CONFIRM=",".join(confirm),

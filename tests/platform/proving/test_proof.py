@@ -25,7 +25,7 @@ from mlflow_platform.proving.checks import registry
 from mlflow_platform.proving.commands import Runner
 from mlflow_platform.proving.leftovers import delete_leftovers, leftovers
 from mlflow_platform.proving.record import Record
-from mlflow_platform.proving.session import HOURS
+from mlflow_platform.proving.session import HOURS, INSTANCE_HOURS
 from mlflow_platform.proving.steps import Proof, Step, prove
 from mlflow_platform.proving.target import Target
 from mlflow_platform.proving.workspace import create_workspace
@@ -117,6 +117,12 @@ def test_the_record_masks_the_account() -> None:
     assert saved[-1]["account"] == "********3333"
 
 
+def test_the_limit_of_the_cost_covers_all_time_limits_and_every_grace_time() -> None:
+    # 190 minutes of steps, 90 of the removal, two long and six short grace times, ten minutes of calls.
+    assert pytest.approx(190 + 90 + 2 * 15.5 + 6 * 2.5 + 10) == HOURS * 60
+    assert INSTANCE_HOURS < HOURS
+
+
 def plan_of(*resources: tuple[str, dict[str, Any]], region: str = "us-east-1") -> TerraformPlan:
     planned = tuple({"mode": "managed", "type": kind, "values": values} for kind, values in resources)
     return TerraformPlan((), planned, (), {"region": region})
@@ -127,7 +133,7 @@ SERVER = "aws_sagemaker_mlflow_tracking_server"
 
 @pytest.mark.parametrize(("size", "limit", "starts"), [("Small", 5.0, True), ("Small", 1.0, False)])
 def test_refuses_to_start_above_the_limit(size: str, limit: float, starts: bool) -> None:
-    budget = budget_of(plan_of((SERVER, {"tracking_server_size": size})), Prices.load())
+    budget = budget_of(plan_of((SERVER, {"tracking_server_size": size})), Prices.load(), INSTANCE_HOURS)
     if starts:
         assert 1.0 < check_budget(budget, HOURS, limit) < limit
         return
@@ -145,7 +151,7 @@ def test_refuses_to_start_above_the_limit(size: str, limit: float, starts: bool)
 )
 def test_refuses_to_start_without_an_upper_bound(plan: TerraformPlan, missing: str) -> None:
     with pytest.raises(PreconditionError, match=f"not known: .*{missing}"):
-        budget_of(plan, Prices.load())
+        budget_of(plan, Prices.load(), INSTANCE_HOURS)
 
 
 @pytest.fixture

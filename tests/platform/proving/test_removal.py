@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mlflow_common.errors import PreconditionError
+from mlflow_platform.proving.commands import TERRAFORM_GRACE_MINUTES
 from mlflow_platform.proving.leftovers import Leftover
 from mlflow_platform.proving.removal import SETTLE_MINUTES, commands, destroy
 from mlflow_platform.proving.target import Target
@@ -38,7 +39,8 @@ class Commands:
     def __init__(self) -> None:
         self.ran: list[tuple[list[str], dict[str, str]]] = []
 
-    def run(self, name: str, command: Sequence[str], *, minutes: float, **more: str) -> str:  # noqa: ARG002
+    def run(self, name: str, command: Sequence[str], *, minutes: float, grace: float, **more: str) -> str:  # noqa: ARG002
+        assert grace == TERRAFORM_GRACE_MINUTES
         self.ran.append((list(command), more))
         return ""
 
