@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import PlatformError, error_code, first_line
 from mlflow_common.waiting import wait_for
 from mlflow_platform import tracking_server
+from mlflow_platform.endpoints import container_log
 from mlflow_platform.endpoints.state import is_missing
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class _Kind:
     """A kind of resource that scripts create: how its resources are found, and how one is deleted.
 
     Attributes:
+        find: returns the names, or ARNs, with a client of `service`.
         parameter: the parameter of the operation `delete` that names the resource.
         status: describes the resource's state, if AWS refuses the deletion in the states `changing`.
     """
@@ -50,11 +52,12 @@ class _Kind:
     parameter: str
     status: Callable[[Any, str], str] | None = None
     changing: frozenset[str] = frozenset()
+    service: str = "sagemaker"
 
     def command(self, resource: str, region: str) -> str:
         """The command of the AWS CLI that deletes a resource."""
         words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in self.parameter)
-        return f"aws sagemaker {self.delete.replace('_', '-')} --{words.lstrip('-')} {resource} --region {region}"
+        return f"aws {self.service} {self.delete.replace('_', '-')} --{words.lstrip('-')} {resource} --region {region}"
 
 
 def delete_leftovers(target: Target) -> str:
@@ -65,23 +68,36 @@ def delete_leftovers(target: Target) -> str:
     Raises:
         PlatformError: something was not deleted.
     """
-    sagemaker = target.client("sagemaker")
+    return _delete(target, _KINDS)
+
+
+def delete_logs(target: Target) -> str:
+    """Delete the log groups of the environment's endpoints, after the endpoints: they write until they are deleted.
+
+    Raises:
+        PlatformError: something was not deleted.
+    """
+    return _delete(target, [_LOG_GROUP])
+
+
+def _delete(target: Target, kinds: Sequence[_Kind]) -> str:
     deadline = target.clock.now() + SETTLE_MINUTES * 60.0
     deleted, problems = 0, []
-    for kind in _KINDS:
+    for kind in kinds:
+        client = target.client(kind.service)
         try:
-            found = kind.find(sagemaker, target)
-        except sagemaker.exceptions.ClientError as error:
+            found = kind.find(client, target)
+        except client.exceptions.ClientError as error:
             problems.append(f"{kind.name}s cannot be listed: {first_line(error)}")
             continue
         for resource in found:
             try:
                 _wait_until_settled(target, kind, resource, deadline)
-                _ignoring_missing(sagemaker, kind.delete, {kind.parameter: resource})
+                _ignoring_missing(client, kind.delete, {kind.parameter: resource})
                 deleted += 1
             except PlatformError as error:
                 problems.append(error.message)
-            except sagemaker.exceptions.ClientError as error:
+            except client.exceptions.ClientError as error:
                 problems.append(f"{kind.name} {resource}: {first_line(error)}")
     if problems:
         raise PlatformError(f"{deleted} deleted, {len(problems)} not: {'; '.join(problems)}")
@@ -93,8 +109,8 @@ def leftovers(target: Target) -> list[Leftover]:
     sagemaker, s3 = target.client("sagemaker"), target.client("s3")
     found = [
         Leftover(kind.name, each, kind.command(each, target.region))
-        for kind in _KINDS
-        for each in kind.find(sagemaker, target)
+        for kind in (*_KINDS, _LOG_GROUP)
+        for each in kind.find(target.client(kind.service), target)
     ]
     servers = sagemaker.get_paginator("list_mlflow_tracking_servers").paginate()
     found += [
@@ -186,6 +202,12 @@ def _app_status(sagemaker: Any, arn: str) -> str:
     return found.status if found else "deleted"
 
 
+def _log_groups(logs: Any, target: Target) -> list[str]:
+    prefix = container_log.group(f"{target.stem}-")
+    pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
+    return [one["logGroupName"] for page in pages for one in page["logGroups"]]
+
+
 # Endpoints before what they use, and packages before their groups.
 _KINDS = (
     _Kind(
@@ -207,14 +229,16 @@ _KINDS = (
     _Kind("model package group", _groups, "delete_model_package_group", "ModelPackageGroupName"),
     _Kind("MLflow App", _apps, "delete_mlflow_app", "Arn", _app_status, _APP_CHANGES),
 )
+# SageMaker creates them, so Terraform does not delete them.
+_LOG_GROUP = _Kind("log group", _log_groups, "delete_log_group", "logGroupName", service="logs")
 
 
 def _wait_until_settled(target: Target, kind: _Kind, resource: str, deadline: float) -> None:
     if kind.status is None:
         return
-    status, sagemaker = kind.status, target.client("sagemaker")
+    status, client = kind.status, target.client(kind.service)
     wait_for(
-        lambda: status(sagemaker, resource),
+        lambda: status(client, resource),
         settled=lambda seen: seen not in kind.changing,
         describe=lambda seen: f"{kind.name} {resource}: {seen}",
         progress=target.progress,
@@ -223,9 +247,9 @@ def _wait_until_settled(target: Target, kind: _Kind, resource: str, deadline: fl
     )
 
 
-def _ignoring_missing(sagemaker: Any, operation: str, given: dict[str, str]) -> None:
+def _ignoring_missing(client: Any, operation: str, given: dict[str, str]) -> None:
     try:
-        getattr(sagemaker, operation)(**given)
-    except sagemaker.exceptions.ClientError as error:
+        getattr(client, operation)(**given)
+    except client.exceptions.ClientError as error:
         if not is_missing(error):
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 
 from mlflow_common.errors import PlatformError, PreconditionError
@@ -12,6 +13,7 @@ from mlflow_platform.plan_guard import app_stacks
 from mlflow_platform.plan_guard.changes import BUCKET, SERVER
 from mlflow_platform.proving.leftovers import Leftover
 from mlflow_platform.proving.target import Target
+from mlflow_platform.proving.workspace import Workspace
 
 DESTROY_MINUTES = 45
 # A server is created in up to 25 minutes.
@@ -46,8 +48,15 @@ def commands(
     return [
         *(each.command for each in left if each.command),
         f"make destroy ENV={target.environment}{confirm}{local}",
-        f"rm -r {outputs.ROOTS / target.environment}",
+        f"rm -r {outputs.ROOTS / target.environment}" + (f" {target.root}" if target.local else ""),
     ]
+
+
+def remove_folders(target: Target, workspace: Workspace) -> None:
+    """Delete the environment's Terraform root with its state, and the copy of the root on localaws."""
+    if target.local:
+        shutil.rmtree(target.root, ignore_errors=True)
+    workspace.remove()
 
 
 def names_to_confirm(state: TerraformState) -> list[str]:

@@ -23,7 +23,7 @@ from mlflow_platform.plan_guard.cost import Prices
 from mlflow_platform.proving import checks, removal
 from mlflow_platform.proving.budget import Budget, budget_of, check_budget
 from mlflow_platform.proving.commands import GRACE_MINUTES, LAST_MINUTES, TERRAFORM_GRACE_MINUTES, Runner
-from mlflow_platform.proving.leftovers import SETTLE_MINUTES, Leftover, delete_leftovers, leftovers
+from mlflow_platform.proving.leftovers import SETTLE_MINUTES, Leftover, delete_leftovers, delete_logs, leftovers
 from mlflow_platform.proving.record import Record
 from mlflow_platform.proving.steps import Proof, Step, prove
 from mlflow_platform.proving.target import Target
@@ -95,7 +95,7 @@ def start_proof(options: ProofOptions, environ: MutableMapping[str, str], progre
         progress(f"it costs at most {most:.2f} USD if everything is removed")
     except BaseException:
         # Nothing was created yet.
-        workspace.remove()
+        removal.remove_folders(target, workspace)
         raise
     where = "localaws" if options.local else "AWS"
     started = options.now.isoformat(timespec="seconds")
@@ -117,7 +117,7 @@ def start_proof(options: ProofOptions, environ: MutableMapping[str, str], progre
         record.commands = removal.commands(target, left)
         save()
     else:
-        workspace.remove()
+        removal.remove_folders(target, workspace)
     return record, file
 
 
@@ -152,6 +152,7 @@ def _proof(target: Target, remaining: list[Leftover]) -> Proof:
         removal=[
             step("delete what scripts created", "everything can be found by its name", delete_leftovers),
             step("destroy", "Terraform destroys everything", removal.destroy),
+            step("delete the endpoints' logs", "SageMaker's log groups can be found by their name", delete_logs),
         ],
         left=left,
     )

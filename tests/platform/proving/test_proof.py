@@ -23,7 +23,7 @@ from mlflow_platform.proving.app import prove_app
 from mlflow_platform.proving.budget import budget_of, check_budget
 from mlflow_platform.proving.checks import registry
 from mlflow_platform.proving.commands import Runner
-from mlflow_platform.proving.leftovers import delete_leftovers, leftovers
+from mlflow_platform.proving.leftovers import Leftover, delete_leftovers, delete_logs, leftovers
 from mlflow_platform.proving.record import Record
 from mlflow_platform.proving.session import HOURS, INSTANCE_HOURS
 from mlflow_platform.proving.steps import Proof, Step, prove
@@ -337,12 +337,14 @@ EMPTY: dict[str, dict[str, Any]] = {
     "list_mlflow_apps": {"Summaries": []},
     "list_mlflow_tracking_servers": {"TrackingServerSummaries": []},
     "list_roles": {"Roles": []},
+    "describe_log_groups": {"logGroups": []},
 }
 
 
-def target(sagemaker: SageMaker, buckets: list[str]) -> Target:
+def target(sagemaker: SageMaker, buckets: list[str], logs: SageMaker | None = None) -> Target:
     clients = {
         "sagemaker": sagemaker,
+        "logs": logs or SageMaker(),
         "s3": SimpleNamespace(list_buckets=lambda: {"Buckets": [{"Name": name} for name in buckets]}),
         "iam": SageMaker(
             list_roles={"Roles": [{"RoleName": "mlflow-prove-ab12cd-server"}, {"RoleName": "mlflow-prod"}]}
@@ -470,3 +472,17 @@ def test_the_record_shows_how_to_delete_what_is_left() -> None:
     found.left, found.commands = ["bucket b"], ["make destroy ENV=prove-ab12cd CONFIRM=b"]
     assert "```sh\nmake destroy ENV=prove-ab12cd CONFIRM=b\n```" in found.as_markdown()
     assert found.as_json()["commands"] == found.commands
+
+
+def test_the_log_groups_of_the_endpoints_are_listed_and_deleted() -> None:
+    name = "/aws/sagemaker/Endpoints/mlflow-prove-ab12cd-iris"
+    logs = SageMaker(describe_log_groups={"logGroups": [{"logGroupName": name}]})
+    found = target(SageMaker(), [], logs)
+    assert leftovers(found)[0] == Leftover(
+        "log group", name, f"aws logs delete-log-group --log-group-name {name} --region us-east-1"
+    )
+    assert delete_logs(found) == "1 deleted"
+    assert logs.deleted == [("delete_log_group", name)]
+    assert logs.listed_with["describe_log_groups"] == {
+        "logGroupNamePrefix": "/aws/sagemaker/Endpoints/mlflow-prove-ab12cd-"
+    }

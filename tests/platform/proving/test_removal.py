@@ -12,8 +12,9 @@ import pytest
 from mlflow_common.errors import PreconditionError
 from mlflow_platform.proving.commands import TERRAFORM_GRACE_MINUTES
 from mlflow_platform.proving.leftovers import Leftover
-from mlflow_platform.proving.removal import SETTLE_MINUTES, commands, destroy
+from mlflow_platform.proving.removal import SETTLE_MINUTES, commands, destroy, remove_folders
 from mlflow_platform.proving.target import Target
+from mlflow_platform.proving.workspace import Workspace
 
 SERVER, BUCKET = "mlflow-prove-ab12cd-3-0", "mlflow-prove-ab12cd-once"
 TEMPLATE = {"Resources": {"App": {"Type": "AWS::SageMaker::MlflowApp", "Properties": {"Name": "prove-app"}}}}
@@ -132,3 +133,17 @@ def test_the_commands_delete_what_scripts_created_then_terraforms_resources_then
         "rm -r mlflow/terraform/prove-ab12cd",
     ]
     assert "make destroy ENV=prove-ab12cd CONFIRM=NAMES" in commands(found, [], printing("", 1))
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_the_copy_of_the_root_on_localaws_is_removed_too(tmp_path: Path, local: bool) -> None:
+    found, runner, _ = target([])
+    found.local = local
+    runner.environ = {"LOCALAWS_HOME": str(tmp_path / "localaws")}
+    made = Workspace("prove-ab12cd", tmp_path / "prove-ab12cd")
+    copy = tmp_path / "localaws/terraform/mlflow/terraform/prove-ab12cd"
+    for folder in (made.folder, copy):
+        folder.mkdir(parents=True)
+    remove_folders(found, made)
+    assert not made.folder.exists()
+    assert copy.exists() is not local
