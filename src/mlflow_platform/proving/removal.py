@@ -45,8 +45,11 @@ def commands(
         names = "NAMES"
     local = " LOCAL=1" if target.local else ""
     confirm = f" CONFIRM={names}" if names else ""
+    created = [each.command for each in left if each.command]
     return [
-        *(each.command for each in left if each.command),
+        # Without it, the AWS CLI sends the commands to AWS.
+        *(['eval "$(make -s local-env)"'] if created and target.local else []),
+        *created,
         f"make destroy ENV={target.environment}{confirm}{local}",
         f"rm -r {outputs.ROOTS / target.environment}" + (f" {target.root}" if target.local else ""),
     ]

@@ -135,6 +135,17 @@ def test_the_commands_delete_what_scripts_created_then_terraforms_resources_then
     assert "make destroy ENV=prove-ab12cd CONFIRM=NAMES" in commands(found, [], printing("", 1))
 
 
+def test_the_commands_for_localaws_do_not_reach_aws() -> None:
+    found, _, _ = target([])
+    found.local = True
+    assert commands(found, [Leftover("endpoint", "a", "aws sagemaker delete-endpoint")], printing("")) == [
+        'eval "$(make -s local-env)"',
+        "aws sagemaker delete-endpoint",
+        "make destroy ENV=prove-ab12cd LOCAL=1",
+        "rm -r mlflow/terraform/prove-ab12cd /home/terraform/mlflow/terraform/prove-ab12cd",
+    ]
+
+
 @pytest.mark.parametrize("local", [True, False])
 def test_the_copy_of_the_root_on_localaws_is_removed_too(tmp_path: Path, local: bool) -> None:
     found, runner, _ = target([])
