@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlflow_common.errors import PlatformError
@@ -60,6 +61,8 @@ class Runner:
                 stdout=output,
                 stderr=errors,
                 start_new_session=True,
+                # What a shell starts in the background ignores SIGINT, and so would the command.
+                preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             )
             try:
                 status = process.wait(minutes * 60)

@@ -236,11 +236,16 @@ def test_an_interrupt_waits_until_the_command_has_ended(tmp_path: Path) -> None:
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
 
-    sender = threading.Thread(target=interrupt)
-    sender.start()
-    with pytest.raises(KeyboardInterrupt):
-        runner(tmp_path).run("apply", python(code), minutes=5)
-    sender.join()
+    # Where the tests run in the background of a shell, SIGINT is ignored.
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        sender = threading.Thread(target=interrupt)
+        sender.start()
+        with pytest.raises(KeyboardInterrupt):
+            runner(tmp_path).run("apply", python(code), minutes=5)
+        sender.join()
+    finally:
+        signal.signal(signal.SIGINT, former)
     assert (tmp_path / "ended").exists()
 
 
