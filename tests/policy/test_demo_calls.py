@@ -45,6 +45,8 @@ def test_the_demo_succeeds_with_only_the_writer_policy(walked: Walked) -> None:
     }
 
 
+# Last: its requests are captured, which is no call of the demo.
+@pytest.mark.last
 def test_the_schedule_starts_a_job_that_monitors_with_only_the_rights_of_its_role(walked: Walked) -> None:
     writer = walked.taking("writer", "capturing")
     deployed = writer.result("deploy_model", "models:/iris@champion", "--capture", "100", "--no-smoke-request")

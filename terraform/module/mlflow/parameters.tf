@@ -15,7 +15,7 @@ locals {
     },
     var.kms.create ? { kms_key_arn = local.kms_key_arn } : {},
     var.backup == null ? {} : { backup_archive_uri = local.backup_archive_uri },
-    { for level, policy in aws_iam_policy.client : "${level}_policy_arn" => policy.arn },
+    { for level in local.client_levels : "${level}_policy_arn" => aws_iam_policy.client[level].arn }, # Static keys for `terraform import`.
   ) : {}
 }
 
