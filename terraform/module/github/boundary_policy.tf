@@ -1,4 +1,4 @@
-# The most that a role which CI creates can do, whatever its policies say. Set it as permissions_boundary_arn of the environment.
+# Maximum permissions of the roles that CI creates. Set it as permissions_boundary_arn of the environment.
 data "aws_iam_policy_document" "boundary" {
   for_each = local.environments
 
@@ -36,7 +36,7 @@ data "aws_iam_policy_document" "boundary" {
     resources = ["${local.iam_arn}:role/${each.value.name}-*"]
   }
 
-  # The state shows everything, and the roles of CI can change everything.
+  # Roles that CI creates must not pass CI's own roles or read the states.
   statement {
     sid       = "DenyPassRolesOfCI"
     effect    = "Deny"

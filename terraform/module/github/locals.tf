@@ -92,7 +92,7 @@ locals {
     services = "change services, without deleting tracking servers and images"
     storage  = "change the bucket and the keys, without deleting artifacts and keys"
     roles    = "change roles, within the boundary"
-    boundary = "The most that the roles which CI creates can do"
+    boundary = "Maximum permissions of the roles that CI creates"
   }
 
   attachments = merge([

@@ -85,7 +85,7 @@ variable "state_kms_key_arn" {
 }
 
 variable "create_oidc_provider" {
-  description = "Whether the module creates the account's identity provider for GitHub. An account can have one only: set it to false if yours has it."
+  description = "Whether the module creates the account's identity provider for GitHub. An account can have only one: set it to false if yours has it."
   type        = bool
   default     = true
   nullable    = false
