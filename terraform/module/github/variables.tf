@@ -60,6 +60,11 @@ variable "environments" {
     condition     = alltrue(flatten([for environment in values(var.environments) : [for name in environment.client_role_names : can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", name))]]))
     error_message = "client_role_names in environments must be names of roles, without a path and without *."
   }
+
+  validation {
+    condition     = alltrue(flatten([for name in keys(var.environments) : [for other in keys(var.environments) : !startswith(other, "${name}-")]]))
+    error_message = "The name of one environment in environments begins with the name of another and a hyphen, so the roles of one could change the other. Give them another project_name."
+  }
 }
 
 variable "state_bucket_name" {

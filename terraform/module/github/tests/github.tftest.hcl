@@ -85,3 +85,21 @@ run "a_name_that_iam_does_not_allow_is_refused" {
 
   expect_failures = [aws_iam_role.ci]
 }
+
+run "the_name_of_an_environment_does_not_begin_with_anothers" {
+  command = plan
+
+  variables {
+    environments = { dev = {}, "dev-eu" = {} }
+  }
+
+  expect_failures = [var.environments]
+}
+
+run "names_that_only_share_their_beginning_are_allowed" {
+  command = plan
+
+  variables {
+    environments = { dev = {}, "dev2-eu" = {}, "eu-dev" = {} }
+  }
+}
