@@ -64,6 +64,8 @@ UNRECORDED = {
     "logs:DeleteRetentionPolicy": "a log that is kept for ever",
     "ecr:PutImageScanningConfiguration": "a changed setting of the repository",
     "s3:DeleteObject": "releases the lock of the state; removes the tool of a bucket without versions",
+    "cloudformation:*": "an MLflow App, which the recording lacks",
+    "codepipeline:*": "a delivery, which the recording lacks",
     "s3:GetBucket*": "AWS adds settings of buckets, which the provider then reads",
     "s3:Put*": "optional settings of the bucket",
     "sagemaker:St*MlflowTrackingServer": "an upgrade starts the old server",
@@ -173,6 +175,18 @@ BACKEND = (
     *on("*", "iam:ListRoles"),
     *on(CLIENT, "iam:ListAttachedRolePolicies"),
 )
+# A plan of an environment with a delivery or an MLflow App, which the recording lacks.
+OPTIONAL = (
+    *on(f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:mlflow-staging-delivery", "codepipeline:GetPipeline"),
+    *on(f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:mlflow-staging-delivery", "codepipeline:ListTagsForResource"),
+    *on(f"arn:aws:s3:::mlflow-staging-delivery-{ACCOUNT}", "s3:GetBucketPolicy", "s3:ListBucket"),
+    *on(
+        f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/mlflow-staging-app-stack/1a2b",
+        "cloudformation:DescribeStacks",
+        "cloudformation:GetStackPolicy",
+        "cloudformation:GetTemplate",
+    ),
+)
 CHANGES = (
     *on(STATE, "s3:PutObject"),
     Ask("iam:AttachRolePolicy", CLIENT, WRITER),
@@ -207,7 +221,7 @@ def needed(role: str) -> list[Ask]:
     """What Terraform needs as this role, without what is withheld from it."""
     verbs = ("plan",) if role in ("plan", "train") else ("plan", "apply", "change", "destroy")
     found = [ask for verb in verbs for ask in recorded()[verb] if ask.action not in WITHHELD]
-    return [*found, *BACKEND, *(CHANGES if role == "apply" else ())]
+    return [*found, *BACKEND, *OPTIONAL, *(CHANGES if role == "apply" else ())]
 
 
 def wrong(policies: dict[str, Document], role: str) -> Iterator[str]:

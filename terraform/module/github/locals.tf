@@ -10,11 +10,12 @@ locals {
 
   environments = {
     for name, given in var.environments : name => {
-      name         = "${var.project_name}-${name}"
-      tags         = { project = var.project_name, environment = name }
-      boundary_arn = "${local.iam_arn}:policy/${var.project_name}-${name}-ci-boundary"
-      state_arn    = "arn:${local.partition}:s3:::${var.state_bucket_name}/${coalesce(given.state_key, "mlflow/${name}/terraform.tfstate")}"
-      bucket_arns  = ["arn:${local.partition}:s3:::${var.project_name}-${name}-mlflow-artifacts-*"]
+      name                 = "${var.project_name}-${name}"
+      tags                 = { project = var.project_name, environment = name }
+      boundary_arn         = "${local.iam_arn}:policy/${var.project_name}-${name}-ci-boundary"
+      state_arn            = "arn:${local.partition}:s3:::${var.state_bucket_name}/${coalesce(given.state_key, "mlflow/${name}/terraform.tfstate")}"
+      bucket_arns          = ["arn:${local.partition}:s3:::${var.project_name}-${name}-mlflow-artifacts-*"]
+      delivery_bucket_arns = ["arn:${local.partition}:s3:::${var.project_name}-${name}-delivery-*"]
       tool_arns = flatten([
         for bucket in concat(["${var.project_name}-${name}-mlflow-artifacts-*"], given.artifact_bucket_names) : [
           for folder in ["tool", "monitoring-tool"] : "arn:${local.partition}:s3:::${bucket}/*backups/${folder}/*"
@@ -26,19 +27,21 @@ locals {
       # ARNs of service resources by the prefix of their names: arn:PARTITION:SERVICE:REGION:ACCOUNT:…
       resources = {
         for service, kinds in {
-          cloudwatch = ["alarm:"]
-          codebuild  = ["project/"]
-          ecr        = ["repository/"]
-          events     = ["rule/"]
-          logs       = ["log-group:/aws/codebuild/"]
-          scheduler  = ["schedule/default/", "schedule/*/", "schedule-group/"]
-          sns        = [""]
-          sqs        = [""]
-          states     = ["stateMachine:"]
+          cloudwatch   = ["alarm:"]
+          codebuild    = ["project/"]
+          codepipeline = [""]
+          ecr          = ["repository/"]
+          events       = ["rule/"]
+          logs         = ["log-group:/aws/codebuild/"]
+          scheduler    = ["schedule/default/", "schedule/*/", "schedule-group/"]
+          sns          = [""]
+          sqs          = [""]
+          states       = ["stateMachine:"]
           } : service => [
           for kind in kinds : "arn:${local.partition}:${service}:${local.region}:${local.account_id}:${kind}${var.project_name}-${name}-*"
         ]
       }
+      stack_arns     = ["arn:${local.partition}:cloudformation:${local.region}:${local.account_id}:stack/${var.project_name}-${name}-*/*"]
       server_arns    = ["arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:mlflow-tracking-server/${var.project_name}-${name}-*"]
       parameter_arns = ["arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter/${var.project_name}/${name}/*"]
       budget_arns    = ["arn:${local.partition}:budgets::${local.account_id}:budget/${var.project_name}-${name}-*"]

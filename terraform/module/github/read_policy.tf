@@ -61,7 +61,7 @@ data "aws_iam_policy_document" "read" {
       "s3:GetReplicationConfiguration",
       "s3:ListBucket",
     ]
-    resources = each.value.bucket_arns
+    resources = concat(each.value.bucket_arns, each.value.delivery_bucket_arns)
   }
 
   statement {
@@ -128,10 +128,15 @@ data "aws_iam_policy_document" "read" {
     actions = [
       "budgets:ListTagsForResource",
       "budgets:ViewBudget",
+      "cloudformation:DescribeStacks",
+      "cloudformation:GetStackPolicy",
+      "cloudformation:GetTemplate",
       "cloudwatch:DescribeAlarms",
       "cloudwatch:GetDashboard",
       "cloudwatch:ListTagsForResource",
       "codebuild:BatchGetProjects",
+      "codepipeline:GetPipeline",
+      "codepipeline:ListTagsForResource",
       "ecr:DescribeRepositories",
       "ecr:GetLifecyclePolicy",
       "ecr:ListTagsForResource",
@@ -157,6 +162,7 @@ data "aws_iam_policy_document" "read" {
     resources = concat(
       flatten(values(each.value.resources)),
       each.value.server_arns,
+      each.value.stack_arns,
       each.value.parameter_arns,
       each.value.budget_arns,
       each.value.dashboard_arns,
