@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from fnmatch import fnmatchcase
 from typing import Any
@@ -19,7 +19,7 @@ from tests.policy.rendered import Document, rendered
 from tests.policy.scenarios import ACCOUNT, REGION
 from tests.policy.terraform_permissions import recorded
 from tests.terraform.planning import Planner
-from tests.terraform.variations import KEY, STATES
+from tests.terraform.variations import CONNECTION, KEY, REPOSITORY, STATES
 
 NAMES = {
     "name": "mlflow-staging",
@@ -33,6 +33,7 @@ NAMES = {
 }
 ROLES = {"plan": ("read",), "train": ("read",), "apply": ("read", "services", "storage", "roles")}
 IAM = f"arn:aws:iam::{ACCOUNT}"
+CLIENT_BOUNDARY = {"iam:PermissionsBoundary": f"{IAM}:policy/mlflow-staging-ci-client-boundary"}
 BOUNDARY = {"iam:PermissionsBoundary": f"{IAM}:policy/mlflow-staging-ci-boundary"}
 ROLE = f"{IAM}:role/mlflow-staging-endpoint-role"
 STATE = f"arn:aws:s3:::{STATES}/mlflow/staging/terraform.tfstate"
@@ -44,6 +45,7 @@ OURS = {"aws:ResourceTag/project": "mlflow", "aws:ResourceTag/environment": "sta
 THROUGH_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 SERVER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server/mlflow-staging-3-0"
 CLIENT = f"{IAM}:role/data-scientists"
+ADMINISTRATOR = {"iam:PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess"}
 WRITER = {"iam:PolicyARN": f"{IAM}:policy/mlflow-staging-mlflow-writer"}
 READS = re.compile(r"[\w-]+:(BatchGet|Describe|Get|List|Validate|View|Decrypt|GenerateDataKey)")
 # What the apply role must not do although Terraform would: it loses data, or rights over data.
@@ -120,13 +122,25 @@ REFUSED = {
         Ask("iam:DetachRolePolicy", f"{IAM}:role/mlflow-staging-ci-plan", {}),
         Ask("iam:PutRolePermissionsBoundary", f"{IAM}:role/mlflow-staging-ci-train", BOUNDARY),
         *on(
+            f"{IAM}:policy/mlflow-staging-ci-client-boundary",
+            *(f"iam:{verb}" for verb in ("CreatePolicy", "CreatePolicyVersion", "DeletePolicy", "DeletePolicyVersion")),
+        ),
+        *on(
             f"{IAM}:policy/mlflow-staging-ci-boundary",
             *(f"iam:{verb}" for verb in ("CreatePolicy", "CreatePolicyVersion", "DeletePolicy", "DeletePolicyVersion")),
         ),
         *on(f"{IAM}:oidc-provider/token.actions.githubusercontent.com", "iam:UpdateOpenIDConnectProviderThumbprint"),
         # Rights for others.
-        Ask("iam:AttachRolePolicy", CLIENT, {"iam:PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess"}),
-        Ask("iam:AttachRolePolicy", f"{IAM}:role/other", WRITER),
+        Ask("iam:AttachRolePolicy", CLIENT, CLIENT_BOUNDARY | ADMINISTRATOR),
+        Ask("iam:AttachRolePolicy", f"{IAM}:role/mlflow-staging-ci-train", CLIENT_BOUNDARY | ADMINISTRATOR),
+        Ask("iam:AttachRolePolicy", f"{IAM}:role/other", CLIENT_BOUNDARY | WRITER),
+        # CI can write any content as this policy, so a role without a boundary would become an administrator.
+        Ask("iam:AttachRolePolicy", f"{IAM}:role/mlflow-staging-ci-train", WRITER),
+        *(
+            Ask(f"iam:{verb}RolePolicy", CLIENT, WRITER | boundary)
+            for verb in ("Attach", "Detach")
+            for boundary in ({}, BOUNDARY, {"iam:PermissionsBoundary": f"{IAM}:policy/other"})
+        ),
         Ask("iam:PassRole", ROLE, {}),
         Ask("iam:PassRole", ROLE, {"iam:PassedToService": "ec2.amazonaws.com"}),
         Ask("iam:PassRole", f"{IAM}:role/other", {"iam:PassedToService": "sagemaker.amazonaws.com"}),
@@ -189,9 +203,9 @@ OPTIONAL = (
 )
 CHANGES = (
     *on(STATE, "s3:PutObject"),
-    Ask("iam:AttachRolePolicy", CLIENT, WRITER),
-    Ask("iam:AttachRolePolicy", f"{IAM}:role/mlflow-staging-ci-train", WRITER),
-    Ask("iam:DetachRolePolicy", CLIENT, WRITER),
+    Ask("iam:AttachRolePolicy", CLIENT, WRITER | CLIENT_BOUNDARY),
+    Ask("iam:AttachRolePolicy", f"{IAM}:role/mlflow-staging-ci-train", WRITER | CLIENT_BOUNDARY),
+    Ask("iam:DetachRolePolicy", CLIENT, WRITER | CLIENT_BOUNDARY),
 )
 
 
@@ -315,44 +329,151 @@ def test_a_role_is_assumed_only_by_these_jobs_of_the_repository(
     assert set([found] if isinstance(found, str) else found) == expected
 
 
-@pytest.mark.parametrize(
-    "ask",
-    [
-        *on(f"{IAM}:role/x", "iam:PutRolePolicy", "iam:CreateRole", "iam:CreateUser", "sts:AssumeRole"),
-        *on(f"{IAM}:role/other", "iam:PassRole"),
-        *on(f"{IAM}:role/mlflow-staging-ci-apply", "iam:PassRole"),
-        *on(STATE, "s3:GetObject", "s3:PutObject"),
-        *on(f"arn:aws:s3:::{STATES}", "s3:PutBucketPolicy"),
-        *on("*", "organizations:LeaveOrganization", "ec2:RunInstances"),
-    ],
-    ids=lambda ask: f"{ask.action} {ask.resource}",
+SAGEMAKER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
+THEIR_SERVER = SERVER.replace("staging", "prod")
+# What a role within a boundary cannot do, whatever its policies say.
+BEYOND = (
+    *on(f"{IAM}:role/x", "iam:PutRolePolicy", "iam:CreateRole", "iam:CreateUser", "sts:AssumeRole"),
+    *on(ROLE, "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:DeleteRolePermissionsBoundary"),
+    *on(f"{IAM}:policy/mlflow-staging-mlflow-writer", "iam:CreatePolicyVersion"),
+    *on(f"{IAM}:role/aws-service-role/other.amazonaws.com/AWSServiceRoleForOther", "iam:CreateServiceLinkedRole"),
+    *on(f"{IAM}:role/other", "iam:PassRole"),
+    *on(f"{IAM}:role/mlflow-staging-ci-apply", "iam:PassRole"),
+    *on(STATE, "s3:PutObject", "s3:DeleteObject"),
+    *on(STATE.replace("staging", "prod"), "s3:GetObject", "s3:PutObject"),
+    *on(f"arn:aws:s3:::{STATES}", "s3:PutBucketPolicy"),
+    *on("*", "organizations:LeaveOrganization", "ec2:RunInstances"),
+    # Data of the environment.
+    *on(SERVER, "sagemaker:DeleteMlflowTrackingServer"),
+    *on(f"{SAGEMAKER}:mlflow-app/app-1A2B", "sagemaker:DeleteMlflowApp"),
+    *on(BUCKET, "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:PutBucketPolicy", "s3:PutLifecycleConfiguration"),
+    *on(f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/mlflow-staging-serving", "ecr:DeleteRepository"),
+    # Another environment, and what else the account has.
+    *on(THEIR_SERVER, "sagemaker:DeleteMlflowTrackingServer", "sagemaker:StopMlflowTrackingServer"),
+    *on(THEIR_SERVER, "sagemaker-mlflow:DeleteRun"),
+    *on(f"{SAGEMAKER}:endpoint/mlflow-prod-iris", "sagemaker:DeleteEndpoint", "sagemaker:AddTags"),
+    *on(f"{SAGEMAKER}:notebook-instance/other", "sagemaker:CreateNotebookInstance"),
+    *on(f"{SAGEMAKER}:training-job/other", "sagemaker:CreateTrainingJob"),
+    *on(f"{BUCKET.replace('staging', 'prod')}/1/a", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+    *on("arn:aws:s3:::other/a", "s3:GetObject", "s3:PutObject"),
+    *on(f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/mlflow/prod/kms_key_arn", "ssm:GetParameter"),
+    *on(f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/database/password", "ssm:GetParameter", "ssm:GetParameters"),
+    *on(f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/mlflow-prod-mlflow-backup", "codebuild:StartBuild"),
+    *on(f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/mlflow-staging-mlflow-backup", "codebuild:UpdateProject"),
+    *on(f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:other", "codepipeline:StartPipelineExecution"),
+    *on(f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/mlflow-prod-serving", "ecr:PutImage", "ecr:BatchDeleteImage"),
+    *on(f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:other", "states:StartExecution"),
+    *on(f"arn:aws:sqs:{REGION}:{ACCOUNT}:other", "sqs:SendMessage"),
+    *on(f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/mlflow-prod-iris", "logs:GetLogEvents"),
+    *on(f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:other", "logs:CreateLogGroup", "logs:GetLogEvents"),
+    *on(f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:mlflow-prod-a", "cloudwatch:DeleteAlarms"),
+    *on(REPOSITORY.replace("models", "other"), "codecommit:GitPull", "codecommit:GetCommit"),
+    *on(REPOSITORY, "codecommit:GitPush"),
+    *on(CONNECTION.replace("1111", "2222"), "codeconnections:UseConnection"),
+    *(
+        Ask(f"application-autoscaling:{action}", target, OURS | tag)
+        for target in (f"arn:aws:application-autoscaling:{REGION}:{ACCOUNT}:scalable-target/1a2b",)
+        for action in ("DeregisterScalableTarget", "PutScalingPolicy")
+        for tag in ({"aws:ResourceTag/project": "other"}, {"aws:ResourceTag/environment": "prod"})
+    ),
+    Ask(
+        "application-autoscaling:DeregisterScalableTarget",
+        f"arn:aws:application-autoscaling:eu-west-1:{ACCOUNT}:scalable-target/1a2b",
+        OURS,
+    ),
+    *on(KEYS, "kms:Decrypt", "kms:GenerateDataKey"),
+    Ask("kms:Decrypt", KEYS, {"kms:ViaService": f"ssm.{REGION}.amazonaws.com"}),
 )
-def test_the_boundary_keeps_created_roles_from_iam_and_from_states(ask: Ask, documents: dict[str, Document]) -> None:
-    assert not allows({"boundary": documents["policy mlflow-staging-ci-boundary"]}, ask)
+# What the roles of an environment do that no plan of the tests shows.
+WITHIN = (
+    *on(REPOSITORY, "codecommit:GetBranch", "codecommit:GitPull", "codecommit:UploadArchive"),
+    *on(f"{SAGEMAKER}:mlflow-app/app-1A2B", "sagemaker:CallMlflowAppApi"),
+)
+READS_STATE = (*on(STATE, "s3:GetObject"), *on(f"arn:aws:s3:::{STATES}", "s3:ListBucket"))
 
 
-def test_the_boundary_allows_what_the_platforms_roles_need(planner: Planner, documents: dict[str, Document]) -> None:
-    boundary = {"boundary": documents["policy mlflow-staging-ci-boundary"]}
-    inline = {
-        name: document
-        for name, document in rendered(planner.plan("prod"), account=ACCOUNT, region=REGION).documents().items()
-        if name.startswith("role ") and not name.endswith("/trust")
-    }
-    assert inline
-    lacking = {
-        action
-        for document in inline.values()
-        for statement in document["Statement"]
-        if statement["Effect"] == "Allow"
-        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+def asked_by(documents: Iterable[Document]) -> Iterator[Ask]:
+    """What these policies allow, without their conditions: their boundary must allow all of it."""
+    for document in documents:
+        unconditional = [
+            {key: value for key, value in statement.items() if key != "Condition" or statement["Effect"] == "Deny"}
+            for statement in document["Statement"]
+        ]
+        policies = {"policy": {**document, "Statement": unconditional}}
+        for statement in unconditional:
+            if statement["Effect"] == "Deny":
+                continue
+            for pattern in listed(statement["Action"]):
+                for resource in listed(statement["Resource"]):
+                    for action in actions(pattern.partition(":")[0]):
+                        one = resource if resource == "*" else resource.replace("*", "x")
+                        ask = Ask(action, one, THROUGH_S3)
+                        if fnmatchcase(action, pattern) and knows(action, one) and allows(policies, ask):
+                            yield ask
+
+
+def listed(given: str | list[str]) -> list[str]:
+    return [given] if isinstance(given, str) else given
+
+
+@pytest.fixture(scope="module")
+def within(planner: Planner) -> list[Ask]:
+    """What the roles and policies of an environment allow, as if it were staging."""
+    found = {}
+    for plan, names in (("prod", ("mlflow-prod", "mlflow/prod")), ("isolated", ("churn-dev", "churn/dev"))):
+        made = rendered(planner.plan(plan), account=ACCOUNT, region=REGION).documents()
+        own = {name: document for name, document in made.items() if not name.endswith("/trust")}
+        text = json.dumps([document for name, document in own.items() if not name.startswith("resource ")])
+        for name, ours in zip(names, ("mlflow-staging", "mlflow/staging"), strict=True):
+            text = text.replace(name, ours)
+        found |= dict.fromkeys((ask.action, ask.resource) for ask in asked_by(json.loads(text)))
+    assert len(found) > 300
+    return [*(Ask(action, resource, THROUGH_S3) for action, resource in found), *WITHIN]
+
+
+def boundary_mistakes(boundary: Document, within: list[Ask], *, reads_state: bool) -> Iterator[str]:
+    refused = BEYOND if reads_state else (*BEYOND, *READS_STATE)
+    allowed = [*within, *READS_STATE] if reads_state else within
+    yield from (f"allowed: {ask}" for ask in refused if allows({"boundary": boundary}, ask))
+    yield from (f"denied: {ask}" for ask in allowed if not allows({"boundary": boundary}, ask))
+
+
+@pytest.mark.parametrize("purpose", ["boundary", "client-boundary"])
+def test_a_boundary_allows_what_the_environments_roles_need_and_nothing_else(
+    purpose: str, documents: dict[str, Document], within: list[Ask]
+) -> None:
+    boundary = documents[f"policy mlflow-staging-ci-{purpose}"]
+    assert list(boundary_mistakes(boundary, within, reads_state=purpose == "client-boundary")) == []
+
+
+@pytest.mark.parametrize("purpose", ["boundary", "client-boundary"])
+def test_no_statement_of_a_boundary_can_be_removed_or_widened_unnoticed(
+    purpose: str, documents: dict[str, Document], within: list[Ask]
+) -> None:
+    boundary = documents[f"policy mlflow-staging-ci-{purpose}"]
+    unnoticed = [
+        name
+        for name, statements in mutants(boundary["Statement"])
         if not any(
-            fnmatchcase(action, pattern)
-            for part in boundary["boundary"]["Statement"]
-            if part["Effect"] == "Allow"
-            for pattern in ([part["Action"]] if isinstance(part["Action"], str) else part["Action"])
+            boundary_mistakes({**boundary, "Statement": statements}, within, reads_state=purpose == "client-boundary")
         )
+    ]
+    # No other statement allows the states. It protects them if their bucket is named among the others.
+    assert unnoticed == ["DenyUseStates left out"]
+
+
+def test_the_train_role_has_the_boundary_of_clients_and_four_hours(planner: Planner) -> None:
+    plan = planner.plan("github")
+    found = {
+        item["values"]["name"]: item["values"]
+        for module in plan["planned_values"]["root_module"]["child_modules"]
+        for child in (module, *module.get("child_modules", []))
+        for item in child.get("resources", [])
+        if item["type"] == "aws_iam_role"
     }
-    assert lacking == set()
+    assert found["mlflow-staging-ci-train"]["permissions_boundary"] == CLIENT_BOUNDARY["iam:PermissionsBoundary"]
+    assert found["mlflow-staging-ci-train"]["max_session_duration"] == 14400
+    assert found["mlflow-staging-ci-apply"]["permissions_boundary"] is None
 
 
 def test_the_policies_are_within_iams_limit(documents: dict[str, Document]) -> None:
@@ -361,5 +482,5 @@ def test_the_policies_are_within_iams_limit(documents: dict[str, Document]) -> N
         for name, document in documents.items()
         if name.startswith("policy ")
     }
-    assert len(sizes) == 10
+    assert len(sizes) == 12
     assert {name: size for name, size in sizes.items() if size > 6144} == {}

@@ -15,6 +15,7 @@ FORMER_KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/22222222-3333-4444-5555-66666
 DESTINATION_KEY = "arn:aws:kms:us-east-1:210987654321:key/33333333-4444-5555-6666-777777777777"
 COPY_KEY = "arn:aws:kms:eu-west-1:210987654321:key/44444444-5555-6666-7777-888888888888"
 CONNECTION = f"arn:aws:codeconnections:us-east-1:{ACCOUNT}:connection/11111111-2222-3333-4444-555555555555"
+REPOSITORY = f"arn:aws:codecommit:us-east-1:{ACCOUNT}:models"
 EXISTING = {"create_s3_bucket": False, "artifact_store_uri": "s3://data-lake/mlflow/churn", "kms_key_id": KEY}
 ADMINISTRATORS = [f"arn:aws:iam::{ACCOUNT}:role/key-admin", f"arn:aws:iam::{ACCOUNT}:user/localaws"]
 STATES = f"terraform-states-{ACCOUNT}"
@@ -173,7 +174,14 @@ VARIATIONS = {
                 "project_name": "mlflow",
                 "state_bucket_name": STATES,
                 "state_kms_key_arn": KEY,
-                "environments": {"staging": {"client_role_names": ["data-scientists"]}, "prod": {}},
+                "environments": {
+                    "staging": {
+                        "client_role_names": ["data-scientists"],
+                        "copy_bucket_names": ["acme-backups", "acme-copies"],
+                        "delivery_source_arns": [CONNECTION, REPOSITORY],
+                    },
+                    "prod": {},
+                },
             }
         },
     ),

@@ -10,12 +10,19 @@ locals {
 
   environments = {
     for name, given in var.environments : name => {
-      name                 = "${var.project_name}-${name}"
-      tags                 = { project = var.project_name, environment = name }
-      boundary_arn         = "${local.iam_arn}:policy/${var.project_name}-${name}-ci-boundary"
-      state_arn            = "arn:${local.partition}:s3:::${var.state_bucket_name}/${coalesce(given.state_key, "mlflow/${name}/terraform.tfstate")}"
-      bucket_arns          = ["arn:${local.partition}:s3:::${var.project_name}-${name}-mlflow-artifacts-*"]
+      name         = "${var.project_name}-${name}"
+      tags         = { project = var.project_name, environment = name }
+      boundary_arn = "${local.iam_arn}:policy/${var.project_name}-${name}-ci-boundary"
+      # An organization's own boundary takes the place of this module's.
+      client_boundary_arn = coalesce(var.permissions_boundary_arn, "${local.iam_arn}:policy/${var.project_name}-${name}-ci-client-boundary")
+      state_arn           = "arn:${local.partition}:s3:::${var.state_bucket_name}/${coalesce(given.state_key, "mlflow/${name}/terraform.tfstate")}"
+      bucket_arns         = ["arn:${local.partition}:s3:::${var.project_name}-${name}-mlflow-artifacts-*"]
+      all_bucket_arns = [
+        for bucket in concat(["${var.project_name}-${name}-mlflow-artifacts-*", "${var.project_name}-${name}-delivery-*"], given.artifact_bucket_names, given.copy_bucket_names) :
+        "arn:${local.partition}:s3:::${bucket}"
+      ]
       delivery_bucket_arns = ["arn:${local.partition}:s3:::${var.project_name}-${name}-delivery-*"]
+      source_arns          = given.delivery_source_arns
       tool_arns = flatten([
         for bucket in concat(["${var.project_name}-${name}-mlflow-artifacts-*"], given.artifact_bucket_names) : [
           for folder in ["tool", "monitoring-tool"] : "arn:${local.partition}:s3:::${bucket}/*backups/${folder}/*"
@@ -50,6 +57,26 @@ locals {
     }
   }
 
+  service_arns = {
+    for service in ["application-autoscaling", "cloudwatch", "logs", "sagemaker"] : service => "arn:${local.partition}:${service}:${local.region}:${local.account_id}"
+  }
+
+  # What the delivery's roles do with its source, by the service in the source's ARN.
+  source_actions = merge(
+    {
+      codecommit = [
+        "codecommit:CancelUploadArchive",
+        "codecommit:GetBranch",
+        "codecommit:GetCommit",
+        "codecommit:GetRepository",
+        "codecommit:GetUploadArchiveStatus",
+        "codecommit:GitPull",
+        "codecommit:UploadArchive",
+      ]
+    },
+    { for service in ["codeconnections", "codestar-connections"] : service => [for action in ["GetConnection", "GetConnectionToken", "UseConnection"] : "${service}:${action}"] },
+  )
+
   key_arns       = ["arn:${local.partition}:kms:${local.region}:${local.account_id}:key/*"]
   s3_via_service = distinct([for suffix in ["amazonaws.com", data.aws_partition.current.dns_suffix] : "s3.${local.region}.${suffix}"])
 
@@ -62,6 +89,8 @@ locals {
         description = "GitHub: plan ${environment.name}"
         subjects    = ["pull_request", "ref:refs/heads/${var.branch}"]
         policies    = ["read"]
+        boundary    = var.permissions_boundary_arn
+        session     = 7200
       }
       "${name}/apply" = {
         environment = name
@@ -69,6 +98,8 @@ locals {
         description = "GitHub: apply ${environment.name}"
         subjects    = ["environment:${name}"]
         policies    = ["read", "services", "storage", "roles"]
+        boundary    = var.permissions_boundary_arn
+        session     = 7200
       }
       "${name}/train" = {
         environment = name
@@ -76,26 +107,31 @@ locals {
         description = "GitHub: train and run the smoke tests in ${environment.name}"
         subjects    = ["ref:refs/heads/${var.branch}"]
         policies    = ["read"]
+        boundary    = environment.client_boundary_arn
+        # A training job can take longer than an apply.
+        session = 14400
       }
     }
   ]...)
 
   documents = merge([
     for name in keys(local.environments) : {
-      "${name}/read"     = data.aws_iam_policy_document.read[name].json
-      "${name}/services" = data.aws_iam_policy_document.services[name].json
-      "${name}/storage"  = data.aws_iam_policy_document.storage[name].json
-      "${name}/roles"    = data.aws_iam_policy_document.roles[name].json
-      "${name}/boundary" = data.aws_iam_policy_document.boundary[name].json
+      "${name}/read"            = data.aws_iam_policy_document.read[name].json
+      "${name}/services"        = data.aws_iam_policy_document.services[name].json
+      "${name}/storage"         = data.aws_iam_policy_document.storage[name].json
+      "${name}/roles"           = data.aws_iam_policy_document.roles[name].json
+      "${name}/boundary"        = data.aws_iam_policy_document.boundary["${name}/boundary"].json
+      "${name}/client-boundary" = data.aws_iam_policy_document.boundary["${name}/client-boundary"].json
     }
   ]...)
 
   purposes = {
-    read     = "read what Terraform manages, and its state"
-    services = "change services, without deleting tracking servers and images"
-    storage  = "change the bucket and the keys, without deleting artifacts and keys"
-    roles    = "change roles, within the boundary"
-    boundary = "Maximum permissions of the roles that CI creates"
+    read            = "read what Terraform manages, and its state"
+    services        = "change services, without deleting tracking servers and images"
+    storage         = "change the bucket and the keys, without deleting artifacts and keys"
+    roles           = "change roles, within the boundary"
+    boundary        = "Maximum permissions of the roles that CI creates"
+    client-boundary = "Maximum permissions of the roles that CI attaches policies to"
   }
 
   attachments = merge([

@@ -15,6 +15,13 @@ output "boundary_arns" {
   value       = { for name in keys(local.environments) : name => aws_iam_policy.ci["${name}/boundary"].arn }
 }
 
+output "client_boundary_arns" {
+  description = "ARNs of the permissions boundaries of the train role and of the roles in `client_role_names`, by environment. The apply role attaches policies only to clients with it."
+  value       = { for name in keys(local.environments) : name => local.environments[name].client_boundary_arn }
+
+  depends_on = [aws_iam_policy.ci]
+}
+
 output "oidc_provider_arn" {
   description = "ARN of the account's identity provider for GitHub."
   value       = local.provider_arn

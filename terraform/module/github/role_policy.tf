@@ -1,5 +1,6 @@
 # What an apply changes in roles. Whoever can write a role's policy can give it any right, so CI writes only policies of roles that have
-# the boundary below, and not those of its own roles.
+# the boundary, and not those of its own roles. It can write any content as a policy of the environment, so it attaches those only to roles
+# with a boundary too.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html#access_policies_boundaries-delegate
 data "aws_iam_policy_document" "roles" {
   for_each = local.environments
@@ -49,6 +50,12 @@ data "aws_iam_policy_document" "roles" {
     sid       = "AllowAttachToClients"
     actions   = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
     resources = each.value.client_role_arns
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PermissionsBoundary"
+      values   = [each.value.client_boundary_arn]
+    }
 
     condition {
       test     = "ArnLike"

@@ -5,12 +5,12 @@ resource "aws_iam_role" "ci" {
   name                 = each.value.name
   description          = each.value.description
   assume_role_policy   = data.aws_iam_policy_document.trust[each.key].json
-  permissions_boundary = var.permissions_boundary_arn
-  max_session_duration = 7200
+  permissions_boundary = each.value.boundary
+  max_session_duration = each.value.session
   tags                 = var.tags
 
-  # The trust policy names the provider by an ARN that the plan can show.
-  depends_on = [aws_iam_openid_connect_provider.github]
+  # The trust policy and the boundary are named by ARNs that the plan can show.
+  depends_on = [aws_iam_openid_connect_provider.github, aws_iam_policy.ci]
 
   lifecycle {
     precondition {

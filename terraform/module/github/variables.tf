@@ -33,10 +33,12 @@ variable "project_name" {
 }
 
 variable "environments" {
-  description = "The environments that GitHub deploys to this account, by name, such as `{ staging = {}, prod = {} }`. GitHub's environments have the same names. `state_key` is the key of the environment's state (default `mlflow/NAME/terraform.tfstate`), `artifact_bucket_names` are existing buckets that hold its artifacts, and `client_role_names` are the roles in its `reader_role_names`, `writer_role_names` and `admin_role_names`."
+  description = "The environments that GitHub deploys to this account, by name, such as `{ staging = {}, prod = {} }`. GitHub's environments have the same names. `state_key` is the key of the environment's state (default `mlflow/NAME/terraform.tfstate`), `artifact_bucket_names` are existing buckets that hold its artifacts, `copy_bucket_names` are the buckets of its `backup.destination_uri` and `replication`, `delivery_source_arns` are the ARNs of the repository or connection of its `delivery`, and `client_role_names` are the roles in its `reader_role_names`, `writer_role_names` and `admin_role_names`. Those roles need the permissions boundary of the output `client_boundary_arns`."
   type = map(object({
     state_key             = optional(string)
     artifact_bucket_names = optional(list(string), [])
+    copy_bucket_names     = optional(list(string), [])
+    delivery_source_arns  = optional(list(string), [])
     client_role_names     = optional(list(string), [])
   }))
   nullable = false
@@ -52,13 +54,18 @@ variable "environments" {
   }
 
   validation {
-    condition     = alltrue(flatten([for environment in values(var.environments) : [for name in environment.artifact_bucket_names : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", name))]]))
-    error_message = "artifact_bucket_names in environments must be names of buckets, without s3:// and without prefixes."
+    condition     = alltrue(flatten([for environment in values(var.environments) : [for name in concat(environment.artifact_bucket_names, environment.copy_bucket_names) : name != var.state_bucket_name && can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", name))]]))
+    error_message = "artifact_bucket_names and copy_bucket_names in environments must be names of buckets, without s3:// and without prefixes, and not the bucket of the states."
   }
 
   validation {
     condition     = alltrue(flatten([for environment in values(var.environments) : [for name in environment.client_role_names : can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", name))]]))
     error_message = "client_role_names in environments must be names of roles, without a path and without *."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for environment in values(var.environments) : [for arn in environment.delivery_source_arns : can(regex("^arn:[a-z-]+:(codecommit|codeconnections|codestar-connections):[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9._/-]+$", arn))]]))
+    error_message = "delivery_source_arns in environments must be ARNs of CodeCommit repositories or of connections, without *."
   }
 
   validation {
@@ -97,7 +104,7 @@ variable "create_oidc_provider" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "ARN of the permissions boundary for the roles of GitHub, if your organization requires one."
+  description = "ARN of the permissions boundary for the roles of GitHub, if your organization requires one. It takes the place of the client boundaries, so it must allow changes only of roles with a boundary."
   type        = string
   default     = null
 

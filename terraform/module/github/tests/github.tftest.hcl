@@ -103,3 +103,45 @@ run "names_that_only_share_their_beginning_are_allowed" {
     environments = { dev = {}, "dev2-eu" = {}, "eu-dev" = {} }
   }
 }
+
+run "the_bucket_of_the_states_holds_nothing_else" {
+  command = plan
+
+  variables {
+    environments = { dev = { copy_bucket_names = ["terraform-states-111122223333"] } }
+  }
+
+  expect_failures = [var.environments]
+}
+
+run "a_pattern_is_no_source" {
+  command = plan
+
+  variables {
+    environments = { dev = { delivery_source_arns = ["arn:aws:codecommit:us-east-1:111122223333:*"] } }
+  }
+
+  expect_failures = [var.environments]
+}
+
+run "an_organizations_boundary_takes_the_place_of_the_modules" {
+  command = plan
+
+  variables {
+    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/acme"
+  }
+
+  assert {
+    condition     = alltrue([for role in aws_iam_role.ci : role.permissions_boundary == "arn:aws:iam::111122223333:policy/acme"]) && output.client_boundary_arns["dev"] == "arn:aws:iam::111122223333:policy/acme"
+    error_message = "All roles have the organization's boundary."
+  }
+}
+
+run "the_train_role_has_the_boundary_of_clients" {
+  command = plan
+
+  assert {
+    condition     = aws_iam_role.ci["dev/train"].permissions_boundary == "arn:aws:iam::111122223333:policy/churn-dev-ci-client-boundary"
+    error_message = "Otherwise the apply role could give it any right."
+  }
+}

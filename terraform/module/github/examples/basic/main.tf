@@ -32,6 +32,11 @@ output "role_arns" {
   value       = module.github.role_arns
 }
 
+output "client_boundary_arns" {
+  description = "For the roles in client_role_names: aws iam put-role-permissions-boundary."
+  value       = module.github.client_boundary_arns
+}
+
 output "boundary_arns" {
   description = "For permissions_boundary_arn in each environment's terraform.tfvars."
   value       = module.github.boundary_arns
