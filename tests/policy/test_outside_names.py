@@ -31,6 +31,7 @@ REASONS = {
     ("src/mlflow_platform/endpoints/status.py", "*"): NUMBERS,
     ("src/mlflow_platform/images/context.py", "*"): OWN,
     **{(f"src/mlflow_platform/proving/{name}.py", "*"): OWN for name in ("commands", "session", "workspace")},
+    ("src/mlflow_platform/proving/removal.py", "*"): OWN,
     ("src/mlflow_platform/compatibility/measuring.py", "*"): OWN,
     **{(f"src/mlflow_platform/proving/{name}.py", "*"): NUMBERS for name in ("budget", "checks")},
     ("src/mlflow_platform/site/building.py", "*"): LISTED,
