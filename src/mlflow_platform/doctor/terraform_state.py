@@ -11,6 +11,8 @@ from typing import Any
 from mlflow_common.errors import PreconditionError
 from mlflow_platform.outputs import Terraform, terraform_error
 
+_NO_STATE = "`terraform state pull` did not print a state of version 4."
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -41,15 +43,29 @@ def read_state(folder: Path, terraform: Terraform) -> TerraformState:
     """Read the state of a Terraform root that is initialised.
 
     Raises:
+        PreconditionError: Terraform cannot read it, or nothing was applied.
+    """
+    found = pull_state(folder, terraform)
+    if found is None:
+        raise PreconditionError(_NO_STATE)
+    return found
+
+
+def pull_state(folder: Path, terraform: Terraform) -> TerraformState | None:
+    """Read the state of a Terraform root that is initialised; None if nothing was applied.
+
+    Raises:
         PreconditionError: Terraform cannot read it.
     """
     done = terraform([f"-chdir={folder}", "state", "pull"])
     if done.returncode != 0:
         raise PreconditionError(f"Terraform cannot read its state ({terraform_error(done.stderr)}).")
+    if not done.stdout.strip():
+        return None
     try:
         return parse_state(done.stdout)
     except (ValueError, KeyError, TypeError):
-        raise PreconditionError("`terraform state pull` did not print a state of version 4.") from None
+        raise PreconditionError(_NO_STATE) from None
 
 
 def parse_state(text: str) -> TerraformState:

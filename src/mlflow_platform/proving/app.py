@@ -11,9 +11,7 @@ from mlflow_platform import tracking
 from mlflow_platform.environment import EnvironmentRef, TrackingServer
 from mlflow_platform.proving.links import opened
 from mlflow_platform.proving.target import Target
-from mlflow_platform.tracking_server import find_app
-
-_PENDING = frozenset({"Creating", "Updating"})
+from mlflow_platform.tracking_server import CHANGING, find_app
 
 
 def prove_app(target: Target, timeout: float) -> str:
@@ -34,7 +32,7 @@ def prove_app(target: Target, timeout: float) -> str:
     try:
         found = wait_for(
             lambda: find_app(sagemaker, arn),
-            settled=lambda seen: seen is not None and seen.status not in _PENDING,
+            settled=lambda seen: seen is not None and seen.status not in CHANGING,
             describe=lambda seen: f"MLflow App: {seen.status if seen else 'not there yet'}",
             progress=target.progress,
             clock=target.clock,

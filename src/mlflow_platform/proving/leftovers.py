@@ -11,6 +11,7 @@ from mlflow_common.errors import PlatformError, error_code, first_line
 from mlflow_common.waiting import wait_for
 from mlflow_platform import tracking_server
 from mlflow_platform.endpoints import container_log
+from mlflow_platform.endpoints.state import CHANGING as ENDPOINT_CHANGING
 from mlflow_platform.endpoints.state import is_missing
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 # An endpoint is created or updated in that time.
 SETTLE_MINUTES = 15
 _DIGEST = 6
-# AWS refuses to delete endpoints and Apps in these states.
-_ENDPOINT_CHANGES = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack"})
-_APP_CHANGES = frozenset({"Creating", "Updating"})
 
 
 @dataclass(frozen=True)
@@ -216,7 +214,7 @@ _KINDS = (
         "delete_endpoint",
         "EndpointName",
         _endpoint_status,
-        _ENDPOINT_CHANGES,
+        ENDPOINT_CHANGING,
     ),
     _Kind(
         "endpoint configuration",
@@ -227,7 +225,7 @@ _KINDS = (
     _Kind("model", _named("list_models", "Models", "ModelName"), "delete_model", "ModelName"),
     _Kind("model package", _packages, "delete_model_package", "ModelPackageName"),
     _Kind("model package group", _groups, "delete_model_package_group", "ModelPackageGroupName"),
-    _Kind("MLflow App", _apps, "delete_mlflow_app", "Arn", _app_status, _APP_CHANGES),
+    _Kind("MLflow App", _apps, "delete_mlflow_app", "Arn", _app_status, tracking_server.CHANGING),
 )
 # SageMaker creates them, so Terraform does not delete them.
 _LOG_GROUP = _Kind("log group", _log_groups, "delete_log_group", "logGroupName", service="logs")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 
-from mlflow_common.errors import PlatformError, PreconditionError
+from mlflow_common.errors import PlatformError
 from mlflow_common.waiting import wait_for
 from mlflow_platform import outputs, tracking_server
-from mlflow_platform.doctor.terraform_state import TerraformState, parse_state
+from mlflow_platform.doctor.terraform_state import TerraformState, pull_state
 from mlflow_platform.plan_guard import app_stacks
 from mlflow_platform.plan_guard.changes import BUCKET, SERVER
 from mlflow_platform.proving.leftovers import Leftover
@@ -78,16 +78,7 @@ def _servers(state: TerraformState) -> list[str]:
 
 
 def _state(target: Target, terraform: outputs.Terraform) -> TerraformState:
-    done = terraform([f"-chdir={target.root}", "state", "pull"])
-    if done.returncode:
-        raise PreconditionError(f"Terraform cannot read its state ({outputs.terraform_error(done.stderr)}).")
-    # It prints nothing if nothing was applied.
-    if not done.stdout.strip():
-        return TerraformState()
-    try:
-        return parse_state(done.stdout)
-    except (ValueError, KeyError, TypeError):
-        raise PreconditionError("`terraform state pull` did not print a state of version 4.") from None
+    return pull_state(target.root, terraform) or TerraformState()
 
 
 def _wait_until_settled(target: Target, name: str) -> None:

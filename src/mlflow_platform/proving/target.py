@@ -24,7 +24,6 @@ class Target:
         stem: how the names of its resources begin.
         client: makes AWS clients by service.
         outputs: Terraform's outputs, once it is applied.
-        facts: what earlier checks found, for later ones.
     """
 
     environment: str
@@ -37,7 +36,6 @@ class Target:
     clock: Clock
     progress: Progress
     outputs: dict[str, Any] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def server_names(self) -> list[str]:
