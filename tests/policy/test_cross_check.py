@@ -8,7 +8,8 @@ import pytest
 from localaws.iam.evaluate import Decision, evaluate
 from tests.policy.generated import about, made_up
 from tests.policy.rendered import Rendered
-from tests.policy.simulator import Question, Simulator, UnavailableError
+from tests.policy.simulator import Question, Simulator
+from tests.support.npm import UnavailableError
 
 OUTCOMES = ("Allowed", "ImplicitlyDenied", "ExplicitlyDenied")
 

@@ -6,15 +6,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from tests.support.npm import UnavailableError, install
 
 HERE = Path(__file__).parent
-REPOSITORY = HERE.parents[2]
 FILES = ("package.json", "package-lock.json", ".npmrc", "browse.mjs")
-
-
-class UnavailableError(Exception):
-    """The browser is not available here."""
 
 
 class Browser:
@@ -33,26 +28,7 @@ class Browser:
         chromium = shutil.which("chromium")
         if chromium is None:
             raise UnavailableError("chromium is not installed (apt install chromium)")
-        for program in ("node", "npm"):
-            if shutil.which(program) is None:
-                raise UnavailableError(f"{program} is not installed")
-        folder = REPOSITORY / ".cache" / "browser"
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "lock"):
-            current = all(
-                (folder / name).exists() and (folder / name).read_bytes() == (HERE / name).read_bytes()
-                for name in FILES
-            )
-            if not (current and (folder / "node_modules").exists()):
-                for name in FILES:
-                    shutil.copy(HERE / name, folder / name)
-                done = subprocess.run(
-                    ["npm", "ci", "--silent"], cwd=folder, capture_output=True, text=True, timeout=300, check=False
-                )
-                if done.returncode:
-                    (folder / "package.json").unlink()
-                    raise UnavailableError(f"npm ci failed: {done.stderr.strip()[-200:]}")
-        return cls(folder, chromium)
+        return cls(install("browser", HERE, FILES), chromium)
 
     def open(self, link: str, pages: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
         """Open a presigned link and then the pages, and save their screenshots in a folder."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.browser import REPOSITORY, Browser, UnavailableError
+from tests.e2e.browser import Browser
 from tests.support.deployed import Deployed
+from tests.support.npm import REPOSITORY, UnavailableError
 
 IMAGES = REPOSITORY / "docs/images"
 SHOTS = {"run": "ui-run.png", "metrics": "ui-metrics.png", "model": "ui-model.png"}

@@ -1,28 +1,21 @@
 """The second policy engine: @cloud-copilot/iam-simulate. Installed on first use; runs in a separate process."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from localaws.iam.evaluate import Policies
 from localaws.iam.policy import Policy
 from localaws.iam.request import Request
+from tests.support.npm import install
 
 HERE = Path(__file__).parent
-REPOSITORY = HERE.parents[2]
 FILES = ("package.json", "package-lock.json", ".npmrc", "simulate.mjs")
 # The engine expects policies of an organization. This one allows everything.
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 Documents = dict[str, Any]
-
-
-class UnavailableError(Exception):
-    """The engine is not available here."""
 
 
 class Simulator:
@@ -38,23 +31,7 @@ class Simulator:
         Raises:
             UnavailableError: no node or npm, or the package cannot be fetched.
         """
-        for program in ("node", "npm"):
-            if shutil.which(program) is None:
-                raise UnavailableError(f"{program} is not installed")
-        folder = REPOSITORY / ".cache" / "policy-simulator"
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "lock"):
-            current = all((folder / name).exists() and _same(folder / name, HERE / name) for name in FILES)
-            if not (current and (folder / "node_modules").exists()):
-                for name in FILES:
-                    shutil.copy(HERE / name, folder / name)
-                done = subprocess.run(
-                    ["npm", "ci", "--silent"], cwd=folder, capture_output=True, text=True, timeout=300, check=False
-                )
-                if done.returncode:
-                    (folder / "package.json").unlink()
-                    raise UnavailableError(f"npm ci failed: {done.stderr.strip()[-200:]}")
-        return cls(folder)
+        return cls(install("policy-simulator", HERE, FILES))
 
     def run(self, simulations: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """`{"result": "Allowed" | "ImplicitlyDenied" | "ExplicitlyDenied"}` or `{"error": …}` for each."""
@@ -121,7 +98,3 @@ class Question:
         if self._boundary:
             simulation_input["permissionBoundaryPolicies"] = [{"name": "boundary", "policy": self._boundary}]
         return simulation_input
-
-
-def _same(one: Path, other: Path) -> bool:
-    return one.read_bytes() == other.read_bytes()
