@@ -75,7 +75,7 @@ def score(
         found = predictions.interpret(predicted, "the endpoint")
         table = Table("the truth", {"truth": list(truth)}, is_text=True)
         values = rows.read_truth(table, "truth", task, signature)
-        prepared = Rows({}, values, "truth", task, "captured", signature)
+        prepared = Rows({}, values, "truth", task, "captured", signature, texts=truth)
         validation = scoring.compare(prepared, Answers(found, (), 0.0))
     except PlatformError as error:
         return Quality(count, len(truth), problem=error.message)

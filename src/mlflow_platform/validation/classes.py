@@ -2,7 +2,7 @@
 
 - Truth of booleans: 1, 0 and the texts of `true`, `false`, 1 and 0 are the same classes.
 - Truth of numbers: `1`, `1.0`, true and the texts of these are one class. A 32-bit prediction is the class that rounds
-  to it.
+  to it, and so is the prediction that a 32-bit class is rounded from.
 - Truth of text: a prediction is first compared as text. If no class has this text, numbers and booleans are compared by
   value (`1.0` is the class "1" if there is no class "1.0").
 
@@ -92,8 +92,11 @@ def _check_comparable(
     pairs = [(key, value) for key, value in zip(keys, predicted, strict=True) if value is not None]
     matched = any(key in known for key, _ in pairs)
     unknown = [value for key, value in pairs if key not in known]
-    # Once a class matches, a text that resembles another class may be a class of its own.
-    _check_spelling([value for value in unknown if not matched or not isinstance(value, str)], truth, target)
+    # Once a class matches, a text that resembles another class may be a class of its own, unless nobody can see the
+    # difference.
+    same = {_canonical(value) for value in truth if isinstance(value, str)} if unknown else set()
+    suspicious = [value for value in unknown if not matched or not isinstance(value, str) or _canonical(value) in same]
+    _check_spelling(suspicious, truth, target)
     if not unknown or matched:
         return
     if _are_names_for_numbers(unknown, truth) or _are_names_for_numbers(truth, unknown):
@@ -119,6 +122,10 @@ def _check_spelling(unknown: Sequence[Any], truth: Sequence[Any], target: str) -
             f"the prediction {quoted(value)} and the truth {quoted(known)} in {target!r} are written differently: "
             "write the truth exactly as the model names the classes"
         )
+
+
+def _canonical(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def _folded(value: Any) -> str:
@@ -174,7 +181,7 @@ class _NumberClasses:
             raise InputError(f"the prediction {quoted(value)} cannot be compared with the truth: it is not {wanted}")
         if number in self._known or not isinstance(number, float):
             return number
-        return self._rounded.get(number, number)
+        return self._rounded.get(number, single(number) if single(number) in self._known else number)
 
 
 class _TextClasses:

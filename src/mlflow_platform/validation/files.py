@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,7 @@ def parse_csv(content: bytes, file: str, target: str) -> Table:
     check_names(file, header)
     # Columns are numbered here: pyarrow takes options by name, and several columns may have no name.
     numbers = [str(number) for number in range(len(header))]
+    content = _with_last_row(content, numbers, delimiter)
     size = min(max(len(content) + 1, _SMALLEST_BLOCK), _LARGEST_BLOCK)
     try:
         table = arrow.read_csv(
@@ -102,9 +103,19 @@ def parse_csv(content: bytes, file: str, target: str) -> Table:
         )
     except (pa.ArrowException, ValueError) as error:
         raise InputError(f"{file} cannot be read as CSV: {_first_line(error)}") from None
+    values = [column.to_pylist() for column in table.columns]
+    if [column.pop() for column in values] != numbers:
+        row = f"row {len(values[0])}" if values[0] else "the header"
+        raise InputError(f"{file} cannot be read as CSV: a quote in {row} is not closed")
     # The first row is the header itself.
-    values = [column.to_pylist()[1:] for column in table.columns]
+    values = [column[1:] for column in values]
     return Table(file, {name: column for name, column in zip(header, values, strict=True) if name}, is_text=True)
+
+
+def _with_last_row(content: bytes, numbers: Sequence[str], delimiter: str) -> bytes:
+    """The content and a row of the columns' numbers: a quoted field that is not closed takes all lines after it."""
+    end = b"" if content.endswith((b"\n", b"\r")) else b"\n"
+    return content + end + delimiter.join(numbers).encode() + b"\n"
 
 
 def _header(content: bytes, file: str, target: str) -> tuple[list[str], str]:

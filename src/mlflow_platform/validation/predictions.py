@@ -52,7 +52,14 @@ def parse(answer: bytes, endpoint: str, *, expected: int) -> list[Any]:
         PlatformError: it is not JSON, has no predictions, or not as many as rows were sent.
     """
     try:
-        found = json.loads(answer)
+        found = json.loads(answer, object_pairs_hook=_object)
+        if b"\\ud" in answer.lower():
+            # Half of a surrogate pair is valid JSON, but no report can be written with it.
+            json.dumps(found, ensure_ascii=False).encode()
+    except _TwiceError as error:
+        raise PlatformError(f"{endpoint} answers with an object that has the key {quoted(str(error))} twice") from None
+    except UnicodeEncodeError:
+        raise PlatformError(f"{endpoint} answers with text that has half of a surrogate pair") from None
     except (ValueError, RecursionError):
         raise PlatformError(f"{endpoint} does not answer with JSON, so these are not predictions of MLflow") from None
     if isinstance(found, dict):
@@ -65,6 +72,18 @@ def parse(answer: bytes, endpoint: str, *, expected: int) -> list[Any]:
         raise PlatformError(f"{endpoint} answers with {quoted(found)}, which is not a list of predictions")
     if len(found) != expected:
         raise PlatformError(f"{endpoint} answers with {len(found)} predictions for {expected} rows")
+    return found
+
+
+class _TwiceError(ValueError):
+    """An object has a key twice; the message is the key."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in names if names.count(name) > 1))
     return found
 
 
@@ -92,7 +111,7 @@ def interpret(rows: Sequence[Any], endpoint: str) -> Predictions:
     first = next(row for row in plain if row is not None)
     names = tuple(str(name) for name in first) if isinstance(first, dict) else ()
     values = [
-        vector if vector is None or not names else [float(plain[at][name]) for name in first]
+        vector if vector is None or not names else [_float(plain[at][name]) for name in first]
         for at, vector in enumerate(vectors)
     ]
     return Predictions(values, names, is_vector=True)
@@ -128,7 +147,14 @@ def _described(shape: tuple[str, ...]) -> str:
 
 
 def _numbers(row: Any) -> list[float]:
-    return [float(value) for value in (row.values() if isinstance(row, dict) else row)]
+    return [_float(value) for value in (row.values() if isinstance(row, dict) else row)]
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _are_probabilities(vector: Sequence[float]) -> bool:

@@ -9,6 +9,7 @@ How a table's columns become the model's inputs:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -42,6 +43,7 @@ class Rows:
         origin: where the rows are from, for the report.
         signature: the model's; an empty one if it has none.
         ignored: columns of the file that the model does not take.
+        texts: the truth as a text file writes it; empty for a typed file.
     """
 
     features: Mapping[str, Sequence[Any]]
@@ -51,6 +53,7 @@ class Rows:
     origin: str
     signature: Signature = field(default_factory=Signature)
     ignored: tuple[str, ...] = ()
+    texts: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -71,7 +74,7 @@ def prepare(table: Table, target: str, *, task: Task | None, signature: Signatur
     given = {name: values for name, values in table.columns.items() if name != target}
     if not given:
         raise InputError(f"{table.name} has no column beside {target!r}, and so nothing to predict from")
-    return _typed(table, given, Rows({}, truth, target, task, origin, signature))
+    return _typed(table, given, Rows({}, truth, target, task, origin, signature, texts=texts(table, target)))
 
 
 def without_truth(table: Table, signature: Signature, *, origin: str) -> Rows:
@@ -210,6 +213,11 @@ def _number(table: Table, name: str, row: int, text: str | None) -> int | float 
         raise _unusable(table, name, row, text, error) from None
 
 
+def texts(table: Table, target: str) -> Sequence[str]:
+    """The truth as a text file writes it; empty for a typed file."""
+    return list(table.columns[target]) if table.is_text else ()
+
+
 def read_truth(table: Table, target: str, task: Task | None, signature: Signature) -> list[Any]:
     """The true values in a column, as numbers, booleans or text.
 
@@ -265,6 +273,8 @@ def _true_number(table: Table, target: str, row: int, value: Any) -> float:
 
 def _true_value(table: Table, target: str, row: int, value: Any) -> Any:
     match value:
+        case float() if math.isinf(value):
+            raise InputError(f"{table.name}: the truth in row {row} ({target!r}) is infinite")
         case str() | bool() | int() | float():
             return value
         case Decimal():

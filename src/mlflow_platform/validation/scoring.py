@@ -15,7 +15,7 @@ from mlflow_platform.validation.invocation import Answers
 from mlflow_platform.validation.predictions import Predictions
 from mlflow_platform.validation.rows import Rows, Task
 from mlflow_platform.validation.table import listed, quoted
-from mlflow_platform.validation.values import UnusableError, as_float
+from mlflow_platform.validation.values import UnusableError, as_float, number_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,6 +100,9 @@ def _classification(rows: Rows, answers: Answers) -> Validation:
     import numpy as np
     from sklearn import metrics
 
+    if rows.texts and all(isinstance(value, str) for value in answers.predictions.values if value is not None):
+        # Classes that are text may look like numbers: `1.1` and `1.10`, `1000` and `1e3` are different ones.
+        rows = replace(rows, truth=rows.texts)
     predicted, names, vectors = _as_classes(rows, answers.predictions)
     # Align the class names together with the predictions, so that both have the same numbers.
     aligned = classification.align(rows.truth, [*predicted, *names], target=rows.target)
@@ -171,7 +174,7 @@ def _are_chances(rows: Rows, predictions: Predictions) -> bool:
     scalars = all(value is None or isinstance(value, (int, float)) for value in predictions.values)
     return (
         scalars
-        and all(value in (0, 1) for value in rows.truth)
+        and all((number_in(value) if isinstance(value, str) else value) in (0, 1) for value in rows.truth)
         and all(0 <= value <= 1 for value in predictions.values if value is not None)
         and any(0 < value < 1 for value in numbers)
     )

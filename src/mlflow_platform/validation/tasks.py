@@ -8,6 +8,8 @@ from typing import Any
 from mlflow_common.errors import InputError
 from mlflow_platform.validation.predictions import Predictions
 from mlflow_platform.validation.rows import Rows, Task
+from mlflow_platform.validation.table import quoted
+from mlflow_platform.validation.values import number_in
 
 # More distinct numbers than this are not classes.
 _MOST_CLASSES = 20
@@ -20,11 +22,14 @@ def decide(rows: Rows, predictions: Predictions) -> Task:
     the truth has more than 20 different ones, else classification.
 
     Raises:
-        InputError: the truth is 0 or 1 and the predictions lie between: these may be probabilities or numbers.
+        InputError: the truth is 0 or 1 and the predictions lie between: these may be probabilities or numbers. Or the
+            predictions are numbers, and the truth has numbers and other text.
     """
     if rows.task:
         return rows.task
     present = [value for value in predictions.values if value is not None]
+    if not predictions.is_vector and _are_numbers(present) and not _are_whole(present):
+        _check_truth(rows, present)
     if predictions.is_vector or not _are_numbers(rows.truth) or not _are_numbers(present):
         return "classification"
     classes = set(rows.truth)
@@ -40,6 +45,16 @@ def decide(rows: Rows, predictions: Predictions) -> Task:
             "they are probabilities of class 1, or --task regression"
         )
     return "regression"
+
+
+def _check_truth(rows: Rows, predicted: Sequence[Any]) -> None:
+    """Refuse truth of numbers and a few other texts, such as `NaN`, where the model predicts fractions."""
+    texts = [value for value in rows.truth if isinstance(value, str) and number_in(value) is None]
+    if texts and len(texts) < len(rows.truth):
+        raise InputError(
+            f"the model predicts numbers (as {quoted(predicted[0])}), and the truth in {rows.target!r} has numbers and "
+            f"text (as {quoted(texts[0])}): remove these rows, or give --task classification"
+        )
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:

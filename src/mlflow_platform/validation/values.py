@@ -39,6 +39,7 @@ _EARLIEST, _LATEST = datetime(1677, 9, 22), datetime(2262, 4, 11)  # noqa: DTZ00
 _LARGEST_SINGLE = 3.4028234663852886e38
 _LARGEST_EXACT_FLOAT = 2**53
 _MOST_DIGITS = 400
+_TOO_DEEP = "is nested too deeply"
 
 
 class UnusableError(ValueError):
@@ -185,12 +186,16 @@ def as_nested(value: Any, type_: str) -> Any:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except (ValueError, RecursionError):
+        except RecursionError:
+            raise UnusableError(_TOO_DEEP) from None
+        except ValueError:
             if type_ != "any":
                 raise UnusableError(f"is not JSON, which a column of type {type_} needs in a text file") from None
     if type_ == "map" and isinstance(value, list) and all(isinstance(each, tuple) for each in value):
         # What pyarrow makes of Parquet's maps.
-        value = dict(value)
+        pairs, value = value, dict(value)
+        if len(value) < len(pairs):
+            raise UnusableError("has a key twice")
     wanted: Mapping[str, type | tuple[type, ...]] = {"array": list, "object": dict, "map": dict}
     if not isinstance(value, wanted.get(type_, object)):
         raise UnusableError(f"is not of type {type_}")
@@ -199,19 +204,27 @@ def as_nested(value: Any, type_: str) -> Any:
 
 def as_json(value: Any) -> Any:
     """A value of any type as JSON has it. Times become ISO 8601, decimals numbers, NaN null."""
+    try:
+        return _as_json(value)
+    except RecursionError:
+        raise UnusableError(_TOO_DEEP) from None
+
+
+def _as_json(value: Any) -> Any:
     match value:
         case None | bool() | int() | str():
             return value
         case float():
             return None if math.isnan(value) else value
         case Decimal():
-            return as_float(value)
+            # Whole numbers stay exact.
+            return int(value) if value.is_finite() and value.as_tuple().exponent == 0 else as_float(value)
         case datetime() | date():
             return as_datetime(value)
         case list() | tuple():
-            return [as_json(each) for each in value]
+            return [_as_json(each) for each in value]
         case dict():
-            return {str(key): as_json(each) for key, each in value.items()}
+            return {str(key): _as_json(each) for key, each in value.items()}
         case _:
             raise UnusableError("cannot be sent as JSON without a signature that gives its type")
 

@@ -35,6 +35,7 @@ def right(truth: list[Any], predicted: list[Any]) -> list[bool]:
         (["a", "1"], ["a", 1]),
         ([2**53, 2**53 + 1], [str(2**53), 2**53 + 1]),
         ([0.1, 0.5], [0.10000000149011612, 0.5]),
+        ([0.10000000149011612, 0.5], ["0.1", 0.5]),
         ([10001, 90210], ["10001", "90210"]),
         (["NA", "None", "nan", "null"], ["NA", "None", "nan", "null"]),
     ],
@@ -96,6 +97,7 @@ def test_classes_of_the_truth_come_first_and_in_order() -> None:
         (["Setosa", "Virginica"], ["setosa", "virginica"]),
         (["cat ", "dog"], ["cat", "cat"]),
         (["caf\u00e9"], ["cafe\u0301"]),
+        (["cafe\u0301", "tea"], ["caf\u00e9", "tea"]),
     ],
 )
 def test_classes_that_are_only_written_differently_are_an_error(truth: list[Any], predicted: list[Any]) -> None:

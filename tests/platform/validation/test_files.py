@@ -139,3 +139,9 @@ def test_a_file_that_cannot_be_used_is_refused(
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read: Is a directory"):
         files.read(tmp_path, "y")
+
+
+@pytest.mark.parametrize("text", ['x,y\n1,"a\n2,b\n', 'x,y\n1,a\n2,"b', 'x,y\n1,a\n2,"b""\n3,c\n'])
+def test_a_quote_that_is_not_closed_does_not_take_the_rows_after_it(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"a quote in row [12] is not closed"):
+        read(tmp_path, "rows.csv", text)

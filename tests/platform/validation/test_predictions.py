@@ -94,3 +94,17 @@ def test_rejects_anything_else_with_one_line(answer: Any, complaint: str) -> Non
     with pytest.raises(PlatformError, match=complaint) as wrong:
         read(answer)
     assert "\n" not in wrong.value.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (b'{"predictions": [1, 2], "predictions": [2, 1]}', "the key 'predictions' twice"),
+        (b'{"predictions": [{"a": 0.9, "a": 0.1}, 1]}', "the key 'a' twice"),
+        (b'{"predictions": ["\\ud800", "a"]}', "half of a surrogate pair"),
+        (b'{"predictions": [[1%s, 0], [0, 1]]}' % (b"0" * 400), "are not class probabilities"),
+    ],
+)
+def test_answers_that_are_ambiguous_or_cannot_be_stored_are_an_error(answer: bytes, message: str) -> None:
+    with pytest.raises(PlatformError, match=message):
+        read(answer)

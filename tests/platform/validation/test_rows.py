@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from mlflow_common.errors import InputError
+from mlflow_platform.validation import files
 from mlflow_platform.validation.rows import Rows, Task, prepare
 from mlflow_platform.validation.signature import ColumnSpec, Signature
 from mlflow_platform.validation.table import Table
@@ -312,3 +313,23 @@ def test_rows_without_a_truth_are_refused(empty: str | None) -> None:
 def test_the_truth_cannot_be_a_list() -> None:
     with pytest.raises(InputError, match="give text or a number"):
         truth([1], is_text=False)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (files.parse(b'[{"x": 1, "y": 1e400}]', "rows.json"), "the truth in row 1 .'y'. is infinite"),
+        (files.parse(b'[{"x": %s, "y": 1}]' % (b"[" * 900 + b"]" * 900), "rows.json"), "is nested too deeply"),
+        (Table("rows.parquet", {"x": [[("a", 1), ("a", 2)]], "y": [1]}, is_text=False), "has a key twice"),
+    ],
+)
+def test_values_that_cannot_be_sent_or_compared_are_an_error(table: Table, message: str) -> None:
+    signature = columns(x="map") if table.name.endswith("parquet") else Signature()
+    with pytest.raises(InputError, match=message):
+        prepare(table, "y", task=None, signature=signature, origin="a test")
+
+
+def test_whole_decimals_are_sent_exactly_without_a_signature() -> None:
+    table = Table("rows.parquet", {"x": [Decimal(2**53 + 1), Decimal("1.50")], "y": [1, 2]}, is_text=False)
+    prepared = prepare(table, "y", task=None, signature=Signature(), origin="a test")
+    assert list(prepared.features["x"]) == [2**53 + 1, 1.5]

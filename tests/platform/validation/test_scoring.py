@@ -7,7 +7,8 @@ import pytest
 from sklearn import metrics
 
 from mlflow_common.errors import InputError, PlatformError
-from mlflow_platform.validation import tasks
+from mlflow_platform.validation import files, scoring, tasks
+from mlflow_platform.validation.rows import prepare
 from mlflow_platform.validation.signature import ColumnSpec, Signature
 from tests.platform.validation.support import answers_of, rows_of, scored
 
@@ -169,3 +170,30 @@ def test_probabilities_of_unknown_classes_are_refused(
 def test_a_regression_needs_one_number_per_row() -> None:
     with pytest.raises(InputError, match="predicts 2 numbers per row, and a regression needs one"):
         scored([1.5, 2.5], [[0.5, 0.5]] * 2, "regression")
+
+
+@pytest.mark.parametrize(
+    ("text", "predicted", "accuracy"),
+    [
+        ("x,y\n1,1e3\n2,1000\n", ["1000", "1e3"], 0.0),
+        ("x,y\n1,1.1\n2,1.10\n", ["1.1", "1.1"], 0.5),
+        ("x,y\n1,1\n2,0\n", ["1.0", "0.0"], 1.0),
+        ("x,y\n1,1.0\n2,2.0\n", [1, 2], 1.0),
+    ],
+)
+def test_texts_that_are_one_number_are_different_classes_if_the_model_predicts_text(
+    text: str, predicted: list[Any], accuracy: float
+) -> None:
+    table = files.parse(text.encode(), "rows.csv", "y")
+    rows = prepare(table, "y", task="classification", signature=Signature(), origin="a test")
+    assert scoring.compare(rows, answers_of(predicted)).metrics["accuracy"] == accuracy
+
+
+@pytest.mark.parametrize("marker", ["NaN", "NA", "inf", "n/a"])
+def test_numbers_and_text_in_the_truth_of_a_model_that_predicts_numbers_are_an_error(marker: str) -> None:
+    with pytest.raises(InputError, match="the truth in 'y' has numbers and text"):
+        scored([marker, "1.5", "2.5"], [1.0, 1.5, 2.5])
+
+
+def test_probabilities_of_class_1_are_understood_also_where_the_truth_is_text() -> None:
+    assert scored(["0", "1"], [0.1, 0.9]).metrics["accuracy"] == 1.0
