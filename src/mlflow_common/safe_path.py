@@ -8,6 +8,7 @@ that do not.
 
 from __future__ import annotations
 
+import errno
 import os
 import unicodedata
 from pathlib import Path, PureWindowsPath
@@ -56,9 +57,18 @@ def below(folder: Path, name: str) -> Path:
         if len(os.fsencode(part)) > LONGEST_NAME:
             raise UnsafeNameError(name, f"a part of it is longer than {LONGEST_NAME} bytes")
         path = path / part
-        if path.is_symlink():
+        if _is_link(path, name):
             raise UnsafeNameError(name, f"{path} is a symbolic link")
     return path
+
+
+def _is_link(path: Path, name: str) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise UnsafeNameError(name, "its path is too long") from None
 
 
 def key_below(prefix: str, name: str) -> str:

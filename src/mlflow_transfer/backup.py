@@ -261,11 +261,12 @@ class Backup:
         return f"artifacts/{name}/{self._taken}"
 
     async def _artifact(self, store: Store, uri: str, folder: str, item: Item, place: str) -> None:
-        entry = self._known.get(ARTIFACT, uri, item.path)
         try:
+            name = relative_name(item.path)
+            entry = self._known.get(ARTIFACT, uri, name)
             if entry is None or not await self._in_thread(partial(self._holds, entry, store, item)):
                 # The backup's time in the folder prevents overwriting the files of older snapshots.
-                file = f"{folder}/{relative_name(item.path)}"
+                file = f"{folder}/{name}"
                 self.progress.total("bytes", item.size)
                 item, found = await self._in_thread(partial(self._copy, store, item, file))
                 whole, parts = ("", found.sha256) if found.part else (found.sha256, "")

@@ -17,7 +17,7 @@ CREATE TABLE model_points (
     run TEXT, model TEXT, key TEXT, value REAL, timestamp INTEGER, step INTEGER, dataset TEXT, digest TEXT
 );
 CREATE INDEX model_points_by_run ON model_points (run);
-CREATE TABLE files (root TEXT, owner TEXT, path TEXT, size INTEGER, tag TEXT);
+CREATE TABLE files (root TEXT, owner BLOB, path BLOB, size INTEGER, tag TEXT);
 CREATE INDEX files_by_owner ON files (root, owner);
 CREATE TABLE unmatched (target TEXT PRIMARY KEY, source TEXT) WITHOUT ROWID;
 CREATE TABLE present_points (run TEXT, point TEXT, PRIMARY KEY (run, point)) WITHOUT ROWID;
@@ -49,13 +49,14 @@ class Scratch:
 
     def add_files(self, root: str, items: Iterable[tuple[str, Item]]) -> None:
         """Add the files below an artifact root, each with the folder that owns it."""
-        rows = ((root, owner, item.path, item.size, item.tag) for owner, item in items)
+        rows = ((root, _bytes(owner), _bytes(item.path), item.size, item.tag) for owner, item in items)
         self._add("INSERT INTO files VALUES (?, ?, ?, ?, ?)", rows)
 
     def files(self, root: str, owner: str) -> list[Item]:
         """The files of one owner, sorted by path."""
         query = "SELECT path, size, tag FROM files WHERE root = ? AND owner = ? ORDER BY path"
-        return [Item(*row) for row in self._db.execute(query, (root, owner))]
+        rows = self._db.execute(query, (root, _bytes(owner)))
+        return [Item(path.decode(errors="surrogatepass"), *others) for path, *others in rows]
 
     def add_present(self, run: str, points: Sequence[Point]) -> None:
         """Add points that a run has at the destination."""
@@ -94,6 +95,11 @@ class Scratch:
 
 def _text(point: Point) -> str:
     return repr(point_key(point))
+
+
+def _bytes(name: str) -> bytes:
+    """A file's name, which need not be UTF-8."""
+    return name.encode(errors="surrogatepass")
 
 
 def _full(error: sqlite3.Error) -> PlatformError:

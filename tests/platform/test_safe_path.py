@@ -85,6 +85,8 @@ def test_bounds_the_length_of_names_and_keys(tmp_path: Path) -> None:
     assert below(tmp_path, "ä" * 127).name == "ä" * 127
     with pytest.raises(UnsafeNameError, match="longer than 255 bytes"):
         below(tmp_path, "a/" + "ä" * 128)
+    with pytest.raises(UnsafeNameError, match="its path is too long"):
+        below(tmp_path, "/".join(["d" * 200] * 30))
     assert len(key_below("p", "k" * 1022)) == 1024
     with pytest.raises(UnsafeNameError, match="longer than 1024 bytes") as caught:
         key_below("p", "k" * 1023)

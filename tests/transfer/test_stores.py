@@ -20,8 +20,9 @@ from mlflow_transfer.backup import Backup
 from mlflow_transfer.connections import ConnectionFactory
 from mlflow_transfer.records import Run
 from mlflow_transfer.rewrite import rewrite_ids
+from mlflow_transfer.scratch import Scratch
 from mlflow_transfer.sources.archive import ArchiveSource
-from mlflow_transfer.stores import Folder, GoneError, Item, Proxy
+from mlflow_transfer.stores import Folder, GoneError, Item, Proxy, UnreadableError
 from tests.transfer.made_up import OneRun
 from tests.transfer.moving import RETRY, places
 from tests.transfer.proxying import FaultyProxy, first_of_each
@@ -99,13 +100,30 @@ def test_a_file_missing_in_an_archive_is_an_error(tmp_path: Path) -> None:
         copied(store, item, Folder(tmp_path / "copy"))
 
 
-def test_ignores_broken_links_and_special_files(tmp_path: Path) -> None:
+def test_a_broken_link_is_listed_but_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
     (tmp_path / "itself").symlink_to(tmp_path / "itself")
     (tmp_path / "link.txt").symlink_to(tmp_path / "a.txt")
     os.mkfifo(tmp_path / "pipe")
-    assert [item.path for item in Folder(tmp_path).list()] == ["a.txt", "link.txt"]
+    folder = Folder(tmp_path)
+    assert [item.path for item in folder.list()] == ["a.txt", "itself", "link.txt", "nowhere"]
+    for name in ("itself", "nowhere"):
+        with pytest.raises(UnreadableError, match=f"{name} is a broken link"):
+            list(folder.read(name))
+    assert b"".join(folder.read("link.txt")) == b"a"
+
+
+def test_writes_the_longest_name_that_a_file_can_have(tmp_path: Path) -> None:
+    Folder(tmp_path).write("x" * 255, [b"content"], 7)
+    assert [path.name for path in tmp_path.iterdir()] == ["x" * 255]
+
+
+def test_scratch_keeps_names_that_are_not_utf_8() -> None:
+    scratch = Scratch()
+    item = Item(os.fsdecode(b"\xff.bin"), 1, "t")
+    scratch.add_files("/root", [("r/artifacts", item), (os.fsdecode(b"\xfe/artifacts"), item)])
+    assert scratch.files("/root", "r/artifacts") == [item]
 
 
 def test_names_an_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

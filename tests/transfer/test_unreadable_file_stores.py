@@ -96,7 +96,13 @@ BROKEN_META = {
     "no mapping": b"- a\n",
     "no id": b"user_id: x\n",
     "nested": b"[" * 3_000,
+    "nested more deeply than the stack of C": b"[" * 100_000,
+    "nested in one line": b"- " * 100_000 + b"a",
     "anchors": b"a: &a [*a]\n",
+    "a value that takes all memory": b"a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + b"".join(b"%c: &%c [%s]\n" % (98 + n, 98 + n, b",".join([b"*%c" % (97 + n)] * 9)) for n in range(9))
+    + b"run_id: *j\nexperiment_id: *j\nname: *j\nmodel_id: *j\nrequest_id: *j\nstatus: 3\n",
+    "no text": b"run_id:\nexperiment_id: 1.10\nname:\nmodel_id: yes\nrequest_id: {}\nversion: 1\nstatus: 3\n",
     "wrong types": b"run_id: r\nexperiment_id: '1'\nname: x\nstart_time: soon\nstatus: [1]\nversion: x\nmodel_id: m\n"
     b"request_id: t\ntimestamp_ms: x\nartifact_location: y\ncreation_timestamp: z\ncreation_time: z\n",
     "another stage": b"run_id: r\nexperiment_id: '1'\nname: x\nlifecycle_stage: gone\nversion: [1]\nrequest_id: t\n"
@@ -131,6 +137,7 @@ def test_a_folder_without_a_readable_description_is_a_loss(root: Path, file: str
     ("file", "content", "reason"),
     [
         (f"1/{RUN}/metrics/loss", b"1 0.5 0\n2 torn", "line 2 is torn"),
+        (f"1/{RUN}/metrics/loss", b"1 0.5 0\n2 0.9", "line 2 is torn"),
         (f"1/{RUN}/metrics/loss", b"1 0.5 0\n\0\0\0\0\n3 \xe4 1\n", "2 lines, the first 2, are torn"),
         (f"1/{RUN}/metrics/loss", b"1" * 200_000 + b"\n1 0.5 0\n", "line 1 is torn"),
         (f"1/{RUN}/tags/t", "ä".encode("latin-1"), "it is not UTF-8 text"),
@@ -166,6 +173,31 @@ def test_links_out_of_the_store_are_losses(root: Path, tmp_path: Path) -> None:
     assert "stolen" not in found["runs"][RUN]["tags"]
     assert len(losses) == 3
     assert all("outside" in loss for loss in losses)
+
+
+def test_links_that_lead_nowhere_are_losses(root: Path) -> None:
+    (root / "7").symlink_to("/nonexistent/experiment")
+    (root / "1" / ("c" * 32)).symlink_to("/nonexistent/run")
+    (root / "1" / RUN / "tags" / "itself").symlink_to("itself")
+    (root / "1" / RUN / "metrics" / "gone").symlink_to("/nonexistent/metric")
+    found, losses = read(root)
+    assert set(found["runs"]) == {RUN, OTHER}
+    assert len(losses) == 4
+    assert sum("it is a broken link" in loss for loss in losses) == 2
+
+
+def test_a_run_that_was_copied_or_cut_off_is_a_loss(root: Path) -> None:
+    shutil.copytree(root / "1" / RUN, root / "1" / f"{RUN}-copy")
+    shutil.copytree(root / "1" / OTHER, root / "2" / OTHER)
+    (root / "2" / "meta.yaml").write_text("artifact_location: x\nexperiment_id: '2'\nname: two\n")
+    half = META.format(root=root, run="c" * 32).partition("status")[0]
+    (root / "1" / ("c" * 32)).mkdir()
+    (root / "1" / ("c" * 32) / "meta.yaml").write_text(half)
+    found, losses = read(root)
+    assert set(found["runs"]) == {RUN, OTHER}
+    assert len(losses) == 3
+    for reason in (f"describes the run '{RUN}'", "describes a run of the experiment '1'", "has no 'status'"):
+        assert any(reason in loss for loss in losses), losses
 
 
 def test_two_experiments_with_one_id_are_distinguished(root: Path) -> None:

@@ -201,7 +201,8 @@ def test_a_hostile_run_id_writes_nothing_outside_its_folder(tmp_path: Path, run_
 
 
 @pytest.mark.parametrize(
-    "name", ["../../../../archive.json", "/tmp/x", "..", "a//b", "C:/x", "a\\..\\..\\b", "a\x00b", ""]
+    "name",
+    ["../../../../archive.json", "/tmp/x", "..", "a//b", "C:/x", "a\\..\\..\\b", "a\x00b", "a\udcffb", ""],
 )
 def test_a_hostile_artifact_name_is_a_loss(tmp_path: Path, name: str) -> None:
     listing = {"files": [{"path": name, "file_size": 1}, {"path": "good.txt", "file_size": 4}]}

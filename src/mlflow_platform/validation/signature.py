@@ -73,6 +73,9 @@ def from_mlmodel(text: str, origin: str) -> Signature:
         signature = model.get("signature") or {}
         metadata = model.get("metadata") or {}
         names: list[Any] = next((metadata[key] for key in _CLASS_KEYS if isinstance(metadata.get(key), list)), [])
+        if not all(isinstance(name, (str, bool, int, float)) for name in names):
+            # The text of a nested value with references can take all memory.
+            raise TypeError("the class names in its metadata are not all names")
         return Signature(
             inputs=_columns(signature.get("inputs")),
             outputs=_columns(signature.get("outputs")),

@@ -92,7 +92,8 @@ class FileStoreSource:
     def _by_start(self, experiment_id: str) -> list[Path]:
         folders = [one for one in self._files.folders(self._folders[experiment_id]) if one.name not in _RESERVED]
         started = [
-            (self._records.read(f"run folder {one}", one, partial(self._records.start_of, one)), one) for one in folders
+            (self._records.read(f"run folder {one}", one, partial(self._records.start_of, one, experiment_id)), one)
+            for one in folders
         ]
         return [folder for start, folder in sorted((one for one in started if one[0] is not None), key=_order)]
 
@@ -114,8 +115,11 @@ class FileStoreSource:
 
     def _run(self, folder: Path) -> Run | None:
         run = self._records.read(f"run folder {folder}", folder, partial(self._records.run, folder))
-        if run is not None:
-            self._runs[run.id] = folder
+        if run is None:
+            return None
+        if (other := self._runs.setdefault(run.id, folder)) != folder:
+            self._files.losses.add(f"run folder {folder}", f"the folder {other} holds a run of the same id")
+            return None
         return run
 
     async def link(self, runs: Sequence[Run]) -> None:

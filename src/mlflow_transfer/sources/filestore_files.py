@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -20,6 +21,9 @@ from mlflow_transfer.sources.parsing import MALFORMED, described, integer, numbe
 _LARGEST_YAML = 16 << 20  # bytes
 _LARGEST_TEXT = 16 << 20  # bytes
 _LONGEST_LINE = 1 << 16  # bytes of a metric's line
+_DEEPEST_YAML = 64
+# A file of so many bytes is never nested so deeply that the loader needs more than a thread's stack.
+_SAFE_DEPTH = 4096
 
 
 class Files:
@@ -38,7 +42,7 @@ class Files:
         except OSError as error:
             self.losses.add(f"folder {folder}", f"it cannot be read ({error.strerror})")
             return []
-        return [one for one in entries if not one.name.startswith(".") and one.is_dir() and self._is_inside(one)]
+        return [one for one in entries if not one.name.startswith(".") and self._is_folder(one)]
 
     def named(self, folder: Path, name: str) -> Path:
         """The entry of a folder with a name from another file.
@@ -80,6 +84,7 @@ class Files:
         if not content.strip(b"\0 \t\r\n"):
             raise ValueError(f"{path} is empty")
         try:
+            _check_yaml(content)
             loaded = yaml.load(content.decode(), _Loader)  # noqa: S506 a safe loader
         except UnicodeDecodeError:
             raise ValueError(f"{path} is not UTF-8 text") from None
@@ -173,21 +178,40 @@ class Files:
             self.losses.add(f"{place!s} (file {path})", described(error))
 
     def _open(self, path: Path) -> IO[bytes]:
-        found = path.resolve()
+        found = _resolved(path)
         if not found.is_relative_to(self._root):
             raise ValueError(f"a link to {found}, outside {self._root}")
         if not found.is_file() and found.exists():
             raise ValueError("not a regular file")
         return found.open("rb")
 
+    def _is_folder(self, path: Path) -> bool:
+        try:
+            if stat.S_ISDIR(path.stat().st_mode):
+                return not path.is_symlink() or self._is_inside(path)
+        except OSError as error:
+            what = "it is a broken link" if path.is_symlink() else f"it cannot be read ({error.strerror})"
+            self.losses.add(f"folder {path}", what)
+        return False
+
     def _is_inside(self, folder: Path) -> bool:
-        if not folder.is_symlink():
-            return True
         found = folder.resolve()
         if found.is_relative_to(self._root):
             return True
         self.losses.add(f"folder {folder}", f"it is a link to {found}, outside the store, and is not followed")
         return False
+
+
+def _resolved(path: Path) -> Path:
+    """The path without links.
+
+    Raises:
+        ValueError: the links go round in circles.
+    """
+    try:
+        return path.resolve()
+    except RuntimeError:
+        raise ValueError("a link that leads to itself") from None
 
 
 class _Torn:
@@ -216,8 +240,30 @@ def _lines(file: IO[bytes], torn: _Torn) -> Iterator[tuple[int, list[bytes]]]:
             while line and not line.endswith(b"\n"):
                 line = file.readline(_LONGEST_LINE)
             continue
-        if line.strip(b" \t\r\n"):
+        if not line.endswith(b"\n"):
+            # MLflow ends each line. The number before the tear may be a part of another number.
+            torn.add(number)
+        elif line.strip(b" \t\r\n"):
             yield number, line.split()
+
+
+def _check_yaml(content: bytes) -> None:
+    """Refuse YAML that would take all memory, or the stack of the loader in C, which ends the process.
+
+    MLflow writes neither references nor nested values.
+
+    Raises:
+        yaml.YAMLError, RecursionError: it has references, or is nested too deeply.
+    """
+    if len(content) <= _SAFE_DEPTH and b"*" not in content:
+        return
+    depth = 0
+    for event in yaml.parse(content, _Loader):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="it has references (aliases), which MLflow does not write")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST_YAML:
+            raise RecursionError
 
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

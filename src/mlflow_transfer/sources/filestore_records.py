@@ -35,30 +35,35 @@ class FileStoreRecords:
         meta = self._meta(folder / META)
         deleted = folder.parent.name == _TRASH
         return Experiment(
-            id=str(meta["experiment_id"]),
-            name=str(meta["name"]),
+            id=_name(meta, "experiment_id"),
+            name=_name(meta, "name"),
             artifact_location=str(meta.get("artifact_location") or ""),
             lifecycle_stage=DELETED if deleted else _stage(meta),
             tags=self._files.texts(folder / "tags", f"experiment {meta['experiment_id']} tag"),
             creation_time=optional_integer(meta.get("creation_time")),
         )
 
-    def start_of(self, folder: Path) -> int:
-        """The start time of a run, in milliseconds."""
+    def start_of(self, folder: Path, experiment_id: str) -> int:
+        """The start time of an experiment's run, in milliseconds."""
         meta = self._meta(folder / META)
-        _ = meta["run_id"], meta["experiment_id"]
+        # MLflow ignores such runs: they were copied or moved here.
+        if (run_id := _name(meta, "run_id")) != folder.name:
+            raise ValueError(f"it describes the run {run_id!r}")
+        if (other := _name(meta, "experiment_id")) != experiment_id:
+            raise ValueError(f"it describes a run of the experiment {other!r}")
+        _ = meta["status"]
         return integer(meta.get("start_time") or 0)
 
     def run(self, folder: Path) -> Run:
         """The run in a folder, without its points."""
         meta = self._meta(folder / META)
-        run_id, files = str(meta["run_id"]), self._files
+        run_id, files = _name(meta, "run_id"), self._files
         tags = files.texts(folder / "tags", f"run {run_id} tag")
         metrics = dict(files.below(folder / "metrics"))
         latest = {key: files.latest(f"run {run_id} metric {key!r}", key, path) for key, path in metrics.items()}
         return Run(
             id=run_id,
-            experiment_id=str(meta["experiment_id"]),
+            experiment_id=_name(meta, "experiment_id"),
             name=str(meta.get("run_name") or tags.get("mlflow.runName", "")),
             user_id=str(meta.get("user_id") or ""),
             status=_STATUSES.get(integer(meta.get("status", 1)), "RUNNING"),
@@ -112,12 +117,12 @@ class FileStoreRecords:
         meta = self._meta(folder / META)
         if meta.get("lifecycle_stage") == DELETED:
             return None
-        model_id, files = str(meta["model_id"]), self._files
+        model_id, files = _name(meta, "model_id"), self._files
         place = f"logged model {model_id}"
         return LoggedModel(
             id=model_id,
-            experiment_id=str(meta["experiment_id"]),
-            name=str(meta["name"]),
+            experiment_id=_name(meta, "experiment_id"),
+            name=_name(meta, "name"),
             artifact_uri=str(meta["artifact_location"]),
             status=_MODEL_STATUSES.get(integer(meta.get("status", 1)), "LOGGED_MODEL_STATUS_UNSPECIFIED"),
             model_type=str(meta.get("model_type") or ""),
@@ -135,7 +140,7 @@ class FileStoreRecords:
     def registered_model(self, folder: Path) -> RegisteredModel:
         """The registered model in a folder, with its versions."""
         meta = self._meta(folder / META)
-        name = str(meta["name"])
+        name = _name(meta, "name")
         place = f"registered model {name!r}"
         model = RegisteredModel(
             name=name,
@@ -160,7 +165,7 @@ class FileStoreRecords:
         if meta.get("current_stage") == _DELETED_VERSION:
             return None
         return ModelVersion(
-            name=str(meta["name"]),
+            name=_name(meta, "name"),
             version=integer(meta["version"]),
             source=str(meta.get("source") or ""),
             run_id=str(meta.get("run_id") or ""),
@@ -174,11 +179,11 @@ class FileStoreRecords:
     def trace(self, folder: Path) -> Trace:
         """The trace in a folder."""
         info = self._meta(folder / "trace_info.yaml")
-        trace_id = str(info["request_id"])
+        trace_id = _name(info, "request_id")
         tags = self._files.texts(folder / "tags", f"trace {trace_id} tag")
         return Trace(
             id=trace_id,
-            experiment_id=str(info["experiment_id"]),
+            experiment_id=_name(info, "experiment_id"),
             timestamp=integer(info.get("timestamp_ms") or 0),
             duration=optional_integer(info.get("execution_time_ms")),
             status=str(info.get("status", "IN_PROGRESS")),
@@ -199,6 +204,14 @@ class FileStoreRecords:
         except MALFORMED as error:
             self._files.losses.add(place, f"its description is not as MLflow writes it: {described(error)}")
         return None
+
+
+def _name(meta: dict[str, Any], key: str) -> str:
+    """A name or id, which is text. A hand-written one may be read as a whole number."""
+    found = meta[key]
+    if isinstance(found, bool) or not isinstance(found, (str, int)):
+        raise TypeError(f"{key} is empty" if found is None else f"{key} is not text")
+    return str(found)
 
 
 def _stage(meta: dict[str, Any]) -> str:

@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mlflow_common.errors import PlatformError, PreconditionError
-from mlflow_common.safe_path import below, relative_name
+from mlflow_common.safe_path import LONGEST_NAME, below, relative_name
+from mlflow_transfer.records import digest
 from mlflow_transfer.stores.base import (
     CHUNK,
     GoneError,
@@ -52,7 +53,7 @@ class Folder:
         self._partial = _PARTIAL if top else f".{os.getpid()}{_PARTIAL}"
 
     def list(self) -> Iterator[Item]:
-        """Every file below the folder. A link that leads out of it is listed, but cannot be read."""
+        """Every file below the folder. A link that is broken or leads out of it is listed, but cannot be read."""
         for path in self._files():
             if not path.name.endswith((_PARTIAL, _LOCK)) and (item := self._item(path)):
                 yield item
@@ -87,7 +88,7 @@ class Folder:
         """Write a temporary file and rename it, so that a file is never partial. Blocks of zeros stay sparse."""
         self._check_top()
         target = below(self.root, path)
-        partial = target.with_name(target.name + self._partial)
+        partial = self._partial_of(target)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
@@ -106,6 +107,12 @@ class Folder:
             if isinstance(error, OSError):
                 raise self._unwritable(target, error) from error
             raise
+
+    def _partial_of(self, target: Path) -> Path:
+        name = target.name + self._partial
+        if len(os.fsencode(name)) > LONGEST_NAME:
+            name = digest(target.name) + self._partial
+        return target.with_name(name)
 
     def change(self, path: str, make: Callable[[bytes | None], bytes]) -> None:
         """Replace a file by the result of `make` for its content (None if there is no file), with a lock."""
@@ -155,6 +162,8 @@ class Folder:
 
     def _inside(self, path: Path) -> Path:
         """The path with all links resolved, which has to be inside the confining folder."""
+        if _is_broken_link(path):
+            raise UnreadableError(f"{path} is a broken link")
         found = path.resolve()
         if not found.is_relative_to(self._confine.resolve()):
             raise UnreadableError(f"{path} is a link to {found}, outside {self._confine}: it is not followed")
@@ -179,12 +188,12 @@ class Folder:
         self._check_top()
 
     def _item(self, path: Path) -> Item | None:
-        """A file; None for a broken link, a pipe or a device. A link to a folder is listed, but cannot be read."""
+        """A file; None for a pipe or a device. A broken link or one to a folder is listed, but cannot be read."""
         try:
             status = path.stat()
         except OSError as error:
             if error.errno in _ABSENT:
-                return None
+                return Item(self._relative(path), 0) if path.is_symlink() else None
             raise _unreadable(path, error) from error
         if stat.S_ISDIR(status.st_mode) and path.is_symlink():
             return Item(self._relative(path), 0)
@@ -208,6 +217,11 @@ class Folder:
         return UnwritableNameError(
             f"{path} cannot be written: {other} exists, and one name cannot be both a file and a folder here"
         )
+
+
+def _is_broken_link(path: Path) -> bool:
+    """Whether a path is a link to nothing, or to itself."""
+    return path.is_symlink() and not os.path.exists(path)  # noqa: PTH110 `Path.exists` fails for a link to itself
 
 
 def _unreadable(path: Path | str, error: OSError) -> UnreadableError:

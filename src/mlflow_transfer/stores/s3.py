@@ -71,7 +71,8 @@ class S3:
             for page in pages:
                 for found in page.get("Contents", ()):
                     path = found["Key"][len(start) :]
-                    if path and not path.endswith("/"):
+                    # Empty objects whose keys end with a slash are the folders that S3's console makes.
+                    if path and (found["Size"] or not path.endswith("/")):
                         yield Item(path, found["Size"], found["ETag"].strip('"'))
         except botocore.exceptions.ClientError as error:
             if _refused(error):

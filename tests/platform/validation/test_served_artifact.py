@@ -141,6 +141,7 @@ def test_signatures_of_every_kind_are_read(text: str, signature: Signature) -> N
         "signature: {inputs: '[{}]'}",
         """signature: {inputs: '[{"type": "tensor"}]'}""",
         "metadata: 3",
+        "a: &a [x, x]\nb: &b [*a, *a]\nmetadata: {classes: [*b, *b]}",
     ],
 )
 def test_a_damaged_mlmodel_file_is_refused_in_one_line(text: str) -> None:
