@@ -31,6 +31,7 @@ class Call:
         parameters: the operation's top-level input, as far as the path, the query or the body give it.
         ui: the host label of the tracking server whose UI is requested; empty for AWS's API.
         permissions: the permissions that the call requires; set by the guard.
+        input: botocore's model of the operation's input; None if there is none.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Call:
     ui: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
     permissions: list[CheckedPermission] = field(default_factory=list)
+    input: Any = None
 
     @property
     def action(self) -> str:

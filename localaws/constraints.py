@@ -26,6 +26,12 @@ JSON_TYPES: dict[str, Any] = {
 }
 
 
+NUMBERS: dict[str, Any] = {"float": (int, float), "double": (int, float), "timestamp": (int, float, str)}
+NOT_NULL = "Member must not be null"
+# Seconds from 1970 to the year 10000.
+LATEST = 253402300800
+
+
 def check(service: str, operation: str, given: dict[str, Any]) -> None:
     """Refuses a request that violates the model.
 
@@ -35,8 +41,64 @@ def check(service: str, operation: str, given: dict[str, Any]) -> None:
     """
     found = list(_violations("", operation_model(service, operation).input_shape, given))
     if found:
-        count = f"{len(found)} validation error{'s' if len(found) > 1 else ''} detected: "
-        raise AwsError("ValidationException", count + "; ".join(found))
+        raise AwsError("ValidationException", _detected(found))
+
+
+def _detected(violations: list[str]) -> str:
+    return f"{len(violations)} validation error{'s' if len(violations) > 1 else ''} detected: {'; '.join(violations)}"
+
+
+def check_types(shape: Any, protocol: str, given: dict[str, Any]) -> None:
+    """Refuses a request that lacks required members, or whose JSON values have other types than the model's.
+
+    moto and the operations here take both for granted. As by AWS, unknown members are ignored.
+
+    Args:
+        shape: the model of the operation's input; None for one without. If its body is one member, nothing is checked.
+        protocol: in another than `json`, `rest-json` and `query` nothing is checked.
+
+    Raises:
+        AwsError: SerializationException for a value of the wrong type; ValidationException for a missing member.
+    """
+    if shape is None or protocol not in ("json", "rest-json", "query") or "payload" in shape.serialization:
+        return
+    members = {name: member for name, member in shape.members.items() if "location" not in member.serialization}
+    if protocol == "query":
+        # A structure `A` is sent as `A.B=…`, a list as `A.member.1=…`, and an empty one as `A=`.
+        sent = {key.partition(".")[0] for key in given}
+        names = {name: member.serialization.get("name", name) for name, member in members.items()}
+        for name, member in members.items():
+            value = given.get(names[name])
+            if member.type_name in ("structure", "list", "map") and isinstance(value, str) and value:
+                raise AwsError("MalformedInput", f"'{name}' is no {member.type_name}.")
+        missing = [name for name in shape.required_members if names[name] not in sent]
+    else:
+        for name, member in members.items():
+            if given.get(name) is not None:
+                _check_type(_member("", name), member, given[name])
+        missing = [name for name in shape.required_members if name in members and given.get(name) is None]
+    if missing:
+        found = [f"Value null at '{_member('', name)}' failed to satisfy constraint: {NOT_NULL}" for name in missing]
+        raise AwsError("ValidationError" if protocol == "query" else "ValidationException", _detected(found))
+
+
+def _check_type(path: str, shape: Any, value: Any) -> None:
+    kind = shape.type_name
+    wanted = {**JSON_TYPES, **NUMBERS, "map": dict, "blob": str}.get(kind, object)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and kind in (*NUMBERS, "integer", "long")):
+        raise AwsError("SerializationException", f"'{path}' is no {kind}.")
+    if kind == "timestamp" and isinstance(value, (int, float)) and not abs(value) < LATEST:
+        raise AwsError("SerializationException", f"'{path}' is no {kind}.")
+    if kind == "structure":
+        for name, member in shape.members.items():
+            if value.get(name) is not None:
+                _check_type(_member(path, name), member, value[name])
+    elif kind == "list":
+        for number, item in enumerate(value, 1):
+            _check_type(f"{path}.{number}.member", shape.member, item)
+    elif kind == "map":
+        for key, item in value.items():
+            _check_type(f"{path}.{key}.member", shape.value, item)
 
 
 @cache
@@ -52,7 +114,7 @@ def _violations(path: str, shape: Any, value: Any) -> Iterator[str]:
     if shape.type_name == "structure":
         for name in shape.required_members:
             if value.get(name) is None:
-                yield f"Value null at '{_member(path, name)}' failed to satisfy constraint: Member must not be null"
+                yield f"Value null at '{_member(path, name)}' failed to satisfy constraint: {NOT_NULL}"
         for name, member in shape.members.items():
             if value.get(name) is not None:
                 yield from _violations(_member(path, name), member, value[name])

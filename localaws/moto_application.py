@@ -45,7 +45,11 @@ class OneAtATime:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """WSGI. The response of a service that is locked is complete before the next call of it begins."""
-        service = current_call.get().service
+        call = current_call.get()
+        service = call.service
+        # The ASGI adapter passes only the decoded path, and moto decodes that again: the key `a%2Fb` became `a/b`, and
+        # `a?b` became `a`.
+        environ["RAW_URI"] = f"{call.raw_path}?{call.query}" if call.query else call.raw_path
         with self._creating:
             self._prepare(service)
         with self._turn(service):

@@ -6,7 +6,12 @@ import threading
 from datetime import UTC
 
 from localaws.credentials import Credentials, Key
+from localaws.errors import AwsError
+from localaws.iam.evaluate import evaluate
 from localaws.iam.moto_policy_store import MotoPolicyStore
+from localaws.iam.permission import RequiredPermission
+from localaws.iam.policy import PolicyError
+from localaws.iam.request import Principal, Request
 from localaws.iam.trust import Service, check_trust
 
 ADMINISTRATOR = "localaws"
@@ -41,6 +46,15 @@ class Principals:
             AwsError: the service's own error.
         """
         check_trust(self._policy_store, role_arn, service, source_arn)
+
+    def may(self, role_arn: str, action: str) -> bool:
+        """Whether a role's policies allow an action on all resources."""
+        permission = RequiredPermission(action, "*", self._account)
+        request = Request(Principal(role_arn), action, "*", self._account, {"aws:PrincipalArn": role_arn})
+        try:
+            return evaluate(request, self._policy_store.policies(request.principal, permission)).allowed
+        except PolicyError as error:
+            raise AwsError("MalformedPolicyDocument", f"localaws cannot read a policy. {error}", 400) from None
 
     def assume(self, role_arn: str, session: str, service: Service, source_arn: str) -> Credentials:
         """Credentials of a role that a service assumes: for a tracking server, an endpoint or a schedule.

@@ -133,7 +133,7 @@ def stop_leftovers(run: Path) -> list[str]:
     Linux finds its process by the environment.
     """
     stopped = []
-    for note_file in sorted(run.glob("*.json")):
+    for note_file in sorted(file for file in run.glob("*.json") if file.is_file()):
         for pid, started in _noted(note_file):
             if started is not None and _start_time(pid) == started:
                 _end_group(pid, patience=5)
@@ -154,7 +154,7 @@ def _noted(note_file: Path) -> list[tuple[int, str | None]]:
     try:
         note = json.loads(note_file.read_text())
         return [(int(note["pid"]), note["started"])]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         marked = f"{NAME_VARIABLE}={note_file.resolve()}".encode()
         return [(pid, _start_time(pid)) for pid in _leaders() if marked in _environment(pid)]
 

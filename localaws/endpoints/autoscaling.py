@@ -193,8 +193,9 @@ class Autoscaler:
 
 def _backends(account: str) -> Mapping[str, Any]:
     """moto's backends by region. Until a call or a saved state has loaded moto's module, there are none."""
-    models = sys.modules.get("moto.applicationautoscaling.models")
-    return cast(Mapping[str, Any], models.applicationautoscaling_backends[account]) if models else {}
+    # Another thread may be loading the module just now.
+    backends = getattr(sys.modules.get("moto.applicationautoscaling.models"), "applicationautoscaling_backends", None)
+    return cast(Mapping[str, Any], backends[account]) if backends else {}
 
 
 def is_target(account: str, region: str, endpoint: str, variant: str) -> bool:

@@ -131,7 +131,8 @@ class EndpointOperations:
         """CreateEndpoint."""
         name, config_name = given["EndpointName"], given["EndpointConfigName"]
         backend = self._records.backend(caller.region)
-        if name in backend.endpoints:
+        # "The name is case-insensitive in CreateEndpoint": SageMaker API, CreateEndpoint.
+        if any(name.casefold() == existing.casefold() for existing in backend.endpoints):
             raise refusal(
                 f'Cannot create already existing endpoint "{self._records.arn(caller.region, "endpoint", name)}".'
             )

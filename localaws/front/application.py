@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from urllib.parse import unquote
 from xml.parsers.expat import ExpatError
 
 from localaws.call import Call, current_call
+from localaws.constraints import check_types
 from localaws.errors import AwsError
 from localaws.front import body
 from localaws.front.asgi import Asgi, Receive, Scope, Send, respond, respond_json
@@ -26,6 +28,9 @@ from localaws.front.entrance import Entrance
 from localaws.front.faults import Fault, Faults
 
 log = logging.getLogger(__name__)
+# Exceptions of moto's code for parameters that it takes for granted, or whose form it does not check.
+UNUSABLE = (AttributeError, TypeError, KeyError, ValueError, IndexError, UnboundLocalError, AssertionError)
+PACKAGES = ("moto.", "localaws.")
 # Exceptions of parsers for a malformed request.
 MALFORMED = (UnicodeError, json.JSONDecodeError, ExpatError, binascii.Error, RecursionError)
 
@@ -126,15 +131,17 @@ class Application:
             # Neither botocore nor the Go SDK retries a 501.
             message = f"localaws does not have {call.action}: {error or 'moto has not implemented it'}."
             await response.error(entrance, call, AwsError("NotImplemented", message, 501))
-        except Exception:
+        except Exception as error:
             log.exception("%s failed", call.action)
             if not response.started:
-                message = "localaws failed. Read its log: python -m localaws logs"
-                await response.error(entrance, call, AwsError("InternalFailure", message, 500))
+                await response.error(entrance, call, _failure(error))
         finally:
             self._calls.add(call, response.status, time.perf_counter() - started, response.error_code)
 
     async def _answer(self, call: Call, scope: Scope, receive: Receive, response: "_Response") -> None:
+        if call.operation == "-" and call.protocol == "json":
+            raise NotImplementedError("botocore knows no such operation")
+        check_types(call.input, call.protocol, call.parameters)
         self._guard(call)
         fault = self._faults.take(call)
         lost = fault is not None and fault.lost
@@ -150,6 +157,21 @@ class Application:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(_disconnected(receive), fault.delay)
             raise _DroppedError
+
+
+def _failure(error: Exception) -> AwsError:
+    """The error for an exception that nothing expected.
+
+    moto does not check its input: these exceptions in its code come from parameters that it cannot use. A client
+    would repeat a call that is answered with 500.
+    """
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    package = next((name.partition(".")[0] for name in reversed(frames) if name.startswith(PACKAGES)), "")
+    if package == "moto" and isinstance(error, UNUSABLE):
+        reason = f"{type(error).__name__}: {error}"[:200]
+        message = f"moto cannot use these parameters ({reason}). Read the log: python -m localaws logs"
+        return AwsError("ValidationException", message, 400)
+    return AwsError("InternalFailure", "localaws failed. Read its log: python -m localaws logs", 500)
 
 
 async def _apply(fault: Fault) -> None:

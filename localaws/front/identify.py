@@ -63,6 +63,7 @@ def identify(call: Call, signature: Signature | None) -> None:
     call.protocol = determine_request_protocol(operation.service_model, call.headers.get("content-type", ""))
     call.parameters = parameters = {**_parameters(call), **path_parameters}
     call.resource = _resource(call.service, parameters)
+    call.input = operation.input_shape
     if call.protocol == "rest-json":
         call.parameters = {**dict(parse_qsl(call.query)), **parameters}
 

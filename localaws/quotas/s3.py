@@ -14,12 +14,15 @@ from localaws.quotas.tags import check_tags
 BUCKET_POLICY_BYTES = 20480
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html; the message: boto/boto3#1213.
 OBJECT_TAGS = 10
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html; the error:
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+KEY_BYTES = 1024
 
 
 def install() -> None:
     """Make moto's S3 refuse what exceeds a quota. It does not take the path of other services' requests."""
     put_policy, put_tags = S3Backend.put_bucket_policy, S3Backend.put_bucket_tagging
-    create_upload = S3Backend.create_multipart_upload
+    create_upload, put = S3Backend.create_multipart_upload, S3Backend.put_object
 
     def put_bucket_policy(self: Any, bucket_name: str, policy: bytes) -> None:
         size = len(_compact(policy.decode()).encode())
@@ -39,11 +42,22 @@ def install() -> None:
         if len(tags or {}) > OBJECT_TAGS:
             raise S3ClientError("BadRequest", f"Object tags cannot be greater than {OBJECT_TAGS}")
         _check_tags(tags or {})
+        _check_key(key)
         return create_upload(self, bucket, key, metadata, storage, tags, *more)
 
+    def put_object(self: Any, bucket_name: str, key_name: str, *given: Any, **more: Any) -> Any:
+        _check_key(key_name)
+        return put(self, bucket_name, key_name, *given, **more)
+
+    S3Backend.put_object = put_object
     S3Backend.put_bucket_policy = put_bucket_policy
     S3Backend.put_bucket_tagging = put_bucket_tagging
     S3Backend.create_multipart_upload = create_multipart_upload
+
+
+def _check_key(key: str) -> None:
+    if len(key.encode(errors="surrogatepass")) > KEY_BYTES:
+        raise S3ClientError("KeyTooLongError", "Your key is too long")
 
 
 def _check_tags(tags: dict[str, str]) -> None:

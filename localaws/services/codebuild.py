@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any
 
 from localaws.builds.builds import Builds
-from localaws.builds.role import CODEBUILD
+from localaws.builds.role import CODEBUILD, check_network
 from localaws.call import current_call
 from localaws.errors import AwsError
 from localaws.moto_methods import original
@@ -32,6 +32,8 @@ def install(context: ServiceContext) -> None:
         if role.startswith("arn:"):  # moto refuses anything else.
             project = f"arn:aws:codebuild:{self.region}:{self.current_account}:project/{self._get_param('name')}"
             context.principals.check_trust(role, CODEBUILD, project)
+            if (self._get_param("vpcConfig") or {}).get("vpcId"):
+                check_network(context.principals.may, role)
 
     @wraps(create)
     def create_project(self: Any) -> Any:

@@ -241,3 +241,25 @@ def test_a_start_replaces_the_source_and_refuses_unknown_overrides(localaws: Run
     assert build["source"]["location"] == f"{BUCKET}/other.zip"
     with pytest.raises(ClientError, match="localaws does not have imageOverride"):
         start(codebuild, "replaced", imageOverride="another")
+
+
+def test_a_project_in_a_vpc_needs_a_role_that_may_look_it_up(localaws: RunningLocalAws, codebuild: Any) -> None:
+    vpc = {"vpcId": "vpc-0123456789abcdef0", "subnets": ["subnet-1"], "securityGroupIds": ["sg-1"]}
+    source = {"type": "NO_SOURCE", "buildspec": buildspec(build={"commands": ['echo "index $PIP_INDEX_URL"']})}
+    index = {"name": "PIP_INDEX_URL", "value": "https://packages.example.com/simple"}
+    with pytest.raises(ClientError, match="Not authorized to perform DescribeSecurityGroups"):
+        project(codebuild, "in-a-vpc", source, vpcConfig=vpc, variables=[index])
+    allow = {
+        "Effect": "Allow",
+        "Action": ["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs", "logs:*"],
+        "Resource": "*",
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    localaws.client("iam").put_role_policy(RoleName="builds", PolicyName="network", PolicyDocument=document)
+    project(codebuild, "in-a-vpc", source, vpcConfig=vpc, variables=[index])
+    build = finished(codebuild, start(codebuild, "in-a-vpc"))
+    assert build["buildStatus"] == "SUCCEEDED"
+    assert any(f"index {index['value']}" in line for line in log(localaws, build))
+    localaws.client("iam").delete_role_policy(RoleName="builds", PolicyName="network")
+    with pytest.raises(ClientError, match="Not authorized to perform DescribeSecurityGroups"):
+        codebuild.update_project(name="in-a-vpc", vpcConfig=vpc, serviceRole=ROLE)

@@ -79,6 +79,12 @@ def test_rejects_names_that_already_exist(hosted: Hosted, iris_endpoint: str) ->
         "ValidationException",
         f'Cannot create already existing endpoint "{ARN}:endpoint/{iris_endpoint}".',
     )
+    # Names are case-insensitive here.
+    other = iris_endpoint.upper()
+    assert _refusal(lambda: sagemaker.create_endpoint(EndpointName=other, EndpointConfigName=config)) == (
+        "ValidationException",
+        f'Cannot create already existing endpoint "{ARN}:endpoint/{other}".',
+    )
 
 
 def test_rejects_an_unknown_instance_type(hosted: Hosted, iris_endpoint: str) -> None:

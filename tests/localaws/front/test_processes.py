@@ -83,9 +83,10 @@ def test_stop_leftovers_ends_the_noted_processes(processes, tmp_path, process_so
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="processes are found by their environment on Linux only")
-@pytest.mark.parametrize("note", ["", "{", '{"pid": 1}'])
+@pytest.mark.parametrize("note", ["", "{", '{"pid": 1}', "[" * 100_000])
 def test_the_process_of_a_damaged_note_is_ended(processes, tmp_path, note):
     child, worker = leader(processes)
+    (tmp_path / "run" / "folder.json").mkdir()
     (tmp_path / "run" / "leader.json").write_text(note)
     assert stop_leftovers(tmp_path / "run") == ["leader"]
     wait_for(lambda: not alive(worker))

@@ -172,6 +172,27 @@ def test_malformed_requests_never_cause_a_500(localaws: RunningLocalAws, authori
 
 
 @pytest.mark.parametrize(
+    ("service", "target", "body"),
+    [
+        ("sagemaker", "SageMaker.ListModels", b'{"MaxResults": {}}'),
+        ("sagemaker", "SageMaker.NoSuchOperation", b"{}"),
+        ("kms", "TrentService.DescribeKey", b"{}"),
+        ("cloudwatch", "NoTarget", b"junk"),
+        ("iam", "", b"Action=AttachRolePolicy&Version=2010-05-08&RoleName=x"),
+        ("iam", "", b"Action=TagRole&Version=2010-05-08&RoleName=x&Tags=x"),
+    ],
+)
+def test_malformed_parameters_never_cause_a_500(
+    localaws: RunningLocalAws, service: str, target: str, body: bytes
+) -> None:
+    kind = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"}
+    given = kind if target else {"Content-Type": "application/x-www-form-urlencoded"}
+    headers = signed(localaws, "POST", "/", body, service, headers=given)
+    answer = httpx.post(f"{localaws.url}/", content=body, headers=headers, timeout=60)
+    assert 400 <= answer.status_code < 500 or answer.status_code == 501
+
+
+@pytest.mark.parametrize(
     ("headers", "status"),
     [
         ({"x-localaws": "1"}, 200),
@@ -207,3 +228,32 @@ def test_the_port_of_a_tracking_server_answers_the_gateway_only(localaws: Runnin
         assert httpx.get(url, headers=headers).status_code == 403
     token = localaws.settings.token_file.read_text()
     assert httpx.get(url, headers={"x-localaws-token": token}).status_code == 200
+
+
+def test_objects_keep_keys_with_characters_of_urls(localaws: RunningLocalAws) -> None:
+    s3 = bucket(localaws, "odd-keys")
+    keys = [
+        "a",
+        "a/b",
+        "a%2Fb",
+        "a?b",
+        "a#b",
+        "a%0Ab",
+        "a+b",
+        "a b",
+        "%",
+        "caf\u00e9",
+        "cafe\u0301",
+        "a\\b",
+        "/a",
+        "a//b",
+    ]
+    for key in keys:
+        s3.put_object(Bucket="odd-keys", Key=key, Body=key.encode())
+    assert {found["Key"] for found in s3.list_objects_v2(Bucket="odd-keys")["Contents"]} == set(keys)
+    for key in keys:
+        assert s3.get_object(Bucket="odd-keys", Key=key)["Body"].read() == key.encode()
+        s3.copy_object(Bucket="odd-keys", Key="copy", CopySource={"Bucket": "odd-keys", "Key": key})
+        assert s3.get_object(Bucket="odd-keys", Key="copy")["Body"].read() == key.encode()
+    with pytest.raises(ClientError, match="KeyTooLongError"):
+        s3.put_object(Bucket="odd-keys", Key="\u00e9" * 513)
