@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import statistics
@@ -90,26 +91,30 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         model = Path(folder) / "model"
-        requests, predict_ms = make_model(model)
+        requests = make_model(model)
         servers = [stack.enter_context(ours(model)), stack.enter_context(peer(model))]
         for server in servers:
             print(f"{server.name}: started in {server.seconds_to_start:.1f} s")
         compare(servers, requests)
-        cells = [
-            asyncio.run(measure(server, request, clients, given.seconds))
-            for request in requests
-            for clients in CLIENTS
-            for server in servers
-        ]
+        alone = Alone(model)
+        alone.measure(given.seconds)
+        cells = []
+        for number, (request, clients) in enumerate(itertools.product(requests, CLIENTS)):
+            cells += [asyncio.run(measure(server, request, clients, given.seconds)) for server in servers]
+            if number == 0:
+                alone.measure(given.seconds)
         memory = {server.name: server.memory() for server in servers}
+    predict_ms, pyfunc_ms = alone.medians()
     missed = judge(cells, predict_ms, memory)
     report = {
         "predict_ms": predict_ms,
+        "pyfunc_predict_ms": pyfunc_ms,
         "memory_mib": memory,
         "cells": [asdict(cell) for cell in cells],
         "missed": missed,
     }
-    print_table(cells, predict_ms, memory)
+    print(f"one row without a server: model.predict {predict_ms:.1f} ms, pyfunc's predict {pyfunc_ms:.1f} ms")
+    print_table(cells, memory)
     for line in missed:
         print(f"missed: {line}")
     if given.json:
@@ -117,8 +122,36 @@ def main() -> int:
     return 1 if missed else 0
 
 
-def make_model(folder: Path) -> tuple[list[Request], float]:
-    """Save the model. Return the requests, and the milliseconds of the model's own prediction for one row."""
+class Alone:
+    """The time of a prediction of one row without a server, measured beside the servers' time for it."""
+
+    def __init__(self, model: Path) -> None:
+        import mlflow.pyfunc
+        from sklearn.datasets import load_iris
+
+        self._pyfunc = mlflow.pyfunc.load_model(str(model))
+        self._model = self._pyfunc.get_raw_model()
+        self._row = load_iris(return_X_y=True, as_frame=True)[0].head(1)
+        self._seconds: list[tuple[float, float]] = []
+
+    def measure(self, seconds: float) -> None:
+        """Predict with the model itself and with `mlflow.pyfunc` in turn."""
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            began = time.perf_counter()
+            self._model.predict(self._row)
+            between = time.perf_counter()
+            self._pyfunc.predict(self._row)
+            self._seconds.append((between - began, time.perf_counter() - between))
+
+    def medians(self) -> tuple[float, float]:
+        """The milliseconds of `model.predict`, and of `predict` of the pyfunc model."""
+        own, pyfunc = zip(*self._seconds, strict=True)
+        return 1000 * statistics.median(own), 1000 * statistics.median(pyfunc)
+
+
+def make_model(folder: Path) -> list[Request]:
+    """Save the model, and return the requests."""
     import mlflow.sklearn
     import pandas as pd
     from mlflow.models import infer_signature
@@ -140,12 +173,7 @@ def make_model(folder: Path) -> tuple[list[Request], float]:
         split = {"dataframe_split": {"columns": list(frame.columns), "data": frame.to_numpy().tolist()}}
         requests.append(Request(f"{size} JSON", json.dumps(split).encode(), "application/json"))
         requests.append(Request(f"{size} CSV", frame.to_csv(index=False).encode(), "text/csv"))
-    seconds = []
-    for _ in range(60):
-        began = time.perf_counter()
-        model.predict(one)
-        seconds.append(time.perf_counter() - began)
-    return requests, statistics.median(seconds) * 1000
+    return requests
 
 
 @contextmanager
@@ -281,9 +309,8 @@ def judge(cells: list[Cell], predict_ms: float, memory: dict[str, float]) -> lis
     return missed
 
 
-def print_table(cells: list[Cell], predict_ms: float, memory: dict[str, float]) -> None:
+def print_table(cells: list[Cell], memory: dict[str, float]) -> None:
     """Print the figures side by side."""
-    print(f"model.predict of one row: {predict_ms:.1f} ms")
     for name, mib in memory.items():
         print(f"{name}: {mib:.0f} MiB after the run")
     print(f"{'request':18}{'clients':>8}{'ours/s':>10}{'peer/s':>10}{'ratio':>8}{'p50 ms':>16}{'p99 ms':>18}")

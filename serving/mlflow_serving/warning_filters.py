@@ -1,0 +1,30 @@
+"""Reduces Python's list of warning filters to one entry while a model serves.
+
+scikit-learn copies the list for each tree of a forest (`_FuncWrapper` in sklearn/utils/parallel.py, since 1.7), and
+importing MLflow makes it three times as long. A forest of 100 trees predicts a row in 7 ms with one filter, and in
+12 ms with MLflow's 16. Filters only decide which warnings are written to the log.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+
+def reduce_filters() -> bool:
+    """Replace all filters by one that ignores the categories that were ignored before. Other warnings are logged.
+
+    Does nothing if a filter turns warnings into errors, because that may change a prediction, or if the operator set
+    filters with PYTHONWARNINGS or -W. Returns whether it replaced the filters.
+    """
+    if sys.warnoptions or any(action == "error" for action, *_ in warnings.filters):
+        return False
+    ignored = tuple(
+        category
+        for action, message, category, module, line in warnings.filters
+        if action == "ignore" and message is None and module is None and not line
+    )
+    warnings.resetwarnings()
+    # A tuple makes it one filter; Python and scikit-learn compare it with `issubclass`.
+    warnings.simplefilter("ignore", ignored or ImportWarning)  # type: ignore[arg-type]
+    return True
