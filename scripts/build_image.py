@@ -30,7 +30,7 @@ ModelUri = Annotated[
     str | None,
     typer.Argument(
         metavar="MODEL",
-        help="models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/RUN_ID/PATH, "
+        help="models:/NAME@ALIAS, models:/NAME/VERSION (or latest), models:/m-ID, runs:/RUN_ID/PATH, "
         "or s3://BUCKET/PATH (a model folder or a model.tar.gz).",
         show_default=False,
     ),

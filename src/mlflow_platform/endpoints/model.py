@@ -12,9 +12,14 @@ from mlflow_common.errors import InputError, PreconditionError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_FORMS = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/RUN_ID/PATH or s3://BUCKET/PATH"
+_FORMS = (
+    "models:/NAME@ALIAS, models:/NAME/VERSION, models:/NAME/latest, models:/NAME/STAGE, models:/m-ID, "
+    "runs:/RUN_ID/PATH or s3://BUCKET/PATH"
+)
 _ALIASED = re.compile(r"models:/([^/@]+)@([^/@]+)")
 _VERSIONED = re.compile(r"models:/([^/@]+)/([0-9]+)")
+# The highest version, of all or in a stage, in any case (mlflow.store.artifact.utils.models, `_parse_model_uri`).
+_LATEST = re.compile(r"models:/([^/@]+)/(latest|None|Staging|Production|Archived)", re.IGNORECASE)
 # What log_model returns in MLflow 3 (mlflow.store.tracking, `_generate_model_id`).
 _LOGGED = re.compile(r"models:/(m-[0-9a-f]{32})")
 _IN_RUN = re.compile(r"runs:/([0-9a-f]{32})/(.+)")
@@ -48,7 +53,7 @@ def check_uri(uri: str) -> None:
     Raises:
         InputError: it does not.
     """
-    if not any(form.fullmatch(uri) for form in (_ALIASED, _VERSIONED, _LOGGED, _IN_RUN, _IN_S3)):
+    if not any(form.fullmatch(uri) for form in (_ALIASED, _VERSIONED, _LATEST, _LOGGED, _IN_RUN, _IN_S3)):
         raise InputError(f"{uri!r} is not a model URI. Use {_FORMS}.")
 
 
@@ -59,7 +64,7 @@ def is_tracked(uri: str) -> bool:
 
 def registered_name(uri: str) -> str | None:
     """The registered model's name, if the URI contains one."""
-    match = _ALIASED.fullmatch(uri) or _VERSIONED.fullmatch(uri)
+    match = _ALIASED.fullmatch(uri) or _VERSIONED.fullmatch(uri) or _LATEST.fullmatch(uri)
     return match[1] if match else None
 
 
@@ -94,7 +99,7 @@ def _registered(uri: str, client: MlflowClient) -> Model:
         if match := _ALIASED.fullmatch(uri):
             version = client.get_model_version_by_alias(match[1], match[2])
         else:
-            name, number = uri.removeprefix("models:/").split("/")
+            name, number = _numbered(uri, client)
             version = client.get_model_version(name, number)
         location = client.get_model_version_download_uri(version.name, version.version)
     except MlflowException as error:
@@ -109,6 +114,21 @@ def _registered(uri: str, client: MlflowClient) -> Model:
         version=str(version.version),
         run_id=version.run_id or None,
     )
+
+
+def _numbered(uri: str, client: MlflowClient) -> tuple[str, str]:
+    """The name and the version of a URI without an alias."""
+    match = _LATEST.fullmatch(uri)
+    if match is None:
+        name, number = uri.removeprefix("models:/").split("/")
+        return name, number
+    name, stage = match[1], match[2].lower()
+    versions = _versions(name, client, None if stage == "latest" else stage)
+    if not versions:
+        # So that an unknown model is named as such.
+        client.get_registered_model(name)
+        raise InputError(f"the model {name} has no version" + ("." if stage == "latest" else f" in stage {match[2]}."))
+    return name, str(versions[-1])
 
 
 def _unknown(uri: str, client: MlflowClient) -> str:
@@ -134,10 +154,17 @@ def _unknown(uri: str, client: MlflowClient) -> str:
     return f"the model {name} has no version {uri.rpartition('/')[2]} (it has: {known})."
 
 
-def _versions(name: str, client: MlflowClient) -> list[int]:
+def _versions(name: str, client: MlflowClient, stage: str | None = None) -> list[int]:
+    """The numbers of a model's versions, of all or of those in a stage (in lower case), in order."""
     # MLflow's filters have no escape: a name is quoted with the quotes that it does not contain itself.
     quote = '"' if "'" in name else "'"
-    return sorted(int(found.version) for found in client.search_model_versions(f"name = {quote}{name}{quote}"))
+    found: list[Any] = []
+    token: str | None = None
+    while token != "":
+        page = client.search_model_versions(f"name = {quote}{name}{quote}", page_token=token)
+        found += page
+        token = page.token or ""
+    return sorted(int(one.version) for one in found if stage is None or one.current_stage.lower() == stage)
 
 
 def _logged(model_id: str, client: MlflowClient) -> Model:

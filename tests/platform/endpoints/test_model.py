@@ -41,6 +41,20 @@ def test_finds_a_registered_model_and_resolves_its_alias(client: Any, run_id: st
     assert found.location.startswith(f"{STORE}/models/m-")
 
 
+@pytest.mark.filterwarnings("ignore:.*transition_model_version_stage:FutureWarning")
+def test_finds_the_latest_version_of_all_and_of_a_stage(client: Any, run_id: str) -> None:
+    source = client.get_model_version("iris", "1").source
+    for _ in range(2):
+        client.create_model_version("iris", source, run_id=run_id)
+    client.transition_model_version_stage("iris", "2", "Production")
+    assert find("models:/iris/latest", client).uri == "models:/iris/3"
+    assert find("models:/iris/production", client).uri == "models:/iris/2"
+    with pytest.raises(InputError, match="the model iris has no version in stage Staging"):
+        find("models:/iris/Staging", client)
+    with pytest.raises(InputError, match="the model empty has no version"):
+        find("models:/empty/latest", client)
+
+
 def test_finds_a_runs_model_by_its_name(client: Any, run_id: str) -> None:
     found = find(f"runs:/{run_id}/model", client)
     assert (found.run_id, found.name) == (run_id, None)
@@ -104,6 +118,7 @@ def test_an_s3_uri_needs_no_tracking_server(uri: str) -> None:
     [
         ("models:/nope@champion", "there is no registered model 'nope'"),
         ("models:/nope/1", "there is no registered model 'nope'"),
+        ("models:/nope/latest", "there is no registered model 'nope'"),
         ("models:/iris@best", r"the model iris has no alias 'best' \(it has: champion\)"),
         ("models:/iris/9", r"the model iris has no version 9 \(it has: version 1\)"),
         ("models:/empty/1", r"the model empty has no version 1 \(it has: none\)"),
@@ -133,7 +148,7 @@ def test_refuses_a_model_outside_s3(client: Any, mlflow_here: Any) -> None:
 
 @pytest.mark.parametrize(
     "uri",
-    ["iris", "models:/iris", "models:/iris/latest", "models:/a@b@c", "runs:/abc/model", "s3://bucket", "http://x/y"],
+    ["iris", "models:/iris", "models:/iris/newest", "models:/a@b@c", "runs:/abc/model", "s3://bucket", "http://x/y"],
 )
 def test_rejects_other_uris_and_names_the_valid_forms(uri: str) -> None:
     with pytest.raises(InputError, match="models:/NAME@ALIAS"):
@@ -142,4 +157,5 @@ def test_rejects_other_uris_and_names_the_valid_forms(uri: str) -> None:
 
 def test_only_registered_models_have_a_name() -> None:
     assert registered_name("models:/iris@champion") == registered_name("models:/iris/3") == "iris"
+    assert registered_name("models:/iris/latest") == "iris"
     assert registered_name("s3://bucket/iris") is None
