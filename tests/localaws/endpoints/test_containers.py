@@ -19,6 +19,7 @@ from tests.serving.models import LIBRARIES, SPLIT, requirements
 from tests.support.running import RunningLocalAws, free_port, settings_of
 
 BASE = os.environ.get("LOCALAWS_BASE_IMAGE", "")
+HOW = "docs/guides/serving-images.md ('Test the image itself') says how to install and make what this test needs."
 
 
 @pytest.fixture
@@ -30,8 +31,10 @@ def contained(tmp_path: Path) -> Iterator[Hosted]:
         for name, value in given.items():
             patch.setenv(name, value)
         daemon.up(settings)
+    archives = tmp_path / "archives"
+    archives.mkdir()
     try:
-        yield Hosted(RunningLocalAws(settings), tmp_path / "archives")
+        yield Hosted(RunningLocalAws(settings), archives)
     finally:
         daemon.down(settings)
 
@@ -53,8 +56,8 @@ def build(hosted: Hosted, folder: Path) -> str:
     return f"{address}:1"
 
 
-@pytest.mark.skipif(bool(missing()), reason=f"to run images, this machine lacks {missing()}")
-@pytest.mark.skipif(not BASE, reason="set LOCALAWS_BASE_IMAGE to a base image with Python 3.11 and venv")
+@pytest.mark.skipif(bool(missing()), reason=f"to run images, this machine lacks {missing()}. {HOW}")
+@pytest.mark.skipif(not BASE, reason=f"LOCALAWS_BASE_IMAGE is not set. {HOW}")
 def test_an_endpoint_runs_in_its_image_and_keeps_its_log(contained: Hosted, iris: Path, tmp_path: Path) -> None:
     image = build(contained, tmp_path)
     model = contained.model(iris, image=image)
