@@ -1,4 +1,4 @@
-"""Run a sweep: ask the strategy, train in parallel processes, write each finished trial at once."""
+"""Run a sweep: ask the strategy, train in parallel processes, write each finished trial while the next are trained."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class Sweep:
     def resume(self, finished: Sequence[Logged]) -> None:
         """Take over the trials that an earlier process has finished."""
         for logged in finished:
-            self._note(logged, json.loads(logged.point))
+            self.done.append(logged)
+            score = None if logged.stopped else logged.metrics.get(self.metric)
+            self.strategy.tell(Scored(json.loads(logged.point), score))
 
     def run(self, pool: Executor, processes: int, report: Callable[[Logged], None]) -> None:
         """Run the trials that are missing. `report` receives each trial when it has been written.
@@ -55,24 +57,42 @@ class Sweep:
         """
         running: dict[Future[Outcome], tuple[Values, float]] = {}
         try:
-            while True:
-                while len(running) < processes and len(self.done) + len(running) < self.trials:
-                    values = self.strategy.ask([values for values, _ in running.values()])
-                    if values is None:
-                        break
-                    running[pool.submit(self.train, values, self._watch())] = (values, time.time())
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    values, began = running.pop(future)
-                    report(self._write(values, self._result(future, values), began))
+            self._start(running, pool, processes)
+            while running:
+                ended = [(future, *running.pop(future)) for future in wait(running, return_when=FIRST_COMPLETED).done]
+                finished = [(values, self._result(future, values), began) for future, values, began in ended]
+                for values, outcome, _ in finished:
+                    self._learn(values, outcome)
+                # The processes train the next trials while this one writes.
+                self._start(running, pool, processes, unwritten=len(finished))
+                for values, outcome, began in finished:
+                    report(self._write(values, outcome, began))
         finally:
             for future in running:
                 future.cancel()
 
-    def _write(self, values: Values, outcome: Outcome, began: float) -> Logged:
+    def _start(
+        self,
+        running: dict[Future[Outcome], tuple[Values, float]],
+        pool: Executor,
+        processes: int,
+        unwritten: int = 0,
+    ) -> None:
+        """Start trials until every process has one."""
+        while len(running) < processes and len(self.done) + len(running) + unwritten < self.trials:
+            values = self.strategy.ask([values for values, _ in running.values()])
+            if values is None:
+                return
+            running[pool.submit(self.train, values, self._watch())] = (values, time.time())
+
+    def _learn(self, values: Values, outcome: Outcome) -> None:
+        """Give the strategy and the rule that stops trials early a finished trial."""
         if self.metric not in outcome.metrics:
             raise InputError(f"the training has no metric {self.metric!r}. It has {', '.join(outcome.metrics)}.")
+        self._curves.append(dict(outcome.steps))
+        self.strategy.tell(Scored(values, None if outcome.stopped else outcome.metrics[self.metric]))
+
+    def _write(self, values: Values, outcome: Outcome, began: float) -> Logged:
         try:
             logged = self.journal.write(values, outcome, self.metric, began)
         except Exception as error:
@@ -81,13 +101,8 @@ class Sweep:
                 raise
             finished = f"{len(self.done)} of {self.trials} trials are finished. Run the same command again to resume."
             raise type(known)(f"{known.message.rstrip('.')}. {finished}", known.details) from error
-        self._curves.append(dict(outcome.steps))
-        self._note(logged, values)
-        return logged
-
-    def _note(self, logged: Logged, values: Values) -> None:
         self.done.append(logged)
-        self.strategy.tell(Scored(values, None if logged.stopped else logged.metrics.get(self.metric)))
+        return logged
 
     @staticmethod
     def _result(future: Future[Outcome], values: Values) -> Outcome:

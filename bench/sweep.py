@@ -1,0 +1,192 @@
+"""Measures what tracking adds to a sweep of 50 runs, on one MLflow server of localaws in the same run.
+
+Three ways train the same 50 points in the same processes, alternately: without tracking; as `sweep.py` does, with the
+parent run; and as the loop of MLflow's tutorials does, with one `log_param` or `log_metric` call for each value. All
+start from processes that run already, because their start takes equally long in each. The table and the charts at the
+end of a sweep are timed on their own: their time does not depend on the training.
+
+Targets: at most 1.2 times the time without tracking, at least 3 times faster than the loop, and at most 5 API calls a
+run. Exit status 1: a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))  # For tests.support.running, which starts a separate localaws.
+
+from localaws import daemon  # noqa: E402
+from mlflow_platform.sweeps import space, strategy  # noqa: E402
+from training.params import FAMILIES  # noqa: E402
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from mlflow_platform.sweeps.outcome import Outcome
+    from tests.support.running import RunningLocalAws
+
+MOST_OF_UNTRACKED, LEAST_FASTER, MOST_CALLS = 1.2, 3.0, 5.0
+RUNS = 50
+# Ten steps a training: with XGBoost's 150, the loop would make 160 calls a run.
+DATASET, FAMILY, METRIC, SPACE = "diabetes", "boosting", "rmse", [f"learning_rate=0.01..0.3:log:{RUNS}"]
+
+
+def main() -> int:
+    """Measure, and return the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--times", type=int, default=3, help="number of measurements of each (default 3)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: the cores)")
+    parser.add_argument("--server", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.server:
+        print(json.dumps(measure(given.server, given.times, given.jobs)))
+        return 0
+    from tests.support.running import start, tracking_server
+
+    with tempfile.TemporaryDirectory() as folder:
+        localaws = start(Path(folder) / "home")
+        try:
+            arn = tracking_server(localaws, "bench")
+            found = _measured(localaws, ["--server", arn, "--times", str(given.times), "--jobs", str(given.jobs)])
+        finally:
+            daemon.down(localaws.settings)
+    return _report(found)
+
+
+def _measured(localaws: RunningLocalAws, options: Sequence[str]) -> dict[str, Any]:
+    command = [sys.executable, "-m", "bench.sweep", *options]
+    environ = localaws.environ(PYTHONPATH=str(REPOSITORY))
+    done = subprocess.run(command, cwd=REPOSITORY, env=environ, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _report(found: dict[str, Any]) -> int:
+    untracked, ours, loop = (statistics.median(found[name]) for name in ("untracked", "sweep", "loop"))
+    calls = max(found["sweep_calls"])
+    print(f"{'without tracking':28}{untracked:8.2f} s")
+    print(f"{'sweep.py':28}{ours:8.2f} s, {ours / untracked:.2f} of it, {calls / RUNS:.2f} API calls a run")
+    print(
+        f"{'one call for each value':28}{loop:8.2f} s, {loop / ours:.2f} times sweep.py, "
+        f"{max(found['loop_calls']) / RUNS:.2f} API calls a run"
+    )
+    print(f"{'table and charts':28}{statistics.median(found['charts']):8.2f} s")
+    print(json.dumps(found))
+    return int(ours > MOST_OF_UNTRACKED * untracked or loop < LEAST_FASTER * ours or calls > MOST_CALLS * RUNS)
+
+
+def measure(server: str, times: int, jobs: int) -> dict[str, Any]:
+    """The seconds and the HTTP requests of each way, `times` times."""
+    import mlflow
+    from mlflow.utils import rest_utils
+
+    from mlflow_platform import tracking
+    from mlflow_platform.sweeps.pool import open_pool
+
+    tracking.prepare(os.environ)
+    mlflow.set_tracking_uri(server)
+    client = mlflow.MlflowClient()
+    counted = [0]
+    send = rest_utils._get_http_response_with_retries
+
+    def count(*given: Any, **named: Any) -> Any:
+        counted[0] += 1
+        return send(*given, **named)
+
+    rest_utils._get_http_response_with_retries = count
+    points = space.grid(_axes())
+    found: dict[str, list[float]] = {}
+    with open_pool(jobs) as pool:
+        train = _train()
+        # Starts the processes and opens the connection.
+        list(pool.map(partial(train, watch=None), points[: 2 * jobs]))
+        for number in range(times):
+            experiment = client.create_experiment(f"bench-{number}")
+            ways: dict[str, Callable[[], None]] = {
+                "untracked": lambda: untracked(pool, points),
+                "sweep": partial(sweep, pool, jobs, client, experiment),
+                "loop": partial(loop, pool, points, experiment),
+            }
+            for name, way in ways.items():
+                counted[0], began = 0, time.monotonic()
+                way()
+                found.setdefault(name, []).append(time.monotonic() - began)
+                found.setdefault(f"{name}_calls", []).append(counted[0])
+                print(f"{name} {found[name][-1]:.2f} s", file=sys.stderr)
+            began = time.monotonic()
+            charts(client, experiment)
+            found.setdefault("charts", []).append(time.monotonic() - began)
+    return found
+
+
+def _axes() -> list[space.Axis]:
+    base = FAMILIES[FAMILY]
+    return space.parse(SPACE, {name: type(value) for name, value in vars(base).items()})
+
+
+def _train() -> Callable[..., Outcome]:
+    from training import trial
+
+    return partial(trial.run, DATASET, FAMILY)
+
+
+def untracked(pool: Executor, points: Sequence[space.Values]) -> None:
+    """Train every point."""
+    list(pool.map(partial(_train(), watch=None), points))
+
+
+def sweep(pool: Executor, jobs: int, client: MlflowClient, experiment: str) -> None:
+    """Train every point as `sweep.py` does, with the parent run's start and end."""
+    from mlflow_platform.sweeps.journal import Journal
+    from mlflow_platform.sweeps.search import Sweep
+
+    search, most = strategy.make("grid", _axes(), maximize=False, seed=7)
+    journal = Journal(client, experiment, name="sweep", tags={"project": "bench"})
+    work = Sweep(
+        train=_train(), strategy=search, journal=journal, metric=METRIC, maximize=False, trials=most or 0, prune=False
+    )
+    work.resume(journal.open("{}"))
+    work.run(pool, jobs, lambda _: None)
+    with tempfile.TemporaryDirectory() as empty:
+        journal.close(work.best, {"sweep.dataset": DATASET}, empty)
+
+
+def charts(client: MlflowClient, experiment: str) -> None:
+    """Draw what `sweep.py` draws at its end."""
+    from mlflow_platform.comparison import page, reading, table
+
+    rows = list(reading.runs(client, experiment, "tags.`sweep.point` LIKE '%'"))
+    with tempfile.TemporaryDirectory() as folder:
+        page.write(table.make(rows, METRIC, maximize=False), "Sweep", Path(folder))
+
+
+def loop(pool: Executor, points: Sequence[space.Values], experiment: str) -> None:
+    """Train every point in the same processes, and log each parameter and each step's metric by a call of its own."""
+    import mlflow
+
+    with mlflow.start_run(experiment_id=experiment):
+        for outcome in pool.map(partial(_train(), watch=None), points):
+            with mlflow.start_run(experiment_id=experiment, nested=True):
+                for name, value in outcome.params.items():
+                    mlflow.log_param(name, value)
+                for step, score in outcome.steps:
+                    mlflow.log_metric(METRIC, score, step=step)
+                for name, value in outcome.metrics.items():
+                    mlflow.log_metric(name, value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
