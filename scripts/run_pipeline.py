@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
-from mlflow_common.errors import InputError, PreconditionError, explain
+from mlflow_common.errors import InputError, explain
 from mlflow_common.key_values import parse_key_values
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.environment import REPOSITORY
-from mlflow_platform.factory import parameters, runs
+from mlflow_platform.factory import jobs, parameters, runs
 from mlflow_platform.factory.execution import Pipeline
 from mlflow_platform.factory.project import Project, upload
 from mlflow_platform.session import open_environment
@@ -125,8 +125,8 @@ def run_pipeline(
         environment, session = open_environment(env, local=local)
         tracking.check_client(environment.server)
         tracking_server.require_running(session.client("sagemaker"), environment.server)
-        options.parameters.setdefault("ImageUri", image or _image(environment))
-        _run(console, environment, session, options, _role(environment, role), name, experiment)
+        options.parameters.setdefault("ImageUri", jobs.image_of(environment, image, "Python 3.11 or later"))
+        _run(console, environment, session, options, jobs.role_of(environment, role), name, experiment)
 
 
 def _run(
@@ -261,22 +261,6 @@ def _values(project: Project, texts: list[str]) -> dict[str, dict[str, str]]:
             raise InputError(f"the entry point {entry!r} has no parameter {name!r}. It has {', '.join(known)}.")
         found.setdefault(entry, {})[name] = value
     return found
-
-
-def _image(environment: Environment) -> str:
-    if environment.ref.local:
-        # localaws runs the jobs in its own Python environment.
-        return "localaws"
-    raise InputError("--image URI is missing: the image of the jobs, with Python 3.11 or later.")
-
-
-def _role(environment: Environment, role: str | None) -> str:
-    if role or environment.pipeline_role:
-        return role or str(environment.pipeline_role)
-    raise PreconditionError(
-        f"{environment.name} has no role for pipelines. Set training_pipeline = {{}} in its terraform.tfvars and run "
-        f"`{environment.ref.apply_command}`, or name a role with --role."
-    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,19 +18,24 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
-from mlflow_common.errors import InputError
+from mlflow_common.errors import InputError, PlatformError
+from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
+from mlflow_platform.environment import REPOSITORY
+from mlflow_platform.factory import jobs as factory_jobs
+from mlflow_platform.factory.project import Project, upload
 from mlflow_platform.session import open_environment
-from mlflow_platform.sweeps import space, strategy
+from mlflow_platform.sweeps import space, strategy, tuning_job
 from training.params import DATASETS, DEFAULT_FAMILIES, FAMILIES, GRIDS, Dataset, with_changes
+from training.pipeline import CONSTANTS
 
 if TYPE_CHECKING:
+    from boto3 import Session
     from mlflow import MlflowClient
 
     from mlflow_platform.environment import Environment
-    from mlflow_platform.sweeps.journal import Logged
+    from mlflow_platform.sweeps.journal import Journal, Logged
     from mlflow_platform.sweeps.outcome import Outcome, Watch
-    from mlflow_platform.sweeps.search import Sweep
 
 app = make_app()
 
@@ -42,6 +47,7 @@ _METRICS: Mapping[str, Mapping[str, bool]] = {
 _TASKS: Mapping[Dataset, str] = {"iris": "classification", "diabetes": "regression"}
 _STRATEGIES: tuple[strategy.StrategyName, ...] = ("grid", "random", "bayesian")
 _TRIALS = 20
+_PARALLEL = 2
 
 DatasetName = Annotated[str, typer.Option(help=f"What to train on: {' or '.join(DATASETS)}.")]
 Data = Annotated[
@@ -64,7 +70,20 @@ Trials = Annotated[
     int | None,
     typer.Option(min=1, max=space.MOST_TRIALS, help=f"Number of trials. Default: the whole grid, else {_TRIALS}."),
 ]
-Jobs = Annotated[int | None, typer.Option(min=1, max=64, help="Parallel processes. Default: the number of cores.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=64, help=f"Parallel processes, or jobs. Default: the number of cores, or {_PARALLEL} jobs."
+    ),
+]
+On = Annotated[str, typer.Option("--on", help="Where to train: here, or sagemaker (a tuning job).")]
+Image = Annotated[
+    str | None, typer.Option(metavar="URI", help="The image of SageMaker's jobs, with its training toolkit.")
+]
+Role = Annotated[str | None, typer.Option(metavar="ARN", help="The role of the jobs. Default: the environment's.")]
+Instance = Annotated[
+    str | None, typer.Option("--instance-type", metavar="TYPE", help="The jobs' instances. Default: ml.m5.large.")
+]
 MetricName = Annotated[str | None, typer.Option(metavar="NAME", help="The metric. Default: accuracy or rmse.")]
 Prune = Annotated[bool, typer.Option("--prune", help="Stop trials that are worse than the median of earlier ones.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The seed of the search.")]
@@ -88,6 +107,7 @@ class Options:
     prune: bool
     seed: int
     texts: tuple[str, ...]
+    on: str = "here"
 
     @property
     def settings(self) -> dict[str, str]:
@@ -102,6 +122,7 @@ class Options:
             "sweep.metric": self.metric,
             "sweep.prune": str(self.prune).lower(),
             "sweep.seed": str(self.seed),
+            **({"sweep.on": self.on} if self.on != "here" else {}),
         }
 
     @property
@@ -128,6 +149,10 @@ def sweep(
     seed: Seed = 7,
     name: Name = None,
     experiment: ExperimentName = None,
+    on: On = "here",
+    image: Image = None,
+    role: Role = None,
+    instance_type: Instance = None,
     as_json: Json = False,
     debug: Debug = False,  # noqa: ARG001 read by `run`
 ) -> None:
@@ -140,9 +165,13 @@ def sweep(
     if target == "":
         raise InputError("--target is empty: name a column of the file of --data")
     file = (data, target) if data and target else None
+    jobs_options = {"--image": image, "--role": role, "--instance-type": instance_type}
+    _check_place(on, file is not None, prune, [option for option, value in jobs_options.items() if value])
     options = _options(_source(dataset, file, family), family, param or [], strategy_, metric)(
-        trials=trials, jobs=jobs or os.cpu_count() or 1, prune=prune, seed=seed
+        trials=trials, jobs=jobs or (_PARALLEL if on == "sagemaker" else os.cpu_count() or 1), prune=prune, seed=seed
     )
+    options = replace(options, on=on)
+    plan = _plan(options) if on == "sagemaker" else None
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")
         environment, session = open_environment(env, local=local)
@@ -150,20 +179,48 @@ def sweep(
         console.progress("loading MLflow")
         tracking.prepare(os.environ)
         client = tracking.connect(environment.server, session)
-        _search(console, client, environment, options, name or options.name, experiment or f"{options.dataset}-sweeps")
+        work = _Work(console, client, environment, options, name or options.name)
+        folder = experiment or f"{options.dataset}-sweeps"
+        if plan is None:
+            _search(work, folder)
+        else:
+            image = factory_jobs.image_of(environment, image, "SageMaker's training toolkit")
+            role = factory_jobs.role_of(environment, role)
+            _tune(work, folder, session, plan, (image, role, instance_type or "ml.m5.large"))
 
 
-def _search(
-    console: Console, client: MlflowClient, environment: Environment, options: Options, name: str, experiment: str
-) -> None:
-    from mlflow_platform.sweeps.journal import Journal
+@dataclass(frozen=True)
+class _Work:
+    """What a sweep needs, wherever it trains."""
+
+    console: Console
+    client: MlflowClient
+    environment: Environment
+    options: Options
+    name: str
+
+    def journal(self, experiment_id: str) -> Journal:
+        """The sweep's runs."""
+        from mlflow_platform.sweeps.journal import Journal
+
+        return Journal(self.client, experiment_id, name=self.name, tags=self.environment.tags)
+
+    @property
+    def settings(self) -> str:
+        """What identifies the sweep, as its run stores it."""
+        return json.dumps(self.options.settings, sort_keys=True)
+
+
+def _search(given: _Work, experiment: str) -> None:
+    """Train in processes of this machine."""
     from mlflow_platform.sweeps.pool import open_pool
     from mlflow_platform.sweeps.search import Sweep
 
+    console, options = given.console, given.options
     search, most = strategy.make(options.strategy, options.axes, maximize=options.maximize, seed=options.seed)
     count = options.trials or (most if options.strategy == "grid" else None) or _TRIALS
-    experiment_id = tracking.experiment_id(client, experiment)
-    journal = Journal(client, experiment_id, name=name, tags=environment.tags)
+    experiment_id = tracking.experiment_id(given.client, experiment)
+    journal = given.journal(experiment_id)
     began = time.monotonic()
     work = Sweep(
         train=_trial(options),
@@ -174,10 +231,10 @@ def _search(
         trials=min(count, most or count),
         prune=options.prune,
     )
-    finished = journal.open(json.dumps(options.settings, sort_keys=True))
+    finished = journal.open(given.settings)
     work.resume(finished)
     if finished:
-        console.progress(f"resuming {name}: {len(finished)} of {work.trials} trials are finished")
+        console.progress(f"resuming {given.name}: {len(finished)} of {work.trials} trials are finished")
 
     def report(logged: Logged) -> None:
         value = f"{options.metric} {logged.metrics[options.metric]:.4f}"
@@ -187,11 +244,11 @@ def _search(
     console.progress(f"{work.trials - len(finished)} trials in {options.jobs} processes")
     with open_pool(options.jobs) as pool:
         work.run(pool, options.jobs, report)
-    _finish(console, client, work, options, name, experiment_id)
     best = work.best
+    _finish(given, journal, best, experiment_id)
     console.result(
         {
-            "sweep": name,
+            "sweep": given.name,
             "parent_run": journal.parent,
             "experiment_id": experiment_id,
             "trials": len(work.done),
@@ -201,9 +258,96 @@ def _search(
             "best_run": best.run_id if best else None,
             "best_parameters": best.point if best else None,
             "seconds": round(time.monotonic() - began, 1),
-            "register_it": _command(options, environment, best) if best else None,
+            "register_it": _command(options, given.environment, best) if best else None,
         }
     )
+
+
+def _check_place(on: str, file: bool, prune: bool, given: list[str]) -> None:
+    """Refuse options that do not go together with the place of the training."""
+    if on not in ("here", "sagemaker"):
+        raise InputError(f"--on takes here or sagemaker, not {on!r}.")
+    if on == "here" and given:
+        raise InputError(f"{given[0]} needs --on sagemaker: trials on this machine run in no job.")
+    if on == "sagemaker" and file:
+        raise InputError(
+            "--on sagemaker trains on the data sets only. Leave out --on for a file, or tune it in the pipeline: "
+            "run_pipeline.py --data FILE --target COL --set tune.trials=20."
+        )
+    if on == "sagemaker" and prune:
+        raise InputError("--prune does not work with --on sagemaker: SageMaker would need the metric of each step.")
+
+
+def _plan(options: Options) -> tuning_job.Plan:
+    """The search of a tuning job."""
+    if options.strategy == "grid" and options.trials:
+        raise InputError("SageMaker tries the whole grid: leave out --trials, or use --strategy random.")
+    trials: int | None = None
+    if options.strategy != "grid":
+        trials = min(options.trials or _TRIALS, space.size(options.axes) or space.MOST_TRIALS)
+    axes, metric, maximize = options.axes, options.metric, options.maximize
+    plan = tuning_job.Plan(axes, options.strategy, metric, maximize, trials, options.jobs, options.seed)
+    tuning_job.check(plan)
+    return plan
+
+
+def _tune(given: _Work, experiment: str, session: Session, plan: tuning_job.Plan, jobs: tuple[str, str, str]) -> None:
+    """Train in the training jobs of a tuning job. `jobs` are their image, role and instance type."""
+    from mlflow_platform.sweeps.journal import Logged
+
+    console, options, environment = given.console, given.options, given.environment
+    began = time.monotonic()
+    experiment_id = tracking.experiment_id(given.client, experiment)
+    name = tuning_job.name_of(given.name, environment.tags)
+    job = tuning_job.TuningJob(session.client("sagemaker"), name, SystemClock())
+    existed = job.exists()
+    journal = given.journal(experiment_id)
+    journal.find(given.settings)
+    if existed:
+        console.progress(f"found the tuning job {name}")
+    else:
+        console.progress("uploading the code")
+        values = {"dataset": options.dataset, "family": options.family}
+        variables = factory_jobs.mlflow_variables(environment.server.arn, experiment, CONSTANTS)
+        variables["PARENT_RUN_ID"] = journal.parent
+        outputs = f"{environment.artifact_store}/pipelines/sweeps"
+        setup = tuning_job.Setup(*jobs, _code(environment, session), f"{outputs}/models", values, variables)
+        job.start(tuning_job.request(name, plan, setup, environment.tags))
+        console.progress(f"started the tuning job {name}")
+    best, counters = job.follow(console.progress)
+    query = f"tags.`mlflow.parentRunId` = '{journal.parent}' and tags.`sagemaker.job` = '{best.job}'"
+    runs = given.client.search_runs([experiment_id], query, max_results=1)
+    if not runs:
+        raise PlatformError(f"the best training job {best.job} has no run below {journal.parent} in {experiment}.")
+    data = runs[0].data
+    # Choices are texts for SageMaker, and numbers for the training.
+    point = json.dumps({key: json.loads(value) for key, value in sorted(best.values.items())})
+    logged = Logged(runs[0].info.run_id, point, data.params, data.metrics, stopped=False)
+    _finish(given, journal, logged, experiment_id)
+    console.result(
+        {
+            "sweep": given.name,
+            "tuning_job": name,
+            "parent_run": journal.parent,
+            "experiment_id": experiment_id,
+            "trials": counters.get("Completed", 0),
+            "failed_trials": counters.get("NonRetryableError", 0),
+            options.metric: data.metrics.get(options.metric, best.value),
+            "best_run": logged.run_id,
+            "best_training_job": best.job,
+            "best_parameters": point,
+            "seconds": round(time.monotonic() - began, 1),
+            "register_it": _command(options, environment, logged),
+        }
+    )
+
+
+def _code(environment: Environment, session: Session) -> str:
+    """Upload the training code as SageMaker's training toolkit reads it. Returns its URI."""
+    project = Project.read(REPOSITORY / "training")
+    files = {"sourcedir.tar.gz": tuning_job.archive(project.files(REPOSITORY / "training" / "job.py"))}
+    folder = f"{environment.artifact_store}/pipelines/sweeps/code".removeprefix(f"s3://{environment.bucket}/")
+    return f"{upload(files, session.client('s3'), environment.bucket, folder)}/sourcedir.tar.gz"
 
 
 def _trial(options: Options) -> Callable[[Mapping[str, object], Watch | None], Outcome]:
@@ -214,17 +358,17 @@ def _trial(options: Options) -> Callable[[Mapping[str, object], Watch | None], O
     return partial(trial.run, cast("Dataset", options.dataset), options.family)
 
 
-def _finish(
-    console: Console, client: MlflowClient, work: Sweep, options: Options, name: str, experiment_id: str
-) -> None:
+def _finish(given: _Work, journal: Journal, best: Logged | None, experiment_id: str) -> None:
     """Write table and charts to the parent run, and end it."""
     from mlflow_platform.comparison import page, reading, table
 
-    console.progress("drawing the charts")
-    rows = list(reading.runs(client, experiment_id, f"tags.`mlflow.parentRunId` = '{work.journal.parent}'"))
+    options = given.options
+    given.console.progress("drawing the charts")
+    rows = list(reading.runs(given.client, experiment_id, f"tags.`mlflow.parentRunId` = '{journal.parent}'"))
     with TemporaryDirectory() as folder:
-        page.write(table.make(rows, options.metric, maximize=work.maximize), f"Sweep {name}", Path(folder))
-        work.journal.close(work.best, options.settings, folder)
+        title = f"Sweep {given.name}"
+        page.write(table.make(rows, options.metric, maximize=options.maximize), title, Path(folder))
+        journal.close(best, options.settings, folder)
 
 
 def _command(options: Options, environment: Environment, best: Logged) -> str:

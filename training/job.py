@@ -1,9 +1,12 @@
 """Runs an entry point of an MLflow project as a SageMaker job, unchanged.
 
-Usage: `job.py ENTRY_POINT [--NAME VALUE …]`, with `project.json` and the project's folder beside this file. It gives
-the entry point what SageMaker's toolkits give (SM_* variables and the paths of channels), opens an MLflow run below the
-pipeline's run, and writes the reason of a failure to where SageMaker reads it. It needs only Python's standard library
-until it opens the run.
+Usage: `job.py ENTRY_POINT [--NAME VALUE …]`, with `project.json` and the project's folder beside this file. Where
+SageMaker's training toolkit runs this file, with the hyperparameters as options, JOB_ENTRY_POINT names the entry point
+instead.
+
+It gives the entry point what SageMaker's toolkits give (SM_* variables and the paths of channels), opens an MLflow run
+below the run of the pipeline or the sweep, and writes the reason of a failure to where SageMaker reads it. It needs
+only Python's standard library until it opens the run.
 
 Sources: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo.html,
 https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html
@@ -30,6 +33,8 @@ HERE = Path(__file__).resolve().parent
 # SageMaker's pipelines name jobs pipelines-EXECUTION-STEP-RANDOM.
 _JOB = re.compile(r"pipelines-([a-z0-9]{12})-")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+# Hyperparameters that SageMaker's training toolkit and tuning jobs add.
+_RESERVED = ("sagemaker_", "_tuning_")
 # SageMaker keeps 1,024 characters.
 _REASON = 1000
 
@@ -82,9 +87,11 @@ def read_job(base: Path, environ: Mapping[str, str]) -> Job:
     config = base / "input" / "config"
     if not config.is_dir():
         raise JobError(f"{base} is not a folder of a SageMaker job")
-    names = json.loads((config / "inputdataconfig.json").read_text())
+    described = config / "inputdataconfig.json"
+    names = json.loads(described.read_text()) if described.is_file() else {}
     channels = {name: base / "input" / "data" / name for name in names if name != "code"}
-    values = json.loads((config / "hyperparameters.json").read_text())
+    given = json.loads((config / "hyperparameters.json").read_text())
+    values = {name: value for name, value in given.items() if not name.startswith(_RESERVED)}
     return Job("training", environ.get("TRAINING_JOB_NAME", ""), base, channels, values)
 
 
@@ -121,7 +128,8 @@ def command(project: Mapping[str, Any], entry: str, job: Job, given: Mapping[str
     """The command of an entry point, with its parameters filled in.
 
     A parameter's value is the first of: what the pipeline gives, the folder of the channel with its name, in a training
-    job the model's folder for `model`, and the project's default.
+    job the model's folder for `model`, and the project's default. If the entry point has a parameter `set`, values with
+    other names become NAME=VALUE in it.
 
     Raises:
         JobError: the entry point, or a parameter that is given, does not exist; or a parameter has no value.
@@ -130,6 +138,10 @@ def command(project: Mapping[str, Any], entry: str, job: Job, given: Mapping[str
     if entry not in points:
         raise JobError(f"the project has no entry point {entry!r}. It has {', '.join(sorted(points))}.")
     parameters: Mapping[str, str | None] = points[entry]["parameters"]
+    if "set" in parameters and (others := [name for name in given if name not in parameters]):
+        texts = [given["set"]] if given.get("set") else []
+        texts += [f"{name}={given[name]}" for name in others]
+        given = {**{name: value for name, value in given.items() if name in parameters}, "set": ",".join(texts)}
     if unknown := sorted(set(given) - set(parameters)):
         raise JobError(f"the entry point {entry!r} has no parameter {unknown[0]!r}. It has {', '.join(parameters)}.")
     values: dict[str, str | None] = {**parameters}
@@ -190,8 +202,9 @@ class Run:
         experiment = environ.get("MLFLOW_EXPERIMENT_NAME", "Default")
         found = self.client.get_experiment_by_name(experiment)
         self.experiment: str = found.experiment_id if found else self.client.create_experiment(experiment)
-        self.parent = self._parent() if job.execution else None
-        inherited = {"pipeline.name", "pipeline.execution", "mlflow.source.git.commit", "data.version"}
+        above = environ.get("PARENT_RUN_ID")
+        self.parent = self._parent() if job.execution else self.client.get_run(above) if above else None
+        inherited = {"pipeline.name", "pipeline.execution", "sweep.name", "mlflow.source.git.commit", "data.version"}
         self.tags = {
             name: one for name, one in (self.parent.data.tags if self.parent else {}).items() if name in inherited
         }
@@ -324,7 +337,8 @@ def main(arguments: Sequence[str]) -> int:
     run: Run | None = None
     try:
         job = read_job(base, os.environ)
-        entry, *rest = arguments
+        toolkit = os.environ.get("JOB_ENTRY_POINT")
+        entry, *rest = [toolkit] if toolkit else arguments
         given = {name.removeprefix("--"): value for name, value in zip(rest[::2], rest[1::2], strict=True)}
         project = json.loads((HERE / "project.json").read_text())
         os.environ.update(variables(job))

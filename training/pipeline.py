@@ -22,6 +22,14 @@ _CODE = f"{_PROCESSING}/input/code"
 REPORT, _REPORT_FILE = "Report", "evaluation.json"
 # Steps of a pipeline, by the entry point that each runs.
 STEPS: Mapping[str, str] = {"prepare": "Prepare", "tune": "Tune", "train": "Train", "evaluate": "Evaluate"}
+# Environment variables of every job.
+CONSTANTS: Mapping[str, str] = {
+    # MLflow's default of seven retries takes four minutes to fail; this takes about a minute.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
 # Retries of failures that are not the user's. Types: https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html
 _RETRIES: Sequence[Json] = (
     {
@@ -255,11 +263,7 @@ def _environment() -> Json:
         "MLFLOW_TRACKING_URI": get("Parameters.TrackingUri"),
         "MLFLOW_REGISTRY_URI": get("Parameters.TrackingUri"),
         "MLFLOW_EXPERIMENT_NAME": get("Parameters.Experiment"),
-        # MLflow's default of seven retries takes four minutes to fail; this takes about a minute.
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5",
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-        "GIT_PYTHON_REFRESH": "quiet",
+        **CONSTANTS,
     }
 
 

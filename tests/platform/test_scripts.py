@@ -200,6 +200,16 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
         ("sweep", ["--data", "x.csv", "--target", ""], "--target is empty"),
         ("log_run", ["--data", "x.csv", "--target", ""], "--target is empty"),
         ("sweep", ["--data", "/nowhere.csv", "--target", "y"], "there is no file /nowhere.csv"),
+        ("sweep", ["--on", "moon"], "--on takes here or sagemaker, not 'moon'"),
+        ("sweep", ["--image", "x"], "--image needs --on sagemaker"),
+        ("sweep", ["--on", "sagemaker", "--prune"], "--prune does not work with --on sagemaker"),
+        ("sweep", ["--on", "sagemaker", "--trials", "3"], "SageMaker tries the whole grid: leave out --trials"),
+        ("sweep", ["--on", "sagemaker", "--jobs", "11"], "at most 10 training jobs at a time"),
+        (
+            "sweep",
+            ["--on", "sagemaker", "--data", __file__, "--target", "y"],
+            "--on sagemaker trains on the data sets only",
+        ),
         ("ci_report", ["gitlab", "--review", "/nowhere.json"], "/nowhere.json cannot be read"),
         (
             "ci_report",

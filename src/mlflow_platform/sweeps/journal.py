@@ -52,11 +52,19 @@ class Journal:
         Raises:
             InputError: a sweep of that name has other settings.
         """
+        return list(self._finished()) if self.find(settings) else []
+
+    def find(self, settings: str) -> bool:
+        """Find the parent run of this sweep, or create it. Returns whether it was there.
+
+        Raises:
+            InputError: a sweep of that name has other settings.
+        """
         found = [run for run in self._search(f"tags.`{SWEEP}` = '{self._name}'") if PARENT not in run.data.tags]
         if not found:
             tags = {**self._tags, SWEEP: self._name, SETTINGS: settings}
             self.parent = self._client.create_run(self._experiment, tags=tags, run_name=self._name).info.run_id
-            return []
+            return False
         run = min(found, key=lambda run: (run.info.start_time, run.info.run_id))
         if run.data.tags.get(SETTINGS) != settings:
             raise InputError(
@@ -65,7 +73,7 @@ class Journal:
         self.parent = run.info.run_id
         if run.info.status != "RUNNING":
             self._client.update_run(self.parent, status="RUNNING")
-        return list(self._finished())
+        return True
 
     def _finished(self) -> Iterator[Logged]:
         seen: set[str] = set()

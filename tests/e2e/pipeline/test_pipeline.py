@@ -1,5 +1,6 @@
 """The training pipeline on localaws: it registers a good model, and a broken training stops before registration."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +55,15 @@ def test_a_broken_training_stops_before_registration(staging: Deployed, tmp_path
     assert "error: the step Train failed: AlgorithmError: ValueError: the learning rate is negative" in done.stderr
     assert "Evaluate" not in done.stderr
     assert versions(staging, "e2e-broken") == []
+
+
+def test_a_tuning_job_has_a_run_for_each_trial_and_names_the_best(staging: Deployed) -> None:
+    options = ["--on", "sagemaker", "--family", "linear", "--param", "regularization=0.1,1000"]
+    found = staging.result("sweep", *options)
+    assert (found["trials"], found["failed_trials"]) == (2, 0)
+    assert json.loads(found["best_parameters"]) == {"regularization": 0.1}
+    assert "--family linear --set regularization=0.1 --register iris --alias champion" in found["register_it"]
+    assert found["best_training_job"].startswith(f"{found['tuning_job']}-")
+    # The same command finds the tuning job instead of starting another one.
+    again = staging.result("sweep", *options)
+    assert (again["tuning_job"], again["best_run"]) == (found["tuning_job"], found["best_run"])

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,15 @@ def test_parameters_come_from_the_pipeline_the_channels_and_the_defaults(tmp_pat
 def test_a_model_is_the_channel_in_a_processing_job(tmp_path: Path) -> None:
     line = job.command(PROJECT, "evaluate", processing_job(tmp_path), {"output": "/o"})
     assert line == f"score {tmp_path}/input/model /o"
+
+
+def test_other_hyperparameters_become_changes_if_the_entry_point_takes_them(tmp_path: Path) -> None:
+    points = {"train": {"parameters": {"family": "", "set": ""}, "command": "fit {family} {set}"}}
+    read = training_job(
+        tmp_path, family="forest", depth="5", seed="1", _tuning_objective_metric="m", sagemaker_region="r"
+    )
+    assert job.command({"entry_points": points}, "train", read, read.values) == "fit forest depth=5,seed=1"
+    assert job.command({"entry_points": points}, "train", read, {"set": "a=1", "b": "2"}) == "fit '' a=1,b=2"
 
 
 @pytest.mark.parametrize(
@@ -206,6 +216,17 @@ def test_a_step_is_a_run_below_the_executions_run(tmp_path: Path, mlflow_here: A
     )
     assert client.get_run(parent).data.tags["data.version"] == "1234"
     assert job.Run(read, "evaluate", {"MLFLOW_EXPERIMENT_NAME": "factory"}).tags["data.version"] == "1234"
+
+
+def test_a_trial_of_a_tuning_job_is_a_run_below_the_sweeps_run(tmp_path: Path, mlflow_here: Any) -> None:
+    client = mlflow_here.MlflowClient()
+    experiment = client.create_experiment("trials")
+    parent = client.create_run(experiment, tags={"sweep.name": "s"}).info.run_id
+    read = replace(training_job(tmp_path), name="sweep-1-001")
+    run = job.Run(read, "train", {"MLFLOW_EXPERIMENT_NAME": "trials", "PARENT_RUN_ID": parent})
+    run.end("FINISHED")
+    tags = client.get_run(run.id).data.tags
+    assert (tags["mlflow.parentRunId"], tags["sweep.name"], tags["sagemaker.job"]) == (parent, "s", "sweep-1-001")
 
 
 def test_a_training_job_without_a_logged_model_cannot_be_registered(tmp_path: Path, mlflow_here: Any) -> None:

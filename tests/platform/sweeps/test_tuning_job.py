@@ -1,0 +1,158 @@
+"""A sweep as a tuning job: a request that SageMaker accepts, and what its end means."""
+
+import io
+import re
+import tarfile
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
+
+from localaws.jobs import search
+from mlflow_common.errors import InputError, PlatformError
+from mlflow_platform.sweeps import tuning_job
+from mlflow_platform.sweeps.space import parse
+from mlflow_platform.sweeps.strategy import StrategyName
+from mlflow_platform.sweeps.tuning_job import Plan, Setup, TuningJob
+from tests.platform.conftest import FakeClock
+
+TYPES = {"depth": int, "rate": float}
+SETUP = Setup("image", "arn:aws:iam::123456789012:role/r", "ml.m5.large", "s3://b/c", "s3://b/o", {"family": "f"}, {})
+JOB = {
+    "TrainingJobName": "sweep-1-001",
+    "TunedHyperParameters": {"depth": "3"},
+    "FinalHyperParameterTuningJobObjectiveMetric": {"MetricName": "rmse", "Value": 1.5},
+}
+
+
+def plan(*texts: str, strategy: StrategyName = "grid", trials: int | None = None, parallel: int = 2) -> Plan:
+    return Plan(parse(texts, TYPES), strategy, "rmse", False, trials, parallel, 2**32 - 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "ranges"),
+    [
+        (
+            plan("depth=1,2", "rate=0.1..0.3:2"),
+            {
+                "CategoricalParameterRanges": [
+                    {"Name": "depth", "Values": ["1", "2"]},
+                    {"Name": "rate", "Values": ["0.1", "0.3"]},
+                ]
+            },
+        ),
+        (
+            plan("depth=1..4", "rate=0.001..1:log", strategy="bayesian", trials=5),
+            {
+                "IntegerParameterRanges": [
+                    {"Name": "depth", "MinValue": "1", "MaxValue": "4", "ScalingType": "Linear"}
+                ],
+                "ContinuousParameterRanges": [
+                    {"Name": "rate", "MinValue": "0.001", "MaxValue": "1.0", "ScalingType": "Logarithmic"}
+                ],
+            },
+        ),
+    ],
+)
+def test_a_search_becomes_a_valid_request(
+    given: Plan, ranges: dict[str, Any], boto_session: boto3.session.Session
+) -> None:
+    tuning_job.check(given)
+    name = tuning_job.name_of("a sweep with a very long name", {"environment": "staging"})
+    request = tuning_job.request(name, given, SETUP, {"project": "mlflow"})
+    model = boto_session.client("sagemaker").meta.service_model.operation_model("CreateHyperParameterTuningJob")
+    assert not ParamValidator().validate(request, model.input_shape).has_errors()
+    limits = model.input_shape.members["HyperParameterTuningJobName"].metadata
+    assert len(name) <= limits["max"]
+    assert re.fullmatch(limits["pattern"], name)
+    config = request["HyperParameterTuningJobConfig"]
+    assert config["ParameterRanges"] == ranges
+    search.check(config)
+
+
+def test_the_metric_is_found_in_what_training_prints() -> None:
+    definitions = tuning_job.request("s", plan("depth=1"), SETUP, {})["TrainingJobDefinition"]["AlgorithmSpecification"]
+    pattern = definitions["MetricDefinitions"][0]["Regex"]
+    assert re.findall(pattern, "train_rmse: 9.0\nrmse: -12.5000\nmae: 3.0\n") == ["-12.5000"]
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (plan("rate=0.1..0.9:31"), "rate has 31 values, and SageMaker takes at most 30"),
+        (plan("depth=1..30:30", "rate=0.1..0.9:30"), "at most 750 training jobs in a tuning job, not 900"),
+        (plan("depth=1..30", strategy="random", trials=751), "at most 750 training jobs in a tuning job, not 751"),
+        (plan("depth=1,2", parallel=11), "at most 10 training jobs at a time"),
+    ],
+)
+def test_what_sagemaker_refuses_is_refused_first(given: Plan, problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        tuning_job.check(given)
+
+
+def test_the_same_sweep_of_another_environment_is_another_tuning_job() -> None:
+    names = {tuning_job.name_of("s", {"environment": name}) for name in ("staging", "prod", "staging")}
+    assert len(names) == 2
+
+
+def test_the_same_files_give_the_same_archive() -> None:
+    files = {"job.py": b"1", "training/train.py": b"2"}
+    assert tuning_job.archive(files) == tuning_job.archive(dict(reversed(files.items())))
+    with tarfile.open(fileobj=io.BytesIO(tuning_job.archive(files))) as tar:
+        assert tar.getnames() == ["job.py", "training/train.py"]
+
+
+class FakeSageMaker:
+    """Answers with one description after another; the last one stays."""
+
+    class exceptions:  # noqa: N801 as in boto3
+        ClientError = ClientError
+
+    def __init__(self, *states: dict[str, Any], reason: str = "") -> None:
+        self.states, self.reason = list(states), reason
+
+    def describe_hyper_parameter_tuning_job(self, **_: Any) -> dict[str, Any]:
+        if not self.states:
+            raise ClientError({"Error": {"Code": "ResourceNotFound", "Message": ""}}, "Describe")
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+    def list_training_jobs_for_hyper_parameter_tuning_job(self, **_: Any) -> dict[str, Any]:
+        failed = {"TrainingJobName": "sweep-1-002", "FailureReason": self.reason}
+        return {"TrainingJobSummaries": [failed] if self.reason else []}
+
+
+def state(status: str, completed: int, failed: int = 0, **more: Any) -> dict[str, Any]:
+    counters = {"Completed": completed, "InProgress": 1, "NonRetryableError": failed}
+    return {"HyperParameterTuningJobStatus": status, "TrainingJobStatusCounters": counters, **more}
+
+
+def job(*states: dict[str, Any], reason: str = "") -> TuningJob:
+    fake: Any = FakeSageMaker(*states, reason=reason)
+    return TuningJob(fake, "sweep-1", FakeClock())
+
+
+def test_progress_is_reported_until_the_best_is_known() -> None:
+    said: list[str] = []
+    running = state("InProgress", 1)
+    best, counters = job(running, running, state("Completed", 2, 1, BestTrainingJob=JOB)).follow(said.append)
+    assert said == ["1 trials finished, 1 running", "2 trials finished, 1 running, 1 failed"]
+    assert (best.job, best.values, best.value) == ("sweep-1-001", {"depth": "3"}, 1.5)
+    assert counters["NonRetryableError"] == 1
+
+
+def test_a_tuning_job_is_started_once() -> None:
+    assert not job().exists()
+    assert job(state("InProgress", 0)).exists()
+    assert job(state("Completed", 2)).exists()
+
+
+@pytest.mark.parametrize("status", ["Failed", "Stopped"])
+def test_a_failed_tuning_job_names_the_reason_of_a_training_job(status: str) -> None:
+    ended = job(state(status, 0, 5), reason="AlgorithmError: no memory")
+    expected = f"sweep-1 ended as {status}: sweep-1-002: AlgorithmError: no memory. Choose another --name"
+    with pytest.raises(PlatformError, match=expected):
+        ended.follow(print)
+    with pytest.raises(PlatformError, match=expected):
+        ended.exists()
