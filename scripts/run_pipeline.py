@@ -140,6 +140,9 @@ def _run(
 ) -> None:
     name = name or f"{environment.project}-{environment.name}-{options.model}"
     pipeline = Pipeline(session.client("sagemaker"), session.client("logs"), name, SystemClock())
+    if not options.concurrent:
+        # Before anything is written: an update would change what a retry of the running execution runs.
+        pipeline.check_idle()
     console.progress(f"uploading the code of {options.project.folder.name}")
     given = _prepare(environment, session, options, name, experiment or name)
     code = given.pop("code")

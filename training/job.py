@@ -22,12 +22,13 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 import traceback
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 HERE = Path(__file__).resolve().parent
 # SageMaker's pipelines name jobs pipelines-EXECUTION-STEP-RANDOM.
@@ -37,6 +38,11 @@ _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _RESERVED = ("sagemaker_", "_tuning_")
 # SageMaker keeps 1,024 characters.
 _REASON = 1000
+# What MLflow's errors contain if the tracking server cannot be reached, or if SageMaker has stopped it.
+_UNREACHABLE = ("Max retries exceeded", "too many", "Connection refused", "is in status")
+# For how many seconds a job waits for a tracking server that does not answer, and how often it asks.
+_PATIENCE, _PAUSE = 60.0, 5.0
+T = TypeVar("T")
 
 
 class JobError(Exception):
@@ -295,6 +301,43 @@ def _run_program(words: Sequence[str], environ: Mapping[str, str]) -> None:
     runpy.run_path(str(program), run_name="__main__")
 
 
+def is_unreachable(error: Exception) -> bool:
+    """Whether the reason is a tracking server that does not answer."""
+    return any(text in str(error) for text in _UNREACHABLE)
+
+
+def patiently(work: Callable[[], T]) -> T:
+    """Do work that needs the tracking server. Repeats it for a minute while the server does not answer."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return work()
+        except Exception as error:
+            if not is_unreachable(error) or time.monotonic() >= deadline:
+                raise
+        time.sleep(_PAUSE)
+
+
+def attempt(line: str, folder: Path, run: Run, environ: MutableMapping[str, str]) -> None:
+    """Run the entry point. If the tracking server stopped meanwhile and answers again, run it once more.
+
+    Raises:
+        JobError: it failed, or the server does not answer.
+    """
+    # MLflow removes the variable when the program continues the run.
+    own = {"MLFLOW_RUN_ID": run.id, "PIPELINE_TAGS": json.dumps(run.tags)}
+    environ |= own
+    try:
+        execute(line, folder, environ)
+    except JobError as error:
+        if not is_unreachable(error):
+            raise
+        patiently(lambda: run.client.get_run(run.id))
+        sys.stdout.write("the tracking server answers again: the step starts again\n")
+        environ |= own
+        execute(line, folder, environ)
+
+
 def register(arguments: Mapping[str, str], run: Run) -> None:
     """Register the model of a training job as the next version of a registered model.
 
@@ -336,7 +379,7 @@ def main(arguments: Sequence[str]) -> int:
     job: Job | None = None
     run: Run | None = None
     try:
-        job = read_job(base, os.environ)
+        job = read = read_job(base, os.environ)
         toolkit = os.environ.get("JOB_ENTRY_POINT")
         entry, *rest = [toolkit] if toolkit else arguments
         given = {name.removeprefix("--"): value for name, value in zip(rest[::2], rest[1::2], strict=True)}
@@ -345,15 +388,14 @@ def main(arguments: Sequence[str]) -> int:
         line = "" if entry == "register" else command(project, entry, job, {**given, **job.values})
         unpack(job)
         install(project["requirements"])
-        run = Run(job, entry, os.environ)
-        os.environ |= {"MLFLOW_RUN_ID": run.id, "PIPELINE_TAGS": json.dumps(run.tags)}
+        run = opened = patiently(lambda: Run(read, entry, os.environ))
         if entry == "register":
             register(given, run)
         else:
             # A copy, because the channel with the code can be read-only.
             folder = Path(shutil.copytree(HERE, base / "project", dirs_exist_ok=True)) / project["folder"]
-            execute(line, folder, os.environ)
-        run.end("FINISHED")
+            attempt(line, folder, run, os.environ)
+        patiently(lambda: opened.end("FINISHED"))
     except Exception as error:
         return _fail(error, job, run)
     return 0
@@ -362,7 +404,7 @@ def main(arguments: Sequence[str]) -> int:
 def _fail(error: Exception, job: Job | None, run: Run | None) -> int:
     if not isinstance(error, JobError):
         traceback.print_exc()
-    unreachable = any(name in str(error) for name in ("Max retries exceeded", "too many", "Connection refused"))
+    unreachable = is_unreachable(error)
     reason = " ".join(str(error).split())
     if unreachable:
         reason = f"the tracking server cannot be reached after several attempts ({reason[:300]})"
@@ -373,8 +415,12 @@ def _fail(error: Exception, job: Job | None, run: Run | None) -> int:
         job.reason_file.parent.mkdir(parents=True, exist_ok=True)
         job.reason_file.write_text(reason[:_REASON], encoding="utf-8")
     if run and not unreachable:
-        run.client.set_tag(run.id, "pipeline.failure", reason[:_REASON])
-        run.end("FAILED")
+        try:
+            run.client.set_tag(run.id, "pipeline.failure", reason[:_REASON])
+            run.end("FAILED")
+        except Exception as other:
+            # It must not hide why the step failed.
+            sys.stderr.write(f"error: the run {run.id} was not ended: {' '.join(str(other).split())}\n")
     return 1
 
 

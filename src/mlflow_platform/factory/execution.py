@@ -21,6 +21,7 @@ Report = Callable[[str], None]
 _POLL_SECONDS = 2.0
 _LINES = 20
 _RUNNING = ("Executing", "Stopping")
+_MISSING = ("ResourceNotFound", "ResourceNotFoundException")
 # A step's metadata names its job; the log groups are those of the jobs.
 # https://docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html
 _GROUPS = {"ProcessingJob": "/aws/sagemaker/ProcessingJobs", "TrainingJob": "/aws/sagemaker/TrainingJobs"}
@@ -72,7 +73,7 @@ class Pipeline:
         try:
             found = self._sagemaker.describe_pipeline(PipelineName=self._name)
         except self._sagemaker.exceptions.ClientError as error:
-            if error_code(error) not in ("ResourceNotFound", "ResourceNotFoundException"):
+            if error_code(error) not in _MISSING:
                 raise
             self._sagemaker.create_pipeline(
                 PipelineName=self._name,
@@ -88,13 +89,30 @@ class Pipeline:
         return True
 
     def running(self) -> str | None:
-        """The ARN of an execution that runs; None if none does."""
-        pages = self._sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=self._name)
-        for page in pages:
-            for one in page["PipelineExecutionSummaries"]:
-                if one.get("PipelineExecutionStatus") in _RUNNING:
-                    return one["PipelineExecutionArn"]
+        """The ARN of an execution that runs; None if none does, or if there is no such pipeline."""
+        pages = self._sagemaker.get_paginator("list_pipeline_executions")
+        try:
+            for page in pages.paginate(PipelineName=self._name):
+                for one in page["PipelineExecutionSummaries"]:
+                    if one.get("PipelineExecutionStatus") in _RUNNING:
+                        return one["PipelineExecutionArn"]
+        except self._sagemaker.exceptions.ClientError as error:
+            if error_code(error) not in _MISSING:
+                raise
         return None
+
+    def check_idle(self) -> None:
+        """Check that no execution runs.
+
+        Raises:
+            PreconditionError: one does.
+        """
+        running = self.running()
+        if running:
+            raise PreconditionError(
+                f"the execution {running.rsplit('/', 1)[-1]} of {self._name} is still running. Wait for it, stop it "
+                f"with `aws sagemaker stop-pipeline-execution --pipeline-execution-arn {running}`, or use --concurrent."
+            )
 
     def start(self, parameters: Mapping[str, str], *, concurrent: bool, description: str) -> str:
         """Start an execution. Returns its ARN.
@@ -102,12 +120,8 @@ class Pipeline:
         Raises:
             PreconditionError: one runs already, and `concurrent` is false.
         """
-        running = None if concurrent else self.running()
-        if running:
-            raise PreconditionError(
-                f"the execution {running.rsplit('/', 1)[-1]} of {self._name} is still running. Wait for it, stop it "
-                f"with `aws sagemaker stop-pipeline-execution --pipeline-execution-arn {running}`, or use --concurrent."
-            )
+        if not concurrent:
+            self.check_idle()
         started = self._sagemaker.start_pipeline_execution(
             PipelineName=self._name,
             # The SDK's retries send the same token, so a lost answer starts nothing twice.

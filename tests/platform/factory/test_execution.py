@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -110,11 +111,20 @@ def test_a_second_execution_is_refused_while_one_runs() -> None:
     sagemaker = FakeSageMaker(("Executing", []))
     with pytest.raises(PreconditionError, match="the execution abcdefghijkl of p is still running"):
         pipeline(sagemaker).start({}, concurrent=False, description="d")
+    with pytest.raises(PreconditionError, match=r"Wait for it, stop it with .* or use --concurrent"):
+        pipeline(sagemaker).check_idle()
     assert sagemaker.started == []
     assert pipeline(sagemaker).start({"B": "2", "A": "1"}, concurrent=True, description="d") == ARN
     (given,) = sagemaker.started
     assert [one["Name"] for one in given["PipelineParameters"]] == ["A", "B"]
     assert len(given["ClientRequestToken"]) >= 32
+
+
+def test_a_pipeline_that_does_not_exist_yet_is_idle() -> None:
+    missing = ClientError({"Error": {"Code": "ResourceNotFound", "Message": ""}}, "ListPipelineExecutions")
+    sagemaker = FakeSageMaker(("Executing", []))
+    sagemaker.list_pipeline_executions = Mock(side_effect=missing)
+    pipeline(sagemaker).check_idle()
 
 
 @pytest.mark.parametrize(

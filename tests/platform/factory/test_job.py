@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -192,6 +193,94 @@ def test_a_failed_job_writes_its_reason_where_sagemaker_reads_it(
     reason = (tmp_path / "ml" / "output" / "failure").read_text()
     assert reason.startswith("the entry point 'train' has no parameter 'rate'")
     assert f"error: {reason}\n" == capsys.readouterr().err
+
+
+class Tracking:
+    """A tracking server that is stopped: `failures` requests fail, and later ones succeed."""
+
+    def __init__(self, failures: int) -> None:
+        self.left = failures
+        self.ended: list[str] = []
+
+    def answer(self, *_: Any) -> None:
+        self.left -= 1
+        if self.left >= 0:
+            raise RuntimeError("400: Tracking server s is in status Stopped")
+
+    get_run = set_tag = answer
+
+    def end(self, status: str) -> None:
+        self.answer()
+        self.ended.append(status)
+
+
+@pytest.fixture
+def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Tracking, Path]:
+    """The server of a training job whose program asks it once, and the job's folder."""
+    training_job(tmp_path / "ml")
+    code = tmp_path / "code"
+    (code / "churn").mkdir(parents=True)
+    points = {"train": {**PROJECT["entry_points"]["train"], "command": "python train.py"}}
+    (code / "project.json").write_text(json.dumps({**PROJECT, "entry_points": points}))
+    (code / "churn" / "train.py").write_text(
+        "import server, os\nserver.answer()\nassert os.environ['MLFLOW_RUN_ID'] == 'r'\n"
+    )
+    server = Tracking(0)
+    monkeypatch.setitem(sys.modules, "server", server)
+    run = SimpleNamespace(id="r", tags={}, parent=None, client=server, end=server.end)
+    monkeypatch.setattr(job, "Run", lambda *_: run)
+    monkeypatch.setattr(job, "HERE", code)
+    monkeypatch.setattr(job, "_PAUSE", 0.0)
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
+    for name in [*job.variables(job.read_job(tmp_path / "ml", {})), "MLFLOW_RUN_ID", "PIPELINE_TAGS"]:
+        monkeypatch.setenv(name, "")
+    return server, tmp_path / "ml"
+
+
+def test_a_step_starts_again_when_the_tracking_server_answers_again(
+    stopped: tuple[Tracking, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    server, _ = stopped
+    server.left = 3
+    assert job.main(["train"]) == 0
+    assert "the tracking server answers again: the step starts again" in capsys.readouterr().out
+    assert server.ended == ["FINISHED"]
+
+
+def test_a_tracking_server_that_stays_away_is_the_reason_of_the_failure(
+    stopped: tuple[Tracking, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server, base = stopped
+    server.left = 1000
+    monkeypatch.setattr(job, "_PATIENCE", 0.0)
+    assert job.main(["train"]) == 1
+    reason = (base / "output" / "failure").read_text()
+    assert reason.startswith("the tracking server cannot be reached after several attempts (400: Tracking server s is")
+    assert capsys.readouterr().err.endswith(f"error: {reason}\n")
+    assert server.ended == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "API request failed with exception HTTPSConnectionPool: Max retries exceeded with url: /api",
+        "[Errno 111] Connection refused",
+        "failed with error code 400 != 200. Response body: 'Tracking server s is in status Stopped'",
+    ],
+)
+def test_what_mlflow_says_about_a_server_that_does_not_answer(text: str) -> None:
+    assert job.is_unreachable(RuntimeError(text))
+
+
+def test_a_failed_run_that_cannot_be_ended_does_not_hide_the_reason(
+    stopped: tuple[Tracking, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    server, base = stopped
+    (job.HERE / "churn" / "train.py").write_text("raise ValueError('the rate is negative')")
+    server.left = 1
+    assert job.main(["train"]) == 1
+    assert (base / "output" / "failure").read_text() == "ValueError: the rate is negative"
+    assert "error: the run r was not ended: 400" in capsys.readouterr().err
 
 
 def test_a_step_is_a_run_below_the_executions_run(tmp_path: Path, mlflow_here: Any) -> None:
