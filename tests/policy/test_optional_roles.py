@@ -42,6 +42,7 @@ TRAINING_ROLE = f"arn:aws:iam::{ACCOUNT}:role/churn-dev-pipeline-role"
 TRAINING_JOB = f"{SAGEMAKER}:training-job/pipelines-d32c5kddcf5b-Train-1a2b3c4d5e"
 PREPARING_JOB = f"{SAGEMAKER}:processing-job/pipelines-d32c5kddcf5b-Prepare-1a2b3c4d5e"
 PIPELINE = f"{SAGEMAKER}:pipeline/churn-dev-iris"
+TUNING_JOB = f"{SAGEMAKER}:hyper-parameter-tuning-job/sweep-d32c5kddcf5bb8c3"
 TRAINING_LOG = JOB_LOG.replace("ProcessingJobs", "TrainingJobs")
 TRAINING_IMAGES = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/training"
 TO_SAGEMAKER: dict[str, str | None] = {"iam:PassedToService": "sagemaker.amazonaws.com"}
@@ -60,6 +61,13 @@ FOLLOW_PIPELINE = (
     "sagemaker:ListPipelineExecutionSteps",
     "sagemaker:ListPipelineExecutions",
     "sagemaker:StopPipelineExecution",
+)
+RUN_TUNING = (
+    "sagemaker:AddTags",
+    "sagemaker:CreateHyperParameterTuningJob",
+    "sagemaker:DescribeHyperParameterTuningJob",
+    "sagemaker:ListTrainingJobsForHyperParameterTuningJob",
+    "sagemaker:StopHyperParameterTuningJob",
 )
 FAILURES = f"arn:aws:sqs:{REGION}:{ACCOUNT}:churn-dev-monitor-failures"
 # https://docs.aws.amazon.com/codebuild/latest/userguide/auth-and-access-control-iam-identity-based-access-control.html
@@ -320,6 +328,7 @@ POLICIES = (
         needed=(
             *on(PIPELINE, *RUN_PIPELINE, "sagemaker:ListPipelineExecutions"),
             *on(f"{PIPELINE}/execution/abcdefghijkl", *FOLLOW_PIPELINE),
+            *on(TUNING_JOB, *RUN_TUNING),
             *on(PREPARING_JOB, "sagemaker:DescribeProcessingJob"),
             *on(JOB_LOG, "logs:DescribeLogStreams", "logs:GetLogEvents"),
             *on(TRAINING_LOG, "logs:DescribeLogStreams", "logs:GetLogEvents"),
@@ -331,6 +340,8 @@ POLICIES = (
         refused=(
             *on(PIPELINE.replace("churn", "other"), *RUN_PIPELINE, *FOLLOW_PIPELINE),
             *on(PIPELINE, "sagemaker:DeletePipeline"),
+            *on(TUNING_JOB.replace("sweep-", "other-"), *RUN_TUNING),
+            *on(TUNING_JOB, "sagemaker:DeleteHyperParameterTuningJob"),
             *on(PREPARING_JOB.replace("pipelines-", "other-"), "sagemaker:DescribeProcessingJob"),
             *on(PREPARING_JOB, "sagemaker:CreateProcessingJob"),
             *on(JOB_LOG.replace("ProcessingJobs", "Endpoints/a"), "logs:GetLogEvents", "logs:DescribeLogStreams"),

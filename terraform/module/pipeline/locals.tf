@@ -12,9 +12,11 @@ locals {
   sagemaker_arn = "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}"
 
   # SageMaker names the jobs of pipelines pipelines-EXECUTION-STEP-RANDOM.
-  job_arns      = [for kind in ["processing-job", "training-job"] : "${local.sagemaker_arn}:${kind}/pipelines-*"]
-  job_log_arns  = [for kind in ["ProcessingJobs", "TrainingJobs"] : "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/sagemaker/${kind}*"]
-  pipeline_arns = ["${local.sagemaker_arn}:pipeline/${local.name}-*"]
+  job_arns     = [for kind in ["processing-job", "training-job"] : "${local.sagemaker_arn}:${kind}/pipelines-*"]
+  job_log_arns = [for kind in ["ProcessingJobs", "TrainingJobs"] : "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/sagemaker/${kind}*"]
+  # Names of tuning jobs have at most 32 characters, so they are sweep-HASH.
+  tuning_job_arn = "${local.sagemaker_arn}:hyper-parameter-tuning-job/sweep-*"
+  pipeline_arns  = ["${local.sagemaker_arn}:pipeline/${local.name}-*"]
 
   artifact_path        = trimsuffix(trimprefix(var.artifact_store_uri, "s3://"), "/")
   artifact_bucket_name = split("/", local.artifact_path)[0]

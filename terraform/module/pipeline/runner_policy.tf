@@ -28,6 +28,19 @@ data "aws_iam_policy_document" "runner" {
     resources = local.pipeline_arns
   }
 
+  # scripts/sweep.py --on sagemaker. The training jobs of a tuning job need no right of the caller.
+  statement {
+    sid = "AllowRunTuningJobs"
+    actions = [
+      "sagemaker:AddTags",
+      "sagemaker:CreateHyperParameterTuningJob",
+      "sagemaker:DescribeHyperParameterTuningJob",
+      "sagemaker:ListTrainingJobsForHyperParameterTuningJob",
+      "sagemaker:StopHyperParameterTuningJob",
+    ]
+    resources = [local.tuning_job_arn]
+  }
+
   statement {
     sid       = "AllowReadJobs"
     actions   = ["sagemaker:DescribeProcessingJob"]
