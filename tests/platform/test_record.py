@@ -190,9 +190,8 @@ def test_mlflow_run_logs_to_the_run_that_it_created(mlflow_here: Any, monkeypatc
     # As in an activated environment: `mlflow run` starts the first python on PATH.
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     folder = str(Path(program.__file__).parent)
-    submitted = mlflow_here.projects.run(
-        folder, parameters={"dataset": "iris", "seed": 5}, env_manager="local", synchronous=True
-    )
+    parameters = {"dataset": "iris", "set": "seed=5"}
+    submitted = mlflow_here.projects.run(folder, "train", parameters=parameters, env_manager="local", synchronous=True)
     run = mlflow_here.get_run(submitted.run_id)
     assert (run.data.params["seed"], run.info.status) == ("5", "FINISHED")
     assert run.outputs.model_outputs
