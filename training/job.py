@@ -326,7 +326,7 @@ def attempt(line: str, folder: Path, run: Run, environ: MutableMapping[str, str]
     """
     # MLflow removes the variable when the program continues the run.
     own = {"MLFLOW_RUN_ID": run.id, "PIPELINE_TAGS": json.dumps(run.tags)}
-    environ |= own
+    environ.update(own)
     try:
         execute(line, folder, environ)
     except JobError as error:
@@ -334,7 +334,7 @@ def attempt(line: str, folder: Path, run: Run, environ: MutableMapping[str, str]
             raise
         patiently(lambda: run.client.get_run(run.id))
         sys.stdout.write("the tracking server answers again: the step starts again\n")
-        environ |= own
+        environ.update(own)
         execute(line, folder, environ)
 
 
