@@ -6,9 +6,10 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from typing import Any
 
 from mlflow_common.errors import InputError, PlatformError, explain
 from mlflow_platform.sweeps.journal import Journal, Logged
@@ -20,6 +21,8 @@ from mlflow_platform.sweeps.strategy import Scored, Strategy
 Train = Callable[[Values, Watch | None], Outcome]
 # Trials that are finished before others are stopped early.
 _LEAST_FINISHED = 5
+# Trials that are written at a time: a distant server takes most of the time to answer.
+_WRITERS = 4
 
 
 @dataclass
@@ -56,34 +59,63 @@ class Sweep:
             PlatformError: a trial failed, or MLflow cannot be reached. The finished trials are kept.
         """
         running: dict[Future[Outcome], tuple[Values, float]] = {}
-        try:
-            self._start(running, pool, processes)
-            while running:
-                ended = [(future, *running.pop(future)) for future in wait(running, return_when=FIRST_COMPLETED).done]
-                finished = [(values, self._result(future, values), began) for future, values, began in ended]
-                for values, outcome, _ in finished:
-                    self._learn(values, outcome)
-                # The processes train the next trials while this one writes.
-                self._start(running, pool, processes, unwritten=len(finished))
-                for values, outcome, began in finished:
-                    report(self._write(values, outcome, began))
-        finally:
-            for future in running:
-                future.cancel()
+        writing: set[Future[Logged]] = set()
+        with ThreadPoolExecutor(_WRITERS, "writer") as writers:
+            try:
+                self._start(running, pool, processes, 0)
+                while running or writing:
+                    ended = wait([*running, *writing], return_when=FIRST_COMPLETED).done
+                    self._note(ended, writing, report)
+                    finished = [(running[one], one) for one in running if one in ended]
+                    for (values, began), one in finished:
+                        del running[one]
+                        outcome = self._result(one, values)
+                        self._learn(values, outcome)
+                        writing.add(writers.submit(self.journal.write, values, outcome, self.metric, began))
+                    # The processes train the next trials while finished ones are written.
+                    self._start(running, pool, processes, len(writing))
+            finally:
+                for future in running:
+                    future.cancel()
 
     def _start(
-        self,
-        running: dict[Future[Outcome], tuple[Values, float]],
-        pool: Executor,
-        processes: int,
-        unwritten: int = 0,
+        self, running: dict[Future[Outcome], tuple[Values, float]], pool: Executor, processes: int, unwritten: int
     ) -> None:
-        """Start trials until every process has one."""
-        while len(running) < processes and len(self.done) + len(running) + unwritten < self.trials:
+        """Start trials until every process has one, unless the tracking server is far behind."""
+        while (
+            len(running) < processes
+            and unwritten < processes + _WRITERS
+            and len(self.done) + len(running) + unwritten < self.trials
+        ):
             values = self.strategy.ask([values for values, _ in running.values()])
             if values is None:
                 return
             running[pool.submit(self.train, values, self._watch())] = (values, time.time())
+
+    def _note(self, ended: set[Any], writing: set[Future[Logged]], report: Callable[[Logged], None]) -> None:
+        """Report the trials that have been written. If one could not be written, the others are waited for first."""
+        error: Exception | None = None
+        for future in writing & ended:
+            error = error or self._noted(future, report)
+            writing.remove(future)
+        if error is None:
+            return
+        for future in wait(writing).done:
+            self._noted(future, report)
+        known = explain(error)
+        if known is None:
+            raise error
+        finished = f"{len(self.done)} of {self.trials} trials are finished. Run the same command again to resume."
+        raise type(known)(f"{known.message.rstrip('.')}. {finished}", known.details) from error
+
+    def _noted(self, future: Future[Logged], report: Callable[[Logged], None]) -> Exception | None:
+        try:
+            logged = future.result()
+        except Exception as error:
+            return error
+        self.done.append(logged)
+        report(logged)
+        return None
 
     def _learn(self, values: Values, outcome: Outcome) -> None:
         """Give the strategy and the rule that stops trials early a finished trial."""
@@ -91,18 +123,6 @@ class Sweep:
             raise InputError(f"the training has no metric {self.metric!r}. It has {', '.join(outcome.metrics)}.")
         self._curves.append(dict(outcome.steps))
         self.strategy.tell(Scored(values, None if outcome.stopped else outcome.metrics[self.metric]))
-
-    def _write(self, values: Values, outcome: Outcome, began: float) -> Logged:
-        try:
-            logged = self.journal.write(values, outcome, self.metric, began)
-        except Exception as error:
-            known = explain(error)
-            if known is None:
-                raise
-            finished = f"{len(self.done)} of {self.trials} trials are finished. Run the same command again to resume."
-            raise type(known)(f"{known.message.rstrip('.')}. {finished}", known.details) from error
-        self.done.append(logged)
-        return logged
 
     @staticmethod
     def _result(future: Future[Outcome], values: Values) -> Outcome:
