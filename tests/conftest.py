@@ -72,9 +72,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "system: starts servers, runs Terraform, builds environments or is slow")
     # A test run that is killed cannot stop what it started: localaws stops by itself when no request arrives.
     os.environ.setdefault("LOCALAWS_IDLE_MINUTES", "20")
-    # Terraform and its provider run often and briefly here: later garbage collection on one core saves a third of
-    # their time.
-    os.environ.setdefault("GOGC", "400")
+    # Terraform and its provider run often and briefly here: hardly any garbage collection, on one core, saves a third
+    # of their time.
+    os.environ.setdefault("GOGC", "1600")
+    os.environ.setdefault("GOMEMLIMIT", "2GiB")
     os.environ.setdefault("GOMAXPROCS", "1")
     given = getattr(config, "workerinput", {}).get("localaws_home")
     config.stash[HOME] = Path(given or tempfile.mkdtemp(prefix="localaws-tests-"))

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 
 from mlflow_common.errors import PreconditionError
 from mlflow_platform.localaws_client import localaws_home, use_localaws
+from tests.support.attached import REATTACH, attachment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -25,6 +26,15 @@ class Deployed:
     name: str
     local: bool
     environ: dict[str, str]
+
+    def attached(self) -> "Deployed":
+        """The same, with one process of the provider for all that Terraform does from now on."""
+        return replace(self, environ={**self.environ, **attachment(self.environ)})
+
+    def detached(self, **environ: str) -> "Deployed":
+        """The same, with these variables too. Each Terraform starts the provider, which ends with it."""
+        own = {name: value for name, value in self.environ.items() if name != REATTACH}
+        return replace(self, environ={**own, **environ})
 
     @cached_property
     def outputs(self) -> dict[str, Any]:

@@ -20,22 +20,29 @@ def mirror() -> str | None:
 
 
 @cache
+def unpacked() -> Path | None:
+    """The unpacked provider in the mirror; None if there is none."""
+    folder = mirror()
+    found = sorted(Path(folder, AWS).glob("*/*/terraform-provider-aws*")) if folder else []
+    return found[-1] if found else None
+
+
+@cache
 def config() -> str:
     """A Terraform CLI configuration for tests that start Terraform often.
 
     It uses the unpacked provider in the mirror directly, because Terraform otherwise hashes its 700 MB at each start,
     which takes half a second. Returns "" if there is no unpacked provider; Terraform then installs it as usual.
     """
-    folder = mirror()
-    unpacked = sorted(Path(folder, AWS).glob("*/*/terraform-provider-aws*")) if folder else []
-    if not unpacked:
+    binary = unpacked()
+    if not binary:
         return ""
     CONFIG.parent.mkdir(exist_ok=True)
     part = CONFIG.with_suffix(f".{uuid4().hex}")
     part.write_text(
         "provider_installation {\n"
-        f'  dev_overrides {{ "hashicorp/aws" = "{unpacked[-1].parent}" }}\n'
-        f'  filesystem_mirror {{\n    path    = "{folder}"\n    include = ["{AWS}"]\n  }}\n'
+        f'  dev_overrides {{ "hashicorp/aws" = "{binary.parent}" }}\n'
+        f'  filesystem_mirror {{\n    path    = "{mirror()}"\n    include = ["{AWS}"]\n  }}\n'
         f'  direct {{\n    exclude = ["{AWS}"]\n  }}\n'
         "}\n"
     )

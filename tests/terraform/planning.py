@@ -12,6 +12,7 @@ import tftest
 from filelock import FileLock
 
 from tests.support import provider
+from tests.support.attached import REATTACH, attachment
 from tests.support.running import RunningLocalAws
 from tests.terraform import readmes, roots
 from tests.terraform.variations import VARIATIONS, Variation, call, part
@@ -74,7 +75,7 @@ class Planner:
         return {**self._localaws.env, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": provider.config()}
 
     def initialised(self, name: str) -> tftest.TerraformTest:
-        """The folder of a root, example or module, initialised."""
+        """The folder of a root, example or module, initialised with a provider that is attached for what follows."""
         test = tftest.TerraformTest(FOLDERS.get(name, name), str(self.tree), env=self.env())
         folder = self.folder(name)
         with FileLock(self._shared / f"{name.replace('/', '-')}.init.lock"):
@@ -84,6 +85,7 @@ class Planner:
                     test.execute_command("get")
                 else:
                     test.init(plugin_dir=provider.mirror())
+        test.env.update(attachment(test.env))
         return test
 
     def plan(self, name: str) -> tftest.TerraformPlanOutput:
@@ -92,7 +94,10 @@ class Planner:
         with FileLock(self._shared / "variations.lock"):
             if not all(file.exists() for file in stored.values()):
                 self._write_readmes()
-                made = dict(self._calling("variations", VARIATIONS, self._imports()).plan(output=True, lock=False))
+                root = self._calling("variations", VARIATIONS, self._imports())
+                root.env.pop(REATTACH, None)  # Its configurations of the provider differ in tags.
+                root.env["GOMEMLIMIT"] = "4GiB"
+                made = dict(root.plan(output=True, lock=False))
                 for variation, file in stored.items():
                     file.write_text(json.dumps(part(made, variation)))
         return tftest.TerraformPlanOutput(json.loads(stored[name].read_text()))

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -92,7 +91,6 @@ def applied(
 ) -> tuple[int, list[str], set[str]]:
     """The exit status of `make apply`, the lines of its standard error, and the AWS operations that it called."""
     HTTP.delete(f"{account.url}/_localaws/calls")
-    deployed = replace(environment.deployed, environ={**environment.deployed.environ, **environ})
-    done = deployed.terraform("apply", *arguments, check=False)
+    done = environment.deployed.detached(**environ).terraform("apply", *arguments, check=False)
     calls = {f"{call['service']}:{call['operation']}" for call in account.calls()}
     return done.returncode, done.stderr.splitlines(), calls

@@ -13,6 +13,7 @@ import pytest
 
 from localaws import daemon
 from tests.support import provider
+from tests.support.attached import REATTACH, attachment
 from tests.support.mirrored import quick_mirror
 from tests.support.provider import REPOSITORY
 from tests.support.running import RunningLocalAws, start
@@ -51,18 +52,22 @@ class Root:
 
     def __init__(self, localaws: RunningLocalAws) -> None:
         self._localaws = localaws
+        self._environ = localaws.environ(CHECKPOINT_DISABLE="1")
 
     def use(self, source: Path, **variables: Any) -> None:
         """Copies a revision; the state stays."""
         self.folder = quick_mirror(self._localaws.settings, "prod", SLOW, source, **variables)
         plugins = [f"-plugin-dir={folder}"] if (folder := provider.mirror()) else []
+        self._environ.pop(REATTACH, None)
         self("init", "-reconfigure", *plugins)
+        if source == REPOSITORY:  # The previous revision uploads files by relative paths.
+            self._environ |= attachment(self._environ)
 
     def __call__(self, verb: str, *arguments: str) -> str:
         done = subprocess.run(
             ["terraform", verb, "-no-color", *arguments],
             cwd=self.folder,
-            env=self._localaws.environ(CHECKPOINT_DISABLE="1"),
+            env=self._environ,
             capture_output=True,
             text=True,
             timeout=300,

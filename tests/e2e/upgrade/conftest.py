@@ -86,7 +86,7 @@ class Staging:
         process = subprocess.Popen(
             ["make", "--no-print-directory", *arguments, "LOCAL=1"],
             cwd=REPOSITORY,
-            env=self.deployed.environ,
+            env=self.deployed.detached().environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -122,7 +122,7 @@ def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staging]:
         localaws = start(folder / "home")
     found = Staging(
         localaws,
-        Deployed("staging", local=True, environ=localaws.environ(LOCALAWS_HOME=str(folder / "home"))),
+        Deployed("staging", local=True, environ=localaws.environ(LOCALAWS_HOME=str(folder / "home"))).attached(),
         _plugin(folder / "plugin"),
     )
     try:

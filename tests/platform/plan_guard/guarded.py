@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import provider
+from tests.support.attached import attachment
 
 ROOT = Path(__file__).with_name("root")
 SERVER = "aws_sagemaker_mlflow_tracking_server"
@@ -34,8 +35,11 @@ class Guarded:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         shutil.copytree(ROOT, folder, dirs_exist_ok=True)
+        self._environ = {**os.environ, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": provider.config()}
+        self._environ["AWS_ENDPOINT_URL"] = ""
         if not provider.config():  # If Terraform uses the unpacked provider directly, no init is needed.
             self._terraform("init", "-input=false")
+        self._environ |= attachment(self._environ)
         self.plan = cache(self._plan)
 
     def file(self, name: str, *arguments: str, tainted: str | None = None, deployed: bool = False) -> Path:
@@ -97,12 +101,7 @@ class Guarded:
         done = subprocess.run(
             ["terraform", arguments[0], "-no-color", *arguments[1:]],
             cwd=self.folder,
-            env={
-                **os.environ,
-                "CHECKPOINT_DISABLE": "1",
-                "TF_CLI_CONFIG_FILE": provider.config(),
-                "AWS_ENDPOINT_URL": "",
-            },
+            env=self._environ,
             capture_output=True,
             text=True,
             timeout=300,
