@@ -112,24 +112,52 @@ def _try(given: Measuring, interpreter: Path, arn: str, word: str) -> tuple[str,
 @contextmanager
 def _servers(given: Measuring) -> Iterator[dict[str, str]]:
     """The ARN of a running server of each version and of an App, in a bucket and with a role of their own."""
-    sagemaker, s3, iam = given.client("sagemaker"), given.client("s3"), given.client("iam")
-    name = f"compat-{given.word}"
-    s3.create_bucket(Bucket=name)
-    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(_TRUST))["Role"]["Arn"]
-    iam.put_role_policy(RoleName=name, PolicyName="Artifacts", PolicyDocument=json.dumps(_ACCESS))
-    made = {
-        version: sagemaker.create_mlflow_tracking_server(
-            TrackingServerName=f"{name}-{version.replace('.', '-')}",
-            ArtifactStoreUri=f"s3://{name}/{version}",
-            RoleArn=role,
-            MlflowVersion=version,
-        )["TrackingServerArn"]
-        for version in SERVERS
-    }
-    made[APP] = sagemaker.create_mlflow_app(Name=name, ArtifactStoreUri=f"s3://{name}/app", RoleArn=role)["Arn"]
-    try:
+    sagemaker, name = given.client("sagemaker"), f"compat-{given.word}"
+    with _bucket(given, name), _role(given, name) as role, _made(sagemaker, name, role) as made:
         with ThreadPoolExecutor(len(made)) as pool:
             list(pool.map(lambda arn: _wait(given, sagemaker, arn), made.values()))
+        yield made
+
+
+@contextmanager
+def _bucket(given: Measuring, name: str) -> Iterator[None]:
+    s3 = given.client("s3")
+    s3.create_bucket(Bucket=name)
+    try:
+        yield
+    finally:
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=name)
+        for page in pages:
+            for one in page.get("Contents", []):
+                s3.delete_object(Bucket=name, Key=one["Key"])
+        s3.delete_bucket(Bucket=name)
+
+
+@contextmanager
+def _role(given: Measuring, name: str) -> Iterator[str]:
+    iam = given.client("iam")
+    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(_TRUST))["Role"]["Arn"]
+    try:
+        iam.put_role_policy(RoleName=name, PolicyName="Artifacts", PolicyDocument=json.dumps(_ACCESS))
+        yield arn
+    finally:
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        iam.delete_role(RoleName=name)
+
+
+@contextmanager
+def _made(sagemaker: Any, name: str, role: str) -> Iterator[dict[str, str]]:
+    made: dict[str, str] = {}
+    try:
+        for version in SERVERS:
+            made[version] = sagemaker.create_mlflow_tracking_server(
+                TrackingServerName=f"{name}-{version.replace('.', '-')}",
+                ArtifactStoreUri=f"s3://{name}/{version}",
+                RoleArn=role,
+                MlflowVersion=version,
+            )["TrackingServerArn"]
+        made[APP] = sagemaker.create_mlflow_app(Name=name, ArtifactStoreUri=f"s3://{name}/app", RoleArn=role)["Arn"]
         yield made
     finally:
         for arn in made.values():

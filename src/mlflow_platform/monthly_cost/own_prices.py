@@ -22,7 +22,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "of": (str,),
 }
 _OPTIONAL = frozenset({"size", "of"})
-_UNITS = ("hour", "hour and subnet", "month", "GB-month", "build minute")
+_UNITS = ("hour", "hour and subnet", "month", "GB", "GB-month", "build minute", "thousand events")
 
 
 def with_own_prices(prices: Prices, file: Path) -> Prices:

@@ -20,7 +20,7 @@ TABLE = Path(__file__).with_name("prices.toml")
 WEEKDAYS = ("weekdays 08:00-20:00", "cron(0 8 ? * MON-FRI *)", "cron(0 20 ? * MON-FRI *)")
 _START, _STOP = "start", "stop"  # The actions in the inputs of schedules (start_stop.tf of the mlflow module).
 # Units of what depends on use: shown, but not added up.
-_BY_USE = frozenset({"GB-month", "build minute"})
+_BY_USE = frozenset({"GB", "GB-month", "build minute", "thousand events"})
 _NAMES = ("tracking_server_name", "service_name", "alarm_name", "description")
 
 

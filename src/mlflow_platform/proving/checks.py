@@ -111,12 +111,15 @@ def smoke(target: Target) -> str:
         SMOKE_ENV=target.environment,
         SMOKE_LOCAL="1" if target.local else "",
     )
-    suite = ET.parse(report).getroot().find("testsuite")  # noqa: S314 written by the pytest that ran a moment ago
-    counts = (
-        {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
-        if suite is not None
-        else {}
-    )
+    try:
+        suite = ET.parse(report).getroot().find("testsuite")  # noqa: S314 written by the pytest that ran a moment ago
+    except (OSError, ET.ParseError) as error:
+        raise PlatformError(f"the smoke tests left no report in {report}: {error}") from None
+    if suite is None:
+        raise PlatformError(f"the smoke tests' report {report} has no results")
+    counts = {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
+    if counts["tests"] <= counts["skipped"]:
+        raise PlatformError(f"no smoke test ran: {counts['tests']} tests, {counts['skipped']} skipped")
     return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 

@@ -1,9 +1,17 @@
 """The measured matrix of clients and servers: data, page, and what they say about other versions."""
 
 import ast
+import sys
+from collections import defaultdict
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 
+from mlflow_common.errors import PlatformError
+from mlflow_platform.compatibility import measuring
 from mlflow_platform.compatibility.matrix import Matrix, load
 from mlflow_platform.compatibility.measuring import APP, CLIENTS, PROGRAM, SERVERS, operations
 from mlflow_platform.compatibility.page import PAGE, page
@@ -38,6 +46,31 @@ def test_every_supported_server_and_the_app_are_measured_with_every_operation() 
     assert {
         (client, server, tuple(results)) for client, rows in found.results.items() for server, results in rows.items()
     } == {(client, server, tuple(found.operations)) for client in found.clients for server in found.servers}
+
+
+def test_a_measurement_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients: dict[str, MagicMock] = defaultdict(MagicMock)
+    clients["s3"].get_paginator.return_value.paginate.return_value = [{"Contents": [{"Key": "3.0/model"}]}]
+    clients["iam"].list_role_policies.return_value = {"PolicyNames": ["Artifacts"]}
+    arns = iter(f"arn:aws:sagemaker:us-east-1:123456789012:mlflow-tracking-server/{number}" for number in range(3))
+    clients["sagemaker"].create_mlflow_tracking_server.side_effect = lambda **_: {"TrackingServerArn": next(arns)}
+    clients["sagemaker"].create_mlflow_app.side_effect = PlatformError("no Apps here")
+    monkeypatch.setattr(measuring, "_interpreter", lambda *_: Path(sys.executable))
+    clock = SimpleNamespace(now=lambda: 0.0, sleep=lambda _: None)
+    given = measuring.Measuring(Path(), {}, clients.__getitem__, clock, lambda _: None, "word", "1.0")
+    with pytest.raises(PlatformError, match="no Apps here"):
+        measuring.measure(given, date(2026, 11, 29))
+    assert [
+        call.kwargs["TrackingServerName"] for call in clients["sagemaker"].delete_mlflow_tracking_server.mock_calls
+    ] == [
+        "0",
+        "1",
+        "2",
+    ]
+    clients["s3"].delete_object.assert_called_once_with(Bucket="compat-word", Key="3.0/model")
+    clients["s3"].delete_bucket.assert_called_once_with(Bucket="compat-word")
+    clients["iam"].delete_role_policy.assert_called_once_with(RoleName="compat-word", PolicyName="Artifacts")
+    clients["iam"].delete_role.assert_called_once_with(RoleName="compat-word")
 
 
 def test_the_program_tries_every_operation_that_it_defines() -> None:

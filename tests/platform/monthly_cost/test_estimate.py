@@ -244,11 +244,12 @@ def test_fixed_prices_of_deployed_resources_are_added_and_unknown_ones_are_named
         Resource("e", "aws_vpc_endpoint", {"vpc_endpoint_type": "Interface", "subnet_ids": ["1", "2"]}),
         Resource("r", "aws_iam_role", {}),
         Resource("l", "aws_cloudwatch_log_group", {}),
+        Resource("c", "aws_codecommit_repository", {}),
     ]
     world.state = TerraformState("1.11.4", tuple(resources))
     lines = of(world.estimate(), OTHER)
     assert sums(lines)[1] == pytest.approx(1.0 + 0.2 + 2 * 730 * 0.01)
-    assert [line.what for line in lines if not line.known] == ["cloudwatch log group (1)"]
+    assert [line.what for line in lines if not line.known] == ["codecommit repository (1)"]
 
 
 def test_an_app_has_no_charge_of_its_own(world: World) -> None:

@@ -183,7 +183,8 @@ def test_the_estimate_is_the_sum_of_the_tables_prices(created: TerraformPlan) ->
     assert found is not None
     # Three Small servers, two endpoint addresses, a key.
     assert found.always == pytest.approx(3 * 730 * 0.642 + 2 * 730 * 0.01 + 1)
-    assert found.unknown == ("aws_cloudwatch_log_group (1)",)
+    assert found.unknown == ("aws_codecommit_repository (1)",)
+    assert "0.5 USD a GB for logs, when they are written" in found.by_use
     assert not found.complete
 
 
@@ -354,7 +355,7 @@ def test_a_schedule_that_two_servers_share_is_shown_once(created: TerraformPlan)
 def test_every_resource_type_of_the_modules_is_in_the_table(created: TerraformPlan) -> None:
     prices = Prices.load()
     # Their cost depends on use, and their prices were not checked. The estimate lists them as not priced.
-    by_use = {"aws_cloudwatch_log_group", "aws_codepipeline", "aws_s3_bucket_replication_configuration"}
+    by_use = {"aws_codepipeline", "aws_s3_bucket_replication_configuration"}
     # A stack with an MLflow App costs nothing; what another stack costs is not known.
     by_use |= {"aws_cloudformation_stack"}
     known = prices.free | {price.resource for price in prices.prices} | by_use

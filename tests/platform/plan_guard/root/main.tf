@@ -66,8 +66,12 @@ resource "aws_vpc_endpoint" "experiments" {
   subnet_ids        = ["subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb"]
 }
 
-resource "aws_cloudwatch_log_group" "unpriced" {
+resource "aws_cloudwatch_log_group" "by_use" {
   name = "unit"
+}
+
+resource "aws_codecommit_repository" "unpriced" {
+  repository_name = "unit"
 }
 
 resource "aws_scheduler_schedule" "server" {
