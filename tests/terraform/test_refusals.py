@@ -153,6 +153,28 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
         NEW | {"notifications": {"emails": ["team"]}},
         "notifications.emails must be a list of e-mail addresses",
     ),
+    "a path without a slash at its end": (
+        NEW | {"iam_path": "/ml"},
+        'iam_path is "/ml": begin and end it with a slash',
+    ),
+    "a prefix with a slash": (NEW | {"global_name_prefix": "ml/"}, 'global_name_prefix is "ml/": use up to 31 letters'),
+    "an override for a patch version": (
+        NEW | {"tracking_server_name_override": {"3.0.0": "by-hand"}},
+        "The keys of tracking_server_name_override must be supported versions",
+    ),
+    "a server by its ARN": (
+        NEW | {"tracking_server_name_override": {"3.0": "mlflow-tracking-server/by-hand"}},
+        "must map MLflow versions to names of tracking servers",
+    ),
+    "a server that is overridden twice": (
+        NEW | {"retained_mlflow_versions": ["2.16"], "tracking_server_name_override": {"3.0": "a", "2.16": "a"}},
+        "tracking_server_name_override names a server twice",
+    ),
+    "a bucket by its address": (
+        NEW | {"bucket_name_override": "s3://acme"},
+        'must be a bucket\'s name, such as "acme-ml"',
+    ),
+    "a role to adopt by its ARN": (NEW | {"role_name_override": ROLE}, "It is not the role's ARN."),
     "a budget of nothing": (NEW | {"monthly_budget_usd": 0.5}, "monthly_budget_usd must be a number of US dollars"),
 }
 # Refused by the rules between inputs (preconditions.tf), which Terraform checks only if each value is valid by itself.
@@ -168,7 +190,7 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a role's name of 65 characters": (
         OLD | {"project_name": "churn-7890-234567890-234567890-234567890-23456789"},
-        "which is 65 characters long, and IAM allows 64. Shorten project_name or environment by 1.",
+        "which is 65 characters long, and IAM allows 64. Shorten project_name, environment or global_name_prefix by 1.",
     ),
     "an App with the settings of a server": (
         NEW | APP | {"mlflow_version": "2.16", "retained_mlflow_versions": ["3.0"], "tracking_server_size": "Large"},
@@ -181,6 +203,14 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     "an App with readers": (
         NEW | APP | {"reader_role_names": ["analysts"], "verify_client_roles": False},
         "has no reader_role_names (IAM has one action for everything, so who may read may delete). Remove these inputs",
+    ),
+    "another name for a bucket that is left alone": (
+        OLD | {"bucket_name_override": "acme-ml"},
+        "bucket_name_override names a bucket that the module manages, and with create_s3_bucket = false",
+    ),
+    "another name for a role that is left alone": (
+        NEW | {"create_role": False, "role_arn": ROLE, "role_name_override": "by-hand"},
+        "role_name_override names a role that the module manages, and with create_role = false",
     ),
     "the active version retained": (
         NEW | {"mlflow_version": "3.0", "retained_mlflow_versions": ["3.0"]},

@@ -33,6 +33,15 @@ variable "retained_mlflow_versions" {
   nullable    = false
 }
 
+variable "tracking_server_name_override" {
+  description = "Names of servers that were not created by this module, by MLflow version, such as `{ \"3.0\" = \"my-server\" }`. Keep an entry for as long as its server exists: without it, Terraform replaces the server and its runs are lost. See docs/guides/adopt-existing.md."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateMlflowTrackingServer.html
+}
+
 variable "tracking_server_size" {
   description = "Small, Medium or Large: for teams of up to 25, 50 or 100 people. You can change it later without losing data."
   type        = string
@@ -62,6 +71,12 @@ variable "create_s3_bucket" {
 
 variable "bucket_name_suffix" {
   description = "Last part of the new bucket's name, `{project_name}-{environment}-mlflow-artifacts-{bucket_name_suffix}`. Bucket names are shared by all AWS accounts, so choose a unique suffix. Required if `create_s3_bucket` is true."
+  type        = string
+  default     = null
+}
+
+variable "bucket_name_override" {
+  description = "Whole name of the bucket, instead of the one with `bucket_name_suffix`. With an `import` block, the module manages a bucket that exists already: see docs/guides/adopt-existing.md. Unlike a bucket in `artifact_store_uri`, it gets the module's settings and policy."
   type        = string
   default     = null
 }
@@ -171,6 +186,12 @@ variable "role_arn" {
   default     = null
 }
 
+variable "role_name_override" {
+  description = "Name of the server's role, instead of `{project_name}-{environment}-mlflow-role`, with its path if it has one, such as \"service-role/AmazonSageMaker-ExecutionRole-20260101T000000\". With an `import` block, the module manages a role that exists already: see docs/guides/adopt-existing.md."
+  type        = string
+  default     = null
+}
+
 variable "harden_server_role" {
   description = "Restricts the server's role more than AWS documents: the trust policy requires `aws:SourceAccount`, and S3 rights are the four actions that MLflow's code calls instead of `s3:Get*`, `s3:Put*` and `s3:List*`. This was tested on localaws, not on AWS. If AWS needs more, creating a server fails after up to 25 minutes (`CreateFailed`): try it in staging first."
   type        = bool
@@ -224,6 +245,20 @@ variable "additional_role_policies" {
   description = "More policies for the server's role: a name of your choice (used only in Terraform's address) to a policy's ARN."
   type        = map(string)
   default     = {}
+  nullable    = false
+}
+
+variable "iam_path" {
+  description = "IAM path of all roles and policies, such as \"/ml/\". Choose it before the first apply: a role or policy gets another path only by being replaced, and a server with another role is replaced too."
+  type        = string
+  default     = "/"
+  nullable    = false
+}
+
+variable "global_name_prefix" {
+  description = "Prefix of the names that all regions of an account share, such as \"euw1-\": those of roles, policies, the dashboard, the budget and the delivery's bucket. With it, the same `project_name` and `environment` exist in two regions of one account. Choose it before the first apply, as `iam_path`."
+  type        = string
+  default     = ""
   nullable    = false
 }
 

@@ -14,11 +14,13 @@ module "platform" {
   backend                            = var.backend
   mlflow_version                     = var.mlflow_version
   retained_mlflow_versions           = var.retained_mlflow_versions
+  tracking_server_name_override      = var.tracking_server_name_override
   tracking_server_size               = var.tracking_server_size
   automatic_model_registration       = var.automatic_model_registration
   weekly_maintenance_window_start    = var.weekly_maintenance_window_start
   create_s3_bucket                   = var.create_s3_bucket
   bucket_name_suffix                 = var.bucket_name_suffix
+  bucket_name_override               = var.bucket_name_override
   artifact_store_uri                 = var.artifact_store_uri
   former_artifact_store_uris         = var.former_artifact_store_uris
   noncurrent_version_expiration_days = var.noncurrent_version_expiration_days
@@ -31,6 +33,7 @@ module "platform" {
   kms_key_id                         = var.kms_key_id
   create_role                        = var.create_role
   role_arn                           = var.role_arn
+  role_name_override                 = var.role_name_override
   harden_server_role                 = var.harden_server_role
   exclusive_role_policies            = var.exclusive_role_policies
   reader_role_names                  = var.reader_role_names
@@ -39,6 +42,8 @@ module "platform" {
   verify_client_roles                = var.verify_client_roles
   readers_may_open_ui                = var.readers_may_open_ui
   additional_role_policies           = var.additional_role_policies
+  iam_path                           = var.iam_path
+  global_name_prefix                 = var.global_name_prefix
   permissions_boundary_arn           = var.permissions_boundary_arn
   backup                             = var.backup
   schedule                           = var.schedule

@@ -86,7 +86,8 @@ class Root:
         arns = {server.version: server.arn for server in _servers(state)}
         output = outputs.get("mlflow_version")
         if output is not None and output["value"] in arns:
-            return Servers(str(output["value"]), arns)
+            parts = [outputs.get(name, {}).get("value") for name in ("project_name", "environment")]
+            return Servers(str(output["value"]), arns, stem="-".join(parts) if all(parts) else "")
         desired = Desired.read(self.file)
         if desired is not None and desired.active in arns:
             return Servers(desired.active, arns, whole=False)

@@ -28,11 +28,14 @@ class Servers:
     Args:
         whole: false after an interrupted apply: Terraform then has resources and no outputs, and the active version is
             the one that was to become active.
+        stem: how Terraform begins the names of new servers; empty if it is not known. A server that was not created by
+            Terraform has another name.
     """
 
     active: str
     arns: Mapping[str, str]
     whole: bool = True
+    stem: str = ""
 
     @property
     def retained(self) -> list[str]:
@@ -40,11 +43,11 @@ class Servers:
         return sorted(set(self.arns) - {self.active}, key=_number)
 
     def name(self, version: str) -> str:
-        """The name that the server of a version has or would have. The names differ only in their ends."""
+        """The name that the server of a version has or would have. Those that Terraform gives differ in their ends."""
         arn = self.arns.get(version)
         if arn is not None:
             return ServerArn.parse(arn).name
-        stem = self.name(self.active).removesuffix("-" + self.active.replace(".", "-"))
+        stem = self.stem or self.name(self.active).removesuffix("-" + self.active.replace(".", "-"))
         return f"{stem}-{version.replace('.', '-')}"
 
 

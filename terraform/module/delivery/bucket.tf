@@ -136,7 +136,7 @@ data "aws_iam_policy_document" "bucket" {
     condition {
       test     = "ArnNotEquals"
       variable = "aws:PrincipalArn"
-      values   = ["arn:${local.partition}:iam::${local.account_id}:role/${local.prefix}-pipeline"]
+      values   = ["arn:${local.partition}:iam::${local.account_id}:role${var.iam_path}${local.role_prefix}-pipeline"]
     }
   }
 }

@@ -2,6 +2,7 @@ locals {
   has_delivery = var.delivery != null
   name         = "${var.project_name}-${var.environment}"
   prefix       = "${local.name}-delivery"
+  role_prefix  = "${var.global_name_prefix}${local.prefix}"
 
   account_id = data.aws_caller_identity.current.account_id
   partition  = data.aws_partition.current.partition
@@ -14,7 +15,7 @@ locals {
   log_groups   = { for kind, project in local.projects : kind => "/aws/codebuild/${project}" }
   log_arns     = { for kind, group in local.log_groups : kind => "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:${group}:*" }
 
-  bucket_name = "${local.prefix}-${local.account_id}"
+  bucket_name = "${lower(replace(var.global_name_prefix, "_", "-"))}${local.prefix}-${local.account_id}"
   bucket_arn  = "arn:${local.partition}:s3:::${local.bucket_name}"
 
   # One of the two is set: the variable's validation says so.

@@ -6,7 +6,8 @@ locals {
 resource "aws_iam_role" "pipeline" {
   count = local.has_delivery ? 1 : 0
 
-  name                  = "${local.prefix}-pipeline"
+  name                  = "${local.role_prefix}-pipeline"
+  path                  = var.iam_path
   description           = "Copies commits and starts the builds of ${local.prefix}"
   assume_role_policy    = data.aws_iam_policy_document.pipeline_trust.json
   permissions_boundary  = var.permissions_boundary_arn
@@ -15,8 +16,8 @@ resource "aws_iam_role" "pipeline" {
 
   lifecycle {
     precondition {
-      condition     = length("${local.prefix}-pipeline") <= 64
-      error_message = "The role of the pipeline would be named \"${local.prefix}-pipeline\", and IAM allows 64 characters: shorten project_name or environment by ${max(0, length("${local.prefix}-pipeline") - 64)}."
+      condition     = length("${local.role_prefix}-pipeline") <= 64
+      error_message = "The role of the pipeline would be named \"${local.role_prefix}-pipeline\", and IAM allows 64 characters: shorten project_name or environment by ${max(0, length("${local.role_prefix}-pipeline") - 64)}."
     }
     precondition {
       condition     = var.can_train
@@ -66,7 +67,8 @@ resource "aws_iam_role_policy" "pipeline" {
 resource "aws_iam_role" "build" {
   for_each = local.builds
 
-  name                  = "${local.prefix}-${each.key}"
+  name                  = "${local.role_prefix}-${each.key}"
+  path                  = var.iam_path
   description           = "Builds of ${local.prefix}: ${join(" and ", each.value)}"
   assume_role_policy    = data.aws_iam_policy_document.build_trust[each.key].json
   permissions_boundary  = var.permissions_boundary_arn
@@ -127,7 +129,8 @@ resource "aws_iam_role_policy_attachment" "deploy" {
 resource "aws_iam_role" "events" {
   count = local.has_delivery ? 1 : 0
 
-  name                  = "${local.prefix}-events"
+  name                  = "${local.role_prefix}-events"
+  path                  = var.iam_path
   description           = "Starts ${local.prefix} after events"
   assume_role_policy    = data.aws_iam_policy_document.events_trust.json
   permissions_boundary  = var.permissions_boundary_arn

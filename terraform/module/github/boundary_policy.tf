@@ -167,7 +167,7 @@ data "aws_iam_policy_document" "boundary" {
   statement {
     sid       = "AllowPassRoles"
     actions   = ["iam:PassRole"]
-    resources = ["${local.iam_arn}:role/${each.value.environment.name}-*"]
+    resources = ["${local.iam_arn}:role${var.iam_path}${each.value.environment.global_name}-*"]
   }
 
   # Roles that CI creates must not pass CI's own roles or read the states.
@@ -175,7 +175,7 @@ data "aws_iam_policy_document" "boundary" {
     sid       = "DenyPassRolesOfCI"
     effect    = "Deny"
     actions   = ["iam:PassRole"]
-    resources = ["${local.iam_arn}:role/${each.value.environment.name}-ci-*"]
+    resources = ["${local.iam_arn}:role${var.iam_path}${each.value.environment.global_name}-ci-*"]
   }
 
   statement {

@@ -1,4 +1,6 @@
 locals {
+  bucket_prefix = lower(replace(var.global_name_prefix, "_", "-"))
+
   issuer   = "token.actions.githubusercontent.com"
   audience = "sts.amazonaws.com"
 
@@ -11,17 +13,18 @@ locals {
   environments = {
     for name, given in var.environments : name => {
       name         = "${var.project_name}-${name}"
+      global_name  = "${var.global_name_prefix}${var.project_name}-${name}"
       tags         = { project = var.project_name, environment = name }
-      boundary_arn = "${local.iam_arn}:policy/${var.project_name}-${name}-ci-boundary"
+      boundary_arn = "${local.iam_arn}:policy${var.iam_path}${var.global_name_prefix}${var.project_name}-${name}-ci-boundary"
       # An organization's own boundary takes the place of this module's.
-      client_boundary_arn = coalesce(var.permissions_boundary_arn, "${local.iam_arn}:policy/${var.project_name}-${name}-ci-client-boundary")
+      client_boundary_arn = coalesce(var.permissions_boundary_arn, "${local.iam_arn}:policy${var.iam_path}${var.global_name_prefix}${var.project_name}-${name}-ci-client-boundary")
       state_arn           = "arn:${local.partition}:s3:::${var.state_bucket_name}/${coalesce(given.state_key, "mlflow/${name}/terraform.tfstate")}"
       bucket_arns         = ["arn:${local.partition}:s3:::${var.project_name}-${name}-mlflow-artifacts-*"]
       all_bucket_arns = [
-        for bucket in concat(["${var.project_name}-${name}-mlflow-artifacts-*", "${var.project_name}-${name}-delivery-*"], given.artifact_bucket_names, given.copy_bucket_names) :
+        for bucket in concat(["${var.project_name}-${name}-mlflow-artifacts-*", "${local.bucket_prefix}${var.project_name}-${name}-delivery-*"], given.artifact_bucket_names, given.copy_bucket_names) :
         "arn:${local.partition}:s3:::${bucket}"
       ]
-      delivery_bucket_arns = ["arn:${local.partition}:s3:::${var.project_name}-${name}-delivery-*"]
+      delivery_bucket_arns = ["arn:${local.partition}:s3:::${local.bucket_prefix}${var.project_name}-${name}-delivery-*"]
       source_arns          = given.delivery_source_arns
       tool_arns = flatten([
         for bucket in concat(["${var.project_name}-${name}-mlflow-artifacts-*"], given.artifact_bucket_names) : [
@@ -29,7 +32,7 @@ locals {
         ]
       ])
       client_role_arns = [
-        for role in concat(["${var.project_name}-${name}-ci-train"], given.client_role_names) : "${local.iam_arn}:role/${role}"
+        for role in concat([trimprefix("${var.iam_path}${var.global_name_prefix}${var.project_name}-${name}-ci-train", "/")], given.client_role_names) : "${local.iam_arn}:role/${role}"
       ]
       # ARNs of service resources by the prefix of their names: arn:PARTITION:SERVICE:REGION:ACCOUNT:…
       resources = {
@@ -51,8 +54,8 @@ locals {
       stack_arns     = ["arn:${local.partition}:cloudformation:${local.region}:${local.account_id}:stack/${var.project_name}-${name}-*/*"]
       server_arns    = ["arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:mlflow-tracking-server/${var.project_name}-${name}-*"]
       parameter_arns = ["arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter/${var.project_name}/${name}/*"]
-      budget_arns    = ["arn:${local.partition}:budgets::${local.account_id}:budget/${var.project_name}-${name}-*"]
-      dashboard_arns = ["arn:${local.partition}:cloudwatch::${local.account_id}:dashboard/${var.project_name}-${name}-*"]
+      budget_arns    = ["arn:${local.partition}:budgets::${local.account_id}:budget/${var.global_name_prefix}${var.project_name}-${name}-*"]
+      dashboard_arns = ["arn:${local.partition}:cloudwatch::${local.account_id}:dashboard/${var.global_name_prefix}${var.project_name}-${name}-*"]
       alias_arns     = ["arn:${local.partition}:kms:${local.region}:${local.account_id}:alias/${var.project_name}-${name}-*"]
     }
   }
@@ -85,7 +88,7 @@ locals {
     for name, environment in local.environments : {
       "${name}/plan" = {
         environment = name
-        name        = "${environment.name}-ci-plan"
+        name        = "${environment.global_name}-ci-plan"
         description = "GitHub: plan ${environment.name}"
         subjects    = ["pull_request", "ref:refs/heads/${var.branch}"]
         policies    = ["read"]
@@ -94,7 +97,7 @@ locals {
       }
       "${name}/apply" = {
         environment = name
-        name        = "${environment.name}-ci-apply"
+        name        = "${environment.global_name}-ci-apply"
         description = "GitHub: apply ${environment.name}"
         subjects    = ["environment:${name}"]
         policies    = ["read", "services", "storage", "roles"]
@@ -103,7 +106,7 @@ locals {
       }
       "${name}/train" = {
         environment = name
-        name        = "${environment.name}-ci-train"
+        name        = "${environment.global_name}-ci-train"
         description = "GitHub: train and run the smoke tests in ${environment.name}"
         subjects    = ["ref:refs/heads/${var.branch}"]
         policies    = ["read"]

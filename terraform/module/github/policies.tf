@@ -2,7 +2,8 @@ resource "aws_iam_policy" "ci" {
   # Static keys: the documents are known only after apply if their inputs are.
   for_each = toset(flatten([for name in keys(local.environments) : [for purpose in keys(local.purposes) : "${name}/${purpose}"]]))
 
-  name        = "${local.environments[split("/", each.key)[0]].name}-ci-${split("/", each.key)[1]}"
+  name        = "${local.environments[split("/", each.key)[0]].global_name}-ci-${split("/", each.key)[1]}"
+  path        = var.iam_path
   description = "GitHub, ${local.environments[split("/", each.key)[0]].name}: ${local.purposes[split("/", each.key)[1]]}"
   policy      = local.documents[each.key]
   tags        = var.tags

@@ -3,6 +3,7 @@ resource "aws_iam_role" "ci" {
   for_each = local.roles
 
   name                 = each.value.name
+  path                 = var.iam_path
   description          = each.value.description
   assume_role_policy   = data.aws_iam_policy_document.trust[each.key].json
   permissions_boundary = each.value.boundary

@@ -69,6 +69,7 @@ locals {
   refused_by_apps = !local.is_serverless ? [] : compact([
     var.mlflow_version == "3.0" ? "" : "mlflow_version (AWS chooses the version)",
     length(var.retained_mlflow_versions) == 0 ? "" : "retained_mlflow_versions",
+    length(var.tracking_server_name_override) == 0 ? "" : "tracking_server_name_override",
     var.tracking_server_size == "Small" ? "" : "tracking_server_size",
     var.schedule == null ? "" : "schedule (an idle App costs nothing)",
     var.backup == null ? "" : "backup (run `make backup`)",

@@ -2,8 +2,9 @@
 # files in the archive, so a lifecycle rule cannot tell which ones are still needed: the tool deletes those that only backups older
 # than the newest `keep` use (docs/reference/archive-format.md).
 locals {
-  has_backup  = var.backup != null
-  backup_name = "${local.name}-mlflow-backup"
+  has_backup         = var.backup != null
+  backup_name        = "${local.name}-mlflow-backup"
+  global_backup_name = "${local.global_name}-mlflow-backup"
 
   backup_server      = local.is_serverless ? local.app_name : local.server_names[var.mlflow_version]
   backup_server_arn  = "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:mlflow-tracking-server/${local.backup_server}"

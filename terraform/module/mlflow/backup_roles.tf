@@ -10,7 +10,8 @@ locals {
 resource "aws_iam_role" "backup" {
   count = local.has_backup ? 1 : 0
 
-  name                  = "${local.backup_name}-role"
+  name                  = "${local.global_backup_name}-role"
+  path                  = var.iam_path
   description           = "Backs up the MLflow server of ${local.name}"
   assume_role_policy    = data.aws_iam_policy_document.backup_trust["codebuild"].json
   permissions_boundary  = var.permissions_boundary_arn
@@ -19,8 +20,8 @@ resource "aws_iam_role" "backup" {
 
   lifecycle {
     precondition {
-      condition     = length("${local.backup_name}-schedule-role") <= 64
-      error_message = "The backup's role would be named \"${local.backup_name}-schedule-role\", which is ${length("${local.backup_name}-schedule-role")} characters long, and IAM allows 64. Shorten project_name or environment, or set backup = null."
+      condition     = length("${local.global_backup_name}-schedule-role") <= 64
+      error_message = "The backup's role would be named \"${local.global_backup_name}-schedule-role\", which is ${length("${local.global_backup_name}-schedule-role")} characters long, and IAM allows 64. Shorten project_name or environment, or set backup = null."
     }
 
     precondition {
@@ -248,7 +249,7 @@ data "aws_iam_policy_document" "backup_destination" {
       condition {
         test     = "ArnEquals"
         variable = "aws:PrincipalArn"
-        values   = ["arn:${local.partition}:iam::${local.account_id}:role/${local.backup_name}-role"]
+        values   = ["arn:${local.partition}:iam::${local.account_id}:role${var.iam_path}${local.global_backup_name}-role"]
       }
     }
   }
@@ -257,7 +258,8 @@ data "aws_iam_policy_document" "backup_destination" {
 resource "aws_iam_role" "backup_schedule" {
   count = local.has_backup ? 1 : 0
 
-  name                  = "${local.backup_name}-schedule-role"
+  name                  = "${local.global_backup_name}-schedule-role"
+  path                  = var.iam_path
   description           = "Starts the backups of the MLflow server of ${local.name}"
   assume_role_policy    = data.aws_iam_policy_document.backup_trust["scheduler"].json
   permissions_boundary  = var.permissions_boundary_arn

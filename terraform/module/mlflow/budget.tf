@@ -2,7 +2,7 @@
 resource "aws_budgets_budget" "monthly" {
   count = var.monthly_budget_usd == null ? 0 : 1
 
-  name         = "${local.name}-mlflow"
+  name         = "${local.global_name}-mlflow"
   budget_type  = "COST"
   limit_amount = format("%.2f", var.monthly_budget_usd)
   limit_unit   = "USD"

@@ -30,7 +30,8 @@ resource "aws_iam_policy" "client" {
   # Static keys: `terraform import` does not know those of a data source.
   for_each = toset(local.client_levels)
 
-  name        = "${local.name}-mlflow-${each.key}"
+  name        = "${local.global_name}-mlflow-${each.key}"
+  path        = var.iam_path
   description = "MLflow of ${local.name}: ${local.client_policy_purposes[each.key]} runs, models and traces"
   policy      = data.aws_iam_policy_document.tracking[each.key].json
   tags        = var.tags
@@ -38,7 +39,7 @@ resource "aws_iam_policy" "client" {
   lifecycle {
     precondition {
       condition     = length(replace(data.aws_iam_policy_document.tracking[each.key].json, "/\\s/", "")) <= local.managed_policy_limit
-      error_message = "Policy ${local.name}-mlflow-${each.key} would have ${length(replace(data.aws_iam_policy_document.tracking[each.key].json, "/\\s/", ""))} characters, and IAM allows ${local.managed_policy_limit}. Remove versions from retained_mlflow_versions, or shorten project_name or environment."
+      error_message = "Policy ${local.global_name}-mlflow-${each.key} would have ${length(replace(data.aws_iam_policy_document.tracking[each.key].json, "/\\s/", ""))} characters, and IAM allows ${local.managed_policy_limit}. Remove versions from retained_mlflow_versions, or shorten project_name or environment."
     }
   }
 
@@ -49,7 +50,8 @@ resource "aws_iam_policy" "client" {
 resource "aws_iam_policy" "artifacts" {
   for_each = toset(local.client_levels)
 
-  name        = "${local.name}-mlflow-${each.key}-artifacts"
+  name        = "${local.global_name}-mlflow-${each.key}-artifacts"
+  path        = var.iam_path
   description = "MLflow of ${local.name}: ${local.client_policy_purposes[each.key]} artifacts"
   policy      = data.aws_iam_policy_document.artifact_access[each.key].json
   tags        = var.tags
@@ -57,7 +59,7 @@ resource "aws_iam_policy" "artifacts" {
   lifecycle {
     precondition {
       condition     = length(replace(data.aws_iam_policy_document.artifact_access[each.key].json, "/\\s/", "")) <= local.managed_policy_limit
-      error_message = "Policy ${local.name}-mlflow-${each.key}-artifacts would have ${length(replace(data.aws_iam_policy_document.artifact_access[each.key].json, "/\\s/", ""))} characters, and IAM allows ${local.managed_policy_limit}. Name fewer former keys and former artifact stores, or shorten artifact_store_uri."
+      error_message = "Policy ${local.global_name}-mlflow-${each.key}-artifacts would have ${length(replace(data.aws_iam_policy_document.artifact_access[each.key].json, "/\\s/", ""))} characters, and IAM allows ${local.managed_policy_limit}. Name fewer former keys and former artifact stores, or shorten artifact_store_uri."
     }
   }
 }
@@ -65,7 +67,8 @@ resource "aws_iam_policy" "artifacts" {
 resource "aws_iam_policy" "deployment" {
   count = local.has_deployment_policy ? 1 : 0
 
-  name        = "${local.name}-mlflow-deployment"
+  name        = "${local.global_name}-mlflow-deployment"
+  path        = var.iam_path
   description = "MLflow of ${local.name}: deploy models to endpoints"
   policy      = var.deployment_policy_document
   tags        = var.tags
@@ -73,7 +76,7 @@ resource "aws_iam_policy" "deployment" {
   lifecycle {
     precondition {
       condition     = length(replace(coalesce(var.deployment_policy_document, "-"), "/\\s/", "")) <= local.managed_policy_limit
-      error_message = "Policy ${local.name}-mlflow-deployment would have ${length(replace(coalesce(var.deployment_policy_document, "-"), "/\\s/", ""))} characters, and IAM allows ${local.managed_policy_limit}. Shorten deployment_policy_document, project_name or environment."
+      error_message = "Policy ${local.global_name}-mlflow-deployment would have ${length(replace(coalesce(var.deployment_policy_document, "-"), "/\\s/", ""))} characters, and IAM allows ${local.managed_policy_limit}. Shorten deployment_policy_document, project_name or environment."
     }
   }
 }

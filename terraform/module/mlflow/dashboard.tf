@@ -1,7 +1,7 @@
 # One page with the state of the environment: alarms, the server's starts, stops and backups, endpoints, drift, storage and cost.
 # The format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 locals {
-  dashboard_name = "${local.name}-mlflow"
+  dashboard_name = "${local.global_name}-mlflow"
 
   # Searches find the metrics of endpoints that are deployed later. A term without quotes matches a part of a name between hyphens, and
   # a name with hyphens needs quotes and then matches as a whole only, so the parts are searched for one by one.

@@ -1,6 +1,8 @@
 # The execution role of the tracking server. Clients need their own permissions: see the client policies.
 locals {
-  new_role_name = "${local.name}-mlflow-role"
+  # An override may name the role's own path, as in "service-role/AmazonSageMaker-ExecutionRole".
+  new_role_name = var.role_name_override == null ? "${local.global_name}-mlflow-role" : basename(var.role_name_override)
+  new_role_path = try(length(split("/", var.role_name_override)), 1) > 1 ? "/${dirname(var.role_name_override)}/" : var.iam_path
 
   # Known only after the role exists, so that the server is not created before its role.
   role_arn  = var.create_role ? one(aws_iam_role.server[*].arn) : var.role_arn
@@ -11,6 +13,7 @@ resource "aws_iam_role" "server" {
   count = var.create_role ? 1 : 0
 
   name                  = local.new_role_name
+  path                  = local.new_role_path
   description           = "MLflow tracking server of ${local.name}"
   assume_role_policy    = data.aws_iam_policy_document.trust.json
   permissions_boundary  = var.permissions_boundary_arn

@@ -1,12 +1,16 @@
 # Names and ARNs are built from the inputs instead of read from the resources. So they are known when Terraform plans, and the
 # plan shows the real policies.
 locals {
-  name     = "${var.project_name}-${var.environment}"
+  name = "${var.project_name}-${var.environment}"
+
+  # For what all regions of an account share: roles, policies, the dashboard and the budget.
+  global_name = "${var.global_name_prefix}${local.name}"
+
   versions = toset(local.is_serverless ? [] : concat([var.mlflow_version], var.retained_mlflow_versions))
 
   # One server per MLflow version, or one App.
   is_serverless = var.backend == "serverless"
-  server_names  = { for version in local.versions : version => "${local.name}-${replace(version, ".", "-")}" }
+  server_names  = { for version in local.versions : version => lookup(var.tracking_server_name_override, version, "${local.name}-${replace(version, ".", "-")}") }
 
   account_id = data.aws_caller_identity.current.account_id
   partition  = data.aws_partition.current.partition
@@ -16,7 +20,7 @@ locals {
   region = split(".", data.aws_region.current.endpoint)[1]
 
   # The fallbacks avoid a second error where preconditions.tf already reports a missing input.
-  new_bucket_name      = join("-", compact([local.name, "mlflow-artifacts", var.bucket_name_suffix]))
+  new_bucket_name      = coalesce(var.bucket_name_override, join("-", compact([local.name, "mlflow-artifacts", var.bucket_name_suffix])))
   artifact_store_uri   = var.create_s3_bucket ? "s3://${local.new_bucket_name}" : trimsuffix(coalesce(var.artifact_store_uri, "s3://none"), "/")
   artifact_path        = trimprefix(local.artifact_store_uri, "s3://")
   artifact_bucket_name = split("/", local.artifact_path)[0]

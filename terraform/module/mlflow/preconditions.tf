@@ -24,8 +24,18 @@ data "aws_caller_identity" "current" {
     }
 
     precondition {
-      condition     = !var.create_s3_bucket || var.bucket_name_suffix != null
+      condition     = !var.create_s3_bucket || var.bucket_name_suffix != null || var.bucket_name_override != null
       error_message = "A new artifact bucket needs bucket_name_suffix. Bucket names are shared by all AWS accounts: choose your own, such as \"acme-${var.environment}\"."
+    }
+
+    precondition {
+      condition     = var.create_s3_bucket || var.bucket_name_override == null
+      error_message = "bucket_name_override names a bucket that the module manages, and with create_s3_bucket = false it manages none. Remove it, or set create_s3_bucket = true and import the bucket."
+    }
+
+    precondition {
+      condition     = var.create_role || var.role_name_override == null
+      error_message = "role_name_override names a role that the module manages, and with create_role = false it manages none. Remove it, or set create_role = true and import the role."
     }
 
     precondition {
@@ -41,7 +51,7 @@ data "aws_caller_identity" "current" {
 
     precondition {
       condition     = !var.create_role || length(local.new_role_name) <= 64
-      error_message = "The server's role would be named \"${local.new_role_name}\", which is ${length(local.new_role_name)} characters long, and IAM allows 64. Shorten project_name or environment by ${max(0, length(local.new_role_name) - 64)}."
+      error_message = "The server's role would be named \"${local.new_role_name}\", which is ${length(local.new_role_name)} characters long, and IAM allows 64. Shorten project_name, environment or global_name_prefix by ${max(0, length(local.new_role_name) - 64)}."
     }
 
     precondition {

@@ -67,7 +67,8 @@ resource "aws_s3_bucket_replication_configuration" "artifacts" {
 resource "aws_iam_role" "replication" {
   count = local.has_replication ? 1 : 0
 
-  name                  = "${local.name}-mlflow-replication-role"
+  name                  = "${local.global_name}-mlflow-replication-role"
+  path                  = var.iam_path
   description           = "Replicates the MLflow artifacts of ${local.name}"
   assume_role_policy    = data.aws_iam_policy_document.replication_trust.json
   permissions_boundary  = var.permissions_boundary_arn
@@ -76,8 +77,8 @@ resource "aws_iam_role" "replication" {
 
   lifecycle {
     precondition {
-      condition     = length("${local.name}-mlflow-replication-role") <= 64
-      error_message = "The replication's role would be named \"${local.name}-mlflow-replication-role\", which is ${length("${local.name}-mlflow-replication-role")} characters long, and IAM allows 64. Shorten project_name or environment, or set replication = null."
+      condition     = length("${local.global_name}-mlflow-replication-role") <= 64
+      error_message = "The replication's role would be named \"${local.global_name}-mlflow-replication-role\", which is ${length("${local.global_name}-mlflow-replication-role")} characters long, and IAM allows 64. Shorten project_name or environment, or set replication = null."
     }
   }
 }

@@ -109,7 +109,8 @@ locals {
 resource "aws_iam_role" "scheduler" {
   count = local.has_schedule ? 1 : 0
 
-  name                  = "${local.name}-scheduler"
+  name                  = "${local.global_name}-scheduler"
+  path                  = var.iam_path
   description           = "Starts and stops the MLflow tracking servers of ${local.name}"
   assume_role_policy    = data.aws_iam_policy_document.scheduler_trust.json
   permissions_boundary  = var.permissions_boundary_arn

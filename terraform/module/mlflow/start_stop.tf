@@ -28,7 +28,8 @@ resource "aws_sfn_state_machine" "start_stop" {
 resource "aws_iam_role" "start_stop" {
   count = local.has_schedule ? 1 : 0
 
-  name                  = "${local.name}-start-stop"
+  name                  = "${local.global_name}-start-stop"
+  path                  = var.iam_path
   description           = "Starts and stops the MLflow tracking servers of ${local.name}"
   assume_role_policy    = data.aws_iam_policy_document.start_stop_trust.json
   permissions_boundary  = var.permissions_boundary_arn

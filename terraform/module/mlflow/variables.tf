@@ -67,6 +67,29 @@ variable "retained_mlflow_versions" {
   }
 }
 
+variable "tracking_server_name_override" {
+  description = "Names of servers that were not created by this module, by MLflow version, such as `{ \"3.0\" = \"my-server\" }`. Keep an entry for as long as its server exists: without it, Terraform replaces the server and its runs are lost. See docs/guides/adopt-existing.md."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateMlflowTrackingServer.html
+  validation {
+    condition     = alltrue([for name in values(var.tracking_server_name_override) : can(regex("^[A-Za-z0-9](-*[A-Za-z0-9]){0,255}$", name))])
+    error_message = "tracking_server_name_override must map MLflow versions to names of tracking servers, such as { \"3.0\" = \"my-server\" }."
+  }
+
+  validation {
+    condition     = alltrue([for version in keys(var.tracking_server_name_override) : contains(keys(jsondecode(file("${path.module}/mlflow_versions.json")).versions), version)])
+    error_message = "The keys of tracking_server_name_override must be supported versions, as major.minor: ${join(", ", keys(jsondecode(file("${path.module}/mlflow_versions.json")).versions))}."
+  }
+
+  validation {
+    condition     = length(distinct(values(var.tracking_server_name_override))) == length(var.tracking_server_name_override)
+    error_message = "tracking_server_name_override names a server twice. There is one server per version."
+  }
+}
+
 variable "tracking_server_size" {
   description = "Small, Medium or Large: for teams of up to 25, 50 or 100 people. You can change it later without losing data."
   type        = string
@@ -112,6 +135,17 @@ variable "bucket_name_suffix" {
   validation {
     condition     = var.bucket_name_suffix == null || can(regex("^[a-z0-9](-?[a-z0-9])*$", var.bucket_name_suffix))
     error_message = "bucket_name_suffix must be lower-case letters, digits and single hyphens, as in \"acme-staging\": S3 takes no capitals, underscores or spaces in a bucket's name."
+  }
+}
+
+variable "bucket_name_override" {
+  description = "Whole name of the bucket, instead of the one with `bucket_name_suffix`. With an `import` block, the module manages a bucket that exists already: see docs/guides/adopt-existing.md. Unlike a bucket in `artifact_store_uri`, it gets the module's settings and policy."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.bucket_name_override == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.bucket_name_override))
+    error_message = "bucket_name_override must be a bucket's name, such as \"acme-ml\", without \"s3://\" or a prefix."
   }
 }
 
@@ -358,6 +392,17 @@ variable "role_arn" {
   }
 }
 
+variable "role_name_override" {
+  description = "Name of the server's role, instead of `{project_name}-{environment}-mlflow-role`, with its path if it has one, such as \"service-role/AmazonSageMaker-ExecutionRole-20260101T000000\". With an `import` block, the module manages a role that exists already: see docs/guides/adopt-existing.md."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.role_name_override == null || can(regex("^([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}$", var.role_name_override))
+    error_message = "role_name_override must be a role's name, such as \"mlflow-server\", or its path and name, such as \"service-role/mlflow-server\", without a slash before them. It is not the role's ARN."
+  }
+}
+
 variable "harden_server_role" {
   description = "Restricts the server's role more than AWS documents: the trust policy requires `aws:SourceAccount`, and S3 rights are the four actions that MLflow's code calls instead of `s3:Get*`, `s3:Put*` and `s3:List*`. This was tested on localaws, not on AWS. If AWS needs more, creating a server fails after up to 25 minutes (`CreateFailed`): try it in staging first."
   type        = bool
@@ -463,6 +508,30 @@ variable "additional_role_policies" {
   validation {
     condition     = alltrue([for arn in values(var.additional_role_policies) : can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", arn))])
     error_message = "additional_role_policies must map names to policy ARNs, such as { lineage = \"arn:aws:iam::111122223333:policy/lineage\" }."
+  }
+}
+
+variable "iam_path" {
+  description = "IAM path of all roles and policies, such as \"/ml/\". Choose it before the first apply: a role or policy gets another path only by being replaced, and a server with another role is replaced too."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/([A-Za-z0-9+=,.@_-]+/)*$", var.iam_path))
+    error_message = "iam_path is \"${var.iam_path}\": begin and end it with a slash, as in \"/ml/\"."
+  }
+}
+
+variable "global_name_prefix" {
+  description = "Prefix of the names that all regions of an account share, such as \"euw1-\": those of roles, policies, the dashboard, the budget and the delivery's bucket. With it, the same `project_name` and `environment` exist in two regions of one account. Choose it before the first apply, as `iam_path`."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^([A-Za-z0-9][A-Za-z0-9_-]{0,30})?$", var.global_name_prefix))
+    error_message = "global_name_prefix is \"${var.global_name_prefix}\": use up to 31 letters, digits, hyphens and underscores, as in \"euw1-\"."
   }
 }
 

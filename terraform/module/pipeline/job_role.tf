@@ -4,6 +4,7 @@ resource "aws_iam_role" "pipeline" {
   count = local.has_pipeline ? 1 : 0
 
   name                  = local.role_name
+  path                  = var.iam_path
   description           = "Training pipeline of ${local.name} and its jobs"
   assume_role_policy    = data.aws_iam_policy_document.trust.json
   permissions_boundary  = var.permissions_boundary_arn

@@ -1,14 +1,14 @@
 locals {
   has_pipeline = var.training_pipeline != null
   name         = "${var.project_name}-${var.environment}"
-  role_name    = "${local.name}-pipeline-role"
+  role_name    = "${var.global_name_prefix}${local.name}-pipeline-role"
 
   account_id = data.aws_caller_identity.current.account_id
   partition  = data.aws_partition.current.partition
   region     = split(".", data.aws_region.current.endpoint)[1]
 
   # The ARN without a reference to the role, because the role's own policy names it.
-  role_arn      = "arn:${local.partition}:iam::${local.account_id}:role/${local.role_name}"
+  role_arn      = "arn:${local.partition}:iam::${local.account_id}:role${var.iam_path}${local.role_name}"
   sagemaker_arn = "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}"
 
   # SageMaker names the jobs of pipelines pipelines-EXECUTION-STEP-RANDOM.

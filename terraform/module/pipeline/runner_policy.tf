@@ -3,7 +3,8 @@
 resource "aws_iam_policy" "runner" {
   count = local.has_pipeline ? 1 : 0
 
-  name        = "${local.name}-pipeline-runner"
+  name        = "${var.global_name_prefix}${local.name}-pipeline-runner"
+  path        = var.iam_path
   description = "Run the training pipeline of ${local.name}"
   policy      = data.aws_iam_policy_document.runner[0].json
   tags        = var.tags

@@ -150,15 +150,18 @@ data "aws_iam_policy_document" "deployment" {
 
   # A model version's tag that names its endpoint is removed when the endpoint no longer serves the version.
   statement {
-    sid       = "AllowRemoveEndpointTags"
-    actions   = ["sagemaker-mlflow:DeleteModelVersionTag"]
-    resources = ["arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:mlflow-tracking-server/${local.name}-*"]
+    sid     = "AllowRemoveEndpointTags"
+    actions = ["sagemaker-mlflow:DeleteModelVersionTag"]
+    resources = [
+      for name in distinct(concat(["${local.name}-*"], [for name in compact([try(var.tracking_server.name, null)]) : name if !startswith(name, "${local.name}-")])) :
+      "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:mlflow-tracking-server/${name}"
+    ]
   }
 
   statement {
     sid       = "AllowPassEndpointRole"
     actions   = ["iam:PassRole"]
-    resources = ["arn:${local.partition}:iam::${local.account_id}:role/${local.role_name}"]
+    resources = ["arn:${local.partition}:iam::${local.account_id}:role${var.iam_path}${local.role_name}"]
 
     condition {
       test     = "StringEquals"

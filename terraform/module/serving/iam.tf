@@ -2,6 +2,7 @@
 # of any model that was logged.
 resource "aws_iam_role" "endpoint" {
   name                  = local.role_name
+  path                  = var.iam_path
   description           = "SageMaker endpoints of ${local.name}"
   assume_role_policy    = data.aws_iam_policy_document.trust.json
   permissions_boundary  = var.permissions_boundary_arn

@@ -2,7 +2,8 @@
 resource "aws_iam_role" "image_builder" {
   count = local.has_image_build ? 1 : 0
 
-  name                  = "${local.name}-image-builder"
+  name                  = "${local.global_name}-image-builder"
+  path                  = var.iam_path
   description           = "Builds the serving images of ${local.name}"
   assume_role_policy    = data.aws_iam_policy_document.image_builder_trust.json
   permissions_boundary  = var.permissions_boundary_arn
@@ -11,8 +12,8 @@ resource "aws_iam_role" "image_builder" {
 
   lifecycle {
     precondition {
-      condition     = length("${local.name}-image-builder") <= 64
-      error_message = "The role of image builds would be named \"${local.name}-image-builder\", and IAM allows 64 characters: shorten project_name or environment."
+      condition     = length("${local.global_name}-image-builder") <= 64
+      error_message = "The role of image builds would be named \"${local.global_name}-image-builder\", and IAM allows 64 characters: shorten project_name or environment."
     }
   }
 }
@@ -158,7 +159,8 @@ data "aws_iam_policy_document" "image_build_network" {
 # The rights to build an image with scripts/build_image.py, or to push one that was built elsewhere. Attach it to roles of people and of
 # CI. A principal with this policy decides which code endpoints run.
 resource "aws_iam_policy" "image_pusher" {
-  name        = "${local.name}-image-pusher"
+  name        = "${local.global_name}-image-pusher"
+  path        = var.iam_path
   description = "Build and push serving images of ${local.name}"
   policy      = data.aws_iam_policy_document.image_pusher.json
   tags        = var.tags
@@ -224,7 +226,8 @@ data "aws_iam_policy_document" "image_pusher" {
 resource "aws_iam_role" "image_pusher" {
   count = length(var.image_pusher_principal_arns) == 0 ? 0 : 1
 
-  name                  = "${local.name}-image-pusher"
+  name                  = "${local.global_name}-image-pusher"
+  path                  = var.iam_path
   description           = "Builds and pushes serving images of ${local.name}"
   assume_role_policy    = data.aws_iam_policy_document.image_pusher_trust.json
   permissions_boundary  = var.permissions_boundary_arn

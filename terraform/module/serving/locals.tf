@@ -1,6 +1,9 @@
 locals {
   name      = "${var.project_name}-${var.environment}"
-  role_name = "${local.name}-endpoint-role"
+  role_name = "${local.global_name}-endpoint-role"
+
+  # For what all regions of an account share: roles and policies.
+  global_name = "${var.global_name_prefix}${local.name}"
 
   account_id = data.aws_caller_identity.current.account_id
   partition  = data.aws_partition.current.partition

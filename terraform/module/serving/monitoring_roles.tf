@@ -1,7 +1,7 @@
 # Two roles of monitoring: the processing job's, and EventBridge Scheduler's, which creates the job.
 locals {
   monitoring_jobs_arn = "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:processing-job/${local.monitoring_name}-*"
-  monitoring_role_arn = "arn:${local.partition}:iam::${local.account_id}:role/${local.monitoring_name}-role"
+  monitoring_role_arn = "arn:${local.partition}:iam::${local.account_id}:role${var.iam_path}${var.global_name_prefix}${local.monitoring_name}-role"
   monitoring_data_arn = "arn:${local.partition}:s3:::${local.artifact_path}/monitoring/*"
 
   # A run's artifacts are at EXPERIMENT/RUN/artifacts; the reports are below monitoring/ there.
@@ -12,7 +12,8 @@ locals {
 resource "aws_iam_role" "monitoring" {
   count = local.has_monitoring ? 1 : 0
 
-  name                  = "${local.monitoring_name}-role"
+  name                  = "${var.global_name_prefix}${local.monitoring_name}-role"
+  path                  = var.iam_path
   description           = "Monitors the endpoints of ${local.name}"
   assume_role_policy    = data.aws_iam_policy_document.monitoring_trust["sagemaker"].json
   permissions_boundary  = var.permissions_boundary_arn
@@ -23,7 +24,8 @@ resource "aws_iam_role" "monitoring" {
 resource "aws_iam_role" "monitoring_schedule" {
   count = local.has_monitoring ? 1 : 0
 
-  name                  = "${local.monitoring_name}-schedule-role"
+  name                  = "${var.global_name_prefix}${local.monitoring_name}-schedule-role"
+  path                  = var.iam_path
   description           = "Creates the monitoring jobs of ${local.name}"
   assume_role_policy    = data.aws_iam_policy_document.monitoring_trust["scheduler"].json
   permissions_boundary  = var.permissions_boundary_arn

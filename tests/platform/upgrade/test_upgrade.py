@@ -317,6 +317,12 @@ def test_does_not_retire_a_server_that_is_written_to_during_the_question(world: 
     assert world.deployed == {"3.0"}
 
 
+def test_a_server_beside_one_with_another_name_gets_the_environments_name() -> None:
+    arns = {"3.0": "arn:aws:sagemaker:us-east-1:123456789012:mlflow-tracking-server/made-by-hand"}
+    servers = Servers("3.0", arns, stem="churn-prod")
+    assert (servers.name("3.0"), servers.name("2.16")) == ("made-by-hand", "churn-prod-2-16")
+
+
 def test_derives_the_name_of_a_server_that_does_not_exist_yet() -> None:
     servers = Servers("2.13", {"2.13": arn("2.13")})
     assert (servers.retained, servers.name("2.13"), servers.name("3.0")) == (

@@ -29,6 +29,13 @@ variable "stage" {
   nullable    = false
 }
 
+variable "iam_path" {
+  description = "IAM path of all roles and policies, such as \"/ml/\"."
+  type        = string
+  default     = "/"
+  nullable    = false
+}
+
 variable "bucket_name" {
   description = "Name of the bucket that all teams share."
   type        = string
@@ -113,6 +120,7 @@ module "team" {
   tracking_server_size = each.value.size
   schedule             = each.value.schedule
   writer_role_names    = each.value.writer_role_names
+  iam_path             = var.iam_path
   tags                 = { team = each.key }
 }
 
@@ -121,6 +129,7 @@ resource "aws_iam_role" "reader" {
   for_each = local.readers
 
   name        = "${each.key}-${local.environment}-mlflow-reader"
+  path        = var.iam_path
   description = "Reads MLflow of ${each.key} from other accounts"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -150,7 +159,7 @@ resource "aws_ssoadmin_customer_managed_policy_attachment" "writer" {
 
   customer_managed_policy_reference {
     name = each.value.policy
-    path = "/"
+    path = var.iam_path
   }
 }
 

@@ -1,0 +1,99 @@
+"""A server, a bucket and a role that were made by hand are adopted with the blocks of docs/guides/adopt-existing.md."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import provider
+from tests.support.mirrored import QUICK
+from tests.support.provider import REPOSITORY
+from tests.support.running import TRUST, RunningLocalAws, settled
+from tests.terraform.readmes import BLOCK, SOURCE
+
+GUIDE = REPOSITORY / "docs/guides/adopt-existing.md"
+SERVER, BUCKET, ROLE = "churn-experiments", "acme-churn-artifacts", "AmazonSageMaker-ExecutionRole-20260101T000000"
+PROVIDER = 'provider "aws" {\n  region            = "us-east-1"\n  s3_use_path_style = true\n}\n'
+
+
+class Root:
+    """A root with the blocks of the guide."""
+
+    def __init__(self, folder: Path, localaws: RunningLocalAws) -> None:
+        self._localaws, self.folder = localaws, folder / "root"
+        shutil.copytree(REPOSITORY / "terraform/module/mlflow", folder / "mlflow")
+        (folder / "mlflow/quick_override.tf.json").write_text(json.dumps({"resource": QUICK}))
+        self.folder.mkdir()
+        text = "\n".join([PROVIDER, *BLOCK.findall(GUIDE.read_text())])
+        (self.folder / "main.tf").write_text(SOURCE.sub('source = "../mlflow"', text))
+        if provider.config():
+            self("get")
+        else:
+            self("init", "-input=false", *([f"-plugin-dir={where}"] if (where := provider.mirror()) else []))
+
+    def __call__(self, verb: str, *arguments: str, statuses: tuple[int, ...] = (0,)) -> str:
+        done = subprocess.run(
+            ["terraform", verb, *arguments, *(["-no-color"] if verb != "show" else [])],
+            cwd=self.folder,
+            env=self._localaws.environ(CHECKPOINT_DISABLE="1"),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode in statuses, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def by_hand(localaws: RunningLocalAws) -> dict[str, Any]:
+    """The description of the server that was made by hand, with a bucket that has no settings."""
+    localaws.client("s3").create_bucket(Bucket=BUCKET)
+    localaws.client("s3").put_object(Bucket=BUCKET, Key="0/run/artifacts/model", Body=b"a model")
+    iam = localaws.client("iam")
+    given = {"Path": "/service-role/", "AssumeRolePolicyDocument": json.dumps(TRUST)}
+    arn = iam.create_role(RoleName=ROLE, Description="Made by hand", **given)["Role"]["Arn"]
+    s3 = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName=ROLE, PolicyName="ByHand", PolicyDocument=json.dumps(s3))
+    sagemaker = localaws.client("sagemaker")
+    sagemaker.create_mlflow_tracking_server(
+        TrackingServerName=SERVER, ArtifactStoreUri=f"s3://{BUCKET}", RoleArn=arn, MlflowVersion="3.0"
+    )
+    settled(localaws, SERVER)
+    found: dict[str, Any] = sagemaker.describe_mlflow_tracking_server(TrackingServerName=SERVER)
+    return found
+
+
+def test_adopts_a_server_a_bucket_and_a_role_with_an_empty_plan_afterwards(
+    localaws: RunningLocalAws, by_hand: dict[str, Any], tmp_path: Path
+) -> None:
+    root = Root(tmp_path, localaws)
+    root("plan", "-input=false", "-out=saved")
+    plan = json.loads(root("show", "-json", "saved"))
+    changes = {one["address"]: one["change"] for one in plan["resource_changes"] if one["mode"] == "managed"}
+    imported = sorted(address for address, change in changes.items() if "importing" in change)
+    assert imported == [
+        "module.churn.aws_iam_role.server[0]",
+        "module.churn.aws_s3_bucket.artifacts[0]",
+        'module.churn.aws_sagemaker_mlflow_tracking_server.this["3.0"]',
+    ]
+    assert [address for address, change in changes.items() if "delete" in change["actions"]] == []
+    assert [address for address in imported if "create" in changes[address]["actions"]] == []
+
+    root("apply", "-input=false", "saved")
+    assert "No changes." in root("plan", "-input=false", "-detailed-exitcode")
+
+    settled(localaws, SERVER)
+    after = localaws.client("sagemaker").describe_mlflow_tracking_server(TrackingServerName=SERVER)
+    kept = ("TrackingServerArn", "CreationTime", "RoleArn", "ArtifactStoreUri", "MlflowVersion", "TrackingServerUrl")
+    assert {name: after[name] for name in kept} == {name: by_hand[name] for name in kept}
+    assert localaws.client("s3").get_object(Bucket=BUCKET, Key="0/run/artifacts/model")["Body"].read() == b"a model"
+    assert localaws.client("iam").list_role_policies(RoleName=ROLE)["PolicyNames"] == ["MLflowBasicAccess"]
+
+
+def test_the_guide_imports_what_it_overrides() -> None:
+    text = GUIDE.read_text()
+    assert set(re.findall(r'^  id = "([^"]+)"$', text, re.MULTILINE)) == {SERVER, BUCKET, ROLE}
