@@ -27,6 +27,12 @@ RESOURCES: dict[str, tuple[str, ...]] = {
         "arn:aws:budgets::{account}:budget/*",
     ),
     "cloudformation": ("arn:aws:cloudformation:{region}:{account}:stack/{StackName}/*",),
+    "cloudtrail": (
+        "{ResourceId}",
+        "{ResourceIdList}",
+        "arn:aws:cloudtrail:{region}:{account}:trail/{TrailName}",
+        "arn:aws:cloudtrail:{region}:{account}:trail/{Name}",
+    ),
     "cloudwatch": (
         "{ResourceARN}",
         "arn:aws:cloudwatch:{region}:{account}:alarm:{AlarmName}",
@@ -137,6 +143,7 @@ RENAMED = {
 # A creation with tags also requires the permission to tag.
 TAGGING = {
     "application-autoscaling": "TagResource",
+    "cloudtrail": "AddTags",
     "cloudwatch": "TagResource",
     "ecr": "TagResource",
     "events": "TagResource",
@@ -147,7 +154,7 @@ TAGGING = {
     "sqs": "TagQueue",
     "states": "TagResource",
 }
-TAG_PARAMETERS = ("Tags", "tags", "Tags.member.1.Key")
+TAG_PARAMETERS = ("Tags", "tags", "Tags.member.1.Key", "TagsList")
 # Services that a role can be passed to, and the parameters that contain it.
 TAKES_ROLES = ("cloudformation", "codebuild", "codepipeline", "events", "sagemaker", "scheduler", "states")
 ROLE_PARAMETERS = {"executionrolearn", "rolearn", "servicerole"}
@@ -235,7 +242,7 @@ def _instance_types(parameters: dict[str, Any]) -> Keys:
 
 def _requested_tags(parameters: dict[str, Any]) -> Keys:
     """The condition keys for the tags in a call, which are a list of Key and Value (in KMS TagKey), or a mapping."""
-    given = parameters.get("Tags") or parameters.get("tags") or {}
+    given = parameters.get("Tags") or parameters.get("tags") or parameters.get("TagsList") or {}
     if isinstance(given, list):
         given = {
             tag.get("Key", tag.get("TagKey")): tag.get("Value", tag.get("TagValue"))

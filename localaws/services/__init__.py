@@ -39,6 +39,7 @@ SERVICES = (
 LATE = {
     "application-autoscaling": "localaws.services.application_autoscaling",
     "cloudformation": "localaws.services.cloudformation",
+    "cloudtrail": "localaws.services.cloudtrail",
     "states": "localaws.services.stepfunctions",
 }
 

@@ -35,7 +35,8 @@ variable "cases" {
 def any_root() -> str:
     """Calls the platform module with `var.inputs`."""
     source = '  source = "../terraform/module/platform"\n'
-    output = 'output "backup_destination_policy" {\n  value = module.platform.backup_destination_policy\n}\n'
+    printed = ("backup_destination_policy", "data_events_bucket_policy")
+    output = "".join(f'output "{name}" {{\n  value = module.platform.{name}\n}}\n' for name in printed)
     return f'{ONE}module "platform" {{\n{source}{_arguments("platform", "var.inputs")}}}\n{output}'
 
 

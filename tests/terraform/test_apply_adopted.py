@@ -2,50 +2,18 @@
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import provider
-from tests.support.mirrored import QUICK
 from tests.support.provider import REPOSITORY
 from tests.support.running import TRUST, RunningLocalAws, settled
-from tests.terraform.readmes import BLOCK, SOURCE
+from tests.terraform.module_root import ModuleRoot
+from tests.terraform.readmes import BLOCK
 
 GUIDE = REPOSITORY / "docs/guides/adopt-existing.md"
 SERVER, BUCKET, ROLE = "churn-experiments", "acme-churn-artifacts", "AmazonSageMaker-ExecutionRole-20260101T000000"
-PROVIDER = 'provider "aws" {\n  region            = "us-east-1"\n  s3_use_path_style = true\n}\n'
-
-
-class Root:
-    """A root with the blocks of the guide."""
-
-    def __init__(self, folder: Path, localaws: RunningLocalAws) -> None:
-        self._localaws, self.folder = localaws, folder / "root"
-        shutil.copytree(REPOSITORY / "terraform/module/mlflow", folder / "mlflow")
-        (folder / "mlflow/quick_override.tf.json").write_text(json.dumps({"resource": QUICK}))
-        self.folder.mkdir()
-        text = "\n".join([PROVIDER, *BLOCK.findall(GUIDE.read_text())])
-        (self.folder / "main.tf").write_text(SOURCE.sub('source = "../mlflow"', text))
-        if provider.config():
-            self("get")
-        else:
-            self("init", "-input=false", *([f"-plugin-dir={where}"] if (where := provider.mirror()) else []))
-
-    def __call__(self, verb: str, *arguments: str, statuses: tuple[int, ...] = (0,)) -> str:
-        done = subprocess.run(
-            ["terraform", verb, *arguments, *(["-no-color"] if verb != "show" else [])],
-            cwd=self.folder,
-            env=self._localaws.environ(CHECKPOINT_DISABLE="1"),
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode in statuses, done.stdout + done.stderr
-        return done.stdout
 
 
 @pytest.fixture
@@ -70,7 +38,7 @@ def by_hand(localaws: RunningLocalAws) -> dict[str, Any]:
 def test_adopts_a_server_a_bucket_and_a_role_with_an_empty_plan_afterwards(
     localaws: RunningLocalAws, by_hand: dict[str, Any], tmp_path: Path
 ) -> None:
-    root = Root(tmp_path, localaws)
+    root = ModuleRoot(tmp_path, localaws, *BLOCK.findall(GUIDE.read_text()))
     root("plan", "-input=false", "-out=saved")
     plan = json.loads(root("show", "-json", "saved"))
     changes = {one["address"]: one["change"] for one in plan["resource_changes"] if one["mode"] == "managed"}

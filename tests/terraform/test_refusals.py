@@ -73,6 +73,18 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
         NEW | {"access_logs": {"bucket": "s3://acme-access-logs"}},
         'access_logs.bucket must be a bucket\'s name, such as "acme-access-logs"',
     ),
+    "a bucket of data events by its address": (
+        NEW | {"data_events": {"bucket": "s3://acme-trails"}},
+        'data_events.bucket must be a bucket\'s name, such as "acme-trails"',
+    ),
+    "a prefix of data events with a slash at its end": (
+        NEW | {"data_events": {"bucket": "acme-trails", "prefix": "mlflow/"}},
+        "data_events.prefix must be a key prefix of up to 200 characters without a slash at its ends",
+    ),
+    "an alias for the logs of data events": (
+        NEW | {"data_events": {"bucket": "acme-trails", "kms_key_arn": "alias/trails"}},
+        "data_events.kms_key_arn must be a key's ARN",
+    ),
     "an origin without TLS": (
         NEW | {"cors_allowed_origins": ["http://studio.acme.example"]},
         "cors_allowed_origins must be https origins without a path",
@@ -225,6 +237,10 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     "logs in the artifact bucket": (
         NEW | {"access_logs": {"bucket": "churn-dev-mlflow-artifacts-acme"}},
         "access_logs.bucket is the artifact bucket itself",
+    ),
+    "data events in the artifact bucket": (
+        NEW | {"data_events": {"bucket": "churn-dev-mlflow-artifacts-acme"}},
+        "data_events.bucket is the artifact bucket, so each log file would be an event that is logged again",
     ),
     "settings of a bucket that is left alone": (
         OLD | {"access_logs": {"bucket": "logs"}},

@@ -56,7 +56,12 @@ VARIATIONS = {
     "readmes": Variation("readmes"),
     "existing_bucket": inputs(**EXISTING, backup={}, harden_server_role=True),
     "app": inputs(
-        bucket_name_suffix="app", backend="serverless", notifications={}, create_dashboard=True, training_pipeline={}
+        bucket_name_suffix="app",
+        backend="serverless",
+        notifications={},
+        create_dashboard=True,
+        training_pipeline={},
+        data_events={"bucket": "acme-trails", "reads": True},
     ),
     "readers_without_ui": inputs(**EXISTING, readers_may_open_ui=False),
     # 50 characters, the most that the endpoints' role leaves; every supported version; a prefix in an existing bucket.
@@ -89,6 +94,7 @@ VARIATIONS = {
         create_dashboard=True,
         backup={"schedule_expression": AT_NOON},
         access_logs={"bucket": "logs"},
+        data_events={"bucket": "acme-trails", "prefix": "mlflow/dev"},
         cors_allowed_origins=["https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws"],
         additional_role_policies={"lineage": f"arn:aws:iam::{ACCOUNT}:policy/lineage"},
         writer_role_names=["data-scientists"],

@@ -144,6 +144,19 @@ variable "access_logs" {
   default = null
 }
 
+variable "data_events" {
+  description = "Records who wrote or deleted which artifact, and who changed what in MLflow, as data events of a CloudTrail trail. `bucket` is an existing bucket for the logs, whose owner allows what the output `data_events_bucket_policy` says; the logs are below `prefix` (optional), and encrypted with `kms_key_arn` if its policy allows CloudTrail that. `reads` (false) also records reads, which are many more. AWS charges 0.10 USD for 100,000 events, and for the stored logs. Of an MLflow App, only the artifacts are recorded. Null records nothing."
+  type = object({
+    bucket      = string
+    prefix      = optional(string)
+    kms_key_arn = optional(string)
+    reads       = optional(bool, false)
+  })
+  default = null
+
+  # https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html
+}
+
 variable "cors_allowed_origins" {
   description = "Web origins whose pages may read artifacts from the bucket, such as your Studio domain, `https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws`."
   type        = list(string)

@@ -125,6 +125,11 @@ output "backup_failure_queue_url" {
   value       = module.platform.backup_failure_queue_url
 }
 
+output "data_events_bucket_policy" {
+  description = "What the owner of the bucket of `data_events` must allow in its bucket policy, as JSON; null without data events."
+  value       = module.platform.data_events_bucket_policy
+}
+
 output "backup_destination_policy" {
   description = "What the owner of the bucket of `backup.destination_uri` must allow in its bucket policy, as JSON; null without a destination."
   value       = module.platform.backup_destination_policy

@@ -136,6 +136,11 @@ output "backup_failure_queue_url" {
   value       = one(aws_sqs_queue.backup_failures[*].url)
 }
 
+output "data_events_bucket_policy" {
+  description = "What the owner of the bucket of `data_events` must allow in its bucket policy, as JSON; null without data events."
+  value       = one(data.aws_iam_policy_document.data_events_bucket[*].json)
+}
+
 output "backup_destination_policy" {
   description = "What the owner of the bucket of `backup.destination_uri` must allow in its bucket policy, as JSON; null without a destination."
   value       = local.backup_destination_uri == null ? null : one(data.aws_iam_policy_document.backup_destination[*].json)

@@ -294,6 +294,33 @@ variable "access_logs" {
   }
 }
 
+variable "data_events" {
+  description = "Records who wrote or deleted which artifact, and who changed what in MLflow, as data events of a CloudTrail trail. `bucket` is an existing bucket for the logs, whose owner allows what the output `data_events_bucket_policy` says; the logs are below `prefix` (optional), and encrypted with `kms_key_arn` if its policy allows CloudTrail that. `reads` (false) also records reads, which are many more. AWS charges 0.10 USD for 100,000 events, and for the stored logs. Of an MLflow App, only the artifacts are recorded. Null records nothing."
+  type = object({
+    bucket      = string
+    prefix      = optional(string)
+    kms_key_arn = optional(string)
+    reads       = optional(bool, false)
+  })
+  default = null
+
+  validation {
+    condition     = var.data_events == null || try(can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.data_events.bucket)), false)
+    error_message = "data_events.bucket must be a bucket's name, such as \"acme-trails\", without \"s3://\" or \"arn:\"."
+  }
+
+  # https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html
+  validation {
+    condition     = try(var.data_events.prefix, null) == null || try(can(regex("^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$", var.data_events.prefix)) && length(var.data_events.prefix) <= 200, false)
+    error_message = "data_events.prefix must be a key prefix of up to 200 characters without a slash at its ends, such as \"mlflow/prod\"."
+  }
+
+  validation {
+    condition     = try(var.data_events.kms_key_arn, null) == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.data_events.kms_key_arn))
+    error_message = "data_events.kms_key_arn must be a key's ARN, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\"."
+  }
+}
+
 variable "cors_allowed_origins" {
   description = "Web origins whose pages may read artifacts from the bucket, such as your Studio domain, `https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws`."
   type        = list(string)

@@ -28,6 +28,7 @@ module "mlflow" {
   object_lock                        = var.object_lock
   replication                        = var.replication
   access_logs                        = var.access_logs
+  data_events                        = var.data_events
   cors_allowed_origins               = var.cors_allowed_origins
   kms_key_id                         = var.kms_key_id
   kms                                = var.kms

@@ -69,6 +69,7 @@ def pairs(found: list[RequiredPermission]) -> list[tuple[str, str]]:
 
 
 S3 = "arn:aws:s3:::data"
+TRAIL = f"arn:aws:cloudtrail:us-east-1:{US}:trail"
 CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     ("s3", "list_buckets", {}, [("s3:ListAllMyBuckets", "*")]),
     ("s3", "create_bucket", {"Bucket": "data"}, [("s3:CreateBucket", S3)]),
@@ -202,6 +203,19 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         {"PipelineExecutionArn": f"{SM}:pipeline/p/execution/abcdefghijkl"},
         [("sagemaker:ListPipelineExecutionSteps", f"{SM}:pipeline/p/execution/abcdefghijkl")],
     ),
+    (
+        "cloudtrail",
+        "create_trail",
+        {"Name": "t-1", "S3BucketName": "logs", "TagsList": TAGS},
+        [("cloudtrail:CreateTrail", f"{TRAIL}/t-1"), ("cloudtrail:AddTags", f"{TRAIL}/t-1")],
+    ),
+    (
+        "cloudtrail",
+        "put_event_selectors",
+        {"TrailName": f"{TRAIL}/t-1", "AdvancedEventSelectors": []},
+        [("cloudtrail:PutEventSelectors", f"{TRAIL}/t-1")],
+    ),
+    ("cloudtrail", "list_tags", {"ResourceIdList": [f"{TRAIL}/t-1"]}, [("cloudtrail:ListTags", f"{TRAIL}/t-1")]),
     ("sagemaker", "describe_endpoint", {"EndpointName": "e"}, [("sagemaker:DescribeEndpoint", f"{SM}:endpoint/e")]),
     (
         "sagemaker",
