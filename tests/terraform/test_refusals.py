@@ -132,6 +132,14 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
     "a reader by its ARN": (NEW | {"reader_role_names": [ROLE]}, 'such as "analysts", not their ARNs.'),
     "a writer by its ARN": (NEW | {"writer_role_names": [ROLE]}, 'such as "data-scientists", not their ARNs.'),
     "an admin by its ARN": (NEW | {"admin_role_names": [ROLE]}, 'such as "mlops", not their ARNs.'),
+    "a protected role by its ARN": (
+        NEW | {"deletion_protected_from_role_names": [ROLE]},
+        'deletion_protected_from_role_names must be names of roles, such as "terraform", not their ARNs.',
+    ),
+    "protection from a role of Identity Center": (
+        NEW | {"deletion_protected_from_role_names": ["AWSReservedSSO_Platform_0123456789abcdef"]},
+        "Reference the policy {project_name}-{environment}-mlflow-deletion-protection in the permission set.",
+    ),
     "a deployment policy that is none": (
         NEW | {"deployment_policy_document": "arn:aws:iam::111122223333:policy/deploy"},
         "deployment_policy_document must be a policy in JSON",

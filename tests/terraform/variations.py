@@ -151,6 +151,9 @@ VARIATIONS = {
     "prefixed": inputs(
         bucket_name_suffix="prefixed",
         iam_path="/ml/platform/",
+        deletion_protected_from_role_names=["terraform"],
+        verify_client_roles=False,
+        tracking_server_name_override={"2.16": "by-hand"},
         global_name_prefix="euw1-",
         kms_key_id=KEY,
         schedule=HOURS,

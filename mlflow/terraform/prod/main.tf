@@ -40,6 +40,7 @@ module "platform" {
   reader_role_names                  = var.reader_role_names
   writer_role_names                  = var.writer_role_names
   admin_role_names                   = var.admin_role_names
+  deletion_protected_from_role_names = var.deletion_protected_from_role_names
   verify_client_roles                = var.verify_client_roles
   readers_may_open_ui                = var.readers_may_open_ui
   additional_role_policies           = var.additional_role_policies

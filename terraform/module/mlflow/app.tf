@@ -13,6 +13,7 @@ resource "aws_cloudformation_stack" "app" {
   depends_on = [
     aws_iam_role_policy.basic_access,
     aws_iam_role_policy_attachment.additional,
+    aws_iam_role_policy_attachment.deletion_protection,
     aws_s3_bucket.artifacts,
     aws_s3_bucket_ownership_controls.artifacts,
     aws_s3_bucket_policy.artifacts,

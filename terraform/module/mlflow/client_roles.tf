@@ -1,6 +1,6 @@
-# The roles that get the client policies must exist: otherwise the apply fails in the middle, after other resources.
+# The roles that get policies must exist: otherwise the apply fails in the middle, after other resources.
 locals {
-  client_role_names = setunion(var.reader_role_names, var.writer_role_names, var.admin_role_names)
+  client_role_names = setunion(var.reader_role_names, var.writer_role_names, var.admin_role_names, var.deletion_protected_from_role_names)
 }
 
 data "aws_iam_roles" "clients" {
@@ -12,7 +12,7 @@ data "aws_iam_roles" "clients" {
   lifecycle {
     postcondition {
       condition     = length(setsubtract(local.client_role_names, self.names)) == 0
-      error_message = "These roles do not exist in account ${local.account_id}: ${join(", ", setsubtract(local.client_role_names, self.names))}. Correct reader_role_names, writer_role_names or admin_role_names, or set verify_client_roles = false if this configuration creates them."
+      error_message = "These roles do not exist in account ${local.account_id}: ${join(", ", setsubtract(local.client_role_names, self.names))}. Correct reader_role_names, writer_role_names, admin_role_names or deletion_protected_from_role_names, or set verify_client_roles = false if this configuration creates them."
     }
   }
 }

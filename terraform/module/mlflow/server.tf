@@ -17,6 +17,7 @@ resource "aws_sagemaker_mlflow_tracking_server" "this" {
   depends_on = [
     aws_iam_role_policy.basic_access,
     aws_iam_role_policy_attachment.additional,
+    aws_iam_role_policy_attachment.deletion_protection,
     aws_s3_bucket.artifacts,
     aws_s3_bucket_ownership_controls.artifacts,
     aws_s3_bucket_policy.artifacts,

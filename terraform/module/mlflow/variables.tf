@@ -495,8 +495,25 @@ variable "admin_role_names" {
   }
 }
 
+variable "deletion_protected_from_role_names" {
+  description = "Names of existing roles that may not delete this environment's tracking servers and the stack of its App, such as the role that applies this configuration. A plan that would delete or replace one then fails when it is applied, with AccessDenied, and the server stays. To delete one, first remove the role from this input and apply."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in var.deletion_protected_from_role_names : can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", name))])
+    error_message = "deletion_protected_from_role_names must be names of roles, such as \"terraform\", not their ARNs."
+  }
+
+  validation {
+    condition     = !anytrue([for name in var.deletion_protected_from_role_names : startswith(name, "AWSReservedSSO_")])
+    error_message = "deletion_protected_from_role_names contains a role of IAM Identity Center (AWSReservedSSO_...), and AWS refuses changes to those. Reference the policy {project_name}-{environment}-mlflow-deletion-protection in the permission set."
+  }
+}
+
 variable "verify_client_roles" {
-  description = "Whether the plan fails if a role of `reader_role_names`, `writer_role_names` or `admin_role_names` does not exist (needs `iam:ListRoles`). Set it to false if the same configuration creates these roles."
+  description = "Whether the plan fails if a role of `reader_role_names`, `writer_role_names`, `admin_role_names` or `deletion_protected_from_role_names` does not exist (needs `iam:ListRoles`). Set it to false if the same configuration creates these roles."
   type        = bool
   default     = true
   nullable    = false

@@ -240,8 +240,15 @@ variable "admin_role_names" {
   nullable    = false
 }
 
+variable "deletion_protected_from_role_names" {
+  description = "Names of existing roles that may not delete this environment's tracking servers and the stack of its App, such as the role that applies this configuration. A plan that would delete or replace one then fails when it is applied, with AccessDenied, and the server stays. To delete one, first remove the role from this input and apply."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}
+
 variable "verify_client_roles" {
-  description = "Whether the plan fails if a role of `reader_role_names`, `writer_role_names` or `admin_role_names` does not exist (needs `iam:ListRoles`). Set it to false if the same configuration creates these roles."
+  description = "Whether the plan fails if a role of `reader_role_names`, `writer_role_names`, `admin_role_names` or `deletion_protected_from_role_names` does not exist (needs `iam:ListRoles`). Set it to false if the same configuration creates these roles."
   type        = bool
   default     = true
   nullable    = false

@@ -1,0 +1,73 @@
+"""Roles that may not delete tracking servers and the stack of an App."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from localaws.iam.evaluate import Policies, evaluate
+from localaws.iam.policy import Policy
+from localaws.iam.request import Principal, Request
+from tests.policy.guards import mutants
+from tests.policy.judging import EVERYTHING
+from tests.policy.rendered import Document
+from tests.policy.scenarios import ACCOUNT, REGION
+from tests.terraform.planning import Planner
+
+SERVER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server"
+STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack"
+DELETE, DELETE_STACK = "sagemaker:DeleteMlflowTrackingServer", "cloudformation:DeleteStack"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/terraform"
+
+DENIED = (
+    (DELETE, f"{SERVER}/churn-dev-3-0"),
+    (DELETE, f"{SERVER}/churn-dev-2-16"),
+    (DELETE, f"{SERVER}/by-hand"),
+    (DELETE_STACK, f"{STACK}/churn-dev-app-stack/11111111-2222-3333-4444-555555555555"),
+)
+ALLOWED = (
+    (DELETE, f"{SERVER}/churn-prod-3-0"),
+    (DELETE_STACK, f"{STACK}/churn-dev-other/11111111-2222-3333-4444-555555555555"),
+    ("sagemaker:UpdateMlflowTrackingServer", f"{SERVER}/churn-dev-3-0"),
+    ("sagemaker:StopMlflowTrackingServer", f"{SERVER}/churn-dev-3-0"),
+    ("cloudformation:UpdateStack", f"{STACK}/churn-dev-app-stack/11111111-2222-3333-4444-555555555555"),
+)
+
+
+@pytest.fixture(scope="module")
+def policy(planner: Planner) -> Document:
+    [found] = [
+        json.loads(change["change"]["after"]["policy"])
+        for change in planner.plan("prefixed")["resource_changes"]
+        if change["address"].endswith("aws_iam_policy.deletion_protection[0]")
+    ]
+    document: Document = found
+    return document
+
+
+def wrong(policy: Document) -> Iterator[tuple[str, str]]:
+    """The requests of a role that may do everything else, for which the decision differs from the expectation."""
+    for asks, expected in ((DENIED, False), (ALLOWED, True)):
+        for action, resource in asks:
+            policies = Policies(identity=(Policy.parse("all", EVERYTHING), Policy.parse("protection", policy)))
+            if evaluate(Request(Principal(ROLE), action, resource, ACCOUNT), policies).allowed != expected:
+                yield action, resource
+
+
+def test_denies_the_deletion_of_the_environments_servers_and_stack_only(policy: Document) -> None:
+    assert list(wrong(policy)) == []
+
+
+def test_no_part_of_the_protection_is_superfluous(policy: Document) -> None:
+    assert [name for name, mutant in mutants(policy) if not any(wrong(mutant))] == []
+
+
+def test_the_servers_are_deleted_before_the_protection_is_removed(planner: Planner) -> None:
+    plan = planner.plan("prefixed")
+    attached = [one for one in plan["resource_changes"] if one["type"] == "aws_iam_role_policy_attachment"]
+    [protection] = [one for one in attached if "deletion_protection" in one["address"]]
+    assert protection["change"]["after"]["role"] == "terraform"
+    mlflow = plan["configuration"]["root_module"]["module_calls"]["platform"]["module"]["module_calls"]["mlflow"]
+    for resource in mlflow["module"]["resources"]:
+        if resource["type"] in ("aws_sagemaker_mlflow_tracking_server", "aws_cloudformation_stack"):
+            assert "aws_iam_role_policy_attachment.deletion_protection" in resource["depends_on"]
