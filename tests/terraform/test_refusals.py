@@ -13,6 +13,7 @@ OLD = {"create_s3_bucket": False, "artifact_store_uri": "s3://data-lake"}
 KEY = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
 ROLE = "arn:aws:iam::111122223333:role/a"
 POLICY = "arn:aws:iam::111122223333:policy/a"
+ALIAS = "alias/trails"
 DAYTIME = {"start": "cron(0 8 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"}
 
 # The inputs and the expected message by the name of the case. First the cases that a variable's own validation refuses.
@@ -82,7 +83,7 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
         "data_events.prefix must be a key prefix of up to 200 characters without a slash at its ends",
     ),
     "an alias for the logs of data events": (
-        NEW | {"data_events": {"bucket": "acme-trails", "kms_key_arn": "alias/trails"}},
+        NEW | {"data_events": {"bucket": "acme-trails", "kms_key_arn": ALIAS}},
         "data_events.kms_key_arn must be a key's ARN",
     ),
     "an origin without TLS": (
