@@ -138,7 +138,7 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
         'deletion_protected_from_role_names must be names of roles, such as "terraform", not their ARNs.',
     ),
     "protection from a role of Identity Center": (
-        NEW | {"deletion_protected_from_role_names": ["AWSReservedSSO_Platform_0123456789abcdef"]},
+        NEW | {"deletion_protected_from_role_names": ["AWSReservedSSO_DataScientist_0123456789abcdef"]},
         "Reference the policy {project_name}-{environment}-mlflow-deletion-protection in the permission set.",
     ),
     "a deployment policy that is none": (
