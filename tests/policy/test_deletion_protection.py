@@ -38,7 +38,7 @@ ALLOWED = (
 def policy(planner: Planner) -> Document:
     [found] = [
         json.loads(change["change"]["after"]["policy"])
-        for change in planner.plan("prefixed")["resource_changes"]
+        for change in planner.plan("keyed")["resource_changes"]
         if change["address"].endswith("aws_iam_policy.deletion_protection[0]")
     ]
     document: Document = found
@@ -63,7 +63,7 @@ def test_no_part_of_the_protection_is_superfluous(policy: Document) -> None:
 
 
 def test_the_servers_are_deleted_before_the_protection_is_removed(planner: Planner) -> None:
-    plan = planner.plan("prefixed")
+    plan = planner.plan("keyed")
     attached = [one for one in plan["resource_changes"] if one["type"] == "aws_iam_role_policy_attachment"]
     [protection] = [one for one in attached if "deletion_protection" in one["address"]]
     assert protection["change"]["after"]["role"] == "terraform"

@@ -98,6 +98,8 @@ VARIATIONS = {
         cors_allowed_origins=["https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws"],
         additional_role_policies={"lineage": f"arn:aws:iam::{ACCOUNT}:policy/lineage"},
         writer_role_names=["data-scientists"],
+        deletion_protected_from_role_names=["terraform"],
+        tracking_server_name_override={"2.16": "by-hand"},
         verify_client_roles=False,
         harden_server_role=True,
     ),
@@ -151,9 +153,6 @@ VARIATIONS = {
     "prefixed": inputs(
         bucket_name_suffix="prefixed",
         iam_path="/ml/platform/",
-        deletion_protected_from_role_names=["terraform"],
-        verify_client_roles=False,
-        tracking_server_name_override={"2.16": "by-hand"},
         global_name_prefix="euw1-",
         kms_key_id=KEY,
         schedule=HOURS,
