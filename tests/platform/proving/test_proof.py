@@ -21,7 +21,7 @@ from mlflow_platform.plan_guard.changes import TerraformPlan
 from mlflow_platform.plan_guard.cost import Prices
 from mlflow_platform.proving.app import prove_app
 from mlflow_platform.proving.budget import budget_of, check_budget
-from mlflow_platform.proving.checks import registry, smoke
+from mlflow_platform.proving.checks import registry
 from mlflow_platform.proving.commands import Runner
 from mlflow_platform.proving.leftovers import Leftover, delete_leftovers, delete_logs, leftovers
 from mlflow_platform.proving.record import Record
@@ -413,35 +413,6 @@ def test_only_packages_of_the_environments_server_prove_automatic_registration()
     ]
     assert registry(target(sagemaker, [])) == "arn:package was made by automatic registration"
     assert sagemaker.listed_with["list_model_packages"] == {"ModelPackageGroupName": groups[-1]}
-
-
-@pytest.mark.parametrize(
-    ("report", "message"),
-    [
-        (None, "left no report in"),
-        ("<testsuites>", "left no report in"),
-        ("<testsuites/>", "has no results"),
-        ('<testsuites><testsuite tests="2" skipped="2"/></testsuites>', "no smoke test ran: 2 tests, 2 skipped"),
-    ],
-)
-def test_smoke_tests_that_did_not_run_prove_nothing(tmp_path: Path, report: str | None, message: str) -> None:
-    if report is not None:
-        (tmp_path / "smoke.xml").write_text(report)
-    given: Any = SimpleNamespace(
-        runner=SimpleNamespace(logs=tmp_path, run=lambda *_, **__: ""), environment="prove-ab12cd", local=True
-    )
-    with pytest.raises(PlatformError, match=message):
-        smoke(given)
-
-
-def test_the_counts_of_the_smoke_tests_are_evidence(tmp_path: Path) -> None:
-    (tmp_path / "smoke.xml").write_text(
-        '<testsuites><testsuite tests="7" failures="0" errors="0" skipped="1"/></testsuites>'
-    )
-    given: Any = SimpleNamespace(
-        runner=SimpleNamespace(logs=tmp_path, run=lambda *_, **__: ""), environment="prove-ab12cd", local=True
-    )
-    assert smoke(given) == "7 tests, 0 failures, 0 errors, 1 skipped"
 
 
 def test_what_is_left_is_listed_with_its_kind() -> None:
