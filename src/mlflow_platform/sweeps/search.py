@@ -64,7 +64,8 @@ class Sweep:
             try:
                 self._start(running, pool, processes, 0)
                 while running or writing:
-                    ended = wait([*running, *writing], return_when=FIRST_COMPLETED).done
+                    pending: list[Future[Any]] = [*running, *writing]
+                    ended = wait(pending, return_when=FIRST_COMPLETED).done
                     self._note(ended, writing, report)
                     finished = [(running[one], one) for one in running if one in ended]
                     for (values, began), one in finished:
