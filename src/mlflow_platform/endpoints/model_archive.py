@@ -77,6 +77,11 @@ def split_uri(uri: str) -> tuple[str, str]:
     return bucket, key.strip("/")
 
 
+def most_unpacked(size: int) -> int:
+    """How many bytes an archive of this size may unpack to; one that unpacks to more is a decompression bomb."""
+    return min(LARGEST_UNPACKED, max(UNPACKED_OF_ANY, _LARGEST_FACTOR * size))
+
+
 def make(s3: S3Client, location: str, folder: Path) -> ModelArchive:
     """Fetch a model into a local folder. The S3 location is a model folder or a finished archive.
 
@@ -198,7 +203,7 @@ def _fetch(s3: S3Client, location: str, path: Path) -> ModelArchive:
         if error_code(error) in _MISSING:
             raise InputError(f"there is no archive at {location}.") from None
         raise _no_bucket(bucket, error) from None
-    most = min(LARGEST_UNPACKED, max(UNPACKED_OF_ANY, _LARGEST_FACTOR * path.stat().st_size))
+    most = most_unpacked(path.stat().st_size)
     try:
         text, example = _check_members(path, location, most)
         digest = _digest_of(path, most)

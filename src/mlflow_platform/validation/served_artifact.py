@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import error_code
-from mlflow_platform.endpoints.model_archive import MLMODEL, split_uri
+from mlflow_common.errors import InputError, error_code
+from mlflow_platform.endpoints.model_archive import MLMODEL, MOST_FILES, most_unpacked, split_uri
 from mlflow_platform.validation.signature import Signature, from_mlmodel
 
 if TYPE_CHECKING:
@@ -69,18 +69,25 @@ def of_model(s3: S3Client, described: Mapping[str, Any]) -> ServedArtifact | Non
 
 
 def _from_folder(s3: S3Client, location: str) -> str | None:
-    content = _open(s3, f"{location}{MLMODEL}")
-    return None if content is None else content.read(_LARGEST_MLMODEL).decode(errors="replace")
+    found = _open(s3, f"{location}{MLMODEL}")
+    return None if found is None else found["Body"].read(_LARGEST_MLMODEL).decode(errors="replace")
 
 
 def _from_archive(s3: S3Client, location: str) -> str | None:
     """The MLmodel file at the top of a tar.gz, which is read only up to there."""
-    content = _open(s3, location)
-    if content is None:
+    found = _open(s3, location)
+    if found is None:
         return None
+    content, most = found["Body"], most_unpacked(found["ContentLength"])
     try:
         with tarfile.open(fileobj=content, mode="r|gz") as tar:
-            for entry in tar:
+            for number, entry in enumerate(tar):
+                # Finding the next entry unpacks this one.
+                if number >= MOST_FILES or entry.offset_data + entry.size > most:
+                    raise InputError(
+                        f"the archive {location} has no {MLMODEL} within its first {MOST_FILES:,} files and "
+                        f"{most / (1 << 30):.1f} GB. Deploy the model again."
+                    )
                 if entry.isfile() and entry.name.removeprefix("./") == MLMODEL:
                     file = tar.extractfile(entry)
                     return file.read(_LARGEST_MLMODEL).decode(errors="replace") if file else None
@@ -94,7 +101,7 @@ def _from_archive(s3: S3Client, location: str) -> str | None:
 def _open(s3: S3Client, uri: str) -> Any:
     bucket, key = split_uri(uri)
     try:
-        return s3.get_object(Bucket=bucket, Key=key)["Body"]
+        return s3.get_object(Bucket=bucket, Key=key)
     except s3.exceptions.ClientError as error:
         if error_code(error) in _MISSING:
             return None

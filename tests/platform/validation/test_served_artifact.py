@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from mlflow_common.errors import InputError, PreconditionError
+from mlflow_platform.endpoints import model_archive
 from mlflow_platform.environment import Environment
 from mlflow_platform.validation import endpoint, served_artifact
 from mlflow_platform.validation.served_artifact import ServedArtifact
@@ -94,6 +95,16 @@ def test_a_model_of_another_format_has_no_signature(s3: Any, container: dict[str
     for key, body in {"empty": b"", "no-archive": b"text", "torn": whole[:-20], "other": whole}.items():
         s3.put_object(Bucket=BUCKET, Key=f"{key}.tar.gz", Body=body)
     assert find(s3, container) is None
+
+
+def test_a_decompression_bomb_before_the_signature_is_refused(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_archive, "UNPACKED_OF_ANY", 1 << 20)
+    zeros = "\0" * (3 << 20)
+    s3.put_object(Bucket=BUCKET, Key="bomb.tar.gz", Body=archive({"A": zeros, "MLmodel": MLMODEL}))
+    with pytest.raises(InputError, match=r"bomb\.tar\.gz has no MLmodel within its first"):
+        find(s3, {"ModelDataUrl": f"s3://{BUCKET}/bomb.tar.gz"})
+    s3.put_object(Bucket=BUCKET, Key="after.tar.gz", Body=archive({"MLmodel": MLMODEL, "Z": zeros}))
+    assert find(s3, {"ModelDataUrl": f"s3://{BUCKET}/after.tar.gz"}) is not None
 
 
 def test_a_denied_archive_is_an_error() -> None:
