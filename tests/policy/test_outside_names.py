@@ -55,7 +55,7 @@ REASONS = {
     ("src/mlflow_transfer/sources/filestore_files.py", "Path(place, name)"): LISTED,
     ("src/mlflow_transfer/sources/filestore_files.py", "Path(place, one)"): LISTED,
     ("src/mlflow_transfer/stores/local.py", "Path(folder, name)"): LISTED,
-    ("src/mlflow_transfer/stores/local.py", "target.with_name(target.name + self._partial)"): OWN,
+    ("src/mlflow_transfer/stores/local.py", "target.with_name(name)"): OWN,
     (
         "localaws/builds/builder.py",
         "*",
