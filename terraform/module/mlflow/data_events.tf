@@ -80,12 +80,8 @@ resource "aws_cloudtrail" "data_events" {
     }
   }
 
-  lifecycle {
-    precondition {
-      condition     = try(var.data_events.bucket, null) != local.artifact_bucket_name
-      error_message = "data_events.bucket is the artifact bucket, so each log file would be an event that is logged again, and clients could delete it. Name another bucket."
-    }
-  }
+  # Waits for the rules in preconditions.tf.
+  depends_on = [data.aws_caller_identity.current]
 }
 
 # For the owner of the log bucket.

@@ -65,6 +65,11 @@ data "aws_caller_identity" "current" {
     }
 
     precondition {
+      condition     = try(var.data_events.bucket, null) != local.artifact_bucket_name
+      error_message = "data_events.bucket is the artifact bucket, so each log file would be an event that is logged again, and clients could delete it. Name another bucket."
+    }
+
+    precondition {
       condition     = var.create_role == (var.role_arn == null)
       error_message = "The server's role must be either new or existing. Set role_arn together with create_role = false, or neither."
     }
