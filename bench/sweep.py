@@ -56,12 +56,13 @@ def main() -> int:
     if given.server:
         print(json.dumps(measure(given.server, given.runs, given.times, given.jobs)))
         return 0
-    from tests.support.running import start, tracking_server
+    from tests.support.running import settled, start, tracking_server
 
     with tempfile.TemporaryDirectory() as folder:
         localaws = start(Path(folder) / "home")
         try:
-            arn = tracking_server(localaws, "bench")
+            arn = tracking_server(localaws, "bench", wait=False)
+            settled(localaws, "bench", 300)
             numbers = {"--runs": given.runs, "--times": given.times, "--jobs": given.jobs}
             options = [word for name, number in numbers.items() for word in (name, str(number))]
             found = _measured(localaws, ["--server", arn, *options])
@@ -94,14 +95,19 @@ def _report(found: dict[str, Any], runs: int) -> int:
 
 def measure(server: str, runs: int, times: int, jobs: int) -> dict[str, Any]:
     """The seconds and the HTTP requests of each way: the loop once, the others `times` times, alternately."""
+    import boto3
     import mlflow
-    from mlflow.utils import rest_utils
+    import sagemaker_mlflow
 
     from mlflow_platform import tracking
     from mlflow_platform.sweeps.pool import open_pool
 
     tracking.prepare(os.environ)
     mlflow.set_tracking_uri(server)
+    # As mlflow_platform.tracking.connect does.
+    sagemaker_mlflow.set_session(boto3.Session())
+    from mlflow.utils import rest_utils
+
     client = mlflow.MlflowClient()
     counted = [0]
     send = rest_utils._get_http_response_with_retries
