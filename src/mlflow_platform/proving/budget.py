@@ -13,7 +13,7 @@ from mlflow_platform.plan_guard.running_hours import HOURS_PER_MONTH
 _ENDPOINT, _INSTANCE = "aws_sagemaker_endpoint", "ml.m5.large"
 _BUILDS, _BUILD_MINUTES = "aws_codebuild_project", 60
 # Charged by use only, and far less in a few hours than this: logs, requests, stored objects, metrics (USD).
-_USED, _BY_USE = frozenset({"aws_cloudwatch_dashboard"}), 0.5
+_USED, _BY_USE = frozenset({"aws_cloudwatch_log_group", "aws_cloudwatch_dashboard"}), 0.5
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def leftovers(target: Target) -> list[Leftover]:
         Leftover("role", each["RoleName"])
         for page in roles
         for each in page["Roles"]
-        if each["RoleName"].startswith(target.stem)
+        if target.stem in each["RoleName"]  # After global_name_prefix.
     ]
     return found
 

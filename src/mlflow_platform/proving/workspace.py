@@ -109,4 +109,10 @@ def _settings(name: str, account: str, region: str, now: datetime) -> dict[str, 
         "reader_role_names": [],
         "writer_role_names": [],
         "admin_role_names": [],
+        # Names of what is outside, and what would keep the proof from removing its own.
+        "bucket_name_override": None,
+        "role_name_override": None,
+        "tracking_server_name_override": {},
+        "deletion_protected_from_role_names": [],
+        "data_events": None,
     }

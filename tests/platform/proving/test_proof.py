@@ -3,11 +3,13 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -141,6 +143,13 @@ def test_refuses_to_start_above_the_limit(size: str, limit: float, starts: bool)
         check_budget(budget, HOURS, limit)
 
 
+def test_a_bound_needs_no_price_of_logs() -> None:
+    plan = plan_of((SERVER, {"tracking_server_size": "Small"}), ("aws_cloudwatch_log_group", {}))
+    known = Prices.load()
+    others = tuple(price for price in known.prices if price.resource != "aws_cloudwatch_log_group")
+    assert budget_of(plan, replace(known, prices=others), INSTANCE_HOURS).hourly > 0
+
+
 @pytest.mark.parametrize(
     ("plan", "missing"),
     [
@@ -164,6 +173,26 @@ def repository(tmp_path: Path) -> Path:
             if file.is_file():
                 (target / file.name).write_bytes(file.read_bytes())
     return tmp_path
+
+
+# Inputs that a copy keeps: they change nothing outside of it, and do not prevent its removal.
+KEPT = """
+additional_role_policies allowed_instance_types artifact_transition async_topic_arns automatic_model_registration
+cors_allowed_origins create_dashboard deleted_artifact_expiration_days endpoint_vpc exclusive_role_policies
+global_name_prefix iam_path image_build image_pusher_principal_arns keep_images kms kms_key_id mlflow_image_repository
+mlflow_version noncurrent_version_expiration_days permissions_boundary_arn project_name publish_parameters
+readers_may_open_ui tags training_pipeline verify_client_roles
+"""
+
+
+def test_the_copied_root_keeps_no_input_that_reaches_outside_of_it(repository: Path) -> None:
+    files = (repository / "mlflow/terraform/staging").glob("*.tf")
+    inputs = {name for file in files for name in re.findall(r'^variable "(\w+)"', file.read_text(), re.MULTILINE)}
+    made = create_workspace(repository, "staging", "ab12cd", account=ACCOUNT, region="eu-west-1", now=NOW)
+    changed = json.loads((made.folder / "zz_prove.auto.tfvars.json").read_text()).keys()
+    made.remove()
+    # A new input has to be added to one of the two.
+    assert inputs - changed == set(KEPT.split())
 
 
 def test_the_copied_root_has_its_own_name_state_and_account(repository: Path) -> None:
