@@ -77,37 +77,46 @@ def _orphans(
     found: Found,
     progress: Progress,
 ) -> None:
-    others = [*_servers_beside(access.sagemaker, environment), *_apps_beside(access.sagemaker, environment, progress)]
+    servers, unknown = _servers_beside(access.sagemaker, environment)
+    others = [*servers, *_apps_beside(access.sagemaker, environment, progress)]
     if criteria.tags:
         found.skipped[ORPHANS] = "artifacts without a run have no tags"
     elif others:
         found.skipped[ORPHANS] = (
             f"{', '.join(others)} may store artifacts in {environment.artifact_store} too; retire old servers first"
         )
+    elif unknown:
+        found.skipped[ORPHANS] = (
+            f"{', '.join(unknown)} cannot be described, and may store artifacts in {environment.artifact_store} too; "
+            "use a role that may describe all tracking servers"
+        )
     else:
         selection.select_orphans(found)
 
 
-def _servers_beside(sagemaker: SageMakerClient, environment: Environment) -> list[str]:
-    """The other tracking servers whose artifact store may overlap the environment's."""
+def _servers_beside(sagemaker: SageMakerClient, environment: Environment) -> tuple[list[str], list[str]]:
+    """The other tracking servers whose artifact store overlaps the environment's, and those with an unknown one."""
     pages: Any = sagemaker.get_paginator("list_mlflow_tracking_servers").paginate()
     names = [one["TrackingServerName"] for page in pages for one in page["TrackingServerSummaries"]]
-    found = []
+    found, unknown = [], []
     for name in names:
         if name == environment.server.name:
             continue
         try:
             store = sagemaker.describe_mlflow_tracking_server(TrackingServerName=name)["ArtifactStoreUri"].rstrip("/")
+        except sagemaker.exceptions.ResourceNotFound:
+            continue
         except sagemaker.exceptions.ClientError:
             # A server that may not be described may store its artifacts anywhere.
             if name.startswith(f"{environment.project}-{environment.name}-"):
                 raise PreconditionError(
                     f"the tracking server {name} cannot be described. Use an admin's role."
                 ) from None
+            unknown.append(name)
             continue
         if _overlaps(store, environment):
             found.append(name)
-    return found
+    return found, unknown
 
 
 def _apps_beside(sagemaker: SageMakerClient, environment: Environment, progress: Progress) -> list[str]:

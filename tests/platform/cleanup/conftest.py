@@ -23,6 +23,7 @@ class WithServers:
         self.stores = stores
         self.apps: dict[str, str] = {}
         self.denies_apps = False
+        self.denies_servers: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sagemaker, name)
@@ -44,6 +45,9 @@ class WithServers:
         return {"ArtifactStoreUri": self.apps[given["Arn"].rpartition("/")[2]]}
 
     def describe_mlflow_tracking_server(self, **given: str) -> dict[str, str]:
+        if given["TrackingServerName"] in self.denies_servers:
+            denied = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}
+            raise self._sagemaker.exceptions.ClientError(denied, "DescribeMlflowTrackingServer")
         return {"ArtifactStoreUri": self.stores[given["TrackingServerName"]]}
 
 

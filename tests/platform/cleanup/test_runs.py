@@ -134,6 +134,16 @@ def test_a_second_server_on_the_store_prevents_judging_orphans(world: World) -> 
     assert "mlflow-staging-2-16 may store artifacts" in found.skipped[ORPHANS]
 
 
+def test_a_server_that_may_not_be_described_prevents_judging_orphans(world: World) -> None:
+    sagemaker: Any = world.access.sagemaker
+    sagemaker.stores["adopted"] = f"s3://{BUCKET}/"
+    sagemaker.denies_servers = {"adopted"}
+    world.put(f"1/{'a' * 32}/artifacts/a")
+    found = world.search(ORPHANS)
+    assert not found.items
+    assert found.skipped[ORPHANS].startswith("adopted cannot be described, and may store artifacts")
+
+
 def test_an_app_on_the_store_prevents_judging_orphans(world: World) -> None:
     sagemaker: Any = world.access.sagemaker
     sagemaker.apps = {"elsewhere": "s3://another-bucket", "beside": f"s3://{BUCKET}"}
