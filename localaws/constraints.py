@@ -63,10 +63,10 @@ def check_types(shape: Any, protocol: str, given: dict[str, Any]) -> None:
     if shape is None or protocol not in ("json", "rest-json", "query") or "payload" in shape.serialization:
         return
     members = {name: member for name, member in shape.members.items() if "location" not in member.serialization}
+    names = {name: member.serialization.get("name", name) for name, member in members.items()}
     if protocol == "query":
         # A structure `A` is sent as `A.B=…`, a list as `A.member.1=…`, and an empty one as `A=`.
         sent = {key.partition(".")[0] for key in given}
-        names = {name: member.serialization.get("name", name) for name, member in members.items()}
         for name, member in members.items():
             value = given.get(names[name])
             if member.type_name in ("structure", "list", "map") and isinstance(value, str) and value:
@@ -74,9 +74,9 @@ def check_types(shape: Any, protocol: str, given: dict[str, Any]) -> None:
         missing = [name for name in shape.required_members if names[name] not in sent]
     else:
         for name, member in members.items():
-            if given.get(name) is not None:
-                _check_type(_member("", name), member, given[name])
-        missing = [name for name in shape.required_members if name in members and given.get(name) is None]
+            if given.get(names[name]) is not None:
+                _check_type(_member("", name), member, given[names[name]])
+        missing = [name for name in shape.required_members if name in members and given.get(names[name]) is None]
     if missing:
         found = [f"Value null at '{_member('', name)}' failed to satisfy constraint: {NOT_NULL}" for name in missing]
         raise AwsError("ValidationError" if protocol == "query" else "ValidationException", _detected(found))
@@ -91,8 +91,9 @@ def _check_type(path: str, shape: Any, value: Any) -> None:
         raise AwsError("SerializationException", f"'{path}' is no {kind}.")
     if kind == "structure":
         for name, member in shape.members.items():
-            if value.get(name) is not None:
-                _check_type(_member(path, name), member, value[name])
+            sent = value.get(member.serialization.get("name", name))
+            if sent is not None:
+                _check_type(_member(path, name), member, sent)
     elif kind == "list":
         for number, item in enumerate(value, 1):
             _check_type(f"{path}.{number}.member", shape.member, item)

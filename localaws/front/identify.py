@@ -126,7 +126,7 @@ def _parameters(call: Call) -> dict[str, Any]:
     """The top-level input of JSON and query calls."""
     body = call.body or b""
     if call.protocol in ("query", "ec2"):
-        return _with_lists(dict(parse_qsl(body.decode(errors="replace"))))
+        return _with_lists(dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True)))
     if call.protocol == "json" and body.strip():
         try:
             given = json.loads(body)

@@ -49,6 +49,13 @@ class InsufficientBucketPolicyError(JsonRESTError):  # type: ignore[misc]
         )
 
 
+class TrailAlreadyExistsError(JsonRESTError):  # type: ignore[misc]
+    """The account has a trail of this name."""
+
+    def __init__(self, name: str, account: str) -> None:
+        super().__init__("TrailAlreadyExistsException", f"Trail {name} already exists for customer: {account}")
+
+
 class InvalidEventSelectorsError(JsonRESTError):  # type: ignore[misc]
     """A trail with these selectors is not possible."""
 
@@ -63,6 +70,8 @@ def install(_context: ServiceContext) -> None:
 
     @wraps(create)
     def create_trail(self: Any, name: str, bucket_name: str, s3_key_prefix: str, *more: Any, **given: Any) -> Any:
+        if name in self.trails:
+            raise TrailAlreadyExistsError(name, self.account_id)
         # moto checks name and bucket first, and a trail that is refused is not kept.
         trail = create(self, name, bucket_name, s3_key_prefix, *more, **given)
         try:
@@ -73,9 +82,14 @@ def install(_context: ServiceContext) -> None:
         return trail
 
     @wraps(update)
-    def update_trail(self: Any, *more: Any, **given: Any) -> Any:
-        trail = update(self, *more, **given)
-        _check_bucket(trail)
+    def update_trail(self: Any, name: str, *more: Any, **given: Any) -> Any:
+        before = {each: dict(vars(trail)) for each, trail in self.trails.items()}
+        trail = update(self, name, *more, **given)
+        try:
+            _check_bucket(trail)
+        except InsufficientBucketPolicyError:
+            vars(trail).update(before[trail.trail_name])
+            raise
         return trail
 
     @wraps(put)

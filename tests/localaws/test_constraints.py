@@ -43,6 +43,12 @@ def refusal(service: str, operation: str, given: dict[str, Any]) -> str:
         ("iam", "TagRole", {"RoleName": "r", "Tags.member.1.Key": "k"}, ""),
         ("iam", "TagRole", {"RoleName": "r", "Tags": ""}, ""),
         ("sns", "Publish", {"Message": "m"}, ""),
+        # An empty required text, as Terraform sends it when a description is removed.
+        ("iam", "UpdateRoleDescription", {"RoleName": "r", "Description": ""}, ""),
+        # The names in the body differ from those of the model.
+        ("apigatewayv2", "CreateApi", {"name": "a", "protocolType": "HTTP"}, ""),
+        ("apigatewayv2", "CreateApi", {"name": "a"}, "ValidationException"),
+        ("apigatewayv2", "CreateApi", {"name": "a", "protocolType": ["HTTP"]}, "SerializationException"),
     ],
 )
 def test_malformed_parameters_are_refused(service: str, operation: str, given: dict[str, Any], code: str) -> None:

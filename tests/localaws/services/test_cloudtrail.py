@@ -57,6 +57,9 @@ def test_a_trail_needs_a_bucket_whose_policy_lets_cloudtrail_write(localaws: Run
     cloudtrail.create_trail(Name="data", S3BucketName="trail-logs")
     with pytest.raises(ClientError, match="Incorrect S3 bucket policy"):
         cloudtrail.update_trail(Name="data", S3BucketName="trail-logs", S3KeyPrefix="elsewhere")
+    assert "S3KeyPrefix" not in cloudtrail.get_trail(Name="data")["Trail"]
+    with pytest.raises(ClientError, match="TrailAlreadyExistsException"):
+        cloudtrail.create_trail(Name="data", S3BucketName="trail-logs", S3KeyPrefix="elsewhere")
     assert [trail["Name"] for trail in cloudtrail.list_trails()["Trails"]] == ["data"]
 
     cloudtrail.put_event_selectors(TrailName="data", AdvancedEventSelectors=[ARTIFACTS])
