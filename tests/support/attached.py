@@ -18,7 +18,8 @@ from tests.support import provider
 
 REATTACH = "TF_REATTACH_PROVIDERS"
 # The provider ends with the test process, also if that is killed: its end closes the pipe.
-UNTIL_PIPE_CLOSES = '"$0" -debug & read -r; kill "$!"'
+# bash closes its own standard output, so that the end of a provider that does not start is noticed.
+UNTIL_PIPE_CLOSES = '"$0" -debug & exec >&-; read -r; kill "$!"; wait'
 
 
 def attachment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -40,13 +41,14 @@ def attachment(environ: Mapping[str, str]) -> dict[str, str]:
 def _started(binary: Path, aws: str) -> str:
     """Start a provider with these variables of AWS, and return how Terraform reaches it."""
     folder = tempfile.TemporaryDirectory(prefix="provider-")
+    log = Path(folder.name, "log")
     others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     process = subprocess.Popen(
         ["bash", "-c", UNTIL_PIPE_CLOSES, binary],
         env={**others, **json.loads(aws), "TMPDIR": folder.name},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=log.open("w"),
         text=True,
         start_new_session=True,
     )
@@ -56,7 +58,7 @@ def _started(binary: Path, aws: str) -> str:
         name, _, value = line.strip().partition("=")
         if name == REATTACH:
             return value.strip("'")
-    raise AssertionError(f"{binary} ended without saying how to reach it")
+    raise AssertionError(f"{binary} did not start: {log.read_text()[-1000:]}")
 
 
 def _stop(process: "subprocess.Popen[str]", folder: "tempfile.TemporaryDirectory[str]") -> None:
