@@ -6,6 +6,7 @@ In a copy whose Python and Terraform script only record what they are called wit
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,9 @@ from mlflow_platform.environment import REPOSITORY
 
 # Records its arguments and the variables that commands read. Really runs only the script that splits ARGS.
 RECORDER = f"""\
-#!{sys.executable} -IS
+#!/bin/sh
+'''exec' {shlex.quote(sys.executable)} -IS "$0" "$@"
+' '''
 import json, os, sys
 if sys.argv[1:3] == ["-I", "scripts/lib/with_args.py"]:
     os.execv({sys.executable!r}, [{sys.executable!r}, "-S", *sys.argv[1:]])

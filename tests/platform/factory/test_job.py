@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -77,13 +78,15 @@ def test_a_folder_that_is_no_jobs_is_refused(tmp_path: Path) -> None:
 def test_parameters_come_from_the_pipeline_the_channels_and_the_defaults(tmp_path: Path) -> None:
     read = training_job(tmp_path)
     line = job.command(PROJECT, "train", read, {"depth": "a b; rm x"})
-    assert line == f"fit {tmp_path}/input/data/prepared 'a b; rm x' {tmp_path}/model"
+    assert (
+        line == f"fit {shlex.quote(f'{tmp_path}/input/data/prepared')} 'a b; rm x' {shlex.quote(f'{tmp_path}/model')}"
+    )
     assert job.command(PROJECT, "train", read, {}).split()[2] == "3"
 
 
 def test_a_model_is_the_channel_in_a_processing_job(tmp_path: Path) -> None:
     line = job.command(PROJECT, "evaluate", processing_job(tmp_path), {"output": "/o"})
-    assert line == f"score {tmp_path}/input/model /o"
+    assert shlex.split(line) == ["score", f"{tmp_path}/input/model", "/o"]
 
 
 def test_other_hyperparameters_become_changes_if_the_entry_point_takes_them(tmp_path: Path) -> None:
