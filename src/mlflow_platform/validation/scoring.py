@@ -100,8 +100,7 @@ def _classification(rows: Rows, answers: Answers) -> Validation:
     import numpy as np
     from sklearn import metrics
 
-    if rows.texts and all(isinstance(value, str) for value in answers.predictions.values if value is not None):
-        # Classes that are text may look like numbers: `1.1` and `1.10`, `1000` and `1e3` are different ones.
+    if _are_texts_classes(rows, answers.predictions):
         rows = replace(rows, truth=rows.texts)
     predicted, names, vectors = _as_classes(rows, answers.predictions)
     # Align the class names together with the predictions, so that both have the same numbers.
@@ -139,6 +138,21 @@ def _classification(rows: Rows, answers: Answers) -> Validation:
         classes=classes,
         probabilities=probabilities,
     )
+
+
+def _are_texts_classes(rows: Rows, predictions: Predictions) -> bool:
+    """Whether texts of the truth that are one number, such as `1.1` and `1.10`, are different classes.
+
+    They are if the model predicts text, and one of its predictions is such a text. Else the truth is numbers.
+    """
+    present = [value for value in predictions.values if value is not None]
+    is_text = all(isinstance(value, str) for value in present)
+    if not rows.texts or not is_text or classification.kind_of(rows.truth) != "number":
+        return False
+    written: dict[Any, set[str]] = {}
+    for value, text in zip(rows.truth, rows.texts, strict=True):
+        written.setdefault(value, set()).add(text)
+    return any(len(texts) > 1 and not texts.isdisjoint(present) for texts in written.values())
 
 
 def _as_classes(rows: Rows, predictions: Predictions) -> tuple[Sequence[Any], Sequence[Any], Array | None]:

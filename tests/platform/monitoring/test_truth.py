@@ -95,7 +95,21 @@ def test_quality_is_that_of_validation() -> None:
     assert score([1.5, 2.5], ["1", "2"], task="regression").metrics["rmse"] == 0.5
 
 
+@pytest.mark.parametrize(
+    ("predicted", "true"),
+    [
+        (["false", "true", "true"], ["0", "1", "1"]),
+        (["1", "0"], ["true", "false"]),
+        (["0.10000000149011612", "0.2"], ["0.1", "0.2"]),
+    ],
+)
+def test_predicted_texts_are_compared_in_the_type_of_the_truth(predicted: list[Any], true: list[str]) -> None:
+    assert score(predicted, true, task="classification").metrics["accuracy"] == 1.0
+
+
 def test_truth_that_cannot_be_compared_is_a_problem_and_no_crash() -> None:
+    names = ["setosa", "versicolor", "virginica", "setosa"]
+    assert "cannot be compared with the truth" in score(names, ["0", "1", "2", "0"]).problem
     assert "not a number" in score([1.5], ["high"], task="regression").problem
     assert score([], []).problem == ""
     assert "predicts nothing" in score([None, 1.0], ["1", "2"], task="regression").problem

@@ -8,7 +8,7 @@ from sklearn import metrics
 
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_platform.validation import files, scoring, tasks
-from mlflow_platform.validation.rows import prepare
+from mlflow_platform.validation.rows import Rows, prepare
 from mlflow_platform.validation.signature import ColumnSpec, Signature
 from tests.platform.validation.support import answers_of, rows_of, scored
 
@@ -172,21 +172,51 @@ def test_a_regression_needs_one_number_per_row() -> None:
         scored([1.5, 2.5], [[0.5, 0.5]] * 2, "regression")
 
 
+def rows_of_csv(truth: str) -> Rows:
+    """Rows of a CSV file with these values, between which are commas, as the truth."""
+    text = "x,y\n" + "".join(f"1,{value}\n" for value in truth.split(","))
+    return prepare(
+        files.parse(text.encode(), "rows.csv", "y"), "y", task="classification", signature=Signature(), origin="a test"
+    )
+
+
 @pytest.mark.parametrize(
-    ("text", "predicted", "accuracy"),
+    ("truth", "predicted", "accuracy"),
     [
-        ("x,y\n1,1e3\n2,1000\n", ["1000", "1e3"], 0.0),
-        ("x,y\n1,1.1\n2,1.10\n", ["1.1", "1.1"], 0.5),
-        ("x,y\n1,1\n2,0\n", ["1.0", "0.0"], 1.0),
-        ("x,y\n1,1.0\n2,2.0\n", [1, 2], 1.0),
+        ("1e3,1000", ["1000", "1e3"], 0.0),
+        ("1.1,1.10", ["1.1", "1.1"], 0.5),
+        ("1,0", ["1.0", "0.0"], 1.0),
+        ("1.0,2.0", [1, 2], 1.0),
     ],
 )
 def test_texts_that_are_one_number_are_different_classes_if_the_model_predicts_text(
-    text: str, predicted: list[Any], accuracy: float
+    truth: str, predicted: list[Any], accuracy: float
 ) -> None:
-    table = files.parse(text.encode(), "rows.csv", "y")
-    rows = prepare(table, "y", task="classification", signature=Signature(), origin="a test")
-    assert scoring.compare(rows, answers_of(predicted)).metrics["accuracy"] == accuracy
+    assert scoring.compare(rows_of_csv(truth), answers_of(predicted)).metrics["accuracy"] == accuracy
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted"),
+    [
+        ("0,1,1", ["false", "true", "true"]),
+        ("0,1,1.0", ["false", "true", "true"]),
+        ("true,false", ["1", "0"]),
+        ("true,True,false", ["true", "true", "false"]),
+        ("0.1,0.2", ["0.10000000149011612", "0.2"]),
+        ("0.1,0.10,0.2", ["0.10000000149011612", "0.10000000149011612", "0.2"]),
+        ("01,1", ["01", "1"]),
+    ],
+)
+def test_truth_of_numbers_or_booleans_keeps_its_type_if_the_model_predicts_text(
+    truth: str, predicted: list[str]
+) -> None:
+    assert scoring.compare(rows_of_csv(truth), answers_of(predicted)).metrics["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize("truth", ["0,1,2,0", "0,1,1.0,2"])
+def test_rejects_predicted_names_where_the_truth_is_numbers(truth: str) -> None:
+    with pytest.raises(InputError, match="cannot be compared with the truth"):
+        scoring.compare(rows_of_csv(truth), answers_of(["setosa", "versicolor", "virginica", "setosa"]))
 
 
 @pytest.mark.parametrize("marker", ["NaN", "NA", "inf", "n/a"])
