@@ -24,16 +24,50 @@ def filters(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+def shown_of(*categories: type[Warning]) -> list[type[Warning]]:
+    """The categories of which a warning is logged."""
+    shown: list[type[Warning]] = []
+    warnings.showwarning = lambda _message, category, *_: shown.append(category)
+    for category in categories:
+        warnings.warn("what", category, stacklevel=1)
+    return shown
+
+
 def test_one_filter_ignores_what_was_ignored_and_shows_everything_else() -> None:
     assert reduce_filters()
     assert len(warnings.filters) == 1
     [(action, _, ignored, _, _)] = warnings.filters
     assert (action, ignored) == ("ignore", (ResourceWarning, DeprecationWarning))
-    shown: list[type[Warning]] = []
-    warnings.showwarning = lambda _message, category, *_: shown.append(category)
-    for category in (DeprecationWarning, ResourceWarning, RuntimeWarning, UserWarning):
-        warnings.warn("what", category, stacklevel=1)
+    shown = shown_of(DeprecationWarning, ResourceWarning, RuntimeWarning, UserWarning)
     assert shown == [RuntimeWarning, UserWarning]
+
+
+class DriftWarning(UserWarning):
+    """A warning of a model's own."""
+
+
+def test_filters_stay_if_one_logs_a_category_whose_base_class_is_ignored() -> None:
+    warnings.simplefilter("ignore")
+    warnings.filterwarnings("always", category=DriftWarning)
+    before = list(warnings.filters)
+    assert not reduce_filters()
+    assert warnings.filters == before
+
+
+def test_reduced_filters_stay() -> None:
+    assert reduce_filters()
+    before = list(warnings.filters)
+    assert not reduce_filters()
+    assert warnings.filters == before
+
+
+def test_the_first_of_several_filters_decides() -> None:
+    warnings.simplefilter("always", DeprecationWarning)
+    warnings.simplefilter("ignore", UserWarning)
+    warnings.simplefilter("always", DriftWarning, append=True)
+    warnings.simplefilter("ignore", DriftWarning, append=True)
+    assert reduce_filters()
+    assert shown_of(DeprecationWarning, UserWarning, DriftWarning, ResourceWarning) == [DeprecationWarning]
 
 
 def test_a_forest_predicts_with_the_reduced_filters() -> None:
