@@ -96,15 +96,15 @@ def main() -> int:
         for server in servers:
             print(f"{server.name}: started in {server.seconds_to_start:.1f} s")
         compare(servers, requests)
-        alone = Alone(model)
-        alone.measure(given.seconds)
+        baseline = InProcessBaseline(model)
+        baseline.measure(given.seconds)
         cells = []
         for number, (request, clients) in enumerate(itertools.product(requests, CLIENTS)):
             cells += [asyncio.run(measure(server, request, clients, given.seconds)) for server in servers]
             if number == 0:
-                alone.measure(given.seconds)
+                baseline.measure(given.seconds)
         memory = {server.name: server.memory() for server in servers}
-    predict_ms, pyfunc_ms = alone.medians()
+    predict_ms, pyfunc_ms = baseline.medians()
     missed = judge(cells, predict_ms, memory)
     report = {
         "predict_ms": predict_ms,
@@ -122,7 +122,7 @@ def main() -> int:
     return 1 if missed else 0
 
 
-class Alone:
+class InProcessBaseline:
     """The time of a prediction of one row without a server, measured beside the servers' time for it."""
 
     def __init__(self, model: Path) -> None:
@@ -300,9 +300,9 @@ def judge(cells: list[Cell], predict_ms: float, memory: dict[str, float]) -> lis
             missed.append(f"{where}: {ratio:.2f} times the requests a second, not {target}")
         if mine.p99 > other.p99:
             missed.append(f"{where}: p99 {mine.p99:.1f} ms, the peer's {other.p99:.1f} ms")
-    alone = next(cell for cell in cells if cell.request == BODIES[0] and cell.clients == 1)
-    if alone.p50 > 1.5 * predict_ms:
-        missed.append(f"one row takes {alone.p50:.1f} ms, model.predict alone {predict_ms:.1f} ms")
+    one_row = next(cell for cell in cells if cell.request == BODIES[0] and cell.clients == 1)
+    if one_row.p50 > 1.5 * predict_ms:
+        missed.append(f"one row takes {one_row.p50:.1f} ms, model.predict alone {predict_ms:.1f} ms")
     mine_mib, other_mib = memory.values()
     if mine_mib > other_mib:
         missed.append(f"{mine_mib:.0f} MiB of memory, the peer {other_mib:.0f} MiB")

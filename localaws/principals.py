@@ -47,7 +47,7 @@ class Principals:
         """
         check_trust(self._policy_store, role_arn, service, source_arn)
 
-    def may(self, role_arn: str, action: str) -> bool:
+    def is_allowed(self, role_arn: str, action: str) -> bool:
         """Whether a role's policies allow an action on all resources."""
         permission = RequiredPermission(action, "*", self._account)
         request = Request(Principal(role_arn), action, "*", self._account, {"aws:PrincipalArn": role_arn})

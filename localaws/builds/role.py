@@ -20,17 +20,17 @@ CODEBUILD = Service(
 NETWORK_LOOKUPS = ("DescribeSecurityGroups", "DescribeSubnets", "DescribeVpcs")
 
 
-def check_network(may: Callable[[str, str], bool], role: str) -> None:
+def check_network(is_allowed: Callable[[str, str], bool], role: str) -> None:
     """Refuse the role of a project in a VPC that may not look up the VPC.
 
     The message is that of AWS, as quoted in https://github.com/aws/aws-cdk/issues/11815.
 
     Args:
-        may: takes the ARN of a role and an action.
+        is_allowed: takes the ARN of a role and an action.
 
     Raises:
         AwsError: InvalidInputException.
     """
     for lookup in NETWORK_LOOKUPS:
-        if not may(role, f"ec2:{lookup}"):
+        if not is_allowed(role, f"ec2:{lookup}"):
             raise AwsError("InvalidInputException", f"Not authorized to perform {lookup}", 400)

@@ -33,7 +33,7 @@ def install(context: ServiceContext) -> None:
             project = f"arn:aws:codebuild:{self.region}:{self.current_account}:project/{self._get_param('name')}"
             context.principals.check_trust(role, CODEBUILD, project)
             if (self._get_param("vpcConfig") or {}).get("vpcId"):
-                check_network(context.principals.may, role)
+                check_network(context.principals.is_allowed, role)
 
     @wraps(create)
     def create_project(self: Any) -> Any:

@@ -206,7 +206,7 @@ def _resolved(path: Path) -> Path:
     """The path without links.
 
     Raises:
-        ValueError: the links go round in circles.
+        ValueError: the links form a loop.
     """
     try:
         return path.resolve()
