@@ -38,15 +38,28 @@ _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _RESERVED = ("sagemaker_", "_tuning_")
 # SageMaker keeps 1,024 characters.
 _REASON = 1000
-# What MLflow's errors contain if the tracking server cannot be reached, or if SageMaker has stopped it.
-_UNREACHABLE = ("Max retries exceeded", "too many", "Connection refused", "is in status")
+# What errors of these libraries contain if the tracking server cannot be reached, or if SageMaker has stopped it.
+_CLIENTS = ("mlflow", "requests", "urllib3")
+_UNREACHABLE = re.compile(
+    r"Max retries exceeded|Connection refused|too many \d{3} error responses|Tracking server .* is in status"
+)
+# The last line of a traceback of such an error.
+_CLIENT_ERROR = re.compile(rf"(?:{'|'.join(_CLIENTS)})\.[\w.]+: ")
 # For how many seconds a job waits for a tracking server that does not answer, and how often it asks.
 _PATIENCE, _PAUSE = 60.0, 5.0
 T = TypeVar("T")
 
 
 class JobError(Exception):
-    """The job cannot go on. The message is one line."""
+    """The job cannot go on. The message is one line.
+
+    Attributes:
+        unreachable: whether the reason is a tracking server that does not answer.
+    """
+
+    def __init__(self, message: str, *, unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.unreachable = unreachable
 
 
 @dataclass(frozen=True)
@@ -284,11 +297,14 @@ def execute(line: str, folder: Path, environ: MutableMapping[str, str]) -> None:
     except SystemExit as ended:
         if ended.code not in (None, 0):
             message = str(ended.code) if isinstance(ended.code, str) else tee.last
-            raise JobError(message.removeprefix("error: ") or f"exit status {ended.code}") from None
+            unreachable = bool(_CLIENT_ERROR.match(message) and _UNREACHABLE.search(message))
+            reason = message.removeprefix("error: ") or f"exit status {ended.code}"
+            raise JobError(reason, unreachable=unreachable) from None
     except Exception as error:
         traceback.print_exc()
         text = " ".join(str(error).split())
-        raise JobError(f"{type(error).__name__}: {text}" if text else type(error).__name__) from None
+        reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        raise JobError(reason, unreachable=is_unreachable(error)) from None
     finally:
         sys.stderr = tee._stream
 
@@ -302,8 +318,11 @@ def _run_program(words: Sequence[str], environ: Mapping[str, str]) -> None:
 
 
 def is_unreachable(error: Exception) -> bool:
-    """Whether the reason is a tracking server that does not answer."""
-    return any(text in str(error) for text in _UNREACHABLE)
+    """Whether the reason is a tracking server that does not answer, and not a similar error of the program."""
+    if isinstance(error, JobError):
+        return error.unreachable
+    libraries = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    return not libraries.isdisjoint(_CLIENTS) and _UNREACHABLE.search(str(error)) is not None
 
 
 def patiently(work: Callable[[], T]) -> T:

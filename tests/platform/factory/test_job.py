@@ -12,6 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
+from mlflow.exceptions import MlflowException
 
 from training import job
 
@@ -208,7 +210,7 @@ class Tracking:
     def answer(self, *_: Any) -> None:
         self.left -= 1
         if self.left >= 0:
-            raise RuntimeError("400: Tracking server s is in status Stopped")
+            raise MlflowException("400: Tracking server s is in status Stopped")
 
     get_run = set_tag = answer
 
@@ -264,15 +266,59 @@ def test_a_tracking_server_that_stays_away_is_the_reason_of_the_failure(
 
 
 @pytest.mark.parametrize(
-    "text",
+    "error",
     [
-        "API request failed with exception HTTPSConnectionPool: Max retries exceeded with url: /api",
-        "[Errno 111] Connection refused",
-        "failed with error code 400 != 200. Response body: 'Tracking server s is in status Stopped'",
+        MlflowException("API request failed with exception HTTPSConnectionPool: Max retries exceeded with url: /api"),
+        MlflowException("API request failed: (Caused by ResponseError('too many 503 error responses'))"),
+        MlflowException("failed with error code 400 != 200. Response body: 'Tracking server s is in status Stopped'"),
+        requests.ConnectionError("[Errno 111] Connection refused"),
+        job.JobError("MlflowException: …", unreachable=True),
     ],
 )
-def test_what_mlflow_says_about_a_server_that_does_not_answer(text: str) -> None:
-    assert job.is_unreachable(RuntimeError(text))
+def test_errors_of_a_tracking_server_that_does_not_answer(error: Exception) -> None:
+    assert job.is_unreachable(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("too many values to unpack (expected 2)"),
+        IndexError("too many indices for array: array is 1-dimensional, but 2 were indexed"),
+        ConnectionRefusedError(111, "Connection refused"),
+        RuntimeError("the database db:5432 cannot be opened: Connection refused"),
+        RuntimeError("Endpoint x is in status Failed"),
+        MlflowException("Endpoint x is in status Failed"),
+        MlflowException("there are too many parameters"),
+        job.JobError("ConnectionRefusedError: [Errno 111] Connection refused"),
+    ],
+)
+def test_errors_of_a_program_are_not_those_of_the_tracking_server(error: Exception) -> None:
+    assert not job.is_unreachable(error)
+
+
+def test_a_step_that_fails_by_itself_runs_once(stopped: tuple[Tracking, Path]) -> None:
+    server, base = stopped
+    program = "import pathlib\npathlib.Path('runs').open('a').write('1')\na, b = 1, 2, 3\n"
+    (job.HERE / "churn" / "train.py").write_text(program)
+    assert job.main(["train"]) == 1
+    assert (base / "output" / "failure").read_text() == "ValueError: too many values to unpack (expected 2)"
+    assert (base / "project" / "churn" / "runs").read_text() == "1"
+    assert server.ended == ["FAILED"]
+
+
+@pytest.mark.parametrize(
+    ("line", "unreachable"),
+    [
+        ("mlflow.exceptions.MlflowException: API request failed: Max retries exceeded with url: /api", True),
+        ("psycopg2.OperationalError: connection to server failed: Connection refused", False),
+    ],
+)
+def test_the_traceback_of_another_process_says_whether_the_tracking_server_answers(
+    line: str, unreachable: bool, tmp_path: Path
+) -> None:
+    with pytest.raises(job.JobError) as failed:
+        job.execute(f"echo {shlex.quote(line)} >&2; exit 1", tmp_path, {})
+    assert job.is_unreachable(failed.value) is unreachable
 
 
 def test_a_failed_run_that_cannot_be_ended_does_not_hide_the_reason(
