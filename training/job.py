@@ -46,7 +46,7 @@ _UNREACHABLE = re.compile(
 # The last line of a traceback of such an error.
 _CLIENT_ERROR = re.compile(rf"(?:{'|'.join(_CLIENTS)})\.[\w.]+: ")
 # For how many seconds a job waits for a tracking server that does not answer, and how often it asks.
-_PATIENCE, _PAUSE = 60.0, 5.0
+_RETRY_SECONDS, _PAUSE = 60.0, 5.0
 T = TypeVar("T")
 
 
@@ -325,9 +325,9 @@ def is_unreachable(error: Exception) -> bool:
     return not libraries.isdisjoint(_CLIENTS) and _UNREACHABLE.search(str(error)) is not None
 
 
-def patiently(work: Callable[[], T]) -> T:
+def retry_while_unreachable(work: Callable[[], T]) -> T:
     """Do work that needs the tracking server. Repeats it for a minute while the server does not answer."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _RETRY_SECONDS
     while True:
         try:
             return work()
@@ -337,7 +337,7 @@ def patiently(work: Callable[[], T]) -> T:
         time.sleep(_PAUSE)
 
 
-def attempt(line: str, folder: Path, run: Run, environ: MutableMapping[str, str]) -> None:
+def execute_with_restart(line: str, folder: Path, run: Run, environ: MutableMapping[str, str]) -> None:
     """Run the entry point. If the tracking server stopped meanwhile and answers again, run it once more.
 
     Raises:
@@ -351,7 +351,7 @@ def attempt(line: str, folder: Path, run: Run, environ: MutableMapping[str, str]
     except JobError as error:
         if not is_unreachable(error):
             raise
-        patiently(lambda: run.client.get_run(run.id))
+        retry_while_unreachable(lambda: run.client.get_run(run.id))
         sys.stdout.write("the tracking server answers again: the step starts again\n")
         environ.update(own)
         execute(line, folder, environ)
@@ -407,14 +407,14 @@ def main(arguments: Sequence[str]) -> int:
         line = "" if entry == "register" else command(project, entry, job, {**given, **job.values})
         unpack(job)
         install(project["requirements"])
-        run = opened = patiently(lambda: Run(read, entry, os.environ))
+        run = opened = retry_while_unreachable(lambda: Run(read, entry, os.environ))
         if entry == "register":
             register(given, run)
         else:
             # A copy, because the channel with the code can be read-only.
             folder = Path(shutil.copytree(HERE, base / "project", dirs_exist_ok=True)) / project["folder"]
-            attempt(line, folder, run, os.environ)
-        patiently(lambda: opened.end("FINISHED"))
+            execute_with_restart(line, folder, run, os.environ)
+        retry_while_unreachable(lambda: opened.end("FINISHED"))
     except Exception as error:
         return _fail(error, job, run)
     return 0

@@ -252,12 +252,12 @@ def test_a_step_starts_again_when_the_tracking_server_answers_again(
     assert server.ended == ["FINISHED"]
 
 
-def test_a_tracking_server_that_stays_away_is_the_reason_of_the_failure(
+def test_a_step_fails_with_the_reason_if_the_tracking_server_does_not_answer_again(
     stopped: tuple[Tracking, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server, base = stopped
     server.left = 1000
-    monkeypatch.setattr(job, "_PATIENCE", 0.0)
+    monkeypatch.setattr(job, "_RETRY_SECONDS", 0.0)
     assert job.main(["train"]) == 1
     reason = (base / "output" / "failure").read_text()
     assert reason.startswith("the tracking server cannot be reached after several attempts (400: Tracking server s is")
