@@ -71,6 +71,7 @@ class Job:
         base: SageMaker's folder, /opt/ml.
         channels: the folder of each input but the code.
         values: the hyperparameters of a training job.
+        outputs: the folders that SageMaker uploads at the end.
     """
 
     kind: str
@@ -78,6 +79,7 @@ class Job:
     base: Path
     channels: Mapping[str, Path]
     values: Mapping[str, str] = field(default_factory=dict)
+    outputs: Sequence[Path] = ()
 
     @property
     def execution(self) -> str:
@@ -102,7 +104,9 @@ def read_job(base: Path, environ: Mapping[str, str]) -> Job:
         given = json.loads(processing.read_text())
         inputs = {one["InputName"]: one["S3Input"]["LocalPath"] for one in given.get("ProcessingInputs") or []}
         channels = {name: Path(path) for name, path in inputs.items() if name != "code"}
-        return Job("processing", given["ProcessingJobName"], base, channels)
+        described = (given.get("ProcessingOutputConfig") or {}).get("Outputs") or []
+        outputs = [Path(one["S3Output"]["LocalPath"]) for one in described if "S3Output" in one]
+        return Job("processing", given["ProcessingJobName"], base, channels, outputs=outputs)
     config = base / "input" / "config"
     if not config.is_dir():
         raise JobError(f"{base} is not a folder of a SageMaker job")
@@ -111,7 +115,8 @@ def read_job(base: Path, environ: Mapping[str, str]) -> Job:
     channels = {name: base / "input" / "data" / name for name in names if name != "code"}
     given = json.loads((config / "hyperparameters.json").read_text())
     values = {name: value for name, value in given.items() if not name.startswith(_RESERVED)}
-    return Job("training", environ.get("TRAINING_JOB_NAME", ""), base, channels, values)
+    outputs = [base / "model", base / "output" / "data"]
+    return Job("training", environ.get("TRAINING_JOB_NAME", ""), base, channels, values, outputs)
 
 
 def variables(job: Job) -> dict[str, str]:
@@ -337,6 +342,21 @@ def retry_while_unreachable(work: Callable[[], T]) -> T:
         time.sleep(_PAUSE)
 
 
+def clean(job: Job) -> None:
+    """Remove what an interrupted program left in this process and in the folders that SageMaker uploads."""
+    import mlflow
+
+    # `mlflow.start_run` refuses to start a run while another is active.
+    while mlflow.active_run():
+        mlflow.end_run("FAILED")
+    for folder in job.outputs:
+        for path in list(folder.iterdir()) if folder.is_dir() else []:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
 def execute_with_restart(line: str, folder: Path, run: Run, environ: MutableMapping[str, str]) -> None:
     """Run the entry point. If the tracking server stopped meanwhile and answers again, run it once more.
 
@@ -353,6 +373,7 @@ def execute_with_restart(line: str, folder: Path, run: Run, environ: MutableMapp
             raise
         retry_while_unreachable(lambda: run.client.get_run(run.id))
         sys.stdout.write("the tracking server answers again: the step starts again\n")
+        clean(run.job)
         environ.update(own)
         execute(line, folder, environ)
 

@@ -50,7 +50,8 @@ def training_job(base: Path, **values: str) -> job.Job:
 def processing_job(base: Path) -> job.Job:
     (base / "config").mkdir(parents=True)
     inputs = [{"InputName": one, "S3Input": {"LocalPath": f"{base}/input/{one}"}} for one in ("code", "model")]
-    given = {"ProcessingJobName": "mine", "ProcessingInputs": inputs}
+    outputs = [{"OutputName": "report", "S3Output": {"LocalPath": f"{base}/output/report"}}]
+    given = {"ProcessingJobName": "mine", "ProcessingInputs": inputs, "ProcessingOutputConfig": {"Outputs": outputs}}
     (base / "config" / "processingjobconfig.json").write_text(json.dumps(given))
     (base / "config" / "resourceconfig.json").write_text(json.dumps({"current_host": "algo-1", "hosts": ["algo-1"]}))
     return job.read_job(base, {})
@@ -66,9 +67,10 @@ def test_a_training_job_gets_the_variables_of_sagemakers_toolkit(tmp_path: Path)
     assert (read.execution, read.reason_file) == ("abcdefghijkl", tmp_path / "output" / "failure")
 
 
-def test_a_processing_job_finds_its_inputs(tmp_path: Path) -> None:
+def test_a_processing_job_finds_its_inputs_and_outputs(tmp_path: Path) -> None:
     read = processing_job(tmp_path)
     assert read.channels == {"model": tmp_path / "input" / "model"}
+    assert read.outputs == [tmp_path / "output" / "report"]
     assert (read.execution, read.reason_file) == ("", tmp_path / "output" / "message")
 
 
@@ -232,12 +234,13 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Tracking, 
     )
     server = Tracking(0)
     monkeypatch.setitem(sys.modules, "server", server)
-    run = SimpleNamespace(id="r", tags={}, parent=None, client=server, end=server.end)
+    read = job.read_job(tmp_path / "ml", {})
+    run = SimpleNamespace(id="r", job=read, tags={}, parent=None, client=server, end=server.end)
     monkeypatch.setattr(job, "Run", lambda *_: run)
     monkeypatch.setattr(job, "HERE", code)
     monkeypatch.setattr(job, "_PAUSE", 0.0)
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-    for name in [*job.variables(job.read_job(tmp_path / "ml", {})), "MLFLOW_RUN_ID", "PIPELINE_TAGS"]:
+    for name in [*job.variables(read), "MLFLOW_RUN_ID", "PIPELINE_TAGS"]:
         monkeypatch.setenv(name, "")
     return server, tmp_path / "ml"
 
@@ -250,6 +253,36 @@ def test_a_step_starts_again_when_the_tracking_server_answers_again(
     assert job.main(["train"]) == 0
     assert "the tracking server answers again: the step starts again" in capsys.readouterr().out
     assert server.ended == ["FINISHED"]
+
+
+def test_a_step_that_starts_again_finds_no_active_run_and_no_earlier_files(
+    stopped: tuple[Tracking, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, base = stopped
+    active: list[str] = []
+    runs = SimpleNamespace(
+        start_run=lambda: active.append("run"),
+        active_run=lambda: active[-1] if active else None,
+        end_run=lambda _: active.pop(),
+    )
+    monkeypatch.setitem(sys.modules, "mlflow", runs)
+    (job.HERE / "churn" / "train.py").write_text(
+        "import mlflow, os, pathlib, server\n"
+        "assert not mlflow.active_run()\n"
+        "mlflow.start_run()\n"
+        "mlflow.start_run()\n"
+        "for name in ('SM_MODEL_DIR', 'SM_OUTPUT_DATA_DIR'):\n"
+        "    folder = pathlib.Path(os.environ[name])\n"
+        "    folder.mkdir(parents=True, exist_ok=True)\n"
+        "    assert not list(folder.iterdir())\n"
+        "    (folder / 'tree').mkdir()\n"
+        "    (folder / 'tree' / '1').touch()\n"
+        "    (folder / 'half').touch()\n"
+        "server.answer()\n"
+    )
+    server.left = 1
+    assert job.main(["train"]) == 0
+    assert sorted(file.name for file in (base / "model").iterdir()) == ["half", "tree"]
 
 
 def test_a_step_fails_with_the_reason_if_the_tracking_server_does_not_answer_again(
