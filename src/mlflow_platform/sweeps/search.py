@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,7 +73,9 @@ class Sweep:
                         del running[one]
                         outcome = self._result(one, values)
                         self._learn(values, outcome)
-                        writing.add(writers.submit(self.journal.write, values, outcome, self.metric, began))
+                        # sagemaker-mlflow reads its session from the context, which is empty in a new thread.
+                        run = copy_context().run
+                        writing.add(writers.submit(run, self.journal.write, values, outcome, self.metric, began))
                     # The processes train the next trials while finished ones are written.
                     self._start(running, pool, processes, len(writing))
             finally:

@@ -141,6 +141,24 @@ def test_the_bayesian_search_finds_better_points_than_its_first_ones(mlflow_here
     assert sum(last) / 8 > sum(first) / 8
 
 
+def test_trials_are_written_with_the_aws_session_that_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    import boto3
+    from sagemaker_mlflow.session import _get_current_session, use_session
+
+    found: list[object] = []
+
+    def write(values: Values, outcome: Outcome, metric: str, began: float) -> Logged:
+        found.append(_get_current_session())
+        return Logged("r", "{}", {}, outcome.metrics, stopped=False)
+
+    work = sweep(None)
+    monkeypatch.setattr(work.journal, "write", write)
+    session = boto3.Session(region_name="us-east-1")
+    with use_session(session):
+        work.run(Here(), 2, lambda _: None)
+    assert found == [session] * 6
+
+
 def test_a_tracking_server_that_stops_is_reported_with_what_is_done(
     mlflow_here: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
