@@ -20,6 +20,8 @@ from mlflow_platform.sweeps.strategy import Scored, Strategy
 
 # Trains one point. It is sent to another process, so it must be a module's function (or a partial of one).
 Train = Callable[[Values, Watch | None], Outcome]
+# The trials that are being trained: their points, and when they began.
+_Running = dict[Future[Outcome], tuple[Values, float]]
 # Trials that are finished before others are stopped early.
 _LEAST_FINISHED = 5
 # Trials that are written at a time: a distant server takes most of the time to answer.
@@ -59,7 +61,7 @@ class Sweep:
             InputError: the training does not accept a point, or has no such metric.
             PlatformError: a trial failed, or MLflow cannot be reached. The finished trials are kept.
         """
-        running: dict[Future[Outcome], tuple[Values, float]] = {}
+        running: _Running = {}
         writing: set[Future[Logged]] = set()
         with ThreadPoolExecutor(_WRITERS, "writer") as writers:
             try:
@@ -67,24 +69,37 @@ class Sweep:
                 while running or writing:
                     pending: list[Future[Any]] = [*running, *writing]
                     ended = wait(pending, return_when=FIRST_COMPLETED).done
+                    failure = self._write(running, ended, writers, writing)
                     self._note(ended, writing, report)
-                    finished = [(running[one], one) for one in running if one in ended]
-                    for (values, began), one in finished:
-                        del running[one]
-                        outcome = self._result(one, values)
-                        self._learn(values, outcome)
-                        # sagemaker-mlflow reads its session from the context, which is empty in a new thread.
-                        run = copy_context().run
-                        writing.add(writers.submit(run, self.journal.write, values, outcome, self.metric, began))
+                    if failure:
+                        raise failure
                     # The processes train the next trials while finished ones are written.
                     self._start(running, pool, processes, len(writing))
             finally:
                 for future in running:
                     future.cancel()
+                # After an error too, trials that are being written are finished ones.
+                self._wait(writing, report)
 
-    def _start(
-        self, running: dict[Future[Outcome], tuple[Values, float]], pool: Executor, processes: int, unwritten: int
-    ) -> None:
+    def _write(
+        self, running: _Running, ended: set[Any], writers: Executor, writing: set[Future[Logged]]
+    ) -> PlatformError | None:
+        """Start to write the trials that have ended. Returns why one of them failed; the others are written anyway."""
+        failure: PlatformError | None = None
+        for one in [one for one in running if one in ended]:
+            values, began = running.pop(one)
+            try:
+                outcome = self._result(one, values)
+                self._learn(values, outcome)
+            except PlatformError as error:
+                failure = failure or error
+                continue
+            # sagemaker-mlflow reads its session from the context, which is empty in a new thread.
+            run = copy_context().run
+            writing.add(writers.submit(run, self.journal.write, values, outcome, self.metric, began))
+        return failure
+
+    def _start(self, running: _Running, pool: Executor, processes: int, unwritten: int) -> None:
         """Start trials until every process has one, unless the tracking server is far behind."""
         while (
             len(running) < processes
@@ -97,20 +112,31 @@ class Sweep:
             running[pool.submit(self.train, values, self._watch())] = (values, time.time())
 
     def _note(self, ended: set[Any], writing: set[Future[Logged]], report: Callable[[Logged], None]) -> None:
-        """Report the trials that have been written. If one could not be written, the others are waited for first."""
+        """Report the trials that have been written. If one could not be written, no other write is started.
+
+        Raises:
+            PlatformError: a trial could not be written. The writes in flight have ended.
+        """
         error: Exception | None = None
         for future in writing & ended:
-            error = error or self._noted(future, report)
             writing.remove(future)
+            found = self._noted(future, report)
+            error = error or found
         if error is None:
             return
-        for future in wait(writing).done:
-            self._noted(future, report)
+        writing -= {future for future in writing if future.cancel()}
+        self._wait(writing, report)
         known = explain(error)
         if known is None:
             raise error
         finished = f"{len(self.done)} of {self.trials} trials are finished. Run the same command again to resume."
         raise type(known)(f"{known.message.rstrip('.')}. {finished}", known.details) from error
+
+    def _wait(self, writing: set[Future[Logged]], report: Callable[[Logged], None]) -> None:
+        """Wait for the writes in flight, and report those that succeed."""
+        for future in wait(writing).done:
+            writing.remove(future)
+            self._noted(future, report)
 
     def _noted(self, future: Future[Logged], report: Callable[[Logged], None]) -> Exception | None:
         try:

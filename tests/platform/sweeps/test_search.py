@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -180,6 +181,58 @@ def test_a_tracking_server_that_stops_is_reported_with_what_is_done(
     monkeypatch.setattr(work.journal, "write", write)
     with pytest.raises(PlatformError, match=r"2 of 6 trials are finished\. Run the same command again to resume"):
         run(work)
+
+
+def ended_write(number: int) -> "Future[Logged]":
+    future: Future[Logged] = Future()
+    future.set_result(Logged(f"r{number}", "{}", {}, {"score": 1.0}, stopped=False))
+    return future
+
+
+def refused_write() -> "Future[Logged]":
+    future: Future[Logged] = Future()
+    future.set_exception(PlatformError("the tracking server cannot be reached."))
+    return future
+
+
+def test_trials_that_were_written_are_reported_although_others_could_not_be() -> None:
+    # A set has no order, so many of each kind make sure that a written one follows a refused one.
+    futures = {*map(ended_write, range(30)), *(refused_write() for _ in range(30))}
+    work, writing, reported = sweep(None, trials=60), set(futures), list[Logged]()
+    with pytest.raises(PlatformError, match=r"cannot be reached\. 30 of 60 trials are finished\. Run the same command"):
+        work._note(futures, writing, reported.append)
+    assert {logged.run_id for logged in reported} == {f"r{number}" for number in range(30)}
+    assert writing == set()
+
+
+def test_after_a_refused_write_no_other_is_started_and_those_in_flight_are_reported() -> None:
+    failed, waiting, in_flight = refused_write(), Future[Logged](), Future[Logged]()
+    in_flight.set_running_or_notify_cancel()
+    work, writing, reported = sweep(None), {failed, waiting, in_flight}, list[Logged]()
+    timer = Timer(0.05, in_flight.set_result, [Logged("r", "{}", {}, {"score": 1.0}, stopped=False)])
+    timer.start()
+    with pytest.raises(PlatformError, match=r"1 of 6 trials are finished"):
+        work._note({failed}, writing, reported.append)
+    timer.join()
+    assert waiting.cancelled()
+    assert [logged.run_id for logged in reported] == ["r"]
+    assert writing == set()
+
+
+def test_trials_that_end_together_with_a_failing_one_are_written_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(values: Values, watch: Watch | None) -> Outcome:
+        if values["depth"] == 1:
+            raise RuntimeError("no memory")
+        return train(values, watch)
+
+    def write(values: Values, outcome: Outcome, metric: str, began: float) -> Logged:
+        return Logged(str(values["depth"]), "{}", {}, outcome.metrics, stopped=False)
+
+    work, reported = sweep(None, train=broken, space=["depth=1,2,3", "rate=0.1"], trials=3), list[Logged]()
+    monkeypatch.setattr(work.journal, "write", write)
+    with pytest.raises(PlatformError, match=r"failed with depth=1, rate=0\.1: RuntimeError: no memory"):
+        work.run(Here(), 3, reported.append)
+    assert {logged.run_id for logged in reported} == {"2", "3"}
 
 
 @pytest.mark.parametrize(
