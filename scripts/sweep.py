@@ -298,12 +298,11 @@ def _tune(given: _Work, experiment: str, session: Session, plan: tuning_job.Plan
     console, options, environment = given.console, given.options, given.environment
     began = time.monotonic()
     experiment_id = tracking.experiment_id(given.client, experiment)
-    name = tuning_job.name_of(given.name, environment.tags)
-    job = tuning_job.TuningJob(session.client("sagemaker"), name, SystemClock())
-    existed = job.exists()
     journal = given.journal(experiment_id)
     journal.find(given.settings)
-    if existed:
+    name = tuning_job.name_of(journal.parent)
+    job = tuning_job.TuningJob(session.client("sagemaker"), name, SystemClock())
+    if job.exists():
         console.progress(f"found the tuning job {name}")
     else:
         console.progress("uploading the code")

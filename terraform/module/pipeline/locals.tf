@@ -14,7 +14,7 @@ locals {
   # SageMaker names the jobs of pipelines pipelines-EXECUTION-STEP-RANDOM.
   job_arns     = [for kind in ["processing-job", "training-job"] : "${local.sagemaker_arn}:${kind}/pipelines-*"]
   job_log_arns = [for kind in ["ProcessingJobs", "TrainingJobs"] : "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/sagemaker/${kind}*"]
-  # Names of tuning jobs have at most 32 characters, so they are sweep-HASH.
+  # Names of tuning jobs have at most 32 characters, so they are sweep- and a part of the run's id.
   tuning_job_arn = "${local.sagemaker_arn}:hyper-parameter-tuning-job/sweep-*"
   pipeline_arns  = ["${local.sagemaker_arn}:pipeline/${local.name}-*"]
 

@@ -3,7 +3,10 @@
 import io
 import re
 import tarfile
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -12,10 +15,12 @@ from botocore.validate import ParamValidator
 
 from localaws.jobs import search
 from mlflow_common.errors import InputError, PlatformError
+from mlflow_platform import tracking
 from mlflow_platform.sweeps import tuning_job
 from mlflow_platform.sweeps.space import parse
 from mlflow_platform.sweeps.strategy import StrategyName
 from mlflow_platform.sweeps.tuning_job import Plan, Setup, TuningJob
+from scripts import sweep
 from tests.platform.conftest import FakeClock
 
 TYPES = {"depth": int, "rate": float}
@@ -60,7 +65,7 @@ def test_a_search_becomes_a_valid_request(
     given: Plan, ranges: dict[str, Any], boto_session: boto3.session.Session
 ) -> None:
     tuning_job.check(given)
-    name = tuning_job.name_of("a sweep with a very long name", {"environment": "staging"})
+    name = tuning_job.name_of(uuid4().hex)
     request = tuning_job.request(name, given, SETUP, {"project": "mlflow"})
     model = boto_session.client("sagemaker").meta.service_model.operation_model("CreateHyperParameterTuningJob")
     assert not ParamValidator().validate(request, model.input_shape).has_errors()
@@ -90,11 +95,6 @@ def test_the_metric_is_found_in_what_training_prints() -> None:
 def test_what_sagemaker_refuses_is_refused_first(given: Plan, problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         tuning_job.check(given)
-
-
-def test_the_same_sweep_of_another_environment_is_another_tuning_job() -> None:
-    names = {tuning_job.name_of("s", {"environment": name}) for name in ("staging", "prod", "staging")}
-    assert len(names) == 2
 
 
 def test_the_same_files_give_the_same_archive() -> None:
@@ -156,3 +156,68 @@ def test_a_failed_tuning_job_names_the_reason_of_a_training_job(status: str) -> 
         ended.follow(print)
     with pytest.raises(PlatformError, match=expected):
         ended.exists()
+
+
+class FakeAccount(FakeSageMaker):
+    """Tuning jobs that are completed as soon as they are started."""
+
+    def __init__(self, completed: dict[str, Any]) -> None:
+        super().__init__(completed)
+        self.started: list[str] = []
+
+    def create_hyper_parameter_tuning_job(self, **given: Any) -> None:
+        self.started.append(given["HyperParameterTuningJobName"])
+
+    def describe_hyper_parameter_tuning_job(self, **given: Any) -> dict[str, Any]:
+        if given["HyperParameterTuningJobName"] not in self.started:
+            raise ClientError({"Error": {"Code": "ResourceNotFound", "Message": ""}}, "Describe")
+        return super().describe_hyper_parameter_tuning_job()
+
+
+class Page(list[Any]):
+    token = None
+
+
+class FakeRuns:
+    """The runs of a tracking server. A search finds all runs of an experiment."""
+
+    def __init__(self) -> None:
+        self.experiments: dict[str, Page] = {}
+
+    def create_run(self, experiment: str, *, tags: dict[str, str], run_name: str) -> Any:
+        info = SimpleNamespace(run_id=uuid4().hex, run_name=run_name, status="RUNNING", start_time=0)
+        run = SimpleNamespace(info=info, data=SimpleNamespace(tags=tags, params={}, metrics={}))
+        self.experiments.setdefault(experiment, Page()).append(run)
+        return run
+
+    def search_runs(self, experiments: list[str], _: str, **__: Any) -> Page:
+        return self.experiments.get(experiments[0], Page())
+
+
+def tune(runs: FakeRuns, account: FakeAccount, experiment: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Run `sweep.py --on sagemaker` without its files and charts. Returns its result."""
+    monkeypatch.setattr(sweep, "_code", lambda *_: "s3://b/code")
+    monkeypatch.setattr(sweep, "_finish", lambda *_: None)
+    monkeypatch.setattr(tracking, "experiment_id", lambda _, name: name)
+    results: list[dict[str, Any]] = []
+    console: Any = SimpleNamespace(progress=lambda _: None, result=results.append)
+    server, ref = SimpleNamespace(arn="arn:server"), SimpleNamespace(options="--env staging")
+    environment: Any = SimpleNamespace(tags={}, server=server, artifact_store="s3://b/store", ref=ref)
+    made = sweep._options(sweep._source("iris", None, "linear"), None, [], "grid", None)
+    options = replace(made(trials=None, jobs=1, prune=False, seed=7), on="sagemaker")
+    client: Any = runs
+    session: Any = SimpleNamespace(client=lambda _: account)
+    work = sweep._Work(console, client, environment, options, options.name)
+    sweep._tune(work, experiment, session, sweep._plan(options), ("image", "role", "ml.m5.large"))
+    return results[0]
+
+
+def test_each_sweep_run_has_a_tuning_job_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    account, runs = FakeAccount(state("Completed", 2, BestTrainingJob=JOB)), FakeRuns()
+    first = tune(runs, account, "a", monkeypatch)
+    again = tune(runs, account, "a", monkeypatch)
+    assert (again["tuning_job"], again["parent_run"]) == (first["tuning_job"], first["parent_run"])
+    assert account.started == [first["tuning_job"]]
+    tune(runs, account, "another experiment", monkeypatch)
+    tune(FakeRuns(), account, "a", monkeypatch)
+    assert len(set(account.started)) == 3
