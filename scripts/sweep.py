@@ -76,7 +76,14 @@ Jobs = Annotated[
         min=1, max=64, help=f"Parallel processes, or jobs. Default: the number of cores, or {_PARALLEL} jobs."
     ),
 ]
-On = Annotated[str, typer.Option("--on", help="Where to train: here, or sagemaker (a tuning job).")]
+On = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        help="Where to train: here, or sagemaker (a tuning job, which stops a trial after "
+        f"{tuning_job.LONGEST_TRIAL // 60} minutes).",
+    ),
+]
 Image = Annotated[
     str | None, typer.Option(metavar="URI", help="The image of SageMaker's jobs, with its training toolkit.")
 ]
@@ -331,6 +338,7 @@ def _tune(given: _Work, experiment: str, session: Session, plan: tuning_job.Plan
             "experiment_id": experiment_id,
             "trials": counters.get("Completed", 0),
             "failed_trials": counters.get("NonRetryableError", 0),
+            "stopped_trials": counters.get("Stopped", 0),
             options.metric: data.metrics.get(options.metric, best.value),
             "best_run": logged.run_id,
             "best_training_job": best.job,

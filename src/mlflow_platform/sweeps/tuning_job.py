@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MOST_JOBS, MOST_VALUES, MOST_PARALLEL = 750, 30, 10
 PREFIX = "sweep-"
+# Seconds after which SageMaker stops a training job.
+LONGEST_TRIAL = 3600
 _STRATEGIES: Mapping[StrategyName, str] = {"grid": "Grid", "random": "Random", "bayesian": "Bayesian"}
 _RUNNING = ("InProgress", "Stopping")
 # A tuning job ends after 30 days at the latest.
@@ -58,7 +60,7 @@ class Setup:
     outputs: str
     values: Mapping[str, str]
     environment: Mapping[str, str]
-    seconds: int = 3600
+    seconds: int = LONGEST_TRIAL
 
 
 def check(plan: Plan) -> None:
@@ -235,6 +237,6 @@ class TuningJob:
 
 def _summary(found: Described) -> str:
     counters = found.get("TrainingJobStatusCounters") or {}
-    failed = counters.get("NonRetryableError", 0)
+    failed, stopped = counters.get("NonRetryableError", 0), counters.get("Stopped", 0)
     text = f"{counters.get('Completed', 0)} trials finished, {counters.get('InProgress', 0)} running"
-    return f"{text}, {failed} failed" if failed else text
+    return text + (f", {failed} failed" if failed else "") + (f", {stopped} stopped" if stopped else "")

@@ -123,8 +123,8 @@ class FakeSageMaker:
         return {"TrainingJobSummaries": [failed] if self.reason else []}
 
 
-def state(status: str, completed: int, failed: int = 0, **more: Any) -> dict[str, Any]:
-    counters = {"Completed": completed, "InProgress": 1, "NonRetryableError": failed}
+def state(status: str, completed: int, failed: int = 0, stopped: int = 0, **more: Any) -> dict[str, Any]:
+    counters = {"Completed": completed, "InProgress": 1, "NonRetryableError": failed, "Stopped": stopped}
     return {"HyperParameterTuningJobStatus": status, "TrainingJobStatusCounters": counters, **more}
 
 
@@ -140,6 +140,14 @@ def test_progress_is_reported_until_the_best_is_known() -> None:
     assert said == ["1 trials finished, 1 running", "2 trials finished, 1 running, 1 failed"]
     assert (best.job, best.values, best.value) == ("sweep-1-001", {"depth": "3"}, 1.5)
     assert counters["NonRetryableError"] == 1
+
+
+def test_stopped_trials_are_part_of_the_progress_and_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    ended = state("Completed", 2, stopped=3, BestTrainingJob=JOB)
+    job(state("InProgress", 1, 1, stopped=2), ended).follow(said.append)
+    assert said[0] == "1 trials finished, 1 running, 1 failed, 2 stopped"
+    assert tune(FakeRuns(), FakeAccount(ended), "a", monkeypatch)["stopped_trials"] == 3
 
 
 def test_a_tuning_job_is_started_once() -> None:
