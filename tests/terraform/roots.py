@@ -50,6 +50,8 @@ def github_root() -> str:
     """Calls the github module with `var.inputs`."""
     given = ("repository", "project_name", "state_bucket_name", "state_kms_key_arn", "environments")
     arguments = "".join(f"  {name} = var.inputs.{name}\n" for name in given)
+    arguments += '  iam_path = try(var.inputs.iam_path, "/")\n'
+    arguments += '  global_name_prefix = try(var.inputs.global_name_prefix, "")\n'
     return f'{ONE}module "github" {{\n  source = "../terraform/module/github"\n{arguments}}}\n'
 
 

@@ -5,6 +5,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
+from mlflow_platform.environment import REPOSITORY
 from tests.terraform.planning import Planner
 from tests.terraform.variations import ACCOUNT
 
@@ -42,3 +45,29 @@ def test_policies_name_the_roles_by_their_path_and_prefix(planner: Planner) -> N
     named = {name for name in OUR_ARN.findall(text) if not name.startswith(OTHERS)}
     assert named
     assert named <= roles
+
+
+# What CI replaces in the ARN of the role that it assumes, with the output `role_prefix` of the github module.
+CI_ROLES = {
+    ".github/workflows/plan.yml": {
+        "${{ inputs.role-prefix }}": f"{PATH[1:]}{PREFIX}",
+        "${{ inputs.project }}": "mlflow",
+        "${{ inputs.environment }}": "staging",
+    },
+    ".gitlab-ci.example.yml": {
+        "$ROLE_PREFIX": f"{PATH[1:]}{PREFIX}",
+        "$PROJECT": "mlflow",
+        "$ENV": "staging",
+        "$ROLE": "plan",
+    },
+}
+
+
+@pytest.mark.parametrize("file", CI_ROLES)
+def test_ci_assumes_the_role_with_its_path_and_prefix(planner: Planner, file: str) -> None:
+    plan = planner.plan("github_prefixed")
+    roles = [one["change"]["after"] for one in plan["resource_changes"] if one["type"] == "aws_iam_role"]
+    [name] = re.findall(r"iam::.+:(role/.+)", (REPOSITORY / file).read_text())
+    for written, value in CI_ROLES[file].items():
+        name = name.replace(written, value)
+    assert name in [f"role{role['path']}{role['name']}" for role in roles]

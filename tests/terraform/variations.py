@@ -211,6 +211,20 @@ VARIATIONS = {
             }
         },
     ),
+    "github_prefixed": Variation(
+        "github",
+        {
+            "inputs": {
+                "repository": "acme/ml-platform",
+                "project_name": "mlflow",
+                "state_bucket_name": STATES,
+                "state_kms_key_arn": None,
+                "environments": {"staging": {}},
+                "iam_path": "/ml/platform/",
+                "global_name_prefix": "euw1-",
+            }
+        },
+    ),
     "deletable_state": Variation(
         "state", OURS | {"bucket_name": STATES, "kms_key_id": KEY, "dangerously_allow_deletion": True}
     ),

@@ -1,4 +1,5 @@
 locals {
+  role_prefix   = "${trimprefix(var.iam_path, "/")}${var.global_name_prefix}"
   bucket_prefix = lower(replace(var.global_name_prefix, "_", "-"))
 
   issuer   = "token.actions.githubusercontent.com"
@@ -32,7 +33,7 @@ locals {
         ]
       ])
       client_role_arns = [
-        for role in concat([trimprefix("${var.iam_path}${var.global_name_prefix}${var.project_name}-${name}-ci-train", "/")], given.client_role_names) : "${local.iam_arn}:role/${role}"
+        for role in concat(["${local.role_prefix}${var.project_name}-${name}-ci-train"], given.client_role_names) : "${local.iam_arn}:role/${role}"
       ]
       # ARNs of service resources by the prefix of their names: arn:PARTITION:SERVICE:REGION:ACCOUNT:…
       resources = {

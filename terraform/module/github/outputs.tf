@@ -10,6 +10,11 @@ output "role_arns" {
   depends_on = [aws_iam_role_policy_attachment.ci]
 }
 
+output "role_prefix" {
+  description = "What the ARNs of the roles have between `role/` and `project_name`, such as `ml/euw1-`: the input `role-prefix` of the workflows. Empty without `iam_path` and `global_name_prefix`."
+  value       = local.role_prefix
+}
+
 output "boundary_arns" {
   description = "ARNs of the permissions boundaries, by environment. Each is the environment's `permissions_boundary_arn`: the apply role creates and changes only roles with it."
   value       = { for name in keys(local.environments) : name => aws_iam_policy.ci["${name}/boundary"].arn }

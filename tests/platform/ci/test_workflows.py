@@ -15,7 +15,9 @@ PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
 OWN = re.compile(r"\$/\.github/workflows/(\w+\.yml)")
 ENVIRONMENTS = {file.parent.name for file in (REPOSITORY / "mlflow/terraform").glob("*/main.tf")}
 # The roles of terraform/module/github that a job may assume, by the workflow's job.
-ROLE = re.compile(r"role/\$\{\{ inputs\.project \}\}-\$\{\{ inputs\.environment \}\}-ci-(\w+)")
+ROLE = re.compile(
+    r"role/\$\{\{ inputs\.role-prefix \}\}\$\{\{ inputs\.project \}\}-\$\{\{ inputs\.environment \}\}-ci-(\w+)"
+)
 
 
 def workflow(file: Path) -> dict[Any, Any]:

@@ -25,6 +25,20 @@ run "each_environment_has_three_roles" {
   }
 }
 
+run "the_workflows_get_the_path_and_the_prefix_of_the_roles" {
+  command = plan
+
+  variables {
+    iam_path           = "/ml/"
+    global_name_prefix = "euw1-"
+  }
+
+  assert {
+    condition     = output.role_prefix == "ml/euw1-" && aws_iam_role.ci["dev/plan"].path == "/ml/" && aws_iam_role.ci["dev/plan"].name == "euw1-churn-dev-ci-plan"
+    error_message = "The role's ARN ends in role/ml/euw1-churn-dev-ci-plan."
+  }
+}
+
 run "an_existing_provider_is_used" {
   command = plan
 
