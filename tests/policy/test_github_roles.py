@@ -44,6 +44,7 @@ THEIR_KEY = KEYS.replace(ACCOUNT, "210987654321")
 OURS = {"aws:ResourceTag/project": "mlflow", "aws:ResourceTag/environment": "staging"}
 THROUGH_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 SERVER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server/mlflow-staging-3-0"
+TRAIL = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/mlflow-staging-mlflow-data-events"
 CLIENT = f"{IAM}:role/data-scientists"
 ADMINISTRATOR = {"iam:PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess"}
 WRITER = {"iam:PolicyARN": f"{IAM}:policy/mlflow-staging-mlflow-writer"}
@@ -67,6 +68,7 @@ UNRECORDED = {
     "ecr:PutImageScanningConfiguration": "a changed setting of the repository",
     "s3:DeleteObject": "releases the lock of the state; removes the tool of a bucket without versions",
     "cloudformation:*": "an MLflow App, which the recording lacks",
+    "cloudtrail:*": "a trail of data events, which the recording lacks",
     "codepipeline:*": "a delivery, which the recording lacks",
     "s3:GetBucket*": "AWS adds settings of buckets, which the provider then reads",
     "s3:Put*": "optional settings of the bucket",
@@ -98,6 +100,8 @@ REFUSED = {
         Ask("kms:GetKeyPolicy", THEIR_KEY, OURS),
         Ask("kms:GetKeyPolicy", KEYS, {"aws:ResourceTag/environment": "staging"}),
         Ask("kms:GetKeyPolicy", KEYS, {"aws:ResourceTag/project": "mlflow"}),
+        *on(TRAIL, "cloudtrail:StopLogging", "cloudtrail:PutEventSelectors", "cloudtrail:DeleteTrail"),
+        *on(TRAIL.replace("staging", "prod"), "cloudtrail:GetEventSelectors"),
         *on(f"{IAM}:role/other", "iam:GetRole"),
         *on(f"{IAM}:policy/other", "iam:GetPolicy"),
         *on("arn:aws:s3:::other", "s3:ListBucket", "s3:GetBucketPolicy"),
@@ -189,7 +193,7 @@ BACKEND = (
     *on("*", "iam:ListRoles"),
     *on(CLIENT, "iam:ListAttachedRolePolicies"),
 )
-# A plan of an environment with a delivery or an MLflow App, which the recording lacks.
+# A plan of an environment with a delivery, a trail of data events or an MLflow App, which the recording lacks.
 OPTIONAL = (
     *on(f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:mlflow-staging-delivery", "codepipeline:GetPipeline"),
     *on(f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:mlflow-staging-delivery", "codepipeline:ListTagsForResource"),
@@ -200,6 +204,9 @@ OPTIONAL = (
         "cloudformation:GetStackPolicy",
         "cloudformation:GetTemplate",
     ),
+    # resourceTrailRead: https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/cloudtrail/trail.go
+    *on("*", "cloudtrail:DescribeTrails"),
+    *on(TRAIL, "cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus", "cloudtrail:ListTags"),
 )
 CHANGES = (
     *on(STATE, "s3:PutObject"),

@@ -41,6 +41,7 @@ data "aws_iam_policy_document" "read" {
   statement {
     sid = "AllowFind"
     actions = [
+      "cloudtrail:DescribeTrails",
       "iam:ListRoles",
       "kms:ListAliases",
       "logs:DescribeLogGroups",
@@ -131,6 +132,9 @@ data "aws_iam_policy_document" "read" {
       "cloudformation:DescribeStacks",
       "cloudformation:GetStackPolicy",
       "cloudformation:GetTemplate",
+      "cloudtrail:GetEventSelectors",
+      "cloudtrail:GetTrailStatus",
+      "cloudtrail:ListTags",
       "cloudwatch:DescribeAlarms",
       "cloudwatch:GetDashboard",
       "cloudwatch:ListTagsForResource",
@@ -163,6 +167,7 @@ data "aws_iam_policy_document" "read" {
       flatten(values(each.value.resources)),
       each.value.server_arns,
       each.value.stack_arns,
+      each.value.trail_arns,
       each.value.parameter_arns,
       each.value.budget_arns,
       each.value.dashboard_arns,
