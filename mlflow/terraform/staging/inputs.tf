@@ -207,7 +207,7 @@ variable "role_arn" {
 }
 
 variable "role_name_override" {
-  description = "Name of the server's role, instead of `{project_name}-{environment}-mlflow-role`, with its path if it has one, such as \"service-role/AmazonSageMaker-ExecutionRole-20260101T000000\". With an `import` block, the module manages a role that exists already: see docs/guides/adopt-existing.md."
+  description = "Name of the server's role, instead of `{project_name}-{environment}-mlflow-role`, with its path if it has one, such as \"service-role/AmazonSageMaker-ExecutionRole-20260101T000000\". Without one its path is \"/\", whatever `iam_path` is. With an `import` block, the module manages a role that exists already: see docs/guides/adopt-existing.md."
   type        = string
   default     = null
 }

@@ -1,8 +1,8 @@
 # The execution role of the tracking server. Clients need their own permissions: see the client policies.
 locals {
-  # An override may name the role's own path, as in "service-role/AmazonSageMaker-ExecutionRole".
+  # An override contains the role's own path, as in "service-role/AmazonSageMaker-ExecutionRole". Without one, the path is "/".
   new_role_name = var.role_name_override == null ? "${local.global_name}-mlflow-role" : basename(var.role_name_override)
-  new_role_path = try(length(split("/", var.role_name_override)), 1) > 1 ? "/${dirname(var.role_name_override)}/" : var.iam_path
+  new_role_path = var.role_name_override == null ? var.iam_path : (dirname(var.role_name_override) == "." ? "/" : "/${dirname(var.role_name_override)}/")
 
   # Known only after the role exists, so that the server is not created before its role.
   role_arn  = var.create_role ? one(aws_iam_role.server[*].arn) : var.role_arn

@@ -82,3 +82,31 @@ run "an_existing_bucket_key_role_and_topic_are_used_and_not_changed" {
     error_message = "publish_parameters = false must publish nothing."
   }
 }
+
+run "an_adopted_role_keeps_its_path" {
+  command = plan
+
+  variables {
+    role_name_override = "service-role/by-hand"
+    iam_path           = "/ml/"
+  }
+
+  assert {
+    condition     = aws_iam_role.server[0].path == "/service-role/" && aws_iam_role.server[0].name == "by-hand"
+    error_message = "Another path would replace the role, and with it the server."
+  }
+}
+
+run "an_adopted_role_without_a_path_keeps_having_none" {
+  command = plan
+
+  variables {
+    role_name_override = "by-hand"
+    iam_path           = "/ml/"
+  }
+
+  assert {
+    condition     = aws_iam_role.server[0].path == "/" && aws_iam_role.server[0].name == "by-hand"
+    error_message = "iam_path is the path of new roles only."
+  }
+}
