@@ -59,6 +59,9 @@ def test_adopts_a_server_a_bucket_and_a_role_with_an_empty_plan_afterwards(
     kept = ("TrackingServerArn", "CreationTime", "RoleArn", "ArtifactStoreUri", "MlflowVersion", "TrackingServerUrl")
     assert {name: after[name] for name in kept} == {name: by_hand[name] for name in kept}
     assert localaws.client("s3").get_object(Bucket=BUCKET, Key="0/run/artifacts/model")["Body"].read() == b"a model"
+    # No rule of the module deletes versions that exist already.
+    rules = localaws.client("s3").get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
+    assert [rule["ID"] for rule in rules] == ["abort-incomplete-uploads"]
     assert localaws.client("iam").list_role_policies(RoleName=ROLE)["PolicyNames"] == ["MLflowBasicAccess"]
 
 
