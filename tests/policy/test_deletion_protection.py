@@ -62,6 +62,12 @@ def test_no_part_of_the_protection_is_superfluous(policy: Document) -> None:
     assert [name for name, mutant in mutants(policy) if not any(wrong(mutant))] == []
 
 
+def test_a_permission_set_gets_the_same_policy_from_an_output(planner: Planner, policy: Document) -> None:
+    assert json.loads(planner.plan("keyed")["output_changes"]["deletion_protection_policy"]["after"]) == policy
+    # Also where no role is named, so that there is no policy to reference.
+    assert planner.plan("app")["output_changes"]["deletion_protection_policy"]["after"]
+
+
 def test_the_servers_are_deleted_before_the_protection_is_removed(planner: Planner) -> None:
     plan = planner.plan("keyed")
     attached = [one for one in plan["resource_changes"] if one["type"] == "aws_iam_role_policy_attachment"]

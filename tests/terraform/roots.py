@@ -35,7 +35,7 @@ variable "cases" {
 def any_root() -> str:
     """Calls the platform module with `var.inputs`."""
     source = '  source = "../terraform/module/platform"\n'
-    printed = ("backup_destination_policy", "data_events_bucket_policy")
+    printed = ("backup_destination_policy", "data_events_bucket_policy", "deletion_protection_policy")
     output = "".join(f'output "{name}" {{\n  value = module.platform.{name}\n}}\n' for name in printed)
     return f'{ONE}module "platform" {{\n{source}{_arguments("platform", "var.inputs")}}}\n{output}'
 

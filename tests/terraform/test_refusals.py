@@ -139,7 +139,7 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "protection from a role of Identity Center": (
         NEW | {"deletion_protected_from_role_names": ["AWSReservedSSO_DataScientist_0123456789abcdef"]},
-        "Reference the policy {project_name}-{environment}-mlflow-deletion-protection in the permission set.",
+        "Copy output deletion_protection_policy into the inline policy of the permission set.",
     ),
     "a deployment policy that is none": (
         NEW | {"deployment_policy_document": "arn:aws:iam::111122223333:policy/deploy"},

@@ -95,6 +95,11 @@ output "client_policy_documents" {
   value       = module.platform.client_policy_documents
 }
 
+output "deletion_protection_policy" {
+  description = "What the policy of `deletion_protected_from_role_names` denies, as JSON, for an inline policy of a permission set or role. It is also there if no role is named."
+  value       = module.platform.deletion_protection_policy
+}
+
 output "artifact_store_uri" {
   description = "Where artifacts are stored, as `s3://bucket` or `s3://bucket/prefix`."
   value       = module.platform.artifact_store_uri

@@ -95,6 +95,11 @@ output "client_policy_documents" {
   value       = { for level, document in data.aws_iam_policy_document.client : level => document.minified_json }
 }
 
+output "deletion_protection_policy" {
+  description = "What the policy of `deletion_protected_from_role_names` denies, as JSON, for an inline policy of a permission set or role. It is also there if no role is named."
+  value       = data.aws_iam_policy_document.deletion_protection.minified_json
+}
+
 output "artifact_store_uri" {
   description = "Where artifacts are stored, as `s3://bucket` or `s3://bucket/prefix`."
   value       = local.artifact_store_uri

@@ -508,7 +508,7 @@ variable "deletion_protected_from_role_names" {
 
   validation {
     condition     = !anytrue([for name in var.deletion_protected_from_role_names : startswith(name, "AWSReservedSSO_")])
-    error_message = "deletion_protected_from_role_names contains a role of IAM Identity Center (AWSReservedSSO_...), and AWS refuses changes to those. Reference the policy {project_name}-{environment}-mlflow-deletion-protection in the permission set."
+    error_message = "deletion_protected_from_role_names contains a role of IAM Identity Center (AWSReservedSSO_...), and AWS refuses changes to those. Copy output deletion_protection_policy into the inline policy of the permission set."
   }
 }
 
