@@ -249,7 +249,11 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "data events in the artifact bucket": (
         NEW | {"data_events": {"bucket": "churn-dev-mlflow-artifacts-acme"}},
-        "data_events.bucket is the artifact bucket, so each log file would be an event that is logged again",
+        "data_events.bucket is an artifact bucket, present or former, so each log file would be an event",
+    ),
+    "data events in a former artifact bucket": (
+        NEW | {"data_events": {"bucket": "old"}, "former_artifact_store_uris": ["s3://older/a", "s3://old/mlflow"]},
+        "data_events.bucket is an artifact bucket, present or former, so each log file would be an event",
     ),
     "settings of a bucket that is left alone": (
         OLD | {"access_logs": {"bucket": "logs"}},

@@ -65,8 +65,8 @@ data "aws_caller_identity" "current" {
     }
 
     precondition {
-      condition     = try(var.data_events.bucket, null) != local.artifact_bucket_name
-      error_message = "data_events.bucket is the artifact bucket, so each log file would be an event that is logged again, and clients could delete it. Name another bucket."
+      condition     = !contains([for path in local.readable_store_paths : split("/", path)[0]], try(var.data_events.bucket, ""))
+      error_message = "data_events.bucket is an artifact bucket, present or former, so each log file would be an event that is logged again, and clients could delete it. Name another bucket."
     }
 
     precondition {
