@@ -237,6 +237,10 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
         NEW | {"mlflow_version": "3.0", "retained_mlflow_versions": ["3.0"]},
         "retained_mlflow_versions names 3.0, which is the active version",
     ),
+    "the name of another version's server": (
+        NEW | {"retained_mlflow_versions": ["2.16"], "tracking_server_name_override": {"2.16": "churn-dev-3-0"}},
+        'would have the same tracking server: 2.16 would be "churn-dev-3-0", 3.0 would be "churn-dev-3-0".',
+    ),
     "both buckets": (
         NEW | {"artifact_store_uri": "s3://data-lake"},
         "Both a new and an existing artifact bucket are configured",

@@ -14,6 +14,11 @@ data "aws_caller_identity" "current" {
     }
 
     precondition {
+      condition     = length(distinct(values(local.server_names))) == length(local.server_names)
+      error_message = "Two MLflow versions would have the same tracking server: ${join(", ", [for version, name in local.server_names : "${version} would be \"${name}\""])}. There is one server per version: correct tracking_server_name_override."
+    }
+
+    precondition {
       condition     = !(var.create_s3_bucket && var.artifact_store_uri != null)
       error_message = "Both a new and an existing artifact bucket are configured. Set create_s3_bucket = false to use artifact_store_uri, or remove artifact_store_uri."
     }
