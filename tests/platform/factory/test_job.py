@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -160,8 +161,6 @@ def test_other_commands_run_in_a_shell(tmp_path: Path) -> None:
 
 
 def test_the_archive_of_a_model_is_unpacked(tmp_path: Path) -> None:
-    import tarfile
-
     read = processing_job(tmp_path)
     folder = read.channels["model"]
     folder.mkdir(parents=True)
@@ -170,6 +169,20 @@ def test_the_archive_of_a_model_is_unpacked(tmp_path: Path) -> None:
         tar.add(tmp_path / "MLmodel", "MLmodel")
     job.unpack(read)
     assert sorted(file.name for file in folder.iterdir()) == ["MLmodel"]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("/tmp/x", "0"), ("a/../../x", "0"), ("link", "2"), ("pipe", "6")])
+def test_an_archive_whose_members_lie_outside_is_refused(tmp_path: Path, name: str, kind: str) -> None:
+    read = processing_job(tmp_path)
+    folder = read.channels["model"]
+    folder.mkdir(parents=True)
+    with tarfile.open(folder / "model.tar.gz", "w:gz") as tar:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind.encode(), "/etc"
+        tar.addfile(member)
+    with pytest.raises(job.JobError, match="no file or folder in it"):
+        job.unpack(read)
+    assert [file.name for file in folder.iterdir()] == ["model.tar.gz"]
 
 
 def test_only_missing_requirements_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
