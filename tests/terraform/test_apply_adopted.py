@@ -59,12 +59,14 @@ def test_adopts_a_server_a_bucket_and_a_role_with_an_empty_plan_afterwards(
     kept = ("TrackingServerArn", "CreationTime", "RoleArn", "ArtifactStoreUri", "MlflowVersion", "TrackingServerUrl")
     assert {name: after[name] for name in kept} == {name: by_hand[name] for name in kept}
     assert localaws.client("s3").get_object(Bucket=BUCKET, Key="0/run/artifacts/model")["Body"].read() == b"a model"
-    # No rule of the module deletes versions that exist already.
-    rules = localaws.client("s3").get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
-    assert [rule["ID"] for rule in rules] == ["abort-incomplete-uploads"]
     assert localaws.client("iam").list_role_policies(RoleName=ROLE)["PolicyNames"] == ["MLflowBasicAccess"]
 
 
 def test_the_guide_imports_what_it_overrides() -> None:
     text = GUIDE.read_text()
     assert set(re.findall(r'^  id = "([^"]+)"$', text, re.MULTILINE)) == {SERVER, BUCKET, ROLE}
+
+
+def test_the_guide_adopts_the_bucket_without_a_rule_that_deletes_its_old_versions() -> None:
+    [module] = [block for block in BLOCK.findall(GUIDE.read_text()) if "bucket_name_override" in block]
+    assert re.search(r"^  noncurrent_version_expiration_days += null$", module, re.MULTILINE)
