@@ -1,8 +1,8 @@
 """A sweep: every point once, whatever interrupts it, in three requests a trial."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future
-from threading import Timer
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from threading import Event, Timer
 from typing import Any
 
 import pytest
@@ -206,16 +206,21 @@ def test_trials_that_were_written_are_reported_although_others_could_not_be() ->
 
 
 def test_after_a_refused_write_no_other_is_started_and_those_in_flight_are_reported() -> None:
-    failed, waiting, in_flight = refused_write(), Future[Logged](), Future[Logged]()
-    in_flight.set_running_or_notify_cancel()
-    work, writing, reported = sweep(None), {failed, waiting, in_flight}, list[Logged]()
-    timer = Timer(0.05, in_flight.set_result, [Logged("r", "{}", {}, {"score": 1.0}, stopped=False)])
-    timer.start()
-    with pytest.raises(PlatformError, match=r"1 of 6 trials are finished"):
-        work._note({failed}, writing, reported.append)
-    timer.join()
-    assert waiting.cancelled()
-    assert [logged.run_id for logged in reported] == ["r"]
+    began, released = Event(), Event()
+
+    def write(name: str) -> Logged:
+        began.set()
+        released.wait()
+        return Logged(name, "{}", {}, {"score": 1.0}, stopped=False)
+
+    failed, reported = refused_write(), list[Logged]()
+    with ThreadPoolExecutor(1) as writers:
+        writing = {failed, *(writers.submit(write, name) for name in ("in flight", "waiting"))}
+        began.wait()
+        Timer(0.05, released.set).start()
+        with pytest.raises(PlatformError, match=r"1 of 6 trials are finished"):
+            sweep(None)._note({failed}, writing, reported.append)
+    assert [logged.run_id for logged in reported] == ["in flight"]
     assert writing == set()
 
 
