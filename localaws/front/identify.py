@@ -108,6 +108,8 @@ def _match(call: Call, model_name: str) -> tuple[Any, dict[str, Any]] | None:
     for name, value in call.headers.items():
         if name == "content-type":
             environ["CONTENT_TYPE"] = value
+        elif name == "x-amz-target":
+            environ["HTTP_X_AMZ_TARGET"] = _whole_target(model_name, value)
         elif name != "content-length":
             environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
     try:
@@ -115,6 +117,16 @@ def _match(call: Call, model_name: str) -> tuple[Any, dict[str, Any]] | None:
     except Exception:  # The router has no error of its own for "no such operation or service".
         return None
     return match
+
+
+def _whole_target(model_name: str, target: str) -> str:
+    """The target as botocore writes it. The Go SDK leaves out the beginning of CloudTrail's."""
+    given, _, operation = target.rpartition(".")
+    try:
+        prefix = str(get_service_model(model_name).metadata.get("targetPrefix", ""))
+    except Exception:  # botocore's own error for an unknown service.
+        return target
+    return f"{prefix}.{operation}" if prefix.endswith(f".{given}") else target
 
 
 @cache

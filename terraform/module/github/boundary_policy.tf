@@ -107,12 +107,13 @@ data "aws_iam_policy_document" "boundary" {
     resources = each.value.environment.server_arns
   }
 
-  # SageMaker names the jobs of pipelines, MLflow names the groups of registered models, and the id of an MLflow App is random.
+  # SageMaker names the jobs of pipelines, sweeps name their tuning jobs, MLflow names the groups of registered models, and the id of an MLflow App is random.
   statement {
     sid = "AllowUseUnnamed"
     actions = [
       "sagemaker:AddTags",
       "sagemaker:CallMlflowAppApi",
+      "sagemaker:CreateHyperParameterTuningJob",
       "sagemaker:CreateModelPackage*",
       "sagemaker:CreateProcessingJob",
       "sagemaker:CreateTrainingJob",
@@ -121,7 +122,7 @@ data "aws_iam_policy_document" "boundary" {
       "sagemaker:UpdateModelPackage",
     ]
     resources = [
-      for kind in ["mlflow-app/*", "model-package-group/*", "model-package/*", "processing-job/pipelines-*", "training-job/pipelines-*"] :
+      for kind in ["hyper-parameter-tuning-job/sweep-*", "mlflow-app/*", "model-package-group/*", "model-package/*", "processing-job/pipelines-*", "training-job/pipelines-*"] :
       "${local.service_arns["sagemaker"]}:${kind}"
     ]
   }

@@ -232,14 +232,14 @@ def test_a_report_that_cannot_be_written_causes_a_one_line_error(
     assert "the report cannot be written to" in err.splitlines()[-1]
 
 
-def test_predictions_without_a_utf8_form_can_be_reported(
+def test_predictions_without_a_utf8_form_cause_a_one_line_error(
     world: World, validate: Validate, data: tuple[str, ...]
 ) -> None:
     world.answer(lambda frame: ["\ud803"] * len(frame))
     world.serve()
-    status, found, _ = validate("--endpoint", ENDPOINT, *data)
-    assert (status, found["accuracy"]) == (0, 0.0)
-    assert "\\ud803" in Path(found["report"]).read_text()
+    status, found, err = validate("--endpoint", ENDPOINT, *data)
+    assert (status, found) == (1, None)
+    assert "half of a surrogate pair" in err.splitlines()[-1]
 
 
 def test_several_clients_give_the_same_result(world: World, validate: Validate, data: tuple[str, ...]) -> None:
