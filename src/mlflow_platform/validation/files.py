@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlflow_common.errors import InputError
+from mlflow_platform.validation import strict_json
 from mlflow_platform.validation.table import Table, check_names, listed, quoted
 
 _PARQUET = {".parquet", ".pq"}
@@ -178,26 +178,13 @@ def parse_json_lines(content: bytes, file: str) -> Table:
 
 def _load_json(content: bytes, file: str) -> Any:
     try:
-        found = json.loads(content.removeprefix(_BYTE_ORDER_MARK), object_pairs_hook=_object)
-        if b"\\ud" in content.lower():
-            # Half of a surrogate pair is valid JSON, but it is not text that can be sent or written.
-            json.dumps(found, ensure_ascii=False).encode()
-        return found
+        return strict_json.loads(content.removeprefix(_BYTE_ORDER_MARK))
     except RecursionError:
         raise InputError(f"{file} cannot be read as JSON: it is nested too deeply") from None
     except UnicodeEncodeError:
         raise InputError(f"{file} cannot be read as JSON: it has text with half of a surrogate pair") from None
     except ValueError as error:
         raise InputError(f"{file} cannot be read as JSON: {_first_line(error)}") from None
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"an object has the key {twice!r} twice")
-    return found
 
 
 def _from_split(data: Any, file: str) -> Table:

@@ -7,13 +7,13 @@ table with one column may also come as `{"predictions": {"column": [...]}}`.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mlflow_common.errors import PlatformError
+from mlflow_platform.validation import strict_json
 from mlflow_platform.validation.table import listed, quoted
 from mlflow_platform.validation.values import is_missing
 
@@ -52,12 +52,9 @@ def parse(answer: bytes, endpoint: str, *, expected: int) -> list[Any]:
         PlatformError: it is not JSON, has no predictions, or not as many as rows were sent.
     """
     try:
-        found = json.loads(answer, object_pairs_hook=_object)
-        if b"\\ud" in answer.lower():
-            # Half of a surrogate pair is valid JSON, but no report can be written with it.
-            json.dumps(found, ensure_ascii=False).encode()
-    except _TwiceError as error:
-        raise PlatformError(f"{endpoint} answers with an object that has the key {quoted(str(error))} twice") from None
+        found = strict_json.loads(answer)
+    except strict_json.DuplicateKeyError as error:
+        raise PlatformError(f"{endpoint} answers with an object that has the key {quoted(error.key)} twice") from None
     except UnicodeEncodeError:
         raise PlatformError(f"{endpoint} answers with text that has half of a surrogate pair") from None
     except (ValueError, RecursionError):
@@ -72,18 +69,6 @@ def parse(answer: bytes, endpoint: str, *, expected: int) -> list[Any]:
         raise PlatformError(f"{endpoint} answers with {quoted(found)}, which is not a list of predictions")
     if len(found) != expected:
         raise PlatformError(f"{endpoint} answers with {len(found)} predictions for {expected} rows")
-    return found
-
-
-class _TwiceError(ValueError):
-    """An object has a key twice; the message is the key."""
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _TwiceError(next(name for name in names if names.count(name) > 1))
     return found
 
 
