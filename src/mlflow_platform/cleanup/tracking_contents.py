@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError
 from mlflow_platform.cleanup.references import References
+from mlflow_platform.paging import all_results
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -110,26 +111,13 @@ def ended(run: Run) -> datetime:
 def _logged_models(client: MlflowClient, experiments: list[str]) -> Iterator[Any]:
     from mlflow.exceptions import MlflowException
 
-    token = None
-    while True:
-        try:
-            page = client.search_logged_models(experiment_ids=experiments, page_token=token)
-        except MlflowException as error:
-            # Servers of MLflow 2 have no logged models, and not this API.
-            if error.error_code == "ENDPOINT_NOT_FOUND" or "404" in str(error):
-                return
+    try:
+        yield from all_results(client.search_logged_models, experiment_ids=experiments)
+    except MlflowException as error:
+        # Servers of MLflow 2 have no logged models, and not this API.
+        if error.error_code != "ENDPOINT_NOT_FOUND" and "404" not in str(error):
             raise
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def _all(search: Any, **given: Any) -> Iterator[Any]:
-    token = None
-    while True:
-        page = search(max_results=_PAGE, page_token=token, **given)
-        yield from page
-        token = page.token
-        if not token:
-            return
+    return all_results(search, max_results=_PAGE, **given)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_common.errors import InputError
 from mlflow_platform.comparison.table import Row
+from mlflow_platform.paging import all_results
 from mlflow_platform.sweeps.journal import SETTINGS
 
 if TYPE_CHECKING:
@@ -30,15 +31,9 @@ def experiment_id(client: MlflowClient, name: str) -> str:
 
 def runs(client: MlflowClient, experiment: str, where: str = "") -> Iterator[Row]:
     """The runs of an experiment (its id) that match an MLflow filter, without deleted ones."""
-    token: str | None = None
-    while True:
-        page = client.search_runs([experiment], where, max_results=_PAGE, page_token=token)
-        for run in page:
-            info, data = run.info, run.data
-            if SETTINGS in data.tags:
-                # The parent run of a sweep is no training.
-                continue
-            yield Row(info.run_id, info.run_name or "", info.status, info.start_time, data.params, data.metrics)
-        token = page.token
-        if not token:
-            return
+    for run in all_results(client.search_runs, [experiment], where, max_results=_PAGE):
+        info, data = run.info, run.data
+        if SETTINGS in data.tags:
+            # The parent run of a sweep is no training.
+            continue
+        yield Row(info.run_id, info.run_name or "", info.status, info.start_time, data.params, data.metrics)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError, PreconditionError
+from mlflow_platform.paging import all_results
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -158,12 +159,7 @@ def _versions(name: str, client: MlflowClient, stage: str | None = None) -> list
     """The numbers of a model's versions, of all or of those in a stage (in lower case), in order."""
     # MLflow's filters have no escape: a name is quoted with the quotes that it does not contain itself.
     quote = '"' if "'" in name else "'"
-    found: list[Any] = []
-    token: str | None = None
-    while token != "":
-        page = client.search_model_versions(f"name = {quote}{name}{quote}", page_token=token)
-        found += page
-        token = page.token or ""
+    found = all_results(client.search_model_versions, f"name = {quote}{name}{quote}")
     return sorted(int(one.version) for one in found if stage is None or one.current_stage.lower() == stage)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import PreconditionError, error_code, explain
 from mlflow_platform.environment import EnvironmentRef, TrackingServer
+from mlflow_platform.paging import all_results
 from mlflow_platform.plan_guard import app_stacks
 from mlflow_platform.plan_guard.changes import BUCKET, OBJECT, SERVER, Change, TerraformPlan
 
@@ -190,14 +192,7 @@ def _server(change: Change, environment: EnvironmentRef) -> TrackingServer:
 
 def _all(search: Any, **given: Any) -> Iterator[Any]:
     """Everything that one of MLflow's searches finds, up to MOST."""
-    token, seen = None, 0
-    while seen < MOST:
-        page = search(max_results=_PAGE, page_token=token, **given)
-        yield from page
-        seen += len(page)
-        token = page.token
-        if not token:
-            return
+    return islice(all_results(search, max_results=_PAGE, **given), MOST)
 
 
 def _count(number: int, what: str) -> str:

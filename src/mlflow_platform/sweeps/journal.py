@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError
+from mlflow_platform.paging import all_results
 from mlflow_platform.sweeps.outcome import Outcome
 from mlflow_platform.sweeps.space import Values
 from mlflow_platform.sweeps.strategy import key
@@ -121,13 +122,7 @@ class Journal:
         self._client.set_terminated(self.parent, "FINISHED")
 
     def _search(self, where: str) -> Iterator[Any]:
-        token: str | None = None
-        while True:
-            page = self._client.search_runs([self._experiment], where, max_results=_PAGE, page_token=token)
-            yield from page
-            token = page.token
-            if not token:
-                return
+        return all_results(self._client.search_runs, [self._experiment], where, max_results=_PAGE)
 
 
 def _thinned(points: list[Any], most: int) -> list[Any]:
