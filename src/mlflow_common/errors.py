@@ -102,6 +102,11 @@ def error_code(error: BaseException) -> str:
     return str(_response(error).get("Code", ""))
 
 
+def is_not_found(error: BaseException) -> bool:
+    """Whether it is the ClientError for a resource that does not exist. Services write the code in one of two ways."""
+    return error_code(error) in {"ResourceNotFound", "ResourceNotFoundException"}
+
+
 def error_message(error: BaseException) -> str:
     """The message of a botocore ClientError; empty for any other error."""
     return str(_response(error).get("Message", ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlflow_common.errors import PlatformError, PreconditionError, error_code
+from mlflow_common.errors import PlatformError, PreconditionError, is_not_found
 from mlflow_common.waiting import Clock, Progress, wait_for
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ _TIMEOUT = 45 * 60.0
 _LINK_SECONDS = 300
 APP = "MLflow App"
 _APP_ANSWERS = frozenset({"Created", "Updated", "UpdateFailed", "DeleteFailed"})
-_MISSING = {"ResourceNotFound", "ResourceNotFoundException"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def find(sagemaker: SageMakerClient, name: str) -> ServerDescription | None:
     try:
         found = sagemaker.describe_mlflow_tracking_server(TrackingServerName=name)
     except sagemaker.exceptions.ClientError as error:
-        if error_code(error) not in _MISSING:
+        if not is_not_found(error):
             raise
         return None
     return ServerDescription(
@@ -68,7 +67,7 @@ def find_app(sagemaker: SageMakerClient, arn: str) -> ServerDescription | None:
     try:
         found = sagemaker.describe_mlflow_app(Arn=arn)
     except sagemaker.exceptions.ClientError as error:
-        if error_code(error) not in _MISSING:
+        if not is_not_found(error):
             raise
         return None
     return ServerDescription(

@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mlflow_common.arns import ServerArn
-from mlflow_common.errors import InputError, PreconditionError, error_code
+from mlflow_common.errors import InputError, PreconditionError, error_code, is_not_found
 from mlflow_common.retry import Retry
 from mlflow_transfer.access import Access
 from mlflow_transfer.auth import Bearer, Renewal, SigV4
@@ -165,7 +165,7 @@ class ConnectionFactory:
             else:
                 found = client.describe_mlflow_tracking_server(TrackingServerName=arn.name)
         except ClientError as error:
-            if error_code(error) in {"ResourceNotFound", "ResourceNotFoundException", "ValidationException"}:
+            if is_not_found(error) or error_code(error) == "ValidationException":
                 raise PreconditionError(f"there is no {what} {arn.name} in {arn.region}: check its ARN") from None
             action = "DescribeMlflowApp" if arn.app else "DescribeMlflowTrackingServer"
             return _Described(

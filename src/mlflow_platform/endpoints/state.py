@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlflow_common.errors import PreconditionError, error_code, error_message
+from mlflow_common.errors import PreconditionError, error_code, error_message, is_not_found
 from mlflow_platform.endpoints.tags import decode, encode
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def check_same_model(endpoint: str, served: ServedModel | None, name: str | None
 
 def is_missing(error: Exception) -> bool:
     """Whether AWS refuses a call because the resource does not exist."""
-    code, message = error_code(error), error_message(error).lower()
-    return code in {"ResourceNotFound", "ResourceNotFoundException"} or (
-        code == "ValidationException" and ("could not find" in message or "does not exist" in message)
+    message = error_message(error).lower()
+    return is_not_found(error) or (
+        error_code(error) == "ValidationException" and ("could not find" in message or "does not exist" in message)
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import PlatformError, PreconditionError, error_code
+from mlflow_common.errors import PlatformError, PreconditionError, error_code, is_not_found
 from mlflow_common.waiting import Clock
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ Report = Callable[[str], None]
 _POLL_SECONDS = 2.0
 _LINES = 20
 _RUNNING = ("Executing", "Stopping")
-_MISSING = ("ResourceNotFound", "ResourceNotFoundException")
 # A step's metadata names its job; the log groups are those of the jobs.
 # https://docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html
 _GROUPS = {"ProcessingJob": "/aws/sagemaker/ProcessingJobs", "TrainingJob": "/aws/sagemaker/TrainingJobs"}
@@ -73,7 +72,7 @@ class Pipeline:
         try:
             found = self._sagemaker.describe_pipeline(PipelineName=self._name)
         except self._sagemaker.exceptions.ClientError as error:
-            if error_code(error) not in _MISSING:
+            if not is_not_found(error):
                 raise
             self._sagemaker.create_pipeline(
                 PipelineName=self._name,
@@ -97,7 +96,7 @@ class Pipeline:
                     if one.get("PipelineExecutionStatus") in _RUNNING:
                         return one["PipelineExecutionArn"]
         except self._sagemaker.exceptions.ClientError as error:
-            if error_code(error) not in _MISSING:
+            if not is_not_found(error):
                 raise
         return None
 

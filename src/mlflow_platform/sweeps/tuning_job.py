@@ -17,9 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import InputError, PlatformError, error_code
+from mlflow_common.errors import InputError, PlatformError, is_not_found
 from mlflow_common.waiting import Clock, wait_for
-from mlflow_platform.sweeps.space import Axis, Choices
+from mlflow_platform.sweeps.space import Axis, Choices, size
 from mlflow_platform.sweeps.strategy import StrategyName
 
 if TYPE_CHECKING:
@@ -75,19 +75,12 @@ def check(plan: Plan) -> None:
                 f"--param: {axis.name} has {len(axis.values)} values, and SageMaker takes at most {MOST_VALUES}. Give "
                 "fewer values, or a range with --strategy random or bayesian."
             )
-    count = plan.trials or grid_size(plan.axes)
+    # A grid has lists only, so its size is known.
+    count = plan.trials or size(plan.axes) or 0
     if count > MOST_JOBS:
         raise InputError(f"SageMaker runs at most {MOST_JOBS} training jobs in a tuning job, not {count}.")
     if plan.parallel > MOST_PARALLEL:
         raise InputError(f"SageMaker runs at most {MOST_PARALLEL} training jobs at a time: use a smaller --jobs.")
-
-
-def grid_size(axes: Sequence[Axis]) -> int:
-    """The number of points of a grid."""
-    total = 1
-    for axis in axes:
-        total *= len(axis.values) if isinstance(axis, Choices) else 1
-    return total
 
 
 def name_of(parent: str) -> str:
@@ -184,7 +177,7 @@ class TuningJob:
         try:
             found = self._described()
         except self._sagemaker.exceptions.ClientError as error:
-            if error_code(error) not in ("ResourceNotFound", "ResourceNotFoundException"):
+            if not is_not_found(error):
                 raise
             return False
         self._check(found)
