@@ -24,9 +24,10 @@ JSON_TYPES: dict[str, Any] = {
     "long": int,
     "boolean": bool,
 }
-
-
 NUMBERS: dict[str, Any] = {"float": (int, float), "double": (int, float), "timestamp": (int, float, str)}
+# The JSON types in a request's body, in which a blob is base64.
+BODY_TYPES: dict[str, Any] = {**JSON_TYPES, **NUMBERS, "map": dict, "blob": str}
+CHECKED_PROTOCOLS = ("json", "rest-json", "query")
 NOT_NULL = "Member must not be null"
 # Seconds from 1970 to the year 10000.
 LATEST = 253402300800
@@ -55,28 +56,29 @@ def check_types(shape: Any, protocol: str, given: dict[str, Any]) -> None:
 
     Args:
         shape: the model of the operation's input; None for one without. If its body is one member, nothing is checked.
-        protocol: in another than `json`, `rest-json` and `query` nothing is checked.
+        protocol: requests of other protocols than `CHECKED_PROTOCOLS` are not checked.
 
     Raises:
         AwsError: SerializationException for a value of the wrong type; ValidationException for a missing member.
     """
-    if shape is None or protocol not in ("json", "rest-json", "query") or "payload" in shape.serialization:
+    if shape is None or protocol not in CHECKED_PROTOCOLS or "payload" in shape.serialization:
         return
     members = {name: member for name, member in shape.members.items() if "location" not in member.serialization}
     names = {name: member.serialization.get("name", name) for name, member in members.items()}
     if protocol == "query":
         # A structure `A` is sent as `A.B=…`, a list as `A.member.1=…`, and an empty one as `A=`.
-        sent = {key.partition(".")[0] for key in given}
+        keys = {key.partition(".")[0] for key in given}
+        sent = {name for name in members if names[name] in keys}
         for name, member in members.items():
             value = given.get(names[name])
             if member.type_name in ("structure", "list", "map") and isinstance(value, str) and value:
                 raise AwsError("MalformedInput", f"'{name}' is no {member.type_name}.")
-        missing = [name for name in shape.required_members if names[name] not in sent]
     else:
-        for name, member in members.items():
-            if given.get(names[name]) is not None:
-                _check_type(_member("", name), member, given[names[name]])
-        missing = [name for name in shape.required_members if name in members and given.get(names[name]) is None]
+        sent = {name for name in members if given.get(names[name]) is not None}
+        for name in members:
+            if name in sent:
+                _check_type(_member("", name), members[name], given[names[name]])
+    missing = [name for name in shape.required_members if name in members and name not in sent]
     if missing:
         found = [f"Value null at '{_member('', name)}' failed to satisfy constraint: {NOT_NULL}" for name in missing]
         raise AwsError("ValidationError" if protocol == "query" else "ValidationException", _detected(found))
@@ -84,8 +86,9 @@ def check_types(shape: Any, protocol: str, given: dict[str, Any]) -> None:
 
 def _check_type(path: str, shape: Any, value: Any) -> None:
     kind = shape.type_name
-    wanted = {**JSON_TYPES, **NUMBERS, "map": dict, "blob": str}.get(kind, object)
-    if not isinstance(value, wanted) or (isinstance(value, bool) and kind in (*NUMBERS, "integer", "long")):
+    if not isinstance(value, BODY_TYPES.get(kind, object)) or (
+        isinstance(value, bool) and kind in (*NUMBERS, "integer", "long")
+    ):
         raise AwsError("SerializationException", f"'{path}' is no {kind}.")
     if kind == "timestamp" and isinstance(value, (int, float)) and not abs(value) < LATEST:
         raise AwsError("SerializationException", f"'{path}' is no {kind}.")

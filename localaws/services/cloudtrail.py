@@ -83,12 +83,13 @@ def install(_context: ServiceContext) -> None:
 
     @wraps(update)
     def update_trail(self: Any, name: str, *more: Any, **given: Any) -> Any:
-        before = {each: dict(vars(trail)) for each, trail in self.trails.items()}
-        trail = update(self, name, *more, **given)
+        trail = self.get_trail(name)
+        before = dict(vars(trail))
+        update(self, name, *more, **given)
         try:
             _check_bucket(trail)
         except InsufficientBucketPolicyError:
-            vars(trail).update(before[trail.trail_name])
+            vars(trail).update(before)
             raise
         return trail
 

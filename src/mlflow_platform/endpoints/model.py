@@ -160,7 +160,8 @@ def _versions(name: str, client: MlflowClient, stage: str | None = None) -> list
     # MLflow's filters have no escape: a name is quoted with the quotes that it does not contain itself.
     quote = '"' if "'" in name else "'"
     found = all_results(client.search_model_versions, f"name = {quote}{name}{quote}")
-    return sorted(int(one.version) for one in found if stage is None or one.current_stage.lower() == stage)
+    in_stage = [version for version in found if stage is None or version.current_stage.lower() == stage]
+    return sorted(int(version.version) for version in in_stage)
 
 
 def _logged(model_id: str, client: MlflowClient) -> Model:
