@@ -57,10 +57,10 @@ $(READY): requirements.lock pyproject.toml scripts/setup.sh localaws/servers/mlf
 demo: setup ## Run everything on localaws: apply, train, register, deploy, predict, compare
 	@$(SCRIPT) scripts/demo.py {ARGS}
 
-check: setup ## Lint, check types and run the unit tests (no servers; 90 seconds)
+check: setup ## Lint, check types and run the unit tests (no servers; three minutes)
 	@$(WITH_ARGS) scripts/check.sh {ARGS}
 
-test: setup ## Run every check and test: make check, Terraform, localaws, smoke (under ten minutes)
+test: setup ## Run every check and test: make check, Terraform, localaws, smoke (half an hour)
 	@$(WITH_ARGS) scripts/test.sh {ARGS}
 
 help: ## Show this help
