@@ -48,6 +48,7 @@ from localaws.services.sagemaker import keep_tags_of
 from localaws.settings import Settings, no_proxy
 from localaws.state import files, moto_pickle
 from localaws.state_machines import StateMachines
+from localaws.studio.operations import DOMAIN, PROFILE, Studio
 from localaws.tracking.tracking import Tracking
 from localaws.venvs import Venvs
 
@@ -80,12 +81,14 @@ class LocalAws:
         self.jobs = self._make_jobs()
         self.executions = Executions(self.jobs, settings.speed)
         self.delivery = Delivery(settings, self.principals, self.administrator)
+        self.studio = self._make_studio()
         sagemaker = (
             *self.tracking.operations,
             self.hosting.operations,
             ModelPackages(settings.account, self.delivery.events.put).operations(),
             JobOperations(self.jobs, self.principals, settings.account).operations(),
             PipelineOperations(self.executions, self.jobs, self.principals, settings.account).operations(),
+            self.studio.operations(),
         )
         guard = Guard(MotoPolicyStore(settings.account), enforces=settings.enforce_iam)
         self.builds = self._make_builds(guard)
@@ -124,6 +127,7 @@ class LocalAws:
         self.jobs.load(parts.get("jobs", []))
         self.executions.load(parts.get("pipeline_executions", []))
         self.delivery.deliveries.load(parts.get("deliveries", {}))
+        self.studio.load(parts.get("studio", []))
 
     def _make_builds(self, guard: Guard) -> Builds:
         settings = self.settings
@@ -144,6 +148,12 @@ class LocalAws:
         checkout = Checkout(self.delivery.repositories, settings.account, require)
         builder = Builder(settings.run / "builds", self.processes, make_client, assume, tools, checkout)
         return Builds(builder, self._endpoints())
+
+    def _make_studio(self) -> Studio:
+        studio = Studio(self.principals, self.settings.account)
+        keep_tags_of(DOMAIN, studio.by_arn)
+        keep_tags_of(PROFILE, studio.by_arn)
+        return studio
 
     def _make_jobs(self) -> Jobs:
         settings = self.settings
@@ -235,6 +245,7 @@ class LocalAws:
             "jobs": self.jobs.saved(),
             "pipeline_executions": self.executions.saved(),
             "deliveries": deliveries,
+            "studio": self.studio.saved(),
         }
         try:
             await asyncio.to_thread(files.write, self.settings, parts, moto_pickle.dump)

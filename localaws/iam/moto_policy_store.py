@@ -100,7 +100,8 @@ class MotoPolicyStore:
         service, region, account, resource = arn.split(":", 5)[2:] if arn.count(":") >= 5 else ("", "", "", "")
         if service == "kms" and resource.startswith("key/") and account == self.account:
             return _key_tags(region, account, arn)
-        if service != "sagemaker" or resource.count("/") != 1 or account != self.account:
+        depth = 2 if resource.startswith("user-profile/") else 1
+        if service != "sagemaker" or resource.count("/") != depth or account != self.account:
             return {}
         try:
             held = sagemaker_backends[account][region]._get_resource_from_arn(arn)

@@ -116,6 +116,7 @@ SAGEMAKER = {
     "TrainingJobName": "training-job",
     "TransformJobName": "transform-job",
 }
+UNNAMED = {"CreateDomain": "domain", "CreateMlflowApp": "mlflow-app"}
 SAGEMAKER_ARNS = ("Arn", "ResourceArn", "ModelPackageArn", "SourceArn", "DestinationArn", "PipelineExecutionArn")
 # The lists of what belongs to one resource require the permission on it; others require it on everything.
 SAGEMAKER_LISTS = (
@@ -157,7 +158,7 @@ TAGGING = {
 TAG_PARAMETERS = ("Tags", "tags", "Tags.member.1.Key", "TagsList")
 # Services that a role can be passed to, and the parameters that contain it.
 TAKES_ROLES = ("cloudformation", "codebuild", "codepipeline", "events", "sagemaker", "scheduler", "states")
-ROLE_PARAMETERS = {"executionrolearn", "rolearn", "servicerole"}
+ROLE_PARAMETERS = {"executionrole", "executionrolearn", "rolearn", "servicerole"}
 # Calls about roles that have iam:PermissionsBoundary as a condition key.
 BOUNDARY_OPERATIONS = (
     "AttachRolePolicy",
@@ -305,8 +306,12 @@ def _sagemaker(call: Call, parameters: dict[str, Any], lookup: ResourceLookup) -
         found += [
             value if value.startswith("arn:") else f"{start}{kind}/{value}" for value in texts(parameters.get(name))
         ]
-    if call.operation == "CreateMlflowApp":
-        found.append(f"{start}mlflow-app/*")  # AWS assigns the last part of the ARN later.
+    # AWS assigns the last part of the ARN later.
+    found += [f"{start}{kind}/*" for operation, kind in UNNAMED.items() if call.operation == operation]
+    if "DomainId" in parameters and "UserProfileName" in parameters:
+        found.append(f"{start}user-profile/{parameters['DomainId']}/{parameters['UserProfileName']}")
+    elif "DomainId" in parameters:
+        found.append(f"{start}domain/{parameters['DomainId']}")
     if call.operation == "CreateModelPackage" and "ModelPackageGroupName" in parameters:
         # The package's ARN ends in a version that AWS assigns later.
         group = str(parameters["ModelPackageGroupName"]).rsplit("/", 1)[-1]

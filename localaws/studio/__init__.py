@@ -1,0 +1,1 @@
+"""SageMaker Studio's domains and user profiles, without Studio's applications and spaces."""
