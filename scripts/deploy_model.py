@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_common.console import Console, make_app, run
 from mlflow_common.deploy_options import DeployOptions
-from mlflow_common.errors import InputError, explain
+from mlflow_common.errors import explain
 from mlflow_common.gathered_options import gathered
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
-from mlflow_platform.endpoints import hosting, model, package, scaling, specification, variants
-from mlflow_platform.endpoints import strategy as strategies
+from mlflow_platform.endpoints import hosting, model, package, scaling, specification, strategy, variants
+from mlflow_platform.endpoints.state import ServedModel
+from mlflow_platform.endpoints.usage import check_usage
 from mlflow_platform.endpoints.weights import parse_weights
 from mlflow_platform.session import open_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from boto3 import Session
     from mlflow import MlflowClient
 
@@ -35,7 +38,7 @@ app = make_app()
 class Protection:
     """The options that protect an update."""
 
-    strategy: strategies.Strategy
+    strategy: strategy.Strategy
     max_latency: float | None
     max_failures: float
     alarms: bool
@@ -151,10 +154,9 @@ def deploy_model(given: DeployOptions) -> None:
     it was, and the reason is shown.
     """
     uri, name = given.uri or "", given.name
-    variants.beside(given.variant or [], given.challenger, given.shadow, given.weight)
-    weights = parse_weights(given.shift or [])
-    _check_usage(given)
-    protection = _protection(given)
+    protection = Protection(
+        check_usage(given), given.max_latency, given.max_failures, given.alarms, given.smoke_request
+    )
     with Console(as_json=given.as_json) as console:
         console.progress(f"reading the outputs of {given.env}")
         here = Here(console, *open_environment(given.env, local=given.local))
@@ -167,11 +169,11 @@ def deploy_model(given: DeployOptions) -> None:
             name = specification.default_name(here.environment, registered, uri)
         formerly = here.models_of(name) | ({registered} if registered else set())
         if given.shift:
-            _shift(here, name, weights)
+            _shift(here, name, parse_weights(given.shift), dry_run=given.dry_run)
         elif given.delete:
-            _delete(here, name)
+            (_preview_removal if given.dry_run else _delete)(here, name)
         elif given.rollback:
-            _rollback(here, name)
+            (_preview_rollback if given.dry_run else _rollback)(here, name)
         else:
             found = pushed.model if pushed else here.find(uri)
             # Before anything is put into the bucket: nothing would remove it from there.
@@ -181,13 +183,6 @@ def deploy_model(given: DeployOptions) -> None:
             _deploy(here, given, _published(here, given, name, pushed or found), protection)
         if not given.dry_run:
             here.write_back(name, formerly)
-
-
-def _protection(given: DeployOptions) -> Protection:
-    strategy = strategies.strategy(given.strategy, share=given.share, wait=given.wait, keep=given.keep_old)
-    strategy.check_instances(given.instance_count)
-    strategy.check_variants(several=bool(given.challenger or given.variant or given.shadow))
-    return Protection(strategy, given.max_latency, given.max_failures, given.alarms, given.smoke_request)
 
 
 def _published(here: Here, given: DeployOptions, name: str, found: model.Model | package.ModelPackage) -> Published:
@@ -223,44 +218,6 @@ def _published(here: Here, given: DeployOptions, name: str, found: model.Model |
     return published
 
 
-def _check_usage(given: DeployOptions) -> None:
-    actions = given.actions
-    chosen = [action for action, wanted in actions.items() if wanted]
-    if len(chosen) > 1:
-        raise InputError(f"{', '.join(actions)} exclude each other. Give one of them.")
-    if given.uri:
-        (package.check_arn if package.is_package(given.uri) else model.check_uri)(given.uri)
-    elif chosen != ["--status"] and not (chosen and chosen != ["--dry-run"] and given.name):
-        raise InputError(
-            "no model given. Give MODEL, or name the endpoint to remove or roll back (--endpoint NAME --delete)."
-        )
-    if package.is_package(given.uri or "") and given.image_uri:
-        raise InputError("a model package has its own image. Leave --image out.")
-    if given.approve and not package.is_package(given.uri or ""):
-        raise InputError("--approve is for model packages. Give the ARN of one, or leave it out.")
-    if given.name:
-        specification.check_name(given.name)
-    hosting.parse_network(given.subnet or [], given.security_group or [])
-    hosting.parse_tags(given.tag or [])
-    excluded = {
-        "--capture": given.capture is not None,
-        "--challenger": given.challenger is not None,
-        "--shadow": given.shadow is not None,
-        "--variant": bool(given.variant),
-        "--subnet": bool(given.subnet),
-        "--kms-key": given.kms_key is not None,
-        "--instance-count": given.instance_count != 1,
-        "--autoscale": given.autoscale is not None,
-    }
-    hosting.check_combination(hosting.parse_serverless(given.serverless), excluded)
-    several = {option: excluded[option] for option in ("--challenger", "--shadow", "--variant")}
-    several["--serverless"] = given.serverless is not None
-    hosting.check_async(wanted=given.asynchronous, topic=given.notify, concurrency=given.concurrency, given=several)
-    scaling.parse_scaling(given.autoscale, given.target, asynchronous=given.asynchronous)
-    if given.autoscale and set(chosen) - {"--dry-run"}:
-        raise InputError(f"--autoscale goes with a deployment, not with {chosen[0]}. Leave it out.")
-
-
 def _companions(here: Here, given: DeployOptions) -> list[Companion]:
     from mlflow_platform.endpoints.publishing import Companion
 
@@ -272,8 +229,20 @@ def _companions(here: Here, given: DeployOptions) -> list[Companion]:
     return found
 
 
-def _shift(here: Here, name: str, weights: dict[str, float]) -> None:
-    here.deployer().shift(name, weights)
+def _shift(here: Here, name: str, weights: dict[str, float], *, dry_run: bool) -> None:
+    before = here.deployer().shift(name, weights, dry_run=dry_run)
+    if dry_run:
+        changes = {variant: weight for variant, weight in weights.items() if before[variant] != weight}
+        here.console.result(
+            {
+                "endpoint": name,
+                "would_be": "reweighted" if changes else "unchanged",
+                "would_change": bool(changes),
+                "weights": before,
+                "would_weigh": dict(before) | weights,
+            }
+        )
+        return
     here.console.result({"endpoint": name, "change": "weights changed", "changed": True, "weights": weights})
 
 
@@ -294,11 +263,16 @@ def _deploy(here: Here, given: DeployOptions, published: Published, protection: 
     with autoscaling.during(spec, wanted, protection.strategy):
         change = deployer.deploy(spec, replace_model=given.replace_model, guards=guards)
     scaled = autoscaling.apply(spec, wanted)
-    console.result(_deployed(found, spec, change, scaled, guards, wanted))
+    console.result(_deployed(found, spec, change, scaled, deployer.watched, wanted))
 
 
 def _deployed(
-    found: model.Model, spec: EndpointSpec, change: Change, scaled: bool, guards: Guards, wanted: scaling.Scaling | None
+    found: model.Model,
+    spec: EndpointSpec,
+    change: Change,
+    scaled: bool,
+    watched: Sequence[str],
+    wanted: scaling.Scaling | None,
 ) -> dict[str, Any]:
     """The result of a deployment. `scaled` is whether the automatic scaling was changed."""
     what = "none: the endpoint serves this model already" if change == "unchanged" else change
@@ -322,7 +296,7 @@ def _deployed(
         else None,
         "autoscaling": str(wanted) if wanted else None,
         "async_results": spec.asynchronous.output if spec.asynchronous else None,
-        "alarms": ", ".join(alarm.name for alarm in guards.alarms) if change == "updated" else None,
+        "alarms": ", ".join(watched) or None,
     }
 
 
@@ -382,6 +356,49 @@ def _rollback(here: Here, name: str) -> None:
             "status": "InService",
             "model_uri": served.uri,
             "run_id": served.run_id,
+        }
+    )
+
+
+def _preview_rollback(here: Here, name: str) -> None:
+    from mlflow_platform.endpoints.previous import preview_rollback
+
+    preview = preview_rollback(here.session.client("sagemaker"), here.environment, name)
+    target = ServedModel.from_tags(preview.target.tags)
+    here.console.result(
+        {
+            "endpoint": name,
+            "would_be": "rolled back",
+            "would_change": True,
+            "status": preview.status,
+            "serves": preview.served.uri,
+            "model_uri": target.uri,
+            "run_id": target.run_id,
+            "serving_configuration": preview.config,
+            "configuration": preview.target.name,
+            "variants": ", ".join(
+                f"{one['VariantName']} ({one['InitialVariantWeight']:g})" for one in preview.target.variants
+            ),
+        }
+    )
+
+
+def _preview_removal(here: Here, name: str) -> None:
+    found = here.deployer().preview_removal(name)
+    resources = found.resources
+    names = [
+        *([f"endpoint {name}"] if found.endpoint else []),
+        *(f"configuration {one}" for one in sorted(resources.configs)),
+        *(f"model {one}" for one in sorted(resources.models)),
+        *sorted(resources.archives),
+        *(f"alarm {one}" for one in sorted(found.alarms)),
+    ]
+    here.console.result(
+        {
+            "endpoint": name,
+            "would_be": "removed" if names else "unchanged: there is nothing to remove",
+            "would_change": bool(names),
+            "would_remove": ", ".join(names) or None,
         }
     )
 

@@ -193,4 +193,8 @@ class Console:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{name}={number:g}" if isinstance(number, float) else f"{name}={number}" for name, number in value.items()
+        )
     return f"{value:.4f}" if isinstance(value, float) else str(value)

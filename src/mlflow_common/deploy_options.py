@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import typer
@@ -299,7 +299,7 @@ Delete = Annotated[
 
 @dataclass(frozen=True)
 class DeployOptions:
-    """The options of deploy_model.py, as given. `env` to `debug` are those of every script."""
+    """The options of deploy_model.py, as given. `explicit` has the flags of those that the command line names."""
 
     uri: ModelUri = None
     env: Env = "staging"
@@ -342,14 +342,15 @@ class DeployOptions:
     delete: Delete = False
     as_json: Json = False
     debug: Debug = False
+    explicit: frozenset[str] = field(default=frozenset())
 
     @property
-    def actions(self) -> dict[str, bool]:
-        """What to do instead of a deployment, by option, and whether it was given."""
-        return {
+    def action(self) -> str | None:
+        """The option that asks for something other than a deployment; None for a deployment."""
+        actions = {
             "--delete": self.delete,
             "--rollback": self.rollback,
             "--status": self.status,
             "--shift": bool(self.shift),
-            "--dry-run": self.dry_run,
         }
+        return next((option for option, wanted in actions.items() if wanted), None)

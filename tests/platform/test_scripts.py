@@ -165,8 +165,9 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
         (
             "deploy_model",
             ["models:/a/1", "--delete", "--rollback"],
-            "--delete, --rollback, --status, --shift, --dry-run exclude each other",
+            "--delete, --rollback, --status, --shift exclude each other",
         ),
+        ("deploy_model", ["--status", "--dry-run"], "--status changes nothing. Leave --dry-run out"),
         ("deploy_model", ["models:/a/1", "--target", "nan"], "--target takes a finite number, not nan"),
         ("promote", ["a", "--metric", "a", "--register", "a", "--margin", "inf"], "--margin takes a finite number"),
         ("run_pipeline", ["--threshold", "nan"], "--threshold takes a finite number, not nan"),

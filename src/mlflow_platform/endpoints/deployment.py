@@ -32,6 +32,7 @@ from mlflow_platform.endpoints.alarms import (
     restore_alarms,
 )
 from mlflow_platform.endpoints.creation import as_list, ensure_resources, missing_resources
+from mlflow_platform.endpoints.previous import previous, serving_endpoint
 from mlflow_platform.endpoints.resources import (
     Clients,
     EndpointResources,
@@ -55,7 +56,7 @@ from mlflow_platform.endpoints.state import (
     tags_of,
 )
 from mlflow_platform.endpoints.strategy import ALL_AT_ONCE, Strategy
-from mlflow_platform.endpoints.weights import shift_weights
+from mlflow_platform.endpoints.weights import checked_weights, shift_weights
 
 if TYPE_CHECKING:
     from mlflow_platform.environment import Environment
@@ -122,13 +123,17 @@ class Removed:
 
 
 class Deployer:
-    """Deploys to, rolls back and removes the endpoints of one environment."""
+    """Deploys to, rolls back and removes the endpoints of one environment.
+
+    `watched` has the names of the alarms that AWS has watched during the last update.
+    """
 
     def __init__(self, clients: Clients, environment: Environment, *, progress: Progress, clock: Clock) -> None:
         self._clients, self._environment = clients, environment
         self._sagemaker = clients.sagemaker
         self._progress, self._clock = progress, clock
         self._smoke = SmokeTest(clients, progress=progress, clock=clock)
+        self.watched: tuple[str, ...] = ()
 
     def check_target(self, endpoint: str, model_name: str | None, *, replace_model: bool) -> EndpointState | None:
         """Describe an endpoint that a registered model may be deployed to; None if it does not exist yet.
@@ -214,6 +219,7 @@ class Deployer:
             guards = replace(guards, alarms=())
             target = replace(target, guards=guards, shifts=False)
         self._smoke.clear(spec.endpoint, except_for=smoke_name(spec))
+        self.watched = tuple(alarm.name for alarm in guards.alarms) if state else ()
         before = place_alarms(self._clients.cloudwatch, guards.alarms if state else (), spec.tags)
         try:
             self._move(target, state, made, prepare=lambda: self._prepare(spec, guards, update=state is not None))
@@ -232,8 +238,10 @@ class Deployer:
                 message = f"{error.message} The previous model continues to serve."
                 raise PlatformError(message, error.details) from None
 
-    def shift(self, endpoint: str, weights: Mapping[str, float]) -> None:
+    def shift(self, endpoint: str, weights: Mapping[str, float], *, dry_run: bool = False) -> Mapping[str, float]:
         """Give variants of an endpoint other weights, and wait until they have them. The other variants keep theirs.
+
+        Returns the weights before that. A dry run only checks.
 
         Raises:
             InputError: the endpoint has no such variant, or no variant would get requests.
@@ -244,8 +252,11 @@ class Deployer:
             raise PreconditionError(
                 f"the endpoint {endpoint} is {state.status if state else 'not there'}, so its weights cannot change."
             )
-        shift_weights(self._sagemaker, endpoint, weights)
-        self._wait_until_settled(endpoint)
+        before = checked_weights(self._sagemaker, endpoint, weights)
+        if not dry_run:
+            shift_weights(self._sagemaker, endpoint, weights)
+            self._wait_until_settled(endpoint)
+        return before
 
     def rollback(self, endpoint: str) -> ServedModel:
         """Move the endpoint back to the configuration that served before, and wait until it serves.
@@ -260,9 +271,9 @@ class Deployer:
         if state and state.status in CHANGING:
             self._wait_until_settled(endpoint)
             state, _ = find_own(self._sagemaker, self._environment, endpoint)
-        if state is None or state.status == "Failed":
-            raise PreconditionError(f"the endpoint {endpoint} serves nothing, so there is nothing to roll back.")
-        target = self._previous(endpoint, state)
+        state = serving_endpoint(state, endpoint)
+        found = previous(self._sagemaker, endpoint, state)
+        target = Target(endpoint, found.name, found.tags)
         self._move(target, state, EndpointResources(), prepare=lambda: None)
         return ServedModel.from_tags(target.tags)
 
@@ -287,23 +298,19 @@ class Deployer:
         everything = find_resources(self._clients, self._environment, endpoint)
         return Removed(existed, remove_resources(self._clients, self._environment, endpoint, everything), alarms)
 
+    def preview_removal(self, endpoint: str) -> Removed:
+        """Say what `delete` would remove now, without removing anything.
+
+        Raises:
+            PreconditionError: the endpoint belongs to another environment.
+        """
+        state, _ = find_own(self._sagemaker, self._environment, endpoint)
+        everything = find_resources(self._clients, self._environment, endpoint)
+        return Removed(state is not None, everything, alarms_of(self._clients.cloudwatch, endpoint))
+
     def _outdated(self, spec: EndpointSpec, state: EndpointState | None) -> set[str]:
         """The configurations that a deployment removes: all but the new one and the one that serves now."""
         return config_names(self._sagemaker, spec.endpoint) - {spec.config_name, state.config if state else ""}
-
-    def _previous(self, endpoint: str, state: EndpointState) -> Target:
-        """The newest configuration of the endpoint apart from the one that serves."""
-        others = config_names(self._sagemaker, endpoint) - {state.config}
-        described = [self._sagemaker.describe_endpoint_config(EndpointConfigName=name) for name in sorted(others)]
-        if not described:
-            raise PreconditionError(
-                f"the endpoint {endpoint} has no previous configuration to roll back to. Deploy the model that it "
-                "should serve."
-            )
-        newest = max(described, key=lambda config: config["CreationTime"])
-        pages = self._sagemaker.get_paginator("list_tags").paginate(ResourceArn=newest["EndpointConfigArn"])
-        tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
-        return Target(endpoint, newest["EndpointConfigName"], tags)
 
     def _move(
         self, target: Target, state: EndpointState | None, made: EndpointResources, *, prepare: Callable[[], object]

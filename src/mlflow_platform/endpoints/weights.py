@@ -32,8 +32,8 @@ def parse_weights(pairs: Sequence[str]) -> dict[str, float]:
     return weights
 
 
-def shift_weights(sagemaker: SageMakerClient, endpoint: str, weights: Mapping[str, float]) -> None:
-    """Ask AWS to change the weights of some variants. No instance is started or stopped.
+def checked_weights(sagemaker: SageMakerClient, endpoint: str, weights: Mapping[str, float]) -> Mapping[str, float]:
+    """The weights of an endpoint's variants, which the new ones can replace.
 
     Raises:
         InputError: the endpoint has no such variant, or no variant would get requests.
@@ -47,6 +47,11 @@ def shift_weights(sagemaker: SageMakerClient, endpoint: str, weights: Mapping[st
         )
     if not any((current | dict(weights)).values()):
         raise InputError(f"no variant of {endpoint} would get requests. Give one of them a weight above 0.")
+    return current
+
+
+def shift_weights(sagemaker: SageMakerClient, endpoint: str, weights: Mapping[str, float]) -> None:
+    """Ask AWS to change the weights of some variants. No instance is started or stopped."""
     sagemaker.update_endpoint_weights_and_capacities(
         EndpointName=endpoint,
         DesiredWeightsAndCapacities=[

@@ -84,7 +84,9 @@ def test_an_update_names_the_alarms_that_were_created_for_it(
 ) -> None:
     deployer.deploy(versions("1"), guards=CANARY)
     assert not alarms_of(clients.cloudwatch, NAME), "a new endpoint needs no rollback"
+    assert not deployer.watched
     assert deployer.deploy(versions("2"), guards=CANARY) == "updated"
+    assert deployer.watched == (ERRORS, FAILURES, LATENCY)
     (update,) = fleet.updates
     config = update["DeploymentConfig"]
     assert config["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Type"] == "CANARY"
@@ -157,9 +159,12 @@ def test_removing_an_endpoint_removes_its_alarms_and_no_others(
 ) -> None:
     deployer.deploy(versions("1"))
     deployer.deploy(versions("2"), guards=CANARY)
+    preview = deployer.preview_removal(NAME)
     neighbour, *_ = rollback_alarms(f"{NAME}-2", "config", ["AllTraffic"], None)
     clients.cloudwatch.put_metric_alarm(AlarmName=neighbour.name, **neighbour.definition)
-    assert deployer.delete(NAME).alarms == {ERRORS, FAILURES, LATENCY}
+    removed = deployer.delete(NAME)
+    assert removed.alarms == {ERRORS, FAILURES, LATENCY}
+    assert preview == removed
     assert {found["AlarmName"] for found in clients.cloudwatch.describe_alarms()["MetricAlarms"]} == {neighbour.name}
 
 

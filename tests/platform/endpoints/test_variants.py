@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mlflow_common.errors import InputError, PreconditionError
+from mlflow_platform.endpoints.alarms import alarms_of, rollback_alarms
 from mlflow_platform.endpoints.deployment import Deployer, Guards
 from mlflow_platform.endpoints.model import Model
 from mlflow_platform.endpoints.publishing import Companion, Hosting, Published, publish, publish_beside
@@ -105,8 +106,11 @@ def test_traffic_moves_at_once_when_the_variants_change(
     with pytest.raises(InputError, match=r"not possible while the endpoint .* gets other variants"):
         deployer.deploy(both, guards=Guards(strategy("canary", share=None, wait=None, keep=0)))
     assert not fleet.updates
-    assert deployer.deploy(both) == "updated"
+    alarms = rollback_alarms(NAME, both.config_name, both.variants, None)
+    assert deployer.deploy(both, guards=Guards(alarms=alarms)) == "updated"
     assert "DeploymentConfig" not in fleet.updates[0]
+    assert not deployer.watched
+    assert not alarms_of(clients.cloudwatch, NAME)
     assert any("no alarm is watched" in line for line in messages)
     # The next update has the same variants.
     deployer.deploy(replace(both, instance_count=3), guards=Guards(strategy("canary", share=None, wait=None, keep=0)))
@@ -158,6 +162,8 @@ def test_shifting_weights_changes_only_those_that_are_given(
 ) -> None:
     deployer.deploy(published.spec)
     weight_changes = serve_two(clients, fleet)
+    before = deployer.shift(NAME, {"Challenger": 1.0}, dry_run=True)
+    assert (set(before), weight_changes) == ({"AllTraffic", "Challenger"}, [])
     deployer.shift(NAME, {"Challenger": 1.0})
     (request,) = weight_changes
     assert request["DesiredWeightsAndCapacities"] == [{"VariantName": "Challenger", "DesiredWeight": 1.0}]

@@ -1,0 +1,82 @@
+"""The configuration that served before, which a rollback returns to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlflow_common.errors import PreconditionError
+from mlflow_platform.endpoints.resources import config_names
+from mlflow_platform.endpoints.state import CHANGING, EndpointState, ServedModel, find_own, tags_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+
+    from mlflow_platform.environment import Environment
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """An endpoint configuration: its name, its tags, which name the model, and its variants as AWS describes them."""
+
+    name: str
+    tags: Mapping[str, str]
+    variants: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class RollbackPreview:
+    """What a rollback would do: `served` serves now, `target` would serve afterwards."""
+
+    status: str
+    config: str
+    served: ServedModel
+    target: Configuration
+
+
+def serving_endpoint(state: EndpointState | None, endpoint: str) -> EndpointState:
+    """The state of an endpoint that can be rolled back.
+
+    Raises:
+        PreconditionError: there is no such endpoint, or it has failed.
+    """
+    if state is None or state.status == "Failed":
+        raise PreconditionError(f"the endpoint {endpoint} serves nothing, so there is nothing to roll back.")
+    return state
+
+
+def previous(sagemaker: SageMakerClient, endpoint: str, state: EndpointState) -> Configuration:
+    """The newest configuration of an endpoint apart from the one that serves.
+
+    Raises:
+        PreconditionError: there is none.
+    """
+    others = config_names(sagemaker, endpoint) - {state.config}
+    described: list[Any] = [sagemaker.describe_endpoint_config(EndpointConfigName=name) for name in sorted(others)]
+    if not described:
+        raise PreconditionError(
+            f"the endpoint {endpoint} has no previous configuration to roll back to. Deploy the model that it "
+            "should serve."
+        )
+    newest = max(described, key=lambda config: config["CreationTime"])
+    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=newest["EndpointConfigArn"])
+    tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    return Configuration(newest["EndpointConfigName"], tags, tuple(newest["ProductionVariants"]))
+
+
+def preview_rollback(sagemaker: SageMakerClient, environment: Environment, endpoint: str) -> RollbackPreview:
+    """Say what a rollback would change, and change nothing.
+
+    Raises:
+        PreconditionError: the endpoint cannot be rolled back, or is changing, so that its previous configuration will
+            be another one.
+    """
+    found, _ = find_own(sagemaker, environment, endpoint)
+    state = serving_endpoint(found, endpoint)
+    if state.status in CHANGING:
+        raise PreconditionError(
+            f"the endpoint {endpoint} is {state.status}. Run the same command again when that has ended."
+        )
+    served = ServedModel.from_tags(tags_of(sagemaker, state))
+    return RollbackPreview(state.status, state.config, served, previous(sagemaker, endpoint, state))

@@ -1,0 +1,43 @@
+"""What a rollback would change: it is shown, and nothing is changed."""
+
+import pytest
+
+from mlflow_common.errors import PreconditionError
+from mlflow_platform.endpoints.creation import ensure_resources
+from mlflow_platform.endpoints.previous import preview_rollback
+from mlflow_platform.endpoints.resources import Clients
+from mlflow_platform.environment import Environment
+from tests.platform.endpoints.fleet import Fleet, Step
+from tests.platform.endpoints.test_deployment import NAME, spec_of
+
+
+def test_a_preview_of_a_rollback_names_both_models_and_changes_nothing(
+    clients: Clients, environment: Environment, fleet: Fleet
+) -> None:
+    first, second = spec_of(environment, "1"), spec_of(environment, "2")
+    for spec in (first, second):
+        ensure_resources(clients.sagemaker, spec)
+    fleet.serve(NAME, Step("InService", second.config_name), tags=dict(second.tags))
+    preview = preview_rollback(clients.sagemaker, environment, NAME)
+    assert (preview.served.uri, preview.config) == ("models:/iris/2", second.config_name)
+    assert (preview.target.name, preview.target.tags) == (first.config_name, first.tags)
+    assert [one["VariantName"] for one in preview.target.variants] == ["AllTraffic"]
+    assert set(fleet.calls) <= {"DescribeEndpoint", "ListTags"}
+
+
+@pytest.mark.parametrize(
+    ("status", "complaint"),
+    [
+        ("Updating", "is Updating. Run the same command again when that has ended"),
+        ("Failed", "there is nothing to roll back"),
+        ("InService", "has no previous configuration to roll back to"),
+    ],
+)
+def test_a_preview_of_a_rollback_needs_an_endpoint_that_can_be_rolled_back(
+    clients: Clients, environment: Environment, fleet: Fleet, status: str, complaint: str
+) -> None:
+    spec = spec_of(environment, "1")
+    ensure_resources(clients.sagemaker, spec)
+    fleet.serve(NAME, Step(status, spec.config_name), tags=dict(spec.tags))
+    with pytest.raises(PreconditionError, match=complaint):
+        preview_rollback(clients.sagemaker, environment, NAME)
