@@ -377,7 +377,7 @@ def _preview_rollback(here: Here, name: str) -> None:
             "serving_configuration": preview.config,
             "configuration": preview.target.name,
             "variants": ", ".join(
-                f"{one['VariantName']} ({one['InitialVariantWeight']:g})" for one in preview.target.variants
+                f"{one['VariantName']} ({one.get('InitialVariantWeight', 1):g})" for one in preview.target.variants
             ),
         }
     )

@@ -330,7 +330,7 @@ def test_refuses_an_mlflow_2_server_before_sending_a_request(
     assert "mlflow-staging-2-16 runs MLflow 2.16, and the MLflow 3" in err.splitlines()[-1]
 
 
-@pytest.mark.parametrize("more", [[], ["--delete"]])
+@pytest.mark.parametrize("more", [["--image", "image"], ["--delete"], ["--delete", "--dry-run"]])
 def test_refuses_another_environments_endpoint_before_uploading(
     more: list[str],
     main: Main,
@@ -347,7 +347,7 @@ def test_refuses_another_environments_endpoint_before_uploading(
     )
     monkeypatch.setattr(deploy_model, "open_environment", lambda *_, **__: (environment, session))
     model = f"s3://{environment.bucket}/model"
-    status, out, err = main(deploy_model.app, model, "--endpoint", "theirs", "--image", "image", *more)
+    status, out, err = main(deploy_model.app, model, "--endpoint", "theirs", *more)
     assert (status, out) == (3, "")
     assert err.splitlines()[-1].startswith("error: the endpoint theirs does not belong to staging")
     assert find_resources(clients, environment, "theirs") == EndpointResources()

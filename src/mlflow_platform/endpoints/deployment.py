@@ -273,7 +273,10 @@ class Deployer:
             state, _ = find_own(self._sagemaker, self._environment, endpoint)
         state = serving_endpoint(state, endpoint)
         found = previous(self._sagemaker, endpoint, state)
-        target = Target(endpoint, found.name, found.tags)
+        names = {one["VariantName"] for one in found.variants}
+        # See `deploy`: AWS refuses or ignores a way to move traffic if the variants' names change.
+        same = variant_names(self._sagemaker, state.config) == names
+        target = Target(endpoint, found.name, found.tags, shifts=same)
         self._move(target, state, EndpointResources(), prepare=lambda: None)
         return ServedModel.from_tags(target.tags)
 

@@ -112,9 +112,12 @@ def test_traffic_moves_at_once_when_the_variants_change(
     assert not deployer.watched
     assert not alarms_of(clients.cloudwatch, NAME)
     assert any("no alarm is watched" in line for line in messages)
+    deployer.rollback(NAME)
+    assert "DeploymentConfig" not in fleet.updates[1]
+    deployer.rollback(NAME)
     # The next update has the same variants.
     deployer.deploy(replace(both, instance_count=3), guards=Guards(strategy("canary", share=None, wait=None, keep=0)))
-    assert "DeploymentConfig" in fleet.updates[1]
+    assert "DeploymentConfig" in fleet.updates[3]
 
 
 def test_refuses_the_same_model_as_challenger(clients: Clients, environment: Environment, published: Published) -> None:
