@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import typer
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlflow_common import console
@@ -23,8 +23,9 @@ from mlflow_platform.plan_guard.review import Review
 from mlflow_platform.plan_guard.running_hours import monthly_hours
 from mlflow_platform.plan_guard.text import change_rows, cost_lines
 from scripts import bootstrap, demo, deploy_model, docs, plan_guard, server
+from tests.support.properties import examples
 
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = examples(40)
 AWKWARD = ["", "-", "--", "\x00", "a\nb", "\x1b[31m", "\udcff", "模型", "../..", "$(id)", "%s", "{0}", "nan", "1e309"]
 TEXT = st.one_of(st.text(max_size=30), st.sampled_from(AWKWARD))
 URI = st.one_of(

@@ -11,13 +11,14 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlflow_serving.application import Application, FastApplication, make_batcher
 from mlflow_serving.batching import Batcher, is_row_wise, split
 from mlflow_serving.model import predictor
 from mlflow_serving.tables import TableReader
+from tests.support.properties import examples
 
 NAMES = ["age", "visits", "level", "member", "country"]
 JSON, CSV = "application/json", "text/csv"
@@ -201,7 +202,7 @@ ANY_ROW = st.fixed_dictionaries(
 FORMS = st.sampled_from(["split", "records", "inputs", "instances"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150)
 @given(
     rows=st.lists(ANY_ROW, min_size=1, max_size=3), form=st.sampled_from(["split", "records", "inputs", "instances"])
 )

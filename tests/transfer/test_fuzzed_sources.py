@@ -7,13 +7,14 @@ from itertools import count
 from typing import Any
 
 import httpx
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlflow_common.errors import PlatformError
 from mlflow_common.retry import Retry
 from mlflow_transfer.client import Client
 from mlflow_transfer.sources.rest import RestSource
+from tests.support.properties import examples
 from tests.transfer.moving import places
 from tests.transfer.test_unreadable_file_stores import everything
 
@@ -135,7 +136,7 @@ def objects(found: dict[str, Any]) -> int:
 WHOLE = objects(read(answers())[0])
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(100)
 @given(changes=st.lists(st.tuples(st.sampled_from(PLACES), VALUES), min_size=1, max_size=2))
 def test_no_answer_of_a_server_causes_a_traceback(changes: list[tuple[tuple[str, tuple[Any, ...]], Any]]) -> None:
     given_answers = answers()

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.sources.database import DatabaseSource
+from tests.support.properties import examples
 from tests.transfer.moving import places
 from tests.transfer.servers import Forks
 from tests.transfer.test_unreadable_file_stores import everything
@@ -172,9 +173,7 @@ def full(path: Path) -> tuple[Path, int]:
     return path, size(found)
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+@examples(30)
 @given(data=st.data())
 def test_damage_to_any_table_is_an_error_of_one_line_or_a_named_loss(
     full: tuple[Path, int], data: st.DataObject

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlflow_transfer.records import Run, to_json
 from mlflow_transfer.sources.filestore import FileStoreSource
+from tests.support.properties import examples
 from tests.transfer.moving import places
 
 RUN, OTHER = "a" * 32, "b" * 32
@@ -230,7 +231,7 @@ def yaml_text(values: dict[str, Any]) -> bytes:
 
 
 @pytest.mark.system
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(60)
 @given(
     file=st.sampled_from(FILES),
     content=st.binary(max_size=60)

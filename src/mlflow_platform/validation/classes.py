@@ -6,8 +6,9 @@
 - Truth of text: a prediction is first compared as text. If no class has this text, numbers and booleans are compared by
   value (`1.0` is the class "1" if there is no class "1.0").
 
-Predictions that differ from classes of the truth only in case, spaces, leading zeros or the coding of accents are an
-error.
+Where no prediction is a class of the truth, predictions that differ from one only in case, spaces, leading zeros or
+the coding of accents are an error. So are always leading zeros that only the truth or only the predictions have:
+spreadsheets and CSV readers remove them.
 
 A class may be called `None`, `NA` or `nan`: only JSON's null and NaN are no prediction.
 """
@@ -97,6 +98,8 @@ def _check_comparable(
     same = {_canonical(value) for value in truth if isinstance(value, str)} if unknown else set()
     suspicious = [value for value in unknown if not matched or not isinstance(value, str) or _canonical(value) in same]
     _check_spelling(suspicious, truth, target)
+    if unknown:
+        _check_leading_zeros(predicted, truth, target)
     if not unknown or matched:
         return
     if _are_names_for_numbers(unknown, truth) or _are_names_for_numbers(truth, unknown):
@@ -107,21 +110,38 @@ def _check_comparable(
 
 
 def _check_spelling(unknown: Sequence[Any], truth: Sequence[Any], target: str) -> None:
-    """Refuse predictions that differ from a class only in case, spaces, leading zeros or the coding of accents.
-
-    Two texts of which one has leading zeros may be two classes. Two such pairs are no coincidence.
-    """
+    """Refuse predictions that differ from a class only in case, spaces, leading zeros or the coding of accents."""
     spellings = {_without_zeros(value): value for value in truth} if unknown else {}
-    alike = {str(value): (value, spellings.get(_without_zeros(value))) for value in unknown}
-    pairs = [pair for pair in alike.values() if pair[1] is not None]
-    certain = [
-        pair for pair in pairs if not all(isinstance(one, str) for one in pair) or len(set(map(_folded, pair))) == 1
-    ]
-    for value, known in certain or (pairs if len(pairs) > 1 else ()):
-        raise InputError(
-            f"the prediction {quoted(value)} and the truth {quoted(known)} in {target!r} are written differently: "
-            "write the truth exactly as the model names the classes"
-        )
+    for value in unknown:
+        known = spellings.get(_without_zeros(value))
+        if known is not None:
+            raise _written_differently(value, known, target)
+
+
+def _check_leading_zeros(predicted: Sequence[Any], truth: Sequence[Any], target: str) -> None:
+    """Refuse a class that truth and predictions never write alike, if one of the two has no leading zeros at all."""
+    written, guessed = _spellings(truth), _spellings(predicted)
+    if all(any({key} != values.keys() for key, values in side.items()) for side in (written, guessed)):
+        return
+    for key in written.keys() & guessed.keys():
+        if written[key].keys().isdisjoint(guessed[key]):
+            value, known = next(iter(guessed[key].values())), next(iter(written[key].values()))
+            raise _written_differently(value, known, target)
+
+
+def _spellings(values: Sequence[Any]) -> dict[str, dict[str, Any]]:
+    """For each class without its leading zeros: how it is written, and a value that is written so."""
+    found: dict[str, dict[str, Any]] = {}
+    for value in {str(value): value for value in values if value is not None}.values():
+        found.setdefault(_without_zeros(value), {})[_folded(value)] = value
+    return found
+
+
+def _written_differently(value: Any, known: Any, target: str) -> InputError:
+    return InputError(
+        f"the prediction {quoted(value)} and the truth {quoted(known)} in {target!r} are written differently: "
+        "write the truth exactly as the model names the classes"
+    )
 
 
 def _canonical(text: str) -> str:

@@ -1,10 +1,11 @@
 """Tag values that AWS accepts, from any text."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlflow_platform.endpoints.tags import decode, encode
+from tests.support.properties import examples
 
 
 @pytest.mark.parametrize(
@@ -22,13 +23,13 @@ def test_other_characters_are_escaped(value: str, encoded: str) -> None:
     assert decode(encoded) == value
 
 
-@settings(deadline=None)
+@examples(100)
 @given(st.text(max_size=60))
 def test_decode_returns_what_was_encoded(value: str) -> None:
     assert decode(encode(value)) == value
 
 
-@settings(deadline=None)
+@examples(100)
 @given(st.text(max_size=600))
 def test_every_value_is_accepted_by_aws(value: str) -> None:
     encoded = encode(value)
@@ -43,7 +44,7 @@ def test_long_values_with_a_common_prefix_stay_different() -> None:
     assert encode("x" * 300 + "a") != encode("x" * 300 + "b")
 
 
-@settings(deadline=None)
+@examples(100)
 @given(st.text())
 def test_any_stored_value_can_be_decoded(value: str) -> None:
     decode(value)

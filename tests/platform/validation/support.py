@@ -13,7 +13,7 @@ from mlflow_platform.validation.invocation import Answers, Load
 from mlflow_platform.validation.predictions import interpret
 from mlflow_platform.validation.rows import Rows, Task
 from mlflow_platform.validation.scoring import Validation
-from mlflow_platform.validation.signature import ColumnSpec, Signature
+from mlflow_platform.validation.signature import NESTED, ColumnSpec, Signature
 
 Predict = Callable[[pd.DataFrame], Any]
 
@@ -49,11 +49,15 @@ class Runtime:
 
 def as_mlflow(signature: Signature) -> Any:
     """The signature as MLflow's own class; None if there is none."""
-    from mlflow.types.schema import ColSpec, Schema
+    from mlflow.types.schema import AnyType, ColSpec, Schema
 
     if not signature.inputs:
         return None
-    return Schema([ColSpec(column.type, column.name, column.required) for column in signature.inputs])
+    # Only the signature's own form says what an object, array or map holds. Here it may hold anything.
+    types = [AnyType() if column.type in NESTED else column.type for column in signature.inputs]
+    return Schema(
+        [ColSpec(type_, column.name, column.required) for type_, column in zip(types, signature.inputs, strict=True)]
+    )
 
 
 def ask(rows: Rows, predict: Predict, batch_size: int = 3) -> Answers:

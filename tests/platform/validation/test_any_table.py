@@ -1,12 +1,11 @@
 """Any table with any signature: the score equals a direct computation, or the input is rejected with one line.
 
 The endpoint reads requests with MLflow's own scoring code. Its model derives a class from every value that it gets, so
-that a value that is changed on its way changes the score. HYPOTHESIS_EXAMPLES sets how many examples are tried.
+that a value that is changed on its way changes the score.
 """
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -27,15 +26,9 @@ from mlflow_platform.validation import files, scoring
 from mlflow_platform.validation.rows import LEFT_OUT_IF_MISSING, TASKS, prepare
 from mlflow_platform.validation.signature import NESTED, SCALARS, ColumnSpec, Signature
 from tests.platform.validation.support import answers_of, ask, rows_of
+from tests.support.properties import examples
 
-EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "0"))
-# Use the same examples in every run, unless more are requested.
-CHECKS = settings(
-    max_examples=EXAMPLES or 40,
-    derandomize=not EXAMPLES,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+CHECKS = examples(40)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 TRAPS = st.sampled_from(["NA", "None", "nan", "null", "02134", "1.0", "1", "True", "1e5", "+1", " ", "", "-", "#N/A"])
@@ -58,7 +51,7 @@ ARROW = {
     "datetime": pa.timestamp("us"),
 }
 CLASSES = {
-    "text": ["NA", "None", "nan", "02134", "2134", "", "a b"][:5],
+    "text": ["NA", "None", "nan", "02134", "2134"],
     "numbers": [0, 1, 2, 7, 2**53 + 1],
     "booleans": [False, True],
 }
@@ -99,6 +92,11 @@ def seen(value: Any, type_: str) -> Any:
 def cannot_be_sent(type_: str, value: Any) -> bool:
     """Whether MLflow has no missing value for the type, so that a request omits the column."""
     return value is None and type_ in LEFT_OUT_IF_MISSING
+
+
+def zeros_are_lost(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Whether some have the class 2134 where others have 02134, and neither has both."""
+    return "2134" in some and "02134" in others and "02134" not in some and "2134" not in others
 
 
 def chosen(classes: Sequence[Any], values: Sequence[Any]) -> Any:
@@ -166,14 +164,22 @@ def test_the_score_is_the_share_of_rows_that_are_right(
         with pytest.raises(InputError, match=r"has no value in any column"):
             ask(prepared, predict)
         return
-    checked = scoring.compare(prepared, ask(prepared, predict))
+    answers = ask(prepared, predict)
+    if zeros_are_lost(truth, right) or zeros_are_lost(right, truth):
+        with pytest.raises(InputError, match="are written differently"):
+            scoring.compare(prepared, answers)
+        return
+    checked = scoring.compare(prepared, answers)
     assert checked.metrics["accuracy"] == pytest.approx(1 - sum(changed) / len(changed))
 
 
 ANY_TYPE = st.sampled_from([*SCALARS, *NESTED])
 ANY_SIGNATURE = st.builds(
+    # MLflow has no columns that are optional and without a name.
     lambda names, types, required: Signature(
-        inputs=tuple(ColumnSpec(name, type_, required) for name, type_ in zip(names, types, strict=False))
+        inputs=tuple(
+            ColumnSpec(name, type_, required or name is None) for name, type_ in zip(names, types, strict=False)
+        )
     ),
     st.lists(st.sampled_from("abcd"), unique=True) | st.just([None, None]),
     st.lists(ANY_TYPE, min_size=4, max_size=4),
