@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_common.waiting import Clock, Progress, wait_for
+from mlflow_platform.endpoints.container_message import container_message
 from mlflow_platform.endpoints.model_archive import split_uri
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 # An answer takes at most an hour (InvocationTimeoutSeconds), after at most six hours in the queue (RequestTTLSeconds).
 LONGEST = 7 * 3600.0
-_LONGEST_REASON = 500
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def result(s3: S3Client, submitted: Submitted, *, progress: Progress, clock: Clo
     bucket, key = split_uri(str(found))
     content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     if found == submitted.failure:
-        raise PlatformError(f"the model did not answer: {content[:_LONGEST_REASON].decode(errors='replace').strip()}")
+        raise PlatformError(f"the model did not answer: {container_message(content.decode(errors='replace'))}")
     return content
 
 

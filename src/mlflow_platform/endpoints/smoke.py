@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mlflow_common.errors import PlatformError, PreconditionError, error_message, first_line
+from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_common.waiting import Clock, Progress, wait_for
 from mlflow_platform.endpoints import async_requests, container_log
+from mlflow_platform.endpoints.container_message import invocation_error
 from mlflow_platform.endpoints.creation import as_list, create_single, ensure
 from mlflow_platform.endpoints.specification import EndpointSpec, belongs_to, smoke_name, stem
 from mlflow_platform.endpoints.state import CHANGE_TIMEOUT, CHANGING, find, is_missing
@@ -54,7 +55,7 @@ class SmokeTest:
         try:
             answer = self._answer(endpoint, request)
         except (ClientError, BotoCoreError) as error:
-            raise PlatformError(_refused(error_message(error) or first_line(error))) from error
+            raise PlatformError(_refused(invocation_error(error))) from error
         try:
             predicted = json.loads(answer)
         except ValueError:

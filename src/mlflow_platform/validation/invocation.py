@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError, error_code, error_message
+from mlflow_platform.endpoints.container_message import container_message
 from mlflow_platform.validation import predictions
 from mlflow_platform.validation.predictions import Predictions
 from mlflow_platform.validation.requests import Request
@@ -18,13 +17,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
 Seconds = Callable[[], float]
-
-_SHOWN = 300
-# MLflow's scoring server repeats the rows and the schema before it says what is wrong with them.
-_PREFACES = (
-    re.compile(r"^Failed to predict data .*?\nError: ", re.DOTALL),
-    re.compile(r"^Failed to enforce schema of data .*? with schema .*?\. Error: ", re.DOTALL),
-)
 
 
 @dataclass(frozen=True)
@@ -115,16 +107,3 @@ def _invoke(runtime: SageMakerRuntimeClient, endpoint: str, body: str) -> bytes:
         if error_code(error) == "ValidationError" and "not found" in error_message(error).lower():
             raise PreconditionError(f"there is no endpoint {endpoint} that serves") from None
         raise
-
-
-def container_message(text: str) -> str:
-    """A container's error message on one line, without the rows that MLflow repeats in it. MLflow's is JSON."""
-    try:
-        found = json.loads(text)
-        text = str(found.get("message", text)) if isinstance(found, dict) else text
-    except (ValueError, RecursionError):
-        pass
-    for preface in _PREFACES:
-        text = preface.sub("", text)
-    line = " ".join(text.split()) or "it gives no reason"
-    return line if len(line) <= _SHOWN else line[:_SHOWN] + "…"

@@ -1,0 +1,46 @@
+"""A container's error as one line, out of the JSON with which MLflow's scoring server answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mlflow_common.errors import error_message, first_line
+from mlflow_platform.endpoints import container_log
+
+# How much of a container's error message is shown.
+_SHOWN = 300
+# MLflow's scoring server repeats the rows and the schema before it says what is wrong with them.
+_PREFACES = (
+    re.compile(r"^Failed to predict data .*?\nError: ", re.DOTALL),
+    re.compile(r"^Failed to enforce schema of data .*? with schema .*?\. Error: ", re.DOTALL),
+)
+# What it says about an exception that the model raises. Only its traceback has the reason.
+_UNEXPECTED = "Encountered an unexpected error while evaluating the model"
+
+
+def container_message(text: str) -> str:
+    """A container's error message on one line, without the rows that MLflow repeats in it. MLflow's is JSON."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, dict):
+        text = str(found.get("message", text))
+        raised = container_log.cause(str(found.get("stack_trace", "")).splitlines())
+        if raised and text.startswith(_UNEXPECTED):
+            text = raised
+    for preface in _PREFACES:
+        text = preface.sub("", text)
+    line = " ".join(text.split()) or "it gives no reason"
+    return line if len(line) <= _SHOWN else line[:_SHOWN] + "…"
+
+
+def invocation_error(error: Exception) -> str:
+    """Why InvokeEndpoint failed, on one line: a container's own answer, or else what AWS says."""
+    response: Mapping[str, Any] = getattr(error, "response", {})
+    if "OriginalMessage" not in response:
+        return error_message(error) or first_line(error)
+    return f"HTTP {response.get('OriginalStatusCode', 0)}: {container_message(str(response['OriginalMessage']))}"
