@@ -7,3 +7,12 @@ resource "aws_iam_openid_connect_provider" "github" {
   client_id_list = [local.audience]
   tags           = var.tags
 }
+
+data "aws_default_tags" "current" {
+  lifecycle {
+    postcondition {
+      condition     = length(setunion(keys(var.tags), keys(self.tags))) <= 50
+      error_message = "tags and the provider's default_tags have ${length(setunion(keys(var.tags), keys(self.tags)))} keys together, and AWS allows 50 tags on a resource. Remove some."
+    }
+  }
+}

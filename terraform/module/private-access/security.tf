@@ -29,3 +29,12 @@ resource "aws_vpc_security_group_ingress_rule" "security_group" {
   referenced_security_group_id = each.value
   tags                         = var.tags
 }
+
+data "aws_default_tags" "current" {
+  lifecycle {
+    postcondition {
+      condition     = length(setunion(keys(var.tags), keys(self.tags), ["Name"])) <= 50
+      error_message = "tags, the provider's default_tags and the tag Name have ${length(setunion(keys(var.tags), keys(self.tags), ["Name"]))} keys together, and AWS allows 50 tags on a resource. Remove some."
+    }
+  }
+}

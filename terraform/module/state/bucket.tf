@@ -76,3 +76,12 @@ resource "aws_s3_bucket_lifecycle_configuration" "states" {
 
   depends_on = [aws_s3_bucket_versioning.states]
 }
+
+data "aws_default_tags" "current" {
+  lifecycle {
+    postcondition {
+      condition     = length(setunion(keys(var.tags), keys(self.tags))) <= 50
+      error_message = "tags and the provider's default_tags have ${length(setunion(keys(var.tags), keys(self.tags)))} keys together, and AWS allows 50 tags on a resource. Remove some."
+    }
+  }
+}

@@ -159,3 +159,28 @@ run "the_train_role_has_the_boundary_of_clients" {
     error_message = "Otherwise the apply role could give it any right."
   }
 }
+
+run "tags_and_default_tags_are_counted_together" {
+  command = plan
+
+  variables {
+    tags = { for number in range(50) : "tag-${number}" => "" }
+  }
+
+  override_data {
+    target = data.aws_default_tags.current
+    values = { tags = { managed-by = "terraform" } }
+  }
+
+  expect_failures = [data.aws_default_tags.current]
+}
+
+run "a_tag_that_aws_reserves_is_refused" {
+  command = plan
+
+  variables {
+    tags = { "aws:team" = "ml" }
+  }
+
+  expect_failures = [var.tags]
+}

@@ -127,3 +127,13 @@ run "wrong_ids_the_whole_internet_and_a_gateway_without_buckets_are_refused" {
     var.s3_gateway,
   ]
 }
+
+run "fifty_tags_and_the_name_are_too_many" {
+  command = plan
+
+  variables {
+    tags = { for number in range(50) : "tag-${number}" => "" }
+  }
+
+  expect_failures = [data.aws_default_tags.current]
+}
