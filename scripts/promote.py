@@ -73,7 +73,10 @@ Approval = Annotated[
         help="The package's approval: pending, approved or rejected. Default: pending if it is new, else unchanged.",
     ),
 ]
-Push = Annotated[bool, typer.Option(" /--no-package", help="Leave the winner out of SageMaker's model registry.")]
+Push = Annotated[
+    bool,
+    typer.Option(" /--no-package", help="Leave the winner out of SageMaker's model registry.", show_default=False),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Compare, show what would change, and change nothing.")]
 
 

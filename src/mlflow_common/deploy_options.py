@@ -259,7 +259,10 @@ MaxFailures = Annotated[
 Alarms = Annotated[
     bool,
     typer.Option(
-        " /--no-alarms", help="Update without automatic rollback on failed requests.", rich_help_panel=_TRAFFIC
+        " /--no-alarms",
+        help="Update without automatic rollback on failed requests.",
+        rich_help_panel=_TRAFFIC,
+        show_default=False,
     ),
 ]
 SmokeRequest = Annotated[
@@ -268,6 +271,7 @@ SmokeRequest = Annotated[
         " /--no-smoke-request",
         help="Move traffic without a request with the model's input example.",
         rich_help_panel=_TRAFFIC,
+        show_default=False,
     ),
 ]
 Rollback = Annotated[

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,5 +47,7 @@ def test_the_page_is_one_file_and_escapes_names(tmp_path: Path) -> None:
 def test_an_unknown_metric_and_no_runs_are_refused() -> None:
     with pytest.raises(InputError, match=r"no run has the metric 'f1'\. They have r2, rmse"):
         table.make(ROWS, "f1")
+    with pytest.raises(InputError, match="They have no metrics: log one"):
+        table.make([replace(ROWS[0], metrics={})], "f1")
     with pytest.raises(InputError, match="no runs to compare"):
         table.make([], "rmse")

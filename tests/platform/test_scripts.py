@@ -148,6 +148,9 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
     for one in getattr(command, "commands", {name: command}).values():
         assert one.help
         assert all(getattr(parameter, "help", None) for parameter in one.params), one.params
+        # "[default: True]" beside --no-package would say the opposite.
+        negative: list[Any] = [parameter for parameter in one.params if not parameter.opts]
+        assert not [parameter.secondary_opts for parameter in negative if parameter.show_default]
 
 
 @pytest.mark.parametrize(

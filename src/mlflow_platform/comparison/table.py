@@ -88,7 +88,8 @@ def make(rows: Sequence[Row], metric: str, *, maximize: bool | None = None) -> T
         raise InputError("there are no runs to compare. Log some with scripts/log_run.py or scripts/sweep.py.")
     if not any(metric in row.metrics for row in rows):
         known = sorted({name for row in rows for name in row.metrics})
-        raise InputError(f"no run has the metric {metric!r}. " + (f"They have {', '.join(known)}." if known else ""))
+        have = f"They have {', '.join(known)}." if known else "They have no metrics: log one with mlflow.log_metric."
+        raise InputError(f"no run has the metric {metric!r}. {have}")
     largest = is_maximized(metric) if maximize is None else maximize
 
     def rank(row: Row) -> tuple[bool, float, int]:
