@@ -252,7 +252,8 @@ def _deploy(here: Here, given: DeployOptions, published: Published, protection: 
     wanted = scaling.parse_scaling(given.autoscale, given.target, asynchronous=given.asynchronous)
     if given.dry_run:
         preview = deployer.preview(spec, replace_model=given.replace_model)
-        console.result(_preview(spec.endpoint, found, spec, preview, wanted))
+        waits = bool(spec.package) and here.package(spec.package).approval != package.APPROVED
+        console.result(_preview(spec, found, preview, wanted) | {"would_approve": spec.package if waits else None})
         return
     if protection.smoke_request and published.example is None:
         console.progress("no smoke request: the model was logged without an input example")
@@ -301,10 +302,10 @@ def _deployed(
 
 
 def _preview(
-    name: str, found: model.Model, spec: EndpointSpec, preview: Preview, wanted: scaling.Scaling | None
+    spec: EndpointSpec, found: model.Model, preview: Preview, wanted: scaling.Scaling | None
 ) -> dict[str, Any]:
     return {
-        "endpoint": name,
+        "endpoint": spec.endpoint,
         "would_be": preview.change,
         "would_change": preview.change != "unchanged",
         "status": preview.status or "does not exist",

@@ -41,7 +41,7 @@ from mlflow_platform.endpoints.resources import (
     remove_resources,
     variant_names,
 )
-from mlflow_platform.endpoints.scaling import retained, scaled_variants, stop_scaling
+from mlflow_platform.endpoints.scaling import Autoscaling, retained, scaled_variants, stop_scaling
 from mlflow_platform.endpoints.smoke import SmokeTest
 from mlflow_platform.endpoints.specification import EndpointSpec, smoke_name
 from mlflow_platform.endpoints.state import (
@@ -273,11 +273,11 @@ class Deployer:
             state, _ = find_own(self._sagemaker, self._environment, endpoint)
         state = serving_endpoint(state, endpoint)
         found = previous(self._sagemaker, endpoint, state)
-        names = {one["VariantName"] for one in found.variants}
         # See `deploy`: AWS refuses or ignores a way to move traffic if the variants' names change.
-        same = variant_names(self._sagemaker, state.config) == names
+        same = variant_names(self._sagemaker, state.config) == set(found.instance_types)
         target = Target(endpoint, found.name, found.tags, shifts=same)
-        self._move(target, state, EndpointResources(), prepare=lambda: None)
+        with Autoscaling(self._clients).across(endpoint, found.instance_types):
+            self._move(target, state, EndpointResources(), prepare=lambda: None)
         return ServedModel.from_tags(target.tags)
 
     def delete(self, endpoint: str) -> Removed:

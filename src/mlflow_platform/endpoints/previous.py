@@ -24,6 +24,11 @@ class Configuration:
     tags: Mapping[str, str]
     variants: tuple[Mapping[str, Any], ...]
 
+    @property
+    def instance_types(self) -> dict[str, str]:
+        """The instance type of each variant by its name; empty for serverless capacity."""
+        return {one["VariantName"]: one.get("InstanceType", "") for one in self.variants}
+
 
 @dataclass(frozen=True)
 class RollbackPreview:

@@ -161,15 +161,27 @@ class Autoscaling:
                 f"{types[changed[0]]} meanwhile. Say how the new instances should scale with --autoscale MIN:MAX "
                 "--target N, or add --autoscale off."
             )
-        tags = self._tags(spec.endpoint) if changed else {}
-        saved = [Saved(found[name], tuple(self._policies(spec.endpoint, name)), tags) for name in changed]
-        stop_scaling(self._client, self._cloudwatch, spec.endpoint, changed)
+        saved = self._suspend(spec.endpoint, found, changed)
         try:
             yield
         except BaseException:
             for one in saved:
                 self._restore(spec.endpoint, one)
             raise
+
+    @contextmanager
+    def across(self, endpoint: str, instance_types: Mapping[str, str]) -> Iterator[None]:
+        """Do what a rollback to variants of these types needs. They keep their scaling; that of other variants ends."""
+        found = scaled_variants(self._client, endpoint)
+        types, _ = self._serving(endpoint) if found else ({}, {})
+        changed = sorted(name for name in found if instance_types.get(name, types.get(name)) != types.get(name))
+        saved = self._suspend(endpoint, found, changed)
+        try:
+            yield
+        finally:
+            for one in saved:
+                self._restore(endpoint, one)
+        stop_scaling(self._client, self._cloudwatch, endpoint, set(found) - set(instance_types))
 
     def apply(self, spec: EndpointSpec, wanted: Scaling | None) -> bool:
         """Make the variants that answer requests scale as wanted. Returns whether anything was changed.
@@ -235,6 +247,14 @@ class Autoscaling:
         """The tags of the endpoint, which its targets and their alarms have, too. Deployers may list only these."""
         state = find(self._sagemaker, endpoint)
         return tags_of(self._sagemaker, state) if state else {}
+
+    def _suspend(self, endpoint: str, found: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> list[Saved]:
+        """Deregister variants, and return what is needed to restore their scaling."""
+        changed = list(names)
+        tags = self._tags(endpoint) if changed else {}
+        saved = [Saved(found[name], tuple(self._policies(endpoint, name)), tags) for name in changed]
+        stop_scaling(self._client, self._cloudwatch, endpoint, changed)
+        return saved
 
     def _restore(self, endpoint: str, saved: Saved) -> None:
         keys = ("ServiceNamespace", "ResourceId", "ScalableDimension", "MinCapacity", "MaxCapacity")

@@ -210,6 +210,34 @@ def test_a_failed_update_restores_the_scaling(
     assert {tag["Key"]: tag["Value"] for tag in tags} == dict(spec.tags)
 
 
+def test_a_rollback_to_another_instance_type_keeps_the_scaling(
+    autoscaling: Autoscaling, clients: Clients, environment: Environment, fleet: Fleet, spec: EndpointSpec
+) -> None:
+    deployer = Deployer(clients, environment, progress=lambda _: None, clock=FakeClock())
+    deployer.deploy(replace(spec, instance_type="ml.c5.large"))
+    autoscaling.apply(spec, WANTED)
+    during: list[Any] = []
+    watch = clients.sagemaker.meta.events
+    # AWS refuses another instance type while a variant is a scalable target.
+    watch.register_first("before-call.sagemaker.UpdateEndpoint", lambda **_: during.append(targets(clients)))
+    deployer.rollback(NAME)
+    assert (fleet.config, during) == (spec.config_name, [{}])
+    assert (targets(clients), set(policies(clients))) == ({ONE: (1, 4)}, {TRACKING})
+    fleet.after_update = ("Updating", "FAILED_BACK")
+    with pytest.raises(PlatformError):
+        deployer.rollback(NAME)
+    assert (targets(clients), set(policies(clients))) == ({ONE: (1, 4)}, {TRACKING})
+
+
+def test_a_rollback_ends_the_scaling_of_variants_that_are_gone(
+    autoscaling: Autoscaling, clients: Clients, environment: Environment, spec: EndpointSpec
+) -> None:
+    autoscaling.apply(replace(spec, others=(OtherVariant("Challenger", "s3://bucket/a", {}, 0.1),)), WANTED)
+    with autoscaling.across(NAME, {"AllTraffic": spec.instance_type}):
+        assert len(targets(clients)) == 2
+    assert set(targets(clients)) == {ONE}
+
+
 def test_a_canary_of_an_endpoint_that_has_scaled_to_one_instance_is_refused(
     autoscaling: Autoscaling, clients: Clients, fleet: Fleet, spec: EndpointSpec
 ) -> None:

@@ -69,7 +69,7 @@ COMMON = {"--env", "--local", "--json", "--debug", "--help"}
 # A dry run takes every option of the deployment that it describes, and shows the names that these do not change.
 PROTECTS = {
     *("--strategy", "--share", "--wait", "--keep-old", "--max-latency", "--max-failures", "--no-alarms"),
-    *("--no-smoke-request", "--approve"),
+    "--no-smoke-request",
 }
 
 
