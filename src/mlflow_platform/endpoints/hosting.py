@@ -17,6 +17,14 @@ _CONCURRENT = 5
 RESERVED = {"project", "environment", "model-uri", "model-name", "model-version", "model-package", "run-id", "purpose"}
 # SnsTopicArn (SageMaker API).
 _TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]*:[0-9]{12}:[a-zA-Z0-9_.-]+")
+# As the module's input `endpoint_vpc` takes them, and the most of each (SageMaker API, VpcConfig).
+_SUBNET, _GROUP = re.compile(r"subnet-[0-9a-f]+"), re.compile(r"sg-[0-9a-f]+")
+_MOST_SUBNETS, _MOST_GROUPS = 16, 5
+# The forms of KmsKeyId (SageMaker API, CreateEndpointConfig). The ID of a multi-Region key begins with mrk-.
+_KEY_ID = r"(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|mrk-[0-9a-f]{32})"
+_KMS_KEY = re.compile(
+    rf"(?:{_KEY_ID}|alias/[a-zA-Z0-9/_-]+|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{{12}}:(?:key/{_KEY_ID}|alias/[a-zA-Z0-9/_-]+))"
+)
 # TagKey and TagValue (SageMaker API).
 _KEY = re.compile(r"[\w .:/=+@-]{1,128}")
 _VALUE = re.compile(r"[\w .:/=+@-]{0,256}")
@@ -99,11 +107,32 @@ def parse_network(subnets: Sequence[str], groups: Sequence[str]) -> Network | No
     """The network of these subnets and security groups; None without any.
 
     Raises:
-        InputError: there are only subnets, or only security groups.
+        InputError: there are only subnets or only security groups, too many of them, or something else.
     """
+    for option, given, form, most in (
+        ("--subnet", subnets, _SUBNET, _MOST_SUBNETS),
+        ("--security-group", groups, _GROUP, _MOST_GROUPS),
+    ):
+        wrong = next((text for text in given if not form.fullmatch(text)), None)
+        if wrong is not None:
+            raise InputError(
+                f"{option} takes an ID such as {form.pattern.partition('-')[0]}-0123456789abcdef0, not {wrong!r}."
+            )
+        if len(given) > most:
+            raise InputError(f"{option} is given {len(given)} times, and AWS takes at most {most}. Leave some out.")
     if bool(subnets) != bool(groups):
         raise InputError("--subnet and --security-group go together. Give at least one of each.")
     return Network(tuple(subnets), tuple(groups)) if subnets else None
+
+
+def check_key(key: str | None) -> None:
+    """Check the form of a key's name.
+
+    Raises:
+        InputError: AWS has no such name of a key.
+    """
+    if key is not None and not _KMS_KEY.fullmatch(key):
+        raise InputError(f"--kms-key takes the ID or the ARN of a key, or alias/NAME, not {key!r}.")
 
 
 def parse_tags(pairs: Sequence[str]) -> Mapping[str, str]:

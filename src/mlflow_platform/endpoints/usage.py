@@ -41,6 +41,7 @@ def check_usage(given: DeployOptions) -> strategies.Strategy:
     if given.name:
         specification.check_name(given.name)
     hosting.parse_network(given.subnet or [], given.security_group or [])
+    hosting.check_key(given.kms_key)
     hosting.parse_tags(given.tag or [])
     _check_together(given, strategy)
     scaling.parse_scaling(given.autoscale, given.target, asynchronous=given.asynchronous)

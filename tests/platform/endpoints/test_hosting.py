@@ -122,3 +122,27 @@ def test_a_network_needs_subnets_and_security_groups() -> None:
     with pytest.raises(InputError, match="go together"):
         hosting.parse_network(["subnet-0"], [])
     assert hosting.parse_network([], []) is None
+
+
+@pytest.mark.parametrize(
+    ("subnets", "groups", "complaint"),
+    [
+        (["sg-0"], ["subnet-0"], "--subnet takes an ID such as subnet-0123456789abcdef0, not 'sg-0'"),
+        (["subnet-0"], ["default"], "--security-group takes an ID such as sg-"),
+        ([""], ["sg-0"], "--subnet takes an ID"),
+        (["subnet-0"], [f"sg-{number}" for number in range(6)], "given 6 times, and AWS takes at most 5"),
+    ],
+)
+def test_what_is_no_subnet_or_security_group_is_refused(subnets: list[str], groups: list[str], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        hosting.parse_network(subnets, groups)
+
+
+def test_a_key_has_one_of_the_names_that_aws_takes() -> None:
+    key = "1234abcd-12ab-34cd-56ef-1234567890ab"
+    arn = "arn:aws:kms:us-west-2:111122223333"
+    for name in (None, key, f"mrk-{'0' * 32}", "alias/volumes", f"{arn}:key/{key}", f"{arn}:alias/volumes"):
+        hosting.check_key(name)
+    for name in ("", "volumes", "alias/", f"{arn}:role/{key}"):
+        with pytest.raises(InputError, match="--kms-key takes the ID or the ARN of a key"):
+            hosting.check_key(name)
