@@ -1,4 +1,4 @@
-"""S3: leaves bucket policies to localaws.iam, lists a bucket while other requests delete from it, and reads ranges."""
+"""S3: leaves bucket policies to localaws.iam, lists a bucket while others delete, reads ranges, takes any key."""
 
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -14,6 +14,7 @@ def install(_context: ServiceContext) -> None:
     list_keys_while_others_delete()
     read_ranges_only()
     forget_delete_markers()
+    accept_line_breaks_in_keys()
 
 
 def leave_policies_to_localaws() -> None:
@@ -66,6 +67,22 @@ def forget_delete_markers() -> None:
     from moto.s3.models import FakeDeleteMarker
 
     FakeDeleteMarker.dispose = lambda _marker, _garbage=False: None
+
+
+def accept_line_breaks_in_keys() -> None:
+    """Lets a key contain line breaks: it is any text in UTF-8.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+    moto's routes match keys with `.+`, so that such a key is answered with 404.
+    """
+    from moto.moto_server.utilities import RegexConverter
+    from werkzeug.routing import BaseConverter
+
+    def init(converter: Any, url_map: Any, *items: Any) -> None:
+        BaseConverter.__init__(converter, url_map)
+        converter.regex = f"(?s:{items[0]})"
+
+    RegexConverter.__init__ = init
 
 
 class Window:

@@ -29,6 +29,7 @@ USED_BY_NAME = {
     "load_config": "called by gunicorn",
     "should_exit": "read by uvicorn",
     "text_factory": "read by sqlite3",
+    "regex": "read by werkzeug",
     "reducer_override": "called by pickle",
     "in_context": "called by MLflow",
     "request_headers": "called by MLflow",

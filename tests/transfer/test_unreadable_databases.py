@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.sources.database import DatabaseSource
+from mlflow_transfer.sources.database_checks import damage_check
 from tests.support.properties import examples
 from tests.transfer.moving import places
 from tests.transfer.servers import Forks
@@ -201,6 +202,62 @@ def test_damage_to_any_table_is_an_error_of_one_line_or_a_named_loss(
         with suppress(PlatformError):
             found, losses = read(damaged)
             assert losses or how != "value" or column in DECIDING or size(found) >= expected
+
+
+def test_a_damaged_page_that_hides_rows_is_a_loss(full: tuple[Path, int]) -> None:
+    path, expected = full
+    with closing(sqlite3.connect(path)) as connection:
+        query = "SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name = 'experiments'"
+        page = 4096 * (connection.execute(query).fetchone()[0] - 1)
+    content = bytearray(path.read_bytes())
+    # The number of rows in the page: one less.
+    content[page + 4] -= 1
+    path.write_bytes(content)
+    found, losses = read(path)
+    assert size(found) < expected
+    assert {(loss.place, loss.reason.partition(":")[0]) for loss in losses} >= {
+        ("the database file", "SQLite finds it damaged, so that rows may be missing")
+    }
+
+
+def test_a_damaged_schema_is_an_error_of_one_line(path: Path) -> None:
+    name = "CAST(X'7480' AS TEXT)"
+    change(path, f"PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = 'x', name = {name} WHERE name = 'tags'")
+    with pytest.raises(PreconditionError, match=r"cannot be read: .*can't decode"):
+        read(path)
+
+
+def test_large_files_get_the_quick_check() -> None:
+    assert [damage_check(10**size) for size in (8, 9)] == ["PRAGMA integrity_check(20)", "PRAGMA quick_check(20)"]
+
+
+@examples(25)
+@given(data=st.data())
+def test_damage_to_any_page_is_an_error_of_one_line_or_a_named_loss(
+    full: tuple[Path, int], data: st.DataObject
+) -> None:
+    path, expected = full
+    content = bytearray(path.read_bytes())
+    page = 4096 * data.draw(st.integers(0, len(content) // 4096 - 1))
+    match data.draw(st.sampled_from(["header", "cells", "zeros", "cut"])):
+        case "header":
+            at = page + data.draw(st.integers(0, 15))
+            content[at] ^= data.draw(st.integers(1, 255))
+        case "cells":
+            at = page + data.draw(st.integers(8, 4000))
+            content[at : at + 8] = data.draw(st.binary(min_size=8, max_size=8))
+        case "zeros":
+            content[page : page + 4096] = bytes(4096)
+        case "cut":
+            del content[page:]
+    with tempfile.TemporaryDirectory() as folder:
+        damaged = Path(folder, "mlflow.db")
+        damaged.write_bytes(content)
+        # An error is one line. Any other exception fails the test.
+        with suppress(PlatformError):
+            found, losses = read(damaged)
+            assert all(loss.place.isprintable() and loss.reason.isprintable() for loss in losses)
+            assert losses or size(found) >= expected
 
 
 @pytest.mark.parametrize("content", [b"not a database", b"SQLite format 3\0" + bytes(4000), bytes(5000)])

@@ -31,7 +31,7 @@ from mlflow_transfer.records import (
 )
 from mlflow_transfer.rest_json import sorted_inputs
 from mlflow_transfer.sources.base import CHUNK_POINTS, GROUP_POINTS, PAGE, Features, Kind, grouped, in_memory
-from mlflow_transfer.sources.database_checks import dangling_rows, decoded
+from mlflow_transfer.sources.database_checks import FILE_SIZE, damage, damage_check, dangling_rows, decoded
 from mlflow_transfer.sources.database_rows import (
     Row,
     logged_model_from_row,
@@ -49,6 +49,8 @@ _READ = frozenset({"sqlite", "postgresql", "mysql"})
 _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 # The packages of drivers whose name differs from the module's name.
 _PACKAGES = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+# SQLite repeats parts of a damaged schema in its messages, and Python's driver decodes them.
+_UNREADABLE = (sa.exc.SQLAlchemyError, UnicodeError)
 # Smaller than every start time, which SQLite, PostgreSQL and MySQL store in 64 bits.
 _EARLIEST = -(1 << 63)
 _RUNS = """
@@ -97,7 +99,7 @@ class DatabaseSource:
 
     async def experiments(self) -> AsyncIterator[Experiment]:
         """All experiments, including deleted ones."""
-        await self._check_owners()
+        await self._check()
         tags = await self._texts("experiment_tags", "experiment_id", None)
         columns = "experiment_id, name, artifact_location, lifecycle_stage, creation_time"
         for row in await self._all(f"SELECT {columns} FROM experiments ORDER BY experiment_id"):  # noqa: S608 fixed
@@ -111,11 +113,15 @@ class DatabaseSource:
                     creation_time=optional_integer(row["creation_time"]),
                 )
 
-    async def _check_owners(self) -> None:
-        """Record rows whose owner does not exist as losses, because no listing shows them."""
+    async def _check(self) -> None:
+        """Record damage to the file, and rows whose owner does not exist, as losses: no listing shows them."""
         if self._checked:
             return
         self._checked = True
+        if self._db.dialect.name == "sqlite":
+            for row in await self._all(damage_check((await self._all(FILE_SIZE))[0]["bytes"])):
+                if reason := damage(*map(str, row.values())):
+                    self._losses.add("the database file", reason)
         for statement, place, reason in dangling_rows(self._tables):
             for row in await self._all(statement):
                 self._losses.add(place.format(**{key: ascii(value) for key, value in row.items()}), reason)
@@ -400,7 +406,7 @@ class DatabaseSource:
     async def _do(self, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except sa.exc.SQLAlchemyError as error:
+        except _UNREADABLE as error:
             raise PreconditionError(f"{self.name} cannot be read: {first_line(error)}") from error
 
 
@@ -409,7 +415,7 @@ def _open(url: str) -> tuple[sa.Connection, set[str]]:
     connection = _connect(url)
     try:
         return connection, set(sa.inspect(connection).get_table_names())
-    except sa.exc.SQLAlchemyError as error:
+    except _UNREADABLE as error:
         connection.close()
         raise PreconditionError(f"{shown(url)} cannot be read: {first_line(error)}") from None
 

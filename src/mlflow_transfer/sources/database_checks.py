@@ -1,4 +1,4 @@
-"""Finds rows of a database that no listing shows, because their owner does not exist."""
+"""Finds what no listing shows: damage to the file of a database, and rows whose owner does not exist."""
 
 from __future__ import annotations
 
@@ -27,6 +27,27 @@ _OWNERS = (
     ("model_version_tags", "name", "registered_models", "name", "registered model"),
 )
 _NAMES = {"runs": "run_uuid", "logged_models": "model_id", "trace_info": "request_id"}
+
+FILE_SIZE = "SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size"
+# Comparing all indexes with their tables takes 4 seconds for each 100 MB, and everything else 0.3 seconds.
+_COMPARED = 256_000_000
+# It also names rows that a constraint forbids. They are read like others.
+_CONSTRAINTS = ("NULL value in ", "CHECK constraint failed in ")
+
+
+def damage_check(size: int) -> str:
+    """SQLite's own check of a file: damaged pages hide rows without an error, and in small files damaged indexes too.
+
+    https://sqlite.org/pragma.html#pragma_integrity_check
+    """
+    return f"PRAGMA {'integrity_check' if size <= _COMPARED else 'quick_check'}(20)"
+
+
+def damage(found: str) -> str:
+    """The damage that a line of SQLite's check tells of; empty if it is none."""
+    if found == "ok" or found.startswith(_CONSTRAINTS):
+        return ""
+    return f"SQLite finds it damaged, so that rows may be missing: {' '.join(found.split())}"
 
 
 def dangling_rows(tables: Collection[str]) -> Iterator[tuple[str, str, str]]:
