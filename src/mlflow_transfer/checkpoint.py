@@ -47,9 +47,12 @@ class Checkpoint:
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=1)
         except (OSError, sqlite3.Error) as error:
             raise self._explained(error, "opened") from None
+        # A damaged digest is no file's digest, so its files are copied again.
+        self._db.text_factory = lambda content: content.decode(errors="replace")
         try:
             self._prepare()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:
+            # Python's driver decodes SQLite's message, which repeats parts of a damaged schema.
             self._db.close()
             raise self._explained(error, "opened") from None
         except InputError:
@@ -102,11 +105,11 @@ class Checkpoint:
     def _pragma(self, name: str) -> int:
         return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
 
-    def _explained(self, error: OSError | sqlite3.Error, what: str = "written") -> PlatformError:
+    def _explained(self, error: OSError | sqlite3.Error | UnicodeError, what: str = "written") -> PlatformError:
         code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
         if code == sqlite3.SQLITE_BUSY:
             return PreconditionError(f"another copy is using {self._path}: wait until it has ended")
-        if code in _DAMAGED:
+        if code in _DAMAGED or isinstance(error, UnicodeError):
             return PreconditionError(
                 f"the checkpoint {self._path} is damaged, or the file is not a checkpoint ({error}): delete it and run "
                 "the same command again, which reads the progress from the destination, or choose another file with "

@@ -112,6 +112,27 @@ def test_damage_found_after_opening_is_not_reported_as_a_full_disk(tmp_path: Pat
         Checkpoint(path).put_artifacts("owner", "digest")
 
 
+def test_a_damaged_digest_is_no_digest(tmp_path: Path) -> None:
+    path = tmp_path / "map"
+    Checkpoint(path).close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO artifacts VALUES ('owner', CAST(X'64ff0a' AS TEXT))")
+    opened = Checkpoint(path)
+    assert opened.artifacts("owner") == "d\ufffd\n"
+    opened.close()
+
+
+def test_names_a_file_with_a_damaged_schema(tmp_path: Path) -> None:
+    path = tmp_path / "map"
+    Checkpoint(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = 'x', name = CAST(X'7480' AS TEXT) WHERE rowid = 1"
+        )
+    with pytest.raises(PreconditionError, match="map is damaged, or the file is not a checkpoint"):
+        Checkpoint(path)
+
+
 def test_two_copies_never_share_a_checkpoint(tmp_path: Path) -> None:
     first = Checkpoint(tmp_path / "map")
     with pytest.raises(PreconditionError, match="another copy is using"):
