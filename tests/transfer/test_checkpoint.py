@@ -127,7 +127,8 @@ def test_names_a_file_with_a_damaged_schema(tmp_path: Path) -> None:
     Checkpoint(path).close()
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
-            "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = 'x', name = CAST(X'7480' AS TEXT) WHERE rowid = 1"
+            "PRAGMA writable_schema = ON; "
+            "UPDATE sqlite_master SET sql = 'x', name = CAST(X'7480' AS TEXT) WHERE rowid = 1"
         )
     with pytest.raises(PreconditionError, match="map is damaged, or the file is not a checkpoint"):
         Checkpoint(path)
