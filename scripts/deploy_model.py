@@ -264,7 +264,8 @@ def _deploy(here: Here, given: DeployOptions, published: Published, protection: 
     with autoscaling.during(spec, wanted, protection.strategy):
         change = deployer.deploy(spec, replace_model=given.replace_model, guards=guards)
     scaled = autoscaling.apply(spec, wanted)
-    console.result(_deployed(found, spec, change, scaled, deployer.watched, wanted))
+    bounds = str(wanted) if wanted else autoscaling.bounds(spec.endpoint)
+    console.result(_deployed(found, spec, change, scaled, deployer.watched, bounds))
 
 
 def _deployed(
@@ -273,9 +274,9 @@ def _deployed(
     change: Change,
     scaled: bool,
     watched: Sequence[str],
-    wanted: scaling.Scaling | None,
+    bounds: str | None,
 ) -> dict[str, Any]:
-    """The result of a deployment. `scaled` is whether the automatic scaling was changed."""
+    """The result of a deployment. `scaled` is whether the automatic scaling was changed, `bounds` what it is now."""
     what = "none: the endpoint serves this model already" if change == "unchanged" else change
     return {
         "endpoint": spec.endpoint,
@@ -291,14 +292,19 @@ def _deployed(
         "package": spec.package or None,
         "variants": ", ".join(["AllTraffic", *(f"{one.name} ({one.weight:g})" for one in spec.others)]),
         "captured": f"{spec.capture_uri}/{spec.endpoint}" if spec.capture_percent is not None else None,
-        "instances": None if spec.serverless else f"{spec.instance_count} x {spec.instance_type}",
+        "instances": None if spec.serverless else _instances(spec, bounds),
         "serverless": f"{spec.serverless.memory} MB, {spec.serverless.concurrency} requests at a time"
         if spec.serverless
         else None,
-        "autoscaling": str(wanted) if wanted else None,
+        "autoscaling": bounds,
         "async_results": spec.asynchronous.output if spec.asynchronous else None,
         "alarms": ", ".join(watched) or None,
     }
+
+
+def _instances(spec: EndpointSpec, bounds: str | None) -> str:
+    """An endpoint that scales has the number of instances that it needs."""
+    return spec.instance_type if bounds not in (None, "off") else f"{spec.instance_count} x {spec.instance_type}"
 
 
 def _preview(

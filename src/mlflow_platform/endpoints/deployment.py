@@ -123,10 +123,7 @@ class Removed:
 
 
 class Deployer:
-    """Deploys to, rolls back and removes the endpoints of one environment.
-
-    `watched` has the names of the alarms that AWS has watched during the last update.
-    """
+    """Deploys to, rolls back and removes the endpoints of one environment. `watched` names the last update's alarms."""
 
     def __init__(self, clients: Clients, environment: Environment, *, progress: Progress, clock: Clock) -> None:
         self._clients, self._environment = clients, environment
@@ -366,6 +363,8 @@ class Deployer:
             botocore's errors: AWS refused.
         """
         config: Any = retained(self._clients.autoscaling, target.endpoint) if update else {}
+        if config:
+            self._progress("the endpoint scales automatically, so it keeps its number of instances")
         if target.shifts:
             alarms = [alarm.name for alarm in target.guards.alarms]
             config["DeploymentConfig"] = target.guards.strategy.deployment_config(alarms)

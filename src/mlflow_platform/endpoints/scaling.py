@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError, PreconditionError, error_code
 from mlflow_platform.endpoints.alarms import NAMESPACE, scaling_alarm_name
+from mlflow_platform.endpoints.specification import VARIANT
 from mlflow_platform.endpoints.state import find, is_missing, tags_of
 from mlflow_platform.endpoints.strategy import ALL_AT_ONCE, Strategy
 
@@ -195,6 +196,11 @@ class Autoscaling:
             return bool(unwanted)
         changed = [self._scale(spec, name, wanted, found.get(name)) for name in spec.variants]
         return any(changed) or bool(unwanted)
+
+    def bounds(self, endpoint: str) -> str | None:
+        """The bounds of an endpoint's main variant; None if it does not scale."""
+        found = scaled_variants(self._client, endpoint).get(VARIANT)
+        return f"{found['MinCapacity']} to {found['MaxCapacity']} instances" if found else None
 
     def _scale(self, spec: EndpointSpec, variant: str, wanted: Scaling, found: Mapping[str, Any] | None) -> bool:
         target = _target(spec.endpoint, variant)

@@ -141,13 +141,17 @@ def test_a_variant_that_is_gone_no_longer_scales(
 def test_an_update_keeps_the_number_of_instances_only_while_the_endpoint_scales(
     autoscaling: Autoscaling, clients: Clients, environment: Environment, fleet: Fleet, spec: EndpointSpec
 ) -> None:
-    deployer = Deployer(clients, environment, progress=lambda _: None, clock=FakeClock())
+    messages: list[str] = []
+    deployer = Deployer(clients, environment, progress=messages.append, clock=FakeClock())
     autoscaling.apply(spec, WANTED)
     deployer.deploy(spec_of(environment, "2"))
+    assert "the endpoint scales automatically, so it keeps its number of instances" in messages
     assert fleet.updates[-1]["RetainAllVariantProperties"] is True
     assert fleet.updates[-1]["ExcludeRetainedVariantProperties"] == [{"VariantPropertyType": "DesiredWeight"}]
     assert targets(clients) == {ONE: (1, 4)}
+    assert autoscaling.bounds(NAME) == "1 to 4 instances"
     autoscaling.apply(spec, Scaling(0, 0, 0.0))
+    assert autoscaling.bounds(NAME) is None
     deployer.deploy(spec)
     assert "RetainAllVariantProperties" not in fleet.updates[-1]
 

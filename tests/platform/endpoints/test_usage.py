@@ -138,7 +138,7 @@ def recorder(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Recor
     }
     for name, function in replaced.items():
         monkeypatch.setattr(here, name, function)
-    scaler = SimpleNamespace(during=lambda *_: nullcontext(), apply=made.record("scale"))
+    scaler = SimpleNamespace(during=lambda *_: nullcontext(), apply=made.record("scale"), bounds=lambda _: None)
     monkeypatch.setattr(scaling, "Autoscaling", lambda _: scaler)
     monkeypatch.setattr(deploy_model, "_status", lambda _, *given: made.record("status")(*given))
     for name in ("_preview_rollback", "_preview_removal", "_preview", "_delete"):
