@@ -168,7 +168,7 @@ data "aws_iam_policy_document" "boundary" {
   statement {
     sid       = "AllowPassRoles"
     actions   = ["iam:PassRole"]
-    resources = ["${local.iam_arn}:role${var.iam_path}${each.value.environment.global_name}-*"]
+    resources = ["${each.value.environment.role_arn_stem}-*"]
   }
 
   # Roles that CI creates must not pass CI's own roles or read the states.
@@ -176,7 +176,7 @@ data "aws_iam_policy_document" "boundary" {
     sid       = "DenyPassRolesOfCI"
     effect    = "Deny"
     actions   = ["iam:PassRole"]
-    resources = ["${local.iam_arn}:role${var.iam_path}${each.value.environment.global_name}-ci-*"]
+    resources = ["${each.value.environment.role_arn_stem}-ci-*"]
   }
 
   statement {

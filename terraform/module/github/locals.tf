@@ -13,12 +13,15 @@ locals {
 
   environments = {
     for name, given in var.environments : name => {
-      name         = "${var.project_name}-${name}"
-      global_name  = "${var.global_name_prefix}${var.project_name}-${name}"
-      tags         = { project = var.project_name, environment = name }
-      boundary_arn = "${local.iam_arn}:policy${var.iam_path}${var.global_name_prefix}${var.project_name}-${name}-ci-boundary"
+      name        = "${var.project_name}-${name}"
+      global_name = "${var.global_name_prefix}${var.project_name}-${name}"
+      # With which the ARNs of the environment's roles and policies begin.
+      role_arn_stem   = "${local.iam_arn}:role/${local.role_prefix}${var.project_name}-${name}"
+      policy_arn_stem = "${local.iam_arn}:policy/${local.role_prefix}${var.project_name}-${name}"
+      tags            = { project = var.project_name, environment = name }
+      boundary_arn    = "${local.iam_arn}:policy/${local.role_prefix}${var.project_name}-${name}-ci-boundary"
       # An organization's own boundary takes the place of this module's.
-      client_boundary_arn = coalesce(var.permissions_boundary_arn, "${local.iam_arn}:policy${var.iam_path}${var.global_name_prefix}${var.project_name}-${name}-ci-client-boundary")
+      client_boundary_arn = coalesce(var.permissions_boundary_arn, "${local.iam_arn}:policy/${local.role_prefix}${var.project_name}-${name}-ci-client-boundary")
       state_arn           = "arn:${local.partition}:s3:::${var.state_bucket_name}/${coalesce(given.state_key, "mlflow/${name}/terraform.tfstate")}"
       bucket_arns         = ["arn:${local.partition}:s3:::${var.project_name}-${name}-mlflow-artifacts-*"]
       all_bucket_arns = [

@@ -121,7 +121,7 @@ data "aws_iam_policy_document" "read" {
       "iam:ListPolicyVersions",
       "iam:ListRolePolicies",
     ]
-    resources = concat(["${local.iam_arn}:role${var.iam_path}${each.value.global_name}-*", "${local.iam_arn}:policy${var.iam_path}${each.value.global_name}-*"], each.value.client_role_arns)
+    resources = concat(["${each.value.role_arn_stem}-*", "${each.value.policy_arn_stem}-*"], each.value.client_role_arns)
   }
 
   statement {

@@ -8,7 +8,7 @@ data "aws_iam_policy_document" "roles" {
   statement {
     sid       = "AllowGiveRightsWithinBoundary"
     actions   = ["iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"]
-    resources = ["${local.iam_arn}:role${var.iam_path}${each.value.global_name}-*"]
+    resources = ["${each.value.role_arn_stem}-*"]
 
     condition {
       test     = "StringEquals"
@@ -29,7 +29,7 @@ data "aws_iam_policy_document" "roles" {
       "iam:UpdateRole",
       "iam:UpdateRoleDescription",
     ]
-    resources = ["${local.iam_arn}:role${var.iam_path}${each.value.global_name}-*"]
+    resources = ["${each.value.role_arn_stem}-*"]
   }
 
   statement {
@@ -42,7 +42,7 @@ data "aws_iam_policy_document" "roles" {
       "iam:TagPolicy",
       "iam:UntagPolicy",
     ]
-    resources = ["${local.iam_arn}:policy${var.iam_path}${each.value.global_name}-*"]
+    resources = ["${each.value.policy_arn_stem}-*"]
   }
 
   # Readers, writers and admins of MLflow have their rights through these policies.
@@ -60,14 +60,14 @@ data "aws_iam_policy_document" "roles" {
     condition {
       test     = "ArnLike"
       variable = "iam:PolicyARN"
-      values   = [for part in ["image-pusher", "mlflow-*", "pipeline-runner"] : "${local.iam_arn}:policy${var.iam_path}${each.value.global_name}-${part}"]
+      values   = [for part in ["image-pusher", "mlflow-*", "pipeline-runner"] : "${each.value.policy_arn_stem}-${part}"]
     }
   }
 
   statement {
     sid       = "AllowPassRoles"
     actions   = ["iam:PassRole"]
-    resources = ["${local.iam_arn}:role${var.iam_path}${each.value.global_name}-*"]
+    resources = ["${each.value.role_arn_stem}-*"]
 
     condition {
       test     = "StringEquals"
@@ -88,20 +88,20 @@ data "aws_iam_policy_document" "roles" {
       "iam:PutRolePolicy",
       "iam:UpdateAssumeRolePolicy",
     ]
-    resources = ["${local.iam_arn}:role${var.iam_path}${each.value.global_name}-ci-*"]
+    resources = ["${each.value.role_arn_stem}-ci-*"]
   }
 
   statement {
     sid       = "DenyAttachToOwnRoles"
     effect    = "Deny"
     actions   = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
-    resources = [for role in ["plan", "apply"] : "${local.iam_arn}:role${var.iam_path}${each.value.global_name}-ci-${role}"]
+    resources = [for role in ["plan", "apply"] : "${each.value.role_arn_stem}-ci-${role}"]
   }
 
   statement {
     sid       = "DenyChangeOwnPolicies"
     effect    = "Deny"
     actions   = ["iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion"]
-    resources = ["${local.iam_arn}:policy${var.iam_path}${each.value.global_name}-ci-*"]
+    resources = ["${each.value.policy_arn_stem}-ci-*"]
   }
 }
