@@ -48,11 +48,12 @@ def prod(tmp_path: Path) -> Iterator[Environment]:
     """An environment without resources. The first response of each creating call is lost."""
     account = start(tmp_path / "home")
     try:
-        # The call log counts two keys, two projects, and two schedules in a group, as one resource.
+        # The call log counts two keys, two projects, and two schedules in a group, as one resource. The responses are
+        # held back longer than an apply takes on a busy machine: the provider would repeat a call without a response.
         for operation in ("kms:CreateKey", "codebuild:CreateProject", "scheduler:CreateSchedule"):
-            account.fault(operation, lost=True, delay=300, each="operation", times=2)
+            account.fault(operation, lost=True, delay=1200, each="operation", times=2)
         for operation in ("*:Create*", "*:Put[!B]*", "s3:PutBucket[EPV]*", "*:Set*", "sns:Subscribe"):
-            account.fault(operation, lost=True, delay=300, each="resource")
+            account.fault(operation, lost=True, delay=1200, each="resource")
         yield Environment(account, "prod", **MORE)
     finally:
         daemon.down(account.settings)
@@ -102,7 +103,8 @@ def killed(environment: Environment) -> set[str] | None:
     finally:
         if apply.poll() is None:
             os.killpg(apply.pid, signal.SIGKILL)
-    assert apply.wait(300) in (0, -signal.SIGKILL), re.findall(r'.*"@level":"error".*', output.read_text())
+    if apply.wait(300) not in (0, -signal.SIGKILL):
+        pytest.fail("\n".join(re.findall(r'.*"@level":"error".*', output.read_text())))
     assert time.monotonic() < deadline, in_progress(output)
     # A fault counts a call when it arrives. The call is complete when localaws has dropped its response.
     while (complete := dropped(environment.localaws)) < unanswered(environment.localaws):
