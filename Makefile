@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: setup demo check test lint fmt docs compatibility site bench clean help \
+.PHONY: setup demo check test test-all lint fmt docs compatibility site bench clean help \
 	local-up local-down local-reset local-env local-logs \
 	bootstrap init plan apply destroy output log-run sweep pipeline promote image deploy batch-predict validate monitor server prove smoke doctor cost clean-up \
 	upgrade retire backup restore
@@ -60,8 +60,11 @@ demo: setup ## Run everything on localaws: apply, train, register, deploy, predi
 check: setup ## Lint, check types and run the unit tests (no servers; three minutes)
 	@$(WITH_ARGS) scripts/check.sh {ARGS}
 
-test: setup ## Run every check and test: make check, Terraform, localaws, smoke (half an hour)
+test: setup ## Run make check and the tests of Terraform, localaws and the scripts together (ten minutes)
 	@$(WITH_ARGS) scripts/test.sh {ARGS}
+
+test-all: setup ## Run make test and what else runs every night: kills, faults, upgrades, deliveries (an hour)
+	@$(WITH_ARGS) scripts/test.sh --all {ARGS}
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} \

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every check, the quick ones first. Called by `make test`, which CI calls. Arguments go to pytest.
+# Every check, the quick ones first. Called by `make test`, which CI calls, and with --all by `make test-all`. Arguments go
+# to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # Variables that `make` exports: tests call make themselves.

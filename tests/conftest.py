@@ -65,6 +65,33 @@ FIRST = (
     "tests/terraform/test_terraform_script.py",
 )
 
+# What `make test` leaves to `make test-all`, and why. Whoever names one of these files or folders runs it.
+NIGHTLY = {
+    "tests/e2e/delivery/": "builds install all packages twice; tests/localaws/delivery/ runs small ones",
+    "tests/e2e/upgrade/": "three servers and two environments; tests/platform/upgrade/ tests each step and each way to fail",
+    "tests/localaws/saving/test_saving.py": "saves and restores an applied environment; the smoke tests start from one",
+    "tests/terraform/test_apply.py": "an apply with each AWS operation failing twice; the smoke tests apply without faults",
+    "tests/terraform/test_apply_killed.py": "kills an apply ten times; no test depends on it",
+    "tests/terraform/test_apply_upgraded.py": "applies a former revision first",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that `make test-all` sets."""
+    parser.addoption("--all", action="store_true", help="also run the tests that run every night (NIGHTLY in conftest.py)")
+
+
+def nightly(config: pytest.Config) -> dict[str, str]:
+    """The entries of NIGHTLY that this run leaves out."""
+    if config.getoption("--all"):
+        return {}
+    named = [Path(argument).absolute() for argument in config.args]
+    return {
+        entry: reason
+        for entry, reason in NIGHTLY.items()
+        if not any(str(path).startswith(str(config.rootpath / entry)) for path in named)
+    }
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Create the session's folder in the controller, and pass it to each worker."""
@@ -91,8 +118,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first, in the order of `FIRST`, and in each file the tests marked `last` last."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the nightly tests, and put the others in order.
+
+    The files that take longest are first, in the order of `FIRST`, and in each file the tests marked `last` are last.
+    """
+    left_out = tuple(nightly(config))
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid.startswith(left_out)])
+    items[:] = [item for item in items if not item.nodeid.startswith(left_out)]
     files: dict[Path, int] = {}
     for item in items:
         files.setdefault(item.path, len(files))
@@ -102,6 +135,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return place, files[item.path], item.get_closest_marker("last") is not None
 
     items.sort(key=order)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Name what did not run."""
+    for entry, reason in nightly(config).items():
+        terminalreporter.write_line(f"left to make test-all: {entry}: {reason}")
 
 
 def pytest_collection_finish() -> None:

@@ -15,7 +15,7 @@ from tests.support import provider
 from tests.support.attached import REATTACH, attachment
 from tests.support.running import RunningLocalAws
 from tests.terraform import readmes, roots
-from tests.terraform.variations import VARIATIONS, Variation, call, part
+from tests.terraform.variations import Variation, call, groups, part
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -89,14 +89,16 @@ class Planner:
         return test
 
     def plan(self, name: str) -> tftest.TerraformPlanOutput:
-        """One variation's part of the plan of all variations, which is made once."""
-        stored = {variation: self._shared / f"variation-{variation}.json" for variation in VARIATIONS}
-        with FileLock(self._shared / "variations.lock"):
+        """One variation's part of its group's plan, which is made once."""
+        group = next(group for group in groups() if name in group)
+        stored = {variation: self._shared / f"variation-{variation}.json" for variation in group}
+        root_name = f"variations-{next(iter(group))}"
+        with FileLock(self._shared / f"{root_name}.lock"):
             if not all(file.exists() for file in stored.values()):
-                self._write_readmes()
-                root = self._calling("variations", VARIATIONS, self._imports())
+                if "readmes" in group:
+                    self._write_readmes()
+                root = self._calling(root_name, group, self._imports(group))
                 root.env.pop(REATTACH, None)  # Its configurations of the provider differ in tags.
-                root.env["GOMEMLIMIT"] = "4GiB"
                 made = dict(root.plan(output=True, lock=False))
                 for variation, file in stored.items():
                     file.write_text(json.dumps(part(made, variation)))
@@ -128,10 +130,10 @@ class Planner:
             readmes.with_network(readmes.root()[0], vpc, [subnet["SubnetId"] for subnet in subnets])
         )
 
-    def _imports(self) -> list[str]:
+    def _imports(self, group: Mapping[str, Variation]) -> list[str]:
         """Blocks that import existing keys."""
         blocks = []
-        for name, variation in VARIATIONS.items():
+        for name, variation in group.items():
             if variation.key:
                 # moto does not set the default key usage that AWS sets.
                 key = self._localaws.client("kms").create_key(KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"]["KeyId"]

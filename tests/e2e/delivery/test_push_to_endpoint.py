@@ -16,10 +16,6 @@ from tests.support.mirrored import quick_mirror
 from tests.support.running import RunningLocalAws, start
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("SLOW_TESTS"),
-    reason="takes over six minutes, because each build installs all packages: SLOW_TESTS=1 pytest tests/e2e/delivery",
-)
 # A build installs all locked packages, tests and trains.
 SECONDS = 3600
 ENDED = ("Succeeded", "Failed")
