@@ -68,9 +68,9 @@ FIRST = (
 # What `make test` leaves to `make test-all`, and why. Whoever names one of these files or folders runs it.
 NIGHTLY = {
     "tests/e2e/delivery/": "builds install all packages twice; tests/localaws/delivery/ runs small ones",
-    "tests/e2e/upgrade/": "three servers and two environments; tests/platform/upgrade/ tests each step and each way to fail",
+    "tests/e2e/upgrade/": "three servers and two environments; tests/platform/upgrade/ tests each step and failure",
     "tests/localaws/saving/test_saving.py": "saves and restores an applied environment; the smoke tests start from one",
-    "tests/terraform/test_apply.py": "an apply with each AWS operation failing twice; the smoke tests apply without faults",
+    "tests/terraform/test_apply.py": "each AWS operation of an apply fails twice; the smoke tests apply without faults",
     "tests/terraform/test_apply_killed.py": "kills an apply ten times; no test depends on it",
     "tests/terraform/test_apply_upgraded.py": "applies a former revision first",
 }
@@ -78,7 +78,9 @@ NIGHTLY = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that `make test-all` sets."""
-    parser.addoption("--all", action="store_true", help="also run the tests that run every night (NIGHTLY in conftest.py)")
+    parser.addoption(
+        "--all", action="store_true", help="also run the tests that run every night (NIGHTLY in conftest.py)"
+    )
 
 
 def nightly(config: pytest.Config) -> dict[str, str]:

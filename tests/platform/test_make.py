@@ -159,7 +159,7 @@ def test_switches_accept_only_1_or_nothing(copy: Path, switch: str, value: str) 
 
 
 VERBS_WITH_ARGS = (
-    *("demo", "check", "test", "bootstrap", "init", "plan", "destroy", "compatibility", "site", "smoke"),
+    *("demo", "check", "test", "test-all", "bootstrap", "init", "plan", "destroy", "compatibility", "site", "smoke"),
     *WORDS,
 )
 

@@ -88,7 +88,7 @@ def test_every_environment_is_planned_applied_and_checked_for_drift() -> None:
     used: dict[str, set[str]] = {}
     for name in ("platform", "nightly"):
         for job in workflow(FOLDER / f"{name}.yml")["jobs"].values():
-            if "uses" not in job:
+            if "environment" not in job.get("with", {}):
                 continue
             used.setdefault(job["uses"].rpartition("/")[2], set()).add(job["with"]["environment"])
     assert used == dict.fromkeys(("plan.yml", "apply.yml", "drift.yml"), ENVIRONMENTS)
