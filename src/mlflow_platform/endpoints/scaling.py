@@ -143,12 +143,22 @@ class Autoscaling:
         So the targets are deregistered for that update. If it fails, they are registered again.
 
         Raises:
-            PreconditionError: the instance type changes, and nothing says how the new instances should scale; or the
-                endpoint has too few instances now for the strategy.
+            PreconditionError: the instance type changes, or a queue comes or goes, and nothing says how the endpoint
+                should scale then; or the endpoint has too few instances now for the strategy.
         """
         found = scaled_variants(self._client, spec.endpoint)
         types, counts = self._serving(spec.endpoint) if found else ({}, {})
-        changed = sorted(name for name in found if types.get(name) not in (None, spec.instance_type))
+        other_kind = sorted(name for name in found if self._follows_other_metric(spec, name))
+        if other_kind and wanted is None:
+            was, advice = (
+                ("a real-time", "Leave --async out") if spec.asynchronous else ("an asynchronous", "Add --async")
+            )
+            raise PreconditionError(
+                f"the endpoint {spec.endpoint} scales as {was} endpoint, which it would no longer be. {advice}, or say "
+                "how it should scale with --autoscale MIN:MAX --target N, or add --autoscale off."
+            )
+        other_type = {name for name in found if types.get(name) not in (None, spec.instance_type)}
+        changed = sorted(other_type | set(other_kind))
         few = sorted(name for name in found if name not in changed and counts.get(name, 2) < 2)
         if few and strategy.kind != ALL_AT_ONCE:
             raise PreconditionError(
@@ -156,7 +166,7 @@ class Autoscaling:
                 f"--strategy {strategy.kind} needs 2. Raise the minimum with --autoscale first, or use --strategy "
                 "all-at-once."
             )
-        if changed and wanted is None:
+        if other_type and wanted is None:
             raise PreconditionError(
                 f"the endpoint {spec.endpoint} scales automatically, and AWS refuses to change its instance type from "
                 f"{types[changed[0]]} meanwhile. Say how the new instances should scale with --autoscale MIN:MAX "
@@ -230,6 +240,15 @@ class Autoscaling:
             self._client.delete_scaling_policy(**target, PolicyName=FROM_ZERO)
             self._cloudwatch.delete_alarms(AlarmNames=[scaling_alarm_name(spec.endpoint, variant)])
         return True
+
+    def _follows_other_metric(self, spec: EndpointSpec, variant: str) -> bool:
+        """Whether a variant scales with its queue while the specification has none, or the other way round."""
+        tracking = [
+            policy["TargetTrackingScalingPolicyConfiguration"]
+            for policy in self._policies(spec.endpoint, variant)
+            if policy["PolicyName"] == TRACKING
+        ]
+        return any(("CustomizedMetricSpecification" in one) != (spec.asynchronous is not None) for one in tracking)
 
     def _serving(self, endpoint: str) -> tuple[dict[str, str], dict[str, int]]:
         """The instance types and the numbers of instances of the variants that serve now; none without an endpoint."""

@@ -214,6 +214,29 @@ def test_a_failed_update_restores_the_scaling(
     assert {tag["Key"]: tag["Value"] for tag in tags} == dict(spec.tags)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        (QUEUE, None, "scales as an asynchronous endpoint, which it would no longer be. Add --async, or"),
+        (None, QUEUE, "scales as a real-time endpoint, which it would no longer be. Leave --async out, or"),
+    ],
+)
+def test_an_endpoint_that_gets_or_loses_a_queue_needs_a_decision_about_the_scaling(
+    autoscaling: Autoscaling, clients: Clients, spec: EndpointSpec, before: Any, after: Any, complaint: str
+) -> None:
+    autoscaling.apply(replace(spec, asynchronous=before), WANTED)
+    with (
+        pytest.raises(PreconditionError, match=complaint),
+        autoscaling.during(replace(spec, asynchronous=after), None, Strategy()),
+    ):
+        pass
+    assert set(targets(clients)) == {ONE}
+    with autoscaling.during(replace(spec, asynchronous=after), WANTED, Strategy()):
+        assert targets(clients) == {}
+    with autoscaling.during(replace(spec, asynchronous=before), None, Strategy()):
+        pass
+
+
 def test_a_rollback_to_another_instance_type_keeps_the_scaling(
     autoscaling: Autoscaling, clients: Clients, environment: Environment, fleet: Fleet, spec: EndpointSpec
 ) -> None:
