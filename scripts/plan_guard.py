@@ -56,7 +56,7 @@ def main(
     as_json: Json = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Show what a saved plan changes and costs, and refuse a plan that loses a tracking server, a bucket or a key.
+    """Show what a saved plan changes and costs, and refuse a plan that loses a server, bucket, key or Studio domain.
 
     A refused plan ends with exit status 3. To allow a loss, confirm it by name: CONFIRM=mlflow-staging-3-0 make apply
     """

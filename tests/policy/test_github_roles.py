@@ -44,6 +44,10 @@ THEIR_KEY = KEYS.replace(ACCOUNT, "210987654321")
 OURS = {"aws:ResourceTag/project": "mlflow", "aws:ResourceTag/environment": "staging"}
 THROUGH_S3 = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 SERVER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server/mlflow-staging-3-0"
+DOMAIN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:domain/d-abcdefghijkl"
+PROFILE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:user-profile/d-abcdefghijkl/ana"
+STUDIO_ROLE = f"{IAM}:role/aws-service-role/sagemaker.amazonaws.com/AWSServiceRoleForAmazonSageMakerNotebooks"
+NEW = {key.replace("Resource", "Request"): value for key, value in OURS.items()}
 TRAIL = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/mlflow-staging-mlflow-data-events"
 CLIENT = f"{IAM}:role/data-scientists"
 ADMINISTRATOR = {"iam:PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess"}
@@ -70,6 +74,9 @@ UNRECORDED = {
     "cloudformation:*": "an MLflow App, which the recording lacks",
     "cloudtrail:*": "a trail of data events, which the recording lacks",
     "codepipeline:*": "a delivery, which the recording lacks",
+    "sagemaker:*Domain": "SageMaker Studio, which the recording lacks",
+    "sagemaker:*UserProfile": "SageMaker Studio, which the recording lacks",
+    "iam:CreateServiceLinkedRole": "SageMaker Studio, which the recording lacks",
     "s3:GetBucket*": "AWS adds settings of buckets, which the provider then reads",
     "s3:Put*": "optional settings of the bucket",
     "sagemaker:St*MlflowTrackingServer": "an upgrade starts the old server",
@@ -102,6 +109,12 @@ REFUSED = {
         Ask("kms:GetKeyPolicy", KEYS, {"aws:ResourceTag/project": "mlflow"}),
         *on(TRAIL, "cloudtrail:StopLogging", "cloudtrail:PutEventSelectors", "cloudtrail:DeleteTrail"),
         *on(TRAIL.replace("staging", "prod"), "cloudtrail:GetEventSelectors"),
+        *(
+            Ask(f"sagemaker:Describe{kind}", arn, OURS | {key: "other"})
+            for kind, arn in (("Domain", DOMAIN), ("UserProfile", PROFILE))
+            for key in OURS
+        ),
+        Ask("sagemaker:DescribeDomain", DOMAIN.replace(ACCOUNT, "210987654321"), OURS),
         *on(f"{IAM}:role/other", "iam:GetRole"),
         *on(f"{IAM}:policy/other", "iam:GetPolicy"),
         *on("arn:aws:s3:::other", "s3:ListBucket", "s3:GetBucketPolicy"),
@@ -159,6 +172,12 @@ REFUSED = {
         *on(f"{BUCKET}/1/abc/artifacts/model.pkl", "s3:GetObject", "s3:DeleteObject", "s3:DeleteObjectVersion"),
         *on(SERVER, "sagemaker:DeleteMlflowTrackingServer", "sagemaker-mlflow:DeleteRun"),
         *on(SERVER.replace("staging", "prod"), "sagemaker:UpdateMlflowTrackingServer"),
+        Ask("sagemaker:DeleteDomain", DOMAIN, OURS),
+        *(Ask("sagemaker:UpdateDomain", DOMAIN, OURS | {key: "other"}) for key in OURS),
+        *(Ask("sagemaker:CreateDomain", DOMAIN, NEW | {key: "other"}) for key in NEW),
+        Ask("sagemaker:UpdateDomain", DOMAIN.replace(ACCOUNT, "210987654321"), OURS),
+        Ask("sagemaker:CreateDomain", DOMAIN.replace(ACCOUNT, "210987654321"), NEW),
+        *on(STUDIO_ROLE.replace("Notebooks", ""), "iam:CreateServiceLinkedRole"),
         *on(f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/mlflow-staging-serving", "ecr:DeleteRepository"),
         Ask("kms:ScheduleKeyDeletion", KEYS, OURS),
         Ask("kms:PutKeyPolicy", KEYS, OURS),
@@ -193,8 +212,12 @@ BACKEND = (
     *on("*", "iam:ListRoles"),
     *on(CLIENT, "iam:ListAttachedRolePolicies"),
 )
-# A plan of an environment with a delivery, a trail of data events or an MLflow App, which the recording lacks.
+# A plan of an environment with a delivery, a trail of data events, an MLflow App or Studio, which the recording lacks.
 OPTIONAL = (
+    Ask("sagemaker:DescribeDomain", DOMAIN, OURS),
+    Ask("sagemaker:ListTags", DOMAIN, OURS),
+    Ask("sagemaker:DescribeUserProfile", PROFILE, OURS),
+    Ask("sagemaker:ListTags", PROFILE, OURS),
     *on(f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:mlflow-staging-delivery", "codepipeline:GetPipeline"),
     *on(f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:mlflow-staging-delivery", "codepipeline:ListTagsForResource"),
     *on(f"arn:aws:s3:::mlflow-staging-delivery-{ACCOUNT}", "s3:GetBucketPolicy", "s3:ListBucket"),
@@ -213,6 +236,12 @@ CHANGES = (
     Ask("iam:AttachRolePolicy", CLIENT, WRITER | CLIENT_BOUNDARY),
     Ask("iam:AttachRolePolicy", f"{IAM}:role/mlflow-staging-ci-train", WRITER | CLIENT_BOUNDARY),
     Ask("iam:DetachRolePolicy", CLIENT, WRITER | CLIENT_BOUNDARY),
+    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
+    *(Ask(f"sagemaker:{action}", DOMAIN, NEW) for action in ("CreateDomain", "AddTags")),
+    *(Ask(f"sagemaker:{action}", PROFILE, NEW) for action in ("CreateUserProfile", "AddTags")),
+    *(Ask(f"sagemaker:{action}", DOMAIN, OURS) for action in ("UpdateDomain", "AddTags", "DeleteTags")),
+    *(Ask(f"sagemaker:{action}", PROFILE, OURS) for action in ("UpdateUserProfile", "DeleteUserProfile")),
+    *on(STUDIO_ROLE, "iam:CreateServiceLinkedRole"),
 )
 
 
@@ -433,6 +462,8 @@ def within(planner: Planner) -> list[Ask]:
         text = json.dumps([document for name, document in own.items() if not name.startswith("resource ")])
         for name, ours in zip(names, ("mlflow-staging", "mlflow/staging"), strict=True):
             text = text.replace(name, ours)
+        # Variables of a session in SageMaker Studio.
+        text = text.replace("${sagemaker:DomainId}", "d-x").replace("${sagemaker:UserProfileName}", "ana")
         found |= dict.fromkeys((ask.action, ask.resource) for ask in asked_by(json.loads(text)))
     assert len(found) > 300
     return [*(Ask(action, resource, THROUGH_S3) for action, resource in found), *WITHIN]

@@ -1,4 +1,4 @@
-"""A root that calls the mlflow module without its slow resources, applied on localaws."""
+"""A root that calls modules, without the mlflow module's slow resources, applied on localaws."""
 
 import json
 import shutil
@@ -15,14 +15,17 @@ PROVIDER = 'provider "aws" {\n  region            = "us-east-1"\n  s3_use_path_s
 
 
 class ModuleRoot:
-    """A root with these blocks, in which the module's source is an address that ends in terraform/module/mlflow."""
+    """A root with these blocks, in which a module's source is an address that ends in terraform/module/NAME."""
 
     def __init__(self, folder: Path, localaws: RunningLocalAws, *blocks: str) -> None:
         self._localaws, self.folder = localaws, folder / "root"
-        shutil.copytree(REPOSITORY / "terraform/module/mlflow", folder / "mlflow")
-        (folder / "mlflow/quick_override.tf.json").write_text(json.dumps({"resource": QUICK}))
+        text = "\n".join([PROVIDER, *blocks])
+        for module in {name for _, name in SOURCE.findall(text)}:
+            shutil.copytree(REPOSITORY / "terraform/module" / module, folder / module)
+            if module == "mlflow":
+                (folder / "mlflow/quick_override.tf.json").write_text(json.dumps({"resource": QUICK}))
         self.folder.mkdir()
-        (self.folder / "main.tf").write_text(SOURCE.sub('source = "../mlflow"', "\n".join([PROVIDER, *blocks])))
+        (self.folder / "main.tf").write_text(SOURCE.sub(r'source = "../\2"', text))
         if provider.config():
             self("get")
         else:

@@ -18,7 +18,7 @@ OFFICIAL = re.compile(r'"(h1|zh):[^"]+"')
     "module",
     [
         f"terraform/module/{name}"
-        for name in ("github", "mlflow", "pipeline", "delivery", "serving", "private-access", "state")
+        for name in ("github", "mlflow", "pipeline", "delivery", "studio", "serving", "private-access", "state")
     ],
 )
 def test_terraform_test_passes(planner: Planner, module: str) -> None:
@@ -64,7 +64,8 @@ def test_a_new_input_reaches_the_readmes_and_the_roots(tmp_path: Path) -> None:
 def test_every_input_of_the_modules_can_be_set_in_a_root() -> None:
     """Apart from those that connect the modules. Prod always creates its key and has no switch for deleting data."""
     modules = REPOSITORY / "terraform/module"
-    passed_on = {"dangerously_delete_artifacts_on_destroy", "dangerously_delete_images_on_destroy"}
+    deletions = ("artifacts", "homes", "images")
+    passed_on = {f"dangerously_delete_{what}_on_destroy" for what in deletions}
     connected = {
         "create_deployment_policy",
         "deployment_policy_document",
@@ -75,25 +76,29 @@ def test_every_input_of_the_modules_can_be_set_in_a_root() -> None:
         "can_train",
         "deployer_policy_arns",
         "notify",
+        "reader_policy_arns",
         "runner_policy_arn",
         "tracking_policy_arn",
         "tracking_server",
+        "writer_policy_arns",
     }
-    mlflow, serving, pipeline, delivery, staging, prod = (
+    mlflow, serving, pipeline, delivery, studio, staging, prod = (
         {block.name for block in blocks(folder, "variable")}
         for folder in (
-            *(modules / name for name in ("mlflow", "serving", "pipeline", "delivery")),
+            *(modules / name for name in ("mlflow", "serving", "pipeline", "delivery", "studio")),
             *(REPOSITORY / FOLDERS[root] for root in ("staging", "prod")),
         )
     )
     assert (mlflow - passed_on - {"create_deployment_policy", "deployment_policy_document"}) | (
-        (serving | pipeline | delivery) - passed_on - connected
+        (serving | pipeline | delivery | studio) - passed_on - connected
     ) <= staging
     assert staging - prod == {"dangerously_delete_data_on_destroy"}
 
 
 def test_every_output_of_the_modules_is_an_output_of_the_roots() -> None:
-    modules = [REPOSITORY / "terraform/module" / name for name in ("mlflow", "serving", "pipeline", "delivery")]
+    modules = [
+        REPOSITORY / "terraform/module" / name for name in ("mlflow", "serving", "pipeline", "delivery", "studio")
+    ]
     given = {block.name for module in modules for block in blocks(module, "output")}
     internal = {"deployment_policy_document", "former_kms_key_arns"}
     for root in ("staging", "prod"):

@@ -142,6 +142,13 @@ VARIATIONS = {
         async_topic_arns=[f"arn:aws:sns:us-east-1:{ACCOUNT}:results"],
         monitoring={"image_uri": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/churn-dev-serving:1a2b"},
         training_pipeline={"image_repositories": ["training"]},
+        studio={
+            "vpc_id": "vpc-0123456789abcdef0",
+            "subnet_ids": ["subnet-0123456789abcdef0"],
+            "security_group_ids": ["sg-0123456789abcdef0"],
+            "user_profiles": {"ana": "writer", "ben": "reader"},
+            "kms_key_arn": KEY,
+        },
         notifications={"topic_arn": f"arn:aws:sns:us-east-1:{ACCOUNT}:alerts"},
         delivery={
             "source": {"connection_arn": CONNECTION, "repository": "acme/models"},
@@ -167,6 +174,12 @@ VARIATIONS = {
         image_pusher_principal_arns=[f"arn:aws:iam::{ACCOUNT}:role/ci"],
         monitoring={"image_uri": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/churn-dev-serving:1a2b"},
         training_pipeline={},
+        studio={
+            "vpc_id": "vpc-0123456789abcdef0",
+            "subnet_ids": ["subnet-0123456789abcdef0"],
+            "security_group_ids": ["sg-0123456789abcdef0"],
+            "user_profiles": {"ana": "writer"},
+        },
         delivery={"source": {"codecommit_repository": "models"}, "model_name": "iris", "image_uri": "training:1"},
     ),
     "permissive": inputs(

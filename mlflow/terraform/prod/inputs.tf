@@ -458,3 +458,17 @@ variable "delivery" {
   })
   default = null
 }
+
+variable "studio" {
+  description = "A SageMaker Studio domain with IAM authentication, in which the tracking server shows up; null makes none. `user_profiles` are the users' levels, `reader` or `writer`, by the names of their profiles. Without `internet_access` all traffic of the users' applications goes through the VPC. `kms_key_arn` is a key of your own for the users' files; null uses AWS's key. An application stops after `idle_minutes` without use, or after a shorter time that its user chooses. Changing `kms_key_arn` replaces the domain, and with it all profiles."
+  type = object({
+    vpc_id             = string
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+    user_profiles      = map(string)
+    internet_access    = optional(bool, false)
+    kms_key_arn        = optional(string)
+    idle_minutes       = optional(number, 120)
+  })
+  default = null
+}

@@ -209,3 +209,23 @@ output "delivery_pipeline_arn" {
   description = "ARN of the same pipeline. Those who approve need `codepipeline:PutApprovalResult` on its approval, `ARN/Approve/Approve`."
   value       = module.platform.delivery_pipeline_arn
 }
+
+output "studio_domain_id" {
+  description = "Id of the SageMaker Studio domain; null without `studio`."
+  value       = module.platform.studio_domain_id
+}
+
+output "studio_url" {
+  description = "Address of SageMaker Studio, for information; null without `studio`. Users open it with a presigned link of their profile."
+  value       = module.platform.studio_url
+}
+
+output "studio_user_profile_arns" {
+  description = "ARNs of the Studio profiles by name, for policies that allow `sagemaker:CreatePresignedDomainUrl`; null without `studio`."
+  value       = module.platform.studio_user_profile_arns
+}
+
+output "studio_role_arns" {
+  description = "ARNs of the roles of the users' applications in Studio, by level; null without `studio`."
+  value       = module.platform.studio_role_arns
+}

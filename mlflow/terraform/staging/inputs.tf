@@ -1,7 +1,7 @@
 # Written by `make docs` from the inputs of module platform. Do not edit: change them there.
 
 variable "dangerously_delete_data_on_destroy" {
-  description = "Allows `terraform destroy` to delete every artifact, model and serving image. Apply it before you destroy."
+  description = "Allows `terraform destroy` to delete every artifact, model and serving image, and the files of Studio's users. Apply it before you destroy."
   type        = bool
   default     = false
   nullable    = false
@@ -462,6 +462,20 @@ variable "delivery" {
     package_index_url    = optional(string)
     compute_type         = optional(string, "BUILD_GENERAL1_SMALL")
     timeout_minutes      = optional(number, 120)
+  })
+  default = null
+}
+
+variable "studio" {
+  description = "A SageMaker Studio domain with IAM authentication, in which the tracking server shows up; null makes none. `user_profiles` are the users' levels, `reader` or `writer`, by the names of their profiles. Without `internet_access` all traffic of the users' applications goes through the VPC. `kms_key_arn` is a key of your own for the users' files; null uses AWS's key. An application stops after `idle_minutes` without use, or after a shorter time that its user chooses. Changing `kms_key_arn` replaces the domain, and with it all profiles."
+  type = object({
+    vpc_id             = string
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+    user_profiles      = map(string)
+    internet_access    = optional(bool, false)
+    kms_key_arn        = optional(string)
+    idle_minutes       = optional(number, 120)
   })
   default = null
 }

@@ -59,5 +59,6 @@ module "platform" {
   monitoring                         = var.monitoring
   training_pipeline                  = var.training_pipeline
   delivery                           = var.delivery
+  studio                             = var.studio
   # End of the part that `make docs` writes.
 }

@@ -20,9 +20,13 @@ from mlflow_platform.plan_guard import app_stacks
 SERVER = "aws_sagemaker_mlflow_tracking_server"
 BUCKET = "aws_s3_bucket"
 KEY = "aws_kms_key"
+DOMAIN = "aws_sagemaker_domain"
 OBJECT = "aws_s3_object"
 # The attributes that name a resource, the first one present counts.
-_NAMES = ("tracking_server_name", "bucket", "repository_name", "name", "service_name", "description", "id")
+_NAMES = (
+    *("tracking_server_name", "bucket", "repository_name", "domain_name"),
+    *("name", "service_name", "description", "id"),
+)
 
 
 class Action(Enum):

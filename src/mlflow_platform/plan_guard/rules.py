@@ -9,11 +9,12 @@ from typing import Any
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_platform.environment import EnvironmentRef
 from mlflow_platform.plan_guard import app_stacks
-from mlflow_platform.plan_guard.changes import BUCKET, KEY, SERVER, Action, Change, TerraformPlan
+from mlflow_platform.plan_guard.changes import BUCKET, DOMAIN, KEY, SERVER, Action, Change, TerraformPlan
 from mlflow_platform.tracking_server import APP, CHANGING, STOPPED
 
-# Resources whose contents cannot be recovered: runs in a server, objects in a bucket, and what a key encrypts.
-PRECIOUS = {SERVER: "tracking server", BUCKET: "bucket", KEY: "key"}
+# Resources whose contents cannot be recovered: runs in a server, objects in a bucket, what a key encrypts, and files of
+# Studio's users.
+PRECIOUS = {SERVER: "tracking server", BUCKET: "bucket", KEY: "key", DOMAIN: "Studio domain"}
 _STORE = "artifact_store_uri"
 # The attributes that the AWS provider sends with UpdateMlflowTrackingServer.
 _SENT = {_STORE, "tracking_server_size", "weekly_maintenance_window_start"}
@@ -24,7 +25,7 @@ FindStatus = Callable[[str], str]
 
 
 def lost(plan: TerraformPlan) -> list[Change]:
-    """The tracking servers, MLflow Apps, buckets and keys that the plan deletes or replaces."""
+    """The tracking servers, MLflow Apps, buckets, keys and Studio domains that the plan deletes or replaces."""
     return [
         change
         for change in plan.changes

@@ -101,6 +101,8 @@ def _settings(name: str, account: str, region: str, now: datetime) -> dict[str, 
         "backup": None,
         "monitoring": None,
         "delivery": None,
+        # A domain would outlive a proof that is interrupted, with its file system.
+        "studio": None,
         "backend": "server",
         # What only AWS can prove: SageMaker assumes a role whose trust policy has conditions.
         "harden_server_role": True,

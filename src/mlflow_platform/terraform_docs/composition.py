@@ -1,8 +1,8 @@
 """Passes inputs and outputs through the modules that only compose others, so that nobody repeats them by hand.
 
-`terraform/module/platform` calls the mlflow, serving, pipeline and delivery modules, and each environment's root calls
-the platform module. HCL cannot pass on all inputs at once: a caller must list each of them as a variable and as an
-argument. This writes both:
+`terraform/module/platform` calls the mlflow, serving, pipeline, delivery and studio modules, and each environment's
+root calls the platform module. HCL cannot pass on all inputs at once: a caller must list each of them as a variable and
+as an argument. This writes both:
 
 - in the caller's main.tf, the arguments between the markers of each module block. Arguments above the markers are
   written by hand and are left out.
@@ -94,6 +94,7 @@ def callers(repository: Path) -> list[Caller]:
                 "serving": modules / "serving",
                 "pipeline": modules / "pipeline",
                 "delivery": modules / "delivery",
+                "studio": modules / "studio",
             },
             frozenset({"deployment_policy_document", "former_kms_key_arns"}),
         ),

@@ -107,22 +107,26 @@ data "aws_iam_policy_document" "boundary" {
     resources = each.value.environment.server_arns
   }
 
-  # SageMaker names the jobs of pipelines, sweeps name their tuning jobs, MLflow names the groups of registered models, and the id of an MLflow App is random.
+  # SageMaker names the jobs of pipelines, sweeps name their tuning jobs, MLflow names the groups of registered models, and the ids of MLflow Apps and Studio domains are random.
   statement {
     sid = "AllowUseUnnamed"
     actions = [
       "sagemaker:AddTags",
+      "sagemaker:*Space",
       "sagemaker:CallMlflowAppApi",
+      "sagemaker:CreateApp",
       "sagemaker:CreateHyperParameterTuningJob",
       "sagemaker:CreateModelPackage*",
+      "sagemaker:CreatePresignedDomainUrl",
       "sagemaker:CreateProcessingJob",
       "sagemaker:CreateTrainingJob",
+      "sagemaker:DeleteApp",
       "sagemaker:Stop*ingJob",
       "sagemaker:UpdateMlflowApp",
       "sagemaker:UpdateModelPackage",
     ]
     resources = [
-      for kind in ["hyper-parameter-tuning-job/sweep-*", "mlflow-app/*", "model-package-group/*", "model-package/*", "processing-job/pipelines-*", "training-job/pipelines-*"] :
+      for kind in ["app/*/*/*/*", "hyper-parameter-tuning-job/sweep-*", "mlflow-app/*", "model-package-group/*", "model-package/*", "processing-job/pipelines-*", "space/*/*", "training-job/pipelines-*", "user-profile/*/*"] :
       "${local.service_arns["sagemaker"]}:${kind}"
     ]
   }

@@ -69,6 +69,9 @@ locals {
     for service in ["application-autoscaling", "cloudwatch", "logs", "sagemaker"] : service => "arn:${local.partition}:${service}:${local.region}:${local.account_id}"
   }
 
+  # Studio domains have random ids.
+  studio_arns = [for resource in ["domain/*", "user-profile/*/*"] : "${local.service_arns["sagemaker"]}:${resource}"]
+
   # What the delivery's roles do with its source, by the service in the source's ARN.
   source_actions = merge(
     {

@@ -173,4 +173,20 @@ data "aws_iam_policy_document" "read" {
       each.value.dashboard_arns,
     )
   }
+
+  statement {
+    sid       = "AllowReadDomains"
+    actions   = ["sagemaker:DescribeDomain", "sagemaker:DescribeUserProfile", "sagemaker:ListTags"]
+    resources = local.studio_arns
+
+    dynamic "condition" {
+      for_each = each.value.tags
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+  }
 }

@@ -1,4 +1,4 @@
-# What an apply changes in services. It does not delete what holds data: tracking servers, images, buckets and keys. An administrator does.
+# What an apply changes in services. It does not delete what holds data: tracking servers, images, buckets, keys and Studio domains. An administrator does.
 data "aws_iam_policy_document" "services" {
   for_each = local.environments
 
@@ -82,6 +82,46 @@ data "aws_iam_policy_document" "services" {
       each.value.budget_arns,
       each.value.dashboard_arns,
     )
+  }
+
+  # The id of a Studio domain is random, so its tags decide. The domain itself holds the users' files.
+  statement {
+    sid       = "AllowCreateDomains"
+    actions   = ["sagemaker:AddTags", "sagemaker:CreateDomain", "sagemaker:CreateUserProfile"]
+    resources = local.studio_arns
+
+    dynamic "condition" {
+      for_each = each.value.tags
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:RequestTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+  }
+
+  statement {
+    sid       = "AllowChangeDomains"
+    actions   = ["sagemaker:AddTags", "sagemaker:DeleteTags", "sagemaker:DeleteUserProfile", "sagemaker:UpdateDomain", "sagemaker:UpdateUserProfile"]
+    resources = local.studio_arns
+
+    dynamic "condition" {
+      for_each = each.value.tags
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+  }
+
+  # SageMaker connects domains to their VPCs with this role, which it creates once in an account.
+  statement {
+    sid       = "AllowCreateStudioRole"
+    actions   = ["iam:CreateServiceLinkedRole"]
+    resources = ["${local.iam_arn}:role/aws-service-role/sagemaker.amazonaws.com/AWSServiceRoleForAmazonSageMakerNotebooks"]
   }
 
   # A subscription's ARN is the topic's with an id that AWS assigns, but AWS supports no resource for this action.

@@ -1,4 +1,4 @@
-# Written by `make docs` from the inputs of module mlflow and module serving and module pipeline and module delivery. Do not edit: change them there.
+# Written by `make docs` from the inputs of module mlflow and module serving and module pipeline and module delivery and module studio. Do not edit: change them there.
 
 variable "project_name" {
   description = "First part of every name, such as \"mlflow\" or a team's name. The server role's name contains it, and a server's role cannot change: if you rename the project later, Terraform replaces the server and its runs are lost."
@@ -455,6 +455,20 @@ variable "delivery" {
     package_index_url    = optional(string)
     compute_type         = optional(string, "BUILD_GENERAL1_SMALL")
     timeout_minutes      = optional(number, 120)
+  })
+  default = null
+}
+
+variable "studio" {
+  description = "A SageMaker Studio domain with IAM authentication, in which the tracking server shows up; null makes none. `user_profiles` are the users' levels, `reader` or `writer`, by the names of their profiles. Without `internet_access` all traffic of the users' applications goes through the VPC. `kms_key_arn` is a key of your own for the users' files; null uses AWS's key. An application stops after `idle_minutes` without use, or after a shorter time that its user chooses. Changing `kms_key_arn` replaces the domain, and with it all profiles."
+  type = object({
+    vpc_id             = string
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+    user_profiles      = map(string)
+    internet_access    = optional(bool, false)
+    kms_key_arn        = optional(string)
+    idle_minutes       = optional(number, 120)
   })
   default = null
 }

@@ -1,5 +1,5 @@
 # One environment: the tracking server with its artifacts, what models need to be served, the training
-# pipeline's role, and the delivery of models from a push. Each root in mlflow/terraform calls this module.
+# pipeline's role, the delivery of models from a push, and SageMaker Studio. Each root in mlflow/terraform calls this module.
 module "mlflow" {
   source = "../mlflow"
 
@@ -127,6 +127,26 @@ module "delivery" {
   project_name             = var.project_name
   environment              = var.environment
   delivery                 = var.delivery
+  iam_path                 = var.iam_path
+  global_name_prefix       = var.global_name_prefix
+  permissions_boundary_arn = var.permissions_boundary_arn
+  tags                     = var.tags
+  # End of the part that `make docs` writes.
+}
+
+module "studio" {
+  source = "../studio"
+
+  reader_policy_arns                  = module.mlflow.client_policy_arns["reader"]
+  writer_policy_arns                  = module.mlflow.client_policy_arns["writer"]
+  runner_policy_arn                   = module.pipeline.pipeline_runner_policy_arn
+  can_train                           = var.training_pipeline != null
+  dangerously_delete_homes_on_destroy = var.dangerously_delete_data_on_destroy
+
+  # Written by `make docs`: the other inputs, unchanged.
+  project_name             = var.project_name
+  environment              = var.environment
+  studio                   = var.studio
   iam_path                 = var.iam_path
   global_name_prefix       = var.global_name_prefix
   permissions_boundary_arn = var.permissions_boundary_arn

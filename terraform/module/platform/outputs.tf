@@ -1,4 +1,4 @@
-# Written by `make docs` from the outputs of module mlflow and module serving and module pipeline and module delivery. Do not edit: change them there.
+# Written by `make docs` from the outputs of module mlflow and module serving and module pipeline and module delivery and module studio. Do not edit: change them there.
 
 output "project_name" {
   description = "Name of the project, as given."
@@ -208,4 +208,24 @@ output "delivery_pipeline_name" {
 output "delivery_pipeline_arn" {
   description = "ARN of the same pipeline. Those who approve need `codepipeline:PutApprovalResult` on its approval, `ARN/Approve/Approve`."
   value       = module.delivery.delivery_pipeline_arn
+}
+
+output "studio_domain_id" {
+  description = "Id of the SageMaker Studio domain; null without `studio`."
+  value       = module.studio.studio_domain_id
+}
+
+output "studio_url" {
+  description = "Address of SageMaker Studio, for information; null without `studio`. Users open it with a presigned link of their profile."
+  value       = module.studio.studio_url
+}
+
+output "studio_user_profile_arns" {
+  description = "ARNs of the Studio profiles by name, for policies that allow `sagemaker:CreatePresignedDomainUrl`; null without `studio`."
+  value       = module.studio.studio_user_profile_arns
+}
+
+output "studio_role_arns" {
+  description = "ARNs of the roles of the users' applications in Studio, by level; null without `studio`."
+  value       = module.studio.studio_role_arns
 }

@@ -14,7 +14,7 @@ import pytest
 from mlflow_common.errors import InputError, PreconditionError
 from mlflow_platform.environment import EnvironmentRef
 from mlflow_platform.plan_guard import rules
-from mlflow_platform.plan_guard.changes import Action, TerraformPlan
+from mlflow_platform.plan_guard.changes import DOMAIN, Action, Change, TerraformPlan
 from mlflow_platform.plan_guard.cost import Prices, estimate
 from mlflow_platform.plan_guard.review import Review
 from mlflow_platform.plan_guard.text import cost_lines
@@ -73,6 +73,15 @@ def test_every_deleted_server_bucket_and_key_must_be_confirmed(destroyed: Terraf
     assert refused.value.message.endswith(f"CONFIRM={EVERYTHING}")
     assert refused.value.status == 3
     rules.check(destroyed, rules.named(EVERYTHING))
+
+
+def test_a_studio_domain_with_its_users_files_must_be_confirmed(created: TerraformPlan) -> None:
+    before = {"domain_name": "mlflow-unit", "id": "d-abcdefghijkl"}
+    domain = Change("module.studio.aws_sagemaker_domain.studio[0]", DOMAIN, Action.REPLACE, before=before)
+    plan = replace(created, changes=(domain,))
+    with pytest.raises(PreconditionError, match="replace Studio domain mlflow-unit"):
+        rules.check(plan, set())
+    rules.check(plan, {"mlflow-unit"})
 
 
 def test_a_replacement_must_be_confirmed_like_a_deletion(changed: TerraformPlan) -> None:

@@ -202,7 +202,7 @@ def test_the_copied_root_has_its_own_name_state_and_account(repository: Path) ->
     assert (settings["allowed_account_ids"], settings["region"]) == ([ACCOUNT], "eu-west-1")
     assert settings["dangerously_delete_data_on_destroy"] is True
     assert (settings["backup"], settings["replication"], settings["writer_role_names"]) == (None, None, [])
-    assert (settings["delivery"], settings["backend"]) == (None, "server")
+    assert (settings["delivery"], settings["studio"], settings["backend"]) == (None, None, "server")
     # At half past midnight: the servers run from 23 o'clock to 22 o'clock.
     assert settings["schedule"]["start"] == "cron(0 23 * * ? *)"
     assert settings["schedule"]["stop"] == "cron(0 22 * * ? *)"
