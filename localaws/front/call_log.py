@@ -6,6 +6,7 @@ It is bounded: when the file reaches `MOST_BYTES`, it becomes `calls.1.jsonl` an
 import asyncio
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from localaws.call import Call
 # About 100,000 calls.
 MOST_BYTES = 32 << 20
 _BLOCK = 256 * 1024
+# As in "ttl=…; attempt=2; max=25". botocore (endpoint.py) and the Go SDK send it.
+_ATTEMPT = re.compile(r"\battempt=([0-9]{1,4})\b")
 
 
 class CallLog:
@@ -44,6 +47,7 @@ class CallLog:
             "status": status,
             "error": error,
             "ms": round(seconds * 1000, 1),
+            **_attempt(call),
             "iam": [permission._asdict() for permission in call.permissions],
         }
         with self._lock:
@@ -87,3 +91,9 @@ class CallLog:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
+
+
+def _attempt(call: Call) -> dict[str, int]:
+    """The number of the attempt, if the SDK repeated the call: the response of the first one did not satisfy it."""
+    found = _ATTEMPT.search(call.headers.get("amz-sdk-request", ""))
+    return {"attempt": int(found[1])} if found and int(found[1]) > 1 else {}

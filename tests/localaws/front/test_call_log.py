@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from localaws.call import Call
 from localaws.front.call_log import CallLog
 
@@ -40,3 +42,19 @@ def test_a_cleared_log_is_empty_and_takes_new_calls(tmp_path: Path) -> None:
     _add(again, 22, 23)
     assert _operations(again) == ["call-20", "call-21", "call-22"]
     again.close()
+
+
+@pytest.mark.parametrize(
+    ("header", "attempt"),
+    [
+        ("attempt=2; max=25", 2),
+        ("attempt=1; max=3", None),
+        ("attempt=x", None),
+        ("ttl=20260101T000000Z; attempt=3; max=3", 3),
+    ],
+)
+def test_the_attempt_of_a_repeated_call_is_logged(tmp_path: Path, header: str, attempt: int | None) -> None:
+    log = CallLog(tmp_path / "calls.jsonl")
+    log.add(Call("POST", "/", "/", "", {"amz-sdk-request": header}, b""), 200, 0.001)
+    assert json.loads(b"".join(log.blocks())).get("attempt") == attempt
+    log.close()
