@@ -247,9 +247,15 @@ def _shift(here: Here, name: str, weights: dict[str, float], *, dry_run: bool) -
 
 
 def _deploy(here: Here, given: DeployOptions, published: Published, protection: Protection) -> None:
+    from mlflow_platform.endpoints.ended import ended_settings
+
     console, deployer = here.console, here.deployer()
     found, spec = published.model, published.spec
     wanted = scaling.parse_scaling(given.autoscale, given.target, asynchronous=given.asynchronous)
+    if ended := ended_settings(here.session.client("sagemaker"), spec):
+        console.progress(
+            f"the endpoint is deployed with {', '.join(ended)} now, which ends. Repeat the option to keep it"
+        )
     if given.dry_run:
         preview = deployer.preview(spec, replace_model=given.replace_model)
         waits = bool(spec.package) and here.package(spec.package).approval != package.APPROVED

@@ -12,7 +12,7 @@ import typer
 
 from mlflow_common.errors import InputError
 from mlflow_common.gathered_options import flag
-from mlflow_platform.endpoints import publishing, scaling, specification
+from mlflow_platform.endpoints import ended, publishing, scaling, specification
 from mlflow_platform.endpoints.deployment import Preview
 from mlflow_platform.endpoints.model import Model
 from mlflow_platform.endpoints.package import ModelPackage
@@ -140,6 +140,7 @@ def recorder(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Recor
         monkeypatch.setattr(here, name, function)
     scaler = SimpleNamespace(during=lambda *_: nullcontext(), apply=made.record("scale"), bounds=lambda _: None)
     monkeypatch.setattr(scaling, "Autoscaling", lambda _: scaler)
+    monkeypatch.setattr(ended, "ended_settings", lambda *_: [])
     monkeypatch.setattr(deploy_model, "_status", lambda _, *given: made.record("status")(*given))
     for name in ("_preview_rollback", "_preview_removal", "_preview", "_delete"):
         monkeypatch.setattr(deploy_model, name, lambda _, *given, name=name: made.record(name)(*given) or {})
