@@ -29,6 +29,14 @@ VERSION = 1
 INDEX = "archive.json"
 _PARTS = "snapshots"
 _UNDER_WAY = "under-way"
+# The files that a backup writes. Nothing else is ever deleted: an archive's folder may hold other files.
+_OWN = re.compile(
+    r"snapshots/[^/]+/[0-9]+\.jsonl|records/[^/]+-[0-9a-f]{16}\.jsonl|runs/[^/]+/[^/]+-[0-9a-f]{16}\.jsonl"
+    r"|artifacts/[^/]+/.+|under-way/[^/]+\.json",
+    re.DOTALL,
+)
+# Files that may be in a folder before its first backup: hidden ones, and S3's objects that stand for folders.
+_HARMLESS = re.compile(r"(.*/)?(\.[^/]*)?", re.DOTALL)
 _PART_ENTRIES = 5_000
 _PART_SECONDS = 60.0
 # The largest size in bytes of the index or of a part of a manifest. 5,000 entries take a few megabytes.
@@ -179,6 +187,21 @@ class Archive:
         except GoneError:
             return []
 
+    def check_place(self) -> None:
+        """Refuse a location that holds other files and no archive, before anything is written there.
+
+        Raises:
+            InputError: it does, or its index is not that of an archive.
+        """
+        if self.snapshots():
+            return
+        for item in self.store.list():
+            if item.path != INDEX and not _OWN.fullmatch(item.path) and not _HARMLESS.fullmatch(item.path):
+                raise InputError(
+                    f"{self.store.uri} holds {item.path[:200]!r} and no archive: name an empty or new folder or prefix "
+                    "for the backup"
+                )
+
     def _snapshots(self, text: bytes) -> list[Snapshot]:
         try:
             index = json.loads(text)
@@ -228,7 +251,7 @@ class Archive:
         known = _parts_of(snapshots)
         for item in list(self.store.below(_PARTS).list()):
             file = f"{_PARTS}/{item.path}"
-            if file not in known and _taken_of(file) > since:
+            if file not in known and _OWN.fullmatch(file) and _taken_of(file) > since:
                 # Another backup may have deleted it in the meantime.
                 with suppress(GoneError):
                     yield from self._part(file, "")
@@ -269,7 +292,7 @@ class Archive:
         if _newest(found, keep) != found:
             self._change(lambda now: _newest(now, keep))
         # List the files before the index is read again: a newer file belongs to a running backup.
-        paths = [item.path for item in self.store.list()]
+        paths = [item.path for item in self.store.list() if _OWN.fullmatch(item.path)]
         under_way = self._under_way()
         parts = _parts_of(self.snapshots())
         gone = {

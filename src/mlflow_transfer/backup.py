@@ -97,7 +97,7 @@ class Backup:
         """
         try:
             # Check first, so that nothing is written into a location that is not an archive.
-            await self._in_thread(self.archive.snapshots)
+            await self._in_thread(self.archive.check_place)
             await self._in_thread(lambda: self.archive.begin(self._taken))
             return await self._back_up()
         except BaseExceptionGroup as group:

@@ -129,6 +129,29 @@ def test_compares_contents_if_the_store_has_no_tags(nights: Nights) -> None:
     assert nights.held("3") == {"a.txt": "third", "b.txt": "other"}
 
 
+def test_only_files_of_backups_are_deleted(nights: Nights) -> None:
+    nights.back_up("1")
+    others = [nights.folder / name for name in ("thesis.txt", "photos/a.jpg", "snapshots/b.jpg", "runs/1/c.jsonl")]
+    for file in others:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("mine")
+    nights.write("a.txt", "changed", 2)
+    nights.back_up("2")
+    assert nights.archive.prune(1) > 0
+    assert [file.read_text() for file in others] == ["mine"] * 4
+
+
+def test_refuses_a_folder_that_holds_other_files_and_no_archive(nights: Nights) -> None:
+    nights.folder.mkdir()
+    (nights.folder / ".DS_Store").write_text("")
+    (nights.folder / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"archive holds 'thesis\.txt' and no archive: name an empty"):
+        nights.back_up("1")
+    assert sorted(path.name for path in nights.folder.iterdir()) == [".DS_Store", "thesis.txt"]
+    (nights.folder / "thesis.txt").unlink()
+    nights.back_up("1")
+
+
 def test_a_partial_backup_does_not_count_for_keep_and_is_not_restored_by_default(nights: Nights) -> None:
     nights.back_up("1", WITHOUT_FILES)
     with pytest.raises(InputError, match=r"holds only partial backups .*: choose one with --snapshot, such as 1"):
