@@ -256,7 +256,9 @@ def _deploy(here: Here, given: DeployOptions, published: Published, protection: 
         console.progress(
             f"the endpoint is deployed with {', '.join(ended)} now, which ends. Repeat the option to keep it"
         )
+    autoscaling = scaling.Autoscaling(here.clients())
     if given.dry_run:
+        autoscaling.check(spec, wanted, protection.strategy)
         preview = deployer.preview(spec, replace_model=given.replace_model)
         waits = bool(spec.package) and here.package(spec.package).approval != package.APPROVED
         console.result(_preview(spec, found, preview, wanted) | {"would_approve": spec.package if waits else None})
@@ -266,7 +268,6 @@ def _deploy(here: Here, given: DeployOptions, published: Published, protection: 
     if spec.package and given.approve:
         here.approve(spec.package)
     guards = protection.guards(spec, published.example)
-    autoscaling = scaling.Autoscaling(here.clients())
     with autoscaling.during(spec, wanted, protection.strategy):
         change = deployer.deploy(spec, replace_model=given.replace_model, guards=guards)
     scaled = autoscaling.apply(spec, wanted)

@@ -143,6 +143,22 @@ class Autoscaling:
         So the targets are deregistered for that update. If it fails, they are registered again.
 
         Raises:
+            PreconditionError: see `check`.
+        """
+        saved = self._suspend(spec.endpoint, *self.check(spec, wanted, strategy))
+        try:
+            yield
+        except BaseException:
+            for one in saved:
+                self._restore(spec.endpoint, one)
+            raise
+
+    def check(
+        self, spec: EndpointSpec, wanted: Scaling | None, strategy: Strategy
+    ) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
+        """Check that an update is possible. Returns the scalable targets, and the variants that must not be during it.
+
+        Raises:
             PreconditionError: the instance type changes, or a queue comes or goes, and nothing says how the endpoint
                 should scale then; or the endpoint has too few instances now for the strategy.
         """
@@ -172,13 +188,7 @@ class Autoscaling:
                 f"{types[changed[0]]} meanwhile. Say how the new instances should scale with --autoscale MIN:MAX "
                 "--target N, or add --autoscale off."
             )
-        saved = self._suspend(spec.endpoint, found, changed)
-        try:
-            yield
-        except BaseException:
-            for one in saved:
-                self._restore(spec.endpoint, one)
-            raise
+        return found, changed
 
     @contextmanager
     def across(self, endpoint: str, instance_types: Mapping[str, str]) -> Iterator[None]:

@@ -230,6 +230,8 @@ def test_an_endpoint_that_gets_or_loses_a_queue_needs_a_decision_about_the_scali
         autoscaling.during(replace(spec, asynchronous=after), None, Strategy()),
     ):
         pass
+    with pytest.raises(PreconditionError, match=complaint):
+        autoscaling.check(replace(spec, asynchronous=after), None, Strategy())
     assert set(targets(clients)) == {ONE}
     with autoscaling.during(replace(spec, asynchronous=after), WANTED, Strategy()):
         assert targets(clients) == {}

@@ -138,7 +138,9 @@ def recorder(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Recor
     }
     for name, function in replaced.items():
         monkeypatch.setattr(here, name, function)
-    scaler = SimpleNamespace(during=lambda *_: nullcontext(), apply=made.record("scale"), bounds=lambda _: None)
+    scaler = SimpleNamespace(
+        during=lambda *_: nullcontext(), apply=made.record("scale"), bounds=lambda _: None, check=lambda *_: None
+    )
     monkeypatch.setattr(scaling, "Autoscaling", lambda _: scaler)
     monkeypatch.setattr(ended, "ended_settings", lambda *_: [])
     monkeypatch.setattr(deploy_model, "_status", lambda _, *given: made.record("status")(*given))
