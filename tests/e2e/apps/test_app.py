@@ -114,6 +114,15 @@ def test_a_model_is_logged_deployed_and_validated(applied: Applied) -> None:
     assert logged["model_uri"] == "models:/app-iris/1"
 
 
+def test_clean_up_deletes_an_unused_run_and_its_artifacts_once(applied: Applied) -> None:
+    deployed = applied.environment.deployed
+    run = deployed.result("log_run", "--experiment", "app-old")["run_id"]
+    old = ("clean_up", "--what", "old-runs", "--older-than", "0", "--experiment", "app-old")
+    assert [one["name"] for one in deployed.result(*old)["items"]] == [run]
+    deployed.script(*old, "--yes")
+    assert deployed.result(*old)["items"] == []
+
+
 def test_the_doctor_finds_a_setting_that_was_changed_outside_terraform(applied: Applied) -> None:
     def settings() -> dict[str, str]:
         done = applied.environment.deployed.script("doctor", "--json", check=False)
