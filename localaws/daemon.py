@@ -174,6 +174,7 @@ def _reason(log: Path, begin: int) -> str:
 
 
 def _make_folders(settings: Settings) -> None:
+    _check_home(settings)
     for folder in (settings.home, settings.logs, settings.run):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -183,10 +184,33 @@ def _make_folders(settings: Settings) -> None:
             raise DaemonError(message, 3) from None
 
 
+def _check_home(settings: Settings) -> None:
+    """Refuse a folder of the user, which would become private, and whose `data` a reset would delete.
+
+    Raises:
+        DaemonError: it holds files that no localaws wrote.
+    """
+    try:
+        found = {entry.name for entry in settings.home.iterdir()} if settings.home.is_dir() else set()
+    except OSError:
+        return  # The next step says what is wrong with it.
+    ours = {path.name for path in (settings.run, settings.logs, settings.saved, settings.terraform, settings.env_file)}
+    if (settings.data / "state.json").exists():
+        ours.add(settings.data.name)
+    started = _command_file(settings).exists() or {settings.run.name, settings.env_file.name} <= found
+    if not started and not found <= ours:
+        raise DaemonError(f"{settings.home} holds other files: set LOCALAWS_HOME to a new or empty folder.", 3)
+
+
+def _command_file(settings: Settings) -> Path:
+    """The lock of the commands that start and stop. Every home of localaws has it."""
+    return settings.run / "command"
+
+
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
     """Lets one command at a time start or stop the localaws of a home; other commands wait."""
-    file = settings.run / "command"
+    file = _command_file(settings)
     file.touch(mode=0o600)
     with file.open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -70,6 +70,18 @@ def test_a_second_start_is_refused_and_names_the_running_process(localaws: Runni
     assert refused.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("verb", ["up", "reset"])
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path, verb: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.csv").write_text("x")
+    tmp_path.chmod(0o755)
+    done = command(tmp_path, free_port(), verb)
+    message = f"{tmp_path} holds other files: set LOCALAWS_HOME to a new or empty folder.\n"
+    assert (done.returncode, done.stderr) == (3, message)
+    assert [path.name for path in tmp_path.rglob("*")] == ["data", "train.csv"]
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
 def test_a_port_in_use_is_refused_with_a_solution(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
