@@ -19,7 +19,7 @@ from localaws.call import Call
 # About 100,000 calls.
 MOST_BYTES = 32 << 20
 _BLOCK = 256 * 1024
-# As in "ttl=…; attempt=2; max=25". botocore (endpoint.py) and the Go SDK send it.
+# As in "ttl=…; attempt=2; max=25". botocore (handlers.py) and the Go SDK send it.
 _ATTEMPT = re.compile(r"\battempt=([0-9]{1,4})\b")
 
 
