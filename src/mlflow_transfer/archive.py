@@ -191,16 +191,30 @@ class Archive:
         """Refuse a location that holds other files and no archive, before anything is written there.
 
         Raises:
-            InputError: it does, or its index is not that of an archive.
+            InputError: it does, or it is an archive whose index is damaged or lost.
         """
-        if self.snapshots():
+        if self._has_index():
             return
         for item in self.store.list():
-            if item.path != INDEX and not _OWN.fullmatch(item.path) and not _HARMLESS.fullmatch(item.path):
+            if _HARMLESS.fullmatch(item.path) or item.path.startswith(f"{_UNDER_WAY}/"):
+                continue
+            if _OWN.fullmatch(item.path):
                 raise InputError(
-                    f"{self.store.uri} holds {item.path[:200]!r} and no archive: name an empty or new folder or prefix "
-                    "for the backup"
+                    f"{self.store.uri} holds files of backups, such as {item.path[:200]!r}, but no {INDEX}, and the "
+                    f"next backup would delete what a new one does not name: restore {INDEX} (a bucket keeps earlier "
+                    "versions), or name an empty or new folder or prefix"
                 )
+            raise InputError(
+                f"{self.store.uri} holds {item.path[:200]!r} and no archive: name an empty or new folder or prefix "
+                "for the backup"
+            )
+
+    def _has_index(self) -> bool:
+        try:
+            self._snapshots(self._content(INDEX))
+        except GoneError:
+            return False
+        return True
 
     def _snapshots(self, text: bytes) -> list[Snapshot]:
         try:
@@ -264,7 +278,12 @@ class Archive:
         return {"file": file, "sha256": _sha256(content), "size": len(content)}
 
     def begin(self, taken: str) -> None:
-        """Mark a backup as running. No data is deleted until it ends or its mark is a day old."""
+        """Mark a backup as running. No data is deleted until it ends or its mark is a day old.
+
+        The first backup writes an index without snapshots, so that an archive without an index has lost it.
+        """
+        if not self._has_index():
+            self._change(lambda found: found, create=True)
         content = json.dumps({"by": f"{platform.node()} {os.getpid()}", "at": time.time()}).encode()
         self.store.write(f"{_UNDER_WAY}/{taken}.json", [content], len(content))
 
@@ -339,10 +358,12 @@ class Archive:
                 found.add(item.path.removesuffix(".json"))
         return frozenset(found)
 
-    def _change(self, make: Callable[[list[Snapshot]], list[Snapshot]]) -> None:
+    def _change(self, make: Callable[[list[Snapshot]], list[Snapshot]], *, create: bool = False) -> None:
         """Change the list of snapshots atomically, because another backup may have changed it since it was read."""
 
         def changed(text: bytes | None) -> bytes:
+            if text is None and not create:
+                raise PlatformError(f"{self.store.uri}/{INDEX} was deleted meanwhile: restore it, then back up again")
             snapshots = make([] if text is None else self._snapshots(text))
             index = {"format": FORMAT, "version": VERSION, "snapshots": [_index_entry(one) for one in snapshots]}
             return json.dumps(index, indent=1).encode()

@@ -24,6 +24,8 @@ from mlflow_transfer.verification.verifier import Verifier
 from tests.transfer.servers import Server
 
 EVERYTHING = Options(include_deleted=True)
+# The index that the first backup begins with.
+WITHOUT_SNAPSHOTS = '{"format": "mlflow-transfer-archive", "version": 1, "snapshots": []}'
 RETRY = Retry(patience=30, longest=0.3)
 # The tests' servers store artifacts in local folders, which an operator has to trust explicitly.
 TRUST = ["--trust-artifacts", tempfile.gettempdir()]

@@ -16,7 +16,7 @@ from mlflow_transfer.options import Options
 from mlflow_transfer.sources.archive import ArchiveSource, DamagedError
 from mlflow_transfer.stores import Folder
 from tests.transfer.conftest import Servers
-from tests.transfer.moving import back_up, behind, copy, held_alike, same, verify
+from tests.transfer.moving import WITHOUT_SNAPSHOTS, back_up, behind, copy, held_alike, same, verify
 from tests.transfer.seeding import START, Seeder
 
 Old = Callable[[Path], Snapshot]
@@ -117,7 +117,7 @@ def test_only_a_thorough_backup_finds_points_that_no_listing_shows(servers: Serv
 
 def test_an_interrupted_backup_continues_with_what_it_wrote(servers: Servers, old_archive: Old, tmp_path: Path) -> None:
     old_archive(tmp_path)
-    (tmp_path / "archive.json").unlink()
+    (tmp_path / "archive.json").write_text(WITHOUT_SNAPSHOTS)
     before = files(tmp_path)
     back_up(servers.old.url, tmp_path, "2")
     fresh = {Path(path).relative_to(tmp_path).parts[0] for path in files(tmp_path).keys() - before.keys()}

@@ -130,7 +130,7 @@ def test_the_next_backup_completes_one_that_filled_the_disk(servers: Servers, tm
     assert failed.returncode == 1
     assert "cannot be written (File too large): make room there and try again" in failed.stderr
     assert "Traceback" not in failed.stderr
-    assert not (archive / "archive.json").exists()
+    assert Archive(Folder(archive)).snapshots() == []
     assert not list(archive.rglob("*transfer-partial*"))
 
     back_up(servers.new.url, archive, "next", options=Options())

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlflow_common.errors import InputError
+from mlflow_common.errors import InputError, PlatformError
 from mlflow_transfer import archive as archives
 from mlflow_transfer.archive import RUN, Archive, Entry, Parts, Snapshot
 from mlflow_transfer.backup import Backup
@@ -20,7 +20,7 @@ from mlflow_transfer.records import Experiment, Run, Trace
 from mlflow_transfer.sources.archive import ArchiveSource
 from mlflow_transfer.stores import Folder, Item
 from tests.transfer.made_up import OneRun
-from tests.transfer.moving import EVERYTHING, RETRY, places
+from tests.transfer.moving import EVERYTHING, RETRY, WITHOUT_SNAPSHOTS, places
 from tests.transfer.seeding import START
 
 WITHOUT_FILES = replace(EVERYTHING, artifacts=False)
@@ -152,6 +152,27 @@ def test_refuses_a_folder_that_holds_other_files_and_no_archive(nights: Nights) 
     nights.back_up("1")
 
 
+def test_an_archive_that_lost_its_index_is_refused_and_keeps_its_files(nights: Nights) -> None:
+    nights.write("a.txt", "first")
+    nights.back_up("1")
+    index = (nights.folder / "archive.json").read_text()
+    (nights.folder / "archive.json").unlink()
+    before = nights.data()
+    with pytest.raises(InputError, match=r"holds files of backups, such as '.+', but no archive\.json.*: restore"):
+        nights.back_up("2")
+    assert nights.data() == before
+    (nights.folder / "archive.json").write_text(index)
+    nights.back_up("2")
+    assert nights.held("1") == {"a.txt": "first"}
+
+
+def test_an_index_that_is_deleted_during_a_backup_is_not_written_anew(nights: Nights) -> None:
+    nights.back_up("1")
+    with pytest.raises(PlatformError, match=r"archive\.json was deleted meanwhile: restore it"):
+        nights.back_up("2", source=Meanwhile(nights.source, (nights.folder / "archive.json").unlink))
+    assert not (nights.folder / "archive.json").exists()
+
+
 def test_a_partial_backup_does_not_count_for_keep_and_is_not_restored_by_default(nights: Nights) -> None:
     nights.back_up("1", WITHOUT_FILES)
     with pytest.raises(InputError, match=r"holds only partial backups .*: choose one with --snapshot, such as 1"):
@@ -279,7 +300,7 @@ def test_ignores_interrupted_backups_before_the_last_complete_one(nights: Nights
     """Their entries would count as the newest, and every file that changed since would be written again each time."""
     nights.write("a.txt", "old", 1)
     nights.back_up("1")
-    (nights.folder / "archive.json").unlink()
+    (nights.folder / "archive.json").write_text(WITHOUT_SNAPSHOTS)
     nights.write("a.txt", "new", 2)
     nights.back_up("2")
     before = nights.data()

@@ -248,7 +248,7 @@ def test_a_redirect_or_login_page_never_counts_as_an_answer(tmp_path: Path, path
         pytest.raises(PreconditionError, match=r"login|status|not an MLflow server"),
     ):
         back_up(server, tmp_path / "archive")
-    assert not (tmp_path / "archive" / "archive.json").exists()
+    assert Archive(Folder(tmp_path / "archive")).snapshots() == []
 
 
 @pytest.mark.parametrize("content", [b"", b"null", b"[]", b'"x"', b"{", b"[" * 100_000], ids=len)
