@@ -188,8 +188,10 @@ def service_permissions(call: Call, prefix: str, lookup: ResourceLookup) -> Iter
     if created and any(parameters.get(name) for name in TAG_PARAMETERS):
         tagging = f"Tag{call.operation.removeprefix('Create')}" if prefix == "iam" else TAGGING.get(prefix)
         if tagging:
+            # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
+            cause: Keys = {"sagemaker:TaggingAction": call.operation} if prefix == "sagemaker" else {}
             yield RequiredPermission(
-                f"{prefix}:{tagging}", resources[0], account_of(resources[0], lookup.account), requested
+                f"{prefix}:{tagging}", resources[0], account_of(resources[0], lookup.account), requested | cause
             )
     if prefix in TAKES_ROLES:
         for role in _roles(parameters):

@@ -25,6 +25,8 @@ DOMAIN = "domain"
 PROFILE = "user-profile"
 # The first user id of the file system of the users' homes.
 FIRST_UID = 200001
+# SageMaker adds one of its own to the five that the API allows: the documentation of UserSettings.SecurityGroups.
+MAXIMUM_GROUPS = 4
 # What UpdateDomain changes as given. It merges the settings of users, spaces and the domain.
 UPDATED = ("AppNetworkAccessType", "AppSecurityGroupManagement", "SubnetIds", "TagPropagation", "VpcId")
 MERGED = {
@@ -80,6 +82,7 @@ class Studio:
                 that the domain cannot use.
         """
         _check_network(self._account, caller.region, given)
+        _check_groups(given["DefaultUserSettings"])
         self._check_role(caller, given["DefaultUserSettings"])
         name = given["DomainName"]
         if any(one.given.get("DomainName") == name for one in self._in(caller, DOMAIN)):
@@ -128,6 +131,7 @@ class Studio:
                 changing; ValidationException for a role that SageMaker cannot assume.
         """
         self._settled(caller, {"DomainId": given["DomainId"]})
+        _check_groups(given.get("UserSettings") or {})
         self._check_role(caller, given.get("UserSettings") or {})
         name = f"{given['DomainId']}/{given['UserProfileName']}"
         others = [one.given for one in self._in(caller, PROFILE) if one.given["DomainId"] == given["DomainId"]]
@@ -173,16 +177,21 @@ class Studio:
 
         Raises:
             AwsError: ResourceInUse, because the domain or profile is changing; ResourceNotFound; ValidationException
-                for a network or role that it cannot use.
+                for a network or role that it cannot use, or a request for VpcOnly without its VPC and subnets.
         """
         record = self._settled(caller, given)
+        # AWS does not take them from the domain: https://github.com/hashicorp/terraform-provider-aws/issues/45528
+        if given.get("AppNetworkAccessType") == "VpcOnly" and not (given.get("VpcId") and given.get("SubnetIds")):
+            raise refusal("VpcId and Subnet IDs are required for updating domains to VpcOnly mode")
         changed = {name: given[name] for name in UPDATED if given.get(name) is not None}
         for source, target in MERGED.items():
             if given.get(source) is not None:
                 changed[target] = {**(record.given.get(target) or {}), **given[source]}
         if answer == "DomainArn":
             _check_network(self._account, caller.region, {**record.given, **changed})
-        self._check_role(caller, changed.get("DefaultUserSettings") or changed.get("UserSettings") or {})
+        settings = changed.get("DefaultUserSettings") or changed.get("UserSettings") or {}
+        _check_groups(settings)
+        self._check_role(caller, settings)
         record.given.update(changed)
         record.begin("Updating")
         return {answer: record.arn}
@@ -238,3 +247,8 @@ def _check_network(account: str, region: str, given: dict[str, Any]) -> None:
             raise refusal(f"The subnet {name} is not in the VPC {given.get('VpcId')}.")
     if given.get("AppNetworkAccessType") == "VpcOnly" and not given["DefaultUserSettings"].get("SecurityGroups"):
         raise refusal("SecurityGroups is required in DefaultUserSettings if AppNetworkAccessType is VpcOnly.")
+
+
+def _check_groups(settings: dict[str, Any]) -> None:
+    if len(settings.get("SecurityGroups") or []) > MAXIMUM_GROUPS:
+        raise refusal(f"SecurityGroups has more than {MAXIMUM_GROUPS} security groups.")

@@ -387,7 +387,8 @@ def test_conditions_see_the_tags_of_the_request_and_of_the_resource() -> None:
     creating, _, tagging = needs("sagemaker", "create_endpoint", EndpointName="e", EndpointConfigName="c", Tags=TAGS)
     requested = {"aws:RequestTag/project": "mlflow", "aws:TagKeys": ["project"]}
     assert creating.context == {**requested, "aws:ResourceTag/environment": "staging"}
-    assert (tagging.action, tagging.context) == ("sagemaker:AddTags", requested)
+    assert tagging.action == "sagemaker:AddTags"
+    assert tagging.context == requested | {"sagemaker:TaggingAction": "CreateEndpoint"}
 
 
 def test_conditions_see_that_an_upload_uses_a_customer_provided_key() -> None:
@@ -418,6 +419,15 @@ def test_conditions_see_the_tags_of_a_new_key() -> None:
     creating, tagging = needs("kms", "create_key", Tags=[{"TagKey": "project", "TagValue": "mlflow"}])
     assert (creating.action, tagging.action) == ("kms:CreateKey", "kms:TagResource")
     assert creating.context == tagging.context == {"aws:RequestTag/project": "mlflow", "aws:TagKeys": ["project"]}
+
+
+def test_conditions_see_the_call_that_tags_a_new_resource() -> None:
+    tags = [{"Key": "project", "Value": "mlflow"}]
+    creating, tagging = needs("sagemaker", "create_experiment", ExperimentName="iris", Tags=tags)
+    assert tagging.context == creating.context | {"sagemaker:TaggingAction": "CreateExperiment"}
+    [later] = needs("sagemaker", "add_tags", ResourceArn=f"arn:aws:sagemaker:us-east-1:{US}:domain/d-1", Tags=tags)
+    assert later.action == "sagemaker:AddTags"
+    assert "sagemaker:TaggingAction" not in later.context
 
 
 def test_lists_in_the_query_protocol_are_lists() -> None:

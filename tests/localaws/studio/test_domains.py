@@ -111,6 +111,15 @@ def gone(describe: Any, given: dict[str, Any]) -> None:
             "execution role ARN .* is invalid",
         ),
         ({"AuthMode": "NONE"}, "enum value set"),
+        (
+            {
+                "DefaultUserSettings": {
+                    "ExecutionRole": "arn:aws:iam::123456789012:role/none",
+                    "SecurityGroups": ["s"] * 5,
+                }
+            },
+            "more than 4 security groups",
+        ),
     ],
 )
 def test_requests_that_aws_refuses_are_refused(
@@ -140,6 +149,18 @@ def test_the_call_log_names_the_permissions(localaws: RunningLocalAws, request_b
     sagemaker.delete_user_profile(DomainId=domain, UserProfileName="ben")
     gone(sagemaker.describe_user_profile, {"DomainId": domain, "UserProfileName": "ben"})
     sagemaker.delete_domain(DomainId=domain)
+
+
+def test_an_update_to_vpc_only_names_the_network() -> None:
+    studio = Studio(Principals("1"), "1")
+    kept = record("Pending", datetime.now(UTC) - timedelta(hours=1))
+    network = {"AppNetworkAccessType": "VpcOnly", "VpcId": "vpc-1", "SubnetIds": ["subnet-1"]}
+    kept.given.update(network)
+    studio.load([kept.saved()])
+    for missing in ("VpcId", "SubnetIds"):
+        given = {name: value for name, value in network.items() if name != missing}
+        with pytest.raises(AwsError, match="VpcId and Subnet IDs are required for updating domains to VpcOnly mode"):
+            studio.update("DomainArn", Caller("", "us-east-1"), {"DomainId": kept.given["DomainId"], **given})
 
 
 def record(doing: str, modified: datetime) -> Record:
