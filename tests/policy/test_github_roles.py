@@ -48,6 +48,8 @@ DOMAIN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:domain/d-abcdefghijkl"
 PROFILE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:user-profile/d-abcdefghijkl/ana"
 STUDIO_ROLE = f"{IAM}:role/aws-service-role/sagemaker.amazonaws.com/AWSServiceRoleForAmazonSageMakerNotebooks"
 NEW = {key.replace("Resource", "Request"): value for key, value in OURS.items()}
+TAGGED_DOMAIN = NEW | {"sagemaker:TaggingAction": "CreateDomain"}
+TAGGED_PROFILE = NEW | {"sagemaker:TaggingAction": "CreateUserProfile"}
 TRAIL = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/mlflow-staging-mlflow-data-events"
 CLIENT = f"{IAM}:role/data-scientists"
 ADMINISTRATOR = {"iam:PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess"}
@@ -114,7 +116,11 @@ REFUSED = {
             for kind, arn in (("Domain", DOMAIN), ("UserProfile", PROFILE))
             for key in OURS
         ),
-        Ask("sagemaker:DescribeDomain", DOMAIN.replace(ACCOUNT, "210987654321"), OURS),
+        *(Ask("sagemaker:ListTags", arn, OURS | {key: "other"}) for arn in (DOMAIN, PROFILE) for key in OURS),
+        *(
+            Ask(f"sagemaker:{action}", DOMAIN.replace(ACCOUNT, "210987654321"), OURS)
+            for action in ("DescribeDomain", "ListTags")
+        ),
         *on(f"{IAM}:role/other", "iam:GetRole"),
         *on(f"{IAM}:policy/other", "iam:GetPolicy"),
         *on("arn:aws:s3:::other", "s3:ListBucket", "s3:GetBucketPolicy"),
@@ -175,6 +181,14 @@ REFUSED = {
         Ask("sagemaker:DeleteDomain", DOMAIN, OURS),
         *(Ask("sagemaker:UpdateDomain", DOMAIN, OURS | {key: "other"}) for key in OURS),
         *(Ask("sagemaker:CreateDomain", DOMAIN, NEW | {key: "other"}) for key in NEW),
+        # With its own tags, another domain would become one of this environment.
+        *(
+            Ask("sagemaker:AddTags", arn, NEW | tags)
+            for arn in (DOMAIN, PROFILE)
+            for tags in ({}, dict.fromkeys(OURS, "x"))
+        ),
+        Ask("sagemaker:AddTags", DOMAIN, NEW | {"sagemaker:TaggingAction": "CreateSpace"}),
+        Ask("sagemaker:AddTags", DOMAIN.replace(ACCOUNT, "210987654321"), TAGGED_DOMAIN),
         Ask("sagemaker:UpdateDomain", DOMAIN.replace(ACCOUNT, "210987654321"), OURS),
         Ask("sagemaker:CreateDomain", DOMAIN.replace(ACCOUNT, "210987654321"), NEW),
         *on(STUDIO_ROLE.replace("Notebooks", ""), "iam:CreateServiceLinkedRole"),
@@ -215,6 +229,9 @@ BACKEND = (
 # A plan of an environment with a delivery, a trail of data events, an MLflow App or Studio, which the recording lacks.
 OPTIONAL = (
     Ask("sagemaker:DescribeDomain", DOMAIN, OURS),
+    # A deleted domain or profile.
+    *on(DOMAIN, "sagemaker:DescribeDomain"),
+    *on(PROFILE, "sagemaker:DescribeUserProfile"),
     Ask("sagemaker:ListTags", DOMAIN, OURS),
     Ask("sagemaker:DescribeUserProfile", PROFILE, OURS),
     Ask("sagemaker:ListTags", PROFILE, OURS),
@@ -237,8 +254,10 @@ CHANGES = (
     Ask("iam:AttachRolePolicy", f"{IAM}:role/mlflow-staging-ci-train", WRITER | CLIENT_BOUNDARY),
     Ask("iam:DetachRolePolicy", CLIENT, WRITER | CLIENT_BOUNDARY),
     # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
-    *(Ask(f"sagemaker:{action}", DOMAIN, NEW) for action in ("CreateDomain", "AddTags")),
-    *(Ask(f"sagemaker:{action}", PROFILE, NEW) for action in ("CreateUserProfile", "AddTags")),
+    Ask("sagemaker:CreateDomain", DOMAIN, NEW),
+    Ask("sagemaker:CreateUserProfile", PROFILE, NEW),
+    Ask("sagemaker:AddTags", DOMAIN, TAGGED_DOMAIN),
+    Ask("sagemaker:AddTags", PROFILE, TAGGED_PROFILE),
     *(Ask(f"sagemaker:{action}", DOMAIN, OURS) for action in ("UpdateDomain", "AddTags", "DeleteTags")),
     *(Ask(f"sagemaker:{action}", PROFILE, OURS) for action in ("UpdateUserProfile", "DeleteUserProfile")),
     *on(STUDIO_ROLE, "iam:CreateServiceLinkedRole"),
@@ -367,6 +386,12 @@ def test_a_role_is_assumed_only_by_these_jobs_of_the_repository(
 
 SAGEMAKER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
 THEIR_SERVER = SERVER.replace("staging", "prod")
+# SageMaker sets these for a call of an application of the profile ana.
+STUDIO = {"sagemaker:DomainId": "d-x", "sagemaker:UserProfileName": "ana"}
+SPACE = f"{SAGEMAKER}:space/d-x/notebooks"
+APP = f"{SAGEMAKER}:app/d-x/notebooks/JupyterLab/default"
+IN_SPACE = ("AddTags", "CreateSpace", "DeleteSpace", "UpdateSpace")
+IN_APP = ("AddTags", "CreateApp", "DeleteApp")
 # What a role within a boundary cannot do, whatever its policies say.
 BEYOND = (
     *on(f"{IAM}:role/x", "iam:PutRolePolicy", "iam:CreateRole", "iam:CreateUser", "sts:AssumeRole"),
@@ -417,6 +442,18 @@ BEYOND = (
         f"arn:aws:application-autoscaling:eu-west-1:{ACCOUNT}:scalable-target/1a2b",
         OURS,
     ),
+    # SageMaker Studio: another domain, another profile, and a call from outside Studio.
+    *(
+        Ask(f"sagemaker:{action}", arn, context)
+        for actions, own in ((IN_SPACE, SPACE), (IN_APP, APP))
+        for action in actions
+        for arn, context in ((own.replace("d-x", "d-y"), STUDIO), (own, {}))
+    ),
+    *(
+        Ask("sagemaker:CreatePresignedDomainUrl", f"{SAGEMAKER}:user-profile/{profile}", context)
+        for profile, context in (("d-x/ben", STUDIO), ("d-y/ana", STUDIO), ("d-x/ana", {}))
+    ),
+    Ask("sagemaker:AddTags", f"{SAGEMAKER}:user-profile/d-x/ana", STUDIO),
     *on(KEYS, "kms:Decrypt", "kms:GenerateDataKey"),
     Ask("kms:Decrypt", KEYS, {"kms:ViaService": f"ssm.{REGION}.amazonaws.com"}),
 )
@@ -463,10 +500,11 @@ def within(planner: Planner) -> list[Ask]:
         for name, ours in zip(names, ("mlflow-staging", "mlflow/staging"), strict=True):
             text = text.replace(name, ours)
         # Variables of a session in SageMaker Studio.
-        text = text.replace("${sagemaker:DomainId}", "d-x").replace("${sagemaker:UserProfileName}", "ana")
+        text = text.replace("${sagemaker:DomainId}", STUDIO["sagemaker:DomainId"])
+        text = text.replace("${sagemaker:UserProfileName}", STUDIO["sagemaker:UserProfileName"])
         found |= dict.fromkeys((ask.action, ask.resource) for ask in asked_by(json.loads(text)))
     assert len(found) > 300
-    return [*(Ask(action, resource, THROUGH_S3) for action, resource in found), *WITHIN]
+    return [*(Ask(action, resource, THROUGH_S3 | STUDIO) for action, resource in found), *WITHIN]
 
 
 def boundary_mistakes(boundary: Document, within: list[Ask], *, reads_state: bool) -> Iterator[str]:

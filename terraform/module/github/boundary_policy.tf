@@ -107,28 +107,37 @@ data "aws_iam_policy_document" "boundary" {
     resources = each.value.environment.server_arns
   }
 
-  # SageMaker names the jobs of pipelines, sweeps name their tuning jobs, MLflow names the groups of registered models, and the ids of MLflow Apps and Studio domains are random.
+  # SageMaker names the jobs of pipelines, sweeps name their tuning jobs, MLflow names the groups of registered models, and the ids of MLflow Apps are random.
   statement {
     sid = "AllowUseUnnamed"
     actions = [
       "sagemaker:AddTags",
-      "sagemaker:*Space",
       "sagemaker:CallMlflowAppApi",
-      "sagemaker:CreateApp",
       "sagemaker:CreateHyperParameterTuningJob",
       "sagemaker:CreateModelPackage*",
-      "sagemaker:CreatePresignedDomainUrl",
       "sagemaker:CreateProcessingJob",
       "sagemaker:CreateTrainingJob",
-      "sagemaker:DeleteApp",
       "sagemaker:Stop*ingJob",
       "sagemaker:UpdateMlflowApp",
       "sagemaker:UpdateModelPackage",
     ]
     resources = [
-      for kind in ["app/*/*/*/*", "hyper-parameter-tuning-job/sweep-*", "mlflow-app/*", "model-package-group/*", "model-package/*", "processing-job/pipelines-*", "space/*/*", "training-job/pipelines-*", "user-profile/*/*"] :
+      for kind in ["hyper-parameter-tuning-job/sweep-*", "mlflow-app/*", "model-package-group/*", "model-package/*", "processing-job/pipelines-*", "training-job/pipelines-*"] :
       "${local.service_arns["sagemaker"]}:${kind}"
     ]
+  }
+
+  # The id of a Studio domain is random. SageMaker sets these variables for the applications of a profile.
+  statement {
+    sid       = "AllowUseOwnStudio"
+    actions   = ["sagemaker:*Space", "sagemaker:AddTags", "sagemaker:CreateApp", "sagemaker:DeleteApp"]
+    resources = [for kind in ["app/&{sagemaker:DomainId}/*/*/*", "space/&{sagemaker:DomainId}/*"] : "${local.service_arns["sagemaker"]}:${kind}"]
+  }
+
+  statement {
+    sid       = "AllowOpenOwnStudio"
+    actions   = ["sagemaker:CreatePresignedDomainUrl"]
+    resources = ["${local.service_arns["sagemaker"]}:user-profile/&{sagemaker:DomainId}/&{sagemaker:UserProfileName}"]
   }
 
   statement {

@@ -174,9 +174,26 @@ data "aws_iam_policy_document" "read" {
     )
   }
 
+  # A deleted domain or profile has no tags. Without this right, AWS would not say that it is deleted.
   statement {
     sid       = "AllowReadDomains"
-    actions   = ["sagemaker:DescribeDomain", "sagemaker:DescribeUserProfile", "sagemaker:ListTags"]
+    actions   = ["sagemaker:DescribeDomain", "sagemaker:DescribeUserProfile"]
+    resources = local.studio_arns
+
+    dynamic "condition" {
+      for_each = each.value.tags
+
+      content {
+        test     = "StringEqualsIfExists"
+        variable = "aws:ResourceTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+  }
+
+  statement {
+    sid       = "AllowReadTagsOfDomains"
+    actions   = ["sagemaker:ListTags"]
     resources = local.studio_arns
 
     dynamic "condition" {

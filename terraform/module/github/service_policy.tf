@@ -87,7 +87,7 @@ data "aws_iam_policy_document" "services" {
   # The id of a Studio domain is random, so its tags decide. The domain itself holds the users' files.
   statement {
     sid       = "AllowCreateDomains"
-    actions   = ["sagemaker:AddTags", "sagemaker:CreateDomain", "sagemaker:CreateUserProfile"]
+    actions   = ["sagemaker:CreateDomain", "sagemaker:CreateUserProfile"]
     resources = local.studio_arns
 
     dynamic "condition" {
@@ -98,6 +98,19 @@ data "aws_iam_policy_document" "services" {
         variable = "aws:RequestTag/${condition.key}"
         values   = [condition.value]
       }
+    }
+  }
+
+  # Whoever can tag any domain can make it one of this environment, so this allows the tags of a creation only.
+  statement {
+    sid       = "AllowTagNewDomains"
+    actions   = ["sagemaker:AddTags"]
+    resources = local.studio_arns
+
+    condition {
+      test     = "StringEquals"
+      variable = "sagemaker:TaggingAction"
+      values   = ["CreateDomain", "CreateUserProfile"]
     }
   }
 
