@@ -94,7 +94,7 @@ def test_no_part_of_the_policy_can_be_removed_or_widened_unnoticed(
 @pytest.mark.parametrize("level", ["reader", "writer"])
 def test_only_sagemaker_of_this_account_assumes_the_roles(level: str, documents: dict[str, Document]) -> None:
     [statement] = documents[f"role churn-dev-studio-{level}/trust"]["Statement"]
-    assert sorted(statement["Action"]) == ["sts:AssumeRole", "sts:SetSourceIdentity"]
+    assert statement["Action"] == "sts:AssumeRole"
     assert statement["Principal"] == {"Service": "sagemaker.amazonaws.com"}
     assert statement["Condition"] == {
         "StringEquals": {"aws:SourceAccount": ACCOUNT},

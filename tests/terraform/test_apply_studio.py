@@ -12,6 +12,11 @@ variable "users" {
   default = { ana = "writer", ben = "reader" }
 }
 
+variable "idle_minutes" {
+  type    = number
+  default = 120
+}
+
 resource "aws_vpc" "studio" {
   cidr_block = "10.8.0.0/24"
 }
@@ -45,6 +50,7 @@ module "studio" {
     subnet_ids         = [aws_subnet.studio.id]
     security_group_ids = [aws_vpc.studio.default_security_group_id]
     user_profiles      = var.users
+    idle_minutes       = var.idle_minutes
   }
 }
 
@@ -74,10 +80,15 @@ def test_studio_is_applied_changed_and_destroyed(localaws: RunningLocalAws, tmp_
         tags = sagemaker.list_tags(ResourceArn=found["profiles"][name])["Tags"]
         assert {"Key": "team", "Value": "search"} in tags
 
-    # A reader becomes a writer, and a user leaves.
-    root("apply", "-auto-approve", "-input=false", '-var=users={"ben":"writer"}')
+    # A reader becomes a writer, a user leaves, and applications stop earlier.
+    changed = ("-input=false", '-var=users={"ben":"writer"}', "-var=idle_minutes=90")
+    root("apply", "-auto-approve", *changed)
+    assert "No changes." in root("plan", "-detailed-exitcode", *changed)
     profile = sagemaker.describe_user_profile(DomainId=found["id"], UserProfileName="ben")
     assert profile["UserSettings"]["ExecutionRole"] == found["roles"]["writer"]
+    for name in ("JupyterLabAppSettings", "CodeEditorAppSettings"):
+        idle = profile["UserSettings"][name]["AppLifecycleManagement"]["IdleSettings"]
+        assert (idle["IdleTimeoutInMinutes"], idle["MaxIdleTimeoutInMinutes"]) == (90, 90)
     listed = sagemaker.list_user_profiles(DomainIdEquals=found["id"])["UserProfiles"]
     assert [one["UserProfileName"] for one in listed] == ["ben"]
 

@@ -460,7 +460,7 @@ variable "delivery" {
 }
 
 variable "studio" {
-  description = "A SageMaker Studio domain with IAM authentication, in which the tracking server shows up; null makes none. `user_profiles` are the users' levels, `reader` or `writer`, by the names of their profiles. Without `internet_access` all traffic of the users' applications goes through the VPC. `kms_key_arn` is a key of your own for the users' files; null uses AWS's key. An application stops after `idle_minutes` without use, or after a shorter time that its user chooses. Changing `kms_key_arn` replaces the domain, and with it all profiles."
+  description = "A SageMaker Studio domain with IAM authentication, in which the tracking server shows up; null makes none. `user_profiles` are the users' levels, `reader` or `writer`, by the names of their profiles. Without `internet_access` all traffic of the users' applications goes through the VPC. `kms_key_arn` is a key of your own for the users' files; null uses AWS's key. JupyterLab and Code Editor stop after `idle_minutes` without use, or after a shorter time that their user chooses. Changing `vpc_id`, `subnet_ids`, `kms_key_arn`, `project_name` or `environment` replaces the domain, and with it all profiles and their spaces. `kms_key_arn` is untested on AWS. `docs/guides/studio.md` has the rights that it needs, and says how to change the network."
   type = object({
     vpc_id             = string
     subnet_ids         = list(string)

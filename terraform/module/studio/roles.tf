@@ -21,9 +21,8 @@ resource "aws_iam_role" "studio" {
 # https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html
 data "aws_iam_policy_document" "trust" {
   statement {
-    sid = "SageMakerOfThisAccount"
-    # The second action lets SageMaker name the user's profile: https://docs.aws.amazon.com/sagemaker/latest/dg/monitor-user-access.html
-    actions = ["sts:AssumeRole", "sts:SetSourceIdentity"]
+    sid     = "SageMakerOfThisAccount"
+    actions = ["sts:AssumeRole"]
 
     principals {
       type        = "Service"

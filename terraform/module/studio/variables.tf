@@ -60,7 +60,7 @@ variable "can_train" {
 }
 
 variable "studio" {
-  description = "A SageMaker Studio domain with IAM authentication, in which the tracking server shows up; null makes none. `user_profiles` are the users' levels, `reader` or `writer`, by the names of their profiles. Without `internet_access` all traffic of the users' applications goes through the VPC. `kms_key_arn` is a key of your own for the users' files; null uses AWS's key. An application stops after `idle_minutes` without use, or after a shorter time that its user chooses. Changing `kms_key_arn` replaces the domain, and with it all profiles."
+  description = "A SageMaker Studio domain with IAM authentication, in which the tracking server shows up; null makes none. `user_profiles` are the users' levels, `reader` or `writer`, by the names of their profiles. Without `internet_access` all traffic of the users' applications goes through the VPC. `kms_key_arn` is a key of your own for the users' files; null uses AWS's key. JupyterLab and Code Editor stop after `idle_minutes` without use, or after a shorter time that their user chooses. Changing `vpc_id`, `subnet_ids`, `kms_key_arn`, `project_name` or `environment` replaces the domain, and with it all profiles and their spaces. `kms_key_arn` is untested on AWS. `docs/guides/studio.md` has the rights that it needs, and says how to change the network."
   type = object({
     vpc_id             = string
     subnet_ids         = list(string)
@@ -88,6 +88,11 @@ variable "studio" {
   }
 
   validation {
+    condition     = var.studio == null || try(length(var.studio.security_group_ids) <= 4, false)
+    error_message = "studio.security_group_ids has more than 4 security groups. AWS allows 5, and SageMaker adds one for the users' files."
+  }
+
+  validation {
     condition     = var.studio == null || try(alltrue([for name in keys(var.studio.user_profiles) : can(regex("^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", name))]), false)
     error_message = "studio.user_profiles has a name that AWS does not allow: use 1 to 63 letters, digits and hyphens, as in \"ana\"."
   }
@@ -109,7 +114,7 @@ variable "studio" {
 }
 
 variable "dangerously_delete_homes_on_destroy" {
-  description = "Allows `terraform destroy` to delete the files in the home folders of Studio's users. Apply it before you destroy. Otherwise the EFS file system stays."
+  description = "Allows `terraform destroy` to delete the files in the home folders of Studio's users. It must be true when the domain is created: a later change has no effect. Otherwise the EFS file system stays."
   type        = bool
   default     = false
   nullable    = false

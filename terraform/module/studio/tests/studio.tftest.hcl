@@ -45,7 +45,7 @@ run "a_domain_of_readers_without_internet" {
     error_message = "The users' files outlive the domain by default."
   }
   assert {
-    condition     = aws_sagemaker_domain.studio[0].default_user_settings[0].jupyter_lab_app_settings[0].app_lifecycle_management[0].idle_settings[0].idle_timeout_in_minutes == 120
+    condition     = alltrue([for settings in [aws_sagemaker_domain.studio[0].default_user_settings[0], aws_sagemaker_user_profile.user["ana"].user_settings[0]] : alltrue([for application in [settings.jupyter_lab_app_settings[0], settings.code_editor_app_settings[0]] : application.app_lifecycle_management[0].idle_settings[0].idle_timeout_in_minutes == 120])])
     error_message = "An application that nobody uses stops."
   }
   assert {
@@ -97,6 +97,16 @@ run "a_domain_without_internet_needs_a_security_group" {
 
   variables {
     studio = { vpc_id = "vpc-1", subnet_ids = ["subnet-1"], security_group_ids = [], user_profiles = {} }
+  }
+
+  expect_failures = [var.studio]
+}
+
+run "a_fifth_security_group_is_refused" {
+  command = plan
+
+  variables {
+    studio = { vpc_id = "vpc-1", subnet_ids = ["subnet-1"], security_group_ids = ["sg-1", "sg-2", "sg-3", "sg-4", "sg-5"], user_profiles = {} }
   }
 
   expect_failures = [var.studio]
