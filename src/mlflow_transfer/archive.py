@@ -29,10 +29,12 @@ VERSION = 1
 INDEX = "archive.json"
 _PARTS = "snapshots"
 _UNDER_WAY = "under-way"
-# The files that a backup writes. Nothing else is ever deleted: an archive's folder may hold other files.
+# The names of the files that backups write. Only these are deleted, and what a manifest names: an archive's folder may
+# hold other files, such as the artifacts of an MLflow server. Earlier versions wrote artifacts/OWNER/PATH.
+_TAKEN = "[0-9]{8}T[0-9]{6}(?:[0-9]{6})?Z"
 _OWN = re.compile(
-    r"snapshots/[^/]+/[0-9]+\.jsonl|records/[^/]+-[0-9a-f]{16}\.jsonl|runs/[^/]+/[^/]+-[0-9a-f]{16}\.jsonl"
-    r"|artifacts/[^/]+/.+|under-way/[^/]+\.json",
+    rf"snapshots/{_TAKEN}/[0-9]{{6,}}\.jsonl|records/[^/]+-[0-9a-f]{{16}}\.jsonl"
+    rf"|runs/[^/]+/[^/]+-[0-9a-f]{{16}}\.jsonl|artifacts/[^/]+/{_TAKEN}/.+|under-way/{_TAKEN}\.json",
     re.DOTALL,
 )
 # Files that may be in a folder before its first backup: hidden ones, and S3's objects that stand for folders.
@@ -308,33 +310,51 @@ class Archive:
         found = self.snapshots()
         if not found:
             return 0
+        before = _parts_of(found)
         if _newest(found, keep) != found:
             self._change(lambda now: _newest(now, keep))
         # List the files before the index is read again: a newer file belongs to a running backup.
-        paths = [item.path for item in self.store.list() if _OWN.fullmatch(item.path)]
+        paths = [item.path for item in self.store.list()]
         under_way = self._under_way()
         parts = _parts_of(self.snapshots())
-        gone = {
+        gone = [
             path
             for path in paths
-            if path.startswith(f"{_PARTS}/") and path not in parts and _taken_of(path) not in under_way
-        }
+            if path.startswith(f"{_PARTS}/")
+            and (_OWN.fullmatch(path) or path in before)
+            and path not in parts
+            and _taken_of(path) not in under_way
+        ]
+        named = self._named(gone)
         self._delete(gone)
         if under_way or self._under_way():
+            named.close()
             return len(gone)
         kept = self.snapshots()
         needed = Manifest()
         for snapshot in kept:
-            # Only the file names matter here, so each entry gets a unique key.
             entries = self.manifest(snapshot)
-            needed.add(Entry("file", one.file, one.size, one.sha256, "", one.file) for one in entries.all())
+            needed.add(map(_by_file, entries.all()))
             entries.close()
         files = {INDEX, *_parts_of(kept), *gone}
-        data = [path for path in paths if path not in files and not needed.holds(path)]
+        data = [
+            path
+            for path in paths
+            if (_OWN.fullmatch(path) or named.holds(path)) and path not in files and not needed.holds(path)
+        ]
         needed.close()
+        named.close()
         self._delete(data)
         self._delete(list(self.store.abandoned()))
         return len(gone) + len(data)
+
+    def _named(self, parts: Iterable[str]) -> Manifest:
+        """The artifacts that parts of manifests name. A part that cannot be read names none."""
+        found = Manifest()
+        for part in parts:
+            with suppress(GoneError, UnreadableError, UnsafeNameError, DamagedPartError):
+                found.add(_by_file(one) for one in list(self._part(part, "")) if one.file.startswith("artifacts/"))
+        return found
 
     def _delete(self, paths: Collection[str]) -> None:
         for path in paths:
@@ -466,6 +486,11 @@ def _snapshot(data: dict[str, Any]) -> Snapshot:
 def _index_entry(snapshot: Snapshot) -> dict[str, Any]:
     """The index entry of a snapshot. Empty fields that earlier versions of the tool do not know are left out."""
     return {name: value for name, value in asdict(snapshot).items() if value or name not in {"losses", "selected"}}
+
+
+def _by_file(entry: Entry) -> Entry:
+    """An entry for the file alone: the same object may have several files."""
+    return Entry("file", entry.file, entry.size, entry.sha256, "", entry.file)
 
 
 def _line(data: dict[str, Any]) -> bytes:

@@ -27,6 +27,11 @@ WITHOUT_FILES = replace(EVERYTHING, artifacts=False)
 ONE_EXPERIMENT = replace(EVERYTHING, experiments=frozenset({"made up"}))
 
 
+def at(night: str) -> str:
+    """The snapshot of a night, in the form that the command gives it."""
+    return f"{night:0>8}T000000000000Z"
+
+
 class Nights:
     """A run with files that is repeatedly backed up into an archive."""
 
@@ -42,14 +47,14 @@ class Nights:
         os.utime(self.files / name, ns=(changed, changed))
 
     def back_up(self, taken: str, options: Options = EVERYTHING, source: Any = None) -> Snapshot:
-        work = Backup(source or self.source, Archive(Folder(self.folder)), taken, options, None, RETRY)
+        work = Backup(source or self.source, Archive(Folder(self.folder)), at(taken), options, None, RETRY)
         return asyncio.run(work.run())
 
     def held(self, taken: str) -> dict[str, str]:
         """The run's files in a snapshot, after all its files were compared with their checksums."""
 
         async def go() -> dict[str, str]:
-            source = ArchiveSource(self.archive, taken)
+            source = ArchiveSource(self.archive, at(taken))
             await source.check()
             store = source.store(str(self.files))
             return {item.path: b"".join(store.read(item.path)).decode() for item in store.list()}
@@ -131,14 +136,43 @@ def test_compares_contents_if_the_store_has_no_tags(nights: Nights) -> None:
 
 def test_only_files_of_backups_are_deleted(nights: Nights) -> None:
     nights.back_up("1")
-    others = [nights.folder / name for name in ("thesis.txt", "photos/a.jpg", "snapshots/b.jpg", "runs/1/c.jsonl")]
+    others = [
+        nights.folder / name
+        for name in (
+            "thesis.txt", "photos/a.jpg", "snapshots/b.jpg", "snapshots/mine/000000.jsonl", "runs/1/c.jsonl",
+            f"artifacts/1/{'a' * 32}/artifacts/model/model.pkl", "under-way/mine.json",
+        )
+    ]  # fmt: skip
     for file in others:
-        file.parent.mkdir(exist_ok=True)
-        file.write_text("mine")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("[]")
+    (nights.folder / "under-way/mine.json").write_text('{"at": 0}')
     nights.write("a.txt", "changed", 2)
     nights.back_up("2")
     assert nights.archive.prune(1) > 0
-    assert [file.read_text() for file in others] == ["mine"] * 4
+    assert [file for file in others if not file.exists()] == []
+
+
+def test_artifacts_of_an_earlier_version_are_deleted_only_if_a_manifest_names_them(nights: Nights) -> None:
+    """It wrote them without the backup's time in their path, as an MLflow server does."""
+    nights.back_up("1")
+    named, other = nights.folder / "artifacts/7/a.txt", nights.folder / "artifacts/7/b.txt"
+    named.parent.mkdir(parents=True)
+    for file in (named, other):
+        file.write_text("text")
+    nights.archive.write_part(at("0"), 0, [Entry("artifact", "artifacts/7/a.txt", 4, "x", "7", "a.txt")])
+    assert nights.archive.prune(1) > 0
+    assert not named.exists()
+    assert other.exists()
+
+
+@pytest.mark.parametrize("name", [f"artifacts/1/{'a' * 32}/artifacts/model.pkl", "runs/1/c.jsonl"])
+def test_files_of_an_mlflow_server_are_other_files(nights: Nights, name: str) -> None:
+    file = nights.folder / name
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    with pytest.raises(InputError, match=r"holds '.+' and no archive: name an empty"):
+        nights.back_up("1")
 
 
 def test_refuses_a_folder_that_holds_other_files_and_no_archive(nights: Nights) -> None:
@@ -175,7 +209,7 @@ def test_an_index_that_is_deleted_during_a_backup_is_not_written_anew(nights: Ni
 
 def test_a_partial_backup_does_not_count_for_keep_and_is_not_restored_by_default(nights: Nights) -> None:
     nights.back_up("1", WITHOUT_FILES)
-    with pytest.raises(InputError, match=r"holds only partial backups .*: choose one with --snapshot, such as 1"):
+    with pytest.raises(InputError, match=r"holds only partial backups .*: choose one with --snapshot, such as 0+1T"):
         ArchiveSource(nights.archive)
     assert nights.archive.prune(1) == 0
     for night in ("2", "3", "5"):
@@ -183,9 +217,9 @@ def test_a_partial_backup_does_not_count_for_keep_and_is_not_restored_by_default
     for night in ("4", "6", "7"):
         nights.back_up(night, ONE_EXPERIMENT)
     nights.archive.prune(2)
-    assert [one.taken for one in nights.archive.snapshots()] == ["3", "4", "5", "6", "7"]
-    assert [one.taken for one in nights.archive.snapshots() if one.partial] == ["4", "6", "7"]
-    assert ArchiveSource(nights.archive)._snapshot.taken == "5"
+    assert [one.taken for one in nights.archive.snapshots()] == [at(night) for night in ["3", "4", "5", "6", "7"]]
+    assert [one.taken for one in nights.archive.snapshots() if one.partial] == [at(night) for night in ["4", "6", "7"]]
+    assert ArchiveSource(nights.archive)._snapshot.taken == at("5")
 
 
 class Meanwhile(OneRun):
@@ -203,7 +237,7 @@ class Meanwhile(OneRun):
 def test_two_simultaneous_backups_are_both_published(nights: Nights) -> None:
     nights.write("a.txt", "first")
     nights.back_up("2", source=Meanwhile(nights.source, lambda: nights.back_up("3")))
-    assert [one.taken for one in nights.archive.snapshots()] == ["2", "3"]
+    assert [one.taken for one in nights.archive.snapshots()] == [at(night) for night in ["2", "3"]]
     assert nights.held("2") == nights.held("3") == {"a.txt": "first"}
 
 
@@ -220,7 +254,7 @@ def test_does_not_delete_files_that_a_running_backup_needs(nights: Nights) -> No
     nights.back_up("2", source=Meanwhile(nights.source, other))
     assert set(nights.held("2")) == {"gone.txt", "new.txt"}
     nights.archive.prune(1)
-    assert [one.taken for one in nights.archive.snapshots()] == ["3"]
+    assert [one.taken for one in nights.archive.snapshots()] == [at(night) for night in ["3"]]
     assert {path.name for path in nights.data()} == {"new.txt"}
     assert nights.held("3") == {"new.txt": "written by the slow backup alone"}
 
@@ -231,7 +265,7 @@ def test_a_killed_backup_prevents_deletions_for_only_one_day(nights: Nights, mon
         nights.back_up(str(night))
     dead = nights.folder / "artifacts" / "x.bin.9999.transfer-partial"
     dead.write_bytes(b"half")
-    nights.archive.begin("0")
+    nights.archive.begin(at("0"))
     nights.archive.prune(1)
     assert len(nights.data()) == 3
     later = time.time() + 24 * 3600
@@ -278,13 +312,13 @@ def test_a_kill_during_pruning_leaves_no_dangling_references(nights: Nights, mon
         nights.write("a.txt", "as it was", 1)
         nights.back_up(f"{night:03}")
         for snapshot in nights.archive.snapshots():
-            nights.held(snapshot.taken)
+            nights.held(snapshot.taken[:8])
     assert kills > 3
 
 
 def test_entries_are_written_every_minute_so_that_a_kill_loses_little(nights: Nights) -> None:
     now = [0.0]
-    parts = Parts(nights.archive, "1", lambda: now[0])
+    parts = Parts(nights.archive, at("1"), lambda: now[0])
     for minute in range(3):
         parts.add(Entry(RUN, f"runs/{minute}", 1, "x", "7", str(minute)))
         now[0] += 60
@@ -293,7 +327,7 @@ def test_entries_are_written_every_minute_so_that_a_kill_loses_little(nights: Ni
     # The backup also refreshes its mark.
     now[0] += 3600
     parts.add(Entry(RUN, "runs/3", 1, "x", "7", "3"))
-    assert json.loads((nights.folder / "under-way" / "1.json").read_text())["by"]
+    assert json.loads((nights.folder / "under-way" / f"{at('1')}.json").read_text())["by"]
 
 
 def test_ignores_interrupted_backups_before_the_last_complete_one(nights: Nights) -> None:
