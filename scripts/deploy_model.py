@@ -390,6 +390,7 @@ def _preview_rollback(here: Here, name: str) -> None:
             "run_id": target.run_id,
             "serving_configuration": preview.config,
             "configuration": preview.target.name,
+            "would_scale": str(scaling.Autoscaling(here.clients()).upon_rollback(name, preview.target)) or None,
             "variants": ", ".join(
                 f"{one['VariantName']} ({one.get('InitialVariantWeight', 1):g})" for one in preview.target.variants
             ),

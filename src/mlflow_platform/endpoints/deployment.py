@@ -273,7 +273,7 @@ class Deployer:
         # See `deploy`: AWS refuses or ignores a way to move traffic if the variants' names change.
         same = variant_names(self._sagemaker, state.config) == set(found.instance_types)
         target = Target(endpoint, found.name, found.tags, shifts=same)
-        with Autoscaling(self._clients).across(endpoint, found.instance_types):
+        with Autoscaling(self._clients).across(endpoint, found, self._progress):
             self._move(target, state, EndpointResources(), prepare=lambda: None)
         return ServedModel.from_tags(target.tags)
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import PreconditionError
 from mlflow_platform.endpoints.resources import config_names
-from mlflow_platform.endpoints.state import CHANGING, EndpointState, ServedModel, find_own, tags_of
+from mlflow_platform.endpoints.state import (
+    CHANGING,
+    EndpointState,
+    ServedModel,
+    find_config,
+    find_own,
+    is_serverless,
+    tags_of,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -18,11 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Configuration:
-    """An endpoint configuration: its name, its tags, which name the model, and its variants as AWS describes them."""
+    """An endpoint configuration: its name, its tags, which name the model, and its variants as AWS describes them.
+
+    `asynchronous` is whether its requests wait in a queue.
+    """
 
     name: str
     tags: Mapping[str, str]
     variants: tuple[Mapping[str, Any], ...]
+    asynchronous: bool = False
 
     @property
     def instance_types(self) -> dict[str, str]:
@@ -55,7 +67,7 @@ def previous(sagemaker: SageMakerClient, endpoint: str, state: EndpointState) ->
     """The newest configuration of an endpoint apart from the one that serves.
 
     Raises:
-        PreconditionError: there is none.
+        PreconditionError: there is none, or AWS cannot update the endpoint to it.
     """
     others = config_names(sagemaker, endpoint) - {state.config}
     described: list[Any] = [sagemaker.describe_endpoint_config(EndpointConfigName=name) for name in sorted(others)]
@@ -65,9 +77,18 @@ def previous(sagemaker: SageMakerClient, endpoint: str, state: EndpointState) ->
             "should serve."
         )
     newest = max(described, key=lambda config: config["CreationTime"])
+    # "You cannot convert your instance-based, real-time endpoint to a serverless endpoint"
+    # (docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html).
+    serving = find_config(sagemaker, state.config)
+    if is_serverless(newest) and serving and not is_serverless(serving):
+        raise PreconditionError(
+            f"the endpoint {endpoint} had serverless capacity before, and AWS cannot update one with instances to "
+            "that. Deploy the previous model, or use another --endpoint for serverless capacity."
+        )
     pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=newest["EndpointConfigArn"])
     tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
-    return Configuration(newest["EndpointConfigName"], tags, tuple(newest["ProductionVariants"]))
+    variants, queued = tuple(newest["ProductionVariants"]), "AsyncInferenceConfig" in newest
+    return Configuration(newest["EndpointConfigName"], tags, variants, queued)
 
 
 def preview_rollback(sagemaker: SageMakerClient, environment: Environment, endpoint: str) -> RollbackPreview:

@@ -22,6 +22,8 @@ from mlflow_platform.endpoints.state import find, is_missing, tags_of
 from mlflow_platform.endpoints.strategy import ALL_AT_ONCE, Strategy
 
 if TYPE_CHECKING:
+    from mlflow_common.waiting import Progress
+    from mlflow_platform.endpoints.previous import Configuration
     from mlflow_platform.endpoints.resources import Clients
     from mlflow_platform.endpoints.specification import EndpointSpec
 
@@ -65,6 +67,20 @@ class Saved:
     target: Mapping[str, Any]
     policies: tuple[Mapping[str, Any], ...]
     tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RollbackEffect:
+    """What a rollback does to scalable targets: which variants are `found`, deregistered meanwhile, and for good."""
+
+    found: Mapping[str, Mapping[str, Any]]
+    suspended: tuple[str, ...]
+    ended: tuple[str, ...]
+
+    def __str__(self) -> str:
+        kept = sorted(set(self.found) - set(self.ended))
+        parts = [*([f"of {', '.join(self.ended)} ends"] if self.ended else [])]
+        return "; ".join([*parts, *([f"of {', '.join(kept)} is kept"] if kept else [])])
 
 
 def parse_scaling(bounds: str | None, target: float | None, *, asynchronous: bool) -> Scaling | None:
@@ -164,7 +180,8 @@ class Autoscaling:
         """
         found = scaled_variants(self._client, spec.endpoint)
         types, counts = self._serving(spec.endpoint) if found else ({}, {})
-        other_kind = sorted(name for name in found if self._follows_other_metric(spec, name))
+        queued = spec.asynchronous is not None
+        other_kind = sorted(name for name in found if self._follows_other_metric(spec.endpoint, name, queued=queued))
         if other_kind and wanted is None:
             was, advice = (
                 ("a real-time", "Leave --async out") if spec.asynchronous else ("an asynchronous", "Add --async")
@@ -190,19 +207,33 @@ class Autoscaling:
             )
         return found, changed
 
-    @contextmanager
-    def across(self, endpoint: str, instance_types: Mapping[str, str]) -> Iterator[None]:
-        """Do what a rollback to variants of these types needs. They keep their scaling; that of other variants ends."""
+    def upon_rollback(self, endpoint: str, to: Configuration) -> RollbackEffect:
+        """What a rollback to a configuration does to the scaling.
+
+        An endpoint that gets or loses a queue would follow a metric that it has not, and could stay at zero instances.
+        """
         found = scaled_variants(self._client, endpoint)
         types, _ = self._serving(endpoint) if found else ({}, {})
-        changed = sorted(name for name in found if instance_types.get(name, types.get(name)) != types.get(name))
-        saved = self._suspend(endpoint, found, changed)
+        gone = {name for name in found if name not in to.instance_types}
+        ended = gone | {name for name in found if self._follows_other_metric(endpoint, name, queued=to.asynchronous)}
+        suspended = {name for name in found if name not in ended and to.instance_types[name] != types.get(name)}
+        return RollbackEffect(found, tuple(sorted(suspended)), tuple(sorted(ended)))
+
+    @contextmanager
+    def across(self, endpoint: str, to: Configuration, progress: Progress) -> Iterator[None]:
+        """Do what a rollback to a configuration does to the scaling. If the rollback fails, everything is restored."""
+        effect = self.upon_rollback(endpoint, to)
+        saved = self._suspend(endpoint, effect.found, [*effect.suspended, *effect.ended])
         try:
             yield
-        finally:
+        except BaseException:
             for one in saved:
                 self._restore(endpoint, one)
-        stop_scaling(self._client, self._cloudwatch, endpoint, set(found) - set(instance_types))
+            raise
+        for one in saved[: len(effect.suspended)]:
+            self._restore(endpoint, one)
+        if effect.ended:
+            progress(f"the automatic scaling {effect}. Deploy with --autoscale MIN:MAX --target N to scale again")
 
     def apply(self, spec: EndpointSpec, wanted: Scaling | None) -> bool:
         """Make the variants that answer requests scale as wanted. Returns whether anything was changed.
@@ -251,14 +282,14 @@ class Autoscaling:
             self._cloudwatch.delete_alarms(AlarmNames=[scaling_alarm_name(spec.endpoint, variant)])
         return True
 
-    def _follows_other_metric(self, spec: EndpointSpec, variant: str) -> bool:
-        """Whether a variant scales with its queue while the specification has none, or the other way round."""
+    def _follows_other_metric(self, endpoint: str, variant: str, *, queued: bool) -> bool:
+        """Whether a variant scales with its queue although it will have none, or the other way round."""
         tracking = [
             policy["TargetTrackingScalingPolicyConfiguration"]
-            for policy in self._policies(spec.endpoint, variant)
+            for policy in self._policies(endpoint, variant)
             if policy["PolicyName"] == TRACKING
         ]
-        return any(("CustomizedMetricSpecification" in one) != (spec.asynchronous is not None) for one in tracking)
+        return any(("CustomizedMetricSpecification" in one) != queued for one in tracking)
 
     def _serving(self, endpoint: str) -> tuple[dict[str, str], dict[str, int]]:
         """The instance types and the numbers of instances of the variants that serve now; none without an endpoint."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import PreconditionError, error_code, error_message, is_not_found
 from mlflow_platform.endpoints.tags import decode, encode
@@ -76,6 +76,21 @@ def find(sagemaker: SageMakerClient, name: str) -> EndpointState | None:
         arn=found["EndpointArn"],
         pending_config=found.get("PendingDeploymentSummary", {}).get("EndpointConfigName", ""),
     )
+
+
+def find_config(sagemaker: SageMakerClient, name: str) -> Mapping[str, Any]:
+    """Describe an endpoint configuration; empty if it does not exist."""
+    try:
+        return dict(sagemaker.describe_endpoint_config(EndpointConfigName=name)) if name else {}
+    except sagemaker.exceptions.ClientError as error:
+        if is_missing(error):
+            return {}
+        raise
+
+
+def is_serverless(config: Mapping[str, Any]) -> bool:
+    """Whether a configuration, as AWS describes it, has serverless capacity."""
+    return any("ServerlessConfig" in variant for variant in config.get("ProductionVariants", []))
 
 
 def tags_of(sagemaker: SageMakerClient, state: EndpointState) -> dict[str, str]:

@@ -1,9 +1,12 @@
 """What a rollback would change: it is shown, and nothing is changed."""
 
+from dataclasses import replace
+
 import pytest
 
 from mlflow_common.errors import PreconditionError
 from mlflow_platform.endpoints.creation import ensure_resources
+from mlflow_platform.endpoints.hosting import Serverless
 from mlflow_platform.endpoints.previous import preview_rollback
 from mlflow_platform.endpoints.resources import Clients
 from mlflow_platform.environment import Environment
@@ -41,3 +44,18 @@ def test_a_preview_of_a_rollback_needs_an_endpoint_that_can_be_rolled_back(
     fleet.serve(NAME, Step(status, spec.config_name), tags=dict(spec.tags))
     with pytest.raises(PreconditionError, match=complaint):
         preview_rollback(clients.sagemaker, environment, NAME)
+
+
+def test_an_endpoint_with_instances_is_not_rolled_back_to_serverless_capacity(
+    clients: Clients, environment: Environment, fleet: Fleet
+) -> None:
+    first = replace(spec_of(environment, "1"), serverless=Serverless(1024))
+    second = spec_of(environment, "2")
+    for spec in (first, second):
+        ensure_resources(clients.sagemaker, spec)
+    fleet.serve(NAME, Step("InService", second.config_name), tags=dict(second.tags))
+    with pytest.raises(PreconditionError, match=r"AWS cannot update one with instances to that\. Deploy the previous"):
+        preview_rollback(clients.sagemaker, environment, NAME)
+    fleet.serve(NAME, Step("InService", first.config_name), tags=dict(first.tags))
+    # The opposite is possible.
+    assert preview_rollback(clients.sagemaker, environment, NAME).target.name == second.config_name

@@ -9,6 +9,7 @@ from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_platform.endpoints import scaling
 from mlflow_platform.endpoints.deployment import Deployer
 from mlflow_platform.endpoints.hosting import Asynchronous
+from mlflow_platform.endpoints.previous import Configuration, preview_rollback
 from mlflow_platform.endpoints.resources import Clients
 from mlflow_platform.endpoints.scaling import FROM_ZERO, TRACKING, Autoscaling, Scaling
 from mlflow_platform.endpoints.specification import EndpointSpec, OtherVariant
@@ -262,9 +263,40 @@ def test_a_rollback_ends_the_scaling_of_variants_that_are_gone(
     autoscaling: Autoscaling, clients: Clients, environment: Environment, spec: EndpointSpec
 ) -> None:
     autoscaling.apply(replace(spec, others=(OtherVariant("Challenger", "s3://bucket/a", {}, 0.1),)), WANTED)
-    with autoscaling.across(NAME, {"AllTraffic": spec.instance_type}):
-        assert len(targets(clients)) == 2
+    to = Configuration("c", {}, ({"VariantName": "AllTraffic", "InstanceType": spec.instance_type},))
+    messages: list[str] = []
+    with autoscaling.across(NAME, to, messages.append):
+        assert set(targets(clients)) == {ONE}
     assert set(targets(clients)) == {ONE}
+    assert messages[0].startswith("the automatic scaling of Challenger ends; of AllTraffic is kept.")
+
+
+@pytest.mark.parametrize("instance_type", ["ml.m5.large", "ml.c5.large"])
+def test_a_rollback_of_an_asynchronous_endpoint_to_a_real_time_one_ends_its_scaling(
+    autoscaling: Autoscaling,
+    clients: Clients,
+    environment: Environment,
+    fleet: Fleet,
+    spec: EndpointSpec,
+    instance_type: str,
+) -> None:
+    messages: list[str] = []
+    deployer = Deployer(clients, environment, progress=messages.append, clock=FakeClock())
+    queued = replace(spec, asynchronous=QUEUE, instance_type=instance_type)
+    deployer.deploy(queued)
+    autoscaling.apply(queued, Scaling(0, 4, 5.0))
+    to = preview_rollback(clients.sagemaker, environment, NAME).target
+    assert str(autoscaling.upon_rollback(NAME, to)) == "of AllTraffic ends"
+    fleet.after_update = ("Updating", "FAILED_BACK")
+    with pytest.raises(PlatformError):
+        deployer.rollback(NAME)
+    assert (targets(clients), alarms(clients)) == ({ONE: (0, 4)}, {BACKLOG})
+    fleet.after_update = ("Updating", "InService")
+    deployer.rollback(NAME)
+    # A real-time endpoint keeps no queue's number of instances, which can be zero.
+    assert (fleet.config, "RetainAllVariantProperties" in fleet.updates[-1]) == (spec.config_name, False)
+    assert (targets(clients), alarms(clients)) == ({}, set())
+    assert messages[-1].startswith("the automatic scaling of AllTraffic ends.")
 
 
 def test_a_canary_of_an_endpoint_that_has_scaled_to_one_instance_is_refused(
