@@ -120,8 +120,7 @@ class DatabaseSource:
         self._checked = True
         if self._db.dialect.name == "sqlite":
             for row in await self._all(damage_check((await self._all(FILE_SIZE))[0]["bytes"])):
-                if reason := damage(*map(str, row.values())):
-                    self._losses.add("the database file", reason)
+                self._losses.add("the database file", damage(str(row["found"])))
         for statement, place, reason in dangling_rows(self._tables):
             for row in await self._all(statement):
                 self._losses.add(place.format(**{key: ascii(value) for key, value in row.items()}), reason)
