@@ -194,12 +194,23 @@ def _check_home(settings: Settings) -> None:
         found = {entry.name for entry in settings.home.iterdir()} if settings.home.is_dir() else set()
     except OSError:
         return  # The next step says what is wrong with it.
-    ours = {path.name for path in (settings.run, settings.logs, settings.saved, settings.terraform, settings.env_file)}
-    if (settings.data / "state.json").exists():
-        ours.add(settings.data.name)
-    started = _command_file(settings).exists() or {settings.run.name, settings.env_file.name} <= found
-    if not started and not found <= ours:
+    # A start makes these two folders first, and may be killed before it writes a file.
+    begun = found <= {settings.run.name, settings.logs.name} and not any(map(_filled, (settings.run, settings.logs)))
+    if not begun and not _has_run(settings):
         raise DaemonError(f"{settings.home} holds other files: set LOCALAWS_HOME to a new or empty folder.", 3)
+    written = (settings.data / "state.json", settings.data / "calls.jsonl", files.unsaved_marker(settings))
+    if _filled(settings.data) and not any(path.is_file() for path in written):
+        raise DaemonError(f"{settings.data} holds other files: set LOCALAWS_HOME to a new or empty folder.", 3)
+
+
+def _filled(folder: Path) -> bool:
+    return folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
+
+
+def _has_run(settings: Settings) -> bool:
+    """Whether a localaws wrote files into this home. Names of folders prove nothing: a project has them too."""
+    own = (_command_file(settings), settings.token_file)
+    return any(path.is_file() for path in own) and (settings.env_file.is_file() or not settings.env_file.exists())
 
 
 def _command_file(settings: Settings) -> Path:

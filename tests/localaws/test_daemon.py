@@ -82,6 +82,42 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path, verb: str) -> N
     assert tmp_path.stat().st_mode & 0o777 == 0o755
 
 
+@pytest.mark.parametrize(
+    ("names", "refused"),
+    [
+        (("run/run.sh", "env/bin/python", "data/train.csv", "src/a.py"), ""),
+        (("run/command", "env/bin/python", "data/state.json"), ""),
+        (("run/command", "data/train.csv"), "/data"),
+        (("terraform/main.tf",), ""),
+        (("data/state.json",), ""),
+        (("logs/a.log",), ""),
+    ],
+)
+def test_a_project_with_folders_of_the_same_names_is_left_alone(
+    tmp_path: Path, names: tuple[str, ...], refused: str
+) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    tmp_path.chmod(0o755)
+    with pytest.raises(daemon.DaemonError, match=rf"{refused} holds other files: set LOCALAWS_HOME to"):
+        daemon.reset(settings_of(tmp_path, 1))
+    assert [name for name in names if not (tmp_path / name).exists()] == []
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("run/", "logs/"), ("run/command", "run/unsaved", "data/tracking/x.db"), ("run/command", "data/calls.jsonl")],
+)
+def test_a_home_whose_localaws_was_killed_can_be_reset(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
+    daemon.reset(settings_of(tmp_path, 1))
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_port_in_use_is_refused_with_a_solution(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -182,6 +218,7 @@ def test_every_verb_answers_in_one_line_for_a_home_that_is_a_file(tmp_path: Path
 def test_a_damaged_process_note_does_not_prevent_a_start(tmp_path: Path, note: str) -> None:
     port, notes = free_port(), tmp_path / "run/processes"
     notes.mkdir(parents=True)
+    (tmp_path / "run/command").touch()
     (notes / "mlflow-x.json").write_text(note)
     try:
         assert command(tmp_path, port, "up").returncode == 0
