@@ -16,7 +16,7 @@ from mlflow_platform import tracking, tracking_server
 from mlflow_platform.endpoints import hosting, model, package, scaling, specification, strategy, variants
 from mlflow_platform.endpoints.state import ServedModel
 from mlflow_platform.endpoints.usage import check_usage
-from mlflow_platform.endpoints.weights import parse_weights
+from mlflow_platform.endpoints.weights import changed_weights, parse_weights
 from mlflow_platform.session import open_environment
 
 if TYPE_CHECKING:
@@ -177,7 +177,8 @@ def deploy_model(given: DeployOptions) -> None:
         else:
             found = pushed.model if pushed else here.find(uri)
             # Before anything is put into the bucket: nothing would remove it from there.
-            here.deployer().check_target(name, found.name, replace_model=given.replace_model)
+            serverless = given.serverless is not None
+            here.deployer().check_target(name, found.name, replace_model=given.replace_model, serverless=serverless)
             if pushed:
                 package.require_approved(pushed, approve=given.approve)
             _deploy(here, given, _published(here, given, name, pushed or found), protection)
@@ -231,8 +232,8 @@ def _companions(here: Here, given: DeployOptions) -> list[Companion]:
 
 def _shift(here: Here, name: str, weights: dict[str, float], *, dry_run: bool) -> None:
     before = here.deployer().shift(name, weights, dry_run=dry_run)
+    changes = changed_weights(before, weights)
     if dry_run:
-        changes = {variant: weight for variant, weight in weights.items() if before[variant] != weight}
         here.console.result(
             {
                 "endpoint": name,
@@ -243,7 +244,8 @@ def _shift(here: Here, name: str, weights: dict[str, float], *, dry_run: bool) -
             }
         )
         return
-    here.console.result({"endpoint": name, "change": "weights changed", "changed": True, "weights": weights})
+    change = "weights changed" if changes else "none: the variants have these weights already"
+    here.console.result({"endpoint": name, "change": change, "changed": bool(changes), "weights": weights})
 
 
 def _deploy(here: Here, given: DeployOptions, published: Published, protection: Protection) -> None:
@@ -399,10 +401,14 @@ def _preview_rollback(here: Here, name: str) -> None:
 
 
 def _preview_removal(here: Here, name: str) -> None:
-    found = here.deployer().preview_removal(name)
+    from mlflow_platform.endpoints.removal import preview_removal
+
+    found = preview_removal(here.clients(), here.environment, name)
     resources = found.resources
     names = [
         *([f"endpoint {name}"] if found.endpoint else []),
+        *(f"scaling of {one}" for one in sorted(found.scaled)),
+        *(f"test endpoint {one}" for one in sorted(found.tests)),
         *(f"configuration {one}" for one in sorted(resources.configs)),
         *(f"model {one}" for one in sorted(resources.models)),
         *sorted(resources.archives),
@@ -421,12 +427,11 @@ def _preview_removal(here: Here, name: str) -> None:
 def _delete(here: Here, name: str) -> None:
     removed = here.deployer().delete(name)
     resources = removed.resources
-    nothing = not (removed.endpoint or resources or removed.alarms)
     here.console.result(
         {
             "endpoint": name,
-            "change": "none: there was nothing to remove" if nothing else "removed",
-            "changed": not nothing,
+            "change": "removed" if removed else "none: there was nothing to remove",
+            "changed": bool(removed),
             "configurations": len(resources.configs),
             "models": len(resources.models),
             "archives": len(resources.archives),

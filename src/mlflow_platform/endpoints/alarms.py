@@ -124,6 +124,12 @@ def alarms_of(cloudwatch: Any, endpoint: str) -> frozenset[str]:
     )
 
 
+def backlog_alarms(cloudwatch: Any, endpoint: str, variants: Iterable[str]) -> frozenset[str]:
+    """The names of the alarms that start the first instance of these variants."""
+    names = [scaling_alarm_name(endpoint, variant) for variant in sorted(variants)]
+    return frozenset(alarm["AlarmName"] for alarm in _describe(cloudwatch, names))
+
+
 def remove_alarms(cloudwatch: Any, names: Iterable[str]) -> None:
     """Delete alarms. DeleteAlarms skips those that do not exist."""
     ordered = sorted(names)

@@ -25,7 +25,6 @@ from mlflow_platform.endpoints import container_log, failures
 from mlflow_platform.endpoints.alarms import (
     Before,
     RollbackAlarm,
-    alarms_of,
     fired,
     place_alarms,
     remove_alarms,
@@ -33,15 +32,15 @@ from mlflow_platform.endpoints.alarms import (
 )
 from mlflow_platform.endpoints.creation import as_list, ensure_resources, missing_resources
 from mlflow_platform.endpoints.previous import previous, serving_endpoint
+from mlflow_platform.endpoints.removal import Removed, preview_removal
 from mlflow_platform.endpoints.resources import (
     Clients,
     EndpointResources,
     config_names,
-    find_resources,
     remove_resources,
     variant_names,
 )
-from mlflow_platform.endpoints.scaling import Autoscaling, retained, scaled_variants, stop_scaling
+from mlflow_platform.endpoints.scaling import Autoscaling, retained, stop_scaling
 from mlflow_platform.endpoints.smoke import SmokeTest
 from mlflow_platform.endpoints.specification import EndpointSpec, smoke_name
 from mlflow_platform.endpoints.state import (
@@ -52,6 +51,7 @@ from mlflow_platform.endpoints.state import (
     check_same_model,
     find,
     find_own,
+    has_instances,
     is_missing,
     tags_of,
 )
@@ -113,15 +113,6 @@ class Preview:
     removes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Removed:
-    """What a removal has removed: the endpoint itself, if it existed, its resources and its alarms."""
-
-    endpoint: bool
-    resources: EndpointResources
-    alarms: frozenset[str] = frozenset()
-
-
 class Deployer:
     """Deploys to, rolls back and removes the endpoints of one environment. `watched` names the last update's alarms."""
 
@@ -132,15 +123,19 @@ class Deployer:
         self._smoke = SmokeTest(clients, progress=progress, clock=clock)
         self.watched: tuple[str, ...] = ()
 
-    def check_target(self, endpoint: str, model_name: str | None, *, replace_model: bool) -> EndpointState | None:
+    def check_target(
+        self, endpoint: str, model_name: str | None, *, replace_model: bool, serverless: bool = False
+    ) -> EndpointState | None:
         """Describe an endpoint that a registered model may be deployed to; None if it does not exist yet.
 
         Args:
             model_name: the registered model's name; None for a model that is not registered.
             replace_model: whether the endpoint may serve another registered model now.
+            serverless: whether it will have serverless capacity.
 
         Raises:
-            PreconditionError: the endpoint belongs to another environment or serves another registered model.
+            PreconditionError: the endpoint belongs to another environment or serves another registered model, or AWS
+                cannot update it to serverless capacity.
         """
         state, served = find_own(self._sagemaker, self._environment, endpoint)
         # A failed endpoint serves nothing.
@@ -151,6 +146,12 @@ class Deployer:
                 model_name,
                 advice="Choose another name with --endpoint, or replace the model with --replace-model.",
             )
+        serves = state is not None and state.status not in {"Failed", "Deleting"}
+        if serverless and serves and state and has_instances(self._sagemaker, state):
+            raise PreconditionError(
+                f"the endpoint {endpoint} has instances, and AWS cannot update it to serverless capacity. Use another "
+                "--endpoint."
+            )
         return state
 
     def preview(self, spec: EndpointSpec, *, replace_model: bool = False) -> Preview:
@@ -160,7 +161,7 @@ class Deployer:
             PreconditionError: see `check_target`.
         """
         name = ServedModel.from_tags(spec.tags).name
-        state = self.check_target(spec.endpoint, name, replace_model=replace_model)
+        state = self.check_target(spec.endpoint, name, replace_model=replace_model, serverless=bool(spec.serverless))
         served = ServedModel.from_tags(tags_of(self._sagemaker, state)) if state else None
         creates = missing_resources(self._sagemaker, spec)
         serves_it = state is not None and state.status == "InService" and state.config == spec.config_name
@@ -186,10 +187,12 @@ class Deployer:
                 smoke request, or an alarm has rolled the update back.
         """
         name = ServedModel.from_tags(spec.tags).name
-        state = self.check_target(spec.endpoint, name, replace_model=replace_model)
+        state = self.check_target(spec.endpoint, name, replace_model=replace_model, serverless=bool(spec.serverless))
         if state and state.status in CHANGING:
             self._wait_until_settled(spec.endpoint)
-            state = self.check_target(spec.endpoint, name, replace_model=replace_model)
+            state = self.check_target(
+                spec.endpoint, name, replace_model=replace_model, serverless=bool(spec.serverless)
+            )
         if state and state.status == "Failed":
             self._progress(f"deleting the endpoint {spec.endpoint}: it has failed, and AWS can only delete it")
             self._delete_endpoint(spec.endpoint)
@@ -288,25 +291,14 @@ class Deployer:
         if state and state.status in CHANGING:
             # AWS refuses to delete an endpoint that is being created or updated.
             state = self._wait_until_settled(endpoint)
-        scaling, cloudwatch = self._clients.autoscaling, self._clients.cloudwatch
-        stop_scaling(scaling, cloudwatch, endpoint, scaled_variants(scaling, endpoint))
+        found = replace(preview_removal(self._clients, self._environment, endpoint), endpoint=existed)
+        stop_scaling(self._clients.autoscaling, self._clients.cloudwatch, endpoint, found.scaled)
         if state:
             self._delete_endpoint(endpoint)
         self._smoke.clear(endpoint, force=True)
-        alarms = alarms_of(self._clients.cloudwatch, endpoint)
-        remove_alarms(self._clients.cloudwatch, alarms)
-        everything = find_resources(self._clients, self._environment, endpoint)
-        return Removed(existed, remove_resources(self._clients, self._environment, endpoint, everything), alarms)
-
-    def preview_removal(self, endpoint: str) -> Removed:
-        """Say what `delete` would remove now, without removing anything.
-
-        Raises:
-            PreconditionError: the endpoint belongs to another environment.
-        """
-        state, _ = find_own(self._sagemaker, self._environment, endpoint)
-        everything = find_resources(self._clients, self._environment, endpoint)
-        return Removed(state is not None, everything, alarms_of(self._clients.cloudwatch, endpoint))
+        remove_alarms(self._clients.cloudwatch, found.alarms)
+        remove_resources(self._clients, self._environment, endpoint, found.resources)
+        return found
 
     def _outdated(self, spec: EndpointSpec, state: EndpointState | None) -> set[str]:
         """The configurations that a deployment removes: all but the new one and the one that serves now."""

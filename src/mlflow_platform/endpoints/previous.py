@@ -12,8 +12,8 @@ from mlflow_platform.endpoints.state import (
     CHANGING,
     EndpointState,
     ServedModel,
-    find_config,
     find_own,
+    has_instances,
     is_serverless,
     tags_of,
 )
@@ -77,10 +77,7 @@ def previous(sagemaker: SageMakerClient, endpoint: str, state: EndpointState) ->
             "should serve."
         )
     newest = max(described, key=lambda config: config["CreationTime"])
-    # "You cannot convert your instance-based, real-time endpoint to a serverless endpoint"
-    # (docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html).
-    serving = find_config(sagemaker, state.config)
-    if is_serverless(newest) and serving and not is_serverless(serving):
+    if is_serverless(newest) and has_instances(sagemaker, state):
         raise PreconditionError(
             f"the endpoint {endpoint} had serverless capacity before, and AWS cannot update one with instances to "
             "that. Deploy the previous model, or use another --endpoint for serverless capacity."

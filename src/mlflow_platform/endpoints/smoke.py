@@ -25,6 +25,9 @@ from mlflow_platform.endpoints.specification import EndpointSpec, belongs_to, sm
 from mlflow_platform.endpoints.state import CHANGE_TIMEOUT, CHANGING, find, is_missing
 
 if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker.type_defs import EndpointSummaryTypeDef
+
     from mlflow_platform.endpoints.resources import Clients
 
 # A temporary endpoint of another deployment is left over if it is older.
@@ -36,6 +39,13 @@ _TAG = {"purpose": "smoke-test"}
 def is_test(tags: Mapping[str, str]) -> bool:
     """Whether an endpoint with these tags is a temporary one."""
     return _TAG.items() <= tags.items()
+
+
+def temporary_endpoints(sagemaker: SageMakerClient, endpoint: str) -> list[EndpointSummaryTypeDef]:
+    """The temporary endpoints of an endpoint, as AWS lists them."""
+    pages = sagemaker.get_paginator("list_endpoints").paginate(NameContains=stem(endpoint))
+    listed = [item for page in pages for item in page["Endpoints"]]
+    return [item for item in listed if belongs_to(endpoint, item["EndpointName"])]
 
 
 class SmokeTest:
@@ -108,10 +118,9 @@ class SmokeTest:
         Raises:
             PreconditionError: one is so new that its deployment may still be in progress.
         """
-        pages = self._sagemaker.get_paginator("list_endpoints").paginate(NameContains=stem(endpoint))
-        for found in [item for page in pages for item in page["Endpoints"]]:
+        for found in temporary_endpoints(self._sagemaker, endpoint):
             name = found["EndpointName"]
-            if not belongs_to(endpoint, name) or name == except_for:
+            if name == except_for:
                 continue
             if not force and datetime.now(UTC) - found["CreationTime"] < _ABANDONED:
                 raise PreconditionError(

@@ -93,6 +93,16 @@ def is_serverless(config: Mapping[str, Any]) -> bool:
     return any("ServerlessConfig" in variant for variant in config.get("ProductionVariants", []))
 
 
+def has_instances(sagemaker: SageMakerClient, state: EndpointState) -> bool:
+    """Whether an endpoint runs on instances, so that AWS cannot make it serverless.
+
+    "You cannot convert your instance-based, real-time endpoint to a serverless endpoint"
+    (docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html). The opposite is possible.
+    """
+    config = find_config(sagemaker, state.config)
+    return bool(config) and not is_serverless(config)
+
+
 def tags_of(sagemaker: SageMakerClient, state: EndpointState) -> dict[str, str]:
     """An endpoint's tags, as AWS stores them; empty if the endpoint has just been deleted."""
     pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=state.arn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isclose
 from typing import TYPE_CHECKING
 
 from mlflow_common.errors import InputError
@@ -48,6 +49,11 @@ def checked_weights(sagemaker: SageMakerClient, endpoint: str, weights: Mapping[
     if not any((current | dict(weights)).values()):
         raise InputError(f"no variant of {endpoint} would get requests. Give one of them a weight above 0.")
     return current
+
+
+def changed_weights(before: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
+    """Those of the weights that differ from the ones before. AWS stores them as 32-bit numbers."""
+    return {name: weight for name, weight in weights.items() if not isclose(before[name], weight, rel_tol=1e-6)}
 
 
 def shift_weights(sagemaker: SageMakerClient, endpoint: str, weights: Mapping[str, float]) -> None:

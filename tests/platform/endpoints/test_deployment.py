@@ -8,7 +8,9 @@ import pytest
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_platform.endpoints.creation import ensure_resources
-from mlflow_platform.endpoints.deployment import Deployer, Removed
+from mlflow_platform.endpoints.deployment import Deployer
+from mlflow_platform.endpoints.hosting import Serverless
+from mlflow_platform.endpoints.removal import Removed
 from mlflow_platform.endpoints.resources import Clients, EndpointResources, find_resources
 from mlflow_platform.endpoints.specification import EndpointSpec, archive_uri
 from mlflow_platform.endpoints.tags import encode
@@ -486,3 +488,21 @@ def write(logs: Any, group: str, stream: str, *lines: str) -> None:
     now = int(time.time() * 1000)
     events = [{"timestamp": now + number, "message": line} for number, line in enumerate(lines)]
     logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+
+
+def test_an_endpoint_with_instances_is_not_made_serverless(
+    deploy: Any, deployer: Deployer, spec: EndpointSpec, fleet: Fleet
+) -> None:
+    serverless = replace(spec, serverless=Serverless(2048))
+    deploy(spec)
+    for refused in (
+        lambda: deployer.check_target(NAME, None, replace_model=False, serverless=True),
+        lambda: deployer.preview(serverless),
+        lambda: deploy(serverless),
+    ):
+        with pytest.raises(PreconditionError, match="AWS cannot update it to serverless capacity"):
+            refused()
+    assert fleet.config == spec.config_name
+    fleet.serve(NAME, Step("Failed", spec.config_name), tags=dict(spec.tags))
+    # AWS can only delete a failed endpoint, so it is created anew. Serverless capacity can be replaced by instances.
+    assert [deploy(serverless), deploy(spec)] == ["created", "updated"]

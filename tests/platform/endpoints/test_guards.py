@@ -10,6 +10,7 @@ import pytest
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_platform.endpoints.alarms import alarms_of, rollback_alarms
 from mlflow_platform.endpoints.deployment import Deployer, Guards
+from mlflow_platform.endpoints.removal import preview_removal
 from mlflow_platform.endpoints.resources import Clients, find_resources
 from mlflow_platform.endpoints.specification import EndpointSpec, smoke_name
 from mlflow_platform.endpoints.strategy import strategy
@@ -155,11 +156,11 @@ def test_an_alarm_of_the_model_that_serves_does_not_stop_its_repair(
 
 
 def test_removing_an_endpoint_removes_its_alarms_and_no_others(
-    deployer: Deployer, versions: Any, clients: Clients
+    deployer: Deployer, versions: Any, clients: Clients, environment: Environment
 ) -> None:
     deployer.deploy(versions("1"))
     deployer.deploy(versions("2"), guards=CANARY)
-    preview = deployer.preview_removal(NAME)
+    preview = preview_removal(clients, environment, NAME)
     neighbour, *_ = rollback_alarms(f"{NAME}-2", "config", ["AllTraffic"], None)
     clients.cloudwatch.put_metric_alarm(AlarmName=neighbour.name, **neighbour.definition)
     removed = deployer.delete(NAME)
@@ -227,7 +228,7 @@ def test_a_model_that_does_not_answer_never_gets_traffic(
 
 
 def test_a_killed_test_is_resumed_by_the_same_deployment_and_refuses_another(
-    deployer: Deployer, versions: Any, runtime: Runtime, clients: Clients
+    deployer: Deployer, versions: Any, runtime: Runtime, clients: Clients, environment: Environment
 ) -> None:
     deployer.deploy(versions("1"))
     second = versions("2")
@@ -247,6 +248,7 @@ def test_a_killed_test_is_resumed_by_the_same_deployment_and_refuses_another(
     events.unregister("before-call.sagemaker.DeleteEndpoint", unable)
     with pytest.raises(PreconditionError, match=r"another deployment .* is in progress: its test endpoint"):
         deployer.deploy(versions("3"), guards=CANARY)
+    assert preview_removal(clients, environment, NAME).tests == {smoke_name(second)}
     assert deployer.deploy(second, guards=CANARY) == "updated"
     assert clients.sagemaker.list_endpoints()["Endpoints"] == []
 

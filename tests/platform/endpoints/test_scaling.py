@@ -10,7 +10,8 @@ from mlflow_platform.endpoints import scaling
 from mlflow_platform.endpoints.deployment import Deployer
 from mlflow_platform.endpoints.hosting import Asynchronous
 from mlflow_platform.endpoints.previous import Configuration, preview_rollback
-from mlflow_platform.endpoints.resources import Clients
+from mlflow_platform.endpoints.removal import Removed, preview_removal
+from mlflow_platform.endpoints.resources import Clients, EndpointResources
 from mlflow_platform.endpoints.scaling import FROM_ZERO, TRACKING, Autoscaling, Scaling
 from mlflow_platform.endpoints.specification import EndpointSpec, OtherVariant
 from mlflow_platform.endpoints.strategy import Strategy, strategy
@@ -161,7 +162,10 @@ def test_a_removal_deregisters_the_variants(
     autoscaling: Autoscaling, clients: Clients, environment: Environment, spec: EndpointSpec
 ) -> None:
     autoscaling.apply(replace(spec, asynchronous=QUEUE), Scaling(0, 2, 5.0))
-    Deployer(clients, environment, progress=lambda _: None, clock=FakeClock()).delete(NAME)
+    preview = preview_removal(clients, environment, NAME)
+    assert (preview.scaled, preview.alarms) == ({"AllTraffic"}, {BACKLOG})
+    assert Removed(endpoint=False, resources=EndpointResources(), scaled=preview.scaled)
+    assert Deployer(clients, environment, progress=lambda _: None, clock=FakeClock()).delete(NAME) == preview
     assert targets(clients) == {}
     assert alarms(clients) == set()
 

@@ -13,7 +13,7 @@ from mlflow_platform.endpoints.publishing import Companion, Hosting, Published, 
 from mlflow_platform.endpoints.resources import Clients, find_resources
 from mlflow_platform.endpoints.specification import EndpointSpec
 from mlflow_platform.endpoints.strategy import strategy
-from mlflow_platform.endpoints.weights import parse_weights
+from mlflow_platform.endpoints.weights import changed_weights, parse_weights
 from mlflow_platform.environment import Environment
 from tests.platform.conftest import BUCKET, FakeClock
 from tests.platform.endpoints.fleet import Fleet
@@ -192,6 +192,12 @@ def test_refuses_weights_that_are_not_possible(
 def test_weights_need_an_endpoint(deployer: Deployer) -> None:
     with pytest.raises(PreconditionError, match="is not there, so its weights cannot change"):
         deployer.shift(NAME, {"Challenger": 0.5})
+
+
+def test_weights_that_a_variant_has_already_are_no_change() -> None:
+    before = {"AllTraffic": 1.0, "Challenger": 0.10000000149011612}
+    assert changed_weights(before, {"AllTraffic": 1.0, "Challenger": 0.1}) == {}
+    assert changed_weights(before, {"AllTraffic": 0.9, "Challenger": 0.1}) == {"AllTraffic": 0.9}
 
 
 @pytest.mark.parametrize("pair", ["Challenger", "=0.5", "Challenger=much", "Challenger=1.5", "Challenger=-1"])
