@@ -94,6 +94,12 @@ data "aws_caller_identity" "current" {
       condition     = length(setunion(keys(var.tags), keys(data.aws_default_tags.current.tags))) <= 50
       error_message = "tags and the provider's default_tags have ${length(setunion(keys(var.tags), keys(data.aws_default_tags.current.tags)))} keys together, and AWS allows 50 tags on a resource. Remove some."
     }
+
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules_creating
+    precondition {
+      condition     = length(distinct([for key in setunion(keys(var.tags), keys(data.aws_default_tags.current.tags)) : lower(key)])) == length(setunion(keys(var.tags), keys(data.aws_default_tags.current.tags)))
+      error_message = "tags and the provider's default_tags have keys that differ only in case, such as Project and project, and IAM allows only one of them: ${join(", ", setunion(keys(var.tags), keys(data.aws_default_tags.current.tags)))}. Use the same case."
+    }
   }
 }
 

@@ -184,3 +184,31 @@ run "a_tag_that_aws_reserves_is_refused" {
 
   expect_failures = [var.tags]
 }
+
+run "tags_whose_keys_differ_only_in_case_are_refused" {
+  command = plan
+
+  variables {
+    tags = { Project = "churn" }
+  }
+
+  override_data {
+    target = data.aws_default_tags.current
+    values = { tags = { project = "churn" } }
+  }
+
+  expect_failures = [data.aws_default_tags.current]
+}
+
+run "a_tag_may_override_a_default_tag" {
+  command = plan
+
+  variables {
+    tags = { project = "churn" }
+  }
+
+  override_data {
+    target = data.aws_default_tags.current
+    values = { tags = { project = "other" } }
+  }
+}

@@ -112,3 +112,18 @@ run "the_defaults_are_a_small_server_a_private_bucket_and_no_optional_resources"
     error_message = "Outputs of resources that do not exist must be null."
   }
 }
+
+run "tags_whose_keys_differ_only_in_case_are_refused" {
+  command = plan
+
+  variables {
+    tags = { Project = "churn" }
+  }
+
+  override_data {
+    target = data.aws_default_tags.current
+    values = { tags = { project = "churn" } }
+  }
+
+  expect_failures = [data.aws_caller_identity.current]
+}
