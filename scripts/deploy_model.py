@@ -254,16 +254,21 @@ def _deploy(here: Here, given: DeployOptions, published: Published, protection: 
     console, deployer = here.console, here.deployer()
     found, spec = published.model, published.spec
     wanted = scaling.parse_scaling(given.autoscale, given.target, asynchronous=given.asynchronous)
-    if ended := ended_settings(here.session.client("sagemaker"), spec):
-        console.progress(
-            f"the endpoint is deployed with {', '.join(ended)} now, which ends. Repeat the option to keep it"
-        )
     autoscaling = scaling.Autoscaling(here.clients())
+    # An endpoint that scales keeps its number of instances.
+    scales = not wanted.off if wanted else autoscaling.bounds(spec.endpoint) is not None
+    named = given.explicit | ({"--instance-count"} if scales else set())
+    ended = ", ".join(ended_settings(here.session.client("sagemaker"), spec, named)) or None
+    if ended:
+        console.progress(f"the endpoint is deployed with {ended} now, which ends. Repeat the option to keep it")
     if given.dry_run:
         autoscaling.check(spec, wanted, protection.strategy)
         preview = deployer.preview(spec, replace_model=given.replace_model)
         waits = bool(spec.package) and here.package(spec.package).approval != package.APPROVED
-        console.result(_preview(spec, found, preview, wanted) | {"would_approve": spec.package if waits else None})
+        console.result(
+            _preview(spec, found, preview, wanted)
+            | {"would_approve": spec.package if waits else None, "would_end": ended}
+        )
         return
     if protection.smoke_request and published.example is None:
         console.progress("no smoke request: the model was logged without an input example")
@@ -274,7 +279,7 @@ def _deploy(here: Here, given: DeployOptions, published: Published, protection: 
         change = deployer.deploy(spec, replace_model=given.replace_model, guards=guards)
     scaled = autoscaling.apply(spec, wanted)
     bounds = str(wanted) if wanted else autoscaling.bounds(spec.endpoint)
-    console.result(_deployed(found, spec, change, scaled, deployer.watched, bounds))
+    console.result(_deployed(found, spec, change, scaled, deployer.watched, bounds) | {"ended": ended})
 
 
 def _deployed(
