@@ -156,7 +156,7 @@ prove: setup ## Prove on AWS what localaws cannot: apply a throw-away copy of EN
 	@$(SCRIPT) scripts/prove.py $(FLAGS)
 
 smoke: setup ## Run the smoke tests against a deployed environment
-	@SMOKE_ENV="$$ENV" SMOKE_LOCAL="$$LOCAL" $(WITH_ARGS) $(BIN)/pytest tests/e2e/smoke {ARGS}
+	@SMOKE_ENV="$$ENV" SMOKE_LOCAL="$$LOCAL" $(WITH_ARGS) $(BIN)/pytest --all tests/e2e/smoke {ARGS}
 
 ##@ localaws, the local AWS
 local-up: setup ## Start it, with everything that it held before

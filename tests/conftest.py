@@ -65,14 +65,22 @@ FIRST = (
     "tests/terraform/test_terraform_script.py",
 )
 
-# What `make test` leaves to `make test-all`, and why. Whoever names one of these files or folders runs it.
+# What `make test` leaves to `make test-all`, and why. Whoever names one of them runs it.
 NIGHTLY = {
-    "tests/e2e/delivery/": "builds install all packages twice; tests/localaws/delivery/ runs small ones",
+    "tests/e2e/delivery/": "each build installs all packages; tests/localaws/delivery/ runs small builds",
+    "tests/e2e/notebooks/": "starts a tracking server and a kernel of its own",
+    "tests/e2e/smoke/test_monitoring.py": "much traffic; tests/policy/test_demo_calls.py runs the scheduled job",
     "tests/e2e/upgrade/": "three servers and two environments; tests/platform/upgrade/ tests each step and failure",
-    "tests/localaws/saving/test_saving.py": "saves and restores an applied environment; the smoke tests start from one",
-    "tests/terraform/test_apply.py": "each AWS operation of an apply fails twice; the smoke tests apply without faults",
-    "tests/terraform/test_apply_killed.py": "kills an apply ten times; no test depends on it",
-    "tests/terraform/test_apply_upgraded.py": "applies a former revision first",
+    "tests/platform/test_record.py::test_the_boosted_model_can_be_served_with_its_requirements_alone": (
+        "builds an environment of its own"
+    ),
+    "tests/terraform/test_apply.py": (
+        "prod while each AWS operation fails twice, edited by hand, destroyed; tests/e2e/smoke/ applies staging"
+    ),
+    "tests/terraform/test_apply_expired.py": "credentials that expire at three points of an apply",
+    "tests/terraform/test_apply_killed.py": "an apply that is killed ten times",
+    "tests/terraform/test_apply_studio.py": "tests/policy/test_studio_roles.py and terraform test check the plan",
+    "tests/terraform/test_apply_upgraded.py": "prod of a former revision, applied before this one",
 }
 
 
@@ -87,12 +95,16 @@ def nightly(config: pytest.Config) -> dict[str, str]:
     """The entries of NIGHTLY that this run leaves out."""
     if config.getoption("--all"):
         return {}
-    named = [Path(argument).absolute() for argument in config.args]
     return {
         entry: reason
         for entry, reason in NIGHTLY.items()
-        if not any(str(path).startswith(str(config.rootpath / entry)) for path in named)
+        if not any(f"{path}/".startswith(f"{config.rootpath}/{entry}") for path in named(config))
     }
+
+
+def named(config: pytest.Config) -> list[str]:
+    """What the command line names, as absolute paths."""
+    return [str((config.invocation_params.dir / argument).resolve()) for argument in config.args]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -140,9 +152,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Name what did not run."""
+    """Name what did not run although its folder or file was named."""
     for entry, reason in nightly(config).items():
-        terminalreporter.write_line(f"left to make test-all: {entry}: {reason}")
+        if any(f"{config.rootpath}/{entry}".startswith(path) for path in named(config)):
+            terminalreporter.write_line(f"left to make test-all: {entry}: {reason}")
 
 
 def pytest_collection_finish() -> None:
