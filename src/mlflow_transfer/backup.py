@@ -16,24 +16,11 @@ from typing import IO, Any, TypeVar, cast
 
 from mlflow_common.retry import RetriesExhaustedError, Retry, with_retries
 from mlflow_common.safe_path import relative_name
-from mlflow_transfer.archive import (
-    ARTIFACT,
-    EXPERIMENTS,
-    MODELS,
-    MOST_LOSSES,
-    REGISTERED,
-    RUN,
-    TRACES,
-    Archive,
-    Entry,
-    Manifest,
-    Parts,
-    Snapshot,
-    safe_name,
-)
+from mlflow_transfer.archive import MOST_LOSSES, Archive, Parts, Snapshot, safe_name
 from mlflow_transfer.artifacts import Reading, checksum
 from mlflow_transfer.checksums import Checksum, Summing
 from mlflow_transfer.losses import Loss, LossLog
+from mlflow_transfer.manifest import ARTIFACT, EXPERIMENTS, MODELS, REGISTERED, RUN, TRACES, Entry, Manifest
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally, TransferProgress
 from mlflow_transfer.records import (

@@ -16,9 +16,10 @@ import pytest
 
 from mlflow_transfer import service
 from mlflow_transfer.access import Access
-from mlflow_transfer.archive import ARTIFACT, Archive, Entry
+from mlflow_transfer.archive import Archive
 from mlflow_transfer.backup import Backup
 from mlflow_transfer.connections import ConnectionFactory
+from mlflow_transfer.manifest import ARTIFACT, Entry
 from mlflow_transfer.options import Options
 from mlflow_transfer.records import Run
 from mlflow_transfer.sources.archive import ArchiveSource, DamagedError

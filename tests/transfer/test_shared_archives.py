@@ -13,8 +13,9 @@ import pytest
 
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_transfer import archive as archives
-from mlflow_transfer.archive import RUN, Archive, Entry, Parts, Snapshot
+from mlflow_transfer.archive import Archive, Parts, Snapshot
 from mlflow_transfer.backup import Backup
+from mlflow_transfer.manifest import RUN, Entry
 from mlflow_transfer.options import Options
 from mlflow_transfer.records import Experiment, Run, Trace
 from mlflow_transfer.sources.archive import ArchiveSource

@@ -14,10 +14,11 @@ from botocore.awsrequest import AWSResponse
 
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_transfer.access import Access
-from mlflow_transfer.archive import ARTIFACT, Archive, Entry
+from mlflow_transfer.archive import Archive
 from mlflow_transfer.artifacts import checksum, copy_file
 from mlflow_transfer.backup import Backup
 from mlflow_transfer.connections import ConnectionFactory
+from mlflow_transfer.manifest import ARTIFACT, Entry
 from mlflow_transfer.records import Run
 from mlflow_transfer.rewrite import rewrite_ids
 from mlflow_transfer.scratch import Scratch

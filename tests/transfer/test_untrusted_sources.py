@@ -14,10 +14,11 @@ import pytest
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_common.retry import Retry
-from mlflow_transfer.archive import ARTIFACT, Archive, Snapshot
+from mlflow_transfer.archive import Archive, Snapshot
 from mlflow_transfer.backup import Backup
 from mlflow_transfer.connections import ConnectionFactory
 from mlflow_transfer.losses import Loss
+from mlflow_transfer.manifest import ARTIFACT
 from mlflow_transfer.records import Run
 from mlflow_transfer.sources.archive import ArchiveSource, DamagedError
 from mlflow_transfer.sources.opening import open_source

@@ -13,19 +13,10 @@ from typing import Any, TypeVar
 
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_common.safe_path import UnsafeNameError
-from mlflow_transfer.archive import (
-    ARTIFACT,
-    EXPERIMENTS,
-    MODELS,
-    REGISTERED,
-    RUN,
-    TRACES,
-    Archive,
-    Entry,
-    Snapshot,
-)
+from mlflow_transfer.archive import Archive, Snapshot
 from mlflow_transfer.checksums import Summing
 from mlflow_transfer.losses import Loss, LossLog
+from mlflow_transfer.manifest import ARTIFACT, EXPERIMENTS, MODELS, REGISTERED, RUN, TRACES, Entry
 from mlflow_transfer.records import Experiment, History, LoggedModel, Point, RegisteredModel, Run, Trace
 from mlflow_transfer.sources.archive_json import (
     experiment_from_json,
