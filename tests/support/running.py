@@ -140,7 +140,7 @@ def tracking_server(localaws: RunningLocalAws, name: str, *, wait: bool = True, 
     return arn
 
 
-def settled(localaws: RunningLocalAws, name: str, seconds: float = 60) -> str:
+def settled(localaws: RunningLocalAws, name: str, seconds: float = 180) -> str:
     """The status of a tracking server after its current operation has ended; "" if it does not exist."""
     sagemaker = localaws.client("sagemaker")
     deadline = time.monotonic() + seconds

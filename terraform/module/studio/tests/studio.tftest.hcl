@@ -172,3 +172,46 @@ run "a_name_that_iam_does_not_allow_is_refused" {
 
   expect_failures = [aws_iam_role.studio]
 }
+
+run "tags_whose_keys_differ_only_in_case_are_refused" {
+  command = plan
+
+  variables {
+    tags = { Project = "churn" }
+  }
+
+  override_data {
+    target = data.aws_default_tags.current
+    values = { tags = { project = "churn" } }
+  }
+
+  expect_failures = [data.aws_default_tags.current]
+}
+
+run "a_tag_may_override_a_default_tag" {
+  command = plan
+
+  variables {
+    tags = { project = "churn" }
+  }
+
+  override_data {
+    target = data.aws_default_tags.current
+    values = { tags = { project = "other" } }
+  }
+}
+
+run "tags_and_default_tags_are_counted_together" {
+  command = plan
+
+  variables {
+    tags = { for number in range(50) : "tag-${number}" => "" }
+  }
+
+  override_data {
+    target = data.aws_default_tags.current
+    values = { tags = { managed-by = "terraform" } }
+  }
+
+  expect_failures = [data.aws_default_tags.current]
+}
