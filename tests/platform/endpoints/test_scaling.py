@@ -163,7 +163,8 @@ def test_a_removal_deregisters_the_variants(
 ) -> None:
     autoscaling.apply(replace(spec, asynchronous=QUEUE), Scaling(0, 2, 5.0))
     preview = preview_removal(clients, environment, NAME)
-    assert (preview.scaled, preview.alarms) == ({"AllTraffic"}, {BACKLOG})
+    assert preview.scaled == {"AllTraffic"}
+    assert preview.alarms == {BACKLOG}
     assert Removed(endpoint=False, resources=EndpointResources(), scaled=preview.scaled)
     assert Deployer(clients, environment, progress=lambda _: None, clock=FakeClock()).delete(NAME) == preview
     assert targets(clients) == {}
