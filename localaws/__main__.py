@@ -6,6 +6,7 @@ import shlex
 import sys
 
 from localaws import daemon
+from localaws.home import HomeError
 from localaws.mirror import mirror
 from localaws.settings import Settings, no_proxy
 from localaws.state import named
@@ -70,6 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _say(str(error), 2)
     except daemon.DaemonError as error:
         return _say(str(error), error.status)
+    except HomeError as error:
+        return _say(str(error), 3)
     return 0
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from localaws import home
 from localaws.images.runtime import missing
 from localaws.processes import stop_leftovers
 from localaws.settings import CONTROL_HEADER, REPOSITORY, Settings, no_proxy
@@ -174,7 +175,10 @@ def _reason(log: Path, begin: int) -> str:
 
 
 def _make_folders(settings: Settings) -> None:
-    _check_home(settings)
+    try:
+        home.check(settings)
+    except home.HomeError as error:
+        raise DaemonError(str(error), 3) from None
     for folder in (settings.home, settings.logs, settings.run):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -184,44 +188,10 @@ def _make_folders(settings: Settings) -> None:
             raise DaemonError(message, 3) from None
 
 
-def _check_home(settings: Settings) -> None:
-    """Refuse a folder of the user, which would become private, and whose `data` a reset would delete.
-
-    Raises:
-        DaemonError: it holds files that no localaws wrote.
-    """
-    try:
-        found = {entry.name for entry in settings.home.iterdir()} if settings.home.is_dir() else set()
-    except OSError:
-        return  # The next step says what is wrong with it.
-    # A start makes these two folders first, and may be killed before it writes a file.
-    begun = found <= {settings.run.name, settings.logs.name} and not any(map(_filled, (settings.run, settings.logs)))
-    if not begun and not _has_run(settings):
-        raise DaemonError(f"{settings.home} holds other files: set LOCALAWS_HOME to a new or empty folder.", 3)
-    written = (settings.data / "state.json", settings.data / "calls.jsonl", files.unsaved_marker(settings))
-    if _filled(settings.data) and not any(path.is_file() for path in written):
-        raise DaemonError(f"{settings.data} holds other files: set LOCALAWS_HOME to a new or empty folder.", 3)
-
-
-def _filled(folder: Path) -> bool:
-    return folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
-
-
-def _has_run(settings: Settings) -> bool:
-    """Whether a localaws wrote files into this home. Names of folders prove nothing: a project has them too."""
-    own = (_command_file(settings), settings.token_file)
-    return any(path.is_file() for path in own) and (settings.env_file.is_file() or not settings.env_file.exists())
-
-
-def _command_file(settings: Settings) -> Path:
-    """The lock of the commands that start and stop. Every home of localaws has it."""
-    return settings.run / "command"
-
-
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
     """Lets one command at a time start or stop the localaws of a home; other commands wait."""
-    file = _command_file(settings)
+    file = settings.command_file
     file.touch(mode=0o600)
     with file.open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from localaws.home import claim
 from localaws.settings import REPOSITORY, Settings
 
 OVERRIDE = """\
@@ -34,9 +35,11 @@ def mirror(settings: Settings, environment: str, source: Path = REPOSITORY) -> P
 
     Raises:
         FileNotFoundError: there is no such environment.
+        HomeError: localaws's home holds files that no localaws wrote.
     """
     if not (source / "mlflow/terraform" / environment).is_dir():
         raise FileNotFoundError(environment)
+    claim(settings)
     target = settings.terraform
     # Terraform uploads the tools of the nightly backup and of monitoring from these sources.
     for part in (Path("terraform/module"), Path("mlflow/terraform") / environment, Path("src"), Path("scripts")):

@@ -87,6 +87,11 @@ class Settings:
         return self.home / "data"
 
     @property
+    def command_file(self) -> Path:
+        """The lock of the commands that start and stop. Every home of localaws has it."""
+        return self.run / "command"
+
+    @property
     def saved(self) -> Path:
         """Named copies of the state. `reset` keeps them."""
         return self.home / "saved"

@@ -6,6 +6,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from localaws.home import claim
 from localaws.settings import Settings
 from localaws.state import files
 from localaws.state.files import StateError
@@ -50,7 +51,9 @@ def adopt(settings: Settings, source: Path) -> None:
 
     Raises:
         StateError: the folder has no readable state; then the state stays as it was.
+        HomeError: the home holds files that no localaws wrote.
     """
+    claim(settings)
     draft = settings.home / "data.part"
     shutil.rmtree(draft, ignore_errors=True)
     _copy(source, draft)

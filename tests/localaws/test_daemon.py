@@ -70,12 +70,12 @@ def test_a_second_start_is_refused_and_names_the_running_process(localaws: Runni
     assert refused.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("verb", ["up", "reset"])
+@pytest.mark.parametrize("verb", ["up", "reset", "mirror staging"])
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path, verb: str) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "train.csv").write_text("x")
     tmp_path.chmod(0o755)
-    done = command(tmp_path, free_port(), verb)
+    done = command(tmp_path, free_port(), *verb.split())
     message = f"{tmp_path} holds other files: set LOCALAWS_HOME to a new or empty folder.\n"
     assert (done.returncode, done.stderr) == (3, message)
     assert [path.name for path in tmp_path.rglob("*")] == ["data", "train.csv"]
@@ -91,6 +91,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path, verb: str) -> N
         (("terraform/main.tf",), ""),
         (("data/state.json",), ""),
         (("logs/a.log",), ""),
+        (("saved/photo.jpg",), ""),
     ],
 )
 def test_a_project_with_folders_of_the_same_names_is_left_alone(
@@ -108,7 +109,12 @@ def test_a_project_with_folders_of_the_same_names_is_left_alone(
 
 @pytest.mark.parametrize(
     "names",
-    [("run/", "logs/"), ("run/command", "run/unsaved", "data/tracking/x.db"), ("run/command", "data/calls.jsonl")],
+    [
+        ("run/", "logs/"),
+        ("run/command", "run/unsaved", "data/tracking/x.db"),
+        ("run/command", "data/calls.jsonl"),
+        ("saved/one/state.json",),
+    ],
 )
 def test_a_home_whose_localaws_was_killed_can_be_reset(tmp_path: Path, names: tuple[str, ...]) -> None:
     for name in names:
