@@ -60,10 +60,10 @@ demo: setup ## Run everything on localaws: apply, train, register, deploy, predi
 check: setup ## Lint, check types and run the unit tests (no servers; three minutes)
 	@$(WITH_ARGS) scripts/check.sh {ARGS}
 
-test: setup ## Run make check and the tests of Terraform, localaws and the scripts together (ten minutes)
+test: setup ## Run make check and the tests of Terraform, localaws and the scripts together (half an hour at most)
 	@$(WITH_ARGS) scripts/test.sh {ARGS}
 
-test-all: setup ## Run make test and what else runs every night: kills, faults, upgrades, deliveries (an hour)
+test-all: setup ## Run make test and what else runs every night: kills, faults, upgrades, deliveries
 	@$(WITH_ARGS) scripts/test.sh --all {ARGS}
 
 help: ## Show this help

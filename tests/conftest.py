@@ -53,6 +53,7 @@ FIRST = (
     "tests/terraform/test_modules.py",
     "tests/terraform/test_apply_upgraded.py",
     "tests/e2e/pipeline/",
+    "tests/e2e/apps/",
     "tests/e2e/smoke/",
     "tests/platform/endpoints/test_lost_answers.py",
     "tests/terraform/test_apply_expired.py",

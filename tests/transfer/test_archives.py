@@ -118,8 +118,9 @@ def test_only_a_thorough_backup_finds_points_that_no_listing_shows(servers: Serv
 def test_an_interrupted_backup_continues_with_what_it_wrote(servers: Servers, old_archive: Old, tmp_path: Path) -> None:
     old_archive(tmp_path)
     (tmp_path / "archive.json").write_text(WITHOUT_SNAPSHOTS)
+    (tmp_path / "snapshots/1").rename(tmp_path / "snapshots/20261121T043000000000Z")
     before = files(tmp_path)
-    back_up(servers.old.url, tmp_path, "2")
+    back_up(servers.old.url, tmp_path, "20261122T043000000000Z")
     fresh = {Path(path).relative_to(tmp_path).parts[0] for path in files(tmp_path).keys() - before.keys()}
     assert fresh <= {"archive.json", "snapshots", "runs"}
     same(behind(servers.old), ArchiveSource(Archive(Folder(tmp_path))))
