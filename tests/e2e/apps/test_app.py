@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from localaws.home import claim
 from localaws.iam.evaluate import Policies, evaluate
 from localaws.iam.policy import Policy
 from localaws.iam.request import Principal, Request
@@ -48,7 +49,7 @@ def applied(localaws: RunningLocalAws, tmp_path_factory: pytest.TempPathFactory)
     """The session's localaws, but a mirror of its own."""
     home = tmp_path_factory.mktemp("app") / "home"
     settings = settings_of(home, localaws.settings.port)
-    settings.env_file.parent.mkdir(parents=True, exist_ok=True)
+    claim(settings)
     written = localaws.settings.env_file.read_text()
     settings.env_file.write_text(written.replace(str(localaws.settings.home), str(settings.home)))
     environment = Environment(RunningLocalAws(settings), "staging", **INPUTS)
