@@ -10,7 +10,7 @@ from mlflow_platform.cleanup.items import ARCHIVES, CONFIGS, MODELS, Criteria, F
 from mlflow_platform.cleanup.objects import listed
 from mlflow_platform.cleanup.references import References
 from mlflow_platform.endpoints.specification import belongs_to
-from mlflow_platform.endpoints.state import is_missing
+from mlflow_platform.endpoints.state import is_missing, read_tags
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -211,8 +211,7 @@ class _Reader:
     def _is_own(self, arn: str) -> tuple[bool, dict[str, str]]:
         """Whether a resource has the environment's tags, and its tags. Tags that may not be read are another's."""
         try:
-            pages = self._sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
-            tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+            tags = read_tags(self._sagemaker, arn)
         except self._sagemaker.exceptions.ClientError as error:
             if is_missing(error) or error_code(error) in _DENIED:
                 return False, {}

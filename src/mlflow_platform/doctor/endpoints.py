@@ -7,7 +7,7 @@ from typing import Any
 from mlflow_common.errors import error_code
 from mlflow_platform.doctor.context import Context
 from mlflow_platform.doctor.finding import Verdict, failed, passed, skipped, warned
-from mlflow_platform.endpoints.state import CHANGING
+from mlflow_platform.endpoints.state import CHANGING, read_tags
 
 
 def endpoints(context: Context) -> Verdict:
@@ -41,10 +41,8 @@ def endpoints(context: Context) -> Verdict:
 
 def _belongs(context: Context, arn: str) -> bool | None:
     """Whether an endpoint has the environment's tags; None if they may not be read."""
-    sagemaker = context.client("sagemaker")
     try:
-        pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
-        tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        tags = read_tags(context.client("sagemaker"), arn)
     except Exception as error:
         if error_code(error) in {"AccessDenied", "AccessDeniedException"}:
             return None

@@ -15,6 +15,7 @@ from mlflow_platform.endpoints.state import (
     find_own,
     has_instances,
     is_serverless,
+    read_tags,
     tags_of,
 )
 
@@ -82,8 +83,7 @@ def previous(sagemaker: SageMakerClient, endpoint: str, state: EndpointState) ->
             f"the endpoint {endpoint} had serverless capacity before, and AWS cannot update one with instances to "
             "that. Deploy the previous model, or use another --endpoint for serverless capacity."
         )
-    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=newest["EndpointConfigArn"])
-    tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    tags = read_tags(sagemaker, newest["EndpointConfigArn"])
     variants, queued = tuple(newest["ProductionVariants"]), "AsyncInferenceConfig" in newest
     return Configuration(newest["EndpointConfigName"], tags, variants, queued)
 

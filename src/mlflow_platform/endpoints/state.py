@@ -103,11 +103,16 @@ def has_instances(sagemaker: SageMakerClient, state: EndpointState) -> bool:
     return bool(config) and not is_serverless(config)
 
 
+def read_tags(sagemaker: SageMakerClient, arn: str) -> dict[str, str]:
+    """The tags of a SageMaker resource, as AWS stores them."""
+    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+    return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+
+
 def tags_of(sagemaker: SageMakerClient, state: EndpointState) -> dict[str, str]:
     """An endpoint's tags, as AWS stores them; empty if the endpoint has just been deleted."""
-    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=state.arn)
     try:
-        return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        return read_tags(sagemaker, state.arn)
     except sagemaker.exceptions.ClientError as error:
         if is_missing(error):
             return {}

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from mlflow_common.errors import error_code
 from mlflow_platform.endpoints.smoke import is_test
-from mlflow_platform.endpoints.state import ServedModel, is_missing
+from mlflow_platform.endpoints.state import ServedModel, is_missing, read_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -145,8 +145,7 @@ def _model(sagemaker: SageMakerClient, name: str) -> ServedModel:
 def _tags(sagemaker: SageMakerClient, arn: str) -> Mapping[str, str]:
     """The tags of a resource; none if it has just been deleted, or if it is one that these credentials may not read."""
     try:
-        pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
-        return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        return read_tags(sagemaker, arn)
     except ClientError as error:
         if is_missing(error) or "AccessDenied" in error_code(error):
             return {}

@@ -120,8 +120,7 @@ def _served(
 ) -> Deployment:
     """What a variant serves, as the endpoint's tags say, or those of its SageMaker model where these are empty."""
     described = sagemaker.describe_model(ModelName=model)
-    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=described["ModelArn"])
-    tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    tags = state.read_tags(sagemaker, described["ModelArn"])
     served = ServedModel.from_tags(endpoint_tags if "run-id" in endpoint_tags else tags)
     artifact = served_artifact.of_model(s3, described)
     signature = artifact.signature if artifact else Signature()

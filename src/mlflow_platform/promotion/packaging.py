@@ -20,7 +20,7 @@ from mlflow_platform.endpoints import model_archive, package, specification
 from mlflow_platform.endpoints.creation import as_list, ensure
 from mlflow_platform.endpoints.model import Model
 from mlflow_platform.endpoints.specification import CONTAINER_ENVIRONMENT
-from mlflow_platform.endpoints.state import ServedModel, is_missing
+from mlflow_platform.endpoints.state import ServedModel, is_missing, read_tags
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -130,8 +130,7 @@ def _ensure_group(sagemaker: SageMakerClient, environment: Environment, group: s
     if created:
         return
     arn = sagemaker.describe_model_package_group(ModelPackageGroupName=group)["ModelPackageGroupArn"]
-    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
-    tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    tags = read_tags(sagemaker, arn)
     if any(tags.get(key) != value for key, value in environment.tags.items()):
         raise PreconditionError(
             f"the model package group {group} does not belong to {environment.name} (see its tags project and "
