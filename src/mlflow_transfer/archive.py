@@ -93,10 +93,7 @@ class Archive:
         Raises:
             InputError: the index does not belong to an archive, or was written by a later version of this tool.
         """
-        try:
-            return self._snapshots(self._content(INDEX))
-        except GoneError:
-            return []
+        return self._index() or []
 
     def check_place(self) -> None:
         """Refuse a location that holds other files and no archive, before anything is written there.
@@ -104,7 +101,7 @@ class Archive:
         Raises:
             InputError: it does, or it is an archive whose index is damaged or lost.
         """
-        if self._has_index():
+        if self._index() is not None:
             return
         for item in self.store.list():
             if _HARMLESS.fullmatch(item.path) or item.path.startswith(f"{_UNDER_WAY}/"):
@@ -120,12 +117,12 @@ class Archive:
                 "for the backup"
             )
 
-    def _has_index(self) -> bool:
+    def _index(self) -> list[Snapshot] | None:
+        """The snapshots that the index names; None if there is no index."""
         try:
-            self._snapshots(self._content(INDEX))
+            return self._snapshots(self._content(INDEX))
         except GoneError:
-            return False
-        return True
+            return None
 
     def _snapshots(self, text: bytes) -> list[Snapshot]:
         try:
@@ -193,7 +190,7 @@ class Archive:
 
         The first backup writes an index without snapshots, so that an archive without an index has lost it.
         """
-        if not self._has_index():
+        if self._index() is None:
             self._change(lambda found: found, create=True)
         content = json.dumps({"by": f"{platform.node()} {os.getpid()}", "at": time.time()}).encode()
         self.store.write(f"{_UNDER_WAY}/{taken}.json", [content], len(content))
