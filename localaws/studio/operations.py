@@ -63,8 +63,9 @@ class Studio:
         )
 
     def by_arn(self, arn: str) -> Record | None:
-        """The domain or user profile with an ARN; None if there is none."""
-        return next((one for one in self._existing() if one.arn == arn), None)
+        """The domain or user profile with this ARN; None if it does not exist or is deleted."""
+        found = self._records.get(arn)
+        return found if found and found.status else None
 
     def saved(self) -> list[dict[str, Any]]:
         """All domains and user profiles as JSON."""
