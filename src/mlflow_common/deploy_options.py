@@ -347,14 +347,3 @@ class DeployOptions:
     as_json: Json = False
     debug: Debug = False
     explicit: frozenset[str] = field(default=frozenset())
-
-    @property
-    def action(self) -> str | None:
-        """The option that asks for something other than a deployment; None for a deployment."""
-        actions = {
-            "--delete": self.delete,
-            "--rollback": self.rollback,
-            "--status": self.status,
-            "--shift": bool(self.shift),
-        }
-        return next((option for option, wanted in actions.items() if wanted), None)

@@ -26,21 +26,14 @@ def ended_settings(sagemaker: SageMakerClient, spec: EndpointSpec, named: Collec
     config = find_config(sagemaker, state.config) if state else {}
     if not config:
         return []
-    had = {
-        "--async": "AsyncInferenceConfig" in config,
-        "--serverless": is_serverless(config),
-        "--capture": config.get("DataCaptureConfig", {}).get("EnableCapture", False),
-        "--kms-key": bool(config.get("KmsKeyId")),
-        "--subnet": not spec.network and _has_network(sagemaker, config),
+    ends = {
+        "--async": spec.asynchronous is None and "AsyncInferenceConfig" in config,
+        "--serverless": spec.serverless is None and is_serverless(config),
+        "--capture": spec.capture_percent is None and config.get("DataCaptureConfig", {}).get("EnableCapture", False),
+        "--kms-key": spec.kms_key is None and bool(config.get("KmsKeyId")),
+        "--subnet": spec.network is None and _has_network(sagemaker, config),
     }
-    keeps = {
-        "--async": spec.asynchronous is not None,
-        "--serverless": spec.serverless is not None,
-        "--capture": spec.capture_percent is not None,
-        "--kms-key": spec.kms_key is not None,
-        "--subnet": spec.network is not None,
-    }
-    ended = [option for option, has in had.items() if has and not keeps[option]]
+    ended = [option for option, does in ends.items() if does]
     return [*ended, *_variants(spec, config), *_instances(spec, config, named)]
 
 

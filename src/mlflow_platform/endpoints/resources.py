@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_platform.endpoints.model_archive import split_uri
 from mlflow_platform.endpoints.specification import archive_folder, belongs_to, stem
-from mlflow_platform.endpoints.state import is_missing
+from mlflow_platform.endpoints.state import find_config, is_missing
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -63,10 +63,7 @@ def config_names(sagemaker: SageMakerClient, endpoint: str) -> set[str]:
 
 def variant_names(sagemaker: SageMakerClient, config: str) -> set[str]:
     """The names of a configuration's variants that answer requests; none if it does not exist."""
-    with _missing_ignored(sagemaker):
-        variants = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
-        return {variant["VariantName"] for variant in variants}
-    return set()
+    return {variant["VariantName"] for variant in find_config(sagemaker, config).get("ProductionVariants", [])}
 
 
 def remove_resources(
@@ -111,10 +108,9 @@ def _own(endpoint: str, names: Iterable[str]) -> set[str]:
 def _models_of(sagemaker: SageMakerClient, configs: Collection[str]) -> frozenset[str]:
     found: set[str] = set()
     for name in configs:
-        with _missing_ignored(sagemaker):
-            config = sagemaker.describe_endpoint_config(EndpointConfigName=name)
-            variants = [*config["ProductionVariants"], *config.get("ShadowProductionVariants", [])]
-            found.update(variant["ModelName"] for variant in variants if "ModelName" in variant)
+        config = find_config(sagemaker, name)
+        variants = [*config.get("ProductionVariants", []), *config.get("ShadowProductionVariants", [])]
+        found.update(variant["ModelName"] for variant in variants if "ModelName" in variant)
     return frozenset(found)
 
 

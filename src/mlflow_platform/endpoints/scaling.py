@@ -79,8 +79,8 @@ class RollbackEffect:
 
     def __str__(self) -> str:
         kept = sorted(set(self.found) - set(self.ended))
-        parts = [*([f"of {', '.join(self.ended)} ends"] if self.ended else [])]
-        return "; ".join([*parts, *([f"of {', '.join(kept)} is kept"] if kept else [])])
+        parts = ((self.ended, "ends"), (kept, "is kept"))
+        return "; ".join(f"of {', '.join(names)} {what}" for names, what in parts if names)
 
 
 def parse_scaling(bounds: str | None, target: float | None, *, asynchronous: bool) -> Scaling | None:

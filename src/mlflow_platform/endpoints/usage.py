@@ -36,8 +36,7 @@ def check_usage(given: DeployOptions) -> strategies.Strategy:
     variants.beside(given.variant or [], given.challenger, given.shadow, given.weight)
     parse_weights(given.shift or [])
     strategy = strategies.strategy(given.strategy, share=given.share, wait=given.wait, keep=given.keep_old)
-    _check_action(given)
-    _check_model(given)
+    _check_model(given, _checked_action(given))
     if given.name:
         specification.check_name(given.name)
     hosting.parse_network(given.subnet or [], given.security_group or [])
@@ -50,24 +49,26 @@ def check_usage(given: DeployOptions) -> strategies.Strategy:
     return strategy
 
 
-def _check_action(given: DeployOptions) -> None:
+def _checked_action(given: DeployOptions) -> str | None:
+    """The option that asks for something other than a deployment; None for a deployment."""
     chosen = [action for action in ACTIONS if action in given.explicit]
     if len(chosen) > 1:
         raise InputError(f"{', '.join(ACTIONS)} exclude each other. Give one of them.")
     if not chosen:
-        return
+        return None
     if chosen == ["--status"] and given.dry_run:
         raise InputError("--status changes nothing. Leave --dry-run out.")
     surplus = sorted(given.explicit - _EVERYWHERE - {_DRY_RUN, *ACTIONS})
     if surplus:
         raise InputError(f"{surplus[0]} goes with a deployment, not with {chosen[0]}. Leave it out.")
+    return chosen[0]
 
 
-def _check_model(given: DeployOptions) -> None:
+def _check_model(given: DeployOptions, action: str | None) -> None:
     is_package = package.is_package(given.uri or "")
     if given.uri:
         (package.check_arn if is_package else model.check_uri)(given.uri)
-    elif given.action != "--status" and not (given.action and given.name):
+    elif action != "--status" and not (action and given.name):
         raise InputError(
             "no model given. Give MODEL, or name the endpoint to remove or roll back (--endpoint NAME --delete)."
         )
