@@ -96,16 +96,18 @@ def nightly(config: pytest.Config) -> dict[str, str]:
     """The entries of NIGHTLY that this run leaves out."""
     if config.getoption("--all"):
         return {}
+    # With a slash at the end, a folder begins with its own entry, and a file does not begin with that of a folder.
+    paths = tuple(f"{path}/" for path in named(config))
     return {
         entry: reason
         for entry, reason in NIGHTLY.items()
-        if not any(f"{path}/".startswith(f"{config.rootpath}/{entry}") for path in named(config))
+        if not any(path.startswith(f"{config.rootpath}/{entry}") for path in paths)
     }
 
 
-def named(config: pytest.Config) -> list[str]:
+def named(config: pytest.Config) -> tuple[str, ...]:
     """What the command line names, as absolute paths."""
-    return [str((config.invocation_params.dir / argument).resolve()) for argument in config.args]
+    return tuple(str((config.invocation_params.dir / argument).resolve()) for argument in config.args)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -155,7 +157,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Name what did not run although its folder or file was named."""
     for entry, reason in nightly(config).items():
-        if any(f"{config.rootpath}/{entry}".startswith(path) for path in named(config)):
+        if f"{config.rootpath}/{entry}".startswith(named(config)):
             terminalreporter.write_line(f"left to make test-all: {entry}: {reason}")
 
 

@@ -68,7 +68,7 @@ def previous(sagemaker: SageMakerClient, endpoint: str, state: EndpointState) ->
     """The newest configuration of an endpoint apart from the one that serves.
 
     Raises:
-        PreconditionError: there is none, or AWS cannot update the endpoint to it.
+        PreconditionError: the endpoint has no other configuration, or AWS cannot update it to that configuration.
     """
     others = config_names(sagemaker, endpoint) - {state.config}
     described: list[Any] = [sagemaker.describe_endpoint_config(EndpointConfigName=name) for name in sorted(others)]
