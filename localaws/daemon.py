@@ -176,16 +176,9 @@ def _reason(log: Path, begin: int) -> str:
 
 def _make_folders(settings: Settings) -> None:
     try:
-        home.check(settings)
+        home.claim(settings)
     except home.HomeError as error:
         raise DaemonError(str(error), 3) from None
-    for folder in (settings.home, settings.logs, settings.run):
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.chmod(0o700)
-        except OSError as error:
-            message = f"{folder} cannot be the folder for localaws's data ({error.strerror}): set LOCALAWS_HOME."
-            raise DaemonError(message, 3) from None
 
 
 @contextmanager

@@ -7,21 +7,27 @@ from localaws.state import files
 
 
 class HomeError(Exception):
-    """The folder holds files that no localaws wrote."""
+    """Why a folder cannot be the home of a localaws."""
 
 
 def claim(settings: Settings) -> None:
-    """Mark a folder as the home of a localaws, before anything else is written into it.
+    """Make a folder the private home of a localaws, before anything else is written into it.
 
     Raises:
-        HomeError: it holds files that no localaws wrote.
+        HomeError: it holds files that no localaws wrote, or cannot be written.
     """
-    check(settings)
-    settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _check(settings)
+    for folder in (settings.home, settings.logs, settings.run):
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        except OSError as error:
+            message = f"{folder} cannot be the folder for localaws's data ({error.strerror}): set LOCALAWS_HOME."
+            raise HomeError(message) from None
     settings.command_file.touch(mode=0o600)
 
 
-def check(settings: Settings) -> None:
+def _check(settings: Settings) -> None:
     """Refuse a folder of the user, which would become private, and whose `data` a reset would delete.
 
     Raises:

@@ -35,7 +35,7 @@ def mirror(settings: Settings, environment: str, source: Path = REPOSITORY) -> P
 
     Raises:
         FileNotFoundError: there is no such environment.
-        HomeError: localaws's home holds files that no localaws wrote.
+        HomeError: localaws's home holds files that no localaws wrote, or cannot be written.
     """
     if not (source / "mlflow/terraform" / environment).is_dir():
         raise FileNotFoundError(environment)

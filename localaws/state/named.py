@@ -51,7 +51,7 @@ def adopt(settings: Settings, source: Path) -> None:
 
     Raises:
         StateError: the folder has no readable state; then the state stays as it was.
-        HomeError: the home holds files that no localaws wrote.
+        HomeError: the home holds files that no localaws wrote, or cannot be written.
     """
     claim(settings)
     draft = settings.home / "data.part"

@@ -212,9 +212,9 @@ def test_rejects_invalid_settings_in_one_line(
     assert (done.returncode, done.stderr) == (status, message)
 
 
-@pytest.mark.parametrize("verb", ["down", "status", "env", "logs", "reset", "save", "restore"])
+@pytest.mark.parametrize("verb", ["down", "status", "env", "logs", "reset", "save", "restore", "mirror"])
 def test_every_verb_answers_in_one_line_for_a_home_that_is_a_file(tmp_path: Path, verb: str) -> None:
-    name = ["one"] if verb in ("save", "restore") else []
+    name = {"save": ["one"], "restore": ["one"], "mirror": ["staging"]}.get(verb, [])
     done = command(tmp_path, free_port(), verb, *name, LOCALAWS_HOME="/etc/hostname")
     assert "Traceback" not in done.stderr
     assert len((done.stdout + done.stderr).splitlines()) == 1
