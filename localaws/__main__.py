@@ -5,8 +5,7 @@ import os
 import shlex
 import sys
 
-from localaws import daemon
-from localaws.home import HomeError
+from localaws import daemon, home
 from localaws.mirror import mirror
 from localaws.settings import Settings, no_proxy
 from localaws.state import named
@@ -41,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         settings = Settings.from_environment()
+        if given.verb != "prepare":  # It uses only the cache.
+            home.check(settings)
         match given.verb:
             case "up":
                 pid = daemon.up(settings, _warn)
@@ -65,14 +66,12 @@ def main(arguments: list[str] | None = None) -> int:
                 return _prepare(settings, given.versions)
             case "serve":
                 return _serve(settings)
-    except FileNotFoundError as error:
-        return _say(f"There is no environment named {error}: choose one of mlflow/terraform/.", 2)
     except ValueError as error:
         return _say(str(error), 2)
-    except daemon.DaemonError as error:
+    except (daemon.DaemonError, home.HomeError) as error:
         return _say(str(error), error.status)
-    except HomeError as error:
-        return _say(str(error), 3)
+    except OSError as error:
+        return _say(f"localaws cannot use its files: {error}", 1)
     return 0
 
 
@@ -94,6 +93,7 @@ def _serve(settings: Settings) -> int:
     from localaws.serve import AlreadyRunningError, serve  # Importing moto takes a second.
 
     daemon.check_machine(settings)
+    home.claim(settings)
     daemon.prepare_state(settings, _warn)
     try:
         serve(settings)

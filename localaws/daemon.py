@@ -80,9 +80,10 @@ def up(settings: Settings, say: Callable[[str], object] = lambda _: None) -> int
     Raises:
         DaemonError: this machine cannot run containers, it is already running, the port is in use, its saved state
             cannot be read, or it did not start.
+        HomeError: its home is unusable or the user's.
     """
     check_machine(settings)
-    _make_folders(settings)
+    home.claim(settings)
     with _alone(settings):
         pid = running_pid(settings)
         if pid is not None:
@@ -174,13 +175,6 @@ def _reason(log: Path, begin: int) -> str:
     return f": {last.rstrip('.')}" if last else ""
 
 
-def _make_folders(settings: Settings) -> None:
-    try:
-        home.claim(settings)
-    except home.HomeError as error:
-        raise DaemonError(str(error), 3) from None
-
-
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
     """Lets one command at a time start or stop the localaws of a home; other commands wait."""
@@ -207,7 +201,9 @@ def down(settings: Settings) -> bool:
 
     Raises:
         DaemonError: its state was not saved.
+        HomeError: its home is unusable or the user's.
     """
+    home.check(settings)
     if not settings.run.is_dir():
         return False
     with _alone(settings):
@@ -235,10 +231,12 @@ def reset(settings: Settings) -> None:
 
     Raises:
         OSError: a file cannot be deleted.
+        HomeError: its home is unusable or the user's.
     """
-    if not settings.home.is_dir():
+    home.check(settings)
+    if not settings.home.exists():
         return
-    _make_folders(settings)
+    home.claim(settings)
     with _alone(settings):
         with suppress(DaemonError):  # An unsaved state is deleted anyway.
             _stop(settings)

@@ -7,7 +7,11 @@ from localaws.state import files
 
 
 class HomeError(Exception):
-    """Why a folder cannot be the home of a localaws."""
+    """Why a folder cannot be the home of a localaws; `status` is the exit status."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def claim(settings: Settings) -> None:
@@ -16,35 +20,48 @@ def claim(settings: Settings) -> None:
     Raises:
         HomeError: it holds files that no localaws wrote, or cannot be written.
     """
-    _check(settings)
+    check(settings)
     for folder in (settings.home, settings.logs, settings.run):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
         except OSError as error:
-            message = f"{folder} cannot be the folder for localaws's data ({error.strerror}): set LOCALAWS_HOME."
-            raise HomeError(message) from None
-    settings.command_file.touch(mode=0o600)
+            raise _unusable(folder, error) from None
+    try:
+        settings.command_file.touch(mode=0o600)
+    except OSError as error:
+        raise _unusable(settings.command_file.parent, error) from None
 
 
-def _check(settings: Settings) -> None:
-    """Refuse a folder of the user, which would become private, and whose `data` a reset would delete.
+def check(settings: Settings) -> None:
+    """Refuse what is no home, before a command reads or writes there. A home that does not exist yet is accepted.
+
+    A folder of the user would become private, and `down` and `reset` would delete its `env` and `data`.
 
     Raises:
-        HomeError: it holds files that no localaws wrote.
+        HomeError: it is no folder, cannot be read, or holds files that no localaws wrote.
     """
     try:
-        found = {entry.name for entry in settings.home.iterdir()} if settings.home.is_dir() else set()
-    except OSError:
-        return  # The next step says what is wrong with it.
+        _check_contents(settings, {entry.name for entry in settings.home.iterdir()})
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unusable(settings.home, error) from None
+
+
+def _unusable(folder: Path, error: OSError) -> HomeError:
+    return HomeError(f"{folder} cannot be the folder for localaws's data ({error.strerror}): set LOCALAWS_HOME.", 2)
+
+
+def _check_contents(settings: Settings, found: set[str]) -> None:
     # A start makes the first two folders first, and may be killed before it writes a file. Users bring named copies.
     begun = found <= {settings.run.name, settings.logs.name, settings.saved.name}
     begun = begun and not any(map(_filled, (settings.run, settings.logs))) and _holds_copies(settings.saved)
     if not begun and not _has_run(settings):
-        raise HomeError(f"{settings.home} holds other files: set LOCALAWS_HOME to a new or empty folder.")
+        raise HomeError(f"{settings.home} holds other files: set LOCALAWS_HOME to a new or empty folder.", 3)
     written = (settings.data / "state.json", settings.data / "calls.jsonl", files.unsaved_marker(settings))
     if _filled(settings.data) and not any(path.is_file() for path in written):
-        raise HomeError(f"{settings.data} holds other files: set LOCALAWS_HOME to a new or empty folder.")
+        raise HomeError(f"{settings.data} holds other files: set LOCALAWS_HOME to a new or empty folder.", 3)
 
 
 def _filled(folder: Path) -> bool:

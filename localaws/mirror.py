@@ -34,11 +34,11 @@ def mirror(settings: Settings, environment: str, source: Path = REPOSITORY) -> P
     Terraform's state and `.terraform` in the mirror stay.
 
     Raises:
-        FileNotFoundError: there is no such environment.
+        ValueError: there is no such environment.
         HomeError: localaws's home holds files that no localaws wrote, or cannot be written.
     """
-    if not (source / "mlflow/terraform" / environment).is_dir():
-        raise FileNotFoundError(environment)
+    if environment not in {root.name for root in (source / "mlflow/terraform").iterdir() if root.is_dir()}:
+        raise ValueError(f"There is no environment named {environment}: choose one of mlflow/terraform/.")
     claim(settings)
     target = settings.terraform
     # Terraform uploads the tools of the nightly backup and of monitoring from these sources.

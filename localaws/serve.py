@@ -39,7 +39,6 @@ def serve(settings: Settings) -> None:
         AlreadyRunningError: another process serves this home.
     """
     os.umask(0o077)  # Databases, logs and states contain keys and data. Child processes inherit the umask.
-    settings.run.mkdir(parents=True, exist_ok=True)
     with (settings.run / "lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

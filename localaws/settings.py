@@ -45,16 +45,16 @@ class Settings:
         """Reads LOCALAWS_PORT, _HOME, _IDLE_MINUTES, _CACHE, _SPEED, _BASE_IMAGE, _CONTAINERS and _ENFORCE_IAM (1: on).
 
         Raises:
-            ValueError: a value is not a number or neither 1 nor empty, or the port is out of range.
+            ValueError: a value is not a number, neither 1 nor empty, or not a path, or the port is out of range.
         """
         port = _number(environ, "LOCALAWS_PORT", "4577")
         if not 1 <= port <= 65535 or port != int(port):
             raise ValueError(f"LOCALAWS_PORT={environ['LOCALAWS_PORT']} is not a port: use 1 to 65535.")
         return cls(
             port=int(port),
-            home=Path(environ.get("LOCALAWS_HOME") or REPOSITORY / ".localaws").resolve(),
+            home=_path(environ, "LOCALAWS_HOME", REPOSITORY / ".localaws"),
             idle_minutes=_number(environ, "LOCALAWS_IDLE_MINUTES", "240"),
-            cache=Path(environ.get("LOCALAWS_CACHE") or REPOSITORY / ".cache" / "localaws").resolve(),
+            cache=_path(environ, "LOCALAWS_CACHE", REPOSITORY / ".cache" / "localaws"),
             enforce_iam=environ.get("LOCALAWS_ENFORCE_IAM", "") not in ("", "0"),
             speed=_number(environ, "LOCALAWS_SPEED", "60"),
             base_image=environ.get("LOCALAWS_BASE_IMAGE", ""),
@@ -111,6 +111,14 @@ def no_proxy(environ: Mapping[str, str]) -> str:
     """NO_PROXY with its present entries and those that clients behind a proxy need to reach localaws."""
     given = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
     return ",".join(dict.fromkeys(filter(None, [*given.split(","), Settings.host, "localhost", ".localhost"])))
+
+
+def _path(environ: Mapping[str, str], name: str, default: Path) -> Path:
+    given = environ.get(name) or default
+    try:
+        return Path(given).resolve()
+    except (OSError, RuntimeError) as error:  # A RuntimeError before Python 3.13: symbolic links that form a loop.
+        raise ValueError(f"{name}={given} is not a path: {error}.") from None
 
 
 def _switch(environ: Mapping[str, str], name: str) -> bool:

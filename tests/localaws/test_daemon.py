@@ -15,6 +15,8 @@ import pytest
 from requests.utils import should_bypass_proxies
 
 from localaws import daemon
+from localaws.__main__ import main
+from localaws.home import HomeError
 from tests.localaws.endpoints.hosted import Hosted
 from tests.localaws.tracking.calls import track
 from tests.serving.models import save_obedient
@@ -101,8 +103,9 @@ def test_a_project_with_folders_of_the_same_names_is_left_alone(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("mine")
     tmp_path.chmod(0o755)
-    with pytest.raises(daemon.DaemonError, match=rf"{refused} holds other files: set LOCALAWS_HOME to"):
-        daemon.reset(settings_of(tmp_path, 1))
+    for act in (daemon.down, daemon.reset):
+        with pytest.raises(HomeError, match=rf"{refused} holds other files: set LOCALAWS_HOME to"):
+            act(settings_of(tmp_path, 1))
     assert [name for name in names if not (tmp_path / name).exists()] == []
     assert tmp_path.stat().st_mode & 0o777 == 0o755
 
@@ -195,12 +198,12 @@ def test_a_home_with_spaces_and_umlauts_works_with_256_open_files(tmp_path: Path
         ({"LOCALAWS_IDLE_MINUTES": "nan"}, 2, "LOCALAWS_IDLE_MINUTES=nan is not a positive number.\n"),
         (
             {"LOCALAWS_HOME": "/etc/hostname"},
-            3,
-            "/etc/hostname cannot be the folder for localaws's data (File exists): set LOCALAWS_HOME.\n",
+            2,
+            "/etc/hostname cannot be the folder for localaws's data (Not a directory): set LOCALAWS_HOME.\n",
         ),
         (
             {"LOCALAWS_HOME": "/etc/hostname/below"},
-            3,
+            2,
             "/etc/hostname/below cannot be the folder for localaws's data (Not a directory): set LOCALAWS_HOME.\n",
         ),
     ],
@@ -212,12 +215,81 @@ def test_rejects_invalid_settings_in_one_line(
     assert (done.returncode, done.stderr) == (status, message)
 
 
-@pytest.mark.parametrize("verb", ["down", "status", "env", "logs", "reset", "save", "restore", "mirror"])
-def test_every_verb_answers_in_one_line_for_a_home_that_is_a_file(tmp_path: Path, verb: str) -> None:
-    name = {"save": ["one"], "restore": ["one"], "mirror": ["staging"]}.get(verb, [])
-    done = command(tmp_path, free_port(), verb, *name, LOCALAWS_HOME="/etc/hostname")
-    assert "Traceback" not in done.stderr
-    assert len((done.stdout + done.stderr).splitlines()) == 1
+VERBS = ("up", "down", "status", "env", "logs", "reset", "save one", "restore one", "mirror staging", "serve")
+
+
+@pytest.fixture
+def verb_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs a verb for a home in this process; returns the exit status and what it printed."""
+
+    def run(home: Path, verb: str) -> tuple[int, str, str]:
+        monkeypatch.setenv("LOCALAWS_HOME", str(home))
+        status = main(verb.split())
+        return (status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_refuses_a_home_that_cannot_be_a_folder(
+    tmp_path: Path, verb: str, verb_of: Callable[..., tuple[int, str, str]]
+) -> None:
+    file, loop = tmp_path / "file", tmp_path / "loop"
+    file.write_text("mine")
+    loop.symlink_to(loop)
+    for home in (file, file / "below", tmp_path / ("long" * 100), loop):
+        status, out, error = verb_of(home, verb)
+        assert (status, out) == (2, ""), home
+        assert str(home) in error
+        assert "LOCALAWS_HOME" in error
+        assert error.count("\n") == 1
+    assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_leaves_a_folder_of_the_user_alone(
+    tmp_path: Path, verb: str, verb_of: Callable[..., tuple[int, str, str]]
+) -> None:
+    names = ("env", "run/run.sh", "run/processes/1.json", "logs/localaws.log", "data/train.csv", "saved/one/photo.jpg")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    message = f"{tmp_path} holds other files: set LOCALAWS_HOME to a new or empty folder.\n"
+    assert verb_of(tmp_path, verb) == (3, "", message)
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == set(names)
+
+
+@pytest.mark.parametrize(
+    ("verb", "status", "answer"),
+    [
+        ("down", 0, "localaws was not running.\n"),
+        ("reset", 0, "localaws is stopped, and its state is deleted.\n"),
+        ("status", 3, "localaws is not running: start it with `make local-up`.\n"),
+        ("env", 3, "localaws is not running: start it with `make local-up`.\n"),
+        ("logs", 3, "There is no log yet in "),
+        ("save one", 2, "There is no saved state: start localaws, and stop it with `python -m localaws down`.\n"),
+        ("restore one", 2, "There is no saved state named one. Saved: none.\n"),
+        ("mirror nowhere", 2, "There is no environment named nowhere: choose one of mlflow/terraform/.\n"),
+    ],
+)
+def test_a_home_that_does_not_exist_holds_nothing_and_is_not_made(
+    tmp_path: Path, verb: str, status: int, answer: str, verb_of: Callable[..., tuple[int, str, str]]
+) -> None:
+    found, out, error = verb_of(tmp_path / "home", verb)
+    assert (found, (out + error).startswith(answer), (out + error).count("\n")) == (status, True, 1)
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_file_that_cannot_be_deleted_is_one_line(
+    tmp_path: Path, verb_of: Callable[..., tuple[int, str, str]]
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/command").touch()
+    (tmp_path / "data").symlink_to(tmp_path / "run")
+    (tmp_path / "run/state.json").touch()
+    status, out, error = verb_of(tmp_path, "reset")
+    assert (status, out, error.count("\n")) == (1, "", 1)
+    assert error.startswith("localaws cannot use its files: ")
 
 
 @pytest.mark.parametrize("note", ["", "{", "[]", '{"pid": 1}', '{"pid": "x", "started": ""}'])
