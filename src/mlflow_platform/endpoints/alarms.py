@@ -7,7 +7,7 @@ permissions of the endpoint's execution role (deployment-guardrails-configuratio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from mlflow_common.errors import InputError
 Before = Mapping[str, Mapping[str, Any] | None]
 
 NAMESPACE = "AWS/SageMaker"
+BACKLOG_METRIC = "HasBacklogWithoutCapacity"
 MAX_FAILURES = 0.5
 _PERIOD = 60
 _MOST = 10
@@ -26,7 +27,7 @@ _KEYS = (
     *("AlarmDescription", "Namespace", "MetricName", "Statistic", "ExtendedStatistic", "Dimensions", "Period"),
     *("EvaluationPeriods", "Threshold", "ComparisonOperator", "TreatMissingData"),
 )
-_ERRORS, _FAILURES, _LATENCY = "errors", "failures", "latency"
+_ERRORS, _FAILURES, _LATENCY, _BACKLOG = "errors", "failures", "latency", "backlog"
 
 
 @dataclass(frozen=True)
@@ -114,20 +115,26 @@ def fired(cloudwatch: Any, alarms: Iterable[RollbackAlarm], reason: str) -> str 
 
 def alarms_of(cloudwatch: Any, endpoint: str) -> frozenset[str]:
     """The names of an endpoint's rollback alarms. Another endpoint's name may begin with this one's."""
-    pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{endpoint}-")
     return frozenset(
         alarm["AlarmName"]
-        for page in pages
-        for alarm in page["MetricAlarms"]
+        for alarm in _named_after(cloudwatch, endpoint)
         for variant in [_variant(alarm, endpoint)]
         if alarm["AlarmName"] in {_name(endpoint, variant, kind) for kind in (_ERRORS, _FAILURES, _LATENCY)}
     )
 
 
-def backlog_alarms(cloudwatch: Any, endpoint: str, variants: Iterable[str]) -> frozenset[str]:
-    """The names of the alarms that start the first instance of these variants."""
-    names = [scaling_alarm_name(endpoint, variant) for variant in sorted(variants)]
-    return frozenset(alarm["AlarmName"] for alarm in _describe(cloudwatch, names))
+def backlog_alarms(cloudwatch: Any, endpoint: str) -> frozenset[str]:
+    """The names of the alarms that start the first instance of an endpoint's variants.
+
+    The variants need not be scalable targets: somebody may have deregistered them, which leaves the alarm.
+    """
+    return frozenset(
+        alarm["AlarmName"]
+        for alarm in _named_after(cloudwatch, endpoint)
+        if alarm.get("MetricName") == BACKLOG_METRIC
+        and alarm.get("Dimensions") == [{"Name": "EndpointName", "Value": endpoint}]
+        and alarm["AlarmName"].endswith(f"-{_BACKLOG}")
+    )
 
 
 def remove_alarms(cloudwatch: Any, names: Iterable[str]) -> None:
@@ -139,7 +146,7 @@ def remove_alarms(cloudwatch: Any, names: Iterable[str]) -> None:
 
 def scaling_alarm_name(endpoint: str, variant: str) -> str:
     """The name of the alarm that starts the first instance of an asynchronous endpoint. It rolls nothing back."""
-    return _name(endpoint, variant, "backlog")
+    return _name(endpoint, variant, _BACKLOG)
 
 
 def _name(endpoint: str, variant: str, kind: str) -> str:
@@ -172,6 +179,12 @@ def _put(cloudwatch: Any, name: str, definition: Mapping[str, Any], tags: Mappin
     # Tags are taken for a new alarm only (PutMetricAlarm).
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
     cloudwatch.put_metric_alarm(AlarmName=name, **definition, Tags=listed)
+
+
+def _named_after(cloudwatch: Any, endpoint: str) -> Iterator[Any]:
+    """The alarms whose names begin with an endpoint's name. They may be those of another endpoint."""
+    for page in cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{endpoint}-"):
+        yield from page["MetricAlarms"]
 
 
 def _describe(cloudwatch: Any, names: list[str]) -> list[Any]:

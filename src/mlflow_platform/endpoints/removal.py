@@ -44,7 +44,7 @@ def preview_removal(clients: Clients, environment: Environment, endpoint: str) -
     return Removed(
         state is not None,
         find_resources(clients, environment, endpoint),
-        alarms_of(clients.cloudwatch, endpoint) | backlog_alarms(clients.cloudwatch, endpoint, scaled),
+        alarms_of(clients.cloudwatch, endpoint) | backlog_alarms(clients.cloudwatch, endpoint),
         scaled,
         frozenset(found["EndpointName"] for found in temporary_endpoints(clients.sagemaker, endpoint)),
     )

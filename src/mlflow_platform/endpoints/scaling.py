@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError, PreconditionError, error_code
-from mlflow_platform.endpoints.alarms import NAMESPACE, scaling_alarm_name
+from mlflow_platform.endpoints.alarms import BACKLOG_METRIC, NAMESPACE, scaling_alarm_name
 from mlflow_platform.endpoints.specification import VARIANT
 from mlflow_platform.endpoints.state import find, is_missing, tags_of
 from mlflow_platform.endpoints.strategy import ALL_AT_ONCE, Strategy
@@ -337,7 +337,7 @@ class Autoscaling:
             AlarmDescription=f"Starts an instance of the endpoint {endpoint} when requests wait and none is there.",
             AlarmActions=[policy],
             Namespace=NAMESPACE,
-            MetricName="HasBacklogWithoutCapacity",
+            MetricName=BACKLOG_METRIC,
             Dimensions=[{"Name": "EndpointName", "Value": endpoint}],
             Statistic="Average",
             Period=60,

@@ -171,6 +171,28 @@ def test_a_removal_deregisters_the_variants(
     assert alarms(clients) == set()
 
 
+def test_a_removal_finds_the_backlog_alarm_of_a_variant_that_no_longer_scales(
+    autoscaling: Autoscaling, clients: Clients, environment: Environment, spec: EndpointSpec
+) -> None:
+    autoscaling.apply(replace(spec, asynchronous=QUEUE), Scaling(0, 2, 5.0))
+    (alarm,) = clients.cloudwatch.describe_alarms(AlarmNames=[BACKLOG])["MetricAlarms"]
+    keys = ("Namespace", "MetricName", "Statistic", "Period", "EvaluationPeriods", "Threshold", "ComparisonOperator")
+    alike = {key: alarm[key] for key in keys}
+    other = f"{NAME}-b-AllTraffic-backlog"
+    dimensions = [{"Name": "EndpointName", "Value": f"{NAME}-b"}]
+    clients.cloudwatch.put_metric_alarm(AlarmName=other, Dimensions=dimensions, **alike)
+    clients.autoscaling.deregister_scalable_target(
+        ServiceNamespace="sagemaker", ResourceId=ONE, ScalableDimension="sagemaker:variant:DesiredInstanceCount"
+    )
+    preview = preview_removal(clients, environment, NAME)
+    assert not preview.scaled
+    assert preview.alarms == {BACKLOG}
+    assert Deployer(clients, environment, progress=lambda _: None, clock=FakeClock()).delete(NAME) == preview
+    assert alarms(clients) == set()
+    kept = clients.cloudwatch.describe_alarms(AlarmNames=[other])["MetricAlarms"]
+    assert len(kept) == 1
+
+
 def test_another_instance_type_needs_a_decision_about_the_scaling(
     autoscaling: Autoscaling, clients: Clients, spec: EndpointSpec
 ) -> None:
