@@ -47,7 +47,9 @@ Drop = Annotated[
 Thresholds = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="METRIC=NUMBER", help="Raise the alarm if the metric is worse, as in f1_macro=0.8. Repeatable."
+        metavar="METRIC=NUMBER",
+        help="Raise the alarm and exit with 1 if the metric is worse, as in f1_macro=0.8. Exit with 3 if it cannot be "
+        "judged. Repeatable.",
     ),
 ]
 BaselineFile = Annotated[
@@ -59,7 +61,8 @@ BaselineFile = Annotated[
     ),
 ]
 FailOnDrift = Annotated[
-    bool, typer.Option("--fail-on-drift", help="Exit with 1 if the alarm is raised, or if drift could not be judged.")
+    bool,
+    typer.Option("--fail-on-drift", help="Exit with 1 if the alarm is raised, and with 3 if drift cannot be judged."),
 ]
 TruthFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="True values as CSV, JSON, JSON lines or Parquet, by the file's name.")
@@ -99,8 +102,8 @@ def run_command(
 
     The results are stored in the artifact bucket and logged to the model's run and to CloudWatch.
     """
+    from mlflow_platform.monitoring import gate, service
     from mlflow_platform.monitoring import outcome as outcomes_of
-    from mlflow_platform.monitoring import service
 
     now = datetime.now(UTC)
     settings = _settings(now, window, days, (min_rows, min_truth), drop, threshold)
@@ -117,7 +120,7 @@ def run_command(
                 console.progress(f"note: {note}")
         found = [outcomes_of.summary(outcome) for outcome in outcomes]
         console.result({"endpoints": found} if as_json else _listed(found))
-        service.check(outcomes, fail_on_drift=fail_on_drift)
+        gate.check(outcomes, settings.quality, fail_on_drift=fail_on_drift)
 
 
 @app.command("truth")

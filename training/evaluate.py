@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -29,7 +30,8 @@ def evaluate(model: Path, folder: Path) -> dict[str, float]:
         folder: what prepare.py wrote.
 
     Raises:
-        ValueError: a folder does not hold what it should, or the model does not accept the rows.
+        ValueError: a folder does not hold what it should, the model does not accept the rows, or they are too few for a
+            score.
     """
     found = sorted(model.rglob("MLmodel"))
     if not found:
@@ -39,7 +41,12 @@ def evaluate(model: Path, folder: Path) -> dict[str, float]:
     import mlflow.pyfunc
 
     predictions = mlflow.pyfunc.load_model(str(found[0].parent)).predict(split.features(split.held_out))
-    return score(facts.task, split, predictions)
+    scores = score(facts.task, split, predictions)
+    for name, value in scores.items():
+        # The pipeline's condition cannot compare NaN, and JSON has no word for it.
+        if not math.isfinite(value):
+            raise ValueError(f"{name} is {value} on {len(split.held_out)} held-out rows. Hold out more rows.")
+    return scores
 
 
 def write(metrics: Mapping[str, float], folder: Path) -> None:

@@ -105,7 +105,7 @@ def test_the_version_of_the_data_follows_its_content(tmp_path: Path) -> None:
 
 
 def test_prepare_tune_train_and_evaluate_work_together(
-    tmp_path: Path, mlflow_here: Any, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, mlflow_here: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     customers().to_csv(tmp_path / "customers.csv", index=False)
     folders = {name: str(tmp_path / name) for name in ("prepared", "tuned", "model", "report")}
@@ -120,14 +120,16 @@ def test_prepare_tune_train_and_evaluate_work_together(
     assert run.data.params["n_estimators"] == str(best["params"]["n_estimators"])
     assert (run.data.params["seed"], run.data.params["max_depth"]) == ("3", "4")
     capsys.readouterr()
-    assert (
-        evaluate.main(
-            [f"--{name}={folders[name]}" for name in ("model", "prepared")] + [f"--output={folders['report']}"]
-        )
-        == 0
-    )
+    arguments = [f"--{name}={folders[name]}" for name in ("model", "prepared")] + [f"--output={folders['report']}"]
+    assert evaluate.main(arguments) == 0
     report = json.loads((tmp_path / "report" / "evaluation.json").read_text())["metrics"]
     assert report["accuracy"]["value"] == pytest.approx(run.data.metrics["accuracy"])
+    # As R² of one row is: nothing is written that the pipeline's condition would have to compare.
+    monkeypatch.setattr(evaluate, "score", lambda *_: {"r2": float("nan")})
+    (tmp_path / "report" / "evaluation.json").unlink()
+    assert evaluate.main(arguments) == 2
+    assert "r2 is nan on" in capsys.readouterr().err
+    assert not (tmp_path / "report" / "evaluation.json").exists()
     tuning = mlflow_here.search_runs(filter_string="params.`best.max_depth` != ''", output_format="list")
     children = mlflow_here.search_runs(
         filter_string=f"tags.mlflow.parentRunId = '{tuning[0].info.run_id}'", output_format="list"

@@ -59,7 +59,7 @@ class Table:
         """A row of texts for each run. A run without the metric has no rank."""
         return [
             [
-                str(rank) if self.metric in row.metrics else "",
+                str(rank) if _is_ranked(row, self.metric) else "",
                 row.name,
                 row.run_id,
                 row.status,
@@ -82,7 +82,7 @@ def make(rows: Sequence[Row], metric: str, *, maximize: bool | None = None) -> T
     """Rank runs by a metric. Without `maximize`, the metric's name decides whether larger is better.
 
     Raises:
-        InputError: there are no runs, or none has that metric.
+        InputError: there are no runs, or none has a value of that metric.
     """
     if not rows:
         raise InputError("there are no runs to compare. Log some with scripts/log_run.py or scripts/sweep.py.")
@@ -90,6 +90,8 @@ def make(rows: Sequence[Row], metric: str, *, maximize: bool | None = None) -> T
         known = sorted({name for row in rows for name in row.metrics})
         have = f"They have {', '.join(known)}." if known else "They have no metrics: log one with mlflow.log_metric."
         raise InputError(f"no run has the metric {metric!r}. {have}")
+    if not any(_is_ranked(row, metric) for row in rows):
+        raise InputError(f"the metric {metric!r} is NaN in all runs, so none is the best. Rank by another one.")
     largest = is_maximized(metric) if maximize is None else maximize
 
     def rank(row: Row) -> tuple[bool, float, int]:
@@ -97,6 +99,10 @@ def make(rows: Sequence[Row], metric: str, *, maximize: bool | None = None) -> T
         return math.isnan(value), 0 if math.isnan(value) else (-value if largest else value), row.started
 
     return Table(tuple(sorted(rows, key=rank)), metric, largest)
+
+
+def _is_ranked(row: Row, metric: str) -> bool:
+    return not math.isnan(row.metrics.get(metric, math.nan))
 
 
 def is_maximized(metric: str) -> bool:

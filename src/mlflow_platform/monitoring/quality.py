@@ -108,6 +108,16 @@ def failures(quality: Quality, reference: Mapping[str, float], limits: QualityLi
     return found + [str(verdict) for verdict in verdicts if not verdict.passed]
 
 
+def unjudged(quality: Quality, limits: QualityLimits) -> list[str]:
+    """The metrics of the task that have a threshold and could not be computed."""
+    if quality.task is None:
+        return []
+    # `missing_predictions` is only computed if predictions are missing.
+    known = {*quality.metrics, "missing_predictions"}
+    wanted = [each.metric for each in limits.thresholds if each.metric and thresholds.applies(each, quality.task)]
+    return [metric for metric in wanted if metric not in known]
+
+
 def _is_worse(quality: Quality, name: str, reference: float, drop: float) -> bool:
     value = quality.metrics[name]
     if name != "accuracy":

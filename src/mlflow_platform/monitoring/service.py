@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import InputError, PlatformError
+from mlflow_common.errors import InputError
 from mlflow_platform.monitoring import assessment, baseline, endpoints, ingestion, publishing, report, truth, windows
 from mlflow_platform.monitoring.assessment import Assessment, Settings
 from mlflow_platform.monitoring.endpoints import Variant
@@ -213,21 +213,3 @@ def _label(environment: Environment) -> str:
 def _cloudwatch(session: Session) -> Any:
     make: Callable[[str], Any] = session.client  # type: ignore[assignment]
     return make("cloudwatch")
-
-
-def check(outcomes: Sequence[Outcome], *, fail_on_drift: bool) -> None:
-    """Fail where the alarm is raised, or where drift could not be judged, if that is wanted.
-
-    Raises:
-        PlatformError: naming each variant and why.
-    """
-    if not fail_on_drift:
-        return
-    found = []
-    for outcome in outcomes:
-        place = f"{outcome.place.endpoint} ({outcome.place.variant})"
-        found += [f"{place}: {alarm}" for alarm in outcome.assessment.alarms]
-        if outcome.assessment.unjudged:
-            found.append(f"{place}: drift is not judged, because {outcome.assessment.unjudged}")
-    if found:
-        raise PlatformError("; ".join(found))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,13 +108,18 @@ def judge(candidate: Score, champion: Score | None, metric: str | None, *, margi
     """Compare two scores by a metric; without one, by the main metric of the task.
 
     Raises:
-        InputError: the metric was not computed for both.
+        InputError: the metric was not computed for both, or is NaN.
     """
     chosen = metric or candidate.judged_by
     for found in filter(None, (candidate, champion)):
         if chosen not in found.metrics:
             known = ", ".join(sorted(found.metrics))
             raise InputError(f"{chosen!r} was not computed for {found.model.uri} (computed: {known}). Change --judge.")
+        if math.isnan(found.metrics[chosen]):
+            # NaN is neither better nor worse, and the first champion would need no comparison at all.
+            raise InputError(
+                f"{chosen!r} of {found.model.uri} is NaN on these rows. Change --judge, or give more rows."
+            )
     return Verdict(chosen, candidate, champion, margin)
 
 

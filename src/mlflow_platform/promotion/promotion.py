@@ -100,11 +100,15 @@ def plan(client: MlflowClient, s3: S3Client, request: Request, progress: Progres
         progress(f"better runs without a model are left out: {', '.join(ranking.without_model)}")
     candidate = registration.registered(client, request.name, ranking.model) or ranking.model
     champion = registration.champion(client, request.name, request.alias)
-    if champion and candidate.uri == champion.uri:
+    is_champion = champion is not None and candidate.uri == champion.uri
+    if is_champion and not request.required:
         return Plan(ranking, candidate, champion, None, {})
     held_out = request.held_out or evaluation.fetch(client, ranking.best.run_id, store=request.store)
     progress(f"scoring {candidate.uri} on {len(held_out.table)} rows of {held_out.table.name}")
     mine = contest.score(s3, candidate, held_out)
+    if is_champion:
+        _require(request.required, mine)
+        return Plan(ranking, candidate, champion, None, {})
     theirs = None
     if champion:
         progress(f"scoring {champion.uri}, the {request.alias}")

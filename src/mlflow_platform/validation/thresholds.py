@@ -83,9 +83,14 @@ def check_task(thresholds: Sequence[Threshold], task: Task) -> None:
         InputError: a metric belongs to the other task.
     """
     for threshold in thresholds:
-        metric = threshold.metric
-        if metric and metric not in (*_OF_TASK[task], *_OF_ALL):
-            raise InputError(f"--threshold {metric}: the rows are a {task}, which has {', '.join(_OF_TASK[task])}")
+        if not applies(threshold, task):
+            known = ", ".join(_OF_TASK[task])
+            raise InputError(f"--threshold {threshold.metric}: the rows are a {task}, which has {known}")
+
+
+def applies(threshold: Threshold, task: Task) -> bool:
+    """Whether the threshold is for a metric of the task."""
+    return threshold.metric is None or threshold.metric in (*_OF_TASK[task], *_OF_ALL)
 
 
 def judge(thresholds: Sequence[Threshold], metrics: dict[str, float], judged_by: str) -> list[Verdict]:

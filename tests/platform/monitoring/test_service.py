@@ -13,13 +13,15 @@ import pytest
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_platform.endpoints import state
 from mlflow_platform.environment import Environment
-from mlflow_platform.monitoring import dataset, endpoints, ingestion, service
+from mlflow_platform.monitoring import dataset, endpoints, gate, ingestion, service
 from mlflow_platform.monitoring.assessment import Settings
 from mlflow_platform.monitoring.outcome import Outcome
+from mlflow_platform.monitoring.quality import QualityLimits
 from mlflow_platform.monitoring.service import Job
 from mlflow_platform.monitoring.store import Store
 from mlflow_platform.monitoring.truth import Truth
 from mlflow_platform.validation import evaluation
+from mlflow_platform.validation.thresholds import Threshold
 from tests.platform.conftest import BUCKET
 from tests.support import captured
 
@@ -30,6 +32,7 @@ signature:
   inputs: '[{"type": "double", "name": "x", "required": true}, {"type": "string", "name": "colour", "required": true}]'
   outputs: '[{"type": "string", "required": true}]'
 """
+LIMITS = QualityLimits(thresholds=[Threshold("accuracy", 0.9)])
 RANDOM = np.random.default_rng(3)
 
 
@@ -116,12 +119,18 @@ def test_drift_raises_the_alarm_and_late_truth_lowers_the_quality(world: World) 
     first = world.run()
     assert (first.assessment.alarms, first.assessment.unjudged) == ([], "")
     assert first.assessment.scored is None
+    with pytest.raises(PreconditionError, match=r"quality is not judged, because no window has 30 rows"):
+        gate.check([first], LIMITS, fail_on_drift=True)
+    gate.check([first], QualityLimits(), fail_on_drift=True)
 
     store = service.store_of(world.job.environment, world.job.session, ENDPOINT)
     right = [Truth(f"calm-{number}", None, _answer(store, number)) for number in range(60)]
     assert service.add_truth(store, right)[1]
     assert not service.add_truth(store, right)[1]
-    scored = world.run().assessment.scored
+    second = world.run()
+    scored = second.assessment.scored
+    gate.check([second], LIMITS, fail_on_drift=True)
+    _check_thresholds(second)
     assert scored is not None
     assert (scored.quality.metrics["accuracy"], scored.quality.share) == (1.0, 0.5)
 
@@ -136,8 +145,20 @@ def test_drift_raises_the_alarm_and_late_truth_lowers_the_quality(world: World) 
         "quality",
     ]
     with pytest.raises(PlatformError, match=r"mlflow-staging-iris \(AllTraffic\): drift in x"):
-        service.check([last], fail_on_drift=True)
+        gate.check([last], QualityLimits(), fail_on_drift=True)
+    with pytest.raises(PlatformError, match=r"^mlflow-staging-iris \(AllTraffic\): quality: accuracy is") as low:
+        gate.check([last], LIMITS, fail_on_drift=False)
+    assert low.value.status == 1
+    gate.check([last], QualityLimits(), fail_on_drift=False)
     _check_published(world, last)
+
+
+def _check_thresholds(outcome: Outcome) -> None:
+    """Metrics that cannot be computed, and those of another task, were not judged."""
+    for metric, why in (("roc_auc", "could not be computed"), ("r2", "no endpoint has the metric r2")):
+        limits = QualityLimits(thresholds=[Threshold("accuracy", 0.9), Threshold(metric, 0.1)])
+        with pytest.raises(PreconditionError, match=why):
+            gate.check([outcome], limits, fail_on_drift=False)
 
 
 def _answer(store: Any, number: int) -> str:
@@ -205,9 +226,9 @@ def test_an_endpoint_without_traffic_is_not_judged(world: World) -> None:
     outcome = world.run()
     assert outcome.assessment.unjudged == "neither of the last two windows has enough rows (at most 0)"
     assert "drift not judged" in outcome.page
-    with pytest.raises(PlatformError, match="drift is not judged, because neither"):
-        service.check([outcome], fail_on_drift=True)
-    service.check([outcome], fail_on_drift=False)
+    with pytest.raises(PreconditionError, match="drift is not judged, because neither"):
+        gate.check([outcome], QualityLimits(), fail_on_drift=True)
+    gate.check([outcome], QualityLimits(), fail_on_drift=False)
 
 
 def test_a_run_without_training_rows_is_reported(world: World) -> None:

@@ -204,6 +204,14 @@ def test_a_limit_that_is_not_reached_stops_the_promotion(lab: Lab) -> None:
         lab.plan(required=[Threshold("accuracy", 0.95)])
 
 
+def test_the_champion_must_reach_the_limit_too(lab: Lab) -> None:
+    lab.log(6, accuracy=0.9)
+    lab.promote()
+    with pytest.raises(PlatformError, match=r"accuracy is 0\.9000, below the threshold of 0\.95"):
+        lab.plan(required=[Threshold("accuracy", 0.95)])
+    assert lab.plan(required=[Threshold("accuracy", 0.9)]).verdict is None
+
+
 def test_one_of_several_models_must_be_chosen(lab: Lab) -> None:
     run = lab.log(6, name="small", accuracy=0.9)
     lab.add_model(run, 5, "large")
@@ -241,6 +249,9 @@ def test_smaller_is_better_for_errors() -> None:
     assert contest.judge(scored("a", 1.0), scored("b", 2.0), "rmse", margin=0.5).wins
     assert not contest.judge(scored("a", 1.0), scored("b", 1.2), "rmse", margin=0.5).wins
     assert not contest.judge(scored("a", 1.0), scored("b", 2.0), None, margin=0.0).wins
+    for pair in ((scored("a", float("nan")), None), (scored("b", 1.0), scored("a", float("nan")))):
+        with pytest.raises(InputError, match="'rmse' of a is NaN on these rows"):
+            contest.judge(*pair, "rmse", margin=0.0)
 
 
 def test_the_winner_is_pushed_once_and_approved_on_request(lab: Lab, aws: Any, environment: Environment) -> None:
