@@ -117,6 +117,9 @@ def s3_permissions(call: Call, lookup: ResourceLookup) -> Iterator[RequiredPermi
             for header, action in ALSO_ON_BUCKET.items():
                 if header in call.headers:
                     yield RequiredPermission(f"s3:{action}", bucket_arn, owner, context)
+            # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html (Tags)
+            if b"<Tags" in (call.body or b""):
+                yield RequiredPermission("s3:TagResource", bucket_arn, owner, context)
 
 
 def _object_permissions(

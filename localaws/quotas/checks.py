@@ -11,7 +11,7 @@ from moto.core.utils import get_service_model
 
 from localaws.constraints import check as check_model
 from localaws.errors import AwsError
-from localaws.quotas import iam, kms, s3, ssm
+from localaws.quotas import held_tags, iam, kms, s3, ssm
 from localaws.quotas.tags import check_tags
 
 # Takes moto's response object, the operation and the parsed request. Raises AwsError.
@@ -74,6 +74,7 @@ def _check(response: Any) -> None:
             error.code = MODEL_ERRORS.get(service, error.code)
         raise
     check_tags(service, given)
+    held_tags.check(response, service, operation, given)
     if service in QUOTAS:
         QUOTAS[service](response, operation, given)
 

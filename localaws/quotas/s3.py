@@ -1,10 +1,14 @@
 """Quotas of S3."""
 
+import html
 import json
+import re
 from typing import Any
+from urllib.parse import parse_qsl
 
-from moto.s3.exceptions import S3ClientError
+from moto.s3.exceptions import DuplicateTagKeys, S3ClientError
 from moto.s3.models import S3Backend
+from moto.s3.responses import S3Response
 
 from localaws.errors import AwsError
 from localaws.quotas.tags import check_tags
@@ -49,10 +53,66 @@ def install() -> None:
         _check_key(key_name)
         return put(self, bucket_name, key_name, *given, **more)
 
+    _refuse_tags_twice()
+    _tag_new_buckets()
     S3Backend.put_object = put_object
     S3Backend.put_bucket_policy = put_bucket_policy
     S3Backend.put_bucket_tagging = put_bucket_tagging
     S3Backend.create_multipart_upload = create_multipart_upload
+
+
+def _refuse_tags_twice() -> None:
+    """Two tags of an object with one key are an error; moto keeps the first or the last of them.
+
+    Source of the error for the header: https://github.com/open-io/swift3/pull/92, which quotes AWS's.
+    """
+    of_headers, of_xml = S3Response._tagging_from_headers, S3Response._tagging_from_xml
+
+    def tagging_from_headers(self: Any, headers: Any) -> Any:
+        keys = [key for key, _ in parse_qsl(headers.get("x-amz-tagging") or "", keep_blank_values=True)]
+        if len(keys) > len(set(keys)):
+            message = "shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates."
+            raise S3ClientError("InvalidArgument", f"The header 'x-amz-tagging' {message}")
+        return of_headers(self, headers)
+
+    def tagging_from_xml(self: Any) -> Any:
+        _tags_of(self.body)
+        return of_xml(self)
+
+    S3Response._tagging_from_headers, S3Response._tagging_from_xml = tagging_from_headers, tagging_from_xml
+
+
+def _tag_new_buckets() -> None:
+    """CreateBucket gives the bucket its Tags, which moto ignores.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html
+    """
+    put = S3Response._bucket_response_put
+
+    def bucket_response_put(self: Any, request: Any, bucket_name: str, querystring: dict[str, Any]) -> Any:
+        if querystring or not self.body or b"<Tags" not in self.body:
+            return put(self, request, bucket_name, querystring)
+        tags = _tags_of(self.body)
+        _check_tags(tags)
+        answer = put(self, request, bucket_name, querystring)
+        self.backend.put_bucket_tagging(bucket_name, tags)
+        return answer
+
+    S3Response._bucket_response_put = bucket_response_put
+
+
+def _tags_of(body: bytes) -> dict[str, str]:
+    """The tags in the body of a request.
+
+    Raises:
+        DuplicateTagKeys: two have the same key.
+    """
+    listed = re.findall(r"<Tag>(.*?)</Tag>", body.decode(errors="replace"), re.DOTALL)
+    members = [dict(re.findall(r"<(Key|Value)>(.*?)</", one, re.DOTALL)) for one in listed]
+    tags = {html.unescape(one.get("Key", "")): html.unescape(one.get("Value", "")) for one in members}
+    if len(tags) < len(members):
+        raise DuplicateTagKeys
+    return tags
 
 
 def _check_key(key: str) -> None:

@@ -41,8 +41,8 @@ def check_tags(service: str, given: Mapping[str, Any]) -> None:
     Raises:
         AwsError: with the service's code.
     """
-    too_many, invalid = _CODES.get(service, _OTHERS)
-    tags = list(_tags(given))
+    too_many, invalid = codes(service)
+    tags = list(tags_of(given))
     if len(tags) > MOST and service not in _UNCOUNTED:
         raise AwsError(too_many, f"The number of tags is {len(tags)}. At most {MOST} are allowed.")
     for key, value in tags:
@@ -51,7 +51,12 @@ def check_tags(service: str, given: Mapping[str, Any]) -> None:
             raise AwsError(invalid, f"The tag {key!r} is not valid: {problem}.")
 
 
-def _tags(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def codes(service: str) -> tuple[str, str]:
+    """The codes of a service for too many tags and for an invalid tag."""
+    return _CODES.get(service, _OTHERS)
+
+
+def tags_of(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The tags of a request: a list of structures or a map, under a name such as Tags, tags or ResourceTags."""
     for name, held in given.items():
         if name.lower() not in ("tags", "resourcetags"):

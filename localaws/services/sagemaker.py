@@ -20,6 +20,7 @@ from localaws.constraints import check
 from localaws.jobs.listing import DEFAULT, matching
 from localaws.moto_methods import original
 from localaws.pages import page, paged_operations
+from localaws.quotas.tags import MOST
 from localaws.services.context import Caller, Check, Extension, Handler, Operations, ServiceContext
 
 # ListTags has no smaller page: "Valid Range: Minimum value of 50." The others default to 10 (API_ListModels,
@@ -116,10 +117,13 @@ def _found(moto: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
 
 
 def _add_tags(self: Any, arn: str, tags: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Replaces a tag that has the same key, as AWS does; moto appends a second one."""
+    """Replaces a tag that has the same key, as AWS does; moto appends a second one. A resource has at most 50."""
     resource = self._get_resource_from_arn(arn)
-    resource.tags = list({tag["Key"]: tag for tag in [*resource.tags, *tags]}.values())
-    merged: list[dict[str, str]] = resource.tags
+    merged = list({tag["Key"]: tag for tag in [*resource.tags, *tags]}.values())
+    if len(merged) > MOST:
+        message = f"The resource would have {len(merged)} tags. At most {MOST} are allowed."
+        raise SagemakerClientError("ValidationException", message)
+    resource.tags = merged
     return merged
 
 

@@ -73,6 +73,12 @@ TRAIL = f"arn:aws:cloudtrail:us-east-1:{US}:trail"
 CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     ("s3", "list_buckets", {}, [("s3:ListAllMyBuckets", "*")]),
     ("s3", "create_bucket", {"Bucket": "data"}, [("s3:CreateBucket", S3)]),
+    (
+        "s3",
+        "create_bucket",
+        {"Bucket": "data", "CreateBucketConfiguration": {"Tags": [{"Key": "a", "Value": "b"}]}},
+        [("s3:CreateBucket", S3), ("s3:TagResource", S3)],
+    ),
     ("s3", "head_bucket", {"Bucket": "data"}, [("s3:ListBucket", S3)]),
     ("s3", "list_objects_v2", {"Bucket": "data"}, [("s3:ListBucket", S3)]),
     ("s3", "list_object_versions", {"Bucket": "data"}, [("s3:ListBucketVersions", S3)]),

@@ -130,6 +130,29 @@ def test_an_object_has_at_most_ten_tags(s3: Any) -> None:
     assert refused(lambda: s3.create_multipart_upload(Bucket="quota-bucket", Key="k", Tagging=query(11))) == expected
 
 
+def test_tags_of_an_object_have_different_keys(s3: Any) -> None:
+    for action in (
+        lambda: s3.put_object(Bucket="quota-bucket", Key="k", Body=b"", Tagging="a=1&a=2"),
+        lambda: s3.create_multipart_upload(Bucket="quota-bucket", Key="k", Tagging="a=1&a=2"),
+    ):
+        code, message = refused(action)
+        assert (code, message[:26]) == ("InvalidArgument", "The header 'x-amz-tagging'")
+    s3.put_object(Bucket="quota-bucket", Key="k", Body=b"")
+    twice = {"TagSet": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]}
+    assert refused(lambda: s3.put_object_tagging(Bucket="quota-bucket", Key="k", Tagging=twice)) == (
+        "InvalidTag",
+        "Cannot provide multiple Tags with the same key",
+    )
+
+
+def test_a_bucket_is_created_with_its_tags(s3: Any) -> None:
+    code, _ = refused(lambda: s3.create_bucket(Bucket="over-tagged", CreateBucketConfiguration={"Tags": tags(51)}))
+    assert code == "BadRequest"
+    assert "over-tagged" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+    s3.create_bucket(Bucket="new-tagged", CreateBucketConfiguration={"Tags": tags(2)})
+    assert s3.get_bucket_tagging(Bucket="new-tagged")["TagSet"] == tags(2)
+
+
 def test_a_key_policy_has_at_most_32768_bytes(localaws: RunningLocalAws) -> None:
     kms = localaws.client("kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
@@ -201,3 +224,102 @@ def test_tags_follow_the_rules_of_aws(localaws: RunningLocalAws, s3: Any, servic
         assert refused(lambda bad=bad: create(client, [bad]))[0] == invalid  # type: ignore[misc]
     refused(lambda: create(client, [{key: "aws:team", value: "v"}]))
     create(client, [*tags(49, key, value), {key: "Kosten stelle_.:/=+-@", value: "Zürich 8 _.:/=+-@"}])
+
+
+def pairs(given: list[dict[str, str]]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in given}
+
+
+def alarm(client: Any, given: list[dict[str, str]]) -> str:
+    metric = {"Namespace": "n", "MetricName": "m", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1.0}
+    client.put_metric_alarm(
+        AlarmName="full", Statistic="Sum", ComparisonOperator="GreaterThanThreshold", Tags=given, **metric
+    )
+    return str(client.describe_alarms(AlarmNames=["full"])["MetricAlarms"][0]["AlarmArn"])
+
+
+def log_group(client: Any, given: list[dict[str, str]]) -> str:
+    client.create_log_group(logGroupName="full", tags=pairs(given))
+    return f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:full"
+
+
+def parameter(client: Any, given: list[dict[str, str]]) -> str:
+    client.put_parameter(Name="/full", Value="v", Type="String", Tags=given)
+    return "/full"
+
+
+def role(client: Any, given: list[dict[str, str]]) -> str:
+    client.create_role(RoleName="full", AssumeRolePolicyDocument=json.dumps(TRUST), Tags=given)
+    return "full"
+
+
+def key(client: Any, given: list[dict[str, str]]) -> str:
+    return str(client.create_key(Tags=of_kms(given))["KeyMetadata"]["KeyId"])
+
+
+def of_kms(given: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in given]
+
+
+# How each service creates something with 50 tags, how it adds others, and the code for too many.
+ADDED: dict[str, tuple[Callable[[Any, Any], str], Callable[[Any, str, Any], Any], str]] = {
+    "cloudwatch": (
+        alarm,
+        lambda client, arn, given: client.tag_resource(ResourceARN=arn, Tags=given),
+        "InvalidParameterValue",
+    ),
+    "ecr": (
+        lambda client, given: client.create_repository(repositoryName="full", tags=given)["repository"][
+            "repositoryArn"
+        ],
+        lambda client, arn, given: client.tag_resource(resourceArn=arn, tags=given),
+        "TooManyTagsException",
+    ),
+    "events": (
+        lambda client, given: client.put_rule(Name="full", ScheduleExpression="rate(1 hour)", Tags=given)["RuleArn"],
+        lambda client, arn, given: client.tag_resource(ResourceARN=arn, Tags=given),
+        "LimitExceededException",
+    ),
+    "iam": (role, lambda client, name, given: client.tag_role(RoleName=name, Tags=given), "LimitExceeded"),
+    "kms": (
+        key,
+        lambda client, name, given: client.tag_resource(KeyId=name, Tags=of_kms(given)),
+        "LimitExceededException",
+    ),
+    "logs": (
+        log_group,
+        lambda client, arn, given: client.tag_resource(resourceArn=arn, tags=pairs(given)),
+        "TooManyTagsException",
+    ),
+    "sagemaker": (
+        lambda client, given: client.create_model_package_group(ModelPackageGroupName="full", Tags=given)[
+            "ModelPackageGroupArn"
+        ],
+        lambda client, arn, given: client.add_tags(ResourceArn=arn, Tags=given),
+        "ValidationException",
+    ),
+    "scheduler": (
+        lambda client, given: client.create_schedule_group(Name="full", Tags=given)["ScheduleGroupArn"],
+        lambda client, arn, given: client.tag_resource(ResourceArn=arn, Tags=given),
+        "ValidationException",
+    ),
+    "sns": (
+        lambda client, given: client.create_topic(Name="full", Tags=given)["TopicArn"],
+        lambda client, arn, given: client.tag_resource(ResourceArn=arn, Tags=given),
+        "TagLimitExceeded",
+    ),
+    "ssm": (
+        parameter,
+        lambda client, name, given: client.add_tags_to_resource(ResourceType="Parameter", ResourceId=name, Tags=given),
+        "TooManyTagsError",
+    ),
+}
+
+
+@pytest.mark.parametrize("service", ADDED)
+def test_a_resource_has_at_most_50_tags_however_they_are_added(localaws: RunningLocalAws, service: str) -> None:
+    make, add, too_many = ADDED[service]
+    client = localaws.client(service)
+    made = make(client, tags(50))
+    add(client, made, [{"Key": "key-7", "Value": "another"}])
+    assert refused(lambda: add(client, made, [{"Key": "key-50", "Value": "v"}]))[0] == too_many
