@@ -8,14 +8,15 @@ from typing import Annotated
 
 import typer
 
-from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
+from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, printable, run
 from mlflow_common.errors import InputError
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.session import open_environment
 
 app = make_app()
 
-_SHOWN = 20
+# Rows of the table in a terminal, and characters of a cell. The id of a run has 32.
+_SHOWN, _WIDEST = 20, 40
 
 Experiment = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="The name of the experiment.")]
 Metric = Annotated[str, typer.Option(metavar="NAME", help="The metric to rank by.")]
@@ -42,8 +43,8 @@ def compare_runs(
 ) -> None:
     """Rank the runs of an experiment by a metric, and show the parameters that differ between them.
 
-    Runs without the metric come last. --out FOLDER also writes a CSV table, and a page with charts that
-    needs no network.
+    Runs whose metric is missing, NaN or infinite come last, without a rank. --out FOLDER also writes a CSV
+    table, and a page with charts that needs no network.
     """
     if out and out.exists() and not out.is_dir():
         raise InputError(f"--out: {out} is not a folder")
@@ -58,6 +59,8 @@ def compare_runs(
 
         console.progress(f"reading the runs of {experiment}")
         rows = list(reading.runs(client, reading.experiment_id(client, experiment), where))
+        if where and not rows:
+            raise InputError(f"no run of {experiment!r} matches the --filter {where!r}.")
         compared = table.make(rows, metric, maximize=maximize)
         if out:
             from mlflow_platform.comparison import page
@@ -84,10 +87,15 @@ def compare_runs(
 
 
 def _lines(cells: list[list[str]]) -> list[tuple[str, str]]:
-    """The cells as aligned lines, with the best run in green."""
+    """The cells as aligned lines, with the best run in green. Long cells are cut."""
+    cells = [[_cut(printable(cell)) for cell in row] for row in cells]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     texts = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
     return [(text, "green" if place == 1 else "") for place, text in enumerate(texts)]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
 
 
 if __name__ == "__main__":

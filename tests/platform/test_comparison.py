@@ -2,13 +2,15 @@
 
 import csv
 import io
+import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mlflow_common.errors import InputError
-from mlflow_platform.comparison import page, table
+from mlflow_platform.comparison import charts, page, table
 from mlflow_platform.comparison.table import Row
 
 
@@ -35,6 +37,41 @@ def test_csv_cannot_become_a_formula_in_a_spreadsheet() -> None:
     assert (lines[0]["run"], lines[0]["rmse"], lines[0]["depth"]) == ("'=b", "1", "3")
 
 
+@pytest.mark.parametrize(("maximize", "best"), [(True, "a"), (False, "c")])
+def test_nan_and_infinite_values_are_never_the_best(maximize: bool, best: str) -> None:
+    values = {"n": float("nan"), "a": 3.0, "i": float("inf"), "c": 1.0, "m": float("-inf"), "s": sys.float_info.max}
+    rows = [row(name, "1", rmse=value) for name, value in values.items()]
+    compared = table.make(rows, "rmse", maximize=maximize)
+    assert compared.rows[0].name == best
+    assert [cells[0] for cells in compared.cells()] == ["1", "2", "", "", "", ""]
+    assert [cells[4] for cells in compared.cells() if cells[1] == "s"] == ["inf"]
+    with pytest.raises(InputError, match="'rmse' is NaN or infinite in all runs"):
+        table.make([found for found in rows if found.name in {"n", "i"}], "rmse")
+
+
+def test_charts_leave_out_what_cannot_be_ranked(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        broken = [row("x\ny", "$3$", rmse=float("inf")), row("日本", "日\n本 $x", rmse=2.0)]
+        page.write(table.make([*ROWS, *broken], "rmse"), "Runs", tmp_path)
+
+
+def test_a_mixed_column_is_drawn_with_its_numbers_in_order() -> None:
+    assert charts._heights(["10", "", "9", "x"]) == [pytest.approx(1 / 3), pytest.approx(2 / 3), 0, 1]
+
+
+def test_metrics_and_parameters_of_one_name_have_columns_of_their_own() -> None:
+    def made(number: int) -> Row:
+        params = {"rate": f"{number}", "status": f"s{number}", "metrics.rate": f"m{number}"}
+        return Row(f"id-{number}", "r", "FINISHED", number, params, {"rate": number / 2})
+
+    compared = table.make([made(1), made(2)], "rate", maximize=True)
+    assert len(set(compared.columns)) == len(compared.columns)
+    [best, _] = [dict(zip(compared.columns, cells, strict=True)) for cells in compared.cells()]
+    assert (best["status"], best["params.status"]) == ("FINISHED", "s2")
+    assert (best["metrics.rate"], best["params.rate"], best["params.metrics.rate"]) == ("1", "2", "m2")
+
+
 def test_the_page_is_one_file_and_escapes_names(tmp_path: Path) -> None:
     page.write(table.make(ROWS[:3], "rmse"), "Runs of <x>", tmp_path)
     text = (tmp_path / "runs.html").read_text()
@@ -49,7 +86,7 @@ def test_an_unknown_metric_and_no_runs_are_refused() -> None:
         table.make(ROWS, "f1")
     with pytest.raises(InputError, match="They have no metrics: log one"):
         table.make([replace(ROWS[0], metrics={})], "f1")
-    with pytest.raises(InputError, match="'rmse' is NaN in all runs"):
+    with pytest.raises(InputError, match="'rmse' is NaN or infinite in all runs"):
         table.make(ROWS[2:], "rmse")
     with pytest.raises(InputError, match="no runs to compare"):
         table.make([], "rmse")

@@ -6,6 +6,7 @@ a second.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from mlflow_common.console import printable
 from mlflow_platform.comparison.table import Table, number
 
 _BLUE, _ORANGE, _GREY = "#2a6fb0", "#d9772b", "#8a94a0"
@@ -23,7 +25,7 @@ _LONGEST_LABEL = 14
 
 def metric(table: Table, path: Path) -> None:
     """Draw the metric of each run in the order in which they started, and the best so far."""
-    values = [row.metrics[table.metric] for row in table.by_time if table.metric in row.metrics]
+    values = [score for row in table.by_time if (score := row.score(table.metric)) is not None]
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
@@ -36,12 +38,12 @@ def metric(table: Table, path: Path) -> None:
     axes.set_xlabel("run")
     axes.set_ylabel(_plain(table.metric))
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None})
+    _save(figure, path)
 
 
 def parallel_coordinates(table: Table, path: Path) -> None:
     """Draw each run as a line through its differing parameters and the metric. Colours show the metric, best on top."""
-    rows = [row for row in reversed(table.rows) if table.metric in row.metrics]
+    rows = [row for row in reversed(table.rows) if row.score(table.metric) is not None]
     names = [*table.differing, table.metric]
     figure = Figure(figsize=(max(5.0, 1.8 * len(names)), 4.4), layout="constrained")
     FigureCanvasAgg(figure)
@@ -60,14 +62,21 @@ def parallel_coordinates(table: Table, path: Path) -> None:
     axes.set_xticks(range(len(names)), [_plain(name) for name in names])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None})
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with warnings.catch_warnings():
+        # Matplotlib's font lacks, for example, Chinese. A box is drawn instead, and the table has the name.
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")
+        figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None})
 
 
 def _heights(column: Sequence[str]) -> list[float]:
-    """Positions from 0 to 1: numbers by size, other texts by rank."""
+    """Positions from 0 to 1: numbers by size. With other texts among them, all by rank, and texts after numbers."""
     numbers = [number(text) for text in column]
     if None in numbers:
-        order = sorted(set(column))
+        order = sorted(set(column), key=lambda text: (number(text) is None, number(text) or 0.0, text))
         numbers = [float(order.index(text)) for text in column]
     values = np.array(numbers, dtype=float)
     spread = float(np.ptp(values))
@@ -83,5 +92,5 @@ def _ends(column: Sequence[str]) -> list[tuple[str, float]]:
 def _plain(text: str) -> str:
     # Matplotlib would read text between dollars as a formula.
     value = number(text)
-    shown = f"{value:.5g}" if value is not None else text.replace("$", r"\$")
+    shown = f"{value:.5g}" if value is not None else printable(text).replace("$", r"\$")
     return shown if len(shown) <= _LONGEST_LABEL * 2 else f"{shown[: _LONGEST_LABEL * 2 - 1]}…"

@@ -46,9 +46,15 @@ document.querySelectorAll("th button").forEach((button, column) => {
   button.onclick = () => {
     const body = document.querySelector("tbody");
     const text = row => row.cells[column].textContent;
-    const rows = [...body.rows].sort((a, b) => direction * text(a).localeCompare(text(b), "en", {numeric: true}));
-    const numbers = rows.every(row => text(row) === "" || !isNaN(text(row)));
-    if (numbers) rows.sort((a, b) => direction * (Number(text(a) || Infinity) - Number(text(b) || Infinity)));
+    const special = new Map([["", NaN], ["nan", NaN], ["inf", Infinity], ["-inf", -Infinity]]);
+    const number = row => special.has(text(row)) ? special.get(text(row)) : Number(text(row));
+    const rows = [...body.rows];
+    const numeric = rows.every(row => special.has(text(row)) || !isNaN(text(row)));
+    const missing = row => numeric ? isNaN(number(row)) : text(row) === "";
+    const compare = (a, b) => numeric ? (number(a) < number(b) ? -1 : number(a) > number(b) ? 1 : 0)
+      : text(a).localeCompare(text(b), "en", {numeric: true});
+    // What is missing is last in both directions.
+    rows.sort((a, b) => missing(a) - missing(b) || (missing(a) ? 0 : direction * compare(a, b)));
     body.append(...rows);
     direction = -direction;
   };

@@ -9,6 +9,7 @@ from mlflow_common.errors import InputError
 from mlflow_platform.comparison.table import Row
 from mlflow_platform.paging import all_results
 from mlflow_platform.sweeps.journal import SETTINGS
+from mlflow_platform.validation.table import listed
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,8 +25,8 @@ def experiment_id(client: MlflowClient, name: str) -> str:
     """
     found = client.get_experiment_by_name(name)
     if found is None or found.lifecycle_stage == "deleted":
-        known = sorted(experiment.name for experiment in client.search_experiments(max_results=20))
-        raise InputError(f"there is no experiment {name!r}. There are {', '.join(known) or 'none'}.")
+        known = sorted(experiment.name for experiment in all_results(client.search_experiments))
+        raise InputError(f"there is no experiment {name!r}. There are {listed(known) or 'none'}.")
     return str(found.experiment_id)
 
 

@@ -5,13 +5,27 @@ from __future__ import annotations
 import csv
 import io
 import math
+import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlflow_common.errors import InputError
+from mlflow_platform.validation.table import listed
 
 # Metrics of which smaller values are better, as whole words of a name.
 _SMALLER = {"rmse", "mae", "mse", "mape", "loss", "logloss", "error", "latency", "seconds", "duration"}
+# What MLflow's database holds for infinity (`sanitize_metric_value` of mlflow/store/tracking/sqlalchemy_store.py).
+_INFINITE = sys.float_info.max
+
+
+def ranked(value: float | None) -> float | None:
+    """The value of a metric if it can be ranked. None if it is missing, NaN or infinite: the training diverged."""
+    return None if value is None or math.isnan(value) or abs(value) >= _INFINITE else value
+
+
+def _shown(value: float) -> str:
+    return f"{math.copysign(math.inf, value) if abs(value) >= _INFINITE else value:.6g}"
 
 
 @dataclass(frozen=True)
@@ -25,10 +39,14 @@ class Row:
     params: Mapping[str, str]
     metrics: Mapping[str, float]
 
+    def score(self, metric: str) -> float | None:
+        """The value of a metric; None if there is none that can be ranked."""
+        return ranked(self.metrics.get(metric))
+
 
 @dataclass(frozen=True)
 class Table:
-    """Runs, the best first; runs without the metric are last."""
+    """Runs, the best first; runs whose metric is missing, NaN or infinite are last."""
 
     rows: tuple[Row, ...]
     metric: str
@@ -52,18 +70,23 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
-        """The names of the columns of `cells`."""
-        return ["rank", "run", "run_id", "status", *self.metrics, *self.differing]
+        """The names of the columns of `cells`. Each is there once: `metrics.` or `params.` precedes equal ones."""
+        fixed = ["rank", "run", "run_id", "status"]
+        names = [*(("metrics", name) for name in self.metrics), *(("params", name) for name in self.differing)]
+        times = Counter([*fixed, *(name for _, name in names)])
+        short = [f"{kind}.{name}" if times[name] > 1 else name for kind, name in names]
+        is_clear = len({*fixed, *short}) == len(fixed) + len(short)
+        return [*fixed, *(short if is_clear else (f"{kind}.{name}" for kind, name in names))]
 
     def cells(self) -> list[list[str]]:
-        """A row of texts for each run. A run without the metric has no rank."""
+        """A row of texts for each run. A run that cannot be ranked by the metric has no rank."""
         return [
             [
-                str(rank) if _is_ranked(row, self.metric) else "",
+                str(rank) if row.score(self.metric) is not None else "",
                 row.name,
                 row.run_id,
                 row.status,
-                *(f"{row.metrics[name]:.6g}" if name in row.metrics else "" for name in self.metrics),
+                *(_shown(row.metrics[name]) if name in row.metrics else "" for name in self.metrics),
                 *(row.params.get(name, "") for name in self.differing),
             ]
             for rank, row in enumerate(self.rows, start=1)
@@ -82,27 +105,25 @@ def make(rows: Sequence[Row], metric: str, *, maximize: bool | None = None) -> T
     """Rank runs by a metric. Without `maximize`, the metric's name decides whether larger is better.
 
     Raises:
-        InputError: there are no runs, or none has a value of that metric.
+        InputError: there are no runs, or none has that metric as a finite number.
     """
     if not rows:
         raise InputError("there are no runs to compare. Log some with scripts/log_run.py or scripts/sweep.py.")
     if not any(metric in row.metrics for row in rows):
         known = sorted({name for row in rows for name in row.metrics})
-        have = f"They have {', '.join(known)}." if known else "They have no metrics: log one with mlflow.log_metric."
+        have = f"They have {listed(known)}." if known else "They have no metrics: log one with mlflow.log_metric."
         raise InputError(f"no run has the metric {metric!r}. {have}")
-    if not any(_is_ranked(row, metric) for row in rows):
-        raise InputError(f"the metric {metric!r} is NaN in all runs, so none is the best. Rank by another one.")
+    if all(row.score(metric) is None for row in rows):
+        raise InputError(
+            f"the metric {metric!r} is NaN or infinite in all runs, so none is the best. Rank by another one."
+        )
     largest = is_maximized(metric) if maximize is None else maximize
 
     def rank(row: Row) -> tuple[bool, float, int]:
-        value = row.metrics.get(metric, math.nan)
-        return math.isnan(value), 0 if math.isnan(value) else (-value if largest else value), row.started
+        value = row.score(metric)
+        return value is None, 0 if value is None else (-value if largest else value), row.started
 
     return Table(tuple(sorted(rows, key=rank)), metric, largest)
-
-
-def _is_ranked(row: Row, metric: str) -> bool:
-    return not math.isnan(row.metrics.get(metric, math.nan))
 
 
 def is_maximized(metric: str) -> bool:
@@ -120,4 +141,4 @@ def number(text: str) -> float | None:
 
 
 def _harmless(text: str) -> str:
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} and number(text) is None else text
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"} and number(text) is None else text

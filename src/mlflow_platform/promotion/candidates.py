@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,7 +60,7 @@ def rank(
     without: list[str] = []
     for row in compared.rows:
         # NaN is no value to rank by.
-        if not _has(row, metric):
+        if row.score(metric) is None:
             break
         uri = _model_uri(client, row.run_id, model_name)
         if uri:
@@ -69,11 +68,6 @@ def rank(
         without.append(row.name)
     named = f" named {model_name!r}" if model_name else ""
     raise InputError(f"no finished run of {experiment} with the metric {metric!r} logged a model{named}.")
-
-
-def _has(row: Row, metric: str) -> bool:
-    value = row.metrics.get(metric)
-    return value is not None and not math.isnan(value)
 
 
 def _model_uri(client: MlflowClient, run_id: str, model_name: str | None) -> str | None:

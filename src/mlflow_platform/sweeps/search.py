@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlflow_common.errors import InputError, PlatformError, explain
+from mlflow_platform.comparison.table import ranked
 from mlflow_platform.sweeps.journal import Journal, Logged
 from mlflow_platform.sweeps.outcome import Outcome, Watch
 from mlflow_platform.sweeps.space import Values
@@ -51,8 +52,7 @@ class Sweep:
         """Take over the trials that an earlier process has finished."""
         for logged in finished:
             self.done.append(logged)
-            score = None if logged.stopped else logged.metrics.get(self.metric)
-            self.strategy.tell(Scored(json.loads(logged.point), score))
+            self.strategy.tell(Scored(json.loads(logged.point), self._score(logged)))
 
     def run(self, pool: Executor, processes: int, report: Callable[[Logged], None]) -> None:
         """Run the trials that are missing. `report` receives each trial when it has been written.
@@ -152,7 +152,7 @@ class Sweep:
         if self.metric not in outcome.metrics:
             raise InputError(f"the training has no metric {self.metric!r}. It has {', '.join(outcome.metrics)}.")
         self._curves.append(dict(outcome.steps))
-        self.strategy.tell(Scored(values, None if outcome.stopped else outcome.metrics[self.metric]))
+        self.strategy.tell(Scored(values, self._score(outcome)))
 
     @staticmethod
     def _result(future: Future[Outcome], values: Values) -> Outcome:
@@ -180,9 +180,14 @@ class Sweep:
                 medians[step] = statistics.median(best)
         return Watch(self.metric, self.maximize, medians)
 
+    def _score(self, trial: Outcome | Logged) -> float | None:
+        """What a trial is ranked by. None if it was stopped early, or if the metric is NaN or infinite."""
+        return None if trial.stopped else ranked(trial.metrics.get(self.metric))
+
     @property
     def best(self) -> Logged | None:
-        """The best trial that was not stopped early; None without one."""
-        scored = [logged for logged in self.done if not logged.stopped and self.metric in logged.metrics]
+        """The best trial; None if no trial can be ranked."""
+        scores = [(score, logged) for logged in self.done if (score := self._score(logged)) is not None]
         better = max if self.maximize else min
-        return better(scored, key=lambda logged: logged.metrics[self.metric], default=None)
+        found = better(scores, key=lambda pair: pair[0], default=None)
+        return found[1] if found else None

@@ -1,7 +1,9 @@
 """A sweep: every point once, whatever interrupts it, in three requests a trial."""
 
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
 from threading import Event, Timer
 from typing import Any
 
@@ -132,6 +134,22 @@ def test_other_settings_under_the_same_name_are_refused(mlflow_here: Any) -> Non
     run(sweep(client))
     with pytest.raises(InputError, match="has other settings"):
         run(sweep(client), settings='{"seed": 2}')
+
+
+@pytest.mark.parametrize("search", ["grid", "bayesian"])
+def test_a_trial_whose_metric_is_no_number_is_written_and_never_the_best(search: str, mlflow_here: Any) -> None:
+    def diverging(values: Values, watch: Watch | None) -> Outcome:
+        outcome = train(values, watch)
+        return replace(outcome, metrics={"score": {1: math.nan, 2: math.inf}.get(int(values["depth"]), 3.0)})
+
+    client = mlflow_here.MlflowClient()
+    work = sweep(client, train=diverging, search=search)
+    assert len(run(work)) == 6
+    again = sweep(client, train=diverging, search=search)
+    assert run(again) == []
+    for done in (work, again):
+        assert done.best
+        assert done.best.metrics == {"score": 3.0}
 
 
 def test_the_bayesian_search_finds_better_points_than_its_first_ones(mlflow_here: Any) -> None:
