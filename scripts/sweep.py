@@ -21,11 +21,9 @@ from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, ru
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
-from mlflow_platform.environment import REPOSITORY
 from mlflow_platform.factory import jobs as factory_jobs
-from mlflow_platform.factory.project import Project, upload
 from mlflow_platform.session import open_environment
-from mlflow_platform.sweeps import space, strategy, tuning_job
+from mlflow_platform.sweeps import job_files, space, strategy, tuning_job
 from training.params import DATASETS, DEFAULT_FAMILIES, FAMILIES, GRIDS, Dataset, with_changes
 from training.pipeline import CONSTANTS
 
@@ -48,6 +46,8 @@ _TASKS: Mapping[Dataset, str] = {"iris": "classification", "diabetes": "regressi
 _STRATEGIES: tuple[strategy.StrategyName, ...] = ("grid", "random", "bayesian")
 _TRIALS = 20
 _PARALLEL = 2
+# What MLflow's filters cannot find in the value of a tag, or what breaks lines.
+_SPECIAL = re.compile(r"""['"`\\\x00-\x1f\x7f]""")
 
 DatasetName = Annotated[str, typer.Option(help=f"What to train on: {' or '.join(DATASETS)}.")]
 Data = Annotated[
@@ -100,10 +100,14 @@ ExperimentName = Annotated[str | None, typer.Option(help="The experiment. Defaul
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a sweep, checked. `dataset` names the data set or the file, and `data` is the file's column."""
+    """The options of a sweep, checked.
+
+    `dataset` names the data set or the file. `data` are the file and its column, and `digest` is the file's SHA-256.
+    """
 
     dataset: str
     data: tuple[Path, str] | None
+    digest: str
     maximize: bool
     family: str
     axes: tuple[space.Axis, ...]
@@ -121,7 +125,7 @@ class Options:
         """What identifies the sweep: everything but the number of processes."""
         return {
             "sweep.dataset": self.dataset,
-            **_settings_of(self.data),
+            **({"sweep.target": self.data[1], "sweep.data": self.digest} if self.data else {}),
             "sweep.family": self.family,
             "sweep.space": " ".join(self.texts),
             "sweep.strategy": self.strategy,
@@ -133,10 +137,16 @@ class Options:
         }
 
     @property
+    def constants(self) -> dict[str, str]:
+        """The hyperparameters that all training jobs of the sweep have in common."""
+        own = {"target": self.data[1]} if self.data else {"dataset": self.dataset}
+        return {**own, "family": self.family}
+
+    @property
     def name(self) -> str:
         """A name that the same settings give again, so that the same command resumes a sweep."""
         digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()
-        return f"{self.dataset}-{self.family}-{self.strategy}-{digest[:6]}"
+        return f"{_SPECIAL.sub('-', self.dataset)}-{self.family}-{self.strategy}-{digest[:6]}"
 
 
 @app.command()
@@ -171,9 +181,11 @@ def sweep(
         raise InputError("--data FILE and --target COL go together")
     if target == "":
         raise InputError("--target is empty: name a column of the file of --data")
+    if name and _SPECIAL.search(name):
+        raise InputError("--name has a quote, a backslash or a control character. Leave it out.")
     file = (data, target) if data and target else None
     jobs_options = {"--image": image, "--role": role, "--instance-type": instance_type}
-    _check_place(on, file is not None, prune, [option for option, value in jobs_options.items() if value])
+    _check_place(on, prune, [option for option, value in jobs_options.items() if value])
     options = _options(_source(dataset, file, family), family, param or [], strategy_, metric)(
         trials=trials, jobs=jobs or (_PARALLEL if on == "sagemaker" else os.cpu_count() or 1), prune=prune, seed=seed
     )
@@ -210,7 +222,8 @@ class _Work:
         """The sweep's runs."""
         from mlflow_platform.sweeps.journal import Journal
 
-        return Journal(self.client, experiment_id, name=self.name, tags=self.environment.tags)
+        version = {"data.version": self.options.digest[:16]} if self.options.data else {}
+        return Journal(self.client, experiment_id, name=self.name, tags={**self.environment.tags, **version})
 
     @property
     def settings(self) -> str:
@@ -270,17 +283,12 @@ def _search(given: _Work, experiment: str) -> None:
     )
 
 
-def _check_place(on: str, file: bool, prune: bool, given: list[str]) -> None:
+def _check_place(on: str, prune: bool, given: list[str]) -> None:
     """Refuse options that do not go together with the place of the training."""
     if on not in ("here", "sagemaker"):
         raise InputError(f"--on takes here or sagemaker, not {on!r}.")
     if on == "here" and given:
         raise InputError(f"{given[0]} needs --on sagemaker: trials on this machine run in no job.")
-    if on == "sagemaker" and file:
-        raise InputError(
-            "--on sagemaker trains on the data sets only. Leave out --on for a file, or tune it in the pipeline: "
-            "run_pipeline.py --data FILE --target COL --set tune.trials=20."
-        )
     if on == "sagemaker" and prune:
         raise InputError("--prune does not work with --on sagemaker: SageMaker would need the metric of each step.")
 
@@ -312,12 +320,14 @@ def _tune(given: _Work, experiment: str, session: Session, plan: tuning_job.Plan
     if job.exists():
         console.progress(f"found the tuning job {name}")
     else:
-        console.progress("uploading the code")
-        values = {"dataset": options.dataset, "family": options.family}
+        console.progress("uploading the code and the data" if options.data else "uploading the code")
+        s3 = session.client("s3")
+        data = job_files.upload_data(environment, s3, options.data[0], options.digest) if options.data else None
+        code = job_files.upload_code(environment, s3, packages=data is not None)
         variables = factory_jobs.mlflow_variables(environment.server.arn, experiment, CONSTANTS)
         variables["PARENT_RUN_ID"] = journal.parent
         outputs = f"{environment.artifact_store}/pipelines/sweeps"
-        setup = tuning_job.Setup(*jobs, _code(environment, session), f"{outputs}/models", values, variables)
+        setup = tuning_job.Setup(*jobs, code, f"{outputs}/models", options.constants, variables, data=data)
         job.start(tuning_job.request(name, plan, setup, environment.tags))
         console.progress(f"started the tuning job {name}")
     best, counters = job.follow(console.progress)
@@ -347,14 +357,6 @@ def _tune(given: _Work, experiment: str, session: Session, plan: tuning_job.Plan
             "register_it": _command(options, environment, logged),
         }
     )
-
-
-def _code(environment: Environment, session: Session) -> str:
-    """Upload the training code as SageMaker's training toolkit reads it. Returns its URI."""
-    project = Project.read(REPOSITORY / "training")
-    files = {"sourcedir.tar.gz": tuning_job.archive(project.files(REPOSITORY / "training" / "job.py"))}
-    folder = f"{environment.artifact_store}/pipelines/sweeps/code".removeprefix(f"s3://{environment.bucket}/")
-    return f"{upload(files, session.client('s3'), environment.bucket, folder)}/sourcedir.tar.gz"
 
 
 def _trial(options: Options) -> Callable[[Mapping[str, object], Watch | None], Outcome]:
@@ -394,12 +396,16 @@ def _command(options: Options, environment: Environment, best: Logged) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """What a sweep trains on: a data set or a column of a file, its task, and the family that it trains by default."""
+    """What a sweep trains on: a data set or a column of a file, its task, and the family that it trains by default.
+
+    `digest` identifies the file's content, so that the sweep of a changed file is another sweep.
+    """
 
     name: str
     data: tuple[Path, str] | None
     task: str
     family: str
+    digest: str = ""
 
 
 def _source(dataset: str, file: tuple[Path, str] | None, family: str | None) -> Source:
@@ -410,18 +416,12 @@ def _source(dataset: str, file: tuple[Path, str] | None, family: str | None) -> 
             raise InputError("--data FILE trains random forests: leave out --family")
         from training import tables
 
-        return Source(file[0].stem, file, tables.task_of(*file), "forest")
+        task = tables.task_of(*file)
+        return Source(file[0].stem, file, task, "forest", hashlib.sha256(file[0].read_bytes()).hexdigest())
     data = next((known for known in DATASETS if known == dataset), None)
     if data is None:
         raise InputError(f"there is no data set {dataset!r}. --dataset takes {' or '.join(DATASETS)}.")
     return Source(data, None, _TASKS[data], DEFAULT_FAMILIES[data])
-
-
-def _settings_of(file: tuple[Path, str] | None) -> dict[str, str]:
-    """What identifies a file: its content, so that the sweep of a changed file is another sweep."""
-    if file is None:
-        return {}
-    return {"sweep.target": file[1], "sweep.data": hashlib.sha256(file[0].read_bytes()).hexdigest()}
 
 
 def _options(source: Source, family: str | None, texts: list[str], search: str, metric: str | None) -> partial[Options]:
@@ -452,6 +452,7 @@ def _options(source: Source, family: str | None, texts: list[str], search: str, 
         Options,
         dataset=source.name,
         data=source.data,
+        digest=source.digest,
         maximize=metrics[metric],
         family=family,
         axes=tuple(axes),

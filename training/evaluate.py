@@ -17,7 +17,7 @@ from pathlib import Path
 
 from training import prepared
 from training.reporting import fail, log_facts
-from training.train import score
+from training.scores import score
 
 REPORT = "evaluation.json"
 

@@ -19,7 +19,7 @@ from training import models
 from training.data import Split
 from training.params import ForestParams
 from training.result import Training
-from training.train import score
+from training.scores import score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def task_of(path: Path, target: str) -> models.Task:
 
     Raises:
         InputError: the file cannot be read or used; see `files.read` and `rows.prepare`. Or it has fewer than 10 rows,
-            or only one class.
+            only one class, or a column of lists or objects.
     """
     return _read(path, target)[1]
 
@@ -58,6 +58,9 @@ def _read(path: Path, target: str) -> tuple[rows.Rows, models.Task]:
     prepared = rows.prepare(table, target, task=None, signature=Signature(), origin=str(path))
     if len(prepared) < _FEWEST_ROWS:
         raise InputError(f"{path.name} has {len(prepared)} rows. Training needs at least {_FEWEST_ROWS}.")
+    for name, values in prepared.features.items():
+        if any(isinstance(value, (list, dict)) for value in values):
+            raise InputError(f"the column {name!r} holds lists or objects: training takes numbers, booleans and text")
     task = tasks.decide(prepared, Predictions(prepared.truth))
     if task == "classification" and len(set(prepared.truth)) < 2:
         raise InputError(f"every row of {path.name} has the same class in {target!r}: there is nothing to learn.")
@@ -72,16 +75,14 @@ def _frame(prepared: rows.Rows) -> pd.DataFrame:
     truth: Any = list(prepared.truth)
     if any(isinstance(value, str) for value in truth):
         truth = np.array([str(value) for value in truth], dtype=object)
-    columns = {name: _feature(name, values) for name, values in prepared.features.items()}
+    columns = {name: _feature(values) for name, values in prepared.features.items()}
     return pd.DataFrame({**columns, prepared.target: truth})
 
 
-def _feature(name: str, values: Sequence[Any]) -> Any:
+def _feature(values: Sequence[Any]) -> Any:
     import numpy as np
 
     present = [value for value in values if value is not None]
-    if any(isinstance(value, (list, dict)) for value in present):
-        raise InputError(f"the column {name!r} holds lists or objects: training takes numbers, booleans and text")
     if present and len(present) == len(values) and all(isinstance(value, bool) for value in values):
         return np.array(values, dtype=bool)
     if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in present):

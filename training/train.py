@@ -7,11 +7,12 @@ in MLFLOW_TRACKING_URI, as every MLflow project does.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import cast
 
 from training import data, features, models, prepared
 from training.params import (
@@ -28,10 +29,7 @@ from training.params import (
 )
 from training.reporting import fail, log_facts
 from training.result import Training
-
-if TYPE_CHECKING:
-    import numpy as np
-
+from training.scores import score
 
 TASKS: Mapping[Dataset, models.Task] = {"iris": "classification", "diabetes": "regression"}
 # What the entry point `tune` writes.
@@ -118,27 +116,14 @@ def fit(params: Params, split: data.Split, task: models.Task, report: models.Rep
     raise ValueError("the family xgboost is for regression. Use the family boosting or forest for classes.")
 
 
-def score(task: models.Task, split: data.Split, predictions: np.ndarray[Any, Any]) -> dict[str, float]:
-    """The final scores on the held-out rows."""
-    from sklearn import metrics
-
-    truth = split.held_out[split.target]
-    if task == "classification":
-        return {
-            "accuracy": float(metrics.accuracy_score(truth, predictions)),
-            "f1_macro": float(metrics.f1_score(truth, predictions, average="macro")),
-        }
-    return {
-        "rmse": float(metrics.root_mean_squared_error(truth, predictions)),
-        "mae": float(metrics.mean_absolute_error(truth, predictions)),
-        "r2": float(metrics.r2_score(truth, predictions)),
-    }
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train, log and print the metrics. Returns the exit status, which is 2 for a wrong parameter or unusable data."""
     parser = argparse.ArgumentParser(description="Train a model and log it to MLflow (MLFLOW_TRACKING_URI).")
     parser.add_argument("--dataset", choices=DATASETS, default="iris", help="the data set (default: iris)")
+    parser.add_argument(
+        "--data", default="", metavar="FILE", help="train a random forest on a file, or the one of a folder"
+    )
+    parser.add_argument("--target", default="", metavar="COL", help="the column of --data that holds the truth")
     parser.add_argument("--prepared", default="", metavar="DIR", help="train on what prepare.py wrote instead")
     parser.add_argument("--tuned", default="", metavar="DIR", help="use the parameters that tune.py found")
     parser.add_argument("--model", default="", metavar="DIR", help="write the model into this folder too")
@@ -173,6 +158,8 @@ def _work(options: argparse.Namespace) -> Callable[[], Training]:
     """
     changes = [change for text in options.set for change in text.split(",") if change]
     changes += [] if options.seed is None else [f"seed={options.seed}"]
+    if options.data:
+        return _own_data(options, changes)
     if not options.prepared:
         family = options.family or DEFAULT_FAMILIES[options.dataset]
         if family not in FAMILIES:
@@ -183,6 +170,41 @@ def _work(options: argparse.Namespace) -> Callable[[], Training]:
     log_facts(facts)
     params = choose(options.family or None, facts.task, Path(options.tuned) if options.tuned else None, changes)
     return lambda: train_split(facts.name, split, facts.task, params)
+
+
+def _own_data(options: argparse.Namespace, changes: Sequence[str]) -> Callable[[], Training]:
+    """The training of a random forest on a file as it is, as `log_run.py` and `sweep.py` train it.
+
+    Raises:
+        ValueError: a wrong parameter, or not one file.
+    """
+    from mlflow_common.errors import InputError
+    from training import tables
+
+    if not options.target or options.prepared:
+        raise ValueError("--data needs --target COL, the column with the truth, and does not go with --prepared.")
+    if options.family not in ("", "forest"):
+        raise ValueError("--data FILE trains a random forest: leave out --family.")
+    path = Path(options.data)
+    if path.is_dir():
+        # A channel of a SageMaker job.
+        files = [file for file in sorted(path.iterdir()) if file.is_file()]
+        if len(files) != 1:
+            raise ValueError(f"{path} holds {len(files)} files. It must hold one.")
+        path = files[0]
+    params = cast("ForestParams", with_changes(ForestParams(), changes))
+
+    def work() -> Training:
+        try:
+            training = tables.train(path, options.target, params)
+        except InputError as error:
+            raise ValueError(error.message) from None
+        version = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        rows = len(training.split.train), len(training.split.held_out)
+        log_facts(prepared.Facts(path.stem, options.target, training.fitted.task, version, *rows))
+        return training
+
+    return work
 
 
 if __name__ == "__main__":

@@ -204,16 +204,13 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
         ("sweep", ["--data", "x.csv", "--target", ""], "--target is empty"),
         ("log_run", ["--data", "x.csv", "--target", ""], "--target is empty"),
         ("sweep", ["--data", "/nowhere.csv", "--target", "y"], "there is no file /nowhere.csv"),
+        ("sweep", ["--name", "it's"], "--name has a quote, a backslash or a control character"),
         ("sweep", ["--on", "moon"], "--on takes here or sagemaker, not 'moon'"),
         ("sweep", ["--image", "x"], "--image needs --on sagemaker"),
         ("sweep", ["--on", "sagemaker", "--prune"], "--prune does not work with --on sagemaker"),
         ("sweep", ["--on", "sagemaker", "--trials", "3"], "SageMaker tries the whole grid: leave out --trials"),
         ("sweep", ["--on", "sagemaker", "--jobs", "11"], "at most 10 training jobs at a time"),
-        (
-            "sweep",
-            ["--on", "sagemaker", "--data", __file__, "--target", "y"],
-            "--on sagemaker trains on the data sets only",
-        ),
+        ("sweep", ["--on", "sagemaker", "--data", __file__, "--target", "y"], "test_scripts.py has no column 'y'"),
         ("ci_report", ["gitlab", "--review", "/nowhere.json"], "/nowhere.json cannot be read"),
         (
             "ci_report",

@@ -36,6 +36,7 @@ REASONS = {
     **{(f"src/mlflow_platform/proving/{name}.py", "*"): NUMBERS for name in ("budget", "checks")},
     ("src/mlflow_platform/site/building.py", "*"): LISTED,
     ("src/mlflow_platform/site/pages.py", "*"): "only asks whether a file of the checkout exists",
+    ("src/mlflow_platform/sweeps/job_files.py", "*"): OWN,
     ("src/mlflow_platform/sweeps/space.py", "*"): NUMBERS,
     ("src/mlflow_platform/monthly_cost/builds.py", "*"): NUMBERS,
     ("src/mlflow_platform/outputs.py", "*"): OPERATOR,

@@ -51,7 +51,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Setup:
-    """What each training job runs. `values` are hyperparameters that do not change; `outputs` is a folder in S3."""
+    """What each training job runs. `values` are hyperparameters that do not change; `outputs` is a folder in S3.
+
+    `data` is a folder in S3 that the jobs get as the channel `data`; without it they have no channel.
+    """
 
     image: str
     role: str
@@ -61,6 +64,7 @@ class Setup:
     values: Mapping[str, str]
     environment: Mapping[str, str]
     seconds: int = LONGEST_TRIAL
+    data: str | None = None
 
 
 def check(plan: Plan) -> None:
@@ -125,6 +129,7 @@ def request(name: str, plan: Plan, setup: Setup, tags: Mapping[str, str]) -> dic
                 # train.py prints each metric on a line of its own.
                 "MetricDefinitions": [{"Name": plan.metric, "Regex": rf"\b{plan.metric}: (-?[0-9.]+)"}],
             },
+            **({"InputDataConfig": [_channel("data", setup.data)]} if setup.data else {}),
             "RoleArn": setup.role,
             "OutputDataConfig": {"S3OutputPath": setup.outputs},
             "ResourceConfig": {"InstanceCount": 1, "InstanceType": setup.instance_type, "VolumeSizeInGB": 30},
@@ -133,6 +138,12 @@ def request(name: str, plan: Plan, setup: Setup, tags: Mapping[str, str]) -> dic
         },
         "Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())],
     }
+
+
+def _channel(name: str, folder: str) -> dict[str, Any]:
+    # The slash keeps out folders whose names begin with this one's: S3Prefix matches the start of keys.
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"{folder}/", "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
 
 
 def _ranges(axes: Sequence[Axis]) -> dict[str, list[dict[str, Any]]]:

@@ -1,5 +1,6 @@
 """The training pipeline on localaws: it registers a good model, and a broken training stops before registration."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -67,3 +68,18 @@ def test_a_tuning_job_has_a_run_for_each_trial_and_names_the_best(staging: Deplo
     # The same command finds the tuning job instead of starting another one.
     again = staging.result("sweep", *options)
     assert (again["tuning_job"], again["best_run"]) == (found["tuning_job"], found["best_run"])
+
+
+def test_a_tuning_job_trains_on_a_file_of_the_users_own(staging: Deployed, tmp_path: Path) -> None:
+    file = tmp_path / "my shops.csv"
+    rows = [f"{number},{'red' if number % 3 else 'blue'},{'yes' if number % 2 else 'no'}" for number in range(40)]
+    file.write_text("\n".join(["size,color,buys it", *rows]))
+    options = ["--on", "sagemaker", "--data", str(file), "--target", "buys it", "--param", "max_depth=2"]
+    options += ["--param", "n_estimators=5"]
+    found = staging.result("sweep", *options)
+    assert (found["trials"], found["failed_trials"]) == (1, 0)
+    assert "--target 'buys it' --set max_depth=2" in found["register_it"]
+    version = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    query = f"tags.`data.version` = '{version}' and params.`data.target` = 'buys it'"
+    compared = staging.result("compare_runs", "my shops-sweeps", "--metric", "accuracy", "--filter", query)
+    assert (compared["runs"], compared["best_run"]) == (1, found["best_run"])

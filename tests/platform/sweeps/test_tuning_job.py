@@ -16,7 +16,7 @@ from botocore.validate import ParamValidator
 from localaws.jobs import search
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_platform import tracking
-from mlflow_platform.sweeps import tuning_job
+from mlflow_platform.sweeps import job_files, tuning_job
 from mlflow_platform.sweeps.space import parse
 from mlflow_platform.sweeps.strategy import StrategyName
 from mlflow_platform.sweeps.tuning_job import Plan, Setup, TuningJob
@@ -75,6 +75,16 @@ def test_a_search_becomes_a_valid_request(
     config = request["HyperParameterTuningJobConfig"]
     assert config["ParameterRanges"] == ranges
     search.check(config)
+
+
+def test_a_data_file_is_a_channel_of_the_jobs(boto_session: boto3.session.Session) -> None:
+    given = replace(SETUP, data="s3://b/pipelines/sweeps/data/1234")
+    request = tuning_job.request("s", plan("depth=1"), given, {})
+    model = boto_session.client("sagemaker").meta.service_model.operation_model("CreateHyperParameterTuningJob")
+    assert not ParamValidator().validate(request, model.input_shape).has_errors()
+    [channel] = request["TrainingJobDefinition"]["InputDataConfig"]
+    assert channel["ChannelName"] == "data"
+    assert channel["DataSource"]["S3DataSource"]["S3Uri"] == "s3://b/pipelines/sweeps/data/1234/"
 
 
 def test_the_metric_is_found_in_what_training_prints() -> None:
@@ -204,7 +214,7 @@ class FakeRuns:
 
 def tune(runs: FakeRuns, account: FakeAccount, experiment: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Run `sweep.py --on sagemaker` without its files and charts. Returns its result."""
-    monkeypatch.setattr(sweep, "_code", lambda *_: "s3://b/code")
+    monkeypatch.setattr(job_files, "upload_code", lambda *_, **__: "s3://b/code")
     monkeypatch.setattr(sweep, "_finish", lambda *_: None)
     monkeypatch.setattr(tracking, "experiment_id", lambda _, name: name)
     results: list[dict[str, Any]] = []
