@@ -210,7 +210,7 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
         ("sweep", ["--on", "sagemaker", "--prune"], "--prune does not work with --on sagemaker"),
         ("sweep", ["--on", "sagemaker", "--trials", "3"], "SageMaker tries the whole grid: leave out --trials"),
         ("sweep", ["--on", "sagemaker", "--jobs", "11"], "at most 10 training jobs at a time"),
-        ("sweep", ["--on", "sagemaker", "--data", __file__, "--target", "y"], "test_scripts.py has no column 'y'"),
+        ("sweep", ["--on", "sagemaker", "--data", __file__, "--target", "y"], "test_scripts.py cannot be read as CSV"),
         ("ci_report", ["gitlab", "--review", "/nowhere.json"], "/nowhere.json cannot be read"),
         (
             "ci_report",
