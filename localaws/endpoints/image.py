@@ -4,38 +4,40 @@ It runs the serving image's entry point in an environment of the model's require
 image itself.
 """
 
-import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from localaws.endpoints.program import Program
-from localaws.endpoints.reasons import DeploymentError
+from localaws.endpoints.reasons import DeploymentError, image_failed
 from localaws.endpoints.role import RoleClients
 from localaws.images.failure import ImageError
 from localaws.images.runtime import MODEL, ImageRuntime
+from localaws.references import ECR_URI, LOCAL_URI, is_image
 
-ECR_URI = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?"
-)
-
-# The address that localaws gives a repository: that of its own registry.
-LOCAL_URI = re.compile(r"127\.0\.0\.1:\d+/(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?")
+if TYPE_CHECKING:
+    from mypy_boto3_ecr.type_defs import ImageIdentifierTypeDef
 
 
-def pull(uri: str, account: str, clients: RoleClients) -> None:
+def pull(uri: str, account: str, clients: RoleClients, variant: str) -> None:
     """Make the API calls of an image pull, if the image's repository exists in this account.
 
-    AWS's CreateModel refuses an image that it cannot find or pull ("Role … cannot pull …. Ensure that the role exists
-    and the image was granted pull permission."). localaws does not require an image, because building one takes Docker.
+    Raises:
+        DeploymentError: the image does not exist. CreateModel requires it; it may have been deleted since.
     """
-    found = ECR_URI.match(uri)
+    found = ECR_URI.fullmatch(uri)
     region = found["region"] if found else clients.ecr.meta.region_name
-    found = found or LOCAL_URI.match(uri)
+    if not is_image(account, region, uri):
+        raise image_failed(variant)
+    found = found or LOCAL_URI.fullmatch(uri)
     if not found or found.groupdict().get("account", account) != account:
         return
     if not _is_there(account, region, found["repository"]):
         return
     clients.ecr.get_authorization_token()
-    clients.ecr.batch_get_image(repositoryName=found["repository"], imageIds=[{"imageTag": found["tag"] or "latest"}])
+    wanted: ImageIdentifierTypeDef = (
+        {"imageDigest": found["digest"]} if found["digest"] else {"imageTag": found["tag"] or "latest"}
+    )
+    clients.ecr.batch_get_image(repositoryName=found["repository"], imageIds=[wanted])
 
 
 def program(uri: str, runtime: ImageRuntime, clients: RoleClients, folder: Path) -> Program:
@@ -44,7 +46,7 @@ def program(uri: str, runtime: ImageRuntime, clients: RoleClients, folder: Path)
     Raises:
         DeploymentError: the image is not in localaws's registry or cannot be run.
     """
-    if not ECR_URI.match(uri) and not LOCAL_URI.match(uri):
+    if not ECR_URI.fullmatch(uri) and not LOCAL_URI.fullmatch(uri):
         raise DeploymentError(f"The image {uri} is not in localaws's registry. Build it with scripts/build_image.py.")
     authorization = clients.ecr.get_authorization_token()["authorizationData"][0]
     try:

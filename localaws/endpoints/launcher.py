@@ -68,7 +68,7 @@ class Launcher:
             settings.logs / f"{name}.log",
         )
         try:
-            image.pull(variant.image, settings.account, clients)
+            image.pull(variant.image, settings.account, clients, variant.name)
             ModelSource(**variant.source).fetch(clients.s3, folder / "model")
             program = self._program(variant, clients, folder, container_log)
         except Exception:

@@ -8,6 +8,7 @@ import threading
 from dataclasses import asdict
 from typing import Any
 
+from localaws import references
 from localaws.alarms import Alarms
 from localaws.endpoints import async_config, autoscaling, serverless, shadow
 from localaws.endpoints.deployment import STARTUP_SECONDS, Deployment, Variant
@@ -61,15 +62,17 @@ class EndpointOperations:
         )
 
     def create_model(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
-        """CreateModel: the role must exist and, if given, the model data and the approved model package."""
+        """CreateModel: what the request names must exist: role, image, model data, approved model package, network."""
         name, backend = given["ModelName"], self._records.backend(caller.region)
         if name in backend._models:
             raise refusal(f'Cannot create already existing model "{self._records.arn(caller.region, "model", name)}".')
-        source = ModelSource.of(resolved(self._account, caller.region, given))
+        container = resolved(self._account, caller.region, given)
+        source = ModelSource.of(container)
         role = given.get("ExecutionRoleArn", "")
         self._principals.check_trust(role, HOSTING, sagemaker_source(caller.region, self._account))
         if source.uri and not source.exists(self._account):
             raise refusal(f"Could not find model data at {source.uri}.")
+        references.check_model(self._account, caller.region, given, container)
         record = backend.create_model(
             model_name=name,
             execution_role_arn=role,
@@ -101,6 +104,8 @@ class EndpointOperations:
             raise refusal("Variant names must be unique within an endpoint configuration.")
         for check in (serverless.check, async_config.check, shadow.check):
             check(given)
+        references.check_keys(self._account, caller.region, given)
+        references.check_network(self._account, caller.region, given.get("VpcConfig"))
         for variant in variants:
             if "ModelName" not in variant:
                 raise NotImplementedError("variants without ModelName: inference components")

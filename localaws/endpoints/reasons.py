@@ -13,6 +13,14 @@ def ping_failed(variant: str) -> DeploymentError:
     )
 
 
+def image_failed(variant: str) -> DeploymentError:
+    """Source: https://github.com/aws/sagemaker-python-sdk/issues/1835."""
+    return DeploymentError(
+        f"Please make sure all images included in the model for the production variant {variant} exist, and that the "
+        "execution role used to create the model has permissions to access them."
+    )
+
+
 def download_failed(url: str) -> DeploymentError:
     """Source: https://github.com/mlflow/mlflow/issues/2573."""
     return DeploymentError(

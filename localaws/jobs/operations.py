@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from localaws import references
 from localaws.endpoints.records import Records
 from localaws.endpoints.role import HOSTING, RoleClients
 from localaws.iam.trust import sagemaker_source
@@ -63,6 +64,7 @@ class JobOperations:
         """
         check, run = _RUNS[kind.noun]
         check(given)
+        self._check_references(caller.region, given)
         self._principals.check_trust(given["RoleArn"], HOSTING, sagemaker_source(caller.region, self._account))
 
         def runner(job: Job, folder: Path, clients: RoleClients) -> None:
@@ -77,6 +79,7 @@ class JobOperations:
             AwsError: ValidationException for a request that AWS or localaws cannot run; ResourceInUse.
         """
         transform.check(given)
+        self._check_references(caller.region, given)
         model = self._records.model(caller.region, given["ModelName"])
 
         def runner(job: Job, folder: Path, clients: RoleClients) -> None:
@@ -92,6 +95,7 @@ class JobOperations:
             AwsError: ValidationException for a request that AWS or localaws cannot run; ResourceInUse.
         """
         tuning.check(given)
+        self._check_references(caller.region, given["TrainingJobDefinition"])
         role = given["TrainingJobDefinition"]["RoleArn"]
         self._principals.check_trust(role, HOSTING, sagemaker_source(caller.region, self._account))
         job = self._jobs.start(TUNING, caller.region, given, role, partial(tuning.run, jobs=self._jobs))
@@ -139,3 +143,12 @@ class JobOperations:
         """StopXJob."""
         self._jobs.find(kind, caller.region, given[f"{kind.noun}Name"]).request_stop()
         return {}
+
+    def _check_references(self, region: str, given: dict[str, Any]) -> None:
+        """Refuse keys, networks and training images that do not exist. Processing jobs fail with their image later."""
+        references.check_keys(self._account, region, given)
+        config = given.get("VpcConfig") or (given.get("NetworkConfig") or {}).get("VpcConfig")
+        references.check_network(self._account, region, config)
+        image = (given.get("AlgorithmSpecification") or {}).get("TrainingImage")
+        if image:
+            references.check_training_image(self._account, region, image, given["RoleArn"])

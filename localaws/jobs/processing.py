@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from localaws import references
 from localaws.endpoints.records import refusal
 from localaws.endpoints.role import RoleClients
 from localaws.jobs import mount
@@ -50,6 +51,9 @@ def run(job: Job, folder: Path, clients: RoleClients, containers: Containers) ->
         JobError: it failed.
     """
     given = job.given
+    failure = references.pull_failure(job.account, job.region, given["AppSpecification"]["ImageUri"])
+    if failure:
+        raise JobError(failure)
     ml = folder / "ml"
     storage = Storage(clients.s3, given["RoleArn"], job.region)
     outputs = (given.get("ProcessingOutputConfig") or {}).get("Outputs") or []

@@ -109,7 +109,7 @@ def _start(
     own = folder / "container"
     try:
         given = resolved(job.account, job.region, named)
-        image.pull(given["Image"], job.account, clients)
+        image.pull(given["Image"], job.account, clients, job.given["ModelName"])
         ModelSource.of(given).fetch(clients.s3, own / "model")
         python = interpreter(own / "model", containers.venvs)
     except AwsError as error:  # The model package is no longer approved.

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from localaws import references
 from localaws.errors import AwsError
 from localaws.front.faults import Faults
 from localaws.iam.trust import sagemaker_source
@@ -38,7 +39,7 @@ class MlflowApps(Collection[MlflowApp]):
         """
         self._principals.check_trust(given["RoleArn"], SAGEMAKER, sagemaker_source(region, self._settings.account))
         if given.get("KmsKeyId"):
-            _check_key(given["KmsKeyId"], region, self._settings.account)
+            references.check_keys(self._settings.account, region, {"KmsKeyId": given["KmsKeyId"]})
         now, host = datetime.now(UTC), f"a-{random_id()}"
         app = MlflowApp(
             id=f"app-{random_id(16).upper()}",
@@ -150,11 +151,3 @@ def _wanted(given: dict[str, Any]) -> dict[str, Any]:
     if status := given.get("AccountDefaultStatus"):
         found["account_default"] = status == "ENABLED"
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _check_key(key: str, region: str, account: str) -> None:
-    from moto.kms.models import kms_backends
-
-    known = kms_backends[account][region]
-    if known.any_id_to_key_id(key.rsplit(":key/", 1)[-1]) not in known.keys:
-        raise AwsError("ValidationException", f"The KMS key {key} does not exist.")

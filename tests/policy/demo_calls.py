@@ -42,16 +42,14 @@ BACKUP = "mlflow-staging-mlflow-backup"
 # The condition keys that policies use in addition to those of every call.
 KEPT = ("iam:PassedToService", "s3:prefix", "s3:x-amz-server-side-encryption", "kms:ViaService")
 MONITOR = "mlflow-staging-monitor"
+MONITOR_IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mlflow-staging-serving:monitor"
 # The demo uses neither the schedule of the server nor notifications.
 INPUTS: dict[str, Any] = {
     "schedule": None,
     "notifications": None,
     "backup": {"keep": 2},
-    # localaws runs the job in an environment of this machine, whatever the image.
-    "monitoring": {
-        "image_uri": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mlflow-staging-serving:monitor",
-        "arguments": ["--min-rows=10"],
-    },
+    # localaws runs the job in an environment of this machine, but the image must exist.
+    "monitoring": {"image_uri": MONITOR_IMAGE, "arguments": ["--min-rows=10"]},
 }
 
 Recording = dict[str, set[tuple[str, str, tuple[tuple[str, str], ...]]]]

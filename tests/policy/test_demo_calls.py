@@ -11,10 +11,19 @@ import pytest
 
 from localaws import daemon
 from mlflow_platform.environment import REPOSITORY
-from tests.policy.demo_calls import MONITOR, Walked, record, recorded, required_permissions, walk, walk_beside
+from tests.policy.demo_calls import (
+    MONITOR,
+    MONITOR_IMAGE,
+    Walked,
+    record,
+    recorded,
+    required_permissions,
+    walk,
+    walk_beside,
+)
 from tests.policy.tour import Caller
 from tests.serving.models import COLUMNS
-from tests.support.running import RunningLocalAws
+from tests.support.running import MANIFEST, RunningLocalAws
 from tests.support.waiting import eventually
 
 
@@ -68,6 +77,8 @@ def test_the_schedule_starts_a_job_that_monitors_with_only_the_rights_of_its_rol
         return b"".join(found).count(b'"row-') == 12
 
     assert eventually(captured, seconds=120, pause=0.2)
+    ecr, (repository, tag) = walked.localaws.client("ecr"), MONITOR_IMAGE.rpartition("/")[2].split(":")
+    ecr.put_image(repositoryName=repository, imageManifest=MANIFEST, imageTag=tag)
     started = walked.localaws.run_schedule("default", MONITOR)
     sagemaker = walked.localaws.client("sagemaker")
     (job,) = sagemaker.list_processing_jobs(NameContains=MONITOR)["ProcessingJobSummaries"]

@@ -114,6 +114,8 @@ def start(home: Path) -> RunningLocalAws:
     return RunningLocalAws(settings)
 
 
+# The least that ECR takes as an image.
+MANIFEST = '{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"}'
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],

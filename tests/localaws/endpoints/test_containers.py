@@ -75,8 +75,8 @@ def test_an_endpoint_runs_in_its_image_and_keeps_its_log(contained: Hosted, iris
     (lines,) = contained.log("inside").values()
     assert lines
 
-    # An image that the registry does not have fails the endpoint, as an image that SageMaker cannot pull does.
-    model = contained.model(iris, image=image.replace(":1", ":2"))
+    # An image of another account is not in the registry.
+    model = contained.model(iris, image="111122223333.dkr.ecr.us-east-1.amazonaws.com/serving:1")
     contained.sagemaker.create_endpoint(EndpointName="absent", EndpointConfigName=contained.config(model))
     described = contained.settled("absent")
     assert described["EndpointStatus"] == "Failed"

@@ -10,6 +10,7 @@ from tests.localaws.endpoints.hosted import IMAGE, Hosted, unique
 from tests.localaws.endpoints.streaming import Stream
 from tests.serving.models import SPLIT, save_obedient
 from tests.support.http import HTTP
+from tests.support.running import MANIFEST
 
 
 def test_describes_an_endpoint_in_service_as_aws_does(hosted: Hosted, iris_endpoint: str) -> None:
@@ -135,7 +136,9 @@ def test_update_loses_no_request_failed_update_keeps_the_model_and_delete_remove
 def test_chooses_between_two_variants_by_name_and_by_weight(hosted: Hosted, obedient: Path) -> None:
     """The execution role also makes the calls of an image pull, because the image's repository exists."""
     repository = unique("repository")
-    registry = hosted.localaws.client("ecr").create_repository(repositoryName=repository)["repository"]
+    ecr = hosted.localaws.client("ecr")
+    registry = ecr.create_repository(repositoryName=repository)["repository"]
+    ecr.put_image(repositoryName=repository, imageManifest=MANIFEST, imageTag="1")
     name = hosted.endpoint(obedient, obedient, image=f"{registry['repositoryUri']}:1", GREETING="hello")
     assert {"ecr:GetAuthorizationToken", "ecr:BatchGetImage"} <= hosted.calls_of_the_role()
     who = '{"dataframe_records": [{"x": 1}]}'

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from tests.localaws.endpoints.hosted import IMAGE, Hosted, unique
 from tests.serving.models import save_obedient
+from tests.support.running import MANIFEST
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012"
 Call = Callable[[Any], Any]
@@ -58,6 +59,42 @@ def test_create_model_requires_the_archive_and_a_role_that_sagemaker_can_assume(
     )
     assert code == "ValidationException"
     assert message.startswith(f'The execution role ARN "{role}" is invalid. Please ensure that the role exists')
+
+
+def test_images_networks_and_keys_must_exist(hosted: Hosted) -> None:
+    image = IMAGE.replace("mlflow-pyfunc", "absent")
+    create, network = hosted.sagemaker.create_model, {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+    common = {"ModelName": unique("model"), "ExecutionRoleArn": hosted.role}
+    assert _refusal(lambda: create(**common, PrimaryContainer={"Image": image})) == (
+        "ValidationException",
+        f"Requested image {image} not found.",
+    )
+    assert _refusal(lambda: create(**common, PrimaryContainer={"Image": IMAGE}, VpcConfig=network)) == (
+        "ValidationException",
+        "The subnet ID 'subnet-1' does not exist",
+    )
+    create(**common, PrimaryContainer={"Image": IMAGE})
+    variant = {"VariantName": "one", "ModelName": common["ModelName"]}
+    variant |= {"InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    assert _refusal(
+        lambda: hosted.sagemaker.create_endpoint_config(
+            EndpointConfigName=unique("config"), ProductionVariants=[variant], KmsKeyId="alias/absent"
+        )
+    ) == ("ValidationException", "The KMS key alias/absent does not exist.")
+
+
+def test_a_deleted_image_fails_the_deployment(hosted: Hosted) -> None:
+    ecr, repository = hosted.localaws.client("ecr"), unique("repository")
+    address = ecr.create_repository(repositoryName=repository)["repository"]["repositoryUri"]
+    ecr.put_image(repositoryName=repository, imageManifest=MANIFEST, imageTag="1")
+    config = hosted.config(hosted.model(hosted.upload(b""), image=f"{address}:1"))
+    ecr.delete_repository(repositoryName=repository, force=True)
+    name = unique("endpoint")
+    hosted.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
+    assert hosted.settled(name)["FailureReason"].startswith(
+        "Please make sure all images included in the model for the production variant one exist"
+    )
+    hosted.delete(name)
 
 
 def test_rejects_names_that_already_exist(hosted: Hosted, iris_endpoint: str) -> None:

@@ -93,3 +93,22 @@ def test_rejects_what_cannot_run(bench: JobBench) -> None:
         bench.process("p-two", "", ProcessingResources={"ClusterConfig": cluster})
     with pytest.raises(ClientError, match="Could not find requested job with name: p-two"):
         bench.sagemaker.describe_processing_job(ProcessingJobName="p-two")
+
+
+def test_an_image_that_does_not_exist_fails_the_job(bench: JobBench) -> None:
+    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/absent:1"
+    bench.process("p-image", "", AppSpecification={"ImageUri": image, "ContainerEntrypoint": ["python3"]})
+    found = bench.wait("ProcessingJob", "p-image")
+    assert (found["ProcessingJobStatus"], found["FailureReason"]) == (
+        "Failed",
+        f"ClientError: API error (404): manifest for {image} not found: manifest unknown: Requested image not found",
+    )
+
+
+def test_networks_and_keys_of_a_job_must_exist(bench: JobBench) -> None:
+    network = {"VpcConfig": {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}}
+    with pytest.raises(ClientError, match="The subnet ID 'subnet-1' does not exist"):
+        bench.process("p-network", "", NetworkConfig=network)
+    cluster = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1, "VolumeKmsKeyId": "alias/absent"}
+    with pytest.raises(ClientError, match="The KMS key alias/absent does not exist"):
+        bench.process("p-key", "", ProcessingResources={"ClusterConfig": cluster})

@@ -94,6 +94,12 @@ def test_rejects_an_invalid_metric_expression(bench: JobBench) -> None:
         bench.sagemaker.describe_training_job(TrainingJobName="t-regex")
 
 
+def test_the_image_must_exist(bench: JobBench) -> None:
+    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/absent:1"
+    with pytest.raises(ClientError, match="Cannot find repository: absent in registry ID: 123456789012 Please check"):
+        bench.train("t-image", "", algorithm={"TrainingImage": image})
+
+
 def test_a_container_that_a_signal_killed_has_its_exit_code(bench: JobBench) -> None:
     bench.train("t-killed", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     found = bench.wait("TrainingJob", "t-killed")
