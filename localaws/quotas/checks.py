@@ -23,6 +23,8 @@ SERVICES = frozenset(
     {"budgets", "cloudwatch", "codebuild", "ecr", "events", "iam", "kms", "logs", "sagemaker", "scheduler"}
     | {"sns", "sqs", "ssm"}
 )
+# Services of which only the tags are checked.
+TAGGED = frozenset({"cloudtrail", "codecommit", "stepfunctions"})
 # The code of a request that breaks the service's model, where it is not ValidationException.
 # https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
 MODEL_ERRORS: Mapping[str, str] = {
@@ -61,22 +63,27 @@ class _RefusedError(ServiceException):  # type: ignore[misc]
 
 def _check(response: Any) -> None:
     service, operation = response.boto3_service_name, response._get_action()
-    if service not in SERVICES or not operation or not operation.startswith(_WRITES):
+    if service not in SERVICES | TAGGED or not operation or not operation.startswith(_WRITES):
         return
     model = get_service_model(service)
     if operation not in model.operation_names:
         return
     given = _parsed(response, model, operation)
+    if service in SERVICES:
+        _check_model(service, operation, given)
+    check_tags(service, given)
+    held_tags.check(response, service, operation, given)
+    if service in QUOTAS:
+        QUOTAS[service](response, operation, given)
+
+
+def _check_model(service: str, operation: str, given: dict[str, Any]) -> None:
     try:
         check_model(service, operation, given)
     except AwsError as error:
         if error.code == "ValidationException":
             error.code = MODEL_ERRORS.get(service, error.code)
         raise
-    check_tags(service, given)
-    held_tags.check(response, service, operation, given)
-    if service in QUOTAS:
-        QUOTAS[service](response, operation, given)
 
 
 def _parsed(response: Any, model: Any, operation: str) -> dict[str, Any]:

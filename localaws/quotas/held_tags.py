@@ -15,6 +15,7 @@ _CODES: Mapping[str, str] = {"cloudwatch": "InvalidParameterValue", "logs": "Too
 
 # Takes moto's backend and the request. Returns the tags in one of the forms that moto has for them.
 _HELD: Mapping[tuple[str, str], Callable[[Any, dict[str, Any]], Any]] = {
+    ("cloudtrail", "AddTags"): lambda backend, given: backend.list_tags([given["ResourceId"]])[0]["TagsList"],
     ("cloudwatch", "TagResource"): lambda backend, given: backend.list_tags_for_resource(given["ResourceARN"]),
     ("ecr", "TagResource"): lambda backend, given: backend.list_tags_for_resource(given["resourceArn"]),
     ("events", "TagResource"): lambda backend, given: backend.list_tags_for_resource(given["ResourceARN"]),
@@ -34,6 +35,7 @@ _HELD: Mapping[tuple[str, str], Callable[[Any, dict[str, Any]], Any]] = {
     ("ssm", "AddTagsToResource"): lambda backend, given: backend.list_tags_for_resource(
         given["ResourceType"], given["ResourceId"]
     ),
+    ("stepfunctions", "TagResource"): lambda backend, given: backend.list_tags_for_resource(given["resourceArn"]),
 }
 
 

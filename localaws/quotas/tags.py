@@ -18,6 +18,8 @@ _CHARACTERS = re.compile(r"[\w\s.:/=+\-@]*")
 # The codes for too many tags and for an invalid tag, from the "Errors" section of each service's API reference
 # (CreateKey, TagResource, CreateTopic, CreateRepository, PutBucketTagging, ...).
 _CODES: Mapping[str, tuple[str, str]] = {
+    "cloudtrail": ("TagsLimitExceededException", "InvalidTagParameterException"),
+    "codecommit": ("TooManyTagsException", "InvalidTagsMapException"),
     "ecr": ("TooManyTagsException", "InvalidTagParameterException"),
     "events": ("LimitExceededException", "ValidationException"),
     "iam": ("LimitExceeded", "InvalidInput"),
@@ -26,6 +28,7 @@ _CODES: Mapping[str, tuple[str, str]] = {
     "sns": ("TagLimitExceeded", "InvalidParameter"),
     "ssm": ("TooManyTagsError", "ValidationException"),
     "cloudwatch": ("LimitExceeded", "InvalidParameterValue"),
+    "stepfunctions": ("TooManyTags", "ValidationException"),
     "codebuild": ("InvalidInputException", "InvalidInputException"),
     "logs": ("InvalidParameterException", "InvalidParameterException"),
 }
@@ -57,9 +60,9 @@ def codes(service: str) -> tuple[str, str]:
 
 
 def tags_of(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The tags of a request: a list of structures or a map, under a name such as Tags, tags or ResourceTags."""
+    """The tags of a request: a list of structures or a map, under a name such as Tags, TagsList or ResourceTags."""
     for name, held in given.items():
-        if name.lower() not in ("tags", "resourcetags"):
+        if name.lower() not in ("tags", "resourcetags", "tagslist"):
             continue
         if isinstance(held, dict):
             yield from ((key, str(value or "")) for key, value in held.items())

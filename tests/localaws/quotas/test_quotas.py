@@ -261,8 +261,30 @@ def of_kms(given: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in given]
 
 
+def trail(client: Any, given: list[dict[str, str]]) -> str:
+    return str(client.create_trail(Name="full", S3BucketName="quota-bucket", TagsList=given)["TrailARN"])
+
+
+def machine(client: Any, given: list[dict[str, str]]) -> str:
+    states = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+    role = f"arn:aws:iam::{ACCOUNT}:role/quota-states"
+    made = client.create_state_machine(
+        name="full", definition=json.dumps(states), roleArn=role, tags=in_small_letters(given)
+    )
+    return str(made["stateMachineArn"])
+
+
+def in_small_letters(given: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{"key": tag["Key"], "value": tag["Value"]} for tag in given]
+
+
 # How each service creates something with 50 tags, how it adds others, and the code for too many.
 ADDED: dict[str, tuple[Callable[[Any, Any], str], Callable[[Any, str, Any], Any], str]] = {
+    "cloudtrail": (
+        trail,
+        lambda client, arn, given: client.add_tags(ResourceId=arn, TagsList=given),
+        "TagsLimitExceededException",
+    ),
     "cloudwatch": (
         alarm,
         lambda client, arn, given: client.tag_resource(ResourceARN=arn, Tags=given),
@@ -313,10 +335,28 @@ ADDED: dict[str, tuple[Callable[[Any, Any], str], Callable[[Any, str, Any], Any]
         lambda client, name, given: client.add_tags_to_resource(ResourceType="Parameter", ResourceId=name, Tags=given),
         "TooManyTagsError",
     ),
+    "stepfunctions": (
+        machine,
+        lambda client, arn, given: client.tag_resource(resourceArn=arn, tags=in_small_letters(given)),
+        "TooManyTags",
+    ),
 }
 
 
+@pytest.fixture(scope="module")
+def used(localaws: RunningLocalAws, s3: Any) -> None:
+    """The bucket of a trail, and the role of a state machine."""
+    statement = {"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}, "Resource": "*"}
+    document = {"Version": "2012-10-17", "Statement": [{**statement, "Action": ["s3:GetBucketAcl", "s3:PutObject"]}]}
+    s3.put_bucket_policy(
+        Bucket="quota-bucket", Policy=json.dumps(document).replace('"*"', '["arn:aws:s3:::quota-bucket*"]')
+    )
+    trusted = json.dumps(TRUST).replace("sagemaker.amazonaws.com", "states.amazonaws.com")
+    localaws.client("iam").create_role(RoleName="quota-states", AssumeRolePolicyDocument=trusted)
+
+
 @pytest.mark.parametrize("service", ADDED)
+@pytest.mark.usefixtures("used")
 def test_a_resource_has_at_most_50_tags_however_they_are_added(localaws: RunningLocalAws, service: str) -> None:
     make, add, too_many = ADDED[service]
     client = localaws.client(service)
