@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, Self
 
 from localaws.iam.conditions import Condition, ConditionError
@@ -95,8 +96,8 @@ class Statement:
     def _matches_action(self, action: str) -> bool:
         folded = action.lower()
         if self.actions is not None:
-            return any(like(pattern, folded) for pattern in self.actions)
-        return not any(like(pattern, folded) for pattern in self.not_actions or ())
+            return _any_like(self.actions, folded)
+        return not _any_like(self.not_actions or (), folded)
 
     def _matches_resource(self, request: Request) -> bool:
         if self.resources is None and self.not_resources is None:
@@ -137,6 +138,12 @@ class Policy:
             raise PolicyError(f"{name}: {error}") from None
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
             raise PolicyError(f"{name} is not a policy document.") from None
+
+
+@lru_cache(maxsize=16_384)
+def _any_like(patterns: tuple[str, ...], action: str) -> bool:
+    """Cached, because every call is compared with the actions of every statement."""
+    return any(like(pattern, action) for pattern in patterns)
 
 
 def _listed(given: Any) -> tuple[str, ...] | None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -100,15 +101,44 @@ def boto_session() -> boto3.session.Session:
     return boto3.session.Session("testing", "testing", region_name=REGION)
 
 
+@pytest.fixture(scope="session")
+def client_of(boto_session: boto3.session.Session) -> Callable[[str], Any]:
+    """Clients by service name, each created once, because that takes 20 ms."""
+    return cache(boto_session.client)
+
+
 @pytest.fixture
-def aws(boto_session: boto3.session.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
-    """AWS in this process: creates clients by service name."""
+def aws(client_of: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
+    """AWS in this process: clients by service name, without the event handlers of other tests."""
     for name in list(os.environ):
         if name.startswith("AWS_"):
             monkeypatch.delenv(name)
+    handlers: list[tuple[Any, str, Any]] = []
+
+    def client(service: str) -> Any:
+        made = client_of(service)
+        remember_handlers(made.meta.events, handlers, monkeypatch)
+        return made
+
     with mock_aws():
-        boto_session.client("s3").create_bucket(Bucket=BUCKET)
-        yield boto_session.client
+        client("s3").create_bucket(Bucket=BUCKET)
+        yield client
+    for events, name, handler in handlers:
+        events.unregister(name, handler)
+
+
+def remember_handlers(events: Any, handlers: list[tuple[Any, str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Note each event handler that a test registers."""
+    for method in ("register", "register_first", "register_last"):
+        register = getattr(type(events), method)
+
+        def note(name: str, handler: Any, unique_id: str | None = None, *, register: Any = register) -> None:
+            register(events, name, handler, unique_id)
+            # boto3 registers its own with an ID, and only once.
+            if unique_id is None:
+                handlers.append((events, name, handler))
+
+        monkeypatch.setattr(events, method, note)
 
 
 @pytest.fixture

@@ -273,7 +273,11 @@ def of(documents: dict[str, Document], role: str) -> dict[str, Document]:
     return {purpose: documents[f"policy mlflow-staging-ci-{purpose}"] for purpose in ROLES[role]}
 
 
-def allows(policies: dict[str, Document], ask: Ask) -> bool:
+def parse(documents: dict[str, Document]) -> Policies:
+    return Policies(identity=tuple(Policy.parse(name, document) for name, document in documents.items()))
+
+
+def allows(policies: Policies, ask: Ask) -> bool:
     context = {**USUAL, **ask.context}
     request = Request(
         Principal(f"arn:aws:sts::{ACCOUNT}:assumed-role/ci/now"),
@@ -282,8 +286,7 @@ def allows(policies: dict[str, Document], ask: Ask) -> bool:
         ACCOUNT,
         {key: value.format(**NAMES) for key, value in context.items() if value is not None},
     )
-    parsed = tuple(Policy.parse(name, document) for name, document in policies.items())
-    return evaluate(request, Policies(identity=parsed)).allowed
+    return evaluate(request, policies).allowed
 
 
 def needed(role: str) -> list[Ask]:
@@ -293,7 +296,8 @@ def needed(role: str) -> list[Ask]:
     return [*found, *BACKEND, *OPTIONAL, *(CHANGES if role == "apply" else ())]
 
 
-def wrong(policies: dict[str, Document], role: str) -> Iterator[str]:
+def wrong(documents: dict[str, Document], role: str) -> Iterator[str]:
+    policies = parse(documents)
     yield from (f"denied: {ask}" for ask in needed(role) if not allows(policies, ask))
     yield from (f"allowed: {ask}" for ask in REFUSED[role] if allows(policies, ask))
 
@@ -306,16 +310,17 @@ def test_a_role_may_do_what_terraform_needs_and_nothing_else(role: str, document
 def test_a_plan_changes_nothing(documents: dict[str, Document]) -> None:
     changing = [ask for ask in needed("apply") if not READS.match(ask.action) and not ask.resource.endswith(".tflock")]
     assert len(changing) > 50
-    assert [ask for ask in changing if allows(of(documents, "plan"), ask)] == []
+    policies = parse(of(documents, "plan"))
+    assert [ask for ask in changing if allows(policies, ask)] == []
 
 
 @pytest.mark.parametrize("purpose", ["read", "services", "storage", "roles"])
 def test_no_statement_can_be_removed_or_widened_unnoticed(purpose: str, documents: dict[str, Document]) -> None:
     role = "plan" if purpose == "read" else "apply"
-    policies = of(documents, role)
+    given = of(documents, role)
     unnoticed = []
-    for name, statements in mutants(policies[purpose]["Statement"]):
-        mutant = {**policies, purpose: {**policies[purpose], "Statement": statements}}
+    for name, statements in mutants(given[purpose]["Statement"]):
+        mutant = {**given, purpose: {**given[purpose], "Statement": statements}}
         if not any(wrong(mutant, role)):
             unnoticed.append(name)
     assert unnoticed == []
@@ -472,7 +477,7 @@ def asked_by(documents: Iterable[Document]) -> Iterator[Ask]:
             {key: value for key, value in statement.items() if key != "Condition" or statement["Effect"] == "Deny"}
             for statement in document["Statement"]
         ]
-        policies = {"policy": {**document, "Statement": unconditional}}
+        policies = parse({"policy": {**document, "Statement": unconditional}})
         for statement in unconditional:
             if statement["Effect"] == "Deny":
                 continue
@@ -510,8 +515,9 @@ def within(planner: Planner) -> list[Ask]:
 def boundary_mistakes(boundary: Document, within: list[Ask], *, reads_state: bool) -> Iterator[str]:
     refused = BEYOND if reads_state else (*BEYOND, *READS_STATE)
     allowed = [*within, *READS_STATE] if reads_state else within
-    yield from (f"allowed: {ask}" for ask in refused if allows({"boundary": boundary}, ask))
-    yield from (f"denied: {ask}" for ask in allowed if not allows({"boundary": boundary}, ask))
+    policies = parse({"boundary": boundary})
+    yield from (f"allowed: {ask}" for ask in refused if allows(policies, ask))
+    yield from (f"denied: {ask}" for ask in allowed if not allows(policies, ask))
 
 
 @pytest.mark.parametrize("purpose", ["boundary", "client-boundary"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError, error_code, error_message
@@ -82,12 +83,24 @@ def ask(
 def _at_once(
     send: Callable[[Request], tuple[list[Any], float]], requests: Sequence[Request], clients: int
 ) -> list[tuple[list[Any], float]]:
+    # The first failure ends it: the other requests would only repeat it.
+    failed = Event()
+
+    def send_unless_failed(request: Request) -> tuple[list[Any], float]:
+        if failed.is_set():
+            # It is never shown: requests start in their order, so the one that failed comes before this one.
+            raise CancelledError
+        try:
+            return send(request)
+        except BaseException:
+            failed.set()
+            raise
+
     with ThreadPoolExecutor(clients, thread_name_prefix="client") as pool:
-        futures = [pool.submit(send, request) for request in requests]
+        futures = [pool.submit(send_unless_failed, request) for request in requests]
         try:
             return [future.result() for future in futures]
         except BaseException:
-            # The first failure ends it: the rest would only repeat it.
             pool.shutdown(cancel_futures=True)
             raise
 

@@ -8,10 +8,8 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_platform.environment import Environment, EnvironmentRef, TrackingServer
@@ -45,15 +43,11 @@ def environment(**more: Any) -> Environment:
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        session = boto3.Session(region_name="us-east-1")
-        session.client("s3").create_bucket(Bucket=BUCKET)
-        session.client("ecr").create_repository(repositoryName=REPOSITORY, imageTagMutability="IMMUTABLE")
-        yield session
+def aws(aws: Callable[[str], Any]) -> Any:
+    """As a session, with a bucket and a repository."""
+    aws("s3").create_bucket(Bucket=BUCKET)
+    aws("ecr").create_repository(repositoryName=REPOSITORY, imageTagMutability="IMMUTABLE")
+    return SimpleNamespace(client=aws)
 
 
 def context() -> BuildContext:

@@ -159,7 +159,7 @@ def test_the_first_failure_of_several_clients_ends_the_validation() -> None:
     runtime: Any = Meeting(2, fails=True)
     with pytest.raises(PlatformError, match="broken"):
         invocation.ask(runtime, "e", sent(1), load=Load(2, 1_000), seconds=lambda: 0.0)
-    assert runtime.calls < 1_000
+    assert runtime.calls == 2
 
 
 ODD: dict[str, list[Any]] = {
