@@ -6,7 +6,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 lock=tools/${1:-checks}.lock
-folder=$PWD/.cache/checks/$(cksum <"$lock" | cut -d ' ' -f 1)
+# The path without links: the programs in an environment begin with it, and a copy of the checkout may link to this cache.
+mkdir -p .cache/checks
+folder=$(cd .cache/checks && pwd -P)/$(cksum <"$lock" | cut -d ' ' -f 1)
 if [[ ! -f $folder/.ready ]]; then
   {
     .venv/bin/uv venv --quiet --allow-existing --python .venv/bin/python "$folder" &&
