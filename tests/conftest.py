@@ -32,12 +32,17 @@ SYSTEM_FILES = (
     "tests/platform/endpoints/test_lost_answers.py",
     "tests/platform/monitoring/test_drift.py",
     "tests/platform/monitoring/test_job.py",
+    "tests/platform/test_make.py",
+    "tests/platform/test_secrets.py",
     "tests/platform/test_training.py",
     "tests/platform/validation/test_report.py",
     "tests/policy/test_demo_calls.py",
     "tests/serving/",
+    "tests/terraform/static/test_parliament.py",
+    "tests/terraform/static/test_site.py",
     "tests/terraform/test_apply",
     "tests/terraform/test_modules.py",
+    "tests/transfer/test_command_line.py",
 )
 # The files that take longest start first, in this order, so that no worker is left alone with one at the end. The first
 # and the third build what others share and wait for: the session's staging, and the plan of all variations. Each starts

@@ -15,12 +15,15 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 DIMENSIONS = {"EndpointName": "iris", "VariantName": "AllTraffic"}
 
 
+@pytest.fixture(scope="module")
+def client() -> Any:
+    return boto3.Session("test", "test", region_name=REGION).client("cloudwatch")
+
+
 @pytest.fixture
-def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+def cloudwatch(client: Any) -> Iterator[Any]:
     with mock_aws():
-        yield boto3.client("cloudwatch", REGION)
+        yield client
 
 
 def alarm(cloudwatch: Any, **changes: Any) -> None:

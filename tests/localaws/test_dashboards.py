@@ -14,14 +14,19 @@ from localaws import dashboards
 METRIC = {"type": "metric", "properties": {"region": "us-east-1", "metrics": [["AWS/S3", "BucketSizeBytes"]]}}
 
 
+@pytest.fixture(scope="module")
+def cloudwatch() -> Any:
+    return boto3.Session("a", "b", region_name="us-east-1").client("cloudwatch")
+
+
 @pytest.fixture
-def client() -> Iterator[Any]:
+def client(cloudwatch: Any) -> Iterator[Any]:
     from moto.cloudwatch.responses import CloudWatchResponse
 
     before = CloudWatchResponse.put_dashboard
     dashboards.install()
     with mock_aws():
-        yield boto3.client("cloudwatch", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+        yield cloudwatch
     CloudWatchResponse.put_dashboard = before
 
 

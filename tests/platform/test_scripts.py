@@ -107,6 +107,7 @@ def mlflow_import_seconds() -> float:
     return cpu_seconds("import mlflow")[0]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_help_imports_nothing_heavy_and_takes_a_fraction_of_an_import_of_mlflow(
     program: str, mlflow_import_seconds: float

@@ -62,6 +62,7 @@ def test_both_engines_agree_on_the_policies_of_every_plan(
     assert min(counted[outcome] for outcome in OUTCOMES) >= 30
 
 
+@pytest.mark.system
 def test_both_engines_agree_on_random_policies(simulator: Simulator) -> None:
     counted = compare(simulator, made_up(600, seed=20261121))
     assert min(counted[outcome] for outcome in OUTCOMES) >= 50
