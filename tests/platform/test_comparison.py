@@ -12,6 +12,7 @@ import pytest
 from mlflow_common.errors import InputError
 from mlflow_platform.comparison import charts, page, table
 from mlflow_platform.comparison.table import Row
+from mlflow_platform.validation.thresholds import LOWER_IS_BETTER
 
 
 def row(name: str, depth: str, **metrics: float) -> Row:
@@ -26,6 +27,24 @@ def test_the_best_run_is_first_and_runs_without_the_metric_are_last() -> None:
     assert [found.name for found in compared.rows[:2]] == ["=b", "a"]
     assert [cells[0] for cells in compared.cells()] == ["1", "2", "", ""]
     assert [found.name for found in table.make(ROWS, "rmse", maximize=True).rows[:2]] == ["a", "=b"]
+
+
+@pytest.mark.parametrize(
+    ("smaller", "larger"),
+    [
+        ("validation/rmse", "validation/r2"),
+        ("val.loss", "val.accuracy"),
+        ("valLoss", "valAccuracy"),
+        ("testRMSE", "testAUC"),
+        ("test rmse", "lossless"),
+        ("eval:log-loss", "f1_macro"),
+        ("p95_ms", "requests_per_second"),
+        *((f"validation/{name}", "roc_auc") for name in sorted(LOWER_IS_BETTER)),
+    ],
+)
+def test_every_way_to_write_a_metrics_name_says_whether_larger_is_better(smaller: str, larger: str) -> None:
+    assert not table.is_maximized(smaller)
+    assert table.is_maximized(larger)
 
 
 def test_parameters_that_are_the_same_everywhere_are_left_out() -> None:

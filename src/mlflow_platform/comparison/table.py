@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,12 @@ from mlflow_common.errors import InputError
 from mlflow_platform.validation.table import listed
 
 # Metrics of which smaller values are better, as whole words of a name.
-_SMALLER = {"rmse", "mae", "mse", "mape", "loss", "logloss", "error", "latency", "seconds", "duration"}
+_SMALLER = frozenset(
+    ["rmse", "rmsle", "mae", "mse", "msle", "mape", "smape", "loss", "logloss", "error", "errors", "deviance", "brier"]
+    + ["perplexity", "wer", "cer", "latency", "seconds", "duration", "ms", "missing"]
+)
+# `validation/rmse` (what validate_endpoint.py logs), `val.loss`, `testRMSE` and `valLoss` have two words each.
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # What MLflow's database holds for infinity (`sanitize_metric_value` of mlflow/store/tracking/sqlalchemy_store.py).
 _INFINITE = sys.float_info.max
 
@@ -128,7 +134,7 @@ def make(rows: Sequence[Row], metric: str, *, maximize: bool | None = None) -> T
 
 def is_maximized(metric: str) -> bool:
     """Whether larger values of a metric are better, judged by its name."""
-    return not _SMALLER.intersection(metric.lower().replace("-", "_").split("_"))
+    return not _SMALLER.intersection(word.lower() for word in _WORD.findall(metric))
 
 
 def number(text: str) -> float | None:
