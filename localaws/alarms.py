@@ -10,6 +10,7 @@ import logging
 import math
 import operator
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
@@ -19,6 +20,7 @@ from moto.cloudwatch.models import CloudWatchBackend, MetricDatum, MetricDatumBa
 from moto.core.utils import utcnow
 from moto.sns.models import sns_backends
 
+from localaws.metric_series import Metric, MetricSeries, pairs, time_of
 from localaws.moto_methods import original
 
 # Memory: about 15 MB. AWS keeps one-minute data for 15 days.
@@ -39,6 +41,7 @@ class Alarms:
         """`speed` divides the periods of alarms, so that tests of an alarm take seconds."""
         self._account = account
         self._speed = speed
+        self._series: defaultdict[str, MetricSeries] = defaultdict(MetricSeries)
 
     def record(self, region: str, namespace: str, dimensions: dict[str, str], values: dict[str, float]) -> None:
         """Add a value of each metric."""
@@ -67,16 +70,7 @@ class Alarms:
             period: in seconds, divided by `speed`.
         """
         namespace, name, dimensions = metric
-        width, now = timedelta(seconds=period / self._speed), utcnow()
-        found: list[list[float]] = [[] for _ in range(count)]
-        for datum in reversed(self._backend(region).metric_data):
-            age = now - datum.timestamp.replace(tzinfo=None)
-            if age >= count * width:
-                break
-            if (datum.namespace, datum.name) != (namespace, name) or not isinstance(datum, MetricDatum):
-                continue
-            if _pairs(datum.dimensions) == set(dimensions.items()):
-                found[max(0, int(age / width))].append(datum.value)
+        found = self._values(region, (namespace, name, frozenset(dimensions.items())), period, count)
         return [_statistic(statistic, values) if values else None for values in found]
 
     def triggering(self, region: str, action: str) -> list[Any]:
@@ -91,10 +85,10 @@ class Alarms:
 
     def evaluate(self) -> None:
         """Evaluate every alarm once."""
-        for backend in list(cloudwatch_backends[self._account].values()):
+        for region, backend in list(cloudwatch_backends[self._account].items()):
             for alarm in list(backend.alarms.values()):
                 try:
-                    state = self._state(alarm, backend.metric_data)
+                    state = self._state(alarm, region)
                 except (ValueError, KeyError, TypeError):
                     log.exception("alarm %s", alarm.name)
                     continue
@@ -103,37 +97,30 @@ class Alarms:
                     alarm.update_state(reason, "{}", state)
                     notify(self._account, alarm)
 
-    def _state(self, alarm: Any, data: list[Any]) -> str | None:
+    def _state(self, alarm: Any, region: str) -> str | None:
         """The new state of an alarm; None if it has no data and keeps its state."""
         compare = _COMPARE.get(alarm.comparison_operator)
         if not alarm.metric_name or compare is None:
             return None
-        period = timedelta(seconds=int(alarm.period) / self._speed)
-        count, now = int(alarm.evaluation_periods), utcnow()
-        wanted = _pairs(alarm.dimensions)
-        windows: list[list[Any]] = [[] for _ in range(count)]
-        for datum in reversed(data):
-            age = now - datum.timestamp.replace(tzinfo=None)
-            if age >= count * period:
-                break
-            if (
-                datum.name == alarm.metric_name
-                and datum.namespace == alarm.namespace
-                and _pairs(datum.dimensions) == wanted
-            ):
-                windows[int(age / period)].append(datum)
+        count = int(alarm.evaluation_periods)
+        metric = (alarm.namespace, alarm.metric_name, pairs(alarm.dimensions))
+        windows = self._values(region, metric, float(alarm.period), count)
         missing = alarm.treat_missing_data or "missing"
-        results = [self._breaches(alarm, window, compare) for window in windows]
+        results = [_breaches(alarm, window, compare) for window in windows]
         if all(result is None for result in results):
             return {"breaching": "ALARM", "notBreaching": "OK"}.get(missing)
         breaching = sum(result is True or (result is None and missing == "breaching") for result in results)
         return "ALARM" if breaching >= int(alarm.datapoints_to_alarm or count) else "OK"
 
-    def _breaches(self, alarm: Any, window: list[Any], compare: Callable[[float, float], bool]) -> bool | None:
-        values = [datum.value for datum in window if isinstance(datum, MetricDatum)]
-        if not values:
-            return None
-        return compare(_statistic(alarm.statistic or alarm.extended_statistic, values), float(alarm.threshold))
+    def _values(self, region: str, metric: Metric, period: float, count: int) -> list[list[float]]:
+        """The values of the last periods, the newest period first. Values of the future belong to none yet."""
+        width, now = timedelta(seconds=period / self._speed), utcnow()
+        windows: list[list[float]] = [[] for _ in range(count)]
+        for datum in self._series[region].of(self._backend(region).metric_data, metric, now - count * width):
+            age = now - time_of(datum)
+            if timedelta() <= age < count * width and isinstance(datum, MetricDatum):
+                windows[int(age / width)].append(datum.value)
+        return windows
 
     def _backend(self, region: str) -> Any:
         return cloudwatch_backends[self._account][region]
@@ -188,8 +175,10 @@ def install(account: str) -> None:
     MetricDatumBase.filter = accept
 
 
-def _pairs(dimensions: list[Any]) -> set[tuple[str, str]]:
-    return {(one.name, one.value) for one in dimensions}
+def _breaches(alarm: Any, values: list[float], compare: Callable[[float, float], bool]) -> bool | None:
+    if not values:
+        return None
+    return compare(_statistic(alarm.statistic or alarm.extended_statistic, values), float(alarm.threshold))
 
 
 def _was_in_alarm(alarm: Any, since: datetime | None) -> bool:

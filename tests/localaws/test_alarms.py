@@ -147,3 +147,24 @@ def test_metrics_are_read_by_exactly_their_dimensions(cloudwatch: Any) -> None:
         Statistics=["Sum"],
     )
     assert sum(point["Sum"] for point in found["Datapoints"]) == 2
+
+
+def test_a_late_value_of_an_earlier_time_hides_no_newer_one(cloudwatch: Any) -> None:
+    alarms = Alarms(ACCOUNT, speed=1)
+    alarm(cloudwatch)
+    errors(alarms, 5)
+    data = {"MetricName": "Invocation5XXErrors", "Value": 0, "Timestamp": datetime.now(UTC) - timedelta(hours=1)}
+    shown = [{"Name": name, "Value": value} for name, value in DIMENSIONS.items()]
+    cloudwatch.put_metric_data(Namespace="AWS/SageMaker", MetricData=[data | {"Dimensions": shown}])
+    alarms.evaluate()
+    assert state(cloudwatch) == "ALARM"
+
+
+def test_a_value_of_the_future_does_not_count_yet(cloudwatch: Any) -> None:
+    alarms = Alarms(ACCOUNT, speed=1)
+    alarm(cloudwatch, EvaluationPeriods=3)
+    data = {"MetricName": "Invocation5XXErrors", "Value": 9, "Timestamp": datetime.now(UTC) + timedelta(minutes=2)}
+    shown = [{"Name": name, "Value": value} for name, value in DIMENSIONS.items()]
+    cloudwatch.put_metric_data(Namespace="AWS/SageMaker", MetricData=[data | {"Dimensions": shown}])
+    alarms.evaluate()
+    assert state(cloudwatch) == "OK"
