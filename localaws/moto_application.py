@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
@@ -23,10 +24,10 @@ WORKERS = 16
 
 def moto(prepare: Callable[[str], None]) -> Asgi:
     """moto's own dispatcher, in threads. `prepare` is called with the service before each call."""
-    application: Asgi = WSGIMiddleware(
-        OneAtATime(DomainDispatcherApplication(create_backend_app), prepare),
-        workers=WORKERS,
-    )
+    dispatcher = DomainDispatcherApplication(create_backend_app)
+    # moto lists its own folders at each call to find the service of a host.
+    dispatcher.get_backend_for_host = lru_cache(maxsize=1024)(dispatcher.get_backend_for_host)
+    application: Asgi = WSGIMiddleware(OneAtATime(dispatcher, prepare), workers=WORKERS)
     return application
 
 
