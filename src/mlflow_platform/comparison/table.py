@@ -16,9 +16,8 @@ from mlflow_platform.validation.table import listed
 
 # Metrics of which smaller values are better, as whole words of a name.
 _SMALLER = frozenset(
-    ["rmse", "rmsle", "mae", "mse", "msle", "mape", "smape", "loss", "logloss", "error", "errors", "deviance", "brier"]
-    + ["perplexity", "wer", "cer", "latency", "seconds", "duration", "ms", "missing"]
-)
+    ("rmse", "rmsle", "mae", "mse", "msle", "mape", "smape", "loss", "logloss", "error", "errors", "deviance", "brier")
+).union(("perplexity", "wer", "cer", "latency", "seconds", "duration", "ms", "missing"))
 # `validation/rmse` (what validate_endpoint.py logs), `val.loss`, `testRMSE` and `valLoss` have two words each.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # What MLflow's database holds for infinity (`sanitize_metric_value` of mlflow/store/tracking/sqlalchemy_store.py).
