@@ -199,6 +199,20 @@ def test_every_target_that_takes_args_is_tested() -> None:
     assert taking - {"bench"} == set(VERBS_WITH_ARGS)
 
 
+def test_the_reference_names_every_variable_with_its_commands() -> None:
+    settings = re.findall(r"^SETTINGS := (.+)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)[0].split()
+    lines = (REPOSITORY / "docs/reference/commands.md").read_text().splitlines()
+    rows = {name: line for line in lines if line.startswith("| `") for name in re.findall("`([A-Z_]+)`", line)}
+    assert set(settings) <= set(rows)
+    missing = [
+        f"{verb} in the row of {name}"
+        for verb, words in WORDS.items()
+        for name in words
+        if name != "ENV" and f"`{verb}`" not in rows[name]
+    ]
+    assert missing == []
+
+
 def test_args_with_an_open_quote_are_refused_in_one_line(copy: Path) -> None:
     done = make(copy, "log-run", "ARGS=--run 'a")
     assert (
@@ -223,6 +237,12 @@ def test_commands_do_not_inherit_makes_own_variables(copy: Path) -> None:
         (
             "restore",
             "error: ARCHIVE is missing: the archive to restore (make restore ARCHIVE=s3://BUCKET/backups/SERVER)",
+        ),
+        ("promote", "error: METRIC is missing: the logged metric that ranks the runs (make promote METRIC=accuracy)"),
+        (
+            "batch-predict",
+            "error: DATA is missing: a file or s3://BUCKET/PREFIX/ with the rows to predict "
+            "(make batch-predict DATA=rows.csv)",
         ),
     ],
 )

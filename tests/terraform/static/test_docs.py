@@ -35,6 +35,19 @@ def test_every_link_within_the_repository_has_a_target(file: Path) -> None:
     assert lost == []
 
 
+def test_every_page_is_linked_from_the_readme_and_every_decision_from_the_list_of_decisions() -> None:
+    decisions = REPOSITORY / "docs/adr"
+    linked = {
+        (file.parent / path).resolve()
+        for file in (REPOSITORY / "README.md", decisions / "README.md")
+        for path, _ in LINK.findall(file.read_text())
+        if path
+    }
+    pages = [file for file in READMES if file.is_relative_to(REPOSITORY / "docs")]
+    assert len(pages) > 30
+    assert [name(file) for file in pages if file not in linked] == []
+
+
 @pytest.mark.parametrize("file", READMES, ids=name)
 def test_every_command_of_make_and_every_script_exists(file: Path) -> None:
     code = "\n".join(block or inline for block, inline in CODE.findall(file.read_text()))
