@@ -23,8 +23,8 @@ from moto.sns.models import sns_backends
 from localaws.metric_series import Metric, MetricSeries, pairs, time_of
 from localaws.moto_methods import original
 
-# Memory: about 15 MB. AWS keeps one-minute data for 15 days.
-MOST_DATA = 50_000
+# Memory: about 20 MB. An invocation of an endpoint records 14 values. AWS keeps one-minute data for 15 days.
+MOST_DATA = 100_000
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "GreaterThanThreshold": operator.gt,
     "GreaterThanOrEqualToThreshold": operator.ge,
@@ -48,9 +48,14 @@ class Alarms:
         data = self._backend(region).metric_data
         shown = [{"Name": name, "Value": value} for name, value in dimensions.items()]
         now = utcnow()
-        data.extend(MetricDatum(namespace, name, value, shown, now) for name, value in values.items())
+        added = [MetricDatum(namespace, name, value, [], now) for name, value in values.items()]
+        same = MetricDatum(namespace, "", 0.0, shown, now).dimensions
+        for datum in added:
+            datum.dimensions = same
+        data.extend(added)
         if len(data) > MOST_DATA:
             del data[: MOST_DATA // 2]
+            log.warning("deleted the %d oldest metric values: sums of their time are too low now", MOST_DATA // 2)
 
     def exists(self, region: str, name: str) -> bool:
         """Whether there is an alarm of that name."""

@@ -168,3 +168,16 @@ def test_a_value_of_the_future_does_not_count_yet(cloudwatch: Any) -> None:
     cloudwatch.put_metric_data(Namespace="AWS/SageMaker", MetricData=[data | {"Dimensions": shown}])
     alarms.evaluate()
     assert state(cloudwatch) == "OK"
+
+
+def test_says_when_old_values_are_deleted(
+    cloudwatch: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("localaws.alarms.MOST_DATA", 10)
+    alarms = Alarms(ACCOUNT, speed=1)
+    errors(alarms, *[1.0] * 10)
+    assert caplog.messages == []
+    errors(alarms, 1)
+    assert caplog.messages == ["deleted the 5 oldest metric values: sums of their time are too low now"]
+    metric = ("AWS/SageMaker", "Invocation5XXErrors", DIMENSIONS)
+    assert alarms.windows(REGION, metric, "Sum", 1) == [6.0]
