@@ -85,7 +85,7 @@ def batch_predict(
 
         s3, sagemaker = session.client("s3"), session.client("sagemaker")
         console.progress(f"reading {data}")
-        tables = inputs.read(s3, data)
+        tables = inputs.read(s3, data, console.progress)
         hosting = Hosting(image or "", instance_type, instance_count)
         published, signature = _published(console, environment, session, uri, name, hosting)
         parts = list(inputs.parts(tables, signature, in_request=rows_per_request, in_part=rows_per_object))

@@ -12,11 +12,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError, PreconditionError, error_code
+from mlflow_common.waiting import Progress
 from mlflow_platform.endpoints.model_archive import split_uri
 from mlflow_platform.validation import files, requests, rows
 from mlflow_platform.validation.requests import Request
 from mlflow_platform.validation.signature import Signature
-from mlflow_platform.validation.table import Table
+from mlflow_platform.validation.table import Table, listed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -54,8 +55,10 @@ class Part:
         return max(number for request in self.requests for number in request.rows) + 1
 
 
-def read(s3: S3Client, source: str) -> list[Table]:
+def read(s3: S3Client, source: str, progress: Progress) -> list[Table]:
     """Read a local file, an object in S3, or every data file below an S3 prefix that ends with `/`.
+
+    The tables of a prefix are named by their keys below it. `progress` is told which objects are no data files.
 
     Raises:
         InputError: there is no such file, or it is not in its format, has no rows, or is too large.
@@ -64,8 +67,10 @@ def read(s3: S3Client, source: str) -> list[Table]:
     if not source.startswith("s3://"):
         tables = [files.read_any(Path(source))]
     else:
-        bucket, _ = split_uri(source)
-        tables = [files.parse(_content(s3, bucket, key), PurePosixPath(key).name) for key in _keys(s3, source)]
+        bucket, key = split_uri(source)
+        folder = f"{key}/" if source.endswith("/") else key[: len(key) - len(_base(key))]
+        keys = _keys(s3, source, progress)
+        tables = [files.parse(_content(s3, bucket, key), key.removeprefix(folder)) for key in keys]
     for table in tables:
         if len(table) == 0:
             raise InputError(f"{table.name} has no rows.")
@@ -95,7 +100,11 @@ def parts(tables: Sequence[Table], signature: Signature, *, in_request: int, in_
         yield Part(f"{index:04}-{number:05}.jsonl", table, chosen)
 
 
-def _keys(s3: S3Client, source: str) -> list[str]:
+def _base(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+def _keys(s3: S3Client, source: str, progress: Progress) -> list[str]:
     bucket, key = split_uri(source)
     if not source.endswith("/"):
         return [key]
@@ -108,6 +117,11 @@ def _keys(s3: S3Client, source: str) -> list[str]:
     chosen = [name for name in found if PurePosixPath(name).suffix.lower() in _SUFFIXES]
     if not chosen:
         raise InputError(f"there are no data files below {source} (known: {', '.join(sorted(_SUFFIXES))}).")
+    # Markers of folders, and files such as Spark's _SUCCESS, hold no rows.
+    others = [name for name in set(found) - set(chosen) if _base(name) and _base(name)[0] not in "_."]
+    if others:
+        names = listed(sorted(name.removeprefix(prefix) for name in others))
+        progress(f"note: these objects are left out, because their names do not end as those of data files: {names}")
     return chosen
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 _GROUP = "/aws/sagemaker/TransformJobs"
 _SHOWN = 20
-PREDICTION = "prediction"
+FILE, ROW, PREDICTION = "file", "row", "prediction"
 
 
 @dataclass(frozen=True)
@@ -74,32 +76,67 @@ def _of_part(part: Part, lines: Sequence[bytes]) -> list[tuple[str, int, dict[st
 def write(joined: Joined, path: Path, *, several: bool) -> None:
     """Write the rows as CSV, or as JSON lines if the file is named so.
 
+    A column of the data that is called as one of the added ones (`row`, `prediction`) gets the prefix `input.`.
+
     Args:
         several: whether the rows are of several files: each then has a column `file`.
 
     Raises:
         InputError: the file cannot be written.
     """
+    names = _renamed({column for _, _, values, _ in joined.rows for column in values}, several=several)
     records = [
-        {**({"file": name} if several else {}), "row": number, **values, PREDICTION: prediction}
+        {
+            **({FILE: name} if several else {}),
+            ROW: number,
+            **{names.get(column, column): value for column, value in values.items()},
+            PREDICTION: prediction,
+        }
         for name, number, values, prediction in joined.rows
     ]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="") as file:
             if path.suffix.lower() in {".jsonl", ".ndjson"}:
-                file.writelines(f"{json.dumps(record, default=str)}\n" for record in records)
+                file.writelines(f"{json.dumps(_plain(record))}\n" for record in records)
                 return
-            names = list(dict.fromkeys(name for record in records for name in record))
-            writer = csv.DictWriter(file, names)
+            header = list(dict.fromkeys(name for record in records for name in record))
+            writer = csv.DictWriter(file, header)
             writer.writeheader()
             writer.writerows({name: _text(value) for name, value in record.items()} for record in records)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}). Choose another --output.") from None
 
 
+def _renamed(columns: set[str], *, several: bool) -> dict[str, str]:
+    """The columns of the data that need another name in the output, and that name."""
+    found: dict[str, str] = {}
+    for name in columns & {ROW, PREDICTION, *([FILE] if several else [])}:
+        found[name] = f"input.{name}"
+        while found[name] in columns:
+            found[name] = f"input.{found[name]}"
+    return found
+
+
 def _text(value: Any) -> Any:
-    return json.dumps(value, default=str) if isinstance(value, (dict, list)) else value
+    plain = _plain(value)
+    return json.dumps(plain) if isinstance(plain, (dict, list)) else plain
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: bytes as base64, NaN as null, times and decimals as text."""
+    match value:
+        case dict():
+            return {str(key): _plain(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case bytes():
+            return base64.b64encode(value).decode()
+        case float() if math.isnan(value):
+            return None
+        case None | bool() | int() | float() | str():
+            return value
+    return str(value)
 
 
 def reasons(logs: CloudWatchLogsClient, job: str) -> list[str]:

@@ -1,9 +1,12 @@
 """Batch predictions: requests in the signature's types, one job for equal inputs, rows joined with predictions."""
 
 import csv
+import io
 import json
+import math
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from mlflow_common.errors import InputError
 from mlflow_platform.batch import inputs, outputs
 from mlflow_platform.batch.job import Batches, Job
+from mlflow_platform.batch.outputs import Joined
 from mlflow_platform.endpoints.creation import ensure_model
 from mlflow_platform.endpoints.resources import Clients
 from mlflow_platform.endpoints.specification import EndpointSpec
@@ -42,7 +46,7 @@ def spec(clients: Clients, environment: Environment) -> EndpointSpec:
 
 def parts_of(clients: Clients, text: str = CSV, *, in_request: int = 2, in_part: int = 2) -> list[inputs.Part]:
     clients.s3.put_object(Bucket=BUCKET, Key="data/rows.csv", Body=text.encode())
-    tables = inputs.read(clients.s3, f"{STORE}/data/rows.csv")
+    tables = inputs.read(clients.s3, f"{STORE}/data/rows.csv", print)
     return list(inputs.parts(tables, SIGNATURE, in_request=in_request, in_part=in_part))
 
 
@@ -149,6 +153,34 @@ def test_rows_are_joined_with_their_predictions(clients: Clients, spec: Endpoint
     assert (last["file"], last["prediction"]) == ("rows.csv", [0.25, 0.75])
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_columns_named_as_the_added_ones_are_kept(suffix: str, tmp_path: Path) -> None:
+    values = {"row": "x", "prediction": 7, "input.row": "y", "file": "z"}
+    outputs.write(Joined([("a.csv", 1, values, "new")], []), tmp_path / f"p{suffix}", several=True)
+    text = (tmp_path / f"p{suffix}").read_text()
+    (found,) = csv.DictReader(io.StringIO(text)) if suffix == ".csv" else [json.loads(text)]
+    assert {name: str(value) for name, value in found.items()} == {
+        "file": "a.csv",
+        "row": "1",
+        "input.input.row": "x",
+        "input.row": "y",
+        "input.prediction": "7",
+        "input.file": "z",
+        "prediction": "new",
+    }
+
+
+def test_values_of_a_parquet_file_are_written_as_json_has_them(tmp_path: Path) -> None:
+    values = {"bytes": b"\x00\xff", "nan": math.nan, "nested": [{"at": b"a", "of": math.nan}], "day": date(2026, 1, 31)}
+    rows = [("a.parquet", 1, values, math.nan)]
+    outputs.write(Joined(rows, []), tmp_path / "p.jsonl", several=False)
+    plain = {"bytes": "AP8=", "nan": None, "nested": [{"at": "YQ==", "of": None}], "day": "2026-01-31"}
+    assert json.loads((tmp_path / "p.jsonl").read_text()) == {"row": 1, **plain, "prediction": None}
+    outputs.write(Joined(rows, []), tmp_path / "p.csv", several=False)
+    (found,) = csv.DictReader(io.StringIO((tmp_path / "p.csv").read_text()))
+    assert (found["bytes"], json.loads(found["nested"])) == ("AP8=", [{"at": "YQ==", "of": None}])
+
+
 def test_rows_without_predictions_are_named_and_the_others_are_kept(clients: Clients, spec: EndpointSpec) -> None:
     parts = parts_of(clients, CSV + "1,4\n2,5\n")
     job = run(clients, spec, parts)
@@ -174,9 +206,14 @@ def test_the_jobs_data_log_has_the_reasons(clients: Clients) -> None:
 
 
 def test_all_data_files_below_a_prefix_are_read(clients: Clients) -> None:
-    for name in ("a.csv", "b.csv", "_SUCCESS"):
+    for name in ("a.csv", "b.csv", "1/a.csv", "c.csv.gz", "d.tsv", "_SUCCESS"):
         clients.s3.put_object(Bucket=BUCKET, Key=f"many/{name}", Body=CSV.encode())
-    assert [table.name for table in inputs.read(clients.s3, f"{STORE}/many/")] == ["a.csv", "b.csv"]
+    messages: list[str] = []
+    tables = inputs.read(clients.s3, f"{STORE}/many/", messages.append)
+    assert [table.name for table in tables] == ["1/a.csv", "a.csv", "b.csv"]
+    (message,) = messages
+    assert message.endswith("c.csv.gz, d.tsv")
+    assert [table.name for table in inputs.read(clients.s3, f"{STORE}/many/1/a.csv", print)] == ["a.csv"]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +228,7 @@ def test_all_data_files_below_a_prefix_are_read(clients: Clients) -> None:
 def test_says_what_is_wrong_with_the_data(clients: Clients, source: str, message: str) -> None:
     clients.s3.put_object(Bucket=BUCKET, Key="empty.csv", Body=b"zip,n\n")
     with pytest.raises(InputError, match=message):
-        inputs.read(clients.s3, source)
+        inputs.read(clients.s3, source, print)
 
 
 def test_a_missing_column_is_named_before_anything_is_uploaded(clients: Clients) -> None:
