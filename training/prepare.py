@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training import checks, data, features, prepared
+from training import checks, data, features, prepared, reading
 from training.params import DATASETS, Params
 from training.reporting import fail, log_facts
 
@@ -59,8 +59,6 @@ def prepare(
 
 def _read(source: str, target: str) -> tuple[pd.DataFrame, str, str, str]:
     """The table, its target, its name and its version."""
-    import pandas as pd
-
     dataset = next((one for one in DATASETS if one == source), None)
     if dataset:
         frame, own = data.table(dataset)
@@ -69,13 +67,7 @@ def _read(source: str, target: str) -> tuple[pd.DataFrame, str, str, str]:
     path = _file(Path(source))
     if not target:
         raise checks.DataError(f"name the column of {path.name} that holds the true values (the parameter target)")
-    readers: dict[str, Any] = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".json": pd.read_json}
-    try:
-        frame = readers[path.suffix.lower()](path)
-    except Exception as error:  # Each format has exceptions of its own.
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise checks.DataError(f"{path.name} cannot be read as {path.suffix[1:]}: {reason}") from None
-    return frame, target, path.stem, hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return reading.read(path, target), target, path.stem, hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _file(path: Path) -> Path:

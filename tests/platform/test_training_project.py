@@ -1,15 +1,18 @@
 """The MLflow project: data checks name column and row; prepare, tune, train and evaluate work together."""
 
 import json
+from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from pyarrow import parquet
 
 from mlflow_platform.environment import REPOSITORY
 from training import checks, evaluate, prepare, prepared, tune
@@ -93,6 +96,80 @@ def test_wrong_rules_are_refused(rules: str, problem: str, tmp_path: Path) -> No
     (tmp_path / "rules.json").write_text(rules)
     with pytest.raises(checks.DataError, match=problem):
         checks.check(customers(), "buys", checks.read_rules(tmp_path / "rules.json"))
+
+
+def prepared_values(content: str | pa.Table, suffix: str, folder: Path) -> tuple[prepared.Facts, dict[str, list[Any]]]:
+    """What `prepare` makes of a file whose target is `y`: the facts, and the distinct values of each column."""
+    file = folder / f"d{suffix}"
+    if isinstance(content, str):
+        file.write_text(content, encoding="utf-8")
+    else:
+        parquet.write_table(content, file)
+    facts = prepare.prepare(str(file), "y", folder / "out", rules=None, seed=7, held_out=0.5)
+    split, _ = prepared.read(folder / "out")
+    rows = pd.concat([split.train, split.held_out])
+    return facts, {name: sorted(set(rows[name]), key=str) for name in rows}
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "expected"),
+    [
+        ("zip,y", ["02134,01", "00501,1"], {"zip": ["00501", "02134"], "y": ["01", "1"]}),
+        ("a,y", ["None,NA", "NA,None"], {"a": ["NA", "None"], "y": ["NA", "None"]}),
+        ("a;y", ["1;x", "2,5;z"], {"a": ["1", "2,5"], "y": ["x", "z"]}),
+        (",a,y", ["0,1.5,TRUE", "1,2,false"], {"a": [1.5, 2.0], "y": [False, True]}),
+        ("\ufeffy,a", ["x,true", "z,"], {"a": ["", "true"], "y": ["x", "z"]}),
+        ("a,y", ["1,9007199254740992", "2,9007199254740993"], {"a": [1.0, 2.0], "y": [2**53, 2**53 + 1]}),
+        (
+            "a,y",
+            ["1,99999999999999999998", "2,99999999999999999999"],
+            {"a": [1.0, 2.0], "y": ["9" * 19 + "8", "9" * 20]},
+        ),
+    ],
+)
+def test_a_csv_file_is_read_in_the_types_it_is_written_in(
+    header: str, rows: list[str], expected: dict[str, list[Any]], tmp_path: Path
+) -> None:
+    found = prepared_values("\n".join([header, *rows * 10]) + "\n", ".csv", tmp_path)[1]
+    assert {name: found[name] for name in sorted(found)} == {name: expected[name] for name in sorted(expected)}
+
+
+def test_text_in_json_stays_text(tmp_path: Path) -> None:
+    rows = [{"updated_at": "1600000000", "y": "01"}, {"updated_at": "007", "y": "1"}] * 10
+    assert prepared_values(json.dumps(rows), ".json", tmp_path)[1] == {
+        "updated_at": ["007", "1600000000"],
+        "y": ["01", "1"],
+    }
+
+
+def test_numbers_of_every_parquet_type_are_numbers(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "unsigned": pa.array(range(100), pa.uint8()),
+            "decimal": pa.array([Decimal(f"{number}.5") for number in range(100)]),
+            "coded": pa.array([7, 8] * 50).dictionary_encode(),
+            "y": pa.array([number // 2 for number in range(100)], pa.uint32()),
+        }
+    )
+    facts, found = prepared_values(table, ".parquet", tmp_path)
+    assert facts.task == "regression"
+    assert {type(value).__name__ for column in found.values() for value in column} <= {"float", "int"}
+
+
+@pytest.mark.parametrize(
+    ("content", "suffix", "problem"),
+    [
+        ("a,a,y\n" + "1,2,x\n3,4,z\n" * 10, ".csv", "the column 'a' occurs more than once"),
+        ("a,y\n" + "1,x,\n2,z,\n" * 10, ".csv", "row 1 of d.csv has 3 values, and the header names 2 columns"),
+        ('a,y\n1,"x\n' + "1,x\n" * 20, ".csv", "d.csv cannot be read as csv"),
+        (json.dumps([{"a": [1], "y": "x"}, {"a": [2], "y": "z"}] * 10), ".json", "the column 'a' holds lists"),
+        ('[{"a": 1, "a": 2, "y": 1}]', ".json", "the column 'a' occurs more than once"),
+        ("[1, 2]", ".json", "neither a list of objects"),
+    ],
+)
+def test_files_that_would_be_misread_are_refused(content: str, suffix: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(checks.DataError, match=problem):
+        prepared_values(content, suffix, tmp_path)
 
 
 def test_the_version_of_the_data_follows_its_content(tmp_path: Path) -> None:
