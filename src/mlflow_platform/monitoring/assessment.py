@@ -19,6 +19,7 @@ from mlflow_platform.monitoring.quality import Quality, QualityLimits
 from mlflow_platform.monitoring.truth import Joined, Truth
 from mlflow_platform.monitoring.windows import Window
 from mlflow_platform.validation import predictions
+from mlflow_platform.validation.table import listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,6 +91,10 @@ class Assessment:
             return ""
         if not self.baseline.columns:
             return "there is no baseline to compare with"
+        recent = [result.drift for result in self.results[-2:] if result.drift and result.rows]
+        if recent:
+            fullest = max(recent, key=lambda each: each.rows)
+            return f"no column can be compared: {listed([f'{each.name}: {each.reason}' for each in fullest.findings])}"
         rows = max((result.rows for result in self.results[-2:]), default=0)
         return f"neither of the last two windows has enough rows (at most {rows})"
 

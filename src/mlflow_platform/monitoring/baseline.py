@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -103,13 +104,33 @@ def inputs(table: Table, signature: Signature, target: str | None) -> dict[str, 
         given = dict(zip(names, given.values(), strict=True))
     kinds = {name: spec.type for name, spec in zip(names, signature.inputs, strict=False)}
     found: dict[str, Sequence[Any]] = {
-        name: list(given[name]) if kinds.get(name) == "string" else _typed(given[name], is_text=table.is_text)
-        for name in names
-        if name in given
+        name: _of_type(kinds.get(name), given[name], is_text=table.is_text) for name in names if name in given
     }
     if not found:
         raise InputError(f"{table.name} has none of the model's inputs, so it cannot be the baseline")
     return found
+
+
+def _of_type(kind: str | None, values: Sequence[Any], *, is_text: bool) -> list[Any]:
+    """The values as the data set of captured rows has those of a type: times and booleans as such."""
+    if kind == "string":
+        return list(values)
+    convert = {"datetime": _moment, "boolean": types.as_boolean}.get(kind or "")
+    try:
+        if convert:
+            return [None if _is_absent(value) else convert(value) for value in values]
+    except types.UnusableError:
+        pass
+    return _typed(values, is_text=is_text)
+
+
+def _moment(value: Any) -> datetime:
+    # A datetime of Python has microseconds.
+    return datetime.fromisoformat(types.as_datetime(value)[:26])
+
+
+def _is_absent(value: Any) -> bool:
+    return types.is_missing(value) or (isinstance(value, str) and value.strip() in types.MISSING_TEXTS)
 
 
 def _rows(client: MlflowClient, run_id: str, folder: Path, notes: list[str]) -> tuple[Table | None, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 from mlflow_platform.validation import values as types
@@ -46,8 +47,8 @@ def kind_of(values: Sequence[Any]) -> Kind | None:
         return None
     if any(isinstance(value, bool) for value in present):
         return "categorical"
-    if all(isinstance(value, (int, float, datetime, date)) for value in present):
-        whole = all(isinstance(value, int) or (isinstance(value, float) and value.is_integer()) for value in present)
+    if all(isinstance(value, (int, float, Decimal, datetime, date)) for value in present):
+        whole = all(_is_whole(value) for value in present)
         few = whole and len(set(present)) <= _MOST_CODES
         return "categorical" if few and len(present) > 2 * _MOST_CODES else "numeric"
     return "categorical"
@@ -63,19 +64,32 @@ def prepare(values: Sequence[Any], kind: Kind) -> Column:
     return Column(kind, finite, len(values) - len(finite), len(numbers) - len(finite))
 
 
+def _is_whole(value: Any) -> bool:
+    match value:
+        case int():
+            return True
+        case float():
+            return value.is_integer()
+        case Decimal():
+            return value == value.to_integral_value()
+    return False
+
+
 def _category(value: Any) -> str:
     """A category's name. `1`, `1.0` and true are different things in text, and the same in numbers."""
-    text = str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else str(value)
+    short = isinstance(value, (float, Decimal)) and abs(float(value)) < 1e15
+    text = str(int(value)) if short and _is_whole(value) else str(value)
     return text if len(text) <= _LARGEST_CATEGORY else f"{text[:_LARGEST_CATEGORY]}…"
 
 
 def _number(value: Any) -> float | None:
     if types.is_missing(value):
         return None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)  # noqa: DTZ001 see below
     if isinstance(value, datetime):
-        return value.timestamp()
-    if isinstance(value, date):
-        return float(value.toordinal()) * 86400
+        # A time without a zone is in UTC, as captured ones are.
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     try:
         return types.as_float(int(value) if isinstance(value, bool) else value)
     except types.UnusableError:

@@ -70,12 +70,17 @@ def numeric(baseline: Sequence[float], current: Sequence[float]) -> Distance:
     return Distance("Kolmogorov-Smirnov", float(test.pvalue), float(test.statistic), psi, noise, usable)
 
 
-def categorical(baseline: Sequence[str], current: Sequence[str]) -> Distance:
-    """Compare two samples of categories; neither is empty."""
+def categorical(baseline: Sequence[str], current: Sequence[str]) -> Distance | None:
+    """Compare two samples of categories; neither is empty.
+
+    None if all categories are too rare for the test, as those of names, ids and free text are.
+    """
     expected, found = Counter(baseline), Counter(current)
     table = np.asarray(_merged(expected, found, len(baseline), len(current)), float).T
     psi, noise = _psi(table[0], table[1])
     if table.shape[1] < 2:
+        if len(expected | found) > 1:
+            return None
         return Distance("chi-square", 1.0, 0.0, psi, noise)
     chi2, p_value, _, _ = stats.chi2_contingency(table, correction=False)
     return Distance("chi-square", float(p_value), float(np.sqrt(chi2 / table.sum())), psi, noise)

@@ -135,6 +135,8 @@ def _measure(
         return replace(finding, reason=f"{few}; at least {limits.rows} are needed")
     measure = distances.numeric if kind == "numeric" else distances.categorical
     distance = measure(expected.values, found.values)
+    if distance is None:
+        return replace(finding, reason="nearly every value is another one, so its categories cannot be compared")
     return replace(finding, distance=distance, p_adjusted=distance.p_value)
 
 

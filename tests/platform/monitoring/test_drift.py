@@ -1,21 +1,27 @@
 """Drift: what is found, what is noise, and columns that are difficult."""
 
 import math
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
-from mlflow_platform.monitoring import distances, drift
+from mlflow_platform.monitoring import baseline, distances, drift
 from mlflow_platform.monitoring.drift import Drift, Finding, Limits
+from tests.platform.validation.support import columns
 
 RANDOM = np.random.default_rng(7)
 NORMAL = RANDOM.normal(10, 2, 2000).tolist()
 NAMES = RANDOM.choice(["red", "green", "blue"], 2000, p=[0.5, 0.3, 0.2]).tolist()
 
 
-def judge(baseline: list[Any], current: list[Any], **limits: Any) -> Finding:
-    found = drift.compare({"c": baseline}, {"c": current}, Limits(**limits), rows=len(current))
+def judge(expected: list[Any], current: list[Any], **limits: Any) -> Finding:
+    found = drift.compare({"c": expected}, {"c": current}, Limits(**limits), rows=len(current))
     return found.findings[0]
 
 
@@ -94,15 +100,53 @@ def test_few_rows_are_not_judged_and_the_reason_is_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("baseline", "reason"),
+    ("values", "reason"),
     [
         ([None, math.nan], "the baseline has no values that can be compared"),
         ([b"x"] * 100, "the baseline has no values that can be compared"),
         ([{"a": 1}] * 100, "the baseline has no values that can be compared"),
     ],
 )
-def test_columns_that_cannot_be_compared_are_named(baseline: list[Any], reason: str) -> None:
-    assert judge(baseline, baseline).reason == reason
+def test_columns_that_cannot_be_compared_are_named(values: list[Any], reason: str) -> None:
+    assert judge(values, values).reason == reason
+
+
+def test_ids_and_free_text_are_not_called_stable() -> None:
+    found = judge([f"a{number}" for number in range(500)], [f"b{number}" for number in range(500)])
+    assert (found.state, found.distance) == ("not judged", None)
+    assert "nearly every value is another one" in found.reason
+    assert judge(["same"] * 500, ["same"] * 500).state == "stable"
+
+
+def test_decimal_numbers_are_compared_as_numbers() -> None:
+    found = judge([Decimal(number) for number in range(100)], [Decimal(number) + 500 for number in range(100)])
+    assert (found.kind, found.state) == ("numeric", "drifted")
+    assert judge([Decimal("1.00"), Decimal(2)] * 50, [1, 2] * 50).state == "stable"
+    assert judge([Decimal("1e30"), Decimal("0.5")] * 50, [1e30, 0.5] * 50).state == "stable"
+
+
+SIGNATURE = columns(at="datetime", member="boolean")
+
+
+@pytest.mark.parametrize("kind", [".csv", ".parquet"])
+def test_times_and_booleans_of_a_baseline_are_compared_with_captured_ones(kind: str, tmp_path: Path) -> None:
+    moments = [datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=2))) + timedelta(hours=at) for at in range(100)]
+    file = tmp_path / f"b{kind}"
+    if kind == ".csv":
+        file.write_text(
+            "at,member\n" + "".join(f"{at.isoformat()},{number % 2}\n" for number, at in enumerate(moments))
+        )
+    else:
+        parquet.write_table(pa.table({"at": moments, "member": [number % 2 for number in range(100)]}), file)
+    inputs = baseline.from_file(file, SIGNATURE, baseline.Baseline()).columns
+
+    def states(years: int) -> list[str]:
+        captured = [at.astimezone(UTC).replace(tzinfo=None, year=at.year + years) for at in moments]
+        now = {"at": captured, "member": [number % 2 == 1 for number in range(100)]}
+        return [each.state for each in drift.compare(inputs, now, Limits(), rows=100).findings]
+
+    assert states(0) == ["stable", "stable"]
+    assert states(1) == ["drifted", "stable"]
 
 
 def test_a_column_that_the_baseline_lacks_is_named() -> None:
