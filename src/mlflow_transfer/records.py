@@ -145,6 +145,16 @@ class RegisteredModel:
         """Whether this is a prompt. MLflow 3 stores prompts as registered models."""
         return self.tags.get(PROMPT, "").lower() == "true"
 
+    def remove_dangling_aliases(self) -> None:
+        """Remove the aliases of versions that do not exist, which no server accepts.
+
+        They are no loss: MLflow's servers leave the alias behind when a version is deleted by the REST API, where its
+        number is text (mlflow/store/model_registry/sqlalchemy_store.py, `delete_model_version`).
+        """
+        numbers = {version.version for version in self.versions}
+        for alias in [alias for alias, number in self.aliases.items() if number not in numbers]:
+            del self.aliases[alias]
+
 
 @dataclass(slots=True)
 class Trace:

@@ -145,6 +145,12 @@ def test_an_unreadable_row_is_a_loss_and_the_rest_is_read(path: Path, script: st
         assert OTHER in found["runs"]  # type: ignore[operator]
 
 
+def test_an_alias_of_a_deleted_version_is_no_loss(path: Path) -> None:
+    whole = read(path)
+    change(path, "INSERT INTO registered_model_aliases VALUES ('old', 9, 'reg')")
+    assert read(path) == whole
+
+
 def columns_of(path: Path) -> list[tuple[str, str]]:
     """Every column of every table that has rows."""
     with closing(sqlite3.connect(path)) as connection:

@@ -201,6 +201,46 @@ def test_a_run_that_was_copied_or_cut_off_is_a_loss(root: Path) -> None:
         assert any(reason in loss for loss in losses), losses
 
 
+def test_copied_and_moved_parts_are_losses(root: Path) -> None:
+    one, reg = root / "1", root / "models" / "reg"
+    shutil.copytree(one / "models" / "m-1", one / "models" / "m-1 (copy)")
+    shutil.copytree(one / "traces" / "tr-1", one / "traces" / "copy")
+    for folder, text in (("models/m-1", "model_id: m-1\nname: m\nartifact_location: /x\n"), ("traces/tr-1", "")):
+        name = "meta.yaml" if text else "trace_info.yaml"
+        (root / "2" / folder).mkdir(parents=True)
+        (root / "2" / folder / name).write_text(f"{text or 'request_id: tr-1'}\nexperiment_id: '1'\n")
+    (root / "2" / "meta.yaml").write_text("artifact_location: x\nexperiment_id: '2'\nname: two\n")
+    shutil.copytree(reg, root / "models" / "zz")
+    shutil.copytree(reg / "version-1", reg / "version-2")
+    (reg / "version-3").mkdir()
+    (reg / "version-3" / "meta.yaml").write_text("name: other\nversion: 3\n")
+    (reg / "aliases" / "old").write_text("9")
+    found, losses = read(root)
+    assert [model["id"] for model in found["models"]] == ["m-1"]
+    assert [trace["id"] for trace in found["traces"]] == ["tr-1"]
+    (model,) = found["registered"]
+    assert ([version["version"] for version in model["versions"]], model["aliases"]) == ([1], {"best": 1})
+    for place, reason in (
+        ("m-1 (copy)", "it describes 'm-1'"),
+        ("traces/copy", "it describes 'tr-1'"),
+        ("logged model m-1 in the folder of the experiment '2'", "it belongs to the experiment '1'"),
+        ("trace tr-1 in the folder of the experiment '2'", "it belongs to the experiment '1'"),
+        ("models/zz", "another folder holds 'reg'"),
+        ("reg/version-2", "it describes version-1 of 'reg'"),
+        ("reg/version-3", "it describes version-3 of 'other'"),
+    ):
+        assert sum(place in loss and reason in loss for loss in losses) == 1, (place, losses)
+    assert len(losses) == 7
+
+
+def test_a_run_with_an_unknown_status_is_a_loss(root: Path) -> None:
+    meta = root / "1" / RUN / "meta.yaml"
+    meta.write_text(meta.read_text().replace("status: 3", "status: 9"))
+    found, losses = read(root)
+    assert set(found["runs"]) == {OTHER}
+    assert any("there is no status 9" in loss for loss in losses)
+
+
 def test_two_experiments_with_one_id_are_distinguished(root: Path) -> None:
     shutil.copytree(root / "1", root / "2")
     _, losses = read(root)

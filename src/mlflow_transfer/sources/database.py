@@ -335,6 +335,8 @@ class DatabaseSource:
                 continue
             with self._losing(f"registered model {row['name']!r} version {row['version']!r}", "model_versions"):
                 models[row["name"]].versions.append(version_from_row(row, version_tags))
+        for model in models.values():
+            model.remove_dangling_aliases()
         return list(models.values())
 
     async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from mlflow_common.errors import InputError
 from mlflow_transfer.losses import Loss
@@ -30,6 +31,8 @@ from mlflow_transfer.stores import Store
 _TRASH = ".trash"
 _REGISTRY = "models"
 _RESERVED = frozenset({"tags", "datasets", "traces", "models"})
+
+T = TypeVar("T", LoggedModel, Trace)
 
 
 class FileStoreSource:
@@ -149,21 +152,32 @@ class FileStoreSource:
             self._records.read(f"logged model folder {one}", one, partial(self._records.logged_model, one))
             for one in folders
         ]
-        yield [model for model in found if model is not None]
+        yield self._own([model for model in found if model is not None], experiment_id, "logged model")
 
     async def registered_models(self) -> list[RegisteredModel]:
         """All registered models and prompts with their versions."""
         folders = self._files.folders(self.root / _REGISTRY)
         read, model_of = self._records.read, self._records.registered_model
-        found = [read(f"registered model folder {one}", one, partial(model_of, one)) for one in folders]
-        models = [model for model in found if model is not None]
-        return sorted(models, key=lambda model: (model.creation_time, model.name))
+        models: dict[str, RegisteredModel] = {}
+        for one in folders:
+            model = read(f"registered model folder {one}", one, partial(model_of, one))
+            if model is not None and models.setdefault(model.name, model) is not model:
+                self._files.losses.add(f"registered model folder {one}", f"another folder holds {model.name!r}")
+        return sorted(models.values(), key=lambda model: (model.creation_time, model.name))
 
     async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:
         """An experiment's traces in one page."""
         folders = self._files.folders(self._folders[experiment_id] / "traces")
         found = [self._records.read(f"trace folder {one}", one, partial(self._records.trace, one)) for one in folders]
-        yield [trace for trace in found if trace is not None]
+        yield self._own([trace for trace in found if trace is not None], experiment_id, "trace")
+
+    def _own(self, found: Sequence[T], experiment_id: str, what: str) -> list[T]:
+        """Those of an experiment. MLflow ignores others: they were copied or moved here."""
+        for one in found:
+            if one.experiment_id != experiment_id:
+                place = f"{what} {one.id} in the folder of the experiment {experiment_id!r}"
+                self._files.losses.add(place, f"it belongs to the experiment {one.experiment_id!r}")
+        return [one for one in found if one.experiment_id == experiment_id]
 
     async def close(self) -> None:
         """Do nothing: no file stays open."""

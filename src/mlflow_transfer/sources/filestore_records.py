@@ -66,7 +66,7 @@ class FileStoreRecords:
             experiment_id=_name(meta, "experiment_id"),
             name=str(meta.get("run_name") or tags.get("mlflow.runName", "")),
             user_id=str(meta.get("user_id") or ""),
-            status=_STATUSES.get(integer(meta.get("status", 1)), "RUNNING"),
+            status=_status(meta),
             start_time=integer(meta.get("start_time") or 0),
             end_time=optional_integer(meta.get("end_time")) or None,
             lifecycle_stage=_stage(meta),
@@ -117,7 +117,7 @@ class FileStoreRecords:
         meta = self._meta(folder / META)
         if meta.get("lifecycle_stage") == DELETED:
             return None
-        model_id, files = _name(meta, "model_id"), self._files
+        model_id, files = _own_id(meta, "model_id", folder), self._files
         place = f"logged model {model_id}"
         return LoggedModel(
             id=model_id,
@@ -155,13 +155,16 @@ class FileStoreRecords:
                 self._files.losses.add(f"{place} alias {alias!r} (file {folder / 'aliases' / alias})", described(error))
         for one in self._files.folders(folder):
             if one.name.startswith("version-"):
-                version_found = self.read(f"model version folder {one}", one, partial(self._version, one))
+                version_found = self.read(f"model version folder {one}", one, partial(self._version, one, name))
                 model.versions += [version_found] if version_found is not None else []
         model.versions.sort(key=lambda version: version.version)
+        model.remove_dangling_aliases()
         return model
 
-    def _version(self, folder: Path) -> ModelVersion | None:
+    def _version(self, folder: Path, model: str) -> ModelVersion | None:
         meta = self._meta(folder / META)
+        if (described := (_name(meta, "name"), f"version-{integer(meta['version'])}")) != (model, folder.name):
+            raise ValueError(f"it describes {described[1]} of {described[0]!r}")
         if meta.get("current_stage") == _DELETED_VERSION:
             return None
         return ModelVersion(
@@ -179,7 +182,7 @@ class FileStoreRecords:
     def trace(self, folder: Path) -> Trace:
         """The trace in a folder."""
         info = self._meta(folder / "trace_info.yaml")
-        trace_id = _name(info, "request_id")
+        trace_id = _own_id(info, "request_id", folder)
         tags = self._files.texts(folder / "tags", f"trace {trace_id} tag")
         return Trace(
             id=trace_id,
@@ -204,6 +207,24 @@ class FileStoreRecords:
         except MALFORMED as error:
             self._files.losses.add(place, f"its description is not as MLflow writes it: {described(error)}")
         return None
+
+
+def _status(meta: dict[str, Any]) -> str:
+    number = integer(meta.get("status", 1))
+    if number not in _STATUSES:
+        raise ValueError(f"there is no status {number}")
+    return _STATUSES[number]
+
+
+def _own_id(meta: dict[str, Any], key: str, folder: Path) -> str:
+    """The id of what a folder holds, in a folder of that name in its experiment's folder.
+
+    Raises:
+        ValueError: it was copied or moved here. MLflow ignores such folders.
+    """
+    if (found := _name(meta, key)) != folder.name:
+        raise ValueError(f"it describes {found!r}")
+    return found
 
 
 def _name(meta: dict[str, Any], key: str) -> str:

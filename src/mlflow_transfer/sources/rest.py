@@ -328,6 +328,8 @@ class RestSource:
                 models[name].versions.append(version)
             else:
                 self._lose(f"registered model {name!r} version {version.version}", "the server lists no such model")
+        for model in models.values():
+            model.remove_dangling_aliases()
         return sorted(models.values(), key=lambda model: (model.creation_time, model.name))
 
     async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:
