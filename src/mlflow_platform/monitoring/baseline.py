@@ -99,7 +99,7 @@ def inputs(table: Table, signature: Signature, target: str | None) -> dict[str, 
     given = {name: values for name, values in table.columns.items() if name not in {target, PREDICTION}}
     names = [spec.name if spec.name is not None else str(at) for at, spec in enumerate(signature.inputs)]
     if not signature.inputs or signature.is_unnamed_tensor:
-        names = list(given)
+        names = [name for name in given if name not in table.index]
     elif not any(name in given for name in names) and len(given) == len(names):
         given = dict(zip(names, given.values(), strict=True))
     kinds = {name: spec.type for name, spec in zip(names, signature.inputs, strict=False)}

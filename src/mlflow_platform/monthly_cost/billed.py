@@ -32,20 +32,24 @@ class Bill:
 
 
 def billed(explorer: Any, tags: Mapping[str, str], months: Months) -> Bill:
-    """Ask Cost Explorer once for this month's unblended costs by service (AWS charges 0.01 USD for a request).
+    """Ask Cost Explorer for this month's unblended costs by service (AWS charges 0.01 USD for each page of the answer).
 
     Only tags that were activated as cost allocation tags can be asked for:
     https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/activating-tags.html
     """
     wanted = [{"Tags": {"Key": key, "Values": [value]}} for key, value in tags.items()]
+    asked: dict[str, Any] = {
+        "TimePeriod": {"Start": f"{months.start:%Y-%m-%d}", "End": f"{months.now + timedelta(days=1):%Y-%m-%d}"},
+        "Granularity": "MONTHLY",
+        "Metrics": ["UnblendedCost"],
+        "Filter": {"And": wanted},
+        "GroupBy": [{"Type": "DIMENSION", "Key": "SERVICE"}],
+    }
     try:
-        answer = explorer.get_cost_and_usage(
-            TimePeriod={"Start": f"{months.start:%Y-%m-%d}", "End": f"{months.now + timedelta(days=1):%Y-%m-%d}"},
-            Granularity="MONTHLY",
-            Metrics=["UnblendedCost"],
-            Filter={"And": wanted},
-            GroupBy=[{"Type": "DIMENSION", "Key": "SERVICE"}],
-        )
+        answers = [explorer.get_cost_and_usage(**asked)]
+        # https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_GetCostAndUsage.html
+        while token := answers[-1].get("NextPageToken"):
+            answers.append(explorer.get_cost_and_usage(**asked, NextPageToken=token))
     except Exception as error:
         if error_code(error) in _DENIED:
             return Bill(reason="you may not read it: your role lacks ce:GetCostAndUsage")
@@ -53,7 +57,7 @@ def billed(explorer: Any, tags: Mapping[str, str], months: Months) -> Bill:
         return Bill(reason=f"Cost Explorer does not answer: {error_message(error) or first_line(error)}")
     costs: dict[str, float] = {}
     currency = "USD"
-    for period in answer.get("ResultsByTime", []):
+    for period in (period for answer in answers for period in answer.get("ResultsByTime", [])):
         for group in period.get("Groups", []):
             cost = group["Metrics"]["UnblendedCost"]
             costs[group["Keys"][0]] = costs.get(group["Keys"][0], 0.0) + float(cost["Amount"])

@@ -6,9 +6,9 @@
 - Truth of text: a prediction is first compared as text. If no class has this text, numbers and booleans are compared by
   value (`1.0` is the class "1" if there is no class "1.0").
 
-Where no prediction is a class of the truth, predictions that differ from one only in case, spaces, leading zeros or
-the coding of accents are an error. So are always leading zeros that only the truth or only the predictions have:
-spreadsheets and CSV readers remove them.
+Where no prediction is a class of the truth, predictions that differ from one only in case, spaces, leading zeros, the
+form of a time or the coding of accents are an error, and so are fractions where all classes are whole numbers. So are
+always leading zeros that only the truth or only the predictions have: spreadsheets and CSV readers remove them.
 
 A class may be called `None`, `NA` or `nan`: only JSON's null and NaN are no prediction.
 """
@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from mlflow_common.errors import InputError
 from mlflow_platform.validation.table import quoted
-from mlflow_platform.validation.values import looks_numeric, number_in, single
+from mlflow_platform.validation.values import UnusableError, as_datetime, looks_numeric, number_in, single
 
 Kind = Literal["boolean", "number", "text"]
 
@@ -102,6 +102,11 @@ def _check_comparable(
         _check_leading_zeros(predicted, truth, target)
     if not unknown or matched:
         return
+    if all(map(_is_whole, truth)) and any(isinstance(value, float) and not _is_whole(value) for value in unknown):
+        raise InputError(
+            f"the predictions (as {quoted(unknown[0])}) are no classes: the truth in {target!r} has whole numbers only "
+            f"(as {quoted(truth[0])}), and none of them is predicted"
+        )
     if _are_names_for_numbers(unknown, truth) or _are_names_for_numbers(truth, unknown):
         raise InputError(
             f"the predictions (as {quoted(unknown[0])}) cannot be compared with the truth in {target!r} (as "
@@ -153,6 +158,12 @@ def _folded(value: Any) -> str:
 
 
 def _without_zeros(value: Any) -> str:
+    if isinstance(value, str) and "-" in value:
+        try:
+            # A time is written with a space or with a T, and without its zeros.
+            return as_datetime(value)
+        except UnusableError:
+            pass
     return re.sub(r"^\+?0+(?=[0-9])", "", _folded(value))
 
 
@@ -170,6 +181,10 @@ def _in_order(truth: Sequence[Any]) -> list[Any]:
     if any(isinstance(value, str) for value in distinct):
         return sorted(distinct, key=str)
     return sorted(distinct)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
 
 
 def _name(value: Any) -> str:

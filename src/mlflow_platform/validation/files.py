@@ -13,11 +13,14 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError
 from mlflow_platform.validation import strict_json
 from mlflow_platform.validation.table import Table, check_names, listed, quoted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _PARQUET = {".parquet", ".pq"}
 _JSON_LINES = {".jsonl", ".ndjson"}
@@ -242,6 +245,7 @@ def parse_parquet(content: bytes, file: str) -> Table:
         table = parquet.ParquetFile(io.BytesIO(content)).read()
         names = [str(name) for name in table.column_names]
         check_names(file, names)
+        index = _index(table)
         columns = {
             name: column.to_pylist()
             for name, column in zip(names, table.columns, strict=True)
@@ -249,7 +253,14 @@ def parse_parquet(content: bytes, file: str) -> Table:
         }
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise InputError(f"{file} cannot be read as Parquet: {_first_line(error)}") from None
-    return Table(file, columns, is_text=False)
+    return Table(file, columns, is_text=False, index=index)
+
+
+def _index(table: pa.Table) -> frozenset[str]:
+    """The columns that were a data frame's index, as pandas names them in the file's metadata."""
+    about = table.schema.pandas_metadata
+    found = about.get("index_columns") if isinstance(about, dict) else None
+    return frozenset(name for name in found if isinstance(name, str)) if isinstance(found, list) else frozenset()
 
 
 def _first_line(error: BaseException) -> str:

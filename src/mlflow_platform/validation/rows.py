@@ -3,6 +3,7 @@
 How a table's columns become the model's inputs:
 - A model with a named signature gets the columns that it names; others are left out. A required one must be there.
 - A signature without names takes the columns by position.
+- Without names, what was a pandas index is no input.
 - Without a signature, the columns of a typed file stay as they are, and those of a CSV file are numbers or booleans if
   every value is written as one, else text. A number with a leading zero is text.
 """
@@ -89,6 +90,8 @@ def without_truth(table: Table, signature: Signature, *, origin: str) -> Rows:
 def _typed(table: Table, given: Mapping[str, Sequence[Any]], rows: Rows) -> Rows:
     """The rows with these columns as features, in the types of their signature."""
     signature, target = rows.signature, rows.target
+    if not (signature.inputs and named(signature.inputs)):
+        given = {name: values for name, values in given.items() if name not in table.index}
     if not signature.inputs:
         features = {name: _without_type(table, name, values) for name, values in given.items()}
         return replace(rows, features=features)

@@ -20,11 +20,13 @@ class Table:
         columns: each column's values. Of a CSV file these are `str`; an empty field is None, and a quoted empty field
             (`""`) is the empty string. Of JSON and Parquet files they are what the file holds.
         is_text: whether the file has no types (CSV), so that every value is text.
+        index: the columns that were a pandas index. They are no inputs of a model, unless its signature names them.
     """
 
     name: str
     columns: Mapping[str, Sequence[Any]]
     is_text: bool
+    index: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))

@@ -54,6 +54,15 @@ def test_asks_for_this_month_and_the_environments_tags() -> None:
     assert shown[-1].split()[0] == "12.75"
 
 
+def test_every_page_of_the_bill_is_counted() -> None:
+    pages = {
+        None: {"ResultsByTime": [{"Groups": [group("Amazon SageMaker", "12.5")]}], "NextPageToken": "next"},
+        "next": {"ResultsByTime": [{"Groups": [group("Amazon SageMaker", "0.5"), group("Amazon S3", "7")]}]},
+    }
+    asking = SimpleNamespace(get_cost_and_usage=lambda **given: pages[given.get("NextPageToken")])
+    assert billed(asking, TAGS, MONTHS).by_service == {"Amazon SageMaker": 13.0, "Amazon S3": 7.0}
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [

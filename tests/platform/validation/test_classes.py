@@ -83,6 +83,12 @@ def test_values_that_cannot_be_compared_are_an_error(truth: list[Any], predicted
         align(truth, predicted, target="y")
 
 
+@pytest.mark.parametrize("predicted", [[0.1, 0.9], [-1.3, 2.7], [None, 0.5]])
+def test_fractions_are_no_classes_of_whole_numbers(predicted: list[Any]) -> None:
+    with pytest.raises(InputError, match="are no classes: the truth in 'y' has whole numbers only"):
+        align([1, 2], predicted, target="y")
+
+
 def test_classes_of_the_truth_come_first_and_in_order() -> None:
     found = align(["b", "a", "b"], ["c", "a", None], target="y")
     assert (found.names, found.known) == (["a", "b", "c"], 2)
@@ -106,6 +112,8 @@ def test_classes_of_the_truth_come_first_and_in_order() -> None:
         (["cat ", "dog"], ["cat", "cat"]),
         (["caf\u00e9"], ["cafe\u0301"]),
         (["cafe\u0301", "tea"], ["caf\u00e9", "tea"]),
+        (["2026-01-31T00:00:00"], ["2026-01-31"]),
+        (["2026-01-31 12:00:00"], ["2026-01-31T12:00:00.000"]),
     ],
 )
 def test_classes_that_are_only_written_differently_are_an_error(truth: list[Any], predicted: list[Any]) -> None:

@@ -10,7 +10,9 @@ import pytest
 from pyarrow import parquet
 
 from mlflow_common.errors import InputError
-from mlflow_platform.validation import files
+from mlflow_platform.validation import files, rows
+from mlflow_platform.validation.signature import Signature
+from tests.platform.validation.support import columns
 
 RECORDS: list[dict[str, Any]] = [{"zip": "02134", "n": 2**60 + 1, "y": "NA"}, {"zip": "00501", "n": None, "y": "us"}]
 COLUMNS = {name: [record[name] for record in RECORDS] for name in ("zip", "n", "y")}
@@ -83,6 +85,32 @@ def test_the_index_that_pandas_adds_to_parquet_is_left_out(tmp_path: Path) -> No
     frame = pd.DataFrame({"a": [1, 2, 3], "y": [1, 2, 3]})[lambda each: each.a != 2]
     frame.to_parquet(tmp_path / "rows.parquet")
     assert list(files.read(tmp_path / "rows.parquet", "y").columns) == ["a", "y"]
+
+
+def test_a_named_index_is_an_input_only_if_the_signature_names_it(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1, 2], "y": [1, 2]}, index=pd.Index([7, 8], name="id"))
+    frame.to_parquet(tmp_path / "rows.parquet")
+    table = files.read(tmp_path / "rows.parquet", "y")
+    assert list(table.columns["id"]) == [7, 8]
+    for signature, expected in ((Signature(), ["a"]), (columns(a="long", id="long"), ["a", "id"])):
+        prepared = rows.prepare(table, "y", task=None, signature=signature, origin="here")
+        assert list(prepared.features) == expected
+
+
+@pytest.mark.parametrize("about", [b"[]", b'{"index_columns": 7}', b'{"index_columns": [7]}'])
+def test_odd_metadata_of_pandas_names_no_index(about: bytes) -> None:
+    assert files.parse_parquet(with_metadata(about), "d.parquet").index == frozenset()
+
+
+def test_damaged_metadata_of_pandas_is_an_error() -> None:
+    with pytest.raises(InputError, match=r"d\.parquet cannot be read as Parquet"):
+        files.parse_parquet(with_metadata(b"{"), "d.parquet")
+
+
+def with_metadata(about: bytes) -> bytes:
+    buffer = pa.BufferOutputStream()
+    parquet.write_table(pa.table({"a": [1], "y": [2]}).replace_schema_metadata({b"pandas": about}), buffer)
+    return bytes(buffer.getvalue())
 
 
 def two_of_a_name() -> bytes:
