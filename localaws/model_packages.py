@@ -19,6 +19,11 @@ UPDATED = {
     "SourceUri": "source_uri",
     "InferenceSpecification": "inference_specification",
 }
+# What an event calls the members of an update: https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html
+EVENT_FIELDS = {name: "sourceUri" if name == "SourceUri" else name for name in UPDATED} | {
+    "CustomerMetadataProperties": "CustomerMetadataProperties",
+    "CustomerMetadataPropertiesToRemove": "CustomerMetadataProperties",
+}
 # Members that moto neither stores nor describes.
 DESCRIBED = {"ModelLifeCycle": "model_life_cycle", "SourceUri": "source_uri"}
 
@@ -70,7 +75,8 @@ class ModelPackages:
         package.customer_metadata_properties = properties
         package.add_additional_inference_specifications(given.get("AdditionalInferenceSpecificationsToAdd"))
         package.modifications_done()
-        self._changed(caller, package)
+        updated = dict.fromkeys(field for name, field in EVENT_FIELDS.items() if given.get(name) is not None)
+        self._changed(caller, package, list(updated))
         return {"ModelPackageArn": package.arn}
 
     def delete(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +101,7 @@ class ModelPackages:
         del backend.model_package_groups[name]
         return {}
 
-    def _changed(self, caller: Caller, package: ModelPackage) -> None:
+    def _changed(self, caller: Caller, package: ModelPackage, updated: list[str] | None = None) -> None:
         """https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html."""
         detail = {
             "ModelPackageGroupName": package.model_package_group_name,
@@ -104,6 +110,7 @@ class ModelPackages:
             "ModelPackageArn": package.arn,
             "ModelPackageStatus": package.model_package_status,
             "ModelApprovalStatus": package.model_approval_status,
+            "UpdatedModelPackageFields": updated,
         }
         known = {name: value for name, value in detail.items() if value is not None}
         self._put_event(caller.region, "aws.sagemaker", "SageMaker Model Package State Change", known, [package.arn])

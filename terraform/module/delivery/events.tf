@@ -26,6 +26,9 @@ resource "aws_cloudwatch_event_target" "pushed" {
   role_arn  = aws_iam_role.events[0].arn
 }
 
+# SageMaker sends this event for every update of a package, also of one that was approved long ago, such as a change of its metadata or of its
+# stage in the life cycle. Without the last condition, such a change would deploy an old version. An event without the field passes: nothing
+# is updated when a package is created as approved.
 # https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html#eventbridge-model-package
 resource "aws_cloudwatch_event_rule" "approved" {
   count = local.has_delivery ? 1 : 0
@@ -36,8 +39,9 @@ resource "aws_cloudwatch_event_rule" "approved" {
     source        = ["aws.sagemaker"]
     "detail-type" = ["SageMaker Model Package State Change"]
     detail = {
-      ModelPackageGroupName = [local.package_group_name]
-      ModelApprovalStatus   = ["Approved"]
+      ModelPackageGroupName     = [local.package_group_name]
+      ModelApprovalStatus       = ["Approved"]
+      UpdatedModelPackageFields = ["ModelApprovalStatus", { exists = false }]
     }
   })
   tags = var.tags

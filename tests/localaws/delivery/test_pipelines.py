@@ -190,7 +190,11 @@ def test_the_approval_of_a_model_package_starts_a_build(account: RunningLocalAws
     pattern = {
         "source": ["aws.sagemaker"],
         "detail-type": ["SageMaker Model Package State Change"],
-        "detail": {"ModelApprovalStatus": ["Approved"], "ModelPackageGroupName": ["delivered"]},
+        "detail": {
+            "ModelApprovalStatus": ["Approved"],
+            "ModelPackageGroupName": ["delivered"],
+            "UpdatedModelPackageFields": ["ModelApprovalStatus", {"exists": False}],
+        },
     }
     events.put_rule(Name="approved", EventPattern=json.dumps(pattern))
     override = '{"environmentVariablesOverride": [{"name": "PACKAGE", "value": <arn>}]}'
@@ -214,7 +218,14 @@ def test_the_approval_of_a_model_package_starts_a_build(account: RunningLocalAws
     sagemaker.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
     assert eventually(written.exists, 120)
     assert written.read_text().strip() == package
-    sagemaker.delete_model_package(ModelPackageName=package)
+    started = builds.list_builds_for_project(projectName="deploy")["ids"]
+    sagemaker.update_model_package(ModelPackageArn=package, CustomerMetadataProperties={"team": "ml"})
+    approved = sagemaker.create_model_package(ModelPackageGroupName="delivered", ModelApprovalStatus="Approved")
+    # The update deploys nothing: only the package that is created as approved starts another build.
+    assert eventually(lambda: len(builds.list_builds_for_project(projectName="deploy")["ids"]) > len(started), 120)
+    assert len(builds.list_builds_for_project(projectName="deploy")["ids"]) == len(started) + 1
+    for arn in (package, approved["ModelPackageArn"]):
+        sagemaker.delete_model_package(ModelPackageName=arn)
     assert sagemaker.list_model_packages(ModelPackageGroupName="delivered")["ModelPackageSummaryList"] == []
 
 

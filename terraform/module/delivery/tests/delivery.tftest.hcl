@@ -37,6 +37,10 @@ run "codecommit_starts_by_an_event_and_github_by_its_connection" {
     error_message = "Nothing is deployed without an approval."
   }
   assert {
+    condition     = jsondecode(aws_cloudwatch_event_rule.approved[0].event_pattern).detail.UpdatedModelPackageFields == ["ModelApprovalStatus", { exists = false }]
+    error_message = "A change of an approved package's metadata must not deploy it again."
+  }
+  assert {
     condition     = length(aws_cloudwatch_event_rule.failed) == 0
     error_message = "Without a topic there are no notifications."
   }
