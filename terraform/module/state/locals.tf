@@ -17,11 +17,12 @@ locals {
     length(var.administrator_arns) == 0 ? local.caller_arns : var.administrator_arns,
   )
 
-  # The last part of a role's ARN is its name, whatever its path.
+  # As S3 compares them: the whole ARN, with the account and the role's path. Otherwise an ARN that only resembles the caller's would
+  # lock it out of the bucket's policy, which then only the account's root user could repair.
   caller_is_administrator = length(var.administrator_arns) == 0 || endswith(data.aws_caller_identity.current.arn, ":root") || anytrue([
     for arn in var.administrator_arns : can(regex(
-      "^${replace(replace(element(split("/", arn), -1), ".", "\\."), "*", ".*")}$",
-      coalesce(local.caller_role, element(split("/", data.aws_caller_identity.current.arn), -1)),
+      "^${replace(replace(replace(arn, ".", "\\."), "+", "\\+"), "*", ".*")}$",
+      one(data.aws_iam_session_context.caller[*].issuer_arn),
     ))
   ])
 
@@ -42,6 +43,13 @@ locals {
 }
 
 data "aws_caller_identity" "current" {}
+
+# The caller's role with its path, or its user. The provider asks IAM for the role (iam:GetRole).
+data "aws_iam_session_context" "caller" {
+  count = length(var.administrator_arns) == 0 ? 0 : 1
+
+  arn = data.aws_caller_identity.current.arn
+}
 
 data "aws_partition" "current" {}
 

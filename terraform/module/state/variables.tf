@@ -39,7 +39,7 @@ variable "kms_key_id" {
 }
 
 variable "administrator_arns" {
-  description = "The roles and users that may change the bucket's policy and settings, such as its lifecycle rules; all others are refused, whatever their own policies allow. an ARN may contain `*`. Include the principal that runs Terraform. Empty means the principal that applies this root. The account's root user always may."
+  description = "The roles and users that may change the bucket's policy and settings, such as its lifecycle rules; all others are refused, whatever their own policies allow. An ARN may contain `*`. Include the principal that runs Terraform, a role with its path; Terraform then needs `iam:GetRole` on its own role. Empty means the principal that applies this root. The account's root user always may."
   type        = list(string)
   default     = []
   nullable    = false

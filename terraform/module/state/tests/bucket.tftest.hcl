@@ -141,6 +141,11 @@ run "administrators_that_include_the_caller_by_a_pattern_are_accepted" {
     values = { account_id = "111122223333", arn = "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/ann" }
   }
 
+  override_data {
+    target = data.aws_iam_session_context.caller
+    values = { issuer_arn = "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Admin_0123456789abcdef" }
+  }
+
   assert {
     condition     = length(local.administrator_arns) == 2
     error_message = "Only the given administrators and the root user may change the bucket."
@@ -159,7 +164,60 @@ run "administrators_without_the_caller_are_refused" {
     values = { account_id = "111122223333", arn = "arn:aws:iam::111122223333:user/ann" }
   }
 
+  override_data {
+    target = data.aws_iam_session_context.caller
+    values = { issuer_arn = "arn:aws:iam::111122223333:user/ann" }
+  }
+
   expect_failures = [aws_s3_bucket_policy.states]
+}
+
+run "administrators_that_resemble_the_caller_are_refused" {
+  command = plan
+
+  # Another path, another account, a user of the same name.
+  variables {
+    administrator_arns = [
+      "arn:aws:iam::111122223333:role/admins/*",
+      "arn:aws:iam::444455556666:role/platform-admin",
+      "arn:aws:iam::111122223333:user/platform-admin",
+    ]
+  }
+
+  override_data {
+    target = data.aws_caller_identity.current
+    values = { account_id = "111122223333", arn = "arn:aws:sts::111122223333:assumed-role/platform-admin/ann" }
+  }
+
+  override_data {
+    target = data.aws_iam_session_context.caller
+    values = { issuer_arn = "arn:aws:iam::111122223333:role/platform-admin" }
+  }
+
+  expect_failures = [aws_s3_bucket_policy.states]
+}
+
+run "an_administrator_whose_name_has_a_plus_is_accepted" {
+  command = plan
+
+  variables {
+    administrator_arns = ["arn:aws:iam::111122223333:role/data+platform.admin"]
+  }
+
+  override_data {
+    target = data.aws_caller_identity.current
+    values = { account_id = "111122223333", arn = "arn:aws:sts::111122223333:assumed-role/data+platform.admin/ann" }
+  }
+
+  override_data {
+    target = data.aws_iam_session_context.caller
+    values = { issuer_arn = "arn:aws:iam::111122223333:role/data+platform.admin" }
+  }
+
+  assert {
+    condition     = local.caller_is_administrator
+    error_message = "In an ARN, a plus is a plus."
+  }
 }
 
 run "tags_and_default_tags_are_counted_together" {
