@@ -15,6 +15,7 @@ from mlflow_common.errors import InputError, explain
 from mlflow_common.key_values import parse_key_values
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
+from mlflow_platform.comparison.table import is_maximized
 from mlflow_platform.environment import REPOSITORY
 from mlflow_platform.factory import jobs, parameters, runs
 from mlflow_platform.factory.execution import Pipeline
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 app = make_app()
 
-_MINIMIZED = ("rmse", "mae", "mse", "log_loss")
-
 ProjectFolder = Annotated[
     Path, typer.Option("--project", metavar="DIR", help="The folder of the MLflow project.", show_default="training")
 ]
@@ -40,8 +39,13 @@ Name = Annotated[str | None, typer.Option(help="The pipeline's name. Default: PR
 Data = Annotated[str, typer.Option(metavar="DATA", help=f"{', '.join(DATASETS)}, a file, or an s3:// URI.")]
 Target = Annotated[str, typer.Option(metavar="COL", help="The column with the true values.")]
 Metric = Annotated[str, typer.Option(metavar="NAME", help="The metric of evaluation.json that decides.")]
-Threshold = Annotated[float, typer.Option(help="Register the model if the metric is at least this.")]
-Minimize = Annotated[bool, typer.Option("--minimize", help="The metric must be at most the threshold.")]
+Threshold = Annotated[
+    float, typer.Option(help="Register the model if the metric is at least this, or at most if smaller is better.")
+]
+Maximize = Annotated[
+    bool | None,
+    typer.Option("--maximize/--minimize", help="Whether larger is better. Default: decided by the metric's name."),
+]
 Register = Annotated[str | None, typer.Option(metavar="NAME", help="The registered model. Default: the data's name.")]
 Alias = Annotated[str, typer.Option(help="The alias of the registered version.")]
 Set = Annotated[
@@ -84,7 +88,7 @@ def run_pipeline(
     target: Target = "",
     metric: Metric = "accuracy",
     threshold: Threshold = 0.9,
-    minimize: Minimize = False,
+    maximize: Maximize = None,
     register: Register = None,
     alias: Alias = "candidate",
     set_: Set = None,
@@ -111,7 +115,7 @@ def run_pipeline(
         target=target,
         metric=metric,
         threshold=threshold,
-        maximize=not (minimize or metric in _MINIMIZED),
+        maximize=is_maximized(metric) if maximize is None else maximize,
         values={},
         parameters={**own, **given},
         concurrent=concurrent,

@@ -102,6 +102,31 @@ def app_that(raises: BaseException) -> typer.Typer:
     return app
 
 
+@pytest.mark.parametrize(
+    ("options", "larger"),
+    [
+        (["--metric", "accuracy"], True),
+        (["--metric", "rmse"], False),
+        (["--metric", "val/loss"], False),
+        (["--metric", "validation/rmse"], False),
+        (["--metric", "max_error", "--maximize"], True),
+        (["--metric", "auc", "--minimize"], False),
+    ],
+)
+def test_a_pipelines_metric_says_whether_larger_is_better(
+    options: list[str], larger: bool, main: Main, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[bool] = []
+
+    def checked(**given: Any) -> Any:
+        found.append(given["maximize"])
+        raise InputError("enough")
+
+    monkeypatch.setattr(run_pipeline, "Options", checked)
+    assert main(run_pipeline.app, *options)[0] == 2
+    assert found == [larger]
+
+
 @pytest.fixture(scope="module")
 def mlflow_import_seconds() -> float:
     return cpu_seconds("import mlflow")[0]
