@@ -122,5 +122,11 @@ def _from_csv(content: bytes, count: int) -> list[Any]:
     body = rows[1:] if len(rows) == count + 1 else rows
     if len(body) != count:
         raise LineError(f"has an answer of {len(body)} lines of CSV for {count} rows")
-    values = [[types.number_in(field) if types.looks_numeric(field) else field for field in row] for row in body]
+    values = [[_number_or_text(field) for field in row] for row in body]
     return [row[0] if len(row) == 1 else row for row in values]
+
+
+def _number_or_text(field: str) -> Any:
+    # With a leading zero or plus sign it is text, such as a class that is a postal code.
+    number = types.number_in(field)
+    return field if number is None else number

@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from mlflow_common.errors import InputError
 from mlflow_platform.monitoring import dataset
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ID, ROW, TRUTH = "inference_id", "row", "truth"
 _SHOWN = 5
+_LARGEST_EXACT = 2**53
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,18 @@ def _truth(table: Table, number: int, id_: Any, row: Any, value: Any) -> Truth:
             raise types.UnusableError("is negative")
     except types.UnusableError:
         raise InputError(f"{table.name}: {quoted(row)} in row {number} is not a row number (0, 1, …)") from None
-    return Truth(str(id_).strip(), at, value if isinstance(value, str) else str(value))
+    if isinstance(value, (bytes, list, tuple, dict)):
+        raise InputError(f"{table.name}: the true value in row {number} is {quoted(value)}: give text or a number")
+    return Truth(_id(table, number, id_), at, value if isinstance(value, str) else str(value))
+
+
+def _id(table: Table, number: int, value: Any) -> str:
+    """An inference id, which is text. pandas turns a column of whole numbers with a gap into floating-point numbers."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_EXACT:
+        value = int(value)
+    if not isinstance(value, (str, int, UUID)) or isinstance(value, bool):
+        raise InputError(f"{table.name}: the inference id in row {number} is {quoted(value)}: give text")
+    return str(value).strip()
 
 
 def to_parquet(truths: Sequence[Truth]) -> tuple[str, bytes]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlflow_platform.monitoring import capture, dataset
+from mlflow_platform.monitoring import capture, dataset, payload
 from mlflow_platform.monitoring.dataset import Deployment
 from mlflow_platform.validation.signature import ColumnSpec, Signature
 from tests.support import captured
@@ -113,3 +113,8 @@ def test_the_same_event_in_two_files_counts_once() -> None:
 
 def test_the_folder_of_a_day_is_that_of_the_documented_layout() -> None:
     assert capture.folder("", "e", "AllTraffic", date(2026, 3, 5)) == "e/AllTraffic/2026/03/05/"
+
+
+def test_classes_in_a_csv_answer_that_look_like_numbers_are_kept() -> None:
+    answer = capture.Body("text/csv", b"0\n02134\n00501\n+49\n1.5\n7\n")
+    assert payload.answers(answer, 5) == ["02134", "00501", "+49", 1.5, 7]

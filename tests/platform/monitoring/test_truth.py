@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -31,6 +32,32 @@ def table() -> Any:
     found, problems = dataset.convert("\n".join(lines).encode(), [Deployment(NOON, "run", None, SIGNATURE)])
     assert not problems
     return found
+
+
+@pytest.mark.parametrize(
+    ("id_", "expected"), [(7.0, "7"), (2**60, str(2**60)), ("007", "007"), (UUID(int=1), str(UUID(int=1)))]
+)
+def test_ids_are_text_whatever_the_files_type(id_: Any, expected: str) -> None:
+    (found,) = truth.read(
+        Table("t.parquet", {"id": [id_], "y": ["a"]}, is_text=False), id_column="id", truth_column="y", row_column=None
+    )
+    assert found.inference_id == expected
+
+
+@pytest.mark.parametrize(
+    ("id_", "value", "problem"),
+    [
+        (b"a", "x", "the inference id in row 1 is b'a': give text"),
+        (True, "x", "the inference id in row 1 is True: give text"),
+        (1.5, "x", "the inference id in row 1 is 1.5: give text"),
+        ("a", b"x", "the true value in row 1 is b'x': give text or a number"),
+        ("a", [1, 2], r"the true value in row 1 is \[1, 2\]: give text or a number"),
+    ],
+)
+def test_ids_and_values_of_other_types_are_refused(id_: Any, value: Any, problem: str) -> None:
+    table = Table("t.parquet", {"id": [id_], "y": [value]}, is_text=False)
+    with pytest.raises(InputError, match=problem):
+        truth.read(table, id_column="id", truth_column="y", row_column=None)
 
 
 def test_truth_is_joined_by_id_and_row(table: Any) -> None:
