@@ -188,10 +188,13 @@ POLICIES = (
     RolePolicy(
         "role churn-dev-mlflow-replication-role/ReplicateArtifacts",
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-requirements.html
         needed=(
             *on(BUCKET, "s3:GetReplicationConfiguration", "s3:ListBucket"),
             *on(
                 f"{BUCKET}/1/a",
+                "s3:GetObjectLegalHold",
+                "s3:GetObjectRetention",
                 "s3:GetObjectVersionAcl",
                 "s3:GetObjectVersionForReplication",
                 "s3:GetObjectVersionTagging",

@@ -267,6 +267,10 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
         {"project_name": "sthree-churn", "bucket_name_suffix": "acme"},
         'and S3 reserves names that begin with "amzn-s3-demo-"',
     ),
+    "replication of the bucket to itself": (
+        NEW | {"replication": {"bucket_arn": "arn:aws:s3:::churn-dev-mlflow-artifacts-acme"}},
+        "replication.bucket_arn is the artifact bucket itself",
+    ),
     "more policies than IAM allows": (
         NEW | {"additional_role_policies": {f"policy-{n}": f"{POLICY}{n}" for n in range(11)}},
         "additional_role_policies names 11 policies, and IAM allows 10 on a role",

@@ -70,6 +70,11 @@ data "aws_caller_identity" "current" {
     }
 
     precondition {
+      condition     = try(var.replication.bucket_arn, null) != local.artifact_bucket_arn
+      error_message = "replication.bucket_arn is the artifact bucket itself, which S3 refuses. Name another bucket."
+    }
+
+    precondition {
       condition     = !contains([for path in local.readable_store_paths : split("/", path)[0]], try(var.data_events.bucket, ""))
       error_message = "data_events.bucket is an artifact bucket, present or former, so each log file would be an event that is logged again, and clients could delete it. Name another bucket."
     }

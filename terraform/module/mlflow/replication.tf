@@ -124,9 +124,13 @@ data "aws_iam_policy_document" "replication" {
     resources = [local.artifact_bucket_arn]
   }
 
+  # S3 replicates a version with its retention and legal hold. Without the two rights to read them, it replicates nothing from a bucket
+  # with Object Lock, which a bucket keeps for ever: https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-requirements.html
   statement {
     sid = "AllowReadVersions"
     actions = [
+      "s3:GetObjectLegalHold",
+      "s3:GetObjectRetention",
       "s3:GetObjectVersionAcl",
       "s3:GetObjectVersionForReplication",
       "s3:GetObjectVersionTagging",
@@ -156,7 +160,7 @@ data "aws_iam_policy_document" "replication" {
     }
   }
 
-  # The destination's region may be another one, so the condition is on the service's name only.
+  # The destination's region may be another one, so the condition is on the service's name only; as in kms.tf, in both forms in AWS China.
   dynamic "statement" {
     for_each = local.has_kms_key ? compact([var.replication.kms_key_arn]) : []
 
@@ -168,7 +172,7 @@ data "aws_iam_policy_document" "replication" {
       condition {
         test     = "StringLike"
         variable = "kms:ViaService"
-        values   = ["s3.*.amazonaws.com"]
+        values   = distinct([for suffix in ["amazonaws.com", data.aws_partition.current.dns_suffix] : "s3.*.${suffix}"])
       }
     }
   }
