@@ -51,7 +51,7 @@ locals {
   # A role's session has the ARN arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION, without the role's path.
   caller_name            = regex("(?:assumed-role/([^/]+)/|:user/(?:.*/)?([^/]+)$|(:root)$|$)", data.aws_caller_identity.current.arn)
   caller_names           = compact(local.caller_name)
-  caller_administers_key = var.kms.skip_caller_check || length(var.kms.administrator_arns) == 0 || contains(local.caller_names, ":root") || anytrue([for arn in var.kms.administrator_arns : contains(local.caller_names, element(split("/", arn), -1))])
+  caller_administers_key = var.kms.skip_caller_check || length(var.kms.administrator_arns) == 0 || contains(local.caller_names, ":root") || anytrue([for arn in var.kms.administrator_arns : split(":", arn)[4] == local.account_id && contains(local.caller_names, element(split("/", arn), -1))])
 
   # AWS's default key policy for administrators, without the actions that a key with KMS's own key material does not need.
   # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
