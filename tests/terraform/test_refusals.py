@@ -147,7 +147,11 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a backup at no time": (
         NEW | {"backup": {"schedule_expression": "every night"}},
-        "backup.schedule_expression must be a cron or rate expression",
+        "backup.schedule_expression must be a rate expression",
+    ),
+    "a backup by both days": (
+        NEW | {"backup": {"schedule_expression": "cron(30 2 * * * *)"}},
+        "backup.schedule_expression must be a rate expression",
     ),
     "no backup kept": (NEW | {"backup": {"keep": 0}}, "backup.keep must be a whole number of backups"),
     "a schedule without a year": (

@@ -610,8 +610,9 @@ variable "backup" {
   default = null
 
   validation {
-    condition     = var.backup == null || can(regex("^(cron|rate)\\(.+\\)$", var.backup.schedule_expression))
-    error_message = "backup.schedule_expression must be a cron or rate expression, such as \"cron(30 2 * * ? *)\" for every night at 2:30."
+    # Scheduler refuses others in the middle of an apply: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+    condition     = var.backup == null || can(regex("^(rate\\([1-9][0-9]* (minute|hour|day)s?\\)|cron\\([^ ]+ [^ ]+ (\\? [^ ]+ [^ ?]+|[^ ?]+ [^ ]+ \\?) [^ ]+\\))$", var.backup.schedule_expression))
+    error_message = "backup.schedule_expression must be a rate expression, such as \"rate(1 day)\", or a cron expression with six fields and a \"?\" for either the day of month or the day of week, such as \"cron(30 2 * * ? *)\" for every night at 2:30."
   }
 
   validation {

@@ -19,8 +19,9 @@ variable "monitoring" {
   }
 
   validation {
-    condition     = var.monitoring == null || can(regex("^(cron|rate)\\(.+\\)$", var.monitoring.schedule_expression))
-    error_message = "monitoring.schedule_expression must be a cron or rate expression, such as \"cron(15 * * * ? *)\" for 15 minutes past every hour."
+    # Scheduler refuses others in the middle of an apply: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+    condition     = var.monitoring == null || can(regex("^(rate\\([1-9][0-9]* (minute|hour|day)s?\\)|cron\\([^ ]+ [^ ]+ (\\? [^ ]+ [^ ?]+|[^ ?]+ [^ ]+ \\?) [^ ]+\\))$", var.monitoring.schedule_expression))
+    error_message = "monitoring.schedule_expression must be a rate expression, such as \"rate(1 day)\", or a cron expression with six fields and a \"?\" for either the day of month or the day of week, such as \"cron(15 * * * ? *)\" for 15 minutes past every hour."
   }
 
   validation {

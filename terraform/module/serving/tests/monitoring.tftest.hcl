@@ -73,3 +73,16 @@ run "an_image_without_a_tag_and_a_bad_schedule_are_refused" {
 
   expect_failures = [var.monitoring]
 }
+
+run "a_schedule_by_both_days_is_refused" {
+  command = plan
+
+  variables {
+    monitoring = {
+      image_uri           = "111122223333.dkr.ecr.us-east-1.amazonaws.com/churn-dev-serving:1a2b3c"
+      schedule_expression = "cron(15 * * * * *)"
+    }
+  }
+
+  expect_failures = [var.monitoring]
+}
