@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 REQUIRED = ("prepare", "train", "evaluate")
 _SKIPPED_FOLDERS = {"__pycache__", "mlruns", "prepared", "tuned", "model", "report", "tests"}
+# The local tracking database of `mlflow run`. It changes with each run, so the steps would never be cached.
+_TRACKING_DATABASE = {f"mlflow.db{ending}" for ending in ("", "-journal", "-shm", "-wal")}
 _MOST_BYTES = 50 * 1024 * 1024
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -81,7 +83,8 @@ class Project:
         for file in sorted(self.folder.rglob("*")):
             relative = file.relative_to(self.folder)
             hidden = any(part.startswith(".") for part in relative.parts)
-            if file.is_file() and not hidden and not _SKIPPED_FOLDERS.intersection(relative.parts[:-1]):
+            result = _SKIPPED_FOLDERS.intersection(relative.parts[:-1]) or str(relative) in _TRACKING_DATABASE
+            if file.is_file() and not hidden and not result:
                 found[f"{name}/{relative.as_posix()}"] = file.read_bytes()
         size = sum(map(len, found.values()))
         if size > _MOST_BYTES:

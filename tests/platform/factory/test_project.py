@@ -40,7 +40,8 @@ def test_a_project_is_read(tmp_path: Path) -> None:
 
 def test_the_jobs_get_the_project_without_results_and_hidden_files(tmp_path: Path) -> None:
     folder = write(tmp_path)
-    for name in (".git/config", "mlruns/1/meta", "prepared/train.parquet", "__pycache__/a.pyc", "lib/a.py"):
+    skipped = (".git/config", "mlruns/1/meta", "mlflow.db", "prepared/train.parquet", "__pycache__/a.pyc")
+    for name in (*skipped, "lib/a.py"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
     files = Project.read(folder).files(REPOSITORY / "training" / "job.py")
