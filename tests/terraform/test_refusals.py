@@ -271,6 +271,10 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
         {"project_name": "sthree-churn", "bucket_name_suffix": "acme"},
         'and S3 reserves names that begin with "amzn-s3-demo-"',
     ),
+    "a bucket name of an account's own namespace": (
+        {"bucket_name_suffix": "acme-an"},
+        'and S3 reserves names that begin with "amzn-s3-demo-"',
+    ),
     "replication of the bucket to itself": (
         NEW | {"replication": {"bucket_arn": "arn:aws:s3:::churn-dev-mlflow-artifacts-acme"}},
         "replication.bucket_arn is the artifact bucket itself",
