@@ -7,6 +7,7 @@ classes, other numbers are a regression.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from mlflow_common.errors import InputError
 from mlflow_platform.validation import files, rows, tasks
 from mlflow_platform.validation.predictions import Predictions
 from mlflow_platform.validation.signature import Signature
+from mlflow_platform.validation.table import quoted
+from mlflow_platform.validation.values import looks_numeric
 from training import models
 from training.data import Split
 from training.params import ForestParams
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
 _FEWEST_ROWS = 10
 _MOST_VALUES = 50
+# A column in which this share of the values are numbers, and more than so many different ones, is one of numbers.
+_MOST_NUMBERS, _MOST_CODES = 0.8, 20
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
 def train(path: Path, target: str, params: ForestParams, report: models.Report | None = None) -> Training:
@@ -61,10 +67,36 @@ def _read(path: Path, target: str) -> tuple[rows.Rows, models.Task]:
     for name, values in prepared.features.items():
         if any(isinstance(value, (list, dict)) for value in values):
             raise InputError(f"the column {name!r} holds lists or objects: training takes numbers, booleans and text")
+        _check_numbers(path, name, values)
+    _check_numbers(path, target, prepared.truth)
     task = tasks.decide(prepared, Predictions(prepared.truth))
     if task == "classification" and len(set(prepared.truth)) < 2:
         raise InputError(f"every row of {path.name} has the same class in {target!r}: there is nothing to learn.")
     return prepared, task
+
+
+def _check_numbers(path: Path, name: str, values: Sequence[Any]) -> None:
+    """Refuse a column of text in which most values are numbers: it would be encoded as categories.
+
+    Numbers with a leading zero are numbers here, so that a column of postal codes is none of those.
+
+    Raises:
+        InputError: naming the first other value; or most values have a decimal comma.
+    """
+    present = [(row, value) for row, value in enumerate(values, 1) if value is not None and value != ""]
+    others = [(row, value) for row, value in present if isinstance(value, str) and not looks_numeric(value)]
+    commas = sum(_DECIMAL_COMMA.fullmatch(value) is not None for _, value in others)
+    if others and commas >= _MOST_NUMBERS * len(present):
+        raise InputError(
+            f"{path.name}: {name!r} has numbers with a decimal comma (as {quoted(others[0][1])}): use points."
+        )
+    numbers = {value for _, value in present} - {value for _, value in others}
+    if others and len(present) - len(others) >= _MOST_NUMBERS * len(present) and len(numbers) > _MOST_CODES:
+        row, value = others[0]
+        raise InputError(
+            f"{path.name}: most values of {name!r} are numbers, and {quoted(value)} in row {row} is none. Correct or "
+            "remove it, or leave the field empty."
+        )
 
 
 def _frame(prepared: rows.Rows) -> pd.DataFrame:

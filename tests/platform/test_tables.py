@@ -94,6 +94,18 @@ def test_a_class_with_one_row_can_be_trained_on(tmp_path: Path) -> None:
     assert tables.train(write(frame, "csv", tmp_path), "y", SMALL).metrics["accuracy"] >= 0
 
 
+NUMBERED = "".join(f"{number},{number % 2}\n" for number in range(40))
+
+
+def test_postal_codes_and_spaced_numbers_can_be_trained_on(tmp_path: Path) -> None:
+    zips = [f"{number:05}" for number in range(9990, 10030)]
+    rows = "".join(f"{zip_}, {number},{number % 2}\n" for number, zip_ in enumerate(zips))
+    (tmp_path / "rows.csv").write_text("zip,n,y\n" + rows)
+    split = tables.train(tmp_path / "rows.csv", "y", SMALL).split
+    assert set(split.train["zip"]) < set(zips)
+    assert split.train["n"].dtype.kind == "f"
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
@@ -102,6 +114,10 @@ def test_a_class_with_one_row_can_be_trained_on(tmp_path: Path) -> None:
         ("x,y\n" + "1,a\n" * 10 + "1,\n", "lacks the truth"),
         ("x,z\n1,2\n", "has no column 'y'"),
         ("y\n" + "a\nb\n" * 9, "nothing to predict from"),
+        ("x,y\n" + NUMBERED + "?,1\n", r"most values of 'x' are numbers, and '\?' in row 41 is none"),
+        ("y,x\n" + NUMBERED + "n/a,1\n", "most values of 'y' are numbers, and 'n/a' in row 41 is none"),
+        ("x,y\n" + NUMBERED + "inf,1\n", "'inf' in row 41 is none"),
+        ("x;y\n" + "1,5;a\n2,5;b\n" * 9, "'x' has numbers with a decimal comma"),
     ],
 )
 def test_a_file_that_cannot_be_trained_on_is_refused(tmp_path: Path, content: str, complaint: str) -> None:

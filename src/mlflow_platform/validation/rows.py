@@ -191,7 +191,8 @@ def _without_type(table: Table, name: str, values: Sequence[Any]) -> list[Any]:
 def _guessed(table: Table, name: str, values: Sequence[str | None]) -> list[Any]:
     """A CSV column of unknown type: numbers or booleans where every value is plainly one, else text."""
     present = [value for value in values if value]
-    numbers = [value for value in present if types.PLAIN_NUMBER.fullmatch(value)]
+    # Programs that write ", " between the fields leave a space in front of a number.
+    numbers = [value for value in present if types.PLAIN_NUMBER.fullmatch(value.strip())]
     markers = {value for value in present if value in types.MISSING_TEXTS}
     if numbers and len(numbers) + sum(value in markers for value in present) == len(present):
         if markers - {"nan", "NaN"}:
@@ -208,6 +209,7 @@ def _guessed(table: Table, name: str, values: Sequence[str | None]) -> list[Any]
 def _number(table: Table, name: str, row: int, text: str | None) -> int | float | None:
     if not text or text in types.MISSING_TEXTS:
         return None
+    text = text.strip()
     try:
         if types.PLAIN_INTEGER.fullmatch(text):
             return types.as_integer(text)
