@@ -205,6 +205,7 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
         ("clean_up", ["--what", "logs"], "there is no kind 'logs'. --what takes endpoint-configs,"),
         ("clean_up", ["--what", "images", "--tag", "a=b"], "images have no experiment and no tags. Leave out --what"),
         ("clean_up", ["--tag", "=b"], "--tag takes KEY=VALUE or KEY, not '=b'"),
+        ("clean_up", ["--tag", "a=b", "--tag", "a=c"], "--tag is given twice for 'a'"),
         ("clean_up", ["--older-than", "-1"], "Invalid value for '--older-than'"),
         ("cost", ["--prices", "/nowhere.toml"], "the prices /nowhere.toml cannot be read: No such file or directory"),
         ("docs", ["surplus"], "Got unexpected extra argument"),

@@ -150,12 +150,14 @@ def parse_tags(given: list[str]) -> dict[str, str | None]:
     """The tags that the options name: KEY=VALUE, or KEY for any value.
 
     Raises:
-        InputError: a key is empty.
+        InputError: a key is empty, or given twice.
     """
     found: dict[str, str | None] = {}
     for text in given:
         key, equals, value = text.partition("=")
         if not key:
             raise InputError(f"--tag takes KEY=VALUE or KEY, not {text!r}.")
+        if key in found:
+            raise InputError(f"--tag is given twice for {key!r}, and a run has one value: give each key once.")
         found[key] = value if equals else None
     return found
