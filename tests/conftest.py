@@ -49,8 +49,9 @@ SYSTEM_FILES = (
 # with files that need neither, so that no core is idle meanwhile.
 FIRST = (
     "tests/e2e/smoke/test_environment.py",
-    "tests/e2e/upgrade/",
+    "tests/e2e/delivery/",
     "tests/policy/test_cross_check.py",
+    "tests/e2e/upgrade/",
     "tests/terraform/test_apply.py",
     "tests/localaws/saving/test_saving.py",
     "tests/policy/test_demo_calls.py",
