@@ -4,11 +4,13 @@ https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.ht
 https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from functools import wraps
 from typing import Any
 
 from moto.cloudtrail.models import CloudTrailBackend, Trail
+from moto.cloudtrail.responses import CloudTrailResponse
 from moto.core.exceptions import JsonRESTError
 from moto.s3.models import s3_backends
 
@@ -67,6 +69,7 @@ def install(_context: ServiceContext) -> None:
     """Changes moto's CloudTrail."""
     create, update = original(CloudTrailBackend.create_trail), original(CloudTrailBackend.update_trail)
     put, describe = original(CloudTrailBackend.put_event_selectors), original(Trail.description)
+    list_all = original(CloudTrailResponse.describe_trails)
 
     @wraps(create)
     def create_trail(self: Any, name: str, bucket_name: str, s3_key_prefix: str, *more: Any, **given: Any) -> Any:
@@ -109,10 +112,25 @@ def install(_context: ServiceContext) -> None:
         selectors = bool(self.event_selectors or self.advanced_event_selectors)
         return {**describe(self, *more, **given), "HasCustomEventSelectors": selectors}
 
+    @wraps(list_all)
+    def describe_trails(self: Any) -> str:
+        named = self._get_param("trailNameList") or []
+        found: list[dict[str, Any]] = json.loads(list_all(self))["trailList"]
+        return json.dumps({"trailList": [one for one in found if not named or _is_named(one, named, self.region)]})
+
     CloudTrailBackend.create_trail = create_trail
     CloudTrailBackend.update_trail = update_trail
     CloudTrailBackend.put_event_selectors = put_event_selectors
     Trail.description = description
+    CloudTrailResponse.describe_trails = describe_trails
+
+
+def _is_named(trail: Mapping[str, Any], named: list[str], region: str) -> bool:
+    """Whether DescribeTrails returns a trail. A name finds only a trail of the region; unknown names are no error.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_DescribeTrails.html
+    """
+    return trail["TrailARN"] in named or (trail["Name"] in named and trail["HomeRegion"] == region)
 
 
 def problems_of(selectors: list[Mapping[str, Any]]) -> Iterator[str]:

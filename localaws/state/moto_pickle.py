@@ -13,6 +13,7 @@ import pickle
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from enum import Enum
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import IO, Any
 
@@ -84,6 +85,9 @@ def _name(instance: Any) -> str:
 
 class _Pickler(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, Enum):
+            # Python 3.11.0 to 3.11.3 pickle a member as a call of getattr, which no state may contain.
+            return type(value), (value.value,)
         if isinstance(value, LOCK_TYPES):
             return (_lock if isinstance(value, LOCK_TYPES[0]) else _rlock), ()
         if isinstance(value, threading.Condition):

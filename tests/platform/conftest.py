@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 import pytest
@@ -183,13 +184,15 @@ def mlflow_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_database
     monkeypatch.setenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     monkeypatch.chdir(tmp_path)
-    mlflow.set_tracking_uri(f"sqlite:///{database}")
-    mlflow.set_registry_uri(f"sqlite:///{database}")
-    yield mlflow
-    while mlflow.active_run():
-        mlflow.end_run()
-    mlflow.set_registry_uri(None)
-    mlflow.set_tracking_uri(before)
+    # MLflow sets variables, and programs that later tests start would use a database that no longer exists.
+    with patch.dict(os.environ):
+        mlflow.set_tracking_uri(f"sqlite:///{database}")
+        mlflow.set_registry_uri(f"sqlite:///{database}")
+        yield mlflow
+        while mlflow.active_run():
+            mlflow.end_run()
+        mlflow.set_registry_uri(None)
+        mlflow.set_tracking_uri(before)
 
 
 @pytest.fixture(scope="session")

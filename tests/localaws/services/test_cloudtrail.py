@@ -60,7 +60,13 @@ def test_a_trail_needs_a_bucket_whose_policy_lets_cloudtrail_write(localaws: Run
     assert "S3KeyPrefix" not in cloudtrail.get_trail(Name="data")["Trail"]
     with pytest.raises(ClientError, match="TrailAlreadyExistsException"):
         cloudtrail.create_trail(Name="data", S3BucketName="trail-logs", S3KeyPrefix="elsewhere")
-    assert [trail["Name"] for trail in cloudtrail.list_trails()["Trails"]] == ["data"]
+    assert "data" in [trail["Name"] for trail in cloudtrail.list_trails()["Trails"]]
+
+    def described(*named: str) -> list[str]:
+        return [trail["Name"] for trail in cloudtrail.describe_trails(trailNameList=named)["trailList"]]
+
+    arn = cloudtrail.get_trail(Name="data")["Trail"]["TrailARN"]
+    assert (described("data"), described(arn), described("other")) == (["data"], ["data"], [])
 
     cloudtrail.put_event_selectors(TrailName="data", AdvancedEventSelectors=[ARTIFACTS])
     found = cloudtrail.get_event_selectors(TrailName="data")["AdvancedEventSelectors"]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from io import StringIO
@@ -71,10 +72,10 @@ def test_the_command_of_a_recipe_refuses_a_loss(command: str, tmp_path: Path) ->
     for name in ("terraform", "curl"):
         (tmp_path / name).write_text('#!/bin/sh\nprintf "%s" "$PLAN"\n')
         (tmp_path / name).chmod(0o755)
-    (tmp_path / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (tmp_path / "python3").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
     (tmp_path / "python3").chmod(0o755)
     environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "CONFIRM": ""}
-    run = command.replace("/opt/platform", str(REPOSITORY))
+    run = command.replace("/opt/platform", shlex.quote(str(REPOSITORY)))
 
     def status(plan: str, confirm: str = "") -> tuple[int, str]:
         done = subprocess.run(

@@ -11,11 +11,14 @@ import pytest
 
 from mlflow_platform.sweeps import pool
 
+# Whoever starts the tests in the background of a shell makes them ignore SIGINT.
 PROGRAM = """\
+import signal
 import sys
 from mlflow_platform.sweeps.pool import open_pool
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print("started", flush=True)
     try:
         with open_pool(1) as pool:
@@ -33,8 +36,12 @@ def test_an_interrupt_waits_until_the_process_is_started() -> None:
             signal.raise_signal(signal.SIGINT)
             done.append("started")
 
-    with pytest.raises(KeyboardInterrupt):
-        start()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert done == ["started"]
 
 

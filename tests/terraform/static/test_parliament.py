@@ -16,6 +16,17 @@ from tests.terraform.static.excuses import Finding, excuses, unexplained, unused
 from tests.terraform.static.plans import PLANS
 
 Policies = list[tuple[str, dict[str, Any]]]
+# parliament writes its arguments to a fixed file, which may belong to another user of the machine.
+PROGRAM = """
+import builtins, os, sys
+from parliament import cli
+
+def open_quietly(path, *mode):
+    return builtins.open(os.devnull if path == "/tmp/parliament.log" else path, *mode)
+
+cli.open = open_quietly
+sys.exit(cli.main(sys.argv))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +58,9 @@ def parliament(checks: Path, policies: Policies, folder: Path) -> list[Finding]:
     for number, (_, document) in enumerate(policies):
         (folder / f"{number}.json").write_text(json.dumps(identity(document)))
     done = subprocess.run(
-        [checks / "parliament", "--directory", folder, "--json"], capture_output=True, text=True, timeout=300
+        [checks / "python", "-c", PROGRAM, "--directory", folder, "--json"], capture_output=True, text=True, timeout=300
     )
-    # Its exit status says whether it found anything. It also fails where another user's /tmp/parliament.log is.
+    # Its exit status says whether it found anything.
     assert "Traceback" not in done.stderr, done.stderr
     found: dict[str, Finding] = {}
     for line in done.stdout.splitlines():
