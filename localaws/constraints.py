@@ -122,32 +122,57 @@ def _violations(path: str, shape: Any, value: Any) -> Iterator[str]:
         for name, member in shape.members.items():
             if value.get(name) is not None:
                 yield from _violations(_member(path, name), member, value[name])
-    elif shape.type_name == "list":
-        yield from _size(path, shape, value, len(value), "length")
+    else:
+        for rule in _broken_rules(shape, value):
+            yield _broken(path, value, rule)
+    if shape.type_name == "list":
         for number, item in enumerate(value, 1):
             yield from _violations(f"{path}.{number}.member", shape.member, item)
-    elif shape.type_name == "string":
-        yield from _size(path, shape, value, len(value), "length")
+    elif shape.type_name == "map":
+        yield from _map_violations(path, shape, value)
+
+
+def _map_violations(path: str, shape: Any, value: dict[str, Any]) -> Iterator[str]:
+    """Violations of keys and values. The wording: https://github.com/trek10inc/serverless-secrets/issues/39."""
+    keys = [rule for key in value for rule in _broken_rules(shape.key, key)]
+    if keys:
+        yield _broken(path, None, f"Map keys must satisfy constraint: [{', '.join(dict.fromkeys(keys))}]")
+    if shape.value.type_name in ("structure", "list", "map"):
+        for key, item in value.items():
+            yield from _violations(f"{path}.{key}.member", shape.value, item)
+        return
+    values = [rule for item in value.values() for rule in _broken_rules(shape.value, item)]
+    if values:
+        yield _broken(path, None, f"Map value must satisfy constraint: [{', '.join(dict.fromkeys(values))}]")
+
+
+def _broken_rules(shape: Any, value: Any) -> Iterator[str]:
+    """The constraints on a value itself, without its members, that it violates."""
+    kind = shape.type_name
+    if kind in ("list", "map", "string"):
+        yield from _size(shape, len(value), "length")
+    elif kind in ("integer", "long", "float", "double"):
+        yield from _size(shape, value, "value")
+    if kind == "string":
         enum = shape.metadata.get("enum")
         if enum and value not in enum:
-            yield _broken(path, value, f"Member must satisfy enum value set: [{', '.join(enum)}]")
+            yield f"Member must satisfy enum value set: [{', '.join(enum)}]"
         pattern = shape.metadata.get("pattern")
         if pattern and not _expression(pattern).fullmatch(value):
-            yield _broken(path, value, f"Member must satisfy regular expression pattern: {pattern}")
-    elif shape.type_name in ("integer", "long"):
-        yield from _size(path, shape, value, value, "value")
+            yield f"Member must satisfy regular expression pattern: {pattern}"
 
 
-def _size(path: str, shape: Any, value: Any, size: int, what: str) -> Iterator[str]:
+def _size(shape: Any, size: float, what: str) -> Iterator[str]:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     if least is not None and size < least:
-        yield _broken(path, value, f"Member must have {what} greater than or equal to {least}")
+        yield f"Member must have {what} greater than or equal to {least}"
     if most is not None and size > most:
-        yield _broken(path, value, f"Member must have {what} less than or equal to {most}")
+        yield f"Member must have {what} less than or equal to {most}"
 
 
 def _broken(path: str, value: Any, rule: str) -> str:
-    return f"Value '{value}' at '{path}' failed to satisfy constraint: {rule}"
+    shown = "Value" if value is None else f"Value '{value}'"
+    return f"{shown} at '{path}' failed to satisfy constraint: {rule}"
 
 
 def _member(path: str, name: str) -> str:

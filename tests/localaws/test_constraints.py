@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from moto.core.utils import get_service_model
 
-from localaws.constraints import check_types
+from localaws.constraints import check, check_types
 from localaws.errors import AwsError
 from localaws.front.application import _failure
 
@@ -53,6 +53,42 @@ def refusal(service: str, operation: str, given: dict[str, Any]) -> str:
 )
 def test_malformed_parameters_are_refused(service: str, operation: str, given: dict[str, Any], code: str) -> None:
     assert refusal(service, operation, given) == code
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"HyperParameters": {str(number): "1" for number in range(101)}}, "length less than or equal to 100"),
+        ({"HyperParameters": {"k": "x" * 2501}}, "Map value must satisfy constraint: [Member must have length less"),
+        ({"HyperParameters": {"k" * 257: "1"}}, "Map keys must satisfy constraint: [Member must have length less"),
+        ({"Environment": {"a-b": "1"}}, "Map keys must satisfy constraint: [Member must satisfy regular expression"),
+        ({"Environment": {"a_b": "1"}}, ""),
+    ],
+)
+def test_maps_are_checked_against_the_model(more: dict[str, Any], message: str) -> None:
+    given = {
+        "TrainingJobName": "t",
+        "RoleArn": "arn:aws:iam::123456789012:role/jobs",
+        "OutputDataConfig": {"S3OutputPath": "s3://b/o"},
+        **more,
+    }
+    assert message in checked("CreateTrainingJob", given)
+    assert bool(message) == bool(checked("CreateTrainingJob", given))
+
+
+def test_decimal_numbers_are_checked_against_the_model() -> None:
+    weights = [{"VariantName": "one", "DesiredWeight": -0.5}]
+    given = {"EndpointName": "e", "DesiredWeightsAndCapacities": weights}
+    assert "greater than or equal to 0" in checked("UpdateEndpointWeightsAndCapacities", given)
+
+
+def checked(operation: str, given: dict[str, Any]) -> str:
+    """The message of SageMaker's refusal; empty if it accepts the request."""
+    try:
+        check("sagemaker", operation, given)
+    except AwsError as error:
+        return error.message
+    return ""
 
 
 @pytest.mark.parametrize(
