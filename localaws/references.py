@@ -14,6 +14,10 @@ LOCAL_URI = re.compile(rf"127\.0\.0\.1:\d+{_IMAGE}")
 # not have: as long as the repository does not exist, localaws behaves as if the command had been run.
 MLFLOW_REPOSITORY = "mlflow-pyfunc"
 
+# Nitro instances with local storage: a `d` behind the generation, such as m5d and g4dn, and these families.
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-store-volumes.html
+LOCAL_STORAGE = re.compile(r"ml\.(?:[a-z]+\d+[a-z]*d[a-z]*|g5|g6|g6e|gr6|p5|p5e|p5en|trn1|trn1n|i3en|i4i)\.")
+
 
 def is_image(account: str, region: str, uri: str) -> bool:
     """Whether an image exists, as far as this account knows: images of other accounts and registries count as there."""
@@ -138,6 +142,27 @@ def check_keys(account: str, region: str, given: Any) -> None:
             raise refusal(f"The KMS key {key} does not exist.")
         if found.key_state != "Enabled":
             raise refusal(f"The KMS key {key} is not usable: its state is {found.key_state}.")
+
+
+def check_volume_key(instance_type: str | None, given: dict[str, Any]) -> None:
+    """Refuse a key for the volume of an instance type that has local storage.
+
+    "You can't request a VolumeKmsKeyId when using an instance type with local storage" (API_ResourceConfig,
+    API_TransformResources, API_ProcessingClusterConfig), and with a KmsKeyId "the call to CreateEndpointConfig fails"
+    (API_CreateEndpointConfig). AWS documents no text of the error.
+
+    Args:
+        given: what has the VolumeKmsKeyId or the KmsKeyId.
+
+    Raises:
+        AwsError: ValidationException.
+    """
+    key = given.get("VolumeKmsKeyId") or given.get("KmsKeyId")
+    if key and instance_type and LOCAL_STORAGE.match(instance_type):
+        raise refusal(
+            f"The instance type {instance_type} has local storage, which its hardware encrypts: a KMS key for the "
+            "volume is not supported. Choose another instance type, or leave the key out."
+        )
 
 
 def _keys(given: Any) -> Iterator[str]:

@@ -23,6 +23,16 @@ from localaws.services.context import Caller, Operations
 
 IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 
+# Members of an endpoint configuration that moto does not keep, and the attributes that DescribeEndpointConfig shows.
+DESCRIBED = {
+    "ShadowProductionVariants": "shadow_production_variants",
+    "ExecutionRoleArn": "execution_role_arn",
+    "VpcConfig": "vpc_config",
+    "EnableNetworkIsolation": "enable_network_isolation",
+    "MetricsConfig": "metrics_config",
+    "CrossRegionTrafficConfig": "cross_region_traffic_config",
+}
+
 
 class EndpointOperations:
     """Operations for models, endpoint configurations and endpoints, for SageMaker's dispatcher."""
@@ -66,6 +76,8 @@ class EndpointOperations:
         name, backend = given["ModelName"], self._records.backend(caller.region)
         if name in backend._models:
             raise refusal(f'Cannot create already existing model "{self._records.arn(caller.region, "model", name)}".')
+        if given.get("PrimaryContainer") and given.get("Containers"):
+            raise refusal("Specify either PrimaryContainer or Containers.")
         container = resolved(self._account, caller.region, given)
         source = ModelSource.of(container)
         role = given.get("ExecutionRoleArn", "")
@@ -104,9 +116,15 @@ class EndpointOperations:
             raise refusal("Variant names must be unique within an endpoint configuration.")
         for check in (serverless.check, async_config.check, shadow.check):
             check(given)
+        if given.get("ExplainerConfig"):
+            raise NotImplementedError("explainers (ExplainerConfig)")
         references.check_keys(self._account, caller.region, given)
         references.check_network(self._account, caller.region, given.get("VpcConfig"))
+        if given.get("ExecutionRoleArn"):
+            source = sagemaker_source(caller.region, self._account)
+            self._principals.check_trust(given["ExecutionRoleArn"], HOSTING, source)
         for variant in variants:
+            references.check_volume_key(variant.get("InstanceType"), given)
             if "ModelName" not in variant:
                 raise NotImplementedError("variants without ModelName: inference components")
             model = self._records.model(caller.region, variant["ModelName"])
@@ -120,8 +138,9 @@ class EndpointOperations:
             tags=given.get("Tags"),
             kms_key_id=given.get("KmsKeyId"),
         )
-        if given.get("ShadowProductionVariants"):
-            record.shadow_production_variants = given["ShadowProductionVariants"]
+        for member, attribute in DESCRIBED.items():
+            if given.get(member) is not None:
+                setattr(record, attribute, given[member])
         return {"EndpointConfigArn": record.endpoint_config_arn}
 
     def check_config(self, caller: Caller, given: dict[str, Any]) -> None:

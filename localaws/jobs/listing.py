@@ -17,7 +17,12 @@ _TIMES: dict[str, tuple[str, Callable[[datetime, datetime], bool]]] = {
     "CreationTimeBefore": ("CreationTime", lambda found, given: found <= given),
     "LastModifiedTimeAfter": ("LastModifiedTime", lambda found, given: found >= given),
     "LastModifiedTimeBefore": ("LastModifiedTime", lambda found, given: found <= given),
+    "CreatedAfter": ("CreationTime", lambda found, given: found > given),
+    "CreatedBefore": ("CreationTime", lambda found, given: found < given),
 }
+# "The default is Ascending": API_ListTrainingJobs, API_ListProcessingJobs, API_ListHyperParameterTuningJobs and
+# API_ListTrainingJobsForHyperParameterTuningJob. That of the other lists is Descending, or is not documented.
+_ASCENDING = frozenset({"TrainingJob", "ProcessingJob", "HyperParameterTuningJob"})
 
 
 def select(items: Iterable[dict[str, Any]], given: dict[str, Any], noun: str, by: str = "CreationTime") -> Any:
@@ -41,7 +46,9 @@ def matching(
     """The items that a request's filters leave, in its order; see `select`."""
     found = [item for item in items if _matches(item, given, noun)]
     order = {"Name": f"{noun}Name", "Status": f"{noun}Status"}.get(given.get("SortBy") or "", given.get("SortBy") or by)
-    found.sort(key=lambda item: str(item.get(order, "")), reverse=given.get("SortOrder", "Descending") == "Descending")
+    default = "Ascending" if noun in _ASCENDING else "Descending"
+    descending = (given.get("SortOrder") or default) == "Descending"
+    found.sort(key=lambda item: str(item.get(order, "")), reverse=descending)
     return found
 
 
@@ -64,8 +71,16 @@ def _matches(item: dict[str, Any], given: dict[str, Any], noun: str) -> bool:
         return False
     if given.get("StatusEquals") and given["StatusEquals"] != item[f"{noun}Status"]:
         return False
+    # Filters of ListTrainingJobs. No job of localaws has a warm pool.
+    if given.get("WarmPoolStatusEquals"):
+        return False
+    plan = given.get("TrainingPlanArnEquals")
+    if plan and plan != (item.get("ResourceConfig") or {}).get("TrainingPlanArn"):
+        return False
     return all(
-        matches(item[member], _time(given[name])) for name, (member, matches) in _TIMES.items() if given.get(name)
+        matches(_time(item[member]), _time(given[name]))
+        for name, (member, matches) in _TIMES.items()
+        if given.get(name)
     )
 
 

@@ -12,8 +12,9 @@ from localaws.iam.trust import sagemaker_source
 from localaws.jobs import processing, training, transform, tuning
 from localaws.jobs.container import Containers
 from localaws.jobs.jobs import Jobs
-from localaws.jobs.listing import page, select
+from localaws.jobs.listing import matching, page, select
 from localaws.jobs.record import PROCESSING, TRAINING, TRANSFORM, TUNING, Job, Kind
+from localaws.jobs.tuning import OBJECTIVE
 from localaws.principals import Principals
 from localaws.services.context import Caller, Handler, Operations
 
@@ -117,15 +118,20 @@ class JobOperations:
         return {"HyperParameterTuningJobSummaries": items, **({"NextToken": token} if token else {})}
 
     def list_children(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
-        """ListTrainingJobsForHyperParameterTuningJob."""
+        """ListTrainingJobsForHyperParameterTuningJob.
+
+        "The default is Name. If the value of this field is FinalObjectiveMetricValue, any training jobs that did not
+        return an objective metric are not listed": API_ListTrainingJobsForHyperParameterTuningJob
+        """
         job = self._jobs.find(TUNING, caller.region, given["HyperParameterTuningJobName"])
         found = tuning.children(job, self._jobs)
         if given.get("StatusEquals"):
             found = [one for one in found if one["TrainingJobStatus"] == given["StatusEquals"]]
         if given.get("SortBy") == "FinalObjectiveMetricValue":
-            found = tuning.best_first(found, job.given["HyperParameterTuningJobConfig"])
-        if given.get("SortOrder") == "Descending":
-            found.reverse()
+            found = [one for one in found if OBJECTIVE in one]
+            found.sort(key=lambda one: one[OBJECTIVE]["Value"], reverse=given.get("SortOrder") == "Descending")
+        else:
+            found = matching(found, given, TRAINING.noun, by="TrainingJobName")
         items, token = page(found, given)
         return {"TrainingJobSummaries": items, **({"NextToken": token} if token else {})}
 

@@ -27,7 +27,9 @@ def check(given: dict[str, Any]) -> None:
     Raises:
         AwsError: ValidationException.
     """
-    one_instance(given["ProcessingResources"]["ClusterConfig"])
+    cluster = given["ProcessingResources"]["ClusterConfig"]
+    one_instance(cluster)
+    references.check_volume_key(cluster["InstanceType"], cluster)
     names = [one["InputName"] for one in given.get("ProcessingInputs") or []]
     names += [one["OutputName"] for one in (given.get("ProcessingOutputConfig") or {}).get("Outputs") or []]
     if len(names) != len(set(names)):
@@ -39,9 +41,26 @@ def check(given: dict[str, Any]) -> None:
             raise refusal(f"localaws does not run DatasetDefinition (input {one['InputName']}). Use S3Input.")
         if one["S3Input"].get("S3InputMode") == "Pipe":
             raise refusal(f"localaws does not run the input mode Pipe (input {one['InputName']}). Use File.")
+        _check_input(one)
     for one in (given.get("ProcessingOutputConfig") or {}).get("Outputs") or []:
         if "S3Output" not in one:
             raise refusal(f"localaws writes outputs to S3 only (output {one['OutputName']}). Use S3Output.")
+        if not one["S3Output"].get("LocalPath"):
+            raise refusal(f"Output {one['OutputName']} must have a LocalPath.")
+
+
+def _check_input(given: dict[str, Any]) -> None:
+    """Refuse an S3Input: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProcessingS3Input.html."""
+    name, source = given["InputName"], given["S3Input"]
+    path = source.get("LocalPath")
+    # "LocalPath [...] must begin with /opt/ml/processing/. LocalPath is a required parameter when AppManaged is False".
+    if not path and not given.get("AppManaged"):
+        raise refusal(f"Input {name} must have a LocalPath.")
+    if path and not path.startswith(f"{mount.ML}/processing/"):
+        raise refusal(f"LocalPath {path} of input {name} must begin with {mount.ML}/processing/.")
+    # "Gzip can only be used when Pipe mode is specified as the S3InputMode."
+    if source.get("S3CompressionType") == "Gzip":
+        raise refusal(f"S3CompressionType Gzip of input {name} requires the input mode Pipe.")
 
 
 def run(job: Job, folder: Path, clients: RoleClients, containers: Containers) -> None:
@@ -99,5 +118,5 @@ def _prepare(job: Job, ml: Path, storage: Storage, outputs: list[dict[str, Any]]
     for one in job.given.get("ProcessingInputs") or []:
         source = one["S3Input"]
         if not one.get("AppManaged"):
-            target = inside(ml, source.get("LocalPath") or f"{mount.ML}/processing/{one['InputName']}")
+            target = inside(ml, source["LocalPath"])
             storage.download(source["S3Uri"], target, source.get("S3DataType", "S3Prefix"))

@@ -20,6 +20,14 @@ def check(config: dict[str, Any]) -> None:
     strategy, ranges = config["Strategy"], config.get("ParameterRanges") or {}
     if strategy not in ("Bayesian", "Random", "Grid"):
         raise refusal(f"localaws does not run the strategy {strategy}. Use Bayesian, Random or Grid.")
+    if config.get("StrategyConfig"):
+        # "This parameter should be provided only if Hyperband is selected as the strategy":
+        # API_HyperParameterTuningJobConfig
+        raise refusal("StrategyConfig can only be specified for the strategy Hyperband.")
+    criteria = config.get("TuningJobCompletionCriteria") or {}
+    for name in ("BestObjectiveNotImproving", "ConvergenceDetected"):
+        if criteria.get(name):
+            raise refusal(f"localaws does not run the completion criterion {name}. Use TargetObjectiveMetricValue.")
     if "HyperParameterTuningJobObjective" not in config:
         raise refusal("HyperParameterTuningJobObjective must be specified.")
     if not any(ranges.get(kind) for kind in _KINDS):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from localaws import references
 from localaws.endpoints.records import refusal
 from localaws.endpoints.role import RoleClients
 from localaws.jobs import mount, toolkit
@@ -20,6 +21,7 @@ from localaws.jobs.tools import one_instance
 
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StoppingCondition.html
 DEFAULT_SECONDS = 86400
+MOST_SECONDS = 28 * 86400
 REASON = 1024
 
 
@@ -29,7 +31,14 @@ def check(given: dict[str, Any]) -> None:
     Raises:
         AwsError: ValidationException.
     """
+    if given.get("ServerlessJobConfig"):
+        raise refusal("localaws does not run serverless training jobs. Use AlgorithmSpecification and ResourceConfig.")
+    missing = [name for name in ("AlgorithmSpecification", "ResourceConfig") if not given.get(name)]
+    if missing:
+        raise refusal(f"{' and '.join(missing)} must be specified for a training job that is not serverless.")
     one_instance(given["ResourceConfig"])
+    references.check_volume_key(given["ResourceConfig"].get("InstanceType"), given["ResourceConfig"])
+    _check_times(given)
     algorithm = given["AlgorithmSpecification"]
     if ("TrainingImage" in algorithm) == ("AlgorithmName" in algorithm):
         raise refusal("You must specify either TrainingImage or AlgorithmName in AlgorithmSpecification.")
@@ -45,6 +54,28 @@ def check(given: dict[str, Any]) -> None:
             raise refusal(f"localaws does not run the input mode Pipe (channel {one['ChannelName']}). Use File.")
     for one in algorithm.get("MetricDefinitions") or []:
         pattern(one["Regex"])
+
+
+def _check_times(given: dict[str, Any]) -> None:
+    """Refuse the times of a StoppingCondition.
+
+    "The maximum value is 28 days", and MaxWaitTimeInSeconds "must be equal to or greater than MaxRuntimeInSeconds":
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StoppingCondition.html. The messages:
+    https://github.com/Kenza-AI/sagify/issues/111
+    """
+    limits = given.get("StoppingCondition") or {}
+    longest, wait = limits.get("MaxRuntimeInSeconds", DEFAULT_SECONDS), limits.get("MaxWaitTimeInSeconds")
+    if longest > MOST_SECONDS:
+        raise refusal(f"Invalid MaxRuntimeInSeconds. It must be at most {MOST_SECONDS} (28 days).")
+    if given.get("EnableManagedSpotTraining"):
+        if wait is None or wait < longest:
+            raise refusal(
+                "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds"
+            )
+    elif wait is not None:
+        raise refusal(
+            "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true"
+        )
 
 
 def pattern(text: str) -> re.Pattern[str]:

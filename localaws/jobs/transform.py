@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localaws import references
 from localaws.endpoints import image
 from localaws.endpoints.container import TOKEN_HEADER, Container
 from localaws.endpoints.deployment import STARTUP_SECONDS
@@ -47,7 +48,10 @@ def check(given: dict[str, Any]) -> None:
         AwsError: ValidationException.
     """
     one_instance(given["TransformResources"])
+    references.check_volume_key(given["TransformResources"].get("InstanceType"), given["TransformResources"])
     parallel, payload = given.get("MaxConcurrentTransforms", 1), given.get("MaxPayloadInMB", DEFAULT_PAYLOAD_MB)
+    if payload > MOST_PAYLOAD_MB:
+        raise refusal(f"MaxPayloadInMB must not exceed {MOST_PAYLOAD_MB}.")
     if parallel * payload > MOST_PAYLOAD_MB:
         raise refusal(f"MaxConcurrentTransforms * MaxPayloadInMB must not exceed {MOST_PAYLOAD_MB} MB.")
     source = given["TransformInput"]
@@ -57,6 +61,8 @@ def check(given: dict[str, Any]) -> None:
         raise refusal("localaws does not run compressed inputs. Set CompressionType to None.")
     if given.get("DataProcessing"):
         raise refusal("localaws does not run DataProcessing. Filter columns in the model or after the job.")
+    if given.get("DataCaptureConfig"):
+        raise refusal("localaws does not run DataCaptureConfig. Read the inputs and outputs of the job.")
     if given.get("BatchStrategy") == "SingleRecord" and source.get("SplitType", "None") == "None":
         raise refusal("BatchStrategy SingleRecord requires SplitType Line, RecordIO or TFRecord.")
 

@@ -20,6 +20,8 @@ _POLL_SECONDS = 0.05
 # A tuning job gives up after five failures without a success.
 _MOST_FAILURES = 5
 _FAILED = "No training job succeeded after 5 attempts. For more details, take a look at the training job failures."
+# The member of a training job's summary with its objective.
+OBJECTIVE = "FinalHyperParameterTuningJobObjectiveMetric"
 _PASSED = (
     "AlgorithmSpecification",
     "InputDataConfig",
@@ -29,6 +31,11 @@ _PASSED = (
     "RoleArn",
     "Environment",
     "CheckpointConfig",
+    "VpcConfig",
+    "EnableNetworkIsolation",
+    "EnableInterContainerTrafficEncryption",
+    "EnableManagedSpotTraining",
+    "RetryStrategy",
 )
 
 
@@ -37,13 +44,15 @@ def check(given: dict[str, Any]) -> None:
 
     Raises:
         AwsError: ValidationException.
-        NotImplementedError: the job is to start from the results of another.
+        NotImplementedError: the job is to start from the results of another, or to choose its own ranges.
     """
     if given.get("WarmStartConfig"):
         raise NotImplementedError("tuning jobs with WarmStartConfig")
+    if given.get("Autotune"):
+        raise NotImplementedError("tuning jobs with Autotune")
     search.check(given["HyperParameterTuningJobConfig"])
     definition = given.get("TrainingJobDefinition")
-    if not definition:
+    if not definition or given.get("TrainingJobDefinitions"):
         raise refusal("localaws runs tuning jobs with one TrainingJobDefinition.")
     if "ResourceConfig" not in definition:
         raise refusal("TrainingJobDefinition must have ResourceConfig.")
@@ -71,6 +80,7 @@ def run(job: Job, _folder: Path, _clients: RoleClients, jobs: Jobs) -> None:
     started = 0
     while not job.done.is_set():
         ending = job.stop_requested.is_set() or time.monotonic() > deadline or _hopeless(job, jobs)
+        ending = ending or _reached(job, jobs)
         while not ending and started < most and len(running) < limits["MaxParallelTrainingJobs"]:
             trial, values = searching.ask()
             started += 1
@@ -131,7 +141,7 @@ def children(job: Job, jobs: Jobs) -> list[dict[str, Any]]:
         if described.get("FailureReason"):
             shown["FailureReason"] = described["FailureReason"]
         if value is not None:
-            shown["FinalHyperParameterTuningJobObjectiveMetric"] = {**metric, "Value": value}
+            shown[OBJECTIVE] = {**metric, "Value": value}
         found.append(shown)
     return found
 
@@ -140,7 +150,7 @@ def best_first(found: list[dict[str, Any]], config: dict[str, Any]) -> list[dict
     """The completed training jobs that have an objective, best first."""
     ranked = [one for one in found if one["ObjectiveStatus"] == "Succeeded" and one["TrainingJobStatus"] == "Completed"]
     down = config["HyperParameterTuningJobObjective"]["Type"] == "Maximize"
-    ranked.sort(key=lambda one: one["FinalHyperParameterTuningJobObjectiveMetric"]["Value"], reverse=down)
+    ranked.sort(key=lambda one: one[OBJECTIVE]["Value"], reverse=down)
     return ranked
 
 
@@ -170,6 +180,20 @@ def _objective(child: Job, config: dict[str, Any]) -> float | None:
 def _hopeless(job: Job, jobs: Jobs) -> bool:
     found = [one["TrainingJobStatus"] for one in children(job, jobs)]
     return found.count("Failed") >= _MOST_FAILURES and "Completed" not in found
+
+
+def _reached(job: Job, jobs: Jobs) -> bool:
+    """Whether a training job has the TargetObjectiveMetricValue of the completion criteria.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-progress.html
+    """
+    config = job.given["HyperParameterTuningJobConfig"]
+    target = (config.get("TuningJobCompletionCriteria") or {}).get("TargetObjectiveMetricValue")
+    if target is None:
+        return False
+    best = [one[OBJECTIVE]["Value"] for one in best_first(children(job, jobs), config)[:1]]
+    larger = config["HyperParameterTuningJobObjective"]["Type"] == "Maximize"
+    return any(value >= target if larger else value <= target for value in best)
 
 
 def _finish(job: Job, jobs: Jobs) -> None:

@@ -117,3 +117,29 @@ def test_keys_at_any_depth_must_exist_and_be_enabled(world: Any) -> None:
             found = refusal(references.check_keys, given)
             assert bool(found) == bool(message), (key, found)
             assert message in found
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "refused"),
+    [
+        ("ml.m5.large", False),
+        ("ml.t3.medium", False),
+        ("ml.inf2.xlarge", False),
+        ("ml.m5d.large", True),
+        ("ml.g4dn.xlarge", True),
+        ("ml.g5.xlarge", True),
+        ("ml.p4de.24xlarge", True),
+        (None, False),
+    ],
+)
+def test_a_volume_with_local_storage_has_no_key(instance_type: str | None, refused: bool) -> None:
+    def found(given: dict[str, Any]) -> str:
+        try:
+            references.check_volume_key(instance_type, given)
+        except AwsError as error:
+            return error.message
+        return ""
+
+    assert found({}) == ""
+    assert ("has local storage" in found({"KmsKeyId": KEY})) is refused
+    assert ("has local storage" in found({"VolumeKmsKeyId": KEY})) is refused

@@ -83,6 +83,31 @@ def test_images_networks_and_keys_must_exist(hosted: Hosted) -> None:
     ) == ("ValidationException", "The KMS key alias/absent does not exist.")
 
 
+def test_a_configuration_keeps_every_member_of_its_request(hosted: Hosted) -> None:
+    sagemaker, name = hosted.sagemaker, unique("members")
+    container = {"Image": IMAGE}
+    both = {"ExecutionRoleArn": hosted.role, "PrimaryContainer": container, "Containers": [container]}
+    assert _refusal(lambda: sagemaker.create_model(ModelName=name, **both)) == (
+        "ValidationException",
+        "Specify either PrimaryContainer or Containers.",
+    )
+    sagemaker.create_model(ModelName=name, ExecutionRoleArn=hosted.role, PrimaryContainer=container)
+    variant = {"VariantName": "one", "ModelName": name, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    given: dict[str, Any] = {"EndpointConfigName": name, "ProductionVariants": [variant]}
+    absent = "arn:aws:iam::123456789012:role/absent"
+    assert _refusal(lambda: sagemaker.create_endpoint_config(**given, ExecutionRoleArn=absent))[1].startswith(
+        f'The execution role ARN "{absent}" is invalid.'
+    )
+    explainer: Any = {"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {}}}}
+    assert _refusal(lambda: sagemaker.create_endpoint_config(**given, ExplainerConfig=explainer))[0] == "NotImplemented"
+    more = {"ExecutionRoleArn": hosted.role, "EnableNetworkIsolation": True}
+    sagemaker.create_endpoint_config(**given, **more)
+    found = sagemaker.describe_endpoint_config(EndpointConfigName=name)
+    assert {member: found.get(member) for member in more} == more
+    sagemaker.delete_endpoint_config(EndpointConfigName=name)
+    sagemaker.delete_model(ModelName=name)
+
+
 def test_a_deleted_image_fails_the_deployment(hosted: Hosted) -> None:
     ecr, repository = hosted.localaws.client("ecr"), unique("repository")
     address = ecr.create_repository(repositoryName=repository)["repository"]["repositoryUri"]

@@ -37,6 +37,8 @@ def test_responses_are_joined_with_or_without_newlines() -> None:
         ({"BatchStrategy": "SingleRecord"}, "requires SplitType"),
         ({"TransformInput": {"SplitType": "RecordIO"}}, "Use None or Line"),
         ({"TransformResources": {"InstanceCount": 2}}, "Set InstanceCount to 1"),
+        ({"MaxConcurrentTransforms": 0, "MaxPayloadInMB": 101}, "must not exceed 100"),
+        ({"DataCaptureConfig": {"DestinationS3Uri": "s3://b/c"}}, "does not run DataCaptureConfig"),
     ],
 )
 def test_rejects_what_cannot_run(more: dict[str, Any], message: str) -> None:

@@ -1,13 +1,17 @@
 """Processing jobs run with SageMaker's folders, and end with its statuses and reasons."""
 
 import time
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from localaws.errors import AwsError
+from localaws.jobs.processing import check
 from tests.localaws.jobs.conftest import JobBench, given_input, given_output
 
 GROUP = "/aws/sagemaker/ProcessingJobs"
+RESOURCES = {"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}}
 
 
 def test_job_reads_its_inputs_and_writes_its_outputs(bench: JobBench) -> None:
@@ -93,6 +97,26 @@ def test_rejects_what_cannot_run(bench: JobBench) -> None:
         bench.process("p-two", "", ProcessingResources={"ClusterConfig": cluster})
     with pytest.raises(ClientError, match="Could not find requested job with name: p-two"):
         bench.sagemaker.describe_processing_job(ProcessingJobName="p-two")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({}, "Input data must have a LocalPath"),
+        ({"LocalPath": "/opt/ml/data"}, "must begin with /opt/ml/processing/"),
+        ({"LocalPath": "/opt/ml/processing/data", "S3CompressionType": "Gzip"}, "requires the input mode Pipe"),
+    ],
+)
+def test_rejects_inputs_that_aws_does_not_take(source: dict[str, Any], message: str) -> None:
+    one = {"InputName": "data", "S3Input": {"S3Uri": "s3://b/k", "S3DataType": "S3Prefix", **source}}
+    with pytest.raises(AwsError, match=message):
+        check({"ProcessingResources": RESOURCES, "ProcessingInputs": [one]})
+
+
+def test_rejects_an_output_without_a_folder() -> None:
+    outputs = [{"OutputName": "out", "S3Output": {"S3Uri": "s3://b/k", "S3UploadMode": "EndOfJob"}}]
+    with pytest.raises(AwsError, match="Output out must have a LocalPath"):
+        check({"ProcessingResources": RESOURCES, "ProcessingOutputConfig": {"Outputs": outputs}})
 
 
 def test_an_image_that_does_not_exist_fails_the_job(bench: JobBench) -> None:

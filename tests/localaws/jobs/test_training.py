@@ -2,10 +2,13 @@
 
 import io
 import tarfile
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from localaws.errors import AwsError
+from localaws.jobs.training import check
 from tests.localaws.jobs.conftest import JobBench, channel
 
 GROUP = "/aws/sagemaker/TrainingJobs"
@@ -92,6 +95,37 @@ def test_rejects_an_invalid_metric_expression(bench: JobBench) -> None:
         bench.train("t-regex", "", algorithm={"MetricDefinitions": [{"Name": "loss", "Regex": "loss=(["}]})
     with pytest.raises(ClientError, match="Requested resource not found"):
         bench.sagemaker.describe_training_job(TrainingJobName="t-regex")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"ResourceConfig": None}, "ResourceConfig must be specified"),
+        ({"ServerlessJobConfig": {"JobType": "FineTuning"}}, "does not run serverless training jobs"),
+        ({"StoppingCondition": {"MaxRuntimeInSeconds": 28 * 86400 + 1}}, "at most 2419200"),
+        ({"StoppingCondition": {"MaxWaitTimeInSeconds": 60}}, "only supported when EnableManagedSpotTraining"),
+        ({"EnableManagedSpotTraining": True}, "greater than or equal to MaxRuntimeInSeconds"),
+        (
+            {
+                "EnableManagedSpotTraining": True,
+                "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 59},
+            },
+            "greater than or equal to MaxRuntimeInSeconds",
+        ),
+        (
+            {"ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.g5.xlarge", "VolumeKmsKeyId": "alias/a"}},
+            "ml.g5.xlarge has local storage",
+        ),
+    ],
+)
+def test_rejects_training_jobs_that_aws_refuses(more: dict[str, Any], message: str) -> None:
+    given = {
+        "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
+        "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large"},
+    }
+    check(given)
+    with pytest.raises(AwsError, match=message):
+        check({**given, **more})
 
 
 def test_the_image_must_exist(bench: JobBench) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.jobs.search import Search
+from localaws.errors import AwsError
+from localaws.jobs.search import Search, check
 from tests.localaws.jobs.conftest import JobBench
 
 
@@ -67,6 +68,19 @@ def test_runs_every_combination_and_names_the_best(bench: JobBench) -> None:
         HyperParameterTuningJobName="tune-grid", SortBy="FinalObjectiveMetricValue"
     )["TrainingJobSummaries"]
     assert [one["TunedHyperParameters"]["depth"] for one in listed] == ["1", "2", "3"]
+    by_name = bench.sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName="tune-grid", SortBy="Name", SortOrder="Descending"
+    )["TrainingJobSummaries"]
+    names = [one["TrainingJobName"] for one in by_name]
+    assert names == sorted(names, reverse=True)
+
+
+def test_a_search_ends_when_a_training_job_reaches_the_target(bench: JobBench) -> None:
+    limits = {"MaxParallelTrainingJobs": 1}
+    create(bench, "tune-target", ResourceLimits=limits, TuningJobCompletionCriteria={"TargetObjectiveMetricValue": 3})
+    found = bench.wait("HyperParameterTuningJob", "tune-target")
+    assert found["HyperParameterTuningJobStatus"] == "Completed", found
+    assert found["TrainingJobStatusCounters"]["Completed"] == 1
 
 
 def test_rejects_a_search_that_cannot_run(bench: JobBench) -> None:
@@ -81,6 +95,22 @@ def test_rejects_a_search_that_cannot_run(bench: JobBench) -> None:
     }
     with pytest.raises(ClientError, match=r"localaws does not have .*: tuning jobs with WarmStartConfig"):
         bench.sagemaker.create_hyper_parameter_tuning_job(**tuning_request(bench, "tune-warm"), WarmStartConfig=parent)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"StrategyConfig": {"HyperbandStrategyConfig": {}}}, "only be specified for the strategy Hyperband"),
+        (
+            {"TuningJobCompletionCriteria": {"ConvergenceDetected": {"CompleteOnConvergence": "Enabled"}}},
+            "does not run",
+        ),
+    ],
+)
+def test_rejects_a_configuration_of_a_search(more: dict[str, Any], message: str) -> None:
+    check(config())
+    with pytest.raises(AwsError, match=message):
+        check(config(**more))
 
 
 @pytest.mark.parametrize("strategy", ["Random", "Bayesian"])
