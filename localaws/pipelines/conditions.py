@@ -18,6 +18,23 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+# The members of each type, from the JSON schema of definitions (see expressions.py). AWS refuses a definition that
+# does not fit it.
+_MEMBERS = {"Not": ("Expression",), "Or": ("Conditions",), "In": ("QueryValue", "Values")}
+
+
+def problem(condition: Any) -> str:
+    """Why a condition cannot be evaluated; empty if it can."""
+    kind = condition.get("Type") if isinstance(condition, dict) else None
+    if kind not in _MEMBERS and kind not in _COMPARISONS:
+        return f"Unknown condition type '{kind}'"
+    missing = [name for name in _MEMBERS.get(kind, ("LeftValue", "RightValue")) if name not in condition]
+    if missing:
+        return f"A condition of type {kind} must have {' and '.join(missing)}"
+    inner = {"Not": [condition.get("Expression")], "Or": condition.get("Conditions") or []}.get(kind, [])
+    return next((found for found in map(problem, inner) if found), "")
+
+
 def holds(condition: dict[str, Any], values: Values) -> bool:
     """Whether a condition is true.
 

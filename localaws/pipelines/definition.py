@@ -12,7 +12,9 @@ from typing import Any
 
 from localaws.endpoints.records import refusal
 from localaws.errors import AwsError
+from localaws.pipelines.conditions import problem
 from localaws.pipelines.expressions import ExpressionError, references
+from localaws.pipelines.policies import problems
 
 VERSION = "2020-12-01"
 MOST_BYTES = 1024 * 1024
@@ -128,10 +130,20 @@ def _steps(given: list[Any], gates: tuple[tuple[str, bool], ...]) -> Iterator[St
         except ExpressionError as error:
             raise _unreadable(f"{error} in step {one['Name']}") from None
         depends = one.get("DependsOn") or []
+        wrong = next(_wrong(one), "")
+        if wrong:
+            raise _unreadable(f"Step {one['Name']}: {wrong}")
         yield Step(one["Name"], one["Type"], one, frozenset(needs | set(depends)), gates)
         if one["Type"] == "Condition":
             for branch, outcome in (("IfSteps", True), ("ElseSteps", False)):
                 yield from _steps(one["Arguments"].get(branch) or [], (*gates, (one["Name"], outcome)))
+
+
+def _wrong(step: dict[str, Any]) -> Iterator[str]:
+    """Why a step cannot run: its policies and its conditions."""
+    yield from problems(step)
+    if step["Type"] == "Condition":
+        yield from filter(None, map(problem, step["Arguments"].get("Conditions") or []))
 
 
 def _own(step: dict[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
@@ -12,7 +13,8 @@ from localaws.endpoints.role import RoleClients
 from localaws.jobs.jobs import INTERNAL, Jobs
 from localaws.pipelines.definition import Definition, Step
 from localaws.pipelines.expressions import Values
-from localaws.pipelines.record import RUNNING, STEP_FAILED, Execution, StepRun, cache_key, lifetime
+from localaws.pipelines.policies import lifetime
+from localaws.pipelines.record import RUNNING, STEP_FAILED, Execution, StepRun, cache_key
 from localaws.pipelines.steps import JOBS, StepError, StepRunner, StoppedError, arguments_of, new_run, pause
 
 log = logging.getLogger(__name__)
@@ -84,7 +86,7 @@ class Engine:
     def _step(self, step: Step) -> None:
         """Run a step, with its retries. Every outcome is in the step's record; raises nothing."""
         execution = self._execution
-        attempt = 1
+        attempt, began = 1, time.monotonic()
         while True:
             run = execution.steps[step.name]
             try:
@@ -97,7 +99,8 @@ class Engine:
             except StoppedError:
                 run.end("Stopped")
             except StepError as error:
-                if pause(step, error.kind, attempt, self._speed, execution.stop_requested):
+                minutes = (time.monotonic() - began) * self._speed / 60
+                if pause(step, error.kind, attempt, minutes, self._speed, execution.stop_requested):
                     attempt += 1
                     execution.steps[step.name] = new_run(step, attempt)
                     continue

@@ -15,7 +15,7 @@ from localaws.endpoints.role import HOSTING
 from localaws.errors import AwsError
 from localaws.iam.trust import sagemaker_source
 from localaws.jobs.jobs import Jobs
-from localaws.jobs.listing import page
+from localaws.jobs.listing import matching, page
 from localaws.pipelines.definition import Definition
 from localaws.pipelines.executions import Executions
 from localaws.pipelines.record import RUNNING, Execution
@@ -42,6 +42,8 @@ class PipelineOperations:
                 "StartPipelineExecution": self.start,
                 "DescribePipelineExecution": self.describe,
                 "DescribePipelineDefinitionForExecution": self.definition,
+                "DescribePipeline": self.describe_pipeline,
+                "ListPipelines": self.list_pipelines,
                 "ListPipelineExecutions": self.list,
                 "ListPipelineExecutionSteps": self.steps,
                 "ListPipelineParametersForExecution": self.parameters,
@@ -50,14 +52,15 @@ class PipelineOperations:
             },
             checks={
                 "CreatePipeline": self.check_new,
-                "DescribePipeline": self.check_existence,
                 "UpdatePipeline": self.check_update,
                 "DeletePipeline": self.check_deletion,
             },
+            extensions={"UpdatePipeline": self.updated},
         )
 
     def check_new(self, caller: Caller, given: dict[str, Any]) -> None:
         """CreatePipeline: the name is free, the role can be assumed, and the definition can run."""
+        _check_aliases(given)
         if given["PipelineName"] in self._pipelines(caller):
             arn = self._pipelines(caller)[given["PipelineName"]].arn
             raise refusal(f"Pipeline names must be unique within an AWS account and region. {arn} already exists.")
@@ -68,11 +71,22 @@ class PipelineOperations:
     def check_update(self, caller: Caller, given: dict[str, Any]) -> None:
         """UpdatePipeline: the pipeline exists, and the new definition can run."""
         self._pipeline(caller, given["PipelineName"])
+        _check_aliases(given)
         self._check(caller, given)
 
-    def check_existence(self, caller: Caller, given: dict[str, Any]) -> None:
-        """DescribePipeline: the pipeline exists."""
-        self._pipeline(caller, given["PipelineName"])
+    def updated(self, caller: Caller, given: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+        """UpdatePipeline: moto keeps the time of the creation."""
+        pipeline = self._pipeline(caller, given["PipelineName"])
+        pipeline.last_modified_time = datetime.now(UTC).replace(tzinfo=None)  # moto keeps naive times.
+        return response
+
+    def describe_pipeline(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """DescribePipeline takes a name or an ARN; moto takes a name."""
+        pipeline = self._pipeline(caller, given["PipelineName"])
+        _check_version(pipeline, given)
+        backend = sagemaker_backends[self._account][caller.region]
+        found = backend.describe_pipeline(pipeline.pipeline_name)
+        return {name: value for name, value in found.items() if value is not None}
 
     def check_deletion(self, caller: Caller, given: dict[str, Any]) -> None:
         """DeletePipeline: the pipeline exists, and no execution runs."""
@@ -88,12 +102,11 @@ class PipelineOperations:
         for one in self._executions.of(pipeline.arn):
             if one.token == token:
                 return {"PipelineExecutionArn": one.arn}
-        if given.get("SelectiveExecutionConfig"):
-            raise refusal("localaws does not run SelectiveExecutionConfig.")
+        _check_start(pipeline, given)
         text = pipeline.pipeline_definition
         parameters = given.get("PipelineParameters") or []
         values = Definition.parse(text).values(parameters)
-        role = given.get("RoleArn") or pipeline.role_arn
+        role = pipeline.role_arn
         now = datetime.now(UTC)
         identifier = random_id()
         limits = given.get("ParallelismConfiguration") or pipeline.parallelism_configuration or {}
@@ -126,7 +139,6 @@ class PipelineOperations:
         return {
             "PipelineArn": execution.pipeline,
             "PipelineExecutionArn": execution.arn,
-            "RoleArn": execution.role,
             **execution.details,
         }
 
@@ -137,10 +149,12 @@ class PipelineOperations:
 
     def list(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """ListPipelineExecutions."""
-        found = self._executions.of(self._pipeline(caller, given["PipelineName"]).arn)
-        if given.get("SortOrder") == "Ascending":
-            found.reverse()
-        items, token = page(found, given)
+        pipeline = self._pipeline(caller, given["PipelineName"])
+        _check_version(pipeline, given)
+        listed = {one.arn: one for one in self._executions.of(pipeline.arn)}
+        keys = [{"PipelineExecutionArn": arn, **one.details} for arn, one in listed.items()]
+        found = matching(keys, given, "PipelineExecution")
+        items, token = page([listed[one["PipelineExecutionArn"]] for one in found], given)
         summaries = [
             {
                 "PipelineExecutionArn": one.arn,
@@ -151,6 +165,17 @@ class PipelineOperations:
             for one in items
         ]
         return {"PipelineExecutionSummaries": summaries, **_next(token)}
+
+    def list_pipelines(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """ListPipelines. moto filters one page only, and takes PipelineNamePrefix for any part of the name."""
+        prefix, managed = given.get("PipelineNamePrefix") or "", given.get("ManagedBy") == "AWS"
+        found = [
+            _summary(one)
+            for name, one in list(self._pipelines(caller).items())
+            if name.startswith(prefix) and not managed
+        ]
+        items, token = page(matching(found, given, "Pipeline"), given)
+        return {"PipelineSummaries": items, **_next(token)}
 
     def steps(self, _caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """ListPipelineExecutionSteps: the steps that have started, newest first."""
@@ -183,6 +208,8 @@ class PipelineOperations:
     def retry(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """RetryPipelineExecution: runs the steps again that have not succeeded."""
         execution = self._executions.find(given["PipelineExecutionArn"])
+        if given["ClientRequestToken"] == execution.retried:
+            return {"PipelineExecutionArn": execution.arn}  # "An idempotent operation completes no more than once."
         if execution.status not in ("Failed", "Stopped"):
             raise AwsError(
                 "ConflictException",
@@ -192,6 +219,11 @@ class PipelineOperations:
         for name, run in list(execution.steps.items()):
             if run.status != "Succeeded":
                 del execution.steps[name]
+        limits = given.get("ParallelismConfiguration")
+        if limits:  # "overrides the parallelism configuration of the parent pipeline": API_RetryPipelineExecution
+            execution.parallelism = limits["MaxParallelExecutionSteps"]
+            execution.details["ParallelismConfiguration"] = limits
+        execution.retried = given["ClientRequestToken"]
         execution.stop_requested.clear()
         execution.set("Executing")
         self._executions.start(execution, clients)
@@ -216,6 +248,54 @@ class PipelineOperations:
             arn = f"arn:aws:sagemaker:{caller.region}:{self._account}:pipeline/{name}"
             raise AwsError("ResourceNotFound", f"Pipeline '{arn}' does not exist.")
         return self._pipelines(caller)[name]
+
+
+def _check_start(pipeline: Any, given: dict[str, Any]) -> None:
+    """Refuse what AWS refuses, and what localaws does not run."""
+    if given.get("RoleArn"):
+        # "You can't specify it for a pipeline that you create, because its executions use the pipeline's role":
+        # RoleArn of StartPipelineExecution, in botocore's model.
+        raise refusal("RoleArn can only be specified for a pipeline that AWS manages. Set the role of the pipeline.")
+    _check_version(pipeline, given)
+    if given.get("SelectiveExecutionConfig"):
+        raise refusal("localaws does not run SelectiveExecutionConfig.")
+    if given.get("MlflowExperimentName"):
+        raise NotImplementedError("MlflowExperimentName of an execution")
+
+
+def _check_version(pipeline: Any, given: dict[str, Any]) -> None:
+    """Refuse a version of a pipeline: localaws keeps the latest one only.
+
+    "If no version of the pipeline has this alias, the request fails with a ResourceNotFound error":
+    PipelineVersionAlias in botocore's model.
+    """
+    alias = given.get("PipelineVersionAlias")
+    if alias and given.get("PipelineVersionId"):
+        raise refusal("You can't specify both PipelineVersionId and PipelineVersionAlias.")
+    if alias:
+        raise AwsError("ResourceNotFound", f"Pipeline '{pipeline.arn}' has no version with the alias {alias}.")
+    if given.get("PipelineVersionId"):
+        raise NotImplementedError("versions of pipelines (PipelineVersionId)")
+
+
+def _check_aliases(given: dict[str, Any]) -> None:
+    if given.get("PipelineVersionAliases"):
+        raise NotImplementedError("versions of pipelines (PipelineVersionAliases)")
+
+
+def _summary(pipeline: Any) -> dict[str, Any]:
+    """The PipelineSummary of moto's record."""
+    shown = {
+        "PipelineArn": pipeline.arn,
+        "PipelineName": pipeline.pipeline_name,
+        "PipelineDisplayName": pipeline.pipeline_display_name,
+        "PipelineDescription": pipeline.pipeline_description,
+        "RoleArn": pipeline.role_arn,
+        "CreationTime": pipeline.creation_time,
+        "LastModifiedTime": pipeline.last_modified_time,
+        "LastExecutionTime": pipeline.last_execution_time,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 _SUMMARY = ("PipelineExecutionStatus", "PipelineExecutionDescription", "PipelineExecutionDisplayName")

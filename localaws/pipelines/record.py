@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-import re
 import threading
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from localaws.pipelines.definition import Definition
@@ -13,7 +12,6 @@ from localaws.pipelines.definition import Definition
 RUNNING = ("Executing", "Stopping")
 # The reason of an execution of which a step failed: https://github.com/aws/sagemaker-python-sdk/issues/3083
 STEP_FAILED = "Step failure: One or multiple steps failed."
-_DURATION = re.compile(r"P?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?", re.IGNORECASE)
 
 
 @dataclass
@@ -52,6 +50,7 @@ class Execution:
         given: the parameters as the request names them.
         parallelism: the greatest number of steps that run at once.
         token: the ClientRequestToken.
+        retried: the ClientRequestToken of the last retry.
     """
 
     arn: str
@@ -65,6 +64,7 @@ class Execution:
     details: dict[str, Any]
     steps: dict[str, StepRun] = field(default_factory=dict)
     stop_requested: threading.Event = field(default_factory=threading.Event)
+    retried: str = ""
 
     @property
     def id(self) -> str:
@@ -127,12 +127,3 @@ def cache_key(kind: str, arguments: dict[str, Any]) -> str:
         compared["TrainingJobDefinition"] = {name: given[name] for name in _TUNING_KEYS if name in given}
     text = json.dumps([kind, compared], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def lifetime(text: str | None) -> timedelta | None:
-    """ExpireAfter of a CacheConfig, an ISO 8601 duration; None for no limit."""
-    found = _DURATION.fullmatch(text or "")
-    if not text or not found or not any(found.groups()):
-        return None
-    days, hours, minutes = (int(part or 0) for part in found.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes)

@@ -18,6 +18,7 @@ from localaws.jobs.record import PROCESSING, TRAINING, TRANSFORM, TUNING
 from localaws.pipelines.conditions import holds
 from localaws.pipelines.definition import Step
 from localaws.pipelines.expressions import ExpressionError, Values, as_text, resolve
+from localaws.pipelines.policies import may_retry
 from localaws.pipelines.record import StepRun
 
 JOBS = {"Processing": PROCESSING, "Training": TRAINING, "Transform": TRANSFORM, "Tuning": TUNING}
@@ -132,7 +133,9 @@ class StepRunner:
         elif status == "Stopped":
             raise StepError(reason or f"ClientError: The {kind.resource.replace('-', ' ')} {name} was stopped.")
         else:
-            internal = reason.startswith("InternalServerError")
+            # "Jobs running inside the tuning step conduct retries internally and will not retry the
+            # SageMaker.JOB_INTERNAL_ERROR exception type": pipelines-retry-policy.html
+            internal = reason.startswith("InternalServerError") and kind is not TUNING
             raise StepError(reason, "SageMaker.JOB_INTERNAL_ERROR" if internal else "")
 
     def _model(self, step: Step, run: StepRun, arguments: dict[str, Any]) -> None:
@@ -149,10 +152,18 @@ class StepRunner:
             try:
                 self._call("DescribeModelPackageGroup", {"ModelPackageGroupName": group})
             except ClientError:
-                self._call("CreateModelPackageGroup", {"ModelPackageGroupName": group})
+                self._create_group(group)
         arn = self._call("CreateModelPackage", arguments)["ModelPackageArn"]
         run.shown["Metadata"] = {"RegisterModel": {"Arn": arn}}
         run.properties = {**arguments, "ModelPackageArn": arn}
+
+    def _create_group(self, group: str) -> None:
+        try:
+            self._call("CreateModelPackageGroup", {"ModelPackageGroupName": group})
+        except ClientError as error:
+            # Another step has created it meanwhile.
+            if "already exists" not in str(error):
+                raise
 
     def _call(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
         client = self._clients.sagemaker
@@ -206,10 +217,14 @@ def new_run(step: Step, attempt: int) -> StepRun:
     return StepRun(shown)
 
 
-def pause(step: Step, kind: str, attempt: int, speed: float, stop: threading.Event) -> bool:
-    """Wait as a retry policy says before the next attempt. Returns False if no policy allows one."""
+def pause(step: Step, kind: str, attempt: int, minutes: float, speed: float, stop: threading.Event) -> bool:
+    """Wait as a retry policy says before the next attempt. Returns False if no policy allows one.
+
+    Args:
+        minutes: the time since the step began.
+    """
     for policy in step.given.get("RetryPolicies") or []:
-        if kind and kind in policy.get("ExceptionType", []) and attempt <= policy.get("MaxAttempts", 5):
+        if kind and kind in policy["ExceptionType"] and may_retry(policy, attempt, minutes):
             seconds = policy.get("IntervalSeconds", 1) * policy.get("BackoffRate", 2.0) ** (attempt - 1) / speed
             return not stop.wait(seconds)
     return False

@@ -1,6 +1,7 @@
 """A definition is checked as AWS checks it, and its references are resolved."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from localaws.errors import AwsError
 from localaws.pipelines.conditions import holds
 from localaws.pipelines.definition import Definition
 from localaws.pipelines.expressions import ExpressionError, Values, resolve
+from localaws.pipelines.policies import lifetime, may_retry
 
 
 def text(*steps: dict[str, Any], parameters: list[dict[str, Any]] | None = None) -> str:
@@ -28,6 +30,17 @@ def condition(name: str, left: Any, *, then: list[Any], otherwise: list[Any]) ->
     }
 
 
+def register(**policy: Any) -> dict[str, Any]:
+    """A step with a retry policy."""
+    policies = [{"ExceptionType": ["Step.THROTTLING"], **policy}]
+    return {"Name": "r", "Type": "RegisterModel", "Arguments": {}, "RetryPolicies": policies}
+
+
+def branch(given: dict[str, Any]) -> dict[str, Any]:
+    """A condition step with one condition."""
+    return {"Name": "c", "Type": "Condition", "Arguments": {"Conditions": [given], "IfSteps": [], "ElseSteps": []}}
+
+
 @pytest.mark.parametrize(
     ("definition", "message"),
     [
@@ -43,11 +56,53 @@ def condition(name: str, left: Any, *, then: list[Any], otherwise: list[Any]) ->
         (text({"Name": "a", "Type": "Magic", "Arguments": {}}), "has the type Magic"),
         (text(fail("a"), parameters=[{"Name": "n", "Type": "Integer", "DefaultValue": "1"}]), "not of type Integer"),
         (text(fail("a", "x" * 1024 * 1024)), "larger than 1048576 bytes"),
+        (text(fail("a", CacheConfig={"Enabled": True, "ExpireAfter": "30 days"})), "is not a duration"),
+        (text(fail("a", CacheConfig={"Enabled": True, "ExpireAfter": "PT"})), "is not a duration"),
+        (text(fail("a", RetryPolicies=[{"ExceptionType": ["Step.THROTTLING"]}])), "has no RetryPolicies"),
+        (text(register(MaxAttempts=21)), "MaxAttempts of a retry policy must be an integer from 0 to 20"),
+        (text(register(MaxAttempts=1, ExpireAfterMin=1)), "only one of MaxAttempts and ExpireAfterMin"),
+        (text(register(ExceptionType=["Magic"])), "ExceptionType of a retry policy must be a list of"),
+        (text(register(BackoffRate="2")), "BackoffRate of a retry policy must be a number"),
+        (text(branch({"Type": "Magic"})), "Unknown condition type 'Magic'"),
+        (text(branch({"Type": "Not", "Expression": {"Type": "In", "Values": []}})), "In must have QueryValue"),
+        (text(branch({"Type": "Or"})), "Or must have Conditions"),
     ],
 )
 def test_rejects_a_definition_that_cannot_run(definition: str, message: str) -> None:
     with pytest.raises(AwsError, match=message):
         Definition.parse(definition)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("30d", timedelta(days=30)),
+        ("5y", timedelta(days=5 * 365)),
+        ("T16m", timedelta(minutes=16)),
+        ("30dT5h", timedelta(days=30, hours=5)),
+        ("P2W", timedelta(weeks=2)),
+        ("P30M", timedelta(days=900)),
+    ],
+)
+def test_the_cache_expires_after_the_durations_that_aws_documents(given: str, expected: timedelta) -> None:
+    assert lifetime(given) == expected
+    Definition.parse(text(fail("a", CacheConfig={"Enabled": True, "ExpireAfter": given})))
+
+
+@pytest.mark.parametrize(
+    ("policy", "attempt", "minutes", "expected"),
+    [
+        ({}, 5, 0, True),
+        ({}, 6, 0, False),
+        ({"MaxAttempts": 0}, 1, 0, False),
+        ({"ExpireAfterMin": 5}, 50, 4.9, True),
+        ({"ExpireAfterMin": 5}, 1, 5, False),
+    ],
+)
+def test_a_retry_policy_ends_after_its_attempts_or_its_time(
+    policy: dict[str, Any], attempt: int, minutes: float, expected: bool
+) -> None:
+    assert may_retry(policy, attempt, minutes) is expected
 
 
 def test_a_condition_does_not_wait_for_what_its_branches_need() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -165,6 +166,12 @@ def test_runs_trains_registers_and_reuses_results(bench: JobBench) -> None:
     assert "CacheHitResult" not in cached["Train"]
     listed = bench.sagemaker.list_pipeline_executions(PipelineName="factory")["PipelineExecutionSummaries"]
     assert [one["PipelineExecutionArn"] for one in listed] == [again, arn]
+    list_executions = bench.sagemaker.list_pipeline_executions
+    # botocore sends whole seconds.
+    for filters in ({"CreatedBefore": listed[1]["StartTime"]}, {"CreatedAfter": datetime.now(UTC) + timedelta(1)}):
+        assert list_executions(PipelineName="factory", **filters)["PipelineExecutionSummaries"] == []
+    sorted_by_arn = list_executions(PipelineName="factory", SortBy="PipelineExecutionArn", SortOrder="Ascending")
+    assert [one["PipelineExecutionArn"] for one in sorted_by_arn["PipelineExecutionSummaries"]] == sorted([arn, again])
 
 
 def test_an_unmet_condition_fails_the_execution_with_its_reason(bench: JobBench) -> None:
@@ -186,7 +193,12 @@ def test_a_failed_execution_can_be_retried_and_a_running_one_stopped(bench: JobB
     assert set(ran) == {"Prepare"}
     assert ran["Prepare"]["FailureReason"].startswith("AlgorithmError")
     bench.put("broken/code/script.py", "import time; time.sleep(300)")
-    bench.sagemaker.retry_pipeline_execution(PipelineExecutionArn=arn)
+    retry = {"PipelineExecutionArn": arn, "ClientRequestToken": "r" * 32}
+    for _ in range(2):  # The second call has the same token.
+        bench.sagemaker.retry_pipeline_execution(**retry, ParallelismConfiguration={"MaxParallelExecutionSteps": 3})
+    found = bench.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+    assert found["ParallelismConfiguration"] == {"MaxParallelExecutionSteps": 3}
+    assert "RoleArn" not in found, "AWS returns it only for pipelines that it manages."
     wait_until_started(bench, arn, "Prepare")
     bench.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
     assert wait(bench, arn)["PipelineExecutionStatus"] == "Stopped"
@@ -202,6 +214,18 @@ def test_rejects_bad_requests(bench: JobBench) -> None:
         )
     with pytest.raises(ClientError, match="does not exist"):
         start(bench, "bad")
+    text = json.dumps({"Version": "2020-12-01", "Steps": [{"Name": "a", "Type": "Fail", "Arguments": {}}]})
+    bench.sagemaker.create_pipeline(PipelineName="refusing", RoleArn=bench.role, PipelineDefinition=text)
+    for more, message in (
+        ({"RoleArn": bench.role}, "ValidationException.*RoleArn can only be specified for a pipeline that AWS manages"),
+        ({"PipelineVersionAlias": "live"}, "ResourceNotFound.*no version with the alias live"),
+        ({"PipelineVersionId": 1}, "NotImplemented.*versions of pipelines"),
+        ({"PipelineVersionAlias": "live", "PipelineVersionId": 1}, "You can't specify both"),
+    ):
+        with pytest.raises(ClientError, match=message):
+            bench.sagemaker.start_pipeline_execution(PipelineName="refusing", **more)
+    with pytest.raises(ClientError, match="NotImplemented"):
+        bench.sagemaker.update_pipeline(PipelineName="refusing", PipelineVersionAliases=["live"])
 
 
 def test_a_tuning_step_lists_its_training_jobs_best_first(bench: JobBench) -> None:
