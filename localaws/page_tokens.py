@@ -14,4 +14,7 @@ def position_of(token: str | None) -> int:
     Raises:
         ValueError: the token is not one of `token_at`.
     """
-    return int(base64.b64decode(token, validate=True)) if token else 0
+    text = base64.b64decode(token, validate=True) if token else b"0"
+    if not text.isdigit():
+        raise ValueError(f"{token!r} is no token of a page")
+    return int(text)

@@ -63,7 +63,9 @@ class _RefusedError(ServiceException):  # type: ignore[misc]
 
 def _check(response: Any) -> None:
     service, operation = response.boto3_service_name, response._get_action()
-    if service not in SERVICES | TAGGED or not operation or not operation.startswith(_WRITES):
+    # SageMaker's lists: moto ignores a limit, an order or a status that AWS does not have.
+    checked = (*_WRITES, "List") if service == "sagemaker" else _WRITES
+    if service not in SERVICES | TAGGED or not operation or not operation.startswith(checked):
         return
     model = get_service_model(service)
     if operation not in model.operation_names:

@@ -39,7 +39,7 @@ def install(context: ServiceContext) -> None:
             _set(name, _checked(name, checking, _moto(name), operations))
         for name, extension in operations.extensions.items():
             _set(name, _extended(extension, _moto(name), operations))
-    _list_models_by_filters()
+    _list_by_filters()
     for name in paged_operations("sagemaker"):
         if hasattr(SageMakerResponse, camelcase_to_underscores(name)):
             page(SageMakerResponse, "sagemaker", name, MOST_TAGS if name == "ListTags" else DEFAULT)
@@ -90,14 +90,34 @@ def _caller(response: Any) -> Caller:
     return Caller(current_call.get().principal, response.region)
 
 
-def _list_models_by_filters() -> None:
-    """ListModels has the filters and the order of the request, and `page` its pages; moto returns all models."""
+def _list_by_filters() -> None:
+    """These lists have the filters and the order of the request, and `page` their pages.
 
-    def list_models(self: Any) -> ActionResult:
-        models = [model.response_object for model in self.sagemaker_backend.list_models()]
-        return ActionResult({"Models": matching(models, dict(self.params), "Model")})
+    moto returns all models, and by default the oldest endpoints and configurations first. "The default is Descending":
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ListEndpoints.html, API_ListEndpointConfigs.html
+    """
+    lists: dict[str, tuple[str, str, Callable[[Any], list[dict[str, Any]]]]] = {
+        "ListModels": ("Models", "Model", lambda backend: [one.response_object for one in backend.list_models()]),
+        "ListEndpoints": (
+            "Endpoints",
+            "Endpoint",
+            lambda backend: [one.summary() for one in list(backend.endpoints.values())],
+        ),
+        "ListEndpointConfigs": (
+            "EndpointConfigs",
+            "EndpointConfig",
+            lambda backend: [one.summary() for one in list(backend.endpoint_configs.values())],
+        ),
+    }
+    for operation, (member, noun, items) in lists.items():
+        _set(operation, _listed(member, noun, items))
 
-    SageMakerResponse.list_models = list_models
+
+def _listed(member: str, noun: str, items: Callable[[Any], list[dict[str, Any]]]) -> Method:
+    def respond(self: Any) -> ActionResult:
+        return ActionResult({member: matching(items(self.sagemaker_backend), dict(self.params), noun)})
+
+    return respond
 
 
 def _found(moto: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:

@@ -114,7 +114,8 @@ class MlflowApps(Collection[MlflowApp]):
 
     def _check_name(self, name: str, region: str) -> None:
         if any(app.name == name and app.region == region for app in self.all()):
-            raise AwsError("ConflictException", f"An MLflow App with the name {name} already exists.", 409)
+            # "HTTP Status Code: 400": https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateMlflowApp.html
+            raise AwsError("ConflictException", f"An MLflow App with the name {name} already exists.")
 
     def _make_only_default(self, app: MlflowApp) -> None:
         """An account has one default in a region: that of another App ends."""

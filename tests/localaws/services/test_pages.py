@@ -1,5 +1,6 @@
 """Lists are returned in pages, as AWS does, also where moto returns them whole."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,9 +8,11 @@ from botocore.exceptions import ClientError
 from moto.core.responses import ActionResult
 
 from localaws.errors import AwsError
+from localaws.jobs.listing import matching
+from localaws.page_tokens import position_of, token_at
 from localaws.pages import page
 from tests.localaws.endpoints.hosted import unique
-from tests.support.running import RunningLocalAws
+from tests.support.running import RunningLocalAws, role
 
 
 class Listing:
@@ -54,6 +57,13 @@ def test_a_changed_token_is_refused(listing: type[Listing]) -> None:
         listing(NextToken="cGFnZS14").describe_alarms()
 
 
+@pytest.mark.parametrize("token", ["LTU=", "eA==", "no token"])
+def test_a_token_is_a_position_that_exists(token: str) -> None:
+    assert position_of(token_at(3)) == 3
+    with pytest.raises(ValueError, match=r"no token of a page|base64|padding|alphabet"):
+        position_of(token)
+
+
 def test_sagemaker_lists_ten_models_by_default_and_filters_them(localaws: RunningLocalAws) -> None:
     sagemaker, name = localaws.client("sagemaker"), unique("paged")
     for number in range(11):
@@ -64,6 +74,67 @@ def test_sagemaker_lists_ten_models_by_default_and_filters_them(localaws: Runnin
     assert len(second["ModelPackageGroupSummaryList"]) == 1
     assert "NextToken" not in second
     assert sagemaker.list_models(NameContains=name)["Models"] == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "given"),
+    [
+        ("list_model_package_groups", {"MaxResults": 101}),
+        ("list_endpoints", {"SortBy": "Age"}),
+        ("list_endpoint_configs", {"SortOrder": "Random"}),
+        ("list_models", {"NameContains": "a.b"}),
+    ],
+)
+def test_sagemakers_lists_refuse_what_their_model_does_not_have(
+    localaws: RunningLocalAws, operation: str, given: dict[str, Any]
+) -> None:
+    with pytest.raises(ClientError, match=r"ValidationException.*failed to satisfy constraint"):
+        getattr(localaws.client("sagemaker"), operation)(**given)
+
+
+@pytest.mark.parametrize(
+    ("noun", "given", "expected"),
+    [
+        ("Endpoint", {}, ["b", "a"]),
+        ("TrainingJob", {}, ["a", "b"]),
+        ("TransformJob", {}, ["b", "a"]),
+        ("Endpoint", {"SortOrder": "Ascending"}, ["a", "b"]),
+        ("TrainingJob", {"SortBy": "Name", "SortOrder": "Descending"}, ["b", "a"]),
+        ("TrainingJob", {"WarmPoolStatusEquals": "Available"}, []),
+        ("TrainingJob", {"TrainingPlanArnEquals": "plan"}, ["b"]),
+        ("Pipeline", {"CreatedAfter": datetime(2026, 1, 1, tzinfo=UTC)}, ["b"]),
+        ("Pipeline", {"CreatedBefore": datetime(2026, 1, 2, tzinfo=UTC)}, ["a"]),
+    ],
+)
+def test_lists_have_the_filters_and_the_order_that_aws_documents(
+    noun: str, given: dict[str, Any], expected: list[str]
+) -> None:
+    # moto's times have no time zone.
+    items = [
+        {f"{noun}Name": "a", "CreationTime": datetime(2026, 1, 1)},  # noqa: DTZ001
+        {f"{noun}Name": "b", "CreationTime": datetime(2026, 1, 2), "ResourceConfig": {"TrainingPlanArn": "plan"}},  # noqa: DTZ001
+    ]
+    assert [one[f"{noun}Name"] for one in matching(items, given, noun)] == expected
+
+
+def test_pipelines_are_found_by_prefix_and_arn(localaws: RunningLocalAws) -> None:
+    sagemaker, name = localaws.client("sagemaker"), unique("listed")
+    text = '{"Version": "2020-12-01", "Steps": [{"Name": "a", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}}]}'
+    arn = role(localaws, name)
+    for one in (f"{name}-1", f"{name}-2", f"x-{name}"):
+        sagemaker.create_pipeline(PipelineName=one, RoleArn=arn, PipelineDefinition=text)
+    listed = [
+        page["PipelineSummaries"][0]["PipelineName"]
+        for page in sagemaker.get_paginator("list_pipelines").paginate(
+            PipelineNamePrefix=name, SortBy="Name", SortOrder="Ascending", PaginationConfig={"PageSize": 1}
+        )
+    ]
+    assert listed == [f"{name}-1", f"{name}-2"]
+    assert sagemaker.list_pipelines(PipelineNamePrefix=name, ManagedBy="AWS")["PipelineSummaries"] == []
+    arn = sagemaker.describe_pipeline(PipelineName=f"{name}-1")["PipelineArn"]
+    before = sagemaker.describe_pipeline(PipelineName=arn)["LastModifiedTime"]
+    sagemaker.update_pipeline(PipelineName=f"{name}-1", PipelineDescription="changed")
+    assert sagemaker.describe_pipeline(PipelineName=arn)["LastModifiedTime"] > before
 
 
 @pytest.mark.parametrize("resource", ["model/none", "model-package/none/1", "unknown-kind/none", "endpoint/none"])

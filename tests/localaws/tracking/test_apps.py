@@ -100,6 +100,7 @@ def test_rejects_a_name_in_use(localaws: RunningLocalAws, app: str) -> None:
     with pytest.raises(ClientError) as refused:
         create(localaws, Name=describe(localaws, app)["Name"])
     assert code(refused) == "ConflictException"
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
 @pytest.mark.parametrize("operation", ["describe_mlflow_app", "delete_mlflow_app", "update_mlflow_app"])
