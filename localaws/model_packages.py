@@ -1,13 +1,18 @@
-"""Model packages: adds the life cycle and the source, and updates that keep members that the request does not set.
+"""Model packages: versions, the life cycle and the source, and updates that keep members that the request does not set.
 
-Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateModelPackage.html
+Sources: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackage.html and
+API_UpdateModelPackage.html beside it.
 """
 
+import inspect
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from moto.core.utils import camelcase_to_underscores
 from moto.sagemaker.models import ModelPackage, sagemaker_backends
 
+from localaws.endpoints.records import refusal
 from localaws.errors import AwsError
 from localaws.services.context import Caller, Operations
 
@@ -33,29 +38,51 @@ PutEvent = Callable[[str, str, str, dict[str, Any], Sequence[str]], None]
 
 
 class ModelPackages:
-    """Replaces moto's update, and extends its create and describe."""
+    """Replaces moto's create, update and delete, and extends its describe."""
 
     def __init__(self, account: str, put_event: PutEvent) -> None:
         self._account = account
         self._put_event = put_event
+        self._lock = threading.Lock()
 
     def operations(self) -> Operations:
         """What SageMaker's dispatcher installs."""
         return Operations(
             handlers={
+                "CreateModelPackage": self.create,
                 "UpdateModelPackage": self.update,
                 "DeleteModelPackage": self.delete,
                 "DeleteModelPackageGroup": self.delete_group,
             },
-            extensions={"CreateModelPackage": self.created, "DescribeModelPackage": self.described},
+            checks={"CreateModelPackageGroup": self.check_group},
+            extensions={"DescribeModelPackage": self.described},
         )
 
-    def created(self, caller: Caller, given: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
-        """CreateModelPackage."""
-        package = self._find(caller, response["ModelPackageArn"])
-        _set(package, given, DESCRIBED)
+    def create(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """CreateModelPackage. Idempotent for one ClientToken. No version gets the number of a deleted one."""
+        with self._lock:
+            backend, token = sagemaker_backends[self._account][caller.region], given.get("ClientToken")
+            for one in backend.model_packages.values():
+                if token and one.client_token == token:
+                    return {"ModelPackageArn": one.arn}
+            package = self._package(caller.region, given)
+            backend.model_packages[package.arn] = package
+            backend.model_package_name_mapping[package.arn] = package.arn
+            if package.model_package_version is None:
+                backend.model_package_name_mapping[package.model_package_name] = package.arn
         self._changed(caller, package)
-        return response
+        return {"ModelPackageArn": package.arn}
+
+    def check_group(self, caller: Caller, given: dict[str, Any]) -> None:
+        """CreateModelPackageGroup: moto replaces a group that exists.
+
+        The message is the one that Airflow looks for: https://github.com/apache/airflow/pull/28024
+        """
+        group = sagemaker_backends[self._account][caller.region].model_package_groups.get(
+            given["ModelPackageGroupName"]
+        )
+        if group:
+            raise refusal(f"Model Package Group already exists: {group.arn}")
 
     def described(self, caller: Caller, _given: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
         """DescribeModelPackage."""
@@ -100,6 +127,43 @@ class ModelPackages:
             raise AwsError("ConflictException", f"Model Package Group {group.arn} still contains Model Packages.")
         del backend.model_package_groups[name]
         return {}
+
+    def _package(self, region: str, given: dict[str, Any]) -> ModelPackage:
+        """moto's record of a new package. moto counts the packages for the version, and so replaces a later one."""
+        backend, name, group = sagemaker_backends[self._account][region], given.get("ModelPackageName"), None
+        if bool(name) == bool(given.get("ModelPackageGroupName")):
+            raise refusal("Specify exactly one of ModelPackageName and ModelPackageGroupName.")
+        version = None
+        if not name:
+            name = given["ModelPackageGroupName"].rsplit("/", 1)[-1]  # "The name or Amazon Resource Name (ARN)".
+            group = backend.model_package_groups.get(name)
+            if group is None:
+                raise refusal(f"Model Package Group {name} does not exist.")
+            if given.get("Tags"):
+                # "If you supply ModelPackageGroupName [...] you cannot supply a tag argument."
+                raise refusal("Tags cannot be specified for a model package with a ModelPackageGroupName.")
+            packages = list(backend.model_packages.values())
+            used = [one.model_package_version for one in packages if one.model_package_group_name == name]
+            version = group.latest_version = max([getattr(group, "latest_version", 0), *used]) + 1
+        elif name in backend.model_package_name_mapping:
+            raise refusal(f"Model Package already exists: {backend.model_package_name_mapping[name]}")
+        members = {camelcase_to_underscores(member): value for member, value in given.items()}
+        if group:
+            # "For versioned models, the value of this parameter must be set to Approved to deploy the model."
+            members.setdefault("model_approval_status", "PendingManualApproval")
+        package = ModelPackage(
+            **{member: members.get(member) for member in inspect.signature(ModelPackage).parameters}
+            | {
+                "model_package_name": name,
+                "model_package_group_name": name if group else None,
+                "model_package_version": version,
+                "model_package_type": "Versioned" if group else "Unversioned",
+                "region_name": region,
+                "account_id": self._account,
+            }
+        )
+        _set(package, given, DESCRIBED)
+        return package
 
     def _changed(self, caller: Caller, package: ModelPackage, updated: list[str] | None = None) -> None:
         """https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html."""
