@@ -13,21 +13,43 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mlflow_platform.endpoints.hosting import Asynchronous
 from mlflow_platform.endpoints.specification import CONTAINER_ENVIRONMENT, VARIANT, EndpointSpec
-from mlflow_platform.endpoints.state import is_missing
+from mlflow_platform.endpoints.state import is_missing, read_tags
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
+
+_MODEL_TAGS = ("model-name", "model-version", "run-id")
 
 
 def ensure_resources(sagemaker: SageMakerClient, spec: EndpointSpec) -> bool:
     """Create the models and the configuration where they do not exist. Returns whether anything was created.
 
+    Those that exist get the specification's tags: they may be those of another version with the same files.
+
     Raises:
         botocore's errors: AWS refused to create one of them, or could not be reached.
     """
-    created = [ensure_model(sagemaker, one) for one in spec.models]
-    created.append(ensure(_describe_config(sagemaker, spec), lambda: _create_config(sagemaker, spec)))
-    return any(created)
+    created = False
+    for one in spec.models:
+        if ensure_model(sagemaker, one):
+            created = True
+        else:
+            retag(sagemaker, sagemaker.describe_model(ModelName=one.model_name)["ModelArn"], one.tags)
+    if ensure(_describe_config(sagemaker, spec), lambda: _create_config(sagemaker, spec)):
+        return True
+    found = sagemaker.describe_endpoint_config(EndpointConfigName=spec.config_name)
+    retag(sagemaker, found["EndpointConfigArn"], spec.tags)
+    return created
+
+
+def retag(sagemaker: SageMakerClient, arn: str, tags: Mapping[str, str]) -> None:
+    """Make a resource's tags describe the model that it serves now."""
+    found = read_tags(sagemaker, arn)
+    if any(found.get(key) != value for key, value in tags.items()):
+        sagemaker.add_tags(ResourceArn=arn, Tags=as_list(tags))
+    outdated = [key for key in _MODEL_TAGS if key in found and key not in tags]
+    if outdated:
+        sagemaker.delete_tags(ResourceArn=arn, TagKeys=outdated)
 
 
 def ensure_model(sagemaker: SageMakerClient, spec: EndpointSpec) -> bool:

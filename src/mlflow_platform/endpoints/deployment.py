@@ -30,7 +30,7 @@ from mlflow_platform.endpoints.alarms import (
     remove_alarms,
     restore_alarms,
 )
-from mlflow_platform.endpoints.creation import as_list, ensure_resources, missing_resources
+from mlflow_platform.endpoints.creation import as_list, ensure_resources, missing_resources, retag
 from mlflow_platform.endpoints.previous import previous, serving_endpoint
 from mlflow_platform.endpoints.removal import Removed, preview_removal
 from mlflow_platform.endpoints.resources import (
@@ -68,7 +68,6 @@ _AWS_ERRORS = (ClientError, BotoCoreError)
 _SHOWS_WITHIN = 30.0
 _TRIES, _PAUSE = 5, 2.0
 _INTERNAL = 500
-_MODEL_TAGS = ("model-name", "model-version", "run-id")
 
 
 @dataclass(frozen=True)
@@ -200,7 +199,7 @@ class Deployer:
         target = Target(spec.endpoint, spec.config_name, spec.tags, spec.image, spec.instance_type, guards)
         if state and state.status == "InService" and state.config == spec.config_name:
             restored = ensure_resources(self._sagemaker, spec)
-            self._retag(target, state)
+            retag(self._sagemaker, state.arn, target.tags)
             return "restored" if restored else "unchanged"
 
         # Only configurations that exist now: another process may prepare the next deployment meanwhile.
@@ -272,7 +271,7 @@ class Deployer:
             self._wait_until_settled(endpoint)
             state, _ = find_own(self._sagemaker, self._environment, endpoint)
         state = serving_endpoint(state, endpoint)
-        found = previous(self._sagemaker, endpoint, state)
+        found = previous(self._sagemaker, self._environment, endpoint, state)
         # See `deploy`: AWS refuses or ignores a way to move traffic if the variants' names change.
         same = variant_names(self._sagemaker, state.config) == set(found.instance_types)
         target = Target(endpoint, found.name, found.tags, shifts=same)
@@ -302,7 +301,8 @@ class Deployer:
 
     def _outdated(self, spec: EndpointSpec, state: EndpointState | None) -> set[str]:
         """The configurations that a deployment removes: all but the new one and the one that serves now."""
-        return config_names(self._sagemaker, spec.endpoint) - {spec.config_name, state.config if state else ""}
+        found = config_names(self._sagemaker, self._environment, spec.endpoint)
+        return found - {spec.config_name, state.config if state else ""}
 
     def _move(
         self, target: Target, state: EndpointState | None, made: EndpointResources, *, prepare: Callable[[], object]
@@ -336,7 +336,7 @@ class Deployer:
             raise failure
         if state is None and target.guards.smoke_request is not None:
             self._check_new_endpoint(target, target.guards.smoke_request, made)
-        self._retag(target, after)
+        retag(self._sagemaker, after.arn, target.tags)
 
     def _check_new_endpoint(self, target: Target, request: bytes, made: EndpointResources) -> None:
         """Send the smoke request to an endpoint that was just created. It is removed if the model does not answer."""
@@ -440,15 +440,6 @@ class Deployer:
             clock=self._clock,
             timeout=CHANGE_TIMEOUT,
         )
-
-    def _retag(self, target: Target, state: EndpointState) -> None:
-        """Make the endpoint's tags describe the model that it serves now."""
-        found = tags_of(self._sagemaker, state)
-        if any(found.get(key) != value for key, value in target.tags.items()):
-            self._sagemaker.add_tags(ResourceArn=state.arn, Tags=as_list(target.tags))
-        outdated = [key for key in _MODEL_TAGS if key in found and key not in target.tags]
-        if outdated:
-            self._sagemaker.delete_tags(ResourceArn=state.arn, TagKeys=outdated)
 
     def _tidy(self, endpoint: str, unwanted: EndpointResources) -> None:
         """Remove what is neither needed nor in use. A failure is reported, and does not fail the deployment."""

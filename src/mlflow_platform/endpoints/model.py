@@ -191,7 +191,9 @@ def _in_run(uri: str, client: MlflowClient) -> Model:
         raise InputError(f"there is no run {run_id}.") from None
     # MLflow 3 stores a run's models beside the run, MLflow 2 among its artifacts.
     outputs = run.outputs.model_outputs if run.outputs else []
-    models = {model.name: model for model in (client.get_logged_model(out.model_id) for out in outputs)}
+    logged = [client.get_logged_model(output.model_id) for output in outputs]
+    # Of several models with one name, such as the checkpoints of a training, the newest counts, as for MLflow.
+    models = {model.name: model for model in sorted(logged, key=lambda model: int(model.creation_timestamp))}
     if path in models:
         return Model(uri=uri, location=models[path].artifact_location, run_id=run_id)
     root = run.info.artifact_uri.rstrip("/")

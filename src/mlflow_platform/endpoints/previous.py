@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import PreconditionError
 from mlflow_platform.endpoints.resources import config_names
+from mlflow_platform.endpoints.specification import temporary_name
 from mlflow_platform.endpoints.state import (
     CHANGING,
     EndpointState,
@@ -64,13 +65,21 @@ def serving_endpoint(state: EndpointState | None, endpoint: str) -> EndpointStat
     return state
 
 
-def previous(sagemaker: SageMakerClient, endpoint: str, state: EndpointState) -> Configuration:
+def previous(
+    sagemaker: SageMakerClient, environment: Environment, endpoint: str, state: EndpointState
+) -> Configuration:
     """The newest configuration of an endpoint apart from the one that serves.
+
+    A deployment that was killed during its test leaves two configurations that never served: the one that it tested,
+    and the test endpoint's.
 
     Raises:
         PreconditionError: the endpoint has no other configuration, or AWS cannot update it to that configuration.
     """
-    others = config_names(sagemaker, endpoint) - {state.config}
+    names = config_names(sagemaker, environment, endpoint)
+    tests = {temporary_name(endpoint, name): name for name in names}
+    untested = {one for test, name in tests.items() if test in names for one in (test, name)}
+    others = names - {state.config} - untested
     described: list[Any] = [sagemaker.describe_endpoint_config(EndpointConfigName=name) for name in sorted(others)]
     if not described:
         raise PreconditionError(
@@ -102,4 +111,4 @@ def preview_rollback(sagemaker: SageMakerClient, environment: Environment, endpo
             f"the endpoint {endpoint} is {state.status}. Run the same command again when that has ended."
         )
     served = ServedModel.from_tags(tags_of(sagemaker, state))
-    return RollbackPreview(state.status, state.config, served, previous(sagemaker, endpoint, state))
+    return RollbackPreview(state.status, state.config, served, previous(sagemaker, environment, endpoint, state))

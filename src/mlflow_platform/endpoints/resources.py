@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_platform.endpoints.model_archive import split_uri
 from mlflow_platform.endpoints.specification import archive_folder, belongs_to, stem
-from mlflow_platform.endpoints.state import find_config, is_missing
+from mlflow_platform.endpoints.state import find_config, has_tags, is_missing
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -49,16 +49,18 @@ def find_resources(clients: Clients, environment: Environment, endpoint: str) ->
     bucket, prefix = split_uri(archive_folder(environment, endpoint))
     pages = clients.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
     return EndpointResources(
-        frozenset(config_names(clients.sagemaker, endpoint)),
-        frozenset(_model_names(clients.sagemaker, endpoint)),
+        frozenset(config_names(clients.sagemaker, environment, endpoint)),
+        frozenset(_model_names(clients.sagemaker, environment, endpoint)),
         frozenset(f"s3://{bucket}/{item['Key']}" for page in pages for item in page.get("Contents", [])),
     )
 
 
-def config_names(sagemaker: SageMakerClient, endpoint: str) -> set[str]:
+def config_names(sagemaker: SageMakerClient, environment: Environment, endpoint: str) -> set[str]:
     """The names of an endpoint's configurations."""
     pages = sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=stem(endpoint))
-    return _own(endpoint, (found["EndpointConfigName"] for page in pages for found in page["EndpointConfigs"]))
+    configs = [one for page in pages for one in page["EndpointConfigs"]]
+    named = ((one["EndpointConfigName"], one["EndpointConfigArn"]) for one in configs)
+    return _own(sagemaker, environment, endpoint, named)
 
 
 def variant_names(sagemaker: SageMakerClient, config: str) -> set[str]:
@@ -96,13 +98,17 @@ def remove_resources(
     return EndpointResources(configs, models, archives)
 
 
-def _model_names(sagemaker: SageMakerClient, endpoint: str) -> set[str]:
+def _model_names(sagemaker: SageMakerClient, environment: Environment, endpoint: str) -> set[str]:
     pages = sagemaker.get_paginator("list_models").paginate(NameContains=stem(endpoint))
-    return _own(endpoint, (found["ModelName"] for page in pages for found in page["Models"]))
+    named = ((one["ModelName"], one["ModelArn"]) for page in pages for one in page["Models"])
+    return _own(sagemaker, environment, endpoint, named)
 
 
-def _own(endpoint: str, names: Iterable[str]) -> set[str]:
-    return {name for name in names if belongs_to(endpoint, name)}
+def _own(
+    sagemaker: SageMakerClient, environment: Environment, endpoint: str, named: Iterable[tuple[str, str]]
+) -> set[str]:
+    """The names of those resources, given with their ARNs, that belong to the endpoint and the environment."""
+    return {name for name, arn in named if belongs_to(endpoint, name) and has_tags(sagemaker, arn, environment.tags)}
 
 
 def _models_of(sagemaker: SageMakerClient, configs: Collection[str]) -> frozenset[str]:

@@ -22,7 +22,7 @@ from mlflow_platform.endpoints import async_requests, container_log
 from mlflow_platform.endpoints.container_message import invocation_error
 from mlflow_platform.endpoints.creation import as_list, create_single, ensure
 from mlflow_platform.endpoints.specification import EndpointSpec, belongs_to, smoke_name, stem
-from mlflow_platform.endpoints.state import CHANGE_TIMEOUT, CHANGING, find, is_missing
+from mlflow_platform.endpoints.state import CHANGE_TIMEOUT, CHANGING, find, has_tags, is_missing
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -42,10 +42,11 @@ def is_test(tags: Mapping[str, str]) -> bool:
 
 
 def temporary_endpoints(sagemaker: SageMakerClient, endpoint: str) -> list[EndpointSummaryTypeDef]:
-    """The temporary endpoints of an endpoint, as AWS lists them."""
+    """The temporary endpoints of an endpoint, as AWS lists them. Only the tags tell them from other endpoints."""
     pages = sagemaker.get_paginator("list_endpoints").paginate(NameContains=stem(endpoint))
     listed = [item for page in pages for item in page["Endpoints"]]
-    return [item for item in listed if belongs_to(endpoint, item["EndpointName"])]
+    named = [item for item in listed if belongs_to(endpoint, item["EndpointName"])]
+    return [item for item in named if has_tags(sagemaker, item["EndpointArn"], _TAG)]
 
 
 class SmokeTest:

@@ -132,7 +132,12 @@ class EndpointSpec:
 
 def smoke_name(spec: EndpointSpec) -> str:
     """The name of the temporary endpoint, and of its configuration, on which a specification's model is tested."""
-    return _named(spec.endpoint, spec.config_name, "smoke-test")
+    return temporary_name(spec.endpoint, spec.config_name)
+
+
+def temporary_name(endpoint: str, config: str) -> str:
+    """The name of the temporary endpoint that tests an endpoint's configuration, and of its own configuration."""
+    return _named(endpoint, config, "smoke-test")
 
 
 def default_name(environment: Environment, model_name: str | None, uri: str) -> str:
@@ -209,7 +214,10 @@ def stem(endpoint: str) -> str:
 
 
 def belongs_to(endpoint: str, name: str) -> bool:
-    """Whether a configuration or model of that name belongs to the endpoint."""
+    """Whether a configuration or model of that name may belong to the endpoint.
+
+    Other programs make such names too: ten digits are a time in seconds. Before a deletion, look at the tags.
+    """
     return re.fullmatch(rf"{re.escape(stem(endpoint))}-[0-9a-f]{{{_DIGEST_LENGTH}}}", name) is not None
 
 

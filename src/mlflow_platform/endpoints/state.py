@@ -119,6 +119,17 @@ def tags_of(sagemaker: SageMakerClient, state: EndpointState) -> dict[str, str]:
         raise
 
 
+def has_tags(sagemaker: SageMakerClient, arn: str, wanted: Mapping[str, str]) -> bool:
+    """Whether a resource has these tags. One that does not exist any more, or whose tags may not be read, has not."""
+    try:
+        tags = read_tags(sagemaker, arn)
+    except sagemaker.exceptions.ClientError as error:
+        if is_missing(error) or "AccessDenied" in error_code(error):
+            return False
+        raise
+    return wanted.items() <= tags.items()
+
+
 def find_own(
     sagemaker: SageMakerClient, environment: Environment, name: str
 ) -> tuple[EndpointState | None, ServedModel | None]:

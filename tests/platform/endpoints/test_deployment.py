@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
-from mlflow_platform.endpoints.creation import ensure_resources
+from mlflow_platform.endpoints.creation import as_list, ensure_resources
 from mlflow_platform.endpoints.deployment import Deployer
 from mlflow_platform.endpoints.hosting import Serverless
 from mlflow_platform.endpoints.removal import Removed
 from mlflow_platform.endpoints.resources import Clients, EndpointResources, find_resources
 from mlflow_platform.endpoints.specification import EndpointSpec, archive_uri
+from mlflow_platform.endpoints.state import read_tags
 from mlflow_platform.endpoints.tags import encode
 from mlflow_platform.environment import Environment
 from tests.platform.conftest import FakeClock
@@ -101,6 +102,18 @@ def test_deploying_the_same_specification_again_changes_nothing(
     assert deploy(spec) == "unchanged"
     assert set(fleet.calls) == {"DescribeEndpoint", "ListTags"}
     assert left() == everything_of(spec)
+
+
+def test_another_version_with_the_same_files_is_named(
+    deploy: Any, spec: EndpointSpec, environment: Environment, clients: Clients, fleet: Fleet
+) -> None:
+    deploy(spec)
+    again = replace(spec, tags=spec_of(environment, "2").tags)
+    assert deploy(again) == "unchanged"
+    assert fleet.tags == again.tags
+    model = clients.sagemaker.describe_model(ModelName=spec.model_name)["ModelArn"]
+    config = clients.sagemaker.describe_endpoint_config(EndpointConfigName=spec.config_name)["EndpointConfigArn"]
+    assert read_tags(clients.sagemaker, model) == read_tags(clients.sagemaker, config) == again.tags
 
 
 def test_another_version_updates_the_endpoint_with_a_blue_green_policy(
@@ -311,7 +324,10 @@ def test_delete_removes_everything_of_the_endpoint_and_nothing_of_another(
     deploy(second)
     neighbour = replace(first, endpoint=f"{NAME}-2")
     clients.sagemaker.create_model(
-        ModelName=neighbour.model_name, ExecutionRoleArn=first.role, PrimaryContainer={"Image": "x"}
+        ModelName=neighbour.model_name,
+        ExecutionRoleArn=first.role,
+        PrimaryContainer={"Image": "x"},
+        Tags=as_list(first.tags),
     )
     clients.s3.put_object(Bucket=environment.bucket, Key=f"endpoints/{NAME}-2/1/model.tar.gz", Body=b"x")
     removed = deployer.delete(NAME)

@@ -253,6 +253,26 @@ def test_a_killed_test_is_resumed_by_the_same_deployment_and_refuses_another(
     assert clients.sagemaker.list_endpoints()["Endpoints"] == []
 
 
+def test_what_other_programs_name_like_a_test_endpoint_is_kept(
+    deployer: Deployer, versions: Any, clients: Clients, environment: Environment
+) -> None:
+    """Ten digits are a time in seconds, with which many programs end a name."""
+    deployer.deploy(versions("1"))
+    other = f"{NAME}-1764490000"
+    role = environment.endpoint_role
+    clients.sagemaker.create_model(ModelName=other, ExecutionRoleArn=role, PrimaryContainer={"Image": "x"})
+    variant: Any = {"VariantName": "A", "ModelName": other, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    clients.sagemaker.create_endpoint_config(EndpointConfigName=other, ProductionVariants=[variant])
+    clients.sagemaker.create_endpoint(EndpointName=other, EndpointConfigName=other)
+    assert deployer.deploy(versions("2"), guards=CANARY) == "updated"
+    assert not preview_removal(clients, environment, NAME).tests
+    deployer.delete(NAME)
+    assert [one["EndpointName"] for one in clients.sagemaker.list_endpoints()["Endpoints"]] == [other]
+    configs = clients.sagemaker.list_endpoint_configs()["EndpointConfigs"]
+    assert [one["EndpointConfigName"] for one in configs] == [other]
+    assert [one["ModelName"] for one in clients.sagemaker.list_models()["Models"]] == [other]
+
+
 def test_a_failed_update_shows_the_reason_of_aws_unless_the_log_says_more(
     deployer: Deployer, fleet: Fleet, versions: Callable[[str], EndpointSpec]
 ) -> None:

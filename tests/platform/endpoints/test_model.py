@@ -61,6 +61,30 @@ def test_finds_a_runs_model_by_its_name(client: Any, run_id: str) -> None:
     assert found.location == find("models:/iris/1", client).location
 
 
+def test_the_newest_of_several_models_with_one_name_counts(
+    client: Any, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.entities import LoggedModelOutput
+
+    first = find(f"runs:/{run_id}/model", client).location
+    experiment = client.get_experiment_by_name("s3").experiment_id
+    newest = client.create_logged_model(experiment, name="model", source_run_id=run_id)
+    client.finalize_logged_model(newest.model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(newest.model_id, step=1)])
+    read = client.get_run
+
+    def reordered(run: str, turned: bool) -> Any:
+        found = read(run)
+        found.outputs.model_outputs.sort(key=lambda output: output.model_id == newest.model_id, reverse=turned)
+        return found
+
+    # The order in which a server names a run's models means nothing.
+    for turned in (False, True):
+        monkeypatch.setattr(client, "get_run", lambda run, turned=turned: reordered(run, turned))
+        found = find(f"runs:/{run_id}/model", client).location
+        assert (found != first, found) == (True, newest.artifact_location)
+
+
 def test_finds_a_model_among_a_runs_artifacts_as_mlflow_2_stores_it(
     client: Any, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from mlflow_common.errors import PreconditionError
-from mlflow_platform.endpoints.creation import ensure_resources
+from mlflow_platform.endpoints.creation import create_single, ensure_resources
 from mlflow_platform.endpoints.hosting import Serverless
 from mlflow_platform.endpoints.previous import preview_rollback
 from mlflow_platform.endpoints.resources import Clients
+from mlflow_platform.endpoints.specification import smoke_name
 from mlflow_platform.environment import Environment
 from tests.platform.endpoints.fleet import Fleet, Step
 from tests.platform.endpoints.test_deployment import NAME, spec_of
@@ -26,6 +27,20 @@ def test_a_preview_of_a_rollback_names_both_models_and_changes_nothing(
     assert (preview.target.name, preview.target.tags) == (first.config_name, first.tags)
     assert [one["VariantName"] for one in preview.target.variants] == ["AllTraffic"]
     assert set(fleet.calls) <= {"DescribeEndpoint", "ListTags"}
+
+
+def test_a_rollback_never_moves_to_what_a_killed_deployment_was_testing(
+    clients: Clients, environment: Environment, fleet: Fleet
+) -> None:
+    first, second, third = (spec_of(environment, version) for version in "123")
+    for spec in (second, third):
+        ensure_resources(clients.sagemaker, spec)
+    create_single(clients.sagemaker, third, smoke_name(third), third.tags)
+    fleet.serve(NAME, Step("InService", second.config_name), tags=dict(second.tags))
+    with pytest.raises(PreconditionError, match="has no previous configuration"):
+        preview_rollback(clients.sagemaker, environment, NAME)
+    ensure_resources(clients.sagemaker, first)
+    assert preview_rollback(clients.sagemaker, environment, NAME).target.name == first.config_name
 
 
 @pytest.mark.parametrize(
