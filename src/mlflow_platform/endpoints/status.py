@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from mlflow_common.errors import error_code
 from mlflow_platform.endpoints.smoke import is_test
-from mlflow_platform.endpoints.state import ServedModel, is_missing, read_tags
+from mlflow_platform.endpoints.state import ServedModel, find_config, is_missing, read_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -48,14 +48,17 @@ def serving(sagemaker: SageMakerClient, environment: Environment) -> list[Served
 
 
 def variants_of(sagemaker: SageMakerClient, endpoint: str) -> list[ServedVariant]:
-    """The variants of one endpoint; none if it does not exist, or has no configuration any more."""
+    """The variants of one endpoint; none if it does not exist, or has failed and has no configuration any more.
+
+    An endpoint also serves after its configuration was deleted. Then it is not known which models it serves.
+    """
     try:
         described: Any = sagemaker.describe_endpoint(EndpointName=endpoint)
-        config: Any = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
     except ClientError as error:
         if is_missing(error):
             return []
         raise
+    config = find_config(sagemaker, described.get("EndpointConfigName", "")) or described
     found = []
     for key, shadow in (("ProductionVariants", False), ("ShadowProductionVariants", True)):
         running = {variant["VariantName"]: variant for variant in described.get(key, [])}
@@ -68,7 +71,7 @@ def variants_of(sagemaker: SageMakerClient, endpoint: str) -> list[ServedVariant
                     endpoint,
                     described["EndpointStatus"],
                     name,
-                    _model(sagemaker, variant["ModelName"]),
+                    _model(sagemaker, variant.get("ModelName")),
                     None if shadow else round(weights.get(name, 0.0) / total, 4),
                     running.get(name, {}).get("CurrentInstanceCount"),
                     shadow,
@@ -132,7 +135,9 @@ def _registered_aliases(client: MlflowClient, name: str) -> list[tuple[str, str]
         return []
 
 
-def _model(sagemaker: SageMakerClient, name: str) -> ServedModel:
+def _model(sagemaker: SageMakerClient, name: str | None) -> ServedModel:
+    if name is None:
+        return ServedModel(None, None, None, None)
     try:
         arn = sagemaker.describe_model(ModelName=name)["ModelArn"]
     except ClientError as error:

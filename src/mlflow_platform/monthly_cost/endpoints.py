@@ -52,16 +52,22 @@ def _belongs(sagemaker: SageMakerClient, environment: Environment, name: str) ->
 def _variants(sagemaker: SageMakerClient, name: str, region: str, prices: Prices, months: Months) -> list[CostLine]:
     try:
         seen: Any = sagemaker.describe_endpoint(EndpointName=name)
-        config: Any = sagemaker.describe_endpoint_config(EndpointConfigName=seen["EndpointConfigName"])
     except sagemaker.exceptions.ClientError as error:
-        # It was deleted meanwhile, or its first deployment failed and left no configuration.
+        # It was deleted meanwhile.
         if is_missing(error):
             return []
         raise
-    configured = {
-        one["VariantName"]: one for one in (*config["ProductionVariants"], *config.get("ShadowProductionVariants", []))
-    }
     running = [*seen.get("ProductionVariants", []), *seen.get("ShadowProductionVariants", [])]
+    if not running and seen["EndpointStatus"] == "Creating":
+        return [CostLine(ENDPOINTS, f"endpoint {name}", "not known: it is being created")]
+    config = state.find_config(sagemaker, seen.get("EndpointConfigName", ""))
+    if running and not config:
+        # AWS charges for it nevertheless, and does not say for which instances.
+        return [CostLine(ENDPOINTS, f"endpoint {name}", "not known: its configuration was deleted")]
+    configured = {
+        one["VariantName"]: one
+        for one in (*config.get("ProductionVariants", []), *config.get("ShadowProductionVariants", []))
+    }
     hours = months.hours(seen["CreationTime"])
     return [
         _line(name, variant, configured.get(variant["VariantName"], {}), prices, (region, hours)) for variant in running

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlflow_platform.environment import Environment
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+_BUILD_PROJECT = "aws_codebuild_project"
 Client = Callable[[str], Any]
 
 
@@ -66,13 +67,17 @@ def estimate_costs(given: CostInputs, progress: Callable[[str], None]) -> CostEs
     if environment.serving_repository:
         name = environment.serving_repository.partition("/")[2]
         part(f"{STORAGE} of images", lambda: image_lines(given.client("ecr"), name, prices, environment.region))
-    if environment.image_build_project:
-        project = environment.image_build_project
-        part(BUILDS, lambda: build_lines(given.client("codebuild"), project, prices, environment.region, months))
+    for project in _build_projects(given):
+        part(
+            f"{BUILDS} of {project}",
+            lambda project=project: build_lines(  # type: ignore[misc]
+                given.client("codebuild"), project, prices, environment.region, months
+            ),
+        )
     if given.state is None:
         found.not_examined[OTHER] = (
-            "Terraform's state cannot be read from here, so keys, alarms, network endpoints and servers of other "
-            "MLflow versions are missing, and the server counts as always running"
+            "Terraform's state cannot be read from here, so keys, alarms, network endpoints, builds of backups and "
+            "deliveries and servers of other MLflow versions are missing, and the server counts as always running"
         )
     else:
         found.lines += fixed_lines(given.state, prices, environment.region)
@@ -83,6 +88,12 @@ def _servers(given: CostInputs) -> list[str]:
     deployed = [] if given.state is None else [str(one["tracking_server_name"]) for one in given.state.of_type(SERVER)]
     active = given.environment.server
     return sorted({*deployed, *([] if active.is_app else [active.name])})
+
+
+def _build_projects(given: CostInputs) -> list[str]:
+    """The CodeBuild projects: that of images, and those of backups and deliveries that Terraform made."""
+    deployed = [] if given.state is None else [str(one["name"]) for one in given.state.of_type(_BUILD_PROJECT)]
+    return sorted({*deployed, *filter(None, [given.environment.image_build_project])})
 
 
 def _stores(given: CostInputs) -> list[str]:

@@ -47,6 +47,19 @@ def test_shows_the_endpoints_of_the_environment_only(clients: Clients, environme
     }
 
 
+def test_an_endpoint_without_its_configuration_is_shown(clients: Clients, environment: Environment) -> None:
+    deploy(clients, environment, "1")
+    used = clients.sagemaker.describe_endpoint(EndpointName=f"{NAME}-1")["EndpointConfigName"]
+    clients.sagemaker.delete_endpoint_config(EndpointConfigName=used)
+    (row,) = report(serving(clients.sagemaker, environment), {})
+    assert (row["endpoint"], row["status"], row["variant"], row["model"]) == (
+        f"{NAME}-1",
+        "InService",
+        "AllTraffic",
+        None,
+    )
+
+
 def test_rows_are_aligned_columns() -> None:
     lines = columns(report([variant("1"), variant(None, "Other", None)], {}))
     assert lines[0].startswith("endpoint")

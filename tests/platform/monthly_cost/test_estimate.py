@@ -192,6 +192,11 @@ def test_endpoints_of_the_environment_cost_their_instances(world: World) -> None
     assert first.next_month == pytest.approx(hours * 0.115)
     assert not second.known
     assert "ml.c5.large" in second.what
+    # AWS charges for an endpoint whose configuration was deleted.
+    used = sagemaker.describe_endpoint(EndpointName="mlflow-staging-a")["EndpointConfigName"]
+    sagemaker.delete_endpoint_config(EndpointConfigName=used)
+    first, _ = of(world.estimate(), ENDPOINTS)
+    assert (first.known, first.how) == (False, "not known: its configuration was deleted")
 
 
 def test_builds_are_billed_by_started_minutes_of_this_month(world: World) -> None:
@@ -214,6 +219,9 @@ def test_builds_are_billed_by_started_minutes_of_this_month(world: World) -> Non
     large, small = of(world.estimate(), BUILDS)
     assert not large.known
     assert small.how.startswith("2 minutes so far")
+    # The nightly backup is a project, too.
+    world.state = TerraformState("1.11.4", (Resource("b", "aws_codebuild_project", {"name": "b"}),))
+    assert [line.what[:11] for line in of(world.estimate(), BUILDS)] == ["builds of b"] * 2 + ["builds of p"] * 2
 
 
 def test_what_may_not_be_read_is_named_and_the_rest_is_estimated(world: World) -> None:
@@ -224,7 +232,7 @@ def test_what_may_not_be_read_is_named_and_the_rest_is_estimated(world: World) -
     world.environment = replace(world.environment, image_build_project="p")
     world.replaced["codebuild"] = Denied()
     found = world.estimate()
-    assert found.not_examined == {BUILDS: "may not list_builds_for_project"}
+    assert found.not_examined == {f"{BUILDS} of p": "may not list_builds_for_project"}
     assert of(found, SERVERS)
     assert of(found, STORAGE)
     assert not found.complete
