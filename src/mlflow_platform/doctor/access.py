@@ -12,6 +12,7 @@ from mlflow_platform.doctor.finding import Verdict, failed, passed, skipped, war
 
 # AWS refuses a signature whose time differs by more than five minutes (AWS General Reference, Signature Version 4).
 _SKEW_FAILS, _SKEW_WARNS = 300, 60
+_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _CLOCK = "Set this machine's clock, for example with `sudo timedatectl set-ntp true`."
 
 
@@ -24,19 +25,22 @@ def credentials(context: Context) -> Verdict:
 
 
 def region(context: Context) -> Verdict:
-    """AWS_REGION does not send other tools to another region."""
+    """AWS_REGION and AWS_DEFAULT_REGION do not send other tools to another region.
+
+    The AWS CLI prefers the first one, and boto3 reads only the second one:
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
+    """
     wanted = context.environment.region
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        given = context.environ.get(name)
-        if given:
-            if given == wanted:
-                return passed(f"{wanted} ({name})")
-            return warned(
-                f"{name} is {given}, but the environment is in {wanted}. The scripts use {wanted}; the AWS CLI and "
-                "MLflow's own clients do not.",
-                f"Run `export {name}={wanted}`.",
-            )
-    return passed(f"{wanted} (from the outputs)")
+    given = {name: context.environ[name] for name in _REGIONS if context.environ.get(name)}
+    wrong = {name: value for name, value in given.items() if value != wanted}
+    if wrong:
+        name, value = next(iter(wrong.items()))
+        return warned(
+            f"{name} is {value}, but the environment is in {wanted}. The scripts use {wanted}; the AWS CLI or "
+            "MLflow's own clients do not.",
+            f"Run `export {' '.join(f'{one}={wanted}' for one in wrong)}`.",
+        )
+    return passed(f"{wanted} ({' and '.join(given) or 'from the outputs'})")
 
 
 def clock(context: Context) -> Verdict:

@@ -14,7 +14,7 @@ _NEAR = 0.9
 
 
 def roles(context: Context) -> Verdict:
-    """Every role exists with the trust and the inline policies that Terraform set."""
+    """Every role exists with the trust, the inline and the attached policies that Terraform set."""
     iam, wrong = context.client("iam"), []
     resources = context.deployed.of_type("aws_iam_role")
     for resource in resources:
@@ -35,6 +35,7 @@ def roles(context: Context) -> Verdict:
             continue
         if not same_policy(_text(document), resource["policy"]):
             wrong.append(f"the policy {name} of role {role} was changed")
+    wrong += _detached(context)
     if wrong:
         return failed("; ".join(wrong) + ".", context.apply)
     return passed(f"{len(resources)} roles with the trust and policies that Terraform set")
@@ -73,6 +74,23 @@ def quotas(context: Context) -> Verdict:
             "Delete what is unused, or request an increase in the Service Quotas console.",
         )
     return passed(f"IAM: {summary.get('Roles', 0)} roles, {summary.get('Policies', 0)} policies, far from the quotas")
+
+
+def _detached(context: Context) -> list[str]:
+    """The policies that Terraform attached to a role, and that are attached no longer."""
+    iam, wrong = context.client("iam"), []
+    wanted: dict[str, set[str]] = {}
+    for resource in context.deployed.of_type("aws_iam_role_policy_attachment"):
+        wanted.setdefault(resource["role"], set()).add(resource["policy_arn"])
+    for role, arns in wanted.items():
+        try:
+            pages = list(iam.get_paginator("list_attached_role_policies").paginate(RoleName=role))
+        except iam.exceptions.NoSuchEntityException:
+            wrong.append(f"the role {role}, which has policies, does not exist")
+            continue
+        attached = {one["PolicyArn"] for page in pages for one in page["AttachedPolicies"]}
+        wrong += [f"the policy {arn} is not attached to role {role}" for arn in sorted(arns - attached)]
+    return wrong
 
 
 def _text(document: Any) -> str:

@@ -55,7 +55,7 @@ def settings(context: Context) -> Verdict:
         ):
             wanted, got = resource[attribute], seen.get(member)
             # AWS answers with major.minor or with a patch version.
-            same = str(got).startswith(str(wanted)) if attribute == "mlflow_version" else got == wanted
+            same = f"{got}.".startswith(f"{wanted}.") if attribute == "mlflow_version" else got == wanted
             if not same:
                 differences.append(f"{name}: {member} is {got}, Terraform set {wanted}")
     if differences:

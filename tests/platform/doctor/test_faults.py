@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -184,20 +185,24 @@ def test_names_a_changed_image_repository(localaws: RunningLocalAws, fault: str)
     expect_failure(storage.repository, context_of(localaws, deployed), plant, words)
 
 
-@pytest.mark.parametrize("fault", ["trust", "policy", "policy missing", "role missing"])
+@pytest.mark.parametrize("fault", ["trust", "policy", "policy missing", "detached", "role missing"])
 def test_names_a_changed_role(localaws: RunningLocalAws, fault: str) -> None:
     iam, name = localaws.client("iam"), f"{NAME}-{fault.replace(' ', '-')}"
     trust = json.dumps(TRUST)
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
     iam.put_role_policy(RoleName=name, PolicyName="Access", PolicyDocument=POLICY)
+    arn = iam.create_policy(PolicyName=f"{name}-attached", PolicyDocument=POLICY)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName=name, PolicyArn=arn)
     context = context_of(
         localaws,
+        resource("aws_iam_role_policy_attachment", role=name, policy_arn=arn),
         resource("aws_iam_role", name=name, assume_role_policy=trust),
         resource("aws_iam_role_policy", role=name, name="Access", policy=POLICY),
     )
 
     def remove() -> None:
         iam.delete_role_policy(RoleName=name, PolicyName="Access")
+        iam.detach_role_policy(RoleName=name, PolicyArn=arn)
         iam.delete_role(RoleName=name)
 
     other = trust.replace("sagemaker.", "ec2.")
@@ -208,6 +213,7 @@ def test_names_a_changed_role(localaws: RunningLocalAws, fault: str) -> None:
             "was changed",
         ),
         "policy missing": (lambda: iam.delete_role_policy(RoleName=name, PolicyName="Access"), "is missing"),
+        "detached": (lambda: iam.detach_role_policy(RoleName=name, PolicyArn=arn), "is not attached to role"),
         "role missing": (remove, "does not exist"),
     }[fault]
     expect_failure(roles.roles, context, plant, words)
@@ -225,7 +231,7 @@ def test_names_a_changed_managed_policy(localaws: RunningLocalAws) -> None:
     )
 
 
-@pytest.mark.parametrize("fault", ["disabled", "other time", "missing"])
+@pytest.mark.parametrize("fault", ["disabled", "other time", "other zone", "other input", "missing"])
 def test_names_a_changed_schedule(localaws: RunningLocalAws, fault: str) -> None:
     scheduler, name = localaws.client("scheduler"), f"{NAME}-{fault.replace(' ', '-')}"
     role = f"{name}-schedule"
@@ -234,6 +240,7 @@ def test_names_a_changed_schedule(localaws: RunningLocalAws, fault: str) -> None
     target = {
         "Arn": "arn:aws:scheduler:::aws-sdk:sagemaker:stopMlflowTrackingServer",
         "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{role}",
+        "Input": '{"TrackingServerName": "a"}',
     }
     given: dict[str, Any] = {
         "Name": name,
@@ -248,12 +255,17 @@ def test_names_a_changed_schedule(localaws: RunningLocalAws, fault: str) -> None
         group_name="default",
         state="ENABLED",
         schedule_expression="cron(0 7 ? * MON-FRI *)",
-        target=[{"arn": target["Arn"]}],
+        schedule_expression_timezone="UTC",
+        target=[{"arn": target["Arn"], "input": target["Input"]}],
     )
     later = given | {"ScheduleExpression": "cron(0 9 ? * MON-FRI *)"}
+    elsewhere = given | {"ScheduleExpressionTimezone": "Asia/Tokyo"}
+    another = given | {"Target": target | {"Input": '{"TrackingServerName": "b"}'}}
     plant, words = {
         "disabled": (lambda: scheduler.update_schedule(**given, State="DISABLED"), "is DISABLED"),
         "other time": (lambda: scheduler.update_schedule(**later, State="ENABLED"), "runs at cron(0 9"),
+        "other zone": (lambda: scheduler.update_schedule(**elsewhere, State="ENABLED"), "(Asia/Tokyo)"),
+        "other input": (lambda: scheduler.update_schedule(**another, State="ENABLED"), "calls with another input"),
         "missing": (lambda: scheduler.delete_schedule(Name=name), "does not exist"),
     }[fault]
     expect_failure(operations.schedules, context_of(localaws, deployed), plant, words)
@@ -269,31 +281,37 @@ def test_names_the_queue_of_calls_that_failed(localaws: RunningLocalAws) -> None
         lambda: sqs.send_message(QueueUrl=url, MessageBody="{}"),
         f"1 in {NAME}-failures",
     )
+    # A message that was just received is still there.
+    assert sqs.receive_message(QueueUrl=url)["Messages"]
+    assert operations.failures(context_of(localaws, deployed)).status == "fail"
 
 
-@pytest.mark.parametrize("fault", ["in alarm", "actions off", "missing"])
+@pytest.mark.parametrize("fault", ["in alarm", "actions off", "not notified", "missing"])
 def test_names_an_alarm(localaws: RunningLocalAws, fault: str) -> None:
     cloudwatch, name = localaws.client("cloudwatch"), f"{NAME}-{fault.replace(' ', '-')}"
-    cloudwatch.put_metric_alarm(
-        AlarmName=name,
-        MetricName="Errors",
-        Namespace="Test",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-        AlarmDescription="The backup failed.",
-    )
+    topic = f"arn:aws:sns:us-east-1:{ACCOUNT}:{NAME}"
+    given: dict[str, Any] = {
+        "AlarmName": name,
+        "MetricName": "Errors",
+        "Namespace": "Test",
+        "Statistic": "Sum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "AlarmDescription": "The backup failed.",
+    }
+    cloudwatch.put_metric_alarm(**given, AlarmActions=[topic])
     plant, words = {
         "in alarm": (
             lambda: cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="test"),
             "The backup failed.",
         ),
         "actions off": (lambda: cloudwatch.disable_alarm_actions(AlarmNames=[name]), "are off"),
+        "not notified": (lambda: cloudwatch.put_metric_alarm(**given), f"no longer notifies {topic}"),
         "missing": (lambda: cloudwatch.delete_alarms(AlarmNames=[name]), "does not exist"),
     }[fault]
-    deployed = resource("aws_cloudwatch_metric_alarm", alarm_name=name)
+    deployed = resource("aws_cloudwatch_metric_alarm", alarm_name=name, alarm_actions=[topic])
     expect_failure(operations.alarms, context_of(localaws, deployed), plant, words)
 
 
@@ -353,6 +371,18 @@ def test_names_faults_of_a_tracking_server(localaws: RunningLocalAws) -> None:
     assert server.state(context).detail == f"The tracking server {NAME} does not exist."
 
 
+@pytest.mark.parametrize(("seen", "status"), [("3.1", "pass"), ("3.1.4", "pass"), ("3.10", "fail")])
+def test_a_longer_version_is_another_one(localaws: RunningLocalAws, seen: str, status: str) -> None:
+    described = {"TrackingServerStatus": "Created", "MlflowVersion": seen}
+    context = context_of(
+        localaws, resource("aws_sagemaker_mlflow_tracking_server", tracking_server_name=NAME, mlflow_version="3.1")
+    )
+    context._clients["sagemaker"] = SimpleNamespace(
+        exceptions=SimpleNamespace(ClientError=ClientError), describe_mlflow_tracking_server=lambda **_: described
+    )
+    assert server.settings(context).status == status
+
+
 def test_names_credentials_of_another_account_and_skips_the_rest(localaws: RunningLocalAws) -> None:
     findings = diagnose(context_of(localaws, account="999999999999"))
     assert findings[0].check == "credentials"
@@ -385,6 +415,10 @@ def test_names_tools_that_do_not_fit(localaws: RunningLocalAws) -> None:
     assert access.terraform(context_of(localaws, terraform_version="1.12.0")).status == "pass"
     assert access.terraform(context_of(localaws, terraform_version=None)).status == "warn"
     assert access.region(context_of(localaws, environ={"AWS_REGION": "eu-west-1"})).status == "warn"
+    both = {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "eu-west-1"}
+    assert "AWS_DEFAULT_REGION is eu-west-1" in access.region(context_of(localaws, environ=both)).detail
+    both["AWS_DEFAULT_REGION"] = "us-east-1"
+    assert access.region(context_of(localaws, environ=both)).status == "pass"
 
 
 class Builds:
@@ -424,6 +458,15 @@ def test_names_a_backup_that_failed_or_is_too_old(
 ) -> None:
     context = context_of(localaws, resource("aws_codebuild_project", name=f"{NAME}-backup"))
     context._clients["codebuild"] = Builds(*builds)
+    assert operations.backups(context).status == status
+
+
+@pytest.mark.parametrize(("hours", "status"), [(8, "fail"), (168, "pass")])
+def test_a_backup_may_be_as_old_as_the_alarm_allows(localaws: RunningLocalAws, hours: int, status: str) -> None:
+    name = f"{NAME}-backup"
+    alarm = resource("aws_cloudwatch_metric_alarm", alarm_name=f"{name}-missing", evaluation_periods=hours)
+    context = context_of(localaws, resource("aws_codebuild_project", name=name), alarm)
+    context._clients["codebuild"] = Builds(build("SUCCEEDED", 20 if hours < 20 else 100))
     assert operations.backups(context).status == status
 
 
