@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -26,26 +26,30 @@ _SWITCH = "dangerously_delete_data_on_destroy"
 
 @dataclass(frozen=True)
 class ServerContents:
-    """The contents of a tracking server or an App; `problem` says why they could not be counted."""
+    """The contents of a tracking server or an App; `problem` says why they could not be counted.
+
+    `others` is whether it has traces or logged models, which need no run. They are looked for if there are no runs.
+    """
 
     name: str
     experiments: int = 0
     runs: int = 0
     models: int = 0
+    others: bool = False
     problem: str = ""
     kind: str = "tracking server"
 
     @property
     def holds(self) -> bool:
         """Whether there is anything to lose. The experiment Default exists in every server; empty, it is no loss."""
-        return bool(self.problem or self.runs or self.models or self.experiments > 1)
+        return bool(self.problem or self.runs or self.models or self.experiments > 1 or self.others)
 
     def __str__(self) -> str:
         if self.problem:
             return f"the contents of {self.kind} {self.name} cannot be counted: {self.problem}"
         return (
             f"{self.kind} {self.name}: {_count(self.experiments, 'experiment')}, {_count(self.runs, 'run')}, "
-            f"{_count(self.models, 'registered model')}"
+            f"{_count(self.models, 'registered model')}{', traces or logged models' if self.others else ''}"
         )
 
 
@@ -134,6 +138,7 @@ def server_contents(change: Change, session: Session, environment: EnvironmentRe
             experiments=len(experiments),
             runs=runs,
             models=sum(1 for _ in _all(client.search_registered_models)),
+            others=not runs and _has_others(client, [experiment.experiment_id for experiment in experiments]),
             kind=kind,
         )
     except Exception as error:
@@ -175,6 +180,24 @@ def check(
             f"nothing was destroyed: {'; '.join(map(str, holding))}. "
             f"To delete it anyway, confirm it with CONFIRM={names}"
         )
+
+
+def _has_others(client: Any, experiments: list[str]) -> bool:
+    """Whether there are traces or logged models. A server of an older MLflow has no such calls."""
+    from mlflow.exceptions import MlflowException
+
+    searches: tuple[Callable[[list[str]], Any], ...] = (
+        lambda ids: client.search_traces(locations=ids, max_results=1, include_spans=False),
+        lambda ids: client.search_logged_models(experiment_ids=ids, max_results=1),
+    )
+    for search in searches:
+        try:
+            if any(search(experiments[start : start + 100]) for start in range(0, len(experiments), 100)):
+                return True
+        except MlflowException as error:
+            if error.error_code != "ENDPOINT_NOT_FOUND":
+                raise
+    return False
 
 
 def _server(change: Change, environment: EnvironmentRef) -> TrackingServer:

@@ -7,12 +7,21 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import ENDPOINT_NOT_FOUND
+from mlflow.store.entities import PagedList
 
+from mlflow_platform import tracking, tracking_server
+from mlflow_platform.environment import EnvironmentRef
+from mlflow_platform.plan_guard import losses
+from mlflow_platform.plan_guard.changes import Action, Change
 from tests.localaws.tracking.calls import create_run, track
-from tests.support.running import RunningLocalAws, settled, tracking_server
+from tests.support.running import RunningLocalAws, settled
+from tests.support.running import tracking_server as create_server
 from tests.terraform.planning import REPOSITORY
 
 NAME = "guarded-3-0"
@@ -72,7 +81,7 @@ class Environment:
 @pytest.fixture(scope="module")
 def environment(localaws: RunningLocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """Two runs in a separate experiment, a registered model, and an object with two versions."""
-    arn = tracking_server(localaws, NAME)
+    arn = create_server(localaws, NAME)
     experiment = track(localaws, arn, "POST", "experiments/create", {"name": "churn"}).json()["experiment_id"]
     create_run(localaws, arn)
     track(localaws, arn, "POST", "runs/create", {"experiment_id": experiment}).raise_for_status()
@@ -93,6 +102,30 @@ def test_counts_experiments_runs_models_and_objects(environment: Environment) ->
         f"tracking server {NAME}: 2 experiments, 2 runs, 1 registered model",
         f"bucket {BUCKET}: 1 object in 2 versions, 16 bytes",
     ]
+
+
+@pytest.mark.parametrize("what", ["traces", "logged models", ""])
+def test_traces_and_logged_models_need_no_run(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(*found: Any) -> Any:
+        return lambda **_: PagedList(found, None)
+
+    def absent(**_: Any) -> Any:
+        raise MlflowException("no such call", error_code=ENDPOINT_NOT_FOUND)
+
+    client = SimpleNamespace(
+        search_experiments=answer(SimpleNamespace(experiment_id="0")),
+        search_runs=answer(),
+        search_registered_models=answer(),
+        search_traces=answer("a trace") if what == "traces" else absent,
+        search_logged_models=answer("a model") if what == "logged models" else answer(),
+    )
+    monkeypatch.setattr(tracking_server, "require_running", lambda *_: None)
+    monkeypatch.setattr(tracking, "connect", lambda *_: client)
+    values = {"tracking_server_name": NAME, "arn": "arn:server", "mlflow_version": "3.0"}
+    change = Change("server", "aws_sagemaker_mlflow_tracking_server", Action.DELETE, before=values)
+    session: Any = SimpleNamespace(client=lambda _: None)
+    found = losses.server_contents(change, session, EnvironmentRef("staging"))
+    assert (found.holds, str(found).endswith("traces or logged models")) == (bool(what), bool(what))
 
 
 @pytest.mark.parametrize(
