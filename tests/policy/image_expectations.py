@@ -80,6 +80,7 @@ IMAGES_DOCUMENTED = (
             *on(SAGEMAKER + ":endpoint/other", "sagemaker:DescribeEndpoint"),
             *on(SAGEMAKER + ":endpoint-config/other", "sagemaker:DescribeEndpointConfig"),
             *on(SAGEMAKER + ":model/other", "sagemaker:DescribeModel"),
+            *on("*", "sagemaker:ListModelPackageGroups"),
         ),
     ),
     Documented(

@@ -193,6 +193,7 @@ ADMINISTER = {
             f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/*" for kind in ("endpoint-config", "endpoint", "model")
         ],
     },
+    "AllowFindModelPackages": {"Action": ["sagemaker:ListModelPackageGroups"], "Resource": ["*"]},
     "AllowDeleteImages": {
         "Action": ["ecr:BatchDeleteImage", "ecr:DescribeImages"],
         "Resource": [f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/mlflow-staging-serving"],

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import error_code
+from mlflow_common.errors import error_code, error_message
 from mlflow_platform.cleanup.hosting import Hosting
 from mlflow_platform.cleanup.items import IMAGES, MODELS, Criteria, Found, Item
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_sagemaker import SageMakerClient
 
     from mlflow_platform.environment import Environment
 
@@ -19,13 +20,30 @@ def repository_name(environment: Environment) -> str:
     return (environment.serving_repository or "").partition("/")[2]
 
 
-def select_images(ecr: ECRClient, environment: Environment, hosting: Hosting, criteria: Criteria, found: Found) -> None:
-    """Add the images that are older than the newest ones, and that no remaining SageMaker model uses."""
+def select_images(
+    ecr: ECRClient,
+    sagemaker: SageMakerClient,
+    environment: Environment,
+    hosting: Hosting,
+    criteria: Criteria,
+    found: Found,
+) -> None:
+    """Add the images that are older than the newest ones, and that no remaining SageMaker model or package uses."""
     repository, name = environment.serving_repository, repository_name(environment)
     if not name:
         return
     deleted = {item.name for item in found.items if item.kind == MODELS}
-    used = {image: model.name for model in hosting.models if model.name not in deleted for image in model.images}
+    try:
+        packages = _images_of_packages(sagemaker, environment)
+    except sagemaker.exceptions.ClientError as error:
+        if "AccessDenied" not in error_code(error):
+            raise
+        found.skipped[IMAGES] = f"a model package may use one, and you may not read them: {error_message(error)}"
+        return
+    used = {image: f"model package {arn}" for image, arn in packages.items()}
+    for model in hosting.models:
+        if model.name not in deleted:
+            used |= dict.fromkeys(model.images, f"SageMaker model {model.name}")
     pages = ecr.get_paginator("describe_images").paginate(repositoryName=name)
     try:
         images: list[Any] = [image for page in pages for image in page["imageDetails"]]
@@ -43,9 +61,29 @@ def select_images(ecr: ECRClient, environment: Environment, hosting: Hosting, cr
         names = [f"{repository}@{digest}", *(f"{repository}:{tag}" for tag in tags)]
         user = next((used[one] for one in names if one in used), None)
         if user is not None:
-            found.keep(IMAGES, names[-1], f"the SageMaker model {user} uses it")
+            found.keep(IMAGES, names[-1], f"the {user} uses it")
         elif digest in newest:
             found.keep(IMAGES, names[-1], f"it is one of the {criteria.keep_images} newest (--keep-images)")
         else:
             detail = f"tags: {', '.join(tags)}" if tags else "no tag"
             found.items.append(Item(IMAGES, digest, detail, image["imagePushedAt"], image.get("imageSizeInBytes", 0)))
+
+
+def _images_of_packages(sagemaker: SageMakerClient, environment: Environment) -> dict[str, str]:
+    """The images of the environment's model packages, with a package's ARN. `promote.py` names the groups.
+
+    A model that is made of a package does not name the image itself.
+    """
+    prefix = f"{environment.project}-{environment.name}-"
+    pages = sagemaker.get_paginator("list_model_package_groups").paginate(NameContains=prefix)
+    groups = [one["ModelPackageGroupName"] for page in pages for one in page["ModelPackageGroupSummaryList"]]
+    images: dict[str, str] = {}
+    for group in groups:
+        if not group.startswith(prefix):
+            continue
+        listed = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+        for arn in [one["ModelPackageArn"] for page in listed for one in page["ModelPackageSummaryList"]]:
+            described: Any = sagemaker.describe_model_package(ModelPackageName=arn)
+            containers = described.get("InferenceSpecification", {}).get("Containers", [])
+            images |= {container["Image"]: arn for container in containers if "Image" in container}
+    return images

@@ -23,7 +23,7 @@ KINDS: Mapping[str, str] = {
     CONFIGS: "endpoint configurations that belong to no endpoint",
     MODELS: "SageMaker models that no configuration uses",
     ARCHIVES: "copies of models (model.tar.gz) that no SageMaker model uses",
-    IMAGES: "serving images that no SageMaker model uses",
+    IMAGES: "serving images that no SageMaker model and no model package uses",
     FAILED_RUNS: "runs that failed or were killed, with their artifacts",
     OLD_RUNS: "finished runs, with their artifacts",
     DELETED_RUNS: "artifacts of runs that are already deleted in MLflow",

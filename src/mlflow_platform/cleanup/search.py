@@ -47,7 +47,7 @@ def search(access: Access, environment: Environment, criteria: Criteria, progres
     if IMAGES in criteria.kinds:
         if environment.serving_repository:
             progress("reading the image repository")
-            select_images(access.ecr, environment, hosting, criteria, found)
+            select_images(access.ecr, access.sagemaker, environment, hosting, criteria, found)
         else:
             found.skipped[IMAGES] = f"{environment.name} has no image repository"
     if access.mlflow is not None and criteria.kinds & TRACKING_KINDS:

@@ -83,6 +83,13 @@ data "aws_iam_policy_document" "administer_artifacts" {
     ]
   }
 
+  # AWS supports no resource for this action.
+  statement {
+    sid       = "AllowFindModelPackages"
+    actions   = ["sagemaker:ListModelPackageGroups"]
+    resources = ["*"]
+  }
+
   # The repository of module serving has the environment's prefix.
   statement {
     sid       = "AllowDeleteImages"

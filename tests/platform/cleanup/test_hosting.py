@@ -98,6 +98,33 @@ def test_keeps_images_that_models_use_and_the_newest(world: World) -> None:
     assert not world.search(IMAGES, keep_images=0).items
 
 
+def test_keeps_images_that_model_packages_use(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    sagemaker, repository = world.access.sagemaker, world.environment.serving_repository
+    ecr: Any = Images("a", "b")
+    world.access = replace(world.access, ecr=ecr)
+    sagemaker.create_model_package_group(ModelPackageGroupName=NAME)
+    container = {"Image": f"{repository}:a", "ModelDataUrl": "s3://b/packages/model.tar.gz"}
+    sagemaker.create_model_package(
+        ModelPackageGroupName=NAME,
+        InferenceSpecification={
+            "Containers": [container],
+            "SupportedContentTypes": [],
+            "SupportedResponseMIMETypes": [],
+        },
+    )
+    found = world.search(IMAGES, keep_images=0)
+    assert names(found) == {ecr.digests["b"]}
+    assert "the model package arn:" in reasons(found)[f"{repository}:a"]
+
+    def denied(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeModelPackage")
+
+    monkeypatch.setattr(sagemaker, "describe_model_package", denied, raising=False)
+    found = world.search(IMAGES, keep_images=0)
+    assert not found.items
+    assert "a model package may use one" in found.skipped[IMAGES]
+
+
 def test_stops_if_it_cannot_know_what_a_model_uses(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     host(world, "1")
 
