@@ -57,7 +57,7 @@ $(READY): requirements.lock pyproject.toml scripts/setup.sh localaws/servers/mlf
 demo: setup ## Run everything on localaws: apply, train, register, deploy, predict, compare
 	@$(SCRIPT) scripts/demo.py {ARGS}
 
-check: setup ## Lint, check types and run the unit tests (no servers; three minutes)
+check: setup ## Lint, check types and run the unit tests (no servers; a minute and a half)
 	@$(WITH_ARGS) scripts/check.sh {ARGS}
 
 test: setup ## Run make check and the tests of Terraform, localaws and the scripts together (half an hour at most)
