@@ -84,25 +84,24 @@ def _at_once(
     send: Callable[[Request], tuple[list[Any], float]], requests: Sequence[Request], clients: int
 ) -> list[tuple[list[Any], float]]:
     # The first failure ends it: the other requests would only repeat it.
-    failed = Event()
+    ended = Event()
 
-    def send_unless_failed(request: Request) -> tuple[list[Any], float]:
-        if failed.is_set():
+    def send_unless_ended(request: Request) -> tuple[list[Any], float]:
+        if ended.is_set():
             # It is never shown: requests start in their order, so the one that failed comes before this one.
             raise CancelledError
         try:
             return send(request)
         except BaseException:
-            failed.set()
+            ended.set()
             raise
 
     with ThreadPoolExecutor(clients, thread_name_prefix="client") as pool:
-        futures = [pool.submit(send_unless_failed, request) for request in requests]
+        futures = [pool.submit(send_unless_ended, request) for request in requests]
         try:
             return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        finally:
+            ended.set()  # Also after Ctrl-C, which no request sees.
 
 
 def _invoke(runtime: SageMakerRuntimeClient, endpoint: str, body: str) -> bytes:
