@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 ID, ROW, TRUTH = "inference_id", "row", "truth"
 _SHOWN = 5
-_LARGEST_EXACT = 2**53
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def _truth(table: Table, number: int, id_: Any, row: Any, value: Any) -> Truth:
 
 def _id(table: Table, number: int, value: Any) -> str:
     """An inference id, which is text. pandas turns a column of whole numbers with a gap into floating-point numbers."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_EXACT:
+    if isinstance(value, float) and value.is_integer() and abs(value) < types.LARGEST_EXACT_FLOAT:
         value = int(value)
     if not isinstance(value, (str, int, UUID)) or isinstance(value, bool):
         raise InputError(f"{table.name}: the inference id in row {number} is {quoted(value)}: give text")

@@ -21,7 +21,7 @@ from mlflow_common.errors import InputError
 from mlflow_platform.validation import values as types
 from mlflow_platform.validation.signature import NESTED, ColumnSpec, Signature, named
 from mlflow_platform.validation.table import Table, listed, quoted
-from mlflow_platform.validation.values import UnusableError
+from mlflow_platform.validation.values import LARGEST_EXACT_FLOAT, UnusableError
 
 Task = Literal["classification", "regression"]
 TASKS: tuple[Task, ...] = ("classification", "regression")
@@ -29,7 +29,6 @@ TASKS: tuple[Task, ...] = ("classification", "regression")
 # Types in which MLflow's server cannot read a missing value: it refuses it, or takes it for False. A column of such a
 # type that is optional is left out of a request instead.
 LEFT_OUT_IF_MISSING = frozenset({"integer", "long", "boolean", "binary"})
-_LARGEST_EXACT_FLOAT = 2**53
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,7 @@ def _without_type(table: Table, name: str, values: Sequence[Any]) -> list[Any]:
                 found.append(types.as_json(None if types.is_missing(value) else value))
             except UnusableError as error:
                 raise _unusable(table, name, number, value, error) from None
-    long = any(isinstance(value, int) and abs(value) > _LARGEST_EXACT_FLOAT for value in found)
+    long = any(isinstance(value, int) and abs(value) > LARGEST_EXACT_FLOAT for value in found)
     if long and any(value is None for value in found):
         raise InputError(
             f"{table.name}: {name!r} has integers beyond 2^53 beside missing values, which a model without a signature "
@@ -256,7 +255,7 @@ def _typed_truth(values: Sequence[str], output: str | None) -> list[Any]:
             return numbers
         # As pandas has it: one field with a decimal point makes the column one of floating-point numbers.
         return [
-            float(number) if abs(number) <= _LARGEST_EXACT_FLOAT else number for number in numbers if number is not None
+            float(number) if abs(number) <= LARGEST_EXACT_FLOAT else number for number in numbers if number is not None
         ]
     if all(value.lower() in {"true", "false"} for value in values):
         return [value.lower() == "true" for value in values]

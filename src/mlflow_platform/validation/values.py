@@ -37,7 +37,7 @@ _TIME = re.compile(
 # What fits into 64 bits of nanoseconds, which is MLflow's datetime.
 _EARLIEST, _LATEST = datetime(1677, 9, 22), datetime(2262, 4, 11)  # noqa: DTZ001 MLflow's datetimes have no zone
 _LARGEST_SINGLE = 3.4028234663852886e38
-_LARGEST_EXACT_FLOAT = 2**53
+LARGEST_EXACT_FLOAT = 2**53
 _MOST_DIGITS = 400
 _TOO_DEEP = "is nested too deeply"
 
@@ -100,7 +100,7 @@ def _whole(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, float) and value.is_integer():
-        if abs(value) > _LARGEST_EXACT_FLOAT:
+        if abs(value) > LARGEST_EXACT_FLOAT:
             raise UnusableError(
                 "is a floating-point number beyond 2^53, which is not exact: store the column as integers"
             )
