@@ -142,7 +142,7 @@ def _run(
     name: str | None,
     experiment: str | None,
 ) -> None:
-    name = name or f"{environment.project}-{environment.name}-{options.model}"
+    name = name or f"{environment.prefix}{options.model}"
     pipeline = Pipeline(session.client("sagemaker"), session.client("logs"), name, SystemClock())
     if not options.concurrent:
         # Before anything is written: an update would change what a retry of the running execution runs.

@@ -129,6 +129,11 @@ class Environment:
         return self.ref.name
 
     @property
+    def prefix(self) -> str:
+        """What the names of the resources that are created for this environment begin with."""
+        return f"{self.project}-{self.name}-"
+
+    @property
     def tags(self) -> dict[str, str]:
         """The tags of every resource that is created for this environment."""
         return {"project": self.project, "environment": self.name}

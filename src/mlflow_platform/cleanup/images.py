@@ -74,12 +74,11 @@ def _images_of_packages(sagemaker: SageMakerClient, environment: Environment) ->
 
     A model that is made of a package does not name the image itself.
     """
-    prefix = f"{environment.project}-{environment.name}-"
-    pages = sagemaker.get_paginator("list_model_package_groups").paginate(NameContains=prefix)
+    pages = sagemaker.get_paginator("list_model_package_groups").paginate(NameContains=environment.prefix)
     groups = [one["ModelPackageGroupName"] for page in pages for one in page["ModelPackageGroupSummaryList"]]
     images: dict[str, str] = {}
     for group in groups:
-        if not group.startswith(prefix):
+        if not group.startswith(environment.prefix):
             continue
         listed = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
         for arn in [one["ModelPackageArn"] for page in listed for one in page["ModelPackageSummaryList"]]:

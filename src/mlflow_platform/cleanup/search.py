@@ -108,7 +108,7 @@ def _servers_beside(sagemaker: SageMakerClient, environment: Environment) -> tup
             continue
         except sagemaker.exceptions.ClientError:
             # A server that may not be described may store its artifacts anywhere.
-            if name.startswith(f"{environment.project}-{environment.name}-"):
+            if name.startswith(environment.prefix):
                 raise PreconditionError(
                     f"the tracking server {name} cannot be described. Use an admin's role."
                 ) from None

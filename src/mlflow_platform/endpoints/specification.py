@@ -153,7 +153,7 @@ def default_name(environment: Environment, model_name: str | None, uri: str) -> 
         raise InputError(
             f"no endpoint can be named after {model_name!r}: it has no letters a-z or digits. Add --endpoint NAME."
         )
-    name = f"{environment.project}-{environment.name}-{tail}"
+    name = f"{environment.prefix}{tail}"
     if len(name) > _NAME_LENGTH:
         raise InputError(
             f"the endpoint name {name} is too long (at most {_NAME_LENGTH} characters). Add --endpoint NAME."

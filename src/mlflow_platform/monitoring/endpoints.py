@@ -42,9 +42,7 @@ class Variant:
 
 def capturing(sagemaker: SageMakerClient, environment: Environment) -> list[str]:
     """The names of the environment's endpoints that capture data, sorted."""
-    pages = sagemaker.get_paginator("list_endpoints").paginate(
-        NameContains=f"{environment.project}-{environment.name}-"
-    )
+    pages = sagemaker.get_paginator("list_endpoints").paginate(NameContains=environment.prefix)
     names = sorted(each["EndpointName"] for page in pages for each in page["Endpoints"])
     return [name for name in names if (found := state.find(sagemaker, name)) and _destination(sagemaker, found.config)]
 

@@ -36,7 +36,7 @@ def endpoint_lines(
             except sagemaker.exceptions.ClientError as error:
                 if error_code(error) not in _DENIED:
                     raise
-                if name.startswith(f"{environment.project}-{environment.name}-"):
+                if name.startswith(environment.prefix):
                     lines.append(CostLine(ENDPOINTS, f"endpoint {name}", "not known: you may not describe it"))
     return lines
 
