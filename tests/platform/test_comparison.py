@@ -39,6 +39,9 @@ def test_the_best_run_is_first_and_runs_without_the_metric_are_last() -> None:
         ("test rmse", "lossless"),
         ("eval:log-loss", "f1_macro"),
         ("p95_ms", "requests_per_second"),
+        ("mean_squared_error", "neg_mean_squared_error"),
+        ("crossEntropy", "cv/neg_log_loss"),
+        ("response_time", "negRMSE"),
         *((f"validation/{name}", "roc_auc") for name in sorted(LOWER_IS_BETTER)),
     ],
 )

@@ -17,7 +17,12 @@ from mlflow_platform.validation.table import listed
 # Metrics of which smaller values are better, as whole words of a name.
 _SMALLER = frozenset(
     ("rmse", "rmsle", "mae", "mse", "msle", "mape", "smape", "loss", "logloss", "error", "errors", "deviance", "brier")
-).union(("perplexity", "wer", "cer", "latency", "seconds", "duration", "ms", "missing"))
+).union(
+    ("perplexity", "wer", "cer", "entropy", "divergence", "hinge", "nll"),
+    ("latency", "time", "seconds", "duration", "ms", "missing"),
+)
+# scikit-learn negates what is better if smaller, so that larger is always better: `neg_mean_squared_error`.
+_NEGATED = "neg"
 # `validation/rmse` (what validate_endpoint.py logs), `val.loss`, `testRMSE` and `valLoss` have two words each.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # What MLflow's database holds for infinity (`sanitize_metric_value` of mlflow/store/tracking/sqlalchemy_store.py).
@@ -133,7 +138,8 @@ def make(rows: Sequence[Row], metric: str, *, maximize: bool | None = None) -> T
 
 def is_maximized(metric: str) -> bool:
     """Whether larger values of a metric are better, judged by its name."""
-    return not _SMALLER.intersection(word.lower() for word in _WORD.findall(metric))
+    words = {word.lower() for word in _WORD.findall(metric)}
+    return _NEGATED in words or not _SMALLER & words
 
 
 def number(text: str) -> float | None:
