@@ -262,7 +262,7 @@ def of_kms(given: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def trail(client: Any, given: list[dict[str, str]]) -> str:
-    return str(client.create_trail(Name="full", S3BucketName="quota-bucket", TagsList=given)["TrailARN"])
+    return str(client.create_trail(Name="full", S3BucketName="quota-trails", TagsList=given)["TrailARN"])
 
 
 def machine(client: Any, given: list[dict[str, str]]) -> str:
@@ -348,8 +348,9 @@ def used(localaws: RunningLocalAws, s3: Any) -> None:
     """The bucket of a trail, and the role of a state machine."""
     statement = {"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}, "Resource": "*"}
     document = {"Version": "2012-10-17", "Statement": [{**statement, "Action": ["s3:GetBucketAcl", "s3:PutObject"]}]}
+    s3.create_bucket(Bucket="quota-trails")
     s3.put_bucket_policy(
-        Bucket="quota-bucket", Policy=json.dumps(document).replace('"*"', '["arn:aws:s3:::quota-bucket*"]')
+        Bucket="quota-trails", Policy=json.dumps(document).replace('"*"', '["arn:aws:s3:::quota-trails*"]')
     )
     trusted = json.dumps(TRUST).replace("sagemaker.amazonaws.com", "states.amazonaws.com")
     localaws.client("iam").create_role(RoleName="quota-states", AssumeRolePolicyDocument=trusted)

@@ -77,7 +77,8 @@ def world(
 ) -> World:
     world = World(fleet, aws("s3"))
     session = SimpleNamespace(client=world.client)
-    store = SimpleNamespace(**{name: getattr(environment, name) for name in ("name", "account", "region", "project")})
+    names = ("name", "account", "region", "project", "prefix")
+    store = SimpleNamespace(**{name: getattr(environment, name) for name in names})
     store.ref, store.server = environment.ref, environment.server
     store.artifact_store = client.get_experiment("0").artifact_location
     monkeypatch.setattr(validate_endpoint, "open_environment", lambda *_, **__: (store, session))
