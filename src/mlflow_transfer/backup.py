@@ -19,7 +19,7 @@ from mlflow_common.safe_path import relative_name
 from mlflow_transfer.archive import MOST_LOSSES, Archive, Parts, Snapshot, safe_name
 from mlflow_transfer.artifacts import Reading, checksum
 from mlflow_transfer.checksums import Checksum, Summing
-from mlflow_transfer.losses import Loss, LossLog
+from mlflow_transfer.losses import Loss, LossLog, LostParts
 from mlflow_transfer.manifest import ARTIFACT, EXPERIMENTS, MODELS, REGISTERED, RUN, TRACES, Entry, Manifest
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally, TransferProgress
@@ -33,7 +33,7 @@ from mlflow_transfer.records import (
     number_text,
     to_json,
 )
-from mlflow_transfer.selecting import registered_models
+from mlflow_transfer.selecting import all_experiments, registered_models
 from mlflow_transfer.sources.base import Source
 from mlflow_transfer.stores import CHUNK, SKIPPABLE, CopyingStore, GoneError, Item, Store, can_copy
 from mlflow_transfer.tasks import first_error
@@ -67,6 +67,7 @@ class Backup:
         self._parts = Parts(archive, taken)
         self._counts: Counter[str] = Counter()
         self._losses = LossLog()
+        self._lost = LostParts(source.losses)
         # The artifact root of each folder below `artifacts`.
         self._folders: dict[str, str] = {}
         self._threads = ThreadPoolExecutor(self.options.threads, thread_name_prefix="backup")
@@ -98,7 +99,7 @@ class Backup:
 
     async def _back_up(self) -> Snapshot:
         self._known = await self._in_thread(self.archive.known)
-        experiments = self.options.chosen([one async for one in self.source.experiments()], self.source.name)
+        experiments = self.options.chosen(await all_experiments(self.source), self.source.name)
         self.progress.total("experiments", len(experiments))
         await self._records(EXPERIMENTS, [to_json(one) for one in experiments])
         for experiment in experiments:
@@ -163,7 +164,9 @@ class Backup:
                 _write_line(file, {"points": [[p.key, number_text(p.value), p.timestamp, p.step] for p in points]})
                 self._counts["metric points"] += len(points)
             folder = f"runs/{safe_name(run.experiment_id)}"
-            entry = Entry(RUN, "", 0, "", run.experiment_id, run.id, fingerprint(run), run.start_time)
+            # The next backup reads a run again whose history is incomplete.
+            state = "" if self._lost.of(run.id) else fingerprint(run)
+            entry = Entry(RUN, "", 0, "", run.experiment_id, run.id, state, run.start_time)
             await self._file(file, folder, safe_name(run.id), entry)
         self.progress.advance("runs")
 

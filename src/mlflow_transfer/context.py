@@ -12,6 +12,7 @@ from mlflow_transfer.checkpoint import Checkpoint
 from mlflow_transfer.destination import Destination
 from mlflow_transfer.limits import Limits
 from mlflow_transfer.links import Links
+from mlflow_transfer.losses import LostParts
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import TransferProgress
 from mlflow_transfer.scratch import Scratch
@@ -51,6 +52,7 @@ class CopyContext:
     Args:
         limits: the limits of the destination's MLflow version.
         features: the features that both sides have, such as logged models.
+        lost: which of the source's objects could not be read completely.
     """
 
     source: Source
@@ -63,6 +65,11 @@ class CopyContext:
     scratch: Scratch = field(default_factory=Scratch)
     summary: Summary = field(default_factory=Summary)
     features: Features = field(default_factory=lambda: Features(logged_models=False, traces=False, prompts=False))
+    lost: LostParts = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Watch the losses of the source."""
+        self.lost = LostParts(self.source.losses)
 
     @property
     def links(self) -> Links:

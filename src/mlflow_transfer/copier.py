@@ -25,7 +25,7 @@ from mlflow_transfer.matching import Matches, pair_experiments, read_matches
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally, TransferProgress
 from mlflow_transfer.records import Experiment, RegisteredModel
-from mlflow_transfer.selecting import registered_models
+from mlflow_transfer.selecting import all_experiments, registered_models
 from mlflow_transfer.selection import Selection
 from mlflow_transfer.sources.base import Source
 from mlflow_transfer.summary import Summary
@@ -96,7 +96,7 @@ class Copier:
         source, reader = context.source, context.destination.reader
         ours, theirs = await asyncio.gather(source.features(), reader.features())
         context.features = common_features(ours, theirs)
-        self.experiments = context.options.chosen([one async for one in source.experiments()], source.name)
+        self.experiments = context.options.chosen(await all_experiments(source), source.name)
         chosen = {one.id for one in self.experiments} if context.options.experiments else None
         self.registered = await registered_models(source, chosen)
         self.selection = Selection(context.options, context.links, self.registered)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import DELETED
+from mlflow_transfer.selecting import all_experiments
 from mlflow_transfer.sources.base import Source
 
 
@@ -28,7 +29,7 @@ class Contents:
 async def inspect(source: Source) -> Contents:
     """Count everything. Metric histories and files are not read."""
     counts: Counter[str] = Counter()
-    async for experiment in source.experiments():
+    for experiment in await all_experiments(source):
         counts["experiments"] += 1
         counts["deleted experiments"] += experiment.lifecycle_stage == DELETED
         async for runs in source.runs(experiment.id):

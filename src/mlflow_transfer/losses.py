@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+_IDS = re.compile(r"[\w-]+")
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,37 @@ class LossLog:
 
     def __init__(self) -> None:
         self._losses: dict[Loss, None] = {}
+        self._places: set[str] = set()
 
     def add(self, place: str, reason: str) -> None:
         """Add a loss, unless it was already added."""
         self._losses[Loss(place, reason)] = None
+        self._places.add(place)
+
+    def holds(self, place: str) -> bool:
+        """Whether there is a loss at this place."""
+        return place in self._places
 
     def list(self) -> list[Loss]:
         """All losses so far, oldest first."""
         return list(self._losses)
+
+
+class LostParts:
+    """Tells which objects of a source have lost a part, by the ids in the places of the losses."""
+
+    def __init__(self, losses: Callable[[], Sequence[Loss]]) -> None:
+        self._losses = losses
+        self._read = 0
+        self._ids: set[str] = set()
+
+    def of(self, object_id: str) -> bool:
+        """Whether a part of the object with this id could not be read so far."""
+        found = self._losses()
+        for loss in found[self._read :]:
+            self._ids.update(_IDS.findall(loss.place))
+        self._read = len(found)
+        return object_id in self._ids
 
 
 MOST_SHOWN = 20

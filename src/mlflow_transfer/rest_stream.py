@@ -78,9 +78,9 @@ async def points_of(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[li
 
 
 def _is_empty(text: str) -> bool:
-    """Whether a response is a JSON object without metrics."""
+    """Whether a response is that of a server without points. Any other object is, for example, a gateway's message."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and "metrics" not in found
+    return isinstance(found, dict) and not found.keys() - {"next_page_token"}

@@ -1,11 +1,28 @@
-"""Chooses the registered models that belong to the chosen experiments."""
+"""Reads the experiments of a source, and the registered models that belong to the chosen ones."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from mlflow_transfer.records import RegisteredModel
+from mlflow_common.errors import PreconditionError
+from mlflow_transfer.records import Experiment, RegisteredModel
 from mlflow_transfer.sources.base import Source
+
+
+async def all_experiments(source: Source) -> list[Experiment]:
+    """All experiments of a source.
+
+    Raises:
+        PreconditionError: there are none. MLflow creates the first one itself, so this is another place, or the
+            credentials may not read experiments.
+    """
+    found = [one async for one in source.experiments()]
+    if not found and not source.losses():
+        raise PreconditionError(
+            f"{source.name} has no experiments, and MLflow always has one: check the place, and that these credentials "
+            "may read experiments"
+        )
+    return found
 
 
 async def registered_models(source: Source, experiment_ids: Collection[str] | None) -> list[RegisteredModel]:

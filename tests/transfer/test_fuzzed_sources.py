@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -167,8 +168,40 @@ def test_null_for_a_field_that_is_not_set_is_its_default() -> None:
     assert found["registered"][0]["versions"][0]["description"] == ""
 
 
-def test_a_metric_that_the_server_lists_without_a_point_is_a_loss() -> None:
-    _, losses = read(answers() | {"metrics/get-history-bulk": {}})
+@pytest.mark.parametrize(
+    "given_answers",
+    [{"metrics/get-history-bulk": {}}, {"metrics/get-history-bulk": {"metrics": None}, "metrics/get-history": {}}],
+    ids=["bulk", "one by one"],
+)
+def test_a_metric_that_the_server_lists_without_a_point_is_a_loss(given_answers: dict[str, Any]) -> None:
+    _, losses = read(answers() | given_answers)
     assert losses == [
         f"run {run_id} metric 'loss': the server lists it and returns no point of it" for run_id in (RUN, OTHER)
     ]
+
+
+@pytest.mark.parametrize("call", sorted(answers().keys() - {"experiments/search", "runs/get"}))
+def test_an_object_without_the_list_is_a_loss(call: str) -> None:
+    gateway = {call: {"message": "session expired"}}
+    if call == "metrics/get-history":
+        gateway["metrics/get-history-bulk"] = {"metrics": None}
+    _, losses = read(answers() | gateway)
+    assert losses
+
+
+def test_a_listing_of_experiments_that_is_none_is_an_error() -> None:
+    with pytest.raises(PlatformError, match="the response has no experiments, but 'message'"):
+        read(answers() | {"experiments/search": {"message": "session expired"}})
+
+
+def test_an_object_of_another_experiment_is_a_loss() -> None:
+    given_answers = answers()
+    for call, place in (
+        ("runs/search", ("runs", 0, "info", "experiment_id")),
+        ("logged-models/search", ("models", 0, "info", "experiment_id")),
+        ("traces", ("traces", 0, "experiment_id")),
+    ):
+        given_answers[call] = changed(given_answers[call], place, "2")
+    found, losses = read(given_answers)
+    assert len([loss for loss in losses if "it belongs to the experiment '2'" in loss]) == 3
+    assert (set(found["runs"]), found["models"], found["traces"]) == ({OTHER}, [], [])

@@ -17,6 +17,7 @@ from mlflow_transfer.copiers.artifacts import colliding
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.options import Options
 from mlflow_transfer.service import Agreement, LossesError, Outcome
+from mlflow_transfer.sources.base import in_memory
 from mlflow_transfer.stores import Folder, Item, UnreadableError
 from mlflow_transfer.verification.report import Report
 from tests.transfer.conftest import Servers
@@ -33,13 +34,20 @@ class Partly:
         losses: the losses that the source reports itself.
         files: the names of files that cannot be read.
         folder: a part of the names of folders that cannot be listed.
+        history: the id of a run whose points cannot be read.
     """
 
     def __init__(
-        self, source: Any, *, losses: list[Loss] | None = None, files: set[str] = frozenset(), folder: str = ""
+        self,
+        source: Any,
+        *,
+        losses: list[Loss] | None = None,
+        files: set[str] = frozenset(),
+        folder: str = "",
+        history: str = "",
     ) -> None:
         self._source, self._losses = source, losses or []
-        self._files, self._folder = files, folder
+        self._files, self._folder, self._history = files, folder, history
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
@@ -49,6 +57,14 @@ class Partly:
 
     def store(self, uri: str) -> Folder:
         return PartlyReadable(self._source.store(uri).root, self._files, self._folder)
+
+    async def histories(self, runs: Any) -> Any:
+        async for run, history in self._source.histories(runs):
+            if run.id == self._history:
+                self._losses.append(Loss(f"run {run.id} metric 'loss'", "its points cannot be read"))
+                yield run, in_memory([])
+            else:
+                yield run, history
 
 
 class PartlyReadable(Folder):
@@ -142,6 +158,20 @@ def test_one_file_that_cannot_be_read_is_a_loss_and_everything_else_is_copied(
     # The next copy, in which the file is readable, copies it.
     assert copied(servers).refused == ()
     same(behind(servers.new), behind(servers.target), options=BOTH)
+
+
+def test_the_next_copy_reads_a_run_again_whose_history_could_not_be_read(
+    servers: Servers, experiments: dict[str, Any]
+) -> None:
+    run = experiments["first"]["run_id"]
+    Seeder(servers.new.url).log(run, [("loss", 0.5, START, 0)])
+    for _ in range(2):
+        assert [loss.place for loss in copied(servers, history=run).refused] == [f"run {run} metric 'loss'"]
+    assert copied(servers).refused == ()
+    same(behind(servers.new), behind(servers.target), options=BOTH)
+    outcome = copied(servers)
+    assert outcome.summary is not None
+    assert outcome.summary.changed == {}
 
 
 def test_an_unlistable_folder_loses_only_its_own_files(servers: Servers, experiments: dict[str, Any]) -> None:

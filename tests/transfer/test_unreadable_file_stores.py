@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -147,6 +148,7 @@ def test_a_folder_without_a_readable_description_is_a_loss(root: Path, file: str
         (f"1/{RUN}/inputs/i/meta.yaml", b"source_type: DATASET\nsource_id: gone\n", "cannot be read"),
         ("models/reg/aliases/best", b"first", "not a whole number"),
         ("1/models/m-1/metrics/acc", b"1 0.5\n", "line 1 is torn"),
+        ("1/models/m-1/metrics/acc", b"", "it holds no point"),
     ],
 )
 def test_a_torn_part_is_a_loss_and_the_rest_is_read(root: Path, file: str, content: bytes, reason: str) -> None:
@@ -159,6 +161,34 @@ def test_a_torn_part_is_a_loss_and_the_rest_is_read(root: Path, file: str, conte
     if file.endswith("loss"):
         assert len(found["points"][RUN]) == 1
         assert found["runs"][RUN]["latest"]["loss"][1] == 0.5
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n"])
+def test_a_metric_without_points_is_a_loss(root: Path, content: bytes) -> None:
+    (root / "1" / RUN / "metrics" / "loss").write_bytes(content)
+    (loss,) = read(root)[1]
+    assert f"run {RUN} metric 'loss'" in loss
+    assert "it holds no point" in loss
+
+
+def test_a_second_experiment_of_one_name_is_a_loss(root: Path) -> None:
+    (root / "2").mkdir()
+    meta = (root / "1" / "meta.yaml").read_text()
+    (root / "2" / "meta.yaml").write_text(re.sub("experiment_id: .*", "experiment_id: '2'", meta))
+    found, (loss,) = read(root)
+    assert [one["id"] for one in found["experiments"]] == ["1"]
+    assert f"experiment folder {root / '2'}" in loss
+    assert "holds an experiment of the same name" in loss
+
+
+def test_assessments_of_traces_are_a_loss(root: Path) -> None:
+    folder = root / "1" / "traces" / "tr-1" / "assessments"
+    folder.mkdir()
+    assert read(root)[1] == []
+    (folder / "a-1.yaml").write_text("name: right\n")
+    found, losses = read(root)
+    assert losses == ["assessments of trace tr-1: assessments of traces are not transferred"]
+    assert len(found["traces"]) == 1
 
 
 def test_links_out_of_the_store_are_losses(root: Path, tmp_path: Path) -> None:

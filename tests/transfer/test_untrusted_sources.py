@@ -17,12 +17,14 @@ from mlflow_common.retry import Retry
 from mlflow_transfer.archive import Archive, Snapshot
 from mlflow_transfer.backup import Backup
 from mlflow_transfer.connections import ConnectionFactory
+from mlflow_transfer.inspecting import inspect
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.manifest import ARTIFACT
 from mlflow_transfer.records import Run
 from mlflow_transfer.sources.archive import ArchiveSource, DamagedError
 from mlflow_transfer.sources.opening import open_source
 from mlflow_transfer.stores import SKIPPABLE, Folder, Item, Proxy, Roots, open_store
+from mlflow_transfer.verification.verifier import Verifier
 from tests.transfer.hostile import API, ARTIFACTS, LOGIN_PAGE, REDIRECT, RUN, HostileServer, as_json, attachment
 from tests.transfer.made_up import OneRun
 from tests.transfer.moving import places
@@ -38,10 +40,10 @@ def connections(*trusted: str) -> ConnectionFactory:
     return ConnectionFactory(os.environ, retry=RETRY, trusted=trusted)
 
 
-def back_up(server: HostileServer, archive: Path, *trusted: str) -> tuple[Snapshot, list[Loss]]:
+def back_up(server: HostileServer, archive: Path, *trusted: str, taken: str = "1") -> tuple[Snapshot, list[Loss]]:
     async def go() -> tuple[Snapshot, list[Loss]]:
         source = await open_source(connections(*trusted), server.url)
-        work = Backup(source, Archive(Folder(archive)), "1", None, None, RETRY)
+        work = Backup(source, Archive(Folder(archive)), taken, None, None, RETRY)
         try:
             return await work.run(), work.losses
         finally:
@@ -266,6 +268,36 @@ def test_an_empty_or_malformed_answer_is_never_an_empty_list(tmp_path: Path, pat
             assert [loss.place for loss in losses] == ["runs of experiment 1"]
 
 
+@pytest.mark.parametrize("command", ["inspect", "backup", "verify"])
+def test_a_server_without_experiments_is_an_error(tmp_path: Path, command: str) -> None:
+    """Its credentials may read no experiment, or it is no MLflow server. A backup of nothing would be verified."""
+
+    async def go() -> None:
+        source = await open_source(connections(), server.url)
+        try:
+            if command == "inspect":
+                await inspect(source)
+            elif command == "backup":
+                await Backup(source, Archive(Folder(tmp_path)), "1", None, None, RETRY).run()
+            else:
+                await Verifier(source, source).run()
+        finally:
+            await source.close()
+
+    with (
+        HostileServer({f"{API}experiments/search": as_json({})}) as server,
+        pytest.raises(PreconditionError, match="has no experiments, and MLflow always has one"),
+    ):
+        asyncio.run(go())
+    assert Archive(Folder(tmp_path)).snapshots() == []
+
+
+def test_a_listing_of_artifacts_that_is_none_is_a_loss(tmp_path: Path) -> None:
+    with HostileServer({ARTIFACTS: as_json({"message": "session expired"})}) as server:
+        (loss,) = back_up(server, tmp_path)[1]
+    assert (loss.place, "not a listing" in loss.reason) == (f"artifacts of run {RUN}", True)
+
+
 @pytest.mark.parametrize("answer", [REDIRECT, LOGIN_PAGE], ids=["redirect", "login page"])
 @pytest.mark.parametrize("path", [ARTIFACTS, f"{ARTIFACTS}/1/{RUN}/artifacts/f.txt"], ids=["listing", "file"])
 def test_a_login_page_is_never_stored_as_an_artifact(tmp_path: Path, path: str, answer: Any) -> None:
@@ -295,6 +327,22 @@ def test_a_page_that_fails_half_way_is_a_loss(tmp_path: Path) -> None:
     assert loss.place == "runs of experiment 1, from page 2 on"
     assert "broken row" in loss.reason
     assert snapshot.counts["run"] == 1
+
+
+def test_the_next_backup_reads_a_run_again_whose_history_could_not_be_read(tmp_path: Path) -> None:
+    point = {"key": "loss", "value": 0.5, "timestamp": 1, "step": 0}
+    with HostileServer() as server:
+        run = {"info": server.info, "data": {"metrics": [point]}}
+        server.answers |= {
+            f"{API}runs/search": as_json({"runs": [run]}),
+            f"{API}metrics/get-history": as_json({"error_code": "INTERNAL_ERROR"}, 500),
+        }
+        assert [loss.place for loss in back_up(server, tmp_path, taken="20260101T000000Z")[1]] == [
+            f"run {RUN} metric 'loss'"
+        ]
+        server.answers[f"{API}metrics/get-history"] = as_json({"metrics": [point]})
+        snapshot, losses = back_up(server, tmp_path, taken="20260102T000000Z")
+    assert (losses, snapshot.partial, snapshot.counts["metric points"]) == ([], False, 1)
 
 
 def test_stops_at_endless_pages(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from mlflow_transfer.sources.archive_json import (
     run_from_json,
     trace_from_json,
 )
-from mlflow_transfer.sources.base import PAGE, Features, Kind
+from mlflow_transfer.sources.base import PAGE, Features, Kind, of_experiment
 from mlflow_transfer.sources.parsing import MALFORMED, described
 from mlflow_transfer.stores import ArchiveView, GoneError, Item, Store, UnreadableError
 
@@ -141,7 +141,7 @@ class ArchiveSource:
             first = next(self._lines(entry), None)
             if first is None:
                 raise DamagedError(f"{self.name}/{entry.file} is damaged: it is empty")
-            run = run_from_json(first)
+            run = of_experiment(run_from_json(first), entry.owner)
             if run.id != entry.id:
                 raise DamagedError(f"{self.name}/{entry.file} is damaged: it holds another run, {run.id!r}")
         except (GoneError, UnreadableError, UnsafeNameError, DamagedError, *MALFORMED) as error:
@@ -185,7 +185,9 @@ class ArchiveSource:
 
     async def logged_models(self, experiment_id: str) -> AsyncIterator[list[LoggedModel]]:
         """An experiment's logged models in pages."""
-        async for page in self._records(MODELS, model_from_json, experiment_id):
+        async for page in self._records(
+            MODELS, lambda data: of_experiment(model_from_json(data), experiment_id), experiment_id
+        ):
             yield page
 
     async def registered_models(self) -> list[RegisteredModel]:
@@ -194,7 +196,9 @@ class ArchiveSource:
 
     async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:
         """An experiment's traces in pages."""
-        async for page in self._records(TRACES, trace_from_json, experiment_id):
+        async for page in self._records(
+            TRACES, lambda data: of_experiment(trace_from_json(data), experiment_id), experiment_id
+        ):
             yield page
 
     def store(self, uri: str) -> Store:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import Experiment, History, LoggedModel, Point, RegisteredModel, Run, Trace
@@ -18,6 +18,7 @@ CHUNK_POINTS = 5_000
 
 
 Kind = Literal["server", "database", "file store", "archive"]
+T = TypeVar("T", Run, LoggedModel, Trace)
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,31 @@ class Source(Protocol):
         """Close the connections."""
 
 
+def of_experiment(found: T, experiment_id: str) -> T:
+    """Check that an object in the listing of an experiment belongs to it.
+
+    Raises:
+        ValueError: it belongs to another experiment.
+    """
+    if found.experiment_id != experiment_id:
+        raise ValueError(f"it belongs to the experiment {found.experiment_id!r}")
+    return found
+
+
 async def in_memory(points: Sequence[Point]) -> History:
     """A history of points that are in memory."""
     for start in range(0, len(points), CHUNK_POINTS):
         yield list(points[start : start + CHUNK_POINTS])
+
+
+async def with_all_keys(run: Run, history: History, lose: Callable[[str], None]) -> History:
+    """A run's history. Calls `lose` for each metric that the run's listing has and that has no point."""
+    found: set[str] = set()
+    async for points in history:
+        found.update(point.key for point in points)
+        yield points
+    for key in sorted(run.latest.keys() - found):
+        lose(key)
 
 
 def grouped(runs: Iterable[tuple[Run, int]]) -> Iterator[list[Run]]:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -30,8 +31,24 @@ from mlflow_transfer.records import (
     Trace,
 )
 from mlflow_transfer.rest_json import sorted_inputs
-from mlflow_transfer.sources.base import CHUNK_POINTS, GROUP_POINTS, PAGE, Features, Kind, grouped, in_memory
-from mlflow_transfer.sources.database_checks import FILE_SIZE, damage, damage_check, dangling_rows, decoded
+from mlflow_transfer.sources.base import (
+    CHUNK_POINTS,
+    GROUP_POINTS,
+    PAGE,
+    Features,
+    Kind,
+    grouped,
+    in_memory,
+    with_all_keys,
+)
+from mlflow_transfer.sources.database_checks import (
+    FILE_SIZE,
+    damage,
+    damage_check,
+    dangling_rows,
+    decoded,
+    not_transferred,
+)
 from mlflow_transfer.sources.database_rows import (
     Row,
     logged_model_from_row,
@@ -114,14 +131,17 @@ class DatabaseSource:
                 )
 
     async def _check(self) -> None:
-        """Record damage to the file, and rows whose owner does not exist, as losses: no listing shows them."""
+        """Record damage to the file, rows whose owner does not exist, and rows of tables that no copy contains.
+
+        They are losses that no listing shows.
+        """
         if self._checked:
             return
         self._checked = True
         if self._db.dialect.name == "sqlite":
             for row in await self._all(damage_check((await self._all(FILE_SIZE))[0]["bytes"])):
                 self._losses.add("the database file", damage(str(row["found"])))
-        for statement, place, reason in dangling_rows(self._tables):
+        for statement, place, reason in chain(dangling_rows(self._tables), not_transferred(self._tables)):
             for row in await self._all(statement):
                 self._losses.add(place.format(**{key: ascii(value) for key, value in row.items()}), reason)
 
@@ -245,7 +265,7 @@ class DatabaseSource:
         """Each run with its points: one query for many runs."""
         for group in grouped((run, int(run.state)) for run in runs):
             if len(group) == 1 and int(group[0].state) > GROUP_POINTS:
-                yield group[0], self._streamed(group[0].id)
+                yield group[0], self._with_all_keys(group[0], self._streamed(group[0].id))
                 continue
             found: defaultdict[str, list[Point]] = defaultdict(list)
             statement = "SELECT run_uuid, key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid IN :ids"
@@ -255,7 +275,15 @@ class DatabaseSource:
                 except MALFORMED as error:
                     self._lose(f"run {row['run_uuid']!r} metric {row['key']!r}", "metrics", error)
             for run in group:
-                yield run, in_memory(found.pop(run.id, []))
+                yield run, self._with_all_keys(run, in_memory(found.pop(run.id, [])))
+
+    def _with_all_keys(self, run: Run, history: History) -> History:
+        def lose(key: str) -> None:
+            place = f"run {run.id!r} metric {key!r} (table metrics)"
+            if not self._losses.holds(place):
+                self._losses.add(place, "the table latest_metrics has it, and no point of it is there")
+
+        return with_all_keys(run, history, lose)
 
     async def _streamed(self, run_id: str) -> History:
         statement = self._quoted("SELECT key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid = :id")

@@ -28,6 +28,21 @@ _OWNERS = (
 )
 _NAMES = {"runs": "run_uuid", "logged_models": "model_id", "trace_info": "request_id"}
 
+# Tables of later MLflow versions that hold what users made and no copy contains
+# (mlflow/store/tracking/dbmodels/models.py and mlflow/store/model_registry/dbmodels/models.py of MLflow 3.17).
+_NOT_TRANSFERRED = {
+    "assessments": "assessments of traces",
+    "evaluation_datasets": "evaluation data sets",
+    "guardrails": "guardrails",
+    "issues": "issues of traces",
+    "label_schemas": "label schemas",
+    "mcp_servers": "MCP servers",
+    "model_definitions": "models of the AI gateway",
+    "review_queues": "review queues",
+    "scorers": "scorers",
+    "webhooks": "webhooks",
+}
+
 FILE_SIZE = "SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size"
 # Comparing all indexes with their tables takes 4 seconds for each 100 MB, and everything else 0.3 seconds.
 _COMPARED = 256_000_000
@@ -83,6 +98,14 @@ def dangling_rows(tables: Collection[str]) -> Iterator[tuple[str, str, str]]:
             "row {id} of the table inputs, of data set {owner}",
             "there is no such data set in the database",
         )
+
+
+def not_transferred(tables: Collection[str]) -> Iterator[tuple[str, str, str]]:
+    """Queries for rows that no copy contains. Returns the same as `dangling_rows`."""
+    for table, what in _NOT_TRANSFERRED.items():
+        if table in tables:
+            statement = f"SELECT COUNT(*) AS number_of_rows FROM {table} HAVING COUNT(*) > 0"  # noqa: S608 fixed names
+            yield statement, f"{{number_of_rows}} rows of the table {table}", f"{what} are not transferred"
 
 
 def decoded(content: bytes) -> str:

@@ -68,6 +68,7 @@ class FileStoreSource:
 
     def _experiments(self) -> list[Experiment]:
         found: dict[str, Experiment] = {}
+        names: dict[str, Path] = {}
         for folder in [*self._files.folders(self.root), *self._files.folders(self.root / _TRASH)]:
             if folder.name in {_REGISTRY, _TRASH}:
                 continue
@@ -80,6 +81,11 @@ class FileStoreSource:
                 reason = (
                     f"the folder {self._folders[experiment.id]} holds an experiment of the same id {experiment.id!r}"
                 )
+                self._files.losses.add(f"experiment folder {folder}", reason)
+                continue
+            if (other := names.setdefault(experiment.name, folder)) != folder:
+                # No server has two experiments of one name: their runs would get mixed.
+                reason = f"the folder {other} holds an experiment of the same name: rename one in its meta.yaml"
                 self._files.losses.add(f"experiment folder {folder}", reason)
                 continue
             found[experiment.id] = experiment

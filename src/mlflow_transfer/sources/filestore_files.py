@@ -231,8 +231,12 @@ def next_points(points: Iterator[Point]) -> list[Point]:
 
 
 def _lines(file: IO[bytes], torn: _Torn) -> Iterator[tuple[int, list[bytes]]]:
-    """The fields of each line, with its number. Empty lines are skipped. Overlong lines count as torn."""
-    number = 0
+    """The fields of each line, with its number. Empty lines are skipped. Overlong lines count as torn.
+
+    Raises:
+        ValueError: there is no line. MLflow creates the file of a metric with its first point.
+    """
+    number, is_empty = 0, True
     while line := file.readline(_LONGEST_LINE):
         number += 1
         if len(line) >= _LONGEST_LINE and not line.endswith(b"\n"):
@@ -244,7 +248,10 @@ def _lines(file: IO[bytes], torn: _Torn) -> Iterator[tuple[int, list[bytes]]]:
             # MLflow ends each line. The number before the tear may be a part of another number.
             torn.add(number)
         elif line.strip(b" \t\r\n"):
+            is_empty = False
             yield number, line.split()
+    if is_empty and not torn.count:
+        raise ValueError("it holds no point")
 
 
 def _check_yaml(content: bytes) -> None:

@@ -184,6 +184,8 @@ class FileStoreRecords:
         info = self._meta(folder / "trace_info.yaml")
         trace_id = _own_id(info, "request_id", folder)
         tags = self._files.texts(folder / "tags", f"trace {trace_id} tag")
+        if any(self._files.below(folder / "assessments")):
+            self._files.losses.add(f"assessments of trace {trace_id}", "assessments of traces are not transferred")
         return Trace(
             id=trace_id,
             experiment_id=_name(info, "experiment_id"),

@@ -44,6 +44,8 @@ from mlflow_transfer.sources.base import (
     Kind,
     grouped,
     in_memory,
+    of_experiment,
+    with_all_keys,
 )
 from mlflow_transfer.sources.parsing import MALFORMED, described
 from mlflow_transfer.stores import Store
@@ -132,7 +134,11 @@ class RestSource:
         linked = not await self._holds_models()
         place = f"runs of experiment {experiment_id}"
         async for page in self._pages("runs/search", body, "runs", place):
-            yield self._parsed(page, partial(run_from, linked=linked), f"run of experiment {experiment_id}")
+            yield self._parsed(
+                page,
+                lambda data: of_experiment(run_from(data, linked=linked), experiment_id),
+                f"run of experiment {experiment_id}",
+            )
 
     async def tagged_runs(self, experiment_ids: Sequence[str], tag: str) -> AsyncIterator[Run]:
         """The runs of these experiments that have a tag."""
@@ -189,7 +195,13 @@ class RestSource:
             large = len(group) == 1 and _expected(group[0]) > GROUP_POINTS
             found = None if large else await self._group(group)
             for run in group:
-                yield run, (self._streamed(run) if found is None else in_memory(found[run.id]))
+                history = self._streamed(run) if found is None else in_memory(found[run.id])
+                yield run, with_all_keys(run, history, partial(self._lose_metric, run.id))
+
+    def _lose_metric(self, run_id: str, key: str) -> None:
+        place = f"run {run_id} metric {key!r}"
+        if not self._losses.holds(place):
+            self._lose(place, "the server lists it and returns no point of it")
 
     async def _group(self, group: list[Run]) -> dict[str, list[Point]] | None:
         """The points of all these runs; None if they are too many for the memory."""
@@ -220,8 +232,6 @@ class RestSource:
                     if row["run_id"] in whole:
                         place = f"run {row['run_id']} metric {key!r}: a point"
                         found[row["run_id"]] += self._parsed([row], point_from, place)
-                for run_id in sorted(whole - {row["run_id"] for row in rows}):
-                    self._lose(f"run {run_id} metric {key!r}", "the server lists it and returns no point of it")
                 held = sum(map(len, found.values()))
                 if held > 3 * GROUP_POINTS:
                     return None
@@ -302,7 +312,11 @@ class RestSource:
         body = {"experiment_ids": [experiment_id], "max_results": _MODELS_PER_PAGE}
         place = f"logged models of experiment {experiment_id}"
         async for page in self._pages("logged-models/search", body, "models", place):
-            yield self._parsed(page, logged_model_from, f"logged model of experiment {experiment_id}")
+            yield self._parsed(
+                page,
+                lambda data: of_experiment(logged_model_from(data), experiment_id),
+                f"logged model of experiment {experiment_id}",
+            )
 
     async def registered_models(self) -> list[RegisteredModel]:
         """All registered models and prompts with their versions."""
@@ -339,7 +353,11 @@ class RestSource:
         query = {"experiment_ids": [experiment_id], "max_results": _TRACES_PER_PAGE}
         place = f"traces of experiment {experiment_id}"
         async for page in self._pages_of_get("traces", query, "traces", place):
-            yield self._parsed(page, trace_from, f"trace of experiment {experiment_id}")
+            yield self._parsed(
+                page,
+                lambda data: of_experiment(trace_from(data), experiment_id),
+                f"trace of experiment {experiment_id}",
+            )
 
     def losses(self) -> list[Loss]:
         """What could not be read so far."""
@@ -351,15 +369,19 @@ class RestSource:
         await self.client.close()
 
     async def _holds_models(self) -> bool:
-        """Whether any logged model exists. Otherwise no run can have links to one."""
+        """Whether any logged model may exist. Otherwise no run can have links to one."""
         if self._models is None:
             self._models = False
             if (await self.features()).logged_models:
                 ids = [experiment.id async for experiment in self.experiments()]
                 for start in range(0, len(ids), _IDS_PER_SEARCH):
                     body = {"experiment_ids": ids[start : start + _IDS_PER_SEARCH], "max_results": 1}
-                    answer = await self.client.post("logged-models/search", body, writes=False)
-                    self._models = self._models or bool(_list(answer, "models"))
+                    try:
+                        answer = await self.client.post("logged-models/search", body, writes=False)
+                        self._models = self._models or bool(_list(answer, "models"))
+                    except (ApiError, UnansweredError):
+                        # The listing of each experiment's logged models fails too, and names the loss.
+                        self._models = True
         return self._models
 
     async def _has_models(self) -> bool:
@@ -441,11 +463,13 @@ def _list(answer: Any, name: str) -> list[Any]:
     """A list in a response; protobuf omits empty lists.
 
     Raises:
-        UnansweredError: it is not a list.
+        UnansweredError: it is not a list, or the response is something else, such as a gateway's message.
     """
     found = answer.get(name, [])
     if not isinstance(found, list):
         raise UnansweredError(f"the response's {name} are not a list")
+    if name not in answer and answer.keys() - {"next_page_token"}:
+        raise UnansweredError(f"the response has no {name}, but {', '.join(sorted(answer))[:_SHOWN]!r}")
     return found
 
 

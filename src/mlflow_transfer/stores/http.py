@@ -160,6 +160,9 @@ class Proxy:
             raise PreconditionError(f"{what}: {_LOGIN_PAGE}")
         try:
             answer = json.loads(content)
+            # An empty folder is `{}`. Any other object without files is, for example, a gateway's message.
+            if answer and "files" not in answer:
+                raise ValueError("no files")
             entries = [
                 (str(one["path"]), None if one.get("is_dir") else int(one.get("file_size", 0)))
                 for one in answer.get("files", ())

@@ -12,7 +12,7 @@ from mlflow_transfer.matching import ExperimentPair, pair_experiments
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally, TransferProgress
 from mlflow_transfer.records import Experiment, without_own_tags
-from mlflow_transfer.selecting import registered_models
+from mlflow_transfer.selecting import all_experiments, registered_models
 from mlflow_transfer.sources.base import Source
 from mlflow_transfer.tasks import first_error
 from mlflow_transfer.verification.artifacts import ArtifactComparer
@@ -77,7 +77,7 @@ class Verifier:
         left, right, options = context.left, context.right, context.options
         context.features = common_features(*await asyncio.gather(left.features(), right.features()))
         others = [one async for one in right.experiments()]
-        experiments = options.chosen([one async for one in left.experiments()], left.name)
+        experiments = options.chosen(await all_experiments(left), left.name)
         pairs = pair_experiments(experiments, others)
         context.experiment_names = {one.id: one.name for one in experiments}
         for one in experiments:
