@@ -151,6 +151,7 @@ def _show(console: Console, session: Session, done: Job, joined: Joined, publish
             "job": done.name,
             "status": done.status,
             "rows": len(joined.rows),
+            "missing_predictions": joined.missing,
             "failures": len(joined.failures),
             "output": str(output),
             "outputs_in_s3": done.outputs,

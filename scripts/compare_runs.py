@@ -72,6 +72,7 @@ def compare_runs(
             "experiment": experiment,
             "runs": len(compared.rows),
             "metric": metric,
+            "better": "larger" if compared.maximize else "smaller",
             "best": best.metrics[metric],
             "best_run": best.run_id,
             "report": str(out / "runs.html") if out else None,

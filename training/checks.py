@@ -69,7 +69,11 @@ def read_rules(path: Path) -> dict[str, dict[str, Any]]:
             raise DataError(f"the rules of the column {column!r} have {unknown[0]!r}. Use {', '.join(sorted(_RULES))}.")
         if given.get("type", "text") not in _TYPES:
             raise DataError(f"the rule type of the column {column!r} must be {' or '.join(_TYPES)}")
-        for name in {"min", "max"} & set(given):
+        if not isinstance(given.get("values", []), list):
+            raise DataError(f"the rule values of the column {column!r} must be a list, not {given['values']!r}")
+        if not isinstance(given.get("required", True), bool):
+            raise DataError(f"the rule required of the column {column!r} must be true or false")
+        for name in sorted({"min", "max"} & set(given)):
             if isinstance(given[name], bool) or not isinstance(given[name], (int, float)):
                 raise DataError(f"the rule {name} of the column {column!r} must be a number, not {given[name]!r}")
     return rules

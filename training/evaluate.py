@@ -14,10 +14,14 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from training import prepared
 from training.reporting import fail, log_facts
 from training.scores import score
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REPORT = "evaluation.json"
 
@@ -38,15 +42,33 @@ def evaluate(model: Path, folder: Path) -> dict[str, float]:
         raise ValueError(f"{model} holds no MLflow model. Run the entry point train with --model first.")
     split, facts = prepared.read(folder)
     log_facts(facts)
-    import mlflow.pyfunc
-
-    predictions = mlflow.pyfunc.load_model(str(found[0].parent)).predict(split.features(split.held_out))
+    predictions = _predict(found[0].parent, split.features(split.held_out))
     scores = score(facts.task, split, predictions)
     for name, value in scores.items():
         # The pipeline's condition cannot compare NaN, and JSON has no word for it.
         if not math.isfinite(value):
             raise ValueError(f"{name} is {value} on {len(split.held_out)} held-out rows. Hold out more rows.")
     return scores
+
+
+def _predict(model: Path, rows: pd.DataFrame) -> Any:
+    import mlflow.pyfunc
+    from mlflow.exceptions import MlflowException
+
+    try:
+        loaded = mlflow.pyfunc.load_model(str(model))
+    except Exception as error:  # A damaged file raises any exception.
+        raise ValueError(f"the model in {model} cannot be loaded: {_reason(error)}") from None
+    try:
+        return loaded.predict(rows)
+    except MlflowException as error:
+        raise ValueError(f"the model in {model} does not accept the rows: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    # MLflow writes all rows in front of the reason.
+    lines = str(error).rpartition("Error: ")[2].strip().splitlines()
+    return lines[0].rstrip(".")[:300] if lines else type(error).__name__
 
 
 def write(metrics: Mapping[str, float], folder: Path) -> None:
@@ -65,9 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         metrics = evaluate(Path(options.model), Path(options.prepared))
-    except ValueError as error:
+        write(metrics, Path(options.output))
+    except (ValueError, OSError) as error:
         return fail(error)
-    write(metrics, Path(options.output))
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if run_id:
         import mlflow

@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seed=options.seed,
             held_out=options.held_out,
         )
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         return fail(error)
     log_facts(facts)
     sys.stdout.write(f"{facts.name} {facts.version}: {facts.rows} rows, {facts.held_out} held out, {facts.task}\n")

@@ -50,12 +50,16 @@ def read(folder: Path) -> tuple[Split, Facts]:
     """Read a prepared data set.
 
     Raises:
-        ValueError: the folder holds none.
+        ValueError: the folder holds none, or a damaged one.
     """
     import pandas as pd
 
     if not (folder / FACTS).is_file():
         raise ValueError(f"{folder} holds no prepared data ({FACTS} is missing). Run the entry point prepare first.")
-    facts = Facts(**json.loads((folder / FACTS).read_text(encoding="utf-8")))
-    parts = [pd.read_parquet(folder / name) for name in (_TRAIN, _HELD_OUT)]
+    try:
+        facts = Facts(**json.loads((folder / FACTS).read_text(encoding="utf-8")))
+        parts = [pd.read_parquet(folder / name) for name in (_TRAIN, _HELD_OUT)]
+    except (OSError, ValueError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ValueError(f"{folder} is damaged ({reason}). Run the entry point prepare again.") from None
     return Split(parts[0], parts[1], facts.target, f"{facts.name} {facts.version}"), facts

@@ -13,6 +13,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,7 +140,10 @@ def _of_values(name: str, values: Sequence[Any]) -> Any:
         return values
     if all(isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) for value in present):
         return _numbers([_exact(value) for value in values])
-    return _texts([None if value is None else str(value) for value in values])
+    # Times in the form in which validation sends them to a model that takes text.
+    return _texts(
+        [None if value is None else value.isoformat() if isinstance(value, date) else str(value) for value in values]
+    )
 
 
 def _number(text: str) -> int | float:

@@ -81,10 +81,11 @@ def record(
             evaluation.mkdir()
             if charts:
                 shutil.copytree(charts, evaluation, dirs_exist_ok=True)
-            training.split.held_out.to_csv(Path(folder, HELD_OUT), index=False)
-            training.split.train.to_csv(Path(folder, TRAINING_ROWS), index=False)
             predictions = pd.DataFrame({"prediction": training.predictions})
-            predictions.to_csv(Path(folder, HELD_OUT_PREDICTIONS), index=False)
+            tables = {HELD_OUT: training.split.held_out, TRAINING_ROWS: training.split.train}
+            for name, rows in {**tables, HELD_OUT_PREDICTIONS: predictions}.items():
+                # With this line end, a carriage return in a text is quoted.
+                rows.to_csv(Path(folder, name), index=False, lineterminator="\r\n")
             client.log_artifacts(run_id, folder)
     return Recorded(run_id, run.info.experiment_id, model.model_id, model.model_uri)
 

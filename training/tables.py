@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +18,8 @@ from mlflow_common.errors import InputError
 from mlflow_platform.validation import files, rows, tasks
 from mlflow_platform.validation.predictions import Predictions
 from mlflow_platform.validation.signature import Signature
-from mlflow_platform.validation.table import quoted
-from mlflow_platform.validation.values import looks_numeric
+from mlflow_platform.validation.table import Table, quoted
+from mlflow_platform.validation.values import as_text, looks_numeric
 from training import models
 from training.data import Split
 from training.params import ForestParams
@@ -61,7 +63,8 @@ def task_of(path: Path, target: str) -> models.Task:
 
 def _read(path: Path, target: str) -> tuple[rows.Rows, models.Task]:
     table = files.read(path, target)
-    prepared = rows.prepare(table, target, task=None, signature=Signature(), origin=str(path))
+    prepared = rows.prepare(_with_times_as_text(table), target, task=None, signature=Signature(), origin=str(path))
+    prepared = replace(prepared, features={name: _as_written(table, name, prepared) for name in prepared.features})
     if len(prepared) < _FEWEST_ROWS:
         raise InputError(f"{path.name} has {len(prepared)} rows. Training needs at least {_FEWEST_ROWS}.")
     for name, values in prepared.features.items():
@@ -73,6 +76,22 @@ def _read(path: Path, target: str) -> tuple[rows.Rows, models.Task]:
     if task == "classification" and len(set(prepared.truth)) < 2:
         raise InputError(f"every row of {path.name} has the same class in {target!r}: there is nothing to learn.")
     return prepared, task
+
+
+def _with_times_as_text(table: Table) -> Table:
+    """The table with times and dates in the form in which validation sends them to a model that takes text."""
+    columns = {
+        name: [as_text(value) if isinstance(value, date) else value for value in values]
+        for name, values in table.columns.items()
+    }
+    return replace(table, columns=columns)
+
+
+def _as_written(table: Table, name: str, prepared: rows.Rows) -> Sequence[Any]:
+    """A feature; as a CSV file writes it if it is booleans and missing values, which become a column of text."""
+    values = prepared.features[name]
+    is_text = table.is_text and None in values and any(isinstance(value, bool) for value in values)
+    return table.columns[name] if is_text else values
 
 
 def _check_numbers(path: Path, name: str, values: Sequence[Any]) -> None:

@@ -42,6 +42,8 @@ def test_the_best_run_is_first_and_runs_without_the_metric_are_last() -> None:
         ("mean_squared_error", "neg_mean_squared_error"),
         ("crossEntropy", "cv/neg_log_loss"),
         ("response_time", "negRMSE"),
+        ("false_positive_rate", "true_positive_rate"),
+        ("val/FNR", "val/TPR"),
         *((f"validation/{name}", "roc_auc") for name in sorted(LOWER_IS_BETTER)),
     ],
 )

@@ -1,6 +1,7 @@
 """Training on a user's file: the logged model predicts the file's held-out rows as the training did."""
 
 import json
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ import pandas as pd
 import pytest
 
 from mlflow_common.errors import InputError
-from mlflow_platform.validation import evaluation, local_model, requests, scoring
+from mlflow_platform.validation import evaluation, files, local_model, requests, scoring
 from mlflow_platform.validation.invocation import Answers
 from mlflow_platform.validation.rows import prepare
-from mlflow_platform.validation.signature import from_mlmodel
-from training import tables
+from mlflow_platform.validation.signature import ColumnSpec, Signature, from_mlmodel
+from training import reading, tables
 from training.params import ForestParams
 
 SMALL = ForestParams(n_estimators=6, trees_per_step=2)
@@ -57,6 +58,8 @@ def test_the_logged_model_can_be_validated_with_the_runs_rows(
 
     frame = shops()
     frame["y"] = truths(frame)[kind]
+    if form == "parquet":
+        frame["zip"] = frame["zip"].replace("02134", "021\r34")
     training = tables.train(write(frame, form, tmp_path), "y", SMALL)
     assert training.fitted.task == ("regression" if kind == "regression" else "classification")
     recorded = record(training)
@@ -76,6 +79,25 @@ def test_the_logged_model_can_be_validated_with_the_runs_rows(
     for name in {"accuracy", "f1_macro", "rmse", "r2"} & training.metrics.keys():
         assert checked.metrics[name] == pytest.approx(training.metrics[name])
     assert training.metrics.get("accuracy", 1) > 0.9
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_column_of_text_is_trained_as_validation_sends_it(form: str, tmp_path: Path) -> None:
+    count = range(40)
+    frame = pd.DataFrame({"y": ["ab"[number % 2] for number in count]})
+    if form == "csv":
+        frame["open"] = [["false", "true", "TRUE", None][number % 4] for number in count]
+    else:
+        frame["day"] = [date(2026, 1, 1 + number % 3) for number in count]
+        frame["time"] = [datetime.fromisoformat(f"2026-01-01T12:0{number % 3}") for number in count]
+    path = write(frame, form, tmp_path)
+    split = tables.train(path, "y", SMALL).split
+    columns = tuple(ColumnSpec(name, "string") for name in frame if name != "y")
+    sent = prepare(files.read(path, "y"), "y", task=None, signature=Signature(inputs=columns), origin="here").features
+    prepared = reading.read(path, "y")
+    for name, values in sent.items():
+        assert {*split.train[name], *split.held_out[name]} == set(values)
+        assert set(prepared[name].fillna("")) == set(values)
 
 
 def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:

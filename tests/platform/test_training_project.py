@@ -89,6 +89,8 @@ def test_unusable_tables_are_refused(change: Any, problem: str, tmp_path: Path) 
         ("{", "cannot be read"),
         ('{"age": {"maximum": 3}}', "have 'maximum'. Use max, min, required, type, values"),
         ('{"age": {"max": "3"}}', "must be a number, not '3'"),
+        ('{"buys": {"values": "yes"}}', "values of the column 'buys' must be a list, not 'yes'"),
+        ('{"age": {"required": "no"}}', "required of the column 'age' must be true or false"),
         ('{"height": {"max": 3}}', "the column 'height', which the data does not have"),
     ],
 )
@@ -201,6 +203,19 @@ def test_prepare_tune_train_and_evaluate_work_together(
     assert evaluate.main(arguments) == 0
     report = json.loads((tmp_path / "report" / "evaluation.json").read_text())["metrics"]
     assert report["accuracy"]["value"] == pytest.approx(run.data.metrics["accuracy"])
+    # The rows of other data, which the model does not accept.
+    others = customers().rename(columns={"age": "years"})
+    others.to_csv(tmp_path / "others.csv", index=False)
+    prepare.main([f"--data={tmp_path / 'others.csv'}", "--target=buys", f"--output={tmp_path / 'others'}"])
+    assert evaluate.main([arguments[0], f"--prepared={tmp_path / 'others'}", f"--output={tmp_path / 'none'}"]) == 2
+    assert "does not accept the rows: Model is missing inputs ['age']" in capsys.readouterr().err
+    description = next((tmp_path / "model").rglob("MLmodel"))
+    kept = description.read_text()
+    for damaged in ("", "flavors: ["):
+        description.write_text(damaged)
+        assert evaluate.main(arguments) == 2
+        assert "cannot be loaded: " in capsys.readouterr().err
+    description.write_text(kept)
     # As R² of one row is: nothing is written that the pipeline's condition would have to compare.
     monkeypatch.setattr(evaluate, "score", lambda *_: {"r2": float("nan")})
     (tmp_path / "report" / "evaluation.json").unlink()
@@ -253,6 +268,23 @@ def test_a_folder_without_prepared_data_is_refused(
     arguments = [f"--prepared={tmp_path}", *([f"--model={tmp_path}"] if program is evaluate else [])]
     assert program.main(arguments) == 2
     assert "holds no prepared data" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("data.json", b'{"name": 1}'), ("data.json", b"["), ("train.parquet", b""), ("train.parquet", None)],
+)
+def test_damaged_prepared_data_is_refused(
+    file: str, content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    customers().to_csv(tmp_path / "c.csv", index=False)
+    prepare.prepare(str(tmp_path / "c.csv"), "buys", tmp_path / "out", rules=None, seed=7, held_out=0.3)
+    if content is None:
+        (tmp_path / "out" / file).unlink()
+    else:
+        (tmp_path / "out" / file).write_bytes(content)
+    assert trainer.main([f"--prepared={tmp_path / 'out'}"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'out'} is damaged (")
 
 
 @pytest.mark.parametrize("family", FAMILIES)

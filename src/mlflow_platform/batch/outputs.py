@@ -15,6 +15,7 @@ from mlflow_common.errors import InputError, PlatformError, error_code
 from mlflow_platform.batch.inputs import Part
 from mlflow_platform.endpoints.model_archive import split_uri
 from mlflow_platform.validation import predictions
+from mlflow_platform.validation.values import is_missing
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -36,6 +37,11 @@ class Joined:
 
     rows: Sequence[tuple[str, int, dict[str, Any], Any]]
     failures: Sequence[str]
+
+    @property
+    def missing(self) -> int:
+        """The number of rows for which the model predicted nothing (null or NaN)."""
+        return sum(is_missing(prediction) for _, _, _, prediction in self.rows)
 
 
 def join(s3: S3Client, outputs: str, parts: Sequence[Part]) -> Joined:

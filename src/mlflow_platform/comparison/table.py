@@ -18,7 +18,8 @@ from mlflow_platform.validation.table import listed
 _SMALLER = frozenset(
     ("rmse", "rmsle", "mae", "mse", "msle", "mape", "smape", "loss", "logloss", "error", "errors", "deviance", "brier")
 ).union(
-    ("perplexity", "wer", "cer", "entropy", "divergence", "hinge", "nll"),
+    ("perplexity", "wer", "cer", "entropy", "divergence", "hinge", "nll", "ece", "wape", "wmape", "mase", "rmspe"),
+    ("false", "fpr", "fnr", "fdr", "regret", "cost", "distance"),
     ("latency", "time", "seconds", "duration", "ms", "missing"),
 )
 # scikit-learn negates what is better if smaller, so that larger is always better: `neg_mean_squared_error`.

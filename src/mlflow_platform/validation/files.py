@@ -46,7 +46,7 @@ def read(path: Path, target: str) -> Table:
 
 
 def read_any(path: Path, column: str = "") -> Table:
-    """Read a data file of any columns. `column` is one of them, which tells a CSV file's delimiter.
+    """Read a data file of any columns. `column` is one of them, which tells a CSV file's delimiter; see `_header`.
 
     Raises:
         InputError: there is no such file, or it is not in its format.
@@ -88,6 +88,8 @@ def parse_csv(content: bytes, file: str, target: str) -> Table:
         raise InputError(f"{file} cannot be read as CSV: it contains NUL bytes; save it as UTF-8")
     header, delimiter = _header(content, file, target)
     check_names(file, header)
+    if b'"' in content:
+        _check_quotes(content, file, delimiter)
     # Columns are numbered here: pyarrow takes options by name, and several columns may have no name.
     numbers = [str(number) for number in range(len(header))]
     content = _with_last_row(content, numbers, delimiter)
@@ -115,6 +117,24 @@ def parse_csv(content: bytes, file: str, target: str) -> Table:
     return Table(file, {name: column for name, column in zip(header, values, strict=True) if name}, is_text=True)
 
 
+def _check_quotes(content: bytes, file: str, delimiter: str) -> None:
+    """Refuse text behind a quoted field. pyarrow takes it as a part of the field, and lines before it too."""
+    before = csv.field_size_limit(2**31 - 1)
+    rows = csv.reader(io.StringIO(content.decode(), newline=""), delimiter=delimiter, strict=True)
+    try:
+        for _ in rows:
+            pass
+    except csv.Error as error:
+        # A quote that is never closed is found later.
+        if "expected after" in str(error):
+            raise InputError(
+                f"{file} cannot be read as CSV: a quoted field that ends in line {rows.line_num} is followed by text; "
+                "write quotes within a field twice"
+            ) from None
+    finally:
+        csv.field_size_limit(before)
+
+
 def _with_last_row(content: bytes, numbers: Sequence[str], delimiter: str) -> bytes:
     """The content and a row of the columns' numbers: a quoted field that is not closed takes all lines after it."""
     end = b"" if content.endswith((b"\n", b"\r")) else b"\n"
@@ -122,7 +142,10 @@ def _with_last_row(content: bytes, numbers: Sequence[str], delimiter: str) -> by
 
 
 def _header(content: bytes, file: str, target: str) -> tuple[list[str], str]:
-    """A CSV file's column names, and the delimiter with which `target` is one of them (else a comma)."""
+    """A CSV file's column names, and its delimiter: with which `target` is one of them, else a comma.
+
+    Without a target, a file whose header has no comma has the delimiter that divides it into the most columns.
+    """
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -135,7 +158,9 @@ def _header(content: bytes, file: str, target: str) -> tuple[list[str], str]:
             headers[delimiter] = next((row for row in rows if row), [])
         except csv.Error as error:
             raise InputError(f"{file} cannot be read as CSV: {error}") from None
-    found = next((delimiter for delimiter, names in headers.items() if target in names), ",")
+    found = next((delimiter for delimiter, names in headers.items() if target and target in names), ",")
+    if not target and len(headers[","]) == 1:
+        found = max(_DELIMITERS, key=lambda delimiter: len(headers[delimiter]))
     return headers[found], found
 
 

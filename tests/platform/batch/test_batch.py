@@ -173,6 +173,7 @@ def test_columns_named_as_the_added_ones_are_kept(suffix: str, tmp_path: Path) -
 def test_values_of_a_parquet_file_are_written_as_json_has_them(tmp_path: Path) -> None:
     values = {"bytes": b"\x00\xff", "nan": math.nan, "nested": [{"at": b"a", "of": math.nan}], "day": date(2026, 1, 31)}
     rows = [("a.parquet", 1, values, math.nan)]
+    assert Joined([*rows, ("a.parquet", 2, values, 0.5)], []).missing == 1
     outputs.write(Joined(rows, []), tmp_path / "p.jsonl", several=False)
     plain = {"bytes": "AP8=", "nan": None, "nested": [{"at": "YQ==", "of": None}], "day": "2026-01-31"}
     assert json.loads((tmp_path / "p.jsonl").read_text()) == {"row": 1, **plain, "prediction": None}

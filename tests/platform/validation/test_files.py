@@ -25,6 +25,17 @@ def read(tmp_path: Path, name: str, content: str | bytes, target: str = "y") -> 
     return {column: list(values) for column, values in files.read(path, target).columns.items()}
 
 
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [("a;b\n1,5;x\n", ["a", "b"]), ("a,b;c\n1,2\n", ["a", "b;c"]), ("a\n1\n", ["a"]), ("a\tb\n1\t2\n", ["a", "b"])],
+)
+def test_a_csv_file_without_a_target_has_the_delimiter_of_its_header(
+    tmp_path: Path, text: str, columns: list[str]
+) -> None:
+    (tmp_path / "rows.csv").write_text(text)
+    assert list(files.read_any(tmp_path / "rows.csv").columns) == columns
+
+
 @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "byte order mark"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -32,6 +43,12 @@ def test_csv_of_every_kind_is_read_as_text(tmp_path: Path, delimiter: str, end: 
     lines = ["zip,y", "02134,NA", "00501,us"]
     text = mark + end.join(line.replace(",", delimiter) for line in lines) + end
     assert read(tmp_path, "rows.csv", text) == {"zip": ["02134", "00501"], "y": ["NA", "us"]}
+
+
+@pytest.mark.parametrize("text", ['a,y\n"x,1\ny,2\n"z,3\n', 'a,y\n"x"y,1\n', 'a,y\n"x\\"y",1\nz,2\n'])
+def test_text_behind_a_quoted_field_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"rows.csv cannot be read as CSV: a quote"):
+        read(tmp_path, "rows.csv", text)
 
 
 def test_csv_does_not_change_quoted_fields(tmp_path: Path) -> None:
