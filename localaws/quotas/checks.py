@@ -11,13 +11,18 @@ from moto.core.utils import get_service_model
 
 from localaws.constraints import check as check_model
 from localaws.errors import AwsError
-from localaws.quotas import held_tags, iam, kms, s3, ssm
+from localaws.quotas import cloudwatch, held_tags, iam, kms, resource_policies, s3, ssm
 from localaws.quotas.tags import check_tags
 
 # Takes moto's response object, the operation and the parsed request. Raises AwsError.
 Quota = Callable[[Any, str, dict[str, Any]], None]
 
-QUOTAS: Mapping[str, Quota] = {"iam": iam.check, "kms": kms.check, "ssm": ssm.check}
+QUOTAS: Mapping[str, Quota] = {
+    "cloudwatch": cloudwatch.check,
+    "iam": iam.check,
+    "kms": kms.check,
+    "ssm": ssm.check,
+}
 # Services whose operations are checked. SageMaker's own operations are checked in `localaws.services.sagemaker` too.
 SERVICES = frozenset(
     {"budgets", "cloudwatch", "codebuild", "ecr", "events", "iam", "kms", "logs", "sagemaker", "scheduler"}
@@ -77,6 +82,7 @@ def _check(response: Any) -> None:
     held_tags.check(response, service, operation, given)
     if service in QUOTAS:
         QUOTAS[service](response, operation, given)
+    resource_policies.check(response, service, operation, given)
 
 
 def _check_model(service: str, operation: str, given: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,6 +12,7 @@ from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
 
 from localaws.errors import AwsError
+from localaws.quotas import resource_policies
 from localaws.quotas.tags import check_tags
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/add-bucket-policy.html: 20 KB, counted after unnecessary white
@@ -33,6 +35,7 @@ def install() -> None:
         if size > BUCKET_POLICY_BYTES:
             allowed = f"At most {BUCKET_POLICY_BYTES} are allowed."
             raise S3ClientError("PolicyTooLarge", f"The bucket policy has {size} bytes. {allowed}")
+        _as_s3(resource_policies.check_bucket_policy, policy.decode(), bucket_name, self.account_id)
         put_policy(self, bucket_name, policy)
 
     def put_bucket_tagging(self: Any, bucket_name: str, tags: dict[str, str]) -> None:
@@ -121,8 +124,13 @@ def _check_key(key: str) -> None:
 
 
 def _check_tags(tags: dict[str, str]) -> None:
+    _as_s3(check_tags, "s3", {"tags": tags})
+
+
+def _as_s3(check: Callable[..., None], *given: Any) -> None:
+    """Run a check; its error becomes one of moto's S3."""
     try:
-        check_tags("s3", {"tags": tags})
+        check(*given)
     except AwsError as error:
         raise S3ClientError(error.code, error.message) from None
 

@@ -36,6 +36,8 @@ _OTHERS = ("ValidationException", "ValidationException")
 # SQS advises against more than 50 tags and accepts them:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_TagQueue.html
 _UNCOUNTED = frozenset({"sqs"})
+# moto refuses keys that are given twice, with the messages of these services.
+_UNIQUE_IN_MOTO = frozenset({"iam", "s3"})
 
 
 def check_tags(service: str, given: Mapping[str, Any]) -> None:
@@ -52,6 +54,10 @@ def check_tags(service: str, given: Mapping[str, Any]) -> None:
         problem = _problem(key, value)
         if problem:
             raise AwsError(invalid, f"The tag {key!r} is not valid: {problem}.")
+    if service not in _UNIQUE_IN_MOTO and len({key for key, _ in tags}) < len(tags):
+        # SageMaker's message: https://github.com/aws/sagemaker-python-sdk/pull/3608. CloudTrail documents the code for
+        # duplicate tags (InvalidTagParameterException). "Each tag key must be unique": the page above.
+        raise AwsError(invalid, "Duplicate tag key")
 
 
 def codes(service: str) -> tuple[str, str]:

@@ -146,8 +146,9 @@ class Policies:
         policies = self.read()
         for name, policy in policies.items():
             principal = {"Principal": "*"} if name in ("bucket", "key") else {}
+            resource = f"arn:aws:s3:::{self._bucket}/*" if name == "bucket" else "*"
             policy["Statement"].append(
-                {"Sid": "ByHand", "Effect": "Allow", "Action": "s3:*", "Resource": "*"} | principal
+                {"Sid": "ByHand", "Effect": "Allow", "Action": "s3:*", "Resource": resource} | principal
             )
         texts = {name: json.dumps(policy) for name, policy in policies.items()}
         self._iam.put_role_policy(**self._role, PolicyDocument=texts["role"])

@@ -21,11 +21,14 @@ def refused(action: Action) -> tuple[str, str]:
     return error["Code"], error["Message"]
 
 
-def policy(size: int) -> str:
-    """A policy with this many characters that are not white space, and some white space that IAM does not count."""
+def policy(size: int, bucket: str = "bucket", **more: str) -> str:
+    """A policy with this many characters that are not white space, and some white space that IAM does not count.
+
+    `more` are elements of the statement, such as the principal of a bucket's policy.
+    """
     document = {
         "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/"}],
+        "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/", **more}],
     }
     missing = size - len(json.dumps(document, separators=(",", ":")))
     document["Statement"][0]["Resource"] += "x" * missing  # type: ignore[index]
@@ -115,8 +118,11 @@ def test_a_role_name_follows_the_rules_of_iam(iam: Any, name: str) -> None:
 
 
 def test_a_bucket_policy_has_at_most_20480_bytes_without_unnecessary_white_space(s3: Any) -> None:
-    s3.put_bucket_policy(Bucket="quota-bucket", Policy=policy(20480))
-    code, _ = refused(lambda: s3.put_bucket_policy(Bucket="quota-bucket", Policy=policy(20481)))
+    def put(size: int) -> Any:
+        return s3.put_bucket_policy(Bucket="quota-bucket", Policy=policy(size, "quota-bucket", Principal="*"))
+
+    put(20480)
+    code, _ = refused(lambda: put(20481))
     assert code == "PolicyTooLarge"
 
 
@@ -224,6 +230,14 @@ def test_tags_follow_the_rules_of_aws(localaws: RunningLocalAws, s3: Any, servic
         assert refused(lambda bad=bad: create(client, [bad]))[0] == invalid  # type: ignore[misc]
     refused(lambda: create(client, [{key: "aws:team", value: "v"}]))
     create(client, [*tags(49, key, value), {key: "Kosten stelle_.:/=+-@", value: "Zürich 8 _.:/=+-@"}])
+
+
+@pytest.mark.parametrize("service", TAGGED)
+def test_two_tags_with_one_key_are_refused(localaws: RunningLocalAws, s3: Any, service: str) -> None:
+    create, (key, value), _, invalid = TAGGED[service]
+    client = localaws.client(service)
+    twice = [{key: "team", value: "a"}, {key: "team", value: "b"}]
+    assert refused(lambda: create(client, twice))[0] in (invalid, "InvalidInput")
 
 
 def pairs(given: list[dict[str, str]]) -> dict[str, str]:

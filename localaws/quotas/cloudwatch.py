@@ -1,0 +1,61 @@
+"""What CloudWatch refuses in an alarm.
+
+Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html (Period,
+EvaluationPeriods, TreatMissingData). The messages: hashicorp/terraform#24070 (DatapointsToAlarm),
+cds-snc/notification-terraform#128 (regions of actions) and aws-samples/amazon-cloudwatch-auto-alarms#61 (partitions).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from localaws.errors import AwsError
+
+SHORT_PERIODS = (10, 20, 30)
+MINUTE, HOUR, DAY = 60, 3600, 86400
+WEEK = 7 * DAY
+MISSING_DATA = ("breaching", "notBreaching", "ignore", "missing")
+ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
+
+
+def check(response: Any, operation: str, given: dict[str, Any]) -> None:
+    """Refuse an alarm that CloudWatch refuses.
+
+    Raises:
+        AwsError: ValidationError.
+    """
+    if operation == "PutMetricAlarm":
+        for problem in _problems(response.region, given):
+            raise AwsError("ValidationError", problem)
+
+
+def _problems(region: str, given: dict[str, Any]) -> Iterator[str]:
+    count = given["EvaluationPeriods"]
+    if (given.get("DatapointsToAlarm") or 0) > count:
+        yield "DatapointsToAlarm must be less than or equal to EvaluationPeriods"
+    missing = given.get("TreatMissingData")
+    if missing and missing not in MISSING_DATA:
+        yield f"Option {missing} is not supported. Supported options for parameter TreatMissingData are {MISSING_DATA}."
+    if bool(given.get("MetricName")) == bool(given.get("Metrics")):
+        yield "Specify exactly one of MetricName and Metrics."
+    if given.get("MetricName"):
+        yield from _of_one_metric(given)
+    period = given.get("Period")
+    if period and period not in SHORT_PERIODS and period % MINUTE:
+        yield "Period must be 10, 20, 30 or a multiple of 60."
+    if period and period * count > (WEEK if period >= HOUR else DAY):
+        yield "Metrics cannot be checked across more than a day, or seven days with a period of an hour or more."
+    for arn in [arn for name in ACTIONS for arn in given.get(name) or []]:
+        partition, of = [*str(arn).split(":"), "", "", "", ""][1:4:2]
+        if partition != "aws":
+            yield f"Invalid partition {partition} specified. Only aws is supported."
+        if of and of != region:
+            yield f"Invalid region {of} specified. Only {region} is supported."
+
+
+def _of_one_metric(given: dict[str, Any]) -> Iterator[str]:
+    if not given.get("Namespace") or not given.get("Period"):
+        yield "An alarm on a metric needs Namespace and Period."
+    if bool(given.get("Statistic")) == bool(given.get("ExtendedStatistic")):
+        yield "Specify exactly one of Statistic and ExtendedStatistic."
+    if given.get("Threshold") is None and not given.get("ThresholdMetricId"):
+        yield "An alarm on a metric needs Threshold."

@@ -1,0 +1,61 @@
+"""CloudWatch's limits of an alarm."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from localaws.errors import AwsError
+from localaws.quotas.cloudwatch import check
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:alerts"
+ALARM = {
+    "AlarmName": "alarm",
+    "Namespace": "AWS/SQS",
+    "MetricName": "Messages",
+    "Statistic": "Sum",
+    "Period": 300,
+    "EvaluationPeriods": 3,
+    "Threshold": 0.0,
+    "AlarmActions": [TOPIC],
+}
+HERE = SimpleNamespace(region="eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"DatapointsToAlarm": 4}, "DatapointsToAlarm must be less than or equal to EvaluationPeriods"),
+        ({"TreatMissingData": "notbreaching"}, "Option notbreaching is not supported"),
+        ({"Period": 90}, "a multiple of 60"),
+        ({"EvaluationPeriods": 289}, "across more than a day"),
+        ({"Period": 3600, "EvaluationPeriods": 169}, "across more than a day"),
+        ({"Metrics": [{"Id": "m"}]}, "exactly one of MetricName and Metrics"),
+        ({"MetricName": None}, "exactly one of MetricName and Metrics"),
+        ({"ExtendedStatistic": "p99"}, "exactly one of Statistic"),
+        ({"Statistic": None}, "exactly one of Statistic"),
+        ({"Threshold": None}, "needs Threshold"),
+        (
+            {"OKActions": [TOPIC.replace("eu-west-1", "us-east-1")]},
+            "Invalid region us-east-1 specified",
+        ),
+        ({"AlarmActions": [TOPIC.replace("arn:aws:", "arn:aws-cn:")]}, "Invalid partition aws-cn specified"),
+    ],
+)
+def test_an_alarm_that_cloudwatch_refuses_is_refused(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(AwsError, match=message):
+        check(HERE, "PutMetricAlarm", ALARM | changed)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"EvaluationPeriods": 288},
+        {"Period": 3600, "EvaluationPeriods": 168},
+        {"Period": 10},
+        {"DatapointsToAlarm": 3},
+    ],
+)
+def test_an_alarm_at_the_limits_is_accepted(changed: dict[str, Any]) -> None:
+    check(HERE, "PutMetricAlarm", ALARM | changed)
