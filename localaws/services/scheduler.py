@@ -1,9 +1,12 @@
-"""EventBridge Scheduler: checks the schedule's role, and makes CreateSchedule idempotent by its client token."""
+"""EventBridge Scheduler: checks schedules and their groups, and makes CreateSchedule idempotent by its client token."""
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from zoneinfo import available_timezones
 
+from localaws import schedule_expressions
+from localaws.errors import AwsError
 from localaws.moto_methods import original
 from localaws.principals import Principals
 from localaws.schedules import SCHEDULER, schedule_group_arn
@@ -19,6 +22,9 @@ def install(context: ServiceContext) -> None:
     create, update = original(Response.create_schedule), original(Response.update_schedule)
     Response.create_schedule = _checked(create, _idempotent(create), context.principals)
     Response.update_schedule = _checked(update, update, context.principals)
+    create_group = original(Response.create_schedule_group)
+    Response.create_schedule_group = wraps(create_group)(_idempotent(_new_group(create_group)))
+    Response.delete_schedule_group = _existing_group(original(Response.delete_schedule_group))
 
 
 def _idempotent(create: Method) -> Method:
@@ -45,7 +51,53 @@ def _checked(original: Method, method: Method, principals: Principals) -> Method
     def respond(response: Any) -> Any:
         role = (response._get_param("Target") or {}).get("RoleArn", "")
         group = response._get_param("GroupName") or "default"
+        _check_group(response, group)
+        _check_time(response)
         principals.check_trust(role, SCHEDULER, schedule_group_arn(response.region, response.current_account, group))
         return method(response)
+
+    return respond
+
+
+def _check_group(response: Any, name: str) -> None:
+    if name not in response.scheduler_backend.schedule_groups:
+        raise AwsError("ResourceNotFoundException", f"Schedule group {name} does not exist.", 404)
+
+
+def _check_time(response: Any) -> None:
+    """The message for an expression: https://github.com/localstack/localstack/issues/9284."""
+    expression = response._get_param("ScheduleExpression") or ""
+    if not schedule_expressions.is_valid(expression):
+        raise AwsError("ValidationException", f"Invalid Schedule Expression {expression}.")
+    zone = response._get_param("ScheduleExpressionTimezone")
+    if zone and zone not in available_timezones():
+        raise AwsError("ValidationException", f"The ScheduleExpressionTimezone {zone} is not valid.")
+
+
+def _new_group(create: Method) -> Method:
+    """moto replaces a group that exists, with all of its schedules.
+
+    https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateScheduleGroup.html (ConflictException)
+    """
+
+    def respond(response: Any) -> Any:
+        name = response.uri.partition("?")[0].rpartition("/")[2]
+        if name in response.scheduler_backend.schedule_groups:
+            raise AwsError("ConflictException", f"Schedule group {name} already exists.", 409)
+        return create(response)
+
+    return respond
+
+
+def _existing_group(delete: Method) -> Method:
+    """The default group stays: https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-group-delete.html."""
+
+    @wraps(delete)
+    def respond(response: Any) -> Any:
+        name = response.uri.partition("?")[0].rpartition("/")[2]
+        _check_group(response, name)
+        if name == "default":
+            raise AwsError("ValidationException", "The default schedule group cannot be deleted.")
+        return delete(response)
 
     return respond

@@ -1,4 +1,4 @@
-"""Application Auto Scaling on localaws: tags of scalable targets."""
+"""Application Auto Scaling on localaws: tags and limits of scalable targets, and what needs one."""
 
 from typing import Any
 
@@ -56,3 +56,46 @@ def test_the_call_log_names_the_permission_on_the_target(localaws: RunningLocalA
     assert [(one["action"], one["resource"]) for one in logged["iam"]] == [
         ("application-autoscaling:ListTagsForResource", arn)
     ]
+
+
+def test_what_needs_a_target_or_a_policy_that_does_not_exist_is_not_found(localaws: RunningLocalAws) -> None:
+    scaling = localaws.client("application-autoscaling")
+    target = {"ResourceId": "endpoint/no-target/variant/main", **VARIANT}
+    message = "No scalable target registered for service namespace: sagemaker, resource ID: endpoint/no-target"
+    with pytest.raises(scaling.exceptions.ObjectNotFoundException, match=message):
+        scaling.put_scaling_policy(PolicyName="p", PolicyType="TargetTrackingScaling", **target)
+    with pytest.raises(scaling.exceptions.ObjectNotFoundException, match=message):
+        scaling.deregister_scalable_target(**target)
+    with pytest.raises(scaling.exceptions.ObjectNotFoundException, match="No scaling policy found"):
+        scaling.delete_scaling_policy(PolicyName="p", **target)
+
+
+def test_deregistering_a_target_deletes_its_policies(localaws: RunningLocalAws) -> None:
+    scaling = localaws.client("application-autoscaling")
+    target = {"ResourceId": "endpoint/deregistered/variant/main", **VARIANT}
+    register(localaws, "deregistered")
+    tracking = {
+        "TargetValue": 10.0,
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
+    }
+    scaling.put_scaling_policy(
+        PolicyName="p", PolicyType="TargetTrackingScaling", TargetTrackingScalingPolicyConfiguration=tracking, **target
+    )
+    scaling.deregister_scalable_target(**target)
+    assert scaling.describe_scaling_policies(**target)["ScalingPolicies"] == []
+
+
+@pytest.mark.parametrize("limits", [{"MinCapacity": 1}, {"MaxCapacity": 1}, {"MinCapacity": 3, "MaxCapacity": 2}])
+def test_a_new_target_has_a_minimum_and_a_maximum_in_order(localaws: RunningLocalAws, limits: dict[str, int]) -> None:
+    scaling = localaws.client("application-autoscaling")
+    with pytest.raises(ClientError, match="ValidationException"):
+        scaling.register_scalable_target(ResourceId="endpoint/limits/variant/main", **VARIANT, **limits)
+
+
+def test_a_target_can_be_changed_by_one_limit(localaws: RunningLocalAws) -> None:
+    scaling = localaws.client("application-autoscaling")
+    register(localaws, "one-limit")
+    target = {"ResourceId": "endpoint/one-limit/variant/main", **VARIANT}
+    scaling.register_scalable_target(MaxCapacity=5, **target)
+    with pytest.raises(ClientError, match="ValidationException"):
+        scaling.register_scalable_target(MinCapacity=6, **target)

@@ -272,6 +272,35 @@ def test_a_creation_with_a_lost_response_can_be_repeated(scheduled: Scheduled) -
         client.create_schedule(**request | {"ClientToken": "request-again-2"})
 
 
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"GroupName": "no-such-group"}, "ResourceNotFoundException"),
+        ({"ScheduleExpression": "cron(0 25 * * ? *)"}, "ValidationException"),
+        ({"ScheduleExpressionTimezone": "Europe/Atlantis"}, "ValidationException"),
+    ],
+)
+def test_a_schedule_that_aws_refuses_is_refused(scheduled: Scheduled, changed: dict[str, str], code: str) -> None:
+    target = {"Arn": "arn:aws:scheduler:::aws-sdk:sagemaker:stopMlflowTrackingServer", "RoleArn": scheduled.role}
+    request = {"Name": "refused", "ScheduleExpression": "rate(1 hour)", "FlexibleTimeWindow": {"Mode": "OFF"}}
+    client = scheduled.localaws.client("scheduler")
+    with pytest.raises(client.exceptions.ClientError, match=code):
+        client.create_schedule(**request | {"Target": target} | changed)
+
+
+def test_a_group_exists_once_and_the_default_group_stays(localaws: RunningLocalAws) -> None:
+    client = localaws.client("scheduler")
+    client.create_schedule_group(Name="made-once", ClientToken="made-once-1")
+    client.create_schedule_group(Name="made-once", ClientToken="made-once-1")
+    with pytest.raises(client.exceptions.ConflictException):
+        client.create_schedule_group(Name="made-once")
+    client.delete_schedule_group(Name="made-once")
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.delete_schedule_group(Name="made-once")
+    with pytest.raises(client.exceptions.ValidationException):
+        client.delete_schedule_group(Name="default")
+
+
 def test_context_attributes_of_an_input_are_filled_in() -> None:
     names = ("schedule-arn", "scheduled-time", "execution-id", "attempt-number")
     text = " ".join(f"<aws.scheduler.{name}>" for name in names)
