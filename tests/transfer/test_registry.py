@@ -14,8 +14,10 @@ from mlflow_transfer.copier import Copier
 from mlflow_transfer.destination import Destination
 from mlflow_transfer.options import Options
 from mlflow_transfer.planning import TransferPlan, plan
+from mlflow_transfer.records import RegisteredModel, Run
 from mlflow_transfer.strategy import AddOnly
 from tests.transfer.conftest import Servers
+from tests.transfer.made_up import OneRun
 from tests.transfer.moving import copy, held_alike, places, verify
 from tests.transfer.proxying import FaultyProxy
 from tests.transfer.seeding import START, Seeder, listed
@@ -93,6 +95,21 @@ def test_a_model_of_another_source_with_the_same_name_is_not_a_copy(servers: Ser
         copy(servers.new.url, servers.target.url, options=only)
     assert target.get("registered-models/get", name=name) == before
     assert planned(servers.old.url, servers.target.url, only).blocked == []
+
+
+class Registry(OneRun):
+    async def registered_models(self) -> list[Any]:
+        # Every version of MLflow refuses the first name.
+        return [RegisteredModel("", ""), RegisteredModel("good", "")]
+
+
+def test_a_registered_model_that_the_destination_refuses_is_a_loss(servers: Servers) -> None:
+    run = Run("a" * 32, "7", "r", "u", "FINISHED", START, START + 1, "active", "")
+    summary, _ = copy(Registry(run), servers.target.url)
+    (loss,) = summary.losses
+    assert loss.place == "registered model ''"
+    assert "INVALID_PARAMETER_VALUE" in loss.reason
+    assert summary.created["registered models"] == 1
 
 
 def test_continues_a_copy_of_an_older_release(servers: Servers) -> None:

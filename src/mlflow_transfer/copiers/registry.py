@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mlflow_common.errors import PlatformError
+from mlflow_transfer.client import ApiError
 from mlflow_transfer.context import CopyContext
 from mlflow_transfer.links import Kind
+from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import ModelVersion, RegisteredModel, without_own_tags
 from mlflow_transfer.registry_matching import LAST, copy_tags, foreign_versions_message, match_versions
 from mlflow_transfer.restore_in_place import lost_version, same_registered_model
@@ -38,7 +40,8 @@ class RegistryCopier:
         if not models:
             return
         present = {model.name: model for model in await self._context.destination.reader.registered_models()}
-        models = [await self._ensure_model(model, present.get(model.name)) for model in models]
+        ensured = [await self._ensure_unless_refused(model, present.get(model.name)) for model in models]
+        models = [model for model in ensured if model is not None]
         versions = [version for model in models for version in model.versions]
         self._context.progress.total("versions", len(versions))
         there = {(one.name, one.version): one for model in present.values() for one in model.versions}
@@ -50,6 +53,21 @@ class RegistryCopier:
             follows = model.name not in self._only_added_to
             await self._set_aliases(model, present.get(model.name) if follows else None)
             await self._note_last(model)
+
+    async def _ensure_unless_refused(
+        self, model: RegisteredModel, present: RegisteredModel | None
+    ) -> RegisteredModel | None:
+        """As `_ensure_model`; None for a new model that the destination refuses, for example its name.
+
+        Later versions of MLflow refuse names that earlier ones accepted (`/` and `:`).
+        """
+        try:
+            return await self._ensure_model(model, present)
+        except ApiError as error:
+            if present is not None or error.code != "INVALID_PARAMETER_VALUE":
+                raise
+            self._context.summary.add_losses([Loss(f"registered model {model.name!r}", error.message)])
+            return None
 
     async def _ensure_model(self, model: RegisteredModel, present: RegisteredModel | None) -> RegisteredModel:
         """Create or update the model.
