@@ -107,6 +107,11 @@ def is_not_found(error: BaseException) -> bool:
     return error_code(error) in {"ResourceNotFound", "ResourceNotFoundException"}
 
 
+def is_denied(error: BaseException) -> bool:
+    """Whether it is the ClientError for a call that the caller may not make."""
+    return error_code(error) in _DENIED
+
+
 def error_message(error: BaseException) -> str:
     """The message of a botocore ClientError; empty for any other error."""
     return str(_response(error).get("Message", ""))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import InputError, PlatformError, error_code
+from mlflow_common.errors import InputError, PlatformError, error_code, is_denied
 from mlflow_platform.batch.inputs import Part
 from mlflow_platform.endpoints.model_archive import split_uri
 from mlflow_platform.validation import predictions
@@ -160,7 +160,7 @@ def reasons(logs: CloudWatchLogsClient, job: str) -> list[str]:
             for event in logs.get_log_events(logGroupName=_GROUP, logStreamName=name, limit=_SHOWN)["events"]
         ]
     except logs.exceptions.ClientError as error:
-        if "AccessDenied" in error_code(error):
+        if is_denied(error):
             return [f"(these credentials may not read the log group {_GROUP})"]
         if error_code(error) == "ResourceNotFoundException":
             return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlflow_common.errors import error_code
+from mlflow_common.errors import is_denied
 from mlflow_platform.doctor.context import Context
 from mlflow_platform.doctor.finding import Verdict, failed, passed, skipped, warned
 from mlflow_platform.endpoints.state import CHANGING, read_tags
@@ -44,7 +44,7 @@ def _belongs(context: Context, arn: str) -> bool | None:
     try:
         tags = read_tags(context.client("sagemaker"), arn)
     except Exception as error:
-        if error_code(error) in {"AccessDenied", "AccessDeniedException"}:
+        if is_denied(error):
             return None
         raise
     return all(tags.get(key) == value for key, value in context.environment.tags.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from mlflow_common.errors import error_code
+from mlflow_common.errors import error_code, is_denied
 from mlflow_platform.doctor.context import Context
 from mlflow_platform.doctor.finding import Verdict, failed, passed, skipped
 from mlflow_platform.doctor.policies import same_policy
@@ -33,7 +33,7 @@ def _delete(s3: Any, bucket: str, key: str, version: str | None) -> None:
     try:
         s3.delete_object(Bucket=bucket, Key=key, **({"VersionId": version} if version else {}))
     except s3.exceptions.ClientError as error:
-        if error_code(error) not in {"AccessDenied", "403"}:
+        if not is_denied(error):
             raise
         s3.delete_object(Bucket=bucket, Key=key)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from mlflow_common.errors import error_code
+from mlflow_common.errors import is_denied
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -26,7 +26,7 @@ def streams(logs: CloudWatchLogsClient, endpoint: str) -> set[str]:
     try:
         return _streams(logs, endpoint)
     except logs.exceptions.ClientError as error:
-        if _is_denied(error):
+        if is_denied(error):
             return set()
         raise
 
@@ -48,7 +48,7 @@ def tail(logs: CloudWatchLogsClient, endpoint: str, *, except_for: Collection[st
             )["events"]
         ]
     except logs.exceptions.ClientError as error:
-        if _is_denied(error):
+        if is_denied(error):
             return [f"(these credentials may not read the log group {group(endpoint)})"]
         raise
     events.sort(key=lambda event: event.get("timestamp", 0))
@@ -73,7 +73,3 @@ def _streams(logs: CloudWatchLogsClient, endpoint: str) -> set[str]:
         return {stream["logStreamName"] for page in pages for stream in page["logStreams"]}
     except logs.exceptions.ResourceNotFoundException:
         return set()
-
-
-def _is_denied(error: Exception) -> bool:
-    return "AccessDenied" in error_code(error)

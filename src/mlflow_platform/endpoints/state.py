@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import PreconditionError, error_code, error_message, is_not_found
+from mlflow_common.errors import PreconditionError, error_code, error_message, is_denied, is_not_found
 from mlflow_platform.endpoints.tags import decode, encode
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def has_tags(sagemaker: SageMakerClient, arn: str, wanted: Mapping[str, str]) ->
     try:
         tags = read_tags(sagemaker, arn)
     except sagemaker.exceptions.ClientError as error:
-        if is_missing(error) or "AccessDenied" in error_code(error):
+        if is_missing(error) or is_denied(error):
             return False
         raise
     return wanted.items() <= tags.items()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from mlflow_common.errors import PlatformError, PreconditionError, error_code, error_message
+from mlflow_common.errors import PlatformError, PreconditionError, error_code, error_message, is_denied
 from mlflow_common.waiting import Clock, Progress
 from mlflow_platform.endpoints.model_archive import split_uri
 from mlflow_platform.images.building import InterruptedBuildError
@@ -174,7 +174,7 @@ class _BuildLog:
             except self._logs.exceptions.ClientError as error:
                 if error_code(error) == "ResourceNotFoundException":
                     return
-                if "AccessDenied" in error_code(error):
+                if is_denied(error):
                     self._last.append(f"(these credentials may not read the log group {group})")
                     return
                 raise

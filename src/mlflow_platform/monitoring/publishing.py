@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import error_code
+from mlflow_common.errors import is_denied
 from mlflow_platform.monitoring.assessment import Assessment, WindowResult
 from mlflow_platform.monitoring.drift import PREDICTION
 from mlflow_platform.monitoring.store import Store
@@ -24,7 +24,6 @@ FOLDER = "monitoring"
 _BATCH = 1000
 # PutMetricData takes at most this many in one request (CloudWatch API, PutMetricData).
 _MOST_DATA = 1000
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ def _put(cloudwatch: Any, data: list[dict[str, Any]]) -> bool:
         for start in range(0, len(data), _MOST_DATA):
             cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data[start : start + _MOST_DATA])
     except cloudwatch.exceptions.ClientError as error:
-        if error_code(error) in _DENIED:
+        if is_denied(error):
             return False
         raise
     return True

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from mlflow_common.errors import error_code, error_message, first_line
+from mlflow_common.errors import error_message, first_line, is_denied
 from mlflow_platform.monthly_cost.months import Months
-
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def billed(explorer: Any, tags: Mapping[str, str], months: Months) -> Bill:
         while token := answers[-1].get("NextPageToken"):
             answers.append(explorer.get_cost_and_usage(**asked, NextPageToken=token))
     except Exception as error:
-        if error_code(error) in _DENIED:
+        if is_denied(error):
             return Bill(reason="you may not read it: your role lacks ce:GetCostAndUsage")
         # Such as DataUnavailableException in the first day after Cost Explorer was enabled.
         return Bill(reason=f"Cost Explorer does not answer: {error_message(error) or first_line(error)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import error_code
+from mlflow_common.errors import is_denied
 from mlflow_platform.endpoints import state
 from mlflow_platform.endpoints.state import is_missing
 from mlflow_platform.monthly_cost.lines import ENDPOINTS, CostLine
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mlflow_platform.environment import Environment
 
 _ENDPOINT = "aws_sagemaker_endpoint"
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 def endpoint_lines(
@@ -34,7 +33,7 @@ def endpoint_lines(
                 if _belongs(sagemaker, environment, name):
                     lines += _variants(sagemaker, name, environment.region, prices, months)
             except sagemaker.exceptions.ClientError as error:
-                if error_code(error) not in _DENIED:
+                if not is_denied(error):
                     raise
                 if name.startswith(environment.prefix):
                     lines.append(CostLine(ENDPOINTS, f"endpoint {name}", "not known: you may not describe it"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import error_code, error_message
+from mlflow_common.errors import error_message, is_denied
 from mlflow_platform.endpoints.model_archive import split_uri
 from mlflow_platform.monthly_cost.builds import build_lines
 from mlflow_platform.monthly_cost.endpoints import endpoint_lines
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mlflow_platform.doctor.terraform_state import TerraformState
     from mlflow_platform.environment import Environment
 
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 _BUILD_PROJECT = "aws_codebuild_project"
 Client = Callable[[str], Any]
 
@@ -49,7 +48,7 @@ def estimate_costs(given: CostInputs, progress: Callable[[str], None]) -> CostEs
         try:
             found.lines += work()
         except Exception as error:
-            if error_code(error) not in _DENIED:
+            if not is_denied(error):
                 raise
             found.not_examined[name] = error_message(error).rstrip(".")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import error_code
+from mlflow_common.errors import is_denied
 from mlflow_platform.endpoints.model_archive import split_uri
 from mlflow_platform.monthly_cost.lines import STORAGE, CostLine
 from mlflow_platform.plan_guard.cost import Prices
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 # AWS bills a gigabyte of 2**30 bytes (aws.amazon.com/s3/faqs, "How will I be charged").
 _GB = 1 << 30
 _STANDARD = "STANDARD"
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 _UNIT = "GB-month"
 
 
@@ -66,7 +65,7 @@ def _sizes(s3: S3Client, uri: str) -> tuple[Counter[str], bool]:
     try:
         return _sum(s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=below), "Versions"), True
     except s3.exceptions.ClientError as error:
-        if error_code(error) not in _DENIED:
+        if not is_denied(error):
             raise
     return _sum(s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=below), "Contents"), False
 
