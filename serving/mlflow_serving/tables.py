@@ -70,21 +70,23 @@ class TableReader:
 
     def read(self, body: bytes, content_type: str) -> pd.DataFrame | None:
         """The frame that a body describes, or None if MLflow has to decide. Raises nothing."""
-        kind, _, parameters = content_type.partition(";")
-        if parameters.strip().lower() not in ("", "charset=utf-8"):
+        kind, *parameters = (part.strip() for part in content_type.split(";"))
+        if parameters and not _is_utf_8(parameters):
             return None
         try:
-            if kind.strip() == JSON:
-                return self._read_json(body)
-            if kind.strip() == CSV:
-                return self._read_csv(body)
+            # Some versions of MLflow accept a byte order mark and UTF-16, others do not: `loads` refuses both in text.
+            text = body.decode("utf-8")
+            if kind == JSON:
+                return self._read_json(text)
+            if kind == CSV:
+                return self._read_csv(text)
         except Exception:
             # MLflow's application reads the body again and answers with the error.
             return None
         return None
 
-    def _read_json(self, body: bytes) -> pd.DataFrame | None:
-        content = json.loads(body)
+    def _read_json(self, text: str) -> pd.DataFrame | None:
+        content = json.loads(text)
         if type(content) is not dict or len(content) != 1:
             return None
         [(form, rows)] = content.items()
@@ -144,8 +146,8 @@ class TableReader:
             made[name] = np.array(values, dtype)
         return pd.DataFrame(made)
 
-    def _read_csv(self, body: bytes) -> pd.DataFrame | None:
-        frame: pd.DataFrame = scoring_server.parse_csv_input(io.StringIO(body.decode("utf-8")), self._schema)
+    def _read_csv(self, text: str) -> pd.DataFrame | None:
+        frame: pd.DataFrame = scoring_server.parse_csv_input(io.StringIO(text), self._schema)
         if list(frame.columns) != self.names or not len(frame):
             return None
         for name, kind in zip(self.names, self.types, strict=True):
@@ -156,3 +158,9 @@ class TableReader:
             elif dtype != np.dtype(_DTYPES[kind]):
                 return None
         return frame
+
+
+def _is_utf_8(parameters: Sequence[str]) -> bool:
+    """Whether a content type's parameters only say what is the default. MLflow refuses `Charset=` and an empty one."""
+    name, _, value = parameters[0].partition("=")
+    return len(parameters) == 1 and name == "charset" and value.lower() == "utf-8"

@@ -157,7 +157,11 @@ def test_every_other_table_gets_mlflows_status_and_body(pair: Pair, body: object
 
 
 @pytest.mark.parametrize(
-    "content_type", [JSON, CSV, f"{JSON}; charset=utf-8", f"{CSV};charset=latin-1", "text/xml", ""]
+    "content_type",
+    [
+        *(JSON, CSV, f"{JSON}; charset=utf-8", f"{CSV};charset=latin-1", "text/xml", ""),
+        *(f"{JSON};", f"{JSON}; Charset=UTF-8", f"{CSV}; charset=UTF-8;", f"{CSV}; header=present"),
+    ],
 )
 @pytest.mark.parametrize(
     "body",
@@ -174,11 +178,23 @@ def test_every_other_table_gets_mlflows_status_and_body(pair: Pair, body: object
         b"age;visits\n1;2\n",
         json.dumps({"dataframe_records": [{**ROW, "age": float("nan")}]}).encode(),
         json.dumps({"dataframe_records": [{**ROW, "age": float("inf")}]}).encode(),
+        json.dumps(VALID["split"]).encode("utf-8-sig"),
+        json.dumps(VALID["split"]).encode("utf-16"),
     ],
 )
 def test_bodies_and_content_types_of_all_kinds_get_mlflows_response(pair: Pair, body: bytes, content_type: str) -> None:
     one, other = asyncio.run(pair.both(body, content_type))
     assert (one.status_code, one.content) == (other.status_code, other.content)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32-le"])
+def test_json_in_another_encoding_is_left_to_mlflow(pair: Pair, encoding: str) -> None:
+    """Versions of MLflow differ in what they accept."""
+    reader = TableReader.of(pair.model.metadata)
+    assert reader is not None
+    body = json.dumps(VALID["split"])
+    assert reader.read(body.encode(), JSON) is not None
+    assert reader.read(body.encode(encoding), JSON) is None
 
 
 VALUES = st.one_of(
