@@ -343,9 +343,10 @@ def _preview(
 def _status(here: Here, uri: str | None, name: str | None) -> None:
     from mlflow_platform.endpoints.status import aliases_of, columns, report, serving
 
-    variants = serving(here.session.client("sagemaker"), here.environment)
+    variants, unknown = serving(here.session.client("sagemaker"), here.environment)
     if name:
         variants = [variant for variant in variants if variant.endpoint == name]
+        unknown = [one for one in unknown if one == name]
     if uri:
         wanted = here.find(uri)
         variants = [variant for variant in variants if variant.model.uri == wanted.uri]
@@ -360,11 +361,13 @@ def _status(here: Here, uri: str | None, name: str | None) -> None:
             here.console.progress(f"aliases are not shown ({known.message})")
     rows = report(variants, aliases)
     if here.console.as_json:
-        here.console.result({"environment": here.environment.name, "serving": rows})
-    elif rows:
-        here.console.table([(line, "") for line in columns(rows)])
-    else:
-        here.console.table([(f"nothing in {here.environment.name} serves {uri or name or 'a model'}", "")])
+        here.console.result({"environment": here.environment.name, "serving": rows, "unknown": unknown})
+        return
+    nothing = f"nothing in {here.environment.name} serves {uri or name or 'a model'}"
+    here.console.table([(line, "") for line in (columns(rows) if rows else [nothing])])
+    if unknown:
+        whose = f"unknown: {', '.join(unknown)}: you may not read the tags, which say whether it is this environment's"
+        here.console.table([(whose, "yellow")])
 
 
 def _rollback(here: Here, name: str) -> None:

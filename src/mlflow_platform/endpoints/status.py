@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from mlflow_common.errors import error_code
+from mlflow_common.errors import is_denied
 from mlflow_platform.endpoints.smoke import is_test
 from mlflow_platform.endpoints.state import ServedModel, find_config, is_missing, read_tags
 
@@ -35,16 +35,22 @@ class ServedVariant:
     shadow: bool = False
 
 
-def serving(sagemaker: SageMakerClient, environment: Environment) -> list[ServedVariant]:
-    """Every variant of every endpoint of the environment, by name. Temporary endpoints of smoke tests are left out."""
+def serving(sagemaker: SageMakerClient, environment: Environment) -> tuple[list[ServedVariant], list[str]]:
+    """Every variant of every endpoint of the environment, by name, and the names of endpoints that may be its own.
+
+    The latter have tags that these credentials may not read. Temporary endpoints of smoke tests are left out.
+    """
     pages = sagemaker.get_paginator("list_endpoints").paginate(SortBy="Name", SortOrder="Ascending")
     found: list[ServedVariant] = []
+    unknown: list[str] = []
     for item in [item for page in pages for item in page["Endpoints"]]:
+        name = item["EndpointName"]
         tags = _tags(sagemaker, item["EndpointArn"])
-        if is_test(tags) or any(tags.get(key) != value for key, value in environment.tags.items()):
-            continue
-        found.extend(variants_of(sagemaker, item["EndpointName"]))
-    return found
+        if tags is None:
+            unknown.append(name)
+        elif not is_test(tags) and environment.tags.items() <= tags.items():
+            found.extend(variants_of(sagemaker, name))
+    return found, unknown
 
 
 def variants_of(sagemaker: SageMakerClient, endpoint: str) -> list[ServedVariant]:
@@ -144,14 +150,16 @@ def _model(sagemaker: SageMakerClient, name: str | None) -> ServedModel:
         if is_missing(error):
             return ServedModel(None, None, None, None)
         raise
-    return ServedModel.from_tags(_tags(sagemaker, arn))
+    return ServedModel.from_tags(_tags(sagemaker, arn) or {})
 
 
-def _tags(sagemaker: SageMakerClient, arn: str) -> Mapping[str, str]:
-    """The tags of a resource; none if it has just been deleted, or if it is one that these credentials may not read."""
+def _tags(sagemaker: SageMakerClient, arn: str) -> Mapping[str, str] | None:
+    """The tags of a resource; none if it has just been deleted, and None if these credentials may not read them."""
     try:
         return read_tags(sagemaker, arn)
     except ClientError as error:
-        if is_missing(error) or "AccessDenied" in error_code(error):
+        if is_missing(error):
             return {}
+        if is_denied(error):
+            return None
         raise

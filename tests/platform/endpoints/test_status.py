@@ -4,10 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from mlflow_platform.endpoints import status
 from mlflow_platform.endpoints.creation import ensure_resources
 from mlflow_platform.endpoints.resources import Clients
-from mlflow_platform.endpoints.state import ServedModel
+from mlflow_platform.endpoints.state import ServedModel, read_tags
 from mlflow_platform.endpoints.status import ServedVariant, aliases_of, columns, report, serving
 from mlflow_platform.endpoints.write_back import tag_of, write_back
 from mlflow_platform.environment import Environment
@@ -32,7 +34,9 @@ def test_shows_the_endpoints_of_the_environment_only(clients: Clients, environme
     deploy(clients, environment, "1")
     deploy(clients, environment, "2", tags={"project": "mlflow", "environment": "prod"})
     deploy(clients, environment, "3", tags=environment.tags | {"purpose": "smoke-test"})
-    (row,) = report(serving(clients.sagemaker, environment), {("iris", "1"): ["champion"]})
+    variants, unknown = serving(clients.sagemaker, environment)
+    assert unknown == []
+    (row,) = report(variants, {("iris", "1"): ["champion"]})
     assert row | {"instances": 1} == {
         "endpoint": f"{NAME}-1",
         "status": "InService",
@@ -51,13 +55,29 @@ def test_an_endpoint_without_its_configuration_is_shown(clients: Clients, enviro
     deploy(clients, environment, "1")
     used = clients.sagemaker.describe_endpoint(EndpointName=f"{NAME}-1")["EndpointConfigName"]
     clients.sagemaker.delete_endpoint_config(EndpointConfigName=used)
-    (row,) = report(serving(clients.sagemaker, environment), {})
+    (row,) = report(serving(clients.sagemaker, environment)[0], {})
     assert (row["endpoint"], row["status"], row["variant"], row["model"]) == (
         f"{NAME}-1",
         "InService",
         "AllTraffic",
         None,
     )
+
+
+def test_an_endpoint_whose_tags_may_not_be_read_is_named(
+    clients: Clients, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(clients, environment, "1")
+    deploy(clients, environment, "2")
+
+    def read(sagemaker: Any, arn: str) -> dict[str, str]:
+        if arn.endswith("-2"):
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "ListTags")
+        return read_tags(sagemaker, arn)
+
+    monkeypatch.setattr(status, "read_tags", read)
+    variants, unknown = serving(clients.sagemaker, environment)
+    assert ([one.endpoint for one in variants], unknown) == ([f"{NAME}-1"], [f"{NAME}-2"])
 
 
 def test_rows_are_aligned_columns() -> None:
