@@ -124,7 +124,7 @@ def alarms_of(cloudwatch: Any, endpoint: str) -> frozenset[str]:
 
 
 def backlog_alarms(cloudwatch: Any, endpoint: str) -> frozenset[str]:
-    """The names of the alarms that start the first instance of an endpoint's variants.
+    """The names of the alarms that start the first instance of an endpoint's variants with a scaling policy.
 
     The variants need not be scalable targets: somebody may have deregistered them, which leaves the alarm.
     """
@@ -134,6 +134,7 @@ def backlog_alarms(cloudwatch: Any, endpoint: str) -> frozenset[str]:
         if alarm.get("MetricName") == BACKLOG_METRIC
         and alarm.get("Dimensions") == [{"Name": "EndpointName", "Value": endpoint}]
         and alarm["AlarmName"].endswith(f"-{_BACKLOG}")
+        and any(":scalingPolicy:" in action for action in alarm.get("AlarmActions", []))
     )
 
 

@@ -16,7 +16,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError, PreconditionError, error_code
-from mlflow_platform.endpoints.alarms import BACKLOG_METRIC, NAMESPACE, scaling_alarm_name
+from mlflow_platform.endpoints.alarms import (
+    BACKLOG_METRIC,
+    NAMESPACE,
+    backlog_alarms,
+    remove_alarms,
+    scaling_alarm_name,
+)
 from mlflow_platform.endpoints.specification import VARIANT
 from mlflow_platform.endpoints.state import find, is_missing, tags_of
 from mlflow_platform.endpoints.strategy import ALL_AT_ONCE, Strategy
@@ -243,10 +249,15 @@ class Autoscaling:
         found = scaled_variants(self._client, spec.endpoint)
         unwanted = set(found) - set(spec.variants) if wanted is None or not wanted.off else set(found)
         stop_scaling(self._client, self._cloudwatch, spec.endpoint, unwanted)
-        if wanted is None or wanted.off:
+        if wanted is None:
             return bool(unwanted)
-        changed = [self._scale(spec, name, wanted, found.get(name)) for name in spec.variants]
-        return any(changed) or bool(unwanted)
+        scaled = () if wanted.off else spec.variants
+        changed = [self._scale(spec, name, wanted, found.get(name)) for name in scaled]
+        # A target that somebody deregistered has left its alarm, which counts on a policy that does not exist any more.
+        from_zero = {scaling_alarm_name(spec.endpoint, name) for name in scaled} if wanted.least == 0 else set()
+        outdated = backlog_alarms(self._cloudwatch, spec.endpoint) - from_zero
+        remove_alarms(self._cloudwatch, outdated)
+        return any(changed) or bool(unwanted or outdated)
 
     def bounds(self, endpoint: str) -> str | None:
         """The bounds of an endpoint's main variant; None if it does not scale."""

@@ -21,6 +21,7 @@ from tests.platform.endpoints.fleet import Fleet
 from tests.platform.endpoints.test_deployment import NAME, spec_of
 
 ONE = f"endpoint/{NAME}/variant/AllTraffic"
+DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 WANTED = Scaling(1, 4, 100.0)
 BACKLOG = f"{NAME}-AllTraffic-backlog"
 QUEUE = Asynchronous("s3://bucket/async/out", "s3://bucket/async/failed")
@@ -128,6 +129,29 @@ def test_an_asynchronous_variant_follows_its_queue_and_starts_from_zero(
     assert autoscaling.apply(queued, Scaling(1, 2, 5.0))
     assert set(policies(clients)) == {TRACKING}
     assert alarms(clients) == set()
+
+
+@pytest.mark.parametrize("wanted", [Scaling(0, 0, 0.0), Scaling(1, 2, 5.0)])
+def test_the_alarm_of_a_deregistered_variant_is_removed_when_it_starts_nothing_any_more(
+    autoscaling: Autoscaling, clients: Clients, spec: EndpointSpec, wanted: Scaling
+) -> None:
+    queued = replace(spec, asynchronous=QUEUE)
+    autoscaling.apply(queued, Scaling(0, 2, 5.0))
+    policy = policies(clients)[FROM_ZERO]["PolicyARN"]
+    (alarm,) = clients.cloudwatch.describe_alarms(AlarmNames=[BACKLOG])["MetricAlarms"]
+    keys = ("Namespace", "MetricName", "Dimensions", "Statistic", "Period", "EvaluationPeriods", "Threshold")
+    own = {key: alarm[key] for key in (*keys, "ComparisonOperator")}
+    somebodys = f"{NAME}-pager-backlog"
+    clients.cloudwatch.put_metric_alarm(AlarmName=somebodys, AlarmActions=["arn:aws:sns:us-east-1:1:pager"], **own)
+    # AWS deletes the policies with the target, and leaves the alarm.
+    target = {"ServiceNamespace": "sagemaker", "ResourceId": ONE, "ScalableDimension": DIMENSION}
+    clients.autoscaling.delete_scaling_policy(PolicyName=FROM_ZERO, **target)
+    clients.autoscaling.deregister_scalable_target(**target)
+    clients.cloudwatch.put_metric_alarm(AlarmName=BACKLOG, AlarmActions=[policy], **own)
+    assert autoscaling.apply(queued, wanted)
+    assert alarms(clients) == set()
+    assert clients.cloudwatch.describe_alarms(AlarmNames=[somebodys])["MetricAlarms"]
+    assert not autoscaling.apply(queued, wanted)
 
 
 def test_a_variant_that_is_gone_no_longer_scales(
