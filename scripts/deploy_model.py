@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -215,7 +216,8 @@ def _published(here: Here, given: DeployOptions, name: str, found: model.Model |
         published = publish(s3, here.environment, name, found, where, upload=upload)
     for beside in companions:
         here.console.progress(f"packing {beside.model.location}")
-        published = publish_beside(s3, here.environment, published, beside, upload=upload)
+        with here.deployer().discarding(published.spec) if upload else nullcontext():
+            published = publish_beside(s3, here.environment, published, beside, upload=upload)
     return published
 
 
@@ -272,11 +274,12 @@ def _deploy(here: Here, given: DeployOptions, published: Published, protection: 
         return
     if protection.smoke_request and published.example is None:
         console.progress("no smoke request: the model was logged without an input example")
-    if spec.package and given.approve:
-        here.approve(spec.package)
-    guards = protection.guards(spec, published.example)
-    with autoscaling.during(spec, wanted, protection.strategy):
-        change = deployer.deploy(spec, replace_model=given.replace_model, guards=guards)
+    with deployer.discarding(spec):
+        if spec.package and given.approve:
+            here.approve(spec.package)
+        guards = protection.guards(spec, published.example)
+        with autoscaling.during(spec, wanted, protection.strategy):
+            change = deployer.deploy(spec, replace_model=given.replace_model, guards=guards)
     scaled = autoscaling.apply(spec, wanted)
     bounds = str(wanted) if wanted else autoscaling.bounds(spec.endpoint)
     console.result(_deployed(found, spec, change, scaled, deployer.watched, bounds) | {"ended": ended})

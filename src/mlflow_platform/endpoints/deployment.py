@@ -13,7 +13,8 @@ removed. AWS's rules, and what AWS does not say:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -227,6 +228,18 @@ class Deployer:
             raise
         self._tidy(spec.endpoint, EndpointResources(configs=frozenset(outdated)))
         return "updated" if state else "created"
+
+    @contextmanager
+    def discarding(self, spec: EndpointSpec) -> Iterator[None]:
+        """If the deployment of a specification is refused, remove the archives that were uploaded for it.
+
+        Those that a model uses stay.
+        """
+        try:
+            yield
+        except Exception:
+            self._tidy(spec.endpoint, EndpointResources(archives=spec.archives))
+            raise
 
     def _prepare(self, spec: EndpointSpec, guards: Guards, *, update: bool) -> None:
         ensure_resources(self._sagemaker, spec)

@@ -338,6 +338,20 @@ def test_delete_removes_everything_of_the_endpoint_and_nothing_of_another(
     assert deployer.delete(NAME) == Removed(False, EndpointResources())
 
 
+def test_the_archive_of_a_refused_deployment_is_removed_unless_a_model_uses_it(
+    deploy: Any, deployer: Deployer, spec: EndpointSpec, clients: Clients, left: Any
+) -> None:
+    bucket, key = spec.archive_uri.removeprefix("s3://").split("/", 1)
+    clients.s3.put_object(Bucket=bucket, Key=key, Body=b"archive")
+    with pytest.raises(InputError, match="refused"), deployer.discarding(spec):
+        raise InputError("refused")
+    assert not left()
+    deploy(spec)
+    with pytest.raises(InputError, match="refused"), deployer.discarding(spec):
+        raise InputError("refused")
+    assert left() == everything_of(spec)
+
+
 def test_keeps_a_model_that_another_configuration_uses(
     deploy: Any, spec: EndpointSpec, fleet: Fleet, left: Any
 ) -> None:

@@ -92,6 +92,7 @@ class Recorder:
         return SimpleNamespace(
             watched=(),
             check_target=self.record("check"),
+            discarding=lambda _: nullcontext(),
             deploy=self.record("deploy", "created"),
             preview=self.record("preview", Preview("created", None, "", (), ())),
             shift=self.record("shift", {"Challenger": 0.5}),
