@@ -145,20 +145,19 @@ def check_keys(account: str, region: str, given: Any) -> None:
 
 
 def check_volume_key(instance_type: str | None, given: dict[str, Any]) -> None:
-    """Refuse a key for the volume of an instance type that has local storage.
+    """Refuse a key for the volume of a job's instance type that has local storage.
 
     "You can't request a VolumeKmsKeyId when using an instance type with local storage" (API_ResourceConfig,
-    API_TransformResources, API_ProcessingClusterConfig), and with a KmsKeyId "the call to CreateEndpointConfig fails"
-    (API_CreateEndpointConfig). AWS documents no text of the error.
+    API_TransformResources, API_ProcessingClusterConfig). AWS documents no text of the error. An endpoint may have one:
+    there "the KmsKeyId parameter does not encrypt instance local storage" (API_CreateEndpointConfig).
 
     Args:
-        given: what has the VolumeKmsKeyId or the KmsKeyId.
+        given: what has the VolumeKmsKeyId.
 
     Raises:
         AwsError: ValidationException.
     """
-    key = given.get("VolumeKmsKeyId") or given.get("KmsKeyId")
-    if key and instance_type and LOCAL_STORAGE.match(instance_type):
+    if given.get("VolumeKmsKeyId") and instance_type and LOCAL_STORAGE.match(instance_type):
         raise refusal(
             f"The instance type {instance_type} has local storage, which its hardware encrypts: a KMS key for the "
             "volume is not supported. Choose another instance type, or leave the key out."

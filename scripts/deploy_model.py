@@ -272,6 +272,8 @@ def _deploy(here: Here, given: DeployOptions, published: Published, protection: 
             | {"would_approve": spec.package if waits else None, "would_end": ended}
         )
         return
+    if given.kms_key and hosting.has_local_storage(given.instance_type):
+        console.progress(f"--kms-key does not encrypt the local storage of {given.instance_type}: its hardware does")
     if protection.smoke_request and published.example is None:
         console.progress("no smoke request: the model was logged without an input example")
     with deployer.discarding(spec):

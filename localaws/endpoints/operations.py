@@ -124,7 +124,6 @@ class EndpointOperations:
             source = sagemaker_source(caller.region, self._account)
             self._principals.check_trust(given["ExecutionRoleArn"], HOSTING, source)
         for variant in variants:
-            references.check_volume_key(variant.get("InstanceType"), given)
             if "ModelName" not in variant:
                 raise NotImplementedError("variants without ModelName: inference components")
             model = self._records.model(caller.region, variant["ModelName"])
