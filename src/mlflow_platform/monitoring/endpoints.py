@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import InputError, PreconditionError
+from mlflow_common.errors import InputError, PreconditionError, is_denied
 from mlflow_platform.endpoints import state
 from mlflow_platform.endpoints.state import ServedModel
 from mlflow_platform.monitoring.dataset import Deployment
@@ -41,10 +41,25 @@ class Variant:
 
 
 def capturing(sagemaker: SageMakerClient, environment: Environment) -> list[str]:
-    """The names of the environment's endpoints that capture data, sorted."""
-    pages = sagemaker.get_paginator("list_endpoints").paginate(NameContains=environment.prefix)
-    names = sorted(each["EndpointName"] for page in pages for each in page["Endpoints"])
+    """The names of the environment's endpoints that capture data, sorted.
+
+    An endpoint may have any name, so its tags decide. Those of other teams' endpoints may not be read.
+    """
+    pages = sagemaker.get_paginator("list_endpoints").paginate()
+    listed = [each for page in pages for each in page["Endpoints"]]
+    names = sorted(each["EndpointName"] for each in listed if _belongs(sagemaker, environment, each))
     return [name for name in names if (found := state.find(sagemaker, name)) and _destination(sagemaker, found.config)]
+
+
+def _belongs(sagemaker: SageMakerClient, environment: Environment, listed: Any) -> bool:
+    try:
+        tags = state.read_tags(sagemaker, listed["EndpointArn"])
+    except sagemaker.exceptions.ClientError as error:
+        # The monitoring job's role may read those of endpoints that are named after the environment.
+        if state.is_missing(error) or (is_denied(error) and not listed["EndpointName"].startswith(environment.prefix)):
+            return False
+        raise
+    return environment.tags.items() <= tags.items()
 
 
 def find(

@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import numpy as np
 import pytest
+from botocore.exceptions import ClientError
 
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_platform.endpoints import state
@@ -267,6 +268,26 @@ def test_an_endpoint_that_captures_nothing_is_refused_with_the_remedy(world: Wor
     assert endpoints.capturing(sagemaker, world.job.environment) == [ENDPOINT]
     with pytest.raises(PreconditionError, match=r"captures no data\. Deploy its model again .* --capture 100"):
         service.run(world.job, ["mlflow-staging-plain"])
+
+
+def test_the_tags_and_not_the_name_say_which_endpoints_are_monitored(
+    world: World, aws: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sagemaker = aws("sagemaker")
+    for name, environment in (("fraud", "staging"), (f"acme-{ENDPOINT}", "prod"), ("mlflow-staging-b", "prod")):
+        tags = [{"Key": "project", "Value": "mlflow"}, {"Key": "environment", "Value": environment}]
+        sagemaker.create_endpoint(EndpointName=name, EndpointConfigName="c", Tags=tags)
+    assert endpoints.capturing(sagemaker, world.job.environment) == ["fraud", ENDPOINT]
+
+    def denied(_: Any, arn: str) -> Any:
+        raise sagemaker.exceptions.ClientError({"Error": {"Code": "AccessDeniedException"}}, f"ListTags {arn}")
+
+    monkeypatch.setattr(state, "read_tags", denied)
+    with pytest.raises(ClientError, match=r"ListTags .*/mlflow-staging-"):
+        endpoints.capturing(sagemaker, world.job.environment)
+    sagemaker.delete_endpoint(EndpointName=ENDPOINT)
+    sagemaker.delete_endpoint(EndpointName="mlflow-staging-b")
+    assert endpoints.capturing(sagemaker, world.job.environment) == []
 
 
 def test_rows_of_the_previous_model_do_not_count_for_the_new_one(world: World, aws: Callable[[str], Any]) -> None:
