@@ -11,7 +11,7 @@ from mlflow_common.errors import PreconditionError, error_code, explain
 from mlflow_platform.environment import EnvironmentRef, TrackingServer
 from mlflow_platform.paging import all_results
 from mlflow_platform.plan_guard import app_stacks
-from mlflow_platform.plan_guard.changes import BUCKET, OBJECT, SERVER, Change, TerraformPlan
+from mlflow_platform.plan_guard.changes import BUCKET, DOMAIN, OBJECT, SERVER, Change, TerraformPlan
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -75,6 +75,17 @@ class BucketContents:
         )
 
 
+@dataclass(frozen=True)
+class DomainFiles:
+    """The files of a Studio domain's users, which AWS deletes with the domain. They cannot be counted from here."""
+
+    name: str
+    holds = True
+
+    def __str__(self) -> str:
+        return f"Studio domain {self.name}: its users' files"
+
+
 def servers(plan: TerraformPlan) -> list[Change]:
     """The tracking servers and stacks with MLflow Apps that the plan deletes."""
     return [change for change in plan.changes if (change.type == SERVER or change.is_app) and change.loses_it]
@@ -83,6 +94,20 @@ def servers(plan: TerraformPlan) -> list[Change]:
 def buckets(plan: TerraformPlan) -> list[Change]:
     """The buckets that the plan deletes."""
     return [change for change in plan.changes if change.type == BUCKET and change.loses_it]
+
+
+def domains(plan: TerraformPlan) -> list[DomainFiles]:
+    """The Studio domains that the plan deletes with the files of their users. Other domains leave them in EFS.
+
+    The retention policy says so: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_RetentionPolicy.html
+    """
+    return [
+        DomainFiles(change.name)
+        for change in plan.changes
+        if change.type == DOMAIN and change.loses_it
+        for policy in change.before.get("retention_policy") or []
+        if policy.get("home_efs_file_system") == "Delete"
+    ]
 
 
 def planned_objects(plan: TerraformPlan, bucket: str) -> frozenset[str]:
@@ -150,7 +175,7 @@ def server_contents(change: Change, session: Session, environment: EnvironmentRe
 
 def check(
     plan: TerraformPlan,
-    contents: Sequence[ServerContents | BucketContents],
+    contents: Sequence[ServerContents | BucketContents | DomainFiles],
     confirmed: Collection[str],
     *,
     command: str,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from boto3 import Session
 
     from mlflow_platform.plan_guard.cost import Estimate
-    from mlflow_platform.plan_guard.losses import BucketContents, ServerContents
+    from mlflow_platform.plan_guard.losses import BucketContents, DomainFiles, ServerContents
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Review:
     plan: TerraformPlan
     warnings: tuple[str, ...]
     cost: Estimate | None
-    contents: tuple[ServerContents | BucketContents, ...]
+    contents: tuple[ServerContents | BucketContents | DomainFiles, ...]
     refusal: PreconditionError | None
 
     @property
@@ -79,10 +79,14 @@ def review(
 def review_destroy(
     plan: TerraformPlan, environment: EnvironmentRef, confirmed: Collection[str], session: Session
 ) -> Review:
-    """Review a plan that destroys everything: count what would be lost in the tracking servers and the buckets."""
-    contents: list[ServerContents | BucketContents] = [
+    """Review a plan that destroys everything: count what would be lost in the tracking servers and the buckets.
+
+    The files of a Studio domain's users are lost if AWS deletes them with the domain.
+    """
+    contents: list[ServerContents | BucketContents | DomainFiles] = [
         losses.server_contents(change, session, environment) for change in losses.servers(plan)
     ]
+    contents += losses.domains(plan)
     for change in losses.buckets(plan):
         own = losses.planned_objects(plan, change.before["bucket"])
         contents.append(losses.bucket_contents(change, session.client("s3"), without=own))

@@ -13,7 +13,7 @@ import pytest
 
 from mlflow_common.errors import InputError, PreconditionError
 from mlflow_platform.environment import EnvironmentRef
-from mlflow_platform.plan_guard import rules
+from mlflow_platform.plan_guard import losses, rules
 from mlflow_platform.plan_guard.changes import DOMAIN, Action, Change, TerraformPlan
 from mlflow_platform.plan_guard.cost import Prices, estimate
 from mlflow_platform.plan_guard.review import Review
@@ -73,6 +73,20 @@ def test_every_deleted_server_bucket_and_key_must_be_confirmed(destroyed: Terraf
     assert refused.value.message.endswith(f"CONFIRM={EVERYTHING}")
     assert refused.value.status == 3
     rules.check(destroyed, rules.named(EVERYTHING))
+
+
+def test_a_destroy_asks_for_a_studio_domain_that_takes_its_users_files_with_it() -> None:
+    def destroyed(retention: str) -> TerraformPlan:
+        before = {"domain_name": "mlflow-unit", "retention_policy": [{"home_efs_file_system": retention}]}
+        change = Change("aws_sagemaker_domain.studio[0]", DOMAIN, Action.DELETE, before=before)
+        return TerraformPlan((change,), (), (), {})
+
+    plan = destroyed("Delete")
+    contents = losses.domains(plan)
+    with pytest.raises(PreconditionError, match=r"Studio domain mlflow-unit: its .*CONFIRM=mlflow-unit"):
+        losses.check(plan, contents, set(), command="ENV=staging")
+    losses.check(plan, contents, {"mlflow-unit"}, command="ENV=staging")
+    assert losses.domains(destroyed("Retain")) == []
 
 
 def test_a_studio_domain_with_its_users_files_must_be_confirmed(created: TerraformPlan) -> None:
