@@ -38,6 +38,19 @@ def test_shows_every_alarm_of_the_server_and_the_backup(planned: dict[str, Any])
     assert {arn.rpartition(":")[2] for arn in alarms} == created
 
 
+def test_a_failed_replication_raises_an_alarm_on_the_dashboard(planner: Planner) -> None:
+    planned = planned_resources(planner.plan("prefixed"))
+    module = "module.platform.module.mlflow"
+    alarm = planned[f"{module}.aws_cloudwatch_metric_alarm.replication_failed[0]"]
+    (rule,) = planned[f"{module}.aws_s3_bucket_replication_configuration.artifacts[0]"]["rule"]
+    (destination,) = rule["destination"]
+    assert destination["metrics"] == [{"event_threshold": [], "status": "Enabled"}]
+    assert (alarm["metric_name"], alarm["dimensions"]["RuleId"]) == ("OperationsFailedReplication", rule["id"])
+    assert destination["bucket"] == f"arn:aws:s3:::{alarm['dimensions']['DestinationBucket']}"
+    [alarms] = [widget["properties"]["alarms"] for widget in widgets(planned) if widget["type"] == "alarm"]
+    assert any(arn.endswith(f":alarm:{alarm['alarm_name']}") for arn in alarms)
+
+
 def test_no_widget_covers_another(planned: dict[str, Any]) -> None:
     cells = [
         (x, y)

@@ -13,6 +13,7 @@ locals {
   dashboard_alarms = [for name in concat(
     local.has_schedule ? ["${local.name}-mlflow-schedule-failed", "${local.name}-mlflow-schedule-dlq-undeliverable", "${local.name}-mlflow-start-stop-failed"] : [],
     local.has_backup ? ["${local.backup_name}-missing", "${local.backup_name}-not-started"] : [],
+    local.has_replication ? [local.replication_alarm] : [],
   ) : "arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:${name}"]
 
   # Title, and lines: either a metric in the form of the dashboard's format, or a search.

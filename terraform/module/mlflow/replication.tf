@@ -1,7 +1,9 @@
 # A copy of every new object version in another bucket, which may be in another region or account. Deletions are not replicated, so a
 # deleted artifact or backup stays in the copy. https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html
 locals {
-  has_replication = var.create_s3_bucket && var.replication != null
+  has_replication   = var.create_s3_bucket && var.replication != null
+  replication_rule  = "artifacts"
+  replication_alarm = "${local.name}-mlflow-replication-failed"
 }
 
 resource "aws_s3_bucket_replication_configuration" "artifacts" {
@@ -11,7 +13,7 @@ resource "aws_s3_bucket_replication_configuration" "artifacts" {
   role   = aws_iam_role.replication[0].arn
 
   rule {
-    id     = "artifacts"
+    id     = local.replication_rule
     status = "Enabled"
 
     filter {}
@@ -24,6 +26,11 @@ resource "aws_s3_bucket_replication_configuration" "artifacts" {
       bucket        = var.replication.bucket_arn
       account       = var.replication.account_id
       storage_class = var.replication.storage_class
+
+      # The metric of the alarm below. AWS bills the metrics of a rule as custom metrics.
+      metrics {
+        status = "Enabled"
+      }
 
       # The copies belong to the destination's account.
       dynamic "access_control_translation" {
@@ -62,6 +69,31 @@ resource "aws_s3_bucket_replication_configuration" "artifacts" {
   }
 
   depends_on = [aws_s3_bucket_versioning.artifacts, aws_iam_role_policy.replication]
+}
+
+# S3 tries to copy an object for some time and then no more. https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html
+resource "aws_cloudwatch_metric_alarm" "replication_failed" {
+  count = local.has_replication ? 1 : 0
+
+  alarm_name        = local.replication_alarm
+  alarm_description = "Objects of bucket ${local.artifact_bucket_name} were not copied to ${var.replication.bucket_arn}. Check the role ${aws_iam_role.replication[0].name}, the other bucket and its key, then copy them with S3 Batch Replication."
+  namespace         = "AWS/S3"
+  metric_name       = "OperationsFailedReplication"
+  dimensions = {
+    SourceBucket      = local.artifact_bucket_name
+    DestinationBucket = element(split(":", var.replication.bucket_arn), -1)
+    RuleId            = local.replication_rule
+  }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  alarm_actions       = local.has_notifications ? [local.topic_arn] : []
+  tags                = var.tags
+
+  # S3 reports nothing while it copies nothing, so the end of the alarm proves nothing: there is no OK notification.
+  treat_missing_data = "notBreaching"
 }
 
 resource "aws_iam_role" "replication" {

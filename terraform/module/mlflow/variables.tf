@@ -245,7 +245,7 @@ variable "object_lock" {
 }
 
 variable "replication" {
-  description = "Copies every new object version of the new bucket to another bucket with versioning, such as `{ bucket_arn = \"arn:aws:s3:::acme-mlflow-copy\" }`. `kms_key_arn` is a key in the destination's region, needed when the artifacts have a customer key. `account_id` is the destination's account, if it is another one; its owner must allow the role of the output `replication_role_arn`. If the artifact bucket has, or ever had, `object_lock`, the destination needs Object Lock too. Deletions are not replicated. Null sets none."
+  description = "Copies every new object version of the new bucket to another bucket with versioning, such as `{ bucket_arn = \"arn:aws:s3:::acme-mlflow-copy\" }`. `kms_key_arn` is a key in the destination's region, needed when the artifacts have a customer key. `account_id` is the destination's account, if it is another one; its owner must allow the role of the output `replication_role_arn`. If the artifact bucket has, or ever had, `object_lock`, the destination needs Object Lock too. Deletions are not replicated. An alarm reports objects that were not copied; AWS bills the metrics for it (about 1 USD a month). Null sets none."
   type = object({
     bucket_arn    = string
     account_id    = optional(string)
