@@ -80,7 +80,9 @@ IMAGES_DOCUMENTED = (
             *on(SAGEMAKER + ":endpoint/other", "sagemaker:DescribeEndpoint"),
             *on(SAGEMAKER + ":endpoint-config/other", "sagemaker:DescribeEndpointConfig"),
             *on(SAGEMAKER + ":model/other", "sagemaker:DescribeModel"),
-            *on("*", "sagemaker:ListModelPackageGroups"),
+            *on(SAGEMAKER + ":model-package/other/1", "sagemaker:DescribeModelPackage"),
+            *on(SAGEMAKER + ":mlflow-app/app-1A2B", "sagemaker:DescribeMlflowApp"),
+            *on("*", "sagemaker:ListMlflowApps", "sagemaker:ListModelPackageGroups"),
         ),
     ),
     Documented(
@@ -110,11 +112,17 @@ IMAGES_DENIED = (
         (*on(REPOSITORY, "ecr:PutImageTagMutability"), *on(OTHER_REPOSITORY, "ecr:BatchDeleteImage")),
     ),
     Denied(
-        "Look at another region's models",
+        "Look at another region's models and Apps",
         "admin",
         tuple(
             Ask(f"sagemaker:Describe{operation}", f"arn:aws:sagemaker:ap-south-2:{{account}}:{kind}/other")
-            for operation, kind in (("Endpoint", "endpoint"), ("EndpointConfig", "endpoint-config"), ("Model", "model"))
+            for operation, kind in (
+                ("Endpoint", "endpoint"),
+                ("EndpointConfig", "endpoint-config"),
+                ("Model", "model"),
+                ("ModelPackage", "model-package"),
+                ("MlflowApp", "mlflow-app"),
+            )
         ),
     ),
     *(Denied("Push images", subject, on(REPOSITORY, "ecr:PutImage")) for subject in ("reader", "writer", "admin")),

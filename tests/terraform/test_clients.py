@@ -188,12 +188,25 @@ ADMINISTER = {
         "Resource": [f"{BUCKET}/*"],
     },
     "AllowFindUsesOfModels": {
-        "Action": ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel"],
+        "Action": [
+            "sagemaker:DescribeEndpoint",
+            "sagemaker:DescribeEndpointConfig",
+            "sagemaker:DescribeModel",
+            "sagemaker:DescribeModelPackage",
+        ],
         "Resource": [
-            f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/*" for kind in ("endpoint-config", "endpoint", "model")
+            f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/*"
+            for kind in ("endpoint-config", "endpoint", "model-package", "model")
         ],
     },
-    "AllowFindModelPackages": {"Action": ["sagemaker:ListModelPackageGroups"], "Resource": ["*"]},
+    "AllowDescribeApps": {
+        "Action": ["sagemaker:DescribeMlflowApp"],
+        "Resource": [f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-app/*"],
+    },
+    "AllowFindModelPackagesAndApps": {
+        "Action": ["sagemaker:ListMlflowApps", "sagemaker:ListModelPackageGroups"],
+        "Resource": ["*"],
+    },
     "AllowDeleteImages": {
         "Action": ["ecr:BatchDeleteImage", "ecr:DescribeImages"],
         "Resource": [f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/mlflow-staging-serving"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import PreconditionError, error_code
+from mlflow_common.errors import PreconditionError, is_denied
 from mlflow_platform.cleanup.items import ARCHIVES, CONFIGS, MODELS, Criteria, Found, Item
 from mlflow_platform.cleanup.objects import listed
 from mlflow_platform.cleanup.references import References
@@ -20,18 +20,16 @@ if TYPE_CHECKING:
 
     from mlflow_platform.environment import Environment
 
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
-
 
 @dataclass(frozen=True)
 class HostedModel:
-    """A SageMaker model: its images, the S3 URIs of its data, and its tags."""
+    """A SageMaker model: its images, the S3 URIs of its data, and its tags; None if they may not be read."""
 
     name: str
     created: datetime
     images: frozenset[str]
     data: frozenset[str]
-    tags: dict[str, str]
+    tags: dict[str, str] | None
     own: bool
 
 
@@ -98,13 +96,25 @@ def select_leftovers(
         _select_archives(s3, environment, data, criteria, found)
 
 
-def add_references(references: References, hosting: Hosting, found: Found) -> None:
-    """Protect the runs and models that SageMaker models come from, except those models that are deleted themselves."""
+def add_references(references: References, environment: Environment, hosting: Hosting, found: Found) -> None:
+    """Protect the runs and models that SageMaker models come from, except those models that are deleted themselves.
+
+    Raises:
+        PreconditionError: the tags of a model whose files are in the environment's store may not be read.
+    """
     deleted = {item.name for item in found.items if item.kind == MODELS}
     for model in hosting.models:
-        if model.name not in deleted:
-            texts = (model.tags.get("run-id"), model.tags.get("model-uri"), *model.data)
-            references.add(f"the SageMaker model {model.name} serves it", *texts)
+        if model.name in deleted:
+            continue
+        if model.tags is None and any(f"{uri}/".startswith(f"{environment.artifact_store}/") for uri in model.data):
+            raise PreconditionError(
+                f"the tags of the model {model.name} may not be read, so it is unknown which run it serves. Use a role "
+                "with sagemaker:ListTags on it, or leave out runs and orphans."
+            )
+        tags = model.tags or {}
+        references.add(
+            f"the SageMaker model {model.name} serves it", tags.get("run-id"), tags.get("model-uri"), *model.data
+        )
 
 
 def _select_archives(
@@ -143,7 +153,8 @@ def _model_in_use(hosting: Hosting, name: str, used: dict[str, str]) -> str | No
 
 
 def _about(model: HostedModel) -> str:
-    name, version = model.tags.get("model-name"), model.tags.get("model-version")
+    tags = model.tags or {}
+    name, version = tags.get("model-name"), tags.get("model-version")
     return f"served {name} {version}" if name and version else "used by no configuration"
 
 
@@ -177,6 +188,11 @@ class _Reader:
 
     def _model(self, listing: Any, seen: Any) -> HostedModel:
         containers = [*filter(None, [seen.get("PrimaryContainer")]), *seen.get("Containers", [])]
+        # A model that is made of a package does not name its images and its data itself. Packages of other accounts, as
+        # those of AWS Marketplace, have nothing of this environment, and may not be described.
+        named = [one["ModelPackageName"] for one in containers if one.get("ModelPackageName")]
+        packages = [name for name in named if ":" not in name or name.split(":")[4] == self._environment.account]
+        containers += [one for name in packages for one in self._containers_of(name)]
         data = {one.get("ModelDataUrl") for one in containers}
         data |= {one.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri") for one in containers}
         own, tags = self._is_own(listing["ModelArn"])
@@ -189,18 +205,22 @@ class _Reader:
             own=own,
         )
 
+    def _containers_of(self, package: str) -> list[Any]:
+        found = self._described("model_package", package) or {}
+        return list(found.get("InferenceSpecification", {}).get("Containers", []))
+
     def _pages(self, operation: Any, member: str) -> list[Any]:
         pages = self._sagemaker.get_paginator(operation).paginate()
         return [one for page in pages for one in page[member]]
 
     def _described(self, kind: str, name: str) -> Any:
-        parameter = {"endpoint": "EndpointName", "endpoint_config": "EndpointConfigName", "model": "ModelName"}[kind]
+        parameter = f"{kind.title().replace('_', '')}Name"
         try:
             return getattr(self._sagemaker, f"describe_{kind}")(**{parameter: name})
         except self._sagemaker.exceptions.ClientError as error:
             if is_missing(error):
                 return None
-            if error_code(error) in _DENIED:
+            if is_denied(error):
                 what = kind.replace("_", " ")
                 raise PreconditionError(
                     f"the {what} {name} cannot be described, so it is unknown what it uses. Use the role of an admin "
@@ -208,12 +228,14 @@ class _Reader:
                 ) from None
             raise
 
-    def _is_own(self, arn: str) -> tuple[bool, dict[str, str]]:
-        """Whether a resource has the environment's tags, and its tags. Tags that may not be read are another's."""
+    def _is_own(self, arn: str) -> tuple[bool, dict[str, str] | None]:
+        """Whether a resource has the environment's tags, and its tags: None if they may not be read."""
         try:
             tags = read_tags(self._sagemaker, arn)
         except self._sagemaker.exceptions.ClientError as error:
-            if is_missing(error) or error_code(error) in _DENIED:
+            if is_missing(error):
                 return False, {}
+            if is_denied(error):
+                return False, None
             raise
         return all(tags.get(key) == value for key, value in self._environment.tags.items()), tags

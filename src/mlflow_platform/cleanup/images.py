@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import error_code, error_message
+from mlflow_common.errors import error_code, error_message, is_denied
 from mlflow_platform.cleanup.hosting import Hosting
 from mlflow_platform.cleanup.items import IMAGES, MODELS, Criteria, Found, Item
 
@@ -28,7 +28,10 @@ def select_images(
     criteria: Criteria,
     found: Found,
 ) -> None:
-    """Add the images that are older than the newest ones, and that no remaining SageMaker model or package uses."""
+    """Add the images that are older than the newest ones, and that nothing uses.
+
+    What uses one is a SageMaker model that remains, a model package, or what has pulled it since.
+    """
     repository, name = environment.serving_repository, repository_name(environment)
     if not name:
         return
@@ -36,7 +39,7 @@ def select_images(
     try:
         packages = _images_of_packages(sagemaker, environment)
     except sagemaker.exceptions.ClientError as error:
-        if "AccessDenied" not in error_code(error):
+        if not is_denied(error):
             raise
         found.skipped[IMAGES] = f"a model package may use one, and you may not read them: {error_message(error)}"
         return
@@ -62,6 +65,9 @@ def select_images(
         user = next((used[one] for one in names if one in used), None)
         if user is not None:
             found.keep(IMAGES, names[-1], f"the {user} uses it")
+        elif (pulled := image.get("lastRecordedPullTime")) is not None and pulled >= criteria.before:
+            # By a job, for example, which no SageMaker model names: ECR records a pull at least every 24 hours.
+            found.keep(IMAGES, names[-1], f"it was pulled on {pulled:%Y-%m-%d}")
         elif digest in newest:
             found.keep(IMAGES, names[-1], f"it is one of the {criteria.keep_images} newest (--keep-images)")
         else:

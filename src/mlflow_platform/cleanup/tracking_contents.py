@@ -114,8 +114,8 @@ def _logged_models(client: MlflowClient, experiments: list[str]) -> Iterator[Any
     try:
         yield from all_results(client.search_logged_models, experiment_ids=experiments)
     except MlflowException as error:
-        # Servers of MLflow 2 have no logged models, and not this API.
-        if error.error_code != "ENDPOINT_NOT_FOUND" and "404" not in str(error):
+        # Servers of MLflow 2 have no such API. After another error, models that exist would be taken for orphans.
+        if error.error_code != "ENDPOINT_NOT_FOUND":
             raise
 
 

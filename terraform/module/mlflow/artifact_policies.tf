@@ -74,19 +74,26 @@ data "aws_iam_policy_document" "administer_artifacts" {
     resources = [local.artifact_objects_arn]
   }
 
-  # What `scripts/clean_up.py` needs: an image, a model or a configuration may be deleted only if nothing in the account uses it.
+  # What `scripts/clean_up.py` needs: an image, a model or a configuration may be deleted only if nothing in the account uses it, and
+  # artifacts that this server does not know only if they are not those of an MLflow App.
   statement {
     sid     = "AllowFindUsesOfModels"
-    actions = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel"]
-    resources = [for kind in ["endpoint", "endpoint-config", "model"] :
+    actions = ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel", "sagemaker:DescribeModelPackage"]
+    resources = [for kind in ["endpoint", "endpoint-config", "model", "model-package"] :
       "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:${kind}/*"
     ]
   }
 
-  # AWS supports no resource for this action.
   statement {
-    sid       = "AllowFindModelPackages"
-    actions   = ["sagemaker:ListModelPackageGroups"]
+    sid       = "AllowDescribeApps"
+    actions   = ["sagemaker:DescribeMlflowApp"]
+    resources = ["arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:mlflow-app/*"]
+  }
+
+  # AWS supports no resource for these actions.
+  statement {
+    sid       = "AllowFindModelPackagesAndApps"
+    actions   = ["sagemaker:ListMlflowApps", "sagemaker:ListModelPackageGroups"]
     resources = ["*"]
   }
 

@@ -24,11 +24,14 @@ class WithServers:
         self.apps: dict[str, str] = {}
         self.denies_apps = False
         self.denies_servers: set[str] = set()
+        self.denies_tags: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sagemaker, name)
 
     def get_paginator(self, operation: str) -> Any:
+        if operation == "list_tags":
+            return type("Paginator", (), {"paginate": lambda _self, **given: self._tags(**given)})()
         if operation not in ("list_mlflow_tracking_servers", "list_mlflow_apps"):
             return self._sagemaker.get_paginator(operation)
         page: dict[str, Any] = {"TrackingServerSummaries": [{"TrackingServerName": name} for name in self.stores]}
@@ -41,7 +44,16 @@ class WithServers:
             raise self._sagemaker.exceptions.ClientError(denied, "ListMlflowApps")
         yield page
 
+    def _tags(self, **given: str) -> Any:
+        if given["ResourceArn"].rpartition("/")[2] in self.denies_tags:
+            denied = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}
+            raise self._sagemaker.exceptions.ClientError(denied, "ListTags")
+        return self._sagemaker.get_paginator("list_tags").paginate(**given)
+
     def describe_mlflow_app(self, **given: str) -> dict[str, str]:
+        if given["Arn"].rpartition("/")[2] in self.denies_servers:
+            denied = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}
+            raise self._sagemaker.exceptions.ClientError(denied, "DescribeMlflowApp")
         return {"ArtifactStoreUri": self.apps[given["Arn"].rpartition("/")[2]]}
 
     def describe_mlflow_tracking_server(self, **given: str) -> dict[str, str]:

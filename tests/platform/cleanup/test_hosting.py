@@ -1,8 +1,8 @@
 """Which configurations, models, archives and images a clean-up deletes, and which it keeps."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
@@ -35,11 +35,13 @@ class Images:
 
     def __init__(self, *tags: str) -> None:
         self.digests = {tag: f"sha256:{tag * 64}" for tag in tags}
+        self.pushed = datetime.now(UTC)
+        self.pulled: dict[str, datetime] = {}
 
     def get_paginator(self, _operation: str) -> Any:
-        pushed = datetime.now(UTC)
         images = [
-            {"imageDigest": digest, "imageTags": [tag], "imagePushedAt": pushed, "imageSizeInBytes": 9}
+            {"imageDigest": digest, "imageTags": [tag], "imagePushedAt": self.pushed, "imageSizeInBytes": 9}
+            | ({"lastRecordedPullTime": self.pulled[tag]} if tag in self.pulled else {})
             for tag, digest in self.digests.items()
         ]
         return type("Paginator", (), {"paginate": lambda _self, **_given: [{"imageDetails": images}]})()
@@ -81,6 +83,59 @@ def test_keeps_the_run_of_a_served_model(world: World) -> None:
     found = world.search(OLD_RUNS, FAILED_RUNS)
     assert not found.items
     assert all("serves it" in reasons(found)[one] for one in (run, other))
+
+
+def test_stops_if_it_cannot_know_which_run_a_model_serves(world: World) -> None:
+    run = world.run("FAILED")
+    spec = host(world, "1", tags=world.environment.tags | {"run-id": run})
+    serve(world, spec)
+    sagemaker: Any = world.access.sagemaker
+    sagemaker.denies_tags = {spec.model_name}
+    with pytest.raises(PreconditionError, match=f"the tags of the model {spec.model_name} may not be read"):
+        world.search(FAILED_RUNS)
+    assert not world.search(MODELS, ARCHIVES).items
+    # Another team's model has its files elsewhere.
+    theirs = replace(spec, archive_uri="s3://theirs/model.tar.gz")
+    ensure_resources(world.access.sagemaker, theirs)
+    sagemaker.denies_tags = {theirs.model_name}
+    assert run in reasons(world.search(FAILED_RUNS))
+
+
+def test_keeps_the_image_and_the_archive_of_a_package_that_a_model_is_made_of(world: World) -> None:
+    sagemaker, repository = world.access.sagemaker, world.environment.serving_repository
+    world.access = replace(world.access, ecr=cast("Any", Images("a", "b")))
+    archive = world.put("endpoints/packed/model.tar.gz")
+    # The group is not named after the environment.
+    sagemaker.create_model_package_group(ModelPackageGroupName="reviewed")
+    package = sagemaker.create_model_package(
+        ModelPackageGroupName="reviewed",
+        InferenceSpecification={
+            "Containers": [{"Image": f"{repository}:a", "ModelDataUrl": archive}],
+            "SupportedContentTypes": [],
+            "SupportedResponseMIMETypes": [],
+        },
+    )["ModelPackageArn"]
+    found = world.search(IMAGES, ARCHIVES, keep_images=0)
+    assert len(found.items) == 3
+    role = world.environment.endpoint_role
+    sagemaker.create_model(ModelName="m", ExecutionRoleArn=role, PrimaryContainer={"ModelPackageName": package})
+    found = world.search(IMAGES, ARCHIVES, keep_images=0)
+    assert names(found) == {cast("Any", world.access.ecr).digests["b"]}
+    assert reasons(found) == {f"{repository}:a": "the SageMaker model m uses it", archive: reasons(found)[archive]}
+    theirs = "arn:aws:sagemaker:us-east-1:999999999999:model-package/market/1"
+    sagemaker.create_model(ModelName="bought", ExecutionRoleArn=role, PrimaryContainer={"ModelPackageName": theirs})
+    assert world.search(IMAGES, ARCHIVES, keep_images=0) == found
+
+
+def test_keeps_images_that_were_pulled_recently(world: World) -> None:
+    ecr: Any = Images("a", "b")
+    ecr.pulled = {"a": datetime.now(UTC) - timedelta(days=1), "b": datetime.now(UTC) - timedelta(days=8)}
+    world.access = replace(world.access, ecr=ecr)
+    week_ago = datetime.now(UTC) - timedelta(days=7)
+    ecr.pushed = week_ago - timedelta(days=100)
+    found = world.search(IMAGES, keep_images=0, before=week_ago)
+    assert names(found) == {ecr.digests["b"]}
+    assert next(iter(reasons(found).values())).startswith("it was pulled on 20")
 
 
 def test_keeps_images_that_models_use_and_the_newest(world: World) -> None:

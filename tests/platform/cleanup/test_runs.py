@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_platform.cleanup.deletion import delete
-from mlflow_platform.cleanup.items import DELETED_RUNS, FAILED_RUNS, OLD_RUNS, ORPHANS, Criteria, Found
-from mlflow_platform.cleanup.search import search
-from tests.platform.cleanup.conftest import TOMORROW, WithServers, World
+from mlflow_platform.cleanup.items import DELETED_RUNS, FAILED_RUNS, OLD_RUNS, ORPHANS, Found
+from tests.platform.cleanup.conftest import WithServers, World
 from tests.platform.conftest import BUCKET
 
 
@@ -153,14 +154,27 @@ def test_an_app_on_the_store_prevents_judging_orphans(world: World) -> None:
     assert found.skipped[ORPHANS].startswith("beside may store artifacts")
 
 
-def test_says_that_apps_may_not_be_listed(world: World) -> None:
+def test_apps_that_may_not_be_seen_prevent_judging_orphans(world: World) -> None:
     sagemaker: Any = world.access.sagemaker
-    sagemaker.denies_apps = True
     world.put(f"1/{'a' * 32}/artifacts/a")
-    messages: list[str] = []
-    found = search(world.access, world.environment, Criteria(frozenset({ORPHANS}), TOMORROW), messages.append)
-    assert len(found.items) == 1
-    assert "MLflow Apps may not be listed" in messages[-1]
+    sagemaker.apps, sagemaker.denies_servers = {"theirs": f"s3://{BUCKET}"}, {"theirs"}
+    found = world.search(ORPHANS)
+    assert not found.items
+    assert found.skipped[ORPHANS].startswith("theirs cannot be described")
+    sagemaker.denies_apps = True
+    found = world.search(ORPHANS)
+    assert not found.items
+    assert found.skipped[ORPHANS].startswith("MLflow Apps (sagemaker:ListMlflowApps is denied) cannot be described")
+
+
+def test_a_failed_search_for_logged_models_is_no_empty_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: Any) -> Any:
+        raise MlflowException("error code 500, request 4404", error_code=INTERNAL_ERROR)
+
+    world.put(f"1/models/m-{'b' * 32}/artifacts/MLmodel")
+    monkeypatch.setattr(world.access.mlflow, "search_logged_models", fail)
+    with pytest.raises(MlflowException):
+        world.search(ORPHANS)
 
 
 def test_a_failure_half_way_names_what_is_left_and_the_next_clean_up_resumes(
