@@ -57,24 +57,8 @@ data "aws_iam_policy_document" "storage" {
     }
   }
 
-  # A new key has no ARN yet, and gets its tags with its creation. Whoever can tag any key can make it one of this environment, so the
-  # rights on such a key must be harmless: they include neither its policy nor its deletion.
-  statement {
-    sid       = "AllowCreateKeys"
-    actions   = ["kms:CreateKey", "kms:TagResource"]
-    resources = ["*"]
-
-    dynamic "condition" {
-      for_each = each.value.tags
-
-      content {
-        test     = "StringEquals"
-        variable = "aws:RequestTag/${condition.key}"
-        values   = [condition.value]
-      }
-    }
-  }
-
+  # Not kms:CreateKey: KMS refuses a key whose creator may not also change its policy, and whoever may do that can use the key.
+  # https://repost.aws/knowledge-center/update-key-policy-future
   statement {
     sid = "AllowChangeKeys"
     actions = [
