@@ -100,7 +100,12 @@ def test_by_default_the_server_has_the_rights_that_aws_documents_but_not_the_set
     assert policy["AllowArtifactAccess"] == allow(
         {"Action": ["s3:Get*", "s3:List*", "s3:Put*"], "Resource": [BUCKET, f"{BUCKET}/*"]}
     )
-    assert (policy["DenyBucketSettings"]["Effect"], policy["DenyBucketSettings"]["Resource"]) == ("Deny", [BUCKET])
+    # Also inventories, which would list the bucket's content elsewhere.
+    assert policy["DenyBucketSettings"] == {
+        "Effect": "Deny",
+        "Action": ["s3:Put*Configuration", "s3:PutBucket*"],
+        "Resource": [BUCKET],
+    }
     assert policy["DenyBackupWrites"] == {
         "Effect": "Deny",
         "Action": ["s3:Put*"],
@@ -245,7 +250,16 @@ def test_the_bucket_refuses_weak_tls_foreign_keys_and_the_deletion_of_backup_ver
 def test_a_bucket_with_a_customer_key_refuses_uploads_under_any_other(planner: Planner) -> None:
     policy = statements(planner.plan("keyed"), "module.platform.module.mlflow.aws_s3_bucket_policy.artifacts[0]")
     bucket = "arn:aws:s3:::churn-dev-mlflow-artifacts-keyed"
-    assert policy == of_bucket(bucket, "churn-dev", ALWAYS_REFUSED | REFUSED_UNDER_A_KEY)
+    del policy["DenyBackupVersionDeletion"]
+    expected = of_bucket(bucket, "churn-dev", ALWAYS_REFUSED | REFUSED_UNDER_A_KEY)
+    assert policy == {sid: one for sid, one in expected.items() if sid != "DenyBackupVersionDeletion"}
+
+
+def test_the_backups_of_a_server_with_a_name_of_its_own_are_protected_too(planner: Planner) -> None:
+    address = "module.platform.module.mlflow.aws_s3_bucket_policy.artifacts[0]"
+    denied = statements(planner.plan("keyed"), address)["DenyBackupVersionDeletion"]
+    backups = "arn:aws:s3:::churn-dev-mlflow-artifacts-keyed/backups"
+    assert sorted(denied["Resource"]) == [f"{backups}/by-hand/*", f"{backups}/churn-dev-*"]
 
 
 def test_the_switches_permit_the_aws_managed_key_and_the_deletion_of_backup_versions(planner: Planner) -> None:

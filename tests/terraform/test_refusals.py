@@ -153,9 +153,17 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
         NEW | {"backup": {"schedule_expression": "cron(30 2 * * * *)"}},
         "backup.schedule_expression must be a rate expression",
     ),
+    "a backup at 25:00": (
+        NEW | {"backup": {"schedule_expression": "cron(0 25 * * ? *)"}},
+        "backup.schedule_expression must be a rate expression",
+    ),
     "no backup kept": (NEW | {"backup": {"keep": 0}}, "backup.keep must be a whole number of backups"),
     "a schedule without a year": (
         NEW | {"schedule": DAYTIME | {"start": "cron(0 8 ? * MON)"}},
+        "schedule.start and schedule.stop must be cron expressions with six fields",
+    ),
+    "a schedule at minute 60": (
+        NEW | {"schedule": DAYTIME | {"stop": "cron(60 20 ? * MON-FRI *)"}},
         "schedule.start and schedule.stop must be cron expressions with six fields",
     ),
     "a schedule by both days": (
@@ -173,6 +181,14 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
     "a FIFO topic": (
         NEW | {"notifications": {"topic_arn": "arn:aws:sns:us-east-1:111122223333:platform.fifo"}},
         "a FIFO topic receives no events. For a new",
+    ),
+    "a topic of another region": (
+        NEW | {"notifications": {"topic_arn": "arn:aws:sns:eu-west-1:111122223333:platform"}},
+        "notifications.topic_arn is a topic of another region",
+    ),
+    "a key of another region": (
+        NEW | {"kms_key_id": KEY.replace("us-east-1", "eu-west-1")},
+        "kms_key_id is a key of another region",
     ),
     "an address without a host": (
         NEW | {"notifications": {"emails": ["team"]}},
@@ -216,6 +232,10 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
     "a role's name of 65 characters": (
         OLD | {"project_name": "churn-7890-234567890-234567890-234567890-23456789"},
         "which is 65 characters long, and IAM allows 64. Shorten project_name, environment or global_name_prefix by 1.",
+    ),
+    "an App whose stack's name would begin with a digit": (
+        NEW | APP | {"project_name": "3d-models"},
+        'project_name is "3d-models", and CloudFormation',
     ),
     "an App with the settings of a server": (
         NEW | APP | {"mlflow_version": "2.16", "retained_mlflow_versions": ["3.0"], "tracking_server_size": "Large"},
@@ -292,6 +312,10 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
 }
 # Validations that compare several variables. Terraform skips them where one of those variables is invalid in any case.
 KEYS: dict[str, tuple[dict[str, Any], str]] = {
+    "another region's key among the settings": (
+        NEW | {"kms": {"key_id": KEY.replace("us-east-1", "eu-west-1")}},
+        "kms.key_id is a key of another region",
+    ),
     "an alias as kms.key_id": (NEW | {"kms": {"key_id": "alias/data-lake"}}, "For an alias, use kms.alias."),
     "an id as the key's alias": (NEW | {"kms": {"alias": KEY}}, "For a key's ARN or id, use kms.key_id."),
     "a deletion window of 6 days": (

@@ -14,9 +14,12 @@ locals {
   backup_destination_uri = local.has_backup ? var.backup.destination_uri : null
   backup_archive_uri     = "${trimsuffix(coalesce(local.backup_destination_uri, "${local.artifact_store_uri}/backups"), "/")}/${local.backup_server}"
 
-  # Everything below backups/, and the part of it that archives use: an archive is named after its server.
-  backup_objects_arn  = "arn:${local.partition}:s3:::${local.artifact_path}/backups/*"
-  backup_archives_arn = "arn:${local.partition}:s3:::${local.artifact_path}/backups/${local.name}-*"
+  # Everything below backups/, and the parts of it that archives use: an archive is named after its server.
+  backup_objects_arn = "arn:${local.partition}:s3:::${local.artifact_path}/backups/*"
+  backup_archives_arns = [
+    for name in concat(["${local.name}-*"], [for name in sort(values(var.tracking_server_name_override)) : "${name}/*" if !startswith(name, "${local.name}-")]) :
+    "arn:${local.partition}:s3:::${local.artifact_path}/backups/${name}"
+  ]
 
   # CodeBuild's source is a folder that holds one object: https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ProjectSource.html
   backup_source     = "${local.artifact_path}/backups/tool"

@@ -158,13 +158,13 @@ data "aws_iam_policy_document" "artifacts" {
   # The tool in backups/tool is not covered, because Terraform deletes its versions. The switch below is the way to delete a version
   # intentionally.
   dynamic "statement" {
-    for_each = var.dangerously_delete_artifacts_on_destroy ? [] : [local.backup_archives_arn]
+    for_each = var.dangerously_delete_artifacts_on_destroy ? [] : [local.backup_archives_arns]
 
     content {
       sid       = "DenyBackupVersionDeletion"
       effect    = "Deny"
       actions   = ["s3:DeleteObjectVersion", "s3:PutObjectTagging"]
-      resources = [statement.value]
+      resources = statement.value
 
       principals {
         type        = "*"

@@ -120,14 +120,9 @@ data "aws_iam_policy_document" "documented_access" {
   }
 
   statement {
-    sid    = "DenyBucketSettings"
-    effect = "Deny"
-    actions = [
-      "s3:PutBucket*",
-      "s3:PutEncryptionConfiguration",
-      "s3:PutLifecycleConfiguration",
-      "s3:PutReplicationConfiguration",
-    ]
+    sid       = "DenyBucketSettings"
+    effect    = "Deny"
+    actions   = ["s3:Put*Configuration", "s3:PutBucket*"]
     resources = [local.artifact_bucket_arn]
   }
 }

@@ -8,6 +8,12 @@ data "aws_caller_identity" "current" {
       error_message = "backend = \"serverless\" has no ${join(", no ", local.refused_by_apps)}. Remove these inputs, or set backend = \"server\"."
     }
 
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html (StackName)
+    precondition {
+      condition     = !local.is_serverless || can(regex("^[a-z]", var.project_name))
+      error_message = "project_name is \"${var.project_name}\", and CloudFormation, which creates the App, needs a stack name that begins with a letter. Choose another project_name, or set backend = \"server\"."
+    }
+
     precondition {
       condition     = !contains(var.retained_mlflow_versions, var.mlflow_version)
       error_message = "retained_mlflow_versions names ${var.mlflow_version}, which is the active version. Remove it: the input is for the other servers."

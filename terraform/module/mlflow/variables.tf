@@ -342,6 +342,12 @@ variable "kms_key_id" {
     condition     = var.kms_key_id == null || can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/)?(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$", var.kms_key_id))
     error_message = "kms_key_id must be a key's ARN or id, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\". For an alias, use kms = { alias = ... }."
   }
+
+  validation {
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+    condition     = !can(regex("^arn:", var.kms_key_id)) || try(split(":", var.kms_key_id)[3] == local.region, true)
+    error_message = "kms_key_id is a key of another region, and S3 encrypts with keys of the bucket's region only. Name a key in ${local.region}."
+  }
 }
 
 variable "kms" {
@@ -362,6 +368,12 @@ variable "kms" {
   validation {
     condition     = var.kms.key_id == null || can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/)?(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$", var.kms.key_id))
     error_message = "kms.key_id must be a key's ARN or id, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\". For an alias, use kms.alias."
+  }
+
+  validation {
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+    condition     = !can(regex("^arn:", var.kms.key_id)) || try(split(":", var.kms.key_id)[3] == local.region, true)
+    error_message = "kms.key_id is a key of another region, and S3 encrypts with keys of the bucket's region only. Name a key in ${local.region}."
   }
 
   validation {
@@ -611,8 +623,8 @@ variable "backup" {
 
   validation {
     # Scheduler refuses others in the middle of an apply: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
-    condition     = var.backup == null || can(regex("^(rate\\([1-9][0-9]* (minute|hour|day)s?\\)|cron\\([^ ]+ [^ ]+ (\\? [^ ]+ [^ ?]+|[^ ?]+ [^ ]+ \\?) [^ ]+\\))$", var.backup.schedule_expression))
-    error_message = "backup.schedule_expression must be a rate expression, such as \"rate(1 day)\", or a cron expression with six fields and a \"?\" for either the day of month or the day of week, such as \"cron(30 2 * * ? *)\" for every night at 2:30."
+    condition     = var.backup == null || can(regex("^(rate\\([1-9][0-9]* (minute|hour|day)s?\\)|cron\\(${local.cron_times} (\\? [^ ]+ [^ ?]+|[^ ?]+ [^ ]+ \\?) [^ ]+\\))$", var.backup.schedule_expression))
+    error_message = "backup.schedule_expression must be a rate expression, such as \"rate(1 day)\", or a cron expression with six fields (minutes from 0 to 59, hours from 0 to 23) and a \"?\" for either the day of month or the day of week, such as \"cron(30 2 * * ? *)\" for every night at 2:30."
   }
 
   validation {
@@ -662,8 +674,8 @@ variable "schedule" {
   default = null
 
   validation {
-    condition     = var.schedule == null || try(alltrue([for expression in [var.schedule.start, var.schedule.stop] : can(regex("^cron\\(([A-Z0-9*,/?#LW-]+ ){5}[0-9*,/-]+\\)$", expression))]), false)
-    error_message = "schedule.start and schedule.stop must be cron expressions with six fields (minutes, hours, day of month, month, day of week, year), such as \"cron(0 8 ? * MON-FRI *)\"."
+    condition     = var.schedule == null || try(alltrue([for expression in [var.schedule.start, var.schedule.stop] : can(regex("^cron\\(${local.cron_times} ([A-Z0-9*,/?#LW-]+ ){3}[0-9*,/-]+\\)$", expression))]), false)
+    error_message = "schedule.start and schedule.stop must be cron expressions with six fields (minutes from 0 to 59, hours from 0 to 23, day of month, month, day of week, year), such as \"cron(0 8 ? * MON-FRI *)\"."
   }
 
   validation {
@@ -698,6 +710,12 @@ variable "notifications" {
   validation {
     condition     = !can(var.notifications.topic_arn) || can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", var.notifications.topic_arn))
     error_message = "notifications.topic_arn must be the ARN of a standard topic, such as \"arn:aws:sns:us-east-1:111122223333:platform\"; a FIFO topic receives no events. For a new topic, leave topic_arn out."
+  }
+
+  validation {
+    # Alarms and EventBridge rules take topics of their own region only: https://github.com/cds-snc/notification-terraform/pull/128
+    condition     = !can(regex("^arn:", var.notifications.topic_arn)) || try(split(":", var.notifications.topic_arn)[3] == local.region, true)
+    error_message = "notifications.topic_arn is a topic of another region, and alarms send to topics of their own region only. Name a topic in ${local.region}."
   }
 
   validation {

@@ -27,6 +27,14 @@ locals {
   repositories = compact([local.repository_name, var.mlflow_image_repository])
 }
 
+# The minutes and hours of a cron expression, for validations:
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html#eb-cron-expressions
+locals {
+  cron_minute = "(\\*|[0-5]?[0-9](-[0-5]?[0-9])?)(/[1-9][0-9]*)?"
+  cron_hour   = "(\\*|([01]?[0-9]|2[0-3])(-([01]?[0-9]|2[0-3]))?)(/[1-9][0-9]*)?"
+  cron_times  = "${local.cron_minute}(,${local.cron_minute})* ${local.cron_hour}(,${local.cron_hour})*"
+}
+
 data "aws_caller_identity" "current" {}
 
 data "aws_partition" "current" {}

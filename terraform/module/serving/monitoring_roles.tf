@@ -150,12 +150,15 @@ data "aws_iam_policy_document" "monitoring" {
     resources = ["arn:${local.partition}:s3:::${local.artifact_path}/*"]
   }
 
-  # Of everything below backups/, only the job's code.
+  # Of everything below backups/, only the job's code. An archive is named after its server, which may have a name of its own.
   statement {
-    sid       = "DenyReadBackups"
-    effect    = "Deny"
-    actions   = ["s3:GetObject"]
-    resources = ["arn:${local.partition}:s3:::${local.artifact_path}/backups/${local.name}-*"]
+    sid     = "DenyReadBackups"
+    effect  = "Deny"
+    actions = ["s3:GetObject"]
+    resources = [
+      for name in concat(["${local.name}-*"], [for name in compact([try(var.tracking_server.name, null)]) : "${name}/*" if !startswith(name, "${local.name}-")]) :
+      "arn:${local.partition}:s3:::${local.artifact_path}/backups/${name}"
+    ]
   }
 
   statement {

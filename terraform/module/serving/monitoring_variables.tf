@@ -20,8 +20,8 @@ variable "monitoring" {
 
   validation {
     # Scheduler refuses others in the middle of an apply: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
-    condition     = var.monitoring == null || can(regex("^(rate\\([1-9][0-9]* (minute|hour|day)s?\\)|cron\\([^ ]+ [^ ]+ (\\? [^ ]+ [^ ?]+|[^ ?]+ [^ ]+ \\?) [^ ]+\\))$", var.monitoring.schedule_expression))
-    error_message = "monitoring.schedule_expression must be a rate expression, such as \"rate(1 day)\", or a cron expression with six fields and a \"?\" for either the day of month or the day of week, such as \"cron(15 * * * ? *)\" for 15 minutes past every hour."
+    condition     = var.monitoring == null || can(regex("^(rate\\([1-9][0-9]* (minute|hour|day)s?\\)|cron\\(${local.cron_times} (\\? [^ ]+ [^ ?]+|[^ ?]+ [^ ]+ \\?) [^ ]+\\))$", var.monitoring.schedule_expression))
+    error_message = "monitoring.schedule_expression must be a rate expression, such as \"rate(1 day)\", or a cron expression with six fields (minutes from 0 to 59, hours from 0 to 23) and a \"?\" for either the day of month or the day of week, such as \"cron(15 * * * ? *)\" for 15 minutes past every hour."
   }
 
   validation {
