@@ -143,7 +143,8 @@ class DatabaseSource:
                 self._losses.add("the database file", damage(str(row["found"])))
         for statement, place, reason in chain(dangling_rows(self._tables), not_transferred(self._tables)):
             for row in await self._all(statement):
-                self._losses.add(place.format(**{key: ascii(value) for key, value in row.items()}), reason)
+                if row.get("number_of_rows") != 0:
+                    self._losses.add(place.format(**{key: ascii(value) for key, value in row.items()}), reason)
 
     async def runs(self, experiment_id: str) -> AsyncIterator[list[Run]]:
         """An experiment's runs in pages, including deleted ones."""
