@@ -44,6 +44,9 @@ def test_the_best_run_is_first_and_runs_without_the_metric_are_last() -> None:
         ("response_time", "negRMSE"),
         ("false_positive_rate", "true_positive_rate"),
         ("val/FNR", "val/TPR"),
+        ("fnr_at_fpr_0.01", "tpr_at_fpr_0.01"),
+        ("latency@p99", "recall@fpr=0.01"),
+        ("lossAtEpoch", "tprAtFpr"),
         *((f"validation/{name}", "roc_auc") for name in sorted(LOWER_IS_BETTER)),
     ],
 )

@@ -26,6 +26,8 @@ _SMALLER = frozenset(
 _NEGATED = "neg"
 # `validation/rmse` (what validate_endpoint.py logs), `val.loss`, `testRMSE` and `valLoss` have two words each.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+# What follows says where the metric was measured: `tpr_at_fpr_0.01`, `tprAtFpr`, `recall@fpr=0.01`.
+_MEASURED_AT = re.compile(r"(?<=[^A-Za-z])at(?=[^A-Za-z])|(?<=[a-z])At(?=[A-Z])|@")
 # What MLflow's database holds for infinity (`sanitize_metric_value` of mlflow/store/tracking/sqlalchemy_store.py).
 _INFINITE = sys.float_info.max
 
@@ -139,7 +141,7 @@ def make(rows: Sequence[Row], metric: str, *, maximize: bool | None = None) -> T
 
 def is_maximized(metric: str) -> bool:
     """Whether larger values of a metric are better, judged by its name."""
-    words = {word.lower() for word in _WORD.findall(metric)}
+    words = {word.lower() for word in _WORD.findall(_MEASURED_AT.split(metric)[0])}
     return _NEGATED in words or not _SMALLER & words
 
 
