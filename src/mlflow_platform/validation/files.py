@@ -142,9 +142,9 @@ def _with_last_row(content: bytes, numbers: Sequence[str], delimiter: str) -> by
 
 
 def _header(content: bytes, file: str, target: str) -> tuple[list[str], str]:
-    """A CSV file's column names, and its delimiter: with which `target` is one of them, else a comma.
+    """A CSV file's column names, and its delimiter: the one with which `target` is a column.
 
-    Without a target, a file whose header has no comma has the delimiter that divides it into the most columns.
+    If there is none, it is a comma. In a header without a comma, it is the delimiter that gives the most columns.
     """
     try:
         text = content.decode("utf-8")
@@ -158,9 +158,9 @@ def _header(content: bytes, file: str, target: str) -> tuple[list[str], str]:
             headers[delimiter] = next((row for row in rows if row), [])
         except csv.Error as error:
             raise InputError(f"{file} cannot be read as CSV: {error}") from None
-    found = next((delimiter for delimiter, names in headers.items() if target and target in names), ",")
-    if not target and len(headers[","]) == 1:
-        found = max(_DELIMITERS, key=lambda delimiter: len(headers[delimiter]))
+    found = next((delimiter for delimiter, names in headers.items() if target and target in names), None)
+    if found is None:
+        found = "," if len(headers[","]) > 1 else max(_DELIMITERS, key=lambda delimiter: len(headers[delimiter]))
     return headers[found], found
 
 

@@ -36,6 +36,10 @@ def test_a_csv_file_without_a_target_has_the_delimiter_of_its_header(
     assert list(files.read_any(tmp_path / "rows.csv").columns) == columns
 
 
+def test_a_columns_name_may_contain_a_delimiter(tmp_path: Path) -> None:
+    assert read(tmp_path, "rows.csv", "a;b\n1;2\n", target="a;b") == {"a;b": ["1;2"]}
+
+
 @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "byte order mark"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -148,6 +152,7 @@ def two_of_a_name() -> bytes:
         ("rows.csv", b"a,y\n1,2,3\n", "cannot be read as CSV: CSV parse error: Row #2: Expected 2 columns, got 3"),
         ("rows.csv", b"a,y\n", "rows.csv has no rows"),
         ("rows.csv", b"a,b\n1,2\n", r"has no column 'y' to compare with \(it has: a, b\)"),
+        ("rows.csv", b'"a";"b"\n"1";"2"\n', r"has no column 'y' to compare with \(it has: a, b\)"),
         ("rows.csv", b"y,a,y\n1,2,3\n", "has more than one column 'y'"),
         ("rows.json", b"", "cannot be read as JSON"),
         ("rows.json", b"[" * 100_000, "cannot be read as JSON: it is nested too deeply"),
