@@ -56,6 +56,16 @@ class Hosting:
     models: list[HostedModel] = field(default_factory=list)
 
 
+def package_containers(described: Any) -> list[Any]:
+    """The containers of a model package, as DescribeModelPackage returns it. A model may use any of them.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ContainerDefinition.html (InferenceSpecificationName)
+    """
+    specifications = [described.get("InferenceSpecification", {})]
+    specifications += described.get("AdditionalInferenceSpecifications") or []
+    return [container for one in specifications for container in one.get("Containers", [])]
+
+
 def read_hosting(sagemaker: SageMakerClient, environment: Environment) -> Hosting:
     """Read what the account hosts. All of it, because anything may use a model, an archive or an image.
 
@@ -194,7 +204,9 @@ class _Reader:
         packages = [name for name in named if ":" not in name or name.split(":")[4] == self._environment.account]
         containers += [one for name in packages for one in self._containers_of(name)]
         data = {one.get("ModelDataUrl") for one in containers}
-        data |= {one.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri") for one in containers}
+        sources = [one.get("ModelDataSource", {}) for one in containers]
+        sources += [source for one in containers for source in one.get("AdditionalModelDataSources") or []]
+        data |= {source.get("S3DataSource", {}).get("S3Uri") for source in sources}
         own, tags = self._is_own(listing["ModelArn"])
         return HostedModel(
             name=listing["ModelName"],
@@ -206,8 +218,7 @@ class _Reader:
         )
 
     def _containers_of(self, package: str) -> list[Any]:
-        found = self._described("model_package", package) or {}
-        return list(found.get("InferenceSpecification", {}).get("Containers", []))
+        return package_containers(self._described("model_package", package) or {})
 
     def _pages(self, operation: Any, member: str) -> list[Any]:
         pages = self._sagemaker.get_paginator(operation).paginate()

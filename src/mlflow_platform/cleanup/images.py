@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import error_code, error_message, is_denied
-from mlflow_platform.cleanup.hosting import Hosting
+from mlflow_platform.cleanup.hosting import Hosting, package_containers
 from mlflow_platform.cleanup.items import IMAGES, MODELS, Criteria, Found, Item
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def select_images(
 ) -> None:
     """Add the images that are older than the newest ones, and that nothing uses.
 
-    What uses one is a SageMaker model that remains, a model package, or what has pulled it since.
+    A SageMaker model that remains, a model package, or something that pulled it lately may use one.
     """
     repository, name = environment.serving_repository, repository_name(environment)
     if not name:
@@ -66,7 +66,8 @@ def select_images(
         if user is not None:
             found.keep(IMAGES, names[-1], f"the {user} uses it")
         elif (pulled := image.get("lastRecordedPullTime")) is not None and pulled >= criteria.before:
-            # By a job, for example, which no SageMaker model names: ECR records a pull at least every 24 hours.
+            # By a job, for example, whose image no SageMaker model names. ECR updates the time at least every 24 hours:
+            # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageDetail.html
             found.keep(IMAGES, names[-1], f"it was pulled on {pulled:%Y-%m-%d}")
         elif digest in newest:
             found.keep(IMAGES, names[-1], f"it is one of the {criteria.keep_images} newest (--keep-images)")
@@ -88,7 +89,6 @@ def _images_of_packages(sagemaker: SageMakerClient, environment: Environment) ->
             continue
         listed = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
         for arn in [one["ModelPackageArn"] for page in listed for one in page["ModelPackageSummaryList"]]:
-            described: Any = sagemaker.describe_model_package(ModelPackageName=arn)
-            containers = described.get("InferenceSpecification", {}).get("Containers", [])
+            containers = package_containers(sagemaker.describe_model_package(ModelPackageName=arn))
             images |= {container["Image"]: arn for container in containers if "Image" in container}
     return images

@@ -127,6 +127,15 @@ def test_keeps_the_image_and_the_archive_of_a_package_that_a_model_is_made_of(wo
     assert world.search(IMAGES, ARCHIVES, keep_images=0) == found
 
 
+def test_keeps_an_archive_that_a_model_uses_beside_its_own_data(world: World) -> None:
+    archive = world.put("endpoints/adapter/model.tar.gz")
+    source = {"S3Uri": archive, "S3DataType": "S3Object", "CompressionType": "None"}
+    container = {"Image": "image", "AdditionalModelDataSources": [{"ChannelName": "adapter", "S3DataSource": source}]}
+    role = world.environment.endpoint_role
+    world.access.sagemaker.create_model(ModelName="m", ExecutionRoleArn=role, PrimaryContainer=container)
+    assert reasons(world.search(ARCHIVES)) == {archive: "the SageMaker model m uses it"}
+
+
 def test_keeps_images_that_were_pulled_recently(world: World) -> None:
     ecr: Any = Images("a", "b")
     ecr.pulled = {"a": datetime.now(UTC) - timedelta(days=1), "b": datetime.now(UTC) - timedelta(days=8)}
@@ -155,7 +164,7 @@ def test_keeps_images_that_models_use_and_the_newest(world: World) -> None:
 
 def test_keeps_images_that_model_packages_use(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     sagemaker, repository = world.access.sagemaker, world.environment.serving_repository
-    ecr: Any = Images("a", "b")
+    ecr: Any = Images("a", "b", "c")
     world.access = replace(world.access, ecr=ecr)
     sagemaker.create_model_package_group(ModelPackageGroupName=NAME)
     container = {"Image": f"{repository}:a", "ModelDataUrl": "s3://b/packages/model.tar.gz"}
@@ -166,10 +175,12 @@ def test_keeps_images_that_model_packages_use(world: World, monkeypatch: pytest.
             "SupportedContentTypes": [],
             "SupportedResponseMIMETypes": [],
         },
+        AdditionalInferenceSpecifications=[{"Name": "gpu", "Containers": [container | {"Image": f"{repository}:c"}]}],
     )
     found = world.search(IMAGES, keep_images=0)
     assert names(found) == {ecr.digests["b"]}
-    assert "the model package arn:" in reasons(found)[f"{repository}:a"]
+    for tag in ("a", "c"):
+        assert "the model package arn:" in reasons(found)[f"{repository}:{tag}"]
 
     def denied(**_: Any) -> Any:
         raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeModelPackage")
