@@ -371,8 +371,8 @@ def _status(here: Here, uri: str | None, name: str | None) -> None:
     nothing = f"nothing in {here.environment.name} serves {uri or name or 'a model'}"
     here.console.table([(line, "") for line in (columns(rows) if rows else [nothing])])
     if unknown:
-        whose = f"unknown: {', '.join(unknown)}: you may not read the tags, which say whether it is this environment's"
-        here.console.table([(whose, "yellow")])
+        why = "You may not read their tags, which say whether they are the environment's"
+        here.console.table([(f"unknown: {', '.join(unknown)}. {why}.", "yellow")])
 
 
 def _rollback(here: Here, name: str) -> None:

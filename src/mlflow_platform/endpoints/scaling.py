@@ -253,7 +253,7 @@ class Autoscaling:
             return bool(unwanted)
         scaled = () if wanted.off else spec.variants
         changed = [self._scale(spec, name, wanted, found.get(name)) for name in scaled]
-        # A target that somebody deregistered has left its alarm, which counts on a policy that does not exist any more.
+        # If somebody deregistered a target, its alarm is still there, and the alarm's policy no longer exists.
         from_zero = {scaling_alarm_name(spec.endpoint, name) for name in scaled} if wanted.least == 0 else set()
         outdated = backlog_alarms(self._cloudwatch, spec.endpoint) - from_zero
         remove_alarms(self._cloudwatch, outdated)

@@ -57,7 +57,7 @@ data "aws_iam_policy_document" "storage" {
     }
   }
 
-  # Not kms:CreateKey: KMS refuses a key whose creator may not also change its policy, and whoever may do that can use the key.
+  # Not kms:CreateKey: KMS refuses a key whose creator may not also change its policy, and a caller with that right can use the key.
   # https://repost.aws/knowledge-center/update-key-policy-future
   statement {
     sid = "AllowChangeKeys"
