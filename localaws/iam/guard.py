@@ -88,6 +88,8 @@ class Guard:
         }
         if not principal.is_session:
             context["aws:username"] = principal.arn.rsplit("/", 1)[-1]
+        if permission.action.startswith("kms:"):
+            context["kms:CallerAccount"] = principal.account
         if permission.action.startswith("s3:"):
             context["s3:ResourceAccount"] = permission.account
             if tls != "none":

@@ -15,28 +15,33 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 WEEK = 7 * DAY
 MISSING_DATA = ("breaching", "notBreaching", "ignore", "missing")
 ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
+WATCHED = ("MetricName", "Metrics", "EvaluationCriteria")
 
 
 def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     """Refuse an alarm that CloudWatch refuses.
 
     Raises:
-        AwsError: ValidationError.
+        AwsError: ValidationError; NotImplemented, the alarm watches a PromQL query.
     """
     if operation == "PutMetricAlarm":
         for problem in _problems(response.region, given):
             raise AwsError("ValidationError", problem)
+        if given.get("EvaluationCriteria"):
+            raise AwsError("NotImplemented", "localaws does not have alarms with EvaluationCriteria.", 501)
 
 
 def _problems(region: str, given: dict[str, Any]) -> Iterator[str]:
-    count = given["EvaluationPeriods"]
+    if sum(bool(given.get(name)) for name in WATCHED) != 1:
+        yield "Specify exactly one of MetricName, Metrics and EvaluationCriteria."
+    count = given.get("EvaluationPeriods") or 0
+    if not count and not given.get("EvaluationCriteria"):
+        yield "An alarm on metrics needs EvaluationPeriods."
     if (given.get("DatapointsToAlarm") or 0) > count:
         yield "DatapointsToAlarm must be less than or equal to EvaluationPeriods"
     missing = given.get("TreatMissingData")
     if missing and missing not in MISSING_DATA:
         yield f"Option {missing} is not supported. Supported options for parameter TreatMissingData are {MISSING_DATA}."
-    if bool(given.get("MetricName")) == bool(given.get("Metrics")):
-        yield "Specify exactly one of MetricName and Metrics."
     if given.get("MetricName"):
         yield from _of_one_metric(given)
     period = given.get("Period")

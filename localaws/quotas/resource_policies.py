@@ -49,7 +49,7 @@ _ERRORS: Mapping[str, tuple[str, str, str]] = {
     ),
 }
 _ENTITY = re.compile(r"arn:aws:iam::(?P<account>\d{12}):(?P<kind>root|role|user)(?:/(?P<name>[\w+=,.@/-]+))?", re.ASCII)
-# All, an account, a session, and the identity of CloudFront: who these are cannot be looked up here.
+# Everyone, an account, a session, and an identity of CloudFront: localaws cannot look these up.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
 _NOT_LOOKED_UP = re.compile(
     r"\*|\d{12}|arn:aws:sts::\d{12}:(assumed-role|federated-user)/[\w+=,.@/-]+|arn:aws:iam::cloudfront:user/[\w ]+",
@@ -79,7 +79,8 @@ def check_bucket_policy(document: str, bucket: str, account: str) -> None:
 
     The messages: https://github.com/hashicorp/terraform/issues/28688 (principal),
     https://github.com/hashicorp/terraform/issues/23570 and
-    https://github.com/noobaa/noobaa-core/issues/10058 (resource).
+    https://github.com/noobaa/noobaa-core/issues/10058 (resource), and https://github.com/aws/aws-cdk/issues/6708 (no
+    resource).
 
     Raises:
         AwsError: MalformedPolicy.
@@ -88,6 +89,8 @@ def check_bucket_policy(document: str, bucket: str, account: str) -> None:
     for statement in _statements("s3", document):
         if "Principal" not in statement and "NotPrincipal" not in statement:
             raise AwsError("MalformedPolicy", "Missing required field Principal")
+        if "Resource" not in statement and "NotResource" not in statement:
+            raise AwsError("MalformedPolicy", "Statement is missing required element")
         for resource in _listed(statement.get("Resource", statement.get("NotResource"))):
             if not _is_within(resource, bucket):
                 raise AwsError("MalformedPolicy", "Policy has invalid resource")
@@ -105,7 +108,7 @@ def _check_principals(service: str, document: str, account: str) -> None:
 
 
 def _exists(name: str, account: str) -> bool:
-    """Whether an AWS principal exists. Those of other accounts count as there."""
+    """Whether an AWS principal exists. Those of other accounts cannot be looked up, and are taken for existing ones."""
     if _NOT_LOOKED_UP.fullmatch(name):
         return True
     from moto.iam.models import iam_backends
@@ -127,9 +130,10 @@ def _check_lockout(document: str, key: str, account: str) -> None:
     https://repost.aws/knowledge-center/update-key-policy-future. If the policy leaves that to the account, the caller's
     own policies decide: https://github.com/aws-samples/rds-snapshot-export-to-s3-pipeline/issues/8
     """
-    store = MotoPolicyStore(account)
-    caller = store.principal(current_call.get().principal)
-    context = {"aws:PrincipalArn": caller.entity, "aws:PrincipalAccount": caller.account}
+    store, call = MotoPolicyStore(account), current_call.get()
+    caller = store.principal(call.principal)
+    # The conditions of the new policy see what this request shows of its caller.
+    context = call.permissions[0].context
     permission = RequiredPermission("kms:PutKeyPolicy", key, account)
     try:
         policies = replace(store.policies(caller, permission), resource=Policy.parse("key policy", document))

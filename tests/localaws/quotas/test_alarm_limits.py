@@ -30,8 +30,9 @@ HERE = SimpleNamespace(region="eu-west-1")
         ({"Period": 90}, "a multiple of 60"),
         ({"EvaluationPeriods": 289}, "across more than a day"),
         ({"Period": 3600, "EvaluationPeriods": 169}, "across more than a day"),
-        ({"Metrics": [{"Id": "m"}]}, "exactly one of MetricName and Metrics"),
-        ({"MetricName": None}, "exactly one of MetricName and Metrics"),
+        ({"Metrics": [{"Id": "m"}]}, "exactly one of MetricName, Metrics"),
+        ({"MetricName": None}, "exactly one of MetricName, Metrics"),
+        ({"EvaluationPeriods": None}, "needs EvaluationPeriods"),
         ({"ExtendedStatistic": "p99"}, "exactly one of Statistic"),
         ({"Statistic": None}, "exactly one of Statistic"),
         ({"Threshold": None}, "needs Threshold"),
@@ -45,6 +46,13 @@ HERE = SimpleNamespace(region="eu-west-1")
 def test_an_alarm_that_cloudwatch_refuses_is_refused(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(AwsError, match=message):
         check(HERE, "PutMetricAlarm", ALARM | changed)
+
+
+def test_an_alarm_on_a_promql_query_is_not_implemented() -> None:
+    query = {"AlarmName": "alarm", "EvaluationCriteria": {"PromQLCriteria": {"Query": "up"}}, "EvaluationInterval": 60}
+    with pytest.raises(AwsError, match="does not have alarms with EvaluationCriteria") as caught:
+        check(HERE, "PutMetricAlarm", query)
+    assert caught.value.status == 501
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,9 @@ def test_a_bucket_policy_names_a_principal_and_its_own_bucket_only(localaws: Run
         )
     without = json.dumps({"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": f"arn:aws:s3:::{BUCKET}"}]})
     assert refused(lambda: s3.put_bucket_policy(Bucket=BUCKET, Policy=without))[1].startswith("Missing required field")
+    everything = document("*")
+    found = refused(lambda: s3.put_bucket_policy(Bucket=BUCKET, Policy=everything))
+    assert found == ("MalformedPolicy", "Statement is missing required element")
     assert refused(lambda: s3.put_bucket_policy(Bucket=BUCKET, Policy="[]"))[0] == "MalformedPolicy"
 
 
@@ -114,7 +117,10 @@ def test_a_key_policy_may_not_lock_its_caller_out(localaws: RunningLocalAws, kno
     message = "The new key policy will not allow you to update the key policy in the future."
     expected = ("MalformedPolicyDocumentException", message)
     assert refused(lambda: kms.create_key(Policy=theirs)) == expected
-    key = kms.create_key(Policy=document({"AWS": ROOT}, action="kms:*", resource="*"))["KeyMetadata"]["KeyId"]
+    # The conditions see the caller's account and the request.
+    own = {"StringEquals": {"kms:CallerAccount": ACCOUNT}, "Bool": {"aws:SecureTransport": "true"}}
+    policy = document({"AWS": ROOT}, action="kms:*", resource="*", Condition=own)
+    key = kms.create_key(Policy=policy)["KeyMetadata"]["KeyId"]
     assert refused(lambda: kms.put_key_policy(KeyId=key, PolicyName="default", Policy=theirs)) == expected
     kms.put_key_policy(KeyId=key, PolicyName="default", Policy=theirs, BypassPolicyLockoutSafetyCheck=True)
 

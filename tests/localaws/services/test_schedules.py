@@ -8,11 +8,13 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from localaws.schedules import _filled
+from localaws.services import scheduler
 from tests.support.provider import REPOSITORY
 from tests.support.running import RunningLocalAws, settled, tracking_server
 from tests.support.waiting import eventually
@@ -286,6 +288,12 @@ def test_a_schedule_that_aws_refuses_is_refused(scheduled: Scheduled, changed: d
     client = scheduled.localaws.client("scheduler")
     with pytest.raises(client.exceptions.ClientError, match=code):
         client.create_schedule(**request | {"Target": target} | changed)
+
+
+def test_a_machine_without_a_time_zone_database_accepts_any_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "available_timezones", set)
+    given = {"ScheduleExpression": "rate(1 hour)", "ScheduleExpressionTimezone": "UTC"}
+    scheduler._check_time(SimpleNamespace(_get_param=given.get))
 
 
 def test_a_group_exists_once_and_the_default_group_stays(localaws: RunningLocalAws) -> None:
