@@ -84,6 +84,7 @@ data "aws_iam_policy_document" "administer_artifacts" {
     ]
   }
 
+  # An App's ARN has an id that AWS makes, and an App that was made by hand may have no tags: only the right on every App shows them all.
   statement {
     sid       = "AllowDescribeApps"
     actions   = ["sagemaker:DescribeMlflowApp"]
