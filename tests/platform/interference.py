@@ -17,7 +17,11 @@ def repeated(call: Call) -> Any:
     """The response is lost, and the SDK repeats the call."""
     with suppress(ClientError):
         call()
-    return call()
+    try:
+        return call()
+    except ClientError as error:
+        error.response["ResponseMetadata"]["RetryAttempts"] = 1
+        raise
 
 
 def lost(call: Call) -> Any:
@@ -38,12 +42,17 @@ def failed(_: Call) -> Any:
     raise ClientError(answer, "Operation")
 
 
+def killed(_: Call) -> Any:
+    """The process is killed before the call. `Interference` lets no later call through, not even to clean up."""
+    raise KeyboardInterrupt
+
+
 def is_affected(operation: str, how: Callable[[Call], Any]) -> bool:
     """Whether a fault can leave something behind or missing: repeating a read, or losing its response, cannot.
 
-    `lost` and `unreachable` are the same for a read.
+    `lost` and `unreachable` are the same for a read. Killing between two reads leaves the same.
     """
-    return how not in (repeated, lost) or not operation.startswith(("Describe", "Get", "Head", "List"))
+    return how not in (repeated, lost, killed) or not operation.startswith(("Describe", "Get", "Head", "List"))
 
 
 class Interference:
@@ -57,6 +66,8 @@ class Interference:
         original: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
 
         def call(client: BaseClient, operation: str, params: dict[str, Any]) -> Any:
+            if self.how is killed and self.struck:
+                raise KeyboardInterrupt
             if not is_affected(operation, self.how):
                 return original(client, operation, params)
             number, self.number = self.number, self.number + 1
@@ -77,6 +88,9 @@ def attempt(work: Callable[[], object], interference: Interference, how: Callabl
     failure = None
     try:
         work()
+    except KeyboardInterrupt:
+        assert how is killed
+        return
     except Exception as error:
         failure = error
     assert failure is None or explain(failure) is not None, f"{interference.struck}: {failure!r}"

@@ -14,7 +14,7 @@ from typing import Any
 from mlflow_common.errors import InputError
 
 # What alarms were before, by name; None for those that are new.
-Before = Mapping[str, Mapping[str, Any] | None]
+Before = dict[str, Mapping[str, Any] | None]
 
 NAMESPACE = "AWS/SageMaker"
 BACKLOG_METRIC = "HasBacklogWithoutCapacity"
@@ -75,15 +75,14 @@ def rollback_alarms(
     return tuple(found)
 
 
-def place_alarms(cloudwatch: Any, alarms: Iterable[RollbackAlarm], tags: Mapping[str, str]) -> Before:
-    """Make the alarms watch what they are defined for. Returns what they were before, by name; None if they are new.
+def place_alarms(cloudwatch: Any, alarms: Iterable[RollbackAlarm], tags: Mapping[str, str], before: Before) -> None:
+    """Make the alarms watch what they are defined for. `before` receives what they were, also if a call fails.
 
     An alarm keeps its state when it is changed (PutMetricAlarm), and one in ALARM would stop the update at once. So an
     alarm that is in ALARM because of an earlier configuration is created anew.
     """
     wanted = tuple(alarms)
     existing = {alarm["AlarmName"]: alarm for alarm in _describe(cloudwatch, [alarm.name for alarm in wanted])}
-    before: dict[str, Mapping[str, Any] | None] = {}
     for alarm in wanted:
         found = existing.get(alarm.name)
         before[alarm.name] = {key: found[key] for key in _KEYS if key in found} if found else None
@@ -92,7 +91,6 @@ def place_alarms(cloudwatch: Any, alarms: Iterable[RollbackAlarm], tags: Mapping
         elif found and before[alarm.name] == alarm.definition:
             continue
         _put(cloudwatch, alarm.name, alarm.definition, tags)
-    return before
 
 
 def restore_alarms(cloudwatch: Any, before: Before, tags: Mapping[str, str]) -> None:

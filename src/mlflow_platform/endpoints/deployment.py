@@ -68,7 +68,6 @@ _AWS_ERRORS = (ClientError, BotoCoreError)
 # An update can take this long to show in DescribeEndpoint. Until then its absence means nothing.
 _SHOWS_WITHIN = 30.0
 _TRIES, _PAUSE = 5, 2.0
-_INTERNAL = 500
 
 
 @dataclass(frozen=True)
@@ -186,27 +185,28 @@ class Deployer:
             PlatformError: the model did not start (the details are the end of the container's log), did not answer the
                 smoke request, or an alarm has rolled the update back.
         """
-        name = ServedModel.from_tags(spec.tags).name
-        state = self.check_target(spec.endpoint, name, replace_model=replace_model, serverless=bool(spec.serverless))
+        name, serverless = ServedModel.from_tags(spec.tags).name, bool(spec.serverless)
+        state = self.check_target(spec.endpoint, name, replace_model=replace_model, serverless=serverless)
+        resumed = state is not None and state.status == "Creating"
         if state and state.status in CHANGING:
             self._wait_until_settled(spec.endpoint)
-            state = self.check_target(
-                spec.endpoint, name, replace_model=replace_model, serverless=bool(spec.serverless)
-            )
+            state = self.check_target(spec.endpoint, name, replace_model=replace_model, serverless=serverless)
         if state and state.status == "Failed":
             self._progress(f"deleting the endpoint {spec.endpoint}: it has failed, and AWS can only delete it")
             self._delete_endpoint(spec.endpoint)
             state = None
         target = Target(spec.endpoint, spec.config_name, spec.tags, spec.image, spec.instance_type, guards)
+        models = frozenset(one.model_name for one in spec.models)
+        made = EndpointResources(frozenset({spec.config_name}), models, spec.archives)
         if state and state.status == "InService" and state.config == spec.config_name:
             restored = ensure_resources(self._sagemaker, spec)
             retag(self._sagemaker, state.arn, target.tags)
+            if resumed and guards.smoke_request is not None:
+                self._check_new_endpoint(target, guards.smoke_request, made)
             return "restored" if restored else "unchanged"
 
         # Only configurations that exist now: another process may prepare the next deployment meanwhile.
         outdated = self._outdated(spec, state)
-        models = frozenset(one.model_name for one in spec.models)
-        made = EndpointResources(frozenset({spec.config_name}), models, spec.archives)
         if state and variant_names(self._sagemaker, state.config) != set(spec.variants):
             # AWS moves traffic all at once, without alarms, if the variants' names change
             # (docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-exclusions.html).
@@ -220,11 +220,11 @@ class Deployer:
             target = replace(target, guards=guards, shifts=False)
         self._smoke.clear(spec.endpoint, except_for=smoke_name(spec))
         self.watched = tuple(alarm.name for alarm in guards.alarms) if state else ()
-        before = place_alarms(self._clients.cloudwatch, guards.alarms if state else (), spec.tags)
+        before: Before = {}
         try:
-            self._move(target, state, made, prepare=lambda: self._prepare(spec, guards, update=state is not None))
-        except PlatformError:
-            _restore(self._clients.cloudwatch, before, self._environment.tags, self._progress)
+            self._move(target, state, made, prepare=lambda: self._prepare(spec, guards, state, before))
+        except PlatformError as error:
+            self._restore(spec.endpoint, before, refused=isinstance(error, PreconditionError))
             raise
         self._tidy(spec.endpoint, EndpointResources(configs=frozenset(outdated)))
         return "updated" if state else "created"
@@ -241,14 +241,20 @@ class Deployer:
             self._tidy(spec.endpoint, EndpointResources(archives=spec.archives))
             raise
 
-    def _prepare(self, spec: EndpointSpec, guards: Guards, *, update: bool) -> None:
+    def _prepare(self, spec: EndpointSpec, guards: Guards, state: EndpointState | None, alarms: Before) -> None:
+        """Create, test and guard what the endpoint moves to. `alarms` receives what the alarms were before."""
         ensure_resources(self._sagemaker, spec)
-        if update and guards.smoke_request is not None:
+        if state and guards.smoke_request is not None:
             try:
                 self._smoke.ask_apart(spec, guards.smoke_request)
             except PlatformError as error:
                 message = f"{error.message} The previous model continues to serve."
                 raise PlatformError(message, error.details) from None
+        now = find(self._sagemaker, spec.endpoint)
+        if now and now.is_moved_elsewhere(spec.config_name, state):
+            # Its alarms have the same names.
+            raise failures.other_deployment(spec.endpoint)
+        place_alarms(self._clients.cloudwatch, guards.alarms if state else (), spec.tags, alarms)
 
     def shift(self, endpoint: str, weights: Mapping[str, float], *, dry_run: bool = False) -> Mapping[str, float]:
         """Give variants of an endpoint other weights, and wait until they have them. The other variants keep theirs.
@@ -312,6 +318,17 @@ class Deployer:
         remove_resources(self._clients, self._environment, endpoint, found.resources)
         return found
 
+    def _restore(self, endpoint: str, before: Before, *, refused: bool) -> None:
+        """Undo what a failed attempt did to the alarms. A failure is reported, and does not hide why it failed."""
+        try:
+            state = find(self._sagemaker, endpoint) if before and not refused else None
+            if state and state.status in CHANGING:
+                self._progress(f"kept the alarms: the endpoint {endpoint} is {state.status}")
+                return
+            restore_alarms(self._clients.cloudwatch, before, self._environment.tags)
+        except _AWS_ERRORS as error:
+            self._progress(f"could not restore the alarms: {error_message(error) or error_code(error) or error}")
+
     def _outdated(self, spec: EndpointSpec, state: EndpointState | None) -> set[str]:
         """The configurations that a deployment removes: all but the new one and the one that serves now."""
         found = config_names(self._sagemaker, self._environment, spec.endpoint)
@@ -328,7 +345,7 @@ class Deployer:
         try:
             prepare()
             self._progress(f"{'updating' if state else 'creating'} the endpoint {target.endpoint}")
-            unconfirmed = self._request(target, update=state is not None)
+            unconfirmed = self._request(target, state)
         except _AWS_ERRORS as error:
             self._tidy(target.endpoint, made)
             raise failures.refused(error, image=target.image, instance_type=target.instance_type) from error
@@ -336,6 +353,9 @@ class Deployer:
             self._tidy(target.endpoint, made)
             raise
         after = self._follow(target, state)
+        if after and after.config not in {target.config, state.config if state else ""}:
+            self._tidy(target.endpoint, made)
+            raise failures.other_deployment(target.endpoint, serves=after.config)
         if after is None or after.status != "InService" or after.config != target.config:
             if unconfirmed is not None and after == state:
                 self._tidy(target.endpoint, made)
@@ -360,14 +380,14 @@ class Deployer:
             self._tidy(target.endpoint, made)
             raise PlatformError(f"{error.message} Everything created for it has been removed.", error.details) from None
 
-    def _request(self, target: Target, *, update: bool) -> Exception | None:
+    def _request(self, target: Target, before: EndpointState | None) -> Exception | None:
         """Ask AWS to create or update the endpoint. Returns an error after which AWS may still do it.
 
         Raises:
             PreconditionError: another deployment to the endpoint is in progress.
             botocore's errors: AWS refused.
         """
-        config: Any = retained(self._clients.autoscaling, target.endpoint) if update else {}
+        config: Any = retained(self._clients.autoscaling, target.endpoint) if before else {}
         if config:
             self._progress("the endpoint scales automatically, so it keeps its number of instances")
         if target.shifts:
@@ -375,7 +395,7 @@ class Deployer:
             config["DeploymentConfig"] = target.guards.strategy.deployment_config(alarms)
         for attempt in range(1, _TRIES + 1):
             try:
-                if update:
+                if before:
                     self._sagemaker.update_endpoint(
                         EndpointName=target.endpoint, EndpointConfigName=target.config, **config
                     )
@@ -389,34 +409,29 @@ class Deployer:
                         raise
                     self._clock.sleep(_PAUSE)
                     continue
-                if self._was_accepted(target):
+                if self._was_accepted(target, before, error):
                     return None
-                if _is_final(error):
+                if failures.is_final(error):
                     raise
                 return error
             return None
         return None
 
-    def _was_accepted(self, target: Target) -> bool:
+    def _was_accepted(self, target: Target, before: EndpointState | None, error: Exception) -> bool:
         """Whether AWS accepted the request, although it answered with an error or not at all.
 
         Raises:
-            PreconditionError: the endpoint is being moved to another configuration.
+            PreconditionError: another deployment has moved the endpoint, or is moving it.
         """
         state = find(self._sagemaker, target.endpoint)
         if state is None:
             return False
-        if target.config in state.configs_in_use:
-            return True
-        if state.status in CHANGING:
-            if state.pending_config:
-                raise PreconditionError(
-                    f"another deployment to the endpoint {target.endpoint} is in progress. Wait until it has ended, "
-                    "then run the same command again."
-                )
-            # AWS does not say what the endpoint is moving to. The configuration's name will show it at the end.
-            return True
-        return False
+        changing = state.status in CHANGING
+        # Without a pending configuration, AWS does not say what the endpoint is moving to: the end will show it.
+        unclear = changing and before and not state.pending_config and not failures.is_first_refusal(error)
+        if not unclear and state.is_moved_elsewhere(target.config, before):
+            raise failures.other_deployment(target.endpoint)
+        return changing or target.config in state.configs_in_use
 
     def _wait_until_settled(self, endpoint: str) -> EndpointState | None:
         return self._watch(endpoint, lambda state: state is None or state.status not in CHANGING)
@@ -476,19 +491,3 @@ def _rolled_back(cloudwatch: Any, target: Target, after: EndpointState | None) -
         return None
     alarm = fired(cloudwatch, target.guards.alarms, after.reason)
     return failures.rolled_back(target.endpoint, alarm, after.reason) if alarm else None
-
-
-def _restore(cloudwatch: Any, before: Before, tags: Mapping[str, str], progress: Progress) -> None:
-    """Undo what a failed attempt did to the alarms. A failure is reported, and does not hide why the attempt failed."""
-    try:
-        restore_alarms(cloudwatch, before, tags)
-    except _AWS_ERRORS as error:
-        progress(f"could not restore the alarms: {error_message(error) or error_code(error) or error}")
-
-
-def _is_final(error: Exception) -> bool:
-    """Whether AWS has refused a call for good: it answered, and not with an internal error."""
-    if not isinstance(error, ClientError):
-        return False
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    return status < _INTERNAL

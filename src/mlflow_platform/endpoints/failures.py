@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from mlflow_common.errors import InputError, PlatformError, PreconditionError, error_code, error_message, explain
 from mlflow_platform.endpoints import container_log
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
     from mlflow_platform.endpoints.state import EndpointState
+
+_INTERNAL = 500
 
 
 def did_not_start(
@@ -72,3 +76,34 @@ def refused(error: Exception, *, image: str = "", instance_type: str = "") -> Pl
                 "`mlflow sagemaker build-and-push-container`, or name another one with --image."
             )
     return explain(error) or PlatformError(message or str(error))
+
+
+def other_deployment(endpoint: str, serves: str = "") -> PreconditionError:
+    """The error for an endpoint that another deployment is moving, or has moved to the configuration `serves`."""
+    if serves:
+        return PreconditionError(
+            f"another deployment has moved the endpoint {endpoint} to {serves}. Run the same command again, if it "
+            "should serve your model."
+        )
+    return PreconditionError(
+        f"another deployment or change of the endpoint {endpoint} is in progress. Wait until it has ended, then run "
+        "the same command again."
+    )
+
+
+def is_final(error: Exception) -> bool:
+    """Whether AWS has refused a call for good: it answered, and not with an internal error."""
+    if not isinstance(error, ClientError):
+        return False
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return status < _INTERNAL
+
+
+def is_first_refusal(error: Exception) -> bool:
+    """Whether AWS has refused a call that the SDK sent only once. A repeated call is refused if the first one worked.
+
+    botocore counts the repetitions (`Endpoint._send_request` in botocore/endpoint.py).
+    """
+    if not isinstance(error, ClientError) or not is_final(error):
+        return False
+    return not error.response.get("ResponseMetadata", {}).get("RetryAttempts")

@@ -41,6 +41,12 @@ class EndpointState:
         """The configurations that must not be deleted."""
         return frozenset(filter(None, (self.config, self.pending_config)))
 
+    def is_moved_elsewhere(self, config: str, before: EndpointState | None) -> bool:
+        """Whether something else than a deployment of `config` has moved the endpoint since `before`, or moves it."""
+        if config in self.configs_in_use:
+            return False
+        return before is None or self.config != before.config or self.status in CHANGING
+
 
 @dataclass(frozen=True)
 class ServedModel:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_platform.endpoints.creation import as_list, ensure_resources
@@ -461,19 +462,60 @@ def test_a_failed_rollback_keeps_the_model_that_serves(
     assert left() == everything_of(first, second)
 
 
+@pytest.mark.parametrize("pending", ["theirs", ""])
 def test_refuses_while_another_deployment_is_in_progress(
-    deploy: Any, environment: Environment, fleet: Fleet, clients: Clients, left: Any
+    deploy: Any, environment: Environment, fleet: Fleet, clients: Clients, left: Any, pending: str
 ) -> None:
-    first = spec_of(environment, "1")
+    first, second = spec_of(environment, "1"), spec_of(environment, "2")
     deploy(first)
 
     def another_deployment(**_: Any) -> None:
-        fleet.steps = [Step("Updating", fleet.config, pending="theirs")]
+        fleet.steps = [Step("Updating", fleet.config, pending=pending), Step("InService", fleet.config)]
 
     clients.sagemaker.meta.events.register_first("before-call.sagemaker.UpdateEndpoint", another_deployment)
     with pytest.raises(PreconditionError, match=r"another deployment .* is in progress"):
+        deploy(second)
+    assert left().configs >= {first.config_name}
+    assert not pending or left() == everything_of(first)
+
+
+@pytest.mark.parametrize("status", ["Creating", "InService"])
+def test_refuses_if_another_deployment_has_created_the_endpoint_meanwhile(
+    deploy: Any, environment: Environment, fleet: Fleet, clients: Clients, left: Any, status: str
+) -> None:
+    theirs = spec_of(environment, "1")
+    bucket, key = theirs.archive_uri.removeprefix("s3://").split("/", 1)
+
+    def another_deployment(**_: Any) -> None:
+        clients.s3.put_object(Bucket=bucket, Key=key, Body=b"archive")
+        ensure_resources(clients.sagemaker, theirs)
+        steps = [Step(one, theirs.config_name) for one in (status, status, "InService")]
+        fleet.serve(NAME, *steps, tags=theirs.tags)
+
+    clients.sagemaker.meta.events.register_first("before-call.sagemaker.CreateEndpoint", another_deployment)
+    with pytest.raises(PreconditionError, match=r"another deployment .* is in progress"):
         deploy(spec_of(environment, "2"))
-    assert left() == everything_of(first)
+    assert fleet.exists
+    assert fleet.tags == theirs.tags
+    assert left() == everything_of(theirs)
+
+
+def test_an_update_of_somebody_else_is_not_taken_for_a_model_that_does_not_start(
+    deploy: Any, environment: Environment, fleet: Fleet, clients: Clients, left: Any
+) -> None:
+    first, theirs = spec_of(environment, "1"), spec_of(environment, "2")
+    deploy(first)
+
+    def another_deployment(**_: Any) -> None:
+        ensure_resources(clients.sagemaker, theirs)
+        fleet.steps = [Step("Updating", first.config_name), Step("InService", theirs.config_name)]
+        # The request did not arrive, and AWS does not say what the endpoint is moving to.
+        raise EndpointConnectionError(endpoint_url="https://api.sagemaker.us-east-1.amazonaws.com")
+
+    clients.sagemaker.meta.events.register_first("before-call.sagemaker.UpdateEndpoint", another_deployment)
+    with pytest.raises(PreconditionError, match=rf"another deployment has moved .* to {theirs.config_name}"):
+        deploy(spec_of(environment, "3"))
+    assert left().configs == {first.config_name, theirs.config_name}
 
 
 def test_a_preview_changes_nothing_and_matches_the_deployment(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_platform.endpoints.alarms import alarms_of, rollback_alarms
@@ -16,7 +17,7 @@ from mlflow_platform.endpoints.specification import EndpointSpec, smoke_name
 from mlflow_platform.endpoints.strategy import strategy
 from mlflow_platform.environment import Environment
 from tests.platform.conftest import FakeClock
-from tests.platform.endpoints.fleet import Fleet, error
+from tests.platform.endpoints.fleet import Fleet, Step, error
 from tests.platform.endpoints.test_deployment import NAME, everything_of, spec_of
 
 EXAMPLE = b'{"inputs": [[1.0]]}'
@@ -102,6 +103,52 @@ def test_an_update_names_the_alarms_that_were_created_for_it(
     assert environment.tags.items() <= {tag["Key"]: tag["Value"] for tag in tags}.items()
 
 
+def test_the_alarms_of_another_deployment_are_left_alone(
+    deployer: Deployer, versions: Any, fleet: Fleet, clients: Clients
+) -> None:
+    deployer.deploy(versions("1"))
+    theirs, *_ = guards_of(versions("3")).alarms
+
+    def another_deployment(**_: Any) -> None:
+        clients.cloudwatch.put_metric_alarm(AlarmName=theirs.name, **theirs.definition)
+        fleet.steps = [Step("Updating", fleet.config, pending=versions("3").config_name)]
+
+    clients.runtime.meta.events.register_first("before-call.sagemaker-runtime.InvokeEndpoint", another_deployment)
+    with pytest.raises(PreconditionError, match=r"another deployment .* is in progress"):
+        deployer.deploy(versions("2"), guards=Guards(alarms=guards_of(versions("2")).alarms, smoke_request=EXAMPLE))
+    assert alarm(clients, ERRORS)["Dimensions"] == theirs.definition["Dimensions"]
+    assert not fleet.updates
+
+
+def test_an_update_that_is_still_in_progress_keeps_its_alarms(
+    deployer: Deployer, versions: Any, fleet: Fleet, clients: Clients
+) -> None:
+    deployer.deploy(versions("1"))
+    fleet.after_update = ("Updating",)
+    with pytest.raises(PlatformError, match="AWS continues"):
+        deployer.deploy(versions("2"), guards=guards_of(versions("2")))
+    assert alarms_of(clients.cloudwatch, NAME) == {ERRORS, FAILURES, LATENCY}
+
+
+def test_alarms_that_could_not_all_be_placed_are_removed(
+    deployer: Deployer, versions: Any, fleet: Fleet, clients: Clients
+) -> None:
+    deployer.deploy(versions("1"))
+    placed: list[str] = []
+
+    def refuses_the_second(params: dict[str, Any], **_: Any) -> None:
+        placed.append(params["AlarmName"])
+        if len(placed) == 2:
+            raise EndpointConnectionError(endpoint_url="https://monitoring.us-east-1.amazonaws.com")
+
+    events = clients.cloudwatch.meta.events
+    events.register_first("before-parameter-build.cloudwatch.PutMetricAlarm", refuses_the_second)
+    with pytest.raises(PlatformError, match="Check the network"):
+        deployer.deploy(versions("2"), guards=guards_of(versions("2")))
+    assert not alarms_of(clients.cloudwatch, NAME)
+    assert not fleet.updates
+
+
 def test_a_changed_bound_corrects_the_alarm(deployer: Deployer, versions: Any, clients: Clients) -> None:
     for version, bound in (("1", 250), ("2", 250), ("3", 100)):
         deployer.deploy(versions(version), guards=guards_of(versions(version), bound))
@@ -177,6 +224,20 @@ def test_refuses_more_alarms_than_aws_watches() -> None:
 def test_a_new_endpoint_answers_the_smoke_request_itself(deployer: Deployer, versions: Any, runtime: Runtime) -> None:
     deployer.deploy(versions("1"), guards=CANARY)
     assert runtime.requests == [(NAME, EXAMPLE)]
+
+
+def test_a_creation_that_was_killed_is_tested_by_the_next_run(
+    deployer: Deployer, versions: Any, fleet: Fleet, runtime: Runtime, clients: Clients, environment: Environment
+) -> None:
+    fleet.after_create = ("Creating",)
+    with pytest.raises(PlatformError, match="AWS continues"):
+        deployer.deploy(versions("1"), guards=CANARY)
+    fleet.steps.append(Step("InService", fleet.config))
+    runtime.answer = None
+    with pytest.raises(PlatformError, match=r"did not answer its input example .* has been removed"):
+        deployer.deploy(versions("1"), guards=CANARY)
+    assert not fleet.exists
+    assert not find_resources(clients, environment, NAME)
 
 
 @pytest.mark.parametrize("answer", [None, b"<html>", b'{"predictions": []}'])
