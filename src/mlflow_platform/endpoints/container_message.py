@@ -40,7 +40,8 @@ def container_message(text: str) -> str:
 
 def invocation_error(error: Exception) -> str:
     """Why InvokeEndpoint failed, on one line: a container's own answer, or else what AWS says."""
-    response: Mapping[str, Any] = getattr(error, "response", {})
+    # A request that timed out has None (botocore, HTTPClientError).
+    response: Mapping[str, Any] = getattr(error, "response", None) or {}
     if "OriginalMessage" not in response:
         return error_message(error) or first_line(error)
     return f"HTTP {response.get('OriginalStatusCode', 0)}: {container_message(str(response['OriginalMessage']))}"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 # A temporary endpoint of another deployment is left over if it is older.
 _ABANDONED = timedelta(minutes=30)
 _JSON = "application/json"
+# Keys of an answer without predictions that say what went wrong. MLflow's scoring server sends `error_code`.
+_ERRORS = ("error", "errors", "error_code")
+_LONGEST = 200
 _TAG = {"purpose": "smoke-test"}
 
 
@@ -71,8 +74,9 @@ class SmokeTest:
             predicted = json.loads(answer)
         except ValueError:
             raise PlatformError(_refused(f"its answer is not JSON: {answer[:80]!r}")) from None
-        if not predicted or predicted == {"predictions": []}:
-            raise PlatformError(_refused("its answer has no predictions"))
+        problem = _problem(predicted, request)
+        if problem:
+            raise PlatformError(_refused(problem))
 
     def _answer(self, endpoint: str, request: bytes) -> bytes:
         outputs = async_requests.output_folder(self._sagemaker, endpoint)
@@ -169,6 +173,49 @@ def _unless_missing(delete: Callable[[], object]) -> None:
     except ClientError as error:
         if not is_missing(error):
             raise
+
+
+def _problem(answer: Any, request: bytes) -> str | None:
+    """Why an answer with status 200 holds no prediction; None if it holds one.
+
+    MLflow answers `{"predictions": …}`; other images may answer with any JSON.
+    """
+    shown = json.dumps(answer)[:_LONGEST]
+    found = answer
+    if isinstance(answer, dict):
+        found = answer.get("predictions") if "predictions" in answer else answer
+        # A number can be a result, such as the error of an estimate.
+        if found is answer and any(answer.get(key) and not _is_number(answer[key]) for key in _ERRORS):
+            return f"its answer is an error: {shown}"
+    if found == "" or not (_holds_value(found) or (found == [] and not _has_rows(request))):
+        return f"its answer has no predictions: {shown}"
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _holds_value(found: Any) -> bool:
+    """Whether JSON has a value that is not null. A model may have no prediction for some rows."""
+    if isinstance(found, dict):
+        return any(_holds_value(value) for value in found.values())
+    if isinstance(found, list):
+        return any(_holds_value(value) for value in found)
+    return found is not None
+
+
+def _has_rows(request: bytes) -> bool:
+    """Whether a request has rows, so that a prediction must follow. Only MLflow's forms can be empty."""
+    try:
+        sent = json.loads(request)
+    except ValueError:
+        return True
+    if not isinstance(sent, dict):
+        return bool(sent)
+    split = sent.get("dataframe_split")
+    rows = [split.get("data")] if isinstance(split, dict) else [value for key, value in sent.items() if key != "params"]
+    return any(value not in (None, [], {}) for value in rows)
 
 
 def _refused(reason: str) -> str:

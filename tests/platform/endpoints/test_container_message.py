@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from mlflow_platform.endpoints.container_message import container_message, invocation_error
 
@@ -37,3 +37,4 @@ def test_a_failed_request_shows_the_answer_of_the_container_instead_of_its_trace
     }
     assert invocation_error(ClientError(answer, "InvokeEndpoint")) == "HTTP 400: RuntimeError: no such tree"  # type: ignore[arg-type]
     assert invocation_error(ClientError({"Error": {"Message": "denied"}}, "InvokeEndpoint")) == "denied"
+    assert "timeout on endpoint" in invocation_error(ReadTimeoutError(endpoint_url="https://runtime.example"))

@@ -240,7 +240,17 @@ def test_a_creation_that_was_killed_is_tested_by_the_next_run(
     assert not find_resources(clients, environment, NAME)
 
 
-@pytest.mark.parametrize("answer", [None, b"<html>", b'{"predictions": []}'])
+NOTHING = (
+    *(b'{"predictions": []}', b'{"predictions": null}', b'{"predictions": [null]}', b'{"predictions": [{"a": null}]}'),
+    *(b"null", b"[]", b"{}", b'""'),
+)
+ERROR_ANSWERS = (
+    *(b'{"error": "out of\\nmemory"}', b'{"error_code": "BAD_REQUEST", "message": "no"}', b'{"error": true}'),
+    b'{"error": {"code": 500}, "result": null}',
+)
+
+
+@pytest.mark.parametrize("answer", [None, b"<html>", *NOTHING, *ERROR_ANSWERS])
 def test_a_new_endpoint_that_does_not_answer_is_removed(
     deployer: Deployer,
     versions: Any,
@@ -251,10 +261,35 @@ def test_a_new_endpoint_that_does_not_answer_is_removed(
     answer: bytes | None,
 ) -> None:
     runtime.answer = answer
-    with pytest.raises(PlatformError, match=r"did not answer its input example .* has been removed"):
+    with pytest.raises(PlatformError, match=r"did not answer its input example .* has been removed") as refused:
         deployer.deploy(versions("1"), guards=CANARY)
+    assert ("its answer is an error" in refused.value.message) == (answer in ERROR_ANSWERS)
+    assert ("its answer has no predictions" in refused.value.message) == (answer in NOTHING)
+    assert "\n" not in refused.value.message
     assert not fleet.exists
     assert not find_resources(clients, environment, NAME)
+
+
+@pytest.mark.parametrize(
+    ("request_body", "answer"),
+    [
+        (EXAMPLE, b'{"predictions": [0, null]}'),
+        (EXAMPLE, b'{"predictions": {"error": 0.1}}'),
+        (EXAMPLE, b"0"),
+        (EXAMPLE, b"false"),
+        (EXAMPLE, b'{"error": null, "choices": [{"text": "hello"}]}'),
+        (EXAMPLE, b'{"error": 0.1, "estimate": 3}'),
+        (EXAMPLE, b'{"message": {"role": "assistant", "content": "hello"}}'),
+        (b"not JSON", b'{"predictions": [1]}'),
+        (b'{"inputs": []}', b'{"predictions": []}'),
+        (b'{"dataframe_split": {"columns": ["a"], "data": []}, "params": {"b": 1}}', b'{"predictions": []}'),
+    ],
+)
+def test_an_answer_with_a_value_is_accepted_and_an_empty_one_to_an_empty_request(
+    deployer: Deployer, versions: Any, runtime: Runtime, request_body: bytes, answer: bytes
+) -> None:
+    runtime.answer = answer
+    assert deployer.deploy(versions("1"), guards=Guards(smoke_request=request_body)) == "created"
 
 
 def test_an_update_is_tested_on_a_temporary_endpoint_before_traffic_moves(
