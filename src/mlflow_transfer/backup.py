@@ -19,7 +19,7 @@ from mlflow_common.safe_path import relative_name
 from mlflow_transfer.archive import MOST_LOSSES, Archive, Parts, Snapshot, safe_name
 from mlflow_transfer.artifacts import Reading, checksum
 from mlflow_transfer.checksums import Checksum, Summing
-from mlflow_transfer.losses import Loss, LossLog, LostParts
+from mlflow_transfer.losses import Loss, LossLog, LostParts, trace_losses
 from mlflow_transfer.manifest import ARTIFACT, EXPERIMENTS, MODELS, REGISTERED, RUN, TRACES, Entry, Manifest
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally, TransferProgress
@@ -181,6 +181,8 @@ class Backup:
         async with self._writing(TRACES, experiment.id) as write:
             async for traces in self.source.traces(experiment.id):
                 for trace in traces:
+                    for loss in trace_losses(trace):
+                        self._losses.add(loss.place, loss.reason)
                     write(to_json(trace))
                     await self._artifacts(trace.artifact_uri, trace.id, f"trace {trace.id}")
 

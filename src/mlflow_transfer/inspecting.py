@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from mlflow_transfer.losses import Loss
+from mlflow_transfer.losses import Loss, trace_losses
 from mlflow_transfer.records import DELETED
 from mlflow_transfer.selecting import all_experiments
 from mlflow_transfer.sources.base import Source
@@ -29,6 +29,7 @@ class Contents:
 async def inspect(source: Source) -> Contents:
     """Count everything. Metric histories and files are not read."""
     counts: Counter[str] = Counter()
+    losses: list[Loss] = []
     for experiment in await all_experiments(source):
         counts["experiments"] += 1
         counts["deleted experiments"] += experiment.lifecycle_stage == DELETED
@@ -42,8 +43,12 @@ async def inspect(source: Source) -> Contents:
             counts["logged models"] += len(models)
         async for traces in source.traces(experiment.id):
             counts["traces"] += len(traces)
+            losses += [loss for trace in traces for loss in trace_losses(trace)]
     for model in await source.registered_models():
         counts["prompts" if model.is_prompt else "registered models"] += 1
         counts["model versions"] += len(model.versions)
     held = {what: count for what, count in counts.items() if count}
-    return Contents(source.version or None, held, source.losses())
+    found = source.losses()
+    # A backup has recorded the losses of its traces already.
+    known = {loss.place for loss in found}
+    return Contents(source.version or None, held, [*found, *(loss for loss in losses if loss.place not in known)])

@@ -6,7 +6,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mlflow_transfer.records import Trace
+
 _IDS = re.compile(r"[\w-]+")
+# Since MLflow 3.5 a server may store a trace's spans in its database. This tag says so (mlflow/tracing/constant.py).
+_SPANS = "mlflow.trace.spansLocation"
+_IN_DATABASE = "TRACKING_STORE"
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,13 @@ class LostParts:
             self._ids.update(_IDS.findall(loss.place))
         self._read = len(found)
         return object_id in self._ids
+
+
+def trace_losses(trace: Trace) -> list[Loss]:
+    """The losses of a trace: parts that cannot be read."""
+    if trace.tags.get(_SPANS) != _IN_DATABASE:
+        return []
+    return [Loss(f"trace {trace.id}", "its spans are in the source's database, and the API does not return them")]
 
 
 MOST_SHOWN = 20

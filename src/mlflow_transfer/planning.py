@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from mlflow_transfer.artifacts import can_list_in_bulk
 from mlflow_transfer.batches import MOST_ENTITIES, MOST_PARAMS
 from mlflow_transfer.copier import Copier
-from mlflow_transfer.copiers.traces import trace_losses
 from mlflow_transfer.limits import adapt
-from mlflow_transfer.losses import Loss
+from mlflow_transfer.losses import Loss, trace_losses
 from mlflow_transfer.records import DELETED, Experiment, RegisteredModel, Run
 from mlflow_transfer.registry_matching import foreign_versions_message, match_versions
 from mlflow_transfer.stores import SKIPPABLE

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mlflow_common.errors import InputError
-from mlflow_transfer.copiers.traces import trace_losses
+from mlflow_transfer.losses import trace_losses
 from mlflow_transfer.options import Options
 from mlflow_transfer.records import Trace
 from mlflow_transfer.strategy import AddOnly

@@ -135,6 +135,25 @@ def test_reads_a_whole_database_without_losses(path: Path) -> None:
             "data set",
         ),
         (
+            "INSERT INTO datasets (dataset_uuid, experiment_id, name, digest, dataset_source_type, dataset_source) "
+            "VALUES ('d', 7, 'd', 'x', 'local', 's'); "
+            "INSERT INTO inputs VALUES ('i', 'DATASET', 'd', 'RUN', 'gone', 0)",
+            "1 rows of the table inputs, of runs such as 'gone'",
+            "no such runs",
+        ),
+        (
+            "INSERT INTO inputs VALUES ('i', 'RUN_INPUT', 'gone', 'MODEL_INPUT', 'm', 0), "
+            "('o', 'RUN_OUTPUT', 'gone', 'MODEL_OUTPUT', 'm', 0)",
+            "2 rows of the table inputs, of runs such as 'gone'",
+            "no such runs",
+        ),
+        (
+            "INSERT INTO logged_model_metrics (model_id, metric_name, metric_timestamp_ms, metric_step, metric_value, "
+            "experiment_id, run_id) VALUES ('m', 'a', 1, 0, 0.5, 7, 'gone')",
+            "1 rows of the table logged_model_metrics, of run 'gone'",
+            "no such run",
+        ),
+        (
             "CREATE TABLE assessments (id TEXT); INSERT INTO assessments VALUES ('a'), ('b')",
             "2 rows of the table assessments",
             "assessments of traces are not transferred",

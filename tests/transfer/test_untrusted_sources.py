@@ -17,7 +17,7 @@ from mlflow_common.retry import Retry
 from mlflow_transfer.archive import Archive, Snapshot
 from mlflow_transfer.backup import Backup
 from mlflow_transfer.connections import ConnectionFactory
-from mlflow_transfer.inspecting import inspect
+from mlflow_transfer.inspecting import Contents, inspect
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.manifest import ARTIFACT
 from mlflow_transfer.records import Run
@@ -46,6 +46,17 @@ def back_up(server: HostileServer, archive: Path, *trusted: str, taken: str = "1
         work = Backup(source, Archive(Folder(archive)), taken, None, None, RETRY)
         try:
             return await work.run(), work.losses
+        finally:
+            await source.close()
+
+    return asyncio.run(go())
+
+
+def inspected(place: str) -> Contents:
+    async def go() -> Contents:
+        source = await open_source(connections(), place)
+        try:
+            return await inspect(source)
         finally:
             await source.close()
 
@@ -110,6 +121,23 @@ def test_a_trace_tag_cannot_make_the_operator_read_local_files(tmp_path: Path) -
         _, losses = back_up(server, tmp_path / "archive")
     assert [loss.place for loss in losses] == ["artifacts of trace tr-1"]
     assert b"top secret" not in contents(tmp_path / "archive")
+
+
+def test_spans_that_a_server_keeps_in_its_database_are_a_loss_of_the_backup(tmp_path: Path) -> None:
+    trace = {
+        "request_id": "tr-1", "experiment_id": "1", "timestamp_ms": 1, "status": "OK",
+        "tags": [{"key": "mlflow.trace.spansLocation", "value": "TRACKING_STORE"}],
+    }  # fmt: skip
+    answers = {"/version": (200, {}, b"2.16.2"), f"{API}traces": as_json({"traces": [trace]})}
+    with HostileServer(answers) as server:
+        snapshot, losses = back_up(server, tmp_path / "archive")
+        (seen,) = inspected(server.url).losses
+    (loss,) = losses
+    assert snapshot.partial
+    assert (loss.place, seen) == ("trace tr-1", loss)
+    assert "its spans are in the source's database" in loss.reason
+    (kept,) = inspected(str(tmp_path / "archive")).losses
+    assert loss.reason in kept.reason
 
 
 @pytest.mark.parametrize(

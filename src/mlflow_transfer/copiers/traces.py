@@ -9,14 +9,10 @@ from mlflow_transfer.context import CopyContext
 from mlflow_transfer.copiers.artifacts import ArtifactCopier, FileSet
 from mlflow_transfer.copiers.experiments import ExperimentCopier
 from mlflow_transfer.links import Kind, Link
-from mlflow_transfer.losses import Loss
+from mlflow_transfer.losses import trace_losses
 from mlflow_transfer.records import Experiment, Trace, without_own_tags
 from mlflow_transfer.rewrite import rewrite_ids
 from mlflow_transfer.selection import Selection
-
-# Since MLflow 3.5 a server may store a trace's spans in its database. This tag says so (mlflow/tracing/constant.py).
-_SPANS = "mlflow.trace.spansLocation"
-_IN_DATABASE = "TRACKING_STORE"
 
 
 class TraceCopier:
@@ -82,10 +78,3 @@ class TraceCopier:
         for key, value in wanted.items():
             if there.get(key) != value:
                 await destination.traces.tag(link.target, key, value)
-
-
-def trace_losses(trace: Trace) -> list[Loss]:
-    """The losses of a trace: parts that cannot be copied."""
-    if trace.tags.get(_SPANS) != _IN_DATABASE:
-        return []
-    return [Loss(f"trace {trace.id}", "its spans are in the source's database, and the API does not return them")]

@@ -18,6 +18,7 @@ _OWNERS = (
     ("logged_model_params", "model_id", "logged_models", "model_id", "logged model"),
     ("logged_model_tags", "model_id", "logged_models", "model_id", "logged model"),
     ("logged_model_metrics", "model_id", "logged_models", "model_id", "logged model"),
+    ("logged_model_metrics", "run_id", "runs", "run_uuid", "run"),
     ("trace_info", "experiment_id", "experiments", "experiment_id", "experiment"),
     ("trace_tags", "request_id", "trace_info", "request_id", "trace"),
     ("trace_request_metadata", "request_id", "trace_info", "request_id", "trace"),
@@ -25,6 +26,12 @@ _OWNERS = (
     ("registered_model_aliases", "name", "registered_models", "name", "registered model"),
     ("model_versions", "name", "registered_models", "name", "registered model"),
     ("model_version_tags", "name", "registered_models", "name", "registered model"),
+)
+# Rows of the table `inputs`, which has no foreign keys, that belong to a run: the run's column, and the condition
+# (mlflow/store/tracking/sqlalchemy_store.py, `log_inputs` and `log_outputs`).
+_LINKS = (
+    ("destination_id", "c.source_type = 'DATASET' AND c.destination_type = 'RUN'"),
+    ("source_id", "c.source_type IN ('RUN_INPUT', 'RUN_OUTPUT')"),
 )
 _NAMES = {"runs": "run_uuid", "logged_models": "model_id", "trace_info": "request_id"}
 
@@ -98,6 +105,15 @@ def dangling_rows(tables: Collection[str]) -> Iterator[tuple[str, str, str]]:
             "row {id} of the table inputs, of data set {owner}",
             "there is no such data set in the database",
         )
+    if {"inputs", "runs"} <= set(tables):
+        for column, condition in _LINKS:
+            # One loss for all: `mlflow gc` deletes runs and leaves these rows (`_hard_delete_run` of the same file).
+            yield (
+                f"SELECT COUNT(*) AS number_of_rows, MIN(c.{column}) AS owner FROM inputs c LEFT JOIN runs p "  # noqa: S608 fixed
+                f"ON p.run_uuid = c.{column} WHERE {condition} AND p.run_uuid IS NULL HAVING COUNT(*) > 0",
+                "{number_of_rows} rows of the table inputs, of runs such as {owner}",
+                "there are no such runs in the database (`mlflow gc` leaves such rows of runs that it deletes)",
+            )
 
 
 def not_transferred(tables: Collection[str]) -> Iterator[tuple[str, str, str]]:

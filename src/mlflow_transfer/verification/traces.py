@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlflow_transfer.copiers.traces import trace_losses
 from mlflow_transfer.links import Kind, Link
+from mlflow_transfer.losses import trace_losses
 from mlflow_transfer.matching import ExperimentPair
 from mlflow_transfer.records import SOURCE_ID, Trace, without_own_tags
 from mlflow_transfer.verification.artifacts import ArtifactComparer
