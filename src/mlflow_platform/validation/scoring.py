@@ -198,7 +198,8 @@ def _class_names(rows: Rows, predictions: Predictions, count: int) -> Sequence[A
     """The classes' names: from --classes or the model's metadata, the answer, or the signature; else 0, 1, …
 
     Raises:
-        InputError: there are no names and the truth is not 0, 1, …; or the number of names is wrong.
+        InputError: there are no names and the truth does not show that they are 0, 1, …; or the number of names is
+            wrong.
     """
     outputs = [column.name for column in rows.signature.outputs]
     names: Sequence[Any] = ()
@@ -210,18 +211,28 @@ def _class_names(rows: Rows, predictions: Predictions, count: int) -> Sequence[A
         names = predictions.names
     elif len(outputs) == count and None not in outputs:
         names = outputs
-    elif all(isinstance(value, (int, float)) and value in range(count) for value in rows.truth):
+    elif _are_numbered(rows.truth, count):
         names = range(count)
     if not names:
         raise InputError(
-            f"the model predicts {count} probabilities per row without the names of the classes: name them with "
-            "--classes NAME,NAME,…"
+            f"the model predicts {count} probabilities per row without the names of the classes, and the truth in "
+            f"{rows.target!r} does not show that they are 0 to {count - 1}: name them with --classes NAME,NAME,…, or "
+            "in the model's metadata (`classes`)"
         )
     if len(names) != count:
         raise InputError(
             f"the model predicts {count} probabilities per row, and {len(names)} classes are named: {listed(names)}"
         )
     return names
+
+
+def _are_numbered(truth: Sequence[Any], count: int) -> bool:
+    """Whether the truth shows that the classes are 0, 1, …: it has the first, the last, and no other values.
+
+    Truth of 1 and 2 may be of the classes 0, 1, 2 or of 1, 2, 3: their probabilities are in different columns.
+    """
+    numbers = {value for value in truth if isinstance(value, (int, float))}
+    return len(numbers) == len(set(truth)) and {0, count - 1} <= numbers <= set(range(count))
 
 
 def roc_auc(classes: Classes, probabilities: Probabilities) -> float | None:

@@ -136,7 +136,8 @@ def test_the_area_of_probabilities_of_class_1_equals_scikit_learns() -> None:
 
 
 def test_there_is_no_area_if_a_class_has_no_rows() -> None:
-    assert "roc_auc" not in scored([1, 1], [[0.1, 0.9], [0.6, 0.4]]).metrics
+    named = Signature(class_names=("0", "1"))
+    assert "roc_auc" not in scored([1, 1], [[0.1, 0.9], [0.6, 0.4]], signature=named).metrics
 
 
 def test_a_row_without_probabilities_counts_as_wrong() -> None:
@@ -150,6 +151,10 @@ def test_a_row_without_probabilities_counts_as_wrong() -> None:
     [
         (["a", "b"], [[0.5, 0.5]] * 2, Signature(), "2 probabilities per row without the names of the classes"),
         ([5, 7], [[0.5, 0.5]] * 2, Signature(), "without the names of the classes"),
+        # The classes are 0, 1, 2 or 1, 2, 3: scored as the wrong ones, every row would be off by one.
+        ([1, 2, 1], [[0.5, 0.3, 0.2]] * 3, Signature(), "'y' does not show that they are 0 to 2: .* --classes"),
+        ([0, 1], [[0.5, 0.3, 0.2]] * 2, Signature(), "does not show that they are 0 to 2"),
+        ([1, 1], [[0.1, 0.9], [0.6, 0.4]], Signature(), "does not show that they are 0 to 1"),
         (["a", "b"], [{"p_a": 0.5, "p_b": 0.5}] * 2, Signature(), "is none of these: name the classes with --classes"),
         (
             ["a", "b"],
