@@ -35,7 +35,7 @@ from mlflow_transfer.records import (
 )
 from mlflow_transfer.selecting import all_experiments, registered_models
 from mlflow_transfer.sources.base import Source
-from mlflow_transfer.stores import CHUNK, SKIPPABLE, CopyingStore, GoneError, Item, Store, can_copy
+from mlflow_transfer.stores import CHUNK, SKIPPABLE, CopyingStore, GoneError, Item, Store, can_copy, overlap
 from mlflow_transfer.tasks import first_error
 
 _IN_MEMORY = 4 << 20
@@ -226,6 +226,13 @@ class Backup:
         if not self.options.artifacts or not uri:
             return
         store = self.source.store(uri)
+        # The files of another archive are read from there, wherever they were before.
+        if not store.features.complete and overlap(store.uri, self.archive.store.uri):
+            self._losses.add(
+                f"artifacts of {place}",
+                f"artifacts at {uri} are not opened: the location contains, or lies in, this archive",
+            )
+            return
         try:
             items = await self._in_thread(partial(self._list, store))
         except SKIPPABLE as error:

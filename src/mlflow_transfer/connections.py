@@ -23,7 +23,7 @@ from mlflow_transfer.client import Client, is_loopback
 from mlflow_transfer.location import shown
 from mlflow_transfer.rate import LIMITS, Rate
 from mlflow_transfer.sources.rest import RestSource, version_number
-from mlflow_transfer.stores import Proxy, Roots, Store, artifact_top, local_path, open_store
+from mlflow_transfer.stores import Proxy, Roots, Store, artifact_top, local_path, open_store, split_s3
 from mlflow_transfer.stores.opening import served_path
 
 _RUNNING = frozenset({"Created", "Started", "Updated", "MaintenanceComplete", "MaintenanceInProgress", "Updating"})
@@ -209,6 +209,11 @@ class ConnectionFactory:
             return Proxy(http, root, counted, self.retry, client.rate.throttled)
 
         def store(uri: str) -> Store:
+            # A server of AWS may serve its own store, in which the backups are.
+            path = served_path(uri) if described.artifact_store else None
+            own = f"{described.artifact_store.rstrip('/')}/{path}" if path is not None else uri
+            if (place := split_s3(own)) is not None and roots.backups_at(*place) is not None:
+                return roots.refuse(own)
             return open_store(uri, self.s3, proxy, roots)
 
         return RestSource(client, described.version, store, identity, closing=http.close)

@@ -17,6 +17,7 @@ from mlflow_transfer import client
 from mlflow_transfer.connections import ConnectionFactory
 from mlflow_transfer.location import is_server
 from mlflow_transfer.sources.base import Features
+from mlflow_transfer.stores import UnreadableError
 from tests.transfer.moving import RETRY
 
 KEY, SECRET, TOKEN = "AKIDEXAMPLE", "secret", "session-token"
@@ -37,6 +38,8 @@ class Session:
 
     def client(self, name: str, **given: Any) -> Any:
         made = self._session.client(name, **given)  # type: ignore[call-overload]
+        if name != "sagemaker":
+            return made
         stub = Stubber(made)
         if isinstance(self._answer, str):
             stub.add_client_error(self._operation, self._answer)
@@ -122,6 +125,26 @@ def test_features_of_an_app_without_describe_permission_are_detected_with_test_c
 
     asyncio.run(go())
     assert [request.url.path.rpartition("/mlflow/")[2] for request in sent] == ["logged-models/search", "traces"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "refused"),
+    [
+        ("mlflow-artifacts:/", True),
+        ("mlflow-artifacts:/backups/server", True),
+        ("mlflow-artifacts:/1/run/artifacts", False),
+        ("s3://bucket/store/backups", True),
+        ("s3://bucket/store/1/run/artifacts", False),
+    ],
+)
+@pytest.mark.usefixtures("sent")
+def test_the_backups_in_a_servers_store_are_not_its_artifacts(uri: str, refused: bool) -> None:
+    source = inspect(SERVER, {"TrackingServerStatus": "Created", "ArtifactStoreUri": "s3://bucket/store"})
+    store = source.store(uri)
+    assert (type(store).__name__ == "RefusedStore") is refused
+    if refused:
+        with pytest.raises(UnreadableError, match="the backups at s3://bucket/store/backups"):
+            store.list()
 
 
 @pytest.mark.parametrize(

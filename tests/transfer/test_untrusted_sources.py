@@ -143,7 +143,6 @@ def test_spans_that_a_server_keeps_in_its_database_are_a_loss_of_the_backup(tmp_
 @pytest.mark.parametrize(
     ("uri", "allowed"),
     [
-        ("s3://bucket/own", True),
         ("s3://bucket/own/1/r/artifacts", True),
         ("s3a://bucket/own/1", True),
         ("s3://bucket/own2/1", False),
@@ -164,6 +163,40 @@ def test_only_prefixes_below_the_servers_own_store_are_opened(uri: str, allowed:
     if refused:
         with pytest.raises(PreconditionError):
             store.write("x", [b"x"], 1)
+
+
+@pytest.mark.parametrize(
+    ("uri", "roots", "allowed"),
+    [
+        ("s3://bucket/own", ["s3://bucket/own"], False),
+        ("s3://bucket/own/backups", ["s3://bucket/own"], False),
+        ("s3://bucket/own/backups/server/artifacts", ["s3://bucket/own"], False),
+        ("s3://bucket/own/backups-of-2024/x", ["s3://bucket/own"], True),
+        ("s3://bucket", ["s3://bucket"], False),
+        # The backups of a store below another one.
+        ("s3://bucket/own/backups/server", ["s3://bucket", "s3://bucket/own"], False),
+        ("s3://bucket/backups/moved/1", ["s3://bucket", "s3://bucket/backups/moved"], True),
+        ("s3://bucket/backups/other", ["s3://bucket", "s3://bucket/backups/moved"], False),
+    ],
+)
+def test_the_backups_in_a_store_are_not_read_as_artifacts(uri: str, roots: list[str], allowed: bool) -> None:
+    store = open_store(uri, lambda: None, roots=Roots(roots))
+    if not allowed:
+        with pytest.raises(SKIPPABLE, match="contains, or lies in, the backups at s3://bucket/"):
+            list(store.list())
+    assert (type(store).__name__ == "RefusedStore") is not allowed
+
+
+@pytest.mark.parametrize("place", [".", "archive", "archive/records"])
+def test_a_backup_does_not_contain_itself(tmp_path: Path, place: str) -> None:
+    archive = tmp_path / "archive"
+    (tmp_path / "link").symlink_to(tmp_path)
+    with HostileServer(run={"artifact_uri": str(tmp_path / "link" / place)}) as server:
+        for taken in "12":
+            snapshot, (loss,) = back_up(server, archive, str(tmp_path), taken=taken)
+            assert (snapshot.partial, loss.place) == (True, f"artifacts of run {RUN}")
+            assert "contains, or lies in, this archive" in loss.reason
+    assert not (archive / "artifacts").exists()
 
 
 @pytest.mark.parametrize(

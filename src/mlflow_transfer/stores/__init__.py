@@ -19,7 +19,7 @@ from mlflow_transfer.stores.base import (
 )
 from mlflow_transfer.stores.http import Proxy
 from mlflow_transfer.stores.local import Folder
-from mlflow_transfer.stores.opening import Roots, artifact_top, local_path, open_store, split_s3
+from mlflow_transfer.stores.opening import Roots, artifact_top, local_path, open_store, overlap, split_s3
 from mlflow_transfer.stores.s3 import COPY_PART, LARGEST_COPY, PART, S3
 
 __all__ = [
@@ -48,5 +48,6 @@ __all__ = [
     "can_copy",
     "local_path",
     "open_store",
+    "overlap",
     "split_s3",
 ]

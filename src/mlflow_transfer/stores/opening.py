@@ -7,6 +7,7 @@ location or a trace's `mlflow.artifactLocation`. With the operator's permissions
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,15 @@ from mlflow_transfer.stores.s3 import S3
 
 _S3 = ("s3", "s3a", "s3n")
 _SERVED = "/mlflow-artifacts/artifacts/"
+# The folder of an environment's artifact store that holds the backups.
+_BACKUPS = "backups"
 
 
 class Roots:
     """The locations below which artifacts may be opened: S3 prefixes and local folders.
+
+    The folder `backups` of an S3 prefix is none, and neither is a location that contains it: a backup would copy all
+    earlier ones into itself, and grow twice as large each time. Only a root in that folder opens it.
 
     Args:
         uris: `s3://bucket/prefix`, `file:///folder`, or a folder. Others are ignored.
@@ -32,7 +38,8 @@ class Roots:
 
     def __init__(self, uris: Iterable[str], hint: str = "") -> None:
         given = [one for one in uris if one]
-        self._prefixes = [found for one in given if (found := split_s3(one)) is not None]
+        found = [place for one in given if (place := split_s3(one)) is not None]
+        self._prefixes = [(bucket, root.strip("/")) for bucket, root in found]
         self._folders = [folder for one in given if (folder := local_path(one)) is not None]
         self._hint = hint
 
@@ -42,19 +49,33 @@ class Roots:
         return next((root for root in self._folders if found.is_relative_to(root.resolve())), None)
 
     def holds_key(self, bucket: str, prefix: str) -> bool:
-        """Whether an S3 prefix is below one of the roots."""
+        """Whether an S3 prefix is below one of the roots, and neither holds nor is in a folder of backups."""
+        return bool(self._roots_of(bucket, prefix)) and not self.backups_at(bucket, prefix)
+
+    def backups_at(self, bucket: str, prefix: str) -> str | None:
+        """The folder of backups that an S3 prefix contains or lies in; None if there is none."""
+        key, roots = prefix.strip("/"), self._roots_of(bucket, prefix)
+        for root_bucket, root in self._prefixes:
+            kept = f"{root}/{_BACKUPS}".removeprefix("/")
+            touches = bucket == root_bucket and (_is_below(key, kept) or _is_below(kept, key))
+            if touches and not any(_is_below(one, kept) for one in roots):
+                return f"s3://{bucket}/{kept}"
+        return None
+
+    def _roots_of(self, bucket: str, prefix: str) -> list[str]:
+        """The prefixes of the roots that contain an S3 prefix."""
         key = prefix.strip("/")
         if prefix.startswith("/"):
-            return False
-        for root_bucket, root in self._prefixes:
-            start = root.strip("/")
-            if bucket == root_bucket and (not start or key == start or key.startswith(f"{start}/")):
-                rest = key[len(start) :].removeprefix("/")
-                return not rest or _is_safe(rest)
-        return False
+            return []
+        found = [root for root_bucket, root in self._prefixes if bucket == root_bucket and _is_below(key, root)]
+        rests = [key[len(root) :].removeprefix("/") for root in found]
+        return [root for root, rest in zip(found, rests, strict=True) if not rest or _is_safe(rest)]
 
     def refuse(self, uri: str) -> RefusedStore:
         """The store of a location that is not below a root. It refuses every use."""
+        place = split_s3(uri)
+        if place is not None and self._roots_of(*place) and (kept := self.backups_at(*place)) is not None:
+            return RefusedStore(uri, _of_backups(uri, kept))
         reason = f"artifacts at {_plain(uri)} are not opened: they are outside the server's own artifact store"
         return RefusedStore(uri, f"{reason}. {self._hint}" if self._hint else reason)
 
@@ -90,6 +111,16 @@ def open_store(
         return proxy(path)
     reason = "only S3, folders and mlflow-artifacts are known"
     return RefusedStore(uri, f"artifacts at {_plain(uri)} cannot be reached: {reason}")
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether one of two locations, each a folder or an S3 prefix, contains the other."""
+    places = [place for uri in (one, other) if (place := split_s3(uri)) is not None]
+    if len(places) > 1:
+        (bucket, key), (other_bucket, other_key) = ((name, prefix.strip("/")) for name, prefix in places)
+        return bucket == other_bucket and (_is_below(key, other_key) or _is_below(other_key, key))
+    folders = [Path(os.path.realpath(path)) for uri in (one, other) if (path := local_path(uri)) is not None]
+    return len(folders) > 1 and (folders[0].is_relative_to(folders[1]) or folders[1].is_relative_to(folders[0]))
 
 
 def local_path(uri: str) -> Path | None:
@@ -136,6 +167,15 @@ def served_path(uri: str) -> str | None:
     if parts.scheme in {"http", "https"} and _SERVED in parts.path:
         return unquote(parts.path.split(_SERVED, 1)[1]).strip("/")
     return None
+
+
+def _is_below(key: str, root: str) -> bool:
+    """Whether a key is a prefix of keys, or the same. An empty prefix contains all."""
+    return not root or key == root or key.startswith(f"{root}/")
+
+
+def _of_backups(uri: str, kept: str) -> str:
+    return f"artifacts at {_plain(uri)} are not opened: the location contains, or lies in, the backups at {kept}"
 
 
 def _is_safe(path: str) -> bool:
