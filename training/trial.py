@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
@@ -38,6 +39,7 @@ def run_on_file(path: Path, target: str, values: Mapping[str, object], watch: Wa
 
 
 def _watched(constants: dict[str, str], training: Callable[[models.Report], Training], watch: Watch | None) -> Outcome:
+    began = time.time()
     steps: list[tuple[int, float]] = []
 
     def report(step: int, value: float) -> None:
@@ -48,5 +50,6 @@ def _watched(constants: dict[str, str], training: Callable[[models.Report], Trai
     try:
         done = training(report)
     except Stopped:
-        return Outcome(constants, {watch.metric: steps[-1][1]} if watch else {}, tuple(steps), stopped=True)
-    return Outcome(constants, dict(done.metrics), tuple(steps))
+        scores = {watch.metric: steps[-1][1]} if watch else {}
+        return Outcome(constants, scores, tuple(steps), stopped=True, began=began)
+    return Outcome(constants, dict(done.metrics), tuple(steps), began=began)

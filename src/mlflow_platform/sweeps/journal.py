@@ -87,8 +87,8 @@ class Journal:
             seen.add(point)
             yield Logged(run.info.run_id, point, run.data.params, run.data.metrics, STOPPED in run.data.tags)
 
-    def write(self, values: Values, outcome: Outcome, metric: str, began: float) -> Logged:
-        """Write a finished trial as a child run, in three requests. `began` is in seconds since the epoch."""
+    def write(self, values: Values, outcome: Outcome, metric: str) -> Logged:
+        """Write a finished trial as a child run, in three requests."""
         from mlflow.entities import Metric, Param
 
         point = key(values)
@@ -96,16 +96,16 @@ class Journal:
         if outcome.stopped:
             tags[STOPPED] = "true"
         name = ", ".join(f"{name}={value:.4g}" for name, value in values.items())
-        run = self._client.create_run(self._experiment, start_time=int(began * 1000), tags=tags, run_name=name[:250])
-        now = int(time.time() * 1000)
+        began, ended = (int(seconds * 1000) for seconds in (outcome.began, outcome.ended))
+        run = self._client.create_run(self._experiment, start_time=began, tags=tags, run_name=name[:250])
         last = max((step for step, _ in outcome.steps), default=0)
         params = [Param(name, text) for name, text in outcome.params.items()]
-        metrics = [Metric(name, value, now, last) for name, value in outcome.metrics.items()]
+        metrics = [Metric(name, value, ended, last) for name, value in outcome.metrics.items()]
         # The metric's history; its last value is above.
-        curve = [Metric(metric, value, now, step) for step, value in outcome.steps if step != last]
+        curve = [Metric(metric, value, ended, step) for step, value in outcome.steps if step != last]
         metrics += _thinned(curve, _BATCH - len(params) - len(metrics))
         self._client.log_batch(run.info.run_id, metrics=metrics, params=params)
-        self._client.set_terminated(run.info.run_id, "FINISHED")
+        self._client.set_terminated(run.info.run_id, "FINISHED", ended)
         return Logged(run.info.run_id, point, outcome.params, outcome.metrics, outcome.stopped)
 
     def close(self, best: Logged | None, params: Mapping[str, str], folder: str) -> None:

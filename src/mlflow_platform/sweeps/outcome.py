@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -19,12 +20,15 @@ class Outcome:
         metrics: the final scores. Those of a stopped trial are from its last step.
         steps: the held-out score after each step.
         stopped: whether the trial was stopped early.
+        began, ended: when its training began and ended, in seconds since the epoch.
     """
 
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     steps: tuple[tuple[int, float], ...] = ()
     stopped: bool = False
+    began: float = field(default_factory=time.time)
+    ended: float = field(default_factory=time.time)
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -21,8 +20,8 @@ from mlflow_platform.sweeps.strategy import Scored, Strategy
 
 # Trains one point. It is sent to another process, so it must be a module's function (or a partial of one).
 Train = Callable[[Values, Watch | None], Outcome]
-# The trials that are being trained: their points, and when they began.
-_Running = dict[Future[Outcome], tuple[Values, float]]
+# The trials that are being trained or wait for a process, with their points.
+_Running = dict[Future[Outcome], Values]
 # Trials that are finished before others are stopped early.
 _LEAST_FINISHED = 5
 # Trials that are written at a time: a distant server takes most of the time to answer.
@@ -87,7 +86,7 @@ class Sweep:
         """Start to write the trials that have ended. Returns why one of them failed; the others are written anyway."""
         failure: PlatformError | None = None
         for one in [one for one in running if one in ended]:
-            values, began = running.pop(one)
+            values = running.pop(one)
             try:
                 outcome = self._result(one, values)
                 self._learn(values, outcome)
@@ -96,20 +95,24 @@ class Sweep:
                 continue
             # sagemaker-mlflow reads its session from the context, which is empty in a new thread.
             run = copy_context().run
-            writing.add(writers.submit(run, self.journal.write, values, outcome, self.metric, began))
+            writing.add(writers.submit(run, self.journal.write, values, outcome, self.metric))
         return failure
 
     def _start(self, running: _Running, pool: Executor, processes: int, unwritten: int) -> None:
-        """Start trials until every process has one, unless the tracking server is far behind."""
+        """Start trials until every process has one, unless the tracking server is far behind.
+
+        One more waits for the next free process, unless what is tried next, or when it is stopped, depends on scores.
+        """
+        most = processes if self.prune or self.strategy.learns else processes + 1
         while (
-            len(running) < processes
+            len(running) < most
             and unwritten < processes + _WRITERS
             and len(self.done) + len(running) + unwritten < self.trials
         ):
-            values = self.strategy.ask([values for values, _ in running.values()])
+            values = self.strategy.ask(list(running.values()))
             if values is None:
                 return
-            running[pool.submit(self.train, values, self._watch())] = (values, time.time())
+            running[pool.submit(self.train, values, self._watch())] = values
 
     def _note(self, ended: set[Any], writing: set[Future[Logged]], report: Callable[[Logged], None]) -> None:
         """Report the trials that have been written. If one could not be written, no other write is started.

@@ -24,7 +24,13 @@ class Scored:
 
 
 class Strategy(Protocol):
-    """Chooses the points of a sweep."""
+    """Chooses the points of a sweep.
+
+    Attributes:
+        learns: whether the next point depends on the scores of the earlier ones.
+    """
+
+    learns: bool
 
     def ask(self, running: Sequence[Values]) -> Values | None:
         """The next point, which is neither finished nor running. None if there is no other."""
@@ -41,6 +47,8 @@ def key(values: Values) -> str:
 class Listed:
     """Points that are known from the start: those of a grid, or random ones from a seed. A resumed sweep finds the
     same points again."""
+
+    learns = False
 
     def __init__(self, points: Iterator[Values]) -> None:
         self._points = points
@@ -59,6 +67,8 @@ class Listed:
 
 class Bayesian:
     """optuna's tree-structured Parzen estimator, which learns from every finished trial."""
+
+    learns = True
 
     def __init__(self, space: Sequence[Axis], *, maximize: bool, seed: int) -> None:
         import optuna

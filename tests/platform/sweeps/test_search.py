@@ -94,6 +94,35 @@ def test_a_grid_becomes_a_parent_run_with_a_child_for_each_point(mlflow_here: An
     assert [(metric.step, metric.value) for metric in history] == [(1, 1.6), (2, 3.2)]
 
 
+def test_a_run_took_as_long_as_its_training_although_it_is_written_later(mlflow_here: Any) -> None:
+    def timed(values: Values, watch: Watch | None) -> Outcome:
+        return replace(train(values, watch), began=100.0, ended=101.5)
+
+    client = mlflow_here.MlflowClient()
+    work = sweep(client, train=timed)
+    run(work)
+    found = {(child.info.start_time, child.info.end_time) for child in children(client, work.journal.parent)}
+    assert found == {(100_000, 101_500)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "most"),
+    [({}, 3), ({"search": "random"}, 3), ({"search": "bayesian"}, 2), ({"prune": True}, 2)],
+)
+def test_one_more_trial_waits_for_a_process_unless_the_next_depends_on_scores(
+    changes: dict[str, Any], most: int
+) -> None:
+    class Busy(Executor):
+        """Ends no call."""
+
+        def submit(self, *_: Any, **__: Any) -> "Future[Any]":
+            return Future()
+
+    running: dict[Future[Outcome], Values] = {}
+    sweep(None, **changes)._start(running, Busy(), 2, 0)
+    assert len(running) == most
+
+
 def test_a_trial_takes_three_requests(mlflow_here: Any) -> None:
     client = Mortal(mlflow_here.MlflowClient(), -1)
     run(sweep(client))
@@ -166,7 +195,7 @@ def test_trials_are_written_with_the_aws_session_that_was_set(monkeypatch: pytes
 
     found: list[object] = []
 
-    def write(values: Values, outcome: Outcome, metric: str, began: float) -> Logged:
+    def write(values: Values, outcome: Outcome, metric: str) -> Logged:
         found.append(_get_current_session())
         return Logged("r", "{}", {}, outcome.metrics, stopped=False)
 
@@ -190,10 +219,10 @@ def test_a_tracking_server_that_stops_is_reported_with_what_is_done(
 
     numbers = iter(range(6))
 
-    def write(values: Values, outcome: Outcome, metric: str, began: float) -> Logged:
+    def write(values: Values, outcome: Outcome, metric: str) -> Logged:
         if next(numbers) >= 2:
             refuse()
-        return written(values, outcome, metric, began)
+        return written(values, outcome, metric)
 
     written = work.journal.write
     monkeypatch.setattr(work.journal, "write", write)
@@ -248,7 +277,7 @@ def test_trials_that_end_together_with_a_failing_one_are_written_and_reported(mo
             raise RuntimeError("no memory")
         return train(values, watch)
 
-    def write(values: Values, outcome: Outcome, metric: str, began: float) -> Logged:
+    def write(values: Values, outcome: Outcome, metric: str) -> Logged:
         return Logged(str(values["depth"]), "{}", {}, outcome.metrics, stopped=False)
 
     work, reported = sweep(None, train=broken, space=["depth=1,2,3", "rate=0.1"], trials=3), list[Logged]()
