@@ -28,7 +28,6 @@ SYSTEM_FILES = (
     "tests/localaws/endpoints/",
     "tests/localaws/saving/test_saving.py",
     "tests/localaws/test_daemon.py",
-    "tests/localaws/tracking/test_daemon.py",
     "tests/platform/endpoints/test_lost_answers.py",
     "tests/platform/monitoring/test_drift.py",
     "tests/platform/monitoring/test_job.py",
@@ -72,22 +71,56 @@ FIRST = (
     "tests/terraform/test_terraform_script.py",
 )
 
-# What `make test` leaves to `make test-all`, and why. Whoever names one of them runs it.
+# What `make test` leaves to `make test-all`: why, or which tests check the same more quickly. Whoever names one of them
+# runs it. `make test` checks each promise once: in one environment, with the newest clients, and with few faults.
 NIGHTLY = {
+    # Environments besides staging, which tests/e2e/smoke/ applies and uses.
+    "tests/e2e/apps/": "an environment with an App; terraform test checks its plan, tests/localaws/tracking/ its calls",
     "tests/e2e/delivery/": "each build installs all packages; tests/localaws/delivery/ runs small builds",
     "tests/e2e/notebooks/": "starts a tracking server and a kernel of its own",
-    "tests/e2e/smoke/test_monitoring.py": "much traffic; tests/policy/test_demo_calls.py runs the scheduled job",
+    "tests/e2e/pipeline/": "many trainings; tests/localaws/pipelines/ and tests/platform/factory/ run the steps",
+    "tests/e2e/smoke/test_monitoring.py": "much traffic; tests/platform/monitoring/ tests each step on files",
     "tests/e2e/upgrade/": "three servers and two environments; tests/platform/upgrade/ tests each step and failure",
-    "tests/platform/test_record.py::test_the_boosted_model_can_be_served_with_its_requirements_alone": (
-        "builds an environment of its own"
+    "tests/localaws/state/test_bootstrap.py": "applies the states' bucket; test_state.py checks its plan",
+    "tests/policy/test_demo_calls.py": (
+        "the demo with enforced policies; tests/policy/test_least_privilege.py judges the calls that it recorded"
     ),
     "tests/terraform/test_apply.py": (
         "prod while each AWS operation fails twice, edited by hand, destroyed; tests/e2e/smoke/ applies staging"
     ),
+    "tests/terraform/test_apply_adopted.py": "an environment of what was made by hand; terraform test checks its plan",
+    "tests/terraform/test_apply_data_events.py": "a trail; tests/policy/test_data_events.py checks its policy",
     "tests/terraform/test_apply_expired.py": "credentials that expire at three points of an apply",
     "tests/terraform/test_apply_killed.py": "an apply that is killed ten times",
     "tests/terraform/test_apply_studio.py": "tests/policy/test_studio_roles.py and terraform test check the plan",
     "tests/terraform/test_apply_upgraded.py": "prod of a former revision, applied before this one",
+    # Each call fails once.
+    "tests/platform/endpoints/test_lost_answers.py": "each call; test_deployment.py has the likely ones",
+    "tests/transfer/test_faults.py::test_every_kind_of_call_survives_faults_on_either_side": "each call",
+    "tests/transfer/test_faults.py::test_twenty_kills_leave_no_difference_and_no_duplicate": "twenty copies",
+    # Endpoints under load for a minute.
+    "tests/localaws/endpoints/test_deployer.py::test_a_canary_a_rollback_by_an_alarm_and_one_by_hand_lose_no_request": (
+        "tests/localaws/endpoints/test_shift.py shifts traffic and rolls back"
+    ),
+    "tests/localaws/endpoints/test_deployer.py::test_an_asynchronous_endpoint": (
+        "tests/localaws/endpoints/test_async.py scales the same endpoint without the script"
+    ),
+    "tests/localaws/test_scripts.py::test_a_model_that_cannot_be_loaded_is_reported_and_the_previous_one_serves": (
+        "tests/localaws/endpoints/test_life.py fails the same update without the script"
+    ),
+    # Other clients than boto3 and MLflow's newest one.
+    "tests/localaws/endpoints/test_invoke.py::test_mlflows_deployment_client_lists_and_invokes_endpoints": "a client",
+    "tests/localaws/endpoints/test_invoke.py::test_the_aws_cli_invokes_an_endpoint": "a client",
+    "tests/localaws/tracking/test_apps.py::test_the_plugin_logs_registers_and_uses_workspaces": "a client",
+    "tests/localaws/tracking/test_clients.py": "clients",
+    "tests/serving/test_flask.py": "MLflow before 2.21; tests/serving/test_container.py tests the newest",
+    # Processes and environments of their own.
+    "tests/localaws/test_daemon.py::test_a_home_with_spaces_and_umlauts_works_with_256_open_files": "a server",
+    "tests/platform/factory/test_template.py": "trains a second project",
+    "tests/platform/test_record.py::test_mlflow_run_logs_to_the_run_that_it_created": "trains in a process of its own",
+    "tests/platform/test_record.py::test_the_boosted_model_can_be_served_with_its_requirements_alone": (
+        "builds an environment of its own"
+    ),
 }
 
 
