@@ -71,3 +71,19 @@ def test_a_wrong_secret_is_refused(staging: Deployed) -> None:
 def test_terraform_plans_no_changes(staging: Deployed) -> None:
     plan = staging.terraform("plan")
     assert "No changes." in plan.stdout
+
+
+def test_the_doctor_finds_no_failure(staging: Deployed) -> None:
+    checks = json.loads(staging.script("doctor", "--json", check=False).stdout)["checks"]
+    # Other tests deploy models that fail on purpose.
+    failures = [one for one in checks if one["status"] == "fail" and one["check"] not in ("endpoints", "alarms")]
+    assert failures == []
+    passed = {one["check"] for one in checks if one["status"] == "pass"}
+    assert {"credentials", "tracking API", "artifact access", "server settings", "roles", "policies"} <= passed
+
+
+def test_the_cost_of_the_server_is_estimated(staging: Deployed) -> None:
+    found = staging.result("cost")
+    name = staging.outputs["tracking_server_name"]
+    (server,) = [line for line in found["lines"] if line["what"].startswith(f"tracking server {name} ")]
+    assert 0 < server["next_month"] <= found["next_month"]["known"]
