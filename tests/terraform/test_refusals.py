@@ -356,6 +356,14 @@ LOOKUPS: dict[str, tuple[dict[str, Any], str]] = {
         NEW | {"kms": {"create": True, "administrator_arns": ["arn:aws:iam::111122223333:user/localaws"]}},
         "kms.administrator_arns does not name the caller, arn:aws:iam::123456789012:user/localaws",
     ),
+    "a key whose administrator has the caller's name and another path": (
+        NEW | {"kms": {"create": True, "administrator_arns": ["arn:aws:iam::123456789012:user/admins/localaws"]}},
+        "kms.administrator_arns does not name the caller, arn:aws:iam::123456789012:user/localaws",
+    ),
+    "a key whose administrator is a role with the name of the caller, a user": (
+        NEW | {"kms": {"create": True, "administrator_arns": ["arn:aws:iam::123456789012:role/localaws"]}},
+        "kms.administrator_arns does not name the caller, arn:aws:iam::123456789012:user/localaws",
+    ),
     "a reader role that does not exist": (
         NEW | {"reader_role_names": ["analysts"]},
         "These roles do not exist in account 123456789012: analysts.",

@@ -178,7 +178,7 @@ variable "kms_key_id" {
 }
 
 variable "kms" {
-  description = "Encryption of the artifacts. `create` makes a KMS key for the new bucket; `key_id` (ARN or id) or `alias` names an existing one, whose own policy must allow its use. Without a key, S3-managed keys (SSE-S3) encrypt. `former_key_arns`: keys of older artifacts, which stay readable. For a new key: `administrator_arns` are the only roles and users that may administer it (empty: the account's IAM policies decide) and must include the caller of Terraform, unless `skip_caller_check` is true (for a role that only plans); `deletion_window_days` is KMS's waiting period. `allow_aws_managed_key` accepts uploads that ask for `aws:kms` without a key id, which S3 encrypts under the account's `aws/s3` key instead of yours."
+  description = "Encryption of the artifacts. `create` makes a KMS key for the new bucket; `key_id` (ARN or id) or `alias` names an existing one, whose own policy must allow its use. Without a key, S3-managed keys (SSE-S3) encrypt. `former_key_arns`: keys of older artifacts, which stay readable. For a new key: `administrator_arns` are the only roles and users that may administer it (empty: the account's IAM policies decide) and must include the caller of Terraform, a role with its path (Terraform then needs `iam:GetRole` on its own role), unless `skip_caller_check` is true (for a role that only plans); `deletion_window_days` is KMS's waiting period. `allow_aws_managed_key` accepts uploads that ask for `aws:kms` without a key id, which S3 encrypts under the account's `aws/s3` key instead of yours."
   type = object({
     create                = optional(bool, false)
     key_id                = optional(string)

@@ -13,7 +13,7 @@ resource "aws_kms_key" "artifacts" {
   lifecycle {
     precondition {
       condition     = local.caller_administers_key
-      error_message = "kms.administrator_arns does not name the caller, ${data.aws_caller_identity.current.arn}, who could then not change the key's rotation or tags, nor add itself. Add its role or user, or set kms.skip_caller_check = true if this caller only plans."
+      error_message = "kms.administrator_arns does not name the caller, ${local.caller_arn}, who could then not change the key's rotation or tags, nor add itself. Add its role or user, or set kms.skip_caller_check = true if this caller only plans."
     }
   }
 }
@@ -32,6 +32,13 @@ data "aws_kms_alias" "given" {
   name = var.kms.alias
 }
 
+# The caller's role with its path, or its user. The provider asks IAM for the role (iam:GetRole).
+data "aws_iam_session_context" "caller" {
+  count = local.checks_caller ? 1 : 0
+
+  arn = data.aws_caller_identity.current.arn
+}
+
 locals {
   given_key_id  = var.kms_key_id == null ? var.kms.key_id : var.kms_key_id
   has_kms_key   = var.kms.create || var.kms.alias != null || local.given_key_id != null
@@ -48,10 +55,10 @@ locals {
 
   account_root = "arn:${local.partition}:iam::${local.account_id}:root"
 
-  # A role's session has the ARN arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION, without the role's path.
-  caller_name            = regex("(?:assumed-role/([^/]+)/|:user/(?:.*/)?([^/]+)$|(:root)$|$)", data.aws_caller_identity.current.arn)
-  caller_names           = compact(local.caller_name)
-  caller_administers_key = var.kms.skip_caller_check || length(var.kms.administrator_arns) == 0 || contains(local.caller_names, ":root") || anytrue([for arn in var.kms.administrator_arns : split(":", arn)[4] == local.account_id && contains(local.caller_names, element(split("/", arn), -1))])
+  # As KMS compares them: the whole ARN, with the account, the kind and the path, which the ARN of a role's session lacks.
+  caller_arn             = coalesce(one(data.aws_iam_session_context.caller[*].issuer_arn), data.aws_caller_identity.current.arn)
+  caller_administers_key = !local.checks_caller || local.caller_arn == local.account_root || contains(var.kms.administrator_arns, local.caller_arn)
+  checks_caller          = var.kms.create && !var.kms.skip_caller_check && length(var.kms.administrator_arns) > 0
 
   # AWS's default key policy for administrators, without the actions that a key with KMS's own key material does not need.
   # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html

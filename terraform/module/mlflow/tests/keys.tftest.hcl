@@ -70,3 +70,36 @@ run "new_keys_encrypt_the_bucket_and_the_topic_and_rotate" {
     error_message = "The limit must be the given amount."
   }
 }
+
+run "a_role_with_a_path_is_named_by_its_whole_arn" {
+  command = plan
+
+  variables {
+    kms = { create = true, administrator_arns = ["arn:aws:iam::111122223333:role/ci/terraform"] }
+  }
+
+  override_data {
+    target = data.aws_iam_session_context.caller
+    values = { issuer_arn = "arn:aws:iam::111122223333:role/ci/terraform" }
+  }
+
+  assert {
+    condition     = local.caller_administers_key
+    error_message = "The caller's role is an administrator."
+  }
+}
+
+run "a_role_of_the_same_name_with_another_path_is_not_the_caller" {
+  command = plan
+
+  variables {
+    kms = { create = true, administrator_arns = ["arn:aws:iam::111122223333:role/terraform"] }
+  }
+
+  override_data {
+    target = data.aws_iam_session_context.caller
+    values = { issuer_arn = "arn:aws:iam::111122223333:role/ci/terraform" }
+  }
+
+  expect_failures = [aws_kms_key.artifacts[0]]
+}
