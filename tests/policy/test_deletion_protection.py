@@ -1,4 +1,4 @@
-"""Roles that may not delete tracking servers and the stack of an App."""
+"""Roles that may not delete tracking servers, an App and its stack."""
 
 import json
 from collections.abc import Iterator
@@ -15,22 +15,33 @@ from tests.policy.scenarios import ACCOUNT, REGION
 from tests.terraform.planning import Planner
 
 SERVER = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-tracking-server"
+APP = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-app/app-ABCDEFGHIJKL"
 STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack"
 DELETE, DELETE_STACK = "sagemaker:DeleteMlflowTrackingServer", "cloudformation:DeleteStack"
+DELETE_APP = "sagemaker:DeleteMlflowApp"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/terraform"
 
-DENIED = (
-    (DELETE, f"{SERVER}/churn-dev-3-0"),
-    (DELETE, f"{SERVER}/churn-dev-2-16"),
-    (DELETE, f"{SERVER}/by-hand"),
-    (DELETE_STACK, f"{STACK}/churn-dev-app-stack/11111111-2222-3333-4444-555555555555"),
+Tags = dict[str, str]
+OURS = {"project": "churn", "environment": "dev"}
+
+DENIED: tuple[tuple[str, str, Tags], ...] = (
+    (DELETE, f"{SERVER}/churn-dev-3-0", {}),
+    (DELETE, f"{SERVER}/churn-dev-2-16", {}),
+    (DELETE, f"{SERVER}/by-hand", {}),
+    (DELETE_STACK, f"{STACK}/churn-dev-app-stack/11111111-2222-3333-4444-555555555555", {}),
+    (DELETE_APP, APP, OURS),
+    # Such as one that was made by hand, or where AWS does not evaluate tags.
+    (DELETE_APP, APP, {}),
 )
-ALLOWED = (
-    (DELETE, f"{SERVER}/churn-prod-3-0"),
-    (DELETE_STACK, f"{STACK}/churn-dev-other/11111111-2222-3333-4444-555555555555"),
-    ("sagemaker:UpdateMlflowTrackingServer", f"{SERVER}/churn-dev-3-0"),
-    ("sagemaker:StopMlflowTrackingServer", f"{SERVER}/churn-dev-3-0"),
-    ("cloudformation:UpdateStack", f"{STACK}/churn-dev-app-stack/11111111-2222-3333-4444-555555555555"),
+ALLOWED: tuple[tuple[str, str, Tags], ...] = (
+    (DELETE, f"{SERVER}/churn-prod-3-0", {}),
+    (DELETE_STACK, f"{STACK}/churn-dev-other/11111111-2222-3333-4444-555555555555", {}),
+    ("sagemaker:UpdateMlflowTrackingServer", f"{SERVER}/churn-dev-3-0", {}),
+    ("sagemaker:StopMlflowTrackingServer", f"{SERVER}/churn-dev-3-0", {}),
+    ("cloudformation:UpdateStack", f"{STACK}/churn-dev-app-stack/11111111-2222-3333-4444-555555555555", {}),
+    (DELETE_APP, APP, OURS | {"environment": "prod"}),
+    (DELETE_APP, APP, OURS | {"project": "fraud"}),
+    ("sagemaker:UpdateMlflowApp", APP, OURS),
 )
 
 
@@ -48,13 +59,14 @@ def policy(planner: Planner) -> Document:
 def wrong(policy: Document) -> Iterator[tuple[str, str]]:
     """The requests of a role that may do everything else, for which the decision differs from the expectation."""
     for asks, expected in ((DENIED, False), (ALLOWED, True)):
-        for action, resource in asks:
+        for action, resource, tags in asks:
             policies = Policies(identity=(Policy.parse("all", EVERYTHING), Policy.parse("protection", policy)))
-            if evaluate(Request(Principal(ROLE), action, resource, ACCOUNT), policies).allowed != expected:
+            context = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
+            if evaluate(Request(Principal(ROLE), action, resource, ACCOUNT, context), policies).allowed != expected:
                 yield action, resource
 
 
-def test_denies_the_deletion_of_the_environments_servers_and_stack_only(policy: Document) -> None:
+def test_denies_the_deletion_of_the_environments_servers_app_and_stack_only(policy: Document) -> None:
     assert list(wrong(policy)) == []
 
 

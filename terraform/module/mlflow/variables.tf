@@ -508,7 +508,7 @@ variable "admin_role_names" {
 }
 
 variable "deletion_protected_from_role_names" {
-  description = "Names of existing roles that may not delete this environment's tracking servers and the stack of its App, such as the role that applies this configuration. A plan that would delete or replace one then fails when it is applied, with AccessDenied, and the server stays. To delete one, first remove the role from this input and apply."
+  description = "Names of existing roles that may not delete this environment's tracking servers, its App and the App's stack, such as the role that applies this configuration. A plan that would delete or replace one then fails when it is applied, with AccessDenied, and the server stays. To delete one, first remove the role from this input and apply."
   type        = set(string)
   default     = []
   nullable    = false
