@@ -12,7 +12,7 @@ resource "aws_scheduler_schedule" "backup" {
   name                         = local.backup_name
   description                  = "Backs up the MLflow server of ${local.name}"
   schedule_expression          = var.backup.schedule_expression
-  schedule_expression_timezone = var.backup.timezone
+  schedule_expression_timezone = local.backup_time_zone
 
   flexible_time_window {
     mode = "OFF"

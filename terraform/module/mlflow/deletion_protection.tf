@@ -3,9 +3,10 @@
 resource "aws_iam_policy" "deletion_protection" {
   count = length(var.deletion_protected_from_role_names) > 0 ? 1 : 0
 
-  name        = "${local.global_name}-mlflow-deletion-protection"
-  path        = var.iam_path
-  description = "MLflow of ${local.name}: do not delete tracking servers, the App and its stack"
+  name = "${local.global_name}-mlflow-deletion-protection"
+  path = var.iam_path
+  # Another description would replace the policy.
+  description = "MLflow of ${local.name}: do not delete tracking servers and the App's stack"
   policy      = data.aws_iam_policy_document.deletion_protection.json
   tags        = var.tags
 

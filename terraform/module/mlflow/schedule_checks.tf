@@ -1,12 +1,15 @@
 # Finds a backup or a maintenance window while the schedule has stopped the server. Only plain cron expressions are compared: a fixed minute
-# and hour, and days of the week. A backup is compared if it is in the schedule's time zone, a maintenance window if the schedule is in UTC.
+# and hour, and days of the week. A backup is compared if it is in the schedule's time zone, a maintenance window if the schedule is in UTC:
+# Terraform knows no offsets of time zones. For others, a check warns.
 locals {
+  backup_time_zone = coalesce(try(var.backup.timezone, null), try(var.schedule.time_zone, null), "UTC")
+
   weekdays = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 
   compared_times = {
     start       = try(var.schedule.start, "")
     stop        = try(var.schedule.stop, "")
-    backup      = try(var.backup.timezone == var.schedule.time_zone, false) ? var.backup.schedule_expression : ""
+    backup      = local.backup_time_zone == try(var.schedule.time_zone, null) ? try(var.backup.schedule_expression, "") : ""
     maintenance = try(var.schedule.time_zone == "UTC", false) ? local.maintenance_expression : ""
   }
 
@@ -51,5 +54,17 @@ locals {
     for name, times in local.times_while_stopped : name => length(times) == 0 ? "" : format(
       "%s %02d:%02d", local.weekdays[floor(times[0] / 1440)], floor(times[0] % 1440 / 60), times[0] % 60
     )
+  }
+}
+
+check "times_in_other_time_zones" {
+  assert {
+    condition     = !local.has_schedule || var.weekly_maintenance_window_start == null || try(var.schedule.time_zone, "UTC") == "UTC"
+    error_message = "weekly_maintenance_window_start is ${coalesce(var.weekly_maintenance_window_start, "null")} in UTC, and schedule is in ${try(var.schedule.time_zone, "UTC")}, so the plan cannot tell whether schedule has stopped the server then. Choose a time at which the server runs in summer and in winter, or null to let AWS choose."
+  }
+
+  assert {
+    condition     = !local.has_schedule || var.backup == null || startswith(try(var.backup.schedule_expression, "rate("), "rate(") || local.backup_time_zone == try(var.schedule.time_zone, "")
+    error_message = "backup is in ${local.backup_time_zone}, and schedule is in ${try(var.schedule.time_zone, "UTC")}, so the plan cannot tell whether schedule has stopped the server then. Leave out backup.timezone to use the time zone of schedule."
   }
 }

@@ -103,13 +103,46 @@ run "only_the_nights_on_which_the_server_is_stopped_are_refused" {
   expect_failures = [aws_scheduler_schedule_group.this[0]]
 }
 
-run "expressions_of_another_form_and_other_time_zones_are_not_compared" {
+run "a_backup_is_in_the_time_zone_of_the_schedule_and_a_window_in_utc_causes_a_warning" {
   command = plan
 
   variables {
-    schedule                        = { start = "cron(0 7 1 * ? *)", stop = "cron(0 20 ? * MON#2 *)", time_zone = "Europe/Berlin" }
+    schedule                        = { start = "cron(0 7 ? * MON-FRI *)", stop = "cron(0 20 ? * MON-FRI *)", time_zone = "Europe/Berlin" }
     weekly_maintenance_window_start = "Tue:03:30"
-    backup                          = { repository = "./tests/mocks/repository", schedule_expression = "rate(1 day)" }
+    backup                          = { repository = "./tests/mocks/repository" }
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.backup[0].schedule_expression_timezone == "Europe/Berlin" && local.first_while_stopped.backup == "SUN 02:30"
+    error_message = "Got ${jsonencode(local.first_while_stopped)}"
+  }
+
+  expect_failures = [aws_scheduler_schedule_group.this[0], check.times_in_other_time_zones]
+}
+
+run "a_backup_in_another_time_zone_causes_a_warning" {
+  command = plan
+
+  variables {
+    schedule = { start = "cron(0 7 ? * MON-FRI *)", stop = "cron(0 20 ? * MON-FRI *)", time_zone = "Europe/Berlin" }
+    backup   = { repository = "./tests/mocks/repository", timezone = "UTC" }
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.backup[0].schedule_expression_timezone == "UTC" && local.first_while_stopped.backup == ""
+    error_message = "Got ${jsonencode(local.first_while_stopped)}"
+  }
+
+  expect_failures = [check.times_in_other_time_zones]
+}
+
+run "expressions_of_another_form_are_not_compared" {
+  command = plan
+
+  variables {
+    schedule                        = { start = "cron(0 7 1 * ? *)", stop = "cron(0 20 ? * MON#2 *)" }
+    weekly_maintenance_window_start = "Tue:03:30"
+    backup                          = { repository = "./tests/mocks/repository", schedule_expression = "rate(1 day)", timezone = "Europe/Berlin" }
   }
 
   assert {
