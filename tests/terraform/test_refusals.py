@@ -15,6 +15,7 @@ ROLE = "arn:aws:iam::111122223333:role/a"
 POLICY = "arn:aws:iam::111122223333:policy/a"
 ALIAS = "alias/trails"
 DAYTIME = {"start": "cron(0 8 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"}
+A_BUCKET = 'bucket_name_override must be a bucket\'s name, such as "acme-ml"'
 
 # The inputs and the expected message by the name of the case. First the cases that a variable's own validation refuses.
 VALUES: dict[str, tuple[dict[str, Any], str]] = {
@@ -53,6 +54,26 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
     "an address that is not S3": (
         {"create_s3_bucket": False, "artifact_store_uri": "data-lake/mlflow"},
         'artifact_store_uri must look like "s3://bucket"',
+    ),
+    "a store in a bucket like an IP address": (
+        {"create_s3_bucket": False, "artifact_store_uri": "s3://10.0.0.1/mlflow"},
+        'artifact_store_uri must look like "s3://bucket"',
+    ),
+    "a former store in a bucket with a period beside a hyphen": (
+        NEW | {"former_artifact_store_uris": ["s3://good", "s3://old.-bucket/mlflow"]},
+        "former_artifact_store_uris must look like",
+    ),
+    "a copy in a bucket with two periods": (
+        NEW | {"replication": {"bucket_arn": "arn:aws:s3:::acme..copies"}},
+        "replication.bucket_arn must be a bucket's ARN",
+    ),
+    "backups in a bucket with two periods": (
+        NEW | {"backup": {"destination_uri": "s3://acme..backups/mlflow"}},
+        "backup.destination_uri must look like",
+    ),
+    "an empty prefix of logs": (
+        NEW | {"access_logs": {"bucket": "logs", "prefix": ""}},
+        "access_logs.prefix must be a key prefix of 1 to 900 characters",
     ),
     "versions kept for no time": (
         NEW | {"noncurrent_version_expiration_days": 0},
@@ -157,6 +178,14 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
         NEW | {"backup": {"schedule_expression": "cron(0 25 * * ? *)"}},
         "backup.schedule_expression must be a rate expression",
     ),
+    "a backup a week with the alarm of a nightly one": (
+        NEW | {"backup": {"schedule_expression": "rate(7 days)"}},
+        'backup.schedule_expression is "rate(7 days)" and backup.alarm_after_hours is 26',
+    ),
+    "a backup as often as its alarm": (
+        NEW | {"backup": {"schedule_expression": "rate(1560 minutes)"}},
+        'backup.schedule_expression is "rate(1560 minutes)" and backup.alarm_after_hours is 26',
+    ),
     "no backup kept": (NEW | {"backup": {"keep": 0}}, "backup.keep must be a whole number of backups"),
     "a schedule without a year": (
         NEW | {"schedule": DAYTIME | {"start": "cron(0 8 ? * MON)"}},
@@ -213,8 +242,11 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a bucket by its address": (
         NEW | {"bucket_name_override": "s3://acme"},
-        'must be a bucket\'s name, such as "acme-ml"',
+        A_BUCKET,
     ),
+    "a bucket with two periods": (NEW | {"bucket_name_override": "acme..ml"}, A_BUCKET),
+    "a bucket with a hyphen beside a period": (NEW | {"bucket_name_override": "acme-.ml"}, A_BUCKET),
+    "a bucket like an IP address": (NEW | {"bucket_name_override": "192.168.5.4"}, A_BUCKET),
     "a role to adopt by its ARN": (NEW | {"role_name_override": ROLE}, "It is not the role's ARN."),
     "a budget of nothing": (NEW | {"monthly_budget_usd": 0.5}, "monthly_budget_usd must be a number of US dollars"),
 }

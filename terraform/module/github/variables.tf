@@ -54,8 +54,8 @@ variable "environments" {
   }
 
   validation {
-    condition     = alltrue(flatten([for environment in values(var.environments) : [for name in concat(environment.artifact_bucket_names, environment.copy_bucket_names) : name != var.state_bucket_name && can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", name))]]))
-    error_message = "artifact_bucket_names and copy_bucket_names in environments must be names of buckets, without s3:// and without prefixes, and not the bucket of the states."
+    condition     = alltrue(flatten([for environment in values(var.environments) : [for name in concat(environment.artifact_bucket_names, environment.copy_bucket_names) : name != var.state_bucket_name && can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", name)) && !can(regex(local.refused_bucket, name))]]))
+    error_message = "artifact_bucket_names and copy_bucket_names in environments must be names of buckets, without s3:// and without prefixes, and not the bucket of the states. ${local.bucket_rule}"
   }
 
   validation {
@@ -80,8 +80,8 @@ variable "state_bucket_name" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.state_bucket_name))
-    error_message = "state_bucket_name must be the name of a bucket, such as \"terraform-states-111122223333\"."
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.state_bucket_name)) && !can(regex(local.refused_bucket, var.state_bucket_name))
+    error_message = "state_bucket_name must be the name of a bucket, such as \"terraform-states-111122223333\". ${local.bucket_rule}"
   }
 }
 

@@ -11,6 +11,7 @@ locals {
     stop        = try(var.schedule.stop, "")
     backup      = local.backup_time_zone == try(var.schedule.time_zone, null) ? try(var.backup.schedule_expression, "") : ""
     maintenance = try(var.schedule.time_zone == "UTC", false) ? local.maintenance_expression : ""
+    any_backup  = try(var.backup.schedule_expression, "")
   }
 
   # "Tue:03:30" as a cron expression.
@@ -41,6 +42,12 @@ locals {
     ]
   }
 
+  # The most hours between two backups of a plain expression; 0 for another.
+  hours_between_backups = length(local.week_minutes.any_backup) == 0 ? 0 : max([
+    for number, time in local.week_minutes.any_backup :
+    (local.week_minutes.any_backup[(number + 1) % length(local.week_minutes.any_backup)] - time + 10079) % 10080 + 1
+  ]...) / 60
+
   # A time is in the stopped hours if the last stop before it is later than the last start: both as minutes before it, over the week's end.
   times_while_stopped = {
     for name in ["backup", "maintenance"] : name => length(local.week_minutes.start) == 0 || length(local.week_minutes.stop) == 0 ? [] : [
@@ -54,6 +61,13 @@ locals {
     for name, times in local.times_while_stopped : name => length(times) == 0 ? "" : format(
       "%s %02d:%02d", local.weekdays[floor(times[0] / 1440)], floor(times[0] % 1440 / 60), times[0] % 60
     )
+  }
+}
+
+check "hours_between_backups" {
+  assert {
+    condition     = local.hours_between_backups < try(var.backup.alarm_after_hours, 169)
+    error_message = "Up to ${local.hours_between_backups} hours are between two backups of backup.schedule_expression, and backup.alarm_after_hours is ${try(var.backup.alarm_after_hours, 26)}, so the alarm for a missing backup is raised every week. Set alarm_after_hours to more hours than are between two backups (168 at most), or back up more often."
   }
 }
 

@@ -144,8 +144,8 @@ variable "bucket_name_override" {
   default     = null
 
   validation {
-    condition     = var.bucket_name_override == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.bucket_name_override))
-    error_message = "bucket_name_override must be a bucket's name, such as \"acme-ml\", without \"s3://\" or a prefix."
+    condition     = var.bucket_name_override == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.bucket_name_override)) && !can(regex(local.refused_bucket, var.bucket_name_override))
+    error_message = "bucket_name_override must be a bucket's name, such as \"acme-ml\", without \"s3://\" or a prefix. ${local.bucket_rule}"
   }
 }
 
@@ -155,8 +155,8 @@ variable "artifact_store_uri" {
   default     = null
 
   validation {
-    condition     = var.artifact_store_uri == null || can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", var.artifact_store_uri))
-    error_message = "artifact_store_uri must look like \"s3://bucket\" or \"s3://bucket/prefix\"."
+    condition     = var.artifact_store_uri == null || can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", var.artifact_store_uri)) && !can(regex(local.refused_bucket, var.artifact_store_uri))
+    error_message = "artifact_store_uri must look like \"s3://bucket\" or \"s3://bucket/prefix\". ${local.bucket_rule}"
   }
 }
 
@@ -167,8 +167,8 @@ variable "former_artifact_store_uris" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for uri in var.former_artifact_store_uris : can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", uri))])
-    error_message = "former_artifact_store_uris must look like \"s3://bucket\" or \"s3://bucket/prefix\"."
+    condition     = alltrue([for uri in var.former_artifact_store_uris : can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", uri)) && !can(regex(local.refused_bucket, uri))])
+    error_message = "former_artifact_store_uris must look like \"s3://bucket\" or \"s3://bucket/prefix\". ${local.bucket_rule}"
   }
 }
 
@@ -255,8 +255,8 @@ variable "replication" {
   default = null
 
   validation {
-    condition     = var.replication == null || can(regex("^arn:[a-z-]+:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.replication.bucket_arn))
-    error_message = "replication.bucket_arn must be a bucket's ARN, such as \"arn:aws:s3:::acme-mlflow-copy\"."
+    condition     = var.replication == null || can(regex("^arn:[a-z-]+:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.replication.bucket_arn)) && !can(regex(local.refused_bucket, var.replication.bucket_arn))
+    error_message = "replication.bucket_arn must be a bucket's ARN, such as \"arn:aws:s3:::acme-mlflow-copy\". ${local.bucket_rule}"
   }
 
   validation {
@@ -289,8 +289,15 @@ variable "access_logs" {
   default = null
 
   validation {
-    condition     = var.access_logs == null || try(can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.access_logs.bucket)), false)
-    error_message = "access_logs.bucket must be a bucket's name, such as \"acme-access-logs\", without \"s3://\" or \"arn:\"."
+    condition     = var.access_logs == null || try(can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.access_logs.bucket)) && !can(regex(local.refused_bucket, var.access_logs.bucket)), false)
+    error_message = "access_logs.bucket must be a bucket's name, such as \"acme-access-logs\", without \"s3://\" or \"arn:\". ${local.bucket_rule}"
+  }
+
+  validation {
+    # A log's key is the prefix, a time and a random part, and a key has 1,024 bytes at most. Terraform would replace an empty one by the default.
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerLogs.html
+    condition     = try(var.access_logs.prefix, null) == null || can(regex("^[A-Za-z0-9!_.*'()/=-]{1,900}$", var.access_logs.prefix))
+    error_message = "access_logs.prefix must be a key prefix of 1 to 900 characters, letters, digits and ! - _ . * ' ( ) / = only, such as \"mlflow/prod/\". For the artifact bucket's name, leave it out."
   }
 }
 
@@ -305,8 +312,8 @@ variable "data_events" {
   default = null
 
   validation {
-    condition     = var.data_events == null || try(can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.data_events.bucket)), false)
-    error_message = "data_events.bucket must be a bucket's name, such as \"acme-trails\", without \"s3://\" or \"arn:\"."
+    condition     = var.data_events == null || try(can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.data_events.bucket)) && !can(regex(local.refused_bucket, var.data_events.bucket)), false)
+    error_message = "data_events.bucket must be a bucket's name, such as \"acme-trails\", without \"s3://\" or \"arn:\". ${local.bucket_rule}"
   }
 
   # https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html
@@ -644,8 +651,13 @@ variable "backup" {
   }
 
   validation {
-    condition     = try(var.backup.destination_uri, null) == null || can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", var.backup.destination_uri))
-    error_message = "backup.destination_uri must look like \"s3://bucket\" or \"s3://bucket/prefix\"."
+    condition     = try(tonumber(regex("^rate\\(([0-9]+) ", var.backup.schedule_expression)[0]) * { minute = 1, hour = 60, day = 1440 }[regex("(minute|hour|day)s?\\)$", var.backup.schedule_expression)[0]] < var.backup.alarm_after_hours * 60, true)
+    error_message = "backup.schedule_expression is \"${try(var.backup.schedule_expression, "")}\" and backup.alarm_after_hours is ${try(var.backup.alarm_after_hours, 26)}, so the alarm would be raised between any two backups. Back up more often, or set alarm_after_hours to more hours than are between two backups (168 at most)."
+  }
+
+  validation {
+    condition     = try(var.backup.destination_uri, null) == null || can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", var.backup.destination_uri)) && !can(regex(local.refused_bucket, var.backup.destination_uri))
+    error_message = "backup.destination_uri must look like \"s3://bucket\" or \"s3://bucket/prefix\". ${local.bucket_rule}"
   }
 
   validation {

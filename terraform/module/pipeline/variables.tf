@@ -26,8 +26,8 @@ variable "artifact_store_uri" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", var.artifact_store_uri))
-    error_message = "artifact_store_uri must look like \"s3://bucket\" or \"s3://bucket/prefix\"."
+    condition     = can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", var.artifact_store_uri)) && !can(regex(local.refused_bucket, var.artifact_store_uri))
+    error_message = "artifact_store_uri must look like \"s3://bucket\" or \"s3://bucket/prefix\". ${local.bucket_rule}"
   }
 }
 

@@ -77,13 +77,28 @@ run "a_backup_and_a_maintenance_window_while_the_server_runs_are_accepted" {
   variables {
     schedule                        = { start = "cron(0 7 ? * 2-6 *)", stop = "cron(0 20 ? * MON,TUE,WED,THU,FRI *)" }
     weekly_maintenance_window_start = "Fri:19:59"
-    backup                          = { repository = "./tests/mocks/repository", schedule_expression = "cron(0 7 ? * MON-FRI *)" }
+    backup                          = { repository = "./tests/mocks/repository", schedule_expression = "cron(0 7 ? * MON-FRI *)", alarm_after_hours = 73 }
   }
 
   assert {
     condition     = length(local.week_minutes.start) == 5 && local.times_while_stopped == { backup = [], maintenance = [] }
     error_message = "Got ${jsonencode(local.times_while_stopped)}"
   }
+}
+
+run "an_alarm_that_a_weekend_without_backups_raises_causes_a_warning" {
+  command = plan
+
+  variables {
+    backup = { repository = "./tests/mocks/repository", schedule_expression = "cron(0 7 ? * MON-FRI *)", alarm_after_hours = 72 }
+  }
+
+  assert {
+    condition     = local.hours_between_backups == 72
+    error_message = "From Friday to Monday are 72 hours, not ${local.hours_between_backups}."
+  }
+
+  expect_failures = [check.hours_between_backups]
 }
 
 run "only_the_nights_on_which_the_server_is_stopped_are_refused" {
