@@ -106,7 +106,7 @@ class Here:
         if not model.is_tracked(uri):
             return model.find(uri, None)
         self.console.progress(f"finding {uri}")
-        return model.find(uri, self.registry())
+        return model.find(uri, self.registry(), self.environment.artifact_stores)
 
     def package(self, arn: str) -> package.ModelPackage:
         """Describe a model package."""

@@ -136,7 +136,7 @@ def promote(
             judge=judge,
             margin=margin,
             held_out=held_out,
-            store=environment.artifact_store,
+            stores=environment.artifact_stores,
             required=required,
         )
         status = _APPROVALS.get(approval or "")

@@ -6,16 +6,18 @@ import os
 
 from mlflow_common.console import run
 from mlflow_transfer.cli import app
+from mlflow_transfer.session import NamedServer
 
 
 class Environments:
     """The environments of this repository."""
 
-    def tracking_uri(self, name: str, *, local: bool) -> str:
-        """The ARN of the environment's active tracking server."""
+    def server(self, name: str, *, local: bool) -> NamedServer:
+        """The ARN of the environment's active tracking server, and the environment's artifact stores."""
         from mlflow_platform import outputs
 
-        return outputs.load(name, local=local, environ=os.environ).server.arn
+        found = outputs.load(name, local=local, environ=os.environ)
+        return NamedServer(found.server.arn, found.artifact_stores)
 
     def use_localaws(self) -> None:
         """Point this process's AWS clients at localaws."""

@@ -90,7 +90,7 @@ def _upgrade(env: str, *, local: bool) -> Upgrade:
 
     session = boto3.Session(region_name=arn.region)
     check_account(EnvironmentRef(env, local), arn.account, session.client("sts"))
-    migrator = Migrator(root.memory, os.environ, Bars)
+    migrator = Migrator(root.memory, os.environ, Bars, root.former_stores)
     asks = not local and os.environ.get("AUTO_APPROVE") != "1"
     sagemaker = session.client("sagemaker")
     return Upgrade(root, migrator, sagemaker, progress=_say, clock=SystemClock(), ask=_ask if asks else None)

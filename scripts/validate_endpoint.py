@@ -264,7 +264,7 @@ def _held_out(console: Console, environment: Environment, client: MlflowClient |
     if not client or not endpoint.run_id:
         raise InputError(f"no tag of {endpoint.name} says which run its model is of: give --data FILE and --target COL")
     console.progress(f"fetching the held-out rows of run {endpoint.run_id}")
-    return evaluation.fetch(client, endpoint.run_id, store=environment.artifact_store)
+    return evaluation.fetch(client, endpoint.run_id, stores=environment.artifact_stores)
 
 
 def _connect(console: Console, session: Session, environment: Environment) -> MlflowClient:

@@ -5,7 +5,8 @@ Everything that the scripts know about staging or prod comes from here. Reading 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ _REQUIRED = (
     "project_name",
     "tracking_server_name",
 )
+_FORMER = "former_artifact_store_uris"
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Environment:
     the nightly backups, or None without a nightly backup. `serving_repository` is the address of the image repository
     without a tag, and `image_build_project` the CodeBuild project that builds images; either may be None.
     `pipeline_role` is the ARN of the role of the training pipeline's jobs, or None without a pipeline.
+    `former_artifact_stores` are stores that older runs still have their artifacts in.
     """
 
     ref: EnvironmentRef
@@ -88,6 +91,7 @@ class Environment:
     serving_repository: str | None = None
     image_build_project: str | None = None
     pipeline_role: str | None = None
+    former_artifact_stores: tuple[str, ...] = ()
 
     @classmethod
     def from_outputs(cls, ref: EnvironmentRef, outputs: Mapping[str, Any], *, source: str = STATE) -> Environment:
@@ -121,7 +125,13 @@ class Environment:
             serving_repository=outputs.get("serving_repository_url"),
             image_build_project=outputs.get("image_build_project_name"),
             pipeline_role=outputs.get("pipeline_role_arn"),
+            former_artifact_stores=former_stores(outputs),
         )
+
+    @property
+    def artifact_stores(self) -> tuple[str, ...]:
+        """The URIs below which this environment's artifacts are: the present store's, then the former ones'."""
+        return (self.artifact_store, *self.former_artifact_stores)
 
     @property
     def name(self) -> str:
@@ -137,3 +147,15 @@ class Environment:
     def tags(self) -> dict[str, str]:
         """The tags of every resource that is created for this environment."""
         return {"project": self.project, "environment": self.name}
+
+
+def former_stores(outputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The former artifact stores: a list in Terraform's outputs, and one numbered value for each of them elsewhere."""
+    numbered = [value for name, value in sorted(outputs.items()) if re.fullmatch(rf"{_FORMER}_[0-9]+", name)]
+    return tuple(str(uri).rstrip("/") for uri in outputs.get(_FORMER) or numbered)
+
+
+def lies_in(uri: str, stores: Sequence[str]) -> bool:
+    """Whether an artifact location that a server names is in one of these stores."""
+    inside = any(f"{uri}/".startswith(f"{store.rstrip('/')}/") for store in stores)
+    return inside and ".." not in uri.split("/")

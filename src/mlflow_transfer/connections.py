@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -38,6 +38,7 @@ class _Described:
     version: str = ""
     size: str = ""
     artifact_store: str = ""
+    more_stores: tuple[str, ...] = ()
     hint: str = _TRUST
 
 
@@ -102,8 +103,11 @@ class ConnectionFactory:
 
         return store
 
-    async def server(self, text: str, access: Access | None = None) -> RestSource:
+    async def server(self, text: str, access: Access | None = None, stores: Sequence[str] = ()) -> RestSource:
         """A tracking server, by its ARN or URL.
+
+        Args:
+            stores: more artifact stores of a server of AWS, such as former ones.
 
         Raises:
             InputError: the text does not name a server.
@@ -111,7 +115,7 @@ class ConnectionFactory:
         """
         access = access or Access()
         if text.startswith("arn:"):
-            return await self._amazon(text, access)
+            return await self._amazon(text, access, stores)
         return await self._plain(_server_url(text), access)
 
     async def _plain(self, parts: SplitResult, access: Access) -> RestSource:
@@ -137,9 +141,9 @@ class ConnectionFactory:
             raise
         return self._rest(client, _Described(version), url, url, auth, access)
 
-    async def _amazon(self, text: str, access: Access) -> RestSource:
+    async def _amazon(self, text: str, access: Access, stores: Sequence[str]) -> RestSource:
         arn = ServerArn.parse(text)
-        described = self._describe(arn)
+        described = replace(self._describe(arn), more_stores=tuple(stores))
         url = self._environ.get(_ENDPOINT, "") or arn.url
         auth = SigV4(self._credentials, arn.region, arn.signing_name, arn.header, text)
         limit, burst = LIMITS.get(described.size, LIMITS["Small"])
@@ -197,7 +201,7 @@ class ConnectionFactory:
         self, client: Client, described: _Described, identity: str, url: str, auth: httpx.Auth | None, access: Access
     ) -> RestSource:
         http = httpx.Client(base_url=url, auth=auth, verify=access.tls, timeout=300.0, trust_env=not is_loopback(url))
-        roots = Roots([described.artifact_store, *self._trusted], described.hint)
+        roots = Roots([described.artifact_store, *described.more_stores, *self._trusted], described.hint)
 
         def counted(call: str) -> None:
             client.calls.made[call] += 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
@@ -18,11 +20,19 @@ if TYPE_CHECKING:
     from mlflow_transfer.sources.rest import RestSource
 
 
+@dataclass(frozen=True)
+class NamedServer:
+    """The server that a text names, and the artifact stores of its environment, if it is the server of one."""
+
+    place: str
+    stores: Sequence[str] = ()
+
+
 class Environments(Protocol):
     """Resolves `env:NAME` and `--local`. A program with environments passes an instance as the context's object."""
 
-    def tracking_uri(self, name: str, *, local: bool) -> str:
-        """The ARN of the environment's active tracking server."""
+    def server(self, name: str, *, local: bool) -> NamedServer:
+        """The ARN of the environment's active tracking server, and the environment's artifact stores."""
 
     def use_localaws(self) -> None:
         """Point this process's AWS clients at localaws."""
@@ -57,10 +67,10 @@ class Session:
             limit=reach.rate,
         )
 
-    def _named(self, text: str) -> str:
+    def _named(self, text: str) -> NamedServer:
         if not text.startswith("env:"):
-            return text
-        return self._known_environments().tracking_uri(text.removeprefix("env:"), local=self._reach.local)
+            return NamedServer(text)
+        return self._known_environments().server(text.removeprefix("env:"), local=self._reach.local)
 
     def _known_environments(self) -> Environments:
         if self._environments is None:
@@ -69,7 +79,8 @@ class Session:
 
     async def server(self, text: str, side: str = "DESTINATION") -> RestSource:
         """Open the tracking server that a text names."""
-        found = await self.places.server(self._named(text), self.access(side))
+        named = self._named(text)
+        found = await self.places.server(named.place, self.access(side), named.stores)
         self.bars.watch(found.client)
         return found
 
@@ -79,8 +90,9 @@ class Session:
         """Open the source that a text names: a server, a database, a file store or an archive."""
         from mlflow_transfer.sources.opening import open_source
 
+        named = self._named(text)
         found = await open_source(
-            self.places, self._named(text), self.access(side), artifact_root=root, snapshot=snapshot
+            self.places, named.place, self.access(side), stores=named.stores, artifact_root=root, snapshot=snapshot
         )
         if (client := getattr(found, "client", None)) is not None:
             self.bars.watch(client)

@@ -10,6 +10,7 @@ import pytest
 
 from mlflow_common.errors import InputError, PreconditionError
 from mlflow_platform import outputs
+from mlflow_platform.environment import Environment, EnvironmentRef
 
 OUTPUTS = {
     "artifact_bucket_name": "mlflow-staging-mlflow-artifacts-zali-staging",
@@ -54,6 +55,18 @@ def test_reads_an_environment_from_the_outputs(repository: Path) -> None:
         "123456789012",
     )
     assert found.tags == {"project": "mlflow", "environment": "staging"}
+
+
+def test_former_artifact_stores_come_as_a_list_or_as_numbered_values() -> None:
+    here, ref = OUTPUTS["artifact_store_uri"], EnvironmentRef("staging")
+    for given in (
+        {"former_artifact_store_uris": ["s3://old/a/", "s3://older"]},
+        # As Terraform publishes them in Parameter Store, and gives them to jobs.
+        {"former_artifact_store_uris_0": "s3://old/a", "former_artifact_store_uris_1": "s3://older"},
+    ):
+        assert Environment.from_outputs(ref, OUTPUTS | given).artifact_stores == (here, "s3://old/a", "s3://older")
+    for none in ({}, {"former_artifact_store_uris": []}, {"former_artifact_store_uris": None}):
+        assert Environment.from_outputs(ref, {**OUTPUTS, **none}).artifact_stores == (here,)
 
 
 def test_outputs_of_an_older_module_lack_the_project_and_the_account(repository: Path) -> None:

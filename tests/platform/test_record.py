@@ -104,7 +104,11 @@ def test_monitoring_finds_the_training_rows_and_the_predictions(trained: Trained
     from training.record import record
 
     training = trained("diabetes")
-    found = baseline.from_run(mlflow_here.MlflowClient(), record(training).run_id, Signature())
+    client, run_id = mlflow_here.MlflowClient(), record(training).run_id
+    found = baseline.from_run(client, run_id, Signature())
+    outside = baseline.from_run(client, run_id, Signature(), ["s3://another"])
+    assert not outside.columns
+    assert "outside of s3://another" in outside.notes[0]
     assert (found.origin.split(" of ")[0], found.task, found.notes) == ("the training rows", "regression", [])
     assert len(found.columns["prediction"]) == len(training.predictions)
     assert found.columns["bmi"] == training.split.train["bmi"].tolist()

@@ -13,9 +13,11 @@ from localaws.call import Call
 from localaws.credentials import Key
 from localaws.front.sigv4 import Signature, verify
 from mlflow_common.errors import InputError, PlatformError
-from mlflow_transfer import client
+from mlflow_transfer import client, session
+from mlflow_transfer.cli_options import Reach
 from mlflow_transfer.connections import ConnectionFactory
 from mlflow_transfer.location import is_server
+from mlflow_transfer.session import NamedServer
 from mlflow_transfer.sources.base import Features
 from mlflow_transfer.stores import UnreadableError
 from tests.transfer.moving import RETRY
@@ -145,6 +147,32 @@ def test_the_backups_in_a_servers_store_are_not_its_artifacts(uri: str, refused:
     if refused:
         with pytest.raises(UnreadableError, match="the backups at s3://bucket/store/backups"):
             store.list()
+
+
+@pytest.mark.usefixtures("sent")
+def test_former_stores_of_an_environment_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = {"TrackingServerStatus": "Created", "ArtifactStoreUri": "s3://bucket/store"}
+
+    class Environments:
+        def server(self, name: str, *, local: bool) -> NamedServer:  # noqa: ARG002 the protocol's
+            return NamedServer(SERVER, ["s3://bucket/store", f"s3://former-{name}"])
+
+        def use_localaws(self) -> None:
+            """Not called."""
+
+    async def refused(uri: str, *, as_source: bool) -> bool:
+        one = session.Session(Reach(), Environments())
+        monkeypatch.setattr(one.places, "_session", lambda: Session("describe_mlflow_tracking_server", answer))
+        opened = await (one.source("env:staging") if as_source else one.server("env:staging"))
+        store = opened.store(uri)
+        await opened.close()
+        return type(store).__name__ == "RefusedStore"
+
+    for as_source in (True, False):
+        assert not asyncio.run(refused("s3://former-staging/1/run/artifacts", as_source=as_source))
+        assert not asyncio.run(refused("s3://bucket/store/1/run/artifacts", as_source=as_source))
+        assert asyncio.run(refused("s3://former-staging/backups/server", as_source=as_source))
+        assert asyncio.run(refused("s3://former-prod/1/run/artifacts", as_source=as_source))
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ class Quiet(Tally):
 
 @pytest.fixture
 def migrator(tmp_path: Path) -> Migrator:
-    return Migrator(tmp_path, os.environ, Quiet, TRUST[1:])
+    return Migrator(tmp_path, os.environ, Quiet, lambda: TRUST[1:])
 
 
 def experiment(at: Seeder, name: str = "vision/größe") -> str:

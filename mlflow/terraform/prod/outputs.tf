@@ -105,6 +105,11 @@ output "artifact_store_uri" {
   value       = module.platform.artifact_store_uri
 }
 
+output "former_artifact_store_uris" {
+  description = "Artifact stores of older runs, as given. Scripts read artifacts there, too."
+  value       = module.platform.former_artifact_store_uris
+}
+
 output "artifact_bucket_name" {
   description = "Name of the bucket that artifacts are stored in, new or existing."
   value       = module.platform.artifact_bucket_name

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError, PreconditionError
+from mlflow_platform.environment import lies_in
 from mlflow_platform.paging import all_results
 
 if TYPE_CHECKING:
@@ -69,18 +71,20 @@ def registered_name(uri: str) -> str | None:
     return match[1] if match else None
 
 
-def find(uri: str, client: MlflowClient | None) -> Model:
+def find(uri: str, client: MlflowClient | None, stores: Sequence[str] | None = None) -> Model:
     """Find a model. `client` may be None for an S3 URI.
+
+    With `stores`, a location that the server names must be in one of them. An S3 URI that the caller gives need not.
 
     Raises:
         InputError: there is no such model, alias, version, run or path.
-        PreconditionError: the model's files are not in S3.
+        PreconditionError: the model's files are not in S3, or not in these stores.
     """
     check_uri(uri)
     if client is None or not is_tracked(uri):
         return Model(uri=uri, location=uri.rstrip("/"))
     if uri.startswith("runs:/"):
-        model = _in_run(uri, client)
+        model = _in_run(uri, client, stores)
     elif match := _LOGGED.fullmatch(uri):
         model = _logged(match[1], client)
     else:
@@ -90,7 +94,25 @@ def find(uri: str, client: MlflowClient | None) -> Model:
             f"the files of {uri} are stored at {model.location}, but an endpoint can only read S3. Log the model to an "
             "experiment whose artifacts are stored in S3."
         )
+    check_location(model.uri, model.location, stores)
     return model
+
+
+def check_location(uri: str, location: str, stores: Sequence[str] | None) -> None:
+    """Check that a location that a server names is in one of the stores, unless any will do (None).
+
+    Whoever may register a model version can give it any source. An operator who deploys it would read that bucket with
+    the operator's rights, and store a copy where others can read it.
+
+    Raises:
+        PreconditionError: it is not.
+    """
+    if stores is not None and location.startswith("s3://") and not lies_in(location, stores):
+        raise PreconditionError(
+            f"the files of {uri} are at {location}, outside of this environment's artifact stores "
+            f"({', '.join(stores)}). If you trust that location, name the S3 URI itself as the model, or add its store "
+            "to former_artifact_store_uris."
+        )
 
 
 def _registered(uri: str, client: MlflowClient) -> Model:
@@ -176,7 +198,7 @@ def _logged(model_id: str, client: MlflowClient) -> Model:
     return Model(uri=f"models:/{model_id}", location=found.artifact_location, run_id=found.source_run_id or None)
 
 
-def _in_run(uri: str, client: MlflowClient) -> Model:
+def _in_run(uri: str, client: MlflowClient, stores: Sequence[str] | None) -> Model:
     from mlflow.exceptions import MlflowException
 
     run_id, given = uri.removeprefix("runs:/").split("/", 1)
@@ -197,6 +219,7 @@ def _in_run(uri: str, client: MlflowClient) -> Model:
     if path in models:
         return Model(uri=uri, location=models[path].artifact_location, run_id=run_id)
     root = run.info.artifact_uri.rstrip("/")
+    check_location(uri, root, stores)
     folder, mlmodel = (None, "MLmodel") if path == _RUN_ROOT else (path, f"{path}/MLmodel")
     if any(file.path == mlmodel for file in client.list_artifacts(run_id, folder)):
         return Model(uri=uri, location=f"{root}/{folder}" if folder else root, run_id=run_id)

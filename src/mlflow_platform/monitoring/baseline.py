@@ -49,8 +49,13 @@ class Baseline:
     reference: Mapping[str, float] = field(default_factory=dict)
 
 
-def from_run(client: MlflowClient | None, run_id: str | None, signature: Signature) -> Baseline:
-    """The baseline that a model's run has. A run without training rows is compared with its held-out rows."""
+def from_run(
+    client: MlflowClient | None, run_id: str | None, signature: Signature, stores: Sequence[str] | None = None
+) -> Baseline:
+    """The baseline that a model's run has. A run without training rows is compared with its held-out rows.
+
+    With `stores`, nothing is read from a run whose artifacts are in none of them.
+    """
     if client is None or run_id is None:
         return Baseline(notes=["Drift is not measured: no tag says which run logged the model."])
     run = evaluation.find_run(client, run_id)
@@ -59,6 +64,8 @@ def from_run(client: MlflowClient | None, run_id: str | None, signature: Signatu
     task = task_named(run.data.tags.get(evaluation.TASK_TAG))
     target = run.data.tags.get(evaluation.TARGET_TAG)
     reference = _reference(run.data.metrics)
+    if outside := evaluation.stray(run, stores):
+        return Baseline(notes=[f"Drift is not measured: {outside}."], task=task, reference=reference)
     notes: list[str] = []
     with TemporaryDirectory() as folder:
         rows, origin = _rows(client, run_id, Path(folder), notes)

@@ -183,7 +183,7 @@ def _publish(job: Job, outcome: Outcome, store: Store) -> None:
 
 def _baseline(job: Job, variant: Variant) -> baseline.Baseline:
     signature = variant.current.signature
-    from_run = baseline.from_run(job.client, variant.current.run_id, signature)
+    from_run = baseline.from_run(job.client, variant.current.run_id, signature, job.environment.artifact_stores)
     return baseline.from_file(job.baseline_file, signature, from_run) if job.baseline_file else from_run
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,14 @@ class Ranking:
 
 
 def rank(
-    client: MlflowClient, experiment: str, metric: str, *, where: str, maximize: bool | None, model_name: str | None
+    client: MlflowClient,
+    experiment: str,
+    metric: str,
+    *,
+    where: str,
+    maximize: bool | None,
+    model_name: str | None,
+    stores: Sequence[str] | None = None,
 ) -> Ranking:
     """Rank the runs of an experiment and find the best one's model.
 
@@ -47,10 +55,11 @@ def rank(
         where: an MLflow filter for its runs.
         maximize: whether larger values of the metric are better; None: decided by its name.
         model_name: which model of the run, if it logged several.
+        stores: the URIs below which the model must be; None: anywhere in S3.
 
     Raises:
         InputError: there is no such experiment, metric or model, or the best run has several models.
-        PreconditionError: the model's files are not in S3.
+        PreconditionError: the model's files are not in S3, or not in these stores.
     """
     rows = list(reading.runs(client, reading.experiment_id(client, experiment), where))
     finished = [row for row in rows if row.status == _FINISHED]
@@ -64,7 +73,7 @@ def rank(
             break
         uri = _model_uri(client, row.run_id, model_name)
         if uri:
-            return Ranking(compared, row, find(uri, client).in_run(row.run_id), tuple(without))
+            return Ranking(compared, row, find(uri, client, stores).in_run(row.run_id), tuple(without))
         without.append(row.name)
     named = f" named {model_name!r}" if model_name else ""
     raise InputError(f"no finished run of {experiment} with the metric {metric!r} logged a model{named}.")

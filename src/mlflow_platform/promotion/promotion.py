@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_common.waiting import Progress
-from mlflow_platform.endpoints.model import Model
+from mlflow_platform.endpoints.model import Model, check_location
 from mlflow_platform.promotion import candidates, contest, registration
 from mlflow_platform.promotion.candidates import Ranking
 from mlflow_platform.promotion.contest import Verdict
@@ -34,7 +34,7 @@ class Request:
         judge: the metric on the held-out rows; None: `metric` if it is computed there, else the task's main metric.
         margin: how much better than the champion the candidate must be.
         held_out: the rows; None: those of the candidate's run.
-        store: the URI below which artifacts may be read.
+        stores: the URIs below which artifacts and models may be read; None: anywhere.
         required: limits that the candidate must reach.
     """
 
@@ -48,7 +48,7 @@ class Request:
     judge: str | None = None
     margin: float = 0.0
     held_out: HeldOut | None = None
-    store: str | None = None
+    stores: Sequence[str] | None = None
     required: Sequence[Threshold] = ()
 
 
@@ -85,6 +85,7 @@ def plan(client: MlflowClient, s3: S3Client, request: Request, progress: Progres
 
     Raises:
         InputError: see `candidates.rank`, `contest.score` and `contest.judge`; there are no held-out rows.
+        PreconditionError: the files of a model are not in the stores.
         PlatformError: a model cannot be loaded or fails; or the candidate does not reach a required limit.
     """
     progress(f"ranking the runs of {request.experiment} by {request.metric}")
@@ -95,15 +96,19 @@ def plan(client: MlflowClient, s3: S3Client, request: Request, progress: Progres
         where=request.where,
         maximize=request.maximize,
         model_name=request.model_name,
+        stores=request.stores,
     )
     if ranking.without_model:
         progress(f"better runs without a model are left out: {', '.join(ranking.without_model)}")
     candidate = registration.registered(client, request.name, ranking.model) or ranking.model
     champion = registration.champion(client, request.name, request.alias)
+    for model in (candidate, champion):
+        if model:
+            check_location(model.uri, model.location, request.stores)
     is_champion = champion is not None and candidate.uri == champion.uri
     if is_champion and not request.required:
         return Plan(ranking, candidate, champion, None, {})
-    held_out = request.held_out or evaluation.fetch(client, ranking.best.run_id, store=request.store)
+    held_out = request.held_out or evaluation.fetch(client, ranking.best.run_id, stores=request.stores)
     progress(f"scoring {candidate.uri} on {len(held_out.table)} rows of {held_out.table.name}")
     mine = contest.score(s3, candidate, held_out)
     if is_champion:
@@ -114,7 +119,7 @@ def plan(client: MlflowClient, s3: S3Client, request: Request, progress: Progres
         progress(f"scoring {champion.uri}, the {request.alias}")
         theirs = contest.score(s3, champion, held_out)
         if request.held_out is None:
-            _note_other_rows(client, champion, held_out, request.store, progress)
+            _note_other_rows(client, champion, held_out, request.stores, progress)
     metric = request.judge or (request.metric if request.metric in mine.metrics else None)
     verdict = contest.judge(mine, theirs, metric, margin=request.margin)
     if verdict.metric != request.metric:
@@ -129,13 +134,14 @@ def carry_out(client: MlflowClient, planned: Plan, request: Request, progress: P
     """Register the candidate, write the evidence, and move the alias if the candidate wins. Returns its version.
 
     Raises:
-        PreconditionError: the alias has moved since the comparison.
+        PreconditionError: the alias has moved since the comparison, or the version's files are not in the stores.
     """
     if planned.verdict is None:
         return planned.candidate
     if planned.registers:
         progress(f"registering {planned.candidate.uri} as {request.name}")
     model = registration.register(client, request.name, planned.candidate)
+    check_location(model.uri, model.location, request.stores)
     progress(f"logging the comparison to run {model.run_id}")
     registration.record(client, contest.renamed(planned.verdict, model), request.alias, planned.data)
     if planned.wins:
@@ -152,11 +158,11 @@ def _require(required: Sequence[Threshold], score: contest.Score) -> None:
 
 
 def _note_other_rows(
-    client: MlflowClient, champion: Model, held_out: HeldOut, store: str | None, progress: Progress
+    client: MlflowClient, champion: Model, held_out: HeldOut, stores: Sequence[str] | None, progress: Progress
 ) -> None:
     """Say if the champion may have been trained on the rows that it is compared on."""
     try:
-        its = evaluation.fetch(client, champion.run_id or "", store=store)
+        its = evaluation.fetch(client, champion.run_id or "", stores=stores)
     except InputError:
         progress(f"note: {champion.uri} has no held-out rows, so it may have been trained on some of these rows")
         return

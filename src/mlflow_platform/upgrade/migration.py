@@ -74,7 +74,8 @@ class Migrator:
     Args:
         memory: the folder of checkpoints and reports.
         display: makes an object that shows the progress.
-        trusted: artifact locations to read and write beside the servers' own stores.
+        trusted: returns artifact locations to read and write beside the servers' own stores. It is asked for each
+            copy, because an upgrade changes the environment.
     """
 
     def __init__(
@@ -82,12 +83,12 @@ class Migrator:
         memory: Path,
         environ: Mapping[str, str],
         display: Callable[[], ProgressDisplay],
-        trusted: Sequence[str] = (),
+        trusted: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._memory = memory
         self._environ = environ
         self._display = display
-        self._trusted = tuple(trusted)
+        self._trusted = trusted
         self._copied = _now()
 
     def copy(
@@ -199,7 +200,7 @@ class Migrator:
     async def _open(self, server: str, display: ProgressDisplay) -> AsyncIterator[RestSource]:
         from mlflow_transfer.connections import ConnectionFactory
 
-        reader = await ConnectionFactory(self._environ, trusted=self._trusted).server(server)
+        reader = await ConnectionFactory(self._environ, trusted=self._trusted()).server(server)
         display.watch(reader.client)
         try:
             yield reader

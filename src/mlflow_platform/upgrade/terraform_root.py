@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import NOT_READY, WRONG_INPUT, InputError, PlatformError, PreconditionError
 from mlflow_common.waiting import Clock, Progress, wait_for
-from mlflow_platform.environment import REPOSITORY
+from mlflow_platform.environment import REPOSITORY, former_stores
 from mlflow_platform.localaws_client import localaws_home
 from mlflow_platform.plan_guard.changes import SERVER
 from mlflow_platform.tracking_server import CHANGING, ServerDescription, find
@@ -93,6 +93,11 @@ class Root:
             return Servers(desired.active, arns, whole=False)
         part = "only partly deployed" if arns else "not deployed"
         raise PreconditionError(f"{self.name} is {part}: run `make apply {self.options}` first")
+
+    def former_stores(self) -> tuple[str, ...]:
+        """The artifact stores that the environment used before, and that older runs still name."""
+        outputs = self._state().get("outputs", {})
+        return former_stores({name: output["value"] for name, output in outputs.items()})
 
     def show(self) -> None:
         """Show the plan, and apply nothing."""

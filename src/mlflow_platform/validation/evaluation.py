@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from mlflow_common.errors import InputError
+from mlflow_platform.environment import lies_in
 from mlflow_platform.validation import files
 from mlflow_platform.validation.rows import Task, task_named
 from mlflow_platform.validation.table import Table
@@ -53,17 +54,17 @@ def find_run(client: MlflowClient, run_id: str) -> Run | None:
     return run if run.info.lifecycle_stage == "active" else None
 
 
-def fetch(client: MlflowClient, run_id: str, *, store: str | None = None) -> HeldOut:
+def fetch(client: MlflowClient, run_id: str, *, stores: Sequence[str] | None = None) -> HeldOut:
     """Fetch a run's held-out rows.
 
     Args:
         client: of the environment's tracking server.
         run_id: the run.
-        store: the URI below which the environment's artifacts are. A run may name any other place, such as a file of
+        stores: the URIs below which the environment's artifacts are. A run may name any other place, such as a file of
             this machine: it is then not read.
 
     Raises:
-        InputError: the run does not exist, it has no held-out rows, or they are not in the store.
+        InputError: the run does not exist, it has no held-out rows, or they are not in these stores.
     """
     run = find_run(client, run_id)
     if run is None:
@@ -74,12 +75,19 @@ def fetch(client: MlflowClient, run_id: str, *, store: str | None = None) -> Hel
     target = tags.get(TARGET_TAG)
     if not target:
         raise InputError(f"the run {run_id} has no tag {TARGET_TAG}: {_OTHER_DATA}")
-    root = str(run.info.artifact_uri)
-    if store is not None and (not f"{root}/".startswith(f"{store.rstrip('/')}/") or ".." in root.split("/")):
-        raise InputError(f"the artifacts of run {run_id} are at {root}, outside of {store}: {_OTHER_DATA}")
+    if outside := stray(run, stores):
+        raise InputError(f"{outside}: {_OTHER_DATA}")
     with TemporaryDirectory() as folder:
         path = _download(client, run_id, Path(folder))
         return HeldOut(files.read(path, target), target, task_named(tags.get(TASK_TAG)))
+
+
+def stray(run: Run, stores: Sequence[str] | None) -> str | None:
+    """Says that a run's artifacts are in none of these stores; None if they are in one, or if any place will do."""
+    root = str(run.info.artifact_uri)
+    if stores is None or lies_in(root, stores):
+        return None
+    return f"the artifacts of run {run.info.run_id} are at {root}, outside of {', '.join(stores)}"
 
 
 def log(

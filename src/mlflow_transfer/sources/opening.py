@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlflow_common.errors import InputError
 from mlflow_transfer import location
 from mlflow_transfer.access import Access
@@ -17,6 +19,7 @@ async def open_source(
     text: str,
     access: Access | None = None,
     *,
+    stores: Sequence[str] = (),
     artifact_root: str | None = None,
     snapshot: str | None = None,
     lenient: bool = True,
@@ -27,6 +30,7 @@ async def open_source(
     `artifact_root`, and below the locations that the connections trust; see `stores.opening`.
 
     Args:
+        stores: more artifact stores of a server, such as former ones.
         artifact_root: the location of artifacts that the source's server serves, or keeps in a folder that is not on
             this machine.
         snapshot: the snapshot of an archive; by default the newest.
@@ -36,7 +40,7 @@ async def open_source(
         InputError: the text does not name a source.
     """
     if location.is_server(text):
-        server = await connections.server(text, access)
+        server = await connections.server(text, access, stores)
         server.lenient = True
         return server
     if location.is_database(text):

@@ -31,6 +31,9 @@ locals {
     { "requirements.lock" = file("${path.module}/backup/requirements.lock") },
   ) : {}
 
+  # Older runs still name their former stores. Paths may hold any character, so the command names variables.
+  backup_former_stores = join("", [for index, _ in var.former_artifact_store_uris : " --trust-artifacts \"$FORMER_STORE_${index}\""])
+
   # Writes each file of the archive to its path. No program but Python is needed.
   backup_unpack = "python -c 'import gzip, json, pathlib; files = json.loads(gzip.open(\"${local.backup_tool_file}\").read()); [(pathlib.Path(name).parent.mkdir(parents=True, exist_ok=True), pathlib.Path(name).write_text(text, encoding=\"utf-8\")) for name, text in files.items()]'"
 }
@@ -96,7 +99,7 @@ resource "aws_codebuild_project" "backup" {
           ]
         }
         build = {
-          commands = ["PYTHONPATH=src python -m mlflow_transfer backup \"$TRACKING_SERVER_ARN\" \"$ARCHIVE\" --keep \"$KEEP\""]
+          commands = ["PYTHONPATH=src python -m mlflow_transfer backup \"$TRACKING_SERVER_ARN\" \"$ARCHIVE\" --keep \"$KEEP\"${local.backup_former_stores}"]
         }
       }
     })
@@ -120,6 +123,15 @@ resource "aws_codebuild_project" "backup" {
     environment_variable {
       name  = "KEEP"
       value = var.backup.keep
+    }
+
+    dynamic "environment_variable" {
+      for_each = var.former_artifact_store_uris
+
+      content {
+        name  = "FORMER_STORE_${environment_variable.key}"
+        value = environment_variable.value
+      }
     }
 
     # pip reads its options from variables of this form: https://pip.pypa.io/en/stable/topics/configuration/#environment-variables

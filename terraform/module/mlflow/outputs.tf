@@ -108,6 +108,11 @@ output "artifact_store_uri" {
   depends_on = [aws_s3_bucket.artifacts]
 }
 
+output "former_artifact_store_uris" {
+  description = "Artifact stores of older runs, as given. Scripts read artifacts there, too."
+  value       = [for uri in var.former_artifact_store_uris : trimsuffix(uri, "/")]
+}
+
 output "artifact_bucket_name" {
   description = "Name of the bucket that artifacts are stored in, new or existing."
   value       = local.artifact_bucket_name

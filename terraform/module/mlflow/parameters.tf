@@ -15,6 +15,7 @@ locals {
     },
     var.kms.create ? { kms_key_arn = local.kms_key_arn } : {},
     var.backup == null ? {} : { backup_archive_uri = local.backup_archive_uri },
+    { for index, uri in var.former_artifact_store_uris : "former_artifact_store_uris_${index}" => trimsuffix(uri, "/") },
     { for level in local.client_levels : "${level}_policy_arn" => aws_iam_policy.client[level].arn }, # Static keys for `terraform import`.
   ) : {}
 }

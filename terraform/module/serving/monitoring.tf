@@ -43,6 +43,7 @@ locals {
     }
     Environment = merge(
       { for name, value in local.monitoring_outputs : "PLATFORM_OUTPUT_${name}" => value },
+      { for index, uri in var.former_artifact_store_uris : "PLATFORM_OUTPUT_former_artifact_store_uris_${index}" => trimsuffix(uri, "/") },
       { PLATFORM_ENVIRONMENT = var.environment, AWS_DEFAULT_REGION = local.region },
     )
     ProcessingInputs = [{

@@ -170,6 +170,33 @@ def test_refuses_a_model_outside_s3(client: Any, mlflow_here: Any) -> None:
         find("models:/here/1", client)
 
 
+def test_reads_only_locations_in_the_environments_stores_unless_the_user_names_them(
+    client: Any, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = ["s3://bucket/stor", "s3://former", STORE]
+    assert find("models:/iris/1", client, stores) == find("models:/iris/1", client)
+    elsewhere = "s3://another-bucket/secret"
+    assert find(elsewhere, client, stores).location == elsewhere
+    monkeypatch.setattr(client, "get_model_version_download_uri", lambda *_: elsewhere)
+    with pytest.raises(PreconditionError, match=f"the files of models:/iris/1 are at {elsewhere}, outside of .*trust"):
+        find("models:/iris/1", client, stores)
+    monkeypatch.setattr(client, "get_model_version_download_uri", lambda *_: f"{STORE}/../../x")
+    with pytest.raises(PreconditionError, match="outside of this environment's artifact stores"):
+        find("models:/iris@champion", client, stores)
+
+
+def test_lists_no_artifacts_outside_of_the_environments_stores(
+    client: Any, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[str] = []
+    monkeypatch.setattr(client, "list_artifacts", lambda run, _: listed.append(run))
+    with pytest.raises(PreconditionError, match=f"the files of runs:/{run_id}/other are at {STORE}"):
+        find(f"runs:/{run_id}/other", client, ["s3://another"])
+    with pytest.raises(PreconditionError, match=f"are at {STORE}/models/m-"):
+        find(f"runs:/{run_id}/model", client, ["s3://another"])
+    assert listed == []
+
+
 @pytest.mark.parametrize(
     "uri",
     ["iris", "models:/iris", "models:/iris/newest", "models:/a@b@c", "runs:/abc/model", "s3://bucket", "http://x/y"],

@@ -111,6 +111,8 @@ def world(
         state, "find", lambda *given: (found := find(*given)) and replace(found, modified=NOW - timedelta(days=5))
     )
     client = mlflow_here.MlflowClient()
+    # The runs of this process's server are in a folder.
+    environment = replace(environment, former_artifact_stores=(client.get_experiment("0").artifact_location,))
     job = Job(environment, boto_session, client, Settings(days=3), NOW, lambda _: None)
     return World(aws, client, job, tmp_path)
 

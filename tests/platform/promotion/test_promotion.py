@@ -127,6 +127,19 @@ def test_the_first_model_becomes_the_champion_and_the_evidence_is_logged(lab: La
     assert json.loads(body)["promoted"] is True
 
 
+def test_models_outside_of_the_environments_stores_are_not_read(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.log(8, accuracy=0.7)
+    stores = [f"s3://{BUCKET}/store"]
+    lab.promote(stores=stores)
+    lab.log(6, accuracy=0.9)
+    with pytest.raises(PreconditionError, match=r"the files of models:/m-.* are at .*outside of"):
+        lab.plan(stores=["s3://another"])
+    monkeypatch.setattr(lab.client, "get_model_version_download_uri", lambda *_: "s3://another/secret")
+    monkeypatch.setattr(contest, "score", lambda *_: pytest.fail("the model was read"))
+    with pytest.raises(PreconditionError, match="the files of models:/iris/1 are at s3://another/secret"):
+        lab.plan(stores=stores)
+
+
 def test_a_better_model_replaces_the_champion_and_a_worse_one_does_not(lab: Lab) -> None:
     lab.log(7, accuracy=0.8)
     lab.promote()

@@ -140,6 +140,14 @@ def test_does_not_import_a_server_of_another_environment(tmp_path: Path, other: 
     assert root.ran == []
 
 
+def test_former_artifact_stores_are_those_of_the_last_apply(tmp_path: Path) -> None:
+    root = Broken(tmp_path, tainted={"2.13": False})
+    assert root.former_stores() == ()
+    root = Broken(tmp_path, tainted={"2.13": False})
+    root.outputs["former_artifact_store_uris"] = {"value": ["s3://old/mlflow"]}
+    assert root.former_stores() == ("s3://old/mlflow",)
+
+
 @pytest.mark.system
 @pytest.mark.parametrize(("status", "kind"), [(1, PlatformError), (3, PreconditionError)])
 def test_a_refusal_of_terraforms_script_ends_the_upgrade_with_the_same_status(

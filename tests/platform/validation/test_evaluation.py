@@ -70,10 +70,10 @@ def test_the_held_out_rows_come_with_target_and_task(client: Any, held_out: str)
 
 def test_does_not_read_rows_outside_of_the_environments_store(client: Any, held_out: str) -> None:
     root = str(client.get_run(held_out).info.artifact_uri)
-    assert evaluation.fetch(client, held_out, store=root.rpartition("/")[0]).target == "y"
+    assert evaluation.fetch(client, held_out, stores=["s3://bucket", root.rpartition("/")[0]]).target == "y"
     for store in ("s3://bucket", root[:-1], f"{root}/below"):
         with pytest.raises(InputError, match=f"the artifacts of run {held_out} are at .*, outside of {store}"):
-            evaluation.fetch(client, held_out, store=store)
+            evaluation.fetch(client, held_out, stores=[store])
 
 
 def test_metrics_and_files_are_logged_under_validation(client: Any, run_id: str, tmp_path: Path) -> None:

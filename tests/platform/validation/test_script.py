@@ -80,7 +80,7 @@ def world(
     names = ("name", "account", "region", "project", "prefix")
     store = SimpleNamespace(**{name: getattr(environment, name) for name in names})
     store.ref, store.server = environment.ref, environment.server
-    store.artifact_store = client.get_experiment("0").artifact_location
+    store.artifact_stores = ("s3://bucket", client.get_experiment("0").artifact_location)
     monkeypatch.setattr(validate_endpoint, "open_environment", lambda *_, **__: (store, session))
     monkeypatch.setattr(validate_endpoint, "_connect", lambda *_: client)
     return world

@@ -99,6 +99,28 @@ run "a_backup_can_run_in_a_vpc_with_its_own_package_index_and_write_to_another_b
   }
 }
 
+run "a_backup_reads_former_artifact_stores" {
+  command = plan
+
+  variables {
+    backup                     = { repository = "./tests/mocks/repository" }
+    former_artifact_store_uris = ["s3://old-bucket/team's/", "s3://older-bucket"]
+  }
+
+  assert {
+    condition     = endswith(jsondecode(aws_codebuild_project.backup[0].source[0].buildspec).phases.build.commands[0], " --trust-artifacts \"$FORMER_STORE_0\" --trust-artifacts \"$FORMER_STORE_1\"")
+    error_message = "The tool must read the artifacts of older runs, which are not in the server's present store."
+  }
+  assert {
+    condition     = { for one in aws_codebuild_project.backup[0].environment[0].environment_variable : one.name => one.value if startswith(one.name, "FORMER_STORE_") } == { FORMER_STORE_0 = "s3://old-bucket/team's/", FORMER_STORE_1 = "s3://older-bucket" }
+    error_message = "The command must find the stores in its variables."
+  }
+  assert {
+    condition     = output.former_artifact_store_uris == ["s3://old-bucket/team's", "s3://older-bucket"] && aws_ssm_parameter.output["former_artifact_store_uris_1"].value == "s3://older-bucket"
+    error_message = "Scripts must learn the former stores."
+  }
+}
+
 run "a_backup_into_another_prefix_of_the_artifact_bucket_is_refused" {
   command = plan
 

@@ -7,6 +7,9 @@ variables {
   project_name       = "churn"
   environment        = "dev"
   artifact_store_uri = "s3://churn-dev-mlflow-artifacts-acme"
+
+  former_artifact_store_uris = ["s3://old-bucket/mlflow/", "s3://older-bucket"]
+
   tracking_server = {
     name           = "churn-dev-3-0"
     mlflow_version = "3.0"
@@ -31,6 +34,10 @@ run "scheduler_creates_a_job_with_a_new_name_each_time" {
   assert {
     condition     = alltrue([for value in values(jsondecode(aws_scheduler_schedule.monitoring[0].target[0].input).Environment) : length(value) <= 256])
     error_message = "CreateProcessingJob takes at most 256 characters per variable."
+  }
+  assert {
+    condition     = jsondecode(aws_scheduler_schedule.monitoring[0].target[0].input).Environment.PLATFORM_OUTPUT_former_artifact_store_uris_0 == "s3://old-bucket/mlflow"
+    error_message = "The job must read the training rows of older runs."
   }
   assert {
     condition     = toset(keys(aws_s3_object.monitoring_tool)) == toset(["run.py", "tool.json.gz"])
