@@ -63,12 +63,13 @@ class Interference:
         self.target: int | None = None
         self.how: Callable[[Call], Any] = repeated
         self.struck = ""
+        self.spared: frozenset[str] = frozenset()
         original: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
 
         def call(client: BaseClient, operation: str, params: dict[str, Any]) -> Any:
             if self.how is killed and self.struck:
                 raise KeyboardInterrupt
-            if not is_affected(operation, self.how):
+            if operation in self.spared or not is_affected(operation, self.how):
                 return original(client, operation, params)
             number, self.number = self.number, self.number + 1
             if number != self.target:

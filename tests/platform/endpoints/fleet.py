@@ -85,7 +85,7 @@ class Fleet:
         if "ResourceArn" in self._given and self._given["ResourceArn"] != self.arn:
             return None
         # Other endpoints, such as those of smoke tests, are moto's.
-        if self.exists and self._given.get("EndpointName", self.name) != self.name:
+        if self.name and self._given.get("EndpointName", self.name) != self.name:
             return None
         self.calls.append(model.name)
         if self._refusals.get(model.name):
