@@ -159,9 +159,9 @@ data "aws_partition" "current" {}
 
 data "aws_region" "current" {}
 
-# Buckets that the patterns of the inputs let pass, and that S3 refuses: an IP address, or a period beside another one or a hyphen.
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html; of hyphens, AWS's SDKs (BucketNameUtils) say it.
+# Buckets that the patterns of the inputs let pass, and that S3 refuses: an IP address, or two adjacent periods.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 locals {
-  refused_bucket = "^(s3://|arn:[a-z-]+:s3:::)?([^/]*([.][.]|[.]-|-[.])|[0-9]+([.][0-9]+){3}(/|$))"
-  bucket_rule    = "S3 takes no IP address as a bucket's name, and no period beside another one or a hyphen."
+  refused_bucket = "^(s3://|arn:[a-z-]+:s3:::)?([^/]*[.][.]|[0-9]+([.][0-9]+){3}(/|$))"
+  bucket_rule    = "S3 takes no IP address as a bucket's name, and no two periods side by side."
 }
