@@ -82,6 +82,8 @@ def dangling_rows(tables: Collection[str]) -> Iterator[tuple[str, str, str]]:
 
     Returns:
         For each: the statement, the place of a loss (a format string for the statement's columns), and the reason.
+        A row whose `number_of_rows` is 0 is no loss: SQLite has HAVING without GROUP BY only from version 3.39 on
+        (https://www.sqlite.org/releaselog/3_39_0.html).
     """
     for table, column, parent, key, what in _OWNERS:
         if table not in tables or parent not in tables:
@@ -110,17 +112,14 @@ def dangling_rows(tables: Collection[str]) -> Iterator[tuple[str, str, str]]:
             # One loss for all: `mlflow gc` deletes runs and leaves these rows (`_hard_delete_run` of the same file).
             yield (
                 f"SELECT COUNT(*) AS number_of_rows, MIN(c.{column}) AS owner FROM inputs c LEFT JOIN runs p "  # noqa: S608 fixed
-                f"ON p.run_uuid = c.{column} WHERE {condition} AND p.run_uuid IS NULL HAVING COUNT(*) > 0",
+                f"ON p.run_uuid = c.{column} WHERE {condition} AND p.run_uuid IS NULL",
                 "{number_of_rows} rows of the table inputs, of runs such as {owner}",
                 "there are no such runs in the database (`mlflow gc` leaves such rows of runs that it deletes)",
             )
 
 
 def not_transferred(tables: Collection[str]) -> Iterator[tuple[str, str, str]]:
-    """Queries for rows that no copy contains. Returns the same as `dangling_rows`, but a count may be 0.
-
-    SQLite has HAVING without GROUP BY only from version 3.39 on: https://www.sqlite.org/releaselog/3_39_0.html
-    """
+    """Queries for rows that no copy contains. Returns the same as `dangling_rows`."""
     for table, what in _NOT_TRANSFERRED.items():
         if table in tables:
             statement = f"SELECT COUNT(*) AS number_of_rows FROM {table}"  # noqa: S608 fixed names
