@@ -10,7 +10,7 @@ from mlflow_platform.cleanup.items import ARCHIVES, CONFIGS, MODELS, Criteria, F
 from mlflow_platform.cleanup.objects import listed
 from mlflow_platform.cleanup.references import References
 from mlflow_platform.endpoints.specification import belongs_to
-from mlflow_platform.endpoints.state import is_missing, read_tags
+from mlflow_platform.endpoints.state import is_missing, readable_tags
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -116,7 +116,8 @@ def add_references(references: References, environment: Environment, hosting: Ho
     for model in hosting.models:
         if model.name in deleted:
             continue
-        if model.tags is None and any(f"{uri}/".startswith(f"{environment.artifact_store}/") for uri in model.data):
+        in_store = [uri for uri in model.data if f"{uri}/".startswith(f"{environment.artifact_store}/")]
+        if in_store and model.tags is None:
             raise PreconditionError(
                 f"the tags of the model {model.name} may not be read, so it is unknown which run it serves. Use a role "
                 "with sagemaker:ListTags on it, or leave out runs and orphans."
@@ -241,12 +242,5 @@ class _Reader:
 
     def _is_own(self, arn: str) -> tuple[bool, dict[str, str] | None]:
         """Whether a resource has the environment's tags, and its tags: None if they may not be read."""
-        try:
-            tags = read_tags(self._sagemaker, arn)
-        except self._sagemaker.exceptions.ClientError as error:
-            if is_missing(error):
-                return False, {}
-            if is_denied(error):
-                return False, None
-            raise
-        return all(tags.get(key) == value for key, value in self._environment.tags.items()), tags
+        tags = readable_tags(self._sagemaker, arn)
+        return self._environment.tags.items() <= (tags or {}).items(), tags

@@ -127,13 +127,19 @@ def tags_of(sagemaker: SageMakerClient, state: EndpointState) -> dict[str, str]:
 
 def has_tags(sagemaker: SageMakerClient, arn: str, wanted: Mapping[str, str]) -> bool:
     """Whether a resource has these tags. One that does not exist any more, or whose tags may not be read, has not."""
+    return wanted.items() <= (readable_tags(sagemaker, arn) or {}).items()
+
+
+def readable_tags(sagemaker: SageMakerClient, arn: str) -> dict[str, str] | None:
+    """A resource's tags; empty if it does not exist any more, and None if these credentials may not read them."""
     try:
-        tags = read_tags(sagemaker, arn)
+        return read_tags(sagemaker, arn)
     except sagemaker.exceptions.ClientError as error:
-        if is_missing(error) or is_denied(error):
-            return False
+        if is_missing(error):
+            return {}
+        if is_denied(error):
+            return None
         raise
-    return wanted.items() <= tags.items()
 
 
 def find_own(

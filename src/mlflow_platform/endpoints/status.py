@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from mlflow_common.errors import is_denied
 from mlflow_platform.endpoints.smoke import is_test
-from mlflow_platform.endpoints.state import ServedModel, find_config, is_missing, read_tags
+from mlflow_platform.endpoints.state import ServedModel, find_config, is_missing, readable_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -45,7 +44,7 @@ def serving(sagemaker: SageMakerClient, environment: Environment) -> tuple[list[
     unknown: list[str] = []
     for item in [item for page in pages for item in page["Endpoints"]]:
         name = item["EndpointName"]
-        tags = _tags(sagemaker, item["EndpointArn"])
+        tags = readable_tags(sagemaker, item["EndpointArn"])
         if tags is None:
             unknown.append(name)
         elif not is_test(tags) and environment.tags.items() <= tags.items():
@@ -150,16 +149,4 @@ def _model(sagemaker: SageMakerClient, name: str | None) -> ServedModel:
         if is_missing(error):
             return ServedModel(None, None, None, None)
         raise
-    return ServedModel.from_tags(_tags(sagemaker, arn) or {})
-
-
-def _tags(sagemaker: SageMakerClient, arn: str) -> Mapping[str, str] | None:
-    """The tags of a resource; none if it has just been deleted, and None if these credentials may not read them."""
-    try:
-        return read_tags(sagemaker, arn)
-    except ClientError as error:
-        if is_missing(error):
-            return {}
-        if is_denied(error):
-            return None
-        raise
+    return ServedModel.from_tags(readable_tags(sagemaker, arn) or {})

@@ -52,7 +52,6 @@ class Listed:
 
     def __init__(self, points: Iterator[Values]) -> None:
         self._points = points
-        self._waiting: list[Values] = []
         self._done: set[str] = set()
 
     def ask(self, running: Sequence[Values]) -> Values | None:

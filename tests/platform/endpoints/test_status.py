@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from mlflow_platform.endpoints import status
+from mlflow_platform.endpoints import state
 from mlflow_platform.endpoints.creation import ensure_resources
 from mlflow_platform.endpoints.resources import Clients
 from mlflow_platform.endpoints.state import ServedModel, read_tags
@@ -75,7 +75,7 @@ def test_an_endpoint_whose_tags_may_not_be_read_is_named(
             raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "ListTags")
         return read_tags(sagemaker, arn)
 
-    monkeypatch.setattr(status, "read_tags", read)
+    monkeypatch.setattr(state, "read_tags", read)
     variants, unknown = serving(clients.sagemaker, environment)
     assert ([one.endpoint for one in variants], unknown) == ([f"{NAME}-1"], [f"{NAME}-2"])
 
