@@ -50,11 +50,12 @@ def _problems(region: str, given: dict[str, Any]) -> Iterator[str]:
     if period and period * count > (WEEK if period >= HOUR else DAY):
         yield "Metrics cannot be checked across more than a day, or seven days with a period of an hour or more."
     for arn in [arn for name in ACTIONS for arn in given.get(name) or []]:
-        partition, of = [*str(arn).split(":"), "", "", "", ""][1:4:2]
-        if partition != "aws":
-            yield f"Invalid partition {partition} specified. Only aws is supported."
-        if of and of != region:
-            yield f"Invalid region {of} specified. Only {region} is supported."
+        # arn:PARTITION:SERVICE:REGION:…
+        parts = [*str(arn).split(":"), *3 * [""]]
+        if parts[1] != "aws":
+            yield f"Invalid partition {parts[1]} specified. Only aws is supported."
+        if parts[3] and parts[3] != region:
+            yield f"Invalid region {parts[3]} specified. Only {region} is supported."
 
 
 def _of_one_metric(given: dict[str, Any]) -> Iterator[str]:

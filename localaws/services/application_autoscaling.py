@@ -145,10 +145,12 @@ def _check_capacity(response: Any) -> None:
     """
     held: Any = next((one for one in _targets(response) if _is_of(one, _named(response))), None)
     least, most = response._get_param("MinCapacity"), response._get_param("MaxCapacity")
-    if held is None and (least is None or most is None):
+    if held is not None:
+        # What a change does not name stays.
+        least = held.min_capacity if least is None else least
+        most = held.max_capacity if most is None else most
+    if least is None or most is None:
         raise AwsError("ValidationException", "MinCapacity and MaxCapacity are required for a new scalable target.")
-    least = held.min_capacity if least is None else least
-    most = held.max_capacity if most is None else most
     if int(least) > int(most):
         raise AwsError("ValidationException", "Maximum capacity cannot be less than minimum capacity")
 
