@@ -99,6 +99,14 @@ def test_what_has_no_price_is_never_zero_and_comes_first() -> None:
     assert shown_json["parts"][OTHER] == {"this_month": 1.0, "next_month": 1.0}
 
 
+@pytest.mark.parametrize("size", ["Medium", "Large"])
+def test_a_server_of_a_size_without_a_price_is_in_no_sum(size: str) -> None:
+    found = CostEstimate(server_lines(server(TrackingServerSize=size), ["s"], None, PRICES, MONTHS))
+    assert found.of_part(SERVERS) is None
+    assert not found.complete
+    assert f"tracking server s ({size})" in [line.what for line in found.ordered if not line.known]
+
+
 def test_a_region_without_prices_has_no_sum(aws: Callable[[str], Any]) -> None:
     found = CostEstimate(bucket_lines(aws("s3"), f"s3://{BUCKET}", PRICES, "eu-west-3"))
     assert not found.complete
