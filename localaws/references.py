@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from localaws.endpoints.records import refusal
+from mlflow_common.instance_types import has_local_storage
 
 _IMAGE = r"/(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
 ECR_URI = re.compile(rf"(?P<account>\d{{12}})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?{_IMAGE}")
@@ -13,10 +14,6 @@ LOCAL_URI = re.compile(rf"127\.0\.0\.1:\d+{_IMAGE}")
 # `mlflow sagemaker build-and-push-container` pushes MLflow's own image there. It needs Docker, which this machine may
 # not have: as long as the repository does not exist, localaws behaves as if the command had been run.
 MLFLOW_REPOSITORY = "mlflow-pyfunc"
-
-# Nitro instances with local storage: a `d` behind the generation, such as m5d and g4dn, and these families.
-# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-store-volumes.html
-LOCAL_STORAGE = re.compile(r"ml\.(?:[a-z]+\d+[a-z]*d[a-z]*|g5|g6|g6e|gr6|p5|p5e|p5en|trn1|trn1n|i3en|i4i)\.")
 
 
 def is_image(account: str, region: str, uri: str) -> bool:
@@ -157,7 +154,7 @@ def check_volume_key(instance_type: str | None, given: dict[str, Any]) -> None:
     Raises:
         AwsError: ValidationException.
     """
-    if given.get("VolumeKmsKeyId") and instance_type and LOCAL_STORAGE.match(instance_type):
+    if given.get("VolumeKmsKeyId") and instance_type and has_local_storage(instance_type):
         raise refusal(
             f"The instance type {instance_type} has local storage, which its hardware encrypts: a KMS key for the "
             "volume is not supported. Choose another instance type, or leave the key out."

@@ -12,6 +12,7 @@ from mlflow_common.console import Console, make_app, run
 from mlflow_common.deploy_options import DeployOptions
 from mlflow_common.errors import explain
 from mlflow_common.gathered_options import gathered
+from mlflow_common.instance_types import has_local_storage
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.endpoints import hosting, model, package, scaling, specification, strategy, variants
@@ -272,7 +273,7 @@ def _deploy(here: Here, given: DeployOptions, published: Published, protection: 
             | {"would_approve": spec.package if waits else None, "would_end": ended}
         )
         return
-    if given.kms_key and hosting.has_local_storage(given.instance_type):
+    if given.kms_key and has_local_storage(given.instance_type):
         console.progress(f"--kms-key does not encrypt the local storage of {given.instance_type}: its hardware does")
     if protection.smoke_request and published.example is None:
         console.progress("no smoke request: the model was logged without an input example")

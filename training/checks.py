@@ -25,6 +25,12 @@ class DataError(ValueError):
     """The data cannot be used. The message is one line and says what is wrong, and in which column and row."""
 
 
+def reason(error: BaseException) -> str:
+    """The first line of an error's message."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def check(frame: pd.DataFrame, target: str, rules: Mapping[str, Mapping[str, Any]]) -> None:
     """Check a table before it is used for training.
 

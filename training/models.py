@@ -49,17 +49,22 @@ def _ignore(step: int, score: float) -> None:
     """Report nothing."""
 
 
-def fit_forest(params: ForestParams, split: Split, task: Task, report: Report = _ignore) -> Fitted:
-    """Grow a random forest step by step. A step is a number of trees."""
+def new_forest(params: ForestParams, task: Task) -> Any:
+    """A random forest that `grow` can train."""
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    forest = (RandomForestClassifier if task == "classification" else RandomForestRegressor)(
+    return (RandomForestClassifier if task == "classification" else RandomForestRegressor)(
         warm_start=True,
         max_depth=params.max_depth,
         min_samples_leaf=params.min_samples_leaf,
         random_state=params.seed,
         n_jobs=1,
     )
+
+
+def fit_forest(params: ForestParams, split: Split, task: Task, report: Report = _ignore) -> Fitted:
+    """Grow a random forest step by step. A step is a number of trees."""
+    forest = new_forest(params, task)
     history = grow(forest, params, *_parts(split, task), task, report)
     return Fitted(forest, task, "sklearn", history)
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.checks import reason
 from training.data import Split
 
 if TYPE_CHECKING:
@@ -60,6 +61,5 @@ def read(folder: Path) -> tuple[Split, Facts]:
         facts = Facts(**json.loads((folder / FACTS).read_text(encoding="utf-8")))
         parts = [pd.read_parquet(folder / name) for name in (_TRAIN, _HELD_OUT)]
     except (OSError, ValueError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"{folder} is damaged ({reason}). Run the entry point prepare again.") from None
+        raise ValueError(f"{folder} is damaged ({reason(error)}). Run the entry point prepare again.") from None
     return Split(parts[0], parts[1], facts.target, f"{facts.name} {facts.version}"), facts

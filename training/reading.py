@@ -18,7 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.checks import DataError
+from training.checks import DataError, reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,8 +50,7 @@ def read(path: Path, target: str) -> pd.DataFrame:
     except DataError:
         raise
     except Exception as error:  # Each format has exceptions of its own.
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DataError(f"{path.name} cannot be read as {path.suffix[1:]}: {reason}") from None
+        raise DataError(f"{path.name} cannot be read as {path.suffix[1:]}: {reason(error)}") from None
     return pd.DataFrame(columns)
 
 

@@ -156,7 +156,6 @@ def _split(frame: pd.DataFrame, target: str, task: models.Task, params: ForestPa
 
 def _fit(split: Split, task: models.Task, params: ForestParams, report: models.Report) -> models.Fitted:
     from sklearn.compose import ColumnTransformer
-    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OneHotEncoder
 
@@ -164,13 +163,7 @@ def _fit(split: Split, task: models.Task, params: ForestParams, report: models.R
     text = [name for name in features if features[name].dtype.kind not in "bf"]
     encoder = OneHotEncoder(handle_unknown="ignore", max_categories=_MOST_VALUES, sparse_output=False)
     columns = ColumnTransformer([("text", encoder, text)], remainder="passthrough").fit(features)
-    forest = (RandomForestClassifier if task == "classification" else RandomForestRegressor)(
-        warm_start=True,
-        max_depth=params.max_depth,
-        min_samples_leaf=params.min_samples_leaf,
-        random_state=params.seed,
-        n_jobs=1,
-    )
+    forest = models.new_forest(params, task)
     inputs = [columns.transform(split.features(part)) for part in (split.train, split.held_out)]
     labels = [models.labels(part[split.target], task) for part in (split.train, split.held_out)]
     history = models.grow(forest, params, inputs, labels, task, report)

@@ -146,10 +146,15 @@ def _any_like(patterns: tuple[str, ...], action: str) -> bool:
     return any(like(pattern, action) for pattern in patterns)
 
 
-def _listed(given: Any) -> tuple[str, ...] | None:
+def texts(given: Any) -> tuple[str, ...]:
+    """The texts of a policy's element: one, a list of them, or none if the element is missing."""
     if given is None:
-        return None
-    return tuple(given) if isinstance(given, list) else (given,)
+        return ()
+    return tuple(map(str, given)) if isinstance(given, list) else (str(given),)
+
+
+def _listed(given: Any) -> tuple[str, ...] | None:
+    return None if given is None else texts(given)
 
 
 def _folded(given: Any) -> tuple[str, ...] | None:
@@ -162,7 +167,7 @@ def _principals(given: Any) -> dict[str, tuple[str, ...]] | None:
         return None
     if given == "*":
         return {"AWS": ("*",)}
-    return {kind: _listed(names) or () for kind, names in given.items()}
+    return {kind: texts(names) for kind, names in given.items()}
 
 
 def _naming(kind: str, name: str, principal: Principal) -> Naming:

@@ -20,7 +20,7 @@ from localaws.iam.evaluate import evaluate
 from localaws.iam.matching import like
 from localaws.iam.moto_policy_store import MotoPolicyStore
 from localaws.iam.permission import RequiredPermission
-from localaws.iam.policy import Policy, PolicyError
+from localaws.iam.policy import Policy, PolicyError, texts
 from localaws.iam.request import Request
 
 # The policy in each request that stores one.
@@ -91,7 +91,7 @@ def check_bucket_policy(document: str, bucket: str, account: str) -> None:
             raise AwsError("MalformedPolicy", "Missing required field Principal")
         if "Resource" not in statement and "NotResource" not in statement:
             raise AwsError("MalformedPolicy", "Statement is missing required element")
-        for resource in _listed(statement.get("Resource", statement.get("NotResource"))):
+        for resource in texts(statement.get("Resource", statement.get("NotResource"))):
             if not _is_within(resource, bucket):
                 raise AwsError("MalformedPolicy", "Policy has invalid resource")
 
@@ -102,7 +102,7 @@ def _check_principals(service: str, document: str, account: str) -> None:
         for element in ("Principal", "NotPrincipal"):
             named = statement.get(element)
             principals = named if isinstance(named, dict) else {"AWS": named} if named else {}
-            for name in _listed(principals.get("AWS")):
+            for name in texts(principals.get("AWS")):
                 if not _exists(name, account):
                     raise AwsError(code, unknown.format(kind="AWS", name=name))
 
@@ -162,7 +162,3 @@ def _statements(service: str, document: str) -> Iterator[dict[str, Any]]:
         if not isinstance(statement, dict):
             raise AwsError(code, malformed)
         yield statement
-
-
-def _listed(given: Any) -> list[str]:
-    return [str(one) for one in given] if isinstance(given, list) else [str(given)] if given else []

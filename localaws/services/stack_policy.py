@@ -4,9 +4,10 @@ Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-s
 """
 
 import json
-from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
+
+from localaws.iam.policy import texts
 
 
 def refusal(policy: str, action: str, resource: str, kind: str) -> str | None:
@@ -36,7 +37,9 @@ def refusal(policy: str, action: str, resource: str, kind: str) -> str | None:
 
 def _matches(statement: dict[str, Any], action: str, resource: str, kind: str) -> bool:
     condition = statement.get("Condition", {})
-    kinds = [one for operator in ("StringEquals", "StringLike") for one in _texts(condition.get(operator), kind)]
+    # The only condition key is the type.
+    compared = [condition.get(operator) or {} for operator in ("StringEquals", "StringLike")]
+    kinds = [one for keys in compared for one in texts(keys.get("ResourceType"))]
     return (
         _applies(statement, "Action", action)
         and _applies(statement, "Resource", resource)
@@ -47,13 +50,5 @@ def _matches(statement: dict[str, Any], action: str, resource: str, kind: str) -
 def _applies(statement: dict[str, Any], name: str, value: str) -> bool:
     """Whether an element, or its `Not…` form, covers a value."""
     if name in statement:
-        return any(fnmatchcase(value, pattern) for pattern in _listed(statement[name]))
-    return not any(fnmatchcase(value, pattern) for pattern in _listed(statement[f"Not{name}"]))
-
-
-def _texts(condition: Any, kind: str) -> Iterator[str]:  # noqa: ARG001 the one condition key is the type
-    yield from _listed((condition or {}).get("ResourceType", []))
-
-
-def _listed(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
+        return any(fnmatchcase(value, pattern) for pattern in texts(statement[name]))
+    return not any(fnmatchcase(value, pattern) for pattern in texts(statement[f"Not{name}"]))

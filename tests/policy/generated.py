@@ -1,8 +1,8 @@
 """Random requests from a seed, for the policies of the plans and for random policies."""
 
 import random
-from typing import Any
 
+from localaws.iam.policy import texts
 from localaws.iam.request import Principal, Request
 from tests.localaws.iam.reference import actions, knows, looks_at
 from tests.policy.rendered import Document, Rendered, Role
@@ -26,16 +26,12 @@ WRITES = (
 )
 
 
-def _listed(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
-
-
 def about(environment: Rendered, role: Role, count: int, seed: int) -> list[Question]:
     """Requests of a role: for resources that its policies name, and for similar resources."""
     dice = random.Random(seed)  # noqa: S311
     statements = [statement for document in role.inline.values() for statement in document["Statement"]]
-    named = [action for statement in statements for action in _listed(statement["Action"])]
-    resources = [resource for statement in statements for resource in _listed(statement["Resource"])]
+    named = [action for statement in statements for action in texts(statement["Action"])]
+    resources = [resource for statement in statements for resource in texts(statement["Resource"])]
     services = sorted({action.partition(":")[0] for action in named})
     found: list[Question] = []
     while len(found) < count:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from localaws.iam.evaluate import Decision
+from localaws.iam.policy import texts
 from tests.localaws.iam.reference import actions, knows
 from tests.policy.asking import KEY, THROUGH_S3, Denied, Documented
 from tests.policy.demo_calls import Recording, asks
@@ -78,8 +79,8 @@ def granted(environment: Rendered, subject: str) -> set[str]:
     for statement in subject_statements(environment, subject):
         if statement["Effect"] != "Allow":
             continue
-        resources = [one for pattern in _listed(statement["Resource"]) for one in _examples_of(pattern)]
-        for pattern in _listed(statement["Action"]):
+        resources = [one for pattern in texts(statement["Resource"]) for one in _examples_of(pattern)]
+        for pattern in texts(statement["Action"]):
             for action in actions(pattern.partition(":")[0]):
                 if fnmatchcase(action.lower(), pattern.lower()) and any(knows(action, one) for one in resources):
                     found.add(action)
@@ -89,10 +90,6 @@ def granted(environment: Rendered, subject: str) -> set[str]:
 def _examples_of(pattern: str) -> list[str]:
     """Resources that match a pattern, one for each form of a name."""
     return ["*"] if pattern == "*" else [pattern.replace("*", name) for name in ("x", "x/x", "x:log-stream:x")]
-
-
-def _listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
 
 
 def _through_the_key(environment: Rendered, walked: list[Ask]) -> Iterator[Ask]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from localaws.iam.evaluate import Policies, evaluate
-from localaws.iam.policy import Policy
+from localaws.iam.policy import Policy, texts
 from localaws.iam.request import Principal, Request
 from tests.localaws.iam.reference import actions, knows
 from tests.policy.asking import on
@@ -486,17 +486,13 @@ def asked_by(documents: Iterable[Document]) -> Iterator[Ask]:
         for statement in unconditional:
             if statement["Effect"] == "Deny":
                 continue
-            for pattern in listed(statement["Action"]):
-                for resource in listed(statement["Resource"]):
+            for pattern in texts(statement["Action"]):
+                for resource in texts(statement["Resource"]):
                     for action in actions(pattern.partition(":")[0]):
                         one = resource if resource == "*" else resource.replace("*", "x")
                         ask = Ask(action, one, THROUGH_S3)
                         if fnmatchcase(action, pattern) and knows(action, one) and allows(policies, ask):
                             yield ask
-
-
-def listed(given: str | list[str]) -> list[str]:
-    return [given] if isinstance(given, str) else given
 
 
 @pytest.fixture(scope="module")

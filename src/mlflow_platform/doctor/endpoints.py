@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlflow_common.errors import is_denied
 from mlflow_platform.doctor.context import Context
 from mlflow_platform.doctor.finding import Verdict, failed, passed, skipped, warned
-from mlflow_platform.endpoints.state import CHANGING, read_tags
+from mlflow_platform.endpoints.state import CHANGING, is_own
 
 
 def endpoints(context: Context) -> Verdict:
@@ -15,10 +14,10 @@ def endpoints(context: Context) -> Verdict:
     sagemaker = context.client("sagemaker")
     pages = sagemaker.get_paginator("list_endpoints").paginate()
     listed = [one for page in pages for one in page["Endpoints"]]
-    belongs = {one["EndpointName"]: _belongs(context, one["EndpointArn"]) for one in listed}
-    own = [one for one in listed if belongs[one["EndpointName"]]]
+    owned = {one["EndpointName"]: is_own(sagemaker, context.environment, one["EndpointArn"]) for one in listed}
+    own = [one for one in listed if owned[one["EndpointName"]]]
     # In an account that several teams share, most roles may not read the tags of the others' endpoints.
-    unreadable = sorted(name for name, found in belongs.items() if found is None)
+    unreadable = sorted(name for name, answer in owned.items() if answer is None)
     if not own and not unreadable:
         return skipped("The environment has no endpoint.")
     problems = [_problem(sagemaker.describe_endpoint(EndpointName=one["EndpointName"])) for one in own]
@@ -37,17 +36,6 @@ def endpoints(context: Context) -> Verdict:
             "Nothing, if they are another team's; otherwise allow sagemaker:ListTags on them.",
         )
     return passed(f"{len(own)} in service")
-
-
-def _belongs(context: Context, arn: str) -> bool | None:
-    """Whether an endpoint has the environment's tags; None if they may not be read."""
-    try:
-        tags = read_tags(context.client("sagemaker"), arn)
-    except Exception as error:
-        if is_denied(error):
-            return None
-        raise
-    return all(tags.get(key) == value for key, value in context.environment.tags.items())
 
 
 def _problem(endpoint: dict[str, Any]) -> str | None:

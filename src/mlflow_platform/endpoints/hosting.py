@@ -25,11 +25,6 @@ _KEY_ID = r"(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|mrk-[0-9a-f]{32})"
 _KMS_KEY = re.compile(
     rf"(?:{_KEY_ID}|alias/[a-zA-Z0-9/_-]+|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{{12}}:(?:key/{_KEY_ID}|alias/[a-zA-Z0-9/_-]+))"
 )
-# Instance types with local storage: those with a `d` after the generation, and the accelerated ones
-# (docs.aws.amazon.com/AWSEC2/latest/UserGuide/InstanceStorage.html).
-_LOCAL_STORAGE = re.compile(
-    r"ml\.(?:[a-z]+\d+[a-z]*d[a-z]*|dl1|gr?[5-9][a-z]*|p[5-9][a-z]*(?:-[a-z0-9]+)?|trn\d[a-z]*)\."
-)
 # TagKey and TagValue (SageMaker API).
 _KEY = re.compile(r"[\w .:/=+@-]{1,128}")
 _VALUE = re.compile(r"[\w .:/=+@-]{0,256}")
@@ -138,14 +133,6 @@ def check_key(key: str | None) -> None:
     """
     if key is not None and not _KMS_KEY.fullmatch(key):
         raise InputError(f"--kms-key takes the ID or the ARN of a key, or alias/NAME, not {key!r}.")
-
-
-def has_local_storage(instance_type: str) -> bool:
-    """Whether instances of a type store on disks of their own, which their hardware encrypts.
-
-    For those "the KmsKeyId parameter does not encrypt instance local storage" (SageMaker API, CreateEndpointConfig).
-    """
-    return _LOCAL_STORAGE.match(instance_type) is not None
 
 
 def parse_tags(pairs: Sequence[str]) -> Mapping[str, str]:

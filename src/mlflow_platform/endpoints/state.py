@@ -130,6 +130,12 @@ def has_tags(sagemaker: SageMakerClient, arn: str, wanted: Mapping[str, str]) ->
     return wanted.items() <= (readable_tags(sagemaker, arn) or {}).items()
 
 
+def is_own(sagemaker: SageMakerClient, environment: Environment, arn: str) -> bool | None:
+    """Whether a resource has the environment's tags; None if these credentials may not read its tags."""
+    tags = readable_tags(sagemaker, arn)
+    return None if tags is None else environment.tags.items() <= tags.items()
+
+
 def readable_tags(sagemaker: SageMakerClient, arn: str) -> dict[str, str] | None:
     """A resource's tags; empty if it does not exist any more, and None if these credentials may not read them."""
     try:

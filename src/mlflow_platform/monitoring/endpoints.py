@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import InputError, PreconditionError, is_denied
+from mlflow_common.errors import InputError, PreconditionError
 from mlflow_platform.endpoints import state
 from mlflow_platform.endpoints.state import ServedModel
 from mlflow_platform.monitoring.dataset import Deployment
@@ -43,23 +43,27 @@ class Variant:
 def capturing(sagemaker: SageMakerClient, environment: Environment) -> list[str]:
     """The names of the environment's endpoints that capture data, sorted.
 
-    An endpoint may have any name, so its tags decide. Those of other teams' endpoints may not be read.
+    An endpoint may have any name, so its tags decide. Other teams' endpoints, whose tags may not be read, are left out.
+
+    Raises:
+        PreconditionError: the tags of an endpoint that is named after the environment may not be read.
     """
     pages = sagemaker.get_paginator("list_endpoints").paginate()
     listed = [each for page in pages for each in page["Endpoints"]]
-    names = sorted(each["EndpointName"] for each in listed if _belongs(sagemaker, environment, each))
+    names = sorted(each["EndpointName"] for each in listed if _is_own(sagemaker, environment, each))
     return [name for name in names if (found := state.find(sagemaker, name)) and _destination(sagemaker, found.config)]
 
 
-def _belongs(sagemaker: SageMakerClient, environment: Environment, listed: Any) -> bool:
-    try:
-        tags = state.read_tags(sagemaker, listed["EndpointArn"])
-    except sagemaker.exceptions.ClientError as error:
-        # The monitoring job's role may read those of endpoints that are named after the environment.
-        if state.is_missing(error) or (is_denied(error) and not listed["EndpointName"].startswith(environment.prefix)):
-            return False
-        raise
-    return environment.tags.items() <= tags.items()
+def _is_own(sagemaker: SageMakerClient, environment: Environment, listed: Any) -> bool:
+    found = state.is_own(sagemaker, environment, listed["EndpointArn"])
+    name = listed["EndpointName"]
+    # The monitoring job's role may read the tags of endpoints that are named after the environment.
+    if found is None and name.startswith(environment.prefix):
+        raise PreconditionError(
+            f"the tags of the endpoint {name} may not be read, so it is unknown whether to monitor it. Use a role with "
+            "sagemaker:ListTags on it."
+        )
+    return bool(found)
 
 
 def find(

@@ -22,39 +22,31 @@ _ENDPOINT = "aws_sagemaker_endpoint"
 def endpoint_lines(
     sagemaker: SageMakerClient, environment: Environment, prices: Prices, months: Months
 ) -> list[CostLine]:
-    """A line for each variant of the endpoints that have the environment's tags, at the number of instances of now.
+    """A line for each variant of the endpoints that have the environment's tags, at the present number of instances.
 
-    Other teams' endpoints in the account, which most roles may not describe, are left out.
+    Other teams' endpoints in the account, whose tags most roles may not read, are left out.
     """
     lines: list[CostLine] = []
     for page in sagemaker.get_paginator("list_endpoints").paginate():
-        for name in (listed["EndpointName"] for listed in page["Endpoints"]):
-            try:
-                if _belongs(sagemaker, environment, name):
-                    lines += _variants(sagemaker, name, environment.region, prices, months)
-            except sagemaker.exceptions.ClientError as error:
-                if not is_denied(error):
-                    raise
-                if name.startswith(environment.prefix):
-                    lines.append(CostLine(ENDPOINTS, f"endpoint {name}", "not known: you may not describe it"))
+        for listed in page["Endpoints"]:
+            name = listed["EndpointName"]
+            own = state.is_own(sagemaker, environment, listed["EndpointArn"])
+            if own:
+                lines += _variants(sagemaker, name, environment.region, prices, months)
+            elif own is None and name.startswith(environment.prefix):
+                lines.append(CostLine(ENDPOINTS, f"endpoint {name}", "not known: you may not read its tags"))
     return lines
-
-
-def _belongs(sagemaker: SageMakerClient, environment: Environment, name: str) -> bool:
-    found = state.find(sagemaker, name)
-    if found is None:
-        return False
-    tags = state.tags_of(sagemaker, found)
-    return all(tags.get(key) == value for key, value in environment.tags.items())
 
 
 def _variants(sagemaker: SageMakerClient, name: str, region: str, prices: Prices, months: Months) -> list[CostLine]:
     try:
         seen: Any = sagemaker.describe_endpoint(EndpointName=name)
     except sagemaker.exceptions.ClientError as error:
-        # It was deleted meanwhile.
+        # It was deleted in the meantime.
         if is_missing(error):
             return []
+        if is_denied(error):
+            return [CostLine(ENDPOINTS, f"endpoint {name}", "not known: you may not describe it")]
         raise
     running = [*seen.get("ProductionVariants", []), *seen.get("ShadowProductionVariants", [])]
     if not running and seen["EndpointStatus"] == "Creating":

@@ -473,6 +473,8 @@ def test_a_backup_may_be_as_old_as_the_alarm_allows(localaws: RunningLocalAws, h
 class Endpoints:
     """SageMaker's answers about one endpoint."""
 
+    exceptions = SimpleNamespace(ClientError=ClientError)
+
     def __init__(self, **described: Any) -> None:
         self._described = {"EndpointName": "iris", **described}
 

@@ -146,15 +146,3 @@ def test_a_key_has_one_of_the_names_that_aws_takes() -> None:
     for name in ("", "volumes", "alias/", f"{arn}:role/{key}"):
         with pytest.raises(InputError, match="--kms-key takes the ID or the ARN of a key"):
             hosting.check_key(name)
-
-
-@pytest.mark.parametrize(
-    ("instance_type", "has"),
-    [
-        *((f"ml.{name}", False) for name in ("m5.large", "c7i.xlarge", "c6gn.large", "inf2.xlarge", "p3.2xlarge")),
-        *((f"ml.{name}", True) for name in ("m5d.large", "g4dn.xlarge", "r7gd.large", "p4de.24xlarge", "g6e.xlarge")),
-        *((f"ml.{name}", True) for name in ("p5en.48xlarge", "p6-b200.48xlarge", "trn1n.32xlarge", "gr6.4xlarge")),
-    ],
-)
-def test_knows_the_instance_types_with_local_storage(instance_type: str, has: bool) -> None:
-    assert hosting.has_local_storage(instance_type) is has

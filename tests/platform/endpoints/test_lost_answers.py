@@ -46,7 +46,9 @@ SPARED = frozenset(
 
 
 class Scene:
-    """A fresh AWS account with models in S3."""
+    """A fresh AWS account with models in S3. `most_calls` is more than a deployment makes."""
+
+    most_calls = MOST_CALLS
 
     def __init__(self, clients: Clients, environment: Environment, clock: FakeClock) -> None:
         self.clients, self.environment = clients, environment
@@ -75,9 +77,20 @@ class Scene:
             model = self.clients.sagemaker.describe_model(ModelName=name)
             assert model["PrimaryContainer"]["ModelDataUrl"] in archives
 
+    def check_deployed(self, fleet: Fleet, *, updated: bool) -> None:
+        """Check that everything of the last deployment exists."""
+        del updated
+        self.check_complete(fleet)
+
+    def check_removed(self) -> None:
+        """Check that nothing of the endpoint is left."""
+        assert find_resources(self.clients, self.environment, NAME) == EndpointResources()
+
 
 class GuardedScene(Scene):
     """Deployments with alarms, a smoke request and automatic scaling. Version 3 has another instance type."""
+
+    most_calls = MOST_GUARDED_CALLS
 
     def deploy(self, version: str) -> str:
         spec = self.publish(version, "ml.m5.xlarge" if version == "3" else "ml.m5.large")
@@ -88,8 +101,9 @@ class GuardedScene(Scene):
         autoscaling.apply(spec, SCALING)
         return change
 
-    def check_guarded(self, fleet: Fleet, *, updated: bool) -> None:
-        """Check that the alarms watch what serves, that it scales, and that no test endpoint is left."""
+    def check_deployed(self, fleet: Fleet, *, updated: bool) -> None:
+        """Check also that the alarms watch what serves, that it scales, and that no test endpoint is left."""
+        super().check_deployed(fleet, updated=updated)
         found = self.clients.cloudwatch.describe_alarms()["MetricAlarms"]
         watched = {item["Value"] for alarm in found for item in alarm["Dimensions"] if "Config" in item["Name"]}
         assert not updated or watched == {fleet.config}
@@ -98,11 +112,41 @@ class GuardedScene(Scene):
         assert self.clients.sagemaker.list_endpoints()["Endpoints"] == []
 
     def check_removed(self) -> None:
-        """Check that nothing of the endpoint is left."""
-        assert find_resources(self.clients, self.environment, NAME) == EndpointResources()
+        """Check also that no alarm, scaling or test endpoint is left."""
+        super().check_removed()
         assert not alarms_of(self.clients.cloudwatch, NAME)
         assert not scaled_variants(self.clients.autoscaling, NAME)
         assert self.clients.sagemaker.list_endpoints()["Endpoints"] == []
+
+
+def deploy_with_each_fault(
+    here: Scene, fleet: Fleet, interference: Interference, how: Callable[[Call], Any], before: str
+) -> list[str]:
+    """Deploy version 3 with a fault in each of its calls in turn. Each time, the same command then succeeds.
+
+    Args:
+        before: the versions that are deployed before.
+
+    Returns:
+        The calls that had a fault.
+    """
+    struck = []
+    for target in range(here.most_calls):
+        for version in before:
+            here.deploy(version)
+        interference.arm(target, how)
+        attempt(lambda: here.deploy("3"), interference, how)
+        struck.append(interference.struck)
+        interference.arm(None)
+        here.check_complete(fleet)
+        here.deploy("3")
+        assert fleet.tags["model-version"] == "3", struck
+        here.check_deployed(fleet, updated=bool(before))
+        here.deployer.delete(NAME)
+        here.check_removed()
+        if not struck[-1]:
+            return struck
+    pytest.fail("most_calls is too small: the last calls were not tested")
 
 
 @pytest.mark.parametrize("before", ["", "1"])
@@ -119,26 +163,9 @@ def test_a_guarded_deployment_survives_a_fault_in_any_call(
     Runtime(clients.runtime)
     fleet.shows_pending = True
     interference.spared = SPARED
-    struck = []
-    for target in range(MOST_GUARDED_CALLS):
-        for version in before:
-            here.deploy(version)
-        interference.arm(target, how)
-        attempt(lambda: here.deploy("3"), interference, how)
-        struck.append(interference.struck)
-        interference.arm(None)
-        here.check_complete(fleet)
-        here.deploy("3")
-        here.check_complete(fleet)
-        assert fleet.tags["model-version"] == "3", struck
-        here.check_guarded(fleet, updated=bool(before))
-        here.deployer.delete(NAME)
-        here.check_removed()
-        if not struck[-1]:
-            break
+    struck = deploy_with_each_fault(here, fleet, interference, how, before)
     assert {"InvokeEndpoint", "RegisterScalableTarget", "PutScalingPolicy"} <= set(struck)
     assert not before or {"PutMetricAlarm", "DeregisterScalableTarget", "UpdateEndpoint"} <= set(struck)
-    assert struck[-1] == "", "MOST_GUARDED_CALLS is too small: the last calls were not tested"
 
 
 @pytest.mark.parametrize(
@@ -165,26 +192,10 @@ def test_a_deployment_survives_a_fault_in_any_call(
 ) -> None:
     here = Scene(clients, environment, FakeClock())
     fleet.shows_pending = shows_pending
-    struck = []
-    for target in range(MOST_CALLS):
-        for version in before:
-            here.deploy(version)
-        interference.arm(target, how)
-        attempt(lambda: here.deploy("3"), interference, how)
-        struck.append(interference.struck)
-        interference.arm(None)
-        here.check_complete(fleet)
-        here.deploy("3")
-        here.check_complete(fleet)
-        assert fleet.tags["model-version"] == "3", struck
-        here.deployer.delete(NAME)
-        assert find_resources(clients, environment, NAME) == EndpointResources(), struck
-        if not struck[-1]:
-            break
+    struck = deploy_with_each_fault(here, fleet, interference, how, before)
     assert {"CreateModel", "CreateEndpointConfig", "PutObject"} <= set(struck)
     assert is_affected("DescribeEndpoint", how) == ("DescribeEndpoint" in struck)
     assert {"CreateEndpoint", "UpdateEndpoint"} & set(struck)
-    assert struck[-1] == "", "MOST_CALLS is too small: the last calls were not tested"
 
 
 @pytest.mark.parametrize("how", [repeated, lost, unreachable, failed, killed])
@@ -199,7 +210,7 @@ def test_a_removal_survives_a_fault_in_any_call(
         struck = interference.struck
         interference.arm(None)
         here.deployer.delete(NAME)
-        assert find_resources(clients, environment, NAME) == EndpointResources(), struck
+        here.check_removed()
         assert not fleet.exists
         if not struck:
             return
