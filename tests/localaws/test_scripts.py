@@ -4,7 +4,6 @@ The environment is a Terraform state that names a tracking server of the tests, 
 """
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +11,8 @@ import pytest
 
 from tests.serving.conftest import iris  # noqa: F401 Fixtures are found by their names.
 from tests.serving.models import SPLIT, pack, save_obedient
-from tests.support.deployed import Deployed
-from tests.support.running import RunningLocalAws, role, settled, tracking_server
+from tests.support.deployed import Deployed, without_apply
+from tests.support.running import RunningLocalAws, settled
 
 SERVER = "apart-staging-3-0"
 BUCKET = f"{SERVER}-bucket"
@@ -23,29 +22,7 @@ ENDPOINT = "apart-staging-iris"
 @pytest.fixture(scope="module")
 def apart(localaws: RunningLocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """Staging, with a tracking server that is being created."""
-    outputs = {
-        "artifact_bucket_name": BUCKET,
-        "artifact_store_uri": f"s3://{BUCKET}",
-        "aws_account_id": "123456789012",
-        "aws_region": "us-east-1",
-        "endpoint_execution_role_arn": role(localaws, "apart-endpoints"),
-        "mlflow_tracking_uri": tracking_server(localaws, SERVER, wait=False, MlflowVersion="3.0"),
-        "mlflow_version": "3.0",
-        "project_name": "apart",
-        "tracking_server_name": SERVER,
-    }
-    home = tmp_path_factory.mktemp("apart")
-    root = home / "terraform/mlflow/terraform/staging"
-    root.mkdir(parents=True)
-    state = {
-        "version": 4,
-        "terraform_version": "1.5.0",
-        "outputs": {name: {"value": value, "type": "string"} for name, value in outputs.items()},
-    }
-    (root / "terraform.tfstate").write_text(json.dumps(state))
-    shutil.copy(localaws.settings.env_file, home / "env")
-    found = Deployed("staging", local=True, environ=localaws.environ(LOCALAWS_HOME=str(home)))
-    found.__dict__["outputs"] = outputs
+    found = without_apply(localaws, tmp_path_factory.mktemp("apart"), "apart", wait=False)
     yield found
     sagemaker = found.client("sagemaker")
     if sagemaker.list_endpoints(NameContains=ENDPOINT)["Endpoints"]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import pytest
 from mlflow_common.errors import PreconditionError
 from mlflow_platform.localaws_client import localaws_home, use_localaws
 from tests.support.attached import REATTACH, attachment
+from tests.support.running import RunningLocalAws, role, tracking_server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -67,6 +69,40 @@ class Deployed:
             region_name=self.outputs["mlflow_tracking_uri"].split(":")[3],
         )
         return session.client(service, endpoint_url=self.environ.get("AWS_ENDPOINT_URL"))
+
+
+def without_apply(localaws: RunningLocalAws, home: Path, project: str, *, wait: bool, **outputs: str) -> Deployed:
+    """Staging of a project, as a Terraform state in `home` names it: an apply takes a minute.
+
+    Args:
+        wait: whether its tracking server must run already.
+        outputs: more outputs.
+    """
+    server = f"{project}-staging-3-0"
+    found = {
+        "artifact_bucket_name": f"{server}-bucket",
+        "artifact_store_uri": f"s3://{server}-bucket",
+        "aws_account_id": localaws.settings.account,
+        "aws_region": "us-east-1",
+        "endpoint_execution_role_arn": role(localaws, f"{project}-endpoints"),
+        "mlflow_tracking_uri": tracking_server(localaws, server, wait=wait, MlflowVersion="3.0"),
+        "mlflow_version": "3.0",
+        "project_name": project,
+        "tracking_server_name": server,
+        **outputs,
+    }
+    root = home / "terraform/mlflow/terraform/staging"
+    root.mkdir(parents=True)
+    state = {
+        "version": 4,
+        "terraform_version": "1.5.0",
+        "outputs": {name: {"value": value, "type": "string"} for name, value in found.items()},
+    }
+    (root / "terraform.tfstate").write_text(json.dumps(state))
+    shutil.copy(localaws.settings.env_file, home / "env")
+    made = Deployed("staging", local=True, environ=localaws.environ(LOCALAWS_HOME=str(home)))
+    made.__dict__["outputs"] = found
+    return made
 
 
 def from_environment() -> Deployed | None:
