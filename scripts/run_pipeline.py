@@ -149,7 +149,7 @@ def _run(
         pipeline.check_idle()
     console.progress(f"uploading the code of {options.project.folder.name}")
     given = _prepare(environment, session, options, name, experiment or name)
-    code = given.pop("code")
+    code, version = given.pop("code"), given.pop("version")
     entry_points = {key: list(one.parameters) for key, one in options.project.entry_points.items()}
     document = definition(
         Blueprint(
@@ -172,7 +172,7 @@ def _run(
     arn = pipeline.start(
         given, concurrent=options.concurrent, description=f"commit {source}" if source else "no commit"
     )
-    run_id = runs.open_run(client, experiment_id, arn, source=source, tags=environment.tags)
+    run_id = runs.open_run(client, experiment_id, arn, source=source, version=version, tags=environment.tags)
     console.progress(f"execution {arn.rsplit('/', 1)[-1]} started")
     succeeded = False
     try:
@@ -208,12 +208,16 @@ def _close(console: Console, client: MlflowClient, run_id: str, experiment_id: s
 def _prepare(
     environment: Environment, session: Session, options: Options, name: str, experiment: str
 ) -> dict[str, str]:
-    """Upload code and data. Returns the parameters of the execution, and as `code` the folder of the code."""
+    """Upload code and data.
+
+    Returns the parameters of the execution, as `code` the folder of the code, and as `version` that of the data: "" for
+    data that is in S3 already, which the first step tells.
+    """
     s3 = session.client("s3")
     files = options.project.files(REPOSITORY / "training" / "job.py")
     folder = f"{environment.artifact_store}/pipelines/{name}".removeprefix(f"s3://{environment.bucket}/")
     code = upload(files, s3, environment.bucket, f"{folder}/code")
-    data = options.data
+    data, digest = options.data, ""
     if not data.startswith("s3://"):
         file, content = _content(data)
         digest = hashlib.sha256(content).hexdigest()[:16]
@@ -222,7 +226,7 @@ def _prepare(
     target = options.target or _own_target(options.data)
     own = {"DataUri": data, "TargetColumn": target, "TrackingUri": environment.server.arn, "Experiment": experiment}
     chosen = {key: value for key, value in options.parameters.items() if key != "TargetColumn" or value}
-    return parameters.check({**own, **chosen}, PARAMETERS) | {"code": code}
+    return parameters.check({**own, **chosen}, PARAMETERS) | {"code": code, "version": digest}
 
 
 def _content(data: str) -> tuple[str, bytes]:

@@ -12,6 +12,7 @@ Sources: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-trainin
 https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html
 """
 
+import hashlib
 import io
 import json
 import os
@@ -25,7 +26,7 @@ import tarfile
 import time
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
@@ -47,6 +48,8 @@ _UNREACHABLE = re.compile(
 _CLIENT_ERROR = re.compile(rf"(?:{'|'.join(_CLIENTS)})\.[\w.]+: ")
 # For how many seconds a job waits for a tracking server that does not answer, and how often it asks.
 _RETRY_SECONDS, _PAUSE = 60.0, 5.0
+# `prepare` leaves the data's version in its output, for the steps after it, also if that output is from the cache.
+_VERSION, _VERSION_FILE = "data.version", ".data-version"
 T = TypeVar("T")
 
 
@@ -72,6 +75,7 @@ class Job:
         channels: the folder of each input but the code.
         values: the hyperparameters of a training job.
         outputs: the folders that SageMaker uploads at the end.
+        version: of the data.
     """
 
     kind: str
@@ -80,6 +84,7 @@ class Job:
     channels: Mapping[str, Path]
     values: Mapping[str, str] = field(default_factory=dict)
     outputs: Sequence[Path] = ()
+    version: str = ""
 
     @property
     def execution(self) -> str:
@@ -197,6 +202,18 @@ def unpack(job: Job) -> None:
             archive.unlink()
 
 
+def data_version(job: Job) -> str:
+    """The version of the data: what `prepare` left, or else the SHA-256 of what it gets; "" if there is neither."""
+    for left in [folder / _VERSION_FILE for folder in job.channels.values()]:
+        if left.is_file():
+            version = left.read_text(encoding="utf-8")
+            left.unlink()  # The entry point finds only what the project wrote.
+            return version
+    files = sorted(path for path in job.channels.get("data", job.base / "none").rglob("*") if path.is_file())
+    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    return (hashlib.sha256("".join(digests).encode()).hexdigest() if len(digests) > 1 else "".join(digests))[:16]
+
+
 def install(requirements: Sequence[str]) -> None:
     """Install the project's requirements that the image does not have.
 
@@ -237,10 +254,9 @@ class Run:
         self.experiment: str = found.experiment_id if found else self.client.create_experiment(experiment)
         above = environ.get("PARENT_RUN_ID")
         self.parent = self._parent() if job.execution else self.client.get_run(above) if above else None
-        inherited = {"pipeline.name", "pipeline.execution", "sweep.name", "mlflow.source.git.commit", "data.version"}
-        self.tags = {
-            name: one for name, one in (self.parent.data.tags if self.parent else {}).items() if name in inherited
-        }
+        inherited = {"pipeline.name", "pipeline.execution", "sweep.name", "mlflow.source.git.commit", _VERSION}
+        tags = {**(self.parent.data.tags if self.parent else {}), **({_VERSION: job.version} if job.version else {})}
+        self.tags = {name: one for name, one in tags.items() if name in inherited}
         own = {"pipeline.step": entry, "sagemaker.job": job.name, "mlflow.source.name": entry}
         if self.parent:
             own["mlflow.parentRunId"] = self.parent.info.run_id
@@ -258,9 +274,9 @@ class Run:
     def end(self, status: str) -> None:
         """End the run, and give the pipeline's run the version of the data."""
         self.client.set_terminated(self.id, status)
-        version = self.client.get_run(self.id).data.tags.get("data.version")
-        if self.parent and version and self.parent.data.tags.get("data.version") != version:
-            self.client.set_tag(self.parent.info.run_id, "data.version", version)
+        version = self.client.get_run(self.id).data.tags.get(_VERSION)
+        if self.parent and version and self.parent.data.tags.get(_VERSION) != version:
+            self.client.set_tag(self.parent.info.run_id, _VERSION, version)
 
 
 class Tee(io.TextIOBase):
@@ -395,12 +411,12 @@ def register(arguments: Mapping[str, str], run: Run) -> None:
     """
     name, trained = arguments["model-name"], arguments["training-job"]
     found = run.client.search_runs([run.experiment], f"tags.`sagemaker.job` = '{trained}'", max_results=1)
-    outputs = _models(run.client.get_run(found[0].info.run_id)) if found else []
-    if not outputs:
+    logged = run.client.get_run(found[0].info.run_id).outputs if found else None
+    if not logged or not logged.model_outputs:
         raise JobError(
             f"the training job {trained} logged no model to MLflow. Call mlflow.<flavor>.log_model in `train`."
         )
-    model_id = outputs[-1].model_id
+    model_id = logged.model_outputs[-1].model_id
     from mlflow.exceptions import MlflowException
 
     try:
@@ -408,7 +424,11 @@ def register(arguments: Mapping[str, str], run: Run) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    source = found[0].info.run_id
+    source, version = found[0].info.run_id, found[0].data.tags.get(_VERSION)
+    if version:
+        # Of an execution that has all steps before from the cache, only the trained run knows it.
+        run.tags[_VERSION] = version
+        run.client.set_tag(run.id, _VERSION, version)
     tags = {**run.tags, "pipeline.training_job": trained}
     made = run.client.create_model_version(name, f"models:/{model_id}", run_id=source, model_id=model_id, tags=tags)
     if arguments.get("alias"):
@@ -418,17 +438,14 @@ def register(arguments: Mapping[str, str], run: Run) -> None:
     sys.stdout.write(f"registered {name} version {made.version}\n")
 
 
-def _models(run: Any) -> list[Any]:
-    return list(run.outputs.model_outputs) if run.outputs else []
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run the entry point. Returns the exit status."""
     base = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
     job: Job | None = None
     run: Run | None = None
     try:
-        job = read = read_job(base, os.environ)
+        job = read_job(base, os.environ)
+        job = read = replace(job, version=data_version(job))
         toolkit = os.environ.get("JOB_ENTRY_POINT")
         entry, *rest = [toolkit] if toolkit else arguments
         given = {name.removeprefix("--"): value for name, value in zip(rest[::2], rest[1::2], strict=True)}
@@ -444,6 +461,8 @@ def main(arguments: Sequence[str]) -> int:
             # A copy, because the channel with the code can be read-only.
             folder = Path(shutil.copytree(HERE, base / "project", dirs_exist_ok=True)) / project["folder"]
             execute_with_restart(line, folder, run, os.environ)
+        for output in job.outputs if entry == "prepare" else ():
+            (output / _VERSION_FILE).write_text(job.version, encoding="utf-8")
         retry_while_unreachable(lambda: opened.end("FINISHED"))
     except Exception as error:
         return _fail(error, job, run)

@@ -22,12 +22,15 @@ def commit(folder: Path) -> str | None:
     return f"{head}-dirty" if changed else head
 
 
-def open_run(client: MlflowClient, experiment_id: str, arn: str, *, source: str | None, tags: dict[str, str]) -> str:
+def open_run(
+    client: MlflowClient, experiment_id: str, arn: str, *, source: str | None, version: str, tags: dict[str, str]
+) -> str:
     """Create the run of an execution, or find it if one of its jobs was faster. Returns its id.
 
     Args:
         arn: the execution's ARN.
         source: the git commit.
+        version: of the data; "" if it is not known yet.
         tags: more tags.
     """
     execution, pipeline = arn.rsplit("/", 1)[-1], arn.rsplit("/", 3)[-3]
@@ -39,6 +42,7 @@ def open_run(client: MlflowClient, experiment_id: str, arn: str, *, source: str 
         "pipeline.name": pipeline,
         "pipeline.step": "pipeline",
         **({"mlflow.source.git.commit": source} if source else {}),
+        **({"data.version": version} if version else {}),
     }
     if not found:
         created = client.create_run(experiment_id, tags=all_tags, run_name=f"{pipeline} {execution}")

@@ -5,7 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.support.deployed import Deployed
+from mlflow_platform.factory import runs as factory_runs
+from tests.e2e.pipeline.runs import runs_of
+from tests.support.deployed import REPOSITORY, Deployed
 
 PIPELINE = "e2e-training"
 # A project of somebody else, as small as possible. Its training fails.
@@ -31,11 +33,43 @@ def versions(staging: Deployed, name: str) -> list[dict[str, Any]]:
     return [package for one in found for package in one["ModelPackageSummaryList"]]
 
 
+def check_tracking(runs: list[dict[str, Any]], found: dict[str, Any], model: str) -> None:
+    """Every step has a run below the execution's run, with the same tags."""
+    from training.data import table
+
+    text = table("iris")[0].to_csv(index=False)
+    tags = {
+        "pipeline.execution": found["execution"].rsplit("/", 1)[-1],
+        "pipeline.name": PIPELINE,
+        "mlflow.source.git.commit": runs_commit(),
+        "data.version": hashlib.sha256(text.encode()).hexdigest()[:16],
+    }
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run["tags"]]
+    assert (parent["id"], parent["tags"]["pipeline.model"]) == (found["run_id"], model)
+    steps = [run for run in runs if run["tags"].get("mlflow.parentRunId") == parent["id"]]
+    names = ["evaluate", "prepare", "register", "train", "tune"]
+    assert sorted(run["tags"]["pipeline.step"] for run in steps) == names
+    (tune,) = [run for run in steps if run["tags"]["pipeline.step"] == "tune"]
+    trials = [run for run in runs if run not in [parent, *steps]]
+    assert {run["tags"]["mlflow.parentRunId"] for run in trials} == {tune["id"]}
+    for run in runs:
+        assert run["status"] == "FINISHED"
+        assert tags.items() <= run["tags"].items(), run["tags"]
+
+
+def runs_commit() -> str:
+    """The commit that runs of this checkout's training have."""
+    commit = factory_runs.commit(REPOSITORY / "training")
+    assert commit
+    return commit
+
+
 def test_a_good_model_is_registered_and_each_step_has_a_run(staging: Deployed) -> None:
     options = ["--name", PIPELINE, "--register", "e2e-iris", "--set", "tune.trials=1"]
     found = staging.result("run_pipeline", *options)
     assert found["model_uri"] == "models:/e2e-iris/1"
     assert len(versions(staging, "e2e-iris")) == 1
+    check_tracking(runs_of(staging, PIPELINE), found, "models:/e2e-iris/1")
     # The second execution takes every step but the registration from the cache. Its model is not good enough.
     again = staging.script("run_pipeline", *options, "--threshold", "1.1", check=False)
     assert again.returncode == 1

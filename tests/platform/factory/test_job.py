@@ -1,5 +1,6 @@
 """The entry point of jobs: SageMaker's files become variables and parameters, and failures become reasons."""
 
+import hashlib
 import json
 import os
 import shlex
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 import requests
+from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
 
 from training import job
@@ -198,6 +200,39 @@ def test_only_missing_requirements_are_installed(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(job.JobError, match="cannot install the project's requirements: ERROR: No matching"):
         job.install(["pytest", "pytest==0.0.1", "no-such-package"])
     assert ran[0][-2:] == ["pytest==0.0.1", "no-such-package"]
+
+
+def test_the_version_of_the_data_is_that_of_its_file(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "part").mkdir(parents=True)
+    read = job.Job("processing", "x", tmp_path, {"data": data})
+    assert job.data_version(read) == ""
+    (data / "a.csv").write_text("a\n1\n")
+    one = hashlib.sha256(b"a\n1\n").hexdigest()[:16]
+    assert job.data_version(read) == one
+    (data / "part" / "b.csv").write_text("a\n2\n")
+    assert job.data_version(read) not in ("", one)
+
+
+def test_the_version_of_the_data_comes_with_what_prepare_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = processing_job(tmp_path / "ml")
+    points = {"prepare": {"parameters": {"output": ""}, "command": "touch {output}/rows.csv"}}
+    (tmp_path / "code" / "churn").mkdir(parents=True)
+    (tmp_path / "code" / "project.json").write_text(json.dumps({**PROJECT, "entry_points": points}))
+    output, data = Path(read.outputs[0]), tmp_path / "data"
+    for folder in (output, data):
+        folder.mkdir(parents=True)
+    (data / "rows.csv").write_text("1\n")
+    monkeypatch.setattr(job, "read_job", lambda *_: replace(read, channels={"data": data}))
+    monkeypatch.setattr(job, "Run", lambda *_: SimpleNamespace(id="r", tags={}, end=lambda _: None))
+    monkeypatch.setattr(job, "HERE", tmp_path / "code")
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
+    for name in [*job.variables(read), "SM_CHANNEL_DATA", "MLFLOW_RUN_ID", "PIPELINE_TAGS"]:
+        monkeypatch.setenv(name, "")
+    assert job.main(["prepare", "--output", str(output)]) == 0
+    later = job.Job("training", "y", tmp_path, {"prepared": output})
+    assert job.data_version(later) == hashlib.sha256(b"1\n").hexdigest()[:16]
+    assert [file.name for file in output.iterdir()] == ["rows.csv"]
 
 
 def test_a_failed_job_writes_its_reason_where_sagemaker_reads_it(
@@ -399,7 +434,9 @@ def test_a_step_is_a_run_below_the_executions_run(tmp_path: Path, mlflow_here: A
         }.items()
     )
     assert client.get_run(parent).data.tags["data.version"] == "1234"
-    assert job.Run(read, "evaluate", {"MLFLOW_EXPERIMENT_NAME": "factory"}).tags["data.version"] == "1234"
+    for version, expected in (("", "1234"), ("5678", "5678")):
+        later = job.Run(replace(read, version=version), "evaluate", {"MLFLOW_EXPERIMENT_NAME": "factory"})
+        assert later.tags["data.version"] == expected
 
 
 def test_a_trial_of_a_tuning_job_is_a_run_below_the_sweeps_run(tmp_path: Path, mlflow_here: Any) -> None:
@@ -411,6 +448,24 @@ def test_a_trial_of_a_tuning_job_is_a_run_below_the_sweeps_run(tmp_path: Path, m
     run.end("FINISHED")
     tags = client.get_run(run.id).data.tags
     assert (tags["mlflow.parentRunId"], tags["sweep.name"], tags["sagemaker.job"]) == (parent, "s", "sweep-1-001")
+
+
+def test_a_registration_after_cached_steps_has_the_data_version_of_the_training(
+    tmp_path: Path, mlflow_here: Any
+) -> None:
+    read = training_job(tmp_path)
+    trained = job.Run(replace(read, version="1234"), "train", {"MLFLOW_EXPERIMENT_NAME": "factory"})
+    client = mlflow_here.MlflowClient()
+    model = client.create_logged_model(trained.experiment, "model", trained.id).model_id
+    client.finalize_logged_model(model, "READY")
+    client.log_outputs(trained.id, [LoggedModelOutput(model, 0)])
+    # Another execution, all of whose steps before are from the cache.
+    later = replace(read, name="pipelines-mnopqrstuvwx-Register-1a2b3c4d5e")
+    run = job.Run(later, "register", {"MLFLOW_EXPERIMENT_NAME": "factory"})
+    job.register({"model-name": "m", "training-job": read.name}, run)
+    run.end("FINISHED")
+    assert client.get_model_version("m", "1").tags["data.version"] == "1234"
+    assert client.get_run(run.parent.info.run_id).data.tags["data.version"] == "1234"
 
 
 def test_a_training_job_without_a_logged_model_cannot_be_registered(tmp_path: Path, mlflow_here: Any) -> None:
