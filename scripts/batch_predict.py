@@ -138,7 +138,8 @@ def _find(console: Console, environment: Environment, session: Session, uri: str
     console.progress(f"finding {uri}")
     tracking_server.require_running(session.client("sagemaker"), environment.server)
     tracking.prepare(os.environ)
-    return model.find(uri, tracking.connect(environment.server, session), environment.artifact_stores)
+    client = tracking.connect(environment.server, session, model.needs(uri))
+    return model.find(uri, client, environment.artifact_stores)
 
 
 def _show(console: Console, session: Session, done: Job, joined: Joined, published: Published, output: Path) -> None:

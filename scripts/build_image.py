@@ -129,7 +129,8 @@ def _find(console: Console, environment: Environment, session: Session, uri: str
     tracking_server.require_running(session.client("sagemaker"), environment.server)
     console.progress(f"finding {uri}")
     tracking.prepare(os.environ)
-    return model.find(uri, tracking.connect(environment.server, session), environment.artifact_stores)
+    client = tracking.connect(environment.server, session, model.needs(uri))
+    return model.find(uri, client, environment.artifact_stores)
 
 
 def _builder(console: Console, environment: Environment, session: Session, name: str) -> Builder:

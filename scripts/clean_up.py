@@ -96,7 +96,7 @@ def _connect(console: Console, environment: Environment, session: Session, crite
         tracking_server.require_running(session.client("sagemaker"), environment.server)
         console.progress("loading MLflow")
         tracking.prepare(os.environ)
-        client = tracking.connect(environment.server, session)
+        client = tracking.connect(environment.server, session, ["experiments", "runs", "registry"])
     return Access(session.client("sagemaker"), session.client("s3"), session.client("ecr"), client)
 
 

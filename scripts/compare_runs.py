@@ -54,7 +54,7 @@ def compare_runs(
         tracking_server.require_running(session.client("sagemaker"), environment.server)
         console.progress("loading MLflow")
         tracking.prepare(os.environ)
-        client = tracking.connect(environment.server, session)
+        client = tracking.connect(environment.server, session, ["experiments", "runs"])
         from mlflow_platform.comparison import reading, table
 
         console.progress(f"reading the runs of {experiment}")

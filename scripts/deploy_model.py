@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from boto3 import Session
     from mlflow import MlflowClient
 
+    from mlflow_platform.compatibility.matrix import Operation
     from mlflow_platform.endpoints.deployment import Change, Deployer, Guards, Preview
     from mlflow_platform.endpoints.publishing import Companion, Published
     from mlflow_platform.endpoints.resources import Clients
@@ -94,11 +95,11 @@ class Here:
         self.console.progress(f"image of {found.uri}: {chosen}")
         return chosen.uri
 
-    def registry(self) -> MlflowClient:
-        """A client of the tracking server, which must be running."""
+    def client(self, needs: Sequence[Operation] = ("registry",)) -> MlflowClient:
+        """A client of the tracking server, which must be running, for these operations."""
         tracking_server.require_running(self.session.client("sagemaker"), self.environment.server)
         tracking.prepare(os.environ)
-        return tracking.connect(self.environment.server, self.session)
+        return tracking.connect(self.environment.server, self.session, needs)
 
     def find(self, uri: str) -> model.Model:
         """Find a model. Of a model package it is the MLflow model that the package names."""
@@ -107,7 +108,7 @@ class Here:
         if not model.is_tracked(uri):
             return model.find(uri, None)
         self.console.progress(f"finding {uri}")
-        return model.find(uri, self.registry(), self.environment.artifact_stores)
+        return model.find(uri, self.client(model.needs(uri)), self.environment.artifact_stores)
 
     def package(self, arn: str) -> package.ModelPackage:
         """Describe a model package."""
@@ -136,7 +137,7 @@ class Here:
         if not (formerly or any(variant.model.name for variant in variants)):
             return
         try:
-            for change in write_back(self.registry(), endpoint, variants, formerly):
+            for change in write_back(self.client(), endpoint, variants, formerly):
                 self.console.progress(f"tagged {change}")
         except Exception as error:
             known = explain(error)
@@ -359,7 +360,7 @@ def _status(here: Here, uri: str | None, name: str | None) -> None:
     aliases: dict[tuple[str, str], list[str]] = {}
     if any(variant.model.name for variant in variants):
         try:
-            aliases = aliases_of(here.registry(), variants)
+            aliases = aliases_of(here.client(), variants)
         except Exception as error:
             known = explain(error)
             if known is None:

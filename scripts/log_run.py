@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from boto3 import Session
     from mypy_boto3_sagemaker import SageMakerClient
 
+    from mlflow_platform.compatibility.matrix import Operation
     from mlflow_platform.environment import Environment
 
 app = make_app()
@@ -62,6 +63,13 @@ class Options:
     register: str | None
     alias: str | None
     tags: dict[str, str]
+
+    @property
+    def needs(self) -> list[Operation]:
+        """What the MLflow client must be able to do."""
+        logging: list[Operation] = ["experiments", "runs", "dataset_inputs", "upload_artifacts", "log_model"]
+        registering: list[Operation] = ["registry", "aliases"] if self.alias else ["registry"]
+        return logging + registering * (self.register is not None)
 
 
 @app.command()
@@ -113,7 +121,7 @@ def log_run(
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")
         environment, session = open_environment(env, local=local)
-        tracking.check_client(environment.server)
+        tracking.check_client(environment.server, options.needs)
         tracking_server.require_running(session.client("sagemaker"), environment.server)
         _train_and_log(console, environment, session, options)
 
@@ -121,7 +129,7 @@ def log_run(
 def _train_and_log(console: Console, environment: Environment, session: Session, options: Options) -> None:
     console.progress("loading MLflow and scikit-learn")
     tracking.prepare(os.environ)
-    client = tracking.connect(environment.server, session)
+    client = tracking.connect(environment.server, session, options.needs)
     from mlflow_platform.validation import charts
     from training import tables
     from training.record import record

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from boto3 import Session
     from mlflow import MlflowClient
 
+    from mlflow_platform.compatibility.matrix import Operation
     from mlflow_platform.environment import Environment
     from mlflow_platform.monitoring.assessment import Settings
 
 app = make_app(__doc__)
+
+_NEEDS: list[Operation] = ["runs", "upload_artifacts", "list_artifacts", "download_artifacts"]
 
 Endpoint = Annotated[
     str | None,
@@ -235,7 +238,7 @@ def _connect(console: Console, environment: Environment, session: Session) -> Ml
     tracking_server.require_running(session.client("sagemaker"), environment.server)
     console.progress("loading MLflow")
     tracking.prepare(os.environ)
-    return tracking.connect(environment.server, session)
+    return tracking.connect(environment.server, session, _NEEDS)
 
 
 def _listed(found: list[dict[str, Any]]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from mlflow_platform.session import open_environment
 if TYPE_CHECKING:
     from boto3 import Session
 
+    from mlflow_platform.compatibility.matrix import Operation
     from mlflow_platform.endpoints.model import Model
     from mlflow_platform.environment import Environment
     from mlflow_platform.promotion.packaging import Pushed
@@ -162,7 +163,10 @@ def _promote(
     tracking_server.require_running(session.client("sagemaker"), environment.server)
     console.progress("loading MLflow")
     tracking.prepare(os.environ)
-    client = tracking.connect(environment.server, session)
+    needs: list[Operation] = ["experiments", "runs", "upload_artifacts", "list_artifacts", "registry", "aliases"]
+    if request.held_out is None:
+        needs.append("download_artifacts")
+    client = tracking.connect(environment.server, session, needs)
     planned = promotion.plan(client, session.client("s3"), request, console.progress)
     model, pushed, existing = planned.candidate, None, None
     becomes = planned.wins or planned.verdict is None

@@ -28,9 +28,13 @@ if TYPE_CHECKING:
     from boto3 import Session
     from mlflow import MlflowClient
 
+    from mlflow_platform.compatibility.matrix import Operation
     from mlflow_platform.environment import Environment
 
 app = make_app()
+
+# The jobs log and register the models. Their image should have the same MLflow.
+_NEEDS: list[Operation] = ["experiments", "runs", "upload_artifacts", "log_model", "registry", "aliases"]
 
 ProjectFolder = Annotated[
     Path, typer.Option("--project", metavar="DIR", help="The folder of the MLflow project.", show_default="training")
@@ -127,7 +131,7 @@ def run_pipeline(
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")
         environment, session = open_environment(env, local=local)
-        tracking.check_client(environment.server)
+        tracking.check_client(environment.server, _NEEDS)
         tracking_server.require_running(session.client("sagemaker"), environment.server)
         options.parameters.setdefault("ImageUri", jobs.image_of(environment, image, "Python 3.11 or later"))
         _run(console, environment, session, options, jobs.role_of(environment, role), name, experiment)
@@ -166,7 +170,7 @@ def _run(
     written = pipeline.upsert(document, role, environment.tags)
     console.progress(f"{'wrote' if written else 'found'} the pipeline {name}; loading MLflow")
     tracking.prepare(os.environ)
-    client = tracking.connect(environment.server, session)
+    client = tracking.connect(environment.server, session, _NEEDS)
     experiment_id = tracking.experiment_id(client, given["Experiment"])
     source = runs.commit(options.project.folder)
     arn = pipeline.start(

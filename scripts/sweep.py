@@ -197,7 +197,7 @@ def sweep(
         tracking_server.require_running(session.client("sagemaker"), environment.server)
         console.progress("loading MLflow")
         tracking.prepare(os.environ)
-        client = tracking.connect(environment.server, session)
+        client = tracking.connect(environment.server, session, ["experiments", "runs", "upload_artifacts"])
         work = _Work(console, client, environment, options, name or options.name)
         folder = experiment or f"{options.dataset}-sweeps"
         if plan is None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
+    from mlflow_platform.compatibility.matrix import Operation
     from mlflow_platform.environment import Environment
     from mlflow_platform.validation.endpoint import Endpoint
     from mlflow_platform.validation.evaluation import HeldOut
@@ -196,7 +197,7 @@ def _validate(
     """Ask, score, write the report, log it, and show the result. Returns what is not as good as it must be."""
     from mlflow_platform.validation import invocation, requests, scoring, thresholds
 
-    client = _connect(console, session, environment) if endpoint.run_id else None
+    client = _connect(console, session, environment, options) if endpoint.run_id else None
     signature, notes = _signature(endpoint, options)
     prepared = _rows(console, environment, client, endpoint, options, signature)
     if prepared.ignored:
@@ -267,11 +268,14 @@ def _held_out(console: Console, environment: Environment, client: MlflowClient |
     return evaluation.fetch(client, endpoint.run_id, stores=environment.artifact_stores)
 
 
-def _connect(console: Console, session: Session, environment: Environment) -> MlflowClient:
+def _connect(console: Console, session: Session, environment: Environment, options: Options) -> MlflowClient:
     tracking_server.require_running(session.client("sagemaker"), environment.server)
     console.progress("loading MLflow")
     tracking.prepare(os.environ)
-    return tracking.connect(environment.server, session)
+    needs: list[Operation] = ["runs", "upload_artifacts"]
+    if options.table is None:
+        needs.append("download_artifacts")
+    return tracking.connect(environment.server, session, needs)
 
 
 def _runtime(session: Session, load: Load) -> SageMakerRuntimeClient:

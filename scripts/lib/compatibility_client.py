@@ -1,7 +1,8 @@
 """Tries each operation with the MLflow client of this Python environment, and prints what happened as JSON.
 
 It runs alone, in environments without this repository's packages and with MLflow from 2.13 on. Arguments: the tracking
-URI (an ARN), and a word that makes names unique.
+URI (an ARN), a word that makes names unique, and, for a client that cannot log a model itself, the URI of a model that
+another client logged to this server.
 """
 
 import json
@@ -35,10 +36,11 @@ class Doubling(PythonModel):  # type: ignore[misc]
 class Operations:
     """The operations, in the order in which they are tried. Each uses what earlier ones have made."""
 
-    def __init__(self, word: str) -> None:
+    def __init__(self, word: str, lent: str) -> None:
         self.client = mlflow.MlflowClient()
         self.name = f"compat-{word}"
-        self.experiment = self.run = self.model = ""
+        self.experiment = self.run = self.logged = ""
+        self.lent = lent
 
     def experiments(self) -> None:
         """Create, read and search experiments."""
@@ -66,10 +68,16 @@ class Operations:
         self.client.log_inputs(self.run, [given])
         expect(self.client.get_run(self.run).inputs.dataset_inputs)
 
-    def artifacts(self) -> None:
-        """Upload, list and download artifacts."""
+    def upload_artifacts(self) -> None:
+        """Upload a file to a run."""
         self.client.log_text(self.run, "hello", "notes/hello.txt")
+
+    def list_artifacts(self) -> None:
+        """List a folder of a run's artifacts."""
         expect([file.path for file in self.client.list_artifacts(self.run, "notes")] == ["notes/hello.txt"])
+
+    def download_artifacts(self) -> None:
+        """Download a file of a run."""
         with tempfile.TemporaryDirectory() as folder:
             path = self.client.download_artifacts(self.run, "notes/hello.txt", folder)
             expect(Path(path).read_text() == "hello")
@@ -79,13 +87,13 @@ class Operations:
         mlflow.set_experiment(self.name)
         with mlflow.start_run(run_id=self.run):
             logged = mlflow.pyfunc.log_model("model", python_model=Doubling(), pip_requirements=["mlflow"])
-        self.model = logged.model_uri
+        self.logged = logged.model_uri
 
     def load_model(self) -> None:
-        """Load a logged model and predict."""
+        """Load a model that a run logged, and predict."""
         import pandas as pd
 
-        expect(list(mlflow.pyfunc.load_model(self._logged()).predict(pd.DataFrame({"x": [1, 2]}))) == [2, 4])
+        expect(list(mlflow.pyfunc.load_model(self._model()).predict(pd.DataFrame({"x": [1, 2]}))) == [2, 4])
 
     def logged_models(self) -> None:
         """Search logged models (MLflow 3)."""
@@ -95,33 +103,35 @@ class Operations:
         expect(search(experiment_ids=[self.experiment]))
 
     def registry(self) -> None:
-        """Register a version of the logged model and find it."""
-        source = self._logged()
+        """Register a version of a logged model, and find it with its files."""
+        source = self._model()
         self.client.create_registered_model(self.name)
         version = self.client.create_model_version(self.name, source, run_id=self.run).version
         expect([found.version for found in self.client.search_model_versions(f"name = '{self.name}'")] == [version])
+        expect(self.client.get_model_version_download_uri(self.name, version))
 
     def aliases(self) -> None:
         """Set an alias, and load the model by it."""
-        self._logged()
+        self._model()
         self.client.set_registered_model_alias(self.name, "champion", "1")
         expect(str(self.client.get_model_version_by_alias(self.name, "champion").version) == "1")
         mlflow.pyfunc.load_model(f"models:/{self.name}@champion")
 
-    def _logged(self) -> str:
-        if not self.model:
+    def _model(self) -> str:
+        if not (self.logged or self.lent):
             raise LookupError("no model could be logged")
-        return self.model
+        return self.logged or self.lent
 
 
 def main() -> None:
     """Try everything and print the results."""
     logging.disable(logging.WARNING)
     mlflow.set_tracking_uri(sys.argv[1])
-    tried = Operations(sys.argv[2])
+    tried = Operations(sys.argv[2], "".join(sys.argv[3:]))
     results = {}
     for operation in (
-        *(tried.experiments, tried.runs, tried.metric_history, tried.dataset_inputs, tried.artifacts),
+        *(tried.experiments, tried.runs, tried.metric_history, tried.dataset_inputs),
+        *(tried.upload_artifacts, tried.list_artifacts, tried.download_artifacts),
         *(tried.log_model, tried.load_model, tried.logged_models, tried.registry, tried.aliases),
     ):
         try:
@@ -132,7 +142,8 @@ def main() -> None:
         else:
             results[operation.__name__] = "works"
     # MLflow prints too.
-    print("\nRESULT " + json.dumps({"client": mlflow.__version__, "results": results}))  # noqa: T201
+    found = {"client": mlflow.__version__, "results": results, "model": tried.logged}
+    print("\nRESULT " + json.dumps(found))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError, PreconditionError
 from mlflow_platform.compatibility import matrix as compatibility
-from mlflow_platform.compatibility.matrix import Matrix
+from mlflow_platform.compatibility.matrix import Matrix, Operation
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -40,13 +40,17 @@ def prepare(environ: MutableMapping[str, str]) -> None:
         environ.setdefault(name, value)
 
 
-def connect(server: TrackingServer, session: Session) -> MlflowClient:
-    """Connect this process to a tracking server and its registry, and return a client.
+def connect(server: TrackingServer, session: Session, needs: Iterable[Operation]) -> MlflowClient:
+    """Connect this process to a tracking server and its registry, and return a client for these operations.
 
     The sagemaker-mlflow plugin signs every request for the server of the *global* tracking URI, whatever URI a client
     was created with. Only this function sets it, and a process uses one environment. With a session given, the plugin
     does not create a new one for each request.
+
+    Raises:
+        PreconditionError: this machine's MLflow cannot do one of the operations with the server.
     """
+    check_client(server, needs)
     import mlflow
     import sagemaker_mlflow
 
@@ -57,22 +61,27 @@ def connect(server: TrackingServer, session: Session) -> MlflowClient:
     return mlflow.MlflowClient()
 
 
-def check_client(server: TrackingServer, client_version: str | None = None, matrix: Matrix | None = None) -> None:
-    """Check with the measured matrix that this machine's MLflow can log models to the server.
+def check_client(
+    server: TrackingServer,
+    needs: Iterable[Operation],
+    client_version: str | None = None,
+    matrix: Matrix | None = None,
+) -> None:
+    """Check with the measured matrix that this machine's MLflow can do these operations with the server.
 
-    MLflow 3 logs models through an API (`/logged-models`) that MLflow 2 servers do not have.
+    For example, MLflow 3 logs models through an API (`/logged-models`) that MLflow 2 servers do not have.
 
     Raises:
         PreconditionError: it cannot.
     """
-    client, measured = client_version or version("mlflow"), matrix or compatibility.load()
-    if measured.error(client, server.mlflow_version, "log_model") is None:
+    client, measured, wanted = client_version or version("mlflow"), matrix or compatibility.load(), list(needs)
+    unable = measured.unable(client, server.mlflow_version, wanted)
+    if not unable:
         return
-    able = measured.client_for(server.mlflow_version, "log_model")
-    install = f" or log with another client (`pip install mlflow=={able}`)" if able else ""
     raise PreconditionError(
-        f"{server.name} runs MLflow {server.mlflow_version}, and the MLflow {client} on this machine cannot log "
-        f'models to it. Set mlflow_version = "3.0" and apply{install}.'
+        f"{server.name} runs MLflow {server.mlflow_version}, and the MLflow {client} on this machine cannot "
+        f"{', '.join(measured.described(one) for one in unable)} there. "
+        f"{measured.repair(server.mlflow_version, wanted, server.environment.make_options)}."
     )
 
 

@@ -1,13 +1,17 @@
 """The MLflow client: which servers it can log to, model names, experiments, versions."""
 
+import re
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from mlflow_common.errors import InputError, PreconditionError
 from mlflow_platform import tracking
-from mlflow_platform.environment import Environment, TrackingServer
+from mlflow_platform.compatibility.matrix import Operation
+from mlflow_platform.environment import REPOSITORY, Environment, TrackingServer
 
 
 def at_version(environment: Environment, version: str) -> TrackingServer:
@@ -16,14 +20,45 @@ def at_version(environment: Environment, version: str) -> TrackingServer:
 
 @pytest.mark.parametrize("server", ["2.13", "2.16"])
 def test_refuses_an_mlflow_3_client_for_an_mlflow_2_server(environment: Environment, server: str) -> None:
-    refusal = rf"runs MLflow {server}, and the MLflow 3.17.2 on this machine cannot log .*`pip install mlflow==2.16.2`"
+    refusal = (
+        rf"runs MLflow {server}, and the MLflow 3.17.2 on this machine cannot log a model there. Install a client that "
+        rf"can \(`pip install mlflow==2.16.2`\), or upgrade the server \(`make upgrade TO=3.0 ENV=staging`\)\."
+    )
     with pytest.raises(PreconditionError, match=refusal):
-        tracking.check_client(at_version(environment, server), "3.17.2")
+        tracking.check_client(at_version(environment, server), ["runs", "log_model"], "3.17.2")
 
 
-@pytest.mark.parametrize(("server", "client"), [("3.0", "3.17.2"), ("2.16", "2.16.2"), ("3.0", "2.16.2")])
-def test_accepts_clients_that_can_log(environment: Environment, server: str, client: str) -> None:
-    tracking.check_client(at_version(environment, server), client)
+def test_refuses_before_it_loads_mlflow(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "version", lambda _: "3.17.2")
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    session: Any = None
+    with pytest.raises(PreconditionError, match="cannot list a folder of a run's artifacts there"):
+        tracking.connect(at_version(environment, "2.16"), session, ["runs", "list_artifacts"])
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "needs"),
+    [
+        ("3.0", "3.17.2", get_args(Operation)),
+        ("2.16", "2.16.2", ["runs", "log_model"]),
+        ("3.0", "2.16.2", ["runs", "log_model", "registry"]),
+        # What these need is in every API since 2.13, so that no deployment or sweep is refused without a reason.
+        ("2.13", "3.17.2", ["experiments", "runs", "upload_artifacts", "download_artifacts"]),
+        ("2.13", "3.17.2", ["registry", "aliases"]),
+    ],
+)
+def test_accepts_clients_that_can(
+    environment: Environment, server: str, client: str, needs: Sequence[Operation]
+) -> None:
+    tracking.check_client(at_version(environment, server), needs, client)
+
+
+def test_every_script_names_what_it_needs() -> None:
+    scripts = {file.stem: file.read_text() for file in (REPOSITORY / "scripts").glob("*.py")}
+    connecting = {name for name, text in scripts.items() if "tracking.connect(" in text}
+    assert {"log_run", "sweep", "deploy_model", "promote", "validate_endpoint", "compare_runs", "clean_up"} < connecting
+    # The type of the third argument is checked by mypy.
+    assert not [name for name in connecting if re.search(r"tracking\.connect\([^,]*,[^,]*\)", scripts[name])]
 
 
 @pytest.mark.parametrize("name", ["iris", "a", "fraud-2", "A" * 63])
@@ -86,6 +121,6 @@ def test_connect_sets_the_global_tracking_and_registry_uri(
 ) -> None:
     import boto3
 
-    client = tracking.connect(environment.server, boto3.session.Session(region_name="us-east-1"))
+    client = tracking.connect(environment.server, boto3.session.Session(region_name="us-east-1"), ["runs"])
     assert client.tracking_uri == mlflow_here.get_tracking_uri() == environment.server.arn
     assert mlflow_here.get_registry_uri() == environment.server.arn

@@ -6,12 +6,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
+from mlflow_platform.mlflow_versions import supported_versions
+
+# What `scripts/lib/compatibility_client.py` tries.
+Operation = Literal[
+    "experiments",
+    "runs",
+    "metric_history",
+    "dataset_inputs",
+    "upload_artifacts",
+    "list_artifacts",
+    "download_artifacts",
+    "log_model",
+    "load_model",
+    "logged_models",
+    "registry",
+    "aliases",
+]
+# What the scripts use. An MLflow 2 client has no logged models.
+USED: tuple[Operation, ...] = tuple(one for one in get_args(Operation) if one != "logged_models")
 DATA = Path(__file__).with_name("matrix.json")
 WORKS = "works"
 
@@ -45,7 +64,7 @@ class Matrix:
             content["results"],
         )
 
-    def error(self, client: str, server: str, operation: str) -> str | None:
+    def error(self, client: str, server: str, operation: Operation) -> str | None:
         """The error of an operation with the measured client and server that are nearest; None if it works.
 
         A version that was not measured is judged like the newest older one of the same major version, or else the
@@ -57,10 +76,28 @@ class Matrix:
         found = self.results[row][column][operation]
         return None if found == WORKS else found
 
-    def client_for(self, server: str, operation: str) -> str | None:
-        """The newest measured client that can do an operation with a server; None if there is none."""
-        able = [client for client in self.clients if self.error(client, server, operation) is None]
+    def unable(self, client: str, server: str, operations: Iterable[Operation]) -> list[Operation]:
+        """The operations that a client cannot do with a server."""
+        return [one for one in operations if self.error(client, server, one) is not None]
+
+    def client_for(self, server: str, operations: Iterable[Operation]) -> str | None:
+        """The newest measured client that can do these operations with a server; None if there is none."""
+        wanted = list(operations)
+        able = [client for client in self.clients if not self.unable(client, server, wanted)]
         return able[-1] if able else None
+
+    def repair(self, server: str, operations: Iterable[Operation], make_options: str) -> str:
+        """What to do if a client cannot do these operations: install another one, or upgrade the server."""
+        able, *older = self.client_for(server, operations), *supported_versions()[:-1]
+        install = [f"install a client that can (`pip install mlflow=={able}`)"] if able else []
+        upgrade = [f"upgrade the server (`make upgrade TO={supported_versions()[-1]} {make_options}`)"]
+        text = ", or ".join(install + upgrade * (server in older))
+        return text[:1].upper() + text[1:]
+
+    def described(self, operation: Operation) -> str:
+        """An operation as the end of a sentence: "log a model"."""
+        what = self.operations[operation].split(" with `")[0].split(" (")[0]
+        return what[0].lower() + what[1:]
 
 
 def nearest(version: str, measured: tuple[str, ...]) -> str | None:

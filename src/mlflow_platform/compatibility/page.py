@@ -15,8 +15,8 @@ through the sagemaker-mlflow plugin, against real servers of these versions on l
 Apps. The scripts and `make doctor` read the same data (`src/mlflow_platform/compatibility/matrix.json`), refuse what
 cannot work, and name the version to install.
 
-A dash says that the client has no such function. Loading, registering and aliases were tried with a model
-that the same client logged: where no model can be logged, they say no as well.
+A dash says that the client has no such function. Loading, registering and aliases were tried with a model that the same
+client logged or, where it can log none, with one that MLflow 2.13's client logged.
 
 A version that is not in the table is judged like the newest older one of the same major version.
 

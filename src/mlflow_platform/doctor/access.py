@@ -88,12 +88,12 @@ def mlflow_client(context: Context) -> Verdict:
     if client is None:
         return failed("MLflow is not installed in this Python environment.", "Run `make setup`.")
     measured = compatibility.load()
-    if measured.error(client, server, "log_model") is not None:
-        able = measured.client_for(server, "log_model")
-        install = f", or log with another client (`pip install mlflow=={able}`)" if able else ""
+    unable = measured.unable(client, server, compatibility.USED)
+    if unable:
+        what = ", ".join(measured.described(one) for one in unable)
         return failed(
-            f"MLflow {client} cannot log models to a server of MLflow {server}.",
-            f"Upgrade the server (`make upgrade TO=3.0 {context.environment.ref.make_options}`){install}.",
+            f"MLflow {client} cannot do this with a server of MLflow {server}: {what}.",
+            f"{measured.repair(server, compatibility.USED, context.environment.ref.make_options)}.",
         )
     return passed(f"client {client}, server {server}")
 

@@ -90,7 +90,7 @@ def api(context: Context) -> Verdict:
     os.environ.update(_IMPATIENT)
     tracking.prepare(os.environ)
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    client = tracking.connect(server, context.session)
+    client = tracking.connect(server, context.session, ["experiments"])
     experiments = client.search_experiments(max_results=1)
     return passed(f"answers ({'has' if experiments else 'no'} experiments)")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError, PreconditionError
+from mlflow_platform.compatibility.matrix import Operation
 from mlflow_platform.environment import lies_in
 from mlflow_platform.paging import all_results
 
@@ -63,6 +64,15 @@ def check_uri(uri: str) -> None:
 def is_tracked(uri: str) -> bool:
     """Whether finding the model requires the tracking server."""
     return not uri.startswith("s3://")
+
+
+def needs(uri: str) -> list[Operation]:
+    """What an MLflow client must be able to do to find the model."""
+    if uri.startswith("runs:/"):
+        return ["runs", "list_artifacts"]
+    if _LOGGED.fullmatch(uri):
+        return ["logged_models"]
+    return ["registry", "aliases"] if _ALIASED.fullmatch(uri) else ["registry"]
 
 
 def registered_name(uri: str) -> str | None:

@@ -152,7 +152,7 @@ def server_contents(change: Change, session: Session, environment: EnvironmentRe
         return ServerContents(server.name, problem=f"no output of stack {change.name} has its ARN", kind=kind)
     try:
         tracking_server.require_running(session.client("sagemaker"), server)
-        client: Any = tracking.connect(server, session)
+        client: Any = tracking.connect(server, session, ["experiments", "runs"])
         experiments = list(_all(client.search_experiments, view_type=3))
         runs = 0
         for start in range(0, len(experiments), 100):

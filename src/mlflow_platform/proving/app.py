@@ -61,7 +61,7 @@ def _use(target: Target, arn: str, version: str) -> str:
     tracking.prepare(os.environ)
     session: Any = boto3.Session(region_name=target.region)
     app = TrackingServer(arn, target.environment, version, EnvironmentRef(target.environment, target.local))
-    client = tracking.connect(app, session)
+    client = tracking.connect(app, session, ["experiments", "runs"])
     run = client.create_run(tracking.experiment_id(client, "prove"))
     client.log_metric(run.info.run_id, "proven", 1.0)
     client.set_terminated(run.info.run_id)

@@ -1,18 +1,21 @@
 """The measured matrix of clients and servers: data, page, and what they say about other versions."""
 
 import ast
+import json
 import sys
 from collections import defaultdict
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 from unittest.mock import MagicMock
 
 import pytest
 
 from mlflow_common.errors import PlatformError
 from mlflow_platform.compatibility import measuring
-from mlflow_platform.compatibility.matrix import Matrix, load
+from mlflow_platform.compatibility.matrix import Matrix, Operation, load
 from mlflow_platform.compatibility.measuring import APP, CLIENTS, PROGRAM, SERVERS, operations
 from mlflow_platform.compatibility.page import PAGE, page
 from mlflow_platform.environment import REPOSITORY
@@ -41,7 +44,7 @@ def test_every_supported_server_and_the_app_are_measured_with_every_operation() 
     found = load()
     assert found.servers == (*supported_versions(), APP)
     assert supported_versions() == SERVERS
-    assert list(found.operations) == list(operations())
+    assert list(found.operations) == list(operations()) == list(get_args(Operation))
     assert [client.rsplit(".", 1)[0] for client in found.clients[: len(CLIENTS)]] == list(CLIENTS)
     assert {
         (client, server, tuple(results)) for client, rows in found.results.items() for server, results in rows.items()
@@ -109,8 +112,31 @@ def test_other_versions_are_judged_like_the_nearest_measured_one(client: str, se
 
 
 def test_names_the_newest_client_that_can() -> None:
-    assert MATRIX.client_for("2.16", "log_model") == "2.16.2"
-    assert MATRIX.client_for("3.0", "log_model") == "3.17.2"
+    assert MATRIX.client_for("2.16", ["log_model"]) == "2.16.2"
+    assert MATRIX.client_for("3.0", ["log_model"]) == "3.17.2"
+
+
+def test_names_no_upgrade_of_the_newest_server() -> None:
+    assert "make upgrade TO=3.0 ENV=prod" in MATRIX.repair("2.16", ["log_model"], "ENV=prod")
+    assert MATRIX.repair("3.0", ["log_model"], "ENV=prod") == (
+        "Install a client that can (`pip install mlflow==3.17.2`)"
+    )
+
+
+def test_a_client_that_cannot_log_a_model_tries_the_registry_with_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
+    servers, given = {"2.16": "arn"}, MagicMock(word="w", progress=lambda _: None)
+    monkeypatch.setattr(measuring, "_interpreter", lambda *_: Path(sys.executable))
+    monkeypatch.setattr(measuring, "_servers", lambda _: nullcontext(servers))
+    lent: list[str] = []
+
+    def run(command: list[str], _: object) -> str:
+        lent.append(command[-1])
+        model = "" if len(lent) == 1 else f"runs:/{len(lent)}/model"
+        return "RESULT " + json.dumps({"client": f"2.{len(lent)}", "results": {}, "model": model})
+
+    monkeypatch.setattr(measuring, "_run", run)
+    measuring.measure(given, date(2026, 11, 30))
+    assert lent == ["", "", "runs:/2/model", "runs:/2/model"]
 
 
 def test_the_page_marks_what_does_not_work_and_shows_the_error() -> None:
