@@ -14,6 +14,7 @@ from moto.sagemaker.models import ModelPackage, sagemaker_backends
 
 from localaws.endpoints.records import refusal
 from localaws.errors import AwsError
+from localaws.iam.policy import Policy, PolicyError
 from localaws.services.context import Caller, Operations
 
 # moto's attribute for each member that an update may set.
@@ -53,6 +54,9 @@ class ModelPackages:
                 "UpdateModelPackage": self.update,
                 "DeleteModelPackage": self.delete,
                 "DeleteModelPackageGroup": self.delete_group,
+                "PutModelPackageGroupPolicy": self.put_policy,
+                "GetModelPackageGroupPolicy": self.policy,
+                "DeleteModelPackageGroupPolicy": self.delete_policy,
             },
             checks={"CreateModelPackageGroup": self.check_group},
             extensions={"DescribeModelPackage": self.described},
@@ -128,6 +132,42 @@ class ModelPackages:
         del backend.model_package_groups[name]
         return {}
 
+    def put_policy(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """PutModelPackageGroupPolicy. The policy is stored, and grants nothing: localaws has one account."""
+        group = self._group(caller, given["ModelPackageGroupName"])
+        try:
+            # A policy of another form is refused.
+            Policy.parse("ResourcePolicy", given["ResourcePolicy"])
+        except PolicyError as problem:
+            raise refusal(f"Invalid resource policy: {problem}") from None
+        group.resource_policy = given["ResourcePolicy"]
+        return {"ModelPackageGroupArn": group.arn}
+
+    def policy(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """GetModelPackageGroupPolicy."""
+        group = self._group(caller, given["ModelPackageGroupName"])
+        return {"ResourcePolicy": _policy_of(group)}
+
+    def delete_policy(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """DeleteModelPackageGroupPolicy."""
+        group = self._group(caller, given["ModelPackageGroupName"])
+        _policy_of(group)
+        del group.resource_policy
+        return {}
+
+    def _group(self, caller: Caller, name: str) -> Any:
+        """A group for an operation on its policy.
+
+        The messages are those that AWS's handler for CloudFormation and Terraform's provider look for:
+        https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-sagemaker (ModelPackageGroup),
+        https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/sagemaker/model_package_group_policy.go
+        """
+        group = sagemaker_backends[self._account][caller.region].model_package_groups.get(name)
+        if group is None:
+            arn = f"arn:aws:sagemaker:{caller.region}:{self._account}:model-package-group/{name}"
+            raise refusal(f"Cannot find Model Package Group: {arn}")
+        return group
+
     def _package(self, region: str, given: dict[str, Any]) -> ModelPackage:
         """moto's record of a new package. moto counts the packages for the version, and so replaces a later one."""
         backend, name, group = sagemaker_backends[self._account][region], given.get("ModelPackageName"), None
@@ -181,6 +221,13 @@ class ModelPackages:
 
     def _find(self, caller: Caller, arn: str) -> ModelPackage:
         return sagemaker_backends[self._account][caller.region].describe_model_package(arn)
+
+
+def _policy_of(group: Any) -> str:
+    policy: str | None = getattr(group, "resource_policy", None)
+    if policy is None:
+        raise refusal(f"Cannot find resource policy for: {group.arn}")
+    return policy
 
 
 def _set(package: ModelPackage, given: dict[str, Any], attributes: dict[str, str]) -> None:

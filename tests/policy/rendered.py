@@ -12,6 +12,11 @@ ON_RESOURCES = {
     "aws_s3_bucket_policy": ("bucket", "aws_s3_bucket", "arn:aws:s3:::{}"),
     "aws_sns_topic_policy": ("arn", "aws_sns_topic", "arn:aws:sns:{region}:{account}:{}"),
     "aws_sqs_queue_policy": ("queue_url", "aws_sqs_queue", "arn:aws:sqs:{region}:{account}:{}"),
+    "aws_sagemaker_model_package_group_policy": (
+        "model_package_group_name",
+        "aws_sagemaker_model_package_group",
+        "arn:aws:sagemaker:{region}:{account}:model-package-group/{}",
+    ),
     "aws_ecr_repository_policy": ("repository", "aws_ecr_repository", "arn:aws:ecr:{region}:{account}:repository/{}"),
 }
 NAMES = ("name", "bucket", "tracking_server_name")
@@ -86,7 +91,7 @@ def rendered(plan: Mapping[str, Any], *, account: str, region: str) -> Rendered:
         named = next((values[name] for name in NAMES if isinstance(values.get(name), str)), None)
         if named:
             found.names[kind] = named
-        policy = values.get("policy")
+        policy = values.get("policy") or values.get("resource_policy")
         if kind == "aws_iam_role_policy":
             role = _target(item, "role", "aws_iam_role", resources, references)
             _put(found, address, by_name[role].inline, values["name"], policy)

@@ -50,6 +50,7 @@ STUDIO_ROLE = f"{IAM}:role/aws-service-role/sagemaker.amazonaws.com/AWSServiceRo
 NEW = {key.replace("Resource", "Request"): value for key, value in OURS.items()}
 TAGGED_DOMAIN = NEW | {"sagemaker:TaggingAction": "CreateDomain"}
 TAGGED_PROFILE = NEW | {"sagemaker:TaggingAction": "CreateUserProfile"}
+GROUP = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package-group/mlflow-staging-iris"
 TRAIL = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/mlflow-staging-mlflow-data-events"
 CLIENT = f"{IAM}:role/data-scientists"
 ADMINISTRATOR = {"iam:PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess"}
@@ -77,6 +78,7 @@ UNRECORDED = {
     "s3:DeleteObject": "releases the lock of the state; removes the tool of a bucket without versions",
     "cloudformation:*": "an MLflow App, which the recording lacks",
     "cloudtrail:*": "a trail of data events, which the recording lacks",
+    "sagemaker:*ModelPackageGroup*": "a model that other accounts may read, which the recording lacks",
     "codepipeline:*": "a delivery, which the recording lacks",
     "sagemaker:*Domain": "SageMaker Studio, which the recording lacks",
     "sagemaker:*UserProfile": "SageMaker Studio, which the recording lacks",
@@ -180,6 +182,11 @@ REFUSED = {
         *on(f"{BUCKET}/1/abc/artifacts/model.pkl", "s3:GetObject", "s3:DeleteObject", "s3:DeleteObjectVersion"),
         *on(SERVER, "sagemaker:DeleteMlflowTrackingServer", "sagemaker-mlflow:DeleteRun"),
         *on(SERVER.replace("staging", "prod"), "sagemaker:UpdateMlflowTrackingServer"),
+        *on(
+            GROUP.replace("staging", "prod"),
+            "sagemaker:PutModelPackageGroupPolicy",
+            "sagemaker:DeleteModelPackageGroup",
+        ),
         Ask("sagemaker:DeleteDomain", DOMAIN, OURS),
         *(Ask("sagemaker:UpdateDomain", DOMAIN, OURS | {key: "other"}) for key in OURS),
         *(Ask("sagemaker:CreateDomain", DOMAIN, NEW | {key: "other"}) for key in NEW),
@@ -248,12 +255,18 @@ OPTIONAL = (
         "cloudformation:GetStackPolicy",
         "cloudformation:GetTemplate",
     ),
+    *on(GROUP, "sagemaker:DescribeModelPackageGroup", "sagemaker:GetModelPackageGroupPolicy", "sagemaker:ListTags"),
     # resourceTrailRead: https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/cloudtrail/trail.go
     *on("*", "cloudtrail:DescribeTrails"),
     *on(TRAIL, "cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus", "cloudtrail:ListTags"),
 )
 CHANGES = (
     *on(STATE, "s3:PutObject"),
+    *on(
+        GROUP,
+        *(f"sagemaker:{verb}ModelPackageGroup" for verb in ("Create", "Delete")),
+        *(f"sagemaker:{verb}ModelPackageGroupPolicy" for verb in ("Delete", "Put")),
+    ),
     Ask("iam:AttachRolePolicy", CLIENT, WRITER | CLIENT_BOUNDARY),
     Ask("iam:AttachRolePolicy", f"{IAM}:role/mlflow-staging-ci-train", WRITER | CLIENT_BOUNDARY),
     Ask("iam:DetachRolePolicy", CLIENT, WRITER | CLIENT_BOUNDARY),

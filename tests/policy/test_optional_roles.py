@@ -421,3 +421,15 @@ def test_roles_of_jobs_and_schedules_are_assumed_by_one_service_for_one_source(
         "StringEquals": {"aws:SourceAccount": ACCOUNT},
         "ArnLike": {"aws:SourceArn": source},
     }
+
+
+def test_reader_accounts_only_read_the_group_and_its_packages(documents: dict[str, Document]) -> None:
+    sagemaker = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
+    group, packages = documents[f"resource {sagemaker}:model-package-group/churn-dev-iris"]["Statement"]
+    for statement, resource, read in (
+        (group, f"{sagemaker}:model-package-group/churn-dev-iris", "sagemaker:DescribeModelPackageGroup"),
+        (packages, f"{sagemaker}:model-package/churn-dev-iris/*", "sagemaker:DescribeModelPackage"),
+    ):
+        assert statement["Principal"] == {"AWS": "arn:aws:iam::210987654321:root"}
+        assert (statement["Effect"], statement["Resource"]) == ("Allow", resource)
+        assert sorted(statement["Action"]) == [read, "sagemaker:ListModelPackages"]

@@ -141,6 +141,7 @@ VARIATIONS = {
             "subnet_ids": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
             "security_group_ids": ["sg-0123456789abcdef0"],
         },
+        model_package_readers={"iris": ["210987654321"]},
         async_topic_arns=[f"arn:aws:sns:us-east-1:{ACCOUNT}:results"],
         monitoring={"image_uri": f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/churn-dev-serving:1a2b"},
         training_pipeline={"image_repositories": ["training"]},

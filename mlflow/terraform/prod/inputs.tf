@@ -412,6 +412,15 @@ variable "keep_images" {
   default     = 200
 }
 
+variable "model_package_readers" {
+  description = "Other accounts that may list and describe a registered model's packages in SageMaker's Model Registry, as `{ iris = [\"444455556666\"] }`. Makes the package group `{project_name}-{environment}-{model}`, which `promote.py` pushes to, and its resource policy. Import a group that exists already. Deploying a package takes more: `docs/guides/promote.md`."
+  type        = map(set(string))
+  default     = {}
+  nullable    = false
+
+  # SageMaker's names: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackageGroup.html
+}
+
 variable "monitoring" {
   description = "A scheduled job that monitors the endpoints that capture data: a SageMaker processing job runs `scripts/monitor.py run` of this repository; null makes none. `image_uri` is an image in an ECR repository of this account and region, built from `monitoring/requirements.txt` of the serving module. `schedule_expression` and `timezone` say when (an EventBridge Scheduler expression; the tracking server must run then). An alarm is raised when no run was completed for `alarm_after_hours`. `arguments` are options of `monitor.py run`, such as `[\"--threshold\", \"accuracy=0.9\"]`. `repository` is the folder of a checkout of this repository, needed when the module was copied out of one."
   type = object({

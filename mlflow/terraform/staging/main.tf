@@ -56,6 +56,7 @@ module "platform" {
   image_build                        = var.image_build
   image_pusher_principal_arns        = var.image_pusher_principal_arns
   keep_images                        = var.keep_images
+  model_package_readers              = var.model_package_readers
   monitoring                         = var.monitoring
   training_pipeline                  = var.training_pipeline
   delivery                           = var.delivery

@@ -58,6 +58,7 @@ locals {
       stack_arns     = ["arn:${local.partition}:cloudformation:${local.region}:${local.account_id}:stack/${var.project_name}-${name}-*/*"]
       server_arns    = ["arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:mlflow-tracking-server/${var.project_name}-${name}-*"]
       trail_arns     = ["arn:${local.partition}:cloudtrail:${local.region}:${local.account_id}:trail/${var.project_name}-${name}-*"]
+      group_arns     = ["arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:model-package-group/${var.project_name}-${name}-*"]
       parameter_arns = ["arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter/${var.project_name}/${name}/*"]
       budget_arns    = ["arn:${local.partition}:budgets::${local.account_id}:budget/${var.global_name_prefix}${var.project_name}-${name}-*"]
       dashboard_arns = ["arn:${local.partition}:cloudwatch::${local.account_id}:dashboard/${var.global_name_prefix}${var.project_name}-${name}-*"]

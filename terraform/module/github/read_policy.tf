@@ -149,6 +149,8 @@ data "aws_iam_policy_document" "read" {
       "events:ListTargetsByRule",
       "logs:ListTagsForResource",
       "sagemaker:DescribeMlflowTrackingServer",
+      "sagemaker:DescribeModelPackageGroup",
+      "sagemaker:GetModelPackageGroupPolicy",
       "sagemaker:ListTags",
       "scheduler:GetSchedule",
       "scheduler:GetScheduleGroup",
@@ -166,6 +168,7 @@ data "aws_iam_policy_document" "read" {
     resources = concat(
       flatten(values(each.value.resources)),
       each.value.server_arns,
+      each.value.group_arns,
       each.value.stack_arns,
       each.value.trail_arns,
       each.value.parameter_arns,

@@ -43,7 +43,10 @@ data "aws_iam_policy_document" "services" {
       "logs:UntagResource",
       "sagemaker:AddTags",
       "sagemaker:CreateMlflowTrackingServer",
+      "sagemaker:CreateModelPackageGroup",
+      "sagemaker:DeleteModelPackageGroup*",
       "sagemaker:DeleteTags",
+      "sagemaker:PutModelPackageGroupPolicy",
       "sagemaker:StartMlflowTrackingServer",
       "sagemaker:StopMlflowTrackingServer",
       "sagemaker:UpdateMlflowTrackingServer",
@@ -78,6 +81,7 @@ data "aws_iam_policy_document" "services" {
     resources = concat(
       flatten(values(each.value.resources)),
       each.value.server_arns,
+      each.value.group_arns,
       each.value.parameter_arns,
       each.value.budget_arns,
       each.value.dashboard_arns,

@@ -83,6 +83,7 @@ module "serving" {
   image_build                 = var.image_build
   image_pusher_principal_arns = var.image_pusher_principal_arns
   keep_images                 = var.keep_images
+  model_package_readers       = var.model_package_readers
   iam_path                    = var.iam_path
   global_name_prefix          = var.global_name_prefix
   permissions_boundary_arn    = var.permissions_boundary_arn

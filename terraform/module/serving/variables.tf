@@ -174,6 +174,24 @@ variable "keep_images" {
   }
 }
 
+variable "model_package_readers" {
+  description = "Other accounts that may list and describe a registered model's packages in SageMaker's Model Registry, as `{ iris = [\"444455556666\"] }`. Makes the package group `{project_name}-{environment}-{model}`, which `promote.py` pushes to, and its resource policy. Import a group that exists already. Deploying a package takes more: `docs/guides/promote.md`."
+  type        = map(set(string))
+  default     = {}
+  nullable    = false
+
+  # SageMaker's names: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackageGroup.html
+  validation {
+    condition     = alltrue([for model in keys(var.model_package_readers) : can(regex("^[a-zA-Z0-9](-*[a-zA-Z0-9])*$", model))])
+    error_message = "model_package_readers has the models ${join(", ", keys(var.model_package_readers))}: use names of registered models with letters, digits and hyphens, as in { iris = [\"444455556666\"] }."
+  }
+
+  validation {
+    condition     = alltrue([for accounts in values(var.model_package_readers) : length(accounts) > 0 && alltrue([for account in accounts : can(regex("^[0-9]{12}$", account))])])
+    error_message = "model_package_readers must name at least one account for each model, by its number with twelve digits, as in { iris = [\"444455556666\"] }."
+  }
+}
+
 variable "dangerously_delete_images_on_destroy" {
   description = "Allows `terraform destroy` to delete the repository with all images in it. If false, AWS refuses to delete a repository that contains images. Apply it before you destroy."
   type        = bool

@@ -1,5 +1,6 @@
 """Model packages and their groups."""
 
+import json
 import uuid
 
 import pytest
@@ -57,3 +58,25 @@ def test_model_packages_that_aws_refuses(localaws: RunningLocalAws) -> None:
     ):
         with pytest.raises(ClientError, match=f"ValidationException.*{message}"):
             sagemaker.create_model_package(**given)
+
+
+def test_a_groups_policy_is_stored_and_deleted(localaws: RunningLocalAws) -> None:
+    sagemaker = localaws.client("sagemaker")
+    name = f"group-{uuid.uuid4().hex[:8]}"
+    with pytest.raises(ClientError, match=r"ValidationException.*Cannot find Model Package Group"):
+        sagemaker.get_model_package_group_policy(ModelPackageGroupName=name)
+    group = sagemaker.create_model_package_group(ModelPackageGroupName=name)["ModelPackageGroupArn"]
+    reader = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}}
+    statement = reader | {"Action": "sagemaker:DescribeModelPackageGroup", "Resource": group}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    for call in (sagemaker.get_model_package_group_policy, sagemaker.delete_model_package_group_policy):
+        with pytest.raises(ClientError, match=r"ValidationException.*Cannot find resource policy for"):
+            call(ModelPackageGroupName=name)
+    with pytest.raises(ClientError, match=r"ValidationException.*Invalid resource policy"):
+        sagemaker.put_model_package_group_policy(ModelPackageGroupName=name, ResourcePolicy="{}")
+    put = sagemaker.put_model_package_group_policy(ModelPackageGroupName=name, ResourcePolicy=policy)
+    assert put["ModelPackageGroupArn"] == group
+    assert sagemaker.get_model_package_group_policy(ModelPackageGroupName=name)["ResourcePolicy"] == policy
+    sagemaker.delete_model_package_group_policy(ModelPackageGroupName=name)
+    with pytest.raises(ClientError, match="Cannot find resource policy"):
+        sagemaker.get_model_package_group_policy(ModelPackageGroupName=name)

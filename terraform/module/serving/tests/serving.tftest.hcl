@@ -160,3 +160,83 @@ run "tags_and_default_tags_are_counted_together" {
 
   expect_failures = [data.aws_default_tags.current]
 }
+
+run "other_accounts_read_the_packages_of_the_named_models_only" {
+  command = plan
+
+  variables {
+    model_package_readers = { iris = ["444455556666", "111111111111"], "Fraud-2" = ["444455556666"] }
+  }
+
+  assert {
+    condition     = { for model, group in aws_sagemaker_model_package_group.shared : model => group.model_package_group_name } == { iris = "churn-dev-iris", "Fraud-2" = "churn-dev-Fraud-2" }
+    error_message = "promote.py pushes to PROJECT-ENVIRONMENT-MODEL."
+  }
+  assert {
+    condition     = aws_sagemaker_model_package_group.shared["iris"].tags == tomap({ project = "churn", environment = "dev" })
+    error_message = "promote.py refuses a group without the environment's tags."
+  }
+  assert {
+    condition     = keys(aws_sagemaker_model_package_group_policy.readers) == ["Fraud-2", "iris"]
+    error_message = "Each group must have its own policy."
+  }
+}
+
+run "no_model_is_shared_by_default" {
+  command = plan
+
+  assert {
+    condition     = length(aws_sagemaker_model_package_group.shared) == 0 && length(aws_sagemaker_model_package_group_policy.readers) == 0
+    error_message = "Only named models have a group that Terraform makes."
+  }
+}
+
+run "an_account_needs_twelve_digits" {
+  command = plan
+
+  variables {
+    model_package_readers = { iris = ["4444-5555-6666"] }
+  }
+
+  expect_failures = [var.model_package_readers]
+}
+
+run "a_shared_model_needs_readers" {
+  command = plan
+
+  variables {
+    model_package_readers = { iris = [] }
+  }
+
+  expect_failures = [var.model_package_readers]
+}
+
+run "a_shared_model_needs_a_name_that_sagemaker_accepts" {
+  command = plan
+
+  variables {
+    model_package_readers = { my_model = ["444455556666"] }
+  }
+
+  expect_failures = [var.model_package_readers]
+}
+
+run "the_groups_name_must_fit" {
+  command = plan
+
+  variables {
+    model_package_readers = { "a-model-with-a-name-that-is-much-longer-than-any-team-would-write" = ["444455556666"] }
+  }
+
+  expect_failures = [aws_sagemaker_model_package_group.shared]
+}
+
+run "the_own_account_is_no_reader" {
+  command = plan
+
+  variables {
+    model_package_readers = { iris = ["111122223333"] }
+  }
+
+  expect_failures = [aws_sagemaker_model_package_group.shared]
+}
