@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
-from mlflow_common.errors import InputError, PlatformError
+from mlflow_common.errors import InputError, PlatformError, explain
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.endpoints import model, specification
 from mlflow_platform.session import open_environment
@@ -211,6 +211,7 @@ def _validate(
     thresholds.check_task(options.thresholds, checked.task)
     if answers.predictions.missing:
         notes.append(f"{answers.predictions.missing} of {len(prepared)} rows have no prediction and count as wrong.")
+    notes += checked.notes
     agreement = _compare_local(console, session, endpoint, sent, checked) if options.compare_local else None
     if agreement:
         checked = replace(checked, metrics={**checked.metrics, "local_agreement": agreement.share})
@@ -218,13 +219,21 @@ def _validate(
     verdicts = thresholds.judge(options.thresholds, dict(checked.metrics), checked.judged_by)
     about = _about(environment, endpoint, prepared, notes, verdicts)
     paths = _write(console, checked, options.output or Path("reports", endpoint.name), about)
-    logged = _log(console, client, endpoint, checked, paths)
+    logged, unlogged = False, None
+    try:
+        logged = _log(console, client, endpoint, checked, paths)
+    except Exception as error:
+        unlogged = explain(error)
+        if unlogged is None:
+            raise
     for note in notes:
         console.progress(f"note: {note}")
     failures = [str(verdict) for verdict in verdicts if not verdict.passed]
     if agreement and agreement.first is not None:
         failures.append(f"the endpoint and the model on this machine disagree: {agreement}")
     _show(console, endpoint, checked, verdicts, page=paths[-1], logged=logged, passed=not failures)
+    if unlogged:
+        failures.append(f"the validation was not logged to run {endpoint.run_id}, or only in part: {unlogged.message}")
     return failures
 
 

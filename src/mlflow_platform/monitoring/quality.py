@@ -43,6 +43,7 @@ class Quality:
         task: classification or regression; None if nothing was scored.
         metrics: as validation names them, without latencies.
         problem: why the rows could not be scored; empty if they were, or if there are none.
+        notes: sentences that a reader must know to trust the metrics.
         failures: in what the quality is too low.
     """
 
@@ -51,6 +52,7 @@ class Quality:
     task: Task | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     problem: str = ""
+    notes: Sequence[str] = ()
     failures: Sequence[str] = ()
 
     @property
@@ -80,7 +82,7 @@ def score(
     except PlatformError as error:
         return Quality(count, len(truth), problem=error.message)
     metrics = {name: value for name, value in validation.metrics.items() if name != "rows"}
-    return Quality(count, len(truth), validation.task, metrics)
+    return Quality(count, len(truth), validation.task, metrics, notes=validation.notes)
 
 
 def judged(quality: Quality, reference: Mapping[str, float], limits: QualityLimits) -> Quality:

@@ -198,6 +198,7 @@ def _about_rows(found: Assessment, ingested: Ingested) -> list[str]:
         )
     if found.unjudged:
         notes.append(f"Drift is not judged: {found.unjudged}.")
+    notes += dict.fromkeys(note for result in found.results for note in result.quality.notes)
     problems = {result.quality.problem for result in found.results if result.quality.problem}
     return notes + [f"Quality could not be computed: {problem}." for problem in sorted(problems)]
 

@@ -34,11 +34,15 @@ _BATCH = 1000
 
 @dataclass(frozen=True)
 class Score:
-    """A model's metrics on the held-out rows. `judged_by` is the main metric of the task."""
+    """A model's metrics on the held-out rows. `judged_by` is the main metric of the task.
+
+    `notes` are sentences that a reader must know to trust the metrics.
+    """
 
     model: Model
     metrics: Mapping[str, float]
     judged_by: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def score(s3: S3Client, model: Model, held_out: HeldOut) -> Score:
             compared = scoring.compare(prepared, Answers(answers, (), 0.0))
         except PlatformError as error:
             raise type(error)(f"{model.uri} cannot be scored on {held_out.table.name}: {error.message}") from None
-    return Score(model, compared.metrics, compared.judged_by)
+    return Score(model, compared.metrics, compared.judged_by, tuple(compared.notes))
 
 
 def judge(candidate: Score, champion: Score | None, metric: str | None, *, margin: float) -> Verdict:

@@ -120,6 +120,8 @@ def plan(client: MlflowClient, s3: S3Client, request: Request, progress: Progres
         theirs = contest.score(s3, champion, held_out)
         if request.held_out is None:
             _note_other_rows(client, champion, held_out, request.stores, progress)
+    for note in dict.fromkeys((*mine.notes, *(theirs.notes if theirs else ()))):
+        progress(f"note: {note}")
     metric = request.judge or (request.metric if request.metric in mine.metrics else None)
     verdict = contest.judge(mine, theirs, metric, margin=request.margin)
     if verdict.metric != request.metric:

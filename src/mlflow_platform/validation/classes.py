@@ -6,9 +6,13 @@
 - Truth of text: a prediction is first compared as text. If no class has this text, numbers and booleans are compared by
   value (`1.0` is the class "1" if there is no class "1.0").
 
-Where no prediction is a class of the truth, predictions that differ from one only in case, spaces, leading zeros, the
-form of a time or the coding of accents are an error, and so are fractions where all classes are whole numbers. So are
-always leading zeros that only the truth or only the predictions have: spreadsheets and CSV readers remove them.
+Where no prediction is a class of the truth, predictions that differ from one only in leading zeros or the form of a
+time are an error, and so are fractions where all classes are whole numbers. So are always leading zeros that only the
+truth or only the predictions have: spreadsheets and CSV readers remove them.
+
+A class that truth and predictions never write alike, but differently only in case, spaces, invisible characters or the
+coding of accents, is an error, too: it would count as wrong in all rows. Names that the model states itself (`a` and
+`A`) are different classes. If truth or predictions have both spellings, they are different classes, with a note.
 
 A class may be called `None`, `NA` or `nan`: only JSON's null and NaN are no prediction.
 """
@@ -17,17 +21,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from mlflow_common.errors import InputError
-from mlflow_platform.validation.table import quoted
+from mlflow_platform.validation.table import listed, quoted
 from mlflow_platform.validation.values import UnusableError, as_datetime, looks_numeric, number_in, single
 
 Kind = Literal["boolean", "number", "text"]
 
 NO_PREDICTION = "(no prediction)"
+# Unicode's category of format characters, such as the zero-width space and the soft hyphen.
+_INVISIBLE = "Cf"
+_SHOWN = 100
+_DIFFERENT = ", or, if these are different classes, name them with --classes or in the model's metadata (`classes`)"
 
 
 @dataclass(frozen=True)
@@ -38,12 +46,14 @@ class Classes:
         names: the classes' names. The classes of the truth come first, in sorted order.
         known: the number of classes of the truth.
         truth, predicted: for each row the number of its class; -1 for no prediction.
+        notes: sentences about classes that hardly differ.
     """
 
     names: Sequence[str]
     known: int
     truth: Sequence[int]
     predicted: Sequence[int]
+    notes: Sequence[str] = ()
 
 
 def kind_of(truth: Sequence[Any]) -> Kind:
@@ -55,8 +65,12 @@ def kind_of(truth: Sequence[Any]) -> Kind:
     return "text"
 
 
-def align(truth: Sequence[Any], predicted: Sequence[Any], *, target: str) -> Classes:
+def align(truth: Sequence[Any], predicted: Sequence[Any], *, target: str, stated: Sequence[Any] = ()) -> Classes:
     """Give each class of truth and predictions a number. A prediction of None has no class.
+
+    Args:
+        target: the column of the truth.
+        stated: the classes that the model names itself, if it does.
 
     Raises:
         InputError: the predictions cannot be compared with the truth, as names with numbers.
@@ -72,14 +86,45 @@ def align(truth: Sequence[Any], predicted: Sequence[Any], *, target: str) -> Cla
     unknown = {
         key: _name(value) for key, value in zip(keys, predicted, strict=True) if key is not None and key not in known
     }
-    _check_comparable(truth, predicted, keys, known, target)
+    own = frozenset(map(str, stated))
+    _check_comparable(truth, predicted, keys, known, target, own)
+    notes = _hardly_different(known, unknown, set(keys), own, target) if kind == "text" else ()
     numbers = {key: number for number, key in enumerate([*known, *unknown])}
     return Classes(
         names=[*known.values(), *unknown.values()],
         known=len(known),
         truth=[numbers[_key(value, kind)] for value in truth],
         predicted=[-1 if key is None else numbers[key] for key in keys],
+        notes=notes,
     )
+
+
+def _hardly_different(
+    known: Mapping[Hashable, str],
+    unknown: Mapping[Hashable, str],
+    predicted: Set[Hashable],
+    stated: frozenset[str],
+    target: str,
+) -> Sequence[str]:
+    """Notes about classes whose names only differ in what `_folded` removes.
+
+    Raises:
+        InputError: truth and predictions never write such a class alike, and the model does not state both names.
+    """
+    alike: dict[str, list[str]] = {}
+    for name in map(str, (*known, *unknown)):
+        alike.setdefault(_folded(name), []).append(name)
+    shown: list[str] = []
+    for names in alike.values():
+        if len(names) == 1 or stated.issuperset(names):
+            continue
+        true, guessed = [name for name in names if name in known], [name for name in names if name in predicted]
+        if true and guessed and set(true).isdisjoint(guessed):
+            raise _written_differently(guessed[0], true[0], target, _DIFFERENT)
+        shown.append(" and ".join(_distinguished(*sorted(names))))
+    if not shown:
+        return ()
+    return (f"{listed(shown)} are scored as different classes, and differ only in case, spaces or similar characters.",)
 
 
 def _check_comparable(
@@ -88,6 +133,7 @@ def _check_comparable(
     keys: Sequence[Hashable],
     known: Mapping[Hashable, str],
     target: str,
+    stated: frozenset[str],
 ) -> None:
     """Refuse names for numbers, and numbers for names, if not one of them is a class of the truth."""
     pairs = [(key, value) for key, value in zip(keys, predicted, strict=True) if value is not None]
@@ -97,7 +143,7 @@ def _check_comparable(
     # difference.
     same = {_canonical(value) for value in truth if isinstance(value, str)} if unknown else set()
     suspicious = [value for value in unknown if not matched or not isinstance(value, str) or _canonical(value) in same]
-    _check_spelling(suspicious, truth, target)
+    _check_spelling(suspicious, truth, target, stated)
     if unknown:
         _check_leading_zeros(predicted, truth, target)
     if not unknown or matched:
@@ -114,12 +160,12 @@ def _check_comparable(
         )
 
 
-def _check_spelling(unknown: Sequence[Any], truth: Sequence[Any], target: str) -> None:
+def _check_spelling(unknown: Sequence[Any], truth: Sequence[Any], target: str, stated: frozenset[str]) -> None:
     """Refuse predictions that differ from a class only in case, spaces, leading zeros or the coding of accents."""
     spellings = {_without_zeros(value): value for value in truth} if unknown else {}
     for value in unknown:
         known = spellings.get(_without_zeros(value))
-        if known is not None:
+        if known is not None and not stated.issuperset({str(value), str(known)}):
             raise _written_differently(value, known, target)
 
 
@@ -142,11 +188,19 @@ def _spellings(values: Sequence[Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _written_differently(value: Any, known: Any, target: str) -> InputError:
+def _written_differently(value: Any, known: Any, target: str, advice: str = "") -> InputError:
+    guessed, true = _distinguished(value, known)
     return InputError(
-        f"the prediction {quoted(value)} and the truth {quoted(known)} in {target!r} are written differently: "
-        "write the truth exactly as the model names the classes"
+        f"the prediction {guessed} and the truth {true} in {target!r} are written differently: "
+        f"write the truth exactly as the model names the classes{advice}"
     )
+
+
+def _distinguished(*values: Any) -> list[str]:
+    """The values for a message. Texts that look alike are shown with the codes of their characters."""
+    shown = [quoted(value) for value in values]
+    looks = [_canonical("".join(each for each in text if unicodedata.category(each) != _INVISIBLE)) for text in shown]
+    return shown if len(set(looks)) == len(looks) else [ascii(value)[:_SHOWN] for value in values]
 
 
 def _canonical(text: str) -> str:
@@ -154,7 +208,9 @@ def _canonical(text: str) -> str:
 
 
 def _folded(value: Any) -> str:
-    return unicodedata.normalize("NFKC", _name(value)).strip().casefold()
+    """The text without case, superfluous spaces, invisible characters, and forms of the same character."""
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _name(value)).casefold())
+    return " ".join("".join(each for each in text if unicodedata.category(each) != _INVISIBLE).split())
 
 
 def _without_zeros(value: Any) -> str:

@@ -61,6 +61,11 @@ class Validation:
         return JUDGED_BY[self.task]
 
     @property
+    def notes(self) -> Sequence[str]:
+        """Sentences that a reader must know to trust the metrics."""
+        return self.classes.notes if self.classes else ()
+
+    @property
     def wrong(self) -> Sequence[int]:
         """Of a classification, the numbers (from 0) of the rows that were predicted wrongly."""
         if self.classes is None:
@@ -104,7 +109,8 @@ def _classification(rows: Rows, answers: Answers) -> Validation:
         rows = replace(rows, truth=rows.texts)
     predicted, names, vectors = _as_classes(rows, answers.predictions)
     # Align the class names together with the predictions, so that both have the same numbers.
-    aligned = classification.align(rows.truth, [*predicted, *names], target=rows.target)
+    stated = names or rows.signature.class_names
+    aligned = classification.align(rows.truth, [*predicted, *names], target=rows.target, stated=stated)
     classes = replace(aligned, predicted=aligned.predicted[: len(rows)])
     probabilities = None
     if vectors is not None:

@@ -139,6 +139,8 @@ def test_truth_that_cannot_be_compared_is_a_problem_and_no_crash() -> None:
     assert "cannot be compared with the truth" in score(names, ["0", "1", "2", "0"]).problem
     assert "not a number" in score([1.5], ["high"], task="regression").problem
     assert score([], []).problem == ""
+    assert "'A' and the truth 'a' in 'truth' are written differently" in score(["A", "b"], ["a", "b"]).problem
+    assert score(["A", "a"], ["a", "a"]).notes
     assert "predicts nothing" in score([None, 1.0], ["1", "2"], task="regression").problem
 
 

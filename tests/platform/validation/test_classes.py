@@ -1,5 +1,6 @@
 """Classes are equal when they mean the same in the truth's type, however the endpoint writes them."""
 
+import re
 from typing import Any
 
 import pytest
@@ -55,7 +56,6 @@ def test_one_class_in_another_form_is_the_same_class(truth: list[Any], predicted
         (["None", "a"], [None, "a"], [False, True]),
         (["nan", "a"], [None, "a"], [False, True]),
         ([0, 1], [None, 1], [False, True]),
-        (["a", "b"], ["A", "b"], [False, True]),
         ([1, 2], [1.5, 2], [False, True]),
         (["a", "b"], ["x", "z"], [False, False]),
         (["02134", "007"], ["2134", "007"], [False, True]),
@@ -114,8 +114,46 @@ def test_classes_of_the_truth_come_first_and_in_order() -> None:
         (["cafe\u0301", "tea"], ["caf\u00e9", "tea"]),
         (["2026-01-31T00:00:00"], ["2026-01-31"]),
         (["2026-01-31 12:00:00"], ["2026-01-31T12:00:00.000"]),
+        # Also where other classes are predicted as the truth writes them.
+        (["Setosa", "virginica"], ["setosa", "virginica"]),
+        (["setosa ", "virginica"], ["setosa", "virginica"]),
+        (["iris  setosa", "b"], ["iris setosa", "b"]),
+        (["iris\u00a0setosa", "b"], ["iris setosa", "b"]),
+        (["zero\u200bwidth", "b"], ["zerowidth", "b"]),
+        (["STRASSE", "b"], ["stra\u00dfe", "b"]),
+        (["\uff21", "b"], ["A", "b"]),
+        (["\ud55c", "b"], ["\u1112\u1161\u11ab", "b"]),
+        ([1, 2], [" 1", "2"]),
+        (["a", "A", "b"], ["\u00e5", "b", " A"]),
     ],
 )
 def test_classes_that_are_only_written_differently_are_an_error(truth: list[Any], predicted: list[Any]) -> None:
-    with pytest.raises(InputError, match="are written differently"):
-        align(truth, predicted, target="y")
+    for given in ((truth, predicted), (predicted, truth)) if None not in predicted else ((truth, predicted),):
+        with pytest.raises(InputError, match="are written differently") as refused:
+            align(*given, target="y")
+        # The two are never shown as the same text.
+        shown = re.findall("'[^']*'", refused.value.message)
+        assert shown[0] != shown[1]
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "expected"),
+    [
+        (["a", "A"], ["a", "a"], [True, False]),
+        (["a", "b"], ["a", "A"], [True, False]),
+        (["a", "b", "a"], ["A", "b", "a"], [False, True, True]),
+    ],
+)
+def test_classes_that_hardly_differ_are_noted(truth: list[Any], predicted: list[Any], expected: list[bool]) -> None:
+    found = align(truth, predicted, target="y")
+    assert [true == guess for true, guess in zip(found.truth, found.predicted, strict=True)] == expected
+    (note,) = found.notes
+    assert note.startswith("'A' and 'a' are scored as different classes")
+
+
+def test_classes_that_the_model_names_itself_are_different_without_a_note() -> None:
+    for truth, predicted in ((["A", "b"], ["a", "b"]), (["A"], ["a"]), (["a", "A"], ["a", "a"])):
+        found = align(truth, predicted, target="y", stated=("a", "A", "b"))
+        assert found.truth[0] != found.predicted[0] or truth[0] == predicted[0]
+        assert found.notes == ()
+    assert align(["a", "b"], ["a", "b"], target="y").notes == ()

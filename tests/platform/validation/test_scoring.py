@@ -156,6 +156,8 @@ def test_a_row_without_probabilities_counts_as_wrong() -> None:
         ([0, 1], [[0.5, 0.3, 0.2]] * 2, Signature(), "does not show that they are 0 to 2"),
         ([1, 1], [[0.1, 0.9], [0.6, 0.4]], Signature(), "does not show that they are 0 to 1"),
         (["a", "b"], [{"p_a": 0.5, "p_b": 0.5}] * 2, Signature(), "is none of these: name the classes with --classes"),
+        (["a", "b"], [{"a": 0.5, "B": 0.5}] * 2, Signature(), "'B' and the truth 'b' in 'y' are written differently"),
+        (["a", "b"], [[0.5, 0.5]] * 2, Signature(class_names=("a", " b")), "are written differently"),
         (
             ["a", "b"],
             [[0.5, 0.5]] * 2,

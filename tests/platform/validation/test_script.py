@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from mlflow_common import console
 from mlflow_platform.environment import Environment
@@ -112,6 +114,31 @@ def test_the_runs_held_out_rows_are_scored_and_the_result_is_logged(
     names = {file.path for file in client.list_artifacts(run_id, "validation")}
     assert names == {"validation/report.html", "validation/confusion_matrix.png", "validation/latency.png"}
     assert Path(found["report"]) == Path("reports", ENDPOINT, "report.html")
+
+
+def test_a_result_that_cannot_be_logged_is_shown_before_the_command_fails(
+    world: World, validate: Validate, client: Any, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.serve(run_id=run_id, model_name="zips", model_uri="models:/zips/1")
+    for name in ("log_batch", "log_artifact", "get_run"):
+        with monkeypatch.context() as patch:
+            patch.setattr(client, name, Mock(side_effect=MlflowException("the disk is full")))
+            rows = ("--data", "held_out.csv", "--target", "label")
+            status, found, err = validate("models:/zips@champion", *rows)
+        assert (status, found["accuracy"], found["passed"], found["logged"]) == (1, 1.0, True, False)
+        assert f"error: the validation was not logged to run {run_id}, or only in part: the tracking server says" in err
+        assert Path(found["report"]).is_file()
+
+
+def test_classes_that_hardly_differ_are_shown_and_in_the_report(
+    world: World, validate: Validate, tmp_path: Path
+) -> None:
+    world.answer(lambda _: ["us", "US", "us"])
+    world.serve(run_id="0123", model_name="zips", model_uri="models:/zips/1")
+    (tmp_path / "rows.csv").write_text(ROWS + "00501,US,us\n")
+    _, found, err = validate("models:/zips@champion", "--data", str(tmp_path / "rows.csv"), "--target", "label")
+    assert "note: 'US' and 'us' are scored as different classes" in err
+    assert "are scored as different classes" in Path(found["report"]).read_text()
 
 
 @pytest.fixture
