@@ -52,13 +52,18 @@ def is_missing(value: Any) -> bool:
 
 
 def as_text(value: Any) -> str:
-    """Text as it is; numbers as they are written."""
+    """Text as it is; whole numbers and decimals as they are written.
+
+    How a floating-point number was written is lost, and pandas turns a column of whole numbers with a gap into them.
+    """
     match value:
         case str():
             return value
         case bool():
             raise UnusableError("is not text")
-        case int() | float() | Decimal():
+        case float():
+            raise UnusableError("is a number, and the model takes text: store the column as text")
+        case int() | Decimal():
             return str(value)
         case datetime() | date():
             return value.isoformat()

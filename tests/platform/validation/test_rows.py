@@ -140,6 +140,8 @@ def test_text_of_another_type_is_refused_with_its_row(type_: str, text: str, com
     [
         ("string", True),
         ("string", b"x"),
+        # The whole number 2134 beside a missing one, as pandas stores it.
+        ("string", 2134.0),
         ("string", ["x"]),
         ("boolean", 2),
         ("long", True),
