@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_common.console import Console, make_app, run
 from mlflow_common.deploy_options import DeployOptions
-from mlflow_common.errors import explain
+from mlflow_common.errors import explain, first_line
 from mlflow_common.gathered_options import gathered
 from mlflow_common.instance_types import has_local_storage
 from mlflow_common.waiting import SystemClock
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from mlflow_platform.environment import Environment
 
 app = make_app()
+
+# What to do if the model versions could not be tagged. A second rollback would return to the newer configuration.
+_AGAIN = "Run the same command again."
+_AFTER_ROLLBACK = "Do not roll back again. The next deployment to the endpoint corrects the tags."
 
 
 @dataclass(frozen=True)
@@ -121,29 +125,37 @@ class Here:
             self.console.progress(f"approving {arn}")
             package.set_approval(self.session.client("sagemaker"), arn, package.APPROVED, "Set by deploy_model.py")
 
-    def models_of(self, endpoint: str) -> set[str]:
-        """The registered models that an endpoint serves."""
+    def may_be_tagged(self, endpoint: str, *, removed: bool) -> bool:
+        """Whether a model version may have the tag of an endpoint, which serves a registered model or did so.
+
+        If the endpoint is to be removed and does not exist, an earlier removal may have left tags.
+        """
         from mlflow_platform.endpoints.status import variants_of
 
         variants = variants_of(self.session.client("sagemaker"), endpoint)
-        return {variant.model.name for variant in variants if variant.model.name}
+        return any(variant.model.name for variant in variants) or (removed and not variants)
 
-    def write_back(self, endpoint: str, formerly: set[str]) -> None:
-        """Tag the model versions that the endpoint serves. A failure is reported, and does not undo the deployment."""
+    def write_back(self, endpoint: str, *, tagged: bool, repair: str) -> None:
+        """Tag the model versions that the endpoint serves. A failure is reported, and does not undo the deployment.
+
+        Args:
+            tagged: whether a version may have the endpoint's tag.
+            repair: what to do after a failure.
+        """
         from mlflow_platform.endpoints.status import variants_of
         from mlflow_platform.endpoints.write_back import write_back
 
-        variants = variants_of(self.session.client("sagemaker"), endpoint)
-        if not (formerly or any(variant.model.name for variant in variants)):
-            return
         try:
-            for change in write_back(self.client(), endpoint, variants, formerly):
-                self.console.progress(f"tagged {change}")
+            variants = variants_of(self.session.client("sagemaker"), endpoint)
+            if tagged or any(variant.model.name for variant in variants):
+                for change in write_back(self.client(), endpoint, variants):
+                    self.console.progress(change)
         except Exception as error:
             known = explain(error)
-            if known is None:
-                raise
-            self.console.progress(f"could not tag the model versions ({known.message}) Run the same command again.")
+            reason = (known.message if known else f"{type(error).__name__}: {first_line(error)}").rstrip(".")
+            self.console.progress(
+                f"the work on {endpoint} is done, but the registry's tags may not say so: {reason}. {repair}"
+            )
 
 
 @app.command()
@@ -170,7 +182,7 @@ def deploy_model(given: DeployOptions) -> None:
         registered = pushed.model.name if pushed else model.registered_name(uri)
         if not name:
             name = specification.default_name(here.environment, registered, uri)
-        formerly = here.models_of(name) | ({registered} if registered else set())
+        tagged = bool(registered) or here.may_be_tagged(name, removed=given.delete)
         if given.shift:
             _shift(here, name, parse_weights(given.shift), dry_run=given.dry_run)
         elif given.delete:
@@ -186,7 +198,7 @@ def deploy_model(given: DeployOptions) -> None:
                 package.require_approved(pushed, approve=given.approve)
             _deploy(here, given, _published(here, given, name, pushed or found), protection)
         if not given.dry_run:
-            here.write_back(name, formerly)
+            here.write_back(name, tagged=tagged, repair=_AFTER_ROLLBACK if given.rollback else _AGAIN)
 
 
 def _published(here: Here, given: DeployOptions, name: str, found: model.Model | package.ModelPackage) -> Published:

@@ -133,8 +133,8 @@ def recorder(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Recor
         "image_of": lambda _, __, given: given or "built",
         "package": lambda _, arn: made.package(arn),
         "approve": lambda _, arn: made.record("approve")(arn),
-        "models_of": lambda *_: set(),
-        "write_back": lambda *_: None,
+        "may_be_tagged": lambda *_, **__: False,
+        "write_back": lambda *_, **__: None,
         "clients": lambda _: None,
     }
     for name, function in replaced.items():
