@@ -47,12 +47,27 @@ def test_the_best_run_is_first_and_runs_without_the_metric_are_last() -> None:
         ("fnr_at_fpr_0.01", "tpr_at_fpr_0.01"),
         ("latency@p99", "recall@fpr=0.01"),
         ("lossAtEpoch", "tprAtFpr"),
+        ("seconds_per_request", "samples_per_ms"),
+        ("costPerRun", "samplesPerMs"),
+        ("total_cost", "savings"),
+        ("edit_distance", "correlation"),
         *((f"validation/{name}", "roc_auc") for name in sorted(LOWER_IS_BETTER)),
     ],
 )
 def test_every_way_to_write_a_metrics_name_says_whether_larger_is_better(smaller: str, larger: str) -> None:
     assert not table.is_maximized(smaller)
     assert table.is_maximized(larger)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    ["cost_savings", "error_reduction", "distanceCorrelation", "time_between_failures", "val/loss_improvement"],
+)
+def test_a_name_that_may_mean_the_opposite_is_not_guessed(metric: str) -> None:
+    rows = [replace(row, metrics={metric: 1.0}) for row in ROWS]
+    with pytest.raises(InputError, match=f"{metric}.* does not say whether larger .* give --maximize or --minimize"):
+        table.make(rows, metric)
+    assert table.make(rows, metric, maximize=True).maximize
 
 
 def test_parameters_that_are_the_same_everywhere_are_left_out() -> None:

@@ -26,8 +26,14 @@ _SMALLER = frozenset(
 _NEGATED = "neg"
 # `validation/rmse` (what validate_endpoint.py logs), `val.loss`, `testRMSE` and `valLoss` have two words each.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-# What follows says where the metric was measured: `tpr_at_fpr_0.01`, `tprAtFpr`, `recall@fpr=0.01`.
-_MEASURED_AT = re.compile(r"(?<=[^A-Za-z])at(?=[^A-Za-z])|(?<=[a-z])At(?=[A-Z])|@")
+# What follows says where the metric was measured (`tpr_at_fpr_0.01`, `tprAtFpr`, `recall@fpr=0.01`), or is a divisor
+# (`samples_per_ms`, `samplesPerMs`).
+_MEASURED_AT = re.compile(r"(?<=[^A-Za-z])(?:at|per)(?=[^A-Za-z])|(?<=[a-z])(?:At|Per)(?=[A-Z])|@")
+# With one of these words a name may mean the opposite: `cost_savings`, `error_reduction`, `distance_correlation`,
+# `time_between_failures`.
+_TURNING = frozenset(
+    ("saving", "savings", "saved", "reduction", "reduced", "improvement", "gain", "avoided", "benefit", "free")
+).union(("correlation", "traveled", "travelled", "covered", "effectiveness", "efficiency", "between", "without"))
 # What MLflow's database holds for infinity (`sanitize_metric_value` of mlflow/store/tracking/sqlalchemy_store.py).
 _INFINITE = sys.float_info.max
 
@@ -118,7 +124,7 @@ def make(rows: Sequence[Row], metric: str, *, maximize: bool | None = None) -> T
     """Rank runs by a metric. Without `maximize`, the metric's name decides whether larger is better.
 
     Raises:
-        InputError: there are no runs, or none has that metric as a finite number.
+        InputError: there are no runs, none has that metric as a finite number, or see `is_maximized`.
     """
     if not rows:
         raise InputError("there are no runs to compare. Log some with scripts/log_run.py or scripts/sweep.py.")
@@ -140,9 +146,18 @@ def make(rows: Sequence[Row], metric: str, *, maximize: bool | None = None) -> T
 
 
 def is_maximized(metric: str) -> bool:
-    """Whether larger values of a metric are better, judged by its name."""
+    """Whether larger values of a metric are better, judged by its name.
+
+    Raises:
+        InputError: the name does not say it.
+    """
     words = {word.lower() for word in _WORD.findall(_MEASURED_AT.split(metric)[0])}
-    return _NEGATED in words or not _SMALLER & words
+    smaller = _SMALLER & words
+    if smaller and _TURNING & words:
+        raise InputError(
+            f"the name {metric!r} does not say whether larger values are better: give --maximize or --minimize."
+        )
+    return _NEGATED in words or not smaller
 
 
 def number(text: str) -> float | None:
