@@ -92,10 +92,17 @@ def experiment_ids(contents: Contents, wanted: frozenset[str]) -> set[str]:
     """The ids of the experiments with these names or ids; all of them if none is wanted.
 
     Raises:
-        InputError: there is no such experiment.
+        InputError: there is no such experiment, or one has the name and another one the id.
     """
     if not wanted:
         return set(contents.experiments)
+    for name in sorted(wanted & set(contents.experiments)):
+        other = next((id_ for id_, known in contents.experiments.items() if known == name and id_ != name), None)
+        if other:
+            raise InputError(
+                f"{name!r} is the id of the experiment {contents.experiments[name]!r} and the name of the experiment "
+                f"{other}. Give the other one of name and id."
+            )
     found = {id_ for id_, name in contents.experiments.items() if id_ in wanted or name in wanted}
     missing = wanted - found - {contents.experiments[id_] for id_ in found}
     if missing:

@@ -98,6 +98,9 @@ def test_selects_by_age_experiment_and_tag(world: World) -> None:
     assert not names(world.search(FAILED_RUNS, experiments=frozenset({"Default"})))
     with pytest.raises(InputError, match="there is no experiment 'nowhere'"):
         world.search(experiments=frozenset({"nowhere"}))
+    world.access.mlflow.create_experiment(world.experiment)
+    with pytest.raises(InputError, match=f"'{world.experiment}' is the id of the experiment 'churn' and the name of"):
+        world.search(experiments=frozenset({world.experiment}))
 
 
 def test_never_deletes_below_a_location_that_is_not_the_runs_own(world: World) -> None:
