@@ -154,7 +154,7 @@ def _noted(note_file: Path) -> list[tuple[int, str | None]]:
     try:
         note = json.loads(note_file.read_text())
         return [(int(note["pid"]), note["started"])]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         marked = f"{NAME_VARIABLE}={note_file.resolve()}".encode()
         return [(pid, _start_time(pid)) for pid in _leaders() if marked in _environment(pid)]
 

@@ -83,7 +83,7 @@ def test_stop_leftovers_ends_the_noted_processes(processes, tmp_path, process_so
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="processes are found by their environment on Linux only")
-@pytest.mark.parametrize("note", ["", "{", '{"pid": 1}', "[" * 100_000])
+@pytest.mark.parametrize("note", ["", "{", '{"pid": 1}', '{"pid": 1e999, "started": ""}', "[" * 100_000])
 def test_the_process_of_a_damaged_note_is_ended(processes, tmp_path, note):
     child, worker = leader(processes)
     (tmp_path / "run" / "folder.json").mkdir()
