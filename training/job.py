@@ -6,7 +6,7 @@ instead.
 
 It gives the entry point what SageMaker's toolkits give (SM_* variables and the paths of channels), opens an MLflow run
 below the run of the pipeline or the sweep, and writes the reason of a failure to where SageMaker reads it. It needs
-only Python's standard library until it opens the run.
+only Python's standard library, and what is beside it, until it opens the run.
 
 Sources: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo.html,
 https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html
@@ -188,18 +188,23 @@ def unpack(job: Job) -> None:
     """Replace the archive of a trained model (model.tar.gz) in a channel by its files.
 
     Raises:
-        JobError: a member is neither a file nor a folder, or lies outside.
+        JobError: a member is neither a file nor a folder, or lies outside. Nothing is then unpacked.
     """
-    for folder in job.channels.values():
-        for archive in sorted(folder.glob("*.tar.gz")):
+    archives = [(folder, archive) for folder in job.channels.values() for archive in sorted(folder.glob("*.tar.gz"))]
+    if not archives:
+        return
+    # The jobs' code has these modules in a folder beside this file; see `Project.files`.
+    sys.path.append(str(HERE / "src"))
+    from mlflow_common.safe_path import UnsafeNameError
+    from mlflow_common.unpacking import unpack as unpack_below
+
+    for folder, archive in archives:
+        try:
             with tarfile.open(archive) as tar:
-                # Python 3.11.2 has no filters.
-                for member in tar:
-                    inside = not member.name.startswith("/") and ".." not in member.name.split("/")
-                    if not (inside and (member.isreg() or member.isdir())):
-                        raise JobError(f"{archive.name} contains {member.name!r}, which is no file or folder in it")
-                tar.extractall(folder)  # noqa: S202 the members were checked above
-            archive.unlink()
+                unpack_below(tar, folder)
+        except UnsafeNameError as error:
+            raise JobError(f"{archive.name} cannot be unpacked: {error}") from None
+        archive.unlink()
 
 
 def data_version(job: Job) -> str:

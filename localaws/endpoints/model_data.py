@@ -1,7 +1,5 @@
 """Downloads a model's archive from S3 and unpacks it into its container's model folder (/opt/ml/model on AWS)."""
 
-import posixpath
-import shutil
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +8,8 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws.endpoints.reasons import download_failed, extract_failed
-from mlflow_common.safe_path import UnsafeNameError, below
+from mlflow_common.safe_path import UnsafeNameError
+from mlflow_common.unpacking import target, write
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -48,29 +47,8 @@ def fetch(url: str, s3: "S3Client", folder: Path) -> None:
                 if left < 0 or number >= MOST_MEMBERS:
                     raise extract_failed(url)
                 # AWS cannot unpack links either: https://repost.aws/knowledge-center/sagemaker-endpoint-creation-fail
-                if not (member.isfile() or member.isdir()):
-                    raise extract_failed(url)
-                _unpack(tar, member, folder)
+                write(tar, member, target(member, folder))
     except (tarfile.TarError, EOFError, OSError, UnsafeNameError) as error:
         raise extract_failed(url) from error
     finally:
         archive.unlink()
-
-
-def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
-    """Write one file or folder. Python 3.11.2 (Debian 12) has no `filter=` to refuse members outside the folder."""
-    # `tar czf model.tar.gz .` names its members "./MLmodel".
-    name = posixpath.normpath(member.name) if member.name.startswith("./") else member.name
-    if name == ".":
-        return
-    path = below(folder, name)
-    if member.isdir():
-        path.mkdir(parents=True, exist_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = tar.extractfile(member)
-    if content is None:
-        raise tarfile.ExtractError(f"{member.name} has no content")
-    with content, path.open("wb") as file:
-        shutil.copyfileobj(content, file)
-    path.chmod(0o755 if member.mode & 0o100 else 0o644)

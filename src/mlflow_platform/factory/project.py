@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlflow_common import errors
 from mlflow_common.errors import InputError
 from mlflow_common.safe_path import UnsafeNameError, below
 
@@ -22,6 +23,8 @@ _SKIPPED_FOLDERS = {"__pycache__", "mlruns", "prepared", "tuned", "model", "repo
 _TRACKING_DATABASE = {f"mlflow.db{ending}" for ending in ("", "-journal", "-shm", "-wal")}
 _MOST_BYTES = 50 * 1024 * 1024
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What the runner imports besides Python's standard library, from the folder src beside it.
+_IMPORTED = ("__init__.py", "errors.py", "safe_path.py", "unpacking.py")
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,14 @@ class Project:
         return cls(folder, read, tuple(lines))
 
     def files(self, runner: Path) -> dict[str, bytes]:
-        """What the jobs get, by path: the runner as job.py, project.json, and the project's folder.
+        """What the jobs get, by path: the runner as job.py and what it imports, project.json, and the project's folder.
 
         Raises:
             InputError: the files are too large; data does not belong to the code.
         """
-        found = {"job.py": runner.read_bytes()}
+        common = Path(errors.__file__).parent
+        found = {f"src/mlflow_common/{module}": below(common, module).read_bytes() for module in _IMPORTED}
+        found["job.py"] = runner.read_bytes()
         name = self.folder.resolve().name
         for file in sorted(self.folder.rglob("*")):
             relative = file.relative_to(self.folder)

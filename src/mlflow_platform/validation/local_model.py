@@ -7,7 +7,6 @@ needs are installed. The requests pass MLflow's own parsing and the model's sign
 from __future__ import annotations
 
 import math
-import shutil
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import PlatformError
-from mlflow_common.safe_path import below
+from mlflow_common.unpacking import unpack
 from mlflow_platform.endpoints import model_archive
 from mlflow_platform.validation import predictions
 from mlflow_platform.validation.predictions import Predictions
@@ -64,14 +63,7 @@ def download(s3: S3Client, model: ServedArtifact, folder: Path) -> Path:
         return archive.path
     target = folder / "unpacked"
     with tarfile.open(archive.path, "r:gz") as tar:
-        for member in tar:
-            content = tar.extractfile(member) if member.isfile() else None
-            if content is None:
-                continue
-            path = below(target, member.name.removeprefix("./"))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as file:
-                shutil.copyfileobj(content, file)
+        unpack(tar, target)
     return target
 
 

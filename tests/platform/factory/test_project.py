@@ -1,6 +1,9 @@
 """An MLflow project as the pipeline's code: what is read, what is sent, and what is refused."""
 
 import json
+import subprocess
+import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,7 @@ def test_the_jobs_get_the_project_without_results_and_hidden_files(tmp_path: Pat
     files = Project.read(folder).files(REPOSITORY / "training" / "job.py")
     assert set(files) == {
         "job.py",
+        *(f"src/mlflow_common/{name}.py" for name in ("__init__", "errors", "safe_path", "unpacking")),
         "project.json",
         "churn/MLproject",
         "churn/lib/a.py",
@@ -54,6 +58,23 @@ def test_the_jobs_get_the_project_without_results_and_hidden_files(tmp_path: Pat
         "churn/train.py",
     }
     assert json.loads(files["project.json"])["folder"] == "churn"
+
+
+def test_the_runner_needs_only_what_the_jobs_get(tmp_path: Path) -> None:
+    files = Project.read(write(tmp_path)).files(REPOSITORY / "training" / "job.py")
+    for name, content in files.items():
+        (tmp_path / "code" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "code" / name).write_bytes(content)
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as tar:
+        tar.add(tmp_path / "code" / "job.py", "./MLmodel")
+    # Without installed packages, such as this project.
+    code = (
+        "import sys, pathlib; sys.path.insert(0, 'code'); import job; here = pathlib.Path();"
+        "job.unpack(job.Job('processing', 'p', here, {'model': here}))"
+    )
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=tmp_path, check=True)
+    assert (tmp_path / "MLmodel").read_bytes() == files["job.py"]
+    assert not (tmp_path / "model.tar.gz").exists()
 
 
 @pytest.mark.parametrize(
