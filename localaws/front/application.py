@@ -85,6 +85,8 @@ class Application:
             scope["localaws.call"] = call = _call(scope)
             if not _is_local(call.headers.get("host", "")):
                 await respond_json(send, 403, {"message": "localaws answers to 127.0.0.1 and localhost only."})
+            elif not _is_local_page(call.headers.get("origin")):
+                await respond_json(send, 403, {"message": "localaws does not answer web pages of other machines."})
             elif self._control.takes(call):
                 await self._control.application(scope, receive, send)
             else:
@@ -241,6 +243,18 @@ def _is_local(host: str) -> bool:
     """
     name = host.rpartition(":")[0] if re.search(r":\d*$", host) else host
     return name in ("127.0.0.1", "localhost", "[::1]") or name.endswith(".localhost")
+
+
+def _is_local_page(origin: str | None) -> bool:
+    """Whether an Origin header is missing, as for all clients but browsers, or names a page of this machine.
+
+    A page needs a signature or a session for everything but a CORS preflight. This also refuses pages that got hold of
+    a presigned URL, and origins that a browser hides (`null`).
+    """
+    if origin is None:
+        return True
+    scheme, separator, host = origin.partition("://")
+    return bool(separator) and scheme in ("http", "https") and _is_local(host)
 
 
 def _call(scope: Scope) -> Call:

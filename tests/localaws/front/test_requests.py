@@ -215,6 +215,27 @@ def test_web_pages_cannot_use_the_control_paths(
         assert refused.status_code == 403
 
 
+def test_web_pages_of_other_machines_cannot_use_signed_requests(localaws: RunningLocalAws) -> None:
+    s3 = bucket(localaws, "pages")
+    link = s3.generate_presigned_url("list_objects_v2", Params={"Bucket": "pages"})
+    for origin, status in (
+        (None, 200),
+        (localaws.url, 200),
+        ("http://localhost:8888", 200),
+        ("http://evil.example", 403),
+        ("https://127.0.0.1.evil.example", 403),
+        ("http://127.0.0.1@evil.example", 403),
+        ("null", 403),
+        ("", 403),
+    ):
+        given = {} if origin is None else {"origin": origin}
+        headers = {**signed(localaws, "GET", "/", service="s3"), **given}
+        assert httpx.get(f"{localaws.url}/", headers=headers).status_code == status
+        assert httpx.get(link, headers=given).status_code == status
+        preflight = httpx.options(f"{localaws.url}/pages/a", headers={**given, "access-control-request-method": "PUT"})
+        assert status == 200 or preflight.status_code == 403
+
+
 def test_requests_with_another_host_name_are_refused(localaws: RunningLocalAws) -> None:
     headers = {**signed(localaws, "GET", "/", service="s3"), "host": "evil.example"}
     assert httpx.get(f"{localaws.url}/", headers=headers).status_code == 403
