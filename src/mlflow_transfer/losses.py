@@ -31,21 +31,25 @@ class LossLog:
     """Collects losses in the order in which they are found. Adding the same loss again changes nothing."""
 
     def __init__(self) -> None:
-        self._losses: dict[Loss, None] = {}
+        self._losses: list[Loss] = []
+        self._known: set[Loss] = set()
         self._places: set[str] = set()
 
     def add(self, place: str, reason: str) -> None:
         """Add a loss, unless it was already added."""
-        self._losses[Loss(place, reason)] = None
-        self._places.add(place)
+        loss = Loss(place, reason)
+        if loss not in self._known:
+            self._known.add(loss)
+            self._losses.append(loss)
+            self._places.add(place)
 
     def holds(self, place: str) -> bool:
         """Whether there is a loss at this place."""
         return place in self._places
 
-    def list(self) -> list[Loss]:
-        """All losses so far, oldest first."""
-        return list(self._losses)
+    def list(self) -> Sequence[Loss]:
+        """All losses, oldest first. No copy: the sequence grows with the log, and is asked for once for each run."""
+        return self._losses
 
 
 class LostParts:

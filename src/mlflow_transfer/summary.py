@@ -34,4 +34,4 @@ class Summary:
     @property
     def losses(self) -> list[Loss]:
         """What the destination cannot hold, and what of the source could not be read."""
-        return self._losses.list()
+        return list(self._losses.list())

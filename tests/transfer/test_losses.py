@@ -14,7 +14,7 @@ import pytest
 from mlflow_common.errors import NOT_READY
 from mlflow_transfer import service
 from mlflow_transfer.copiers.artifacts import colliding
-from mlflow_transfer.losses import Loss
+from mlflow_transfer.losses import Loss, LossLog, LostParts
 from mlflow_transfer.options import Options
 from mlflow_transfer.service import Agreement, LossesError, Outcome
 from mlflow_transfer.sources.base import in_memory
@@ -25,6 +25,21 @@ from tests.transfer.moving import TRUST, behind, places, same
 from tests.transfer.seeding import START, Seeder, folder, write
 
 LOST = Loss("run folder /mlruns/1/abc", "it has no meta.yaml")
+
+
+def test_asking_for_the_losses_copies_none_of_them() -> None:
+    log = LossLog()
+    for number in (1, 2, 1):
+        log.add(f"run {number}", "it is gone")
+    found = log.list()
+    parts = LostParts(log.list)
+    assert parts.of("2")
+    log.add("run 3", "it is gone")
+    # A copy asks once for each run.
+    assert log.list() is found
+    assert [loss.place for loss in found] == ["run 1", "run 2", "run 3"]
+    assert parts.of("3")
+    assert not parts.of("4")
 
 
 class Partly:

@@ -62,7 +62,7 @@ class ArchiveSource:
         self.version = self._snapshot.version
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="archive")
 
-    def losses(self) -> list[Loss]:
+    def losses(self) -> Sequence[Loss]:
         """What is missing in the backup, and what is damaged in the archive."""
         return self._losses.list()
 

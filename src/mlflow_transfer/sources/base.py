@@ -77,7 +77,7 @@ class Source(Protocol):
     def store(self, uri: str) -> Store:
         """The store from which the artifacts of this URI are read."""
 
-    def losses(self) -> list[Loss]:
+    def losses(self) -> Sequence[Loss]:
         """What exists in the source but could not be read, in the listings so far."""
 
     async def close(self) -> None:

@@ -388,7 +388,7 @@ class DatabaseSource:
             yield found
             last = ids[-1]
 
-    def losses(self) -> list[Loss]:
+    def losses(self) -> Sequence[Loss]:
         """What could not be read so far."""
         return self._losses.list()
 

@@ -53,7 +53,7 @@ class FileStoreSource:
         self._folders: dict[str, Path] = {}
         self._runs: dict[str, Path] = {}
 
-    def losses(self) -> list[Loss]:
+    def losses(self) -> Sequence[Loss]:
         """What could not be read so far."""
         return self._files.losses.list()
 

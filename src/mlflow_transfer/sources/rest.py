@@ -359,7 +359,7 @@ class RestSource:
                 f"trace of experiment {experiment_id}",
             )
 
-    def losses(self) -> list[Loss]:
+    def losses(self) -> Sequence[Loss]:
         """What could not be read so far."""
         return self._losses.list()
 
