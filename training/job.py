@@ -195,14 +195,13 @@ def unpack(job: Job) -> None:
         return
     # The jobs' code has these modules in a folder beside this file; see `Project.files`.
     sys.path.append(str(HERE / "src"))
-    from mlflow_common.safe_path import UnsafeNameError
-    from mlflow_common.unpacking import unpack as unpack_below
+    from mlflow_common import safe_path, unpacking
 
     for folder, archive in archives:
         try:
             with tarfile.open(archive) as tar:
-                unpack_below(tar, folder)
-        except UnsafeNameError as error:
+                unpacking.unpack(tar, folder)
+        except safe_path.UnsafeNameError as error:
             raise JobError(f"{archive.name} cannot be unpacked: {error}") from None
         archive.unlink()
 
