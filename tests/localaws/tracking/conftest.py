@@ -40,7 +40,10 @@ def server(servers: dict[str, str]) -> str:
 
 @pytest.fixture(scope="session")
 def app(localaws: RunningLocalAws, pytestconfig: pytest.Config) -> str:
-    """The ARN of an App that a stack of the same name created. Only one file uses it: some of its tests update it."""
+    """The ARN of an App that a stack of the same name created.
+
+    Only one file uses it, because some of its tests update it, and test_plugin_suite.py, which runs alone.
+    """
     made = pytestconfig.stash[HOME] / "app"
     with FileLock(f"{made}.lock"):
         if not made.exists():
