@@ -19,6 +19,8 @@ def expand(text: str, context: Context) -> str | None:
     A variable can only refer to a key with a single value.
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
     """
+    if "${" not in text:
+        return text
     unknown = False
 
     def value(found: re.Match[str]) -> str:
@@ -50,6 +52,7 @@ def like(pattern: str, value: str) -> bool:
     return _compiled(pattern).fullmatch(value) is not None
 
 
+@lru_cache(maxsize=8192)
 def arn_like(pattern: str, arn: str) -> bool:
     """Whether an ARN matches. Each of the six parts is matched separately: only a wildcard in the last matches a colon.
 

@@ -1,10 +1,10 @@
 """Parses policy documents and matches their statements against requests."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 from localaws.iam.conditions import Condition, ConditionError
@@ -93,11 +93,18 @@ class Statement:
                 closest = max(closest, _naming(kind, name, principal))
         return closest
 
-    def _matches_action(self, action: str) -> bool:
-        folded = action.lower()
-        if self.actions is not None:
-            return _any_like(self.actions, folded)
-        return not _any_like(self.not_actions or (), folded)
+    @cached_property
+    def _matches_action(self) -> Callable[[str], bool]:
+        """Cached for each action, because every call is compared with the actions of every statement."""
+        patterns = self.actions if self.actions is not None else self.not_actions or ()
+        named = self.actions is not None
+
+        @lru_cache(maxsize=1024)
+        def matches(action: str) -> bool:
+            folded = action.lower()
+            return any(like(pattern, folded) for pattern in patterns) is named
+
+        return matches
 
     def _matches_resource(self, request: Request) -> bool:
         if self.resources is None and self.not_resources is None:
@@ -138,12 +145,6 @@ class Policy:
             raise PolicyError(f"{name}: {error}") from None
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
             raise PolicyError(f"{name} is not a policy document.") from None
-
-
-@lru_cache(maxsize=16_384)
-def _any_like(patterns: tuple[str, ...], action: str) -> bool:
-    """Cached, because every call is compared with the actions of every statement."""
-    return any(like(pattern, action) for pattern in patterns)
 
 
 def texts(given: Any) -> tuple[str, ...]:

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from localaws.iam.evaluate import Decision, Policies, evaluate
 from localaws.iam.moto_policy_store import parsed
+from localaws.iam.policy import Policy
 from localaws.iam.request import Principal, Request
 from tests.policy.rendered import Document, Rendered, Role
 from tests.policy.scenarios import ACCOUNT, REGION
@@ -45,7 +47,8 @@ class Ask:
     by: str | None = None
 
 
-def names(environment: Rendered) -> dict[str, str]:
+@lru_cache(maxsize=16)
+def names(environment: Rendered) -> Mapping[str, str]:
     """The values of the placeholders in an `Ask`. A role is named after its subject: `{server_role}`."""
     roles = {f"{subject}_role": role.name for subject in ROLES if (role := _role(environment, subject))}
     name = roles["server_role"].removesuffix(ROLES["server"])
@@ -120,11 +123,20 @@ def judge(environment: Rendered, subject: str, ask: Ask) -> Decision:
     return evaluate(
         request,
         Policies(
-            identity=tuple(parsed(name, json.dumps(own)) for name, own in _identity(environment, subject).items()),
-            resource=parsed("policy of the resource", json.dumps(on_resource)) if on_resource else None,
+            identity=_policies(environment, subject),
+            resource=_parsed("policy of the resource", on_resource) if on_resource else None,
             resource_decides=is_key or ask.action == "sts:AssumeRole",
         ),
     )
+
+
+@lru_cache(maxsize=64)
+def _policies(environment: Rendered, subject: str) -> tuple[Policy, ...]:
+    return tuple(_parsed(name, document) for name, document in _identity(environment, subject).items())
+
+
+def _parsed(name: str, document: Document) -> Policy:
+    return parsed(name, json.dumps(document))
 
 
 def _is_service(subject: str) -> bool:

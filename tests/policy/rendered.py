@@ -33,9 +33,9 @@ class Role:
     boundary: str | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Rendered:
-    """All policies of one plan.
+    """All policies of one plan. Nobody changes it once it is read, so that what follows from it can be cached.
 
     Attributes:
         managed: the managed policies, by name.

@@ -34,8 +34,9 @@ class RolePolicy:
 
     def wrong(self, document: Document) -> Iterator[str]:
         """The questions that a document answers wrongly."""
-        yield from (f"denied: {ask}" for ask in self.needed if not _allows(document, ask))
-        yield from (f"allowed: {ask}" for ask in self.refused if _allows(document, ask))
+        policy = Policy.parse("policy", document)
+        yield from (f"denied: {ask}" for ask in self.needed if not _allows(policy, ask))
+        yield from (f"allowed: {ask}" for ask in self.refused if _allows(policy, ask))
 
     def unnoticed(self, document: Document) -> list[str]:
         """The changes of a document, each of which removes or widens a part, that none of the questions notices."""
@@ -44,7 +45,7 @@ class RolePolicy:
         return [name for name, mutant in changed.items() if not any(self.wrong(mutant))]
 
 
-def _allows(document: Document, ask: Ask) -> bool:
+def _allows(policy: Policy, ask: Ask) -> bool:
     context = {**USUAL, **ask.context}
     request = Request(
         Principal(f"arn:aws:sts::{ACCOUNT}:assumed-role/job/now"),
@@ -53,7 +54,7 @@ def _allows(document: Document, ask: Ask) -> bool:
         ACCOUNT,
         {key: value for key, value in context.items() if value is not None},
     )
-    return evaluate(request, Policies(identity=(Policy.parse("policy", document),))).allowed
+    return evaluate(request, Policies(identity=(policy,))).allowed
 
 
 def asked(context: dict[str, str | None], resource: str, *actions: str) -> tuple[Ask, ...]:

@@ -6,6 +6,7 @@ The recording has all options of prod. Its names and ids are placeholders.
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def permissions(calls: Iterable[Mapping[str, Any]], environment: str) -> set[Per
     }
 
 
+@cache
 def recorded() -> dict[str, list[Ask]]:
     """The recorded requests by verb: `plan`, `apply`, `change`, `destroy`."""
     found = json.loads(RECORDING.read_text())

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from localaws.iam.evaluate import Policies, evaluate
-from localaws.iam.policy import Policy, texts
+from localaws.iam.moto_policy_store import parsed
+from localaws.iam.policy import texts
 from localaws.iam.request import Principal, Request
 from tests.localaws.iam.reference import actions, knows
 from tests.policy.asking import on
@@ -291,7 +292,7 @@ def of(documents: dict[str, Document], role: str) -> dict[str, Document]:
 
 
 def parse(documents: dict[str, Document]) -> Policies:
-    return Policies(identity=tuple(Policy.parse(name, document) for name, document in documents.items()))
+    return Policies(identity=tuple(parsed(name, json.dumps(document)) for name, document in documents.items()))
 
 
 def allows(policies: Policies, ask: Ask) -> bool:

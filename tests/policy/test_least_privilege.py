@@ -93,8 +93,9 @@ def test_every_granted_action_is_needed_or_has_a_reason(environments: dict[str, 
 
 
 def _with(environment: Rendered, document: Document, changed: Document) -> Rendered:
-    """A copy of the environment in which one document is replaced."""
-    return deepcopy(environment, {id(document): changed})
+    """A copy of the environment in which one document is replaced. It shares the other documents."""
+    kept = {id(other): other for other in environment.documents().values()}
+    return deepcopy(environment, kept | {id(document): changed})
 
 
 def _general(environment: Rendered, name: str) -> str:

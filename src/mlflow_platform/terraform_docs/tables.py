@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,18 @@ def outputs(module: Path) -> str:
 
 
 def _bodies(module: Path, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for block in blocks(module, kind):
+        [parsed] = _parsed(block.text + "\n")[kind]
+        yield block.name, next(iter(parsed.values()))
+
+
+@cache
+def _parsed(text: str) -> dict[str, Any]:
+    """Blocks as python-hcl2 reads them, which takes milliseconds for each."""
     import hcl2  # Slow to import, and --help does not need it.
 
-    for block in blocks(module, kind):
-        [parsed] = hcl2.loads(block.text + "\n")[kind]
-        yield block.name, next(iter(parsed.values()))
+    found: dict[str, Any] = hcl2.loads(text)
+    return found
 
 
 def _text(literal: str) -> str:
