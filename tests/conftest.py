@@ -44,12 +44,12 @@ SYSTEM_FILES = (
     "tests/transfer/test_command_line.py",
 )
 # The files that take longest start first, in this order, so that no worker is left alone with one at the end. The first
-# and the third build what others share and wait for: the session's staging, and the plan of all variations. Each starts
-# with files that need neither, so that no core is idle meanwhile.
+# and the third build what others share and wait for: the session's staging, and the plans of all variations. The others
+# start with files that need neither, so that no core is idle meanwhile.
 FIRST = (
     "tests/e2e/smoke/test_environment.py",
     "tests/e2e/delivery/",
-    "tests/policy/test_cross_check.py",
+    "tests/policy/test_least_privilege.py",
     "tests/e2e/upgrade/",
     "tests/terraform/test_apply.py",
     "tests/localaws/saving/test_saving.py",
@@ -93,7 +93,10 @@ NIGHTLY = {
     "tests/terraform/test_apply_expired.py": "credentials that expire at three points of an apply",
     "tests/terraform/test_apply_killed.py": "an apply that is killed ten times",
     "tests/terraform/test_apply_studio.py": "tests/policy/test_studio_roles.py and terraform test check the plan",
+    "tests/terraform/test_examples.py": "make lint validates the examples, and other plans have their inputs",
     "tests/terraform/test_apply_upgraded.py": "prod of a former revision, applied before this one",
+    # Asks a second engine.
+    "tests/policy/test_cross_check.py": "tests/localaws/iam/ compares our engine with what AWS documents",
     # Each call fails once.
     "tests/platform/endpoints/test_lost_answers.py": "each call; test_deployment.py has the likely ones",
     "tests/transfer/test_faults.py::test_every_kind_of_call_survives_faults_on_either_side": "each call",

@@ -15,9 +15,9 @@ from tests.policy.operations_expectations import OPERATIONS_REDUNDANT
 from tests.policy.rendered import Document, Rendered
 from tests.policy.scenarios import SCENARIOS
 
-# The policies of the training pipeline and of the delivery, whose mutants are in test_optional_roles.py and
-# test_delivery_roles.py.
-PROVEN_APART = ("-pipeline-role/", "-pipeline-runner", "-delivery-")
+# The policies of the training pipeline, of the delivery and against deletion, whose mutants are in
+# test_optional_roles.py, test_delivery_roles.py and test_deletion_protection.py.
+PROVEN_APART = ("-pipeline-role/", "-pipeline-runner", "-delivery-", "-deletion-protection")
 REASONS = yaml.safe_load((Path(__file__).parent / "unexercised.yaml").read_text())
 
 

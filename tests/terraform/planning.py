@@ -15,7 +15,8 @@ from tests.support import provider
 from tests.support.attached import REATTACH, attachment
 from tests.support.running import RunningLocalAws
 from tests.terraform import readmes, roots
-from tests.terraform.variations import Variation, call, groups, part
+from tests.terraform.variations import ROOTS as OWN_ROOTS
+from tests.terraform.variations import Variation, call, calls_of_roots, given_to_roots, group, group_of, part
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -90,15 +91,16 @@ class Planner:
 
     def plan(self, name: str) -> tftest.TerraformPlanOutput:
         """One variation's part of its group's plan, which is made once."""
-        group = next(group for group in groups() if name in group)
-        stored = {variation: self._shared / f"variation-{variation}.json" for variation in group}
-        root_name = f"variations-{next(iter(group))}"
+        root_name = group_of(name)
+        variations = group(root_name)
+        stored = {variation: self._shared / f"variation-{variation}.json" for variation in variations}
         with FileLock(self._shared / f"{root_name}.lock"):
             if not all(file.exists() for file in stored.values()):
-                if "readmes" in group:
+                if "readmes" in variations:
                     self._write_readmes()
-                root = self._calling(root_name, group, self._imports(group))
-                root.env.pop(REATTACH, None)  # Its configurations of the provider differ in tags.
+                root = self._calling(root_name, variations, self._imports(variations))
+                if root_name != "variations":
+                    root.env.pop(REATTACH, None)  # The roots' configurations of the provider differ in tags.
                 made = dict(root.plan(output=True, lock=False))
                 for variation, file in stored.items():
                     file.write_text(json.dumps(part(made, variation)))
@@ -147,10 +149,10 @@ class Planner:
         folder = self.folder(name)
         shutil.rmtree(folder / ".terraform", ignore_errors=True)
         folder.mkdir(exist_ok=True)
-        calls = [
-            call(key, self.tree, FOLDERS.get(one.root, one.root), one.variables) for key, one in variations.items()
-        ]
+        others = {key: one for key, one in variations.items() if one.root not in OWN_ROOTS}
+        calls = [call(key, self.tree, FOLDERS.get(one.root, one.root), one.variables) for key, one in others.items()]
+        calls.append(calls_of_roots(variations))
         (folder / "main.tf").write_text("\n".join(['variable "given" {\ntype = any\n}\n', *calls, *more]))
-        given = {"given": {key: one.variables for key, one in variations.items()}}
+        given = {"given": {key: one.variables for key, one in others.items()} | given_to_roots(variations)}
         (folder / "given.auto.tfvars.json").write_text(json.dumps(given))
         return self.initialised(name)

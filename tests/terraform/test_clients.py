@@ -249,13 +249,13 @@ def test_a_reader_may_read_runs_and_artifacts_and_open_the_ui(planner: Planner) 
 
 
 def test_a_reader_without_the_ui_may_not_open_it(planner: Planner) -> None:
-    found = tracking(planner, "reader", "readers_without_ui")
+    found = tracking(planner, "reader", "existing_bucket")
     assert found["AllowReadTracking"]["Action"] == sorted(READ_TRACKING)
     assert found["AllowListServers"]["Action"] == ["sagemaker:ListMlflowTrackingServers"]
 
 
 def test_a_reader_may_decrypt_through_s3_below_the_prefix(planner: Planner) -> None:
-    found = artifacts(planner, "reader", "readers_without_ui")
+    found = artifacts(planner, "reader", "existing_bucket")
     assert set(found) == {*READ_ARTIFACTS, "AllowDecryptArtifacts"}
     assert found["AllowReadArtifacts"]["Resource"] == ["arn:aws:s3:::data-lake/mlflow/churn/*"]
     assert found["AllowDecryptArtifacts"] == allow(
@@ -290,8 +290,8 @@ def test_the_deployment_policy_can_limit_instance_types(planner: Planner) -> Non
 
 
 def test_a_writer_may_open_the_ui_without_readers_and_encrypts_through_s3(planner: Planner) -> None:
-    assert OPEN_UI in tracking(planner, "writer", "readers_without_ui")["AllowReadAndWriteTracking"]["Action"]
-    assert artifacts(planner, "writer", "readers_without_ui")["AllowEncryptArtifacts"] == allow(
+    assert OPEN_UI in tracking(planner, "writer", "existing_bucket")["AllowReadAndWriteTracking"]["Action"]
+    assert artifacts(planner, "writer", "existing_bucket")["AllowEncryptArtifacts"] == allow(
         {"Action": ["kms:GenerateDataKey"], "Resource": [KEY], "Condition": THROUGH_S3}
     )
 

@@ -1,7 +1,8 @@
-"""All roots and examples, some with other inputs, planned in groups.
+"""All roots and examples, some with other inputs, planned in three groups.
 
-A plan takes seconds, mostly for the provider's schema, and each further root in it takes less. One plan of all took no
-less processor time than five groups do, but twice the memory, and a test of one root waited for all of them.
+A plan takes five seconds of processor time before it has a resource. A variation of a root of the tests then takes one
+and a half, because the root is called with `for_each`, and its configuration is read once. Other roots configure the
+provider themselves, which Terraform refuses together with `for_each`: a call of its own takes three seconds.
 """
 
 import re
@@ -25,8 +26,10 @@ OURS = {"allowed_account_ids": [ACCOUNT]}
 AT_NOON = "cron(30 12 ? * MON-FRI *)"
 HOURS = {"start": "cron(0 8 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"}
 
-# How many variations are planned together.
-GROUP = 5
+# Roots of the tests (tests/terraform/roots.py), which have one input, `inputs`.
+ROOTS = ("any", "github")
+# `make test` plans none of them.
+EXAMPLES = ("basic", "existing-bucket", "many-teams", "readmes")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,16 @@ def inputs(**given: Any) -> Variation:
 
 VARIATIONS = {
     "staging": Variation("staging", OURS),
-    "staging_hardened": Variation("staging", OURS | {"harden_server_role": True}),
+    "staging_hardened": inputs(
+        project_name="mlflow",
+        environment="staging",
+        bucket_name_suffix="zali-staging",
+        schedule=HOURS,
+        notifications={},
+        training_pipeline={},
+        harden_server_role=True,
+        kms={"former_key_arns": [FORMER_KEY]},
+    ),
     "prod": Variation("prod", OURS),
     "state": Variation("state", OURS | {"bucket_name": STATES, "administrator_arns": STATE_ADMINISTRATORS}),
     "basic": Variation("basic"),
@@ -58,16 +70,16 @@ VARIATIONS = {
     "many-teams": Variation("many-teams"),
     "private-access": Variation("private-access"),
     "readmes": Variation("readmes"),
-    "existing_bucket": inputs(**EXISTING, backup={}, harden_server_role=True),
+    "existing_bucket": inputs(**EXISTING, backup={}, harden_server_role=True, readers_may_open_ui=False),
     "app": inputs(
         bucket_name_suffix="app",
         backend="serverless",
+        kms={"create": True, "administrator_arns": ADMINISTRATORS},
         notifications={},
         create_dashboard=True,
         training_pipeline={},
         data_events={"bucket": "acme-trails", "reads": True},
     ),
-    "readers_without_ui": inputs(**EXISTING, readers_may_open_ui=False),
     # 50 characters, the most that the endpoints' role leaves; every supported version; a prefix in an existing bucket.
     "longest_names": inputs(
         project_name="an-unusually-long-name-of-a-project",
@@ -79,19 +91,11 @@ VARIATIONS = {
         kms_key_id=KEY,
         kms={"former_key_arns": [FORMER_KEY]},
     ),
-    "existing_key": inputs(
-        bucket_name_suffix="keyed",
-        kms_key_id=KEY,
-        kms={"former_key_arns": [FORMER_KEY]},
-        notifications={},
-        backup={"keep": 30},
-        harden_server_role=True,
-    ),
-    "former_key": inputs(bucket_name_suffix="formerly-keyed", kms={"former_key_arns": [FORMER_KEY]}),
     # All options with an existing key, so that the plan knows the policies that name the key.
     "keyed": inputs(
         bucket_name_suffix="keyed",
         kms_key_id=KEY,
+        kms={"former_key_arns": [FORMER_KEY]},
         schedule=HOURS,
         notifications={"emails": ["team@example.com"]},
         monthly_budget_usd=500,
@@ -197,7 +201,6 @@ VARIATIONS = {
             "package_index_url": "https://packages.example.com/simple",
         },
     ),
-    "prod_with_key_administrators": Variation("prod", OURS | {"kms": {"administrator_arns": ADMINISTRATORS}}),
     # All options of prod: docs/security.md shows these policies.
     "prod_in_full": Variation(
         "prod",
@@ -249,10 +252,32 @@ VARIATIONS = {
 }
 
 
-def groups() -> list[dict[str, Variation]]:
-    """The variations that are planned together, by their names."""
-    variations = list(VARIATIONS.items())
-    return [dict(variations[start : start + GROUP]) for start in range(0, len(variations), GROUP)]
+def group_of(name: str) -> str:
+    """The name of the group of a variation."""
+    root = VARIATIONS[name].root
+    return "variations" if root in ROOTS else "examples" if root in EXAMPLES else "environments"
+
+
+def group(name: str) -> dict[str, Variation]:
+    """The variations of a group, by their names."""
+    return {variation: given for variation, given in VARIATIONS.items() if group_of(variation) == name}
+
+
+def calls_of_roots(variations: Mapping[str, Variation]) -> str:
+    """A module block for each of `ROOTS`, which calls it once for each of its variations, and their outputs."""
+    return "".join(
+        f'module "{root}" {{\nsource = "../{root}"\nfor_each = var.given.{root}\ninputs = each.value\n}}\n'
+        f'output "{root}" {{\nvalue = module.{root}\nsensitive = true\n}}\n'
+        for root in ROOTS
+        if any(one.root == root for one in variations.values())
+    )
+
+
+def given_to_roots(variations: Mapping[str, Variation]) -> dict[str, dict[str, Any]]:
+    """The inputs of each variation by its name, by its root of `ROOTS`."""
+    return {
+        root: {name: one.variables["inputs"] for name, one in variations.items() if one.root == root} for root in ROOTS
+    }
 
 
 def call(name: str, tree: Path, folder: str, variables: Mapping[str, Any]) -> str:
@@ -271,10 +296,15 @@ def call(name: str, tree: Path, folder: str, variables: Mapping[str, Any]) -> st
 
 
 def part(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The part of a plan about one module of its root, as if it had been planned alone."""
-    prefix = f"module.{name}."
-    outputs = plan["output_changes"][name]
-    unknown = outputs["after_unknown"] or {}  # False if everything is known.
+    """The part of a plan about one variation, as if it had been planned alone."""
+    root = VARIATIONS[name].root
+    called = root if root in ROOTS else name
+    prefix = f'module.{root}["{name}"].' if root in ROOTS else f"module.{name}."
+    after, unknown = (plan["output_changes"][called][key] or {} for key in ("after", "after_unknown"))
+    if root in ROOTS:
+        after, unknown = after[name], unknown and unknown.get(name)
+    unknown = unknown or {}  # False if everything is known.
+    configuration = plan["configuration"]["root_module"]["module_calls"][called]["module"]
     [planned] = [
         module for module in plan["planned_values"]["root_module"]["child_modules"] if f"{module['address']}." == prefix
     ]
@@ -286,12 +316,12 @@ def part(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
             _without(prefix, change) for change in plan["resource_changes"] if change["address"].startswith(prefix)
         ],
         "output_changes": {
-            key: {"after": outputs["after"].get(key), "after_unknown": _holds_true(unknown.get(key))}
-            for key in plan["configuration"]["root_module"]["module_calls"][name]["module"].get("outputs", {})
+            key: {"after": after.get(key), "after_unknown": _holds_true(unknown.get(key))}
+            for key in configuration.get("outputs", {})
         },
         "configuration": {
             "provider_config": plan["configuration"].get("provider_config", {}),
-            "root_module": plan["configuration"]["root_module"]["module_calls"][name]["module"],
+            "root_module": configuration,
         },
     }
 

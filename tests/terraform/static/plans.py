@@ -5,7 +5,6 @@
 PLANS = (
     "staging",
     "prod",
-    "prod_with_key_administrators",
     "private-access",
     "state",
     "deletable_state",
