@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import gc
 import logging
 import os
 import time
@@ -72,6 +73,9 @@ async def _serve(settings: Settings) -> None:
         timeout_keep_alive=65,
     )
     server = uvicorn.Server(config)
+    # Nothing of what exists now is garbage. The collector would look through moto again and again.
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 50)
     watch = asyncio.create_task(_stop_when_idle(server, application, settings.idle_minutes * 60))
     resume = asyncio.create_task(_resume(server, local_aws))
     await server.serve()

@@ -75,6 +75,12 @@ check_the_rest() {
   .venv/bin/python scripts/site.py >/dev/null
 }
 
+# In a new checkout, every worker of pytest would otherwise compile all tests by itself, at the same time.
+compile_tests() {
+  local output
+  [[ -d tests/__pycache__ ]] || output=$(.venv/bin/pytest --collect-only --quiet tests) || fail "$output"
+}
+
 # A shell may preset it to a file that does not exist; every terraform command would then warn.
 [[ -f ${TF_CLI_CONFIG_FILE:-} ]] || unset TF_CLI_CONFIG_FILE
 
@@ -82,7 +88,7 @@ checks=$(scripts/checks.sh)
 outputs=$(mktemp -d)
 trap 'rm -rf "$outputs"' EXIT
 # In parallel, because each leaves a core idle at times; their outputs are shown one after the other.
-started=(check_python check_terraform check_the_rest) processes=() passed=1
+started=(check_python check_terraform check_the_rest compile_tests) processes=() passed=1
 for check in "${started[@]}"; do
   "$check" >"$outputs/$check" 2>&1 &
   processes+=($!)

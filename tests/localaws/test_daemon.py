@@ -292,15 +292,22 @@ def test_a_file_that_cannot_be_deleted_is_one_line(
     assert error.startswith("localaws cannot use its files: ")
 
 
-@pytest.mark.parametrize("note", ["", "{", "[]", '{"pid": 1}', '{"pid": "x", "started": ""}'])
-def test_a_damaged_process_note_does_not_prevent_a_start(tmp_path: Path, note: str) -> None:
+DAMAGED_NOTES = ("", "{", "[]", '{"pid": 1}', '{"pid": "x", "started": ""}')
+
+
+def test_damaged_process_notes_do_not_prevent_a_start(tmp_path: Path) -> None:
     port, notes = free_port(), tmp_path / "run/processes"
     notes.mkdir(parents=True)
     (tmp_path / "run/command").touch()
-    (notes / "mlflow-x.json").write_text(note)
+
+    def damage(name: str) -> None:
+        for number, note in enumerate(DAMAGED_NOTES):
+            (notes / f"{name}-{number}.json").write_text(note)
+
+    damage("mlflow-x")
     try:
         assert command(tmp_path, port, "up").returncode == 0
-        (notes / "mlflow-y.json").write_text(note)
+        damage("mlflow-y")
         assert command(tmp_path, port, "down").returncode == 0
         assert not list(notes.iterdir())
     finally:

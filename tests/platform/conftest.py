@@ -12,10 +12,12 @@ from unittest.mock import patch
 
 import boto3
 import pytest
+from filelock import FileLock
 from moto import mock_aws
 
 from mlflow_platform.endpoints.resources import Clients
 from mlflow_platform.environment import Environment, EnvironmentRef, TrackingServer
+from tests.conftest import HOME
 from tests.platform.endpoints.fleet import Fleet
 from tests.platform.interference import Interference
 from training.params import BoostParams, Dataset, ForestParams
@@ -196,13 +198,17 @@ def mlflow_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_database
 
 
 @pytest.fixture(scope="session")
-def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty MLflow database. Creating one takes two seconds, so tests copy it."""
+def mlflow_database(pytestconfig: pytest.Config) -> Path:
+    """An empty MLflow database. Creating one takes two seconds, so all workers copy the same."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    folder = tmp_path_factory.mktemp("mlflow")
+    folder = pytestconfig.stash[HOME]
     database = folder / "empty.db"
-    SqlAlchemyStore(f"sqlite:///{database}", str(folder / "artifacts"))
+    with FileLock(folder / "empty.lock"):
+        if not database.exists():
+            part = folder / "empty.part"
+            SqlAlchemyStore(f"sqlite:///{part}", str(folder / "artifacts"))
+            part.rename(database)
     return database
 
 

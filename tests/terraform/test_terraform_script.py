@@ -1,7 +1,6 @@
 """`scripts/terraform.sh`: each mistake of a user gives one line and the right exit status."""
 
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +10,23 @@ import pytest
 from tests.support.running import RunningLocalAws, free_port
 from tests.terraform.planning import LOCAL_STATE, REPOSITORY, copy_terraform
 
+# A root with a module, so that init writes a list of modules.
+SMALL = """\
+terraform {
+  backend "s3" {}
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100, < 7.0"
+    }
+  }
+}
+
+module "bucket" {
+  source = "./bucket"
+}
+"""
+BUCKET = 'resource "aws_s3_bucket" "this" {\n  bucket = "small"\n}\n'
 MISSING = "TF_PROVIDER_MIRROR={} does not hold the AWS provider: it should have a folder registry.terraform.io/"
 
 
@@ -176,16 +192,24 @@ def test_nothing_is_planned_without_a_terminal_or_an_approval(verb: str) -> None
 
 
 def test_a_plan_is_saved_and_the_second_init_does_nothing(copy: Path, localaws: RunningLocalAws) -> None:
-    root = copy / "mlflow/terraform/staging"
-    (root / "backend.hcl").touch()
-    assert run(copy, "staging", "init", **localaws.environ()).returncode == 0
+    root = copy / "mlflow/terraform/small"
+    (root / "bucket").mkdir(parents=True)
+    shutil.copy(copy / "mlflow/terraform/staging/.terraform.lock.hcl", root)
+    for name, text in (
+        ("main.tf", SMALL),
+        ("bucket/main.tf", BUCKET),
+        ("local_override.tf", LOCAL_STATE),
+        ("backend.hcl", ""),
+    ):
+        (root / name).write_text(text)
+    assert run(copy, "small", "init", **localaws.environ()).returncode == 0
     initialised = (root / ".terraform/modules/modules.json").stat().st_mtime_ns
-    planned = run(copy, "staging", "plan", **localaws.environ())
+    planned = run(copy, "small", "plan", **localaws.environ())
     assert planned.returncode == 0, planned.stderr
-    assert re.search(r"Plan: \d+ to add, 0 to change, 0 to destroy\.", planned.stdout)
-    assert (root / "staging.tfplan").exists()
+    assert "Plan: 1 to add, 0 to change, 0 to destroy." in planned.stdout
+    assert (root / "small.tfplan").exists()
     assert (root / ".terraform/modules/modules.json").stat().st_mtime_ns == initialised
 
     (root / "local_override.tf").write_text(LOCAL_STATE + "# changed\n")
-    assert run(copy, "staging", "init", **localaws.environ()).returncode == 0
+    assert run(copy, "small", "init", **localaws.environ()).returncode == 0
     assert (root / ".terraform/modules/modules.json").stat().st_mtime_ns > initialised
