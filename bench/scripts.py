@@ -1,10 +1,11 @@
-"""Measures times that users wait for: each script's `--help`, and logging a run with its model to a real server.
+"""Measures times that users wait for: `--help` of scripts, logging a run with its model to a server, and the doctor.
 
 `log_run.py` itself measures the logging: from the first to the last tracking call of a run, its model and its
 registration, without the import of MLflow. For comparison, the same training is logged to the same server in the way
 of MLflow's tutorials, which let MLflow infer the model's requirements.
 
-Targets: `--help` in less than 0.5 s; a run in at most 1 s and 20 tracking requests. Exit status 1: a target is missed.
+Targets: `--help` in less than 0.5 s; a run in at most 1 s and 20 tracking requests; the doctor in at most 10 s. Exit
+status 1: a target is missed.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from localaws.mirror import mirror  # noqa: E402
 from tests.support.deployed import Deployed  # noqa: E402
 from tests.support.running import RunningLocalAws, start  # noqa: E402
 
-HELP, SECONDS, REQUESTS = 0.5, 1.0, 20
+HELP, SECONDS, REQUESTS, DOCTOR = 0.5, 1.0, 20, 10.0
 SCRIPTS = ("log_run", "deploy_model", "validate_endpoint", "server", "transfer", "upgrade", "demo", "bootstrap")
 PEER = """
 import sys, time
@@ -65,6 +66,7 @@ def main() -> int:
             staging.terraform("apply")
             runs = [log_run(localaws, staging) for _ in range(given.times)]
             peer = [peer_seconds(staging) for _ in range(given.times)]
+            doctor = median(given.times, partial(doctor_seconds, staging))
         finally:
             daemon.down(localaws.settings)
     seconds = statistics.median(run[0] for run in runs)
@@ -73,9 +75,10 @@ def main() -> int:
         print(f"{name + '.py --help':28}{taken:8.2f} s")
     print(f"{'log_run.py, logging':28}{seconds:8.2f} s, at most {requests} tracking requests")
     print(f"{'MLflow as in its tutorials':28}{statistics.median(peer):8.2f} s")
-    found = {"help": helps, "logging": seconds, "requests": requests, "peer": statistics.median(peer)}
+    print(f"{'doctor.py':28}{doctor:8.2f} s")
+    found = {"doctor": doctor, "help": helps, "logging": seconds, "requests": requests, "peer": statistics.median(peer)}
     print(json.dumps(found))
-    return int(max(helps.values()) > HELP or seconds > SECONDS or requests > REQUESTS)
+    return int(max(helps.values()) > HELP or seconds > SECONDS or requests > REQUESTS or doctor > DOCTOR)
 
 
 def help_seconds(name: str) -> float:
@@ -92,6 +95,13 @@ def log_run(localaws: RunningLocalAws, staging: Deployed) -> tuple[float, int]:
     logged = staging.result("log_run", "--register", "bench", "--alias", "champion")
     calls = localaws.calls()[before:]
     return float(logged["seconds_logging"]), sum(call["service"] == "sagemaker-mlflow" for call in calls)
+
+
+def doctor_seconds(staging: Deployed) -> float:
+    """The seconds of all checks of the doctor, with the start of Python and of Terraform."""
+    began = time.monotonic()
+    staging.script("doctor")
+    return time.monotonic() - began
 
 
 def peer_seconds(staging: Deployed) -> float:

@@ -58,20 +58,22 @@ def _context(environment: Environment) -> Context:
     import boto3
 
     from mlflow_platform.doctor.context import Context
-    from mlflow_platform.doctor.terraform_state import read_state
+    from mlflow_platform.doctor.terraform_state import locked_provider, read_state
 
     os.environ.setdefault("AWS_RETRY_MODE", "standard")
     os.environ.setdefault("AWS_MAX_ATTEMPTS", "3")
     session = boto3.Session(region_name=environment.region)
     boto3.DEFAULT_SESSION = session
+    folder = outputs.root_folder(environment.ref, os.environ)
     try:
-        state = read_state(outputs.root_folder(environment.ref, os.environ), outputs.run_terraform)
+        state = read_state(folder, outputs.run_terraform)
     except PreconditionError:
         # The check "Terraform" reports it.
         state = None
     return Context(
-        environment, session, state, _version, outputs.terraform_version(), dict(os.environ), lambda: datetime.now(UTC)
-    )
+        environment, session, state, _version, outputs.terraform_version(), dict(os.environ),
+        lambda: datetime.now(UTC), locked_provider(folder),
+    )  # fmt: skip
 
 
 def _version(package: str) -> str | None:

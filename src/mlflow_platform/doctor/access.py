@@ -12,6 +12,8 @@ from mlflow_platform.doctor.finding import Verdict, failed, passed, skipped, war
 
 # AWS refuses a signature whose time differs by more than five minutes (AWS General Reference, Signature Version 4).
 _SKEW_FAILS, _SKEW_WARNS = 300, 60
+# The version in the lock files of mlflow/terraform.
+_PROVIDER = "5.100.0"
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _CLOCK = "Set this machine's clock, for example with `sudo timedatectl set-ntp true`."
 
@@ -79,6 +81,20 @@ def terraform(context: Context) -> Verdict:
     if _numbers(here) < _numbers(written):
         return failed(f"Terraform {here} cannot use the state, which Terraform {written} wrote.", install)
     return passed(f"{here}; the state was written by {written}")
+
+
+def provider(context: Context) -> Verdict:
+    """Terraform's AWS provider is of the major version that the modules are tested with."""
+    found = context.provider_version
+    if found is None:
+        return skipped("The root has no lock file that names a version of the AWS provider.")
+    if _numbers(found)[:1] != _numbers(_PROVIDER)[:1]:
+        return warned(
+            f"The lock file names AWS provider {found}; the modules are tested with {_PROVIDER}.",
+            "Look for unexpected changes in each plan, or restore `.terraform.lock.hcl` and run `make init "
+            f"{context.environment.ref.make_options} ARGS=-upgrade`.",
+        )
+    return passed(found)
 
 
 def mlflow_client(context: Context) -> Verdict:

@@ -28,6 +28,7 @@ class Context:
         state: None if Terraform's state cannot be read from here.
         versions: the installed version of a Python package, or None; as `importlib.metadata` says.
         terraform_version: the version of Terraform on this machine, or None.
+        provider_version: the version of the AWS provider in the root's lock file, or None.
         environ: the variables of this process.
         now: the time of this machine, with a zone.
     """
@@ -39,6 +40,7 @@ class Context:
     terraform_version: str | None
     environ: dict[str, str]
     now: Callable[[], datetime]
+    provider_version: str | None = None
     _clients: dict[str, Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

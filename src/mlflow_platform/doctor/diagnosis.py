@@ -29,16 +29,19 @@ _AWS: Mapping[str, Check] = {
     "policies": roles.policies,
     "quotas": roles.quotas,
     "schedules": operations.schedules,
+    "last scheduled run": operations.last_run,
     "scheduled calls": operations.failures,
     "backups": operations.backups,
     "alarms": operations.alarms,
     "notifications": operations.notifications,
     "parameters": operations.parameters,
     "endpoints": endpoints.endpoints,
+    "endpoint quotas": endpoints.quotas,
 }
 _LOCAL: Mapping[str, Check] = {
     "region": access.region,
     "Terraform": access.terraform,
+    "AWS provider": access.provider,
     "MLflow client": access.mlflow_client,
     "plugin": access.plugin,
 }

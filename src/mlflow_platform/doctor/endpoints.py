@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
+from mlflow_common.errors import first_line
 from mlflow_platform.doctor.context import Context
 from mlflow_platform.doctor.finding import Verdict, failed, passed, skipped, warned
-from mlflow_platform.endpoints.state import CHANGING, is_own
+from mlflow_platform.doctor.roles import NEAR
+from mlflow_platform.endpoints.state import CHANGING, find_config, is_own
+
+# AWS's names of these quotas, as in https://github.com/aws/amazon-sagemaker-examples/issues/307
+_QUOTA = "{} for endpoint usage"
 
 
 def endpoints(context: Context) -> Verdict:
@@ -36,6 +42,54 @@ def endpoints(context: Context) -> Verdict:
             "Nothing, if they are another team's; otherwise allow sagemaker:ListTags on them.",
         )
     return passed(f"{len(own)} in service")
+
+
+def quotas(context: Context) -> Verdict:
+    """The environment's endpoints do not nearly use up the account's instances, whose quotas Service Quotas knows.
+
+    Other endpoints of the account use the same quotas, and most roles may not describe them: they are not counted.
+    """
+    used = _instances(context)
+    if not used:
+        return skipped("The environment's endpoints run no instance.")
+    client, wanted = context.client("service-quotas"), {_QUOTA.format(kind): kind for kind in used}
+    limits: dict[str, float] = {}
+    try:
+        for page in client.get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker"):
+            limits |= {wanted[one["QuotaName"]]: one["Value"] for one in page["Quotas"] if one["QuotaName"] in wanted}
+            if len(limits) == len(wanted):
+                break
+    except client.exceptions.ClientError as error:
+        return skipped(f"Service Quotas cannot be read: {first_line(error)}")
+    near = [f"{used[kind]} of {limit:g} {kind}" for kind, limit in sorted(limits.items()) if used[kind] >= NEAR * limit]
+    if near:
+        return warned(
+            f"The endpoints of {context.environment.name} nearly use up the account's instances: {', '.join(near)}. "
+            "An update takes as many again while it shifts the traffic.",
+            "Request an increase in the Service Quotas console (`INSTANCE TYPE for endpoint usage`).",
+        )
+    unknown = sorted(used.keys() - limits)
+    if unknown:
+        return skipped(f"Service Quotas names no quota of {', '.join(unknown)}.")
+    return passed(", ".join(f"{count} of {limits[kind]:g} {kind}" for kind, count in sorted(used.items())))
+
+
+def _instances(context: Context) -> Counter[str]:
+    """The number of instances of the environment's endpoints, by their type."""
+    sagemaker, found = context.client("sagemaker"), Counter[str]()
+    for page in sagemaker.get_paginator("list_endpoints").paginate():
+        for one in page["Endpoints"]:
+            if not is_own(sagemaker, context.environment, one["EndpointArn"]):
+                continue
+            endpoint = sagemaker.describe_endpoint(EndpointName=one["EndpointName"])
+            config = find_config(sagemaker, endpoint["EndpointConfigName"])
+            for members in ("ProductionVariants", "ShadowProductionVariants"):
+                kinds = {each["VariantName"]: each.get("InstanceType") for each in config.get(members, [])}
+                for variant in endpoint.get(members, []):
+                    kind = kinds.get(variant["VariantName"])
+                    if kind and variant.get("CurrentInstanceCount"):
+                        found[kind] += variant["CurrentInstanceCount"]
+    return found
 
 
 def _problem(endpoint: dict[str, Any]) -> str | None:

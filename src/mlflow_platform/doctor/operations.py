@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from mlflow_platform.doctor.context import Context
@@ -10,7 +10,7 @@ from mlflow_platform.doctor.finding import Verdict, failed, passed, skipped, war
 
 # The default of `backup.alarm_after_hours` (module mlflow).
 _BACKUP_HOURS = 26
-_UTC = "UTC"  # The default of EventBridge Scheduler, and of the AWS provider.
+_ZONE = "UTC"  # The default of EventBridge Scheduler, and of the AWS provider.
 # A message that somebody has just received is invisible for some time, and still in the queue.
 _MESSAGES = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 
@@ -30,10 +30,10 @@ def schedules(context: Context) -> Verdict:
             continue
         if seen["State"] != resource["state"]:
             wrong.append(f"the schedule {name} is {seen['State']}")
-        zone = seen.get("ScheduleExpressionTimezone") or _UTC
+        zone = seen.get("ScheduleExpressionTimezone") or _ZONE
         if (seen["ScheduleExpression"], zone) != (
             resource["schedule_expression"],
-            resource["schedule_expression_timezone"] or _UTC,
+            resource["schedule_expression_timezone"] or _ZONE,
         ):
             wrong.append(f"the schedule {name} runs at {seen['ScheduleExpression']} ({zone})")
         if "EndDate" in seen and not resource["end_date"]:
@@ -46,6 +46,31 @@ def schedules(context: Context) -> Verdict:
     if wrong:
         return failed("; ".join(wrong) + ".", context.apply)
     return passed(f"{len(resources)} enabled")
+
+
+def last_run(context: Context) -> Verdict:
+    """The last start or stop by a schedule succeeded."""
+    resources = context.deployed.of_type("aws_sfn_state_machine")
+    if not resources:
+        return skipped("No schedule starts or stops the server.")
+    states, seen = context.client("stepfunctions"), []
+    for resource in resources:
+        name = resource["name"]
+        try:
+            found = states.list_executions(stateMachineArn=resource["arn"], maxResults=10)["executions"]
+        except states.exceptions.StateMachineDoesNotExist:
+            return failed(f"The state machine {name} does not exist.", context.apply)
+        ended = sorted((one for one in found if "stopDate" in one), key=lambda one: one["stopDate"], reverse=True)
+        if not ended:
+            continue
+        when = f"{ended[0]['stopDate'].astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        if ended[0]["status"] != "SUCCEEDED":
+            return failed(
+                f"The last run of {name} ended as {ended[0]['status']} at {when}.",
+                f"Run `aws stepfunctions get-execution-history --execution-arn {ended[0]['executionArn']}`.",
+            )
+        seen.append(f"{name} succeeded at {when}")
+    return passed("; ".join(seen)) if seen else skipped("No schedule has started or stopped the server yet.")
 
 
 def failures(context: Context) -> Verdict:

@@ -10,7 +10,8 @@ from mlflow_platform.doctor.context import Context
 from mlflow_platform.doctor.finding import Verdict, failed, passed, warned
 from mlflow_platform.doctor.policies import same_policy
 
-_NEAR = 0.9
+# A quota of which this part is used is nearly used up.
+NEAR = 0.9
 
 
 def roles(context: Context) -> Verdict:
@@ -66,7 +67,7 @@ def quotas(context: Context) -> Verdict:
     near = [
         f"{name} {summary[name]} of {limit}"
         for name in ("Roles", "Policies", "InstanceProfiles")
-        if (limit := summary.get(f"{name}Quota")) and summary.get(name, 0) >= _NEAR * limit
+        if (limit := summary.get(f"{name}Quota")) and summary.get(name, 0) >= NEAR * limit
     ]
     if near:
         return warned(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from mlflow_common.errors import PreconditionError
 from mlflow_platform.outputs import Terraform, terraform_error
 
+_LOCKED = re.compile(r'provider "[^"]*/hashicorp/aws" \{\s*version\s*=\s*"([^"]+)"')
 _NO_STATE = "`terraform state pull` did not print a state of version 4."
 
 
@@ -66,6 +68,13 @@ def pull_state(folder: Path, terraform: Terraform) -> TerraformState | None:
         return parse_state(done.stdout)
     except (ValueError, KeyError, TypeError):
         raise PreconditionError(_NO_STATE) from None
+
+
+def locked_provider(folder: Path) -> str | None:
+    """The version of the AWS provider in a root's lock file; None if there is none."""
+    file = folder / ".terraform.lock.hcl"
+    found = _LOCKED.search(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return found[1] if found else None
 
 
 def parse_state(text: str) -> TerraformState:
