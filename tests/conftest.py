@@ -77,7 +77,7 @@ NIGHTLY = {
     # Environments besides staging, which tests/e2e/smoke/ applies and uses.
     "tests/e2e/apps/": "an environment with an App; terraform test checks its plan, tests/localaws/tracking/ its calls",
     "tests/e2e/delivery/": "each build installs all packages; tests/localaws/delivery/ runs small builds",
-    "tests/e2e/notebooks/": "starts a tracking server and a kernel of its own",
+    "tests/e2e/notebooks/": "starts a tracking server and a kernel of its own, and installs the SDK",
     "tests/e2e/pipeline/": "many trainings; tests/localaws/pipelines/ and tests/platform/factory/ run the steps",
     "tests/e2e/smoke/test_workflow.py::test_deploying_the_same_model_again_changes_nothing": (
         "tests/platform/endpoints/test_deployment.py deploys twice"

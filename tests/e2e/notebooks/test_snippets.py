@@ -1,37 +1,30 @@
-"""The Python blocks of the guide about notebooks run in a Jupyter kernel, with the environment of a user's shell."""
+"""The Python blocks of the guide about notebooks run in a Jupyter kernel, with the environment of a user's shell.
 
-import json
+The block of SageMaker's SDK runs with the SDK, in an environment of its own.
+"""
+
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.e2e.notebooks.conftest import OURS
 from tests.support.deployed import REPOSITORY
-from tests.support.running import RunningLocalAws, role, tracking_server
+from tests.support.running import RunningLocalAws
 
 GUIDE = REPOSITORY / "docs/guides/studio.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ESTIMATOR = re.compile(r"^```py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # The guide says to replace the first by one's own.
-STAGING, OURS = "/mlflow/staging/", "/mlflow/notebooks/"
-EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-
-
-@pytest.fixture(scope="module")
-def environment(localaws: RunningLocalAws) -> RunningLocalAws:
-    """A tracking server with a role for jobs, published as by the modules. Other tests stop the server of staging."""
-    published = {
-        "mlflow_tracking_uri": tracking_server(localaws, "notebooks", MlflowVersion="3.0"),
-        "artifact_store_uri": "s3://notebooks-bucket/prefix",
-        "pipeline_role_arn": role(localaws, "notebooks-jobs"),
-    }
-    for name in ("notebooks-jobs", "notebooks-role"):
-        policy = json.dumps(EVERYTHING)
-        localaws.client("iam").put_role_policy(RoleName=name, PolicyName="Everything", PolicyDocument=policy)
-    for name, value in published.items():
-        localaws.client("ssm").put_parameter(Name=f"{OURS}{name}", Value=value, Type="String", Overwrite=True)
-    return localaws
+STAGING = "/mlflow/staging/"
+SDK = REPOSITORY / "tests/platform/factory/sdk/requirements.lock"
+# The SDK reports its use to AWS otherwise: https://sagemaker.readthedocs.io/en/stable/overview.html
+NO_TELEMETRY = '{"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": true}}}}'
 
 
 def shown(cell: nbformat.NotebookNode) -> str:
@@ -61,3 +54,39 @@ def test_the_snippets_of_the_guide_track_a_notebook_and_a_training_job(
     assert script.outputs == []
     # The job logged its metric and its tag to the run that the notebook began.
     assert shown(job).splitlines()[-1] == f"{1 / 3} a training job"
+
+
+@pytest.fixture(scope="module")
+def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with SageMaker's SDK."""
+    uv, folder = Path(sys.executable).with_name("uv"), tmp_path_factory.mktemp("sdk") / "venv"
+    python = folder / "bin/python"
+    for command in (
+        [uv, "venv", "--quiet", "--python", sys.executable, folder],
+        [uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", SDK],
+    ):
+        subprocess.run(command, check=True, timeout=600)
+    return python
+
+
+def test_the_estimator_of_the_guide_trains_in_the_run_that_the_notebook_began(
+    environment: RunningLocalAws, sdk: Path, tmp_path: Path
+) -> None:
+    text = GUIDE.read_text().replace(STAGING, OURS)
+    settings, _, script, _ = BLOCK.findall(text)
+    [estimator] = ESTIMATOR.findall(text)
+    (tmp_path / "config.yaml").write_text(NO_TELEMETRY)
+    given = environment.environ(
+        HOME=str(tmp_path), PATH=os.environ["PATH"], SAGEMAKER_USER_CONFIG_OVERRIDE=str(tmp_path / "config.yaml")
+    )
+    done = subprocess.run(
+        [sdk, "-c", "\n".join([settings, script, estimator])],
+        cwd=tmp_path,
+        env=given,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"{1 / 3} a training job"
