@@ -6,13 +6,14 @@
 - Truth of text: a prediction is first compared as text. If no class has this text, numbers and booleans are compared by
   value (`1.0` is the class "1" if there is no class "1.0").
 
-Where no prediction is a class of the truth, predictions that differ from one only in leading zeros or the form of a
-time are an error, and so are fractions where all classes are whole numbers. So are always leading zeros that only the
-truth or only the predictions have: spreadsheets and CSV readers remove them.
+Where no prediction is a class of the truth, predictions that differ from one only in leading zeros are an error, and so
+are fractions where all classes are whole numbers. So are always leading zeros that only the truth or only the
+predictions have: spreadsheets and CSV readers remove them.
 
-A class that truth and predictions never write alike, but differently only in case, spaces, invisible characters or the
-coding of accents, is an error, too: it would count as wrong in all rows. Names that the model states itself (`a` and
-`A`) are different classes. If truth or predictions have both spellings, they are different classes, with a note.
+A class that truth and predictions never write alike, but differently only in case, spaces, invisible characters, the
+coding of accents, a plus sign or the form of a time, is an error, too: it would count as wrong in all rows. Names that
+the model states itself (`a` and `A`) are different classes. If truth or predictions have both spellings, they are
+different classes, with a note.
 
 A class may be called `None`, `NA` or `nan`: only JSON's null and NaN are no prediction.
 """
@@ -106,14 +107,14 @@ def _hardly_different(
     stated: frozenset[str],
     target: str,
 ) -> Sequence[str]:
-    """Notes about classes whose names only differ in what `_folded` removes.
+    """Notes about classes whose names only differ in what `_plain` removes.
 
     Raises:
         InputError: truth and predictions never write such a class alike, and the model does not state both names.
     """
     alike: dict[str, list[str]] = {}
     for name in map(str, (*known, *unknown)):
-        alike.setdefault(_folded(name), []).append(name)
+        alike.setdefault(_plain(name), []).append(name)
     shown: list[str] = []
     for names in alike.values():
         if len(names) == 1 or stated.issuperset(names):
@@ -124,7 +125,7 @@ def _hardly_different(
         shown.append(" and ".join(_distinguished(*sorted(names))))
     if not shown:
         return ()
-    return (f"{listed(shown)} are scored as different classes, and differ only in case, spaces or similar characters.",)
+    return (f"{listed(shown)} are scored as different classes, and differ only in the way they are written.",)
 
 
 def _check_comparable(
@@ -213,14 +214,20 @@ def _folded(value: Any) -> str:
     return " ".join("".join(each for each in text if unicodedata.category(each) != _INVISIBLE).split())
 
 
-def _without_zeros(value: Any) -> str:
-    if isinstance(value, str) and "-" in value:
+def _plain(value: Any) -> str:
+    """The text in the one form that all its spellings have, but with leading zeros."""
+    text = _folded(value)
+    if "-" in text:
         try:
-            # A time is written with a space or with a T, and without its zeros.
-            return as_datetime(value)
+            # A time is written with a space or with a T, without its zeros, or in another zone.
+            return as_datetime(text.upper())
         except UnusableError:
             pass
-    return re.sub(r"^\+?0+(?=[0-9])", "", _folded(value))
+    return re.sub(r"^\+(?=[0-9.])", "", text)
+
+
+def _without_zeros(value: Any) -> str:
+    return re.sub(r"^0+(?=[0-9])", "", _plain(value))
 
 
 def _are_names_for_numbers(values: Sequence[Any], others: Sequence[Any]) -> bool:

@@ -78,6 +78,9 @@ def interpret(rows: Sequence[Any], endpoint: str) -> Predictions:
     Raises:
         PlatformError: a row's prediction has another form than this module's docstring lists, or than the first row's.
     """
+    keys = sorted({key for row in rows if isinstance(row, dict) and len(row) == 1 for key in row})
+    if len(keys) > 1:
+        raise PlatformError(f"{endpoint} predicts objects with one key, but not always the same: {listed(keys)}")
     plain = [_unwrapped(row) for row in rows]
     shapes = {_shape(row, number, endpoint) for number, row in enumerate(plain, 1) if row is not None}
     if len(shapes) > 1:

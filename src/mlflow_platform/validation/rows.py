@@ -193,7 +193,8 @@ def _guessed(table: Table, name: str, values: Sequence[str | None]) -> list[Any]
     # Programs that write ", " between the fields leave a space in front of a number.
     numbers = [value for value in present if types.PLAIN_NUMBER.fullmatch(value.strip())]
     markers = {value for value in present if value in types.MISSING_TEXTS}
-    if numbers and len(numbers) + sum(value in markers for value in present) == len(present):
+    infinite = [value for value in present if types.INFINITE.fullmatch(value.strip())]
+    if numbers and len(numbers) + len(infinite) + sum(value in markers for value in present) == len(present):
         if markers - {"nan", "NaN"}:
             raise InputError(
                 f"{table.name}: {name!r} has numbers and {listed(sorted(map(repr, markers)))}, and the model has no "

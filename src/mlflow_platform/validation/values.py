@@ -28,7 +28,7 @@ MISSING_TEXTS = frozenset(
 PLAIN_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 PLAIN_NUMBER = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?")
-_INFINITE = re.compile(r"([+-]?)(?:inf|infinity)", re.IGNORECASE)
+INFINITE = re.compile(r"([+-]?)(?:inf|infinity)", re.IGNORECASE)
 _TIME = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[T ](?P<minutes>[0-9]{2}:[0-9]{2})(?::(?P<seconds>[0-9]{2})(?:\.(?P<fraction>[0-9]{1,9}))?)?)?"
@@ -121,7 +121,7 @@ def as_float(value: Any, *, single: bool = False) -> float:
         raise UnusableError("is not a number")
     if isinstance(value, str):
         text = value.strip()
-        if infinite := _INFINITE.fullmatch(text):
+        if infinite := INFINITE.fullmatch(text):
             return -math.inf if infinite[1] == "-" else math.inf
         if not _NUMBER.fullmatch(text):
             raise UnusableError("is not a number")

@@ -23,7 +23,7 @@ def read(answer: Any, expected: int = 2) -> Predictions:
         {"predictions": [[1], [2]]},
         {"predictions": [[[1]], [[2]]]},
         {"predictions": [{"label": 1}, {"label": 2}]},
-        {"predictions": [{"label": [1]}, {"other": 2}]},
+        {"predictions": [{"label": [1]}, {"label": 2}]},
         {"predictions": {"label": [1, 2]}},
         {"predictions": [1, 2], "model": "m"},
     ],
@@ -88,6 +88,7 @@ def test_one_probability_per_class_is_understood(answer: Any, names: tuple[str, 
         ({"predictions": [1, [0.5, 0.5]]}, "in several forms: some rows with one value and some with 2 numbers"),
         ({"predictions": [[0.5, 0.5], [0.2, 0.3, 0.5]]}, "in several forms"),
         ({"predictions": [{"a": 0.5, "b": 0.5}, {"a": 0.5, "c": 0.5}]}, "in several forms"),
+        ({"predictions": [{"a": 0.9}, {"b": 0.8}]}, "objects with one key, but not always the same: a, b"),
     ],
 )
 def test_rejects_anything_else_with_one_line(answer: Any, complaint: str) -> None:

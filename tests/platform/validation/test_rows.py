@@ -234,6 +234,9 @@ def test_tensors_have_their_numpy_type() -> None:
         (["", None, "a"], ["", None, "a"]),
         ([None, None], [None, None]),
         ([str(2**60 + 1), "1"], [2**60 + 1, 1]),
+        (["1", "-inf", "Infinity", None], [1, float("-inf"), float("inf"), None]),
+        (["inf", "x"], ["inf", "x"]),
+        (["inf", None], ["inf", None]),
     ],
 )
 def test_without_a_signature_the_type_of_a_text_column_is_inferred_from_all_values(
