@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
-from mlflow_common.errors import PreconditionError
+from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.endpoints import specification
 from mlflow_platform.session import open_environment
@@ -117,12 +117,15 @@ def run_command(
         names = _names(environment, session, endpoint)
         client = _connect(console, environment, session)
         job = service.Job(environment, session, client, settings, now, console.progress, baseline)
-        outcomes = service.run(job, names)
+        outcomes, failures = service.run(job, names)
         for outcome in outcomes:
             for note in outcome.notes:
                 console.progress(f"note: {note}")
         found = [outcomes_of.summary(outcome) for outcome in outcomes]
-        console.result({"endpoints": found} if as_json else _listed(found))
+        console.result({"endpoints": found, "failed": failures} if as_json else _listed(found))
+        if failures:
+            count = len(failures)
+            raise PlatformError(f"{count} {'variant' if count == 1 else 'variants'} could not be monitored.", failures)
         gate.check(outcomes, settings.quality, fail_on_drift=fail_on_drift)
 
 

@@ -67,12 +67,17 @@ def from_run(
     if outside := evaluation.stray(run, stores):
         return Baseline(notes=[f"Drift is not measured: {outside}."], task=task, reference=reference)
     notes: list[str] = []
-    with TemporaryDirectory() as folder:
-        rows, origin = _rows(client, run_id, Path(folder), notes)
-        if rows is None:
-            return Baseline(notes=notes, task=task, reference=reference)
-        predictions = _read(client, run_id, PREDICTIONS, Path(folder))
-    columns = inputs(rows, signature, target)
+    try:
+        with TemporaryDirectory() as folder:
+            rows, origin = _rows(client, run_id, Path(folder), notes)
+            if rows is None:
+                return Baseline(notes=notes, task=task, reference=reference)
+            predictions = _read(client, run_id, PREDICTIONS, Path(folder))
+        columns = inputs(rows, signature, target)
+    except InputError as error:
+        # The quality can still be judged.
+        notes.append(f"Drift is not measured: {error.message}.")
+        return Baseline(notes=notes, task=task, reference=reference)
     if predictions is not None and PREDICTION in predictions.columns:
         columns[PREDICTION] = _typed(predictions.columns[PREDICTION], is_text=predictions.is_text)
     elif task == "classification" and target in rows.columns:

@@ -103,10 +103,10 @@ def to_cloudwatch(cloudwatch: Any, place: Place, assessment: Assessment, malform
     return _put(cloudwatch, data)
 
 
-def completed(cloudwatch: Any, environment: str, *, alarms: int) -> bool:
-    """Put the environment's own metrics: that a run was completed, and how many variants raise the alarm."""
-    dimensions = {"Environment": environment}
-    return _put(cloudwatch, [_datum("CompletedRuns", 1.0, dimensions), _datum("Alarms", float(alarms), dimensions)])
+def ended(cloudwatch: Any, environment: str, *, alarms: int, completed: bool) -> bool:
+    """Put the environment's own metrics: how many variants raise the alarm, and whether all of them were monitored."""
+    values = {"Alarms": float(alarms), **({"CompletedRuns": 1.0} if completed else {})}
+    return _put(cloudwatch, [_datum(name, value, {"Environment": environment}) for name, value in values.items()])
 
 
 def usable(client: MlflowClient | None, run_id: str | None) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import InputError
+from mlflow_common.errors import InputError, explain, first_line
 from mlflow_platform.monitoring import assessment, baseline, endpoints, ingestion, publishing, report, truth, windows
 from mlflow_platform.monitoring.assessment import Assessment, Settings
 from mlflow_platform.monitoring.endpoints import Variant
@@ -60,20 +60,42 @@ def store_of(environment: Environment, session: Session, endpoint: str) -> Store
     return Store(session.client("s3"), f"{environment.artifact_store}/monitoring/{endpoint}")
 
 
-def run(job: Job, names: Sequence[str]) -> list[Outcome]:
-    """Monitor every variant of some endpoints. Returns an outcome for each variant."""
+def run(job: Job, names: Sequence[str]) -> tuple[list[Outcome], list[str]]:
+    """Monitor every variant of some endpoints.
+
+    Returns an outcome for each variant, and a sentence for each that could not be monitored: whoever may deploy a model
+    decides what its files and answers are, and must not stop the monitoring of the others.
+
+    Raises:
+        Exception: the only variant could not be monitored.
+    """
     sagemaker, s3 = job.session.client("sagemaker"), job.session.client("s3")
-    found = []
+    found: list[Outcome] = []
+    failures: list[tuple[str, Exception]] = []
     for name in names:
-        for variant in endpoints.variants(sagemaker, s3, job.environment, name):
-            found.append(_monitor(job, variant))  # noqa: PERF401 each run stores its result before the next one starts
-    cloudwatch = _cloudwatch(job.session)
+        where = name
+        try:
+            for variant in endpoints.variants(sagemaker, s3, job.environment, name):
+                where = f"{name} ({variant.name})"
+                # Each stores its result before the next one starts.
+                found.append(_monitor(job, variant))
+        except Exception as error:
+            failures.append((where, error))
+            job.progress(f"{where} could not be monitored: {_reason(error)}")
     alarms = sum(bool(outcome.assessment.alarms) for outcome in found)
-    if not publishing.completed(cloudwatch, _label(job.environment), alarms=alarms) and found:
+    seen = publishing.ended(_cloudwatch(job.session), _label(job.environment), alarms=alarms, completed=not failures)
+    if not seen and found:
         found[-1].notes.append(
             "These credentials may not put metrics in CloudWatch, so its alarm does not see this run."
         )
-    return found
+    if failures and not found and len(names) == 1:
+        raise failures[0][1]
+    return found, [f"{where}: {_reason(error)}" for where, error in failures]
+
+
+def _reason(error: Exception) -> str:
+    known = explain(error)
+    return known.message if known else f"{type(error).__name__}: {first_line(error)}"
 
 
 def add_truth(store: Store, truths: Sequence[Truth]) -> tuple[str, bool]:

@@ -13,7 +13,7 @@ import pytest
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_platform.endpoints import state
 from mlflow_platform.environment import Environment
-from mlflow_platform.monitoring import dataset, endpoints, gate, ingestion, service
+from mlflow_platform.monitoring import dataset, endpoints, gate, ingestion, publishing, service
 from mlflow_platform.monitoring.assessment import Settings
 from mlflow_platform.monitoring.outcome import Outcome
 from mlflow_platform.monitoring.quality import QualityLimits
@@ -68,7 +68,8 @@ class World:
         return [each["Key"] for each in listed.get("Contents", [])]
 
     def run(self, **changes: Any) -> Outcome:
-        (outcome,) = service.run(replace(self.job, **changes), [ENDPOINT])
+        (outcome,), failures = service.run(replace(self.job, **changes), [ENDPOINT])
+        assert failures == []
         return outcome
 
 
@@ -269,6 +270,46 @@ def test_an_endpoint_that_captures_nothing_is_refused_with_the_remedy(world: Wor
     assert endpoints.capturing(sagemaker, world.job.environment) == [ENDPOINT]
     with pytest.raises(PreconditionError, match=r"captures no data\. Deploy its model again .* --capture 100"):
         service.run(world.job, ["mlflow-staging-plain"])
+
+
+def test_an_endpoint_that_cannot_be_monitored_does_not_stop_the_others(
+    world: World, aws: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.send(60, NOW, "one")
+    put: list[str] = []
+    real = endpoints.variants
+
+    def variants(sagemaker: Any, s3: Any, environment: Environment, name: str) -> Any:
+        if name == "broken":
+            raise KeyError("a bug\nof ours")
+        return real(sagemaker, s3, environment, name)
+
+    def record(_: Any, data: Any) -> bool:
+        put.extend(each["MetricName"] for each in data)
+        return True
+
+    monkeypatch.setattr(endpoints, "variants", variants)
+    monkeypatch.setattr(publishing, "_put", record)
+    (outcome,), failures = service.run(world.job, ["broken", "absent", ENDPOINT])
+    assert outcome.assessment.results[-1].rows == 60
+    assert failures[0] == "broken: KeyError: 'a bug\\nof ours'"
+    assert failures[1].startswith("absent: there is no endpoint absent")
+    # The alarm for missing runs must see that this one was not complete.
+    assert {"Alarms", "Rows"} <= set(put)
+    assert "CompletedRuns" not in put
+    service.run(world.job, [ENDPOINT])
+    assert "CompletedRuns" in put
+
+
+def test_unreadable_training_rows_leave_the_quality_judged(world: World, tmp_path: Any) -> None:
+    world.send(60, NOW, "one")
+    (tmp_path / "training.csv").write_bytes(b"x,colour,y\n1,\xff\n")
+    world.client.log_artifact(world.run_id, str(tmp_path / "training.csv"), "evaluation")
+    text = "inference_id,truth\none-1,a\n"
+    world.s3.put_object(Bucket=BUCKET, Key=f"monitoring/{ENDPOINT}/truth/good.csv", Body=text.encode())
+    outcome = world.run()
+    assert any("Drift is not measured: training.csv cannot be read as CSV: line 2" in note for note in outcome.notes)
+    assert outcome.assessment.results[-1].quality.with_truth == 1
 
 
 def test_the_tags_and_not_the_name_say_which_endpoints_are_monitored(
