@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_common.console import Console, make_app, run
 from mlflow_common.deploy_options import DeployOptions
-from mlflow_common.errors import explain, first_line
+from mlflow_common.errors import PlatformError, explain, first_line
 from mlflow_common.gathered_options import gathered
 from mlflow_common.instance_types import has_local_storage
 from mlflow_common.waiting import SystemClock
@@ -39,6 +39,10 @@ app = make_app()
 # What to do if the model versions could not be tagged. A second rollback would return to the newer configuration.
 _AGAIN = "Run the same command again."
 _AFTER_ROLLBACK = "Do not roll back again. The next deployment to the endpoint corrects the tags."
+
+
+class ScalingError(PlatformError):
+    """An endpoint serves its new model, and its automatic scaling could not be changed."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,7 @@ def deploy_model(given: DeployOptions) -> None:
         if not name:
             name = specification.default_name(here.environment, registered, uri)
         tagged = bool(registered) or here.may_be_tagged(name, removed=given.delete)
+        repair = _AFTER_ROLLBACK if given.rollback else _AGAIN
         if given.shift:
             _shift(here, name, parse_weights(given.shift), dry_run=given.dry_run)
         elif given.delete:
@@ -196,9 +201,14 @@ def deploy_model(given: DeployOptions) -> None:
             here.deployer().check_target(name, found.name, replace_model=given.replace_model, serverless=serverless)
             if pushed:
                 package.require_approved(pushed, approve=given.approve)
-            _deploy(here, given, _published(here, given, name, pushed or found), protection)
+            published = _published(here, given, name, pushed or found)
+            try:
+                _deploy(here, given, published, protection)
+            except ScalingError:
+                here.write_back(name, tagged=tagged, repair=repair)
+                raise
         if not given.dry_run:
-            here.write_back(name, tagged=tagged, repair=_AFTER_ROLLBACK if given.rollback else _AGAIN)
+            here.write_back(name, tagged=tagged, repair=repair)
 
 
 def _published(here: Here, given: DeployOptions, name: str, found: model.Model | package.ModelPackage) -> Published:
@@ -296,8 +306,17 @@ def _deploy(here: Here, given: DeployOptions, published: Published, protection: 
         guards = protection.guards(spec, published.example)
         with autoscaling.during(spec, wanted, protection.strategy):
             change = deployer.deploy(spec, replace_model=given.replace_model, guards=guards)
-    scaled = autoscaling.apply(spec, wanted)
-    bounds = str(wanted) if wanted else autoscaling.bounds(spec.endpoint)
+    try:
+        scaled = autoscaling.apply(spec, wanted)
+        bounds = str(wanted) if wanted else autoscaling.bounds(spec.endpoint)
+    except Exception as error:
+        known = explain(error)
+        if known is None:
+            raise
+        raise ScalingError(
+            f"the endpoint {spec.endpoint} serves {found.uri}, but its automatic scaling could not be changed: "
+            f"{known.message.rstrip('.')}. {_AGAIN}"
+        ) from error
     console.result(_deployed(found, spec, change, scaled, deployer.watched, bounds) | {"ended": ended})
 
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import typer
+from botocore.exceptions import ClientError
 
-from mlflow_common.errors import InputError
+from mlflow_common.errors import InputError, PlatformError
 from mlflow_common.gathered_options import flag
 from mlflow_platform.endpoints import ended, publishing, scaling, specification
 from mlflow_platform.endpoints.deployment import Preview
@@ -180,6 +182,24 @@ def effect(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
 
 FLAGS = {name for name, unit in UNITS.items() if unit[-1] == name}
+
+
+def test_a_failure_of_scaling_says_that_the_model_serves_and_tags_its_version(
+    recorder: Recorder, effect: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "RegisterScalableTarget")
+
+    scaler: Any = scaling.Autoscaling(None)  # type: ignore[arg-type]
+    monkeypatch.setattr(deploy_model.Here, "write_back", lambda _, *given, **__: recorder.record("tagged")(*given))
+    for name, failing in (("apply", denied), ("bounds", Mock(side_effect=[None, ClientError({}, "Describe")]))):
+        with monkeypatch.context() as patch:
+            patch.setattr(scaler, name, failing)
+            with pytest.raises(
+                PlatformError, match=r"serves models:/\S+, but its automatic scaling could not be changed"
+            ):
+                effect("--endpoint")
+        assert [done[0] for done in recorder.done if done[0] in {"deploy", "tagged"}] == ["deploy", "tagged"]
 
 
 def test_every_option_is_tried() -> None:
