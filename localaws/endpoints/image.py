@@ -40,13 +40,15 @@ def pull(uri: str, account: str, clients: RoleClients, variant: str) -> None:
     clients.ecr.batch_get_image(repositoryName=found["repository"], imageIds=[wanted])
 
 
-def program(uri: str, runtime: ImageRuntime, clients: RoleClients, folder: Path) -> Program:
+def program(uri: str, account: str, runtime: ImageRuntime, clients: RoleClients, folder: Path) -> Program:
     """What runs the image itself. `folder` has the model in `model/`.
 
     Raises:
         DeploymentError: the image is not in localaws's registry or cannot be run.
     """
-    if not ECR_URI.fullmatch(uri) and not LOCAL_URI.fullmatch(uri):
+    found = ECR_URI.fullmatch(uri)
+    # The registry has no account in its names: it would return this account's image of that name.
+    if not (LOCAL_URI.fullmatch(uri) or (found and found["account"] == account)):
         raise DeploymentError(f"The image {uri} is not in localaws's registry. Build it with scripts/build_image.py.")
     authorization = clients.ecr.get_authorization_token()["authorizationData"][0]
     try:

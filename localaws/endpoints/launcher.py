@@ -88,7 +88,7 @@ class Launcher:
 
     def _program(self, variant: Variant, clients: RoleClients, folder: Path, container_log: ContainerLog) -> Program:
         if self._images:
-            return image.program(variant.image, self._images, clients, folder)
+            return image.program(variant.image, self._settings.account, self._images, clients, folder)
         try:
             return Program.of_python(interpreter(folder / "model", self._venvs), folder)
         except BuildError as error:

@@ -80,4 +80,4 @@ def test_an_endpoint_runs_in_its_image_and_keeps_its_log(contained: Hosted, iris
     contained.sagemaker.create_endpoint(EndpointName="absent", EndpointConfigName=contained.config(model))
     described = contained.settled("absent")
     assert described["EndpointStatus"] == "Failed"
-    assert "cannot be run" in described["FailureReason"]
+    assert "is not in localaws's registry" in described["FailureReason"]
