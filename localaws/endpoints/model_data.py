@@ -1,6 +1,5 @@
 """Downloads a model's archive from S3 and unpacks it into its container's model folder (/opt/ml/model on AWS)."""
 
-import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -9,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws.endpoints.reasons import download_failed, extract_failed
 from mlflow_common.safe_path import UnsafeNameError
-from mlflow_common.unpacking import target, write
+from mlflow_common.unpacking import UNREADABLE, TooLargeError, opened, target, write
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,14 +40,14 @@ def fetch(url: str, s3: "S3Client", folder: Path) -> None:
         raise download_failed(url) from error
     try:
         left = MOST_BYTES
-        with tarfile.open(archive, "r:gz") as tar:
+        with archive.open("rb") as packed, opened(packed, MOST_BYTES) as tar:
             for number, member in enumerate(tar):
                 left -= member.size
                 if left < 0 or number >= MOST_MEMBERS:
                     raise extract_failed(url)
                 # AWS cannot unpack links either: https://repost.aws/knowledge-center/sagemaker-endpoint-creation-fail
                 write(tar, member, target(member, folder))
-    except (tarfile.TarError, EOFError, OSError, UnsafeNameError) as error:
+    except (*UNREADABLE, OSError, TooLargeError, UnsafeNameError) as error:
         raise extract_failed(url) from error
     finally:
         archive.unlink()

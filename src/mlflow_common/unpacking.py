@@ -1,15 +1,69 @@
-"""Unpacks tar archives that other people made: files and folders only, and all of them below one folder.
+"""Reads and unpacks tar archives that other people made: files and folders only, and all of them below one folder.
 
 Python 3.11.2 (Debian 12) has no `filter=` that would refuse other members.
 """
 
 from __future__ import annotations
 
+import gzip
+import io
 import shutil
 import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mlflow_common.safe_path import UnsafeNameError, below
+
+# What reading a file that is no tar.gz archive, or a damaged one, can raise.
+UNREADABLE = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, OverflowError)
+# tarfile reads a member's headers in one piece, as long as the archive says they are.
+_LARGEST_READ = 16 << 20
+
+
+class TooLargeError(Exception):
+    """The archive unpacks to more than it may."""
+
+
+@contextmanager
+def opened(packed: Any, most: int) -> Iterator[tarfile.TarFile]:
+    """Open a tar.gz archive to read its members one after the other, also from a stream that cannot be rewound.
+
+    Args:
+        packed: a binary file or stream.
+        most: how many bytes it may unpack to.
+
+    Raises:
+        TooLargeError: it unpacks to more.
+        one of UNREADABLE: it is none, or is damaged.
+    """
+    with (
+        gzip.GzipFile(fileobj=packed, mode="rb") as unpacked,
+        tarfile.open(fileobj=_BoundedReads(unpacked, most), mode="r:") as tar,
+    ):
+        yield tar
+
+
+class _BoundedReads(io.RawIOBase):
+    """A file that refuses to read much at once: a member's header can claim any length."""
+
+    def __init__(self, file: gzip.GzipFile, most: int) -> None:
+        self._file, self._most = file, most
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _LARGEST_READ:
+            raise tarfile.ReadError("a header is too long")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if offset > self._most:
+            raise TooLargeError
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
 
 def unpack(tar: tarfile.TarFile, folder: Path) -> None:

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import shutil
-import tarfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +17,7 @@ from urllib.parse import urlencode
 
 from mlflow_common.errors import InputError, PreconditionError, error_code
 from mlflow_common.safe_path import UnsafeNameError, below, relative_name
+from mlflow_common.unpacking import UNREADABLE, TooLargeError, opened
 from mlflow_platform.endpoints.model import ARCHIVE_SUFFIX
 from mlflow_platform.endpoints.tar_stream import TarGzReader, digest_of
 
@@ -40,8 +38,6 @@ LARGEST_UNPACKED = 512 << 30
 UNPACKED_OF_ANY = 4 << 30
 _LARGEST_FACTOR = 100
 _LARGEST_MLMODEL = 8 << 20
-# tarfile reads a member's headers in one piece, as long as the archive says they are.
-_LARGEST_READ = 16 << 20
 # A multipart upload has at most 10,000 parts (S3, qfacts.html); compressing may add a little.
 _LEAST_PART, _MOST_PARTS, _UPLOADS = 8 << 20, 9_000, 4
 _MISSING = {"404", "NoSuchKey", "NotFound"}
@@ -130,14 +126,15 @@ def read_example(s3: S3Client, uri: str) -> bytes | None:
         return None
     bucket, key = split_uri(uri)
     try:
-        with tarfile.open(fileobj=s3.get_object(Bucket=bucket, Key=key)["Body"], mode="r|gz") as tar:
+        found = s3.get_object(Bucket=bucket, Key=key)
+        with opened(found["Body"], most_unpacked(found["ContentLength"])) as tar:
             for number, member in enumerate(tar):
                 if number >= MOST_FILES:
                     break
                 if member.name.removeprefix("./") == EXAMPLE and member.isfile() and member.size <= _LARGEST_EXAMPLE:
                     content = tar.extractfile(member)
                     return content.read() if content else None
-    except (s3.exceptions.ClientError, tarfile.TarError, EOFError, OSError, zlib.error):
+    except (s3.exceptions.ClientError, TooLargeError, *UNREADABLE):
         return None
     return None
 
@@ -207,13 +204,13 @@ def _fetch(s3: S3Client, location: str, path: Path) -> ModelArchive:
     try:
         text, example = _check_members(path, location, most)
         digest = _digest_of(path, most)
-    except _TooLargeError:
+    except TooLargeError:
         raise InputError(
             f"{location} unpacks to more than {most / (1 << 30):.1f} GB. An endpoint's volume holds "
             f"{LARGEST_UNPACKED >> 30} GB, and an archive may be at most {_LARGEST_FACTOR} times smaller than its "
             "contents."
         ) from None
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, OverflowError):
+    except UNREADABLE:
         raise InputError(f"{location} is not a tar.gz archive.") from None
     if text is None:
         raise InputError(
@@ -225,7 +222,7 @@ def _fetch(s3: S3Client, location: str, path: Path) -> ModelArchive:
 def _check_members(path: Path, location: str, most: int) -> tuple[str | None, bytes | None]:
     """Refuse an archive that would not unpack into one folder. Returns its MLmodel file and its input example."""
     text, example = None, None
-    with gzip.open(path) as unpacked, tarfile.open(fileobj=_BoundedReads(unpacked, most), mode="r:") as tar:
+    with path.open("rb") as packed, opened(packed, most) as tar:
         for number, member in enumerate(tar):
             if number >= MOST_FILES:
                 raise InputError(f"{location} contains more than {MOST_FILES:,} files.")
@@ -257,32 +254,8 @@ def _digest_of(path: Path, most: int) -> str:
             digest.update(piece)
             size += len(piece)
             if size > most:
-                raise _TooLargeError
+                raise TooLargeError
     return digest.hexdigest()
-
-
-class _TooLargeError(Exception):
-    """The archive unpacks to more than it may."""
-
-
-class _BoundedReads(io.RawIOBase):
-    """A file that refuses to read much at once: a member's header can claim any length."""
-
-    def __init__(self, file: gzip.GzipFile, most: int) -> None:
-        self._file, self._most = file, most
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _LARGEST_READ:
-            raise tarfile.ReadError("a header is too long")
-        return self._file.read(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        if offset > self._most:
-            raise _TooLargeError
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
 
 
 def _mlmodel_text(content: bytes, location: str) -> str:

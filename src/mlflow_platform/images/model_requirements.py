@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlflow_common.errors import InputError, PreconditionError, error_code
+from mlflow_common.unpacking import UNREADABLE, TooLargeError, opened
 from mlflow_platform.endpoints.model import ARCHIVE_SUFFIX
-from mlflow_platform.endpoints.model_archive import split_uri
+from mlflow_platform.endpoints.model_archive import MOST_FILES, most_unpacked, split_uri
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -78,9 +78,11 @@ def _of_archive(s3: S3Client, location: str) -> dict[str, str]:
     bucket, key = split_uri(location)
     found: dict[str, str] = {}
     try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"]
-        with tarfile.open(fileobj=body, mode="r|gz") as archive:
-            for member in archive:
+        packed = s3.get_object(Bucket=bucket, Key=key)
+        with opened(packed["Body"], most_unpacked(packed["ContentLength"])) as archive:
+            for number, member in enumerate(archive):
+                if number >= MOST_FILES:
+                    raise TooLargeError
                 name = member.name.removeprefix("./")
                 if name in _NAMES and (content := archive.extractfile(member)) is not None:
                     found[name] = _text(content.read(_MOST + 1), location)
@@ -90,7 +92,9 @@ def _of_archive(s3: S3Client, location: str) -> dict[str, str]:
         if error_code(error) in _MISSING:
             raise InputError(f"there is no archive at {location}.") from None
         raise _explained(bucket, error) from None
-    except (tarfile.TarError, EOFError, OSError):
+    except TooLargeError:
+        raise InputError(f"{location} has too many or too large files before its {' and '.join(_NAMES)}.") from None
+    except UNREADABLE:
         raise InputError(f"{location} is not a tar.gz archive.") from None
     return found
 

@@ -6,13 +6,12 @@ or a run may have been deleted.
 
 from __future__ import annotations
 
-import tarfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError, error_code
+from mlflow_common.unpacking import UNREADABLE, TooLargeError, opened
 from mlflow_platform.endpoints.model_archive import MLMODEL, MOST_FILES, most_unpacked, split_uri
 from mlflow_platform.validation.signature import Signature, from_mlmodel
 
@@ -80,18 +79,19 @@ def _from_archive(s3: S3Client, location: str) -> str | None:
         return None
     content, most = found["Body"], most_unpacked(found["ContentLength"])
     try:
-        with tarfile.open(fileobj=content, mode="r|gz") as tar:
+        with opened(content, most) as tar:
             for number, entry in enumerate(tar):
-                # Finding the next entry unpacks this one.
-                if number >= MOST_FILES or entry.offset_data + entry.size > most:
-                    raise InputError(
-                        f"the archive {location} has no {MLMODEL} within its first {MOST_FILES:,} files and "
-                        f"{most / (1 << 30):.1f} GB. Deploy the model again."
-                    )
+                if number >= MOST_FILES:
+                    raise TooLargeError
                 if entry.isfile() and entry.name.removeprefix("./") == MLMODEL:
                     file = tar.extractfile(entry)
                     return file.read(_LARGEST_MLMODEL).decode(errors="replace") if file else None
-    except (tarfile.TarError, EOFError, zlib.error, OSError):
+    except TooLargeError:
+        raise InputError(
+            f"the archive {location} has no {MLMODEL} within its first {MOST_FILES:,} files and "
+            f"{most / (1 << 30):.1f} GB. Deploy the model again."
+        ) from None
+    except UNREADABLE:
         return None
     finally:
         content.close()

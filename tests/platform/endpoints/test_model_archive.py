@@ -15,6 +15,8 @@ import pytest
 
 from mlflow_common.errors import InputError, PreconditionError
 from mlflow_platform.endpoints import model_archive, tar_stream
+from mlflow_platform.images.model_requirements import read_requirements
+from mlflow_platform.validation.served_artifact import of_model
 from tests.platform.conftest import BUCKET
 
 FILES = {"MLmodel": b"run_id: 0123\n", "model.skops": os.urandom(100_000), "data/conda.yaml": b"name: x"}
@@ -147,8 +149,13 @@ def test_refuses_a_member_whose_header_would_fill_the_memory(s3: Any, tmp_path: 
     entry.type, entry.size = tarfile.GNUTYPE_LONGNAME, 64 << 20
     body = gzip.compress(entry.tobuf(tarfile.GNU_FORMAT) + bytes(64 << 20), 1)
     s3.put_object(Bucket=BUCKET, Key="m.tar.gz", Body=body)
+    uri = f"s3://{BUCKET}/m.tar.gz"
     with pytest.raises(InputError, match=r"is not a tar\.gz archive"):
-        model_archive.make(s3, f"s3://{BUCKET}/m.tar.gz", tmp_path)
+        model_archive.make(s3, uri, tmp_path)
+    with pytest.raises(InputError, match=r"is not a tar\.gz archive"):
+        read_requirements(s3, uri)
+    assert model_archive.read_example(s3, uri) is None
+    assert of_model(s3, {"PrimaryContainer": {"ModelDataUrl": uri}}) is None
 
 
 @pytest.mark.parametrize(

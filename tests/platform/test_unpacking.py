@@ -1,0 +1,75 @@
+"""Reading and unpacking archives that other people made."""
+
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from mlflow_common.safe_path import UnsafeNameError
+from mlflow_common.unpacking import UNREADABLE, TooLargeError, opened, unpack
+
+MOST = 1 << 30
+
+
+class Stream:
+    """A body of an HTTP answer: it can be read once."""
+
+    def __init__(self, content: bytes) -> None:
+        self._file = io.BytesIO(content)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+
+def packed(*members: tuple[str, int], pax: bool = False) -> bytes:
+    content = io.BytesIO()
+    form = tarfile.PAX_FORMAT if pax else tarfile.GNU_FORMAT
+    with tarfile.open(fileobj=content, mode="w:gz", format=form) as tar:
+        for name, size in members:
+            member = tarfile.TarInfo(name)
+            member.size = size
+            tar.addfile(member, io.BytesIO(b"x" * size))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("pax", [False, True])
+def test_the_members_of_a_stream_are_read_in_their_order(pax: bool) -> None:
+    # Whole blocks, parts of them, nothing, and names that need a header of their own.
+    members = [("a", 512), ("b" * 200, 1), ("c", 0), ("d" * 300, 10_240), ("e", 3 << 20)]
+    found = []
+    with opened(Stream(packed(*members, pax=pax)), MOST) as tar:
+        for member in tar:
+            content = tar.extractfile(member)
+            found.append((member.name, len(content.read()) if content and member.size < 1 << 20 else member.size))
+    assert found == members
+
+
+def test_a_header_that_would_fill_the_memory_is_refused() -> None:
+    for kind in (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE):
+        member = tarfile.TarInfo("x")
+        member.type, member.size = kind, 64 << 20
+        bomb = gzip.compress(member.tobuf(tarfile.GNU_FORMAT) + bytes(64 << 20), 1)
+        with pytest.raises(UNREADABLE, match="a header is too long"), opened(Stream(bomb), MOST) as tar:
+            list(tar)
+
+
+def test_a_decompression_bomb_is_not_unpacked() -> None:
+    with pytest.raises(TooLargeError), opened(Stream(packed(("a", 3 << 20), ("b", 1))), 1 << 20) as tar:
+        list(tar)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", gzip.compress(b"text"), packed(("a", 10_000))[:-30]])
+def test_what_is_no_archive_raises_one_of_the_known_errors(content: bytes) -> None:
+    with pytest.raises(UNREADABLE), opened(Stream(content), MOST) as tar:
+        _ = [tar.extractfile(member).read() for member in tar]  # type: ignore[union-attr]
+
+
+def test_nothing_is_unpacked_if_one_member_lies_outside(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UnsafeNameError, match="absolute"),
+        opened(Stream(packed(("good", 1), ("/bad", 1))), MOST) as tar,
+    ):
+        unpack(tar, tmp_path / "target")
+    assert list(tmp_path.iterdir()) == []
