@@ -12,7 +12,7 @@ from mlflow_platform.site.pages import pages, title, with_links
 
 # Sections of the navigation, each with the prefixes of its pages' paths. The first prefix that fits decides.
 SECTIONS = {
-    "Guides": ("docs/guides/",),
+    "Guides": ("docs/README.md", "docs/guides/"),
     "Concepts": ("docs/architecture.md", "docs/concepts/", "docs/security.md"),
     "Reference": ("docs/reference/", "docs/performance.md", "docs/traps.md"),
     "Decisions": ("docs/adr/",),

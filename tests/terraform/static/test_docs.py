@@ -35,11 +35,11 @@ def test_every_link_within_the_repository_has_a_target(file: Path) -> None:
     assert lost == []
 
 
-def test_every_page_is_linked_from_the_readme_and_every_decision_from_the_list_of_decisions() -> None:
+def test_every_page_is_listed_in_docs_and_every_decision_among_the_decisions() -> None:
     decisions = REPOSITORY / "docs/adr"
     linked = {
         (file.parent / path).resolve()
-        for file in (REPOSITORY / "README.md", decisions / "README.md")
+        for file in (REPOSITORY / "README.md", REPOSITORY / "docs/README.md", decisions / "README.md")
         for path, _ in LINK.findall(file.read_text())
         if path
     }
