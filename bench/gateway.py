@@ -2,7 +2,7 @@
 
 Both ways alternate in one run, so that other load on the machine affects them equally. There are two clients:
 
-- `wire`: plain HTTP on a persistent connection with requests that are signed in advance: only the gateway;
+- `http`: plain HTTP on a persistent connection with requests that are signed in advance: only the gateway;
 - `mlflow`: MLflow's own client with the sagemaker-mlflow plugin, which signs on both ways: the time that users see.
 
 Target: the median of every kind of call is at most 30 % slower. Exit status 1: the target is missed.
@@ -104,7 +104,7 @@ def _wire(localaws: RunningLocalAws, upstream: str, arn: str, calls: int) -> lis
             lambda r=request, h=headers: _send(direct, r, {**h, **token}),
             lambda r=request, h=headers: _send(gateway, r, h),
         ]
-        rows.append(_row("wire", request.name, ways, calls))
+        rows.append(_row("http", request.name, ways, calls))
     return rows
 
 

@@ -195,7 +195,7 @@ class LocalAws:
         }
 
     def _endpoints(self) -> dict[str, str]:
-        """Variables that every AWS client needs to reach localaws, besides credentials."""
+        """Variables that every AWS client needs to reach localaws, in addition to credentials."""
         settings = self.settings
         return {
             "AWS_ENDPOINT_URL": settings.url,

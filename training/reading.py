@@ -115,7 +115,7 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def _of_texts(texts: Sequence[str], *, is_target: bool) -> Any:
-    """A column of a CSV file. Of the target, only an empty field is missing: a class may be called `NA`."""
+    """A column of a CSV file. In the target, only an empty field is missing: a class may be called `NA`."""
     missing = {""} if is_target else _MISSING
     stripped = {text.strip() for text in texts}
     present = stripped - missing

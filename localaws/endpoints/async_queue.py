@@ -56,7 +56,7 @@ class AsyncQueue:
         return len(self._waiting) + len(self._running)
 
     def measure(self, endpoint: Endpoint) -> None:
-        """Record the metrics of the queue. They are there as long as the endpoint is, also when nothing waits."""
+        """Record the metrics of the queue. They exist as long as the endpoint does, even when nothing waits."""
         capacity = endpoint.capacity
         values = {
             "ApproximateBacklogSize": float(self.backlog),

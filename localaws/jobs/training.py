@@ -151,7 +151,7 @@ def _prepare(job: Job, ml: Path, storage: Storage, base: str) -> None:
 
 
 def _upload(job: Job, ml: Path, storage: Storage) -> None:
-    """Upload /opt/ml/model and /opt/ml/output/data, also after a stop or a failure."""
+    """Upload /opt/ml/model and /opt/ml/output/data, even after a stop or a failure."""
     prefix = f"{job.given['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{job.name}/output"
     for folder, name in ((ml / "model", "model"), (ml / "output" / "data", "output")):
         if any(folder.iterdir()):

@@ -53,7 +53,7 @@ def check(response: Any, service: str, operation: str, given: dict[str, Any]) ->
     try:
         held = _keys(find(_backend(response, service), given))
     except (ServiceException, HTTPException):
-        return  # There is no such resource: moto says so.
+        return  # There is no such resource, and moto raises the error.
     count = len(held | {key for key, _ in tags_of(given)})
     if count > MOST:
         code = _CODES.get(service) or codes(service)[0]

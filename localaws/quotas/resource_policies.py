@@ -108,7 +108,7 @@ def _check_principals(service: str, document: str, account: str) -> None:
 
 
 def _exists(name: str, account: str) -> bool:
-    """Whether an AWS principal exists. Those of other accounts cannot be looked up, and are taken for existing ones."""
+    """Whether an AWS principal exists. Principals of other accounts cannot be looked up and count as existing."""
     if _NOT_LOOKED_UP.fullmatch(name):
         return True
     from moto.iam.models import iam_backends

@@ -1,4 +1,4 @@
-"""One tracking server: what it has besides what every hosted MLflow has."""
+"""One tracking server: what it has in addition to every hosted MLflow."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self

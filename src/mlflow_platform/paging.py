@@ -11,7 +11,7 @@ def all_results(search: Callable[..., Any], *given: Any, **options: Any) -> Iter
 
     Args:
         search: the method, which takes `page_token` and returns a `PagedList`.
-        given, options: what it is called with besides.
+        given, options: its other arguments.
     """
     token: str | None = None
     while True:

@@ -127,7 +127,7 @@ class Matches:
     def _put_copy(
         self, kind: Kind, source_id: str, copy: Run | LoggedModel | Trace, whole: str, stage: str = ACTIVE
     ) -> None:
-        """Store the link of a copy. Of two copies, keep the more complete one, or the first if both are equal."""
+        """Store the link of a copy. If there are two, keep the more complete one, or the first if both are equal."""
         state = State.WHOLE if whole else State.PARTIAL
         link = Link(source_id, copy.id, "", copy.artifact_uri, state, whole, stage)
         other = self.links.get(kind, source_id)

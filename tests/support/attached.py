@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.support import provider
 
 REATTACH = "TF_REATTACH_PROVIDERS"
-# The provider ends with the test process, also if that is killed: its end closes the pipe.
+# The provider ends with the test process, even if that is killed: its end closes the pipe.
 # bash closes its own standard output, so that the end of a provider that does not start is noticed.
 UNTIL_PIPE_CLOSES = '"$0" -debug & exec >&-; read -r; kill "$!"; wait'
 

@@ -34,7 +34,7 @@ EXAMPLES = ("basic", "existing-bucket", "many-teams", "readmes")
 
 @dataclass(frozen=True)
 class Variation:
-    """A root or example, and its inputs besides terraform.tfvars.
+    """A root or example, and its inputs in addition to terraform.tfvars.
 
     Attributes:
         key: the address of a key to import, so that the plan knows the policies that contain its ARN.

@@ -1,4 +1,4 @@
-"""Registered models: told apart from those of other sources, updated, and only extended on servers in use."""
+"""Registered models: distinguished from those of other sources, updated, and only extended on servers in use."""
 
 import asyncio
 import sqlite3

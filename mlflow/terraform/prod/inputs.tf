@@ -319,7 +319,7 @@ variable "schedule" {
 }
 
 variable "notifications" {
-  # The type is any, so that Terraform knows from the names of the attributes whether a topic is given, also if that topic
+  # The type is any, so that Terraform knows from the names of the attributes whether a topic is given, even if that topic
   # is created in the same apply and its ARN is not known yet.
   description = "Sends messages when a server changes its state or fails, and when the schedule or a backup fails. `{ emails = [\"team@example.com\"] }` or `{}` creates an encrypted topic; `{ topic_arn = … }` uses an existing one. Each address must confirm a message from AWS first. Null sends nothing."
   type        = any

@@ -58,7 +58,7 @@ class Part:
 def read(s3: S3Client, source: str, progress: Progress) -> list[Table]:
     """Read a local file, an object in S3, or every data file below an S3 prefix that ends with `/`.
 
-    The tables of a prefix are named by their keys below it. `progress` is told which objects are no data files.
+    The tables of a prefix are named by their keys below it. `progress` gets the names of other objects.
 
     Raises:
         InputError: there is no such file, or it is not in its format, has no rows, or is too large.

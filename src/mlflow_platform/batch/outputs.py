@@ -130,7 +130,7 @@ def _text(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: bytes as base64, NaN as null, times and decimals as text."""
+    """A value as a JSON value: bytes as base64, NaN as null, times and decimals as text."""
     match value:
         case dict():
             return {str(key): _plain(each) for key, each in value.items()}

@@ -55,7 +55,7 @@ def drift_issue(environment: str, review: Review, plan: str, run_url: str = "") 
         marker("drift", environment),
         f"`{environment}` differs from the code of the branch: {summary(review)}.",
         "",
-        "Either somebody changed it outside of Terraform, or a change was merged and not applied. To restore what the "
+        "Either someone changed it outside of Terraform, or a change was merged and not applied. To restore what the "
         f"code says, run `make apply ENV={environment}`; to keep the change, put it into the code. The next check "
         "without a difference closes this issue.",
         "",

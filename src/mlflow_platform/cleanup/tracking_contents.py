@@ -121,7 +121,7 @@ def _logged_models(client: MlflowClient, experiments: list[str]) -> Iterator[Any
     try:
         yield from all_results(client.search_logged_models, experiment_ids=experiments)
     except MlflowException as error:
-        # Servers of MLflow 2 have no such API. After another error, models that exist would be taken for orphans.
+        # Servers of MLflow 2 have no such API. After another error, existing models would look like orphans.
         if error.error_code != "ENDPOINT_NOT_FOUND":
             raise
 

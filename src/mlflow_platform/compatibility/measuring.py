@@ -23,7 +23,7 @@ from mlflow_platform.tracking_server import CHANGING, RUNNING, find, find_app
 PROGRAM = REPOSITORY / "scripts" / "lib" / "compatibility_client.py"
 SERVERS = ("2.13", "2.16", "3.0")
 APP = "3.10"
-# Clients besides the one of this environment, by the lock file of the server of the same version.
+# Clients other than the one of this environment, by the lock file of the server of the same version.
 CLIENTS = SERVERS
 _LOCKS = Path("localaws/servers")
 _TRUST = {

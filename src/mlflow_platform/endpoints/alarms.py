@@ -76,7 +76,7 @@ def rollback_alarms(
 
 
 def place_alarms(cloudwatch: Any, alarms: Iterable[RollbackAlarm], tags: Mapping[str, str], before: Before) -> None:
-    """Make the alarms watch what they are defined for. `before` receives what they were, also if a call fails.
+    """Make the alarms watch what they are defined for. `before` receives what they were, even if a call fails.
 
     An alarm keeps its state when it is changed (PutMetricAlarm), and one in ALARM would stop the update at once. So an
     alarm that is in ALARM because of an earlier configuration is created anew.

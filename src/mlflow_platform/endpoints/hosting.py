@@ -1,4 +1,4 @@
-"""Where a model runs besides its instances: serverless capacity, a VPC, and the key of the instances' volumes."""
+"""Where a model runs: serverless capacity, a VPC, and the key of the instances' volumes."""
 
 from __future__ import annotations
 

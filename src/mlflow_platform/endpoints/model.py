@@ -111,8 +111,8 @@ def find(uri: str, client: MlflowClient | None, stores: Sequence[str] | None = N
 def check_location(uri: str, location: str, stores: Sequence[str] | None) -> None:
     """Check that a location that a server names is in one of the stores, unless any will do (None).
 
-    Whoever may register a model version can give it any source. An operator who deploys it would read that bucket with
-    the operator's rights, and store a copy where others can read it.
+    Anyone who may register a model version can give it any source. An operator who deploys it would read that
+    bucket with the operator's rights, and store a copy where others can read it.
 
     Raises:
         PreconditionError: it is not.
@@ -224,7 +224,7 @@ def _in_run(uri: str, client: MlflowClient, stores: Sequence[str] | None) -> Mod
     # MLflow 3 stores a run's models beside the run, MLflow 2 among its artifacts.
     outputs = run.outputs.model_outputs if run.outputs else []
     logged = [client.get_logged_model(output.model_id) for output in outputs]
-    # Of several models with one name, such as the checkpoints of a training, the newest counts, as for MLflow.
+    # If several models have one name, such as the checkpoints of a training, the newest counts, as for MLflow.
     models = {model.name: model for model in sorted(logged, key=lambda model: int(model.creation_timestamp))}
     if path in models:
         return Model(uri=uri, location=models[path].artifact_location, run_id=run_id)

@@ -110,7 +110,7 @@ def upload(s3: S3Client, archive: ModelArchive, uri: str, tags: Mapping[str, str
         if error_code(error) not in _MISSING | {"NoSuchBucket"}:
             raise
     _require_bucket(s3, bucket)
-    # Setting tags requires a permission of its own, also if there are none.
+    # Setting tags requires a separate permission, even if there are none.
     from boto3.s3.transfer import TransferConfig
 
     # Each thread holds a part in memory.

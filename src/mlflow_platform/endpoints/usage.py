@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # What is done instead of a deployment.
 ACTIONS = ("--delete", "--rollback", "--status", "--shift")
 _DRY_RUN = "--dry-run"
-# All that an action takes besides --dry-run.
+# The options that an action takes in addition to --dry-run.
 _EVERYWHERE = frozenset({"--env", "--local", "--endpoint", "--json", "--debug"})
 # Options that have no effect with another one.
 _WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {"--no-alarms": ("--max-latency", "--max-failures")}

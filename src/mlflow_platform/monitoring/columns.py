@@ -55,7 +55,7 @@ def kind_of(values: Sequence[Any]) -> Kind | None:
 
 
 def prepare(values: Sequence[Any], kind: Kind) -> Column:
-    """Values of a column as the kind has them. Of a numeric column, text that is no number counts as missing."""
+    """A column's values in the types of its kind. In a numeric column, text that is not a number counts as missing."""
     if kind == "categorical":
         texts = [_category(value) for value in values if not types.is_missing(value)]
         return Column(kind, texts, len(values) - len(texts), 0)

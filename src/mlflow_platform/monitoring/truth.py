@@ -131,7 +131,7 @@ def to_parquet(truths: Sequence[Truth]) -> tuple[str, bytes]:
 
 
 def join(table: pa.Table, files: Iterable[Sequence[Truth]]) -> Joined:
-    """Join truth to captured rows. Of several files, given from the oldest to the newest, the newest is right."""
+    """Join truth to captured rows. If files contradict each other, the newest is right; they are given oldest first."""
     joined = Joined()
     positions, requests = _positions(table, joined)
     known: dict[tuple[str, int], str] = {}

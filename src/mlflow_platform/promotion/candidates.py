@@ -85,7 +85,7 @@ def _model_uri(client: MlflowClient, run_id: str, model_name: str | None) -> str
     outputs = run.outputs.model_outputs if run.outputs else []
     logged = [client.get_logged_model(output.model_id) for output in outputs]
     found: dict[str, str] = {}
-    # Of several models with one name, such as the checkpoints of a training, the newest counts.
+    # If several models have one name, such as the checkpoints of a training, the newest counts.
     for model in sorted(logged, key=lambda model: int(model.creation_timestamp)):
         found[str(model.name)] = f"models:/{model.model_id}"
     for path in _logged_by_mlflow_2(run.data.tags):

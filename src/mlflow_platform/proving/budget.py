@@ -9,7 +9,7 @@ from mlflow_platform.plan_guard.changes import TerraformPlan
 from mlflow_platform.plan_guard.cost import Prices, estimate
 from mlflow_platform.plan_guard.running_hours import HOURS_PER_MONTH
 
-# What the smoke tests create besides the plan: one endpoint and a transform job, and an image build.
+# What the smoke tests create in addition to the plan: one endpoint and a transform job, and an image build.
 _ENDPOINT, _INSTANCE = "aws_sagemaker_endpoint", "ml.m5.large"
 _BUILDS, _BUILD_MINUTES = "aws_codebuild_project", 60
 # Charged by use only, and far less in a few hours than this: logs, requests, stored objects, metrics (USD).

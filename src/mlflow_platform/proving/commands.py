@@ -31,7 +31,7 @@ def _silent(_: str) -> None:
 class Runner:
     """Runs commands in a folder with an environment; `logs` is the folder for what they print.
 
-    `progress` is told when a command is interrupted.
+    `progress` gets a message when a command is interrupted.
     """
 
     folder: Path
@@ -89,7 +89,7 @@ class Runner:
 
 
 def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Wait until a command has ended, or for that many seconds, also if this process is interrupted again."""
+    """Wait until a command has ended, or for that many seconds, even if this process is interrupted again."""
     deadline = time.monotonic() + seconds
     while True:
         try:

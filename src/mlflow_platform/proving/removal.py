@@ -1,4 +1,4 @@
-"""Destroys the throw-away environment with Terraform, also after an apply that failed or was interrupted."""
+"""Destroys the throw-away environment with Terraform, even after an apply that failed or was interrupted."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from posixpath import normpath
 
-# Folders whose Markdown files are pages, besides the files at the top.
+# Folders whose Markdown files are pages, in addition to the files at the top.
 FOLDERS = ("docs", "localaws", "mlflow", "serving", "terraform", "training")
 _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
 _FENCE = re.compile(r"^(```+|~~~+).*?^\1", re.MULTILINE | re.DOTALL)

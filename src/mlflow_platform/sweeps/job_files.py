@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mlflow_platform.environment import Environment
 
-# What training on a file of the user's own imports besides `training`. A job's image does not have it.
+# Modules that training on the user's own file imports in addition to `training`. A job's image does not have them.
 _PACKAGES = ("src/mlflow_common", "src/mlflow_platform/__init__.py", "src/mlflow_platform/validation")
 
 

@@ -71,7 +71,7 @@ class Root:
         self._script("init")
 
     def servers(self) -> Servers:
-        """The servers as they are deployed, also after a killed apply, which leaves no outputs.
+        """The servers as they are deployed, even after a killed apply, which leaves no outputs.
 
         Raises:
             PreconditionError: nothing is deployed, or only a part, or an MLflow App.

@@ -171,7 +171,7 @@ def _classes(validation: Validation) -> list[dict[str, Any]]:
 
 
 def _worst(validation: Validation) -> list[Row]:
-    """The rows predicted wrongly, the first ones; of a regression, those with the largest errors."""
+    """The first rows that were predicted wrongly; in a regression, the rows with the largest errors."""
     import numpy as np
 
     if validation.classes is not None:

@@ -254,7 +254,7 @@ def _typed_truth(values: Sequence[str], output: str | None) -> list[Any]:
     if None not in numbers:
         if all(types.PLAIN_INTEGER.fullmatch(value) for value in values):
             return numbers
-        # As pandas has it: one field with a decimal point makes the column one of floating-point numbers.
+        # Like pandas: one value with a decimal point makes all values of the column floating-point numbers.
         return [
             float(number) if abs(number) <= LARGEST_EXACT_FLOAT else number for number in numbers if number is not None
         ]

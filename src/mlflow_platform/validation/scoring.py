@@ -40,7 +40,7 @@ class Validation:
 
     Attributes:
         task: classification or regression.
-        truth, predicted: one value per row, for people to read. Of a regression they are floats.
+        truth, predicted: one value per row, for people to read. In a regression they are floats.
         metrics: named as they are logged.
         classes: truth and predictions as classes; None for a regression.
         probabilities: of the classes, where the model predicts them; their classes are those of `classes`.
@@ -67,7 +67,7 @@ class Validation:
 
     @property
     def wrong(self) -> Sequence[int]:
-        """Of a classification, the numbers (from 0) of the rows that were predicted wrongly."""
+        """The numbers (from 0) of the rows that a classification predicted wrongly."""
         if self.classes is None:
             return ()
         pairs = zip(self.classes.truth, self.classes.predicted, strict=True)
@@ -242,7 +242,7 @@ def _are_numbered(truth: Sequence[Any], count: int) -> bool:
 
 
 def roc_auc(classes: Classes, probabilities: Probabilities) -> float | None:
-    """The area under the ROC curve; of several classes the mean of each against the rest. None if it is undefined."""
+    """The area under the ROC curve; with several classes, the mean of each against the rest. None if undefined."""
     from sklearn import metrics
 
     curves = [one_against_rest(classes, probabilities, number) for number in range(classes.known)]

@@ -1,4 +1,4 @@
-"""Whether predictions are classes or numbers, where nothing says so."""
+"""Decides whether predictions are classes or numbers if neither the model nor an option says it."""
 
 from __future__ import annotations
 

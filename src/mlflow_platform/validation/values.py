@@ -208,7 +208,7 @@ def as_nested(value: Any, type_: str) -> Any:
 
 
 def as_json(value: Any) -> Any:
-    """A value of any type as JSON has it. Times become ISO 8601, decimals numbers, NaN null."""
+    """A value of any type as a JSON value. Times become ISO 8601, decimals numbers, NaN null."""
     try:
         return _as_json(value)
     except RecursionError:

@@ -1,4 +1,4 @@
-# What the roles may do, besides the attached policies.
+# What the roles may do, in addition to the attached policies.
 data "aws_iam_policy_document" "pipeline" {
   count = local.has_delivery ? 1 : 0
 

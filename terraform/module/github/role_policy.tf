@@ -1,4 +1,4 @@
-# What an apply changes in roles. Whoever can write a role's policy can give it any right, so CI writes only policies of roles that have
+# What an apply changes in roles. Anyone who can write a role's policy can give it any right, so CI writes only policies of roles that have
 # the boundary, and not those of its own roles. It can write any content as a policy of the environment, so it attaches those only to roles
 # with a boundary too.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html#access_policies_boundaries-delegate

@@ -105,7 +105,7 @@ data "aws_iam_policy_document" "services" {
     }
   }
 
-  # Whoever can tag any domain can make it one of this environment, so this allows the tags of a creation only.
+  # Anyone who can tag any domain can make it one of this environment, so this allows only the tags of a new domain.
   statement {
     sid       = "AllowTagNewDomains"
     actions   = ["sagemaker:AddTags"]

@@ -127,7 +127,7 @@ data "aws_iam_policy_document" "documented_access" {
   }
 }
 
-# What MLflow's code does with an artifact store, besides reading; a multipart upload is s3:PutObject too.
+# What MLflow's code does with an artifact store, in addition to reading. A multipart upload is s3:PutObject too.
 # https://github.com/mlflow/mlflow/blob/v3.0.1/mlflow/store/artifact/s3_artifact_repo.py
 data "aws_iam_policy_document" "hardened_access" {
   statement {

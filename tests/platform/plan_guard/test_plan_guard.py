@@ -381,7 +381,7 @@ def test_every_resource_type_of_the_modules_is_in_the_table(created: TerraformPl
     by_use = {"aws_codepipeline", "aws_s3_bucket_replication_configuration"}
     # A stack with an MLflow App costs nothing; what another stack costs is not known.
     by_use |= {"aws_cloudformation_stack"}
-    # Of a domain, the files and the applications of its users cost, which are not in the plan.
+    # A domain itself is free. Its users' files and applications cost money, and the plan does not show them.
     by_use |= {"aws_sagemaker_domain"}
     known = prices.free | {price.resource for price in prices.prices} | by_use
     used = {

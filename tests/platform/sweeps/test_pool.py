@@ -11,7 +11,7 @@ import pytest
 
 from mlflow_platform.sweeps import pool
 
-# Whoever starts the tests in the background of a shell makes them ignore SIGINT.
+# Tests that are started in the background of a shell ignore SIGINT.
 PROGRAM = """\
 import signal
 import sys

@@ -83,7 +83,7 @@ def test_every_message_of_a_validation_names_its_variable(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", ROOTS, ids=folder_name)
 def test_a_roots_variables_reach_a_module_a_provider_or_a_resource(folder: Path) -> None:
-    """The modules validate what the roots pass on; a variable that goes nowhere is validated by nobody."""
+    """The modules validate what the roots pass on; a variable that is not passed on is not validated."""
     text = "".join(file.read_text() for file in folder.glob("*.tf") if file.name != "variables.tf")
     removed = folder / "removed_inputs.tf"
     known = (
