@@ -34,12 +34,12 @@ def claim(settings: Settings) -> None:
 
 
 def check(settings: Settings) -> None:
-    """Refuse what is no home, before a command reads or writes there. A home that does not exist yet is accepted.
+    """Refuse a folder that is not a home, before a command reads or writes there. One that does not exist is accepted.
 
     A folder of the user would become private, and `down` and `reset` would delete its `env` and `data`.
 
     Raises:
-        HomeError: it is no folder, cannot be read, or holds files that no localaws wrote.
+        HomeError: it is not a folder, cannot be read, or holds files that no localaws wrote.
     """
     try:
         _check_contents(settings, {entry.name for entry in settings.home.iterdir()})

@@ -16,5 +16,5 @@ def position_of(token: str | None) -> int:
     """
     text = base64.b64decode(token, validate=True) if token else b"0"
     if not text.isdigit():
-        raise ValueError(f"{token!r} is no token of a page")
+        raise ValueError(f"{token!r} is not a page token")
     return int(text)

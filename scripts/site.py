@@ -28,7 +28,7 @@ def main(
 ) -> None:
     """Write the website to .cache/site/site, and print the address of its first page.
 
-    Links to files that are no pages, such as tests, lead to --source-url; without it they are plain text.
+    Links to files that are not pages, such as tests, lead to --source-url; without it they are plain text.
     """
     tools = subprocess.run([REPOSITORY / "scripts/checks.sh"], stdout=subprocess.PIPE, text=True, check=False)
     if tools.returncode:

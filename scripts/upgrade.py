@@ -100,7 +100,7 @@ def _ask(question: str) -> None:
     from mlflow_common.errors import InputError, PlatformError
 
     if not sys.stdin.isatty():
-        raise InputError("this is no terminal, so the plan cannot be approved here: approve it with AUTO_APPROVE=1")
+        raise InputError("this is not a terminal, so the plan cannot be approved here: approve it with AUTO_APPROVE=1")
     if typer.prompt(f"{question} Type yes to go on", default="", show_default=False, err=True) != "yes":
         raise PlatformError("not approved: nothing was changed")
 

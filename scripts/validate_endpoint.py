@@ -203,7 +203,7 @@ def _validate(
     if prepared.ignored:
         notes.append(f"Columns that the model does not take were left out: {', '.join(prepared.ignored)}.")
     sent = requests.make(prepared, batch_size=options.batch_size)
-    console.progress(f"asking {endpoint.name} about {len(prepared)} {'row' if len(prepared) == 1 else 'rows'}")
+    console.progress(f"sending {len(prepared)} {'row' if len(prepared) == 1 else 'rows'} to {endpoint.name}")
     answers = invocation.ask(
         _runtime(session, options.load), endpoint.name, sent, load=options.load, seconds=time.perf_counter
     )

@@ -95,7 +95,7 @@ def _parquet(path: Path, target: str) -> dict[str, Any]:
 
     table = parquet.ParquetFile(path).read()
     _check_names(table.column_names)
-    # What was a data frame's index is no feature.
+    # What was a data frame's index is not a feature.
     index = {name for name in (table.schema.pandas_metadata or {}).get("index_columns", []) if isinstance(name, str)}
     return {
         name: _of_values(name, column.to_pylist())

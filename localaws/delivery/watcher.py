@@ -14,7 +14,7 @@ Pushed = Callable[[str, str, str | None, str], None]
 
 
 class Watcher:
-    """Calls `pushed` for each branch that moved. Commits that exist at the start are no pushes."""
+    """Calls `pushed` for each branch that moved. Commits that exist at the start are not pushes."""
 
     def __init__(self, repositories: Repositories, pushed: Pushed) -> None:
         self._repositories = repositories

@@ -7,7 +7,7 @@ import sys
 def main(arguments: list[str]) -> int:
     """Print the registry's password, and return the exit status."""
     if arguments[:2] != ["ecr", "get-login-password"]:
-        print("aws: install the AWS CLI (awscli); localaws's own knows `aws ecr get-login-password`.", file=sys.stderr)
+        print("aws: install awscli. Without it, localaws has only `aws ecr get-login-password`.", file=sys.stderr)
         return 2
     import boto3
 

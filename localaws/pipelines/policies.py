@@ -52,7 +52,7 @@ def problems(step: dict[str, Any]) -> Iterator[str]:
 
 
 def lifetime(text: str | None) -> timedelta | None:
-    """ExpireAfter of a CacheConfig; None for no limit, and for a text that is no duration."""
+    """ExpireAfter of a CacheConfig; None for no limit, and for a text that is not a duration."""
     found = _DURATION.fullmatch(text or "")
     if not found or not any(found.groups()):
         return None

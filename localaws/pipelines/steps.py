@@ -188,7 +188,7 @@ def arguments_of(step: Step, values: Values) -> dict[str, Any]:
 
 
 def coerce(shape: Any, value: Any) -> Any:
-    """A value with its numbers and texts as the API's shape has them: a parameter can be an Integer in a text."""
+    """A value with its numbers and texts in the types of the API's shape. A parameter can be an Integer in a text."""
     if shape.type_name == "structure" and isinstance(value, dict):
         members = shape.members
         return {name: coerce(members[name], one) if name in members else one for name, one in value.items()}

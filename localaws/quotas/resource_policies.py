@@ -30,7 +30,7 @@ _POLICY: Mapping[tuple[str, str], Callable[[dict[str, Any]], str | None]] = {
     ("kms", "CreateKey"): lambda given: given.get("Policy"),
     ("kms", "PutKeyPolicy"): lambda given: given.get("Policy"),
 }
-# Each service's code, and its messages for a principal that does not exist and for text that is no policy.
+# Each service's code, and its messages for a principal that does not exist and for text that is not a policy.
 _ERRORS: Mapping[str, tuple[str, str, str]] = {
     "iam": (
         "MalformedPolicyDocument",

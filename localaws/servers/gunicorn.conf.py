@@ -14,7 +14,7 @@ gc.disable()
 
 
 def post_worker_init(worker: Any) -> None:
-    """The worker has loaded MLflow: what exists stays, what comes is collected."""
+    """Called when the worker has loaded MLflow. From now on, only new objects are garbage-collected."""
     worker.wsgi = only_with_token(worker.wsgi)
     gc.freeze()
     gc.enable()

@@ -126,7 +126,7 @@ def install(_context: ServiceContext) -> None:
 
 
 def _is_named(trail: Mapping[str, Any], named: list[str], region: str) -> bool:
-    """Whether DescribeTrails returns a trail. A name finds only a trail of the region; unknown names are no error.
+    """Whether DescribeTrails returns a trail. A name finds only a trail of the region; unknown names are not an error.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_DescribeTrails.html
     """

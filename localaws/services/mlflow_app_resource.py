@@ -142,7 +142,7 @@ class MlflowAppResource(CloudFormationModel):  # type: ignore[misc]
         return before
 
     def delete(self, account_id: str, region_name: str) -> None:
-        """Delete the App and wait until it is gone. One that is gone already is no error.
+        """Delete the App and wait until it is gone. One that is gone already is not an error.
 
         Raises:
             ResourceError: SageMaker refuses it, or the deletion fails.

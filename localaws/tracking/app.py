@@ -20,7 +20,7 @@ class MlflowApp(HostedMlflow):
     https://github.com/aws/sagemaker-mlflow (test/integration/tests/test_workspace.py)
 
     Attributes:
-        id: the last part of the ARN, which AWS assigns. The name is no part of the ARN.
+        id: the last part of the ARN, which AWS assigns. The name is not part of the ARN.
         key: the customer key of the metadata, as given.
         account_default: whether Studio uses this App where a domain has no App of its own.
         domains: the domains whose default this App is.

@@ -96,7 +96,7 @@ def _content_type(scope: Scope) -> str:
 
 
 def _replay(messages: list[Mapping[str, Any]], receive: Receive) -> Receive:
-    """A `receive` that gives the messages again that were read already."""
+    """A `receive` that first repeats the messages that were already read."""
     again = iter(messages)
 
     async def replay() -> Mapping[str, Any]:

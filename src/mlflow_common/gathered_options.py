@@ -11,7 +11,7 @@ import typer
 
 Options = TypeVar("Options")
 
-# The field, if the dataclass has it, that gets the flags that were given, such as "--wait". It is no option.
+# The field, if the dataclass has it, that gets the flags that were given, such as "--wait". It is not an option.
 EXPLICIT = "explicit"
 _CONTEXT = "context"
 

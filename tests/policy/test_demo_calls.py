@@ -54,7 +54,7 @@ def test_the_demo_succeeds_with_only_the_writer_policy(walked: Walked) -> None:
     }
 
 
-# Last: its requests are captured, which is no call of the demo.
+# Last: its requests are captured, which is not a call of the demo.
 @pytest.mark.last
 def test_the_schedule_starts_a_job_that_monitors_with_only_the_rights_of_its_role(walked: Walked) -> None:
     writer = walked.taking("writer", "capturing")

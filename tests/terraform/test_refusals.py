@@ -147,7 +147,7 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
         NEW | {"additional_role_policies": {"lineage": "lineage"}},
         "additional_role_policies must map names to policy ARNs",
     ),
-    "a boundary that is no policy": (
+    "a boundary that is not a policy": (
         NEW | {"permissions_boundary_arn": "boundary"},
         "permissions_boundary_arn must be a policy's ARN",
     ),

@@ -35,6 +35,6 @@ def runs(client: MlflowClient, experiment: str, where: str = "") -> Iterator[Row
     for run in all_results(client.search_runs, [experiment], where, max_results=_PAGE):
         info, data = run.info, run.data
         if SETTINGS in data.tags:
-            # The parent run of a sweep is no training.
+            # The parent run of a sweep is not a training run.
             continue
         yield Row(info.run_id, info.run_name or "", info.status, info.start_time, data.params, data.metrics)

@@ -63,7 +63,7 @@ class SmokeTest:
         """Send the request to an endpoint that is in service.
 
         Raises:
-            PlatformError: the model answered with an error, or with something that is no prediction.
+            PlatformError: the model answered with an error, or with something that is not a prediction.
         """
         self._progress("sending the model's input example")
         try:

@@ -16,7 +16,7 @@ def parse_weights(pairs: Sequence[str]) -> dict[str, float]:
     """Read weights that are given as NAME=WEIGHT.
 
     Raises:
-        InputError: one is not of this form, is no number from 0 to 1, or names a variant twice.
+        InputError: one is not of this form, is not a number from 0 to 1, or names a variant twice.
     """
     weights: dict[str, float] = {}
     for pair in pairs:

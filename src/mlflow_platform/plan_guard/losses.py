@@ -41,7 +41,7 @@ class ServerContents:
 
     @property
     def holds(self) -> bool:
-        """Whether there is anything to lose. The experiment Default exists in every server; empty, it is no loss."""
+        """Whether there is anything to lose. The experiment Default exists in every server; empty, it is not a loss."""
         return bool(self.problem or self.runs or self.models or self.experiments > 1 or self.others)
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 
 # What AWS and its pricing pages count a month as.
 HOURS_PER_MONTH = 730.0
-# Weeks repeat and months do not, so a whole year is looked at. One that is no leap year, as most are.
+# Weeks repeat and months do not, so a whole year is counted: a common one, because most years have no leap day.
 _YEAR = 2026
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")

@@ -68,7 +68,7 @@ def rank(
     compared = table.make(finished, metric, maximize=maximize)
     without: list[str] = []
     for row in compared.rows:
-        # NaN is no value to rank by.
+        # NaN cannot be ranked.
         if row.score(metric) is None:
             break
         uri = _model_uri(client, row.run_id, model_name)

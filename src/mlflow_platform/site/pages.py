@@ -28,7 +28,7 @@ def title(text: str, default: str) -> str:
 
 
 def with_links(text: str, page: str, known: set[str], exists: Callable[[str], bool], source_url: str | None) -> str:
-    """A page's text, in which every link to a file that is no page leads to the repository.
+    """A page's text, in which every link to a file that is not a page leads to the repository.
 
     A link without a target stays as it is: the site's generator reports it.
 

@@ -124,7 +124,7 @@ class Migrator:
 
         Args:
             accept_losses: things that cannot be read do not fail the comparison.
-            in_use: people work with the destination: what they added and changed is no difference.
+            in_use: people work with the destination: what they added and changed does not count as a difference.
         """
         return asyncio.run(self._verify(source, destination, _options(in_use=in_use), accept_losses=accept_losses))
 

@@ -15,7 +15,7 @@ coding of accents, a plus sign or the form of a time, is an error, too: it would
 the model states itself (`a` and `A`) are different classes. If truth or predictions have both spellings, they are
 different classes, with a note.
 
-A class may be called `None`, `NA` or `nan`: only JSON's null and NaN are no prediction.
+A class may be called `None`, `NA` or `nan`: only JSON's null and NaN are missing predictions.
 """
 
 from __future__ import annotations
@@ -151,8 +151,8 @@ def _check_comparable(
         return
     if all(map(_is_whole, truth)) and any(isinstance(value, float) and not _is_whole(value) for value in unknown):
         raise InputError(
-            f"the predictions (as {quoted(unknown[0])}) are no classes: the truth in {target!r} has whole numbers only "
-            f"(as {quoted(truth[0])}), and none of them is predicted"
+            f"the predictions (as {quoted(unknown[0])}) are not classes: the truth in {target!r} has whole numbers "
+            f"only (as {quoted(truth[0])}), and none of them is predicted"
         )
     if _are_names_for_numbers(unknown, truth) or _are_names_for_numbers(truth, unknown):
         raise InputError(

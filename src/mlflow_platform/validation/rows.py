@@ -3,7 +3,7 @@
 How a table's columns become the model's inputs:
 - A model with a named signature gets the columns that it names; others are left out. A required one must be there.
 - A signature without names takes the columns by position.
-- Without names, what was a pandas index is no input.
+- Without names, what was a pandas index is not an input.
 - Without a signature, the columns of a typed file stay as they are, and those of a CSV file are numbers or booleans if
   every value is written as one, else text. A number with a leading zero is text.
 """
@@ -227,7 +227,7 @@ def read_truth(table: Table, target: str, task: Task | None, signature: Signatur
     """The true values in a column, as numbers, booleans or text.
 
     Raises:
-        InputError: a row has no truth, or one that is no number where the task is regression.
+        InputError: a row has no truth, or one that is not a number where the task is regression.
     """
     values = table.columns[target]
     missing = [number for number, value in enumerate(values, 1) if types.is_missing(value) or value == ""]

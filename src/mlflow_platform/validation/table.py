@@ -20,7 +20,7 @@ class Table:
         columns: each column's values. Of a CSV file these are `str`; an empty field is None, and a quoted empty field
             (`""`) is the empty string. Of JSON and Parquet files they are what the file holds.
         is_text: whether the file has no types (CSV), so that every value is text.
-        index: the columns that were a pandas index. They are no inputs of a model, unless its signature names them.
+        index: the columns that were a pandas index. They are not inputs of a model, unless its signature names them.
     """
 
     name: str

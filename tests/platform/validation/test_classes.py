@@ -85,7 +85,7 @@ def test_values_that_cannot_be_compared_are_an_error(truth: list[Any], predicted
 
 @pytest.mark.parametrize("predicted", [[0.1, 0.9], [-1.3, 2.7], [None, 0.5]])
 def test_fractions_are_no_classes_of_whole_numbers(predicted: list[Any]) -> None:
-    with pytest.raises(InputError, match="are no classes: the truth in 'y' has whole numbers only"):
+    with pytest.raises(InputError, match="are not classes: the truth in 'y' has whole numbers only"):
         align([1, 2], predicted, target="y")
 
 
