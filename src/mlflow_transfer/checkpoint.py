@@ -47,7 +47,7 @@ class Checkpoint:
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=1)
         except (OSError, sqlite3.Error) as error:
             raise self._explained(error, "opened") from None
-        # A damaged digest is no file's digest, so its files are copied again.
+        # A damaged digest is not a file's digest, so its files are copied again.
         self._db.text_factory = lambda content: content.decode(errors="replace")
         try:
             self._prepare()

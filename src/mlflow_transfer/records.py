@@ -148,8 +148,8 @@ class RegisteredModel:
     def remove_dangling_aliases(self) -> None:
         """Remove the aliases of versions that do not exist, which no server accepts.
 
-        They are no loss: MLflow's servers leave the alias behind when a version is deleted by the REST API, where its
-        number is text (mlflow/store/model_registry/sqlalchemy_store.py, `delete_model_version`).
+        They are not losses: MLflow's servers leave the alias behind when a version is deleted by the REST API, where
+        its number is text (mlflow/store/model_registry/sqlalchemy_store.py, `delete_model_version`).
         """
         numbers = {version.version for version in self.versions}
         for alias in [alias for alias, number in self.aliases.items() if number not in numbers]:

@@ -13,7 +13,8 @@ import pytest
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_transfer.archive import Archive, Snapshot
 from mlflow_transfer.options import Options
-from mlflow_transfer.sources.archive import ArchiveSource, DamagedError
+from mlflow_transfer.sources.archive import ArchiveSource
+from mlflow_transfer.sources.archive_files import DamagedError
 from mlflow_transfer.stores import Folder
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import WITHOUT_SNAPSHOTS, back_up, behind, copy, held_alike, same, verify

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from mlflow_common.errors import PlatformError
-from mlflow_transfer.sources import base
+from mlflow_transfer.sources import base, database_connection, database_runs
 from mlflow_transfer.sources import database as database_module
 from mlflow_transfer.sources.database import DatabaseSource
 from tests.transfer.conftest import Servers
@@ -61,8 +61,9 @@ def test_long_histories_are_streamed_while_other_runs_are_read(
 ) -> None:
     for module in (base, database_module):
         monkeypatch.setattr(module, "GROUP_POINTS", 3)
-    monkeypatch.setattr(database_module, "CHUNK_POINTS", 100)
-    monkeypatch.setattr(database_module, "PAGE", 2)
+    monkeypatch.setattr(database_connection, "CHUNK_POINTS", 100)
+    for module in (database_module, database_runs):
+        monkeypatch.setattr(module, "PAGE", 2)
     url = database(kind)
     mirror(servers.old.database, url)
     with reading(url) as behind:
@@ -75,7 +76,7 @@ def test_the_connection_is_read_only(servers: Servers, database: Database, kind:
     url = database(kind)
     mirror(servers.old.database, url)
     with reading(url) as behind, pytest.raises(PlatformError, match=r"(?i)read.only transaction"):
-        asyncio.run(behind._do(lambda: behind._db.exec_driver_sql("DELETE FROM runs")))
+        asyncio.run(behind._db.do(lambda: behind._db._connection.exec_driver_sql("DELETE FROM runs")))
 
 
 @pytest.mark.parametrize(

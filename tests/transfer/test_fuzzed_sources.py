@@ -110,7 +110,7 @@ def read(given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     async def work() -> tuple[dict[str, Any], list[str]]:
         client = Client("server", "http://server", retry=QUICK, transport=httpx.MockTransport(answer))
         source = RestSource(client, "3.0.1", places().store, "server")
-        source.lenient = True
+        source.listing.lenient = True
         try:
             found = await everything(source)
         finally:

@@ -22,7 +22,8 @@ from mlflow_transfer.connections import ConnectionFactory
 from mlflow_transfer.manifest import ARTIFACT, Entry
 from mlflow_transfer.options import Options
 from mlflow_transfer.records import Run
-from mlflow_transfer.sources.archive import ArchiveSource, DamagedError
+from mlflow_transfer.sources.archive import ArchiveSource
+from mlflow_transfer.sources.archive_files import DamagedError
 from mlflow_transfer.stores import S3, Item
 from mlflow_transfer.stores import s3 as s3_store
 from tests.support.running import RunningLocalAws

@@ -82,7 +82,7 @@ def dangling_rows(tables: Collection[str]) -> Iterator[tuple[str, str, str]]:
 
     Returns:
         For each: the statement, the place of a loss (a format string for the statement's columns), and the reason.
-        A row whose `number_of_rows` is 0 is no loss: SQLite has HAVING without GROUP BY only from version 3.39 on
+        A row whose `number_of_rows` is 0 is not a loss: SQLite has HAVING without GROUP BY only from version 3.39 on
         (https://www.sqlite.org/releaselog/3_39_0.html).
     """
     for table, column, parent, key, what in _OWNERS:

@@ -41,7 +41,7 @@ async def open_source(
     """
     if location.is_server(text):
         server = await connections.server(text, access, stores)
-        server.lenient = True
+        server.listing.lenient = True
         return server
     if location.is_database(text):
         from mlflow_transfer.sources.database import DatabaseSource
