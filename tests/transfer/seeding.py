@@ -87,7 +87,33 @@ def fill(url: str, *, models: bool, prefix: str = "", points: int = 2500) -> dic
     two = at.experiment(f"{prefix}empty")
     gone = at.experiment(f"{prefix}gone")
 
-    parent = at.run(one, "parent", tags={"mlflow.note.content": "a *note*"})
+    parent = _fill_parent(at, one, points)
+    for index in range(3):
+        child = at.run(one, f"child {index}", START + 10 + index, tags={"mlflow.parentRunId": parent["run_id"]})
+        at.log(child["run_id"], [("loss", 0.5, START + 20, 0)], {"i": str(index)}, {"user tag": parent["run_id"]})
+        at.end(child["run_id"], status=["FINISHED", "FAILED", "KILLED"][index])
+    live = at.run(one, "still running", START + 50)
+    at.log(live["run_id"], [("loss", 1.0, START + 51, 0)])
+    dead = at.run(one, "deleted", START + 60)
+    at.log(dead["run_id"], [("loss", 1.0, START + 61, 0)], {"kept": "yes"})
+    at.end(dead["run_id"])
+    at.post("runs/delete", run_id=dead["run_id"])
+    inside = at.run(gone, "inside gone")
+    at.end(inside["run_id"])
+    at.post("experiments/delete", experiment_id=gone)
+    default = at.run("0", f"{prefix}in default")
+    at.end(default["run_id"])
+
+    _fill_registry(at, parent, prefix)
+    made = {"experiment": one, "empty": two, "gone": gone, "parent": parent["run_id"], "live": live["run_id"]}
+    if models:
+        made |= fill_models(at, one, parent, prefix)
+    return made
+
+
+def _fill_parent(at: Seeder, experiment: str, points: int) -> dict[str, Any]:
+    """Create a run with files, parameters, metrics with unusual values, and a data set."""
+    parent = at.run(experiment, "parent", tags={"mlflow.note.content": "a *note*"})
     write(parent["artifact_uri"], "model/MLmodel", f"run_id: {parent['run_id']}\nflavors: {{}}\n".encode())
     write(parent["artifact_uri"], "model/data/weights.bin", bytes(range(256)) * 4096)
     write(parent["artifact_uri"], "leer.txt", b"")
@@ -123,22 +149,11 @@ def fill(url: str, *, models: bool, prefix: str = "", points: int = 2500) -> dic
         ],
     )
     at.end(parent["run_id"])
-    for index in range(3):
-        child = at.run(one, f"child {index}", START + 10 + index, tags={"mlflow.parentRunId": parent["run_id"]})
-        at.log(child["run_id"], [("loss", 0.5, START + 20, 0)], {"i": str(index)}, {"user tag": parent["run_id"]})
-        at.end(child["run_id"], status=["FINISHED", "FAILED", "KILLED"][index])
-    live = at.run(one, "still running", START + 50)
-    at.log(live["run_id"], [("loss", 1.0, START + 51, 0)])
-    dead = at.run(one, "deleted", START + 60)
-    at.log(dead["run_id"], [("loss", 1.0, START + 61, 0)], {"kept": "yes"})
-    at.end(dead["run_id"])
-    at.post("runs/delete", run_id=dead["run_id"])
-    inside = at.run(gone, "inside gone")
-    at.end(inside["run_id"])
-    at.post("experiments/delete", experiment_id=gone)
-    default = at.run("0", f"{prefix}in default")
-    at.end(default["run_id"])
+    return parent
 
+
+def _fill_registry(at: Seeder, parent: dict[str, Any], prefix: str) -> None:
+    """Create a registered model with versions, stages and aliases, and one without versions."""
     name = f"{prefix}it's a model"
     at.post("registered-models/create", name=name, description="dé\nscription", tags=listed({"team": "ä"}))
     for number in range(1, 5):
@@ -162,10 +177,6 @@ def fill(url: str, *, models: bool, prefix: str = "", points: int = 2500) -> dic
     at.post("registered-models/alias", name=name, alias="champion", version="2")
     at.post("registered-models/alias", name=name, alias="next", version="4")
     at.post("registered-models/create", name=f"{prefix}without versions")
-    made = {"experiment": one, "empty": two, "gone": gone, "parent": parent["run_id"], "live": live["run_id"]}
-    if models:
-        made |= fill_models(at, one, parent, prefix)
-    return made
 
 
 def fill_models(at: Seeder, experiment: str, parent: dict[str, Any], prefix: str) -> dict[str, str]:
@@ -201,6 +212,12 @@ def fill_models(at: Seeder, experiment: str, parent: dict[str, Any], prefix: str
     at.post("registered-models/create", name=name)
     at.post("model-versions/create", name=name, source=f"models:/{model}", run_id=parent["run_id"], model_id=model)
     at.post("model-versions/create", name=name, source=f"models:/{name}/1")
+    _fill_prompt(at, prefix)
+    trace = _fill_trace(at, experiment, parent)
+    return {"model": model, "judge": judge["run_id"], "trace": trace}
+
+
+def _fill_prompt(at: Seeder, prefix: str) -> None:
     prompt = f"{prefix}prompt"
     marks = {"mlflow.prompt.is_prompt": "true"}
     at.post("registered-models/create", name=prompt, tags=listed(marks))
@@ -211,6 +228,10 @@ def fill_models(at: Seeder, experiment: str, parent: dict[str, Any], prefix: str
         description="first",
         tags=listed({**marks, "mlflow.prompt.text": "Say {{ word }}"}),
     )
+
+
+def _fill_trace(at: Seeder, experiment: str, parent: dict[str, Any]) -> str:
+    """Create a trace with its file, and return its id."""
     trace = at.post(
         "traces",
         experiment_id=experiment,
@@ -230,4 +251,5 @@ def fill_models(at: Seeder, experiment: str, parent: dict[str, Any], prefix: str
         request_metadata=[],
         tags=[],
     )
-    return {"model": model, "judge": judge["run_id"], "trace": trace["request_id"]}
+    request: str = trace["request_id"]
+    return request

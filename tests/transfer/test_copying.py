@@ -203,12 +203,12 @@ def test_removes_a_duplicate_run(servers: Servers) -> None:
     experiment = target.http.get(
         "/api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": "vision/größe"}
     ).json()["experiment"]["experiment_id"]
-    twin = target.run(experiment, "parent", tags={"transfer.source_id": servers.made_old["parent"]})
+    duplicate = target.run(experiment, "parent", tags={"transfer.source_id": servers.made_old["parent"]})
     # The duplicate has the same start time.
     assert verify(behind(servers.old), behind(servers.target)).found["run twice"] == 1
     copy(servers.old.url, servers.target.url)
     held_alike(servers.old, servers.target)
-    gone = target.http.get("/api/2.0/mlflow/runs/get", params={"run_id": twin["run_id"]}).json()["run"]
+    gone = target.http.get("/api/2.0/mlflow/runs/get", params={"run_id": duplicate["run_id"]}).json()["run"]
     assert gone["info"]["lifecycle_stage"] == "deleted"
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,19 +53,7 @@ def test_restores_what_is_missing_and_keeps_what_changed_since(servers: Servers,
     before = counted(at)
 
     forget_run(servers.target.database, lost["run_id"])
-    at.post("runs/delete", run_id=binned["run_id"])
-    at.post("runs/set-tag", run_id=kept["run_id"], key="state", value="changed since")
-    at.log(made["live"], [("loss", 0.1, START + 99, 9)])
-    folder(f"{kept['artifact_uri']}/gone.txt").unlink()
-    write(kept["artifact_uri"], "turned.txt", b"changed since the backup")
-    at.post("experiments/delete", experiment_id=made["empty"])
-    at.post("experiments/update", experiment_id=made["experiment"], new_name="own renamed")
-    at.post(f"logged-models/{made['model']}", "DELETE")
-    at.post("traces/delete-traces", experiment_id=made["experiment"], request_ids=[made["trace"]])
-    at.post("registered-models/delete", "DELETE", name="own doomed")
-    at.post("model-versions/delete", "DELETE", name="own it's a model", version="1")
-    at.post("registered-models/alias", name="own it's a model", alias="champion", version="4")
-    at.post("model-versions/create", name="own it's a model", source="s3://b/later")
+    _change(at, made, kept, binned)
     later = at.run(made["experiment"], "later", START + 300)
 
     assert planned(archive, servers.target.url).unchanged["runs"] > 10
@@ -105,6 +94,23 @@ def test_restores_what_is_missing_and_keeps_what_changed_since(servers: Servers,
         "version numbers": 1, "version source": 1, "run model inputs": 1, "run model outputs": 1,
         "logged model metrics": 1,
     }  # fmt: skip
+
+
+def _change(at: Seeder, made: dict[str, str], kept: dict[str, Any], binned: dict[str, Any]) -> None:
+    """Change, delete and add what people may, after a backup."""
+    at.post("runs/delete", run_id=binned["run_id"])
+    at.post("runs/set-tag", run_id=kept["run_id"], key="state", value="changed since")
+    at.log(made["live"], [("loss", 0.1, START + 99, 9)])
+    folder(f"{kept['artifact_uri']}/gone.txt").unlink()
+    write(kept["artifact_uri"], "turned.txt", b"changed since the backup")
+    at.post("experiments/delete", experiment_id=made["empty"])
+    at.post("experiments/update", experiment_id=made["experiment"], new_name="own renamed")
+    at.post(f"logged-models/{made['model']}", "DELETE")
+    at.post("traces/delete-traces", experiment_id=made["experiment"], request_ids=[made["trace"]])
+    at.post("registered-models/delete", "DELETE", name="own doomed")
+    at.post("model-versions/delete", "DELETE", name="own it's a model", version="1")
+    at.post("registered-models/alias", name="own it's a model", alias="champion", version="4")
+    at.post("model-versions/create", name="own it's a model", source="s3://b/later")
 
 
 def planned(archive: Path, url: str) -> TransferPlan:

@@ -28,8 +28,8 @@ def topic_with_queue(hosted: Hosted) -> tuple[str, Any]:
     return topic, messages
 
 
-def test_an_asynchronous_endpoint_leaves_results_in_s3_and_scales_to_zero(hosted: Hosted, obedient: Path) -> None:
-    topic, messages = topic_with_queue(hosted)
+def asynchronous(hosted: Hosted, obedient: Path, topic: str) -> str:
+    """An endpoint in service that leaves results below a prefix with its name and notifies the topic."""
     config, name = unique("config"), unique("async")
     results = f"s3://{hosted.bucket}/{name}"
     hosted.sagemaker.create_endpoint_config(
@@ -53,35 +53,39 @@ def test_an_asynchronous_endpoint_leaves_results_in_s3_and_scales_to_zero(hosted
     )
     hosted.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
     assert hosted.settled(name)["EndpointStatus"] == "InService"
+    return name
+
+
+def invoke(hosted: Hosted, name: str, content: bytes, **more: Any) -> Any:
+    key = f"{name}/in/{secrets.token_hex(4)}.json"
+    hosted.s3.put_object(Bucket=hosted.bucket, Key=key, Body=content)
+    location = f"s3://{hosted.bucket}/{key}"
+    return hosted.runtime.invoke_endpoint_async(
+        EndpointName=name, InputLocation=location, ContentType="application/json", **more
+    )
+
+
+def result(hosted: Hosted, location: str) -> Any:
+    key = location.partition(f"{hosted.bucket}/")[2]
+    hosted.until(lambda: hosted.s3.list_objects_v2(Bucket=hosted.bucket, Prefix=key), lambda got: got["KeyCount"] == 1)
+    return hosted.s3.get_object(Bucket=hosted.bucket, Key=key)
+
+
+def test_an_asynchronous_endpoint_leaves_results_in_s3_and_scales_to_zero(hosted: Hosted, obedient: Path) -> None:
+    topic, messages = topic_with_queue(hosted)
+    name = asynchronous(hosted, obedient, topic)
     with pytest.raises(ClientError, match="Use InvokeEndpointAsync"):
         hosted.predict(name, "{}")
 
-    def invoke(content: bytes, **more: Any) -> Any:
-        key = f"{name}/in/{secrets.token_hex(4)}.json"
-        hosted.s3.put_object(Bucket=hosted.bucket, Key=key, Body=content)
-        return hosted.runtime.invoke_endpoint_async(
-            EndpointName=name,
-            InputLocation=f"s3://{hosted.bucket}/{key}",
-            ContentType="application/json",
-            **more,
-        )
-
-    def result(location: str) -> Any:
-        key = location.partition(f"{hosted.bucket}/")[2]
-        hosted.until(
-            lambda: hosted.s3.list_objects_v2(Bucket=hosted.bucket, Prefix=key), lambda got: got["KeyCount"] == 1
-        )
-        return hosted.s3.get_object(Bucket=hosted.bucket, Key=key)
-
-    accepted = invoke(ROWS, InferenceId="row-1")
+    accepted = invoke(hosted, name, ROWS, InferenceId="row-1")
     assert accepted["ResponseMetadata"]["HTTPStatusCode"] == 202
     assert accepted["InferenceId"] == "row-1"
-    found = result(accepted["OutputLocation"])
+    found = result(hosted, accepted["OutputLocation"])
     assert json.loads(found["Body"].read()) == {"predictions": ["hello"]}
     assert found["ContentType"] == "application/json"
 
-    failed = invoke(b"no rows")
-    assert b"error" in result(failed["FailureLocation"])["Body"].read().lower()
+    failed = invoke(hosted, name, b"no rows")
+    assert b"error" in result(hosted, failed["FailureLocation"])["Body"].read().lower()
     both = hosted.until(messages, lambda got: {one["invocationStatus"] for one in got} == {"Completed", "Failed"})
     by_status = {one["invocationStatus"]: one for one in both}
     assert by_status["Completed"]["responseParameters"] == {
@@ -99,14 +103,14 @@ def test_an_asynchronous_endpoint_leaves_results_in_s3_and_scales_to_zero(hosted
         assert shown["CurrentInstanceCount"] == count
 
     scale(0)
-    waiting = invoke(ROWS)
+    waiting = invoke(hosted, name, ROWS)
     cloudwatch = hosted.localaws.client("cloudwatch")
     seen = [{"Name": "EndpointName", "Value": name}]
     hosted.until(
         lambda: cloudwatch.list_metrics(MetricName="HasBacklogWithoutCapacity", Dimensions=seen)["Metrics"], bool
     )
     scale(1)
-    assert json.loads(result(waiting["OutputLocation"])["Body"].read()) == {"predictions": ["hello"]}
+    assert json.loads(result(hosted, waiting["OutputLocation"])["Body"].read()) == {"predictions": ["hello"]}
     hosted.delete(name)
 
 

@@ -1,166 +1,25 @@
 """The doctor names every fault that is planted in localaws, and finds nothing wrong before it is planted."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from mlflow_platform.doctor import access, endpoints, operations, roles, server, storage
-from mlflow_platform.doctor.context import Context
 from mlflow_platform.doctor.diagnosis import diagnose, run_check
-from mlflow_platform.doctor.finding import Verdict
-from mlflow_platform.doctor.terraform_state import Resource, TerraformState
-from mlflow_platform.environment import Environment, EnvironmentRef
-from tests.support.running import TRUST, RunningLocalAws, settled, tracking_server
-
-NAME = "doctor-test"
-ACCOUNT = "123456789012"
-POLICY = json.dumps(
-    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+from tests.platform.doctor.planting import (
+    ACCOUNT,
+    NAME,
+    OTHER_POLICY,
+    POLICY,
+    context_of,
+    expect_failure,
+    resource,
 )
-SERVICES = ("sts", "sagemaker", "s3", "iam", "kms", "ecr", "scheduler", "sqs", "sns", "ssm", "cloudwatch")
-OTHER_POLICY = POLICY.replace("GetObject", "PutObject")
-
-
-def context_of(localaws: RunningLocalAws, *resources: Resource, **changes: Any) -> Context:
-    """A context of an environment with these resources in Terraform's state."""
-    environment = Environment.from_outputs(
-        EnvironmentRef("staging"),
-        {
-            "artifact_bucket_name": changes.pop("bucket", f"{NAME}-bucket"),
-            "artifact_store_uri": f"s3://{NAME}-bucket",
-            "aws_account_id": changes.pop("account", ACCOUNT),
-            "aws_region": "us-east-1",
-            "endpoint_execution_role_arn": f"arn:aws:iam::{ACCOUNT}:role/{NAME}",
-            "mlflow_tracking_uri": f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:mlflow-tracking-server/{NAME}",
-            "mlflow_version": changes.pop("mlflow_version", "3.0"),
-            "project_name": "doctor",
-            "tracking_server_name": NAME,
-        },
-    )
-    session = boto3.Session("unused", "unused", region_name="us-east-1")
-    given: dict[str, Any] = {
-        "versions": {"mlflow": "3.17.2", "sagemaker-mlflow": "0.5.0"}.get,
-        "terraform_version": "1.11.4",
-        "environ": {},
-        "now": lambda: datetime.now(UTC),
-        **changes,
-    }
-    state = given.pop("state", TerraformState("1.11.4", resources))
-    context = Context(environment, session, state, **given)
-    for service in SERVICES:
-        context._clients[service] = localaws.client(service)
-    return context
-
-
-def resource(kind: str, **values: Any) -> Resource:
-    """A resource of the state."""
-    return Resource(f"{kind}.this", kind, values)
-
-
-def expect_failure(check: Callable[[Context], Verdict], context: Context, plant: Callable[[], Any], words: str) -> None:
-    """Assert that a check passes, plant a fault, and assert that the check names it and a repair."""
-    before = check(context)
-    assert before.status == "pass", before
-    plant()
-    after = check(context)
-    assert after.status == "fail"
-    assert words in after.detail
-    assert after.repair
-
-
-@pytest.fixture(scope="module")
-def bucket(localaws: RunningLocalAws) -> str:
-    name = f"{NAME}-settings"
-    s3 = localaws.client("s3")
-    s3.create_bucket(Bucket=name)
-    return name
-
-
-def test_names_suspended_versioning(localaws: RunningLocalAws, bucket: str) -> None:
-    s3 = localaws.client("s3")
-    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    deployed = resource("aws_s3_bucket_versioning", bucket=bucket, versioning_configuration=[{"status": "Enabled"}])
-    expect_failure(
-        storage.bucket,
-        context_of(localaws, deployed),
-        lambda: s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"}),
-        f"versioning of {bucket} is Suspended",
-    )
-
-
-def test_names_a_removed_public_access_block(localaws: RunningLocalAws, bucket: str) -> None:
-    s3 = localaws.client("s3")
-    members = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
-    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=dict.fromkeys(members, True))
-    names = ("block_public_acls", "ignore_public_acls", "block_public_policy", "restrict_public_buckets")
-    deployed = resource("aws_s3_bucket_public_access_block", bucket=bucket, **dict.fromkeys(names, True))
-    expect_failure(
-        storage.bucket,
-        context_of(localaws, deployed),
-        lambda: s3.delete_public_access_block(Bucket=bucket),
-        f"BlockPublicPolicy of {bucket} is off",
-    )
-
-
-def test_names_a_changed_bucket_policy(localaws: RunningLocalAws, bucket: str) -> None:
-    s3 = localaws.client("s3")
-    policy = json.loads(POLICY)
-    policy["Statement"][0] |= {"Effect": "Deny", "Principal": "*", "Resource": f"arn:aws:s3:::{bucket}/secret"}
-    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
-    deployed = resource("aws_s3_bucket_policy", bucket=bucket, policy=json.dumps(policy))
-    expect_failure(
-        storage.bucket,
-        context_of(localaws, deployed),
-        lambda: s3.delete_bucket_policy(Bucket=bucket),
-        f"policy of {bucket} is missing",
-    )
-
-
-def test_names_a_changed_default_encryption(localaws: RunningLocalAws, bucket: str) -> None:
-    s3 = localaws.client("s3")
-
-    def encrypt(algorithm: str) -> None:
-        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": algorithm}}
-        s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
-
-    encrypt("aws:kms")
-    rule = {"apply_server_side_encryption_by_default": [{"sse_algorithm": "aws:kms", "kms_master_key_id": ""}]}
-    deployed = resource("aws_s3_bucket_server_side_encryption_configuration", bucket=bucket, rule=[rule])
-    expect_failure(storage.bucket, context_of(localaws, deployed), lambda: encrypt("AES256"), "default encryption of")
-
-
-@pytest.mark.parametrize("fault", ["disabled", "pending deletion", "not rotating"])
-def test_names_a_key_that_does_not_work(localaws: RunningLocalAws, fault: str) -> None:
-    kms = localaws.client("kms")
-    key = kms.create_key()["KeyMetadata"]["KeyId"]
-    kms.enable_key_rotation(KeyId=key)
-    plant, words = {
-        "disabled": (lambda: kms.disable_key(KeyId=key), "is Disabled"),
-        "pending deletion": (lambda: kms.schedule_key_deletion(KeyId=key), "is to be deleted"),
-        "not rotating": (lambda: kms.disable_key_rotation(KeyId=key), "does not rotate"),
-    }[fault]
-    deployed = resource("aws_kms_key", key_id=key, enable_key_rotation=True)
-    expect_failure(storage.keys, context_of(localaws, deployed), plant, words)
-
-
-def test_names_a_missing_bucket(localaws: RunningLocalAws) -> None:
-    s3, name = localaws.client("s3"), f"{NAME}-store"
-    s3.create_bucket(Bucket=name)
-    context = context_of(localaws, bucket=name)
-    assert storage.access(context).status == "pass"
-    assert "Contents" not in s3.list_objects_v2(Bucket=name)
-    s3.delete_bucket(Bucket=name)
-    found = run_check(context, "artifact access", storage.access)
-    assert (found.status, found.detail) == (
-        "fail",
-        "the artifact bucket does not exist. Create it with `make apply`.",
-    )
+from tests.support.running import TRUST, RunningLocalAws, settled, tracking_server
 
 
 @pytest.mark.parametrize("fault", ["mutable tags", "missing"])

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_platform.endpoints.creation import as_list, ensure_resources
@@ -13,66 +12,12 @@ from mlflow_platform.endpoints.deployment import Deployer
 from mlflow_platform.endpoints.hosting import Serverless
 from mlflow_platform.endpoints.removal import Removed
 from mlflow_platform.endpoints.resources import Clients, EndpointResources, find_resources
-from mlflow_platform.endpoints.specification import EndpointSpec, archive_uri
+from mlflow_platform.endpoints.specification import EndpointSpec
 from mlflow_platform.endpoints.state import read_tags
-from mlflow_platform.endpoints.tags import encode
 from mlflow_platform.environment import Environment
 from tests.platform.conftest import FakeClock
+from tests.platform.endpoints.deployed import CHANGES, NAME, OLD, everything_of, named, spec_of
 from tests.platform.endpoints.fleet import GONE, Fleet, Step, error
-
-NAME = "mlflow-staging-iris"
-OLD = f"{NAME}-0000000000"
-CHANGES = {"CreateEndpoint", "UpdateEndpoint", "DeleteEndpoint", "AddTags", "DeleteTags"}
-
-
-@pytest.fixture
-def spec(environment: Environment) -> EndpointSpec:
-    return spec_of(environment, "1")
-
-
-def spec_of(environment: Environment, version: str, *, digest: str = "") -> EndpointSpec:
-    return EndpointSpec(
-        endpoint=NAME,
-        archive_uri=archive_uri(environment, NAME, digest or version * 64),
-        image="123456789012.dkr.ecr.us-east-1.amazonaws.com/mlflow-pyfunc:3.17.2",
-        role=environment.endpoint_role,
-        instance_type="ml.m5.large",
-        instance_count=1,
-        tags=environment.tags | {"model-uri": f"models:/iris/{version}", "model-version": version, "run-id": "r1"},
-    )
-
-
-@pytest.fixture
-def deployer(
-    clients: Clients, environment: Environment, clock: FakeClock, messages: list[str], fleet: Fleet
-) -> Deployer:
-    return Deployer(clients, environment, progress=messages.append, clock=clock)
-
-
-@pytest.fixture
-def deploy(clients: Clients, deployer: Deployer) -> Any:
-    """Upload the specification's archive, as the script does, and deploy it."""
-
-    def do(spec: EndpointSpec, *, replace_model: bool = False) -> str:
-        bucket, key = spec.archive_uri.removeprefix("s3://").split("/", 1)
-        clients.s3.put_object(Bucket=bucket, Key=key, Body=b"archive")
-        return deployer.deploy(spec, replace_model=replace_model)
-
-    return do
-
-
-@pytest.fixture
-def left(clients: Clients, environment: Environment) -> Any:
-    """The resources that currently belong to the endpoint."""
-    return lambda: find_resources(clients, environment, NAME)
-
-
-def everything_of(*specs: EndpointSpec) -> EndpointResources:
-    return EndpointResources(
-        frozenset(spec.config_name for spec in specs),
-        frozenset(spec.model_name for spec in specs),
-        frozenset(spec.archive_uri for spec in specs),
-    )
 
 
 def test_creates_and_tags_a_new_endpoint(
@@ -376,48 +321,6 @@ def test_reports_a_failure_to_tidy_up_without_failing_the_deployment(
     assert "could not tidy up: not yours" in messages
 
 
-def named(environment: Environment, name: str | None, version: str = "1") -> EndpointSpec:
-    """A specification for another registered model, or for one that is not registered."""
-    spec = spec_of(environment, version)
-    return replace(spec, tags=dict(spec.tags) | ({"model-name": encode(name)} if name else {}))
-
-
-@pytest.mark.parametrize("other", ["a-b", "a b", None])
-def test_refuses_to_replace_another_registered_model(
-    deploy: Any, environment: Environment, fleet: Fleet, left: Any, other: str | None
-) -> None:
-    first = named(environment, "a_b")
-    deploy(first)
-    fleet.calls.clear()
-    with pytest.raises(PreconditionError, match=r"serves the registered model a_b.*--replace-model") as refused:
-        deploy(named(environment, other, "2"))
-    assert refused.value.status == 3
-    assert not CHANGES & set(fleet.calls)
-    assert left().configs == {first.config_name}
-
-
-def test_replaces_another_registered_model_on_request(deploy: Any, environment: Environment, fleet: Fleet) -> None:
-    deploy(named(environment, "a_b"))
-    assert deploy(named(environment, "a-b", "2"), replace_model=True) == "updated"
-    assert fleet.tags["model-name"] == "a-b"
-
-
-@pytest.mark.parametrize("name", ["a(b) & c;d", "模型", "x" * 300, "a=b", "=41", "tab\there"])
-def test_another_version_of_the_same_model_is_always_accepted(deploy: Any, environment: Environment, name: str) -> None:
-    deploy(named(environment, name))
-    assert deploy(named(environment, name, "2")) == "updated"
-
-
-def test_an_endpoint_without_a_registered_model_accepts_one(deploy: Any, environment: Environment) -> None:
-    deploy(named(environment, None))
-    assert deploy(named(environment, "iris", "2")) == "updated"
-
-
-def test_a_failed_endpoint_accepts_any_model(deploy: Any, environment: Environment, fleet: Fleet) -> None:
-    fleet.serve(NAME, Step("Failed", OLD, "earlier"), tags=environment.tags | {"model-name": "other"})
-    assert deploy(named(environment, "iris")) == "created"
-
-
 def test_creates_a_missing_configuration_again(
     deploy: Any, spec: EndpointSpec, clients: Clients, left: Any, fleet: Fleet
 ) -> None:
@@ -460,62 +363,6 @@ def test_a_failed_rollback_keeps_the_model_that_serves(
         deployer.rollback(NAME)
     assert fleet.config == second.config_name
     assert left() == everything_of(first, second)
-
-
-@pytest.mark.parametrize("pending", ["theirs", ""])
-def test_refuses_while_another_deployment_is_in_progress(
-    deploy: Any, environment: Environment, fleet: Fleet, clients: Clients, left: Any, pending: str
-) -> None:
-    first, second = spec_of(environment, "1"), spec_of(environment, "2")
-    deploy(first)
-
-    def another_deployment(**_: Any) -> None:
-        fleet.steps = [Step("Updating", fleet.config, pending=pending), Step("InService", fleet.config)]
-
-    clients.sagemaker.meta.events.register_first("before-call.sagemaker.UpdateEndpoint", another_deployment)
-    with pytest.raises(PreconditionError, match=r"another deployment .* is in progress"):
-        deploy(second)
-    assert left().configs >= {first.config_name}
-    assert not pending or left() == everything_of(first)
-
-
-@pytest.mark.parametrize("status", ["Creating", "InService"])
-def test_refuses_if_another_deployment_has_created_the_endpoint_meanwhile(
-    deploy: Any, environment: Environment, fleet: Fleet, clients: Clients, left: Any, status: str
-) -> None:
-    theirs = spec_of(environment, "1")
-    bucket, key = theirs.archive_uri.removeprefix("s3://").split("/", 1)
-
-    def another_deployment(**_: Any) -> None:
-        clients.s3.put_object(Bucket=bucket, Key=key, Body=b"archive")
-        ensure_resources(clients.sagemaker, theirs)
-        steps = [Step(one, theirs.config_name) for one in (status, status, "InService")]
-        fleet.serve(NAME, *steps, tags=theirs.tags)
-
-    clients.sagemaker.meta.events.register_first("before-call.sagemaker.CreateEndpoint", another_deployment)
-    with pytest.raises(PreconditionError, match=r"another deployment .* is in progress"):
-        deploy(spec_of(environment, "2"))
-    assert fleet.exists
-    assert fleet.tags == theirs.tags
-    assert left() == everything_of(theirs)
-
-
-def test_an_update_of_somebody_else_is_not_taken_for_a_model_that_does_not_start(
-    deploy: Any, environment: Environment, fleet: Fleet, clients: Clients, left: Any
-) -> None:
-    first, theirs = spec_of(environment, "1"), spec_of(environment, "2")
-    deploy(first)
-
-    def another_deployment(**_: Any) -> None:
-        ensure_resources(clients.sagemaker, theirs)
-        fleet.steps = [Step("Updating", first.config_name), Step("InService", theirs.config_name)]
-        # The request did not arrive, and AWS does not say what the endpoint is moving to.
-        raise EndpointConnectionError(endpoint_url="https://api.sagemaker.us-east-1.amazonaws.com")
-
-    clients.sagemaker.meta.events.register_first("before-call.sagemaker.UpdateEndpoint", another_deployment)
-    with pytest.raises(PreconditionError, match=rf"another deployment has moved .* to {theirs.config_name}"):
-        deploy(spec_of(environment, "3"))
-    assert left().configs == {first.config_name, theirs.config_name}
 
 
 def test_a_preview_changes_nothing_and_matches_the_deployment(
