@@ -74,7 +74,7 @@ async def everything(source: Any) -> dict[str, Any]:
 def read(root: Path) -> tuple[dict[str, Any], list[str]]:
     source = FileStoreSource(root, places().store)
     found = asyncio.run(everything(source))
-    first = source.losses()
+    first = list(source.losses())
     # Listing everything again finds the same losses.
     asyncio.run(everything(source))
     assert source.losses() == first
@@ -261,6 +261,22 @@ def test_copied_and_moved_parts_are_losses(root: Path) -> None:
     ):
         assert sum(place in loss and reason in loss for loss in losses) == 1, (place, losses)
     assert len(losses) == 7
+
+
+def test_renamed_folders_and_files_in_place_of_folders_are_losses(root: Path) -> None:
+    one, versions = root / "1", root / "models" / "reg"
+    (one / OTHER).rename(one / f".{OTHER}")
+    shutil.copytree(versions / "version-1", versions / "v2")
+    (root / ".ipynb_checkpoints").mkdir()
+    (one / "notes.txt").touch()
+    for name in ("2", f"1/{'c' * 32}", "1/models/m-" + "d" * 32, "1/traces/tr-" + "e" * 32, "models/reg/version-3"):
+        (root / name).write_bytes(b"torn")
+    found, losses = read(root)
+    assert set(found["runs"]) == {RUN}
+    assert len(losses) == 7
+    assert f"folder {one / ('.' + OTHER)}: it is hidden, and is not read" in losses
+    assert f"model version folder {versions / 'v2'}: its name is not version-NUMBER" in losses
+    assert sum("it has the name of a folder, and is not read" in loss for loss in losses) == 5
 
 
 def test_a_run_with_an_unknown_status_is_a_loss(root: Path) -> None:

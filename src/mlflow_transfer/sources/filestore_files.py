@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ _LARGEST_YAML = 16 << 20  # bytes
 _LARGEST_TEXT = 16 << 20  # bytes
 _LONGEST_LINE = 1 << 16  # bytes of a metric's line
 _DEEPEST_YAML = 64
+META = "meta.yaml"
+# Names of the folders of experiments, runs, logged models, traces and model versions.
+_ID = re.compile(r"[0-9]+|(?:m-|tr-)?[0-9a-f]{32}|version-[0-9]+")
 # A file of so many bytes is never nested so deeply that the loader needs more than a thread's stack.
 _SAFE_DEPTH = 4096
 
@@ -34,7 +38,10 @@ class Files:
         self.losses = LossLog()
 
     def folders(self, folder: Path) -> list[Path]:
-        """The folders in a folder, sorted, without hidden ones; an empty list if it does not exist."""
+        """The folders in a folder, sorted, without hidden ones; an empty list if it does not exist.
+
+        What looks like the folder of an object and is none, or is hidden, is a loss.
+        """
         try:
             entries = sorted(folder.iterdir())
         except FileNotFoundError:
@@ -42,7 +49,20 @@ class Files:
         except OSError as error:
             self.losses.add(f"folder {folder}", f"it cannot be read ({error.strerror})")
             return []
-        return [one for one in entries if not one.name.startswith(".") and self._is_folder(one)]
+        found = [one for one in entries if not one.name.startswith(".") and self._is_folder(one)]
+        for one in sorted(set(entries) - set(found)):
+            if one.name.startswith(".") and self.is_described(one):
+                self.losses.add(f"folder {one}", "it is hidden, and is not read")
+            elif _ID.fullmatch(one.name) and one.is_file():
+                self.losses.add(f"file {one}", "it has the name of a folder, and is not read")
+        return found
+
+    def is_described(self, folder: Path) -> bool:
+        """Whether a folder has a description, as the folders of runs, experiments and model versions have."""
+        try:
+            return (folder / META).is_file()
+        except OSError:
+            return False
 
     def named(self, folder: Path, name: str) -> Path:
         """The entry of a folder with a name from another file.

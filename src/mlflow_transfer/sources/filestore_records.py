@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 
 from mlflow_transfer.records import DELETED, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run, Trace
 from mlflow_transfer.rest_json import ARTIFACT_LOCATION, sorted_inputs
-from mlflow_transfer.sources.filestore_files import Files
+from mlflow_transfer.sources.filestore_files import META, Files
 from mlflow_transfer.sources.parsing import MALFORMED, described, integer, optional_integer
 
 _TRASH = ".trash"
-META = "meta.yaml"
 # The numeric values of mlflow.entities.RunStatus and LoggedModelStatus.
 _STATUSES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 _MODEL_STATUSES = {1: "LOGGED_MODEL_PENDING", 2: "LOGGED_MODEL_READY", 3: "LOGGED_MODEL_UPLOAD_FAILED"}
@@ -157,6 +156,8 @@ class FileStoreRecords:
             if one.name.startswith("version-"):
                 version_found = self.read(f"model version folder {one}", one, partial(self._version, one, name))
                 model.versions += [version_found] if version_found is not None else []
+            elif self._files.is_described(one):
+                self._files.losses.add(f"model version folder {one}", "its name is not version-NUMBER")
         model.versions.sort(key=lambda version: version.version)
         model.remove_dangling_aliases()
         return model
