@@ -14,7 +14,7 @@ while IFS= read -r -d '' file; do
   fi
 done < <(git ls-files -z --cached)
 
-# Reading all files takes half a minute. So git's folder lists what was found clean: the name and the content of each
+# Reading all files takes twenty seconds. So git's folder lists what was found clean: the name and the content of each
 # file, and the hash of everything else that findings depend on. Names with a line break are read every time.
 rules=$(cat scripts/secrets.sh tools/secrets.baseline tools/secrets.lock | git hash-object --stdin)
 clean=$(git rev-parse --git-path secrets-clean)
