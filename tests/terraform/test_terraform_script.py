@@ -1,12 +1,15 @@
 """`scripts/terraform.sh`: each mistake of a user gives one line and the right exit status."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from mlflow_platform.ci import report
 from tests.support.running import RunningLocalAws, free_port
 from tests.terraform.planning import LOCAL_STATE, REPOSITORY, copy_terraform
 
@@ -35,18 +38,17 @@ def copy(tmp_path: Path) -> Path:
     """A checkout that holds only the Terraform code and its scripts."""
     copy_terraform(tmp_path / "copy")
     (tmp_path / "copy/scripts/lib").mkdir(parents=True)
-    for name in ("terraform.sh", "lib/provider_mirror.sh", "plan_guard.py"):
+    for name in ("terraform.sh", "ci_plan.sh", "lib/provider_mirror.sh", "plan_guard.py"):
         shutil.copy(REPOSITORY / "scripts" / name, tmp_path / "copy/scripts" / name)
     (tmp_path / "copy/.venv").symlink_to(REPOSITORY / ".venv")
     return tmp_path / "copy"
 
 
-def run(checkout: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    kept = {
-        name: value for name, value in os.environ.items() if name not in ("LOCAL", "AUTO_APPROVE", "TF_PROVIDER_MIRROR")
-    }
+def run(checkout: Path, *arguments: str, script: str = "terraform.sh", **env: str) -> subprocess.CompletedProcess[str]:
+    given = ("LOCAL", "AUTO_APPROVE", "TF_PROVIDER_MIRROR", "STATE_BUCKET", "STATE_KEY", "GITHUB_OUTPUT")
+    kept = {name: value for name, value in os.environ.items() if name not in given}
     return subprocess.run(
-        [checkout / "scripts/terraform.sh", *arguments],
+        [checkout / "scripts" / script, *arguments],
         env=kept | env,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -204,12 +206,59 @@ def test_a_plan_is_saved_and_the_second_init_does_nothing(copy: Path, localaws: 
         (root / name).write_text(text)
     assert run(copy, "small", "init", **localaws.environ()).returncode == 0
     initialised = (root / ".terraform/modules/modules.json").stat().st_mtime_ns
-    planned = run(copy, "small", "plan", **localaws.environ())
+    # As the workflows plan.
+    review, output = copy / "review", copy / "output"
+    planned = run(copy, "small", str(review), script="ci_plan.sh", **localaws.environ(GITHUB_OUTPUT=str(output)))
     assert planned.returncode == 0, planned.stderr
     assert "Plan: 1 to add, 0 to change, 0 to destroy." in planned.stdout
     assert (root / "small.tfplan").exists()
     assert (root / ".terraform/modules/modules.json").stat().st_mtime_ns == initialised
+    assert (review / "small.tfplan").read_bytes() == (root / "small.tfplan").read_bytes()
+    assert output.read_text() == "changes=true\n"
+    verdict, text = json.loads((review / "review.json").read_text()), (review / "plan.txt").read_text()
+    comment = report.plan_comment("small", verdict, text)
+    assert comment.splitlines()[1] == "### Plan of `small`: 1 to create"
+    assert "The plan guard allows this plan" in comment
 
     (root / "local_override.tf").write_text(LOCAL_STATE + "# changed\n")
     assert run(copy, "small", "init", **localaws.environ()).returncode == 0
     assert (root / ".terraform/modules/modules.json").stat().st_mtime_ns > initialised
+
+
+def test_ci_writes_the_backend_of_an_environment_that_has_none(copy: Path) -> None:
+    file = copy / "mlflow/terraform/staging/backend.hcl"
+    given = {"STATE_BUCKET": "acme-states", "AWS_REGION": "eu-central-1"}
+    assert run(copy, "--backend-only", "staging", script="ci_plan.sh", **given).returncode == 0
+    assert dict(re.findall(r"(\w+) += (.+)", file.read_text())) == {
+        "bucket": '"acme-states"',
+        "key": '"mlflow/staging/terraform.tfstate"',
+        "region": '"eu-central-1"',
+        "encrypt": "true",
+        "use_lockfile": "true",
+    }
+    before = file.read_text()
+    assert run(copy, "--backend-only", "staging", script="ci_plan.sh", STATE_BUCKET="another").returncode == 0
+    assert file.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"STATE_BUCKET": "s3://acme"}, 'STATE_BUCKET is the name of a bucket, not "s3://acme"'),
+        ({"STATE_BUCKET": "acme", "AWS_REGION": ""}, "AWS_REGION is missing: set it to the region of the bucket acme"),
+        ({"STATE_BUCKET": "acme", "STATE_KEY": "x"}, 'STATE_KEY is a key that ends in .tfstate, not "x"'),
+        ({"STATE_BUCKET": "acme", "STATE_KMS_KEY": "k"}, 'STATE_KMS_KEY is the ARN of a key, not "k"'),
+    ],
+)
+def test_ci_refuses_a_backend_that_cannot_be(given: dict[str, str], message: str, copy: Path) -> None:
+    environ = {"AWS_REGION": "eu-central-1", **given}
+    assert error(run(copy, "--backend-only", "staging", script="ci_plan.sh", **environ)) == (2, message)
+    assert not (copy / "mlflow/terraform/staging/backend.hcl").exists()
+
+
+def test_ci_refuses_wrong_usage(copy: Path) -> None:
+    message = '"moon" is not an environment: a folder of mlflow/terraform'
+    assert error(run(copy, "moon", "review", script="ci_plan.sh")) == (2, message)
+    alone = run(copy, "staging", script="ci_plan.sh")
+    assert (alone.returncode, alone.stdout) == (2, "")
+    assert alone.stderr.startswith("usage: scripts/ci_plan.sh ENV FOLDER")
