@@ -127,6 +127,9 @@ NIGHTLY = {
     "tests/localaws/tracking/test_clients.py": "clients",
     "tests/serving/test_flask.py": "MLflow before 2.21; tests/serving/test_container.py tests the newest",
     # Processes and environments of their own.
+    "tests/localaws/pipelines/test_examples.py": (
+        "trains and serves with XGBoost; tests/localaws/algorithms/ tests its programs, test_executions.py the steps"
+    ),
     "tests/localaws/test_daemon.py::test_a_home_with_spaces_and_umlauts_works_with_256_open_files": "a server",
     "tests/platform/factory/test_template.py": "trains a second project",
     "tests/platform/test_record.py::test_mlflow_run_logs_to_the_run_that_it_created": "trains in a process of its own",

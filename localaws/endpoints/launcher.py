@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from weakref import WeakSet
 
+from localaws.algorithms import built_in
 from localaws.endpoints import image
 from localaws.endpoints.container import Container
 from localaws.endpoints.deployment import Variant
@@ -89,6 +90,9 @@ class Launcher:
     def _program(self, variant: Variant, clients: RoleClients, folder: Path, container_log: ContainerLog) -> Program:
         if self._images:
             return image.program(variant.image, self._settings.account, self._images, clients, folder)
+        own = built_in.serving(variant.image, self._settings.account, variant.env, folder)
+        if own:
+            return own
         try:
             return Program.of_python(interpreter(folder / "model", self._venvs), folder)
         except BuildError as error:

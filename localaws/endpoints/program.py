@@ -22,10 +22,15 @@ class Program:
     @classmethod
     def of_python(cls, interpreter: Path, folder: Path) -> Self:
         """The entry point in a Python environment of this machine. `folder` has the model in `model/`."""
+        return cls.of_script(interpreter, _ENTRY_POINT, folder, "serve")
+
+    @classmethod
+    def of_script(cls, interpreter: Path, script: Path, folder: Path, *arguments: str) -> Self:
+        """A script in a Python environment of this machine. `folder` has the model in `model/`."""
         env = {
             "PATH": f"{interpreter.parent}:/usr/local/bin:/usr/bin:/bin",
             "HOME": str(folder),
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
         }
-        return cls([interpreter, _ENTRY_POINT, "serve"], env, str(folder / "model"))
+        return cls([interpreter, script, *arguments], env, str(folder / "model"))

@@ -95,7 +95,7 @@ class JobOperations:
         Raises:
             AwsError: ValidationException for a request that AWS or localaws cannot run; ResourceInUse.
         """
-        tuning.check(given)
+        tuning.check(given, self._account)
         self._check_references(caller.region, given["TrainingJobDefinition"])
         role = given["TrainingJobDefinition"]["RoleArn"]
         self._principals.check_trust(role, HOSTING, sagemaker_source(caller.region, self._account))

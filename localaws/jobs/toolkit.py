@@ -27,8 +27,9 @@ def command(given: dict[str, Any], storage: Storage, folder: Path) -> tuple[list
     source = str(parameters.get("sagemaker_submit_directory") or "")
     if not program:
         raise JobError(
-            "ClientError: localaws does not run the entry point of an image. Set AlgorithmSpecification."
-            "ContainerEntrypoint, or the hyperparameters sagemaker_program and sagemaker_submit_directory."
+            "ClientError: localaws does not run the entry point of an image, except of SageMaker's XGBoost. Set "
+            "AlgorithmSpecification.ContainerEntrypoint, or the hyperparameters sagemaker_program and "
+            "sagemaker_submit_directory."
         )
     if source.startswith("s3://"):
         code = folder / "ml" / "code"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from localaws import references
+from localaws.algorithms import built_in
 from localaws.endpoints.records import refusal
 from localaws.endpoints.role import RoleClients
 from localaws.jobs import mount, toolkit
@@ -104,14 +105,18 @@ def run(job: Job, folder: Path, clients: RoleClients, containers: Containers) ->
     env = {"TRAINING_JOB_NAME": job.name, "TRAINING_JOB_ARN": job.arn, **(given.get("Environment") or {})}
     command = [*(algorithm.get("ContainerEntrypoint") or []), *(algorithm.get("ContainerArguments") or [])]
     if not algorithm.get("ContainerEntrypoint"):
-        command, more = toolkit.command(given, storage, folder)
+        image, parameters = algorithm.get("TrainingImage", ""), given.get("HyperParameters") or {}
+        if built_in.is_xgboost(image, job.account) and "sagemaker_program" not in parameters:
+            command, more = built_in.training(image, ml / "code", f"{mount.ML}/code")
+        else:
+            command, more = toolkit.command(given, storage, folder)
         env |= more
     seconds = (given.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds", DEFAULT_SECONDS)
     job.secondary("Training", "Training image download completed. Training in progress.")
     job.begin()
     outcome = containers.run(job, folder, command, env, clients, seconds)
     _upload(job, ml, storage)
-    job.set(FinalMetricDataList=_metrics(algorithm.get("MetricDefinitions") or [], outcome))
+    job.set(FinalMetricDataList=_metrics(built_in.metrics(algorithm, job.account), outcome))
     _finish(job, outcome, ml, seconds)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws import references
+from localaws.algorithms import built_in
 from localaws.endpoints import image
 from localaws.endpoints.container import TOKEN_HEADER, Container
 from localaws.endpoints.deployment import STARTUP_SECONDS
@@ -117,7 +118,8 @@ def _start(
         given = resolved(job.account, job.region, named)
         image.pull(given["Image"], job.account, clients, job.given["ModelName"])
         ModelSource.of(given).fetch(clients.s3, own / "model")
-        python = interpreter(own / "model", containers.venvs)
+        program = built_in.serving(given["Image"], job.account, given.get("Environment") or {}, own)
+        program = program or Program.of_python(interpreter(own / "model", containers.venvs), own)
     except AwsError as error:  # The model package is no longer approved.
         raise JobError(f"ClientError: {error.message}") from None
     except DeploymentError as error:
@@ -132,7 +134,7 @@ def _start(
         **(job.given.get("Environment") or {}),
         "SAGEMAKER_BATCH": "true",
     }
-    container = Container(name, Program.of_python(python, own), own, env, containers.processes, output)
+    container = Container(name, program, own, env, containers.processes, output)
     container.start()
     return container
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from localaws.algorithms import built_in
 from localaws.endpoints.records import refusal
 from localaws.endpoints.role import RoleClients
 from localaws.jobs import search, training
@@ -39,7 +40,7 @@ _PASSED = (
 )
 
 
-def check(given: dict[str, Any]) -> None:
+def check(given: dict[str, Any], account: str) -> None:
     """Refuse what AWS refuses beyond the model's constraints, and what localaws cannot run.
 
     Raises:
@@ -54,10 +55,10 @@ def check(given: dict[str, Any]) -> None:
     definition = given.get("TrainingJobDefinition")
     if not definition or given.get("TrainingJobDefinitions"):
         raise refusal("localaws runs tuning jobs with one TrainingJobDefinition.")
-    if "ResourceConfig" not in definition:
-        raise refusal("TrainingJobDefinition must have ResourceConfig.")
+    if ("ResourceConfig" in definition) == ("HyperParameterTuningResourceConfig" in definition):
+        raise refusal("TrainingJobDefinition must have either ResourceConfig or HyperParameterTuningResourceConfig.")
     training.check(_training(given, "check", {}))
-    names = [one["Name"] for one in definition["AlgorithmSpecification"].get("MetricDefinitions") or []]
+    names = [one["Name"] for one in built_in.metrics(definition["AlgorithmSpecification"], account)]
     metric = given["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["MetricName"]
     if metric not in names:
         raise refusal(
@@ -164,11 +165,24 @@ def _training(given: dict[str, Any], name: str, values: dict[str, str]) -> dict[
     definition = given["TrainingJobDefinition"]
     objective = given["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["MetricName"]
     static = definition.get("StaticHyperParameters") or {}
+    if "HyperParameterTuningResourceConfig" in definition:
+        definition = {**definition, "ResourceConfig": _resources(definition["HyperParameterTuningResourceConfig"])}
     return {
         "TrainingJobName": name,
         "HyperParameters": {**static, **values, "_tuning_objective_metric": objective},
         **{member: definition[member] for member in _PASSED if member in definition},
     }
+
+
+def _resources(given: dict[str, Any]) -> dict[str, Any]:
+    """The ResourceConfig of a training job: of several instance types the first, which AWS prefers.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_HyperParameterTuningResourceConfig.html
+    """
+    first = (given.get("InstanceConfigs") or [given])[0]
+    size = {**given, **first}
+    names = ("InstanceType", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId")
+    return {name: size[name] for name in names if name in size}
 
 
 def _objective(child: Job, config: dict[str, Any]) -> float | None:

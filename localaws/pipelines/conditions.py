@@ -1,6 +1,8 @@
 """Evaluates the conditions of a condition step.
 
-Source: https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.html
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.html. The JSON schema of
+definitions (see expressions.py) and SageMaker's SDK (workflow/conditions.py) name some members differently: both forms
+are accepted.
 """
 
 import operator
@@ -11,6 +13,7 @@ from localaws.pipelines.expressions import ExpressionError, Values, resolve
 
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "Equals": operator.eq,
+    "NotEquals": operator.ne,
     "GreaterThan": operator.gt,
     "GreaterThanOrEqualTo": operator.ge,
     "LessThan": operator.lt,
@@ -18,21 +21,33 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-# The members of each type, from the JSON schema of definitions (see expressions.py). AWS refuses a definition that
-# does not fit it.
-_MEMBERS = {"Not": ("Expression",), "Or": ("Conditions",), "In": ("QueryValue", "Values")}
+# The members of each type: for each member the names that it can have.
+_MEMBERS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "Not": (("Condition", "Expression"),),
+    "Or": (("Conditions",),),
+    "In": (("QueryValue", "Value"), ("Values", "In")),
+    "NotIn": (("QueryValue", "Value"), ("Values", "In")),
+    **dict.fromkeys(_COMPARISONS, (("LeftValue",), ("RightValue",))),
+}
 
 
 def problem(condition: Any) -> str:
     """Why a condition cannot be evaluated; empty if it can."""
     kind = condition.get("Type") if isinstance(condition, dict) else None
-    if kind not in _MEMBERS and kind not in _COMPARISONS:
+    if kind not in _MEMBERS:
         return f"Unknown condition type '{kind}'"
-    missing = [name for name in _MEMBERS.get(kind, ("LeftValue", "RightValue")) if name not in condition]
+    missing = [names[0] for names in _MEMBERS[kind] if not any(name in condition for name in names)]
     if missing:
         return f"A condition of type {kind} must have {' and '.join(missing)}"
-    inner = {"Not": [condition.get("Expression")], "Or": condition.get("Conditions") or []}.get(kind, [])
+    members = _members(condition)
+    inner: list[Any] = {"Not": members, "Or": members[0] or []}.get(kind, [])
     return next((found for found in map(problem, inner) if found), "")
+
+
+def _members(condition: dict[str, Any]) -> list[Any]:
+    """The values of a condition's members, whichever names they have."""
+    found = _MEMBERS[condition["Type"]]
+    return [next(condition[name] for name in names if name in condition) for names in found]
 
 
 def holds(condition: dict[str, Any], values: Values) -> bool:
@@ -41,16 +56,16 @@ def holds(condition: dict[str, Any], values: Values) -> bool:
     Raises:
         ExpressionError: a value is missing, of the wrong type, or the type of condition is unknown.
     """
-    kind = condition.get("Type", "")
+    if found := problem(condition):
+        raise ExpressionError(found)
+    kind, members = condition["Type"], _members(condition)
     if kind == "Not":
-        return not holds(condition["Expression"], values)
+        return not holds(members[0], values)
     if kind == "Or":
-        return any(holds(one, values) for one in condition["Conditions"])
-    if kind == "In":
-        return bool(resolve(condition["QueryValue"], values) in resolve(condition["Values"], values))
-    if kind not in _COMPARISONS:
-        raise ExpressionError(f"Unknown condition type '{kind}'")
-    left, right = (resolve(condition[side], values) for side in ("LeftValue", "RightValue"))
+        return any(holds(one, values) for one in members[0])
+    left, right = (resolve(one, values) for one in members)
+    if kind in ("In", "NotIn"):
+        return (left in right) is (kind == "In")
     try:
         return bool(_COMPARISONS[kind](left, right))
     except TypeError:

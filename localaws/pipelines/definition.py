@@ -22,8 +22,10 @@ MOST_BYTES = 1024 * 1024
 MOST_CHARACTERS = 1024
 NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")
 TYPES = frozenset({"Processing", "Training", "Transform", "Tuning", "Condition", "Fail", "RegisterModel", "Model"})
+# Those of ExecutionVariables in SageMaker's SDK (workflow/execution_variables.py).
 EXECUTION = frozenset(
     {"PipelineExecutionId", "PipelineExecutionArn", "PipelineName", "PipelineArn", "StartDateTime", "CurrentDateTime"}
+    | {"TrainingJobName", "ProcessingJobName"}
 )
 _PYTHON_TYPES: dict[str, Any] = {"Integer": int, "Float": (int, float), "String": str, "Boolean": bool}
 
@@ -65,7 +67,8 @@ class Definition:
             content = json.loads(text)
         except ValueError as error:
             raise _unreadable(f"Invalid JSON: {error}") from None
-        if not isinstance(content, dict) or content.get("Version") != VERSION:
+        # The schema does not require the version.
+        if not isinstance(content, dict) or content.get("Version", VERSION) != VERSION:
             raise _unreadable(f"Version must be {VERSION}")
         if not isinstance(content.get("Steps"), list) or not content["Steps"]:
             raise _unreadable("Steps must be a list of at least one step")

@@ -90,11 +90,12 @@ class Engine:
         while True:
             run = execution.steps[step.name]
             try:
-                values = self._values()
+                name = self._runner.job_name(step)
+                values = self._values(name)
                 arguments = arguments_of(step, values)
                 run.key = cache_key(step.type, arguments) if _is_cached(step) else ""
                 if not self._reuse(step, run):
-                    self._runner.run(step, values, run, arguments)
+                    self._runner.run(step, values, run, arguments, name)
                 run.end("Succeeded")
             except StoppedError:
                 run.end("Stopped")
@@ -110,10 +111,11 @@ class Engine:
                 run.end("Failed", INTERNAL)
             return
 
-    def _values(self) -> Values:
+    def _values(self, job: str) -> Values:
         properties = {name: one.properties for name, one in list(self._execution.steps.items())}
         read = partial(self._runner.property_file, self._definition.steps, properties)
-        return Values(self._execution.values, self._execution.variables(), properties, read)
+        variables = {**self._execution.variables(), "TrainingJobName": job, "ProcessingJobName": job}
+        return Values(self._execution.values, variables, properties, read, self._runner.json_file)
 
     def _reuse(self, step: Step, run: StepRun) -> bool:
         """Take over the result of an equal step of an earlier execution, as CacheConfig allows."""

@@ -23,12 +23,14 @@ class Values:
     Attributes:
         properties: of each step that succeeded: the response of its DescribeX call.
         property_file: takes a step's name and a property file's name, and returns the file's JSON.
+        json_file: takes the URI of an object, and returns its JSON.
     """
 
     parameters: Mapping[str, Any]
     execution: Mapping[str, Any]
     properties: Mapping[str, Any]
     property_file: Callable[[str, str], Any]
+    json_file: Callable[[str], Any]
 
 
 def references(value: Any) -> Iterator[list[str | int]]:
@@ -91,12 +93,18 @@ def _get(text: str, values: Values) -> Any:
 
 
 def _json_get(given: dict[str, Any], values: Values) -> Any:
-    _, step, _, name = path(given["PropertyFile"]["Get"])
     where = resolve(given["Path"], values)
+    if "S3Uri" in given:
+        # The other form of JsonGet in SageMaker's SDK (workflow/functions.py).
+        uri = str(resolve(given["S3Uri"], values))
+        content, file = values.json_file(uri), uri
+    else:
+        _, step, _, name = path(given["PropertyFile"]["Get"])
+        content, file = values.property_file(str(step), str(name)), f"Property file {name} of step {step}"
     try:
-        return follow(values.property_file(str(step), str(name)), path(where))
+        return follow(content, path(where))
     except (LookupError, TypeError):
-        raise ExpressionError(f"Property file {name} of step {step} has no value at the path '{where}'") from None
+        raise ExpressionError(f"{file} has no value at the path '{where}'") from None
 
 
 def follow(value: Any, parts: list[str | int]) -> Any:

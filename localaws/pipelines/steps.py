@@ -53,11 +53,16 @@ class StepRunner:
         self._jobs = jobs
         self._stop = stop
 
-    def run(self, step: Step, values: Values, run: StepRun, arguments: dict[str, Any]) -> None:
+    def job_name(self, step: Step) -> str:
+        """A new name for a step's job or model."""
+        return _name(self._execution, step.name, _TUNING_NAME if step.type == "Tuning" else _NAME)
+
+    def run(self, step: Step, values: Values, run: StepRun, arguments: dict[str, Any], name: str) -> None:
         """Run a step once.
 
         Args:
             arguments: the step's arguments, resolved (for a condition: as in the definition).
+            name: of its job or model.
 
         Raises:
             StepError: it failed.
@@ -65,7 +70,7 @@ class StepRunner:
         """
         try:
             if step.type in JOBS:
-                self._job(step, run, arguments)
+                self._job(step, run, arguments, name)
             elif step.type == "Condition":
                 outcome = all(holds(one, values) for one in arguments.get("Conditions") or [])
                 run.properties = {"Outcome": outcome}
@@ -75,7 +80,7 @@ class StepRunner:
                 run.shown["Metadata"] = {"Fail": {"ErrorMessage": message}}
                 raise StepError(message)
             elif step.type == "Model":
-                self._model(step, run, arguments)
+                self._model(run, arguments, name)
             else:
                 self._package(run, arguments)
         except ClientError as error:
@@ -100,15 +105,22 @@ class StepRunner:
         uri = next((one["S3Output"]["S3Uri"] for one in outputs if one["OutputName"] == wanted), None)
         if uri is None:
             raise ExpressionError(f"Step {step} has no output {wanted}, which property file {name} names")
-        bucket, key = split_s3_url(f"{uri.rstrip('/')}/{declared[name]['FilePath']}")
+        return self.json_file(f"{uri.rstrip('/')}/{declared[name]['FilePath']}")
+
+    def json_file(self, uri: str) -> Any:
+        """The content of an object.
+
+        Raises:
+            ExpressionError: it cannot be read.
+        """
         try:
+            bucket, key = split_s3_url(uri)
             return json.loads(self._clients.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
         except (ClientError, BotoCoreError, ValueError) as error:
-            raise ExpressionError(f"Cannot read property file s3://{bucket}/{key}: {error}") from None
+            raise ExpressionError(f"Cannot read property file {uri}: {error}") from None
 
-    def _job(self, step: Step, run: StepRun, arguments: dict[str, Any]) -> None:
+    def _job(self, step: Step, run: StepRun, arguments: dict[str, Any], name: str) -> None:
         kind = JOBS[step.type]
-        name = _name(self._execution, step.name, _TUNING_NAME if kind is TUNING else _NAME)
         given = {**arguments, f"{kind.noun}Name": name}
         response = self._call(f"Create{kind.noun}", given)
         run.shown["Metadata"] = {_METADATA.get(kind.noun, kind.noun): {"Arn": response[f"{kind.noun}Arn"]}}
@@ -138,8 +150,8 @@ class StepRunner:
             internal = reason.startswith("InternalServerError") and kind is not TUNING
             raise StepError(reason, "SageMaker.JOB_INTERNAL_ERROR" if internal else "")
 
-    def _model(self, step: Step, run: StepRun, arguments: dict[str, Any]) -> None:
-        name = arguments.get("ModelName") or _name(self._execution, step.name)
+    def _model(self, run: StepRun, arguments: dict[str, Any], name: str) -> None:
+        name = arguments.get("ModelName") or name
         response = self._call("CreateModel", {**arguments, "ModelName": name})
         run.shown["Metadata"] = {"Model": {"Arn": response["ModelArn"]}}
         run.properties = {**arguments, "ModelName": name, "ModelArn": response["ModelArn"]}

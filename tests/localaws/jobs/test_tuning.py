@@ -77,7 +77,12 @@ def test_runs_every_combination_and_names_the_best(bench: JobBench) -> None:
 
 def test_a_search_ends_when_a_training_job_reaches_the_target(bench: JobBench) -> None:
     limits = {"MaxParallelTrainingJobs": 1}
-    create(bench, "tune-target", ResourceLimits=limits, TuningJobCompletionCriteria={"TargetObjectiveMetricValue": 3})
+    criteria = {"TargetObjectiveMetricValue": 3}
+    given = tuning_request(bench, "tune-target", ResourceLimits=limits, TuningJobCompletionCriteria=criteria)
+    # As SageMaker's SDK writes it.
+    definition = given["TrainingJobDefinition"]
+    definition["HyperParameterTuningResourceConfig"] = {"InstanceConfigs": [definition.pop("ResourceConfig")]}
+    bench.sagemaker.create_hyper_parameter_tuning_job(**given)
     found = bench.wait("HyperParameterTuningJob", "tune-target")
     assert found["HyperParameterTuningJobStatus"] == "Completed", found
     assert found["TrainingJobStatusCounters"]["Completed"] == 1
@@ -89,6 +94,10 @@ def test_rejects_a_search_that_cannot_run(bench: JobBench) -> None:
     objective = {"Type": "Minimize", "MetricName": "error"}
     with pytest.raises(ClientError, match="objective metric error is not among the MetricDefinitions: loss"):
         create(bench, "tune-metric", HyperParameterTuningJobObjective=objective)
+    given = tuning_request(bench, "tune-resources")
+    del given["TrainingJobDefinition"]["ResourceConfig"]
+    with pytest.raises(ClientError, match="must have either ResourceConfig or HyperParameterTuningResourceConfig"):
+        bench.sagemaker.create_hyper_parameter_tuning_job(**given)
     parent = {
         "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "tune"}],
         "WarmStartType": "TransferLearning",

@@ -45,7 +45,8 @@ def branch(given: dict[str, Any]) -> dict[str, Any]:
     ("definition", "message"),
     [
         ("{", "Invalid JSON"),
-        ("{}", "Version must be 2020-12-01"),
+        ('{"Version": "2021-01-01"}', "Version must be 2020-12-01"),
+        ("{}", "at least one step"),
         (text(), "at least one step"),
         (text(fail("a"), fail("a")), "Duplicate step names: a"),
         (text(fail("a"), condition("c", 1, then=[fail("a")], otherwise=[])), "Duplicate step names: a"),
@@ -54,6 +55,10 @@ def branch(given: dict[str, Any]) -> dict[str, Any]:
         (text(fail("a", DependsOn=["b"])), "depends on b, which does not exist"),
         (text(fail("a", DependsOn=["b"]), fail("b", DependsOn=["a"])), "in a cycle"),
         (text({"Name": "a", "Type": "Magic", "Arguments": {}}), "has the type Magic"),
+        (
+            text({"Name": "a", "Type": "Lambda", "FunctionArn": "f"}),
+            r"type Lambda\. localaws runs: Condition, Fail",
+        ),
         (text(fail("a"), parameters=[{"Name": "n", "Type": "Integer", "DefaultValue": "1"}]), "not of type Integer"),
         (text(fail("a", "x" * 1024 * 1024)), "larger than 1048576 bytes"),
         (text(fail("a", CacheConfig={"Enabled": True, "ExpireAfter": "30 days"})), "is not a duration"),
@@ -65,6 +70,7 @@ def branch(given: dict[str, Any]) -> dict[str, Any]:
         (text(register(BackoffRate="2")), "BackoffRate of a retry policy must be a number"),
         (text(branch({"Type": "Magic"})), "Unknown condition type 'Magic'"),
         (text(branch({"Type": "Not", "Expression": {"Type": "In", "Values": []}})), "In must have QueryValue"),
+        (text(branch({"Type": "Not", "Condition": {"Type": "Magic"}})), "Unknown condition type 'Magic'"),
         (text(branch({"Type": "Or"})), "Or must have Conditions"),
     ],
 )
@@ -133,7 +139,8 @@ def values() -> Values:
     outputs = [{"OutputName": "train", "S3Output": {"S3Uri": "s3://b/train"}}]
     properties = {"Prepare": {"ProcessingOutputConfig": {"Outputs": outputs}}}
     report = {"metrics": {"accuracy": [{"value": 0.9}]}}
-    return Values({"n": 3}, {"PipelineExecutionId": "e1"}, properties, lambda _step, _name: report)
+    execution = {"PipelineExecutionId": "e1"}
+    return Values({"n": 3}, execution, properties, lambda _step, _name: report, lambda uri: {"uri": uri})
 
 
 @pytest.mark.parametrize(
@@ -160,6 +167,10 @@ def values() -> Values:
             },
             0.9,
         ),
+        (
+            {"Std:JsonGet": {"S3Uri": {"Std:Join": {"On": "/", "Values": ["s3:/", "b", "f"]}}, "Path": "uri"}},
+            "s3://b/f",
+        ),
     ],
 )
 def test_resolves_references_and_functions(given: Any, expected: Any) -> None:
@@ -177,7 +188,11 @@ def test_a_reference_without_a_value_is_an_error() -> None:
         ({"Type": "GreaterThanOrEqualTo", "LeftValue": {"Get": "Parameters.n"}, "RightValue": 3}, True),
         ({"Type": "LessThan", "LeftValue": {"Get": "Parameters.n"}, "RightValue": 3}, False),
         ({"Type": "In", "QueryValue": {"Get": "Parameters.n"}, "Values": [1, 3]}, True),
+        ({"Type": "In", "Value": {"Get": "Parameters.n"}, "In": [1, 2]}, False),
+        ({"Type": "NotIn", "Value": {"Get": "Parameters.n"}, "In": [1, 2]}, True),
+        ({"Type": "NotEquals", "LeftValue": {"Get": "Parameters.n"}, "RightValue": 3}, False),
         ({"Type": "Not", "Expression": {"Type": "Equals", "LeftValue": 1, "RightValue": 1}}, False),
+        ({"Type": "Not", "Condition": {"Type": "Equals", "LeftValue": 1, "RightValue": 2}}, True),
         ({"Type": "Or", "Conditions": [{"Type": "Equals", "LeftValue": 1, "RightValue": 2}]}, False),
     ],
 )

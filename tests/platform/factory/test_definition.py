@@ -61,6 +61,7 @@ def test_each_step_is_a_valid_request_of_its_jobs_api(name: str, boto_session: b
             "Train": {"ModelArtifacts": {"S3ModelArtifacts": "s3://m"}, "TrainingJobName": "job"},
         },
         lambda *_: {},
+        lambda _: {},
     )
     request = resolve(step["Arguments"], values) | {f"{step['Type']}JobName": "job"}
     model = boto_session.client("sagemaker").meta.service_model.operation_model(f"Create{step['Type']}Job")

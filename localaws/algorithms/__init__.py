@@ -1,0 +1,1 @@
+"""SageMaker's built-in algorithms: programs that do on this machine what AWS's images do."""

@@ -1,0 +1,1 @@
+"""The programs of SageMaker's built-in algorithms."""
