@@ -74,7 +74,10 @@ def record(
         run_id = run.info.run_id
         # The model comes first: logging it reads the history of every metric that the run has by then.
         model = _log_model(training)
-        _log_batches(client, run_id, training, run_tags, model.model_id)
+        # `mlflow run` has logged the entry point's parameters, among them `dataset` with its default.
+        given = run.data.params
+        params = {name: value for name, value in _params(training).items() if given.get(name, value) == value}
+        _log_batches(client, run_id, training, params, run_tags, model.model_id)
         client.log_inputs(run_id, list(_inputs(training)))
         with TemporaryDirectory() as folder:
             evaluation = Path(folder, EVALUATION)
@@ -101,10 +104,15 @@ def _params(training: Training) -> dict[str, str]:
 
 
 def _log_batches(
-    client: mlflow.MlflowClient, run_id: str, training: Training, tags: Mapping[str, str], model_id: str
+    client: mlflow.MlflowClient,
+    run_id: str,
+    training: Training,
+    values: Mapping[str, str],
+    tags: Mapping[str, str],
+    model_id: str,
 ) -> None:
     metrics = list(_metrics(training, model_id))
-    params = [Param(name, value) for name, value in _params(training).items()]
+    params = [Param(name, value) for name, value in values.items()]
     run_tags = [RunTag(name, value) for name, value in tags.items()]
     first = _BATCH_LIMIT - len(params) - len(run_tags)
     client.log_batch(run_id, metrics=metrics[:first], params=params, tags=run_tags)

@@ -184,6 +184,21 @@ def test_the_program_logs_to_mlflows_tracking_uri(mlflow_here: Any, capsys: pyte
     assert float(output["accuracy"]) == pytest.approx(run.data.metrics["accuracy"], abs=1e-4)
 
 
+def test_the_program_trains_on_a_file_in_a_run_of_mlflow_run(
+    mlflow_here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`mlflow run` logs all parameters of the entry point first, also `dataset`, which --data does not use."""
+    file = tmp_path / "shops.csv"
+    file.write_text("size,open\n" + "".join(f"{number},{number % 2}\n" for number in range(40)))
+    client = mlflow_here.MlflowClient()
+    run_id = client.create_run("0").info.run_id
+    client.log_param(run_id, "dataset", "iris")
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    assert program.main(["--data", str(file), "--target", "open", "--set", "n_estimators=5"]) == 0
+    run = client.get_run(run_id)
+    assert (run.info.status, run.data.params["data.name"], run.data.params["seed"]) == ("FINISHED", "shops", "7")
+
+
 def test_the_program_rejects_an_unknown_parameter(capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main(["--set", "trees=5"]) == 2
     assert "NAME=VALUE" in capsys.readouterr().err
