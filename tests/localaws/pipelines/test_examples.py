@@ -101,15 +101,8 @@ def training(bench: JobBench) -> dict[str, Any]:
     }
 
 
-def deciding(bench: JobBench) -> dict[str, Any]:
-    data = get("Steps.AbaloneTrain.ModelArtifacts.S3ModelArtifacts")
-    mse = {
-        "Std:JsonGet": {
-            "PropertyFile": get("Steps.AbaloneEval.PropertyFiles.EvaluationReport"),
-            "Path": "regression_metrics.mse.value",
-        }
-    }
-    register = {
+def registering(bench: JobBench, data: dict[str, Any]) -> dict[str, Any]:
+    return {
         "Name": "AbaloneRegisterModel-RegisterModel",
         "Type": "RegisterModel",
         "Arguments": {
@@ -134,6 +127,16 @@ def deciding(bench: JobBench) -> dict[str, Any]:
             "ModelApprovalStatus": get("Parameters.ModelApprovalStatus"),
             "SkipModelValidation": "None",
         },
+    }
+
+
+def deciding(bench: JobBench) -> dict[str, Any]:
+    data = get("Steps.AbaloneTrain.ModelArtifacts.S3ModelArtifacts")
+    mse = {
+        "Std:JsonGet": {
+            "PropertyFile": get("Steps.AbaloneEval.PropertyFiles.EvaluationReport"),
+            "Path": "regression_metrics.mse.value",
+        }
     }
     model = {
         "Name": "AbaloneCreateModel-CreateModel",
@@ -164,7 +167,7 @@ def deciding(bench: JobBench) -> dict[str, Any]:
         "Type": "Condition",
         "Arguments": {
             "Conditions": [{"Type": "LessThanOrEqualTo", "LeftValue": mse, "RightValue": threshold}],
-            "IfSteps": [register, model, transform],
+            "IfSteps": [registering(bench, data), model, transform],
             "ElseSteps": [{"Name": "AbaloneMSEFail", "Type": "Fail", "Arguments": {"ErrorMessage": message}}],
         },
     }

@@ -15,7 +15,7 @@ from mlflow_platform.endpoints.specification import EndpointSpec
 from mlflow_platform.plan_guard.cost import Prices
 from tests.platform.cleanup.conftest import World
 from tests.platform.cleanup.test_runs import names, reasons, remove
-from tests.platform.endpoints.test_deployment import NAME, spec_of
+from tests.platform.endpoints.deployed import NAME, spec_of
 
 
 def host(world: World, version: str, endpoint: str = NAME, **changes: Any) -> EndpointSpec:

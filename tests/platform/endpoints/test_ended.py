@@ -9,8 +9,8 @@ from mlflow_platform.endpoints.hosting import Asynchronous, Network, Serverless
 from mlflow_platform.endpoints.resources import Clients
 from mlflow_platform.endpoints.specification import OtherVariant
 from mlflow_platform.environment import Environment
+from tests.platform.endpoints.deployed import NAME, spec_of
 from tests.platform.endpoints.fleet import Fleet, Step
-from tests.platform.endpoints.test_deployment import NAME, spec_of
 
 QUEUE = Asynchronous("s3://bucket/async/out", "s3://bucket/async/failed")
 

@@ -17,8 +17,8 @@ from mlflow_platform.endpoints.specification import EndpointSpec, smoke_name
 from mlflow_platform.endpoints.strategy import strategy
 from mlflow_platform.environment import Environment
 from tests.platform.conftest import FakeClock
+from tests.platform.endpoints.deployed import NAME, everything_of, spec_of
 from tests.platform.endpoints.fleet import Fleet, Step, error
-from tests.platform.endpoints.test_deployment import NAME, everything_of, spec_of
 
 EXAMPLE = b'{"inputs": [[1.0]]}'
 CANARY = Guards(

@@ -11,8 +11,8 @@ from mlflow_platform.endpoints.previous import preview_rollback
 from mlflow_platform.endpoints.resources import Clients
 from mlflow_platform.endpoints.specification import smoke_name
 from mlflow_platform.environment import Environment
+from tests.platform.endpoints.deployed import NAME, spec_of
 from tests.platform.endpoints.fleet import Fleet, Step
-from tests.platform.endpoints.test_deployment import NAME, spec_of
 
 
 def test_a_preview_of_a_rollback_names_both_models_and_changes_nothing(

@@ -17,8 +17,8 @@ from mlflow_platform.endpoints.specification import EndpointSpec, OtherVariant
 from mlflow_platform.endpoints.strategy import Strategy, strategy
 from mlflow_platform.environment import Environment
 from tests.platform.conftest import FakeClock
+from tests.platform.endpoints.deployed import NAME, spec_of
 from tests.platform.endpoints.fleet import Fleet
-from tests.platform.endpoints.test_deployment import NAME, spec_of
 
 ONE = f"endpoint/{NAME}/variant/AllTraffic"
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"

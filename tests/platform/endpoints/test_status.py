@@ -16,7 +16,7 @@ from mlflow_platform.endpoints.status import ServedVariant, aliases_of, columns,
 from mlflow_platform.endpoints.write_back import tag_of, write_back
 from mlflow_platform.environment import Environment
 from scripts.deploy_model import Here
-from tests.platform.endpoints.test_deployment import NAME, named
+from tests.platform.endpoints.deployed import NAME, named
 
 
 def variant(version: str | None, name: str = "AllTraffic", model: str | None = "iris") -> ServedVariant:

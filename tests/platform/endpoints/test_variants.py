@@ -16,8 +16,8 @@ from mlflow_platform.endpoints.strategy import strategy
 from mlflow_platform.endpoints.weights import changed_weights, parse_weights
 from mlflow_platform.environment import Environment
 from tests.platform.conftest import BUCKET, FakeClock
+from tests.platform.endpoints.deployed import NAME, everything_of
 from tests.platform.endpoints.fleet import Fleet
-from tests.platform.endpoints.test_deployment import NAME, everything_of
 
 HOSTING = Hosting("image", "ml.m5.large", 2)
 

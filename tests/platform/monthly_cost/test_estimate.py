@@ -20,7 +20,7 @@ from mlflow_platform.monthly_cost.servers import server_lines
 from mlflow_platform.monthly_cost.storage import bucket_lines, image_lines
 from mlflow_platform.plan_guard.cost import Prices, Schedule
 from tests.platform.conftest import BUCKET, REGION
-from tests.platform.endpoints.test_deployment import spec_of
+from tests.platform.endpoints.deployed import spec_of
 
 # November has 720 hours, December 744. Half of November has passed.
 NOW = datetime(2026, 11, 16, tzinfo=UTC)
