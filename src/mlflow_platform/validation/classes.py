@@ -21,21 +21,18 @@ A class may be called `None`, `NA` or `nan`: only JSON's null and NaN are missin
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from mlflow_common.errors import InputError
+from mlflow_platform.validation.spelling import canonical, distinguished, folded
 from mlflow_platform.validation.table import listed, quoted
 from mlflow_platform.validation.values import UnusableError, as_datetime, looks_numeric, number_in, single
 
 Kind = Literal["boolean", "number", "text"]
 
 NO_PREDICTION = "(no prediction)"
-# Unicode's category of format characters, such as the zero-width space and the soft hyphen.
-_INVISIBLE = "Cf"
-_SHOWN = 100
 _DIFFERENT = ", or, if these are different classes, name them with --classes or in the model's metadata (`classes`)"
 
 
@@ -122,7 +119,7 @@ def _hardly_different(
         true, guessed = [name for name in names if name in known], [name for name in names if name in predicted]
         if true and guessed and set(true).isdisjoint(guessed):
             raise _written_differently(guessed[0], true[0], target, _DIFFERENT)
-        shown.append(" and ".join(_distinguished(*sorted(names))))
+        shown.append(" and ".join(distinguished(*sorted(names))))
     if not shown:
         return ()
     return (f"{listed(shown)} are scored as different classes, and differ only in the way they are written.",)
@@ -142,8 +139,8 @@ def _check_comparable(
     unknown = [value for key, value in pairs if key not in known]
     # Once a class matches, a text that resembles another class may be a class of its own, unless nobody can see the
     # difference.
-    same = {_canonical(value) for value in truth if isinstance(value, str)} if unknown else set()
-    suspicious = [value for value in unknown if not matched or not isinstance(value, str) or _canonical(value) in same]
+    same = {canonical(value) for value in truth if isinstance(value, str)} if unknown else set()
+    suspicious = [value for value in unknown if not matched or not isinstance(value, str) or canonical(value) in same]
     _check_spelling(suspicious, truth, target, stated)
     if unknown:
         _check_leading_zeros(predicted, truth, target)
@@ -190,28 +187,15 @@ def _spellings(values: Sequence[Any]) -> dict[str, dict[str, Any]]:
 
 
 def _written_differently(value: Any, known: Any, target: str, advice: str = "") -> InputError:
-    guessed, true = _distinguished(value, known)
+    guessed, true = distinguished(value, known)
     return InputError(
         f"the prediction {guessed} and the truth {true} in {target!r} are written differently: "
         f"write the truth exactly as the model names the classes{advice}"
     )
 
 
-def _distinguished(*values: Any) -> list[str]:
-    """The values for a message. Texts that look alike are shown with the codes of their characters."""
-    shown = [quoted(value) for value in values]
-    looks = [_canonical("".join(each for each in text if unicodedata.category(each) != _INVISIBLE)) for text in shown]
-    return shown if len(set(looks)) == len(looks) else [ascii(value)[:_SHOWN] for value in values]
-
-
-def _canonical(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
-
-
 def _folded(value: Any) -> str:
-    """The text without case, superfluous spaces, invisible characters, and forms of the same character."""
-    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _name(value)).casefold())
-    return " ".join("".join(each for each in text if unicodedata.category(each) != _INVISIBLE).split())
+    return folded(_name(value))
 
 
 def _plain(value: Any) -> str:

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from mlflow_common.errors import InputError
 from mlflow_platform.validation import values as types
 from mlflow_platform.validation.signature import NESTED, ColumnSpec, Signature, named
+from mlflow_platform.validation.spelling import distinguished, folded
 from mlflow_platform.validation.table import Table, listed, quoted
 from mlflow_platform.validation.values import LARGEST_EXACT_FLOAT, UnusableError
 
@@ -68,7 +69,7 @@ def prepare(table: Table, target: str, *, task: Task | None, signature: Signatur
     """Give a table's columns the types of a signature, and split off the truth.
 
     Raises:
-        InputError: a column is missing, a value is not of its type, or a row has no truth.
+        InputError: a column is missing or written differently, a value is not of its type, or a row has no truth.
     """
     truth = read_truth(table, target, task, signature)
     given = {name: values for name, values in table.columns.items() if name != target}
@@ -113,7 +114,22 @@ def _by_name(
         raise InputError(f"the model takes {target!r} as an input, so it cannot be the truth: choose another --target")
     if missing:
         raise InputError(f"{table.name} lacks columns that the model needs: {listed(missing)}")
+    _check_spelling(
+        table, [name for name in given if name not in wanted], [name for name in wanted if name not in given]
+    )
     return {name: column for name, column in wanted.items() if name in given}
+
+
+def _check_spelling(table: Table, surplus: Sequence[str], absent: Sequence[str]) -> None:
+    """Refuse a column that an optional input would be, if it were written alike: the model would not get it."""
+    known = {folded(name): name for name in absent}
+    for name in surplus:
+        if (other := known.get(folded(name))) is not None:
+            column, wanted = distinguished(name, other)
+            raise InputError(
+                f"the column {column} of {table.name} and the model's input {wanted} are written differently: rename "
+                "or remove the column"
+            )
 
 
 def _by_position(table: Table, given: Mapping[str, Sequence[Any]], signature: Signature) -> dict[str, ColumnSpec]:

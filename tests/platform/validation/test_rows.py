@@ -189,6 +189,20 @@ def test_a_missing_column_is_named() -> None:
         rows(columns(a="long", b="long", c="long", d="long?"), a=["1"])
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("Caf\u00e9", "'Caf\u00e9'"), (" caf\u00e9", "' caf\u00e9'"), ("cafe\u0301", r"'cafe\\u0301'")],
+)
+def test_an_optional_input_in_another_spelling_is_not_left_out(name: str, shown: str) -> None:
+    types = {"a": "long", "caf\u00e9": "long?"}
+    signature = columns(**types)
+    with pytest.raises(
+        InputError, match=f"the column {shown} of rows.csv and the model's input 'caf.*' are written diff"
+    ):
+        rows(signature, a=["1"], **{name: ["2"]})
+    assert rows(signature, a=["1"], **{name: ["2"], "caf\u00e9": ["3"]}).ignored == (name,)
+
+
 def test_an_input_cannot_be_the_truth() -> None:
     with pytest.raises(InputError, match="the model takes 'y' as an input"):
         rows(columns(y="string", a="long"), a=["1"])
