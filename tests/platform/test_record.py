@@ -205,15 +205,21 @@ def test_the_program_rejects_an_unknown_parameter(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.system
-def test_mlflow_run_logs_to_the_run_that_it_created(mlflow_here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    # As in an activated environment: `mlflow run` starts the first python on PATH.
+@pytest.mark.parametrize("manager", ["local", "uv"])
+def test_mlflow_run_logs_to_the_run_that_it_created(
+    manager: str, mlflow_here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in an activated environment: `mlflow run` starts the first python and the first uv on PATH.
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("MLFLOW_ENV_ROOT", str(tmp_path / "environments"))
     folder = str(Path(program.__file__).parent)
     parameters = {"dataset": "iris", "set": "seed=5"}
-    submitted = mlflow_here.projects.run(folder, "train", parameters=parameters, env_manager="local", synchronous=True)
+    submitted = mlflow_here.projects.run(folder, "train", parameters=parameters, env_manager=manager, synchronous=True)
     run = mlflow_here.get_run(submitted.run_id)
     assert (run.data.params["seed"], run.info.status) == ("5", "FINISHED")
     assert run.outputs.model_outputs
+    # An environment of its own has what python_env.yaml names.
+    assert (manager == "uv") == any(tmp_path.glob("environments/*/lib/python3.11/site-packages/skops"))
 
 
 @pytest.mark.system
