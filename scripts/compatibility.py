@@ -22,7 +22,7 @@ def compatibility(
     as_json: Json = False,
     debug: Debug = False,  # noqa: ARG001 read by `run`
 ) -> None:
-    """Try each operation with MLflow clients 2.13, 2.16, 3.0 and the one installed, and with servers of each version.
+    """Try each operation with an MLflow client of each supported version and the one installed, and with each server.
 
     Uses the localaws that runs. Writes the data that the scripts read, and docs/reference/compatibility.md.
     """

@@ -17,6 +17,7 @@ from requests.utils import should_bypass_proxies
 from localaws import daemon
 from localaws.__main__ import main
 from localaws.home import HomeError
+from mlflow_platform.mlflow_versions import supported_versions
 from tests.localaws.endpoints.hosted import Hosted
 from tests.localaws.tracking.calls import track
 from tests.serving.models import save_obedient
@@ -337,7 +338,7 @@ def test_no_proxy_contains_localaws_and_the_entries_of_the_shell(
 def test_prepare_rejects_an_unsupported_version(tmp_path: Path) -> None:
     result = command(tmp_path, free_port(), "prepare", "1.30")
     assert result.returncode == 2
-    assert "2.13, 2.16, 3.0" in result.stderr
+    assert ", ".join(supported_versions()) in result.stderr
 
 
 def test_sigterm_ends_localaws_and_every_process_that_it_started(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from mlflow_platform.mlflow_versions import supported_versions
 from tests.terraform.planning import Planner
 from tests.terraform.variations import Variation
 
@@ -14,6 +15,7 @@ KEY = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-5555555555
 ROLE = "arn:aws:iam::111122223333:role/a"
 POLICY = "arn:aws:iam::111122223333:policy/a"
 ALIAS = "alias/trails"
+SUPPORTED = ", ".join(supported_versions())
 DAYTIME = {"start": "cron(0 8 ? * MON-FRI *)", "stop": "cron(0 20 ? * MON-FRI *)"}
 A_BUCKET = 'bucket_name_override must be a bucket\'s name, such as "acme-ml"'
 
@@ -31,11 +33,11 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an unknown version retained": (
         NEW | {"retained_mlflow_versions": ["2.14"]},
-        "retained_mlflow_versions must be supported versions, as major.minor: 2.13, 2.16, 3.0.",
+        f"retained_mlflow_versions must be supported versions, as major.minor: {SUPPORTED}.",
     ),
     "an unknown active version": (
         NEW | {"mlflow_version": "3.1"},
-        'mlflow_version is "3.1", which is not in mlflow_versions.json: use one of 2.13, 2.16, 3.0',
+        f'mlflow_version is "3.1", which is not in mlflow_versions.json: use one of {SUPPORTED}',
     ),
     "a version retained twice": (
         NEW | {"retained_mlflow_versions": ["2.13", "2.13"]},

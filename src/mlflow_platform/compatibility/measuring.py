@@ -18,10 +18,11 @@ from mlflow_common.errors import PlatformError
 from mlflow_common.waiting import Clock, Progress, wait_for
 from mlflow_platform.compatibility.matrix import Matrix, numbers
 from mlflow_platform.environment import REPOSITORY
+from mlflow_platform.mlflow_versions import supported_versions
 from mlflow_platform.tracking_server import CHANGING, RUNNING, find, find_app
 
 PROGRAM = REPOSITORY / "scripts" / "lib" / "compatibility_client.py"
-SERVERS = ("2.13", "2.16", "3.0")
+SERVERS = supported_versions()
 APP = "3.10"
 # Clients other than the one of this environment, by the lock file of the server of the same version.
 CLIENTS = SERVERS

@@ -3,11 +3,12 @@
 import pytest
 from filelock import FileLock
 
+from mlflow_platform.mlflow_versions import supported_versions
 from tests.conftest import HOME
 from tests.localaws.tracking import stacks
 from tests.support.running import RunningLocalAws, settled, tracking_server
 
-VERSIONS = ("2.13", "2.16", "3.0")
+VERSIONS = supported_versions()
 
 
 def name_of(version: str) -> str:

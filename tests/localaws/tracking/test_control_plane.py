@@ -10,11 +10,14 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from mlflow_platform.environment import REPOSITORY
+from mlflow_platform.mlflow_versions import FILE, supported_versions
 from tests.localaws.tracking.calls import create_run, signed_headers, track
 from tests.support.http import HTTP
 from tests.support.running import RunningLocalAws, role, settled, tracking_server
 
 DELETED = "ResourceNotFound"
+SUPPORTED = ", ".join(supported_versions())
 
 
 def health(localaws: RunningLocalAws, name: str) -> dict:
@@ -44,7 +47,8 @@ def test_each_version_runs_its_mlflow_release(localaws: RunningLocalAws, servers
     for version, arn in servers.items():
         headers = signed_headers(localaws, arn, "GET", "/version")
         found[version] = HTTP.get(f"{localaws.url}/version", headers=headers).text
-    assert found == {"2.13": "2.13.2", "2.16": "2.16.2", "3.0": "3.0.1"}
+    releases = json.loads((REPOSITORY / FILE).read_text())["versions"]
+    assert found == {version: release["mlflow"] for version, release in releases.items()}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +68,7 @@ def test_each_version_runs_its_mlflow_release(localaws: RunningLocalAws, servers
         ({"WeeklyMaintenanceWindowStart": "Tuesday:03:30"}, "2 validation errors detected"),
         ({"RoleArn": "arn:aws:iam::123456789012:user/somebody"}, "at 'roleArn' failed to satisfy"),
         ({"Tags": [{"Key": "k" * 129, "Value": ""}]}, "at 'tags.1.member.key' failed to satisfy"),
-        ({"MlflowVersion": "3.1"}, "MLflow version 3.1 is not supported. Supported: 2.13, 2.16, 3.0."),
+        ({"MlflowVersion": "3.1"}, f"MLflow version 3.1 is not supported. Supported: {SUPPORTED}."),
         ({"RoleArn": "arn:aws:iam::123456789012:role/nobodys-role"}, "Could not assume role"),
     ],
 )
