@@ -7,6 +7,7 @@ classes, other numbers are a regression.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -71,7 +72,9 @@ def _read(path: Path, target: str) -> tuple[rows.Rows, models.Task]:
         if any(isinstance(value, (list, dict)) for value in values):
             raise InputError(f"the column {name!r} holds lists or objects: training takes numbers, booleans and text")
         _check_numbers(path, name, values)
+        _check_finite(path, name, values)
     _check_numbers(path, target, prepared.truth)
+    _check_finite(path, target, prepared.truth)
     task = tasks.decide(prepared, Predictions(prepared.truth))
     if task == "classification" and len(set(prepared.truth)) < 2:
         raise InputError(f"every row of {path.name} has the same class in {target!r}: there is nothing to learn.")
@@ -116,6 +119,19 @@ def _check_numbers(path: Path, name: str, values: Sequence[Any]) -> None:
             f"{path.name}: most values of {name!r} are numbers, and {quoted(value)} in row {row} is none. Correct or "
             "remove it, or leave the field empty."
         )
+
+
+def _check_finite(path: Path, name: str, values: Sequence[Any]) -> None:
+    """Refuse infinite numbers, which no model here can be trained on.
+
+    Raises:
+        InputError: naming the first one.
+    """
+    for row, value in enumerate(values, 1):
+        if isinstance(value, float) and math.isinf(value):
+            raise InputError(
+                f"{path.name}: {name!r} is infinite in row {row}. Correct or remove the row, or leave the field empty."
+            )
 
 
 def _frame(prepared: rows.Rows) -> pd.DataFrame:

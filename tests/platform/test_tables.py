@@ -138,7 +138,7 @@ def test_postal_codes_and_spaced_numbers_can_be_trained_on(tmp_path: Path) -> No
         ("y\n" + "a\nb\n" * 9, "nothing to predict from"),
         ("x,y\n" + NUMBERED + "?,1\n", r"most values of 'x' are numbers, and '\?' in row 41 is none"),
         ("y,x\n" + NUMBERED + "n/a,1\n", "most values of 'y' are numbers, and 'n/a' in row 41 is none"),
-        ("x,y\n" + NUMBERED + "inf,1\n", "'inf' in row 41 is none"),
+        ("x,y\n" + NUMBERED + "inf,1\n", "'x' is infinite in row 41"),
         ("x;y\n" + "1,5;a\n2,5;b\n" * 9, "'x' has numbers with a decimal comma"),
     ],
 )
@@ -146,6 +146,13 @@ def test_a_file_that_cannot_be_trained_on_is_refused(tmp_path: Path, content: st
     (tmp_path / "rows.csv").write_text(content)
     with pytest.raises(InputError, match=complaint):
         tables.train(tmp_path / "rows.csv", "y", SMALL)
+
+
+def test_an_infinite_target_is_refused(tmp_path: Path) -> None:
+    frame = shops()
+    frame["y"] = [*(number / 2 for number in range(len(frame) - 1)), -np.inf]
+    with pytest.raises(InputError, match=f"'y' is infinite in row {len(frame)}"):
+        tables.train(write(frame, "parquet", tmp_path), "y", SMALL)
 
 
 def test_a_column_of_lists_is_refused(tmp_path: Path) -> None:

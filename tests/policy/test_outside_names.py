@@ -34,6 +34,8 @@ REASONS = {
     ("src/mlflow_platform/proving/removal.py", "*"): OWN,
     ("src/mlflow_platform/compatibility/measuring.py", "*"): OWN,
     **{(f"src/mlflow_platform/proving/{name}.py", "*"): NUMBERS for name in ("budget", "checks")},
+    ("localaws/algorithms/built_in.py", "folder / TRAIN.name"): OWN,
+    ("localaws/algorithms/xgboost_train.py", "base / 'input' / 'data' / name"): OWN,
     ("src/mlflow_platform/site/building.py", "*"): LISTED,
     ("src/mlflow_platform/site/pages.py", "*"): "only asks whether a file of the checkout exists",
     ("src/mlflow_platform/sweeps/job_files.py", "*"): OWN,

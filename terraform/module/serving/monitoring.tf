@@ -13,7 +13,7 @@ locals {
     for file in sort(concat(
       tolist(fileset(local.monitoring_repository, "src/mlflow_common/*.py")),
       tolist(fileset(local.monitoring_repository, "src/mlflow_platform/*.py")),
-      tolist(fileset(local.monitoring_repository, "src/mlflow_platform/{endpoints,monitoring,validation}/**/*.{j2,py}")),
+      tolist(fileset(local.monitoring_repository, "src/mlflow_platform/{compatibility,endpoints,monitoring,validation}/**/*.{j2,json,py}")),
       ["scripts/monitor.py"],
     )) : file => file("${local.monitoring_repository}/${file}") if fileexists("${local.monitoring_repository}/${file}")
   } : {}

@@ -40,7 +40,9 @@ def tool(tmp_path: Path) -> Path:
             wanted += REPOSITORY.glob(pattern)
             continue
         for folder in rest.partition("}")[0].split(","):
-            wanted += [path for path in (REPOSITORY / base / folder).rglob("*") if path.suffix in {".py", ".j2"}]
+            wanted += [
+                path for path in (REPOSITORY / base / folder).rglob("*") if path.suffix in {".py", ".j2", ".json"}
+            ]
     files = {str(path.relative_to(REPOSITORY)): path.read_text() for path in wanted}
     (tmp_path / "tool.json.gz").write_bytes(gzip.compress(json.dumps(files).encode()))
     (tmp_path / "run.py").write_text((MODULE / "monitoring/run.py").read_text())
