@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from mlflow_platform.environment import Environment
 
 app = make_app()
+
+# What would not be one part of the path `metrics.NAME.value`, with which SageMaker reads evaluation.json.
+_NO_METRIC = re.compile(r"""[.\[\]'"\s]""")
 
 # The jobs log and register the models. Their image should have the same MLflow.
 _NEEDS: list[Operation] = ["experiments", "runs", "upload_artifacts", "log_model", "registry", "aliases"]
@@ -110,6 +114,8 @@ def run_pipeline(
     """
     model = register or _stem(data)
     tracking.check_model_name(model)
+    if not metric or _NO_METRIC.search(metric):
+        raise InputError(f"--metric takes a name without dots, brackets, quotes and spaces, not {metric!r}.")
     given = parse_key_values(parameter or [], "--parameter", "NAME=VALUE")
     own = {"ModelAlias": alias, "TargetColumn": target, "ModelName": model, "Threshold": repr(threshold)}
     options = Options(
