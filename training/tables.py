@@ -74,7 +74,6 @@ def _read(path: Path, target: str) -> tuple[rows.Rows, models.Task]:
         _check_numbers(path, name, values)
         _check_finite(path, name, values)
     _check_numbers(path, target, prepared.truth)
-    _check_finite(path, target, prepared.truth)
     task = tasks.decide(prepared, Predictions(prepared.truth))
     if task == "classification" and len(set(prepared.truth)) < 2:
         raise InputError(f"every row of {path.name} has the same class in {target!r}: there is nothing to learn.")

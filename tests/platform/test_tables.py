@@ -148,13 +148,6 @@ def test_a_file_that_cannot_be_trained_on_is_refused(tmp_path: Path, content: st
         tables.train(tmp_path / "rows.csv", "y", SMALL)
 
 
-def test_an_infinite_target_is_refused(tmp_path: Path) -> None:
-    frame = shops()
-    frame["y"] = [*(number / 2 for number in range(len(frame) - 1)), -np.inf]
-    with pytest.raises(InputError, match=f"'y' is infinite in row {len(frame)}"):
-        tables.train(write(frame, "parquet", tmp_path), "y", SMALL)
-
-
 def test_a_column_of_lists_is_refused(tmp_path: Path) -> None:
     records = [{"x": [1, 2], "y": "ab"[number % 2]} for number in range(12)]
     (tmp_path / "rows.json").write_text(json.dumps(records))
