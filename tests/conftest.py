@@ -82,6 +82,10 @@ NIGHTLY = {
     "tests/e2e/smoke/test_workflow.py::test_deploying_the_same_model_again_changes_nothing": (
         "tests/platform/endpoints/test_deployment.py deploys twice"
     ),
+    "tests/e2e/smoke/test_environment.py::test_ordinary_tools_work": "clients",
+    "tests/e2e/smoke/test_workflow.py::test_a_request_is_queued_and_answered": (
+        "tests/localaws/endpoints/test_async.py queues a request without the script"
+    ),
     "tests/e2e/smoke/test_workflow.py::test_rows_of_a_file_are_predicted_by_a_transform_job": (
         "tests/platform/batch/ tests the script, tests/localaws/endpoints/test_transform.py the job"
     ),

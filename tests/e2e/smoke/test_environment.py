@@ -1,6 +1,10 @@
 """Checks with AWS's APIs that the environment matches Terraform's outputs. Runs unchanged on localaws and on AWS."""
 
 import json
+import subprocess
+import sys
+import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +70,28 @@ def test_a_wrong_secret_is_refused(staging: Deployed) -> None:
     with pytest.raises(ClientError) as refused:
         stranger.client("sagemaker").list_mlflow_tracking_servers()
     assert refused.value.response["Error"]["Code"] in {"InvalidSignatureException", "UnrecognizedClientException"}
+
+
+def test_ordinary_tools_work(staging: Deployed, bucket: str) -> None:
+    """Two commands of the README: every server has the experiment Default."""
+    key = f"smoke-{uuid.uuid4().hex[:8]}.txt"
+    s3 = staging.client("s3")
+    s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    try:
+        for command, expected in (
+            (["aws", "s3", "ls", f"s3://{bucket}", "--recursive"], key),
+            (["mlflow", "experiments", "search"], "Default"),
+        ):
+            done = subprocess.run(
+                [Path(sys.executable).with_name(command[0]), *command[1:]],
+                env={**staging.environ, "MLFLOW_TRACKING_URI": staging.outputs["mlflow_tracking_uri"]},
+                capture_output=True,
+                text=True,
+                timeout=300,
+            )
+            assert expected in done.stdout, done.stdout + done.stderr
+    finally:
+        s3.delete_object(Bucket=bucket, Key=key)
 
 
 def test_terraform_plans_no_changes(staging: Deployed) -> None:

@@ -83,6 +83,18 @@ def test_rows_of_a_file_are_predicted_by_a_transform_job(
     staging.script("deploy_model", "--endpoint", done["job"].rsplit("-", 2)[0], "--delete")
 
 
+def test_a_request_is_queued_and_answered(staging: Deployed, logged: Result, name: str, tmp_path: Path) -> None:
+    request, output = tmp_path / "rows.json", tmp_path / "answer.json"
+    columns = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
+    request.write_text(json.dumps({"dataframe_split": {"columns": columns, "data": [[5.1, 3.5, 1.4, 0.2]]}}))
+    queue = staging.result("deploy_model", logged["model_uri"], "--endpoint", f"{staging.name}-{name}-queue", "--async")
+    try:
+        done = staging.result("predict_async", queue["endpoint"], str(request), "--output", str(output))
+        assert json.loads(output.read_text()) == {"predictions": ["setosa"]}, done
+    finally:
+        staging.script("deploy_model", "--endpoint", queue["endpoint"], "--delete")
+
+
 def test_the_endpoint_answers(staging: Deployed, deployed: Result) -> None:
     columns = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
     rows = {"dataframe_split": {"columns": columns, "data": [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]}}

@@ -40,6 +40,7 @@ RUN = {
     "scripts/log_run.py": (WORKFLOW, '"log_run"'),
     "scripts/monitor.py": ("tests/e2e/smoke/test_monitoring.py", '"monitor"'),
     "scripts/plan_guard.py": ("tests/platform/plan_guard/test_plan_guard.py", "plan_guard"),
+    "scripts/predict_async.py": (WORKFLOW, '"predict_async"'),
     "scripts/promote.py": (WORKFLOW, '"promote"'),
     "scripts/prove.py": (NIGHTLY, "make prove ENV=staging LOCAL=1"),
     "scripts/run_pipeline.py": (PIPELINE, '"run_pipeline"'),
@@ -49,7 +50,6 @@ RUN = {
     "scripts/upgrade.py": (UPGRADE, '"upgrade"'),
     "scripts/validate_endpoint.py": (WORKFLOW, '"validate_endpoint"'),
     "make apply": ("tests/conftest.py", 'terraform("apply")'),
-    "make check": (".github/workflows/test.yml", "make "),
     "make destroy": ("tests/terraform/test_apply.py", "destroy"),
     "make init": ("tests/terraform/test_terraform_script.py", "init"),
     "make lint": ("scripts/check.sh", "lint"),
@@ -59,7 +59,9 @@ RUN = {
     "make output": ("tests/support/deployed.py", '"output"'),
     "make plan": ("tests/terraform/test_terraform_script.py", '"plan"'),
     "make setup": (NIGHTLY, "make setup"),
+    "make test": (".ci/run", "make test"),
     "make smoke": ("src/mlflow_platform/proving/checks.py", "smoke"),
+    "aws s3 ls": (ENVIRONMENT, '"aws", "s3", "ls"'),
     "curl POST": ("tests/support/running.py", "/run"),
     "mlflow deployments": ("tests/localaws/endpoints/test_invoke.py", "list_deployments"),
     "git clone": (NIGHTLY, "repository: aws/sagemaker-mlflow"),
@@ -69,6 +71,7 @@ RUN = {
     "terraform plan": ("scripts/terraform.sh", "plan"),
     "terraform untaint": ("tests/terraform/test_apply_expired.py", 'terraform("untaint"'),
     "pytest": ("scripts/test.sh", "pytest"),
+    "mlflow experiments": (ENVIRONMENT, '"mlflow", "experiments", "search"'),
     "mlflow run": ("tests/platform/factory/test_template.py", "mlflow"),
 }
 BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
