@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_common.console import Console, make_app, run
 from mlflow_common.deploy_options import DeployOptions
-from mlflow_common.errors import PlatformError, explain, first_line
+from mlflow_common.errors import PlatformError, explain, reason
 from mlflow_common.gathered_options import gathered
 from mlflow_common.instance_types import has_local_storage
 from mlflow_common.waiting import SystemClock
@@ -155,10 +155,9 @@ class Here:
                 for change in write_back(self.client(), endpoint, variants):
                     self.console.progress(change)
         except Exception as error:
-            known = explain(error)
-            reason = (known.message if known else f"{type(error).__name__}: {first_line(error)}").rstrip(".")
+            why = reason(error).rstrip(".")
             self.console.progress(
-                f"the work on {endpoint} is done, but the registry's tags may not say so: {reason}. {repair}"
+                f"the work on {endpoint} is done, but the registry's tags may not say so: {why}. {repair}"
             )
 
 

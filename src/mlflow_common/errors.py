@@ -117,6 +117,12 @@ def error_message(error: BaseException) -> str:
     return str(_response(error).get("Message", ""))
 
 
+def reason(error: BaseException) -> str:
+    """Why something failed, in one line, for unknown kinds of errors too."""
+    known = explain(error)
+    return known.message if known else f"{type(error).__name__}: {first_line(error)}"
+
+
 def first_line(error: BaseException) -> str:
     """The first line of the error's message, without a full stop at its end."""
     lines = str(error).strip().splitlines()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlflow_common.errors import PlatformError, explain, first_line
+from mlflow_common.errors import PlatformError, reason
 from mlflow_common.waiting import Progress
 from mlflow_platform.cleanup.images import repository_name
 from mlflow_platform.cleanup.items import ARCHIVES, CONFIGS, IMAGES, MODELS, RUN_KINDS, Item, Kept
@@ -40,7 +40,7 @@ class Outcome:
             raise PlatformError(
                 f"{len(self.left)} of {len(self.left) + len(self.deleted)} items are left: "
                 f"{self.left[0][1].rstrip('.')}. Remove the cause, then run {again} again to resume.",
-                [f"{item}: {reason}" for item, reason in self.left],
+                [f"{item}: {why}" for item, why in self.left],
             )
 
 
@@ -53,19 +53,18 @@ def delete(access: Access, environment: Environment, items: Sequence[Item], prog
             break
         progress(f"deleting {item} ({number + 1} of {len(items)})")
         try:
-            reason = _registered_since(access, item)
-            if reason is None:
+            kept = _registered_since(access, item)
+            if kept is None:
                 _delete(access, environment, item)
         except Exception as error:
-            known = explain(error)
-            outcome.left.append((item, known.message if known else f"{type(error).__name__}: {first_line(error)}"))
+            outcome.left.append((item, reason(error)))
             failures += 1
             continue
         failures = 0
-        if reason is None:
+        if kept is None:
             outcome.deleted.append(item)
         else:
-            outcome.kept.append(Kept(item.kind, item.name, reason))
+            outcome.kept.append(Kept(item.kind, item.name, kept))
     return outcome
 
 

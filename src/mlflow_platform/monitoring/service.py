@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import InputError, explain, first_line
+from mlflow_common.errors import InputError, reason
 from mlflow_platform.monitoring import assessment, baseline, endpoints, ingestion, publishing, report, truth, windows
 from mlflow_platform.monitoring.assessment import Assessment, Settings
 from mlflow_platform.monitoring.endpoints import Variant
@@ -63,8 +63,8 @@ def store_of(environment: Environment, session: Session, endpoint: str) -> Store
 def run(job: Job, names: Sequence[str]) -> tuple[list[Outcome], list[str]]:
     """Monitor every variant of some endpoints.
 
-    Returns an outcome for each variant, and a sentence for each that could not be monitored: whoever may deploy a model
-    decides what its files and answers are, and must not stop the monitoring of the others.
+    Returns an outcome for each variant, and a sentence for each that could not be monitored. Its files and answers come
+    from those who may deploy a model, and must not stop the monitoring of the others.
 
     Raises:
         Exception: the only variant could not be monitored.
@@ -72,30 +72,32 @@ def run(job: Job, names: Sequence[str]) -> tuple[list[Outcome], list[str]]:
     sagemaker, s3 = job.session.client("sagemaker"), job.session.client("s3")
     found: list[Outcome] = []
     failures: list[tuple[str, Exception]] = []
+
+    def failed(where: str, error: Exception) -> None:
+        failures.append((where, error))
+        job.progress(f"{where} could not be monitored: {reason(error)}")
+
     for name in names:
-        where = name
         try:
-            for variant in endpoints.variants(sagemaker, s3, job.environment, name):
-                where = f"{name} ({variant.name})"
+            variants = endpoints.variants(sagemaker, s3, job.environment, name)
+        except Exception as error:
+            failed(name, error)
+            continue
+        for variant in variants:
+            try:
                 # Each stores its result before the next one starts.
                 found.append(_monitor(job, variant))
-        except Exception as error:
-            failures.append((where, error))
-            job.progress(f"{where} could not be monitored: {_reason(error)}")
+            except Exception as error:
+                failed(f"{name} ({variant.name})", error)
     alarms = sum(bool(outcome.assessment.alarms) for outcome in found)
     seen = publishing.ended(_cloudwatch(job.session), _label(job.environment), alarms=alarms, completed=not failures)
     if not seen and found:
         found[-1].notes.append(
             "These credentials may not put metrics in CloudWatch, so its alarm does not see this run."
         )
-    if failures and not found and len(names) == 1:
+    if len(failures) == len(names) == 1 and not found:
         raise failures[0][1]
-    return found, [f"{where}: {_reason(error)}" for where, error in failures]
-
-
-def _reason(error: Exception) -> str:
-    known = explain(error)
-    return known.message if known else f"{type(error).__name__}: {first_line(error)}"
+    return found, [f"{where}: {reason(error)}" for where, error in failures]
 
 
 def add_truth(store: Store, truths: Sequence[Truth]) -> tuple[str, bool]:

@@ -301,6 +301,22 @@ def test_an_endpoint_that_cannot_be_monitored_does_not_stop_the_others(
     assert "CompletedRuns" in put
 
 
+def test_a_variant_that_cannot_be_monitored_does_not_stop_the_next_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.send(60, NOW, "one")
+    real = endpoints.variants
+
+    def variants(sagemaker: Any, s3: Any, environment: Environment, name: str) -> Any:
+        (one,) = real(sagemaker, s3, environment, name)
+        return [replace(one, name=1), one]  # A name that no path can be built from.
+
+    monkeypatch.setattr(endpoints, "variants", variants)
+    (outcome,), (failure,) = service.run(world.job, [ENDPOINT])
+    assert outcome.assessment.results[-1].rows == 60
+    assert failure.startswith(f"{ENDPOINT} (1): ")
+
+
 def test_unreadable_training_rows_leave_the_quality_judged(world: World, tmp_path: Any) -> None:
     world.send(60, NOW, "one")
     (tmp_path / "training.csv").write_bytes(b"x,colour,y\n1,\xff\n")
