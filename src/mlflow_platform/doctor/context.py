@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlflow_platform.doctor.terraform_state import TerraformState
+from mlflow_platform.endpoints.state import is_own
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -51,6 +53,16 @@ class Context:
                 create: Any = self.session.client
                 self._clients[service] = create(service)
             return self._clients[service]
+
+    @cached_property
+    def endpoints(self) -> dict[str, bool | None]:
+        """The account's endpoints by name: whether each is the environment's, or None if its tags may not be read."""
+        sagemaker = self.client("sagemaker")
+        return {
+            one["EndpointName"]: is_own(sagemaker, self.environment, one["EndpointArn"])
+            for page in sagemaker.get_paginator("list_endpoints").paginate()
+            for one in page["Endpoints"]
+        }
 
     @property
     def deployed(self) -> TerraformState:

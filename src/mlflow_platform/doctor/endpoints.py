@@ -9,7 +9,7 @@ from mlflow_common.errors import first_line
 from mlflow_platform.doctor.context import Context
 from mlflow_platform.doctor.finding import Verdict, failed, passed, skipped, warned
 from mlflow_platform.doctor.roles import NEAR
-from mlflow_platform.endpoints.state import CHANGING, find_config, is_own
+from mlflow_platform.endpoints.state import CHANGING, find_config
 
 # AWS's names of these quotas, as in https://github.com/aws/amazon-sagemaker-examples/issues/307
 _QUOTA = "{} for endpoint usage"
@@ -18,15 +18,12 @@ _QUOTA = "{} for endpoint usage"
 def endpoints(context: Context) -> Verdict:
     """Every endpoint of the environment is in service, with the instances that it should have."""
     sagemaker = context.client("sagemaker")
-    pages = sagemaker.get_paginator("list_endpoints").paginate()
-    listed = [one for page in pages for one in page["Endpoints"]]
-    owned = {one["EndpointName"]: is_own(sagemaker, context.environment, one["EndpointArn"]) for one in listed}
-    own = [one for one in listed if owned[one["EndpointName"]]]
+    own = [name for name, ours in context.endpoints.items() if ours]
     # In an account that several teams share, most roles may not read the tags of the others' endpoints.
-    unreadable = sorted(name for name, answer in owned.items() if answer is None)
+    unreadable = sorted(name for name, ours in context.endpoints.items() if ours is None)
     if not own and not unreadable:
         return skipped("The environment has no endpoint.")
-    problems = [_problem(sagemaker.describe_endpoint(EndpointName=one["EndpointName"])) for one in own]
+    problems = [_problem(sagemaker.describe_endpoint(EndpointName=name)) for name in own]
     changing = [problem for problem in problems if problem and problem.endswith("in progress")]
     wrong = [problem for problem in problems if problem and problem not in changing]
     if wrong:
@@ -77,18 +74,16 @@ def quotas(context: Context) -> Verdict:
 def _instances(context: Context) -> Counter[str]:
     """The number of instances of the environment's endpoints, by their type."""
     sagemaker, found = context.client("sagemaker"), Counter[str]()
-    for page in sagemaker.get_paginator("list_endpoints").paginate():
-        for one in page["Endpoints"]:
-            if not is_own(sagemaker, context.environment, one["EndpointArn"]):
-                continue
-            endpoint = sagemaker.describe_endpoint(EndpointName=one["EndpointName"])
-            config = find_config(sagemaker, endpoint["EndpointConfigName"])
-            for members in ("ProductionVariants", "ShadowProductionVariants"):
-                kinds = {each["VariantName"]: each.get("InstanceType") for each in config.get(members, [])}
-                for variant in endpoint.get(members, []):
-                    kind = kinds.get(variant["VariantName"])
-                    if kind and variant.get("CurrentInstanceCount"):
-                        found[kind] += variant["CurrentInstanceCount"]
+    for name in (name for name, ours in context.endpoints.items() if ours):
+        endpoint = sagemaker.describe_endpoint(EndpointName=name)
+        # An endpoint that has failed may have no configuration any more.
+        config = find_config(sagemaker, endpoint.get("EndpointConfigName", ""))
+        for members in ("ProductionVariants", "ShadowProductionVariants"):
+            kinds = {each["VariantName"]: each.get("InstanceType") for each in config.get(members, [])}
+            for variant in endpoint.get(members, []):
+                kind = kinds.get(variant["VariantName"])
+                if kind and variant.get("CurrentInstanceCount"):
+                    found[kind] += variant["CurrentInstanceCount"]
     return found
 
 

@@ -129,6 +129,12 @@ def test_warns_of_endpoints_that_nearly_use_up_the_accounts_instances(
     assert words in verdict.detail
 
 
+def test_an_endpoint_without_a_configuration_runs_no_instance(environment: Environment) -> None:
+    context = account(environment, 9, QUOTAS)
+    context.client("sagemaker").describe_endpoint = lambda **_: {"EndpointStatus": "Failed"}
+    assert endpoints.quotas(context).status == "skip"
+
+
 @pytest.mark.parametrize(("version", "status"), [("5.100.0", "pass"), ("6.73.0", "warn"), (None, "skip")])
 def test_warns_of_an_untested_provider(environment: Environment, version: str | None, status: str) -> None:
     assert access.provider(context_of(environment, {}, provider_version=version)).status == status
