@@ -37,7 +37,7 @@ def opened(packed: Any, most: int) -> Iterator[tarfile.TarFile]:
 
     Raises:
         TooLargeError: it unpacks to more.
-        one of UNREADABLE: it is none, or is damaged.
+        one of UNREADABLE: it is not a tar.gz archive, or it is damaged.
     """
     with (
         gzip.GzipFile(fileobj=packed, mode="rb") as unpacked,
@@ -81,10 +81,13 @@ def target(member: tarfile.TarInfo, folder: Path) -> Path:
     """The path of a member below a folder.
 
     Raises:
-        UnsafeNameError: it is neither a file nor a folder, or lies outside.
+        UnsafeNameError: it is neither a file nor a folder, lies outside, or is sparse: tarfile writes the holes of a
+            sparse file without reading them, so that a few bytes fill a disk.
     """
     if not (member.isfile() or member.isdir()):
         raise UnsafeNameError(member.name, "it is neither a file nor a folder")
+    if member.issparse():
+        raise UnsafeNameError(member.name, "it is a sparse file")
     # `tar czf model.tar.gz .` names its members "." and "./MLmodel".
     name = member.name.removeprefix("./")
     return folder if name in {"", "."} else below(folder, name)

@@ -70,6 +70,21 @@ def test_what_is_no_archive_raises_one_of_the_known_errors(content: bytes) -> No
         _ = [tar.extractfile(member).read() for member in tar]  # type: ignore[union-attr]
 
 
+def test_a_sparse_file_is_refused(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("hole")
+    member.type = tarfile.GNUTYPE_SPARSE
+    header = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    header[483:495] = b"00400000000\0"  # The size of the unpacked file: 64 MiB.
+    header[148:156] = b"        "
+    header[148:156] = f"{sum(header):06o}\0 ".encode()
+    with (
+        pytest.raises(UnsafeNameError, match="sparse"),
+        opened(Stream(gzip.compress(bytes(header) + bytes(1024))), 1 << 20) as tar,
+    ):
+        unpack(tar, tmp_path / "target")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_is_unpacked_if_one_member_lies_outside(tmp_path: Path) -> None:
     with (
         pytest.raises(UnsafeNameError, match="absolute"),
