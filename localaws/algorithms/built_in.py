@@ -28,7 +28,7 @@ _METRICS = (
     "tweedie-nloglik",
 )
 METRIC_DEFINITIONS: list[dict[str, str]] = [
-    {"Name": f"{data}:{name}", "Regex": rf".*\[[0-9]+\].*#011{data}-{name}:([^#\s]+)"}
+    {"Name": f"{data}:{name}", "Regex": rf"\[[0-9]+\].*#011{data}-{name}:([^#\s]+)"}
     for data in ("train", "validation")
     for name in _METRICS
 ]

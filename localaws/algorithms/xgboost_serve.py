@@ -26,7 +26,7 @@ def load(folder: Path) -> xgboost.Booster:
     """The model, which is a pickle or a file of the library.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the folder contains no model.
     """
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     if not files:
@@ -76,12 +76,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """/ping."""
-        known = self.path == "/ping"
-        self._answer(HTTPStatus.OK if known else HTTPStatus.NOT_FOUND, "")
+        if self._is_allowed():
+            self._answer(HTTPStatus.OK if self.path == "/ping" else HTTPStatus.NOT_FOUND, "")
 
     def do_POST(self) -> None:
         """/invocations."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if not self._is_allowed():
+            return
         if self.path != "/invocations":
             self._answer(HTTPStatus.NOT_FOUND, "")
             return
@@ -107,10 +109,15 @@ class Handler(BaseHTTPRequestHandler):
             return
         self._answer(HTTPStatus.OK, text_of(found.tolist(), accept), accept)
 
-    def _answer(self, status: HTTPStatus, text: str, kind: str = "text/plain") -> None:
+    def _is_allowed(self) -> bool:
+        """Whether the request has the token. Answers it otherwise."""
         token = self.headers.get(TOKEN_HEADER, "").encode()
-        if not hmac.compare_digest(token, os.environ["SERVING_TOKEN"].encode()):
-            status, text = HTTPStatus.FORBIDDEN, ""
+        if hmac.compare_digest(token, os.environ["SERVING_TOKEN"].encode()):
+            return True
+        self._answer(HTTPStatus.FORBIDDEN, "")
+        return False
+
+    def _answer(self, status: HTTPStatus, text: str, kind: str = "text/plain") -> None:
         content = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", kind)

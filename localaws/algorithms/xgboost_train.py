@@ -137,7 +137,7 @@ def _sparse(files: list[Path]) -> xgboost.DMatrix:
     from sklearn.datasets import load_svmlight_files
 
     try:
-        parts = load_svmlight_files([str(file) for file in files])
+        parts = load_svmlight_files([str(file) for file in files], zero_based=True)
     except ValueError as error:
         names = ", ".join(file.name for file in files)
         raise ValueError(f"{names} is not in the format LIBSVM ({error}). Set the channel's ContentType.") from None

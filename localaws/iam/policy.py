@@ -151,7 +151,7 @@ def texts(given: Any) -> tuple[str, ...]:
     """The texts of a policy's element: one, a list of them, or none if the element is missing."""
     if given is None:
         return ()
-    return tuple(map(str, given)) if isinstance(given, list) else (str(given),)
+    return tuple(given) if isinstance(given, list) else (given,)
 
 
 def _listed(given: Any) -> tuple[str, ...] | None:

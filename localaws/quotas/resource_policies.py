@@ -91,7 +91,7 @@ def check_bucket_policy(document: str, bucket: str, account: str) -> None:
             raise AwsError("MalformedPolicy", "Missing required field Principal")
         if "Resource" not in statement and "NotResource" not in statement:
             raise AwsError("MalformedPolicy", "Statement is missing required element")
-        for resource in texts(statement.get("Resource", statement.get("NotResource"))):
+        for resource in map(str, texts(statement.get("Resource", statement.get("NotResource")))):
             if not _is_within(resource, bucket):
                 raise AwsError("MalformedPolicy", "Policy has invalid resource")
 
@@ -102,7 +102,7 @@ def _check_principals(service: str, document: str, account: str) -> None:
         for element in ("Principal", "NotPrincipal"):
             named = statement.get(element)
             principals = named if isinstance(named, dict) else {"AWS": named} if named else {}
-            for name in texts(principals.get("AWS")):
+            for name in map(str, texts(principals.get("AWS"))):
                 if not _exists(name, account):
                     raise AwsError(code, unknown.format(kind="AWS", name=name))
 

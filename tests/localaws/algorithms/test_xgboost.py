@@ -52,6 +52,12 @@ def test_trains_on_csv_and_libsvm(content: str, kind: str | None, parameters: di
     assert low < high
 
 
+def test_indices_of_libsvm_are_those_of_the_columns(tmp_path: Path) -> None:
+    base = job(tmp_path, "".join(f"{2 * number} 1:{number}\n" for number in range(60)), None)
+    xgboost_train.train(base)
+    assert xgboost_serve.load(base / "model").num_features() == 2
+
+
 def test_the_log_has_the_metrics_that_tuning_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     xgboost_train.train(job(tmp_path, ROWS, "csv", _tuning_objective_metric="validation:mae"))
     first, *_ = capsys.readouterr().out.splitlines()

@@ -10,7 +10,6 @@ FILE = {"Bucket": "data", "Key": "a/b"}
 BOUNDARY = f"arn:aws:iam::{US}:policy/boundary"
 TAGS = [{"Key": "project", "Value": "mlflow"}]
 TRUST = '{"Version": "2012-10-17", "Statement": []}'
-CREATED = {"RoleName": "r", "AssumeRolePolicyDocument": TRUST}
 
 
 S3 = "arn:aws:s3:::data"

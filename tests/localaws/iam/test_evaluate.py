@@ -203,7 +203,16 @@ def test_rejects_invalid_statements(given: dict[str, Any], message: str) -> None
         policy(given)
 
 
-@pytest.mark.parametrize("document", ["", "[]", "{}", '{"Statement": "x"}'])
+@pytest.mark.parametrize(
+    "document",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"Statement": "x"}',
+        '{"Statement": {"Effect": "Allow", "Action": [5], "Resource": "*"}}',
+    ],
+)
 def test_rejects_invalid_policy_documents(document: str) -> None:
     with pytest.raises(PolicyError, match="p is not a policy document"):
         Policy.parse("p", document)
