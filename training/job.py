@@ -54,11 +54,7 @@ T = TypeVar("T")
 
 
 class JobError(Exception):
-    """The job cannot go on. The message is one line.
-
-    Attributes:
-        unreachable: whether the reason is a tracking server that does not answer.
-    """
+    """The job cannot go on. The message is one line; `unreachable`: because the tracking server does not answer."""
 
     def __init__(self, message: str, *, unreachable: bool = False) -> None:
         super().__init__(message)
@@ -214,7 +210,10 @@ def data_version(job: Job) -> str:
             left.unlink()  # The entry point finds only what the project wrote.
             return version
     files = sorted(path for path in job.channels.get("data", job.base / "none").rglob("*") if path.is_file())
-    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    digests = []
+    for file in files:
+        with file.open("rb") as content:
+            digests.append(hashlib.file_digest(content, "sha256").hexdigest())
     return (hashlib.sha256("".join(digests).encode()).hexdigest() if len(digests) > 1 else "".join(digests))[:16]
 
 

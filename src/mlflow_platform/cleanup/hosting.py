@@ -10,7 +10,7 @@ from mlflow_platform.cleanup.items import ARCHIVES, CONFIGS, MODELS, Criteria, F
 from mlflow_platform.cleanup.objects import listed
 from mlflow_platform.cleanup.references import References
 from mlflow_platform.endpoints.specification import belongs_to
-from mlflow_platform.endpoints.state import is_missing, readable_tags
+from mlflow_platform.endpoints.state import is_missing, is_own, readable_tags
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -188,9 +188,8 @@ class _Reader:
             if (seen := self._described("endpoint_config", name)) is not None:
                 variants = [*seen["ProductionVariants"], *seen.get("ShadowProductionVariants", [])]
                 models = frozenset(variant["ModelName"] for variant in variants if "ModelName" in variant)
-                hosting.configs.append(
-                    Config(name, listing["CreationTime"], models, self._is_own(listing["EndpointConfigArn"])[0])
-                )
+                own = bool(is_own(self._sagemaker, self._environment, listing["EndpointConfigArn"]))
+                hosting.configs.append(Config(name, listing["CreationTime"], models, own))
         for listing in self._pages("list_models", "Models"):
             name = listing["ModelName"]
             if (seen := self._described("model", name)) is not None:
@@ -208,14 +207,14 @@ class _Reader:
         sources = [one.get("ModelDataSource", {}) for one in containers]
         sources += [source for one in containers for source in one.get("AdditionalModelDataSources") or []]
         data |= {source.get("S3DataSource", {}).get("S3Uri") for source in sources}
-        own, tags = self._is_own(listing["ModelArn"])
+        tags = readable_tags(self._sagemaker, listing["ModelArn"])
         return HostedModel(
             name=listing["ModelName"],
             created=listing["CreationTime"],
             images=frozenset(one["Image"] for one in containers if one.get("Image")),
             data=frozenset(filter(None, data)),
             tags=tags,
-            own=own,
+            own=self._environment.tags.items() <= (tags or {}).items(),
         )
 
     def _containers_of(self, package: str) -> list[Any]:
@@ -239,8 +238,3 @@ class _Reader:
                     "of the environment, or leave out models, images and runs."
                 ) from None
             raise
-
-    def _is_own(self, arn: str) -> tuple[bool, dict[str, str] | None]:
-        """Whether a resource has the environment's tags, and its tags: None if they may not be read."""
-        tags = readable_tags(self._sagemaker, arn)
-        return self._environment.tags.items() <= (tags or {}).items(), tags

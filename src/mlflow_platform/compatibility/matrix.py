@@ -88,10 +88,11 @@ class Matrix:
 
     def repair(self, server: str, operations: Iterable[Operation], make_options: str) -> str:
         """What to do if a client cannot do these operations: install another one, or upgrade the server."""
-        able, *older = self.client_for(server, operations), *supported_versions()[:-1]
-        install = [f"install a client that can (`pip install mlflow=={able}`)"] if able else []
-        upgrade = [f"upgrade the server (`make upgrade TO={supported_versions()[-1]} {make_options}`)"]
-        text = ", or ".join(install + upgrade * (server in older))
+        able, offered = self.client_for(server, operations), supported_versions()
+        ways = [f"install a client that can (`pip install mlflow=={able}`)"] if able else []
+        if server in offered[:-1]:
+            ways.append(f"upgrade the server (`make upgrade TO={offered[-1]} {make_options}`)")
+        text = ", or ".join(ways)
         return text[:1].upper() + text[1:]
 
     def described(self, operation: Operation) -> str:
