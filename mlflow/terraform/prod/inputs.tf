@@ -417,8 +417,6 @@ variable "model_package_readers" {
   type        = map(set(string))
   default     = {}
   nullable    = false
-
-  # SageMaker's names: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackageGroup.html
 }
 
 variable "monitoring" {

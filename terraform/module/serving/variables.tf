@@ -180,8 +180,8 @@ variable "model_package_readers" {
   default     = {}
   nullable    = false
 
-  # SageMaker's names: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackageGroup.html
   validation {
+    # SageMaker's names: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModelPackageGroup.html
     condition     = alltrue([for model in keys(var.model_package_readers) : can(regex("^[a-zA-Z0-9](-*[a-zA-Z0-9])*$", model))])
     error_message = "model_package_readers has the models ${join(", ", keys(var.model_package_readers))}: use names of registered models with letters, digits and hyphens, as in { iris = [\"444455556666\"] }."
   }
