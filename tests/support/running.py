@@ -116,6 +116,7 @@ def start(home: Path) -> RunningLocalAws:
 
 # The least that ECR takes as an image.
 MANIFEST = '{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"}'
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -128,6 +129,13 @@ def role(localaws: RunningLocalAws, name: str) -> str:
     with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
     return f"arn:aws:iam::{localaws.settings.account}:role/{name}"
+
+
+def allow_everything(localaws: RunningLocalAws, name: str) -> None:
+    """Give a role all permissions."""
+    localaws.client("iam").put_role_policy(
+        RoleName=name, PolicyName="Everything", PolicyDocument=json.dumps(EVERYTHING)
+    )
 
 
 def tracking_server(localaws: RunningLocalAws, name: str, *, wait: bool = True, **given: Any) -> str:

@@ -298,12 +298,12 @@ def call(name: str, tree: Path, folder: str, variables: Mapping[str, Any]) -> st
 def part(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The part of a plan about one variation, as if it had been planned alone."""
     root = VARIATIONS[name].root
-    called = root if root in ROOTS else name
-    prefix = f'module.{root}["{name}"].' if root in ROOTS else f"module.{name}."
+    shared = root in ROOTS
+    called, prefix = (root, f'module.{root}["{name}"].') if shared else (name, f"module.{name}.")
+    # False if everything is known.
     after, unknown = (plan["output_changes"][called][key] or {} for key in ("after", "after_unknown"))
-    if root in ROOTS:
-        after, unknown = after[name], unknown and unknown.get(name)
-    unknown = unknown or {}  # False if everything is known.
+    if shared:
+        after, unknown = after[name], unknown.get(name) or {}
     configuration = plan["configuration"]["root_module"]["module_calls"][called]["module"]
     [planned] = [
         module for module in plan["planned_values"]["root_module"]["child_modules"] if f"{module['address']}." == prefix

@@ -1,13 +1,10 @@
 """A tracking server with a role for jobs, for the guide about notebooks."""
 
-import json
-
 import pytest
 
-from tests.support.running import RunningLocalAws, role, tracking_server
+from tests.support.running import RunningLocalAws, allow_everything, role, tracking_server
 
 OURS = "/mlflow/notebooks/"
-EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
 @pytest.fixture(scope="package")
@@ -19,8 +16,7 @@ def environment(localaws: RunningLocalAws) -> RunningLocalAws:
         "pipeline_role_arn": role(localaws, "notebooks-jobs"),
     }
     for name in ("notebooks-jobs", "notebooks-role"):
-        policy = json.dumps(EVERYTHING)
-        localaws.client("iam").put_role_policy(RoleName=name, PolicyName="Everything", PolicyDocument=policy)
+        allow_everything(localaws, name)
     for name, value in published.items():
         localaws.client("ssm").put_parameter(Name=f"{OURS}{name}", Value=value, Type="String", Overwrite=True)
     return localaws

@@ -6,23 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_platform.factory import runs as factory_runs
+from tests.e2e.pipeline.programs import MLPROJECT
 from tests.e2e.pipeline.runs import runs_of
 from tests.support.deployed import REPOSITORY, Deployed
 
 PIPELINE = "e2e-training"
-# A project of somebody else, as small as possible. Its training fails.
-MLPROJECT = """\
-name: broken
-entry_points:
-  prepare:
-    parameters: {data: string, output: {type: string, default: out}}
-    command: "cp {data}/* {output}"
-  train:
-    parameters: {prepared: string, model: {type: string, default: model}}
-    command: "python train.py"
-  evaluate:
-    command: "python evaluate.py"
-"""
 
 
 def versions(staging: Deployed, name: str) -> list[dict[str, Any]]:
@@ -82,7 +70,7 @@ def test_a_good_model_is_registered_and_each_step_has_a_run(staging: Deployed) -
 def test_a_broken_training_stops_before_registration(staging: Deployed, tmp_path: Path) -> None:
     project = tmp_path / "broken"
     project.mkdir()
-    (project / "MLproject").write_text(MLPROJECT)
+    (project / "MLproject").write_text(MLPROJECT.replace("{name}", "broken"))
     (project / "train.py").write_text("raise ValueError('the learning rate is negative')\n")
     options = ["--name", "e2e-broken", "--register", "e2e-broken", "--project", str(project)]
     done = staging.script("run_pipeline", *options, check=False)

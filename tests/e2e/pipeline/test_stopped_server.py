@@ -1,34 +1,16 @@
 """The training pipeline while its tracking server stops, and while somebody starts it a second time."""
 
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.pipeline.programs import MLPROJECT, started
 from tests.e2e.pipeline.runs import runs_of
-from tests.support.deployed import REPOSITORY, Deployed
+from tests.support.deployed import Deployed
 from tests.support.waiting import eventually
 
-# A project of somebody else whose training logs for some seconds, so that it is running when the server stops.
-MLPROJECT = """\
-name: slow
-entry_points:
-  prepare:
-    parameters: {data: string, output: {type: string, default: out}}
-    command: "cp {data}/* {output}"
-  train:
-    parameters: {prepared: string, model: {type: string, default: model}}
-    command: "python train.py {model}"
-  evaluate:
-    parameters: {output: string}
-    command: "python evaluate.py {output}"
-"""
+# Its training logs for some seconds, so that it is running when the server stops.
 TRAIN = """\
 import sys, time
 import mlflow
@@ -54,41 +36,13 @@ open(sys.argv[1] + "/evaluation.json", "w").write('{"metrics": {"accuracy": {"va
 def project(tmp_path: Path) -> Path:
     folder = tmp_path / "slow"
     folder.mkdir()
-    for name, text in (("MLproject", MLPROJECT), ("train.py", TRAIN), ("evaluate.py", EVALUATE)):
+    for name, text in (
+        ("MLproject", MLPROJECT.replace("{name}", "slow")),
+        ("train.py", TRAIN),
+        ("evaluate.py", EVALUATE),
+    ):
         (folder / name).write_text(text)
     return folder
-
-
-@dataclass
-class Started:
-    """A command that runs."""
-
-    process: "subprocess.Popen[str]"
-    lines: list[str] = field(default_factory=list)
-
-    def wait_for(self, text: str) -> None:
-        """Wait until it has printed a line with a text."""
-        assert eventually(lambda: any(text in line for line in self.lines), 180), self.lines
-
-    def end(self) -> tuple[int, str]:
-        """Wait for its end. Returns its exit status and what it has printed."""
-        return self.process.wait(600), "".join(self.lines)
-
-
-@contextmanager
-def started(alone: Deployed, *options: str) -> Iterator[Started]:
-    command = [sys.executable, REPOSITORY / "scripts/run_pipeline.py", *options, "--env", alone.name, "--local"]
-    with subprocess.Popen(
-        command, env=alone.environ, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        made = Started(process)
-        reader = threading.Thread(target=lambda: made.lines.extend(process.stderr or []))
-        reader.start()
-        try:
-            yield made
-        finally:
-            process.kill()
-            reader.join()
 
 
 def switch(alone: Deployed, *, on: bool) -> None:
@@ -103,7 +57,7 @@ def switch(alone: Deployed, *, on: bool) -> None:
 
 def test_a_step_starts_again_after_the_server_was_stopped_in_the_middle(alone: Deployed, project: Path) -> None:
     options = ["--project", str(project), "--name", "interrupted", "--register", "interrupted"]
-    with started(alone, *options) as first:
+    with started(alone, "run_pipeline", *options) as first:
         first.wait_for("Train: Executing")
         assert eventually(lambda: any(run["metrics"] for run in runs_of(alone, "interrupted")))
         # A second execution is refused while one runs, and changes nothing.
@@ -129,7 +83,9 @@ def test_a_step_starts_again_after_the_server_was_stopped_in_the_middle(alone: D
 
 
 def test_a_server_that_stays_stopped_fails_the_step_with_that_reason(alone: Deployed, project: Path) -> None:
-    with started(alone, "--project", str(project), "--name", "cut-off", "--register", "cut-off") as first:
+    with started(
+        alone, "run_pipeline", "--project", str(project), "--name", "cut-off", "--register", "cut-off"
+    ) as first:
         first.wait_for("Train: Executing")
         assert eventually(lambda: any(run["metrics"] for run in runs_of(alone, "cut-off")))
         switch(alone, on=False)

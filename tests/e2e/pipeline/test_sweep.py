@@ -2,47 +2,19 @@
 
 import os
 import random
-import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from queue import Queue
 
+from tests.e2e.pipeline.programs import started
 from tests.e2e.pipeline.runs import runs_of
-from tests.support.deployed import REPOSITORY, Deployed
+from tests.support.deployed import Deployed
 from tests.support.waiting import eventually
 
 KILLS, TRIALS = 10, 100
 EXPERIMENT = "killed-sweeps"
 OPTIONS = ["--experiment", EXPERIMENT, "--jobs", "2", "--param", f"n_estimators=1..{TRIALS}:{TRIALS}"]
 OPTIONS += ["--param", "max_depth=3", "--param", "min_samples_leaf=1"]
-
-
-def follow(stream: Iterable[str], lines: "Queue[str]") -> None:
-    for line in stream:
-        lines.put(line)
-
-
-@contextmanager
-def started(alone: Deployed) -> Iterator[tuple["subprocess.Popen[str]", "Queue[str]"]]:
-    """The sweep in a process group of its own, and the lines of its progress. At the end it is killed."""
-    where = ["--env", alone.name, *(["--local"] if alone.local else [])]
-    command = [sys.executable, REPOSITORY / "scripts/sweep.py", *OPTIONS, *where]
-    lines: Queue[str] = Queue()
-    with subprocess.Popen(
-        command, env=alone.environ, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
-        assert process.stderr
-        reader = threading.Thread(target=follow, args=(process.stderr, lines))
-        reader.start()
-        try:
-            yield process, lines
-        finally:
-            process.kill()
-            reader.join()
 
 
 def is_over(group: int) -> bool:
@@ -62,14 +34,12 @@ def test_a_sweep_killed_at_ten_random_moments_has_each_trial_once(alone: Deploye
         # Every third time while it starts: it imports, finds its runs, starts its processes. Else between two trials,
         # or while one is trained or written.
         trials, seconds = (0, chance.uniform(0.5, 8)) if number % 3 == 0 else (chance.randint(1, 8), chance.random())
-        with started(alone) as (process, lines):
-            seen = 0
-            while seen < trials:
-                seen += f" of {TRIALS}: " in lines.get(timeout=120)
+        with started(alone, "sweep", *OPTIONS) as sweep:
+            sweep.wait_for(f" of {TRIALS}: ", trials)
             time.sleep(seconds)
-            assert process.poll() is None, f"the sweep ended before kill {number + 1}: use more trials"
+            assert sweep.process.poll() is None, f"the sweep ended before kill {number + 1}: use more trials"
         sys.stdout.write(f"killed {seconds:.2f} s after {trials} trials\n")
-        assert eventually(lambda group=process.pid: is_over(group), 30), "a process of the sweep is left"
+        assert eventually(lambda group=sweep.process.pid: is_over(group), 30), "a process of the sweep is left"
     found = alone.result("sweep", *OPTIONS)
     assert found["trials"] == TRIALS
     assert 0 < found["new_trials"] < TRIALS

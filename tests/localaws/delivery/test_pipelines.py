@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.running import RunningLocalAws
+from tests.support.running import RunningLocalAws, allow_everything
 from tests.support.waiting import eventually
 
 ACCOUNT = "123456789012"
@@ -40,8 +40,7 @@ def account(localaws: RunningLocalAws) -> RunningLocalAws:
     # The tests of this file may run in several processes, which share localaws.
     with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_role(RoleName="delivery", AssumeRolePolicyDocument=json.dumps(trust))
-    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-    iam.put_role_policy(RoleName="delivery", PolicyName="all", PolicyDocument=json.dumps(everything))
+    allow_everything(localaws, "delivery")
     localaws.client("s3").create_bucket(Bucket=BUCKET)
     return localaws
 

@@ -1,13 +1,12 @@
 """Fixtures: a role that jobs can use, a bucket, and a helper that runs a job."""
 
-import json
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.support.running import RunningLocalAws, role
+from tests.support.running import RunningLocalAws, allow_everything, role
 
 
 @dataclass(frozen=True)
@@ -123,6 +122,5 @@ def bench(localaws: RunningLocalAws) -> JobBench:
     bucket = "jobs-tests"
     localaws.client("s3").create_bucket(Bucket=bucket)
     arn = role(localaws, "jobs-tests")
-    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-    localaws.client("iam").put_role_policy(RoleName="jobs-tests", PolicyName="all", PolicyDocument=json.dumps(allow))
+    allow_everything(localaws, "jobs-tests")
     return JobBench(localaws, bucket, arn)
