@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_transfer.losses import Loss
+from mlflow_transfer.records import RegisteredModel, Run
 from mlflow_transfer.sources.database import DatabaseSource
 from mlflow_transfer.sources.database_checks import damage_check, dangling_rows, not_transferred
 from tests.support.properties import examples
@@ -158,6 +159,11 @@ def test_reads_a_whole_database_without_losses(path: Path) -> None:
             "2 rows of the table assessments",
             "assessments of traces are not transferred",
         ),
+        (
+            "CREATE TABLE entity_associations (id TEXT); INSERT INTO entity_associations VALUES ('a')",
+            "1 rows of the table entity_associations",
+            "links of traces, prompts and evaluation data sets to runs and to each other are not transferred",
+        ),
         ("UPDATE experiments SET name = CAST(X'ff' AS TEXT) WHERE experiment_id = 7", "experiment 7", "UTF-8"),
     ],
 )
@@ -188,6 +194,53 @@ def test_an_alias_of_a_deleted_version_is_no_loss(path: Path) -> None:
     whole = read(path)
     change(path, "INSERT INTO registered_model_aliases VALUES ('old', 9, 'reg')")
     assert read(path) == whole
+
+
+def in_workspaces(path: Path) -> None:
+    """Give the database's tables the workspaces of MLflow 3.10, and fill `team` with the names of the default one."""
+    registry = ["registered_models", "registered_model_tags", "registered_model_aliases"]
+    for table in ("experiments", *registry, "model_versions", "model_version_tags"):
+        # A copy of a table has no constraints, such as unique names.
+        change(path, f"CREATE TABLE copy AS SELECT *, 'default' AS workspace FROM {table}; DROP TABLE {table}")
+        change(path, f"ALTER TABLE copy RENAME TO {table}")
+    change(
+        path,
+        f"""
+        INSERT INTO experiments (experiment_id, name, artifact_location, creation_time, workspace)
+            VALUES (3, 'seven', '/x/3', 1, 'team'), (4, 'own', '/x/4', 1, 'team');
+        INSERT INTO runs (run_uuid, name, user_id, status, start_time, lifecycle_stage, experiment_id)
+            VALUES ('{"c" * 32}', 'c', 'u', 'FINISHED', 1, 'active', 3);
+        INSERT INTO registered_models (name, creation_time, workspace) VALUES ('reg', 0, 'team'), ('mine', 2, 'team');
+        INSERT INTO registered_model_tags (key, value, name, workspace)
+            VALUES ('of', 'default', 'reg', 'default'), ('of', 'team', 'reg', 'team');
+        INSERT INTO registered_model_aliases (alias, version, name, workspace) VALUES ('best', 1, 'reg', 'team');
+        INSERT INTO model_versions (name, version, creation_time, current_stage, source, workspace)
+            VALUES ('reg', 1, 1, 'None', 'of team', 'team'), ('reg', 2, 1, 'None', 'of team', 'team');
+        INSERT INTO model_version_tags (key, value, name, version, workspace) VALUES ('of', 'team', 'reg', 1, 'team');
+        """,
+    )
+
+
+def test_what_has_the_same_name_in_two_workspaces_is_not_mixed(path: Path) -> None:
+    in_workspaces(path)
+    source = DatabaseSource(f"sqlite:///{path}", places().store)
+
+    async def listed() -> tuple[list[str], list[RegisteredModel], list[Run]]:
+        experiments = [one.id async for one in source.experiments()]
+        return experiments, await source.registered_models(), await source.runs_by_id([RUN, "c" * 32])
+
+    experiments, models, runs = asyncio.run(listed())
+    assert experiments == ["7", "4"]
+    assert [run.id for run in runs] == [RUN]
+    registered, own = models
+    assert (registered.name, registered.tags, registered.aliases) == ("reg", {"of": "default"}, {})
+    assert [(one.version, one.source, one.tags) for one in registered.versions] == [(1, "s", {})]
+    assert own.name == "mine"
+    assert [loss.place for loss in source.losses()] == [
+        "workspace 'team'",
+        "experiment 3 'seven' of the workspace 'team'",
+        "registered model 'reg' of the workspace 'team'",
+    ]
 
 
 def columns_of(path: Path) -> list[tuple[str, str]]:

@@ -55,6 +55,29 @@ def test_an_empty_or_malformed_answer_is_never_an_empty_list(tmp_path: Path, pat
             assert [loss.place for loss in losses] == ["runs of experiment 1"]
 
 
+@pytest.mark.parametrize(
+    ("info", "lost"),
+    [
+        (as_json({"store_type": "SqlStore", "workspaces_enabled": True}), ["workspace 'team'"]),
+        (as_json({"store_type": "SqlStore", "workspaces_enabled": False}), []),
+        (as_json({"error_code": "ENDPOINT_NOT_FOUND"}, 404), []),
+        (as_json({"error_code": "PERMISSION_DENIED"}, 403), []),
+    ],
+)
+def test_workspaces_that_a_client_does_not_see_are_losses(tmp_path: Path, info: Any, lost: list[str]) -> None:
+    named = as_json({"workspaces": [{"name": "default"}, {"name": "team"}]})
+    third = "/api/3.0/mlflow/"
+    answers = {
+        "/version": (200, {"Content-Type": "text/html"}, b"3.10.1"),
+        f"{third}server-info": info,
+        f"{third}workspaces": named,
+        **{f"{API}{path}": as_json({}) for path in ("logged-models/search", "traces")},
+    }
+    with HostileServer(answers) as server:
+        _, losses = back_up(server, tmp_path / "archive")
+    assert [loss.place for loss in losses] == lost
+
+
 @pytest.mark.parametrize("command", ["inspect", "backup", "verify"])
 def test_a_server_without_experiments_is_an_error(tmp_path: Path, command: str) -> None:
     """Its credentials may read no experiment, or it is no MLflow server. A backup of nothing would be verified."""

@@ -42,19 +42,22 @@ from mlflow_transfer.sources.database_checks import (
     not_transferred,
 )
 from mlflow_transfer.sources.database_connection import Database
+from mlflow_transfer.sources.database_registry import RegistryRows
 from mlflow_transfer.sources.database_rows import (
+    DEFAULT_WORKSPACE,
+    experiment_from_row,
+    is_of_other_workspace,
     logged_model_from_row,
     model_point_from_row,
-    plain,
     point_from_row,
     trace_from_row,
-    version_from_row,
+    workspace_of,
 )
 from mlflow_transfer.sources.database_runs import RunRows
-from mlflow_transfer.sources.parsing import MALFORMED, integer, optional_integer
+from mlflow_transfer.sources.parsing import MALFORMED
 from mlflow_transfer.stores import Store
 
-_DELETED_VERSION = "Deleted_Internal"
+_NO_WORKSPACES = "a copy keeps no workspaces: what is in it is copied beside what is in the others"
 # Smaller than every start time, which SQLite, PostgreSQL and MySQL store in 64 bits.
 _EARLIEST = -(1 << 63)
 _RUNS = """
@@ -77,8 +80,11 @@ class DatabaseSource:
         self.version = ""
         self.store = stores
         self._checked = False
+        # Experiments that are losses, with their runs: no server has two of one name.
+        self._left_out: set[str] = set()
         self._db = Database(url)
         self._runs = RunRows(self._db)
+        self._registry = RegistryRows(self._db)
         if "runs" not in self._db.tables:
             raise InputError(f"{self.name} is not an MLflow database: it has no table of runs")
 
@@ -101,17 +107,21 @@ class DatabaseSource:
         """All experiments, including deleted ones."""
         await self._check()
         tags = await self._db.texts("experiment_tags", "experiment_id", None)
-        columns = "experiment_id, name, artifact_location, lifecycle_stage, creation_time"
-        for row in await self._db.rows(f"SELECT {columns} FROM experiments ORDER BY experiment_id"):  # noqa: S608 fixed
+        owners: dict[str, tuple[str, int]] = {}
+        rows = await self._db.rows("SELECT * FROM experiments ORDER BY experiment_id")
+        for row in sorted(rows, key=is_of_other_workspace):
             with self._db.losing(f"experiment {row['experiment_id']!r}", "experiments"):
-                yield Experiment(
-                    id=str(integer(row["experiment_id"])),
-                    name=plain(row["name"]),
-                    artifact_location=plain(row["artifact_location"] or ""),
-                    lifecycle_stage=plain(row["lifecycle_stage"] or "active"),
-                    tags=tags[str(row["experiment_id"])],
-                    creation_time=optional_integer(row["creation_time"]),
-                )
+                experiment, workspace = experiment_from_row(row, tags), workspace_of(row)
+                if workspace != DEFAULT_WORKSPACE:
+                    self._db.losses.add(f"workspace {workspace!r}", _NO_WORKSPACES)
+                owner = owners.setdefault(experiment.name, (workspace, row["experiment_id"]))
+                if owner != (workspace, row["experiment_id"]):
+                    place = f"experiment {experiment.id} {experiment.name!r} of the workspace {workspace!r}"
+                    reason = f"the workspace {owner[0]!r} has an experiment of the same name: rename one of them"
+                    self._db.losses.add(place, reason)
+                    self._left_out.add(experiment.id)
+                    continue
+                yield experiment
 
     async def _check(self) -> None:
         """Record damage to the file, rows whose owner does not exist, and rows of tables that no copy contains.
@@ -151,7 +161,7 @@ class DatabaseSource:
             found += await self._runs.filled(
                 await self._db.rows(_RUNS + " WHERE run_uuid IN :ids", ids=ids[start : start + PAGE])
             )
-        return found
+        return [run for run in found if run.experiment_id not in self._left_out]
 
     async def link(self, runs: Sequence[Run]) -> None:
         """Do nothing: the runs already have their links."""
@@ -220,41 +230,7 @@ class DatabaseSource:
 
     async def registered_models(self) -> list[RegisteredModel]:
         """All registered models and prompts with their versions."""
-        tags = await self._db.texts("registered_model_tags", "name", None)
-        models: dict[str, RegisteredModel] = {}
-        for row in await self._db.rows("SELECT * FROM registered_models ORDER BY creation_time, name"):
-            with self._db.losing(f"registered model {row['name']!r}", "registered_models"):
-                models[row["name"]] = RegisteredModel(
-                    name=plain(row["name"]),
-                    description=plain(row["description"] or ""),
-                    tags=tags[row["name"]],
-                    creation_time=integer(row["creation_time"] or 0),
-                )
-        if "registered_model_aliases" in self._db.tables:
-            for row in await self._db.rows("SELECT * FROM registered_model_aliases"):
-                with self._db.losing(
-                    f"registered model {row['name']!r} alias {row['alias']!r}", "registered_model_aliases"
-                ):
-                    if row["name"] in models:
-                        models[row["name"]].aliases[plain(row["alias"])] = integer(row["version"])
-        version_tags: defaultdict[tuple[str, int], dict[str, str]] = defaultdict(dict)
-        for row in await self._db.rows("SELECT * FROM model_version_tags"):
-            place = f"registered model {row['name']!r} version {row['version']!r} tag {row['key']!r}"
-            with self._db.losing(place, "model_version_tags"):
-                version_tags[row["name"], integer(row["version"])][plain(row["key"])] = plain(row["value"] or "")
-        rows = await self._db.rows("SELECT * FROM model_versions ORDER BY name, version")
-        known = {(row["name"], row["version"]) for row in rows}
-        for name, number in [one for one in version_tags if one not in known and one[0] in models]:
-            place = f"tags of registered model {name!r} version {number} (table model_version_tags)"
-            self._db.losses.add(place, "there is no such version in the database")
-        for row in rows:
-            if row["current_stage"] == _DELETED_VERSION or row["name"] not in models:
-                continue
-            with self._db.losing(f"registered model {row['name']!r} version {row['version']!r}", "model_versions"):
-                models[row["name"]].versions.append(version_from_row(row, version_tags))
-        for model in models.values():
-            model.remove_dangling_aliases()
-        return list(models.values())
+        return await self._registry.models()
 
     async def traces(self, experiment_id: str) -> AsyncIterator[list[Trace]]:
         """An experiment's traces in pages."""

@@ -39,6 +39,9 @@ _NAMES = {"runs": "run_uuid", "logged_models": "model_id", "trace_info": "reques
 # (mlflow/store/tracking/dbmodels/models.py and mlflow/store/model_registry/dbmodels/models.py of MLflow 3.17).
 _NOT_TRANSFERRED = {
     "assessments": "assessments of traces",
+    "budget_policies": "budgets of the AI gateway",
+    "endpoints": "endpoints of the AI gateway",
+    "entity_associations": "links of traces, prompts and evaluation data sets to runs and to each other",
     "evaluation_datasets": "evaluation data sets",
     "guardrails": "guardrails",
     "issues": "issues of traces",
@@ -47,6 +50,7 @@ _NOT_TRANSFERRED = {
     "model_definitions": "models of the AI gateway",
     "review_queues": "review queues",
     "scorers": "scorers",
+    "secrets": "secrets of the AI gateway",
     "webhooks": "webhooks",
 }
 

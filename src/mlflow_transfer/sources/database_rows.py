@@ -6,20 +6,45 @@ SQLite accepts any value in any column. Raises one of `parsing.MALFORMED` for a 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
-from mlflow_transfer.records import LoggedModel, ModelPoint, ModelVersion, Point, Trace
+from mlflow_transfer.records import Experiment, LoggedModel, ModelPoint, ModelVersion, Point, Trace
 from mlflow_transfer.rest_json import ARTIFACT_LOCATION
 from mlflow_transfer.sources.parsing import integer, number, optional_integer, text
 
 Row = sa.RowMapping
+# mlflow/utils/workspace_utils.py of MLflow 3.17
+DEFAULT_WORKSPACE = "default"
 _MODEL_STATUSES = {
     1: "LOGGED_MODEL_PENDING",
     2: "LOGGED_MODEL_READY",
     3: "LOGGED_MODEL_UPLOAD_FAILED",
 }
+
+
+def workspace_of(row: Row) -> str:
+    """The workspace of a row. Databases of MLflow before 3.10 have none."""
+    return plain(row.get("workspace") or DEFAULT_WORKSPACE)
+
+
+def is_of_other_workspace(row: Row) -> bool:
+    """Whether a row is not of the default workspace."""
+    return row.get("workspace") not in {None, DEFAULT_WORKSPACE}
+
+
+def experiment_from_row(row: Row, tags: Mapping[str, dict[str, str]]) -> Experiment:
+    """A row of `experiments`."""
+    return Experiment(
+        id=str(integer(row["experiment_id"])),
+        name=plain(row["name"]),
+        artifact_location=plain(row["artifact_location"] or ""),
+        lifecycle_stage=plain(row["lifecycle_stage"] or "active"),
+        tags=tags[str(row["experiment_id"])],
+        creation_time=optional_integer(row["creation_time"]),
+    )
 
 
 def point_from_row(row: Row) -> Point:
@@ -61,7 +86,7 @@ def logged_model_from_row(
     )
 
 
-def version_from_row(row: Row, tags: dict[tuple[str, int], dict[str, str]]) -> ModelVersion:
+def version_from_row(row: Row, tags: dict[str, str]) -> ModelVersion:
     """A row of `model_versions`."""
     return ModelVersion(
         name=plain(row["name"]),
@@ -71,7 +96,7 @@ def version_from_row(row: Row, tags: dict[tuple[str, int], dict[str, str]]) -> M
         run_link=plain(row["run_link"] or ""),
         description=plain(row["description"] or ""),
         stage=plain(row["current_stage"] or "None"),
-        tags=tags[row["name"], integer(row["version"])],
+        tags=tags,
         creation_time=integer(row["creation_time"] or 0),
     )
 

@@ -36,6 +36,7 @@ from mlflow_transfer.sources.base import (
 )
 from mlflow_transfer.sources.rest_histories import Histories
 from mlflow_transfer.sources.rest_listing import Listing, items_of
+from mlflow_transfer.sources.rest_workspaces import lose_other_workspaces
 from mlflow_transfer.stores import Store
 
 _IDS_PER_SEARCH = 100
@@ -78,6 +79,7 @@ class RestSource:
         self._features: Features | None = None
         self._models: bool | None = None
         self._experiment_ids: list[str] | None = None
+        self._asked_for_workspaces = False
 
     async def features(self) -> Features:
         """The features, derived from the server's version, or from test calls if the version is unknown."""
@@ -93,6 +95,9 @@ class RestSource:
 
     async def experiments(self) -> AsyncIterator[Experiment]:
         """All experiments, including deleted ones."""
+        if self.listing.lenient and not self._asked_for_workspaces:
+            self._asked_for_workspaces = True
+            await lose_other_workspaces(self.listing, version_number(self.version))
         body = {"view_type": "ALL", "max_results": 1000, "order_by": ["creation_time ASC", "experiment_id ASC"]}
         async for page in self.listing.pages("experiments/search", body, "experiments", "experiments"):
             for experiment in self.listing.parsed(page, experiment_from, "experiment"):
