@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlflow_common.console import Debug, Env, Json, Local, make_app, run
+from mlflow_common.console import Debug, Env, Json, Local, echo, make_app, printable, run
 from mlflow_platform.environment import EnvironmentRef
 from mlflow_platform.localaws_client import localaws_home, use_localaws
 from mlflow_platform.outputs import run_terraform
@@ -73,7 +73,7 @@ def main(
     if not only_show:
         raise reviewed.refusal
     if not as_json:
-        typer.secho(f"`make apply` will refuse this plan: {reviewed.refusal.message}", fg="yellow")
+        echo(f"`make apply` will refuse this plan: {reviewed.refusal.message}", colour="yellow")
 
 
 def _review(plan: TerraformPlan, environment: EnvironmentRef, confirmed: set[str], *, destroy: bool) -> Review:
@@ -95,11 +95,11 @@ def _print(reviewed: Review, *, destroy: bool) -> None:
 
     _print_changes(reviewed.plan)
     for found in reviewed.contents:
-        typer.echo(f"would be lost: {found}")
+        echo(f"would be lost: {found}")
     for line in () if destroy else text.cost_lines(reviewed):
-        typer.echo(line)
+        echo(line)
     for warning in reviewed.warnings:
-        typer.secho(f"warning: {warning}", fg="yellow")
+        echo(f"warning: {warning}", colour="yellow")
 
 
 def _print_changes(plan: TerraformPlan) -> None:
@@ -113,7 +113,7 @@ def _print_changes(plan: TerraformPlan) -> None:
     if not sys.stdout.isatty():
         for change, detail in rows:
             line = f"{SIGNS[change.action][0]} {change.action.value:<7}  {change.address}"
-            typer.echo(line + (f"  {detail}" if detail else ""))
+            echo(line + (f"  {detail}" if detail else ""))
         return
     from rich.console import Console
     from rich.markup import escape
@@ -124,7 +124,9 @@ def _print_changes(plan: TerraformPlan) -> None:
         table.add_column(heading, overflow="fold")
     for change, detail in rows:
         sign, style = SIGNS[change.action]
-        table.add_row(sign, change.action.value, escape(change.address), escape(detail), style=style)
+        table.add_row(
+            sign, change.action.value, escape(printable(change.address)), escape(printable(detail)), style=style
+        )
     Console().print(table)
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
-
-from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
+from mlflow_common.console import Console, Debug, Env, Json, Local, echo, make_app, run
 from mlflow_common.errors import PreconditionError
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking_server
@@ -67,7 +65,7 @@ def archive(env: Env = "staging", local: Local = False, debug: Debug = False) ->
             f"{env} has no nightly backup, so {environment.source} names no archive. Name one, as in "
             f"`make backup ARCHIVE={environment.artifact_store}/backups/{environment.server.name}`."
         )
-    typer.echo(environment.backup_archive)
+    echo(environment.backup_archive)
 
 
 def _shown(found: tracking_server.ServerDescription) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
+from mlflow_common.console import Console, Debug, Env, Json, Local, echo, make_app, run
 
 if TYPE_CHECKING:
     from mlflow_platform.upgrade.upgrade import Upgrade
@@ -106,7 +106,7 @@ def _ask(question: str) -> None:
 
 
 def _say(line: str) -> None:
-    typer.echo(line, err=True)
+    echo(line, err=True)
 
 
 if __name__ == "__main__":

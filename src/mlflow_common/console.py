@@ -83,7 +83,22 @@ def run(app: typer.Typer, context: object = None) -> None:
 def fail(message: str) -> None:
     """Print what is wrong, on standard error."""
     typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
-    typer.echo(printable(message), err=True)
+    echo(message, err=True)
+
+
+def echo(text: str, *, colour: str | None = None, err: bool = False) -> None:
+    """Print text as one line.
+
+    Names and messages come from others: from people who log runs, and from servers and models. Printed as they are,
+    they could write over other lines, or what the terminal executes.
+    """
+    typer.secho(printable(text), fg=colour, err=err)
+
+
+def as_json(values: Any) -> str:
+    """JSON with readable letters of all languages. What `printable` escapes is escaped here, too."""
+    text = json.dumps(values, ensure_ascii=False)
+    return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in text)
 
 
 def printable(text: str) -> str:
@@ -107,7 +122,7 @@ def _tell(error: Exception) -> int:
         return 1
     fail(known.message)
     for line in known.details:
-        typer.echo(f"  {printable(line)}", err=True)
+        echo(f"  {line}", err=True)
     return known.status
 
 
@@ -141,17 +156,17 @@ class Console:
     def progress(self, line: str) -> None:
         """Show the step that starts now. The step before it is then done."""
         if self._live is None:
-            typer.echo(line, err=True)
+            echo(line, err=True)
             return
         from rich.markup import escape
 
         self._finish(done=True)
-        self._task = self._live.add_task(escape(line), total=None)
+        self._task = self._live.add_task(escape(printable(line)), total=None)
 
     def log(self, line: str) -> None:
         """Show a line of another program's output, such as a build's log. The current step goes on."""
         if self._live is None:
-            typer.echo(f"  {printable(line)}", err=True)
+            echo(f"  {line}", err=True)
         else:
             self._live.console.print(f"  {printable(line)}", style="dim", markup=False, soft_wrap=True, highlight=False)
 
@@ -165,14 +180,14 @@ class Console:
         width = max(map(len, shown), default=0)
         # One line each, however long: a link that is broken into lines cannot be clicked.
         for name, text in shown.items():
-            typer.secho(f"{name:{width}}  ", bold=True, nl=False)
-            typer.echo(text)
+            typer.secho(f"{printable(name):{width}}  ", bold=True, nl=False)
+            echo(text)
 
     def table(self, lines: Sequence[tuple[str, str]]) -> None:
         """Print lines that belong to the result, such as a table: each is a text and its colour (empty: none)."""
         self._end(done=True)
         for text, colour in lines:
-            typer.secho(printable(text), fg=colour or None)
+            echo(text, colour=colour or None)
 
     def _finish(self, *, done: bool) -> None:
         """Turn the current step into a line that stays, with the seconds that it took."""

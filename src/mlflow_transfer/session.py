@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
+from mlflow_common.console import as_json, echo
 from mlflow_common.errors import InputError
 
 if TYPE_CHECKING:
@@ -108,13 +108,15 @@ class Session:
         """Print a result: one JSON object, or names and values."""
         self.bars.stop()
         if self._reach.as_json:
-            typer.echo(json.dumps(values, ensure_ascii=False))
+            typer.echo(as_json(values))
             return
         for name, value in values.items():
             if isinstance(value, dict):
                 text = ", ".join(f"{count:,} {what}" for what, count in value.items()) or "nothing"
             elif isinstance(value, list):
-                text = "".join(f"\n  {one}" for one in value) if value else "nothing"
+                text = "" if value else "nothing"
             else:
                 text = "unknown" if value is None else str(value)
-            typer.echo(f"{name.replace('_', ' ')}: {text}")
+            echo(f"{name.replace('_', ' ')}: {text}")
+            for one in value if isinstance(value, list) else ():
+                echo(f"  {one}")

@@ -1,0 +1,83 @@
+"""Scripts print the names and messages of others as text on one line, never as commands of the terminal."""
+
+import ast
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlflow_common import console
+from mlflow_transfer.session import Session
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# Clears the screen, sets the clipboard, begins a line of its own, begins a sequence in one character, reverses text.
+HOSTILE = "iris\x1b[2J\x1b]52;c;cm0=\x07\n::error::\r\x9b31m\u202e"
+CONTROLS = set(HOSTILE) - set(HOSTILE.encode("ascii", "ignore").decode().replace("\x1b", "")) | set("\x1b\x07\r")
+
+# A file and why it may print a text as it is.
+REASONS = {
+    "scripts/ci_report.py": "a comment with several lines, in which Markdown is escaped",
+    "scripts/demo.py": "the demo's own titles and commands",
+    "scripts/site.py": "a URL, which is percent-encoded",
+    "src/mlflow_common/console.py": "the one place that prints, after its checks",
+    "src/mlflow_transfer/progress_bars.py": "numbers, and how the operator wrote a server",
+}
+
+
+def _shown(capsys: pytest.CaptureFixture[str]) -> str:
+    found = capsys.readouterr()
+    shown = found.out + found.err
+    assert "iris" in shown
+    assert not CONTROLS & set(shown)
+    return shown
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_result_with_a_hostile_name_is_one_line(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
+    console.Console(as_json=as_json).result({"model": HOSTILE, "metrics": {HOSTILE: 1.0}})
+    assert len(_shown(capsys).splitlines()) == (1 if as_json else 2)
+
+
+def test_a_step_and_a_log_with_a_hostile_name_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = console.Console()
+    shown.progress(f"Deploy {HOSTILE}")
+    shown.log(HOSTILE)
+    shown.table([(HOSTILE, "red")])
+    assert len(_shown(capsys).splitlines()) == 3
+
+
+def _session(as_json: bool) -> Any:
+    session = object.__new__(Session)
+    session.bars = SimpleNamespace(stop=lambda: None)  # type: ignore[assignment]
+    session._reach = SimpleNamespace(as_json=as_json)  # type: ignore[assignment]
+    return session
+
+
+def test_a_transfers_result_lists_hostile_names_one_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    _session(False).show({"losses": [HOSTILE, HOSTILE], "counts": {HOSTILE: 2}, "archive": HOSTILE, "none": []})
+    assert _shown(capsys).count("\n") == 6
+
+
+def test_json_keeps_letters_and_escapes_what_a_terminal_executes(capsys: pytest.CaptureFixture[str]) -> None:
+    name = f"データ{HOSTILE}\U000e0001"
+    _session(True).show({"name": name})
+    shown = _shown(capsys)
+    assert "データ" in shown
+    assert json.loads(shown) == {"name": name}
+
+
+def test_every_script_prints_texts_with_echo() -> None:
+    found = {
+        str(path.relative_to(REPOSITORY))
+        for folder in ("src", "scripts")
+        for path in (REPOSITORY / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("typer.echo", "typer.secho", "print")
+        and node.args
+        and not isinstance(node.args[0], ast.Constant)
+        and not ast.unparse(node.args[0]).startswith(("json.dumps(", "as_json(", "'\\nRESULT ' + json.dumps("))
+    }
+    assert found == set(REASONS)
