@@ -53,6 +53,9 @@ class Condition:
         positive = name.replace("not", "", 1) if name in NEGATED else name
         if form is None or (positive not in COMPARISONS and name != "null"):
             raise ConditionError(f"{operator} is not a condition operator.")
+        if name == "null" and form[3]:
+            # https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html
+            raise ConditionError(f"{operator}: Null cannot be used with IfExists.")
         listed = values if isinstance(values, list) else [values]
         return cls(
             qualifier=(form[1] or "").lower(),
@@ -111,7 +114,7 @@ def _ordered(read: Callable[[str], Any], order: Callable[[Any, Any], bool]) -> C
     def compare(wanted: str, value: str) -> bool:
         try:
             return order(read(value), read(plain(wanted)))
-        except (ValueError, InvalidOperation):
+        except (ValueError, InvalidOperation, OverflowError):
             return False
 
     return compare

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 _LINES = 20
 # The prefix of the line with which this repository's serving image says why it exits.
 _SERVE = "serve: "
-# The last line of a Python traceback: `ModuleNotFoundError: No module named 'xgboost'`.
-_EXCEPTION = re.compile(r"(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit|Interrupt))\b: ?(.+)")
+# The last line of a Python traceback: `ModuleNotFoundError: No module named 'xgboost'`. A search that also began within
+# a name would take an hour for a line that a hostile model makes as long as CloudWatch allows.
+_EXCEPTION = re.compile(r"(?<![\w.])(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit|Interrupt))\b: ?(.+)")
 
 
 def streams(logs: CloudWatchLogsClient, endpoint: str) -> set[str]:

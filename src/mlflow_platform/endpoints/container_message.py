@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlflow_common.errors import error_message, first_line
@@ -12,10 +11,11 @@ from mlflow_platform.endpoints import container_log
 
 # How much of a container's error message is shown.
 _SHOWN = 300
-# MLflow's scoring server repeats the rows and the schema before it says what is wrong with them.
+# MLflow's scoring server repeats the rows and the schema before it says what is wrong with them. These texts follow
+# each other; no regular expression, because that would take minutes for a long message of a hostile model.
 _PREFACES = (
-    re.compile(r"^Failed to predict data .*?\nError: ", re.DOTALL),
-    re.compile(r"^Failed to enforce schema of data .*? with schema .*?\. Error: ", re.DOTALL),
+    ("Failed to predict data ", "\nError: "),
+    ("Failed to enforce schema of data ", " with schema ", ". Error: "),
 )
 # What it says about an exception that the model raises. Only its traceback has the reason.
 _UNEXPECTED = "Encountered an unexpected error while evaluating the model"
@@ -33,9 +33,22 @@ def container_message(text: str) -> str:
         if raised and text.startswith(_UNEXPECTED):
             text = raised
     for preface in _PREFACES:
-        text = preface.sub("", text)
+        text = _without(preface, text)
     line = " ".join(text.split()) or "it gives no reason"
     return line if len(line) <= _SHOWN else line[:_SHOWN] + "…"
+
+
+def _without(preface: Sequence[str], text: str) -> str:
+    start, *others = preface
+    if not text.startswith(start):
+        return text
+    end = len(start)
+    for other in others:
+        found = text.find(other, end)
+        if found < 0:
+            return text
+        end = found + len(other)
+    return text[end:]
 
 
 def invocation_error(error: Exception) -> str:

@@ -1,10 +1,12 @@
 """Condition operators behave as described in the AWS reference."""
 
+import itertools
 from typing import Any
 
 import pytest
 
 from localaws.iam.conditions import Condition, ConditionError
+from localaws.iam.matching import like
 
 KEY = "aws:thing"
 
@@ -109,3 +111,35 @@ def test_escaped_wildcard_is_literal() -> None:
 def test_rejects_unknown_operators(operator: str) -> None:
     with pytest.raises(ConditionError, match="not a condition operator"):
         Condition.parse(operator, KEY, "x")
+
+
+def test_null_cannot_be_used_with_if_exists() -> None:
+    with pytest.raises(ConditionError, match="IfExists"):
+        Condition.parse("NullIfExists", KEY, "true")
+
+
+@pytest.mark.parametrize("wanted", ["99999999999999999999", "-99999999999999999999", "9999-12-31T23:59:59-14:00", "x"])
+def test_a_date_that_does_not_exist_matches_nothing(wanted: str) -> None:
+    assert not holds("DateEquals", wanted, "2026-11-21T00:00:00Z")
+    assert not holds("DateEquals", "2026-11-21T00:00:00Z", wanted)
+
+
+def test_wildcards_match_any_text() -> None:
+    """Each pattern of up to four characters, against the definition of its wildcards."""
+
+    def matches(pattern: str, text: str) -> bool:
+        if not pattern:
+            return not text
+        if pattern[0] == "*":
+            return any(matches(pattern[1:], text[start:]) for start in range(len(text) + 1))
+        return bool(text) and pattern[0] in ("?", text[0]) and matches(pattern[1:], text[1:])
+
+    texts = ["".join(text) for length in range(5) for text in itertools.product("ab", repeat=length)]
+    for pattern in ("".join(signs) for length in range(5) for signs in itertools.product("a*?", repeat=length)):
+        for text in texts:
+            assert like(pattern, text) is matches(pattern, text), (pattern, text)
+
+
+def test_a_pattern_with_many_wildcards_takes_no_time() -> None:
+    assert not like("a*" * 30 + "b", "a" * 1024)
+    assert like("*a" * 30, "ba" * 500)

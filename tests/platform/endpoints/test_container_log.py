@@ -59,6 +59,10 @@ def test_denied_access_to_the_log_is_reported_but_not_an_error(logs: Any) -> Non
         (["ValueError: first", "OSError: last"], "OSError: last"),
         (["ValueError: x", "serve: The model needs 'xgboost'.", "exit"], "The model needs 'xgboost'"),
         (["all is well"], None),
+        # A hostile model's lines: a search that begins at each character takes minutes for them.
+        (["a" * 200_000], None),
+        (["a." * 100_000], None),
+        (["Error" * 40_000, "x.Error" * 40_000 + ": why"], "Error: why"),
         ([], None),
     ],
 )

@@ -23,6 +23,12 @@ RAISED = {
         ("<html>\nnot JSON", "<html> not JSON"),
         ("", "it gives no reason"),
         ("x" * 400, "x" * 300 + "…"),
+        ("Failed to enforce schema of data a with schema b. Error: c. Error: d", "c. Error: d"),
+        # A hostile model's: an expression with two unlimited parts takes minutes for it.
+        (
+            f"Failed to enforce schema of data{' with schema ' * 100_000}",
+            f"Failed to enforce schema of data{' with schema' * 30}"[:300] + "…",
+        ),
     ],
 )
 def test_the_message_is_one_line_that_gives_the_reason(text: str, line: str) -> None:
