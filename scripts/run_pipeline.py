@@ -16,7 +16,7 @@ from mlflow_common.errors import InputError, explain
 from mlflow_common.key_values import parse_key_values
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
-from mlflow_platform.comparison.table import is_maximized
+from mlflow_platform.comparison.direction import is_maximized
 from mlflow_platform.environment import REPOSITORY
 from mlflow_platform.factory import jobs, parameters, runs
 from mlflow_platform.factory.execution import Pipeline

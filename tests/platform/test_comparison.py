@@ -11,6 +11,7 @@ import pytest
 
 from mlflow_common.errors import InputError
 from mlflow_platform.comparison import charts, page, table
+from mlflow_platform.comparison.direction import is_maximized
 from mlflow_platform.comparison.table import Row
 from mlflow_platform.validation.thresholds import LOWER_IS_BETTER
 
@@ -51,17 +52,36 @@ def test_the_best_run_is_first_and_runs_without_the_metric_are_last() -> None:
         ("costPerRun", "samplesPerMs"),
         ("total_cost", "savings"),
         ("edit_distance", "correlation"),
+        ("validation_0-mlogloss", "validation_0-aucpr"),
+        ("eval-merror", "eval-ndcg@10"),
+        ("poisson-nloglik@1.5", "interval-regression-accuracy"),
+        ("categorical_crossentropy", "top_k_categorical_accuracy"),
+        ("valid_0-l2", "d2_absolute_error_score"),
+        ("LogLoss", "D2_log_loss_score"),
+        ("neg_log_likelihood", "log_likelihood"),
+        ("negative_loglikelihood", "recall_neg"),
+        ("nRMSE", "explained_variance"),
+        ("davies_bouldin", "silhouette"),
+        ("numErrors", "mirror"),
         *((f"validation/{name}", "roc_auc") for name in sorted(LOWER_IS_BETTER)),
     ],
 )
 def test_every_way_to_write_a_metrics_name_says_whether_larger_is_better(smaller: str, larger: str) -> None:
-    assert not table.is_maximized(smaller)
-    assert table.is_maximized(larger)
+    assert not is_maximized(smaller)
+    assert is_maximized(larger)
 
 
 @pytest.mark.parametrize(
     "metric",
-    ["cost_savings", "error_reduction", "distanceCorrelation", "time_between_failures", "val/loss_improvement"],
+    [
+        "cost_savings",
+        "error_reduction",
+        "distanceCorrelation",
+        "time_between_failures",
+        "val/loss_improvement",
+        "valid_0-quantile",
+        "bias",
+    ],
 )
 def test_a_name_that_may_mean_the_opposite_is_not_guessed(metric: str) -> None:
     rows = [replace(row, metrics={metric: 1.0}) for row in ROWS]

@@ -5,35 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlflow_common.errors import InputError
+from mlflow_platform.comparison.direction import is_maximized
 from mlflow_platform.validation.table import listed
 
-# Metrics of which smaller values are better, as whole words of a name.
-_SMALLER = frozenset(
-    ("rmse", "rmsle", "mae", "mse", "msle", "mape", "smape", "loss", "logloss", "error", "errors", "deviance", "brier")
-).union(
-    ("perplexity", "wer", "cer", "entropy", "divergence", "hinge", "nll", "ece", "wape", "wmape", "mase", "rmspe"),
-    ("false", "fpr", "fnr", "fdr", "regret", "cost", "distance"),
-    ("latency", "time", "seconds", "duration", "ms", "missing"),
-)
-# scikit-learn negates what is better if smaller, so that larger is always better: `neg_mean_squared_error`.
-_NEGATED = "neg"
-# `validation/rmse` (what validate_endpoint.py logs), `val.loss`, `testRMSE` and `valLoss` have two words each.
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-# What follows says where the metric was measured (`tpr_at_fpr_0.01`, `tprAtFpr`, `recall@fpr=0.01`), or is a divisor
-# (`samples_per_ms`, `samplesPerMs`).
-_MEASURED_AT = re.compile(r"(?<=[^A-Za-z])(?:at|per)(?=[^A-Za-z])|(?<=[a-z])(?:At|Per)(?=[A-Z])|@")
-# With one of these words a name may mean the opposite: `cost_savings`, `error_reduction`, `distance_correlation`,
-# `time_between_failures`.
-_TURNING = frozenset(
-    ("saving", "savings", "saved", "reduction", "reduced", "improvement", "gain", "avoided", "benefit", "free")
-).union(("correlation", "traveled", "travelled", "covered", "effectiveness", "efficiency", "between", "without"))
 # What MLflow's database holds for infinity (`sanitize_metric_value` of mlflow/store/tracking/sqlalchemy_store.py).
 _INFINITE = sys.float_info.max
 
@@ -143,21 +123,6 @@ def make(rows: Sequence[Row], metric: str, *, maximize: bool | None = None) -> T
         return value is None, 0 if value is None else (-value if largest else value), row.started
 
     return Table(tuple(sorted(rows, key=rank)), metric, largest)
-
-
-def is_maximized(metric: str) -> bool:
-    """Whether larger values of a metric are better, judged by its name.
-
-    Raises:
-        InputError: the name does not say it.
-    """
-    words = {word.lower() for word in _WORD.findall(_MEASURED_AT.split(metric)[0])}
-    smaller = _SMALLER & words
-    if smaller and _TURNING & words:
-        raise InputError(
-            f"the name {metric!r} does not say whether larger values are better: give --maximize or --minimize."
-        )
-    return _NEGATED in words or not smaller
 
 
 def number(text: str) -> float | None:
