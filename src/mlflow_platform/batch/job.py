@@ -92,14 +92,21 @@ class Batches:
         """The job that runs or is done for these inputs; else one without a status, for the next attempt."""
         digest = hashlib.sha256("\0".join([spec.model_name, spec.instance_type, str(spec.instance_count)]).encode())
         for part in parts:
+            # The outputs are read by the names of the parts, so the same rows in other parts are another job.
+            digest.update(f"\0{part.name}\0".encode())
             digest.update(part.body)
         base = f"{stem(spec.endpoint)[: 63 - _DIGEST - 4]}-{digest.hexdigest()[:_DIGEST]}"
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             name = f"{base}-{attempt}"
             job = self._describe(name, f"{store}/batch/{name}")
-            if job.status not in {"Failed", "Stopped"}:
+            if job.status in {"Failed", "Stopped"}:
+                self._progress(f"the transform job {name} is {job.status}, so there will be another attempt")
+            elif job.status == "Completed" and not self._has_outputs(job):
+                self._progress(
+                    f"the outputs of the transform job {name} were deleted, so there will be another attempt"
+                )
+            else:
                 return job
-            self._progress(f"the transform job {name} is {job.status}, so there will be another attempt")
         raise PreconditionError(f"{_MOST_ATTEMPTS} transform jobs for these inputs have failed. Change the inputs.")
 
     def _describe(self, name: str, root: str) -> Job:
@@ -110,6 +117,11 @@ class Batches:
                 return Job(name, root, "")
             raise
         return Job(name, root, found["TransformJobStatus"], found.get("FailureReason", ""))
+
+    def _has_outputs(self, job: Job) -> bool:
+        bucket, key = split_uri(f"{job.outputs}/")
+        # split_uri removes the slash at the end.
+        return self._s3.list_objects_v2(Bucket=bucket, Prefix=f"{key}/", MaxKeys=1)["KeyCount"] > 0
 
     def _start(self, spec: EndpointSpec, job: Job) -> None:
         source: Any = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"{job.root}/in/"}}

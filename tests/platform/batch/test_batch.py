@@ -86,7 +86,9 @@ def test_a_job_sends_one_line_at_a_time(clients: Clients, spec: EndpointSpec) ->
 
 
 def test_the_same_inputs_use_the_job_that_exists(clients: Clients, spec: EndpointSpec) -> None:
-    job = run(clients, spec, parts_of(clients))
+    parts = parts_of(clients)
+    job = run(clients, spec, parts)
+    answer(clients, job, parts[0], ["a", "b"])
     messages: list[str] = []
     assert run(clients, spec, parts_of(clients), messages).name == job.name
     assert f"the transform job {job.name} exists already" in messages
@@ -94,10 +96,31 @@ def test_the_same_inputs_use_the_job_that_exists(clients: Clients, spec: Endpoin
     assert len(clients.sagemaker.list_transform_jobs()["TransformJobSummaries"]) == 2
 
 
+def test_the_same_rows_in_other_objects_are_another_job(clients: Clients, spec: EndpointSpec) -> None:
+    """The outputs of the first job have other names and other numbers of rows."""
+    first, second = parts_of(clients, in_request=1, in_part=1), parts_of(clients, in_request=1, in_part=3)
+    assert b"".join(part.body for part in first) == b"".join(part.body for part in second)
+    assert run(clients, spec, first).name != run(clients, spec, second).name
+
+
+def test_a_job_whose_outputs_were_deleted_is_followed_by_another_attempt(clients: Clients, spec: EndpointSpec) -> None:
+    parts, messages = parts_of(clients), list[str]()
+    job = run(clients, spec, parts)
+    assert job.status == "Completed"
+    assert run(clients, spec, parts, messages).name == f"{job.name.removesuffix('-1')}-2"
+    assert f"the outputs of the transform job {job.name} were deleted, so there will be another attempt" in messages
+
+
 @pytest.mark.parametrize("how", [repeated, lost, unreachable, failed])
 def test_a_job_is_started_once_whatever_call_has_a_fault(
-    how: Callable[[Call], Any], clients: Clients, spec: EndpointSpec, interference: Interference
+    how: Callable[[Call], Any],
+    clients: Clients,
+    spec: EndpointSpec,
+    interference: Interference,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # moto's jobs are completed at once, and write nothing.
+    monkeypatch.setattr(Batches, "_has_outputs", lambda *_: True)
     struck = []
     for target in range(20):
         clients.sagemaker.delete_model(ModelName=spec.model_name)
