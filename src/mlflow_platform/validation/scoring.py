@@ -275,8 +275,8 @@ def _regression(rows: Rows, answers: Answers) -> Validation:
     predicted = np.asarray(_predicted_numbers(answers.predictions))
     scores: dict[str, float] = {}
     with np.errstate(over="ignore", invalid="ignore"):
-        # R² compares the errors with those of the mean, which are zero for a single row.
-        if len(truth) > 1:
+        # R² compares the errors with those of the mean, which are zero if all rows have the same truth.
+        if np.ptp(truth) > 0:
             scores["r2"] = float(metrics.r2_score(truth, predicted))
         scores["rmse"] = float(metrics.root_mean_squared_error(truth, predicted))
         scores["mae"] = float(metrics.mean_absolute_error(truth, predicted))

@@ -33,8 +33,10 @@ def test_a_regression_is_scored_by_error() -> None:
     assert checked.metrics["r2"] == pytest.approx(-1)
 
 
-def test_r2_of_one_row_is_omitted() -> None:
+def test_r2_of_rows_with_the_same_truth_is_omitted() -> None:
+    """scikit-learn computes 1 or 0 for it."""
     assert "r2" not in scored([1.5], [1.5], "regression").metrics
+    assert "r2" not in scored([1.5, 1.5], [1.5, 3.5], "regression").metrics
 
 
 def test_rows_without_a_prediction_count_as_wrong_in_a_classification() -> None:
