@@ -1,11 +1,15 @@
-"""Policies on resources: AWS refuses one that names a principal that does not exist, or that locks its caller out.
+"""Policies: AWS refuses one that breaks the grammar, names a principal that does not exist, or locks its caller out.
 
-moto stores any policy, so that the mistake would show only on AWS, in the middle of an apply. Sources:
+moto checks the grammar of IAM's policies only in part, and stores any other policy, so that the mistake would show only
+on AWS, in the middle of an apply. Sources:
 https://docs.aws.amazon.com/kms/latest/APIReference/API_PutKeyPolicy.html ("The principals in the key policy must exist
 and be visible to KMS", and what a key policy must allow), and for the messages
 https://github.com/aws-samples/aws-iam-access-key-auto-rotation/issues/26 (IAM),
 https://github.com/cloud-custodian/cloud-custodian/issues/4948 (S3) and
-https://github.com/lightspin-tech/eks-creation-engine/issues/4 (KMS).
+https://github.com/lightspin-tech/eks-creation-engine/issues/4 (KMS),
+https://github.com/cloud-custodian/cloud-custodian/issues/1779 and
+https://github.com/hashicorp/terraform-provider-aws/issues/26041 (SNS), and
+https://github.com/cloud-custodian/cloud-custodian/issues/1816 (SQS).
 """
 
 import json
@@ -16,6 +20,7 @@ from typing import Any
 
 from localaws.call import current_call
 from localaws.errors import AwsError
+from localaws.iam import grammar
 from localaws.iam.evaluate import evaluate
 from localaws.iam.matching import like
 from localaws.iam.moto_policy_store import MotoPolicyStore
@@ -29,7 +34,18 @@ _POLICY: Mapping[tuple[str, str], Callable[[dict[str, Any]], str | None]] = {
     ("iam", "UpdateAssumeRolePolicy"): lambda given: given.get("PolicyDocument"),
     ("kms", "CreateKey"): lambda given: given.get("Policy"),
     ("kms", "PutKeyPolicy"): lambda given: given.get("Policy"),
+    ("sns", "CreateTopic"): lambda given: (given.get("Attributes") or {}).get("Policy"),
+    ("sns", "SetTopicAttributes"): lambda given: (
+        given.get("AttributeValue") if given.get("AttributeName") == "Policy" else None
+    ),
+    ("sqs", "CreateQueue"): lambda given: (given.get("Attributes") or {}).get("Policy"),
+    ("sqs", "SetQueueAttributes"): lambda given: (given.get("Attributes") or {}).get("Policy"),
 }
+# Requests that store a policy of an identity.
+_IDENTITY = frozenset({"CreatePolicy", "CreatePolicyVersion", "PutGroupPolicy", "PutRolePolicy", "PutUserPolicy"})
+# Services whose policies take no other service's actions. SNS's message: https://github.com/aws/aws-cli/issues/3143
+_OWN_ACTIONS = frozenset({"s3", "sns", "sqs"})
+_FOREIGN_ACTION = "Invalid parameter: Policy statement action out of service scope!"
 # Each service's code, and its messages for a principal that does not exist and for text that is not a policy.
 _ERRORS: Mapping[str, tuple[str, str, str]] = {
     "iam": (
@@ -47,6 +63,16 @@ _ERRORS: Mapping[str, tuple[str, str, str]] = {
         "Invalid principal in policy",
         "Policies must be valid JSON and the first byte must be '{'",
     ),
+    "sns": (
+        "InvalidParameter",
+        "Invalid parameter: Policy Error: PrincipalNotFound",
+        "Invalid parameter: Policy Error: null",
+    ),
+    "sqs": (
+        "InvalidAttributeValue",
+        "Invalid value for the parameter Policy.",
+        "Invalid value for the parameter Policy.",
+    ),
 }
 _ENTITY = re.compile(r"arn:aws:iam::(?P<account>\d{12}):(?P<kind>root|role|user)(?:/(?P<name>[\w+=,.@/-]+))?", re.ASCII)
 # Everyone, an account, a session, and an identity of CloudFront: localaws cannot look these up.
@@ -63,11 +89,15 @@ def check(response: Any, service: str, operation: str, given: dict[str, Any]) ->
     Raises:
         AwsError: with the service's code.
     """
+    if service == "iam" and operation in _IDENTITY:
+        _check_identity_policy(given["PolicyDocument"])
+        return
     find = _POLICY.get((service, operation))
     document = find(given) if find else None
     if not document:
         return
     _check_principals(service, document, response.current_account)
+    _check_grammar(service, document)
     if service == "kms" and not given.get("BypassPolicyLockoutSafetyCheck"):
         name = str(given.get("KeyId") or "new").rpartition("/")[2]
         key = f"arn:aws:kms:{response.region}:{response.current_account}:key/{name}"
@@ -94,6 +124,44 @@ def check_bucket_policy(document: str, bucket: str, account: str) -> None:
         for resource in map(str, texts(statement.get("Resource", statement.get("NotResource")))):
             if not _is_within(resource, bucket):
                 raise AwsError("MalformedPolicy", "Policy has invalid resource")
+    _check_grammar("s3", document)
+
+
+def _check_grammar(service: str, document: str) -> None:
+    """Refuse a policy that breaks the grammar. moto checks that of a role's trust policy, but for two rules."""
+    code, _, malformed = _ERRORS[service]
+    if service == "iam":
+        for statement in _statements(service, document):
+            for problem in (*grammar.principal_problems(statement), *_rules_of_iam(statement)):
+                raise AwsError(code, problem)
+        return
+    for problem in grammar.resource_problems(json.loads(document), service if service in _OWN_ACTIONS else ""):
+        if service == "sns" and problem == grammar.BAD_ACTION:
+            raise AwsError(code, _FOREIGN_ACTION)
+        raise AwsError(code, malformed if service in ("sns", "sqs") else problem)
+
+
+def _check_identity_policy(document: str) -> None:
+    """Refuse what moto accepts in a policy of a role, a user or a group.
+
+    Source of the message: https://github.com/hashicorp/terraform/issues/13449
+    """
+    code = _ERRORS["iam"][0]
+    try:
+        statements = list(_statements("iam", document))
+    except AwsError:
+        return  # moto has the error.
+    for statement in statements:
+        if "Principal" in statement or "NotPrincipal" in statement:
+            raise AwsError(code, "Policy document should not specify a principal.")
+        for problem in _rules_of_iam(statement):
+            raise AwsError(code, problem)
+
+
+def _rules_of_iam(statement: dict[str, Any]) -> Iterator[str]:
+    yield from grammar.sid_problems(statement)
+    if isinstance(statement.get("Condition"), dict):
+        yield from grammar.condition_problems(statement)
 
 
 def _check_principals(service: str, document: str, account: str) -> None:

@@ -1,4 +1,4 @@
-"""Policies on resources: localaws refuses unknown principals, other buckets, and lock-outs from a key, as AWS does."""
+"""Policies: localaws refuses wrong grammar, unknown principals, other buckets and lock-outs from a key, as AWS does."""
 
 import json
 from collections.abc import Callable
@@ -141,3 +141,79 @@ def test_a_key_policy_that_leaves_it_to_the_account_needs_the_callers_own_right(
     assert refused(lambda: kms.create_key(Policy=policy))[0] == "MalformedPolicyDocumentException"
     allow("kms:CreateKey", "kms:PutKeyPolicy")
     kms.create_key(Policy=policy)
+
+
+@pytest.fixture(scope="module")
+def queue(localaws: RunningLocalAws) -> str:
+    return str(localaws.client("sqs").create_queue(QueueName="policy-queue")["QueueUrl"])
+
+
+@pytest.fixture(scope="module")
+def topic(localaws: RunningLocalAws) -> str:
+    return str(localaws.client("sns").create_topic(Name="policy-topic")["TopicArn"])
+
+
+MISTAKES = {
+    "effect": {"Effect": "deny"},
+    "operator": {"Condition": {"StringEqual": {"aws:SourceAccount": ACCOUNT}}},
+    "element": {"Principle": "*"},
+    "action": {"Action": "ec2:RunInstances"},
+    "principal": {"principal": {"AWS": f"{IAM}:role/policy-unknown"}},
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_policy_that_would_not_apply_is_refused(
+    localaws: RunningLocalAws, known: str, queue: str, topic: str, mistake: str
+) -> None:
+    sqs, sns, s3 = localaws.client("sqs"), localaws.client("sns"), localaws.client("s3")
+
+    def made(action: str, resource: str, **more: Any) -> str:
+        return document(**{"principal": "*", "action": action, "resource": resource, **more})
+
+    def put(**more: Any) -> list[Callable[[], Any]]:
+        queued = made("sqs:SendMessage", f"arn:aws:sqs:us-east-1:{ACCOUNT}:policy-queue", **more)
+        published = made("sns:Publish", topic, **more)
+        stored = made("s3:GetObject", f"arn:aws:s3:::{BUCKET}/*", **more)
+        return [
+            lambda: sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": queued}),
+            lambda: sqs.create_queue(QueueName="policy-other", Attributes={"Policy": queued}),
+            lambda: sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=published),
+            lambda: sns.create_topic(Name="policy-other", Attributes={"Policy": published}),
+            lambda: s3.put_bucket_policy(Bucket=BUCKET, Policy=stored),
+        ]
+
+    for right in put():
+        right()
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": ""})
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="policy-other")["QueueUrl"])
+    codes = [refused(wrong)[0] for wrong in put(**MISTAKES[mistake])]
+    assert codes == [*2 * ["InvalidAttributeValue"], *2 * ["InvalidParameter"], "MalformedPolicy"]
+
+
+def test_a_policy_of_an_identity_has_no_principal_and_alphanumeric_sids(localaws: RunningLocalAws, known: str) -> None:
+    iam = localaws.client("iam")
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    for more, message in (
+        ({"Principal": "*"}, "Policy document should not specify a principal."),
+        ({"Sid": "Deny all"}, "Statement IDs (SID) must be alpha-numeric."),
+        ({"Condition": {"NullIfExists": {"aws:username": "true"}}}, "NullIfExists"),
+    ):
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [{**statement, **more}]})
+        for action in (
+            lambda policy=policy: iam.put_role_policy(RoleName="policy-known", PolicyName="p", PolicyDocument=policy),
+            lambda policy=policy: iam.create_policy(PolicyName="policy-p", PolicyDocument=policy),
+        ):
+            code, found = refused(action)
+            assert code == "MalformedPolicyDocument"
+            assert message in found
+
+
+@pytest.mark.parametrize("more", [{"Sid": "a b"}, {"Principal": {"Aws": "*"}}, {"Principal": {}}])
+def test_a_trust_policy_that_breaks_the_grammar_is_refused(
+    localaws: RunningLocalAws, known: str, more: dict[str, Any]
+) -> None:
+    policy = document("*", **{"action": "sts:AssumeRole", **more})
+    iam = localaws.client("iam")
+    code, _ = refused(lambda: iam.update_assume_role_policy(RoleName="policy-known", PolicyDocument=policy))
+    assert code == "MalformedPolicyDocument"
