@@ -103,6 +103,10 @@ class Definition:
             raise refusal(f"Parameters [{', '.join(missing)}] have no default value and must be specified")
         return values
 
+    def graph(self) -> dict[str, frozenset[str]]:
+        """For each step, those that end before it starts: the steps that it needs, and the conditions around it."""
+        return {step.name: step.needs | {gate for gate, _ in step.gates} for step in self.steps.values()}
+
     def _check_references(self) -> None:
         known = {"Parameters": set(self.parameters), "Steps": set(self.steps), "Execution": set(EXECUTION)}
         for step in self.steps.values():
@@ -112,9 +116,8 @@ class Definition:
             unknown = sorted(step.needs - set(self.steps))
             if unknown:
                 raise _unreadable(f"Step {step.name} depends on {', '.join(unknown)}, which does not exist")
-        graph = {step.name: step.needs | {gate for gate, _ in step.gates} for step in self.steps.values()}
         try:
-            TopologicalSorter(graph).prepare()
+            TopologicalSorter(self.graph()).prepare()
         except CycleError as error:
             raise _unreadable(f"The steps depend on each other in a cycle: {' -> '.join(error.args[1])}") from None
 

@@ -15,6 +15,7 @@ from localaws.pipelines.definition import Definition, Step
 from localaws.pipelines.expressions import Values
 from localaws.pipelines.policies import lifetime
 from localaws.pipelines.record import RUNNING, STEP_FAILED, Execution, StepRun, cache_key
+from localaws.pipelines.selection import selected
 from localaws.pipelines.steps import JOBS, StepError, StepRunner, StoppedError, arguments_of, new_run, pause
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Engine:
     def run(self) -> None:
         """Run to the end. Steps that have succeeded in an earlier attempt do not run again."""
         execution = self._execution
-        waiting = {name: step for name, step in self._definition.steps.items() if name not in execution.steps}
+        waiting = {name: step for name, step in self._definition.steps.items() if self._is_to_run(name)}
         running: dict[Future[None], str] = {}
         with ThreadPoolExecutor(execution.parallelism) as pool:
             while True:
@@ -69,6 +70,11 @@ class Engine:
             execution.set("Failed", STEP_FAILED)
         else:
             execution.set("Stopped" if execution.stop_requested.is_set() else "Succeeded")
+
+    def _is_to_run(self, name: str) -> bool:
+        """Whether a step has not ended before. Of a selective execution, only the selected steps run."""
+        config = self._execution.details.get("SelectiveExecutionConfig")
+        return name not in self._execution.steps and (config is None or name in selected(config))
 
     def _failed(self) -> bool:
         return any(one.status == "Failed" for one in list(self._execution.steps.values()))

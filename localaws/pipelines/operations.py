@@ -19,6 +19,7 @@ from localaws.jobs.listing import matching, page
 from localaws.pipelines.definition import Definition
 from localaws.pipelines.executions import Executions
 from localaws.pipelines.record import RUNNING, Execution
+from localaws.pipelines.selection import reused
 from localaws.principals import Principals, random_id
 from localaws.services.context import Caller, Operations
 
@@ -105,7 +106,9 @@ class PipelineOperations:
         _check_start(pipeline, given)
         text = pipeline.pipeline_definition
         parameters = given.get("PipelineParameters") or []
-        values = Definition.parse(text).values(parameters)
+        definition = Definition.parse(text)
+        values = definition.values(parameters)
+        selection = given.get("SelectiveExecutionConfig")
         role = pipeline.role_arn
         now = datetime.now(UTC)
         identifier = random_id()
@@ -115,6 +118,7 @@ class PipelineOperations:
             "PipelineExecutionDescription": given.get("PipelineExecutionDescription"),
             "PipelineExecutionStatus": "Executing",
             "ParallelismConfiguration": limits or None,
+            "SelectiveExecutionConfig": selection,
             "CreationTime": now,
             "LastModifiedTime": now,
         }
@@ -128,6 +132,7 @@ class PipelineOperations:
             parallelism=limits.get("MaxParallelExecutionSteps", PARALLEL),
             token=token,
             details={name: value for name, value in details.items() if value is not None},
+            steps=reused(selection, definition, pipeline.arn, self._executions.find) if selection else {},
         )
         self._executions.start(execution, self._jobs.clients(role, caller.region))
         vars(pipeline).update(last_execution_time=now.replace(tzinfo=None))  # moto keeps naive times.
@@ -257,8 +262,6 @@ def _check_start(pipeline: Any, given: dict[str, Any]) -> None:
         # RoleArn of StartPipelineExecution, in botocore's model.
         raise refusal("RoleArn can only be specified for a pipeline that AWS manages. Set the role of the pipeline.")
     _check_version(pipeline, given)
-    if given.get("SelectiveExecutionConfig"):
-        raise refusal("localaws does not run SelectiveExecutionConfig.")
     if given.get("MlflowExperimentName"):
         raise NotImplementedError("MlflowExperimentName of an execution")
 

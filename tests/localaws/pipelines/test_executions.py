@@ -173,6 +173,14 @@ def test_runs_trains_registers_and_reuses_results(bench: JobBench) -> None:
     sorted_by_arn = list_executions(PipelineName="factory", SortBy="PipelineExecutionArn", SortOrder="Ascending")
     assert [one["PipelineExecutionArn"] for one in sorted_by_arn["PipelineExecutionSummaries"]] == sorted([arn, again])
 
+    config = {"SourcePipelineExecutionArn": arn, "SelectedSteps": [{"StepName": "Register"}]}
+    selective = bench.sagemaker.start_pipeline_execution(PipelineName="factory", SelectiveExecutionConfig=config)
+    assert wait(bench, selective["PipelineExecutionArn"])["PipelineExecutionStatus"] == "Succeeded"
+    registered = steps(bench, selective["PipelineExecutionArn"])["Register"]["Metadata"]["RegisterModel"]["Arn"]
+    assert registered != package["ModelPackageArn"]
+    second = bench.sagemaker.describe_model_package(ModelPackageName=registered)["InferenceSpecification"]
+    assert second["Containers"][0]["ModelDataUrl"] == data, "The model is that of the source execution."
+
 
 def test_an_unmet_condition_fails_the_execution_with_its_reason(bench: JobBench) -> None:
     create(bench, "strict")
