@@ -29,7 +29,7 @@ def fetch(url: str, s3: "S3Client", folder: Path) -> None:
 
     Raises:
         DeploymentError: the object cannot be downloaded, is not a gzipped tar of regular files and folders, or has more
-            than `MOST_BYTES` or `MOST_MEMBERS`.
+            than `MOST_BYTES` (unpacked, with headers) or `MOST_MEMBERS`.
     """
     bucket, key = split_s3_url(url)
     archive = folder.with_suffix(".tar.gz")
@@ -39,11 +39,10 @@ def fetch(url: str, s3: "S3Client", folder: Path) -> None:
     except (BotoCoreError, ClientError) as error:
         raise download_failed(url) from error
     try:
-        left = MOST_BYTES
         with archive.open("rb") as packed, opened(packed, MOST_BYTES) as tar:
             for number, member in enumerate(tar):
-                left -= member.size
-                if left < 0 or number >= MOST_MEMBERS:
+                # Before the member is written: `opened` notices it only after MOST_BYTES.
+                if number >= MOST_MEMBERS or member.offset_data + member.size > MOST_BYTES:
                     raise extract_failed(url)
                 # AWS cannot unpack links either: https://repost.aws/knowledge-center/sagemaker-endpoint-creation-fail
                 write(tar, member, target(member, folder))
