@@ -2,11 +2,15 @@
 
 import json
 import pickle
+import threading
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import requests
 import xgboost
 
 from localaws.algorithms import built_in, xgboost_serve, xgboost_train
@@ -136,3 +140,53 @@ def test_answers_as_text_and_as_json() -> None:
     assert json.loads(xgboost_serve.text_of([1.5], "application/json")) == {"predictions": [{"score": 1.5}]}
     with pytest.raises(ValueError, match="Content-type application/xml is not supported"):
         xgboost_serve.matrix(b"<a/>", "application/xml")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a model that about doubles its first column."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SERVING_TOKEN", "secret")
+        base = job(tmp_path_factory.mktemp("served"), ROWS, "csv")
+        xgboost_train.train(base)
+        handler = type("Loaded", (xgboost_serve.Handler,), {"booster": xgboost_serve.load(base / "model")})
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+            thread.start()
+            yield f"http://127.0.0.1:{server.server_port}"
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "kind", "text"),
+    [
+        ({"Content-Type": "text/csv"}, "50,2\n", 200, "text/csv", ""),
+        ({"Content-Type": "TEXT/CSV; charset=utf-8", "Accept": "*/*"}, "50,2\n", 200, "text/csv", ""),
+        ({}, "0:50 1:2\n", 200, "text/csv", ""),
+        ({"Content-Type": "text/csv", "Accept": "application/json"}, "50,2\n", 200, "application/json", "score"),
+        ({"Content-Type": "text/csv"}, "", 204, "text/plain", ""),
+        ({"Content-Type": "text/csv"}, "a,b\n", 415, "text/plain", "could not convert string to float"),
+        ({"Content-Type": "application/xml"}, "<a/>", 415, "text/plain", "application/xml is not supported"),
+        ({"Content-Type": "text/csv", "Accept": "image/png"}, "50,2\n", 406, "text/plain", "image/png is not"),
+        ({"Content-Type": "text/csv"}, "1,2,3\n", 400, "text/plain", "Unable to evaluate payload provided"),
+        ({"Content-Type": "text/csv", xgboost_serve.TOKEN_HEADER: "wrong"}, "50,2\n", 403, "text/plain", ""),
+    ],
+)
+def test_a_request_is_answered_with_its_status(
+    served: str, headers: dict[str, str], body: str, status: int, kind: str, text: str
+) -> None:
+    given = {xgboost_serve.TOKEN_HEADER: "secret", **headers}
+    answer = requests.post(f"{served}/invocations", body, headers=given, timeout=10)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, kind)
+    assert text in answer.text
+    if (status, kind) == (200, "text/csv"):
+        assert float(answer.text) == pytest.approx(100, abs=40)
+
+
+def test_only_ping_and_invocations_exist(served: str) -> None:
+    headers = {xgboost_serve.TOKEN_HEADER: "secret"}
+    assert requests.get(f"{served}/ping", headers=headers, timeout=10).status_code == 200
+    assert requests.get(f"{served}/models", headers=headers, timeout=10).status_code == 404
+    assert requests.post(f"{served}/models", "1", headers=headers, timeout=10).status_code == 404
+    assert requests.get(f"{served}/ping", timeout=10).status_code == 403

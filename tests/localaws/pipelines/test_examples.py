@@ -8,11 +8,15 @@ transform job.
 import json
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
+
 from tests.localaws.jobs.conftest import JobBench, channel, given_input, given_output
 from tests.localaws.pipelines.test_executions import start, steps, wait
 
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.0-1-cpu-py3"
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:0.23-1-cpu-py3"
+BATCH = "0.2,1\n0.8,0\n"
 PREPROCESS = """
 import pathlib
 base = "/opt/ml/processing"
@@ -189,7 +193,7 @@ def definition(bench: JobBench) -> dict[str, Any]:
     parts = ["train", "validation", "test"]
     preprocess = bench.put("abalone/preprocess/script.py", PREPROCESS)
     rows = [given_input("rows", raw, "/opt/ml/processing/input")]
-    batch = bench.put("abalone/batch", "0.2,1\n0.8,0\n")
+    batch = bench.put("abalone/batch", BATCH)
     return {
         "Version": "2020-12-01",
         "Metadata": {},
@@ -213,6 +217,28 @@ def definition(bench: JobBench) -> dict[str, Any]:
     }
 
 
+def predict(bench: JobBench, model: str) -> None:
+    """The model answers at an endpoint as in the transform job, and refuses what SageMaker's image refuses."""
+    name = "abalone"
+    variant = {"VariantName": "one", "ModelName": model, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    bench.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    bench.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    waiting = {"Delay": 1, "MaxAttempts": 120}
+    bench.sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=name, WaiterConfig=waiting)
+    given = {"EndpointName": name, "Body": BATCH, "ContentType": "text/csv"}
+    invoke = bench.localaws.client("sagemaker-runtime").invoke_endpoint
+    answer = invoke(**given)
+    text = answer["Body"].read().decode()
+    assert (answer["ContentType"], text) == ("text/csv", bench.get("AbaloneTransform/batch.out"))
+    scores = [
+        one["score"] for one in json.loads(invoke(**given, Accept="application/json")["Body"].read())["predictions"]
+    ]
+    assert scores == [float(line) for line in text.split()]
+    with pytest.raises(ClientError, match=r"ModelError.*\(415\).*Content-type application/xml is not supported"):
+        invoke(**{**given, "ContentType": "application/xml"})
+    bench.sagemaker.delete_endpoint(EndpointName=name)
+
+
 def test_the_abalone_example_registers_a_model_and_transforms_a_batch(bench: JobBench) -> None:
     sagemaker = bench.sagemaker
     text = json.dumps(definition(bench))
@@ -226,6 +252,7 @@ def test_the_abalone_example_registers_a_model_and_transforms_a_batch(bench: Job
     assert (round(low), round(high)) == (5, 11)
     package = ran["AbaloneRegisterModel-RegisterModel"]["Metadata"]["RegisterModel"]["Arn"]
     assert sagemaker.describe_model_package(ModelPackageName=package)["ModelApprovalStatus"] == "Approved"
+    predict(bench, ran["AbaloneCreateModel-CreateModel"]["Metadata"]["Model"]["Arn"].rsplit("/", 1)[-1])
     job = ran["AbaloneTrain"]["Metadata"]["TrainingJob"]["Arn"].rsplit("/", 1)[-1]
     metrics = sagemaker.describe_training_job(TrainingJobName=job)["FinalMetricDataList"]
     assert {one["MetricName"] for one in metrics} == {"train:rmse", "validation:rmse"}
