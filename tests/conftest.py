@@ -91,6 +91,9 @@ NIGHTLY = {
     ),
     "tests/e2e/smoke/test_monitoring.py": "much traffic; tests/platform/monitoring/ tests each step on files",
     "tests/e2e/upgrade/": "three servers and two environments; tests/platform/upgrade/ tests each step and failure",
+    "tests/localaws/state/test_locks.py::test_a_state_is_listed_moved_and_brought_back": (
+        "Terraform's own commands on states, eight times"
+    ),
     "tests/localaws/state/test_bootstrap.py": "applies the states' bucket; test_state.py checks its plan",
     "tests/policy/test_demo_calls.py": (
         "the demo with enforced policies; tests/policy/test_least_privilege.py judges the calls that it recorded"
@@ -126,13 +129,20 @@ NIGHTLY = {
     ),
     # Other clients than boto3 and MLflow's newest one.
     "tests/localaws/endpoints/test_invoke.py::test_mlflows_deployment_client_lists_and_invokes_endpoints": "a client",
+    "tests/localaws/services/test_runbook.py::test_a_bucket_is_copied_encrypted_with_another_key_and_emptied": (
+        "the AWS CLI, to copy and empty a bucket"
+    ),
+    "tests/localaws/services/test_runbook.py::test_the_log_files_of_a_trail_name_who_wrote_an_artifact": (
+        "the AWS CLI and jq, on a file of the test's own"
+    ),
     "tests/localaws/endpoints/test_invoke.py::test_the_aws_cli_invokes_an_endpoint": "a client",
     "tests/localaws/tracking/test_apps.py::test_the_plugin_logs_registers_and_uses_workspaces": "a client",
     "tests/localaws/tracking/test_clients.py": "clients",
     "tests/serving/test_flask.py": "MLflow before 2.21; tests/serving/test_container.py tests the newest",
     # Processes and environments of their own.
     "tests/localaws/pipelines/test_examples.py": (
-        "trains and serves with XGBoost; tests/localaws/algorithms/ tests its programs, test_executions.py the steps"
+        "trains, transforms and serves with XGBoost; tests/localaws/algorithms/ tests its programs, test_executions.py "
+        "the steps"
     ),
     "tests/localaws/test_daemon.py::test_a_home_with_spaces_and_umlauts_works_with_256_open_files": "a server",
     "tests/platform/factory/test_template.py": "trains a second project",

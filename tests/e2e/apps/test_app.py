@@ -1,6 +1,9 @@
 """An environment with an MLflow App: applied, used from a run to a validated endpoint, and diagnosed."""
 
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +17,7 @@ from localaws.iam.request import Principal, Request
 from tests.support.running import RunningLocalAws, settings_of
 from tests.support.waiting import eventually
 from tests.terraform.applying import Environment
+from tests.terraform.planning import REPOSITORY
 
 # Other names than the session's staging, which is in the same account, and none of the optional resources.
 INPUTS: dict[str, Any] = {
@@ -129,6 +133,11 @@ def test_clean_up_deletes_an_unused_run_and_its_artifacts_once(applied: Applied)
     assert [one["name"] for one in deployed.result(*old)["items"]] == [run]
     deployed.script(*old, "--yes")
     assert deployed.result(*old)["items"] == []
+
+    [undo] = re.findall(r"python -c '(.*restore_run.*)'", (REPOSITORY / "docs/guides/clean-up.md").read_text())
+    environ = {**deployed.environ, "MLFLOW_TRACKING_URI": deployed.outputs["mlflow_tracking_uri"]}
+    subprocess.run([sys.executable, "-c", undo.replace("RUN", run)], env=environ, check=True, timeout=300)
+    assert [one["name"] for one in deployed.result(*old)["items"]] == [run]
 
 
 def test_the_doctor_finds_a_setting_that_was_changed_outside_terraform(applied: Applied) -> None:

@@ -5,6 +5,7 @@ The block of SageMaker's SDK runs with the SDK, in an environment of its own.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,14 @@ def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         subprocess.run(command, check=True, timeout=600)
     return python
+
+
+def test_the_sdk_renders_the_pipeline_that_our_definition_is_compared_with(sdk: Path, tmp_path: Path) -> None:
+    program = tmp_path / "render.py"
+    shutil.copy(SDK.with_name("render.py"), program)
+    given = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run([sdk, program], cwd=tmp_path, env=given, check=True, timeout=300)
+    assert (tmp_path / "rendered.json").read_text() == SDK.with_name("rendered.json").read_text()
 
 
 def test_the_estimator_of_the_guide_trains_in_the_run_that_the_notebook_began(

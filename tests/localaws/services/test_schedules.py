@@ -232,6 +232,8 @@ def test_a_failed_call_is_retried_and_then_kept_in_the_queue(scheduled: Schedule
     assert attributes["TARGET_ARN"].endswith(":sagemaker:stopMlflowTrackingServer")
     assert (attributes["ERROR_CODE"], attributes["RETRY_ATTEMPTS"]) == ("ResourceNotFound", str(RETRIES))
     assert "scheduled-missing does not exist" in attributes["ERROR_MESSAGE"]
+    scheduled.localaws.client("sqs").purge_queue(QueueUrl=scheduled.queue)  # As the runbook says.
+    assert scheduled.all_messages() == []
 
 
 def test_a_throttled_call_is_retried(scheduled: Scheduled) -> None:

@@ -25,6 +25,8 @@ from tests.terraform.static.test_documented_options import scripts_of_make
 
 WORKFLOW, ENVIRONMENT = "tests/e2e/smoke/test_workflow.py", "tests/e2e/smoke/test_environment.py"
 PIPELINE, UPGRADE = "tests/e2e/pipeline/test_pipeline.py", "tests/e2e/upgrade/test_upgrade_and_backup.py"
+LOCKS, RUNBOOK = "tests/localaws/state/test_locks.py", "tests/localaws/services/test_runbook.py"
+SNIPPETS = "tests/e2e/notebooks/test_snippets.py"
 ADOPTED, NIGHTLY = "tests/terraform/test_apply_adopted.py", ".github/workflows/nightly.yml"
 # The file that runs a command, and what stands there for it.
 RUN = {
@@ -61,15 +63,27 @@ RUN = {
     "make setup": (NIGHTLY, "make setup"),
     "make test": (".ci/run", "make test"),
     "make smoke": ("src/mlflow_platform/proving/checks.py", "smoke"),
+    "aws s3 cp": (RUNBOOK, '"aws", "s3", "cp"'),
     "aws s3 ls": (ENVIRONMENT, '"aws", "s3", "ls"'),
+    "aws s3 sync": (RUNBOOK, '"aws", "s3", "sync"'),
     "curl POST": ("tests/support/running.py", "/run"),
     "mlflow deployments": ("tests/localaws/endpoints/test_invoke.py", "list_deployments"),
+    "gunzip logs/*.json.gz": (RUNBOOK, 'documented("gunzip --stdout")'),
+    "python -c boto3": (RUNBOOK, 'documented("object_versions.delete()")'),
+    "python -c mlflow": ("tests/e2e/apps/test_app.py", "restore_run"),
+    "python render.py": (SNIPPETS, "render.py"),
     "git clone": (NIGHTLY, "repository: aws/sagemaker-mlflow"),
     "git /tmp/sagemaker-mlflow": (NIGHTLY, "ref: 0a5f7d839f4915350d01ae5bf186e0a59743f44c"),
     "terraform force-unlock": ("tests/localaws/state/test_locks.py", '"force-unlock"'),
     "terraform import": ("tests/terraform/test_apply_killed.py", 'terraform("import"'),
     "terraform plan": ("scripts/terraform.sh", "plan"),
+    "terraform state list": (LOCKS, 'state("list")'),
+    "terraform state mv": (LOCKS, 'state("mv"'),
+    "terraform state push": (LOCKS, 'state("push", "-force"'),
+    "terraform state rm": (LOCKS, 'state("rm"'),
     "terraform untaint": ("tests/terraform/test_apply_expired.py", 'terraform("untaint"'),
+    "uv pip sync": (SNIPPETS, '"pip", "sync"'),
+    "uv venv": (SNIPPETS, '"venv"'),
     "pytest": ("scripts/test.sh", "pytest"),
     "mlflow experiments": (ENVIRONMENT, '"mlflow", "experiments", "search"'),
     "mlflow run": ("tests/platform/factory/test_template.py", "mlflow"),
@@ -80,7 +94,22 @@ CALL = re.compile(r"(?:\.|\")([a-z][a-z0-9_]+)(?=\(|\"\)\.paginate|\"\)\.wait)")
 ASSIGNMENT = re.compile(r"[A-Z_]+=(\"[^\"]*\"|'[^']*'|[^\s\"']*)\s+")
 INNER = re.compile(r"\$\((make [^)]*)\)")
 OPTIONAL = re.compile(r"\$\{\w+:\+[^}]*\} ")
-PROGRAMS = ("apt-get", "aws", "curl", "docker", "git", "gunzip", "make", "mlflow", "mmdebstrap", "python", "terraform")
+PROGRAMS = (
+    "apt-get",
+    "aws",
+    "curl",
+    "docker",
+    "git",
+    "gunzip",
+    "make",
+    "mlflow",
+    "mmdebstrap",
+    "python",
+    "terraform",
+    "uv",
+)
+# Commands that themselves have commands.
+GROUPS = (["terraform", "state"], ["uv", "pip"])
 # The AWS CLI's own commands, which are no operations of AWS's API, and its options for all operations.
 CUSTOM = {"s3", "logs tail", "ecr get-login-password", "cloudformation wait"}
 GLOBAL = {"--query", "--output", "--region", "--endpoint-url", "--profile"}
@@ -103,7 +132,10 @@ class Command:
         if program == "make":
             script_of_verb = scripts_of_make().get(words[1])
             return f"scripts/{script_of_verb}.py" if script_of_verb else f"make {words[1]}"
-        return " ".join([program, *words[1 : 3 if program == "aws" else 2]]) if program in PROGRAMS else program
+        if code := re.search(r"python -c 'import (\w+)", self.text):
+            return f"python -c {code[1]}"
+        length = 3 if program == "aws" or [program, *words[1:2]] in GROUPS else 2
+        return " ".join([program, *words[1:length]]) if program in PROGRAMS else program
 
 
 def commands(file: Path) -> Iterator[Command]:
@@ -119,7 +151,7 @@ def commands(file: Path) -> Iterator[Command]:
                 text = text[found.end() :]
             for command in (text, *INNER.findall(text)):
                 program = command.split(" ")[0].rpartition("/")[2]
-                if program in (*PROGRAMS, "pytest", "uv"):
+                if program in (*PROGRAMS, "pytest"):
                     yield Command(OPTIONAL.sub("", command).strip(), untested or "untested" in comment)
 
 
