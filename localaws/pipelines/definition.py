@@ -64,6 +64,13 @@ class Definition:
         if len(text.encode()) > MOST_BYTES:
             raise _unreadable(f"The definition is larger than {MOST_BYTES} bytes")
         try:
+            return cls._read(text)
+        except RecursionError:
+            raise _unreadable("It is nested too deeply") from None
+
+    @classmethod
+    def _read(cls, text: str) -> "Definition":
+        try:
             content = json.loads(text)
         except ValueError as error:
             raise _unreadable(f"Invalid JSON: {error}") from None

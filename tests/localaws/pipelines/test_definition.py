@@ -41,6 +41,14 @@ def branch(given: dict[str, Any]) -> dict[str, Any]:
     return {"Name": "c", "Type": "Condition", "Arguments": {"Conditions": [given], "IfSteps": [], "ElseSteps": []}}
 
 
+def nested(levels: int) -> str:
+    """A definition with a condition within many others."""
+    inner = '{"Type": "Equals", "LeftValue": 1, "RightValue": 1}'
+    return text(branch({"Type": ""})).replace(
+        '{"Type": ""}', '{"Type": "Not", "Condition": ' * levels + inner + "}" * levels
+    )
+
+
 @pytest.mark.parametrize(
     ("definition", "message"),
     [
@@ -72,6 +80,8 @@ def branch(given: dict[str, Any]) -> dict[str, Any]:
         (text(branch({"Type": "Not", "Expression": {"Type": "In", "Values": []}})), "In must have QueryValue"),
         (text(branch({"Type": "Not", "Condition": {"Type": "Magic"}})), "Unknown condition type 'Magic'"),
         (text(branch({"Type": "Or"})), "Or must have Conditions"),
+        pytest.param('{"Steps": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply", id="many lists"),
+        pytest.param(nested(600), "nested too deeply", id="many conditions"),
     ],
 )
 def test_rejects_a_definition_that_cannot_run(definition: str, message: str) -> None:
