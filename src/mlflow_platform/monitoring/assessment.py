@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mlflow_platform.monitoring import dataset, drift, quality, truth
+from mlflow_common.errors import PlatformError
+from mlflow_platform.monitoring import comparable, dataset, drift, quality, truth
 from mlflow_platform.monitoring.baseline import Baseline
 from mlflow_platform.monitoring.dataset import Deployment
 from mlflow_platform.monitoring.drift import PREDICTION, Drift, Limits
 from mlflow_platform.monitoring.quality import Quality, QualityLimits
 from mlflow_platform.monitoring.truth import Joined, Truth
 from mlflow_platform.monitoring.windows import Window
-from mlflow_platform.validation import predictions
 from mlflow_platform.validation.table import listed
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Assessment:
         judged: the window that decides on drift; None if the recent ones have too few rows or there is no baseline.
         scored: the window that decides on quality; None if no window has enough truth.
         other_rows: captured rows that another model served, or that cannot be attributed.
+        unanswered: captured rows whose answer was not captured.
     """
 
     results: Sequence[WindowResult]
@@ -65,6 +66,7 @@ class Assessment:
     joined: Joined
     baseline: Baseline
     other_rows: int = 0
+    unanswered: int = 0
 
     @property
     def drifted(self) -> list[str]:
@@ -86,9 +88,11 @@ class Assessment:
 
     @property
     def unjudged(self) -> str:
-        """Why drift was not judged; empty if it was."""
+        """Why drift, or that of the predictions, was not judged; empty if it was."""
         if self.judged is not None:
-            return ""
+            findings = self.judged.drift.findings if self.judged.drift else ()
+            lost = next((each for each in findings if each.name == PREDICTION and each.kind is None), None)
+            return f"the predictions cannot be compared: {lost.reason}" if lost else ""
         if not self.baseline.columns:
             return "there is no baseline to compare with"
         recent = [result.drift for result in self.results[-2:] if result.drift and result.rows]
@@ -132,7 +136,8 @@ def assess(
     judged = next((each for each in reversed(results[-2:]) if each.drift and each.drift.judged), None)
     enough = settings.quality.rows
     scored = next((each for each in reversed(results) if each.quality.task and each.quality.with_truth >= enough), None)
-    return Assessment(results, judged, scored, joined, baseline, total - table.num_rows)
+    unanswered = table.num_rows - len(dataset.answered(table))
+    return Assessment(results, judged, scored, joined, baseline, total - table.num_rows, unanswered)
 
 
 def _by_window(table: pa.Table, windows: Sequence[Window]) -> list[list[int]]:
@@ -153,7 +158,9 @@ def _window(
     window: Window,
     settings: Settings,
 ) -> WindowResult:
-    known = [position for position in positions if position in values]
+    # Without an answer, the truth says nothing about the model.
+    answered = set(dataset.answered(table)) if values else set[int]()
+    known = [position for position in positions if position in values and position in answered]
     scored = quality.score(
         dataset.predicted(dataset.take(table, known)),
         [values[position] for position in known],
@@ -166,22 +173,23 @@ def _window(
     if baseline.columns and positions:
         step = -(-len(positions) // _MOST_ROWS)
         rows = dataset.take(table, positions[::step])
-        found = drift.compare(baseline.columns, _columns(rows, baseline), settings.drift, rows=rows.num_rows)
+        found = _compared(rows, baseline, model, settings.drift)
     return WindowResult(window, len(positions), found, scored)
 
 
-def _columns(rows: pa.Table, baseline: Baseline) -> dict[str, list[Any]]:
-    """The values of a window by column, and the predictions where the baseline has some."""
-    found: dict[str, list[Any]] = {name: rows[name].to_pylist() for name in dataset.inputs(rows)}
-    if PREDICTION in baseline.columns and PREDICTION not in found:
-        found[PREDICTION] = _classes(dataset.predicted(rows))
-    return found
-
-
-def _classes(predicted: Sequence[Any]) -> list[Any]:
-    """Predictions as single values: of probabilities, the most probable class by its name or number."""
-    found = predictions.interpret(predicted, "the endpoint")
-    if not found.is_vector:
-        return list(found.values)
-    names = found.names or tuple(map(str, range(len(next(value for value in found.values if value is not None)))))
-    return [None if value is None else names[value.index(max(value))] for value in found.values]
+def _compared(rows: pa.Table, baseline: Baseline, model: Deployment, limits: Limits) -> Drift:
+    """The drift of a window's inputs, and of its predictions where the baseline has some."""
+    known = dict(baseline.columns)
+    expected = known.pop(PREDICTION, None)
+    inputs = comparable.inputs(rows, model.signature, known)
+    if expected is None or PREDICTION in inputs:
+        known = dict(baseline.columns)
+        return drift.compare(known, inputs, limits, rows=rows.num_rows)
+    try:
+        answered = dataset.answered(rows)
+        if not answered:
+            raise PlatformError("no answers were captured")
+        found = comparable.classes(dataset.predicted(dataset.take(rows, answered)), model.signature)
+    except PlatformError as error:
+        return drift.compare(known, inputs, limits, rows=rows.num_rows, unjudged={PREDICTION: error.message})
+    return drift.compare(baseline.columns, {**inputs, PREDICTION: found}, limits, rows=rows.num_rows)

@@ -7,6 +7,7 @@ them better than any others.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +20,7 @@ from mlflow_platform.monitoring.drift import PREDICTION
 from mlflow_platform.validation import evaluation, files
 from mlflow_platform.validation import values as types
 from mlflow_platform.validation.rows import Task, task_named
-from mlflow_platform.validation.signature import Signature
+from mlflow_platform.validation.signature import SCALARS, Signature
 from mlflow_platform.validation.table import Table
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 TRAINING = "evaluation/training.csv"
 PREDICTIONS = "evaluation/held_out_predictions.csv"
+_HAS_INPUT = f"Drift of the predictions is not measured: the model has an input {PREDICTION!r}."
 _PREFIXES = ("validation/", "")
 
 
@@ -78,7 +80,9 @@ def from_run(
         # The quality can still be judged.
         notes.append(f"Drift is not measured: {error.message}.")
         return Baseline(notes=notes, task=task, reference=reference)
-    if predictions is not None and PREDICTION in predictions.columns:
+    if PREDICTION in columns:
+        notes.append(_HAS_INPUT)
+    elif predictions is not None and PREDICTION in predictions.columns:
         columns[PREDICTION] = _typed(predictions.columns[PREDICTION], is_text=predictions.is_text)
     elif task == "classification" and target in rows.columns:
         columns[PREDICTION] = _typed(rows.columns[target or ""], is_text=rows.is_text)
@@ -95,7 +99,9 @@ def from_file(path: Path, signature: Signature, run: Baseline) -> Baseline:
     table = files.read_any(path)
     columns = inputs(table, signature, None)
     notes = []
-    if PREDICTION in table.columns:
+    if PREDICTION in columns:
+        notes.append(_HAS_INPUT)
+    elif PREDICTION in table.columns:
         columns[PREDICTION] = _typed(table.columns[PREDICTION], is_text=table.is_text)
     else:
         notes.append(f"Drift of the predictions is not measured: {path.name} has no column {PREDICTION!r}.")
@@ -108,13 +114,16 @@ def inputs(table: Table, signature: Signature, target: str | None) -> dict[str, 
     Raises:
         InputError: the table has none of the model's inputs.
     """
-    given = {name: values for name, values in table.columns.items() if name not in {target, PREDICTION}}
     names = [spec.name if spec.name is not None else str(at) for at, spec in enumerate(signature.inputs)]
+    others = {target} if PREDICTION in names else {target, PREDICTION}
+    given = {name: values for name, values in table.columns.items() if name not in others}
     if not signature.inputs or signature.is_unnamed_tensor:
         names = [name for name in given if name not in table.index]
     elif not any(name in given for name in names) and len(given) == len(names):
         given = dict(zip(names, given.values(), strict=True))
     kinds = {name: spec.type for name, spec in zip(names, signature.inputs, strict=False)}
+    if signature.is_unnamed_tensor:
+        kinds = dict.fromkeys(names, signature.inputs[0].type)
     found: dict[str, Sequence[Any]] = {
         name: _of_type(kinds.get(name), given[name], is_text=table.is_text) for name in names if name in given
     }
@@ -133,7 +142,16 @@ def _of_type(kind: str | None, values: Sequence[Any], *, is_text: bool) -> list[
             return [None if _is_absent(value) else convert(value) for value in values]
     except types.UnusableError:
         pass
-    return _typed(values, is_text=is_text)
+    found = _typed(values, is_text=is_text)
+    return found if kind in SCALARS else [_nested(value) for value in found]
+
+
+def _nested(value: Any) -> Any:
+    """A list or object that a text file holds as JSON; another value as it is."""
+    try:
+        return json.loads(value) if isinstance(value, str) and value[:1] in {"[", "{"} else value
+    except (ValueError, RecursionError):
+        return value
 
 
 def _moment(value: Any) -> datetime:

@@ -109,9 +109,9 @@ def _mapping(parent: Any, key: str, what: str) -> Mapping[str, Any]:
 def _time(text: Any) -> datetime:
     try:
         found = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):
         raise LineError("has no eventMetadata.inferenceTime in ISO 8601") from None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _body(part: Any, name: str) -> Body:

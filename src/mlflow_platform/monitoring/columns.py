@@ -93,4 +93,12 @@ def _number(value: Any) -> float | None:
     try:
         return types.as_float(int(value) if isinstance(value, bool) else value)
     except types.UnusableError:
+        return _time(value)
+
+
+def _time(value: Any) -> float | None:
+    """A time in text, as requests to a model without a signature have it."""
+    try:
+        return datetime.fromisoformat(types.as_datetime(value)[:26]).replace(tzinfo=UTC).timestamp()
+    except types.UnusableError:
         return None

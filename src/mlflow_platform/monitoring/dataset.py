@@ -70,6 +70,9 @@ def convert(content: bytes, deployments: Sequence[Deployment]) -> tuple[pa.Table
             tables.append(_rows(event, signature, deployment.run_id if deployment else None))
         except LineError as error:
             problems.append(Problem(line, str(error)))
+        except (pa.ArrowException, UnicodeError, OverflowError, RecursionError) as error:
+            # What callers of an endpoint send must not stop its monitoring.
+            problems.append(Problem(line, f"has a value that Parquet cannot hold ({type(error).__name__})"))
     if not tables:
         return None, problems
     return pa.concat_tables(tables, promote_options="permissive"), problems
@@ -130,6 +133,11 @@ def predicted(table: pa.Table) -> list[Any]:
     return [None if value is None else json.loads(value) for value in table[PREDICTION].to_pylist()]
 
 
+def answered(table: pa.Table) -> list[int]:
+    """The positions of the rows whose answer was captured. The model may have predicted nothing (null)."""
+    return [at for at, is_valid in enumerate(table[PREDICTION].is_valid().to_pylist()) if is_valid]
+
+
 def inputs(table: pa.Table) -> list[str]:
     """The names of the columns that are inputs of the model."""
     return [name for name in table.column_names if name not in ABOUT]
@@ -141,12 +149,18 @@ def _rows(event: Captured, signature: Signature, run_id: str | None) -> pa.Table
     found = payload.inputs(event.request, signature)
     names = payload.column_names(signature, found)
     if reserved := [name for name in names if name in ABOUT]:
+        if not any(spec.name in ABOUT for spec in signature.inputs):
+            # A model without names takes any column, which must not stop its monitoring.
+            raise LineError(f"has a request with a column {reserved[0]!r}, which the data set has for itself")
         raise InputError(
             f"the model has an input {reserved[0]!r}, which is a column of the monitoring data set. Log the model with "
             "another name for it."
         )
     count = len(next(iter(found.values())))
-    answers = [None] * count if event.response is None else payload.answers(event.response, count)
+    answers: Sequence[str | None] = [None] * count
+    if event.response is not None:
+        # As JSON: models predict numbers, text, and lists of probabilities.
+        answers = [json.dumps(value) for value in payload.answers(event.response, count)]
     about: Mapping[str, tuple[Any, Sequence[Any]]] = {
         EVENT: (pa.string(), [event.event_id] * count),
         INFERENCE: (pa.string(), [event.inference_id] * count),
@@ -154,8 +168,7 @@ def _rows(event: Captured, signature: Signature, run_id: str | None) -> pa.Table
         ROWS: (pa.int32(), [count] * count),
         TIME: (pa.timestamp("us", tz="UTC"), [event.time] * count),
         RUN: (pa.string(), [run_id] * count),
-        # As JSON: models predict numbers, text, and lists of probabilities.
-        PREDICTION: (pa.string(), [None if value is None else json.dumps(value) for value in answers]),
+        PREDICTION: (pa.string(), answers),
     }
     specs = dict(zip(names, signature.inputs, strict=False))
     columns = {name: pa.array(values, type_) for name, (type_, values) in about.items()}

@@ -90,7 +90,12 @@ class Drift:
 
 
 def compare(
-    baseline: Mapping[str, Sequence[Any]], current: Mapping[str, Sequence[Any]], limits: Limits, *, rows: int
+    baseline: Mapping[str, Sequence[Any]],
+    current: Mapping[str, Sequence[Any]],
+    limits: Limits,
+    *,
+    rows: int,
+    unjudged: Mapping[str, str] | None = None,
 ) -> Drift:
     """Compare the columns of a window with those of a baseline.
 
@@ -98,10 +103,11 @@ def compare(
         baseline, current: values by column. Columns that only the baseline has are compared as missing.
         limits: when a difference counts.
         rows: the rows of the window.
+        unjudged: further columns that cannot be compared, with the reason.
     """
     names = [*baseline, *(name for name in current if name not in baseline)]
     measured = [_measure(name, baseline.get(name), current.get(name), limits, rows) for name in names]
-    return Drift(rows, _judge(measured, limits))
+    return Drift(rows, [*_judge(measured, limits), *(_unjudged(*each) for each in (unjudged or {}).items())])
 
 
 def _measure(

@@ -220,6 +220,8 @@ def _about_rows(found: Assessment, ingested: Ingested) -> list[str]:
         notes.append(
             f"{found.other_rows} captured rows were not answered by the present deployment and are not assessed."
         )
+    if found.unanswered:
+        notes.append(f"{found.unanswered} captured rows have no captured answer: their predictions are not assessed.")
     if found.unjudged:
         notes.append(f"Drift is not judged: {found.unjudged}.")
     notes += dict.fromkeys(note for result in found.results for note in result.quality.notes)

@@ -244,13 +244,22 @@ def _from_records(data: Any, file: str) -> Table:
 
 
 def _from_instances(data: Any, file: str) -> Table:
-    """Rows as objects; or as lists, whose columns are then called by their positions: "0", "1", …"""
+    """Rows as objects; or as lists, whose columns are then called by their positions: "0", "1", …
+
+    Rows of one value, such as the texts for a language model, need no list; and one row needs none around it.
+    """
+    if isinstance(data, (str, int, float)):
+        data = [data]
+    if isinstance(data, list) and data and not any(isinstance(row, (list, dict)) for row in data):
+        return Table(file, {"0": data}, is_text=False)
     if isinstance(data, list) and data and isinstance(data[0], list):
         return _from_rows([str(position) for position in range(len(data[0]))], data, file)
     return _from_records(data, file)
 
 
 def _from_columns(data: Mapping[str, Any], file: str) -> Table:
+    if data and not any(isinstance(values, (list, dict)) for values in data.values()):
+        return Table(file, {name: [value] for name, value in data.items()}, is_text=False)
     lengths = {name: len(values) if isinstance(values, list) else -1 for name, values in data.items()}
     if -1 in lengths.values() or len(set(lengths.values())) > 1:
         raise InputError(f"{file}: each column of `inputs` must be a list, and all of the same length")

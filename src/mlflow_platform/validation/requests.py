@@ -74,9 +74,9 @@ def _within_limit(rows: Rows, columns: Sequence[str], numbers: Sequence[int]) ->
 def _body(rows: Rows, columns: Sequence[str], numbers: Sequence[int]) -> str:
     data = [[_sent(rows.features[name][number]) for name in columns] for number in numbers]
     if rows.signature.is_unnamed_tensor:
-        # A column of arrays is the array of each row itself.
-        arrays = len(columns) == 1 and isinstance(data[0][0], list)
-        return json.dumps({"inputs": [row[0] for row in data] if arrays else data})
+        # A column of arrays is the array of each row itself, and so is one of numbers where a row has no dimension.
+        is_row = len(columns) == 1 and (isinstance(data[0][0], list) or len(rows.signature.inputs[0].shape) == 1)
+        return json.dumps({"inputs": [row[0] for row in data] if is_row else data})
     return json.dumps({"dataframe_split": {"columns": list(columns), "data": data}})
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mlflow_common.errors import InputError
 from mlflow_platform.monitoring import capture, dataset, payload
 from mlflow_platform.monitoring.dataset import Deployment
 from mlflow_platform.validation.signature import ColumnSpec, Signature
@@ -102,6 +103,20 @@ def test_a_model_without_a_signature_keeps_its_inputs_as_json() -> None:
     assert not problems
     assert table is not None
     assert table["a"].to_pylist() == ["1", '"b"']
+
+
+def test_a_column_of_the_data_sets_own_in_a_request_spoils_no_other() -> None:
+    """A caller of a model without a signature must not stop its monitoring."""
+    lines = [captured.line("e1", {"_time": [1]}, [0], NOON), captured.line("e2", {"a": [1]}, [0], NOON)]
+    table, problems = dataset.convert("\n".join(lines).encode(), [Deployment(NOON, "run1", None, Signature())])
+    assert [each.reason for each in problems] == [
+        "has a request with a column '_time', which the data set has for itself"
+    ]
+    assert table is not None
+    assert table.num_rows == 1
+    served = [Deployment(NOON, "run1", None, Signature((ColumnSpec("_time", "long"),)))]
+    with pytest.raises(InputError, match="the model has an input '_time'"):
+        dataset.convert(lines[0].encode(), served)
 
 
 def test_the_same_event_in_two_files_counts_once() -> None:

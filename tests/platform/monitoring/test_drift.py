@@ -149,6 +149,22 @@ def test_times_and_booleans_of_a_baseline_are_compared_with_captured_ones(kind: 
     assert states(1) == ["drifted", "stable"]
 
 
+def test_an_input_named_prediction_is_compared_as_an_input(tmp_path: Path) -> None:
+    file = tmp_path / "b.csv"
+    file.write_text("prediction\n" + "1.5\n" * 100)
+    found = baseline.from_file(file, columns(prediction="double"), baseline.Baseline())
+    assert found.columns == {"prediction": [1.5] * 100}
+    assert found.notes == ["Drift of the predictions is not measured: the model has an input 'prediction'."]
+
+
+def test_nested_values_of_a_text_file_are_not_compared_as_texts(tmp_path: Path) -> None:
+    file = tmp_path / "b.csv"
+    file.write_text("o\n" + '"{""a"": 1}"\n' * 100)
+    inputs = baseline.from_file(file, columns(o="object"), baseline.Baseline()).columns
+    (finding,) = drift.compare(inputs, {"o": [{"a": 1}] * 100}, Limits(), rows=100).findings
+    assert finding.state == "not judged"
+
+
 def test_a_column_that_the_baseline_lacks_is_named() -> None:
     found: Drift = drift.compare({}, {"c": NORMAL}, Limits(), rows=2000)
     assert found.findings[0].reason == "the baseline does not have this column"

@@ -167,7 +167,7 @@ def two_of_a_name() -> bytes:
         ("rows.json", b'{"columns": ["y", "y"], "data": [[1, 2]]}', "has more than one column 'y'"),
         ("rows.json", b'{"dataframe_split": [1]}', "is not in the split format"),
         ("rows.json", b'{"dataframe_records": {"y": 1}}', "is not in the records format"),
-        ("rows.json", b'{"instances": [1, 2]}', "row 1 is 1 and not an object"),
+        ("rows.json", b'{"instances": [1, [2]]}', "row 1 is 1 and not an object"),
         ("rows.json", b'{"inputs": {"a": [1, 2], "y": [1]}}', "must be a list, and all of the same length"),
         ("rows.json", b'{"columns": ["a", "y"], "data": []}', "has no rows"),
         ("rows.jsonl", b'{"y": 1}\n{"y"\n', "rows.jsonl, line 2 cannot be read as JSON"),

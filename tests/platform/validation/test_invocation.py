@@ -218,6 +218,9 @@ def test_a_model_with_one_tensor_input_receives_an_array() -> None:
     assert [json.loads(each.body) for each in requests.make(rows, batch_size=9)] == [{"inputs": [[1, 3], [2, 4]]}]
     rows = rows_of([0, 0], signature=signature, features={"a": [[1.0, 3.0], [2.0, 4.0]]})
     assert [json.loads(each.body) for each in requests.make(rows, batch_size=9)] == [{"inputs": [[1, 3], [2, 4]]}]
+    numbers = Signature(inputs=(ColumnSpec(None, "float64", is_tensor=True, shape=(-1,)),))
+    rows = rows_of([0, 0], signature=numbers, features={"a": [1.0, 2.0]})
+    assert [json.loads(each.body) for each in requests.make(rows, batch_size=9)] == [{"inputs": [1, 2]}]
 
 
 def test_requests_stay_within_the_endpoints_limit(monkeypatch: pytest.MonkeyPatch) -> None:
