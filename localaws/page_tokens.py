@@ -2,6 +2,8 @@
 
 import base64
 
+from localaws.errors import AwsError
+
 
 def token_at(position: int) -> str:
     """Return the token of the page that begins at a position."""
@@ -18,3 +20,15 @@ def position_of(token: str | None) -> int:
     if not text.isdigit():
         raise ValueError(f"{token!r} is not a page token")
     return int(text)
+
+
+def start_of(token: str | None) -> int:
+    """Return where the page of a token begins, for services that document this error.
+
+    Raises:
+        AwsError: InvalidNextTokenException, the token is not one of `token_at`.
+    """
+    try:
+        return position_of(token)
+    except ValueError:
+        raise AwsError("InvalidNextTokenException", "The next token is not valid.") from None

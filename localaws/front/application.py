@@ -164,12 +164,12 @@ class Application:
 def _failure(error: Exception) -> AwsError:
     """The error for an exception that nothing expected.
 
-    moto does not check its input: these exceptions in its code come from parameters that it cannot use. A client
-    would repeat a call that is answered with 500.
+    moto does not check its input: these exceptions in its code come from parameters that it cannot use, and a plain
+    Exception is its own refusal. A client would repeat a call that is answered with 500.
     """
     frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
     package = next((name.partition(".")[0] for name in reversed(frames) if name.startswith(PACKAGES)), "")
-    if package == "moto" and isinstance(error, UNUSABLE):
+    if package == "moto" and (isinstance(error, UNUSABLE) or type(error) is Exception):
         reason = f"{type(error).__name__}: {error}"[:200]
         message = f"moto cannot use these parameters ({reason}). Read the log: python -m localaws logs"
         return AwsError("ValidationException", message, 400)

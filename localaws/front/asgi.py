@@ -32,11 +32,18 @@ async def respond_json(send: Send, status: int, content: Any) -> None:
     await respond(send, status, {"content-type": "application/json"}, json.dumps(content).encode())
 
 
-async def read_body(receive: Receive) -> bytes:
-    """The whole body of a request."""
-    parts = []
+async def read_body(receive: Receive, most: int | None = None) -> bytes:
+    """The whole body of a request.
+
+    Raises:
+        ValueError: it has more than `most` bytes. The rest is unread.
+    """
+    parts, size = [], 0
     while True:
         message = await receive()
         parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if most is not None and size > most:
+            raise ValueError(f"The body has more than {most} bytes.")
         if not message.get("more_body"):
             return b"".join(parts)

@@ -14,6 +14,8 @@ from localaws.schedules import Schedules
 from localaws.settings import CONTROL_HEADER
 
 PREFIX = "/_localaws/"
+# The largest body in bytes. These requests are not signed.
+MOST = 1 << 20
 
 
 class Control:
@@ -52,8 +54,8 @@ class Control:
                 await respond_json(send, 200, self._faults.list())
             case ("POST", "faults"):
                 try:
-                    self._faults.add(Fault.parse(json.loads(await read_body(receive))))
-                except ValueError as error:
+                    self._faults.add(Fault.parse(json.loads(await read_body(receive, MOST))))
+                except (ValueError, RecursionError) as error:
                     await respond_json(send, 400, {"message": str(error)})
                 else:
                     await respond_json(send, 200, self._faults.list())

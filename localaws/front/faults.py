@@ -1,5 +1,6 @@
 """Fault injection: makes operations fail, take longer, drop the connection, or lose their response."""
 
+import re
 import threading
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -7,6 +8,10 @@ from fnmatch import fnmatchcase
 from typing import Any, Self
 
 from localaws.call import Call
+
+# Codes are sent in a header.
+CODE = re.compile(r"[A-Za-z0-9._-]*")
+LONGEST = 86400
 
 
 @dataclass
@@ -57,6 +62,10 @@ class Fault:
             ):
                 raise ValueError(f'"{name}" takes a {wanted.__name__}.')  # type: ignore[union-attr]
         fault = cls(**given)
+        if not CODE.fullmatch(fault.error):
+            raise ValueError('"error" takes a code of letters, digits, points and dashes.')
+        if not (200 <= fault.status <= 599 and fault.times >= 1 and 0 <= fault.delay <= LONGEST):
+            raise ValueError(f'"status" is 200 to 599, "times" 1 or more, "delay" 0 to {LONGEST} seconds.')
         if fault.each not in ("", "operation", "resource"):
             raise ValueError('"each" takes "operation" or "resource".')
         if not (fault.error or fault.delay or fault.drop or fault.lost):

@@ -26,8 +26,10 @@ QUOTAS: Mapping[str, Quota] = {
 # Services whose operations are checked. SageMaker's own operations are checked in `localaws.services.sagemaker` too.
 SERVICES = frozenset(
     {"budgets", "cloudwatch", "codebuild", "ecr", "events", "iam", "kms", "logs", "sagemaker", "scheduler"}
-    | {"sns", "sqs", "ssm"}
+    | {"application-autoscaling", "codepipeline", "sns", "sqs", "ssm"}
 )
+# Services of which every operation is checked, because localaws implements them.
+_WHOLE = frozenset({"application-autoscaling", "codepipeline"})
 # Services of which only the tags are checked.
 TAGGED = frozenset({"cloudtrail", "codecommit", "stepfunctions"})
 # The code of a request that breaks the service's model, where it is not ValidationException.
@@ -70,7 +72,9 @@ def _check(response: Any) -> None:
     service, operation = response.boto3_service_name, response._get_action()
     # SageMaker's lists: moto ignores a limit, an order or a status that AWS does not have.
     checked = (*_WRITES, "List") if service == "sagemaker" else _WRITES
-    if service not in SERVICES | TAGGED or not operation or not operation.startswith(checked):
+    if service not in SERVICES | TAGGED or not operation:
+        return
+    if service not in _WHOLE and not operation.startswith(checked):
         return
     model = get_service_model(service)
     if operation not in model.operation_names:

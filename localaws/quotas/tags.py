@@ -18,6 +18,8 @@ _CHARACTERS = re.compile(r"[\w\s.:/=+\-@]*")
 # The codes for too many tags and for an invalid tag, from the "Errors" section of each service's API reference
 # (CreateKey, TagResource, CreateTopic, CreateRepository, PutBucketTagging, ...).
 _CODES: Mapping[str, tuple[str, str]] = {
+    "application-autoscaling": ("TooManyTagsException", "ValidationException"),
+    "codepipeline": ("TooManyTagsException", "InvalidTagsException"),
     "cloudtrail": ("TagsLimitExceededException", "InvalidTagParameterException"),
     "codecommit": ("TooManyTagsException", "InvalidTagsMapException"),
     "ecr": ("TooManyTagsException", "InvalidTagParameterException"),

@@ -13,6 +13,9 @@ from localaws.registry.entrance import VERSION_HEADER
 from localaws.registry.images import Images, parse_manifest
 from localaws.registry.paths import DIGEST, TAG, VERSION, ParsedPath, parse
 
+# In bytes: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html (imageManifest)
+MOST_OF_MANIFEST = 4194304
+
 
 class Registry:
     """Answers the requests that `RegistryEntrance` has authenticated."""
@@ -115,7 +118,10 @@ class Registry:
         await _send_file(send, file, headers, only_headers=call.method == "HEAD")
 
     async def _put(self, call: Call, parsed: ParsedPath, receive: Receive, send: Send) -> None:
-        content = await read_body(receive)
+        try:
+            content = await read_body(receive, MOST_OF_MANIFEST)
+        except ValueError as error:
+            raise AwsError("MANIFEST_INVALID", str(error), 413) from None
         media_type, files, manifests = parse_manifest(content, call.headers.get("content-type", ""))
         for digest in files:
             if not DIGEST.fullmatch(digest) or self._blobs.path(parsed.repository, digest) is None:

@@ -14,6 +14,7 @@ from moto.core.responses import ActionResult
 from localaws.endpoints.autoscaling import DIMENSION, Autoscaler
 from localaws.errors import AwsError
 from localaws.moto_methods import original
+from localaws.page_tokens import start_of, token_at
 from localaws.services.context import ServiceContext
 
 MOST_TAGS = 50
@@ -59,10 +60,10 @@ def install(context: ServiceContext) -> None:
             for activity in list(autoscaler.activities)
             if all(value in (None, activity[name]) for name, value in wanted.items())
         ]
-        first = int(self._get_param("NextToken") or 0)
+        first = start_of(self._get_param("NextToken"))
         end = first + min(MOST_RESULTS, int(self._get_param("MaxResults") or MOST_RESULTS))
         page = {"ScalingActivities": found[first:end]}
-        return ActionResult({**page, "NextToken": str(end)} if end < len(found) else page)
+        return ActionResult({**page, "NextToken": token_at(end)} if end < len(found) else page)
 
     for operation in (
         describe_scaling_activities,

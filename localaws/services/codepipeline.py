@@ -14,6 +14,7 @@ from localaws.delivery.record import FAILED, IN_PROGRESS, SUCCEEDED, ActionRun, 
 from localaws.delivery.role import CODEPIPELINE
 from localaws.errors import AwsError
 from localaws.moto_methods import original
+from localaws.page_tokens import start_of, token_at
 from localaws.principals import Principals
 from localaws.services.context import ServiceContext
 
@@ -240,9 +241,13 @@ def _action_state(stage: str, action: dict[str, Any], executions: list[Execution
 
 
 def _page(self: Any, member: str, found: list[Any]) -> dict[str, Any]:
-    """A page of a list. The token is the number of the next item."""
-    first, size = int(self._get_param("nextToken") or 0), int(self._get_param("maxResults") or PAGE)
-    following = {"nextToken": str(first + size)} if first + size < len(found) else {}
+    """A page of a list.
+
+    Raises:
+        AwsError: InvalidNextTokenException.
+    """
+    first, size = start_of(self._get_param("nextToken")), int(self._get_param("maxResults") or PAGE)
+    following = {"nextToken": token_at(first + size)} if first + size < len(found) else {}
     return {member: found[first : first + size], **following}
 
 

@@ -52,6 +52,13 @@ def test_a_fault_does_not_affect_other_operations_services_and_resources():
         ({"operation": "s3:GetObject", "error": "X", "times": "2"}, '"times" takes a int'),
         ({"operation": "s3:GetObject", "error": "X", "drop": 1}, '"drop" takes a bool'),
         ({"operation": "s3:GetObject", "error": "X", "each": "call"}, '"each" takes "operation" or "resource"'),
+        ({"operation": "s3:GetObject", "error": "X\r\ny: z"}, '"error" takes a code'),
+        ({"operation": "s3:GetObject", "error": "é"}, '"error" takes a code'),
+        ({"operation": "s3:GetObject", "error": "X", "status": 99}, '"status" is 200 to 599'),
+        ({"operation": "s3:GetObject", "error": "X", "times": 0}, '"times" 1 or more'),
+        ({"operation": "s3:GetObject", "delay": float("inf")}, '"delay" 0 to'),
+        ({"operation": "s3:GetObject", "delay": float("nan")}, '"delay" 0 to'),
+        ({"operation": "s3:GetObject", "delay": -1}, '"delay" 0 to'),
     ],
 )
 def test_rejects_invalid_faults_with_the_reason(given, message):

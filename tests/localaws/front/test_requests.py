@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from tests.support.running import RunningLocalAws, tracking_server
 
 MEGABYTE = 1024 * 1024
+ACTIVITIES = b'{"ServiceNamespace": "sagemaker", "NextToken": "x"}'
 
 
 def signed(
@@ -178,6 +179,10 @@ def test_malformed_requests_never_cause_a_500(localaws: RunningLocalAws, authori
         ("sagemaker", "SageMaker.NoSuchOperation", b"{}"),
         ("kms", "TrentService.DescribeKey", b"{}"),
         ("cloudwatch", "NoTarget", b"junk"),
+        ("codepipeline", "CodePipeline_20150709.CreatePipeline", b'{"pipeline": {}}'),
+        ("codepipeline", "CodePipeline_20150709.UpdatePipeline", b'{"pipeline": {"name": "x"}}'),
+        ("application-autoscaling", "AnyScaleFrontendService.DescribeScalingActivities", ACTIVITIES),
+        ("ecr", "AmazonEC2ContainerRegistry_V20150921.PutImage", b'{"repositoryName": "aa", "imageManifest": "x"}'),
         ("iam", "", b"Action=AttachRolePolicy&Version=2010-05-08&RoleName=x"),
         ("iam", "", b"Action=TagRole&Version=2010-05-08&RoleName=x&Tags=x"),
     ],
@@ -213,6 +218,13 @@ def test_web_pages_cannot_use_the_control_paths(
         fault = json.dumps({"operation": "s3:*", "error": "Injected"})
         refused = httpx.post(f"{localaws.url}/_localaws/faults", content=fault, headers=headers)
         assert refused.status_code == 403
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"\xff", b"", b"null", b"x" * (MEGABYTE + 1)])
+def test_a_fault_that_cannot_be_read_is_400(localaws: RunningLocalAws, body: bytes) -> None:
+    answer = httpx.post(f"{localaws.url}/_localaws/faults", content=body, headers={"x-localaws": "1"})
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["message"]
 
 
 def test_web_pages_of_other_machines_cannot_use_signed_requests(localaws: RunningLocalAws) -> None:

@@ -144,3 +144,9 @@ def test_a_password_expires_after_twelve_hours() -> None:
 )
 def test_paths_stand_for_ecr_operations(method: str, path: str, operation: str) -> None:
     assert parse(method, path).operation == operation
+
+
+def test_a_manifest_has_at_most_four_megabytes(http: httpx.Client) -> None:
+    answer = http.put("/v2/mutable/manifests/large", content=b"{" + b" " * 4194304)
+    assert answer.status_code == 413
+    assert "MANIFEST_INVALID" in answer.text
