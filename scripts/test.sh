@@ -9,6 +9,6 @@ unset MAKEFLAGS MAKELEVEL MFLAGS ARGS ENV LOCAL MODEL ALIAS
 unset PYTHONDONTWRITEBYTECODE
 
 scripts/lint.sh --without-plans
-# Many tests wait for a server, so three workers keep two cores busy; they share one localaws and one deployed
-# environment. Each further worker costs twenty seconds of processor time before its first test. The tests of a file stay together, as do their fixtures; tests/conftest.py puts the longest files first.
-.venv/bin/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder "$@" tests
+# Many tests wait for a server, so four workers keep two cores busy; they share one localaws and one deployed
+# environment. The tests of a file stay together, as do their fixtures; tests/conftest.py puts the longest files first.
+.venv/bin/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder "$@" tests

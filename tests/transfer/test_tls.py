@@ -13,7 +13,9 @@ import httpx
 import pytest
 
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
+from mlflow_common.retry import Retry
 from mlflow_transfer.access import Access
+from mlflow_transfer.connections import ConnectionFactory
 from tests.transfer.certificates import PASSWORD, Certificates, make
 from tests.transfer.conftest import Servers
 from tests.transfer.moving import places
@@ -88,8 +90,10 @@ def test_names_unusable_certificate_files(pem: Certificates, tmp_path: Path) -> 
 
 
 def test_artifact_requests_use_the_certificates_too(servers: Servers, pem: Certificates) -> None:
+    impatient = ConnectionFactory(os.environ, retry=Retry(patience=0.2, attempts=2, longest=0.1))
+
     async def go() -> None:
-        source = await places().server(proxy.url, Access(ca=pem.ca, client_cert=pem.both))
+        source = await impatient.server(proxy.url, Access(ca=pem.ca, client_cert=pem.both))
         # This server serves no artifacts. Its error response shows that the TLS connection worked.
         with pytest.raises(PlatformError, match=r"cannot be listed \(\d{3}: "):
             list(source.store("mlflow-artifacts:/").list())
