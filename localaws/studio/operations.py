@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from moto.ec2.models import ec2_backends
-
 from localaws.endpoints.records import refusal
 from localaws.endpoints.role import HOSTING
 from localaws.errors import AwsError
@@ -241,6 +239,9 @@ def _check_network(account: str, region: str, given: dict[str, Any]) -> None:
     Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UserSettings.html ("Required when the
     CreateDomain.AppNetworkAccessType parameter is set to VpcOnly").
     """
+    # Imported late, as in localaws/references.py.
+    from moto.ec2.models import ec2_backends
+
     known = ec2_backends[account][region].subnets
     subnets = {name: subnet.vpc_id for zone in known.values() for name, subnet in zone.items()}
     for name in given.get("SubnetIds") or []:
