@@ -92,7 +92,7 @@ def test_a_bucket_is_copied_encrypted_with_another_key_and_emptied(
 def test_the_log_files_of_a_trail_name_who_wrote_an_artifact(
     localaws: RunningLocalAws, shell: Shell, tmp_path: Path
 ) -> None:
-    bucket, folder = "runbook-logs", "AWSLogs/123456789012/CloudTrail/us-east-1/2026/11/29/"
+    bucket, folder = "runbook-logs", f"AWSLogs/{localaws.settings.account}/CloudTrail/us-east-1/2026/11/29/"
     # The members of a record: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
     records = [
         {
