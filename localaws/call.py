@@ -17,6 +17,14 @@ class CheckedPermission(NamedTuple):
     context: dict[str, str | list[str]]
 
 
+class Chunk(NamedTuple):
+    """A signed part of an upload: a chunk of its data (`PAYLOAD`), or its trailing headers (`TRAILER`)."""
+
+    kind: str
+    digest: str
+    signature: str
+
+
 @dataclass
 class Call:
     """The properties of a request that are known before the response.
@@ -31,6 +39,7 @@ class Call:
         parameters: the operation's top-level input, as far as the path, the query or the body give it.
         ui: the host label of the tracking server whose UI is requested; empty for AWS's API.
         permissions: the permissions that the call requires; set by the guard.
+        chunks: the signed parts of an upload to S3.
         input: botocore's model of the operation's input; None if there is none.
     """
 
@@ -50,6 +59,7 @@ class Call:
     ui: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
     permissions: list[CheckedPermission] = field(default_factory=list)
+    chunks: list[Chunk] = field(default_factory=list)
     input: Any = None
 
     @property

@@ -5,12 +5,14 @@ A service receives only complete bodies, so an interrupted upload changes nothin
 
 import asyncio
 import hashlib
+import io
 import tempfile
 from dataclasses import dataclass
 from typing import IO, Any
 
 from localaws.call import REGISTRY_PROTOCOL, Call
 from localaws.errors import AwsError
+from localaws.front import upload
 from localaws.front.asgi import Receive
 from localaws.front.sigv4 import UNHASHED
 
@@ -55,7 +57,7 @@ async def read(call: Call, receive: Receive) -> Body:
         raise _too_large(call)
     if announced <= BUFFERED and "transfer-encoding" not in call.headers:
         content = await _collect(call, receive, BUFFERED)
-        return Body(content, _replay(content, receive))
+        return Body(content, _replay(content, receive), await _refusal(call, io.BytesIO(content)))
     return await _to_file(call, receive, MOST if large else BUFFERED)
 
 
@@ -123,11 +125,24 @@ async def _to_file(call: Call, receive: Receive, most: int) -> Body:
         message = "The provided 'x-amz-content-sha256' header does not match what was computed."
         return Body(b"", receive, AwsError("XAmzContentSHA256Mismatch", message, 400))
     file.seek(0)
-    if size <= BUFFERED:
+    refusal = await _refusal(call, file)
+    file.seek(0)
+    if size <= BUFFERED or refusal:
         with file:
-            content = file.read()
-        return Body(content, _replay(content, receive))
+            content = b"" if refusal else file.read()
+        return Body(content, _replay(content, receive), refusal)
     return Body(None, _replay_file(file, receive))
+
+
+async def _refusal(call: Call, content: IO[bytes]) -> AwsError | None:
+    """Why S3 refuses an upload with this body."""
+    if call.service != "s3" or call.method != "PUT":
+        return None
+    try:
+        await asyncio.to_thread(upload.check, call, content)
+    except AwsError as error:
+        return error
+    return None
 
 
 def _replay(content: bytes, receive: Receive) -> Receive:

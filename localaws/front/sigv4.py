@@ -125,7 +125,25 @@ def verify(call: Call, signature: Signature, key_of: Callable[[str], Key | None]
     ).hexdigest()
     if not hmac.compare_digest(expected.encode(), signature.value.encode()):
         raise _differs(call, s3)
+    _check_chunks(call, signature, key)
     return key
+
+
+def _check_chunks(call: Call, signature: Signature, key: Key) -> None:
+    """Each chunk of an upload is signed together with the signature before it.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
+    """
+    secret = _signing_key(key.secret, signature.date, signature.region, signature.service)
+    scope = f"{signature.date}/{signature.region}/{signature.service}/aws4_request"
+    previous = signature.value
+    for chunk in call.chunks:
+        before = (hashlib.sha256(b"").hexdigest(),) if chunk.kind == "PAYLOAD" else ()
+        time = f"{signature.timestamp:%Y%m%dT%H%M%SZ}"
+        text = "\n".join((f"AWS4-HMAC-SHA256-{chunk.kind}", time, scope, previous, *before, chunk.digest))
+        previous = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(previous.encode(), chunk.signature.encode()):
+            raise _differs(call, s3=True)
 
 
 def _differs(call: Call, s3: bool) -> AwsError:
