@@ -433,7 +433,7 @@ variable "role_arn" {
   default     = null
 
   validation {
-    condition     = var.role_arn == null || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", var.role_arn))
+    condition     = var.role_arn == null || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$", var.role_arn))
     error_message = "role_arn must be a role's ARN, such as \"arn:aws:iam::111122223333:role/mlflow-server\"."
   }
 }
@@ -569,7 +569,7 @@ variable "additional_role_policies" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in values(var.additional_role_policies) : can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", arn))])
+    condition     = alltrue([for arn in values(var.additional_role_policies) : can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", arn))])
     error_message = "additional_role_policies must map names to policy ARNs, such as { lineage = \"arn:aws:iam::111122223333:policy/lineage\" }."
   }
 }
@@ -604,7 +604,7 @@ variable "permissions_boundary_arn" {
   default     = null
 
   validation {
-    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", var.permissions_boundary_arn))
     error_message = "permissions_boundary_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/boundary\"."
   }
 }

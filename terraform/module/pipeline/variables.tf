@@ -48,7 +48,7 @@ variable "tracking_policy_arn" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/.+$", var.tracking_policy_arn))
+    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", var.tracking_policy_arn))
     error_message = "tracking_policy_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/churn-dev-mlflow-writer\"."
   }
 }
@@ -96,7 +96,7 @@ variable "permissions_boundary_arn" {
   default     = null
 
   validation {
-    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", var.permissions_boundary_arn))
     error_message = "permissions_boundary_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/boundary\"."
   }
 }

@@ -26,7 +26,7 @@ variable "reader_policy_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.reader_policy_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/.+$", arn))])
+    condition     = alltrue([for arn in var.reader_policy_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", arn))])
     error_message = "reader_policy_arns must be ARNs of policies, such as \"arn:aws:iam::111122223333:policy/churn-dev-mlflow-reader\"."
   }
 }
@@ -37,7 +37,7 @@ variable "writer_policy_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.writer_policy_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/.+$", arn))])
+    condition     = alltrue([for arn in var.writer_policy_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", arn))])
     error_message = "writer_policy_arns must be ARNs of policies, such as \"arn:aws:iam::111122223333:policy/churn-dev-mlflow-writer\"."
   }
 }
@@ -48,7 +48,7 @@ variable "runner_policy_arn" {
   default     = null
 
   validation {
-    condition     = var.runner_policy_arn == null || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/.+$", var.runner_policy_arn))
+    condition     = var.runner_policy_arn == null || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", var.runner_policy_arn))
     error_message = "runner_policy_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/churn-dev-pipeline-runner\"."
   }
 }
@@ -150,7 +150,7 @@ variable "permissions_boundary_arn" {
   default     = null
 
   validation {
-    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", var.permissions_boundary_arn))
     error_message = "permissions_boundary_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/boundary\"."
   }
 }

@@ -103,6 +103,7 @@ def test_the_signatures_of_chunks_are_those_of_the_example_in_the_documentation(
     )
     seed = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9"  # pragma: allowlist secret
     key = Key("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "example")  # pragma: allowlist secret
+    access_key = "AKIAIOSFODNN7EXAMPLE"  # pragma: allowlist secret
     names = "content-encoding;content-length;host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length"
     headers = {
         "content-encoding": "aws-chunked",
@@ -112,7 +113,7 @@ def test_the_signatures_of_chunks_are_those_of_the_example_in_the_documentation(
         "x-amz-date": "20130524T000000Z",
         "x-amz-decoded-content-length": "66560",
         "x-amz-storage-class": "REDUCED_REDUNDANCY",
-        "authorization": "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,"
+        "authorization": f"AWS4-HMAC-SHA256 Credential={access_key}/20130524/us-east-1/s3/aws4_request,"
         f"SignedHeaders={names};x-amz-storage-class,Signature={seed}",
     }
     path = "/examplebucket/chunkObject.txt"

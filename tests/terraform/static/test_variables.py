@@ -100,3 +100,39 @@ def test_the_default_mlflow_version_is_that_of_the_list_of_supported_versions() 
     default = dict(blocks(module, "variable"))["mlflow_version"]["default"]
     assert json.loads(default) == supported["default"]
     assert supported["default"] in supported["versions"]
+
+
+def _expressions(folder: Path) -> Iterator[str]:
+    """The regular expressions of a module's validations that describe the ARN of an identity or a policy."""
+    for _, body in blocks(folder, "variable"):
+        if "may contain `*`" in body["description"]:
+            continue
+        for validation in body.get("validation", []):
+            for found in re.findall(
+                r'regex\("(\^arn:[^"]*:iam::[^"]*\$)"', str(validation["condition"]).replace('\\"', '"')
+            ):
+                yield found.replace("\\\\", "\\")
+
+
+def test_arns_of_roles_and_policies_hold_no_wildcards_and_spaces() -> None:
+    """AWS refuses them in the middle of an apply: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html."""
+    expressions = {one for folder in MODULES for one in _expressions(folder)}
+    assert len(expressions) > 3
+    for expression in expressions:
+        right = [
+            arn
+            for kind in ("role", "user", "policy")
+            if re.match(expression, arn := f"arn:aws:iam::111122223333:{kind}/ml/a-b_c")
+        ]
+        assert right, expression
+        for arn in right:
+            for wrong in (
+                f"{arn} ",
+                f"{arn}*",
+                f"{arn}\n",
+                arn.replace("a-b", "a b"),
+                arn.replace("/ml/", "/*/"),
+                f"{arn}'",
+                f"{arn}$",
+            ):
+                assert not re.fullmatch(expression, wrong), (expression, wrong)
