@@ -28,8 +28,8 @@ SERVICES = frozenset(
     {"budgets", "cloudwatch", "codebuild", "ecr", "events", "iam", "kms", "logs", "sagemaker", "scheduler"}
     | {"application-autoscaling", "codepipeline", "sns", "sqs", "ssm"}
 )
-# Services of which every operation is checked, because localaws implements them.
-_WHOLE = frozenset({"application-autoscaling", "codepipeline"})
+# Services of which every operation is checked: localaws implements them, or a use depends on the resource's state.
+_WHOLE = frozenset({"application-autoscaling", "codepipeline", "kms"})
 # Services of which only the tags are checked.
 TAGGED = frozenset({"cloudtrail", "codecommit", "stepfunctions"})
 # The code of a request that breaks the service's model, where it is not ValidationException.

@@ -3,15 +3,26 @@
 from typing import Any
 
 from localaws.errors import AwsError
+from localaws.quotas import key_states
 
 KEY_POLICY_BYTES = 32768
+# https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html (PendingWindowInDays)
+PENDING_DAYS = range(7, 31)
 
 
-def check(_response: Any, _operation: str, given: dict[str, Any]) -> None:
-    """Refuse a key policy that is too long.
+def check(response: Any, operation: str, given: dict[str, Any]) -> None:
+    """Refuse what the key's state does not allow, and values beyond a limit.
+
+    "The alias name cannot begin with alias/aws/": https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateAlias.html
 
     Raises:
-        AwsError: LimitExceededException.
+        AwsError: with KMS's code.
     """
+    key_states.check(response.kms_backend, operation, given)
+    if operation == "CreateAlias" and given["AliasName"].startswith("alias/aws/"):
+        raise AwsError("NotAuthorizedException", "The prefix alias/aws/ is reserved for AWS.")
+    days = given.get("PendingWindowInDays")
+    if operation == "ScheduleKeyDeletion" and days is not None and days not in PENDING_DAYS:
+        raise AwsError("ValidationException", "PendingWindowInDays must be between 7 and 30.")
     if len((given.get("Policy") or "").encode()) > KEY_POLICY_BYTES:
         raise AwsError("LimitExceededException", f"The key policy exceeds {KEY_POLICY_BYTES} bytes.")
