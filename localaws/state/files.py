@@ -116,7 +116,7 @@ def read(settings: Settings, load_moto: Callable[[IO[bytes]], None] | None = Non
         manifest = json.loads(_manifest(settings).read_text())
         saved = SavedState(manifest["parts"], int(manifest["port"]), datetime.fromisoformat(manifest["saved"]))
         found, checksum = manifest["versions"], manifest["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StateError(f"{where} is damaged: state.json is not readable ({error}). {RESET}") from None
     if found != versions():
         raise StateError(f"{where} was saved by {_say(found)}; this is {_say(versions())}. {RESET}")

@@ -366,7 +366,7 @@ async def _body(response: httpx.Response, most: int) -> bytes:
 def _error_of(raw: bytes) -> tuple[str, str]:
     try:
         body = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "", " ".join(raw.decode(errors="replace").split())[:200]
     if not isinstance(body, dict):
         return "", str(body)[:200]

@@ -22,6 +22,8 @@ from mlflow_platform.plan_guard.cost import Prices, estimate
 from mlflow_platform.plan_guard.review import Review
 from mlflow_platform.plan_guard.running_hours import monthly_hours
 from mlflow_platform.plan_guard.text import change_rows, cost_lines
+from mlflow_platform.promotion import candidates
+from mlflow_transfer import client
 from scripts import bootstrap, demo, deploy_model, docs, plan_guard, server
 from tests.support.properties import examples
 
@@ -191,3 +193,11 @@ def test_messages_are_printable_on_one_line(text: str) -> None:
     assert "\n" not in shown
     assert "\x1b" not in shown
     shown.encode()
+
+
+DEEP = "[" * 100_000
+
+
+def test_json_of_others_that_is_nested_too_deeply_is_unreadable_and_no_crash() -> None:
+    assert client._error_of(DEEP.encode()) == ("", DEEP[:200])
+    assert candidates._logged_by_mlflow_2({"mlflow.log-model.history": DEEP}) == []

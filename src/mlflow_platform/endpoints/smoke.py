@@ -71,10 +71,11 @@ class SmokeTest:
         except (ClientError, BotoCoreError) as error:
             raise PlatformError(_refused(invocation_error(error))) from error
         try:
-            predicted = json.loads(answer)
+            problem = _problem(json.loads(answer), request)
+        except RecursionError:
+            raise PlatformError(_refused("its answer is nested too deeply")) from None
         except ValueError:
             raise PlatformError(_refused(f"its answer is not JSON: {answer[:80]!r}")) from None
-        problem = _problem(predicted, request)
         if problem:
             raise PlatformError(_refused(problem))
 
@@ -209,7 +210,7 @@ def _has_rows(request: bytes) -> bool:
     """Whether a request has rows, so that a prediction must follow. Only MLflow's forms can be empty."""
     try:
         sent = json.loads(request)
-    except ValueError:
+    except (ValueError, RecursionError):
         return True
     if not isinstance(sent, dict):
         return bool(sent)

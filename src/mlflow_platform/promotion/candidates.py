@@ -103,5 +103,5 @@ def _logged_by_mlflow_2(tags: dict[str, str]) -> list[str]:
     try:
         history = json.loads(tags.get(_HISTORY, "[]"))
         return [str(entry["artifact_path"]) for entry in history if entry.get("artifact_path")]
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return []

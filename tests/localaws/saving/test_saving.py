@@ -246,6 +246,10 @@ def truncate_manifest(settings: Settings) -> None:
     (settings.data / "state.json").write_text('{"versions"')
 
 
+def nest_manifest(settings: Settings) -> None:
+    (settings.data / "state.json").write_text("[" * 100_000)
+
+
 def change_moto(settings: Settings) -> None:
     file = settings.data / "state.json"
     manifest = json.loads(file.read_text())
@@ -268,6 +272,7 @@ def lose_the_pickle(settings: Settings) -> None:
     ("damage", "reason"),
     [
         (truncate_manifest, "is damaged: state.json is not readable"),
+        (nest_manifest, "is damaged: state.json is not readable"),
         (change_moto, "was saved by format 1, moto 1.0"),
         (flip_a_byte, "is damaged: moto.pickle is not the one that was saved"),
         (lose_the_pickle, "is damaged: [Errno 2]"),

@@ -270,6 +270,16 @@ def test_a_new_endpoint_that_does_not_answer_is_removed(
     assert not find_resources(clients, environment, NAME)
 
 
+@pytest.mark.parametrize("depth", [450, 900, 100_000])
+def test_an_answer_that_is_nested_too_deeply_is_refused(
+    deployer: Deployer, versions: Any, runtime: Runtime, fleet: Fleet, depth: int
+) -> None:
+    runtime.answer = b"[" * depth + b"]" * depth
+    with pytest.raises(PlatformError, match=r"nested too deeply|has no predictions"):
+        deployer.deploy(versions("1"), guards=Guards(smoke_request=b"[" * depth))
+    assert not fleet.exists
+
+
 @pytest.mark.parametrize(
     ("request_body", "answer"),
     [
