@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training import prepared
-from training.reporting import fail, log_facts
+from training.reporting import fail, log_facts, shown
 from training.scores import score
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         now = int(time.time() * 1000)
         mlflow.MlflowClient().log_batch(run_id, metrics=[Metric(name, one, now, 0) for name, one in metrics.items()])
     for name, value in metrics.items():
-        sys.stdout.write(f"{name}: {value:.4f}\n")
+        sys.stdout.write(f"{name}: {shown(value)}\n")
     return 0
 
 

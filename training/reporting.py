@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from dataclasses import asdict
@@ -15,6 +16,15 @@ def fail(error: Exception) -> int:
     """Print one line on standard error. Returns the exit status for wrong input."""
     sys.stderr.write(f"error: {error}\n")
     return 2
+
+
+def shown(value: float) -> str:
+    """A score with four digits after the point, and of a small one with the four digits that tell it from others.
+
+    Never with an exponent: a tuning job of SageMaker reads the scores from the log by a regular expression.
+    """
+    small = 0 < abs(value) < 0.1
+    return f"{value:.{3 - math.floor(math.log10(abs(value)))}f}" if small else f"{value:.4f}"
 
 
 def log_facts(facts: Facts) -> None:

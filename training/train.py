@@ -27,7 +27,7 @@ from training.params import (
     Params,
     with_changes,
 )
-from training.reporting import fail, log_facts
+from training.reporting import fail, log_facts, shown
 from training.result import Training
 from training.scores import score
 
@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.model:
         save(recorded, Path(options.model))
     for name, value in training.metrics.items():
-        sys.stdout.write(f"{name}: {value:.4f}\n")
+        sys.stdout.write(f"{name}: {shown(value)}\n")
     sys.stdout.write(f"run: {recorded.run_id}\n")
     return 0
 

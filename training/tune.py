@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from training import prepared
 from training.data import Split
 from training.params import DEFAULTS, FAMILIES, GRIDS, Params, with_changes
-from training.reporting import fail, log_facts
+from training.reporting import fail, log_facts, shown
 from training.train import BEST, choose, train_split
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _run(split: Split, facts: Facts, base: Params, trials: Sequence[Point], outp
         for point, metrics in search(split, facts, base, trials):
             _log(client, parent.info, point, metrics)
             done.append((point, metrics))
-            sys.stdout.write(f"{len(done)} of {len(trials)}: {metric} {metrics[metric]:.4f}  {point}\n")
+            sys.stdout.write(f"{len(done)} of {len(trials)}: {metric} {shown(metrics[metric])}  {point}\n")
         point, metrics = best(done, key=lambda one: one[1][metric])
         chosen = with_changes(base, [f"{name}={value}" for name, value in point.items()])
         mlflow.log_params({f"best.{name}": value for name, value in point.items()})
@@ -121,7 +121,7 @@ def _run(split: Split, facts: Facts, base: Params, trials: Sequence[Point], outp
     output.mkdir(parents=True, exist_ok=True)
     found = {"family": _family(base), "params": params, "metrics": metrics}
     (output / BEST).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    sys.stdout.write(f"best: {metric} {metrics[metric]:.4f}  {point}\n")
+    sys.stdout.write(f"best: {metric} {shown(metrics[metric])}  {point}\n")
 
 
 def _log(client: Any, parent: Any, point: Point, metrics: dict[str, float]) -> None:

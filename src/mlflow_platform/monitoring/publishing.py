@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ NAMESPACE = "MLflowPlatform/Monitoring"
 FOLDER = "monitoring"
 # A log-batch request takes at most this many metrics (MLflow REST API, "Request limits").
 _BATCH = 1000
+_LONGEST_NAME = 250
 # PutMetricData takes at most this many in one request (CloudWatch API, PutMetricData).
 _MOST_DATA = 1000
 
@@ -67,9 +68,9 @@ def to_mlflow(
         if not result.rows:
             continue
         found = window_metrics(result)
-        before = known.get(result.window.name, {})
+        before, names = known.get(result.window.name, {}), metric_names(prefix, list(found))
         fresh += [
-            Metric(_metric_name(f"{prefix}/{name}"), value, now, result.window.step)
+            Metric(names[name], value, now, result.window.step)
             for name, value in found.items()
             if before.get(name) != value
         ]
@@ -114,9 +115,22 @@ def usable(client: MlflowClient | None, run_id: str | None) -> bool:
     return client is not None and run_id is not None and evaluation.find_run(client, run_id) is not None
 
 
-def _metric_name(name: str) -> str:
-    """A name that MLflow accepts: letters, digits and `_-. /:` (mlflow/utils/validation.py)."""
-    return "".join(character if character.isalnum() or character in "_-. /:" else "_" for character in name)[:250]
+def metric_names(prefix: str, names: Sequence[str]) -> dict[str, str]:
+    """Names that MLflow accepts, by those of `window_metrics`. They end in a number where two would be the same.
+
+    MLflow accepts letters, digits and `_-. /:`, in the form of a path without `.`, `..` and empty parts
+    (mlflow/utils/validation.py).
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        plain = "".join(character if character.isalnum() or character in "_-. /:" else "_" for character in name)
+        path = "/".join([prefix, *("_" if part in {"", ".", ".."} else part for part in plain.split("/"))])
+        taken, unique, number = set(found.values()), path[:_LONGEST_NAME], 1
+        while unique in taken:
+            number += 1
+            unique = f"{path[: _LONGEST_NAME - len(str(number)) - 1]}_{number}"
+        found[name] = unique
+    return found
 
 
 def _datum(name: str, value: float, dimensions: Mapping[str, str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow_common.errors import PreconditionError
 from mlflow_platform import tracking
 from mlflow_platform.endpoints.model import Model, find
+from mlflow_platform.paging import all_results
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,7 +37,7 @@ def registered(client: MlflowClient, name: str, model: Model) -> Model | None:
     """The version of a registered model that a candidate has already; None if it is not registered."""
     # MLflow's filters have no escape: a name is quoted with the quotes that it does not contain itself.
     quote = '"' if "'" in name else "'"
-    for version in client.search_model_versions(f"name = {quote}{name}{quote}"):
+    for version in all_results(client.search_model_versions, f"name = {quote}{name}{quote}"):
         if version.run_id != (model.run_id or ""):
             continue
         found = find(f"models:/{name}/{version.version}", client)

@@ -22,6 +22,7 @@ from mlflow_platform.sweeps.strategy import StrategyName
 from mlflow_platform.sweeps.tuning_job import Plan, Setup, TuningJob
 from scripts import sweep
 from tests.platform.conftest import FakeClock
+from training.reporting import shown
 
 TYPES = {"depth": int, "rate": float}
 SETUP = Setup("image", "arn:aws:iam::123456789012:role/r", "ml.m5.large", "s3://b/c", "s3://b/o", {"family": "f"}, {})
@@ -91,6 +92,14 @@ def test_the_metric_is_found_in_what_training_prints() -> None:
     definitions = tuning_job.request("s", plan("depth=1"), SETUP, {})["TrainingJobDefinition"]["AlgorithmSpecification"]
     pattern = definitions["MetricDefinitions"][0]["Regex"]
     assert re.findall(pattern, "train_rmse: 9.0\nrmse: -12.5000\nmae: 3.0\n") == ["-12.5000"]
+
+
+@pytest.mark.parametrize("value", [3.21e-5, -4.5e-12, 0.0999, 0.0, 1.0, 2.5e9, 1.75e22])
+def test_training_prints_scores_of_any_size_as_the_tuning_job_reads_them(value: float) -> None:
+    """The errors of a target of small numbers were all printed as 0.0000, so that any trial was the best."""
+    definitions = tuning_job.request("s", plan("depth=1"), SETUP, {})["TrainingJobDefinition"]["AlgorithmSpecification"]
+    (read,) = re.findall(definitions["MetricDefinitions"][0]["Regex"], f"rmse: {shown(value)}\n")
+    assert float(read) == pytest.approx(value)
 
 
 @pytest.mark.parametrize(
