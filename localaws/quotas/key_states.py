@@ -10,7 +10,7 @@ from typing import Any
 from localaws.call import Call, current_call
 from localaws.errors import AwsError
 
-ENABLED, DISABLED, PENDING = "Enabled", "Disabled", "PendingDeletion"
+DISABLED, PENDING = "Disabled", "PendingDeletion"
 # Operations that a disabled key refuses. A key that is pending deletion refuses them, too.
 _USES = frozenset(
     {"CreateGrant", "Decrypt", "EnableKeyRotation", "DisableKeyRotation", "Encrypt", "GenerateDataKey", "GenerateMac"}
