@@ -58,12 +58,14 @@ def clean_up(
     that exists, runs that are not finished, and runs with the tag `keep`.
     """
     filtered = bool(experiment or tag)
+    now = datetime.now(UTC)
     criteria = Criteria(
         kinds=kinds_of.parse_kinds(what or [], of_runs_only=filtered),
-        before=datetime.now(UTC) - timedelta(days=older_than),
+        before=now - timedelta(days=older_than),
         experiments=frozenset(experiment or []),
         tags=kinds_of.parse_tags(tag or []),
         keep_images=keep_images,
+        settled=now - kinds_of.SETTLING,
     )
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")

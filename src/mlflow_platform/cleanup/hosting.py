@@ -84,23 +84,23 @@ def select_leftovers(
     """
     kept_configs = []
     for config in hosting.configs:
-        reason = _config_in_use(hosting, config.name)
-        if config.own and config.created < criteria.before and CONFIGS in criteria.kinds and reason is None:
-            found.items.append(Item(CONFIGS, config.name, "belongs to no endpoint", config.created))
-            continue
-        kept_configs.append(config)
-        if config.own and config.created < criteria.before and CONFIGS in criteria.kinds and reason:
+        if config.own and found.selects(criteria, CONFIGS, config.name, config.created):
+            reason = _config_in_use(hosting, config.name)
+            if reason is None:
+                found.items.append(Item(CONFIGS, config.name, "belongs to no endpoint", config.created))
+                continue
             found.keep(CONFIGS, config.name, reason)
+        kept_configs.append(config)
     used = {name: config.name for config in kept_configs for name in config.models}
     kept_models = []
     for model in hosting.models:
-        reason = _model_in_use(hosting, model.name, used)
-        if model.own and model.created < criteria.before and MODELS in criteria.kinds and reason is None:
-            found.items.append(Item(MODELS, model.name, _about(model), model.created))
-            continue
-        kept_models.append(model)
-        if model.own and model.created < criteria.before and MODELS in criteria.kinds and reason:
+        if model.own and found.selects(criteria, MODELS, model.name, model.created):
+            reason = _model_in_use(hosting, model.name, used)
+            if reason is None:
+                found.items.append(Item(MODELS, model.name, _about(model), model.created))
+                continue
             found.keep(MODELS, model.name, reason)
+        kept_models.append(model)
     if ARCHIVES in criteria.kinds:
         data = {uri: model.name for model in kept_models for uri in model.data}
         _select_archives(s3, environment, data, criteria, found)
@@ -134,7 +134,7 @@ def _select_archives(
     folder = f"{environment.artifact_store}/endpoints"
     for one in listed(s3, folder):
         uri = f"s3://{environment.bucket}/{one['Key']}"
-        if one["LastModified"] >= criteria.before:
+        if not found.selects(criteria, ARCHIVES, uri, one["LastModified"]):
             continue
         # A model's data may also be a folder.
         user = next(

@@ -58,10 +58,10 @@ def select_images(
     images.sort(key=lambda image: image["imagePushedAt"], reverse=True)
     newest = {image["imageDigest"] for image in [one for one in images if one.get("imageTags")][: criteria.keep_images]}
     for image in images:
-        if image["imagePushedAt"] >= criteria.before:
-            continue
         digest, tags = image["imageDigest"], image.get("imageTags", [])
         names = [f"{repository}@{digest}", *(f"{repository}:{tag}" for tag in tags)]
+        if not found.selects(criteria, IMAGES, names[-1], image["imagePushedAt"]):
+            continue
         user = next((used[one] for one in names if one in used), None)
         if user is not None:
             found.keep(IMAGES, names[-1], f"the {user} uses it")

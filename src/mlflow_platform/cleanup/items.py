@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from mlflow_common.errors import InputError
@@ -33,6 +33,10 @@ RUN_KINDS = frozenset({FAILED_RUNS, OLD_RUNS, DELETED_RUNS})
 TRACKING_KINDS = RUN_KINDS | {ORPHANS}
 # Finished runs are results, so they are cleaned up only if they are named.
 DEFAULT_KINDS = frozenset(KINDS) - {OLD_RUNS}
+# A deployment uploads the archive, then creates the model, then the configuration, then the endpoint: each is unused
+# until the next one exists. Images are built before that.
+SETTLING = timedelta(hours=2)
+_UNSETTLED = f"it is younger than {SETTLING.seconds // 3600} hours: a deployment that is running may be about to use it"
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Criteria:
         experiments: names or ids of experiments; empty for all.
         tags: tags that a run must have; a value of None accepts any value.
         keep_images: how many of the newest images are kept, used or not.
+        settled: what deployments create is selected only if it was created before this time, too; None: no limit.
     """
 
     kinds: frozenset[str]
@@ -52,6 +57,7 @@ class Criteria:
     experiments: frozenset[str] = frozenset()
     tags: Mapping[str, str | None] = field(default_factory=dict)
     keep_images: int = 3
+    settled: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,15 @@ class Found:
     def keep(self, kind: str, name: str, reason: str) -> None:
         """Note something that is kept."""
         self.kept.append(Kept(kind, name, reason))
+
+    def selects(self, criteria: Criteria, kind: str, name: str, created: datetime) -> bool:
+        """Whether the criteria select something that a deployment creates. Notes what is kept because it is too new."""
+        if kind not in criteria.kinds or created >= criteria.before:
+            return False
+        if criteria.settled is not None and created >= criteria.settled:
+            self.keep(kind, name, _UNSETTLED)
+            return False
+        return True
 
     def sort(self) -> None:
         """Put the items in the order of deletion, the oldest of a kind first."""

@@ -65,6 +65,17 @@ def test_keeps_all_configurations_of_an_endpoint_and_deletes_those_of_endpoints_
     assert set(reasons(left)) == set(reasons(found))
 
 
+def test_keeps_what_a_running_deployment_may_be_about_to_use(world: World) -> None:
+    spec = host(world, "1")
+    world.access = replace(world.access, ecr=cast("Any", Images("a")))
+    everything = {spec.config_name, spec.model_name, spec.archive_uri, f"{world.environment.serving_repository}:a"}
+    assert len(world.search(keep_images=0).items) == len(everything)
+    found = world.search(keep_images=0, settled=datetime.now(UTC) - timedelta(hours=2))
+    assert found.items == []
+    assert set(reasons(found)) == everything
+    assert reasons(found)[spec.archive_uri].startswith("it is younger than 2 hours")
+
+
 def test_keeps_what_other_environments_own(world: World) -> None:
     host(world, "1", f"{NAME}-gone", tags={"project": "mlflow", "environment": "prod"})
     assert not world.search(CONFIGS, MODELS, ARCHIVES).items
