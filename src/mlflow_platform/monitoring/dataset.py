@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -51,10 +52,12 @@ def deployment_at(deployments: Sequence[Deployment], moment: datetime) -> Deploy
     return max(served, key=lambda each: each.since, default=None)
 
 
-def convert(content: bytes, deployments: Sequence[Deployment]) -> tuple[pa.Table | None, list[Problem]]:
-    """Turn one captured file into rows of the data set. Returns them (None for no row) and the unusable lines.
+def convert(content: bytes, deployments: Sequence[Deployment]) -> tuple[list[pa.Table], list[Problem]]:
+    """Turn one captured file into rows of the data set. Returns them and the unusable lines.
 
-    Rows from before the first known deployment have no run id. They are read with the signature of the first one.
+    There is one table for each type that a column has: two models may take one column as a number and as text, and
+    clients may send arrays of several shapes. Rows from before the first known deployment have no run id. They are read
+    with the signature of the first one.
 
     Raises:
         InputError: an input of the model has the name of one of the data set's own columns.
@@ -73,9 +76,22 @@ def convert(content: bytes, deployments: Sequence[Deployment]) -> tuple[pa.Table
         except (pa.ArrowException, UnicodeError, OverflowError, RecursionError) as error:
             # What callers of an endpoint send must not stop its monitoring.
             problems.append(Problem(line, f"has a value that Parquet cannot hold ({type(error).__name__})"))
-    if not tables:
-        return None, problems
-    return pa.concat_tables(tables, promote_options="permissive"), problems
+    return [pa.concat_tables(group, promote_options="default") for group in _alike(tables)], problems
+
+
+def _alike(tables: Sequence[pa.Table]) -> list[list[pa.Table]]:
+    """The tables in groups in which a column always has the same type."""
+    groups: list[tuple[dict[str, pa.DataType], list[pa.Table]]] = []
+    for table in tables:
+        types = {column.name: column.type for column in table.schema}
+        for known, group in groups:
+            if all(known.get(name, type_) == type_ for name, type_ in types.items()):
+                known.update(types)
+                group.append(table)
+                break
+        else:
+            groups.append((types, [table]))
+    return [group for _, group in groups]
 
 
 def to_parquet(table: pa.Table) -> bytes:
@@ -112,13 +128,38 @@ def select(tables: Sequence[pa.Table], *, run_id: str | None, since: datetime, u
             wanted.append(found)
     if not wanted:
         return None
-    together = pa.concat_tables(wanted, promote_options="permissive")
+    together = pa.concat_tables(_of_one_type(wanted), promote_options="default")
     seen: set[tuple[Any, Any]] = set()
     first = []
     for key in zip(together[EVENT].to_pylist(), together[ROW].to_pylist(), strict=True):
         first.append(key not in seen)
         seen.add(key)
     return together.filter(pa.array(first))
+
+
+def _of_one_type(tables: Sequence[pa.Table]) -> list[pa.Table]:
+    """The tables with each column in the type that most of its rows have. Other values count as missing."""
+    rows: dict[str, Counter[pa.DataType]] = defaultdict(Counter)
+    for table in tables:
+        for column in table.schema:
+            rows[column.name][column.type] += table.num_rows
+    chosen = {name: types.most_common(1)[0][0] for name, types in rows.items()}
+    found = []
+    for table in tables:
+        for at, column in enumerate(table.schema):
+            if column.type != chosen[column.name]:
+                table = table.set_column(at, column.name, _cast(table.column(at), chosen[column.name]))
+        found.append(table)
+    return found
+
+
+def _cast(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray | pa.Array:
+    import pyarrow as pa
+
+    try:
+        return column.cast(type_)
+    except pa.ArrowException:
+        return pa.nulls(len(column), type_)
 
 
 def take(table: pa.Table, positions: Sequence[int]) -> pa.Table:

@@ -1,4 +1,5 @@
-"""Brings captured files into the data set. Each file becomes one Parquet object, so that a rerun changes nothing.
+"""Brings captured files into the data set. Each file becomes the same Parquet objects again, so that a rerun changes
+nothing. There is one object, unless a column has several types.
 
 Layout below the endpoint's folder: `data/variant=V/date=YYYY-MM-DD/HH-NAME.parquet`, and beside the data
 `ingested/variant=V/YYYY-MM-DD.json`, which says for each captured file its ETag, its rows and its unusable lines. The
@@ -85,10 +86,10 @@ def _ingest_day(
         content = captured.read(item.key)
         if content is None:
             continue
-        rows, problems = dataset.convert(content, deployments)
-        if rows is not None:
-            store.write(f"{_folder(variant, day)}/{_name(item.key)}", dataset.to_parquet(rows))
-        count = 0 if rows is None else rows.num_rows
+        tables, problems = dataset.convert(content, deployments)
+        for number, rows in enumerate(tables):
+            store.write(f"{_folder(variant, day)}/{_name(item.key, number)}", dataset.to_parquet(rows))
+        count = sum(rows.num_rows for rows in tables)
         named = [[each.line, each.reason] for each in problems[:_MOST_NAMED]]
         known[item.key] = {"etag": item.etag, "rows": count, "malformed": len(problems), "problems": named}
         done.files, done.rows, changed = done.files + 1, done.rows + count, True
@@ -104,6 +105,7 @@ def _folder(variant: str, day: date) -> str:
     return f"data/variant={variant}/date={day}"
 
 
-def _name(key: str) -> str:
+def _name(key: str, number: int) -> str:
+    """The object's name. A captured file has several only if a column has several types."""
     path = PurePosixPath(key)
-    return f"{path.parent.name}-{path.stem}.parquet"
+    return f"{path.parent.name}-{path.stem}{f'-type{number + 1}' if number else ''}.parquet"

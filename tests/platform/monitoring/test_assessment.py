@@ -45,11 +45,11 @@ def assess(
 ) -> Assessment:
     served = Deployment(NOON, "run1", "models:/m/1", signature)
     lines = "\n".join(event(at, request(at), answer(at)) for at in range(ROWS))
-    table, problems = dataset.convert(lines.encode(), [served])
+    tables, problems = dataset.convert(lines.encode(), [served])
     assert not problems
     known = Baseline(baseline, "rows", task="classification", reference={"accuracy": 1.0})
     spans = windows.recent(NOON, hours=24, days=2)
-    return assessment.assess([table] if table else [], [truth], known, served, spans, Settings())
+    return assessment.assess(tables, [truth], known, served, spans, Settings())
 
 
 def records(name: str, values: Sequence[Any]) -> Callable[[int], Any]:

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -32,9 +32,8 @@ def changed(**parts: Any) -> bytes:
 
 def test_rows_have_the_types_of_the_signature_and_the_ids_of_their_request() -> None:
     line = captured.line("e1", ROWS, ["setosa", "virginica"], NOON, inference_id="order-1")
-    table, problems = dataset.convert(line.encode(), SERVED)
+    [table], problems = dataset.convert(line.encode(), SERVED)
     assert not problems
-    assert table is not None
     assert table.select(["x", "n", "s"]).to_pydict() == ROWS
     assert [str(table.schema.field(name).type) for name in ("x", "n", "s")] == ["double", "int64", "string"]
     assert table["_inference_id"].to_pylist() == ["order-1", "order-1"]
@@ -45,8 +44,7 @@ def test_rows_have_the_types_of_the_signature_and_the_ids_of_their_request() -> 
 
 def test_requests_before_the_first_known_deployment_are_of_no_model() -> None:
     line = captured.line("e1", ROWS, [0, 1], datetime(2026, 3, 4, tzinfo=UTC))
-    table, _ = dataset.convert(line.encode(), SERVED)
-    assert table is not None
+    [table], _ = dataset.convert(line.encode(), SERVED)
     assert table["_run_id"].to_pylist() == [None, None]
 
 
@@ -77,9 +75,8 @@ def test_requests_before_the_first_known_deployment_are_of_no_model() -> None:
 )
 def test_an_unusable_line_is_named_and_spoils_no_other(line: bytes, reason: str) -> None:
     good = captured.line("e2", ROWS, [0, 1], NOON).encode()
-    table, problems = dataset.convert(b"\n".join([good, line, b"", good]), SERVED)
+    [table], problems = dataset.convert(b"\n".join([good, line, b"", good]), SERVED)
     assert [(each.line, each.reason) for each in problems] == [(2, reason)]
-    assert table is not None
     assert table.num_rows == 4
 
 
@@ -91,36 +88,70 @@ def test_csv_that_was_captured_as_text_is_read_by_its_header() -> None:
         "data": "s,x\na,1\nb,2\n",
         "encoding": "CSV",
     }
-    table, problems = dataset.convert(json.dumps(event).encode(), SERVED)
+    [table], problems = dataset.convert(json.dumps(event).encode(), SERVED)
     assert not problems
-    assert table is not None
     assert table.select(["x", "n", "s"]).to_pydict() == {"x": [1.0, 2.0], "n": [None, None], "s": ["a", "b"]}
 
 
 def test_a_model_without_a_signature_keeps_its_inputs_as_json() -> None:
     served = [Deployment(NOON, "run1", None, Signature())]
-    table, problems = dataset.convert(captured.line("e1", {"a": [1, "b"]}, [0, 1], NOON).encode(), served)
+    [table], problems = dataset.convert(captured.line("e1", {"a": [1, "b"]}, [0, 1], NOON).encode(), served)
     assert not problems
-    assert table is not None
     assert table["a"].to_pylist() == ["1", '"b"']
 
 
 def test_a_column_of_the_data_sets_own_in_a_request_spoils_no_other() -> None:
     """A caller of a model without a signature must not stop its monitoring."""
     lines = [captured.line("e1", {"_time": [1]}, [0], NOON), captured.line("e2", {"a": [1]}, [0], NOON)]
-    table, problems = dataset.convert("\n".join(lines).encode(), [Deployment(NOON, "run1", None, Signature())])
+    [table], problems = dataset.convert("\n".join(lines).encode(), [Deployment(NOON, "run1", None, Signature())])
     assert [each.reason for each in problems] == [
         "has a request with a column '_time', which the data set has for itself"
     ]
-    assert table is not None
     assert table.num_rows == 1
     served = [Deployment(NOON, "run1", None, Signature((ColumnSpec("_time", "long"),)))]
     with pytest.raises(InputError, match="the model has an input '_time'"):
         dataset.convert(lines[0].encode(), served)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "first", "second"),
+    [("double", "string", 1.5, "q"), ("boolean", "long", True, 3), ("object", "double", {"a": 1}, 1.5)],
+)
+def test_an_hour_in_which_a_column_gets_another_type_keeps_both(
+    before: str, after: str, first: Any, second: Any
+) -> None:
+    served = [
+        Deployment(NOON, "run1", None, Signature((ColumnSpec("x", before),))),
+        Deployment(NOON + timedelta(minutes=30), "run2", None, Signature((ColumnSpec("x", after),))),
+    ]
+    lines = [
+        captured.line("e1", {"x": [first]}, [0], NOON),
+        captured.line("e2", {"x": [second]}, [0], NOON + timedelta(minutes=40)),
+        captured.line("e3", {"x": [first]}, [0], NOON + timedelta(minutes=20)),
+    ]
+    tables, problems = dataset.convert("\n".join(lines).encode(), served)
+    assert not problems
+    assert [table["_run_id"].to_pylist() for table in tables] == [["run1", "run1"], ["run2"]]
+    bounds = {"since": NOON, "until": NOON + timedelta(hours=1)}
+    chosen = dataset.select(tables, run_id="run2", **bounds)
+    assert chosen is not None
+    assert chosen["x"].to_pylist() == [second]
+
+
+def test_an_array_of_another_shape_counts_as_missing() -> None:
+    """A caller must not stop the monitoring of a model that takes an array."""
+    served = [Deployment(NOON, "run1", None, Signature((ColumnSpec(None, "float64", is_tensor=True, shape=(-1, 2)),)))]
+    rows = [{"0": [1.5], "1": [2.5]}, {"0": [[1.0, 2.0]], "1": [[3.0]]}, {"0": [3.5], "1": [4.5]}]
+    lines = "\n".join(captured.line(f"e{number}", row, [0], NOON) for number, row in enumerate(rows))
+    tables, problems = dataset.convert(lines.encode(), served)
+    assert not problems
+    table = dataset.select(tables, run_id="run1", since=NOON, until=NOON + timedelta(hours=1))
+    assert table is not None
+    assert table["0"].to_pylist() == [1.5, 3.5, None]
+
+
 def test_the_same_event_in_two_files_counts_once() -> None:
-    table, _ = dataset.convert(captured.line("e1", ROWS, [0, 1], NOON).encode(), SERVED)
+    [table], _ = dataset.convert(captured.line("e1", ROWS, [0, 1], NOON).encode(), SERVED)
     found = dataset.select([table, table], run_id="run1", since=NOON, until=datetime(2026, 3, 6, tzinfo=UTC))
     assert found is not None
     assert found.num_rows == 2

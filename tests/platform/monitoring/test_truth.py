@@ -29,7 +29,7 @@ def table() -> Any:
         captured.line("e4", {"x": [1.0]}, ["a"], NOON, inference_id="again"),
         captured.line("e5", {"x": [1.0]}, ["a"], NOON, inference_id="again"),
     ]
-    found, problems = dataset.convert("\n".join(lines).encode(), [Deployment(NOON, "run", None, SIGNATURE)])
+    [found], problems = dataset.convert("\n".join(lines).encode(), [Deployment(NOON, "run", None, SIGNATURE)])
     assert not problems
     return found
 
