@@ -57,10 +57,9 @@ def clean_up(
     Keeps everything that a registered model version or a SageMaker model refers to, every configuration of an endpoint
     that exists, runs that are not finished, and runs with the tag `keep`.
     """
-    filtered = bool(experiment or tag)
     now = datetime.now(UTC)
     criteria = Criteria(
-        kinds=kinds_of.parse_kinds(what or [], of_runs_only=filtered),
+        kinds=kinds_of.parse_kinds(what or [], of_runs_only=bool(experiment or tag)),
         before=now - timedelta(days=older_than),
         experiments=frozenset(experiment or []),
         tags=kinds_of.parse_tags(tag or []),
@@ -78,8 +77,7 @@ def clean_up(
         found = search(access, environment, criteria, console.progress)
         if not what:
             found.skipped[kinds_of.OLD_RUNS] = f"finished runs are results; add --what {kinds_of.OLD_RUNS}"
-        shown = report.as_json(found, Prices.load(), environment.region)
-        result = {"environment": env, "dry_run": dry_run, **shown}
+        result = {"environment": env, "dry_run": dry_run, **report.as_json(found, Prices.load(), environment.region)}
         if not as_json:
             _show(console, access, environment, found)
         if dry_run:
