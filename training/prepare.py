@@ -51,6 +51,8 @@ def prepare(
             f"the column {target!r} has {len(counts)} classes, and {counts.min()} rows of the rarest "
             f"({counts.index[-1]!r}). Training needs two classes, and two rows of each."
         )
+    if len(counts) < 2:
+        raise checks.DataError(f"every row has the same value in {target!r}: there is nothing to learn")
     split = _split(frame, target, task, seed=seed, held_out=held_out, name=name)
     facts = prepared.Facts(name, target, task, version, len(split.train), len(split.held_out))
     prepared.write(output, split, facts)

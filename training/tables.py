@@ -75,8 +75,9 @@ def _read(path: Path, target: str) -> tuple[rows.Rows, models.Task]:
         _check_finite(path, name, values)
     _check_numbers(path, target, prepared.truth)
     task = tasks.decide(prepared, Predictions(prepared.truth))
-    if task == "classification" and len(set(prepared.truth)) < 2:
-        raise InputError(f"every row of {path.name} has the same class in {target!r}: there is nothing to learn.")
+    if len(set(prepared.truth)) < 2:
+        what = "class" if task == "classification" else "value"
+        raise InputError(f"every row of {path.name} has the same {what} in {target!r}: there is nothing to learn.")
     return prepared, task
 
 

@@ -133,6 +133,7 @@ def test_postal_codes_and_spaced_numbers_can_be_trained_on(tmp_path: Path) -> No
     [
         ("x,y\n" + "1,a\n" * 9, "has 9 rows. Training needs at least 10"),
         ("x,y\n" + "1,a\n" * 10, "every row of rows.csv has the same class in 'y'"),
+        ("x,y\n" + "1,1.5\n" * 10, "every row of rows.csv has the same value in 'y'"),
         ("x,y\n" + "1,a\n" * 10 + "1,\n", "lacks the truth"),
         ("x,z\n1,2\n", "has no column 'y'"),
         ("y\n" + "a\nb\n" * 9, "nothing to predict from"),
