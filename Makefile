@@ -191,7 +191,9 @@ site: setup ## Build the documentation as a website, and check its links
 	@$(SCRIPT) scripts/site.py {ARGS}
 
 bench: setup ## Measure, each figure beside a peer's in the same run
-	@for name in scripts planning gateway sweep pipelines serving deploying transfer; do $(SCRIPT) -m "bench.$$name" {ARGS} || exit 1; done
+	@missed=; for name in scripts planning gateway sweep pipelines serving deploying transfer; do \
+		$(SCRIPT) -m "bench.$$name" {ARGS} || missed="$$missed $$name"; done; \
+		[[ -z "$$missed" ]] || { echo "error: these benchmarks failed or missed a target:$$missed" >&2; exit 1; }
 
 clean: ## Stop localaws and delete everything that setup and runs created
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m localaws down

@@ -28,6 +28,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))  # For tests.support.running, which starts a separate localaws.
 
+from bench.targets import exit_status  # noqa: E402
 from localaws import daemon  # noqa: E402
 from localaws.mirror import mirror  # noqa: E402
 from tests.support.deployed import Deployed  # noqa: E402
@@ -102,9 +103,7 @@ def main() -> int:
         print(f"{each.name:45}{each.seconds:8.1f} s{each.calls:8} calls")
     print(json.dumps([asdict(one) for one in (*packed, *deployed)]))
     missed = [*(f"packing: {line}" for line in _missed(packed)), *_slower(deployed)]
-    for line in missed:
-        print(f"missed: {line}")
-    return int(bool(missed))
+    return exit_status(missed)
 
 
 def packing(localaws: RunningLocalAws, folder: Path, size: int) -> list[Packed]:

@@ -29,6 +29,7 @@ from botocore.credentials import Credentials
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))  # For tests.support.running, which starts a separate localaws.
 
+from bench.targets import exit_status  # noqa: E402
 from localaws import daemon  # noqa: E402
 from tests.support.running import RunningLocalAws, start, tracking_server  # noqa: E402
 
@@ -78,7 +79,9 @@ def main() -> int:
     print(json.dumps(result))
     if given.json:
         given.json.write_text(json.dumps(result, indent=2) + "\n")
-    return 0 if worst <= LIMIT else 1
+    return exit_status(
+        f"{row.client}, {row.call}: {row.added:.0%} more (at most {LIMIT:.0%})" for row in rows if row.added > LIMIT
+    )
 
 
 def measure(localaws: RunningLocalAws, calls: int) -> list[Row]:

@@ -21,6 +21,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))  # For tests.support.running, which starts a separate localaws.
 
+from bench.targets import exit_status  # noqa: E402
 from localaws import daemon  # noqa: E402
 from tests.support.running import RunningLocalAws, role, start  # noqa: E402
 
@@ -47,7 +48,7 @@ def main() -> int:
     print(f"{'the steps alone':28}{own:8.2f} s")
     print(f"{'as a pipeline on localaws':28}{total:8.2f} s, {overhead:.2f} s more a step")
     print(json.dumps({"steps": given.steps, "alone": own, "pipeline": total, "overhead": overhead}))
-    return int(overhead > MOST_SECONDS)
+    return exit_status([f"{overhead:.2f} s more a step (at most {MOST_SECONDS})"] if overhead > MOST_SECONDS else [])
 
 
 def alone(steps: int) -> float:

@@ -22,6 +22,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))  # For the tests' helpers, which start a localaws and copy the roots.
 
+from bench.targets import exit_status  # noqa: E402
 from localaws import daemon  # noqa: E402
 from tests.support import provider  # noqa: E402
 from tests.support.running import RunningLocalAws, start  # noqa: E402
@@ -74,7 +75,8 @@ def main() -> int:
     found = {"limit": LIMIT, "staging": seconds["staging"] / one, "load": os.getloadavg()[2]}
     found |= {"seconds": seconds, "processor_seconds": processor, "resources": resources}
     print(json.dumps(found))
-    return int(found["staging"] > LIMIT)
+    share = seconds["staging"] / one
+    return exit_status([f"staging takes {share:.2f} times as long (at most {LIMIT})"] if share > LIMIT else [])
 
 
 def measure(

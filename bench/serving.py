@@ -29,6 +29,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))  # For tests.support, which finds free ports.
 
+from bench.targets import exit_status  # noqa: E402
 from tests.support.running import free_port  # noqa: E402
 
 TREES = 100
@@ -115,11 +116,9 @@ def main() -> int:
     }
     print(f"one row without a server: model.predict {predict_ms:.1f} ms, pyfunc's predict {pyfunc_ms:.1f} ms")
     print_table(cells, memory)
-    for line in missed:
-        print(f"missed: {line}")
     if given.json:
         given.json.write_text(json.dumps(report, indent=2) + "\n")
-    return 1 if missed else 0
+    return exit_status(missed)
 
 
 class InProcessBaseline:

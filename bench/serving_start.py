@@ -27,6 +27,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))  # For tests.support.running, which finds free ports.
 
 from bench.serving import Request, exchange, make_model  # noqa: E402
+from bench.targets import exit_status  # noqa: E402
 from tests.support.running import free_port  # noqa: E402
 
 TIMES = 10.0
@@ -51,7 +52,7 @@ def main() -> int:
         peer = _peer(folder, requests[0])
     print(f"MLflow's container: {peer:.1f} s, {peer / ours:.1f} times as long")
     print(json.dumps({"ours": ours, "peer": peer}))
-    return int(peer < TIMES * ours)
+    return exit_status([f"{peer / ours:.1f} times faster (at least {TIMES})"] if peer < TIMES * ours else [])
 
 
 def _ours(model: Path, request: Request) -> float:

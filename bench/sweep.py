@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))  # For tests.support.running, which starts a separate localaws.
 
+from bench.targets import exit_status  # noqa: E402
 from localaws import daemon  # noqa: E402
 from mlflow_platform.sweeps import space, strategy  # noqa: E402
 from training.params import FAMILIES  # noqa: E402
@@ -103,7 +104,14 @@ def _report(found: dict[str, Any], runs: int) -> int:
     print(f"{'load of the machine':28}{min(found['load']):8.1f} to {max(found['load']):.1f}")
     print(f"{'table and charts':28}{statistics.median(found['charts']):8.2f} s")
     print(json.dumps(found))
-    return int(ours > MOST_OF_UNTRACKED * untracked or loop < LEAST_FASTER * ours or calls > MOST_CALLS * runs)
+    missed = {
+        f"{ours / untracked:.2f} of the time without tracking (at most {MOST_OF_UNTRACKED})": ours
+        > MOST_OF_UNTRACKED * untracked,
+        f"{loop / ours:.2f} times faster than one call for each value (at least {LEAST_FASTER})": loop
+        < LEAST_FASTER * ours,
+        f"{calls / runs:.2f} API calls a run (at most {MOST_CALLS})": calls > MOST_CALLS * runs,
+    }
+    return exit_status(line for line, is_missed in missed.items() if is_missed)
 
 
 def measure(server: str, family: str, axes: list[space.Axis], times: int, jobs: int) -> dict[str, Any]:
