@@ -4,7 +4,6 @@ import html
 import json
 import re
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,7 +12,7 @@ from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
 
 from localaws.errors import AwsError
-from localaws.quotas import key_states, resource_policies
+from localaws.quotas import resource_policies, s3_buckets, s3_requests
 from localaws.quotas.tags import check_tags
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/add-bucket-policy.html: 20 KB, counted after unnecessary white
@@ -57,25 +56,14 @@ def install() -> None:
         _check_key(key_name)
         return put(self, bucket_name, key_name, *given, **more)
 
-    _refuse_unusable_keys()
     _refuse_tags_twice()
     _tag_new_buckets()
     S3Backend.put_object = put_object
     S3Backend.put_bucket_policy = put_bucket_policy
     S3Backend.put_bucket_tagging = put_bucket_tagging
     S3Backend.create_multipart_upload = create_multipart_upload
-
-
-def _refuse_unusable_keys() -> None:
-    """An object is neither encrypted nor decrypted with a key that is disabled, pending deletion or missing."""
-    respond = S3Response.key_response
-
-    @wraps(respond)
-    def key_response(self: Any, request: Any, full_url: str, headers: dict[str, Any]) -> Any:
-        key_states.check_objects()
-        return respond(self, request, full_url, headers)
-
-    S3Response.key_response = key_response
+    s3_requests.install()
+    s3_buckets.install()
 
 
 def _refuse_tags_twice() -> None:

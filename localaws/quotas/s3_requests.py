@@ -1,0 +1,177 @@
+"""What S3 refuses because of a request's headers, and in requests on a bucket. moto ignores all of this.
+
+The codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+"""
+
+import base64
+import hashlib
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+from urllib.parse import unquote
+
+from moto.s3.responses import S3Response
+
+from localaws.call import Call, current_call
+from localaws.errors import AwsError
+from localaws.quotas import key_states
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html: the bytes of all names and values.
+METADATA = "x-amz-meta-"
+METADATA_BYTES = 2048
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html; the code of a list that is longer.
+DELETED = 1000
+ENCRYPTION, KEY = "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"
+# The code for a header whose value is not in the model's list; InvalidArgument for others.
+INVALID = {"x-amz-storage-class": "InvalidStorageClass"}
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html: with ACLs disabled, only these.
+OWNERS_ACL = ("bucket-owner-full-control", "private")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+", re.ASCII)
+PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
+SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+
+
+# Headers with a digest of the content. https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
+DIGESTS: Mapping[str, Callable[[bytes], bytes]] = {
+    "content-md5": lambda content: hashlib.md5(content, usedforsecurity=False).digest(),
+    "x-amz-checksum-crc32": lambda content: zlib.crc32(content).to_bytes(4, "big"),
+    "x-amz-checksum-sha1": lambda content: hashlib.sha1(content, usedforsecurity=False).digest(),
+    "x-amz-checksum-sha256": lambda content: hashlib.sha256(content).digest(),
+}
+
+
+def install() -> None:
+    """Make moto's S3 check each request."""
+    for name in ("bucket_response", "key_response"):
+        setattr(S3Response, name, _checked(getattr(S3Response, name)))
+    for name in ("put_object", "upload_part"):
+        setattr(S3Response, name, _unchanged(getattr(S3Response, name)))
+
+
+def _checked(respond: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(respond)
+    def response(self: Any, request: Any, full_url: str, headers: Any) -> Any:
+        call = current_call.get(None)
+        if call is not None:
+            check(call)
+        return respond(self, request, full_url, headers)
+
+    return response
+
+
+def _unchanged(store: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse content that its digest does not belong to. In a chunked body the digests are of something else."""
+
+    @wraps(store)
+    def response(self: Any) -> Any:
+        for header, digest in DIGESTS.items():
+            given = self.headers.get(header)
+            if not given or "aws-chunked" in self.headers.get("content-encoding", ""):
+                continue
+            if given != base64.b64encode(digest(self.body or b"")).decode():
+                raise AwsError("BadDigest", f"The {header} you specified did not match the calculated checksum.")
+        return store(self)
+
+    return response
+
+
+def check(call: Call) -> None:
+    """Refuse a call of S3.
+
+    Raises:
+        AwsError: with S3's code.
+    """
+    bucket = str(call.parameters.get("Bucket") or "")
+    if call.operation == "CreateBucket" and not is_name(bucket):
+        raise AwsError("InvalidBucketName", "The specified bucket is not valid.")
+    source, key = _source(call)
+    _check_owner(call.headers.get("x-amz-expected-bucket-owner"), bucket)
+    _check_owner(call.headers.get("x-amz-source-expected-bucket-owner"), source)
+    if call.operation == "DeleteObjects" and (call.body or b"").count(b"<Object>") > DELETED:
+        raise AwsError("MalformedXML", f"A request deletes at most {DELETED} objects.")
+    if call.method in ("PUT", "POST"):
+        _check_values(call)
+        _check_encryption(call.headers)
+        _check_acl(call.headers, bucket)
+        _check_metadata(call.headers)
+        _check_source(call.headers, source, key)
+    key_states.check_objects()
+
+
+def is_name(name: str) -> bool:
+    """Whether a bucket may have this name."""
+    return bool(
+        NAME.fullmatch(name)
+        and ".." not in name
+        and not ADDRESS.fullmatch(name)
+        and not name.startswith(PREFIXES)
+        and not name.endswith(SUFFIXES)
+    )
+
+
+def _check_values(call: Call) -> None:
+    """Compare headers with the values that S3's model lists for them."""
+    for member in (call.input.members if call.input else {}).values():
+        if member.serialization.get("location") != "header" or not member.metadata.get("enum"):
+            continue
+        header = member.serialization["name"].lower()
+        value = call.headers.get(header)
+        if value and value not in member.metadata["enum"]:
+            message = f"The value {value} of {header} is not one of {', '.join(member.metadata['enum'])}."
+            raise AwsError(INVALID.get(header, "InvalidArgument"), message)
+
+
+def _check_encryption(headers: Mapping[str, str]) -> None:
+    """The error: https://github.com/mcohen01/amazonica/issues/338."""
+    if headers.get(KEY) and not headers.get(ENCRYPTION, "").startswith("aws:kms"):
+        message = "Server Side Encryption with AWS KMS managed key requires HTTP header"
+        raise AwsError("InvalidArgument", f"{message} {ENCRYPTION} : aws:kms")
+
+
+def _check_owner(expected: str | None, bucket: str) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html."""
+    found = _bucket(bucket)
+    if expected and found is not None and found.account_id != expected:
+        raise AwsError("AccessDenied", "Access Denied", 403)
+
+
+def _check_acl(headers: Mapping[str, str], bucket: str) -> None:
+    """Refuse ACLs of a bucket whose owner enforces the ownership of objects, which is the default of new buckets."""
+    acl, found = headers.get("x-amz-acl"), _bucket(bucket)
+    if not acl or acl in OWNERS_ACL or found is None:
+        return
+    if "BucketOwnerEnforced" in str(found.ownership_rule or "BucketOwnerEnforced"):
+        raise AwsError("AccessControlListNotSupported", "The bucket does not allow ACLs")
+
+
+def _check_source(headers: Mapping[str, str], bucket: str, key: str) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html (CopySourceIfMatch)."""
+    expected, found = headers.get("x-amz-copy-source-if-match"), _bucket(bucket)
+    name, _, version = key.partition("?versionId=")
+    copied = found.keys.getlist(unquote(name), []) if expected and found is not None else []
+    wanted = [one for one in copied if not version or one.version_id == version][-1:]
+    if any(expected and getattr(one, "etag", "").strip('"') != expected.strip('"') for one in wanted):
+        raise AwsError("PreconditionFailed", "At least one of the pre-conditions you specified did not hold", 412)
+
+
+def _check_metadata(headers: Mapping[str, str]) -> None:
+    held = {name.removeprefix(METADATA): value for name, value in headers.items() if name.startswith(METADATA)}
+    if sum(len(name.encode()) + len(value.encode()) for name, value in held.items()) > METADATA_BYTES:
+        raise AwsError("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size")
+
+
+def _source(call: Call) -> tuple[str, str]:
+    """The bucket and the key that are copied; the key is quoted, and may end in a version."""
+    bucket, _, key = call.headers.get("x-amz-copy-source", "").lstrip("/").partition("/")
+    return unquote(bucket), key
+
+
+def _bucket(name: str) -> Any:
+    from moto.s3.models import s3_backends
+
+    held = (backend.buckets.get(name) for account in list(s3_backends.values()) for backend in list(account.values()))
+    return next((bucket for bucket in held if bucket is not None), None)
