@@ -66,6 +66,21 @@ check_mirror() {
       "it should have a folder registry.terraform.io/hashicorp/aws/$(locked_provider_version)"
 }
 
+# GitHub's runner executes lines such as "  ::add-mask::x", and Terraform prints names and tags that others chose. One stream, so
+# that no line overtakes the marker.
+# https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#stopping-and-starting-workflow-commands
+stop_commands() {
+  [[ ${GITHUB_ACTIONS:-} == true ]] || return 0
+  exec 2>&1
+  marker=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+  printf '::stop-commands::%s\n' "$marker"
+}
+
+clean_up() {
+  rm -rf "$work"
+  [[ -z ${marker:-} ]] || printf '::%s::\n' "$marker"
+}
+
 # Loads the variables that localaws wrote when it started, and checks that it answers.
 use_localaws() {
   local home=${LOCALAWS_HOME:-$repo/.localaws} not_running="localaws is not running: start it with \`make local-up\`"
@@ -246,7 +261,8 @@ main() {
   root=$repo/mlflow/terraform/$env
   [[ ${LOCAL:-} != 1 ]] || use_localaws
   work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
+  trap clean_up EXIT
+  [[ $verb == init || $verb == output ]] || stop_commands
   saved=$root/$env.tfplan
   color=()
   [[ -t 1 ]] || color=(-no-color)

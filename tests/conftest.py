@@ -184,6 +184,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "system: starts servers, runs Terraform, builds environments or is slow")
     # A test run that is killed cannot stop what it started: localaws stops by itself when no request arrives.
     os.environ.setdefault("LOCALAWS_IDLE_MINUTES", "20")
+    # On GitHub, scripts/terraform.sh surrounds what it prints with markers.
+    os.environ.pop("GITHUB_ACTIONS", None)
     # Terraform and its provider run often and briefly here: hardly any garbage collection, on one core, saves a third
     # of their time.
     os.environ.setdefault("GOGC", "1600")

@@ -10,6 +10,7 @@ import io
 import json
 import logging
 import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -29,6 +30,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 INTERRUPTED = 130
+# GitHub's runner executes a line that begins with `::NAME` after its spaces, and `##[NAME]` anywhere in a line:
+# https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
+_RUNNER_COMMAND = re.compile(r"^\s*::|##\[")
 
 
 def make_app(about: str | None = None) -> typer.Typer:
@@ -90,25 +94,29 @@ def echo(text: str, *, colour: str | None = None, err: bool = False) -> None:
     """Print text as one line.
 
     Names and messages come from others: from people who log runs, and from servers and models. Printed as they are,
-    they could write over other lines, or what the terminal executes.
+    they could write over other lines, or be what the terminal or GitHub's runner executes.
     """
     typer.secho(printable(text), fg=colour, err=err)
 
 
 def as_json(values: Any) -> str:
     """JSON with readable letters of all languages. What `printable` escapes is escaped here, too."""
-    text = json.dumps(values, ensure_ascii=False)
+    text = json.dumps(values, ensure_ascii=False).replace("##[", r"##\u005b")
     return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in text)
 
 
 def printable(text: str) -> str:
-    """Text on one line that any terminal can show: control characters and undecodable bytes become escapes."""
-    return "".join(
+    """Text on one line that any terminal can show: control characters and undecodable bytes become escapes.
+
+    So does the beginning of a command of GitHub's runner, such as `::add-mask::`.
+    """
+    shown = "".join(
         character
         if character.isprintable() or character == "\t"
         else character.encode("unicode_escape", "surrogatepass").decode()
         for character in text
     )
+    return _RUNNER_COMMAND.sub(lambda found: f"{found[0][:-1]}\\x{ord(found[0][-1]):x}", shown)
 
 
 def _tell(error: Exception) -> int:
@@ -174,7 +182,7 @@ class Console:
         """Show the result: names and values. Values that are None are left out."""
         self._end(done=True)
         if self.as_json:
-            typer.echo(json.dumps(values))
+            typer.echo(json.dumps(values).replace("##[", r"##\u005b"))
             return
         shown = {name.replace("_", " "): _text(value) for name, value in values.items() if value is not None}
         width = max(map(len, shown), default=0)

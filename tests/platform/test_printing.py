@@ -48,6 +48,31 @@ def test_a_step_and_a_log_with_a_hostile_name_are_one_line(capsys: pytest.Captur
     assert len(_shown(capsys).splitlines()) == 3
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["::add-mask::e", "  ::error::x", "\t::stop-commands::x", "\u3000::debug::x", "Step 3: ##[set-output name=x]y"],
+)
+def test_no_text_is_a_command_of_githubs_runner(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs says what the runner parses."""
+    shown = console.Console()
+    shown.progress(text)
+    shown.log(text)
+    shown.table([(text, "")])
+    shown.result({"name": text, text: 1})
+    console.Console(as_json=True).result({"name": text})
+    _session(True).show({"name": text})
+    lines = capsys.readouterr()
+    for line in (lines.out + lines.err).splitlines():
+        assert not line.lstrip().startswith("::")
+        assert "##[" not in line
+    assert [json.loads(line)["name"] for line in lines.out.splitlines()[-2:]] == [text, text]
+
+
+@pytest.mark.parametrize("text", ["arn:aws:s3:::bucket", "a::b", "## [x]", ": :", "std::vector"])
+def test_colons_in_ordinary_texts_stay(text: str) -> None:
+    assert console.printable(text) == text
+
+
 def _session(as_json: bool) -> Any:
     session = object.__new__(Session)
     session.bars = SimpleNamespace(stop=lambda: None)  # type: ignore[assignment]

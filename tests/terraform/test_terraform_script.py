@@ -45,7 +45,15 @@ def copy(tmp_path: Path) -> Path:
 
 
 def run(checkout: Path, *arguments: str, script: str = "terraform.sh", **env: str) -> subprocess.CompletedProcess[str]:
-    given = ("LOCAL", "AUTO_APPROVE", "TF_PROVIDER_MIRROR", "STATE_BUCKET", "STATE_KEY", "GITHUB_OUTPUT")
+    given = (
+        "LOCAL",
+        "AUTO_APPROVE",
+        "TF_PROVIDER_MIRROR",
+        "STATE_BUCKET",
+        "STATE_KEY",
+        "GITHUB_OUTPUT",
+        "GITHUB_ACTIONS",
+    )
     kept = {name: value for name, value in os.environ.items() if name not in given}
     return subprocess.run(
         [checkout / "scripts" / script, *arguments],
@@ -191,6 +199,22 @@ def test_nothing_is_planned_without_a_terminal_or_an_approval(verb: str) -> None
     status, line = error(run(REPOSITORY, "staging", verb))
     assert status == 2
     assert line.endswith("approve it with AUTO_APPROVE=1")
+
+
+def test_github_executes_nothing_that_terraform_prints(copy: Path, tmp_path: Path) -> None:
+    path = fake_terraform(tmp_path / "bin", "1.11.4")
+    with (tmp_path / "bin/terraform").open("a") as program:
+        program.write(
+            'case "$2" in\n  init) mkdir -p "${1#-chdir=}/.terraform" ;;\n'
+            "  plan) echo '    ::set-output name=changes::true'; echo '##[add-mask]e' >&2; exit 1 ;;\nesac\n"
+        )
+    (copy / "mlflow/terraform/staging/backend.hcl").touch()
+    found = run(copy, "staging", "plan", PATH=path, GITHUB_ACTIONS="true")
+    first, *hostile, last = found.stdout.splitlines()
+    marker = first.removeprefix("::stop-commands::")
+    assert (found.returncode, found.stderr, len(marker), last) == (1, "", 32, f"::{marker}::")
+    assert hostile[-2:] == ["    ::set-output name=changes::true", "##[add-mask]e"]
+    assert "::" not in run(copy, "staging", "plan", PATH=path).stdout.replace(hostile[-2], "")
 
 
 def test_a_plan_is_saved_and_the_second_init_does_nothing(copy: Path, localaws: RunningLocalAws) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mlflow_common.console import printable
 from mlflow_common.errors import InputError
 
 # GitHub refuses comments and issues with more characters: https://github.com/orgs/community/discussions/27190
@@ -113,7 +114,11 @@ def _changes(review: Review) -> Iterator[str]:
 
 
 def _with_plan(lines: list[str], plan: str, end: list[str]) -> str:
-    """The lines with the plan's text in a block that its own text cannot end, within GitHub's limit."""
+    """The lines with the plan's text in a block that its own text cannot end, within GitHub's limit.
+
+    GitLab's job prints the comment into its log: no line of the plan may be a command of a log.
+    """
+    plan = "\n".join(map(printable, plan.split("\n")))
     fence = "`" * max([3, *(len(found) + 1 for found in re.findall("`+", plan))])
     before = "\n".join([*lines, "<details><summary>Terraform's plan</summary>", "", f"{fence}diff", ""])
     after = "\n".join(["", fence, "", "</details>", "", *end])
@@ -126,9 +131,9 @@ def _with_plan(lines: list[str], plan: str, end: list[str]) -> str:
 
 def _inline(text: str) -> str:
     """A message as one line, in which nothing is a mention, a link or HTML."""
-    return re.sub(r"[\\`*_<>\[\]|@#]", lambda found: f"&#{ord(found[0])};", " ".join(str(text).split()))
+    return re.sub(r"[\\`*_<>\[\]|@#]", lambda found: f"&#{ord(found[0])};", printable(" ".join(str(text).split())))
 
 
 def _code(text: str) -> str:
     """A name as code in a cell of a table."""
-    return f"`{text.replace('`', chr(39)).replace('|', chr(92) + '|')}`"
+    return f"`{printable(text).replace('`', chr(39)).replace('|', chr(92) + '|')}`"

@@ -80,6 +80,13 @@ def test_text_in_a_plan_is_not_markdown() -> None:
     assert "see &#64;acme &#60;b&#62;" in text
 
 
+def test_the_plan_in_a_comment_is_no_command_of_a_log() -> None:
+    """GitLab's job prints the comment."""
+    comment = report.plan_comment("staging", review(), "tags = <<-EOT\n  ::add-mask::e\n\x1b[0Ksection_end:1:x\r")
+    assert "tags = <<-EOT\n" in comment
+    assert "  :\\x3aadd-mask::e\n\\x1b[0Ksection_end:1:x\\r\n" in comment
+
+
 @pytest.mark.parametrize("changes", [1, 5000])
 def test_a_comment_is_within_githubs_limit_and_says_that_it_is_cut(changes: int) -> None:
     found = review(*(change("create", f"aws_s3_bucket.number{number}") for number in range(changes)))
