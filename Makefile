@@ -19,6 +19,10 @@ ARGS ?=
 # not evaluate them. `override` and `value` keep make from expanding $(…) in them.
 SETTINGS := ENV LOCAL ARGS MODEL ALIAS METRIC DATA TO FROM BACK VERSION ARCHIVE CONFIRM AUTO_APPROVE PYTHON TF_PROVIDER_MIRROR
 given = $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+# A misspelt LOCAL=1 would be ignored, and the command would work on AWS. Names with `_` belong to other programs, and a
+# make that calls this one passes on its own variables.
+unknown := $(strip $(foreach name,$(filter-out $(SETTINGS),$(given)),$(if $(findstring _,$(name)),,$(name))))
+$(if $(and $(unknown),$(filter 0,$(MAKELEVEL))),$(error there is no variable $(firstword $(unknown)): use one of $(SETTINGS)))
 DEFINED := $(foreach name,$(sort $(given) $(SETTINGS)),$(if $(filter undefined,$(origin $(name))),,$(name)))
 $(foreach name,$(DEFINED),$(eval override $(name) := $$(value $(name))))
 export $(DEFINED)
@@ -76,6 +80,7 @@ help: ## Show this help
 
 ##@ An environment (ENV=staging|prod, LOCAL=1 for localaws)
 bootstrap: setup ## Create the bucket for Terraform states (once for all environments; not on localaws)
+	@[[ -z "$$LOCAL" ]] || { echo 'error: bootstrap works only on AWS: with LOCAL=1 the state is a file on this machine, so continue with make apply LOCAL=1' >&2; exit 2; }
 	@$(SCRIPT) scripts/bootstrap.py {ARGS}
 
 init: setup ## Initialise Terraform

@@ -158,6 +158,26 @@ def test_switches_accept_only_1_or_nothing(copy: Path, switch: str, value: str) 
     assert not (copy / "recorded").exists()
 
 
+@pytest.mark.parametrize("variable", ["local=1", "Local=1", "LOCLA=1", "model=diabetes", "x.y=1"])
+def test_an_unknown_variable_is_refused(copy: Path, variable: str) -> None:
+    done = make(copy, "log-run", variable)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert f"there is no variable {variable.partition('=')[0]}: use one of ENV LOCAL ARGS" in done.stderr
+    assert not (copy / "recorded").exists()
+
+
+def test_variables_of_other_programs_are_accepted(copy: Path) -> None:
+    the_calls(copy, "log-run", "AWS_PROFILE=dev")
+    the_calls(copy, "log-run", "VERBOSE=1", MAKELEVEL="1")
+
+
+def test_bootstrap_refuses_to_work_on_aws_when_localaws_is_wanted(copy: Path) -> None:
+    done = make(copy, "bootstrap", "LOCAL=1")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0].startswith("error: bootstrap works only on AWS")
+    assert not (copy / "recorded").exists()
+
+
 VERBS_WITH_ARGS = (
     *("demo", "check", "test", "test-all", "bootstrap", "init", "plan", "destroy", "compatibility", "site", "smoke"),
     *WORDS,
