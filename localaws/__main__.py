@@ -132,6 +132,7 @@ def _status(settings: Settings) -> int:
 
 def _env(settings: Settings) -> int:
     if daemon.running_pid(settings) is None or not settings.env_file.exists():
+        print("false")  # So that `eval` fails, and a script with `set -e` does not go on with AWS.
         return _say(NOT_RUNNING, 3)
     for line in settings.env_file.read_text().splitlines():
         name, _, value = line.partition("=")

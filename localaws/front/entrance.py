@@ -72,7 +72,7 @@ class SignedEntrance:
             return lambda: identify(call, None)
         call.service, call.region, call.access_key = signature.service, signature.region, signature.access_key
         if not is_service(signature.service):
-            raise NotImplementedError(f"there is no service {signature.service}")
+            raise AwsError("NotImplemented", f"localaws does not have the service {signature.service}.", 501)
         call.protocol = protocol_of(call, signature.service)
         key = self._key_of(signature.access_key)
         if key is None:

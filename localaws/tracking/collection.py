@@ -27,6 +27,10 @@ class Collection(Generic[H]):
         """Return all as JSON for `load`."""
         return [one.saved() for one in self.all() if one.status != "Deleting"]
 
+    def close(self) -> None:
+        """Expect that all processes end, because localaws stops them."""
+        self._transitions.close()
+
     def delete(self, one: H) -> None:
         """DeleteMlflowTrackingServer, DeleteMlflowApp: delete experiments and runs. Artifacts stay in the bucket.
 

@@ -91,6 +91,8 @@ class Tracking:
     async def close(self) -> None:
         """Finish background work. Call it before stopping the processes."""
         await self._registration.close()
+        self._servers.close()
+        self.apps.close()
         self._upstreams.close()
 
 

@@ -34,7 +34,12 @@ class Transitions(Generic[H]):
         self._launcher = launcher
         self._faults = faults
         self._on_exit = on_exit
+        self._closed = False
         self.lock = threading.RLock()
+
+    def close(self) -> None:
+        """Expect that all processes end: localaws stops them."""
+        self._closed = True
 
     def begin(self, hosted: H, status: str, done: str, failed: str, verb: str, work: Callable[[H], None]) -> None:
         """Set `status` and start the work; it ends with the status `done` or `failed`.
@@ -109,7 +114,7 @@ class Transitions(Generic[H]):
     def _watch(self, hosted: H, child: Child) -> None:
         child.process.wait()
         with self.lock:
-            if hosted.child is child and hosted.status in SERVING:
+            if hosted.child is child and hosted.status in SERVING and not self._closed:
                 log.error("%s %s: its process exited unexpectedly; see %s", hosted.title, hosted.name, child.log)
                 self._on_exit(hosted)
 

@@ -106,6 +106,7 @@ def test_an_unknown_service_is_501(localaws: RunningLocalAws) -> None:
     answer = httpx.get(f"{localaws.url}/", headers=signed(localaws, "GET", "/", service="no-such-service"))
     assert answer.status_code == 501
     assert answer.json()["__type"] == "NotImplemented"
+    assert "localaws does not have the service no-such-service." in answer.text
 
 
 @pytest.mark.parametrize("service", ["s3", "sagemaker"])
