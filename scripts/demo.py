@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -19,12 +20,14 @@ from mlflow_platform.environment import REPOSITORY
 from mlflow_platform.outputs import environment_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 app = make_app()
 
 # The lowest accepted score on the held-out rows: accuracy, or R² of a regression.
 THRESHOLDS = {"iris": 0.9, "diabetes": 0.3}
+# Lines of Terraform's output that the demo shows.
+_TOLD = re.compile(r"^Plan: |^No changes|^Apply complete!|: (Creation|Modifications|Destruction) complete after ")
 LOCALAWS = [sys.executable, "-m", "localaws"]
 
 
@@ -58,7 +61,7 @@ def demo(
     step("AWS on this machine", [*LOCALAWS, "status" if is_up() else "up"])
     if as_:
         roles.become_administrator(os.environ)
-    step("Tracking server, bucket, roles", [*terraform, "apply"])
+    apply("Tracking server, bucket, roles", [*terraform, "apply"])
     outputs = json.loads(captured([*terraform, "output", "-json"]))
     role = take_up(f"demo-{env}-{as_}", outputs["client_policy_arns"]["value"][as_]) if as_ else None
     logged = result(
@@ -84,9 +87,13 @@ def demo(
             "took": f"{time.monotonic() - began:.0f} s",
         }
     )
-    typer.echo(
-        '\nlocalaws stays up. Look around:  eval "$(make -s local-env)"    Another link:  make server ARGS=ui LOCAL=1'
-        "    Stop it:  make local-down"
+    typer.echo("\nlocalaws stays up.")
+    Console().result(
+        {
+            "look_around": 'source .venv/bin/activate && eval "$(make -s local-env)", then use aws and mlflow',
+            "another_link": "make server ARGS=ui LOCAL=1",
+            "stop_it": "make local-down",
+        }
     )
 
 
@@ -117,6 +124,38 @@ def step(title: str, command: Sequence[str]) -> None:
     """
     announce(title, command)
     _checked(subprocess.run(command, cwd=REPOSITORY, check=False), command)
+
+
+def apply(title: str, command: Sequence[str]) -> None:
+    """Run Terraform and show what it creates and what that costs. A file keeps its output of thousands of lines.
+
+    Raises:
+        typer.Exit: it failed; with its exit status.
+    """
+    announce(title, command)
+    log = REPOSITORY / ".cache/demo-apply.log"
+    typer.echo(f"Terraform's plan and all of its output: {log.relative_to(REPOSITORY)}")
+    log.parent.mkdir(exist_ok=True)
+    with log.open("w") as file, subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
+        for line in shortened(_kept(process.stdout or (), file)):
+            typer.echo(line, nl=False)
+            sys.stdout.flush()
+    _checked(process, command)
+
+
+def _kept(lines: Iterable[str], file: TextIO) -> Iterator[str]:
+    for line in lines:
+        file.write(line)
+        yield line
+
+
+def shortened(lines: Iterable[str]) -> Iterator[str]:
+    """Of the output of `terraform.sh apply`: the totals, the estimated cost, and each finished resource."""
+    cost = False
+    for line in lines:
+        cost = line.startswith("Monthly cost ") or (cost and line.startswith("  "))
+        if cost or _TOLD.search(line):
+            yield line
 
 
 def take_up(name: str, policy_arns: Sequence[str]) -> roles.Role:
@@ -161,7 +200,7 @@ def announce(title: str, command: Sequence[str]) -> None:
     sys.stdout.flush()
 
 
-def _checked(done: subprocess.CompletedProcess[Any], command: Sequence[str]) -> None:
+def _checked(done: subprocess.CompletedProcess[Any] | subprocess.Popen[str], command: Sequence[str]) -> None:
     if done.returncode:
         # The step itself has printed the reason.
         fail(f"the demo stopped at: {_typed(command)}")
@@ -170,7 +209,7 @@ def _checked(done: subprocess.CompletedProcess[Any], command: Sequence[str]) -> 
 
 def _typed(command: Sequence[str]) -> str:
     """A command as a user would type it."""
-    return " ".join("python" if part == sys.executable else part for part in command)
+    return " ".join(".venv/bin/python" if part == sys.executable else part for part in command)
 
 
 if __name__ == "__main__":
