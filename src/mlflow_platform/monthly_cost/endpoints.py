@@ -8,7 +8,7 @@ from mlflow_common.errors import is_denied
 from mlflow_platform.endpoints import state
 from mlflow_platform.endpoints.state import is_missing
 from mlflow_platform.monthly_cost.lines import ENDPOINTS, CostLine
-from mlflow_platform.monthly_cost.months import Months
+from mlflow_platform.monthly_cost.months import Months, in_hours
 from mlflow_platform.plan_guard.cost import Prices
 
 if TYPE_CHECKING:
@@ -80,5 +80,5 @@ def _line(
         return CostLine(ENDPOINTS, what, "no instance runs now", 0.0, 0.0)
     if price is None:
         return CostLine(ENDPOINTS, what, "no price known for this instance type in this region")
-    how = f"{this:.0f} h and {following:.0f} h x {count} x {price.price:g}"
+    how = f"{in_hours(this)} and {in_hours(following)} x {count} x {price.price:g}"
     return CostLine(ENDPOINTS, what, how, this * count * price.price, following * count * price.price)

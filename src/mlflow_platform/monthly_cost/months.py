@@ -47,5 +47,10 @@ class Months:
         return f"{self.start:%Y-%m}", f"{self.end:%Y-%m}"
 
 
+def in_hours(hours: float) -> str:
+    """Hours as `744 h`; few hours with a decimal, so that a reader who multiplies by the price gets the sum shown."""
+    return f"{hours:.0f} h" if hours >= 100 or hours.is_integer() else f"{hours:.1f} h"
+
+
 def _next(start: datetime) -> datetime:
     return (start + timedelta(days=32)).replace(day=1)

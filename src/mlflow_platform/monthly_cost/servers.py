@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from mlflow_platform.monthly_cost.lines import SERVERS, CostLine
-from mlflow_platform.monthly_cost.months import Months
+from mlflow_platform.monthly_cost.months import Months, in_hours
 from mlflow_platform.plan_guard.changes import SERVER
 from mlflow_platform.plan_guard.cost import Prices, Schedule
 from mlflow_platform.plan_guard.running_hours import HOURS_PER_MONTH
@@ -49,13 +49,13 @@ def _line(server: Any, schedule: Schedule | None, prices: Prices, months: Months
     stopped = server["TrackingServerStatus"] in STOPPED and not runs_on_schedule
     this, following = months.hours(server["CreationTime"], server["LastModifiedTime"] if stopped else None)
     share = scheduled / HOURS_PER_MONTH if runs_on_schedule and scheduled is not None else 1.0
-    how = f"{this * share:.0f} h and {following * share:.0f} h x {price.price:g}"
+    how = f"{in_hours(this * share)} and {in_hours(following * share)} x {price.price:g}"
     if stopped:
         how += ", stopped"
-    elif runs_on_schedule:
-        how += f", on its schedule ({scheduled:.0f} h a month)"
     elif scheduled is None:
         how += ", always running: its schedule has expressions that cannot be counted"
+    elif runs_on_schedule:
+        how += f", on its schedule ({in_hours(scheduled)} a month)"
     return CostLine(SERVERS, what, how, this * share * price.price, following * share * price.price)
 
 

@@ -15,7 +15,7 @@ from mlflow_platform.environment import Environment
 from mlflow_platform.monthly_cost import report
 from mlflow_platform.monthly_cost.estimation import CostInputs, estimate_costs
 from mlflow_platform.monthly_cost.lines import BUILDS, ENDPOINTS, OTHER, SERVERS, STORAGE, CostEstimate, CostLine
-from mlflow_platform.monthly_cost.months import Months
+from mlflow_platform.monthly_cost.months import Months, in_hours
 from mlflow_platform.monthly_cost.servers import server_lines
 from mlflow_platform.monthly_cost.storage import bucket_lines, image_lines
 from mlflow_platform.plan_guard.cost import Prices, Schedule
@@ -182,6 +182,14 @@ def world(aws: Callable[[str], Any], environment: Environment) -> World:
 
 def of(found: CostEstimate, part: str) -> list[CostLine]:
     return [line for line in found.lines if line.part == part]
+
+
+@pytest.mark.parametrize(
+    ("hours", "shown"),
+    [(0.0, "0 h"), (2.196, "2.2 h"), (5.0, "5 h"), (99.94, "99.9 h"), (282.75, "283 h"), (744.0, "744 h")],
+)
+def test_few_hours_are_shown_with_a_decimal(hours: float, shown: str) -> None:
+    assert in_hours(hours) == shown
 
 
 def test_endpoints_of_the_environment_cost_their_instances(world: World) -> None:
