@@ -11,6 +11,7 @@ percentile of that: a smaller PSI says nothing.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,9 +52,10 @@ def numeric(baseline: Sequence[float], current: Sequence[float]) -> Distance:
     """Compare two samples of finite numbers; neither is empty."""
     expected, found = np.asarray(baseline, float), np.asarray(current, float)
     # Numbers beyond about 1e154 overflow when they are squared.
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
         spread = float(np.std(expected))
-        # The exact method takes minutes for large samples.
+        # The exact method takes minutes for large samples. Where it fails, SciPy warns and uses the asymptotic one.
+        warnings.filterwarnings("ignore", "ks_2samp: Exact calculation unsuccessful", RuntimeWarning)
         test = stats.ks_2samp(expected, found, method="asymp" if min(len(expected), len(found)) > 200 else "auto")
         distance = float(stats.wasserstein_distance(expected, found)) / spread if spread > 0 else None
     edges = np.unique(np.quantile(expected, np.linspace(0, 1, _BINS + 1)[1:-1]))

@@ -1,6 +1,7 @@
 """Drift: what is found, what is noise, and columns that are difficult."""
 
 import math
+import warnings
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -174,6 +175,12 @@ def test_a_column_that_the_baseline_lacks_is_named() -> None:
 def test_extreme_numbers_do_not_break_the_comparison() -> None:
     assert judge([1e300, -1e300] * 100, [1e300, -1e300] * 100).state == "stable"
     assert judge(NORMAL, [1e308] * 100).state == "drifted"
+
+
+def test_a_failed_exact_test_does_not_warn() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert judge(NORMAL[:133], [*NORMAL[:132], 9.0]).state == "stable"
 
 
 def test_numbers_with_few_values_are_compared_as_categories() -> None:
