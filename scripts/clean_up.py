@@ -127,7 +127,7 @@ def _delete(
     else:
         console.table([(f"kept {one.name}: {one.reason}", "green") for one in outcome.kept])
         console.result({"deleted": f"{len(outcome.deleted)} of {len(found.items)} items"})
-    outcome.check(f"`python scripts/clean_up.py {environment.ref.options} --yes` with the same options")
+    outcome.check(f"`.venv/bin/python scripts/clean_up.py {environment.ref.options} --yes` with the same options")
 
 
 def _advice(found: Found) -> str:

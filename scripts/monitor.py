@@ -174,7 +174,8 @@ def status_command(
     found: list[dict[str, Any]] = []
     for name in _names(environment, session, endpoint):
         last = service.status(service.store_of(environment, session, name))
-        found += last or [{"endpoint": name, "drift": "never monitored"}]
+        command = f".venv/bin/python scripts/monitor.py run {environment.ref.options} --endpoint {name}"
+        found += last or [{"endpoint": name, "drift": "never monitored", "first_run": command}]
     Console(as_json=as_json).result({"endpoints": found} if as_json else _listed(found))
 
 
@@ -196,7 +197,7 @@ def report_command(
     page = service.stored_report(service.store_of(environment, session, endpoint), variant)
     if page is None:
         raise PreconditionError(
-            f"there is no report on {endpoint}, variant {variant}. Run `python scripts/monitor.py run "
+            f"there is no report on {endpoint}, variant {variant}. Run `.venv/bin/python scripts/monitor.py run "
             f"{environment.ref.options} --endpoint {endpoint}`."
         )
     path = output or Path("reports", endpoint, "monitoring.html")
@@ -231,8 +232,8 @@ def _names(environment: Environment, session: Session, endpoint: str | None) -> 
     names = [endpoint] if endpoint else endpoints.capturing(session.client("sagemaker"), environment)
     if not names:
         raise PreconditionError(
-            f"no endpoint of {environment.name} captures data. Deploy a model with `python scripts/deploy_model.py "
-            f"MODEL {environment.ref.options} --capture 100`."
+            f"no endpoint of {environment.name} captures data. Deploy a model with "
+            f"`.venv/bin/python scripts/deploy_model.py MODEL {environment.ref.options} --capture 100`."
         )
     return names
 
@@ -250,6 +251,8 @@ def _listed(found: list[dict[str, Any]]) -> dict[str, str]:
     for each in found:
         name = f"{each['endpoint']} ({each['variant']})" if "variant" in each else each["endpoint"]
         parts = [f"drift: {', '.join(each.get('drifted') or []) or each['drift']}"]
+        if "first_run" in each:
+            parts.append(f"run `{each['first_run']}`")
         if each.get("quality"):
             shown = [f"{key} {value:.3f}" for key, value in list(each["quality"].items())[:2]]
             parts.append(f"quality: {', '.join(shown)} ({each['truth_share']:.0%} of rows have truth)")

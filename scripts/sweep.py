@@ -383,7 +383,7 @@ def _finish(given: _Work, journal: Journal, best: Logged | None, experiment_id: 
 def _command(options: Options, environment: Environment, best: Logged) -> str:
     """The command that trains the best model again, which is reproducible, and registers it."""
     values: dict[str, Any] = json.loads(best.point)
-    words = ["python", "scripts/log_run.py", *environment.ref.options.split()]
+    words = [".venv/bin/python", "scripts/log_run.py", *environment.ref.options.split()]
     if options.data:
         words += ["--data", str(options.data[0]), "--target", options.data[1]]
     else:

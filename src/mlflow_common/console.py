@@ -119,10 +119,19 @@ def printable(text: str) -> str:
     return _RUNNER_COMMAND.sub(lambda found: f"{found[0][:-1]}\\x{ord(found[0][-1]):x}", shown)
 
 
+def _commands(error: Any) -> str:
+    """The commands of a script, for the message that there is no such command. It may suggest a similar one itself."""
+    message = error.format_message()
+    if not message.startswith("No such command") or "Did you mean" in message:
+        return ""
+    known: dict[str, Any] = getattr(getattr(error.ctx, "command", None), "commands", {})
+    return f": use {', '.join(known)}" if known else ""
+
+
 def _tell(error: Exception) -> int:
     # Typer keeps its usage errors (an unknown option, a missing argument) in a private module.
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-        fail(f"{error.format_message().rstrip('.')} (see --help).")
+        fail(f"{error.format_message().rstrip('.')}{_commands(error)} (see --help).")
         return int(error.exit_code)
     known = explain(error)
     if known is None:

@@ -57,7 +57,7 @@ _THROTTLED = {
     "TooManyRequestsException",
 }
 _LOG_IN = "Log in (`aws sso login`) or set AWS_PROFILE, then try again."
-_STATUS = "`python scripts/server.py status` shows its state."
+_STATUS = "`.venv/bin/python scripts/server.py status` shows its state."
 _SAME_ANSWER = re.compile(r"too many (\d+) error responses")
 _UNREACHABLE = {
     "ConnectTimeoutError",

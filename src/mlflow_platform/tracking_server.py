@@ -109,7 +109,7 @@ def require_running(sagemaker: SageMakerClient, server: TrackingServer) -> Serve
     found = describe(sagemaker, server)
     if found.running:
         return found
-    command, options = "python scripts/server.py", server.environment.options
+    command, options = ".venv/bin/python scripts/server.py", server.environment.options
     if found.status in STOPPED:
         advice = f"Start it with `{command} start {options}`."
     elif found.status == "Starting":

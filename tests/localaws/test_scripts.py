@@ -70,7 +70,7 @@ def test_names_the_command_that_starts_a_stopped_server(apart: Deployed, localaw
     assert refused.stderr.splitlines() == [
         "reading the outputs of staging",
         f"error: the tracking server {SERVER} is Stopped. "
-        "Start it with `python scripts/server.py start --env staging --local`.",
+        "Start it with `.venv/bin/python scripts/server.py start --env staging --local`.",
     ]
 
 

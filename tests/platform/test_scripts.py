@@ -289,7 +289,7 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
         ("validate_endpoint", ["models:/a/1", "--threshold", "high"], "--threshold takes METRIC=NUMBER or a number"),
         ("validate_endpoint", ["models:/a/1", "--threshold", "auc=1"], "--threshold: there is no metric 'auc'"),
         ("validate_endpoint", ["models:/a/1", "--clients", "0"], "Invalid value for '--clients'"),
-        ("server", ["restart"], "No such command 'restart'"),
+        ("server", ["restart"], "No such command 'restart': use status, start, stop, ui, archive (see --help)."),
     ],
 )
 def test_wrong_usage_prints_one_line_and_exits_with_2(
@@ -319,7 +319,41 @@ def test_a_failed_step_ends_the_demo_with_its_reason_and_status(tmp_path: Path) 
     assert done.returncode == 3
     assert done.stderr.splitlines() == [
         f"Port {port} is taken by another program: set LOCALAWS_PORT to a free port and try again.",
-        "error: the demo stopped at: python -m localaws up",
+        "error: the demo stopped at: .venv/bin/python -m localaws up",
+    ]
+
+
+def test_an_endpoint_without_a_monitoring_run_is_shown_with_the_command_for_it() -> None:
+    found = [{"endpoint": "a", "drift": "never monitored", "first_run": "monitor.py run"}]
+    assert monitor._listed(found) == {"a": "drift: never monitored; run `monitor.py run`"}
+
+
+def test_the_demo_shows_what_terraform_creates_and_costs_but_not_the_plan() -> None:
+    output = """\
+module.a.data.aws_region.current: Reading...
+  # module.a.aws_s3_bucket.this will be created
+      + bucket = "a"
+Plan: 2 to add, 0 to change, 0 to destroy.
+Changes to Outputs:
++ create   module.a.aws_s3_bucket.this  a
+Monthly cost in us-east-1 (USD):
+  tracking server a (Small)  468.66
+  Always running: 468.66
+module.a.aws_s3_bucket.this: Creating...
+module.a.aws_s3_bucket.this: Still creating... [10s elapsed]
+module.a.aws_s3_bucket.this: Creation complete after 11s [id=a]
+Apply complete! Resources: 2 added, 0 changed, 0 destroyed.
+Outputs:
+  "writer" = "{}"
+"""
+    shown = [line.strip() for line in demo.shortened(output.splitlines(keepends=True))]
+    assert [line.split()[0] for line in shown] == [
+        "Plan:",
+        "Monthly",
+        "tracking",
+        "Always",
+        "module.a.aws_s3_bucket.this:",
+        "Apply",
     ]
 
 

@@ -56,9 +56,9 @@ def test_accepts_a_server_that_still_runs_after_a_failed_change(
 @pytest.mark.parametrize(
     ("status", "advice"),
     [
-        ("Stopped", "Start it with `python scripts/server.py start --env staging`"),
-        ("Starting", "Wait for it with `python scripts/server.py start --env staging`"),
-        ("Creating", "Try again later; `python scripts/server.py status --env staging`"),
+        ("Stopped", "Start it with `.venv/bin/python scripts/server.py start --env staging`"),
+        ("Starting", "Wait for it with `.venv/bin/python scripts/server.py start --env staging`"),
+        ("Creating", "Try again later; `.venv/bin/python scripts/server.py status --env staging`"),
         ("CreateFailed", "See the SageMaker console"),
     ],
 )

@@ -26,11 +26,12 @@ def state(context: Context) -> Verdict:
     shown = f"{found.name} is {found.status} (MLflow {found.version}, {found.size or found.kind})"
     if found.running and found.status not in tracking_server.FAILED:
         return passed(shown)
-    command = f"`python scripts/server.py start {server.environment.options}`"
+    command = f"`.venv/bin/python scripts/server.py start {server.environment.options}`"
     if found.status in tracking_server.STOPPED:
         return failed(f"{shown}. Nothing can be logged.", f"Start it with {command}.")
     if found.status in tracking_server.CHANGING:
-        return warned(f"{shown}.", f"Wait; `python scripts/server.py status {server.environment.options}` shows it.")
+        look = f"`.venv/bin/python scripts/server.py status {server.environment.options}`"
+        return warned(f"{shown}.", f"Wait; {look} shows it.")
     if server.is_app:
         return failed(f"{shown}.", "See the reason in the SageMaker console. An MLflow App cannot be restarted.")
     return failed(f"{shown}.", f"See the reason in the SageMaker console, then try {command}.")

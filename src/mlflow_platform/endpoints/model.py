@@ -26,6 +26,8 @@ _VERSIONED = re.compile(r"models:/([^/@]+)/([0-9]+)")
 _LATEST = re.compile(r"models:/([^/@]+)/(latest|None|Staging|Production|Archived)", re.IGNORECASE)
 # What log_model returns in MLflow 3 (mlflow.store.tracking, `_generate_model_id`).
 _LOGGED = re.compile(r"models:/(m-[0-9a-f]{32})")
+# A message names at most so many registered models.
+_NAMED = 8
 _IN_RUN = re.compile(r"runs:/([0-9a-f]{32})/(.+)")
 _IN_S3 = re.compile(r"s3://([^/]+)/(.+)")
 ARCHIVE_SUFFIX = ".tar.gz"
@@ -172,7 +174,12 @@ def _unknown(uri: str, client: MlflowClient) -> str:
     try:
         model = client.get_registered_model(name)
     except MlflowException:
-        return f"there is no registered model {name!r}. Log one with `log_run.py --register NAME`."
+        names = sorted(one.name for one in client.search_registered_models(max_results=_NAMED + 1))
+        known = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "") or "none"
+        return (
+            f"there is no registered model {name!r} (there are: {known}). Register one with "
+            "`.venv/bin/python scripts/log_run.py --register NAME`."
+        )
     if match := _ALIASED.fullmatch(uri):
         known = ", ".join(sorted(model.aliases)) or "no alias yet"
         return f"the model {name} has no alias {match[2]!r} (it has: {known})."

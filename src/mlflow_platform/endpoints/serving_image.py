@@ -55,4 +55,4 @@ def choose(
         return ServingImage(own, f"MLflow's own: no built image could be found. {known.message}")
     if built:
         return ServingImage(built, "built for the model's environment")
-    return ServingImage(own, "MLflow's own: none was built for the model's environment, see build_image.py")
+    return ServingImage(own, "MLflow's own: none was built for the model's environment; `make image` builds one")

@@ -77,8 +77,8 @@ def find(
     found = state.find(sagemaker, endpoint)
     if found is None:
         raise InputError(
-            f"there is no endpoint {endpoint}. `python scripts/monitor.py status {environment.ref.options}` lists "
-            "those that capture data."
+            f"there is no endpoint {endpoint}. `.venv/bin/python scripts/monitor.py status {environment.ref.options}` "
+            "lists those that capture data."
         )
     tags = state.tags_of(sagemaker, found)
     if any(tags.get(key) != value for key, value in environment.tags.items()):
@@ -97,8 +97,8 @@ def variants(sagemaker: SageMakerClient, s3: S3Client, environment: Environment,
     destination = _destination(sagemaker, found.config)
     if destination is None:
         raise PreconditionError(
-            f"the endpoint {endpoint} captures no data. Deploy its model again with `python scripts/deploy_model.py "
-            f"MODEL {environment.ref.options} --capture 100`."
+            f"the endpoint {endpoint} captures no data. Deploy its model again with "
+            f"`.venv/bin/python scripts/deploy_model.py MODEL {environment.ref.options} --capture 100`."
         )
     production = sagemaker.describe_endpoint_config(EndpointConfigName=found.config)["ProductionVariants"]
     # Equal models of two versions share a SageMaker model, and so its tags. Only the tags of the endpoint are always of

@@ -41,7 +41,10 @@ def _unscored(found: Assessment, limits: QualityLimits) -> Iterator[str]:
     if found.scored is None:
         problems = sorted({result.quality.problem for result in found.results if result.quality.problem})
         most = max((result.quality.with_truth for result in found.results), default=0)
-        few = f"no window has {limits.rows} rows with truth (at most {most}). Give it with `monitor.py truth`"
+        few = (
+            f"no window has {limits.rows} rows with truth (at most {most}). "
+            "Give it with `.venv/bin/python scripts/monitor.py truth`"
+        )
         yield "; ".join(problems) or few
     else:
         for metric in quality.unjudged(found.scored.quality, limits):

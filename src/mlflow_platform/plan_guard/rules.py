@@ -107,7 +107,7 @@ def stopped_server_warnings(plan: TerraformPlan, environment: EnvironmentRef, fi
         if status in STOPPED:
             yield (
                 f"tracking server {change.name} is {status}, and AWS updates only running servers. Start it with "
-                f"`python scripts/server.py start {environment.options}`, then apply."
+                f"`.venv/bin/python scripts/server.py start {environment.options}`, then apply."
             )
         elif status in CHANGING:
             yield f"tracking server {change.name} is {status}, and AWS will refuse the update. Apply again later."
@@ -134,7 +134,7 @@ def _app_warnings(plan: TerraformPlan, change: Change) -> Iterator[str]:
     if change.replaces_app and "Update:Replace" in str(change.after.get("policy_body")):
         yield (
             f"the stack policy of {change.name} refuses to replace or remove {APP} {name}, so the apply will fail. "
-            "Create another environment, and copy the runs with `python scripts/transfer.py copy`."
+            "Create another environment, and copy the runs with `.venv/bin/python scripts/transfer.py copy`."
         )
     if change.loses_it and app_stacks.stays(change.before):
         arn = app_stacks.arn_of(change.before) or "ARN"

@@ -81,7 +81,7 @@ class Root:
         if ":mlflow-app/" in str(outputs.get("mlflow_tracking_uri", {}).get("value")):
             raise PreconditionError(
                 f"{self.name} runs on an MLflow App, and AWS chooses its version. To move to another one, copy it to "
-                "a new environment with `python scripts/transfer.py copy`."
+                "a new environment with `.venv/bin/python scripts/transfer.py copy`."
             )
         arns = {server.version: server.arn for server in _servers(state)}
         output = outputs.get("mlflow_version")

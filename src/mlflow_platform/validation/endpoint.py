@@ -51,7 +51,7 @@ def find(
     found = state.find(sagemaker, name)
     if found is None:
         raise PreconditionError(
-            f"there is no endpoint {name}. Deploy one with `python scripts/deploy_model.py MODEL "
+            f"there is no endpoint {name}. Deploy one with `.venv/bin/python scripts/deploy_model.py MODEL "
             f"{environment.ref.options}`."
         )
     if found.status in _SERVES_NOTHING:

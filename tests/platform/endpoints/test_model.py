@@ -140,7 +140,7 @@ def test_an_s3_uri_needs_no_tracking_server(uri: str) -> None:
 @pytest.mark.parametrize(
     ("uri", "complaint"),
     [
-        ("models:/nope@champion", "there is no registered model 'nope'"),
+        ("models:/nope@champion", r"there is no registered model 'nope' \(there are: .*iris.*\)\. Register one with"),
         ("models:/nope/1", "there is no registered model 'nope'"),
         ("models:/nope/latest", "there is no registered model 'nope'"),
         ("models:/iris@best", r"the model iris has no alias 'best' \(it has: champion\)"),

@@ -304,7 +304,7 @@ def test_a_slash_at_the_end_is_the_same_artifact_store(changed: TerraformPlan) -
 @pytest.mark.parametrize(
     ("status", "advice"),
     [
-        ("Stopped", "Start it with `python scripts/server.py start --env staging`, then apply."),
+        ("Stopped", "Start it with `.venv/bin/python scripts/server.py start --env staging`, then apply."),
         ("Updating", "AWS will refuse the update. Apply again later."),
     ],
 )

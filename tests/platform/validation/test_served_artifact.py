@@ -233,5 +233,5 @@ def test_rejects_an_endpoint_that_is_not_in_service(
 def test_rejects_a_missing_endpoint_and_names_the_command_that_creates_one(
     fleet: Fleet, s3: Any, environment: Environment
 ) -> None:
-    with pytest.raises(PreconditionError, match=r"there is no endpoint e\. Deploy one with `python scripts/deploy"):
+    with pytest.raises(PreconditionError, match=r"there is no endpoint e\. Deploy one with `.venv/bin/python"):
         look(fleet, s3, environment, None)
