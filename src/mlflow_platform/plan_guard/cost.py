@@ -183,9 +183,11 @@ def estimate(plan: TerraformPlan, prices: Prices) -> Estimate | None:
         currency=prices.currency,
         region=region,
         seen=min(price.seen for price in prices.prices if price.region == region),
-        # What is not priced comes first: it is usually the largest part.
-        lines=tuple(sorted(lines, key=lambda line: -(float("inf") if line.always is None else line.always))),
-        by_use=tuple(by_use),
+        # What is not priced comes first: it is usually the largest part. Terraform lists modules in any order.
+        lines=tuple(
+            sorted(lines, key=lambda line: (-(float("inf") if line.always is None else line.always), line.what))
+        ),
+        by_use=tuple(sorted(by_use)),
         unknown=tuple(f"{kind} ({count})" for kind, count in sorted(unknown.items())),
         schedule=WEEKDAYS[0] if planned is None else str(planned),
         planned=planned is not None,

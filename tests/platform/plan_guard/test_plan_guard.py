@@ -211,6 +211,11 @@ def test_the_estimate_is_the_sum_of_the_tables_prices(created: TerraformPlan) ->
     assert not found.complete
 
 
+def test_the_estimate_does_not_depend_on_the_order_of_the_resources(created: TerraformPlan) -> None:
+    backwards = replace(created, planned=created.planned[::-1])
+    assert estimate(backwards, Prices.load()) == estimate(created, Prices.load())
+
+
 def test_the_schedule_applies_to_the_server_that_it_names(created: TerraformPlan) -> None:
     found = estimate(created, Prices.load())
     assert found is not None
