@@ -90,7 +90,7 @@ def demo(
     typer.echo("\nlocalaws stays up.")
     Console().result(
         {
-            "look_around": 'source .venv/bin/activate && eval "$(make -s local-env)", then use aws and mlflow',
+            "use_aws_and_mlflow": 'source .venv/bin/activate && eval "$(make -s local-env)"',
             "another_link": "make server ARGS=ui LOCAL=1",
             "stop_it": "make local-down",
         }

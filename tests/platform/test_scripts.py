@@ -289,7 +289,8 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
         ("validate_endpoint", ["models:/a/1", "--threshold", "high"], "--threshold takes METRIC=NUMBER or a number"),
         ("validate_endpoint", ["models:/a/1", "--threshold", "auc=1"], "--threshold: there is no metric 'auc'"),
         ("validate_endpoint", ["models:/a/1", "--clients", "0"], "Invalid value for '--clients'"),
-        ("server", ["restart"], "No such command 'restart': use status, start, stop, ui, archive (see --help)."),
+        ("server", ["restart"], "No such command 'restart'. Did you mean 'start', 'status'? (see --help)."),
+        ("server", ["iu"], "No such command 'iu': use status, start, stop, ui, archive (see --help)."),
     ],
 )
 def test_wrong_usage_prints_one_line_and_exits_with_2(
