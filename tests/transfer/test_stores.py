@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from botocore.awsrequest import AWSResponse
 
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_transfer.access import Access
-from mlflow_transfer.archive import Archive
+from mlflow_transfer.archive import Archive, Snapshot
 from mlflow_transfer.artifacts import checksum, copy_file
 from mlflow_transfer.backup import Backup
 from mlflow_transfer.connections import ConnectionFactory
@@ -41,17 +42,23 @@ def copied(source: Any, item: Item, target: Any) -> bool:
     return copy_file(source, item, target, RETRY, as_it_is, lambda _: None)
 
 
-def back_up(files: Any, archive: Path) -> dict[str, Entry]:
-    """Back up the files of one run. Return their entries in the archive, after their checksums were compared."""
+def snapshot_of(files: Any, archive: Path) -> tuple[Archive, Snapshot]:
+    """Back up the files of one run, and compare the checksums in the archive."""
     run = Run(RUN, "7", "r", "u", "FINISHED", START, START + 1, "active", files.uri)
 
-    async def go() -> dict[str, Entry]:
+    async def go() -> tuple[Archive, Snapshot]:
         place = Archive(Folder(archive))
         snapshot = await Backup(OneRun(run, lambda _: files), place, "1", None, None, RETRY).run()  # type: ignore[arg-type]
         await ArchiveSource(place).check()
-        return {entry.id: entry for entry in place.manifest(snapshot).of(ARTIFACT)}
+        return place, snapshot
 
     return asyncio.run(go())
+
+
+def back_up(files: Any, archive: Path) -> dict[str, Entry]:
+    """Back up the files of one run. Return their entries in the archive."""
+    place, snapshot = snapshot_of(files, archive)
+    return {entry.id: entry for entry in place.manifest(snapshot).of(ARTIFACT)}
 
 
 class AsListed(Folder):
@@ -106,13 +113,37 @@ def test_a_broken_link_is_listed_but_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
     (tmp_path / "itself").symlink_to(tmp_path / "itself")
     (tmp_path / "link.txt").symlink_to(tmp_path / "a.txt")
-    os.mkfifo(tmp_path / "pipe")
     folder = Folder(tmp_path)
     assert [item.path for item in folder.list()] == ["a.txt", "itself", "link.txt", "nowhere"]
     for name in ("itself", "nowhere"):
         with pytest.raises(UnreadableError, match=f"{name} is a broken link"):
             list(folder.read(name))
     assert b"".join(folder.read("link.txt")) == b"a"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "link to a pipe"])
+def test_a_pipe_or_a_socket_is_a_loss_and_is_never_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    (tmp_path / "files").mkdir()
+    monkeypatch.chdir(tmp_path / "files")  # The address of a socket has at most 108 characters.
+    if kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind("MLmodel")
+    else:
+        os.mkfifo("MLmodel" if kind == "pipe" else "pipe")
+    if kind == "link to a pipe":
+        Path("MLmodel").symlink_to("pipe")
+    Path("a.txt").write_text("a")
+    folder = Folder(tmp_path / "files")
+    item = next(item for item in folder.list() if item.path == "MLmodel")
+    with pytest.raises(UnreadableError, match="MLmodel is not a regular file"):
+        copied(folder, item, Folder(tmp_path / "copy"))
+    place, snapshot = snapshot_of(folder, tmp_path / "archive")
+    lost = [loss["reason"] for loss in snapshot.losses if "'MLmodel'" in loss["place"]]
+    assert len(lost) == 1
+    assert "MLmodel is not a regular file" in lost[0]
+    assert [entry.id for entry in place.manifest(snapshot).of(ARTIFACT)] == ["a.txt"]
 
 
 def test_writes_the_longest_name_that_a_file_can_have(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ class Folder:
         self._partial = _PARTIAL if top else f".{os.getpid()}{_PARTIAL}"
 
     def list(self) -> Iterator[Item]:
-        """Every file below the folder. A link that is broken or leads out of it is listed, but cannot be read."""
+        """Every file below the folder. A link out of it and what `_item` names are listed, but cannot be read."""
         for path in self._files():
             if not path.name.endswith((_PARTIAL, _LOCK)) and (item := self._item(path)):
                 yield item
@@ -168,8 +168,8 @@ class Folder:
         if not found.is_relative_to(self._confine.resolve()):
             raise UnreadableError(f"{path} is a link to {found}, outside {self._confine}: it is not followed")
         if not stat.S_ISREG(found.stat().st_mode):
-            # Opening a pipe would wait for a writer.
-            raise UnreadableError(f"{path} is not a regular file")
+            # Opening a pipe would wait for a writer, and reading a device could go on forever.
+            raise UnreadableError(f"{path} is not a regular file, and only regular files are copied")
         return found
 
     def _relative(self, path: Path) -> str:
@@ -188,17 +188,20 @@ class Folder:
         self._check_top()
 
     def _item(self, path: Path) -> Item | None:
-        """A file; None for a pipe or a device. A broken link or one to a folder is listed, but cannot be read."""
+        """A file; None if it is gone or a folder.
+
+        A broken link, a link to a folder, a pipe, a socket and a device are listed, but cannot be read: each is a loss.
+        """
         try:
             status = path.stat()
         except OSError as error:
             if error.errno in _ABSENT:
                 return Item(self._relative(path), 0) if path.is_symlink() else None
             raise _unreadable(path, error) from error
-        if stat.S_ISDIR(status.st_mode) and path.is_symlink():
-            return Item(self._relative(path), 0)
+        if stat.S_ISDIR(status.st_mode):
+            return Item(self._relative(path), 0) if path.is_symlink() else None
         if not stat.S_ISREG(status.st_mode):
-            return None
+            return Item(self._relative(path), 0)
         return Item(self._relative(path), status.st_size, f"{status.st_mtime_ns}")
 
     def _check_top(self) -> None:
