@@ -99,9 +99,26 @@ def echo(text: str, *, colour: str | None = None, err: bool = False) -> None:
     typer.secho(printable(text), fg=colour, err=err)
 
 
+def json_value(value: Any) -> Any:
+    """A value without the numbers that JSON does not have (RFC 8259, section 6): NaN as null, infinities as text.
+
+    The texts are those of Protocol Buffers' JSON format, which `float()`, pandas and JavaScript's `Number()` read.
+    """
+    match value:
+        case Mapping():
+            return {name: json_value(each) for name, each in value.items()}
+        case list() | tuple():
+            return [json_value(each) for each in value]
+        case float() if math.isnan(value):
+            return None
+        case float() if math.isinf(value):
+            return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
 def as_json(values: Any) -> str:
     """JSON with readable letters of all languages. What `printable` escapes is escaped here, too."""
-    text = json.dumps(values, ensure_ascii=False).replace("##[", r"##\u005b")
+    text = json.dumps(json_value(values), ensure_ascii=False, allow_nan=False).replace("##[", r"##\u005b")
     return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in text)
 
 
@@ -191,7 +208,7 @@ class Console:
         """Show the result: names and values. Values that are None are left out."""
         self._end(done=True)
         if self.as_json:
-            typer.echo(json.dumps(values).replace("##[", r"##\u005b"))
+            typer.echo(json.dumps(json_value(values), allow_nan=False).replace("##[", r"##\u005b"))
             return
         shown = {name.replace("_", " "): _text(value) for name, value in values.items() if value is not None}
         width = max(map(len, shown), default=0)

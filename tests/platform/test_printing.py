@@ -93,6 +93,15 @@ def test_json_keeps_letters_and_escapes_what_a_terminal_executes(capsys: pytest.
     assert json.loads(shown) == {"name": name}
 
 
+def test_a_result_as_json_has_no_number_that_json_lacks(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {"metrics": {"nan": float("nan"), "inf": float("inf")}, "curve": [(1, float("-inf"))], "size": 1.5}
+    console.Console(as_json=True).result(found)
+    _session(True).show(found)
+    for line in capsys.readouterr().out.splitlines():
+        read = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+        assert read == {"metrics": {"nan": None, "inf": "Infinity"}, "curve": [[1, "-Infinity"]], "size": 1.5}
+
+
 def test_every_script_prints_texts_with_echo() -> None:
     found = {
         str(path.relative_to(REPOSITORY))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import csv
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlflow_common.console import json_value
 from mlflow_common.errors import InputError, PlatformError, error_code, is_denied
 from mlflow_platform.batch.inputs import Part
 from mlflow_platform.endpoints.model_archive import split_uri
@@ -104,7 +104,7 @@ def write(joined: Joined, path: Path, *, several: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="") as file:
             if path.suffix.lower() in {".jsonl", ".ndjson"}:
-                file.writelines(f"{json.dumps(_plain(record))}\n" for record in records)
+                file.writelines(f"{json.dumps(_plain(record), allow_nan=False)}\n" for record in records)
                 return
             header = list(dict.fromkeys(name for record in records for name in record))
             writer = csv.DictWriter(file, header)
@@ -126,11 +126,11 @@ def _renamed(columns: set[str], *, several: bool) -> dict[str, str]:
 
 def _text(value: Any) -> Any:
     plain = _plain(value)
-    return json.dumps(plain) if isinstance(plain, (dict, list)) else plain
+    return json.dumps(plain, allow_nan=False) if isinstance(plain, (dict, list)) else plain
 
 
 def _plain(value: Any) -> Any:
-    """A value as a JSON value: bytes as base64, NaN as null, times and decimals as text."""
+    """A value as a JSON value: bytes as base64, times and decimals as text, numbers as `json_value` has them."""
     match value:
         case dict():
             return {str(key): _plain(each) for key, each in value.items()}
@@ -138,10 +138,10 @@ def _plain(value: Any) -> Any:
             return [_plain(each) for each in value]
         case bytes():
             return base64.b64encode(value).decode()
-        case float() if math.isnan(value):
+        case _ if is_missing(value):
             return None
-        case None | bool() | int() | float() | str():
-            return value
+        case bool() | int() | float() | str():
+            return json_value(value)
     return str(value)
 
 

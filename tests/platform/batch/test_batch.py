@@ -7,9 +7,11 @@ import math
 import time
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from mlflow_common.errors import InputError
@@ -203,6 +205,21 @@ def test_values_of_a_parquet_file_are_written_as_json_has_them(tmp_path: Path) -
     outputs.write(Joined(rows, []), tmp_path / "p.csv", several=False)
     (found,) = csv.DictReader(io.StringIO((tmp_path / "p.csv").read_text()))
     assert (found["bytes"], json.loads(found["nested"])) == ("AP8=", [{"at": "YQ==", "of": None}])
+
+
+def test_infinities_are_written_as_text_that_strict_readers_of_json_take(tmp_path: Path) -> None:
+    values = {"x": math.inf, "nested": [{"of": -math.inf}], "decimal": Decimal("Infinity"), "none": Decimal("NaN")}
+    rows = [("a.parquet", 1, values, -math.inf), ("a.parquet", 2, {"x": 0.5, "nested": []}, 1.5)]
+    assert Joined(rows, []).missing == 0
+    outputs.write(Joined(rows, []), tmp_path / "p.jsonl", several=False)
+    lines = (tmp_path / "p.jsonl").read_text().splitlines()
+    found = json.loads(lines[0], parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    expected = {"x": "Infinity", "nested": [{"of": "-Infinity"}], "decimal": "Infinity", "none": None}
+    assert found == {"row": 1, **expected, "prediction": "-Infinity"}
+    outputs.write(Joined(rows, []), tmp_path / "p.csv", several=False)
+    for table in (pd.read_json(tmp_path / "p.jsonl", lines=True), pd.read_csv(tmp_path / "p.csv")):
+        assert table["prediction"].tolist() == [-math.inf, 1.5]
+        assert table["x"].tolist() == [math.inf, 0.5]
 
 
 def test_rows_without_predictions_are_named_and_the_others_are_kept(clients: Clients, spec: EndpointSpec) -> None:
