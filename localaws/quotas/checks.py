@@ -11,7 +11,7 @@ from moto.core.utils import get_service_model
 
 from localaws.constraints import check as check_model
 from localaws.errors import AwsError
-from localaws.quotas import cloudwatch, held_tags, iam, kms, resource_policies, s3, ssm
+from localaws.quotas import cloudwatch, held_tags, iam, kms, resource_policies, s3, ssm, sts
 from localaws.quotas.tags import check_tags
 
 # Takes moto's response object, the operation and the parsed request. Raises AwsError.
@@ -22,11 +22,12 @@ QUOTAS: Mapping[str, Quota] = {
     "iam": iam.check,
     "kms": kms.check,
     "ssm": ssm.check,
+    "sts": sts.check,
 }
 # Services whose operations are checked. SageMaker's own operations are checked in `localaws.services.sagemaker` too.
 SERVICES = frozenset(
     {"budgets", "cloudwatch", "codebuild", "ecr", "events", "iam", "kms", "logs", "sagemaker", "scheduler"}
-    | {"application-autoscaling", "codepipeline", "sns", "sqs", "ssm"}
+    | {"application-autoscaling", "codepipeline", "sns", "sqs", "ssm", "sts"}
 )
 # Services of which every operation is checked: localaws implements them, or a use depends on the resource's state.
 _WHOLE = frozenset({"application-autoscaling", "codepipeline", "kms"})
@@ -36,6 +37,7 @@ TAGGED = frozenset({"cloudtrail", "codecommit", "stepfunctions"})
 # https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
 MODEL_ERRORS: Mapping[str, str] = {
     "iam": "ValidationError",
+    "sts": "ValidationError",
     "sns": "InvalidParameter",
     "sqs": "InvalidParameterValue",
     "cloudwatch": "ValidationError",
@@ -45,6 +47,8 @@ MODEL_ERRORS: Mapping[str, str] = {
 }
 # Created, changed or tagged: only such requests are checked. A wrong name in any other request is simply not found.
 _WRITES = ("Add", "Attach", "Create", "Put", "Register", "Set", "Tag", "Update")
+# Further requests that are checked. In SageMaker's lists, moto ignores unknown orders and statuses, and limits.
+_ALSO = {"iam": ("Delete",), "sagemaker": ("List",), "sts": ("Assume", "Get")}
 
 
 def install() -> None:
@@ -70,11 +74,9 @@ class _RefusedError(ServiceException):  # type: ignore[misc]
 
 def _check(response: Any) -> None:
     service, operation = response.boto3_service_name, response._get_action()
-    # SageMaker's lists: moto ignores a limit, an order or a status that AWS does not have.
-    checked = (*_WRITES, "List") if service == "sagemaker" else _WRITES
     if service not in SERVICES | TAGGED or not operation:
         return
-    if service not in _WHOLE and not operation.startswith(checked):
+    if service not in _WHOLE and not operation.startswith((*_WRITES, *_ALSO.get(service, ()))):
         return
     model = get_service_model(service)
     if operation not in model.operation_names:

@@ -8,6 +8,7 @@ ministryofjustice/cloud-platform-environments#14473 (managed policies) and danvk
 from typing import Any
 
 from localaws.errors import AwsError
+from localaws.quotas import in_use
 
 MANAGED_POLICY = 6144
 TRUST_POLICY = 2048
@@ -18,11 +19,12 @@ _CONFLICT = 409
 
 
 def check(response: Any, operation: str, given: dict[str, Any]) -> None:
-    """Refuse a request that exceeds a quota or names a policy that does not exist.
+    """Refuse a request that exceeds a quota, names a policy that does not exist or deletes what is in use.
 
     Raises:
-        AwsError: LimitExceeded or NoSuchEntity.
+        AwsError: LimitExceeded, NoSuchEntity, EntityAlreadyExists or DeleteConflict.
     """
+    in_use.check(response.backend, operation, given)
     if operation in ("CreatePolicy", "CreatePolicyVersion"):
         _limit(characters(given["PolicyDocument"]) > MANAGED_POLICY, f"PolicySize: {MANAGED_POLICY}")
     elif operation in ("CreateRole", "UpdateAssumeRolePolicy"):

@@ -10,6 +10,7 @@ from localaws.errors import AwsError
 from localaws.moto_methods import original
 from localaws.principals import Principals
 from localaws.schedules import SCHEDULER, schedule_group_arn
+from localaws.services import scheduler_targets
 from localaws.services.context import ServiceContext
 
 Method = Callable[[Any], Any]
@@ -53,6 +54,7 @@ def _checked(original: Method, method: Method, principals: Principals) -> Method
         group = response._get_param("GroupName") or "default"
         _check_group(response, group)
         _check_time(response)
+        scheduler_targets.check(response._get_param("Target") or {})
         principals.check_trust(role, SCHEDULER, schedule_group_arn(response.region, response.current_account, group))
         return method(response)
 
@@ -69,6 +71,10 @@ def _check_time(response: Any) -> None:
     expression = response._get_param("ScheduleExpression") or ""
     if not schedule_expressions.is_valid(expression):
         raise AwsError("ValidationException", f"Invalid Schedule Expression {expression}.")
+    window = response._get_param("FlexibleTimeWindow") or {}
+    if window.get("Mode") == "FLEXIBLE" and not window.get("MaximumWindowInMinutes"):
+        # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-flexible-time-windows.html
+        raise AwsError("ValidationException", "A flexible time window needs MaximumWindowInMinutes.")
     zone = response._get_param("ScheduleExpressionTimezone")
     # A machine without a time zone database knows none.
     if zone and (known := available_timezones()) and zone not in known:

@@ -282,9 +282,10 @@ def test_a_creation_with_a_lost_response_can_be_repeated(scheduled: Scheduled) -
         ({"GroupName": "no-such-group"}, "ResourceNotFoundException"),
         ({"ScheduleExpression": "cron(0 25 * * ? *)"}, "ValidationException"),
         ({"ScheduleExpressionTimezone": "Europe/Atlantis"}, "ValidationException"),
+        ({"FlexibleTimeWindow": {"Mode": "FLEXIBLE"}}, "ValidationException"),
     ],
 )
-def test_a_schedule_that_aws_refuses_is_refused(scheduled: Scheduled, changed: dict[str, str], code: str) -> None:
+def test_a_schedule_that_aws_refuses_is_refused(scheduled: Scheduled, changed: dict[str, Any], code: str) -> None:
     target = {"Arn": "arn:aws:scheduler:::aws-sdk:sagemaker:stopMlflowTrackingServer", "RoleArn": scheduled.role}
     request = {"Name": "refused", "ScheduleExpression": "rate(1 hour)", "FlexibleTimeWindow": {"Mode": "OFF"}}
     client = scheduled.localaws.client("scheduler")
