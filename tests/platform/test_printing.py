@@ -1,4 +1,4 @@
-"""Scripts print the names and messages of others as text on one line, never as commands of the terminal."""
+"""Scripts print the names and messages of others as text on one line, and commands that users can run as they are."""
 
 import ast
 import json
@@ -115,3 +115,14 @@ def test_every_script_prints_texts_with_echo() -> None:
         and not ast.unparse(node.args[0]).startswith(("json.dumps(", "as_json(", "'\\nRESULT ' + json.dumps("))
     }
     assert found == set(REASONS)
+
+
+def test_printed_commands_work_without_an_activated_environment() -> None:
+    found = [
+        f"{file.relative_to(REPOSITORY)}: {text}"
+        for folder in ("src", "scripts")
+        for file in sorted((REPOSITORY / folder).rglob("*.py"))
+        for text in ("`python scripts/", '"python scripts/', '"python", "scripts/')
+        if text in file.read_text()
+    ]
+    assert found == [], "print .venv/bin/python: a shell without .venv has other packages, or no `python`"
