@@ -184,7 +184,7 @@ def unpack(job: Job) -> None:
     """Replace the archive of a trained model (model.tar.gz) in a channel by its files.
 
     Raises:
-        JobError: a member is neither a file nor a folder, or lies outside. Nothing is then unpacked.
+        JobError: it is damaged, or a member is neither a file nor a folder, or lies outside. Nothing is then unpacked.
     """
     archives = [(folder, archive) for folder in job.channels.values() for archive in sorted(folder.glob("*.tar.gz"))]
     if not archives:
@@ -197,7 +197,7 @@ def unpack(job: Job) -> None:
         try:
             with tarfile.open(archive) as tar:
                 unpacking.unpack(tar, folder)
-        except safe_path.UnsafeNameError as error:
+        except (*unpacking.UNREADABLE, OSError, safe_path.UnsafeNameError) as error:
             raise JobError(f"{archive.name} cannot be unpacked: {error}") from None
         archive.unlink()
 

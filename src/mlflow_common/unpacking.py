@@ -70,9 +70,13 @@ def unpack(tar: tarfile.TarFile, folder: Path) -> None:
     """Unpack an archive. All members are checked before the first is written.
 
     Raises:
-        UnsafeNameError: a member is neither a file nor a folder, or lies outside.
+        UnsafeNameError: a member is neither a file nor a folder, lies outside, or is both a file and a folder.
     """
     targets = [(member, target(member, folder)) for member in tar]
+    files = {path for member, path in targets if member.isfile()}
+    for member, path in targets:
+        if (member.isdir() and path in files) or not files.isdisjoint(path.parents):
+            raise UnsafeNameError(member.name, "a part of it is both a file and a folder in the archive")
     for member, path in targets:
         write(tar, member, path)
 
@@ -90,7 +94,7 @@ def target(member: tarfile.TarInfo, folder: Path) -> Path:
         raise UnsafeNameError(member.name, "it is a sparse file")
     # `tar czf model.tar.gz .` names its members "." and "./MLmodel".
     name = member.name.removeprefix("./")
-    return folder if name in {"", "."} else below(folder, name)
+    return folder if name in {"", "."} and member.isdir() else below(folder, name)
 
 
 def write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:

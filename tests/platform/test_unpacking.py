@@ -92,3 +92,19 @@ def test_nothing_is_unpacked_if_one_member_lies_outside(tmp_path: Path) -> None:
     ):
         unpack(tar, tmp_path / "target")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a"), ("a", "a/"), ("a/", "a"), (".", "a")])
+def test_a_name_that_is_a_file_and_a_folder_is_refused_before_anything_is_written(
+    names: tuple[str, str], tmp_path: Path
+) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as tar:
+        for name in names:
+            member = tarfile.TarInfo(name.rstrip("/"))
+            member.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
+            tar.addfile(member)
+    content.seek(0)
+    with opened(content, MOST) as tar, pytest.raises(UnsafeNameError):
+        unpack(tar, tmp_path / "x")
+    assert not (tmp_path / "x").exists()

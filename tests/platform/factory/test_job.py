@@ -195,6 +195,14 @@ def test_an_archive_whose_members_lie_outside_is_refused(tmp_path: Path, name: s
     assert sorted(file.name for file in folder.iterdir()) == ["model.tar.gz", "out"]
 
 
+def test_a_damaged_archive_of_a_model_is_named(tmp_path: Path) -> None:
+    read = processing_job(tmp_path)
+    read.channels["model"].mkdir(parents=True)
+    (read.channels["model"] / "model.tar.gz").write_bytes(b"no archive")
+    with pytest.raises(job.JobError, match=r"model.tar.gz cannot be unpacked: "):
+        job.unpack(read)
+
+
 def test_only_missing_requirements_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[list[str]] = []
 
