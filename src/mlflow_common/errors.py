@@ -124,9 +124,14 @@ def reason(error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of the error's message, without a full stop at its end."""
-    lines = str(error).strip().splitlines()
-    return lines[0].strip().rstrip(".") if lines else type(error).__name__
+    """The first line of the error's message, without a full stop at its end.
+
+    A line that ends with a colon is a heading ("Parameter validation failed:"): the next line follows it.
+    """
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    if not lines:
+        return type(error).__name__
+    return " ".join(lines[: 2 if lines[0].endswith(":") else 1]).rstrip(".")
 
 
 def _response(error: BaseException) -> dict[str, Any]:

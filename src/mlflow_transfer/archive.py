@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_common.safe_path import UnsafeNameError, relative_name
+from mlflow_transfer.location import shown
 from mlflow_transfer.losses import LossLog
 from mlflow_transfer.manifest import Entry, Manifest
 from mlflow_transfer.records import digest
@@ -440,5 +441,5 @@ def open_archive(uri: str, s3: Callable[[], Any]) -> Archive:
         return Archive(Folder(folder))
     store = open_store(uri, s3)
     if not store.features.holds_archives:
-        raise InputError(f"{uri} cannot hold an archive: give a folder or an S3 prefix")
+        raise InputError(f"{shown(uri)} cannot hold an archive: give a folder or an S3 prefix")
     return Archive(cast("ArchiveStore", store))

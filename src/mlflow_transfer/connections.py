@@ -230,7 +230,9 @@ def _server_url(text: str) -> SplitResult:
         _ = parts.port
         httpx.URL(text)
     except (ValueError, httpx.InvalidURL) as error:
-        raise InputError(f"{shown(text)} is not a URL ({error}): give an ARN or an http(s) URL") from None
+        # Python's reasons quote the part of the URL in which the password is.
+        reason = "" if "@" in text else f" ({error})"
+        raise InputError(f"{shown(text)} is not a URL{reason}: give an ARN or an http(s) URL") from None
     if not known:
         raise InputError(f"{shown(text)} is not a tracking server: give an ARN or an http(s) URL")
     return parts

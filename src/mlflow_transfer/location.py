@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 DATABASES = ("sqlite", "postgresql", "postgres", "mysql", "mssql")
+_BEFORE_HOST = re.compile(r"^([^:/?#]*:/*).*@", re.DOTALL)
+# PostgreSQL's and MySQL's drivers take `?password=`.
+_PASSWORD = re.compile(r"([?&][^=&]*pass[^=&]*=)[^&]+", re.IGNORECASE)
 
 
 def is_server(text: str) -> bool:
@@ -32,11 +36,15 @@ def scheme_of(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """The text without a password."""
+    """The text without a password, also where it is not a valid URL: a password may contain an unescaped `/` or `#`."""
     try:
         parts = urlsplit(text)
+        _ = parts.port
+        valid = bool(parts.netloc) or parts.scheme not in {"http", "https"}
     except ValueError:
-        return text
-    if "@" not in parts.netloc:
-        return text
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        valid = False
+    if not valid:
+        text = _BEFORE_HOST.sub(r"\1", text)
+    elif "@" in parts.netloc:
+        text = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return _PASSWORD.sub(r"\1…", text)
