@@ -140,7 +140,10 @@ def _train_and_log(console: Console, environment: Environment, session: Session,
         training = tables.train(*options.data, options.params)
     else:
         console.progress(f"training on {options.dataset}")
-        training = train(options.dataset, options.params)
+        try:
+            training = train(options.dataset, options.params)
+        except ValueError as error:
+            raise InputError(f"{error} Change --set.") from None
     with TemporaryDirectory() as folder:
         truth = training.split.held_out[training.split.target].to_numpy()
         charts.draw(training.fitted.task, truth, training.predictions, Path(folder))

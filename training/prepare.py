@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from training import checks, data, features, prepared, reading
 from training.params import DATASETS, Params
 from training.reporting import fail, log_facts
+from training.scores import too_large
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +54,8 @@ def prepare(
         )
     if len(counts) < 2:
         raise checks.DataError(f"every row has the same value in {target!r}: there is nothing to learn")
+    if task == "regression" and (problem := too_large(frame[target])):
+        raise checks.DataError(problem)
     split = _split(frame, target, task, seed=seed, held_out=held_out, name=name)
     facts = prepared.Facts(name, target, task, version, len(split.train), len(split.held_out))
     prepared.write(output, split, facts)

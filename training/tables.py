@@ -25,7 +25,7 @@ from training import models
 from training.data import Split
 from training.params import ForestParams
 from training.result import Training
-from training.scores import score
+from training.scores import score, too_large
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,13 +43,20 @@ def train(path: Path, target: str, params: ForestParams, report: models.Report |
     `report` receives each step and its held-out score, and may raise to stop the training.
 
     Raises:
-        InputError: the file cannot be read or used; see `task_of`.
+        InputError: the file cannot be read or used; see `task_of`. Or a score is NaN or infinite.
     """
     prepared, task = _read(path, target)
-    split = _split(_frame(prepared), target, task, params, str(path))
+    frame = _frame(prepared)
+    if task == "regression" and (problem := too_large(frame[target])):
+        raise InputError(f"{path.name}: {problem}")
+    split = _split(frame, target, task, params, str(path))
     fitted = _fit(split, task, params, report or (lambda *_: None))
     predictions = fitted.model.predict(split.features(split.held_out))
-    return Training(path.stem, params, split, fitted, predictions, score(task, split, predictions))
+    try:
+        scores = score(task, split, predictions)
+    except ValueError as error:
+        raise InputError(f"{path.name}: {error}") from None
+    return Training(path.stem, params, split, fitted, predictions, scores)
 
 
 def task_of(path: Path, target: str) -> models.Task:

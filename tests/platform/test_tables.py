@@ -140,6 +140,10 @@ def test_postal_codes_and_spaced_numbers_can_be_trained_on(tmp_path: Path) -> No
         ("x,y\n" + NUMBERED + "?,1\n", r"most values of 'x' are numbers, and '\?' in row 41 is none"),
         ("y,x\n" + NUMBERED + "n/a,1\n", "most values of 'y' are numbers, and 'n/a' in row 41 is none"),
         ("x,y\n" + NUMBERED + "inf,1\n", "'x' is infinite in row 41"),
+        (
+            "x,y\n" + "".join(f"1,{n}.5e199\n" for n in range(40)),
+            r"'y' has values up to 3.95e\+200, whose squared errors",
+        ),
         ("x;y\n" + "1,5;a\n2,5;b\n" * 9, "'x' has numbers with a decimal comma"),
     ],
 )

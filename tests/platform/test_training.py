@@ -12,6 +12,7 @@ from tests.platform.conftest import SMALL
 from training import models
 from training.params import DATASETS, DEFAULTS, FAMILIES, SEEDS, BoostParams, Dataset, ForestParams, with_changes
 from training.result import Training
+from training.scores import score
 from training.train import train
 
 Trained = Callable[[Dataset], Training]
@@ -125,3 +126,20 @@ def test_requirements_are_the_installed_versions_exactly(flavor: models.Flavor) 
     requirements = dict(line.split("==") for line in models.requirements(flavor))
     assert requirements == {package: version(package) for package in requirements}
     assert "mlflow-skinny" in requirements
+
+
+@pytest.mark.parametrize(
+    ("rows", "predicted", "reason"),
+    [
+        (9, 1e200, "rmse is inf on 9 held-out rows. Check the parameters, or scale 'disease_progression'"),
+        (9, -1e200, "rmse is inf on 9"),
+        (1, 100.0, "r2 is nan on 1 held-out rows. Hold out more rows"),
+    ],
+)
+def test_a_model_with_a_score_that_is_no_finite_number_is_refused(
+    trained: Trained, rows: int, predicted: float, reason: str
+) -> None:
+    split = trained("diabetes").split
+    few = replace(split, held_out=split.held_out.head(rows))
+    with pytest.raises(ValueError, match=reason):
+        score("regression", few, np.full(rows, predicted))

@@ -74,6 +74,7 @@ def test_every_problem_is_named_in_the_order_of_the_rows() -> None:
         (lambda frame: frame.head(3), "has 3 rows. Training needs at least 10"),
         (lambda frame: frame[["buys"]], "is the only column"),
         (lambda frame: frame.assign(buys="yes"), "has 1 classes"),
+        (lambda frame: frame.assign(buys=frame.index * 1.5e160), "'buys' has values up to .*, whose squared errors"),
         (lambda frame: frame.assign(buys=1.5), "every row has the same value in 'buys'"),
     ],
 )

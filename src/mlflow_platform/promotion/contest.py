@@ -112,17 +112,19 @@ def judge(candidate: Score, champion: Score | None, metric: str | None, *, margi
     """Compare two scores by a metric; without one, by the main metric of the task.
 
     Raises:
-        InputError: the metric was not computed for both, or is NaN.
+        InputError: the metric was not computed for both, or is NaN or infinite.
     """
     chosen = metric or candidate.judged_by
     for found in filter(None, (candidate, champion)):
         if chosen not in found.metrics:
             known = ", ".join(sorted(found.metrics))
             raise InputError(f"{chosen!r} was not computed for {found.model.uri} (computed: {known}). Change --judge.")
-        if math.isnan(found.metrics[chosen]):
-            # NaN is neither better nor worse, and the first champion would need no comparison at all.
+        if not math.isfinite(found.metrics[chosen]):
+            # NaN is neither better nor worse, and the first champion would need no comparison at all. So would a model
+            # with an infinite error.
             raise InputError(
-                f"{chosen!r} of {found.model.uri} is NaN on these rows. Change --judge, or give more rows."
+                f"{chosen!r} of {found.model.uri} is {found.metrics[chosen]} on these rows. Change --judge, or give "
+                "more rows."
             )
     return Verdict(chosen, candidate, champion, margin)
 

@@ -262,9 +262,10 @@ def test_smaller_is_better_for_errors() -> None:
     assert contest.judge(scored("a", 1.0), scored("b", 2.0), "rmse", margin=0.5).wins
     assert not contest.judge(scored("a", 1.0), scored("b", 1.2), "rmse", margin=0.5).wins
     assert not contest.judge(scored("a", 1.0), scored("b", 2.0), None, margin=0.0).wins
-    for pair in ((scored("a", float("nan")), None), (scored("b", 1.0), scored("a", float("nan")))):
-        with pytest.raises(InputError, match="'rmse' of a is NaN on these rows"):
-            contest.judge(*pair, "rmse", margin=0.0)
+    for value in (float("nan"), float("inf")):
+        for pair in ((scored("a", value), None), (scored("b", 1.0), scored("a", value))):
+            with pytest.raises(InputError, match=f"'rmse' of a is {value} on these rows"):
+                contest.judge(*pair, "rmse", margin=0.0)
 
 
 def test_the_winner_is_pushed_once_and_approved_on_request(lab: Lab, aws: Any, environment: Environment) -> None:
