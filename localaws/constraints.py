@@ -11,7 +11,7 @@ from typing import Any
 from botocore.model import OperationModel
 from moto.core.utils import get_service_model
 
-from localaws.errors import AwsError
+from localaws.errors import NOT_XML, AwsError
 
 # Unicode classes of Java's expressions, which Python's `re` does not have. All of them occur inside brackets with `_`.
 UNICODE = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s"}
@@ -59,7 +59,8 @@ def check_types(shape: Any, protocol: str, given: dict[str, Any]) -> None:
         protocol: requests of other protocols than `CHECKED_PROTOCOLS` are not checked.
 
     Raises:
-        AwsError: SerializationException for a value of the wrong type; ValidationException for a missing member.
+        AwsError: SerializationException for a value of the wrong type; ValidationException for a missing member;
+            ValidationError for control characters in the query protocol, whose answers are XML.
     """
     if shape is None or protocol not in CHECKED_PROTOCOLS or "payload" in shape.serialization:
         return
@@ -69,6 +70,10 @@ def check_types(shape: Any, protocol: str, given: dict[str, Any]) -> None:
         # A structure `A` is sent as `A.B=…`, a list as `A.member.1=…`, and an empty one as `A=`.
         keys = {key.partition(".")[0] for key in given}
         sent = {name for name in members if names[name] in keys}
+        for key, value in given.items():
+            if NOT_XML.search(f"{key}{value}"):
+                # https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
+                raise AwsError("ValidationError", f"{ascii(key)[:100]} contains a character that XML cannot contain.")
         for name, member in members.items():
             value = given.get(names[name])
             if member.type_name in ("structure", "list", "map") and isinstance(value, str) and value:

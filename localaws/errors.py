@@ -1,9 +1,13 @@
 """AWS errors, in the wire format of the service that was called."""
 
 import json
+import re
 import uuid
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
+from xml.sax import saxutils
+
+# What no XML document can contain: https://www.w3.org/TR/xml/#charsets
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass
@@ -50,3 +54,8 @@ def render(error: AwsError, protocol: str) -> tuple[dict[str, str], bytes]:
         "x-amzn-requestid": request_id,
     }
     return headers, json.dumps(content).encode()
+
+
+def escape(text: str) -> str:
+    """Text in an XML document. A character that XML cannot contain becomes `?`."""
+    return saxutils.escape(NOT_XML.sub("?", text))

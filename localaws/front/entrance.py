@@ -68,6 +68,7 @@ class SignedEntrance:
         if signature is None:
             identify(call, None)
             if call.method != "OPTIONS":  # A browser sends its CORS preflight unsigned.
+                _set_protocol(call)
                 raise _unsigned(call)
             return lambda: identify(call, None)
         call.service, call.region, call.access_key = signature.service, signature.region, signature.access_key
@@ -89,6 +90,21 @@ class SignedEntrance:
         return ErrorResponse(error.status, headers, body)
 
 
+def _set_protocol(call: Call) -> None:
+    """Sets the protocol in which an unsigned request's client reads the error; S3's is the default.
+
+    STS takes AssumeRoleWithWebIdentity and AssumeRoleWithSAML unsigned:
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+    """
+    kind = call.headers.get("content-type", "")
+    if call.method != "POST" or call.path != "/":
+        return  # S3's form has a bucket.
+    if kind.startswith("application/x-www-form-urlencoded"):
+        call.service, call.protocol = "-", "query"
+    elif kind.startswith("application/x-amz-json"):
+        call.service, call.protocol = "-", "json"
+
+
 def _unsigned(call: Call) -> AwsError:
     """The error for a request without signature version 4: AWS refuses version 2 for buckets created after June 2020.
 
@@ -99,4 +115,9 @@ def _unsigned(call: Call) -> AwsError:
         return AwsError("InvalidRequest", message, 400)
     if call.service == "s3":
         return AwsError("AccessDenied", "Access Denied", 403)
-    return AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
+    message = "Request is missing Authentication Token"
+    if call.protocol == "query":
+        message += (
+            ". localaws has no identity providers: it does not have AssumeRoleWithWebIdentity and AssumeRoleWithSAML"
+        )
+    return AwsError("MissingAuthenticationToken", message, 403)

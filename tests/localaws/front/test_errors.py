@@ -20,6 +20,13 @@ def test_every_protocol_returns_code_and_message(protocol: str) -> None:
     assert parsed["Error"]["Message"] == "Größer & kleiner"
 
 
+@pytest.mark.parametrize("protocol", ["query", "ec2", "rest-xml"])
+def test_a_control_character_in_a_message_leaves_the_xml_readable(protocol: str) -> None:
+    headers, body = render(AwsError("NoSuchEntity", "role a\0b\x1b"), protocol)
+    parsed = create_parser(protocol).parse({"status_code": 404, "headers": headers, "body": body}, None)
+    assert parsed["Error"]["Message"] == "role a?b?"
+
+
 @pytest.mark.parametrize(
     ("protocol", "headers", "body"),
     [

@@ -1,6 +1,8 @@
 """The front on localaws's port: signature checks, call log, faults."""
 
 import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from tests.support.http import HTTP
@@ -21,6 +23,23 @@ def test_a_wrong_secret_is_refused(localaws: RunningLocalAws) -> None:
 
 def test_an_unsigned_call_is_refused(localaws: RunningLocalAws) -> None:
     assert HTTP.get(f"{localaws.url}/some-bucket").status_code == 403
+
+
+def test_an_unsigned_call_is_refused_in_the_protocol_of_its_client(localaws: RunningLocalAws) -> None:
+    unsigned = Config(signature_version=UNSIGNED)
+    role = {"RoleArn": "arn:aws:iam::123456789012:role/ci", "RoleSessionName": "ci"}
+    sts = localaws.client("sts")
+    for call in (
+        lambda: sts.assume_role_with_web_identity(**role, WebIdentityToken="token"),
+        lambda: sts.assume_role_with_saml(
+            RoleArn=role["RoleArn"], PrincipalArn="arn:aws:iam::123456789012:saml-provider/x", SAMLAssertion="abcd"
+        ),
+        lambda: localaws.client("iam", config=unsigned).list_roles(),
+        lambda: localaws.client("sagemaker", config=unsigned).list_models(),
+    ):
+        with pytest.raises(ClientError, match="Request is missing Authentication Token") as refused:
+            call()
+        assert refused.value.response["Error"]["Code"] == "MissingAuthenticationToken"
 
 
 def test_a_fault_affects_only_its_resource(localaws: RunningLocalAws) -> None:
