@@ -11,7 +11,7 @@ from moto.core.utils import get_service_model
 
 from localaws.constraints import check as check_model
 from localaws.errors import AwsError
-from localaws.quotas import cloudwatch, held_tags, iam, kms, resource_policies, s3, ssm, sts
+from localaws.quotas import cloudwatch, events, held_tags, iam, kms, logs, resource_policies, s3, sns, sqs, ssm, sts
 from localaws.quotas.tags import check_tags
 
 # Takes moto's response object, the operation and the parsed request. Raises AwsError.
@@ -19,8 +19,12 @@ Quota = Callable[[Any, str, dict[str, Any]], None]
 
 QUOTAS: Mapping[str, Quota] = {
     "cloudwatch": cloudwatch.check,
+    "events": events.check,
     "iam": iam.check,
     "kms": kms.check,
+    "logs": logs.check,
+    "sns": sns.check,
+    "sqs": sqs.check,
     "ssm": ssm.check,
     "sts": sts.check,
 }
@@ -48,7 +52,7 @@ MODEL_ERRORS: Mapping[str, str] = {
 # Created, changed or tagged: only such requests are checked. A wrong name in any other request is simply not found.
 _WRITES = ("Add", "Attach", "Create", "Put", "Register", "Set", "Tag", "Update")
 # Further requests that are checked. In SageMaker's lists, moto ignores unknown orders and statuses, and limits.
-_ALSO = {"iam": ("Delete",), "sagemaker": ("List",), "sts": ("Assume", "Get")}
+_ALSO = {"iam": ("Delete",), "sagemaker": ("List",), "sns": ("Subscribe",), "sts": ("Assume", "Get")}
 
 
 def install() -> None:

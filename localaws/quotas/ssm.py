@@ -1,5 +1,6 @@
 """Quotas of Systems Manager: https://docs.aws.amazon.com/general/latest/gr/ssm.html."""
 
+import re
 from typing import Any
 
 from localaws.errors import AwsError
@@ -8,17 +9,58 @@ from localaws.errors import AwsError
 VALUE_BYTES = {"Standard": 4096, "Advanced": 8192}
 
 
-def check(_response: Any, operation: str, given: dict[str, Any]) -> None:
-    """Refuse a parameter whose value is too long for its tier.
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html (Name, Value, Tier)
+_NAME = re.compile(r"[\w./-]+", re.ASCII)
+LEVELS = 15
+_NESTED = re.compile(r"\{\{[^{}]*\}\}")
+
+
+def check(response: Any, operation: str, given: dict[str, Any]) -> None:
+    """Refuse a parameter whose name, value or tier AWS does not take.
 
     Raises:
-        AwsError: ValidationException.
+        AwsError: with the code of Systems Manager.
     """
     if operation != "PutParameter":
         return
-    tier = given.get("Tier") or "Standard"
+    _check_name(given["Name"].strip())
+    held = response.ssm_backend._parameters.get(given["Name"])
+    former = held[-1].tier if held else None
+    tier = given.get("Tier") or former or "Standard"
     limit = VALUE_BYTES.get(tier, VALUE_BYTES["Advanced"])
-    if len((given.get("Value") or "").encode()) > limit:
-        raise AwsError(
-            "ValidationException", f"{tier} tier parameters support a maximum parameter value of {limit} characters."
+    value = given.get("Value") or ""
+    if len(value.encode()) > limit:
+        raise _refusal(f"{tier} tier parameters support a maximum parameter value of {limit} characters.")
+    if former == "Advanced" and tier == "Standard":
+        raise _refusal("An advanced parameter cannot become a standard parameter. Delete it and create it again.")
+    if given.get("Policies") and tier == "Standard":
+        raise _refusal("Standard parameters cannot have parameter policies.")
+    if _NESTED.search(value):
+        raise _refusal("A value cannot contain text in double brackets {{}}, because parameters cannot be nested.")
+    _check_pattern(given.get("AllowedPattern"), value)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name) or ("/" in name and not name.startswith("/")) or "//" in name or name.endswith("/"):
+        raise _refusal(
+            f"The parameter name {name} is not valid: a-zA-Z0-9_.- and, in hierarchies that begin with it, /."
         )
+    if name.count("/") > LEVELS:
+        message = f"A hierarchy has at most {LEVELS} levels."
+        raise AwsError("HierarchyLevelLimitExceededException", message)
+
+
+def _check_pattern(pattern: str | None, value: str) -> None:
+    if not pattern:
+        return
+    try:
+        matches = re.search(pattern, value)
+    except re.error:
+        raise AwsError("InvalidAllowedPatternException", "AllowedPattern is not a regular expression.") from None
+    if not matches:
+        message = f"Parameter value, cannot be validated against allowedPattern: {pattern}"
+        raise AwsError("ParameterPatternMismatchException", message)
+
+
+def _refusal(message: str) -> AwsError:
+    return AwsError("ValidationException", message)

@@ -5,6 +5,7 @@ Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stac
 """
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from moto.cloudformation.exceptions import ValidationError
@@ -13,7 +14,8 @@ from moto.cloudformation.parsing import OutputMap
 from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.responses import ActionResult
 
-from localaws.services import stack_policy
+from localaws.moto_methods import original
+from localaws.services import stack_parameters, stack_policy
 from localaws.services.context import ServiceContext
 from localaws.services.mlflow_app_resource import MlflowAppResource, ResourceError
 
@@ -31,6 +33,29 @@ def install(context: ServiceContext) -> None:
     CloudFormationBackend.describe_stacks = _advancing(CloudFormationBackend.describe_stacks)
     CloudFormationBackend.delete_stack = _protected(CloudFormationBackend.delete_stack)
     CloudFormationResponse.update_termination_protection = _protect
+    for name in ("create_stack", "update_stack"):
+        setattr(CloudFormationResponse, name, _checked(original(getattr(CloudFormationResponse, name))))
+
+
+def _checked(method: Method) -> Method:
+    """Check parameters and capabilities against a template in the request; moto has the error of one that is none."""
+
+    @wraps(method)
+    def step(self: Any) -> Any:
+        try:
+            template = Stack.parse_template(self._get_param("TemplateBody") or "{}")
+        except Exception:  # The parsers of YAML and JSON raise many kinds of errors.
+            template = None
+        if isinstance(template, dict) and template:
+            listed = self._get_param("Parameters", [])
+            given = {
+                one["ParameterKey"]: one["ParameterValue"] for one in listed if one.get("ParameterValue") is not None
+            }
+            stack_parameters.check_parameters(template, given)
+            stack_parameters.check_capabilities(template, self._get_param("Capabilities", []))
+        return method(self)
+
+    return step
 
 
 def _rolled_back(create: Method) -> Method:

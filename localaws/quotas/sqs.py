@@ -1,0 +1,50 @@
+"""Attributes of queues that SQS refuses.
+
+Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html. The message:
+https://github.com/cloud-custodian/cloud-custodian/issues/1816.
+"""
+
+import json
+from typing import Any
+
+from localaws.errors import AwsError
+
+RANGES = {
+    "DelaySeconds": (0, 900),
+    "KmsDataKeyReusePeriodSeconds": (60, 86400),
+    "MaximumMessageSize": (1024, 1048576),
+    "MessageRetentionPeriod": (60, 1209600),
+    "ReceiveMessageWaitTimeSeconds": (0, 20),
+    "VisibilityTimeout": (0, 43200),
+}
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+RECEIVED = range(1, 1001)
+
+
+def check(_response: Any, operation: str, given: dict[str, Any]) -> None:
+    """Refuse values out of range. moto has the error for a dead-letter queue that does not exist.
+
+    Raises:
+        AwsError: InvalidAttributeValue.
+    """
+    if operation not in ("CreateQueue", "SetQueueAttributes"):
+        return
+    attributes = given.get("Attributes") or {}
+    for name, (least, most) in RANGES.items():
+        value = str(attributes.get(name, least))
+        if not value.isdecimal() or not least <= int(value) <= most:
+            raise _invalid(name)
+    if attributes.get("RedrivePolicy") and not _is_redrive(attributes["RedrivePolicy"]):
+        raise _invalid("RedrivePolicy")
+
+
+def _is_redrive(text: str) -> bool:
+    try:
+        policy = json.loads(text)
+        return bool(policy["deadLetterTargetArn"]) and int(policy["maxReceiveCount"]) in RECEIVED
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _invalid(name: str) -> AwsError:
+    return AwsError("InvalidAttributeValue", f"Invalid value for the parameter {name}.")

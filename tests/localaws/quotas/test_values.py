@@ -1,0 +1,115 @@
+"""Values in requests that the service refuses, each beside one that it accepts."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from localaws.errors import AwsError
+from localaws.quotas import events, logs, sns, sqs, ssm
+
+QUEUE = "arn:aws:sqs:us-east-1:123456789012:queue"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
+PROJECT = "arn:aws:codebuild:us-east-1:123456789012:project/p"
+HELD = SimpleNamespace(tier="Advanced")
+RULE = SimpleNamespace(targets=[{"Id": str(number)} for number in range(4)])
+BUSES = {"default": SimpleNamespace(rules={"rule": RULE})}
+RESPONSE = SimpleNamespace(
+    ssm_backend=SimpleNamespace(_parameters={"/advanced": [HELD]}), events_backend=SimpleNamespace(event_buses=BUSES)
+)
+
+
+def attribute(**more: Any) -> dict[str, Any]:
+    return {"Attributes": {name: str(value) for name, value in more.items()}}
+
+
+def parameter(name: str = "/a/b", value: str = "v", **more: Any) -> dict[str, Any]:
+    return {"Name": name, "Value": value, **more}
+
+
+def subscription(protocol: str, endpoint: str) -> dict[str, Any]:
+    return {"TopicArn": TOPIC, "Protocol": protocol, "Endpoint": endpoint}
+
+
+def pattern(given: Any) -> dict[str, Any]:
+    return {"Name": "rule", "EventPattern": json.dumps(given)}
+
+
+def expression(text: str) -> dict[str, Any]:
+    return {"Name": "rule", "ScheduleExpression": text}
+
+
+def target(number: int = 0, arn: str = QUEUE, **more: Any) -> dict[str, Any]:
+    return {"Rule": "rule", "Targets": [{"Id": str(number), "Arn": arn, **more}]}
+
+
+def redrive(count: Any) -> dict[str, Any]:
+    return attribute(RedrivePolicy=json.dumps({"deadLetterTargetArn": QUEUE, "maxReceiveCount": count}))
+
+
+CASES: list[tuple[Any, str, dict[str, Any], dict[str, Any], str]] = [
+    (logs, "PutRetentionPolicy", {"retentionInDays": 30}, {"retentionInDays": 31}, "InvalidParameterException"),
+    (sqs, "CreateQueue", attribute(DelaySeconds=900), attribute(DelaySeconds=901), "InvalidAttributeValue"),
+    (sqs, "SetQueueAttributes", attribute(VisibilityTimeout=0), attribute(VisibilityTimeout=-1), "InvalidAttribute"),
+    (sqs, "CreateQueue", attribute(MessageRetentionPeriod=60), attribute(MessageRetentionPeriod=59), "InvalidAttr"),
+    (sqs, "CreateQueue", redrive(1000), redrive(1001), "InvalidAttributeValue"),
+    (sqs, "CreateQueue", redrive("5"), attribute(RedrivePolicy="{}"), "InvalidAttributeValue"),
+    (sns, "Subscribe", subscription("email", "a@b.org"), subscription("email", "a"), "InvalidParameter"),
+    (sns, "Subscribe", subscription("https", "https://a"), subscription("https", "http://a"), "InvalidParameter"),
+    (sns, "Subscribe", subscription("sqs", QUEUE), subscription("sqs", f"{QUEUE}.fifo"), "InvalidParameter"),
+    (
+        sns,
+        "Subscribe",
+        subscription("sms", "+4912345"),
+        subscription("slack", "a"),
+        "does not support|Does not support",
+    ),
+    (sns, "CreateTopic", attribute(DisplayName="a"), attribute(Color="a"), "InvalidParameter"),
+    (
+        sns,
+        "SetTopicAttributes",
+        {"AttributeName": "SQSFailureFeedbackRoleArn"},
+        {"AttributeName": "Color"},
+        "InvalidParameter",
+    ),
+    (events, "PutRule", expression("rate(1 hour)"), expression("rate(1 hours)"), "ValidationException"),
+    (events, "PutRule", expression("rate(5 hours)"), expression("rate(5 hour)"), "ValidationException"),
+    (events, "PutRule", expression("cron(0 1 * * ? *)"), expression("cron(0 1 * * * *)"), "ValidationException"),
+    (events, "PutRule", expression(""), expression("at(2030-01-01T00:00:00)"), "ValidationException"),
+    (events, "PutRule", pattern({"a": [{"prefix": "b"}]}), pattern({"a": [{"prefx": "b"}]}), "InvalidEventPattern"),
+    (events, "PutRule", pattern({"$or": [{"a": ["b"]}]}), pattern({"$or": [{"a": [{"b": 1}]}]}), "InvalidEventPatt"),
+    (events, "PutTargets", target(Input="{}"), target(Input="{"), "JSON syntax error"),
+    (events, "PutTargets", target(InputPath="$.a"), target(InputPath="$.a", Input="{}"), "Only one of"),
+    (events, "PutTargets", target(arn=PROJECT, RoleArn="arn"), target(arn=PROJECT), "RoleArn is required"),
+    (
+        events,
+        "PutTargets",
+        target(9),
+        {"Rule": "rule", "Targets": [*target(8)["Targets"], *target(9)["Targets"]]},
+        "LimitExceededException",
+    ),
+    (ssm, "PutParameter", parameter("name"), parameter("a/b"), "ValidationException"),
+    (ssm, "PutParameter", parameter("/a.b-c_d"), parameter("/a b"), "ValidationException"),
+    (ssm, "PutParameter", parameter("/a" * 15), parameter("/a" * 16), "HierarchyLevelLimitExceeded"),
+    (ssm, "PutParameter", parameter(value='{"a":{"b":1}}'), parameter(value="x {{a}}"), "ValidationException"),
+    (ssm, "PutParameter", parameter("/advanced"), parameter("/advanced", Tier="Standard"), "ValidationException"),
+    (ssm, "PutParameter", parameter("/advanced", Policies="[]"), parameter(Policies="[1]"), "ValidationException"),
+    (
+        ssm,
+        "PutParameter",
+        parameter(value="12", AllowedPattern=r"^\d+$"),
+        parameter(AllowedPattern=r"^\d+$"),
+        "ParameterPatternMismatch",
+    ),
+    (ssm, "PutParameter", parameter(), parameter(AllowedPattern="["), "InvalidAllowedPattern"),
+]
+
+
+@pytest.mark.parametrize(("service", "operation", "accepted", "refused", "error"), CASES)
+def test_a_value_that_the_service_refuses(
+    service: Any, operation: str, accepted: dict[str, Any], refused: dict[str, Any], error: str
+) -> None:
+    service.check(RESPONSE, operation, accepted)
+    with pytest.raises(AwsError, match=error):
+        service.check(RESPONSE, operation, refused)
