@@ -14,6 +14,7 @@ from mlflow_platform.comparison import charts, page, table
 from mlflow_platform.comparison.direction import is_maximized
 from mlflow_platform.comparison.table import Row
 from mlflow_platform.validation.thresholds import LOWER_IS_BETTER
+from tests.platform import metric_names
 
 
 def row(name: str, depth: str, **metrics: float) -> Row:
@@ -69,6 +70,18 @@ def test_the_best_run_is_first_and_runs_without_the_metric_are_last() -> None:
 def test_every_way_to_write_a_metrics_name_says_whether_larger_is_better(smaller: str, larger: str) -> None:
     assert not is_maximized(smaller)
     assert is_maximized(larger)
+
+
+def test_the_metrics_of_training_libraries_have_the_direction_that_their_documentation_gives() -> None:
+    def direction(metric: str) -> bool | None:
+        try:
+            return is_maximized(metric)
+        except InputError:
+            return None
+
+    groups = ((False, metric_names.SMALLER), (True, metric_names.LARGER), (None, metric_names.UNCLEAR))
+    expected = {prefix + name: kind for kind, names in groups for name in names for prefix in ("", "valid_0-", "val/")}
+    assert {name: direction(name) for name in expected} == expected
 
 
 @pytest.mark.parametrize(

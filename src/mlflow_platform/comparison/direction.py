@@ -14,7 +14,7 @@ from mlflow_common.errors import InputError
 _SMALLER = (
     frozenset(("brier", "wer", "cer", "eer", "hinge", "nll", "xent", "ppl", "ece", "kl", "leibler", "pinball", "crps"))
     .union(("rmsle", "rmsse", "rmsd", "rmspe", "rae", "rse", "rrse", "msle", "mase", "mphe", "mdae", "medae", "huber"))
-    .union(("mape", "smape", "mdape", "wape", "wmape", "maape", "sse", "ssr", "rss", "cosh", "logcosh"))
+    .union(("ae", "ape", "mape", "smape", "mdape", "wape", "wmape", "maape", "sse", "ssr", "rss", "cosh", "logcosh"))
     .union(("aic", "bic", "inertia", "bouldin", "fid", "lpips", "bpb", "bpc", "bpd", "toxicity"))
     .union(("false", "fpr", "fnr", "fdr", "regret", "cost", "distance", "misclassified", "misclassification", "wrong"))
     .union(("latency", "time", "runtime", "elapsed", "seconds", "duration", "ms", "missing", "memory"))
@@ -37,14 +37,36 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # What follows says where the metric was measured (`tpr_at_fpr_0.01`, `tprAtFpr`, `recall@fpr=0.01`), or is a divisor
 # (`samples_per_ms`, `samplesPerMs`).
 _MEASURED_AT = re.compile(r"(?<=[^A-Za-z])(?:at|per)(?=[^A-Za-z])|(?<=[a-z])(?:At|Per)(?=[A-Z])|@")
+# CatBoost's objectives that are metrics, too (catboost.ai/docs/en/concepts/loss-functions). Their parts say nothing.
+_CATBOOST = re.compile(
+    r"(?<![A-Za-z])(?:MultiClass(?:OneVsAll)?|(?:Multi|Group|LogLin)Quantile|Lq|PairLogit(?:Pairwise)?|QuerySoftMax"
+    r"|SurvivalAft)(?![A-Za-z])"
+)
+# CatBoost's expected reciprocal rank, and its mean of the truth. `ERR` may also be an error.
+_CATBOOST_UNCLEAR = re.compile(r"(?<![A-Za-z])(?:ERR|QueryAverage|CtrFactor|StochasticFilter)(?![A-Za-z])")
+# Rank 1 is the best one, so that a mean rank is better if smaller. That is not so for a mean reciprocal rank.
+_RANK, _RECIPROCAL, _MEANS = "rank", "reciprocal", frozenset(("mean", "median", "average", "avg"))
 # With one of these words a name may mean the opposite: `cost_savings`, `error_reduction`, `distance_correlation`,
 # `time_between_failures`.
 _TURNING = frozenset(
     ("saving", "savings", "saved", "reduction", "reduced", "improvement", "gain", "avoided", "benefit", "free")
 ).union(("correlation", "traveled", "travelled", "covered", "effectiveness", "efficiency", "between", "without"))
-# LightGBM's objectives that are metrics, too, and numbers of which either may be wanted.
-_UNCLEAR = frozenset(("quantile", "poisson", "gamma", "tweedie", "fair", "expectile", "multiclass")).union(
-    ("bias", "std", "stddev", "gap", "drift")
+# LightGBM's, CatBoost's and Keras's objectives that are metrics, too, and numbers of which either may be wanted.
+_UNCLEAR = (
+    frozenset(("quantile", "poisson", "gamma", "tweedie", "fair", "expectile", "multiclass", "cox", "focal", "circle"))
+    .union(("bias", "std", "stddev", "gap", "drift", "skewness", "kurtosis", "count", "grade"))
+    .union(("variance", "dice", "tversky", _RANK))
+)
+# The words with which an unclear one is clear: these names are better if larger.
+_CLEAR = {
+    "variance": frozenset(("explained",)),
+    "dice": frozenset(("score", "coefficient", "coef", "index", "similarity")),
+    "tversky": frozenset(("score", "index")),
+    _RANK: frozenset((_RECIPROCAL,)),
+}
+# A name of these words alone does not say of what it is the mean: MLflow's `mean_on_target`, Keras's `mean`.
+_STATISTICS = frozenset(("mean", "median", "sum", "min", "max", "on", "target", "val", "test", "train", "eval")).union(
+    ("valid", "validation", "training", "learn")
 )
 
 
@@ -57,10 +79,16 @@ def is_maximized(metric: str) -> bool:
     name = _MEASURED_AT.split(metric)[0]
     words = {word.lower() for word in _WORD.findall(name)}
     if words & _NEGATIVE and words & _LIKELIHOOD:
-        return False
-    smaller = _NORM.search(name) or any(word in _SMALLER or word.endswith(_SMALLER_ENDS) for word in words)
+        return words >= _NEGATIVE  # `neg_negative_likelihood_ratio` is negated once more
+    smaller = (
+        _NORM.search(name)
+        or _CATBOOST.search(name)
+        or any(word in _SMALLER or word.endswith(_SMALLER_ENDS) for word in words)
+        or (_RANK in words and words & _MEANS and _RECIPROCAL not in words)
+    )
     turned = _TURNING & words or _EXPLAINED.search(name)
-    if (smaller and _TURNING & words) or (not smaller and not turned and _UNCLEAR & words):
+    unclear = words <= _STATISTICS or any(not words & _CLEAR.get(word, frozenset()) for word in _UNCLEAR & words)
+    if (smaller and _TURNING & words) or (not smaller and not turned and unclear) or _CATBOOST_UNCLEAR.search(name):
         raise InputError(
             f"the name {metric!r} does not say whether larger values are better: give --maximize or --minimize."
         )
