@@ -65,8 +65,8 @@ variable "deployer_policy_arns" {
   nullable    = false
 
   validation {
-    condition     = length(var.deployer_policy_arns) > 0
-    error_message = "deployer_policy_arns is empty: give the mlflow module's client_policy_arns[\"writer\"]."
+    condition     = length(var.deployer_policy_arns) > 0 && alltrue([for arn in var.deployer_policy_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    error_message = "deployer_policy_arns must be ARNs of policies, at least one: give the mlflow module's client_policy_arns[\"writer\"]."
   }
 }
 

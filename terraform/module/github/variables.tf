@@ -49,8 +49,13 @@ variable "environments" {
   }
 
   validation {
-    condition     = alltrue([for environment in values(var.environments) : can(regex("^[^/*?].*\\.tfstate$", coalesce(environment.state_key, "default.tfstate"))) && !strcontains(coalesce(environment.state_key, "-"), "*")])
-    error_message = "state_key in environments must be one key that ends in .tfstate, such as \"mlflow/staging/terraform.tfstate\"."
+    condition     = alltrue([for environment in values(var.environments) : can(regex("^[A-Za-z0-9._-][A-Za-z0-9._/-]*\\.tfstate$", coalesce(environment.state_key, "default.tfstate")))])
+    error_message = "state_key in environments must be one key that ends in .tfstate, such as \"mlflow/staging/terraform.tfstate\", of letters, digits and . _ / - only: the roles' policies would read others as patterns."
+  }
+
+  validation {
+    condition     = length(distinct([for name, environment in var.environments : coalesce(environment.state_key, "mlflow/${name}/terraform.tfstate")])) == length(var.environments)
+    error_message = "Two environments have the same state_key: two roots with one state would delete each other's resources."
   }
 
   validation {

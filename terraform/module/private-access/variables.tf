@@ -52,6 +52,18 @@ variable "allowed_cidr_blocks" {
     condition     = alltrue([for range in values(var.allowed_cidr_blocks) : can(cidrnetmask(range)) && !endswith(range, "/0")])
     error_message = "allowed_cidr_blocks must map names to IPv4 ranges narrower than /0, such as { notebooks = \"10.0.16.0/20\" }."
   }
+
+  # AWS stores the first address of a range, and refuses a second rule for it.
+  # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
+  validation {
+    condition     = alltrue([for range in values(var.allowed_cidr_blocks) : try(cidrsubnet(range, 0, 0) == range, true)]) && length(distinct(values(var.allowed_cidr_blocks))) == length(var.allowed_cidr_blocks)
+    error_message = "allowed_cidr_blocks must name each range once, by its first address: 10.0.16.0/20, not 10.0.16.5/20."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.allowed_cidr_blocks) : can(regex("^[A-Za-z0-9 ._:/()#,@=;{}!$*+\\[\\]-]{1,200}$", name))])
+    error_message = "allowed_cidr_blocks has a name that no rule's description may contain: use up to 200 letters without accents, digits, spaces and ._-:/()#,@[]+=;{}!$*."
+  }
 }
 
 variable "allowed_security_group_ids" {
@@ -63,6 +75,17 @@ variable "allowed_security_group_ids" {
   validation {
     condition     = alltrue([for id in values(var.allowed_security_group_ids) : can(regex("^sg-[0-9a-f]+$", id))])
     error_message = "allowed_security_group_ids must map names to ids, such as { studio = \"sg-0123456789abcdef0\" }."
+  }
+
+  validation {
+    condition     = length(distinct(values(var.allowed_security_group_ids))) == length(var.allowed_security_group_ids)
+    error_message = "allowed_security_group_ids names a group twice. AWS refuses a second rule for it."
+  }
+
+  # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_UserIdGroupPair.html
+  validation {
+    condition     = alltrue([for name in keys(var.allowed_security_group_ids) : can(regex("^[A-Za-z0-9 ._:/()#,@=;{}!$*+\\[\\]-]{1,200}$", name))])
+    error_message = "allowed_security_group_ids has a name that no rule's description may contain: use up to 200 letters without accents, digits, spaces and ._-:/()#,@[]+=;{}!$*."
   }
 }
 
@@ -94,7 +117,7 @@ variable "s3_gateway" {
   default = null
 
   validation {
-    condition     = var.s3_gateway == null || try(length(var.s3_gateway.route_table_ids) > 0 && length(var.s3_gateway.bucket_names) > 0, false)
+    condition     = var.s3_gateway == null || try(length(var.s3_gateway.route_table_ids) > 0 && length(var.s3_gateway.bucket_names) > 0 && alltrue([for id in var.s3_gateway.route_table_ids : can(regex("^rtb-[0-9a-f]+$", id))]) && alltrue([for name in var.s3_gateway.bucket_names : can(regex("^[a-z0-9*][a-z0-9.*-]*$", name))]), false)
     error_message = "s3_gateway needs at least one route table and one bucket, such as { route_table_ids = [\"rtb-0123456789abcdef0\"], bucket_names = [\"mlflow-staging-mlflow-artifacts-acme\"] }."
   }
 }

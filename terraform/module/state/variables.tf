@@ -17,8 +17,8 @@ variable "state_keys" {
 
   validation {
     # The bucket policy protects only keys with this suffix from deletion; see policy.tf.
-    condition     = alltrue([for key in values(var.state_keys) : can(regex("^[^/].*\\.tfstate$", key))])
-    error_message = "Every key of state_keys must end in \".tfstate\" and not begin with \"/\", as in \"mlflow/staging/terraform.tfstate\"."
+    condition     = alltrue([for key in values(var.state_keys) : can(regex("^[^/\"\\\\$%*?[:space:]][^\"\\\\$%*?[:space:]]*\\.tfstate$", key))])
+    error_message = "Every key of state_keys must end in \".tfstate\", not begin with \"/\", and contain no spaces, quotes or wildcards, as in \"mlflow/staging/terraform.tfstate\"."
   }
 
   validation {

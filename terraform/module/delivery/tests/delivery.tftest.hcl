@@ -74,9 +74,11 @@ run "two_sources_are_refused" {
 
   variables {
     delivery = { source = { codecommit_repository = "models", repository = "acme/models" }, model_name = "iris", image_uri = "training:1" }
+
+    deployer_policy_arns = ["arn:aws:iam::111122223333:policy/a", ""]
   }
 
-  expect_failures = [var.delivery]
+  expect_failures = [var.delivery, var.deployer_policy_arns]
 }
 
 run "a_connection_without_a_repository_is_refused" {

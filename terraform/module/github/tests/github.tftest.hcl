@@ -128,6 +128,26 @@ run "the_bucket_of_the_states_holds_nothing_else" {
   expect_failures = [var.environments]
 }
 
+run "a_pattern_is_no_key_of_a_state" {
+  command = plan
+
+  variables {
+    environments = { dev = { state_key = "mlflow/???/terraform.tfstate" } }
+  }
+
+  expect_failures = [var.environments]
+}
+
+run "two_environments_with_one_state_are_refused" {
+  command = plan
+
+  variables {
+    environments = { dev = {}, test = { state_key = "mlflow/dev/terraform.tfstate" } }
+  }
+
+  expect_failures = [var.environments]
+}
+
 run "a_pattern_is_no_source" {
   command = plan
 

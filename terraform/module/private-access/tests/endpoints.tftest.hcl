@@ -128,6 +128,30 @@ run "wrong_ids_the_whole_internet_and_a_gateway_without_buckets_are_refused" {
   ]
 }
 
+run "ranges_and_groups_that_aws_refuses_and_names_of_route_tables_are_refused" {
+  command = plan
+
+  variables {
+    allowed_cidr_blocks        = { a = "10.0.16.0/20", b = "10.0.16.5/20" }
+    allowed_security_group_ids = { studio = "sg-0123456789abcdef0", "Büro" = "sg-0123456789abcdef1" }
+    s3_gateway                 = { route_table_ids = ["main"], bucket_names = ["data"] }
+  }
+
+  expect_failures = [var.allowed_cidr_blocks, var.allowed_security_group_ids, var.s3_gateway]
+}
+
+run "a_range_or_a_group_that_is_named_twice_and_the_uri_of_a_bucket_are_refused" {
+  command = plan
+
+  variables {
+    allowed_cidr_blocks        = { a = "10.0.16.0/20", b = "10.0.16.0/20" }
+    allowed_security_group_ids = { a = "sg-0123456789abcdef0", b = "sg-0123456789abcdef0" }
+    s3_gateway                 = { route_table_ids = ["rtb-0123456789abcdef0"], bucket_names = ["s3://data"] }
+  }
+
+  expect_failures = [var.allowed_cidr_blocks, var.allowed_security_group_ids, var.s3_gateway]
+}
+
 run "fifty_tags_and_the_name_are_too_many" {
   command = plan
 

@@ -84,6 +84,16 @@ run "two_roots_with_one_state_are_refused" {
   expect_failures = [var.state_keys]
 }
 
+run "a_key_that_ends_the_text_of_backend_hcl_is_refused" {
+  command = plan
+
+  variables {
+    state_keys = { staging = "a\"\nbucket = \"b.tfstate" }
+  }
+
+  expect_failures = [var.state_keys]
+}
+
 run "names_and_keys_that_aws_rejects_or_the_policy_does_not_protect_are_refused" {
   command = plan
 
