@@ -1,6 +1,7 @@
 """Files that are missing, unreadable or change while they are read, and servers that fail while they serve files."""
 
 import asyncio
+import errno
 import os
 import socket
 import time
@@ -316,3 +317,23 @@ def test_waits_for_renewed_credentials_while_a_file_is_copied(tmp_path: Path) ->
     with pytest.raises(PlatformError, match=r"cannot be copied to s3://bucket/prefix \(.*ExpiredToken"):
         copied(Folder(tmp_path), Item("a.txt", 1), store)
     assert len(sessions.signed) == RETRY.attempts
+
+
+@pytest.mark.parametrize(
+    ("code", "todo"),
+    [
+        (errno.EROFS, "(Read-only file system): choose another folder"),
+        (errno.EACCES, "(Permission denied): give this user the right to write there, or choose another folder"),
+        (errno.ENOSPC, "(No space left on device): make room there and try again"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, todo: str
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    with pytest.raises(PlatformError) as found:
+        Folder(tmp_path / "new").write("a/b", [b"x"], 1)
+    assert str(found.value).endswith(todo)
