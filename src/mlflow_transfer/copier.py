@@ -18,9 +18,11 @@ from mlflow_transfer.copiers.run_creator import RunCreator
 from mlflow_transfer.copiers.runs import Parts, RunCopier
 from mlflow_transfer.copiers.traces import TraceCopier
 from mlflow_transfer.destination import Destination
+from mlflow_transfer.fitting import fit_experiment, fit_registered_model
 from mlflow_transfer.limits import Limits
 from mlflow_transfer.links import Kind
 from mlflow_transfer.listings import Listings
+from mlflow_transfer.losses import Loss
 from mlflow_transfer.matching import Matches, pair_experiments, read_matches
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally, TransferProgress
@@ -60,6 +62,8 @@ class Copier:
         self.experiment_copier = ExperimentCopier(self.context)
         self._matches = Matches(checkpoint.links)
         self._prepared = False
+        self.refused: list[Loss] = []
+        """The tags and aliases that the destination refuses."""
 
     @property
     def progress(self) -> TransferProgress:
@@ -83,7 +87,7 @@ class Copier:
             raise first_error(group) from group
         finally:
             self.close()
-        self.context.summary.add_losses(self.context.source.losses())
+        self.context.summary.add_losses([*self.refused, *self.context.source.losses()])
         return self.context.summary
 
     def close(self) -> None:
@@ -99,6 +103,7 @@ class Copier:
         self.experiments = context.options.chosen(await all_experiments(source), source.name)
         chosen = {one.id for one in self.experiments} if context.options.experiments else None
         self.registered = await registered_models(source, chosen)
+        self._fit()
         self.selection = Selection(context.options, context.links, self.registered)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -107,6 +112,15 @@ class Copier:
         except BaseExceptionGroup as group:
             raise first_error(group) from group
         self._prepared = True
+
+    def _fit(self) -> None:
+        """Leave out the tags and aliases that the destination refuses."""
+        limits = self.context.limits
+        experiments = [fit_experiment(one, limits) for one in self.experiments]
+        registered = [fit_registered_model(one, limits) for one in self.registered]
+        self.experiments = [one for one, _ in experiments]
+        self.registered = [one for one, _ in registered]
+        self.refused = [loss for _, losses in (*experiments, *registered) for loss in losses]
 
     async def _match(self) -> None:
         """Pair the source's objects with the destination's."""

@@ -1,6 +1,6 @@
 """The limits of each MLflow version's server, and the losses of a run that exceeds them.
 
-Sources: mlflow/utils/validation.py of MLflow 2.13.2, 2.16.2 and 3.0.1.
+Sources: mlflow/utils/validation.py of MLflow 2.13.2, 2.16.2, 3.0.1 and 3.10.1.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import posixpath
 import re
 import sys
 from dataclasses import dataclass, replace
+from typing import Any
 
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import Run
@@ -19,6 +20,11 @@ _PARAM_VALUE = 6000
 _NAME = 250
 _COLONS_SINCE = (2, 16)
 _LONG_TAGS_SINCE = (3, 0)
+_LONG_SCHEMAS_SINCE = (2, 16)
+_ALIAS = re.compile(r"[\w\-]+")
+# MLflow resolves these itself in `models:/NAME@ALIAS`, and lets nobody set them.
+_RESERVED_ALIAS = re.compile(r"v\d+|latest", re.IGNORECASE)
+_LONGEST_ALIAS = 255
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,10 @@ class Limits:
     name: int = _NAME
     param: int = _PARAM_VALUE
     tag: int = 5000
+    experiment_tag: int = 5000
+    registry_tag: int = 5000
+    trace_tag: int = 8000
+    schema: int = 65_535
     needs_run_name: bool = True
 
     @classmethod
@@ -36,12 +46,15 @@ class Limits:
         """The limits of a version. An unknown version gets those of the newest."""
         number = version_number(version) or (99, 0)
         names = re.compile(r"[/\w.\- :]*" if number >= _COLONS_SINCE else r"[/\w.\- ]*")
-        return cls(names, tag=8000 if number >= _LONG_TAGS_SINCE else 5000)
+        long = number >= _LONG_TAGS_SINCE
+        schema = 1_048_575 if number >= _LONG_SCHEMAS_SINCE else 65_535
+        return cls(names, tag=8000 if long else 5000, registry_tag=100_000 if long else 5000, schema=schema)
 
     @classmethod
     def none(cls) -> Limits:
         """No limits, for a database, a file store or an archive."""
-        return cls(re.compile(".*", re.DOTALL), sys.maxsize, sys.maxsize, sys.maxsize, needs_run_name=False)
+        most = sys.maxsize
+        return cls(re.compile(".*", re.DOTALL), most, most, most, most, most, most, most, needs_run_name=False)
 
     def takes_name(self, name: str) -> bool:
         """Whether a parameter, metric or tag may have this name."""
@@ -50,6 +63,13 @@ class Limits:
         plain = posixpath.normpath(name)
         unique = plain == name and plain != "." and not plain.startswith(("..", "/"))
         return unique and len(name) <= self.name and self.names.fullmatch(name) is not None
+
+    def takes_alias(self, alias: str) -> bool:
+        """Whether a version of a registered model may have this alias."""
+        if self.name == sys.maxsize:
+            return True
+        plain = _ALIAS.fullmatch(alias) is not None and len(alias) <= _LONGEST_ALIAS
+        return plain and _RESERVED_ALIAS.fullmatch(alias) is None
 
 
 def adapt(run: Run, limits: Limits) -> tuple[Run, dict[str, str], list[Loss]]:
@@ -81,10 +101,22 @@ def adapt(run: Run, limits: Limits) -> tuple[Run, dict[str, str], list[Loss]]:
         for key in run.latest
         if not limits.takes_name(key)
     ]
+    inputs = [_with_short_schema(run.id, one, limits, losses) for one in run.inputs]
     name = run.name
     if not name and limits.needs_run_name:
         name = run.id
         losses.append(Loss(f"run {run.id}", "it has no name, and MLflow requires one: its id becomes its name"))
     if not losses:
         return run, long, losses
-    return replace(run, name=name, params=params, tags=tags), long, losses
+    return replace(run, name=name, params=params, tags=tags, inputs=inputs), long, losses
+
+
+def _with_short_schema(run_id: str, one: dict[str, Any], limits: Limits, losses: list[Loss]) -> dict[str, Any]:
+    """A data set input without a schema that is too long: a part of one is no JSON."""
+    dataset = one["dataset"]
+    length = len(dataset.get("schema") or "")
+    if length <= limits.schema:
+        return one
+    place = f"run {run_id} data set {dataset['name']!r}"
+    losses.append(Loss(place, f"its schema has {length} characters, and the destination allows {limits.schema}"))
+    return {**one, "dataset": {key: value for key, value in dataset.items() if key != "schema"}}

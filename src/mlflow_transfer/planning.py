@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from mlflow_transfer.artifacts import can_list_in_bulk
 from mlflow_transfer.batches import MOST_ENTITIES, MOST_PARAMS
 from mlflow_transfer.copier import Copier
+from mlflow_transfer.fitting import fit_trace
 from mlflow_transfer.limits import adapt
 from mlflow_transfer.losses import Loss, trace_losses
 from mlflow_transfer.records import DELETED, Experiment, RegisteredModel, Run
@@ -61,7 +62,7 @@ async def plan(copier: Copier, *, sizes: bool) -> TransferPlan:
         if sizes and copier.context.options.artifacts:
             await _add_sizes(found, copier, experiment.artifact_location)
     await _count_registry(found, copier)
-    found.losses += copier.context.source.losses()
+    found.losses += [*copier.refused, *copier.context.source.losses()]
     limit = copier.destination.client.rate.limit
     found.seconds = found.destination_calls / limit if limit else None
     return found
@@ -123,8 +124,9 @@ async def _count_traces(found: TransferPlan, copier: Copier, experiment: Experim
     if not (await source.features()).traces:
         return
     async for traces in source.traces(experiment.id):
-        found.losses += [loss for trace in traces for loss in trace_losses(trace)]
-        moved = sum(copier.selection.lacks_trace(trace) for trace in traces)
+        fitted = [fit_trace(trace, copier.context.limits) for trace in traces]
+        found.losses += [loss for trace, lost in fitted for loss in (*trace_losses(trace), *lost)]
+        moved = sum(copier.selection.lacks_trace(trace) for trace, _ in fitted)
         found.counts["traces"] += moved
         found.unchanged["traces"] += len(traces) - moved
         found.destination_calls += 2 * moved

@@ -11,7 +11,7 @@ import pytest
 from mlflow_transfer.limits import LONG_VALUES
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally
-from mlflow_transfer.records import Point, Run
+from mlflow_transfer.records import ModelVersion, Point, RegisteredModel, Run
 from mlflow_transfer.verification.report import Report
 from tests.transfer.conftest import Servers
 from tests.transfer.made_up import OneRun
@@ -195,6 +195,32 @@ def test_a_parameter_that_is_too_long_does_not_stop_the_copy(servers: Servers) -
     assert places == ["metric 'm!'", "param 'bad;key'", "param 'p'"]
     kept = next(servers.target.folder.glob(f"artifacts/*/*/artifacts/{LONG_VALUES}"))
     assert json.loads(kept.read_text()) == {"param p": "y" * 7000, "param bad;key": "v"}
+
+
+def test_a_tag_or_alias_that_the_destination_refuses_is_a_loss_and_the_copy_goes_on(servers: Servers) -> None:
+    class Tagged(OneRun):
+        async def experiments(self) -> Any:
+            async for one in super().experiments():
+                yield replace(one, tags={"bad;key": "v", "good": "v", "long": "x" * 6000})
+
+        async def registered_models(self) -> list[RegisteredModel]:
+            version = ModelVersion("tagged", 1, "s3://bucket/m", "", "", "", "None", {"bad;key": "v", "good": "v"})
+            return [RegisteredModel("tagged", "", {"bad;key": "v"}, {"v1": 1, "a b": 1, "champion": 1}, [version])]
+
+    source = Tagged(Run("a" * 32, "7", "r", "u", "FINISHED", START, START + 1, "active", ""))
+    summary, _ = copy(source, servers.target.url)
+    model = "registered model 'tagged'"
+    assert sorted(loss.place for loss in summary.losses) == [
+        "experiment 'made up' tag 'bad;key'",
+        "experiment 'made up' tag 'long'",
+        f"{model} alias 'a b'",
+        f"{model} alias 'v1'",
+        f"{model} tag 'bad;key'",
+        f"{model} version 1 tag 'bad;key'",
+    ]
+    report = verify(source, servers.target.url)
+    assert report.passed, report.differences
+    assert {loss.place for loss in report.losses} == {loss.place for loss in summary.losses}
 
 
 def test_removes_a_duplicate_run(servers: Servers) -> None:

@@ -3,17 +3,22 @@
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.utils import validation
 
 from mlflow_common.retry import Retry
 from mlflow_transfer.batches import Batches
 from mlflow_transfer.client import Client
-from mlflow_transfer.limits import Limits
-from mlflow_transfer.records import Point, point_key
+from mlflow_transfer.fitting import fit_experiment, fit_registered_model, fit_trace
+from mlflow_transfer.limits import Limits, adapt
+from mlflow_transfer.records import Experiment, ModelVersion, Point, RegisteredModel, Run, Trace, point_key
 from mlflow_transfer.rest_stream import BrokenError, points_of
 from mlflow_transfer.rewrite import moved, rewrite_ids
 from mlflow_transfer.sources.rest import RestSource
@@ -112,6 +117,58 @@ def test_allowed_names_depend_on_the_version() -> None:
     assert Limits.of("2.16").takes_name("a:b")
     for bad in ("../x", "/x", "a//b", "a;b", "."):
         assert not Limits.of("3.0").takes_name(bad)
+
+
+@pytest.mark.parametrize("name", ["a:b", "a;b", "a/b", "/x", "a//b", "../b", ".", "", "ü", "a b", "x" * 250, "x" * 251])
+def test_names_are_allowed_as_mlflow_allows_them(name: str) -> None:
+    def accepts(check: Callable[..., object], *values: str) -> bool:
+        with suppress(MlflowException):
+            check(*values)
+            return True
+        return False
+
+    limits = Limits.of("3.10")
+    assert limits.takes_name(name) == accepts(validation._validate_experiment_tag, name, "v")
+    assert limits.takes_name(name) == accepts(validation._validate_registered_model_tag, name, "v")
+    assert limits.takes_name(name) == accepts(validation._validate_trace_tag, name, "v")
+    if name:  # MLflow refuses an empty alias elsewhere.
+        assert limits.takes_alias(name) == accepts(validation._validate_model_alias_name, name)
+
+
+@pytest.mark.parametrize("alias", ["v1", "V23", "latest", "Latest", "a b", "a:b", "x" * 256])
+def test_reserved_and_impossible_aliases_are_not_allowed(alias: str) -> None:
+    assert not Limits.of("2.13").takes_alias(alias)
+    assert Limits.none().takes_alias(alias)
+
+
+def test_tags_that_mlflow_2_13_refuses_are_left_out_of_every_kind_of_object() -> None:
+    tags = {"team:owner": "a", "good": "b"}
+    old, new = Limits.of("2.13"), Limits.of("3.0")
+    experiment, lost = fit_experiment(Experiment("7", "e", "", tags=tags), old)
+    assert (experiment.tags, [loss.place for loss in lost]) == ({"good": "b"}, ["experiment 'e' tag 'team:owner'"])
+    trace, lost = fit_trace(Trace("tr-1", "7", 1, 1, "OK", tags=tags), old)
+    assert (trace.tags, [loss.place for loss in lost]) == ({"good": "b"}, ["trace tr-1 tag 'team:owner'"])
+    version = ModelVersion("m", 3, "", "", "", "", "None", {**tags, "card": "x" * 6000})
+    model = RegisteredModel("m", "", tags, {"best": 3, "v1": 3}, [version])
+    fitting, lost = fit_registered_model(model, old)
+    assert (fitting.tags, fitting.versions[0].tags["card"], fitting.aliases) == ({"good": "b"}, "x" * 5000, {"best": 3})
+    assert [loss.place.removeprefix("registered model 'm' ") for loss in lost] == [
+        "tag 'team:owner'",
+        "version 3 tag 'team:owner'",
+        "version 3 tag 'card'",
+        "alias 'v1'",
+    ]
+    assert fit_registered_model(replace(model, aliases={}), new) == (replace(model, aliases={}), [])
+    assert fit_registered_model(model, Limits.none()) == (model, [])
+
+
+def test_a_schema_that_mlflow_2_13_refuses_is_a_loss_and_the_data_set_stays() -> None:
+    dataset = {"name": "rows", "digest": "1", "source_type": "local", "source": "x", "schema": "x" * 70_000}
+    run = Run(RUN, "7", "r", "u", "FINISHED", 1, 2, "active", "", inputs=[{"dataset": dataset, "tags": []}])
+    fitting, _, losses = adapt(run, Limits.of("2.13"))
+    assert [sorted(one["dataset"]) for one in fitting.inputs] == [["digest", "name", "source", "source_type"]]
+    assert [loss.reason for loss in losses] == ["its schema has 70000 characters, and the destination allows 65535"]
+    assert adapt(run, Limits.of("2.16")) == (run, {}, [])
 
 
 def test_waits_grow_with_jitter_and_respect_the_servers_request() -> None:

@@ -143,7 +143,7 @@ class RunCopier:
         _, later = split_tags(fitting.tags, run.id, context.target)
         async with asyncio.TaskGroup() as tasks:
             files = tasks.create_task(self._copy_files(run, link, long))
-            await self._log_links(run, link.target, present_outputs=frozenset())
+            await self._log_links(fitting, link.target, present_outputs=frozenset())
             writer = BatchWriter(context, run, link.target, files)
             writer.tags(rewrite_own_tags(later, run.id, link.target, context.target))
             writer.params(fitting.params)
@@ -173,7 +173,7 @@ class RunCopier:
                     context.scratch.add_present(run.id, chunk)
             async with asyncio.TaskGroup() as tasks:
                 files = tasks.create_task(self._copy_files(run, link, long))
-                await self._log_links(run, link.target, frozenset(one for one, _ in target.model_outputs))
+                await self._log_links(fitting, link.target, frozenset(one for one, _ in target.model_outputs))
                 writer = BatchWriter(context, run, link.target, files, existing=target)
                 writer.tags(update.tags)
                 writer.params({key: value for key, value in fitting.params.items() if key not in target.params})

@@ -8,6 +8,7 @@ from dataclasses import replace
 from mlflow_transfer.context import CopyContext
 from mlflow_transfer.copiers.artifacts import ArtifactCopier, FileSet
 from mlflow_transfer.copiers.experiments import ExperimentCopier
+from mlflow_transfer.fitting import fit_trace
 from mlflow_transfer.links import Kind, Link
 from mlflow_transfer.losses import trace_losses
 from mlflow_transfer.records import Experiment, Trace, without_own_tags
@@ -36,6 +37,8 @@ class TraceCopier:
         summary = self._context.summary
         link = self._context.links.get(Kind.TRACE, trace.id)
         summary.add_losses(trace_losses(trace))
+        trace, losses = fit_trace(trace, self._context.limits)
+        summary.add_losses(losses)
         if link is not None and link.same_id:
             await self._artifacts.copy(FileSet(f"trace {trace.id}", trace.artifact_uri, link.target_uri, same=True))
             summary.updated_one("traces", changed=False)

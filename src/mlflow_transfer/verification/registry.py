@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mlflow_transfer.fitting import fit_registered_model
 from mlflow_transfer.records import ModelVersion, RegisteredModel, without_own_tags
 from mlflow_transfer.registry_matching import additions, is_copy
 from mlflow_transfer.rewrite import moved_source
@@ -31,6 +32,8 @@ class RegistryComparer:
             if other is None:
                 context.report.add(_place(model), "registered model missing", model.name, None)
             else:
+                model, losses = fit_registered_model(model, context.limits)
+                context.report.losses += losses
                 context.options.strategy.compare_model(self, model, other)
 
     def compare_all(self, left: RegisteredModel, right: RegisteredModel) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlflow_transfer.fitting import fit_trace
 from mlflow_transfer.links import Kind, Link
 from mlflow_transfer.losses import trace_losses
 from mlflow_transfer.matching import ExperimentPair
@@ -35,7 +36,9 @@ class TraceComparer:
                     continue
                 report.losses += trace_losses(trace)
                 context.matches.links.put(Kind.TRACE, Link(trace.id, other.id))
-                await self._compare_trace(trace, other)
+                fitted, losses = fit_trace(trace, context.limits)
+                report.losses += losses
+                await self._compare_trace(fitted, other)
 
     async def _compare_trace(self, left: Trace, right: Trace) -> None:
         context, place = self._context, f"trace {left.id}"

@@ -6,6 +6,7 @@ import asyncio
 
 from mlflow_transfer.context import Workers, common_features
 from mlflow_transfer.copiers.experiments import chosen_root
+from mlflow_transfer.fitting import fit_experiment
 from mlflow_transfer.limits import Limits
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.matching import ExperimentPair, pair_experiments
@@ -111,6 +112,8 @@ class Verifier:
             report.add(place, "experiment missing", left.id, None)
             return
         right = pair.target
+        left, losses = fit_experiment(left, context.limits)
+        report.losses += losses
         tags = without_own_tags(left.tags)
         # Every server creates experiment 0 itself.
         context.compare_texts(place, "experiment tag", tags, right.tags, extras=left.id != "0")

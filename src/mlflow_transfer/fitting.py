@@ -1,0 +1,56 @@
+"""Fits experiments, registered models and traces to the names and lengths that the destination accepts.
+
+`limits.adapt` does the same for runs. Logged models need no change: no server checks their tags and parameters
+(mlflow/store/tracking/sqlalchemy_store.py of MLflow 3.0.1 and 3.10.1, `create_logged_model`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mlflow_transfer.limits import Limits
+from mlflow_transfer.losses import Loss
+from mlflow_transfer.records import Experiment, ModelVersion, RegisteredModel, Trace
+
+_REFUSED = "the destination does not allow the name"
+
+
+def fit_experiment(experiment: Experiment, limits: Limits) -> tuple[Experiment, list[Loss]]:
+    """The experiment without the tags that the destination refuses, and a loss for each of these."""
+    tags, losses = _fit(f"experiment {experiment.name!r} tag", experiment.tags, limits, limits.experiment_tag)
+    return (replace(experiment, tags=tags), losses) if losses else (experiment, losses)
+
+
+def fit_trace(trace: Trace, limits: Limits) -> tuple[Trace, list[Loss]]:
+    """The trace without the tags that the destination refuses, and a loss for each of these."""
+    tags, losses = _fit(f"trace {trace.id} tag", trace.tags, limits, limits.trace_tag)
+    return (replace(trace, tags=tags), losses) if losses else (trace, losses)
+
+
+def fit_registered_model(model: RegisteredModel, limits: Limits) -> tuple[RegisteredModel, list[Loss]]:
+    """The registered model without the tags and aliases that the destination refuses, and a loss for each of these."""
+    place = f"registered model {model.name!r}"
+    tags, losses = _fit(f"{place} tag", model.tags, limits, limits.registry_tag)
+    versions: list[ModelVersion] = []
+    for version in model.versions:
+        fitting, lost = _fit(f"{place} version {version.version} tag", version.tags, limits, limits.registry_tag)
+        versions.append(replace(version, tags=fitting) if lost else version)
+        losses += lost
+    refused = [alias for alias in model.aliases if not limits.takes_alias(alias)]
+    losses += [Loss(f"{place} alias {alias!r}", _REFUSED) for alias in refused]
+    aliases = {alias: number for alias, number in model.aliases.items() if alias not in refused}
+    return (replace(model, tags=tags, versions=versions, aliases=aliases), losses) if losses else (model, losses)
+
+
+def _fit(place: str, tags: Mapping[str, str], limits: Limits, most: int) -> tuple[dict[str, str], list[Loss]]:
+    found: dict[str, str] = {}
+    losses: list[Loss] = []
+    for key, value in tags.items():
+        if not limits.takes_name(key):
+            losses.append(Loss(f"{place} {key!r}", _REFUSED))
+            continue
+        if len(value) > most:
+            losses.append(Loss(f"{place} {key!r}", f"{len(value)} characters are cut to {most}"))
+        found[key] = value[:most]
+    return found, losses
