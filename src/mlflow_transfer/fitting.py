@@ -13,6 +13,7 @@ from mlflow_transfer.limits import Limits
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import Experiment, ModelVersion, RegisteredModel, Trace
 
+_FIELDS = ("client_request_id", "request_preview", "response_preview")
 _REFUSED = "the destination does not allow the name"
 
 
@@ -23,8 +24,15 @@ def fit_experiment(experiment: Experiment, limits: Limits) -> tuple[Experiment, 
 
 
 def fit_trace(trace: Trace, limits: Limits) -> tuple[Trace, list[Loss]]:
-    """The trace without the tags that the destination refuses, and a loss for each of these."""
+    """The trace without the tags and fields that the destination refuses, and a loss for each tag and for the fields.
+
+    The API that starts a trace sets neither its client's request id nor its previews (`StartTrace` in
+    mlflow/protos/service.proto).
+    """
     tags, losses = _fit(f"trace {trace.id} tag", trace.tags, limits, limits.trace_tag)
+    if found := [name for name in _FIELDS if getattr(trace, name) and not limits.takes_trace_fields]:
+        losses.append(Loss(f"trace {trace.id}", f"the API cannot set its {', '.join(found)}"))
+        trace = replace(trace, client_request_id="", request_preview="", response_preview="")
     return (replace(trace, tags=tags), losses) if losses else (trace, losses)
 
 

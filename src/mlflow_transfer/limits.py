@@ -40,6 +40,7 @@ class Limits:
     trace_tag: int = 8000
     schema: int = 65_535
     needs_run_name: bool = True
+    takes_trace_fields: bool = False
 
     @classmethod
     def of(cls, version: str) -> Limits:
@@ -54,7 +55,18 @@ class Limits:
     def none(cls) -> Limits:
         """No limits, for a database, a file store or an archive."""
         most = sys.maxsize
-        return cls(re.compile(".*", re.DOTALL), most, most, most, most, most, most, most, needs_run_name=False)
+        return cls(
+            re.compile(".*", re.DOTALL),
+            most,
+            most,
+            most,
+            most,
+            most,
+            most,
+            most,
+            needs_run_name=False,
+            takes_trace_fields=True,
+        )
 
     def takes_name(self, name: str) -> bool:
         """Whether a parameter, metric or tag may have this name."""

@@ -158,7 +158,12 @@ class RegisteredModel:
 
 @dataclass(slots=True)
 class Trace:
-    """The record of a trace. Its spans are the artifact `traces.json` below `artifact_uri`."""
+    """The record of a trace. Its spans are the artifact `traces.json` below `artifact_uri`.
+
+    Args:
+        client_request_id, request_preview, response_preview: columns of later MLflow versions, which only a database
+            and an archive show.
+    """
 
     id: str
     experiment_id: str
@@ -168,6 +173,9 @@ class Trace:
     metadata: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     artifact_uri: str = ""
+    client_request_id: str = ""
+    request_preview: str = ""
+    response_preview: str = ""
 
 
 def without_own_tags(tags: Mapping[str, str]) -> dict[str, str]:

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import math
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -18,9 +20,11 @@ from mlflow_transfer.batches import Batches
 from mlflow_transfer.client import Client
 from mlflow_transfer.fitting import fit_experiment, fit_registered_model, fit_trace
 from mlflow_transfer.limits import Limits, adapt
-from mlflow_transfer.records import Experiment, ModelVersion, Point, RegisteredModel, Run, Trace, point_key
+from mlflow_transfer.records import Experiment, ModelVersion, Point, RegisteredModel, Run, Trace, point_key, to_json
 from mlflow_transfer.rest_stream import BrokenError, points_of
 from mlflow_transfer.rewrite import moved, rewrite_ids
+from mlflow_transfer.sources.archive_json import trace_from_json
+from mlflow_transfer.sources.database_rows import trace_from_row
 from mlflow_transfer.sources.rest import RestSource
 from mlflow_transfer.stores import Folder
 
@@ -160,6 +164,22 @@ def test_tags_that_mlflow_2_13_refuses_are_left_out_of_every_kind_of_object() ->
     ]
     assert fit_registered_model(replace(model, aliases={}), new) == (replace(model, aliases={}), [])
     assert fit_registered_model(model, Limits.none()) == (model, [])
+
+
+def test_the_previews_of_a_trace_are_a_loss_for_a_server_and_stay_in_an_archive() -> None:
+    row = {"request_id": "tr-1", "experiment_id": 7, "timestamp_ms": 1, "execution_time_ms": 2, "status": "OK"}
+    fields = {"client_request_id": "mine", "request_preview": "q", "response_preview": None}
+    trace = trace_from_row(cast("Any", {**row, **fields}), defaultdict(dict), defaultdict(dict))
+    assert trace_from_json(json.loads(json.dumps(to_json(trace)))) == trace
+    assert (trace.client_request_id, trace.request_preview, trace.response_preview) == ("mine", "q", "")
+    assert fit_trace(trace, Limits.none()) == (trace, [])
+    fitting, losses = fit_trace(trace, Limits.of("3.10"))
+    assert (fitting.client_request_id, fitting.request_preview) == ("", "")
+    assert [(loss.place, loss.reason) for loss in losses] == [
+        ("trace tr-1", "the API cannot set its client_request_id, request_preview")
+    ]
+    old = trace_from_row(cast("Any", row), defaultdict(dict), defaultdict(dict))
+    assert fit_trace(old, Limits.of("3.10")) == (old, [])
 
 
 def test_a_schema_that_mlflow_2_13_refuses_is_a_loss_and_the_data_set_stays() -> None:

@@ -113,6 +113,9 @@ def trace_from_row(row: Row, tags: dict[str, dict[str, str]], metadata: dict[str
         metadata=metadata[trace_id],
         artifact_uri=tags[trace_id].pop(ARTIFACT_LOCATION, ""),
         tags=tags[trace_id],
+        client_request_id=plain(row.get("client_request_id") or ""),
+        request_preview=plain(row.get("request_preview") or ""),
+        response_preview=plain(row.get("response_preview") or ""),
     )
 
 

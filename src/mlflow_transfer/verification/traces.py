@@ -11,6 +11,8 @@ from mlflow_transfer.verification.artifacts import ArtifactComparer
 from mlflow_transfer.verification.context import VerifyContext
 from mlflow_transfer.verification.models import report_duplicates
 
+_FIELDS = ("timestamp", "duration", "status", "client_request_id", "request_preview", "response_preview")
+
 
 class TraceComparer:
     """Compares the traces of experiments."""
@@ -42,7 +44,7 @@ class TraceComparer:
 
     async def _compare_trace(self, left: Trace, right: Trace) -> None:
         context, place = self._context, f"trace {left.id}"
-        for what in ("timestamp", "duration", "status"):
+        for what in _FIELDS:
             context.report.compare(place, f"trace {what}", getattr(left, what), getattr(right, what))
         context.compare_texts(place, "trace tag", without_own_tags(left.tags), right.tags)
         metadata = {key: context.mapped(key, value) for key, value in left.metadata.items()}
