@@ -11,7 +11,8 @@ from mlflow_transfer.verification.artifacts import ArtifactComparer
 from mlflow_transfer.verification.context import VerifyContext
 from mlflow_transfer.verification.models import report_duplicates
 
-_FIELDS = ("timestamp", "duration", "status", "client_request_id", "request_preview", "response_preview")
+_FIELDS = ("timestamp", "duration", "status")
+_SHOWN_BY_SOME = ("client_request_id", "request_preview", "response_preview")
 
 
 class TraceComparer:
@@ -44,7 +45,8 @@ class TraceComparer:
 
     async def _compare_trace(self, left: Trace, right: Trace) -> None:
         context, place = self._context, f"trace {left.id}"
-        for what in _FIELDS:
+        # A server's listing does not show the other fields: on the left they are then empty, and not compared.
+        for what in (*_FIELDS, *(name for name in _SHOWN_BY_SOME if getattr(left, name))):
             context.report.compare(place, f"trace {what}", getattr(left, what), getattr(right, what))
         context.compare_texts(place, "trace tag", without_own_tags(left.tags), right.tags)
         metadata = {key: context.mapped(key, value) for key, value in left.metadata.items()}
