@@ -11,14 +11,31 @@ from moto.core.utils import get_service_model
 
 from localaws.constraints import check as check_model
 from localaws.errors import AwsError
-from localaws.quotas import cloudwatch, events, held_tags, iam, kms, logs, resource_policies, s3, sns, sqs, ssm, sts
+from localaws.quotas import (
+    budgets,
+    cloudwatch,
+    ecr,
+    events,
+    held_tags,
+    iam,
+    kms,
+    logs,
+    resource_policies,
+    s3,
+    sns,
+    sqs,
+    ssm,
+    sts,
+)
 from localaws.quotas.tags import check_tags
 
 # Takes moto's response object, the operation and the parsed request. Raises AwsError.
 Quota = Callable[[Any, str, dict[str, Any]], None]
 
 QUOTAS: Mapping[str, Quota] = {
+    "budgets": budgets.check,
     "cloudwatch": cloudwatch.check,
+    "ecr": ecr.check,
     "events": events.check,
     "iam": iam.check,
     "kms": kms.check,

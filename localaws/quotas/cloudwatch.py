@@ -5,6 +5,7 @@ EvaluationPeriods, TreatMissingData). The messages: hashicorp/terraform#24070 (D
 cds-snc/notification-terraform#128 (regions of actions) and aws-samples/amazon-cloudwatch-auto-alarms#61 (partitions).
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,10 @@ WEEK = 7 * DAY
 MISSING_DATA = ("breaching", "notBreaching", "ignore", "missing")
 ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 WATCHED = ("MetricName", "Metrics", "EvaluationCriteria")
+# "If you use the Metrics parameter, you cannot include" these (API_PutMetricAlarm, Metrics).
+OF_ONE_METRIC = ("Dimensions", "ExtendedStatistic", "Namespace", "Period", "Statistic", "Unit")
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQuery.html (Id)
+_IDENTIFIER = re.compile(r"[a-z]\w*", re.ASCII)
 
 
 def check(response: Any, operation: str, given: dict[str, Any]) -> None:
@@ -44,6 +49,8 @@ def _problems(region: str, given: dict[str, Any]) -> Iterator[str]:
         yield f"Option {missing} is not supported. Supported options for parameter TreatMissingData are {MISSING_DATA}."
     if given.get("MetricName"):
         yield from _of_one_metric(given)
+    if given.get("Metrics"):
+        yield from _of_metrics(given, given["Metrics"])
     period = given.get("Period")
     if period and period not in SHORT_PERIODS and period % MINUTE:
         yield "Period must be 10, 20, 30 or a multiple of 60."
@@ -56,6 +63,19 @@ def _problems(region: str, given: dict[str, Any]) -> Iterator[str]:
             yield f"Invalid partition {parts[1]} specified. Only aws is supported."
         if parts[3] and parts[3] != region:
             yield f"Invalid region {parts[3]} specified. Only {region} is supported."
+
+
+def _of_metrics(given: dict[str, Any], queries: list[dict[str, Any]]) -> Iterator[str]:
+    for name in OF_ONE_METRIC:
+        if given.get(name):
+            yield f"Specify {name} in Metrics, not beside it."
+    identifiers = [str(query.get("Id") or "") for query in queries]
+    if len(set(identifiers)) < len(identifiers) or not all(map(_IDENTIFIER.fullmatch, identifiers)):
+        yield "The Ids of Metrics begin with a lowercase letter, have letters, digits and _, and are unique."
+    if any(bool(query.get("Expression")) == bool(query.get("MetricStat")) for query in queries):
+        yield "Each of Metrics has either Expression or MetricStat."
+    if sum(query.get("ReturnData") is not False for query in queries) != 1:
+        yield "Exactly one of Metrics has ReturnData true."
 
 
 def _of_one_metric(given: dict[str, Any]) -> Iterator[str]:

@@ -57,12 +57,14 @@ def _check_universal(arn: str) -> None:
     if not found:
         raise AwsError("ValidationException", "Provided Arn is not in correct format.")
     service, action = found["service"], found["action"]
-    if action.startswith(_READS) or not _has(service, action[0].upper() + action[1:]):
+    if action.startswith(_READS) or not has_action(service, action):
         raise AwsError("ValidationException", f"{service}:{action} is not a supported action of a schedule.")
 
 
-def _has(service: str, operation: str) -> bool:
+def has_action(service: str, action: str) -> bool:
+    """Whether a service has an action, which begins with a small letter. Services of other names are not looked up."""
     try:
-        return operation in get_service_model(service).operation_names
+        operations = get_service_model(service).operation_names
     except UnknownServiceError:
         return True
+    return action[0].islower() and action[0].upper() + action[1:] in operations

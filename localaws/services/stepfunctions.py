@@ -6,6 +6,7 @@ from typing import Any
 
 from localaws.errors import AwsError
 from localaws.moto_methods import original
+from localaws.services import state_language
 from localaws.services.context import ServiceContext
 from localaws.state_machines import StateMachines
 
@@ -150,13 +151,4 @@ def _problem(definition: str) -> str:
         AmazonStateLanguageParser.parse(definition)
     except Exception as error:  # The parser raises many kinds of errors.
         return " ".join(str(error).split()) or type(error).__name__
-    states = parsed["States"]
-    named = [parsed["StartAt"], *(target for state in states.values() for target in _targets(state))]
-    missing = sorted(set(named) - set(states))
-    return f"MISSING_TRANSITION_TARGET: Missing 'Next' target: {missing[0]}" if missing else ""
-
-
-def _targets(state: dict[str, Any]) -> list[str]:
-    """The names of the states that follow a state."""
-    followed = [state, *state.get("Choices", []), *state.get("Catch", [])]
-    return [part[key] for part in followed for key in ("Next", "Default") if key in part]
+    return next(state_language.problems(parsed), "")

@@ -20,6 +20,10 @@ ALARM = {
     "AlarmActions": [TOPIC],
 }
 HERE = SimpleNamespace(region="eu-west-1")
+STAT = {"Metric": {"Namespace": "AWS/SQS", "MetricName": "Messages"}, "Period": 300, "Stat": "Sum"}
+RATE = {"Id": "rate", "Expression": "sum / 2"}
+SUM = {"Id": "sum", "MetricStat": STAT, "ReturnData": False}
+MATH = {"AlarmName": "alarm", "EvaluationPeriods": 3, "Threshold": 0.0, "Metrics": [RATE, SUM]}
 
 
 @pytest.mark.parametrize(
@@ -67,3 +71,20 @@ def test_an_alarm_on_a_promql_query_is_not_implemented() -> None:
 )
 def test_an_alarm_at_the_limits_is_accepted(changed: dict[str, Any]) -> None:
     check(HERE, "PutMetricAlarm", ALARM | changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"Period": 60}, "Specify Period in Metrics"),
+        ({"Metrics": [RATE, {**SUM, "Id": "rate"}]}, "are unique"),
+        ({"Metrics": [RATE, {**SUM, "Id": "Sum"}]}, "begin with a lowercase letter"),
+        ({"Metrics": [RATE, {**SUM, "ReturnData": True}]}, "Exactly one of Metrics has ReturnData"),
+        ({"Metrics": [SUM]}, "Exactly one of Metrics has ReturnData"),
+        ({"Metrics": [{**SUM, "Expression": "sum"}]}, "either Expression or MetricStat"),
+    ],
+)
+def test_an_alarm_on_an_expression_names_one_result(changed: dict[str, Any], message: str) -> None:
+    check(HERE, "PutMetricAlarm", MATH)
+    with pytest.raises(AwsError, match=message):
+        check(HERE, "PutMetricAlarm", MATH | changed)

@@ -177,7 +177,9 @@ def test_a_standard_parameter_has_at_most_4096_characters(localaws: RunningLocal
 # How each service creates something with tags, the names of a tag's members, and the codes for too many and bad tags.
 TAGGED: dict[str, tuple[Callable[[Any, Any], Any], tuple[str, str], str, str]] = {
     "iam": (
-        lambda client, given: client.create_policy(PolicyName="tagged", PolicyDocument=policy(200), Tags=given),
+        lambda client, given: client.create_policy(
+            PolicyName=f"tagged-{len(given)}", PolicyDocument=policy(200), Tags=given
+        ),
         ("Key", "Value"),
         "ValidationError",
         "ValidationError",

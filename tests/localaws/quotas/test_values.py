@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from localaws.errors import AwsError
-from localaws.quotas import events, logs, sns, sqs, ssm
+from localaws.quotas import budgets, ecr, events, logs, sns, sqs, ssm
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:queue"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
@@ -48,6 +48,24 @@ def redrive(count: Any) -> dict[str, Any]:
     return attribute(RedrivePolicy=json.dumps({"deadLetterTargetArn": QUEUE, "maxReceiveCount": count}))
 
 
+def images(*selections: dict[str, Any]) -> dict[str, Any]:
+    rules = [
+        {"rulePriority": number, "action": {"type": "expire"}, "selection": {**COUNTED, **selection}}
+        for number, selection in enumerate(selections, 1)
+    ]
+    return {"lifecyclePolicyText": json.dumps({"rules": rules})}
+
+
+def budget(*subscribers: tuple[str, str], times: int = 1) -> dict[str, Any]:
+    listed = [{"SubscriptionType": kind, "Address": address} for kind, address in subscribers]
+    return {"NotificationsWithSubscribers": times * [{"Notification": {"Threshold": 80}, "Subscribers": listed}]}
+
+
+COUNTED = {"tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": 1}
+AGED = {"countType": "sinceImagePushed"}
+TAGGED = {"tagStatus": "tagged"}
+ANY = {"tagStatus": "any"}
+MAIL = ("EMAIL", "a@b.org")
 CASES: list[tuple[Any, str, dict[str, Any], dict[str, Any], str]] = [
     (logs, "PutRetentionPolicy", {"retentionInDays": 30}, {"retentionInDays": 31}, "InvalidParameterException"),
     (sqs, "CreateQueue", attribute(DelaySeconds=900), attribute(DelaySeconds=901), "InvalidAttributeValue"),
@@ -89,6 +107,14 @@ CASES: list[tuple[Any, str, dict[str, Any], dict[str, Any], str]] = [
         {"Rule": "rule", "Targets": [*target(8)["Targets"], *target(9)["Targets"]]},
         "LimitExceededException",
     ),
+    (ecr, "PutLifecyclePolicy", images({}, ANY), images(ANY, {}), "highest rulePriority"),
+    (ecr, "PutLifecyclePolicy", images({**AGED, "countUnit": "days"}), images(AGED), "countUnit"),
+    (ecr, "PutLifecyclePolicy", images({}), images({"countUnit": "days"}), "countUnit"),
+    (ecr, "PutLifecyclePolicy", images({**TAGGED, "tagPrefixList": ["a"]}), images(TAGGED), "tagPrefixList"),
+    (ecr, "PutLifecyclePolicy", images(), images({"tagPrefixList": ["a"]}), "has no tagPrefixList"),
+    (budgets, "CreateBudget", budget(MAIL, ("SNS", TOPIC)), budget(("SNS", "topic")), "InvalidParameterException"),
+    (budgets, "CreateBudget", budget(*10 * [MAIL]), budget(*11 * [MAIL]), "CreationLimitExceededException"),
+    (budgets, "CreateBudget", budget(), budget(MAIL, times=2), "DuplicateRecordException"),
     (ssm, "PutParameter", parameter("name"), parameter("a/b"), "ValidationException"),
     (ssm, "PutParameter", parameter("/a.b-c_d"), parameter("/a b"), "ValidationException"),
     (ssm, "PutParameter", parameter("/a" * 15), parameter("/a" * 16), "HierarchyLevelLimitExceeded"),

@@ -1,0 +1,57 @@
+"""Rules of the Amazon States Language that moto's parser does not check.
+
+Sources: https://states-language.net/spec.html (transitions, names, Choice, timeouts) and
+https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html (the form of actions). AWS documents
+no text for an action that does not exist, and not whether it is refused at the creation already.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from localaws.services.scheduler_targets import has_action
+
+NAME = 80
+_ENDS, _CHOICE = ("Succeed", "Fail"), "Choice"
+_ACTION = re.compile(
+    r"arn:aws[a-z-]*:states:::aws-sdk:(?P<service>[a-z0-9]+):(?P<action>\w+)(\.waitForTaskToken)?", re.ASCII
+)
+
+
+def problems(machine: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with a state machine, or with a branch of a state, that moto's parser takes."""
+    states = machine["States"]
+    named = [machine["StartAt"], *(target for state in states.values() for target in _targets(state))]
+    for missing in sorted(set(named) - set(states)):
+        yield f"MISSING_TRANSITION_TARGET: Missing 'Next' target: {missing}"
+    for name, state in states.items():
+        if len(name) > NAME:
+            yield f"SCHEMA_VALIDATION_FAILED: The name {name[:NAME]}… has more than {NAME} characters"
+        yield from (f"SCHEMA_VALIDATION_FAILED: {one} at /States/{name}" for one in _of_state(state))
+        inner = state.get("ItemProcessor") or state.get("Iterator")
+        for branch in [*state.get("Branches", []), *([inner] if inner else [])]:
+            yield from problems(branch)
+
+
+def _of_state(state: dict[str, Any]) -> Iterator[str]:
+    kind = state.get("Type")
+    if kind == _CHOICE:
+        if not state.get("Choices") or not all("Next" in rule for rule in state["Choices"]):
+            yield "A Choice state needs Choices, and each of them Next"
+    elif kind not in _ENDS and ("Next" in state) == bool(state.get("End")):
+        yield "A state needs either Next or End"
+    elif kind in _ENDS and ("Next" in state or "End" in state):
+        yield f"A {kind} state has neither Next nor End"
+    for field in ("TimeoutSeconds", "HeartbeatSeconds"):
+        if isinstance(state.get(field), int) and state[field] < 1:
+            yield f"{field} must be positive"
+    resource = str(state.get("Resource") or "")
+    found = _ACTION.fullmatch(resource)
+    if ":::aws-sdk:" in resource and (not found or not has_action(found["service"], found["action"])):
+        yield f"The resource provided {resource} is not recognized"
+
+
+def _targets(state: dict[str, Any]) -> list[str]:
+    """The names of the states that follow a state."""
+    followed = [state, *state.get("Choices", []), *state.get("Catch", [])]
+    return [part[key] for part in followed for key in ("Next", "Default") if key in part]
