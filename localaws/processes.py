@@ -18,6 +18,7 @@ Run = Callable[[str, Command], tuple[int, str]]
 PROC = Path("/proc")
 # Marks a child, so that it can be found if its process note is damaged.
 NAME_VARIABLE = "LOCALAWS_PROCESS"
+_KILL_SECONDS = 5
 
 
 class StoppingError(OSError):
@@ -216,13 +217,14 @@ def _ps(*arguments: str) -> str:
 
 
 def _end_group(pid: int, patience: float, process: subprocess.Popen[bytes] | None = None) -> None:
-    _signal_group(pid, signal.SIGTERM)
-    deadline = time.monotonic() + patience
-    while _group_lives(pid):
-        if time.monotonic() > deadline:
-            _signal_group(pid, signal.SIGKILL)
+    # A killed process with much memory takes a moment to end.
+    for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, _KILL_SECONDS)):
+        _signal_group(pid, number)
+        deadline = time.monotonic() + seconds
+        while (lives := _group_lives(pid)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if not lives:
             break
-        time.sleep(0.05)
     if process:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(5)

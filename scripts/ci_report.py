@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from mlflow_common.console import Console, Debug, Env, Json, make_app, run
+from mlflow_common.console import Console, Debug, Env, Json, as_json, make_app, run
 from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_platform.ci import report
 from mlflow_platform.ci.github import GitHub
@@ -76,7 +76,7 @@ def drift(
 @app.command()
 def gitlab(review: ReviewFile, debug: Debug = False) -> None:  # noqa: ARG001 read by `run`
     """Print GitLab's Terraform report, which a merge request shows: how many resources the plan changes."""
-    typer.echo(json.dumps(report.gitlab_report(_review(review))))
+    typer.echo(as_json(report.gitlab_report(_review(review))))
 
 
 def _review(file: Path) -> report.Review:

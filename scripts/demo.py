@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from mlflow_common.console import Console, Debug, fail, make_app, run
+from mlflow_common.console import Console, Debug, echo, fail, make_app, run
 from mlflow_common.errors import InputError
+from mlflow_common.numbers import short
 from mlflow_platform import roles
 from mlflow_platform.environment import REPOSITORY
 from mlflow_platform.outputs import environment_names
@@ -80,7 +81,7 @@ def demo(
             "run": logged["run_id"],
             "model_version": f"{logged['registered_model']} {logged['model_version']} (@champion)",
             "endpoint": f"{deployed['endpoint']}, {deployed['status']}",
-            f"{score}_against_the_truth": f"{validated[score]:.4f} on {validated['rows']} held-out rows",
+            f"{score}_against_the_truth": f"{short(validated[score])} on {validated['rows']} held-out rows",
             "report": str((REPOSITORY / validated["report"]).resolve()),
             "UI_link": f"{logged['ui_link']}  (opens once, within five minutes)",
             "as": role and f"{role.arn}, with the permissions of a {as_} only",
@@ -136,9 +137,14 @@ def apply(title: str, command: Sequence[str]) -> None:
     log = REPOSITORY / ".cache/demo-apply.log"
     typer.echo(f"Terraform's plan and all of its output: {log.relative_to(REPOSITORY)}")
     log.parent.mkdir(exist_ok=True)
-    with log.open("w") as file, subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
+    # On GitHub, terraform.sh would write errors to the output too, of which only some lines are shown here.
+    environ = {**os.environ, "GITHUB_ACTIONS": ""}
+    with (
+        log.open("w") as file,
+        subprocess.Popen(command, cwd=REPOSITORY, env=environ, stdout=subprocess.PIPE, text=True) as process,
+    ):
         for line in shortened(_kept(process.stdout or (), file)):
-            typer.echo(line, nl=False)
+            echo(line.rstrip("\n"))
             sys.stdout.flush()
     _checked(process, command)
 

@@ -11,6 +11,7 @@ import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 from mlflow_common.errors import PlatformError, PreconditionError
+from mlflow_common.numbers import short
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.endpoints import specification
 from mlflow_platform.session import open_environment
@@ -254,7 +255,7 @@ def _listed(found: list[dict[str, Any]]) -> dict[str, str]:
         if "first_run" in each:
             parts.append(f"run `{each['first_run']}`")
         if each.get("quality"):
-            shown = [f"{key} {value:.3f}" for key, value in list(each["quality"].items())[:2]]
+            shown = [f"{key} {short(value, 3)}" for key, value in list(each["quality"].items())[:2]]
             parts.append(f"quality: {', '.join(shown)} ({each['truth_share']:.0%} of rows have truth)")
         if each.get("alarms"):
             parts.append("ALARM")

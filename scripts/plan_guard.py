@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlflow_common import console
 from mlflow_common.console import Debug, Env, Json, Local, echo, make_app, printable, run
 from mlflow_platform.environment import EnvironmentRef
 from mlflow_platform.localaws_client import localaws_home, use_localaws
@@ -65,7 +65,7 @@ def main(
     plan = read(file, root or file.parent, run_terraform, sys.stdin)
     reviewed = _review(plan, EnvironmentRef(env, local), rules.named(confirm), destroy=destroy)
     if as_json:
-        typer.echo(json.dumps(reviewed.as_json))
+        typer.echo(console.as_json(reviewed.as_json))
     else:
         _print(reviewed, destroy=destroy)
     if reviewed.refusal is None:

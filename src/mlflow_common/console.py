@@ -20,6 +20,7 @@ import typer
 from typer.core import TyperCommand
 
 from mlflow_common.errors import InputError, explain, first_line
+from mlflow_common.numbers import short
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -116,9 +117,9 @@ def json_value(value: Any) -> Any:
     return value
 
 
-def as_json(values: Any) -> str:
-    """JSON with readable letters of all languages. What `printable` escapes is escaped here, too."""
-    text = json.dumps(json_value(values), ensure_ascii=False, allow_nan=False).replace("##[", r"##\u005b")
+def as_json(values: Any, *, readable: bool = False) -> str:
+    """JSON in which everything that `printable` escapes is escaped; if `readable`, with letters of all languages."""
+    text = json.dumps(json_value(values), ensure_ascii=not readable, allow_nan=False).replace("##[", r"##\u005b")
     return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in text)
 
 
@@ -208,7 +209,7 @@ class Console:
         """Show the result: names and values. Values that are None are left out."""
         self._end(done=True)
         if self.as_json:
-            typer.echo(json.dumps(json_value(values), allow_nan=False).replace("##[", r"##\u005b"))
+            typer.echo(as_json(values))
             return
         shown = {name.replace("_", " "): _text(value) for name, value in values.items() if value is not None}
         width = max(map(len, shown), default=0)
@@ -246,4 +247,4 @@ def _text(value: Any) -> str:
         return ", ".join(
             f"{name}={number:g}" if isinstance(number, float) else f"{name}={number}" for name, number in value.items()
         )
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return short(value) if isinstance(value, float) else str(value)

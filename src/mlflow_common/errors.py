@@ -128,7 +128,7 @@ def first_line(error: BaseException) -> str:
 
     A line that ends with a colon is a heading ("Parameter validation failed:"): the next line follows it.
     """
-    lines = [line.strip() for line in str(error).strip().splitlines()]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
     return " ".join(lines[: 2 if lines[0].endswith(":") else 1]).rstrip(".")

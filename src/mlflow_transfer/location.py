@@ -8,8 +8,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 DATABASES = ("sqlite", "postgresql", "postgres", "mysql", "mssql")
 _BEFORE_HOST = re.compile(r"^([^:/?#]*:/*).*@", re.DOTALL)
-# PostgreSQL's and MySQL's drivers take `?password=`.
-_PASSWORD = re.compile(r"([?&][^=&]*pass[^=&]*=)[^&]+", re.IGNORECASE)
+# As SQLAlchemy reads a database URL: a password ends with the first `@`, and may contain `/`, `?` and `#`.
+_DATABASE_LOGIN = re.compile(r"^([^:/]+://)[^:/@]*(?::[^@]*)?@")
+# A password that begins with digits looks like a port, and what follows its `/`, `?` or `#` like a path or a query.
+_LIKE_A_PORT = re.compile(r"^(https?://)[^@/?#]*:\d*(?:[?#][^@]*|/[^@/]*)@", re.IGNORECASE)
+# PostgreSQL's and MySQL's drivers take `?password=`, those of SQL Server `?odbc_connect=…PWD=…`.
+_PASSWORD = re.compile(r"([?&][^=&]*(?:pass|pwd|odbc_connect)[^=&]*=)[^&]+", re.IGNORECASE)
 
 
 def is_server(text: str) -> bool:
@@ -37,6 +41,9 @@ def scheme_of(text: str) -> str:
 
 def shown(text: str) -> str:
     """The text without a password, also where it is not a valid URL: a password may contain an unescaped `/` or `#`."""
+    if is_database(text) and not text.startswith("sqlite"):
+        text = _DATABASE_LOGIN.sub(r"\1", text)
+    text = _LIKE_A_PORT.sub(r"\1", text)
     try:
         parts = urlsplit(text)
         _ = parts.port

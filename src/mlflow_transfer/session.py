@@ -108,7 +108,7 @@ class Session:
         """Print a result: one JSON object, or names and values."""
         self.bars.stop()
         if self._reach.as_json:
-            typer.echo(as_json(values))
+            typer.echo(as_json(values, readable=True))
             return
         for name, value in values.items():
             if isinstance(value, dict):

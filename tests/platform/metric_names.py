@@ -24,7 +24,7 @@ QuerySoftMax SurvivalAft:dist=Normal Lq:q=2 LogLinQuantile MultiQuantile GroupQu
 learn-MultiClass
 binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy kl_divergence hinge squared_hinge
 categorical_hinge log_cosh logcosh mean_squared_logarithmic_error binary_focal_crossentropy false_positives
-false_negatives val_loss error_count
+false_negatives val_loss error_count mean_per_class_error meanPerClassError
 toxicity/v1/mean toxicity/v1/ratio latency mean_rank median_rank average_rank meanRank
 """
 
@@ -41,6 +41,7 @@ Precision Recall F1 F:beta=2 BalancedAccuracy MCC Accuracy AUC QueryAUC PRAUC No
 LogLikelihoodOfPrediction PairAccuracy PFound NDCG:top=10 DCG FilteredDCG AverageGain PrecisionAt:top=3 MAP MRR
 binary_accuracy cosine_similarity f1_score fbeta_score precision_at_recall sensitivity_at_specificity mean_io_u
 pearson_correlation concordance_correlation true_positives true_negatives
+mean_per_class_accuracy
 accuracy_score precision_recall_auc exact_match/v1 rougeL/v1/mean bleu/v1/mean answer_similarity/v1/mean
 dice_coefficient dice_score spearman_rank_correlation lift mean_reciprocal_rank reciprocalRank
 """

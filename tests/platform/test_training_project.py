@@ -218,8 +218,12 @@ def test_prepare_tune_train_and_evaluate_work_together(
         assert evaluate.main(arguments) == 2
         assert "cannot be loaded: " in capsys.readouterr().err
     description.write_text(kept)
-    # As R² of one row is: nothing is written that the pipeline's condition would have to compare.
-    monkeypatch.setattr(evaluate, "score", lambda *_: {"r2": float("nan")})
+
+    def refuse(*_: object) -> None:
+        raise ValueError("r2 is nan on 1 held-out rows.")
+
+    # Nothing is written that the pipeline's condition would have to compare.
+    monkeypatch.setattr(evaluate, "score", refuse)
     (tmp_path / "report" / "evaluation.json").unlink()
     assert evaluate.main(arguments) == 2
     assert "r2 is nan on" in capsys.readouterr().err

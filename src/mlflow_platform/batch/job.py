@@ -107,7 +107,10 @@ class Batches:
                 )
             else:
                 return job
-        raise PreconditionError(f"{_MOST_ATTEMPTS} transform jobs for these inputs have failed. Change the inputs.")
+        raise PreconditionError(
+            f"{_MOST_ATTEMPTS} transform jobs for these inputs have failed, or their outputs were deleted. Change the "
+            "inputs."
+        )
 
     def _describe(self, name: str, root: str) -> Job:
         try:

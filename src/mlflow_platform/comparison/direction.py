@@ -36,7 +36,7 @@ _EXPLAINED = re.compile(r"(?<![A-Za-z0-9])[dD]2(?![A-Za-z0-9])")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # What follows says where the metric was measured (`tpr_at_fpr_0.01`, `tprAtFpr`, `recall@fpr=0.01`), or is a divisor
 # (`samples_per_ms`, `samplesPerMs`).
-_MEASURED_AT = re.compile(r"(?<=[^A-Za-z])(?:at|per)(?=[^A-Za-z])|(?<=[a-z])(?:At|Per)(?=[A-Z])|@")
+_MEASURED_AT = re.compile(r"(?<=[^A-Za-z])(?:at|per)(?=[^A-Za-z])(?!.class)|(?<=[a-z])(?:At|Per)(?=[A-Z])(?!Class)|@")
 # CatBoost's objectives that are metrics, too (catboost.ai/docs/en/concepts/loss-functions). Their parts say nothing.
 _CATBOOST = re.compile(
     r"(?<![A-Za-z])(?:MultiClass(?:OneVsAll)?|(?:Multi|Group|LogLin)Quantile|Lq|PairLogit(?:Pairwise)?|QuerySoftMax"

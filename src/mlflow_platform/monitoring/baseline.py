@@ -7,7 +7,6 @@ them better than any others.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError
+from mlflow_platform.monitoring.comparable import from_json
 from mlflow_platform.monitoring.drift import PREDICTION
 from mlflow_platform.validation import evaluation, files
 from mlflow_platform.validation import values as types
@@ -143,15 +143,7 @@ def _of_type(kind: str | None, values: Sequence[Any], *, is_text: bool) -> list[
     except types.UnusableError:
         pass
     found = _typed(values, is_text=is_text)
-    return found if kind in SCALARS else [_nested(value) for value in found]
-
-
-def _nested(value: Any) -> Any:
-    """A list or object that a text file holds as JSON; another value as it is."""
-    try:
-        return json.loads(value) if isinstance(value, str) and value[:1] in {"[", "{"} else value
-    except (ValueError, RecursionError):
-        return value
+    return found if kind in SCALARS else [from_json(value, only="[{") for value in found]
 
 
 def _moment(value: Any) -> datetime:

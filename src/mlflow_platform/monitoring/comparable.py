@@ -62,7 +62,18 @@ def _values(values: list[Any], signature: Signature, name: str) -> list[Any]:
     elif spec is None and signature.inputs and name.isdecimal() and int(name) < len(signature.inputs):
         spec = signature.inputs[int(name)]
     if spec is None or spec.type in NESTED:
-        return [json.loads(value) if isinstance(value, str) else value for value in values]
-    if spec.is_tensor:
-        return [json.loads(value) if isinstance(value, str) and value.startswith("[") else value for value in values]
-    return values
+        return [from_json(value) for value in values]
+    return [from_json(value, only="[") for value in values] if spec.is_tensor else values
+
+
+def from_json(value: Any, only: str = "") -> Any:
+    """What text holds as JSON if it begins with a character of `only` (empty: any); all else as it is.
+
+    Callers of an endpoint send any text, also such that is no JSON.
+    """
+    if not isinstance(value, str) or (only and value[:1] not in set(only)):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value

@@ -24,7 +24,8 @@ def check(outcomes: Sequence[Outcome], limits: QualityLimits, *, fail_on_drift: 
         place, found = f"{outcome.place.endpoint} ({outcome.place.variant})", outcome.assessment
         if fail_on_drift:
             failed += [f"{place}: {alarm}" for alarm in found.alarms]
-            unseen += [f"{place}: drift is not judged, because {found.unjudged}"] if found.unjudged else []
+            what = "drift" if found.judged is None else "drift of the predictions"
+            unseen += [f"{place}: {what} is not judged, because {found.unjudged}"] if found.unjudged else []
         elif limits.thresholds:
             failed += [f"{place}: quality: {failure}" for failure in found.failures]
         if limits.thresholds:

@@ -118,17 +118,17 @@ def usable(client: MlflowClient | None, run_id: str | None) -> bool:
 def metric_names(prefix: str, names: Sequence[str]) -> dict[str, str]:
     """Names that MLflow accepts, by those of `window_metrics`. They end in a number where two would be the same.
 
-    MLflow accepts letters, digits and `_-. /:`, in the form of a path without `.`, `..` and empty parts
-    (mlflow/utils/validation.py).
+    MLflow accepts letters, digits and `_-. /` (since 2.16 `:`, too), in the form of a path without `.`, `..` and empty
+    parts (mlflow/utils/validation.py).
     """
     found: dict[str, str] = {}
     for name in names:
-        plain = "".join(character if character.isalnum() or character in "_-. /:" else "_" for character in name)
+        plain = "".join(character if character.isalnum() or character in "_-. /" else "_" for character in name)
         path = "/".join([prefix, *("_" if part in {"", ".", ".."} else part for part in plain.split("/"))])
-        taken, unique, number = set(found.values()), path[:_LONGEST_NAME], 1
+        taken, unique, number = set(found.values()), path[:_LONGEST_NAME].rstrip("/."), 1
         while unique in taken:
             number += 1
-            unique = f"{path[: _LONGEST_NAME - len(str(number)) - 1]}_{number}"
+            unique = f"{path[: _LONGEST_NAME - len(str(number)) - 1].rstrip('/.')}_{number}"
         found[name] = unique
     return found
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mlflow_common.numbers import short
 from mlflow_platform.monitoring.assessment import Assessment, WindowResult
 from mlflow_platform.monitoring.drift import PREDICTION, Finding
 from mlflow_platform.monitoring.outcome import Outcome
@@ -168,7 +169,7 @@ def _chance(value: float) -> str:
 
 
 def _figure(value: float | None) -> str:
-    return "none" if value is None else f"{value:.3f}" if abs(value) < 100 else f"{value:,.1f}"
+    return "none" if value is None else short(value, 3) if abs(value) < 100 else f"{value:,.1f}"
 
 
 def _encoded(png: bytes) -> str:

@@ -223,7 +223,8 @@ def _about_rows(found: Assessment, ingested: Ingested) -> list[str]:
     if found.unanswered:
         notes.append(f"{found.unanswered} captured rows have no captured answer: their predictions are not assessed.")
     if found.unjudged:
-        notes.append(f"Drift is not judged: {found.unjudged}.")
+        what = "Drift" if found.judged is None else "Drift of the predictions"
+        notes.append(f"{what} is not judged: {found.unjudged}.")
     notes += dict.fromkeys(note for result in found.results for note in result.quality.notes)
     problems = {result.quality.problem for result in found.results if result.quality.problem}
     return notes + [f"Quality could not be computed: {problem}." for problem in sorted(problems)]

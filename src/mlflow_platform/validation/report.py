@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlflow_common.numbers import short
 from mlflow_platform.validation import scoring
 from mlflow_platform.validation.thresholds import Verdict
 
@@ -150,7 +151,7 @@ def _number(name: str, value: float) -> str:
         # Never round to 100 % what is not.
         return "100 %" if value == 1 else f"{min(value * 100, 99.99):.2f} %"
     # Large errors are as readable as small scores.
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.4g}" if abs(value) >= 1e6 else f"{value:,.1f}"
+    return short(value, 3) if abs(value) < 1000 else f"{value:,.4g}" if abs(value) >= 1e6 else f"{value:,.1f}"
 
 
 def _classes(validation: Validation) -> list[dict[str, Any]]:

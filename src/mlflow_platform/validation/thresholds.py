@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlflow_common.errors import InputError
+from mlflow_common.numbers import short
 from mlflow_platform.validation.rows import Task
 
 _OF_TASK: dict[Task, tuple[str, ...]] = {
@@ -52,7 +53,7 @@ class Verdict:
         if self.value is None:
             return f"{self.metric} could not be computed from these rows, and it has a threshold"
         side = "above" if self.metric in LOWER_IS_BETTER else "below"
-        return f"{self.metric} is {self.value:.4f}, {side} the threshold of {self.limit:g}"
+        return f"{self.metric} is {short(self.value)}, {side} the threshold of {self.limit:g}"
 
 
 def parse(texts: Sequence[str]) -> list[Threshold]:

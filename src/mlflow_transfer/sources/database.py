@@ -45,6 +45,7 @@ from mlflow_transfer.sources.database_connection import Database
 from mlflow_transfer.sources.database_registry import RegistryRows
 from mlflow_transfer.sources.database_rows import (
     DEFAULT_WORKSPACE,
+    NO_WORKSPACES,
     experiment_from_row,
     is_of_other_workspace,
     logged_model_from_row,
@@ -57,7 +58,6 @@ from mlflow_transfer.sources.database_runs import RunRows
 from mlflow_transfer.sources.parsing import MALFORMED
 from mlflow_transfer.stores import Store
 
-_NO_WORKSPACES = "a copy keeps no workspaces: what is in it is copied beside what is in the others"
 # Smaller than every start time, which SQLite, PostgreSQL and MySQL store in 64 bits.
 _EARLIEST = -(1 << 63)
 _RUNS = """
@@ -113,7 +113,7 @@ class DatabaseSource:
             with self._db.losing(f"experiment {row['experiment_id']!r}", "experiments"):
                 experiment, workspace = experiment_from_row(row, tags), workspace_of(row)
                 if workspace != DEFAULT_WORKSPACE:
-                    self._db.losses.add(f"workspace {workspace!r}", _NO_WORKSPACES)
+                    self._db.losses.add(f"workspace {workspace!r}", NO_WORKSPACES)
                 owner = owners.setdefault(experiment.name, (workspace, row["experiment_id"]))
                 if owner != (workspace, row["experiment_id"]):
                     place = f"experiment {experiment.id} {experiment.name!r} of the workspace {workspace!r}"

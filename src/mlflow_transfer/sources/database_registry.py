@@ -7,7 +7,15 @@ from collections.abc import Iterator
 
 from mlflow_transfer.records import RegisteredModel
 from mlflow_transfer.sources.database_connection import Database
-from mlflow_transfer.sources.database_rows import Row, is_of_other_workspace, plain, version_from_row, workspace_of
+from mlflow_transfer.sources.database_rows import (
+    DEFAULT_WORKSPACE,
+    NO_WORKSPACES,
+    Row,
+    is_of_other_workspace,
+    plain,
+    version_from_row,
+    workspace_of,
+)
 from mlflow_transfer.sources.parsing import integer
 
 _DELETED_VERSION = "Deleted_Internal"
@@ -34,6 +42,8 @@ class RegistryRows:
         rows = await self._db.rows("SELECT * FROM registered_models ORDER BY creation_time, name")
         for row in sorted(rows, key=is_of_other_workspace):
             with self._db.losing(f"registered model {row['name']!r}", "registered_models"):
+                if (workspace := workspace_of(row)) != DEFAULT_WORKSPACE:
+                    self._db.losses.add(f"workspace {workspace!r}", NO_WORKSPACES)
                 models[_key(row)] = RegisteredModel(
                     name=plain(row["name"]),
                     description=plain(row["description"] or ""),
@@ -59,17 +69,20 @@ class RegistryRows:
             place = f"registered model {row['name']!r} version {row['version']!r} tag {row['key']!r}"
             with self._db.losing(place, "model_version_tags"):
                 tags[_key(row), integer(row["version"])][plain(row["key"])] = plain(row["value"] or "")
-        rows = await self._db.rows("SELECT * FROM model_versions ORDER BY name, version")
-        known = {(_key(row), row["version"]) for row in rows}
+        rows: list[tuple[_Key, Row]] = []
+        for row in await self._db.rows("SELECT * FROM model_versions ORDER BY name, version"):
+            with self._db.losing(f"registered model {row['name']!r} version {row['version']!r}", "model_versions"):
+                rows.append((_key(row), row))
+        known = {(key, row["version"]) for key, row in rows}
         for key, number in [one for one in tags if one not in known and one[0] in models]:
             place = f"tags of registered model {key[1]!r} version {number} (table model_version_tags)"
             self._db.losses.add(place, "there is no such version in the database")
-        for row in rows:
-            if row["current_stage"] == _DELETED_VERSION or _key(row) not in models:
+        for key, row in rows:
+            if row["current_stage"] == _DELETED_VERSION or key not in models:
                 continue
             with self._db.losing(f"registered model {row['name']!r} version {row['version']!r}", "model_versions"):
-                version = version_from_row(row, tags[_key(row), integer(row["version"])])
-                models[_key(row)].versions.append(version)
+                version = version_from_row(row, tags[key, integer(row["version"])])
+                models[key].versions.append(version)
         for model in models.values():
             model.remove_dangling_aliases()
 

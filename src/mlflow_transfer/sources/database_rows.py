@@ -18,6 +18,7 @@ from mlflow_transfer.sources.parsing import integer, number, optional_integer, t
 Row = sa.RowMapping
 # mlflow/utils/workspace_utils.py of MLflow 3.17
 DEFAULT_WORKSPACE = "default"
+NO_WORKSPACES = "a copy keeps no workspaces: what is in it is copied beside what is in the others"
 _MODEL_STATUSES = {
     1: "LOGGED_MODEL_PENDING",
     2: "LOGGED_MODEL_READY",

@@ -110,6 +110,14 @@ def test_predictions_that_cannot_be_compared_are_named_and_the_inputs_judged(
     assert reason in found.unjudged
 
 
+@pytest.mark.parametrize("text", ["[a", "{", "[" * 100_000])
+def test_text_that_looks_like_json_does_not_stop_the_monitoring(text: str) -> None:
+    signature = Signature((ColumnSpec(None, "str", is_tensor=True, shape=(-1, 1)),))
+    found = assess(signature, {"0": NAMES}, lambda at: {"inputs": [[NAMES[at] if at else text]]})
+    assert found.judged is not None
+    assert not found.drifted
+
+
 def test_a_row_whose_answer_was_not_captured_is_no_wrong_prediction() -> None:
     truth = [Truth(f"i{at}", None, NAMES[at]) for at in range(ROWS)]
     found = assess(NAMED, {"s": NAMES}, records("s", NAMES), lambda at: ... if at % 2 else NAMES[at], truth)

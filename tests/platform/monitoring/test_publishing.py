@@ -15,12 +15,15 @@ def test_names_that_mlflow_accepts_stay() -> None:
     }
 
 
-@pytest.mark.parametrize("column", ["", ".", "..", "a//b", "km/", "/x", "../../x", "a/./b", "x" * 300])
+@pytest.mark.parametrize(
+    "column", ["", ".", "..", "a//b", "km/", "/x", "../../x", "a/./b", "a:b", "x" * 300, "x" * 225 + "/./" + "y" * 30]
+)
 def test_a_column_that_is_no_path_gets_a_name_that_is_one(column: str) -> None:
     (name,) = metric_names("monitoring/e/v", [f"psi/{column}"]).values()
     assert name == posixpath.normpath(name)
     assert name.startswith("monitoring/e/v/psi/")
     assert len(name) <= 250
+    assert ":" not in name
 
 
 def test_columns_whose_names_differ_only_in_other_characters_have_names_of_their_own() -> None:
