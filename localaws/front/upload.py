@@ -43,7 +43,7 @@ ALGORITHMS: Mapping[str, Callable[[], Any]] = {"crc32": _Crc32, "sha1": hashlib.
 
 
 def check(call: Call, body: IO[bytes]) -> None:
-    """Reads the whole body. Sets `call.chunks` to the signed chunks.
+    """Reads the body if it has chunks or checksums. Sets `call.chunks` to the signed chunks.
 
     Raises:
         AwsError: it is not well-formed or not complete, or a checksum differs.
@@ -60,7 +60,7 @@ def check(call: Call, body: IO[bytes]) -> None:
     else:
         md5 = call.headers.get("content-md5")
         hashes |= {"md5": hashlib.md5(usedforsecurity=False)} if md5 else {}
-        while block := body.read(BLOCK):
+        while hashes and (block := body.read(BLOCK)):
             _update(list(hashes.values()), block)
         if md5:
             _compare_md5(md5, hashes.pop("md5").digest())

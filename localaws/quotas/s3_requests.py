@@ -3,10 +3,7 @@
 The codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 """
 
-import base64
-import hashlib
 import re
-import zlib
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
@@ -35,21 +32,10 @@ PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 
 
-# Headers with a digest of the content. https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
-DIGESTS: Mapping[str, Callable[[bytes], bytes]] = {
-    "content-md5": lambda content: hashlib.md5(content, usedforsecurity=False).digest(),
-    "x-amz-checksum-crc32": lambda content: zlib.crc32(content).to_bytes(4, "big"),
-    "x-amz-checksum-sha1": lambda content: hashlib.sha1(content, usedforsecurity=False).digest(),
-    "x-amz-checksum-sha256": lambda content: hashlib.sha256(content).digest(),
-}
-
-
 def install() -> None:
     """Make moto's S3 check each request."""
     for name in ("bucket_response", "key_response"):
         setattr(S3Response, name, _checked(getattr(S3Response, name)))
-    for name in ("put_object", "upload_part"):
-        setattr(S3Response, name, _unchanged(getattr(S3Response, name)))
 
 
 def _checked(respond: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,22 +45,6 @@ def _checked(respond: Callable[..., Any]) -> Callable[..., Any]:
         if call is not None:
             check(call)
         return respond(self, request, full_url, headers)
-
-    return response
-
-
-def _unchanged(store: Callable[..., Any]) -> Callable[..., Any]:
-    """Refuse content that its digest does not belong to. In a chunked body the digests are of something else."""
-
-    @wraps(store)
-    def response(self: Any) -> Any:
-        for header, digest in DIGESTS.items():
-            given = self.headers.get(header)
-            if not given or "aws-chunked" in self.headers.get("content-encoding", ""):
-                continue
-            if given != base64.b64encode(digest(self.body or b"")).decode():
-                raise AwsError("BadDigest", f"The {header} you specified did not match the calculated checksum.")
-        return store(self)
 
     return response
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -83,7 +84,7 @@ def test_a_bucket_is_copied_encrypted_with_another_key_and_emptied(
     assert len(s3.list_object_versions(Bucket=bucket)["Versions"]) == 4
 
     command = documented("object_versions.delete()").replace("mlflow-prod-mlflow-artifacts-zali-prod", bucket)
-    shell("sh", "-c", command.replace(".venv/bin/python", sys.executable))
+    shell("sh", "-c", command.replace(".venv/bin/python", shlex.quote(sys.executable)))
     assert "Versions" not in s3.list_object_versions(Bucket=bucket)
     s3.delete_bucket(Bucket=bucket)
 
