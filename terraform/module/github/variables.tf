@@ -50,7 +50,7 @@ variable "environments" {
 
   validation {
     condition     = alltrue([for environment in values(var.environments) : can(regex("^[A-Za-z0-9._-][A-Za-z0-9._/-]*\\.tfstate$", coalesce(environment.state_key, "default.tfstate")))])
-    error_message = "state_key in environments must be one key that ends in .tfstate, such as \"mlflow/staging/terraform.tfstate\", of letters, digits and . _ / - only: the roles' policies would read others as patterns."
+    error_message = "state_key in environments must be one key that ends in .tfstate, such as \"mlflow/staging/terraform.tfstate\", of letters, digits and . _ / - only. Other characters could be read as wildcards in the roles' policies."
   }
 
   validation {

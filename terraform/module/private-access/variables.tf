@@ -61,8 +61,8 @@ variable "allowed_cidr_blocks" {
   }
 
   validation {
-    condition     = alltrue([for name in keys(var.allowed_cidr_blocks) : can(regex("^[A-Za-z0-9 ._:/()#,@=;{}!$*+\\[\\]-]{1,200}$", name))])
-    error_message = "allowed_cidr_blocks has a name that no rule's description may contain: use up to 200 letters without accents, digits, spaces and ._-:/()#,@[]+=;{}!$*."
+    condition     = alltrue([for name in keys(var.allowed_cidr_blocks) : can(regex("^[A-Za-z0-9 ._:/()#,@=&;{}!$*+\\[\\]-]{1,200}$", name))])
+    error_message = "allowed_cidr_blocks has a name that no rule's description may contain: use up to 200 letters without accents, digits, spaces and ._-:/()#,@[]+=&;{}!$*."
   }
 }
 

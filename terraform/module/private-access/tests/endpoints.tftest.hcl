@@ -8,7 +8,7 @@ variables {
   environment         = "dev"
   vpc_id              = "vpc-0123456789abcdef0"
   subnet_ids          = ["subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb"]
-  allowed_cidr_blocks = { notebooks = "10.0.16.0/20" }
+  allowed_cidr_blocks = { notebooks = "10.0.16.0/20", "R&D" = "10.0.32.0/20" }
 }
 
 run "interface_endpoints_use_private_dns_in_every_subnet_and_accept_https_from_the_given_sources_only" {
