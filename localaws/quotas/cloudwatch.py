@@ -74,8 +74,11 @@ def _of_metrics(given: dict[str, Any], queries: list[dict[str, Any]]) -> Iterato
         yield "The Ids of Metrics begin with a lowercase letter, have letters, digits and _, and are unique."
     if any(bool(query.get("Expression")) == bool(query.get("MetricStat")) for query in queries):
         yield "Each of Metrics has either Expression or MetricStat."
-    if sum(query.get("ReturnData") is not False for query in queries) != 1:
-        yield "Exactly one of Metrics has ReturnData true."
+    # The band of an anomaly detection alarm returns data too (API_PutMetricAlarm, ThresholdMetricId).
+    band = given.get("ThresholdMetricId")
+    watched = [query for query in queries if not band or query.get("Id") != band]
+    if sum(query.get("ReturnData") is not False for query in watched) != 1:
+        yield "Exactly one of Metrics, besides ThresholdMetricId, has ReturnData true."
 
 
 def _of_one_metric(given: dict[str, Any]) -> Iterator[str]:

@@ -24,7 +24,7 @@ def check(_response: Any, operation: str, given: dict[str, Any]) -> None:
         rules = json.loads(given["lifecyclePolicyText"])["rules"]
         problem = next(_problems(rules), None)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return  # moto has the error.
+        return  # moto returns the error.
     if problem:
         message = "Invalid parameter at 'LifecyclePolicyText' failed to satisfy constraint:"
         raise AwsError("InvalidParameterException", f"{message} 'Lifecycle policy validation failure: {problem}'")

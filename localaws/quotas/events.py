@@ -55,7 +55,7 @@ def _check_pattern(text: str) -> None:
     try:
         unknown = next(_unknown_operators(json.loads(text)), None)
     except ValueError:
-        return  # moto has the error.
+        return  # moto returns the error.
     if unknown:
         raise AwsError("InvalidEventPatternException", f"Event pattern is not valid. Unrecognized match type {unknown}")
 

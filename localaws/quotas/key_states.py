@@ -26,7 +26,7 @@ _NAMES = ("KeyId", "TargetKeyId", "DestinationKeyId")
 
 
 def check(backend: Any, operation: str, given: dict[str, Any]) -> None:
-    """Refuse an operation of KMS that the state of its key does not allow. moto has the error for a missing key.
+    """Refuse an operation of KMS that the state of its key does not allow. moto returns the error for a missing key.
 
     Raises:
         AwsError: DisabledException or KMSInvalidStateException.

@@ -128,7 +128,10 @@ def check_bucket_policy(document: str, bucket: str, account: str) -> None:
 
 
 def _check_grammar(service: str, document: str) -> None:
-    """Refuse a policy that breaks the grammar. moto checks that of a role's trust policy, but for two rules."""
+    """Refuse a policy that breaks the grammar.
+
+    moto checks the grammar of trust policies, except principals, Sids and conditions.
+    """
     code, _, malformed = _ERRORS[service]
     if service == "iam":
         for statement in _statements(service, document):
@@ -150,7 +153,7 @@ def _check_identity_policy(document: str) -> None:
     try:
         statements = list(_statements("iam", document))
     except AwsError:
-        return  # moto has the error.
+        return  # moto returns the error.
     for statement in statements:
         if "Principal" in statement or "NotPrincipal" in statement:
             raise AwsError(code, "Policy document should not specify a principal.")

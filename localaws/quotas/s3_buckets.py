@@ -9,7 +9,7 @@ from moto.s3.models import S3Backend
 
 from localaws.errors import AwsError
 from localaws.iam.policy import texts
-from localaws.quotas.s3_lifecycle import check_rules
+from localaws.quotas.s3_lifecycle import MALFORMED, check_rules
 
 # Conditions that keep a statement for everyone from being public, if their values are fixed.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html (section
@@ -80,7 +80,7 @@ def _statements(document: str) -> Iterator[dict[str, Any]]:
     try:
         given = json.loads(document)["Statement"]
     except (ValueError, KeyError, TypeError):
-        return  # The check of the policy's grammar has the error.
+        return  # The grammar check reports it.
     yield from (one for one in (given if isinstance(given, list) else [given]) if isinstance(one, dict))
 
 
@@ -98,5 +98,8 @@ def _is_for_everyone(statement: dict[str, Any]) -> bool:
 
 
 def _time(text: str) -> datetime:
-    found = datetime.fromisoformat(str(text))
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        raise AwsError("MalformedXML", MALFORMED) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

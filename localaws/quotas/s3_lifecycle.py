@@ -25,6 +25,8 @@ ACTIONS = {
     "NoncurrentVersionTransition",
     "AbortIncompleteMultipartUpload",
 }
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+MALFORMED = "The XML you provided was not well-formed or did not validate against our published schema"
 _ARGUMENT, _REQUEST, _XML = "InvalidArgument", "InvalidRequest", "MalformedXML"
 Problem = tuple[str, str]
 Rule = dict[str, Any]
@@ -36,6 +38,13 @@ def check_rules(rules: list[Rule]) -> None:
     Raises:
         AwsError: InvalidArgument, InvalidRequest or MalformedXML.
     """
+    try:
+        _check(rules)
+    except (AttributeError, TypeError, ValueError):  # An empty rule, or text instead of a number or an element.
+        raise AwsError(_XML, MALFORMED) from None
+
+
+def _check(rules: list[Rule]) -> None:
     identifiers = [rule["ID"] for rule in rules if rule.get("ID")]
     if len(rules) > RULES:
         raise AwsError(_XML, f"A bucket has at most {RULES} lifecycle rules.")

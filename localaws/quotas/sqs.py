@@ -22,7 +22,7 @@ RECEIVED = range(1, 1001)
 
 
 def check(_response: Any, operation: str, given: dict[str, Any]) -> None:
-    """Refuse values out of range. moto has the error for a dead-letter queue that does not exist.
+    """Refuse values out of range. moto returns the error for a dead-letter queue that does not exist.
 
     Raises:
         AwsError: InvalidAttributeValue.

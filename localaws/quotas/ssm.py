@@ -43,7 +43,8 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name) or ("/" in name and not name.startswith("/")) or "//" in name or name.endswith("/"):
         raise _refusal(
-            f"The parameter name {name} is not valid: a-zA-Z0-9_.- and, in hierarchies that begin with it, /."
+            f"The parameter name {name} is not valid. Use a-z, A-Z, 0-9 and _.-; "
+            "a name with / must begin with / and not end with it."
         )
     if name.count("/") > LEVELS:
         message = f"A hierarchy has at most {LEVELS} levels."
@@ -51,7 +52,7 @@ def _check_name(name: str) -> None:
 
 
 def _check_pattern(pattern: str | None, value: str) -> None:
-    if not pattern:
+    if not pattern or r"\p" in pattern.lower():  # AWS takes Java's expressions. Python does not read their \p{Alpha}.
         return
     try:
         matches = re.search(pattern, value)

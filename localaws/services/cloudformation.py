@@ -38,7 +38,7 @@ def install(context: ServiceContext) -> None:
 
 
 def _checked(method: Method) -> Method:
-    """Check parameters and capabilities against a template in the request; moto has the error of one that is none."""
+    """Check parameters and capabilities against a template in the request; moto returns the error of an invalid one."""
 
     @wraps(method)
     def step(self: Any) -> Any:
@@ -48,9 +48,8 @@ def _checked(method: Method) -> Method:
             template = None
         if isinstance(template, dict) and template:
             listed = self._get_param("Parameters", [])
-            given = {
-                one["ParameterKey"]: one["ParameterValue"] for one in listed if one.get("ParameterValue") is not None
-            }
+            pairs = [(one.get("ParameterKey"), one.get("ParameterValue")) for one in listed]
+            given = {key: value for key, value in pairs if key and value is not None}
             stack_parameters.check_parameters(template, given)
             stack_parameters.check_capabilities(template, self._get_param("Capabilities", []))
         return method(self)

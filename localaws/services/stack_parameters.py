@@ -14,7 +14,7 @@ from localaws.errors import AwsError
 
 Parameters = Mapping[str, str | None]
 _NAMED = {"GroupName", "InstanceProfileName", "ManagedPolicyName", "PolicyName", "RoleName", "UserName"}
-# API_CreateStack lists the resources that need a capability. AWS::IAM::Policy has a name that is no resource's.
+# API_CreateStack lists the resources that need a capability.
 _IAM = {
     "AWS::IAM::AccessKey",
     "AWS::IAM::Group",
@@ -25,6 +25,8 @@ _IAM = {
     "AWS::IAM::User",
     "AWS::IAM::UserToGroupAddition",
 }
+# UserName and GroupName refer to other resources here, and PolicyName is the name of an inline policy.
+_UNNAMED = {"AWS::IAM::AccessKey", "AWS::IAM::Policy", "AWS::IAM::UserToGroupAddition"}
 
 
 def check_parameters(template: dict[str, Any], given: Parameters) -> None:
@@ -33,15 +35,16 @@ def check_parameters(template: dict[str, Any], given: Parameters) -> None:
     Raises:
         AwsError: ValidationError.
     """
-    declared = template.get("Parameters") or {}
+    declared = _mapping(template.get("Parameters"))
     unknown = sorted(set(given) - set(declared))
     if unknown:
         raise AwsError("ValidationError", f"Parameters: [{', '.join(unknown)}] do not exist in the template")
     for name, value in given.items():
         if value is None:  # The previous value is used.
             continue
-        for problem in _problems(declared[name], str(value)):
-            described = declared[name].get("ConstraintDescription")
+        rule = _mapping(declared[name])
+        for problem in _problems(rule, str(value)):
+            described = rule.get("ConstraintDescription")
             raise AwsError("ValidationError", f"Parameter '{name}' {described or problem}")
 
 
@@ -51,8 +54,9 @@ def check_capabilities(template: dict[str, Any], capabilities: Iterable[str]) ->
     Raises:
         AwsError: InsufficientCapabilitiesException.
     """
-    used = [one for one in (template.get("Resources") or {}).values() if one.get("Type") in _IAM]
-    named = any(one["Type"] != "AWS::IAM::Policy" and _NAMED & set(one.get("Properties") or {}) for one in used)
+    resources = map(_mapping, _mapping(template.get("Resources")).values())  # Fn::ForEach is a list.
+    used = [one for one in resources if one.get("Type") in _IAM]
+    named = any(one["Type"] not in _UNNAMED and _NAMED & set(_mapping(one.get("Properties"))) for one in used)
     enough = {"CAPABILITY_NAMED_IAM"} if named else {"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"}
     if used and not enough & set(capabilities):
         needed = "CAPABILITY_NAMED_IAM" if named else "CAPABILITY_IAM"
@@ -61,12 +65,13 @@ def check_capabilities(template: dict[str, Any], capabilities: Iterable[str]) ->
 
 def _problems(rule: dict[str, Any], value: str) -> Iterator[str]:
     kind = rule.get("Type")
-    allowed = [str(one) for one in rule.get("AllowedValues") or ()]
+    # YAML reads true and false as booleans.
+    allowed = [str(one).lower() if isinstance(one, bool) else str(one) for one in rule.get("AllowedValues") or ()]
     parts = [part.strip() for part in value.split(",")] if kind in ("CommaDelimitedList", "List<Number>") else [value]
     if allowed and not set(parts) <= set(allowed):
         yield f"must be one of AllowedValues [{', '.join(allowed)}]"
     pattern = rule.get("AllowedPattern")
-    if pattern and not all(re.fullmatch(pattern, part) for part in parts):
+    if pattern and not all(_matches(pattern, part) for part in parts):
         yield f"must match pattern {pattern}"
     if kind == "String":
         yield from _bounds(rule, len(value), "Length", "contain", " characters")
@@ -76,6 +81,17 @@ def _problems(rule: dict[str, Any], value: str) -> Iterator[str]:
                 yield from _bounds(rule, float(part), "Value", "be", "")
             except ValueError:
                 yield "must be a number"
+
+
+def _matches(pattern: str, value: str) -> bool:
+    try:
+        return bool(re.fullmatch(pattern, value))
+    except re.error:
+        return True  # AWS takes Java's expressions, such as \p{Alpha}, which Python does not read.
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _bounds(rule: dict[str, Any], size: float, what: str, verb: str, unit: str) -> Iterator[str]:

@@ -23,6 +23,7 @@ HERE = SimpleNamespace(region="eu-west-1")
 STAT = {"Metric": {"Namespace": "AWS/SQS", "MetricName": "Messages"}, "Period": 300, "Stat": "Sum"}
 RATE = {"Id": "rate", "Expression": "sum / 2"}
 SUM = {"Id": "sum", "MetricStat": STAT, "ReturnData": False}
+BAND = {"Id": "band", "Expression": "ANOMALY_DETECTION_BAND(sum, 2)"}
 MATH = {"AlarmName": "alarm", "EvaluationPeriods": 3, "Threshold": 0.0, "Metrics": [RATE, SUM]}
 
 
@@ -79,8 +80,10 @@ def test_an_alarm_at_the_limits_is_accepted(changed: dict[str, Any]) -> None:
         ({"Period": 60}, "Specify Period in Metrics"),
         ({"Metrics": [RATE, {**SUM, "Id": "rate"}]}, "are unique"),
         ({"Metrics": [RATE, {**SUM, "Id": "Sum"}]}, "begin with a lowercase letter"),
-        ({"Metrics": [RATE, {**SUM, "ReturnData": True}]}, "Exactly one of Metrics has ReturnData"),
-        ({"Metrics": [SUM]}, "Exactly one of Metrics has ReturnData"),
+        ({"Metrics": [RATE, {**SUM, "ReturnData": True}]}, "Exactly one of Metrics"),
+        ({"Metrics": [SUM]}, "Exactly one of Metrics"),
+        ({"Metrics": [BAND, SUM], "ThresholdMetricId": "band"}, "Exactly one of Metrics"),
+        ({"Metrics": [BAND, {**SUM, "ReturnData": True}]}, "Exactly one of Metrics"),
         ({"Metrics": [{**SUM, "Expression": "sum"}]}, "either Expression or MetricStat"),
     ],
 )
@@ -88,3 +91,9 @@ def test_an_alarm_on_an_expression_names_one_result(changed: dict[str, Any], mes
     check(HERE, "PutMetricAlarm", MATH)
     with pytest.raises(AwsError, match=message):
         check(HERE, "PutMetricAlarm", MATH | changed)
+
+
+def test_an_alarm_on_anomalies_returns_the_band_and_the_metric() -> None:
+    metrics = [{**BAND, "ReturnData": True}, {**SUM, "ReturnData": True}]
+    alarm = {"AlarmName": "alarm", "EvaluationPeriods": 3, "Metrics": metrics, "ThresholdMetricId": "band"}
+    check(HERE, "PutMetricAlarm", alarm)

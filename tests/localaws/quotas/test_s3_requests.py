@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.quotas.s3_buckets import is_public
+from localaws.errors import AwsError
+from localaws.quotas.s3_buckets import check_retention, is_public
 from localaws.quotas.s3_requests import is_name
 from tests.localaws.quotas.test_resource_policies import document
 from tests.support.running import RunningLocalAws
@@ -16,6 +17,7 @@ BUCKET = "s3-requests"
 EMPTY_MD5 = "1B2M2Y8AsgTpgAmY7PhCfg=="
 FOREIGN = "111111111111"
 SOURCE = f"{BUCKET}/k"
+AT_ONCE = {"Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 0}}
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,10 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
         "MalformedXML",
     ),
     "name": (lambda s3: s3.create_bucket(Bucket="Not-A-Name"), "InvalidBucketName"),
+    "lifecycle": (
+        lambda s3: s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": [AT_ONCE]}),
+        "InvalidArgument",
+    ),
 }
 
 
@@ -115,6 +121,11 @@ def test_public_policies_are_blocked(s3: Any) -> None:
 )
 def test_the_meaning_of_public(principal: Any, more: dict[str, Any], public: bool) -> None:
     assert is_public(document(principal, resource="arn:aws:s3:::b/*", **more)) is public
+
+
+def test_a_date_of_retention_must_be_readable() -> None:
+    with pytest.raises(AwsError, match="MalformedXML"):
+        check_retention(None, "COMPLIANCE", "tomorrow")
 
 
 def test_object_lock_is_not_weakened(s3: Any) -> None:

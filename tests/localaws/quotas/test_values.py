@@ -129,6 +129,7 @@ CASES: list[tuple[Any, str, dict[str, Any], dict[str, Any], str]] = [
         "ParameterPatternMismatch",
     ),
     (ssm, "PutParameter", parameter(), parameter(AllowedPattern="["), "InvalidAllowedPattern"),
+    (ssm, "PutParameter", parameter(AllowedPattern=r"\p{Alpha}"), parameter("/a/"), "must begin with / and not end"),
 ]
 
 
