@@ -126,7 +126,8 @@ class Policies:
         self._iam, self._kms, self._s3 = client("iam"), client("kms"), client("s3")
         base = f"mlflow-{environment.name}-mlflow"
         self._role = {"RoleName": f"{base}-role", "PolicyName": "MLflowBasicAccess"}
-        self._client = f"arn:aws:iam::{environment.localaws.settings.account}:policy/{base}-reader"
+        self._account = f"arn:aws:iam::{environment.localaws.settings.account}:root"
+        self._client = self._account.replace(":root", f":policy/{base}-reader")
         self._bucket = f"{base}-artifacts-zali-{environment.name}"
         alias = self._kms.describe_key(KeyId=f"alias/{base}-events")
         self._key = {"KeyId": alias["KeyMetadata"]["KeyId"], "PolicyName": "default"}
@@ -142,10 +143,10 @@ class Policies:
         }
 
     def edit(self) -> None:
-        """Adds a statement to each policy that allows everything to everybody."""
+        """Adds a statement to each policy that allows everything. S3 would block a bucket policy for everybody."""
         policies = self.read()
         for name, policy in policies.items():
-            principal = {"Principal": "*"} if name in ("bucket", "key") else {}
+            principal = {"Principal": {"AWS": self._account}} if name in ("bucket", "key") else {}
             resource = f"arn:aws:s3:::{self._bucket}/*" if name == "bucket" else "*"
             policy["Statement"].append(
                 {"Sid": "ByHand", "Effect": "Allow", "Action": "s3:*", "Resource": resource} | principal
