@@ -1,15 +1,12 @@
 """Credentials that are another account's, or expire before an apply or amid it: nothing is changed, nothing is lost."""
 
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
-from botocore.config import Config
 
 from localaws import daemon
 from tests.support.http import HTTP
-from tests.support.running import RunningLocalAws, role, settled, start
+from tests.support.running import RunningLocalAws, settled, start
 from tests.terraform.applying import Environment
 
 SERVER = 'module.platform.module.mlflow.aws_sagemaker_mlflow_tracking_server.this["3.0"]'
@@ -45,25 +42,13 @@ def test_credentials_of_another_account_cause_one_call_to_sts_only(
 
 
 def test_expired_credentials_cause_one_call_to_sts_only(staging: Environment, account: RunningLocalAws) -> None:
-    # AWS itself gives none for less than a quarter of an hour, and botocore knows.
-    sts = account.client("sts", config=Config(parameter_validation=False))
-    given = sts.assume_role(RoleArn=role(account, "expiring"), RoleSessionName="s", DurationSeconds=1)["Credentials"]
-    expired = {
-        "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": given["SessionToken"],
-    }
-    while datetime.now(UTC) < given["Expiration"]:
-        time.sleep(0.1)
-    # The keys in localaws's file would outrank those in the environment.
-    file = account.settings.env_file
-    lines = file.read_text().splitlines(keepends=True)
-    file.write_text("".join(line for line in lines if line.split("=")[0] not in expired))
+    # AWS gives none for less than a quarter of an hour; tests/localaws/front/test_sigv4.py has some that have expired.
+    account.fault("sts:GetCallerIdentity", error="ExpiredToken", times=10)
     try:
-        status, errors, calls = applied(staging, account, **expired)
-        assert (status, errors[-1], calls) == (3, LOG_IN, {"sts:GetCallerIdentity"})
+        status, errors, calls = applied(staging, account)
     finally:
-        file.write_text("".join(lines))
+        HTTP.delete(f"{account.url}/_localaws/faults")
+    assert (status, errors[-1], calls) == (3, LOG_IN, {"sts:GetCallerIdentity"})
 
 
 def test_credentials_that_expire_while_the_server_is_made_cost_no_server(
@@ -86,11 +71,9 @@ def test_credentials_that_expire_while_the_server_is_made_cost_no_server(
     assert "Resources: 0 added, 0 changed, 0 destroyed." in staging.apply(f"-target={SERVER}").stdout
 
 
-def applied(
-    environment: Environment, account: RunningLocalAws, *arguments: str, **environ: str
-) -> tuple[int, list[str], set[str]]:
+def applied(environment: Environment, account: RunningLocalAws, *arguments: str) -> tuple[int, list[str], set[str]]:
     """The exit status of `make apply`, the lines of its standard error, and the AWS operations that it called."""
     HTTP.delete(f"{account.url}/_localaws/calls")
-    done = environment.deployed.detached(**environ).terraform("apply", *arguments, check=False)
+    done = environment.deployed.detached().terraform("apply", *arguments, check=False)
     calls = {f"{call['service']}:{call['operation']}" for call in account.calls()}
     return done.returncode, done.stderr.splitlines(), calls

@@ -71,7 +71,7 @@ def git(folder: Path, *arguments: str) -> str:
 def push(localaws: RunningLocalAws, clone: Path) -> str:
     """Commit everything and push it. Returns the commit."""
     git(clone, "add", "-A")
-    git(clone, "commit", "-q", "-m", "change")
+    git(clone, "commit", "-q", "--allow-empty", "-m", "change")
     git(clone, "push", "-q", str(localaws.settings.home / "repositories" / "models.git"), "main")
     return git(clone, "rev-parse", "HEAD")
 
@@ -151,12 +151,12 @@ def test_broken_training_code_stops_before_registration(
 ) -> None:
     before = packages(delivering)
     file = clone / "training" / "train.py"
-    broken = file.read_text().replace(
-        '    """Train, log and print the metrics.', '    raise RuntimeError("broken")\n    """'
-    )
+    code = file.read_text()
+    broken = code.replace('    """Train, log and print the metrics.', '    raise RuntimeError("broken")\n    """')
     assert "broken" in broken
     file.write_text(broken)
     commit = push(localaws, clone)
+    file.write_text(code)
     assert eventually(lambda: execution(delivering, commit) in ENDED, SECONDS, 1)
     assert execution(delivering, commit) == "Failed"
     assert "RuntimeError: broken" in log(delivering, "Train")
