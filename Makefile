@@ -64,7 +64,7 @@ demo: setup ## Run everything on localaws: apply, train, register, deploy, predi
 check: setup ## Lint, check types and run the unit tests (no servers; a minute and a half)
 	@$(WITH_ARGS) scripts/check.sh {ARGS}
 
-test: setup ## Run make check and the tests of Terraform, localaws and the scripts together (about twelve minutes)
+test: setup ## Run make check and the tests of Terraform, localaws and the scripts together (about ten minutes)
 	@$(WITH_ARGS) scripts/test.sh {ARGS}
 
 test-all: setup ## Run make test and what else runs every night: kills, faults, upgrades, deliveries
