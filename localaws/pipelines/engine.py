@@ -73,8 +73,10 @@ class Engine:
 
     def _is_to_run(self, name: str) -> bool:
         """Whether a step has not ended before. Of a selective execution, only the selected steps run."""
+        if name in self._execution.steps:
+            return False
         config = self._execution.details.get("SelectiveExecutionConfig")
-        return name not in self._execution.steps and (config is None or name in selected(config))
+        return config is None or name in selected(config)
 
     def _failed(self) -> bool:
         return any(one.status == "Failed" for one in list(self._execution.steps.values()))

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mlflow_transfer.limits import Limits
+from mlflow_transfer.limits import NAME_REFUSED, Limits
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import Experiment, ModelVersion, RegisteredModel, Trace
 
 _FIELDS = ("client_request_id", "request_preview", "response_preview")
-_REFUSED = "the destination does not allow the name"
 
 
 def fit_experiment(experiment: Experiment, limits: Limits) -> tuple[Experiment, list[Loss]]:
@@ -46,7 +45,7 @@ def fit_registered_model(model: RegisteredModel, limits: Limits) -> tuple[Regist
         versions.append(replace(version, tags=fitting) if lost else version)
         losses += lost
     refused = [alias for alias in model.aliases if not limits.takes_alias(alias)]
-    losses += [Loss(f"{place} alias {alias!r}", _REFUSED) for alias in refused]
+    losses += [Loss(f"{place} alias {alias!r}", NAME_REFUSED) for alias in refused]
     aliases = {alias: number for alias, number in model.aliases.items() if alias not in refused}
     return (replace(model, tags=tags, versions=versions, aliases=aliases), losses) if losses else (model, losses)
 
@@ -56,7 +55,7 @@ def _fit(place: str, tags: Mapping[str, str], limits: Limits, most: int) -> tupl
     losses: list[Loss] = []
     for key, value in tags.items():
         if not limits.takes_name(key):
-            losses.append(Loss(f"{place} {key!r}", _REFUSED))
+            losses.append(Loss(f"{place} {key!r}", NAME_REFUSED))
             continue
         if len(value) > most:
             losses.append(Loss(f"{place} {key!r}", f"{len(value)} characters are cut to {most}"))

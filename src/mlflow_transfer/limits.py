@@ -15,6 +15,7 @@ from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import Run
 from mlflow_transfer.sources.rest import version_number
 
+NAME_REFUSED = "the destination does not allow the name"
 LONG_VALUES = "transfer/long_values.json"
 _PARAM_VALUE = 6000
 _NAME = 250
@@ -99,20 +100,14 @@ def adapt(run: Run, limits: Limits) -> tuple[Run, dict[str, str], list[Loss]]:
             place = f"run {run.id} {kind} {key!r}"
             if not limits.takes_name(key):
                 long[f"{kind} {key}"] = values.pop(key)
-                losses.append(
-                    Loss(place, f"the destination does not allow the name; the value is kept in {LONG_VALUES}")
-                )
+                losses.append(Loss(place, f"{NAME_REFUSED}; the value is kept in {LONG_VALUES}"))
             elif len(value) > most:
                 long[f"{kind} {key}"] = value
                 values[key] = value[:most]
                 losses.append(
                     Loss(place, f"{len(value)} characters are cut to {most}; the full value is kept in {LONG_VALUES}")
                 )
-    losses += [
-        Loss(f"run {run.id} metric {key!r}", "the destination does not allow the name")
-        for key in run.latest
-        if not limits.takes_name(key)
-    ]
+    losses += [Loss(f"run {run.id} metric {key!r}", NAME_REFUSED) for key in run.latest if not limits.takes_name(key)]
     inputs = [_with_short_schema(run.id, one, limits, losses) for one in run.inputs]
     name = run.name
     if not name and limits.needs_run_name:

@@ -29,7 +29,7 @@ _PARTIAL = ".transfer-partial"
 _LOCK = ".transfer-lock"
 # What to do about a file that cannot be written, where more room does not help.
 _RIGHT = "give this user the right to write there, or choose another folder"
-_TODO = {errno.EROFS: "choose another folder", errno.EACCES: _RIGHT, errno.EPERM: _RIGHT}
+_REMEDIES = {errno.EROFS: "choose another folder", errno.EACCES: _RIGHT, errno.EPERM: _RIGHT}
 # A lock is held only while one small file is read and written.
 _ABANDONED = 60.0  # seconds
 _LOCK_PAUSE = 0.05  # seconds
@@ -216,8 +216,8 @@ class Folder:
 
     def _unwritable(self, path: Path, error: OSError) -> PlatformError:
         if error.errno not in _BAD_NAME:
-            todo = _TODO.get(error.errno or 0, "make room there and try again")
-            return PlatformError(f"{path} cannot be written ({error.strerror}): {todo}")
+            remedy = _REMEDIES.get(error.errno or 0, "make room there and try again")
+            return PlatformError(f"{path} cannot be written ({error.strerror}): {remedy}")
         other = next((one for one in path.parents if one.is_file()), path)
         if other is path and not path.is_dir():
             return UnwritableNameError(f"{path} cannot be written: this file system does not take the name")

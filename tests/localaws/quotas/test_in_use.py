@@ -1,21 +1,14 @@
 """IAM refuses to delete what is in use and to create what exists; STS refuses sessions that the role does not allow."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
+from tests.support.refused import code
 from tests.support.running import EVERYTHING, TRUST, RunningLocalAws
 
 POLICY = json.dumps(EVERYTHING)
-
-
-def code(action: Callable[[], Any]) -> str:
-    with pytest.raises(ClientError) as caught:
-        action()
-    return str(caught.value.response["Error"]["Code"])
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
+from tests.support.refused import code
 from tests.support.running import RunningLocalAws
 
 ABSENT = "00000000-0000-0000-0000-000000000000"
@@ -26,12 +26,6 @@ CHANGES: dict[str, Use] = {
     "tag": lambda kms, key, _: kms.tag_resource(KeyId=key, Tags=[{"TagKey": "a", "TagValue": "b"}]),
     "alias": lambda kms, key, _: kms.create_alias(TargetKeyId=key, AliasName="alias/key-states"),
 }
-
-
-def code(action: Callable[[], Any]) -> str:
-    with pytest.raises(ClientError) as caught:
-        action()
-    return str(caught.value.response["Error"]["Code"])
 
 
 @pytest.fixture(scope="module")

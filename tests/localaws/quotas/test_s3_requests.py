@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from localaws.errors import AwsError
 from localaws.quotas.s3_buckets import check_retention, is_public
 from localaws.quotas.s3_requests import is_name
 from tests.localaws.quotas.test_resource_policies import document
+from tests.support.refused import code
 from tests.support.running import RunningLocalAws
 
 BUCKET = "s3-requests"
@@ -67,12 +67,6 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
         "InvalidArgument",
     ),
 }
-
-
-def code(action: Callable[[], Any]) -> str:
-    with pytest.raises(ClientError) as caught:
-        action()
-    return str(caught.value.response["Error"]["Code"])
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -4,12 +4,12 @@ import gzip
 import json
 import shlex
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.commands import output
 from tests.support.running import RunningLocalAws
 from tests.terraform.planning import REPOSITORY
 
@@ -41,17 +41,7 @@ class Shell:
 
     def __call__(self, *command: str) -> str:
         program = Path(sys.executable).with_name(command[0])
-        done = subprocess.run(
-            [program if program.exists() else command[0], *command[1:]],
-            cwd=self.folder,
-            env=self._environ,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return output([program if program.exists() else command[0], *command[1:]], self.folder, self._environ)
 
 
 @pytest.fixture

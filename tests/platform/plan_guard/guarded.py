@@ -7,13 +7,13 @@ would know them. Terraform does not refresh it.
 import json
 import os
 import shutil
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tests.support import provider
 from tests.support.attached import attachment
+from tests.support.commands import output
 
 ROOT = Path(__file__).with_name("root")
 SERVER = "aws_sagemaker_mlflow_tracking_server"
@@ -98,14 +98,4 @@ class Guarded:
         }
 
     def _terraform(self, *arguments: str) -> str:
-        done = subprocess.run(
-            ["terraform", arguments[0], "-no-color", *arguments[1:]],
-            cwd=self.folder,
-            env=self._environ,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return output(["terraform", arguments[0], "-no-color", *arguments[1:]], self.folder, self._environ)
