@@ -127,6 +127,7 @@ def measure(server: str, family: str, axes: list[space.Axis], times: int, jobs: 
     tracking.prepare(os.environ)
     mlflow.set_tracking_uri(server)
     # As mlflow_platform.tracking.connect does.
+    tracking.not_in_databricks()
     sagemaker_mlflow.set_session(boto3.Session())
     from mlflow.utils import rest_utils
 

@@ -4,6 +4,8 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -124,3 +126,19 @@ def test_connect_sets_the_global_tracking_and_registry_uri(
     client = tracking.connect(environment.server, boto3.session.Session(region_name="us-east-1"), ["runs"])
     assert client.tracking_uri == mlflow_here.get_tracking_uri() == environment.server.arn
     assert mlflow_here.get_registry_uri() == environment.server.arn
+
+
+def test_mlflow_does_not_search_all_folders_for_databricks_at_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "dbruntime", raising=False)
+    tracking.not_in_databricks()
+    assert sys.modules["dbruntime"] is None
+    with pytest.raises(ModuleNotFoundError):
+        import_module("dbruntime")
+
+
+def test_databricks_own_runtime_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delitem(sys.modules, "dbruntime", raising=False)
+    (tmp_path / "dbruntime.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    tracking.not_in_databricks()
+    assert "dbruntime" not in sys.modules
