@@ -94,12 +94,12 @@ class LocalAws:
         self.builds = self._make_builds(guard)
         tokens, blobs = Tokens(), Blobs(settings.data / "registry")
         self.state_machines = StateMachines(settings, self.principals)
-        parts = (self.principals, self.builds, self.state_machines, tokens, blobs, self.hosting.autoscaler)
+        hosting, schedules = self.hosting, Schedules(settings, self.principals)
+        parts = (self.principals, self.builds, self.state_machines, tokens, blobs, hosting.autoscaler, hosting.quotas)
         prepare = install_all(ServiceContext(settings, *parts, self.tracking.apps, guard, self.delivery, sagemaker))
-        registry = Registry(blobs, Images(settings.account, settings.region))
         if saved:
             self._load(saved.parts)
-        control = Control(self.health, self.calls, self.faults, Schedules(settings, self.principals))
+        control = Control(self.health, self.calls, self.faults, schedules, hosting.quotas.set)
         self.application = Application(
             self.calls,
             self.faults,
@@ -113,7 +113,7 @@ class LocalAws:
             routes=[
                 *self.tracking.routes,
                 self.hosting.runtime,
-                Route(Registry.takes, registry),
+                Route(Registry.takes, Registry(blobs, Images(settings.account, settings.region))),
                 Route(lambda _: True, moto(prepare)),
             ],
             on_start=self._start,
@@ -123,6 +123,7 @@ class LocalAws:
     def _load(self, parts: dict[str, Any]) -> None:
         self.tracking.load(parts)
         self.hosting.load(parts["endpoints"])
+        self.hosting.quotas.load(parts.get("instance_quotas", {}))
         self.hosting.load_requests(parts.get("async_requests", []))
         self.jobs.load(parts.get("jobs", []))
         self.executions.load(parts.get("pipeline_executions", []))
@@ -241,6 +242,7 @@ class LocalAws:
             "administrator": asdict(self.administrator),
             **tracking,
             "endpoints": self.hosting.saved(),
+            "instance_quotas": self.hosting.quotas.saved(),
             "async_requests": self.hosting.saved_requests(),
             "jobs": self.jobs.saved(),
             "pipeline_executions": self.executions.saved(),

@@ -22,6 +22,7 @@ class Variant:
         env: the model's Environment.
         state: current and desired weight and instance count or serverless configuration, as DescribeEndpoint returns
             them.
+        instance_type: empty for a serverless variant, and in states of former versions.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Variant:
     role: str
     startup_seconds: float
     state: dict[str, Any]
+    instance_type: str = ""
 
     @property
     def weight(self) -> float:

@@ -11,6 +11,7 @@ from localaws.alarms import install as install_alarms
 from localaws.endpoints.async_queue import AsyncQueues
 from localaws.endpoints.autoscaling import Autoscaler
 from localaws.endpoints.endpoints import RESUMING, Endpoints
+from localaws.endpoints.instance_quotas import InstanceQuotas
 from localaws.endpoints.launcher import Launcher
 from localaws.endpoints.operations import EndpointOperations
 from localaws.endpoints.records import Records
@@ -38,13 +39,16 @@ class Hosting:
         self._stopping = threading.Event()
         launcher = Launcher(settings, principals, processes, venvs)
         self._endpoints = Endpoints(settings, launcher, alarms)
+        self.quotas = InstanceQuotas(self._endpoints)
         self._scaling = Scaling(self._endpoints, launcher, settings.speed)
         self.autoscaler = Autoscaler(settings.account, self._endpoints, self._scaling, alarms, settings.speed)
         assume = launcher.role_clients
         queues = self._queues = AsyncQueues(self._endpoints, alarms, assume, MINUTE / settings.speed)
         self._runtime = Runtime(self._endpoints, settings.account, alarms, queues)
         self.runtime = Route(Runtime.takes, self._runtime)
-        operations = EndpointOperations(self._endpoints, self._scaling, principals, settings.account, alarms)
+        operations = EndpointOperations(
+            self._endpoints, self._scaling, self.quotas, principals, settings.account, alarms
+        )
         self.operations = operations.operations()
 
     def health(self) -> list[dict[str, str]]:

@@ -5,6 +5,7 @@ endpoints.
 """
 
 import threading
+from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +14,7 @@ from localaws.alarms import Alarms
 from localaws.endpoints import async_config, autoscaling, serverless, shadow
 from localaws.endpoints.deployment import STARTUP_SECONDS, Deployment, Variant
 from localaws.endpoints.endpoints import Endpoints
+from localaws.endpoints.instance_quotas import InstanceQuotas, count, needed
 from localaws.endpoints.model_source import ModelSource, resolved
 from localaws.endpoints.records import Records, refusal
 from localaws.endpoints.role import HOSTING
@@ -38,9 +40,16 @@ class EndpointOperations:
     """Operations for models, endpoint configurations and endpoints, for SageMaker's dispatcher."""
 
     def __init__(
-        self, endpoints: Endpoints, scaling: Scaling, principals: Principals, account: str, alarms: Alarms
+        self,
+        endpoints: Endpoints,
+        scaling: Scaling,
+        quotas: InstanceQuotas,
+        principals: Principals,
+        account: str,
+        alarms: Alarms,
     ) -> None:
         self._endpoints = endpoints
+        self._quotas = quotas
         self._scaling = scaling
         self._alarms = alarms
         self._principals = principals
@@ -162,6 +171,7 @@ class EndpointOperations:
         deployment = self._deployment(caller.region, config_name, given.get("DeploymentConfig"))
         self._check_rollout(caller.region, deployment)
         self._check_serverless(caller.region, name, None, deployment)
+        self._quotas.check(caller.region, needed(deployment, update=False))
         record = backend.create_endpoint(name, config_name, given.get("Tags") or [])
         self._endpoints.create(record, deployment)
         return {"EndpointArn": record.arn}
@@ -190,6 +200,7 @@ class EndpointOperations:
             _retain(live, deployment, excluded)
         self._check_rollout(caller.region, deployment)
         self._check_serverless(caller.region, given["EndpointName"], live, deployment)
+        self._quotas.check(caller.region, needed(deployment, update=True))
         self._endpoints.update(record, deployment)
         return {"EndpointArn": record.arn}
 
@@ -208,6 +219,7 @@ class EndpointOperations:
             )
         for item in wanted:
             _check_capacity(item, states[item["VariantName"]], may_be_zero=bool(live and live.asynchronous))
+        self._quotas.check(caller.region, _added(live, wanted))
         for item in wanted:
             _set_desired(item, states[item["VariantName"]])
         if endpoint:
@@ -306,6 +318,7 @@ class EndpointOperations:
             role=model.execution_role_arn,
             startup_seconds=given.get("ContainerStartupHealthCheckTimeoutInSeconds", STARTUP_SECONDS),
             state=state,
+            instance_type=given.get("InstanceType", ""),
         )
 
 
@@ -323,6 +336,16 @@ def _check_capacity(item: dict[str, Any], state: dict[str, Any], *, may_be_zero:
     wanted = {**config, **item.get("ServerlessUpdateConfig", {})}
     if wanted.get("ProvisionedConcurrency", 0) > wanted["MaxConcurrency"]:
         raise refusal("ProvisionedConcurrency must not exceed MaxConcurrency.")
+
+
+def _added(live: Deployment | None, wanted: list[dict[str, Any]]) -> Counter[str]:
+    """How many more instances the variants are to have, by type."""
+    found = {item["VariantName"]: item["DesiredInstanceCount"] for item in wanted if "DesiredInstanceCount" in item}
+    variants = [*live.variants, *live.shadows] if live else []
+    more = Counter[str]()
+    for one in variants:
+        more[one.instance_type] += found.get(one.name, one.instances) - count([one])[one.instance_type]
+    return more
 
 
 def _set_desired(item: dict[str, Any], state: dict[str, Any]) -> None:

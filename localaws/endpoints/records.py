@@ -71,3 +71,16 @@ class Records:
 def refusal(message: str) -> AwsError:
     """Return the error that SageMaker uses for most rejected requests."""
     return AwsError("ValidationException", message)
+
+
+def limit_exceeded(limit: str, most: int, unit: str, used: int, delta: int) -> AwsError:
+    """Return the error of a request that exceeds a quota of the account, with the quota's name in Service Quotas.
+
+    The wording: https://github.com/aws/amazon-sagemaker-examples/issues/307.
+    """
+    return AwsError(
+        "ResourceLimitExceeded",
+        f"The account-level service limit '{limit}' is {most} {unit}, with current utilization of {used} {unit} and a "
+        f"request delta of {delta} {unit}. Please use AWS Service Quotas to request an increase for this quota. If AWS "
+        "Service Quotas is not available, contact AWS support to request an increase for this quota.",
+    )

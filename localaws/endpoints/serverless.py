@@ -6,8 +6,7 @@ invocations", "Cold starts"), and ProductionVariantServerlessConfig in the API's
 
 from typing import Any
 
-from localaws.endpoints.records import refusal
-from localaws.errors import AwsError
+from localaws.endpoints.records import limit_exceeded, refusal
 
 # The model's range is 1024 to 6144; the description names the steps.
 MEMORY_STEP = 1024
@@ -17,6 +16,9 @@ MOST_ENDPOINTS = 50
 CONCURRENCY = {"us-east-1": 1000, "us-east-2": 1000, "us-west-2": 1000, "ap-southeast-1": 1000, "ap-southeast-2": 1000}
 CONCURRENCY |= {"ap-northeast-1": 1000, "eu-central-1": 1000, "eu-west-1": 1000}
 CONCURRENCY_ELSEWHERE = 500
+# Its name and code in Service Quotas.
+CONCURRENCY_QUOTA = "Maximum total concurrency that can be allocated across all serverless endpoints"
+CONCURRENCY_CODE = "L-96300102"
 # AWS does not say after which idle time resources are released. Divided by Settings.speed.
 IDLE_SECONDS = 300.0
 # Members of CreateEndpointConfig and of its variants. The second list is what configures instances; the SageMaker
@@ -132,22 +134,12 @@ def check_account(region: str, used: list[int], wanted: int, *, new: bool) -> No
     """
     most = CONCURRENCY.get(region, CONCURRENCY_ELSEWHERE)
     if sum(used) + wanted > most:
-        raise _exceeded(
-            "Maximum total concurrency that can be allocated across all serverless endpoints",
+        raise limit_exceeded(
+            CONCURRENCY_QUOTA,
             most,
             "Concurrent Invocations",
             sum(used),
             wanted,
         )
     if new and len(used) >= MOST_ENDPOINTS:
-        raise _exceeded("Maximum number of serverless endpoints", MOST_ENDPOINTS, "Endpoints", len(used), 1)
-
-
-def _exceeded(limit: str, most: int, unit: str, used: int, delta: int) -> AwsError:
-    """The wording of SageMaker's other limits; the first one is named as in Service Quotas (L-96300102)."""
-    return AwsError(
-        "ResourceLimitExceeded",
-        f"The account-level service limit '{limit}' is {most} {unit}, with current utilization of {used} {unit} and a "
-        f"request delta of {delta} {unit}. Please use AWS Service Quotas to request an increase for this quota. If AWS "
-        "Service Quotas is not available, contact AWS support to request an increase for this quota.",
-    )
+        raise limit_exceeded("Maximum number of serverless endpoints", MOST_ENDPOINTS, "Endpoints", len(used), 1)

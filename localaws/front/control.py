@@ -1,4 +1,4 @@
-"""localaws's own paths below /_localaws/: health, the call log, faults, schedules."""
+"""localaws's own paths below /_localaws/: health, the call log, faults, quotas, schedules."""
 
 import asyncio
 import json
@@ -19,15 +19,21 @@ MOST = 1 << 20
 
 
 class Control:
-    """GET health; GET and DELETE calls; GET, POST and DELETE faults; POST schedules/GROUP/NAME/run."""
+    """GET health; GET and DELETE calls; GET, POST and DELETE faults; POST quotas and schedules/GROUP/NAME/run."""
 
     def __init__(
-        self, health: Callable[[], dict[str, Any]], calls: CallLog, faults: Faults, schedules: Schedules
+        self,
+        health: Callable[[], dict[str, Any]],
+        calls: CallLog,
+        faults: Faults,
+        schedules: Schedules,
+        set_quotas: Callable[[Any], None],
     ) -> None:
         self._health = health
         self._calls = calls
         self._faults = faults
         self._schedules = schedules
+        self._set_quotas = set_quotas
 
     @staticmethod
     def takes(call: Call) -> bool:
@@ -62,13 +68,20 @@ class Control:
             case ("DELETE", "faults"):
                 self._faults.clear()
                 await respond_json(send, 200, [])
+            case ("POST", "quotas"):
+                try:
+                    self._set_quotas(json.loads(await read_body(receive, MOST)))
+                except (ValueError, RecursionError) as error:
+                    await respond_json(send, 400, {"message": str(error)})
+                else:
+                    await respond_json(send, 200, {})
             case ("POST", "schedules", group, name, "run"):
                 try:
                     await respond_json(send, 200, await asyncio.to_thread(self._schedules.run, group, name))
                 except AwsError as error:
                     await respond_json(send, error.status, {"error": error.code, "message": error.message})
             case _:
-                message = "There is /_localaws/health, /calls, /faults and /schedules/GROUP/NAME/run."
+                message = "There is /_localaws/health, /calls, /faults, /quotas and /schedules/GROUP/NAME/run."
                 await respond_json(send, 404, {"message": message})
 
 

@@ -21,7 +21,12 @@ APP_HEADER = "x-sm-mlflow-app-arn"
 # Source: https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-app-setup-prerequisites-iam.html
 CALL_APP = "CallMlflowAppApi"
 # Signing names that differ from botocore's name of the service.
-BOTOCORE_NAMES = {"monitoring": "cloudwatch", "elasticloadbalancing": "elbv2", "states": "stepfunctions"}
+BOTOCORE_NAMES = {
+    "elasticloadbalancing": "elbv2",
+    "monitoring": "cloudwatch",
+    "servicequotas": "service-quotas",
+    "states": "stepfunctions",
+}
 
 
 def identify(call: Call, signature: Signature | None) -> None:

@@ -40,6 +40,7 @@ LATE = {
     "application-autoscaling": "localaws.services.application_autoscaling",
     "cloudformation": "localaws.services.cloudformation",
     "cloudtrail": "localaws.services.cloudtrail",
+    "servicequotas": "localaws.services.service_quotas",
     "states": "localaws.services.stepfunctions",
 }
 

@@ -9,6 +9,7 @@ from localaws.builds.builds import Builds
 from localaws.call import Call
 from localaws.delivery.delivery import Delivery
 from localaws.endpoints.autoscaling import Autoscaler
+from localaws.endpoints.instance_quotas import InstanceQuotas
 from localaws.principals import Principals
 from localaws.registry.blobs import Blobs
 from localaws.registry.tokens import Tokens
@@ -61,6 +62,7 @@ class ServiceContext:
     registry_tokens: Tokens
     blobs: Blobs
     autoscaler: Autoscaler
+    instance_quotas: InstanceQuotas
     mlflow_apps: MlflowApps
     guard: Callable[[Call], None]
     delivery: Delivery

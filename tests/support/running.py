@@ -65,6 +65,10 @@ class RunningLocalAws:
         """Let the next calls of `operation` fail or wait. Name the `resource`, because tests share this localaws."""
         HTTP.post(f"{self.url}/_localaws/faults", json={"operation": operation, **fault}).raise_for_status()
 
+    def set_quotas(self, quotas: dict[str, int]) -> None:
+        """Set how many instances of a type the account may have for endpoints. Name a type that no other test uses."""
+        HTTP.post(f"{self.url}/_localaws/quotas", json=quotas).raise_for_status()
+
     def run_schedule(self, group: str, name: str) -> dict[str, Any]:
         """Run an EventBridge schedule now; how many attempts it made, and how they ended."""
         url = f"{self.url}/_localaws/schedules/{group}/{name}/run"

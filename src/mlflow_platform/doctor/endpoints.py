@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from mlflow_common.deploy_options import DeployOptions
 from mlflow_common.errors import first_line
 from mlflow_platform.doctor.context import Context
 from mlflow_platform.doctor.finding import Verdict, failed, passed, skipped, warned
 from mlflow_platform.doctor.roles import NEAR
 from mlflow_platform.endpoints.state import CHANGING, find_config
+from mlflow_platform.instance_quotas import ENDPOINT, REQUEST, read_quotas
 
-# AWS's names of these quotas, as in https://github.com/aws/amazon-sagemaker-examples/issues/307
-_QUOTA = "{} for endpoint usage"
+# What deploy_model.py uses without --instance-type.
+_DEFAULT = DeployOptions().instance_type
 
 
 def endpoints(context: Context) -> Verdict:
@@ -45,25 +47,27 @@ def quotas(context: Context) -> Verdict:
     """The environment's endpoints do not nearly use up the account's instances, whose quotas Service Quotas knows.
 
     Other endpoints of the account use the same quotas, and most roles may not describe them: they are not counted.
+    Without instances, the quota of the default instance type is checked: that of a new account is often 0.
     """
     used = _instances(context)
-    if not used:
-        return skipped("The environment's endpoints run no instance.")
-    client, wanted = context.client("service-quotas"), {_QUOTA.format(kind): kind for kind in used}
-    limits: dict[str, float] = {}
+    client, wanted = context.client("service-quotas"), {ENDPOINT.format(kind): kind for kind in used or [_DEFAULT]}
     try:
-        for page in client.get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker"):
-            limits |= {wanted[one["QuotaName"]]: one["Value"] for one in page["Quotas"] if one["QuotaName"] in wanted}
-            if len(limits) == len(wanted):
-                break
+        limits = {wanted[name]: value for name, value in read_quotas(client, wanted).items()}
     except client.exceptions.ClientError as error:
         return skipped(f"Service Quotas cannot be read: {first_line(error)}")
+    if not used:
+        if limits.get(_DEFAULT) == 0:
+            return warned(
+                f"The account may run no {_DEFAULT} for endpoints, which is the default of scripts/deploy_model.py.",
+                f"{REQUEST} (`{ENDPOINT.format(_DEFAULT)}`), or deploy with --instance-type or --serverless.",
+            )
+        return skipped("The environment's endpoints run no instance.")
     near = [f"{used[kind]} of {limit:g} {kind}" for kind, limit in sorted(limits.items()) if used[kind] >= NEAR * limit]
     if near:
         return warned(
             f"The endpoints of {context.environment.name} nearly use up the account's instances: {', '.join(near)}. "
             "An update takes as many again while it shifts the traffic.",
-            "Request an increase in the Service Quotas console (`INSTANCE TYPE for endpoint usage`).",
+            f"{REQUEST} (`{ENDPOINT.format('INSTANCE TYPE')}`).",
         )
     unknown = sorted(used.keys() - limits)
     if unknown:

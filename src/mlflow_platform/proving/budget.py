@@ -9,8 +9,9 @@ from mlflow_platform.plan_guard.changes import TerraformPlan
 from mlflow_platform.plan_guard.cost import Prices, estimate
 from mlflow_platform.plan_guard.running_hours import HOURS_PER_MONTH
 
-# What the smoke tests create in addition to the plan: one endpoint and a transform job, and an image build.
-_ENDPOINT, _INSTANCE = "aws_sagemaker_endpoint", "ml.m5.large"
+# What the smoke tests create in addition to the plan: an endpoint, beside it a transform job and then an asynchronous
+# endpoint, and an image build.
+_ENDPOINT, INSTANCE = "aws_sagemaker_endpoint", "ml.m5.large"
 _BUILDS, _BUILD_MINUTES = "aws_codebuild_project", 60
 # Charged by use only, and far less in a few hours than this: logs, requests, stored objects, metrics (USD).
 _USED, _BY_USE = frozenset({"aws_cloudwatch_log_group", "aws_cloudwatch_dashboard"}), 0.5
@@ -36,7 +37,7 @@ def budget_of(plan: TerraformPlan, prices: Prices, instance_hours: float) -> Bud
     """
     found = estimate(plan, prices)
     region = plan.region or "this region"
-    instance, _ = prices.find(region, _ENDPOINT, _INSTANCE)
+    instance, _ = prices.find(region, _ENDPOINT, INSTANCE)
     minutes = [price.price for price in prices.find(region, _BUILDS, "")[1] if price.unit == "build minute"]
     unknown = [] if found is None else [kind for kind in found.unknown if kind.partition(" ")[0] not in _USED]
     missing = [] if found is None else [*found.unpriced, *unknown]

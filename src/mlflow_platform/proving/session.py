@@ -24,6 +24,7 @@ from mlflow_platform.proving import checks, removal
 from mlflow_platform.proving.budget import Budget, budget_of, check_budget
 from mlflow_platform.proving.commands import GRACE_MINUTES, LAST_MINUTES, TERRAFORM_GRACE_MINUTES, Runner
 from mlflow_platform.proving.leftovers import SETTLE_MINUTES, Leftover, delete_leftovers, delete_logs, leftovers
+from mlflow_platform.proving.quotas import check_quotas
 from mlflow_platform.proving.record import Record
 from mlflow_platform.proving.steps import Proof, Step, prove
 from mlflow_platform.proving.target import Target
@@ -67,7 +68,7 @@ def start_proof(options: ProofOptions, environ: MutableMapping[str, str], progre
 
     Raises:
         InputError: the environment cannot be copied, or a price file is not valid.
-        PreconditionError: no credentials, no localaws, or a cost above the limit. Nothing was created then.
+        PreconditionError: no credentials, no localaws, too small a quota, or a cost above the limit: nothing is made.
     """
     prices = Prices.load()
     for file in options.prices:
@@ -79,6 +80,7 @@ def start_proof(options: ProofOptions, environ: MutableMapping[str, str], progre
         use_localaws(localaws_home(environ, options.repository), environ)
     client = _clients(region)
     account = str(client("sts").get_caller_identity()["Account"])
+    check_quotas(client("service-quotas"), progress)
     workspace = create_workspace(
         options.repository, options.source, options.suffix, account=account, region=region, now=options.now
     )

@@ -13,6 +13,7 @@ from mlflow_platform.doctor.context import Context
 from mlflow_platform.doctor.diagnosis import diagnose
 from mlflow_platform.doctor.terraform_state import Resource, TerraformState, locked_provider
 from mlflow_platform.environment import REPOSITORY, Environment
+from tests.support.running import RunningLocalAws
 
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:mlflow-staging-mlflow-start-stop"
 STATE = TerraformState(
@@ -114,6 +115,8 @@ DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "you
 @pytest.mark.parametrize(
     ("instances", "quotas", "status", "words"),
     [
+        (0, [[{"QuotaName": "ml.m5.large for endpoint usage", "Value": 0.0}]], "warn", "may run no ml.m5.large"),
+        (0, DENIED, "skip", "you may not"),
         (8, QUOTAS, "pass", "8 of 10 ml.m5.large"),
         (9, QUOTAS, "warn", "9 of 10 ml.m5.large"),
         (9, QUOTAS[:1], "skip", "names no quota of ml.m5.large"),
@@ -127,6 +130,19 @@ def test_warns_of_endpoints_that_nearly_use_up_the_accounts_instances(
     verdict = endpoints.quotas(account(environment, instances, quotas))
     assert verdict.status == status
     assert words in verdict.detail
+
+
+def test_names_a_quota_near_its_limit_that_is_planted_in_localaws(
+    environment: Environment, localaws: RunningLocalAws
+) -> None:
+    context, kind = account(environment, 9, QUOTAS), "ml.c5.18xlarge"
+    variants = [{"VariantName": "AllTraffic", "InstanceType": kind}]
+    context.client("sagemaker").describe_endpoint_config = lambda **_: {"ProductionVariants": variants}
+    context._clients["service-quotas"] = localaws.client("service-quotas")
+    assert endpoints.quotas(context).status == "pass"
+    localaws.set_quotas({kind: 10})
+    verdict = endpoints.quotas(context)
+    assert (verdict.status, f"9 of 10 {kind}" in verdict.detail) == ("warn", True)
 
 
 def test_an_endpoint_without_a_configuration_runs_no_instance(environment: Environment) -> None:

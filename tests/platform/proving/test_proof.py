@@ -3,14 +3,17 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_platform.plan_guard.changes import TerraformPlan
 from mlflow_platform.plan_guard.cost import Prices
 from mlflow_platform.proving.budget import budget_of, check_budget
+from mlflow_platform.proving.quotas import check_quotas
 from mlflow_platform.proving.record import Record
 from mlflow_platform.proving.session import HOURS, INSTANCE_HOURS
 from mlflow_platform.proving.steps import Proof, Step, prove
@@ -110,6 +113,32 @@ def test_refuses_to_start_above_the_limit(size: str, limit: float, starts: bool)
         return
     with pytest.raises(PreconditionError, match=r"above the limit of \d\.00 USD. Nothing was created"):
         check_budget(budget, HOURS, limit)
+
+
+@pytest.mark.parametrize(
+    ("quotas", "refused"),
+    [
+        ({"ml.m5.large for endpoint usage": 2, "ml.m5.large for transform job usage": 1}, ""),
+        ({"ml.m5.large for endpoint usage": 0}, "`ml.m5.large for endpoint usage` is 0, but must be 2"),
+        ({"ml.m5.large for transform job usage": 0}, "`ml.m5.large for transform job usage` is 0, but must be 1"),
+        ({}, ""),
+        (None, ""),
+    ],
+)
+def test_refuses_to_start_in_an_account_without_instances(quotas: dict[str, int] | None, refused: str) -> None:
+    def pages(**_: Any) -> Any:
+        if quotas is None:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "ListServiceQuotas")
+        return iter([{"Quotas": [{"QuotaName": name, "Value": float(value)}]} for name, value in quotas.items()])
+
+    client = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=pages))
+    said: list[str] = []
+    if refused:
+        with pytest.raises(PreconditionError, match=refused):
+            check_quotas(client, said.append)
+    else:
+        check_quotas(client, said.append)
+    assert len(said) == (quotas is None)
 
 
 def test_a_bound_needs_no_price_of_logs() -> None:
