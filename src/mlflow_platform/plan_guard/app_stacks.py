@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resou
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,8 +31,8 @@ def holds_app(kind: str, values: Values) -> bool:
 
 
 def name_of(values: Values) -> str:
-    """The name of the App, or of its stack if the template does not say it."""
-    return property_of(values, "Name") or str(values.get("name"))
+    """The name of the App, or of its stack if the template does not say it; empty if neither is known."""
+    return property_of(values, "Name") or str(values.get("name") or "")
 
 
 def arn_of(values: Values) -> str | None:
@@ -44,6 +45,16 @@ def stays(values: Values) -> bool:
     """Whether the App still exists after its stack is deleted."""
     apps = (_apps(values) or {}).values()
     return any(str(app.get("DeletionPolicy", "Delete")).startswith("Retain") for app in apps)
+
+
+def deleted_with(values: Values) -> set[str]:
+    """CloudFormation's types of the resources that are deleted with a stack. In YAML, all types that the text names."""
+    body = str(values.get("template_body") or "")
+    try:
+        resources = json.loads(body)["Resources"].values()
+        return {one["Type"] for one in resources if not str(one.get("DeletionPolicy")).startswith("Retain")}
+    except (ValueError, LookupError, AttributeError, TypeError):
+        return set(re.findall(r"\bAWS::\w+::\w+", body))
 
 
 def property_of(values: Values, name: str) -> str | None:

@@ -24,7 +24,7 @@ DOMAIN = "aws_sagemaker_domain"
 OBJECT = "aws_s3_object"
 # The attributes that name a resource, the first one present counts.
 _NAMES = (
-    *("tracking_server_name", "bucket", "repository_name", "domain_name"),
+    *("tracking_server_name", "bucket", "bucket_name", "repository_name", "domain_name"),
     *("name", "service_name", "description", "id"),
 )
 
@@ -104,14 +104,14 @@ class TerraformPlan:
     variables: Mapping[str, Any]
 
     @classmethod
-    def parse(cls, text: str) -> TerraformPlan:
-        """Parse the output of `terraform show -json`.
+    def parse(cls, text: str | bytes) -> TerraformPlan:
+        """Parse the output of `terraform show -json`. Windows PowerShell stores it as UTF-16 or with a byte order mark.
 
         Raises:
             InputError: it is not a plan.
         """
         try:
-            given = json.loads(text)
+            given = json.loads(text.removeprefix("\ufeff") if isinstance(text, str) else text)
             values = given["planned_values"]
             # Terraform saves what it has planned until an error, so losses may be missing.
             if given.get("errored"):
@@ -145,7 +145,7 @@ class TerraformPlan:
     def name_of(self, change: Change) -> str:
         """The name of a resource. A key is named by its alias if it has one, and a stack by its MLflow App."""
         if change.is_app:
-            return app_stacks.name_of(change.before or change.after)
+            return app_stacks.name_of(change.before or change.after) or change.name
         if change.type == KEY:
             key = change.before.get("key_id")
             for resource in self.prior:
@@ -173,8 +173,8 @@ def read(file: Path, root: Path, terraform: Terraform, stdin: TextIO) -> Terrafo
         raise InputError(f"there is no plan {file}. Save one with `make plan`.")
     if file.suffix == ".json":
         try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = file.read_bytes()
+        except OSError as error:
             raise InputError(f"{file} cannot be read ({error}). Give a saved plan.") from None
         return TerraformPlan.parse(text)
     done = terraform([f"-chdir={root}", "show", "-json", "-no-color", str(file.resolve())])

@@ -15,6 +15,21 @@ from mlflow_platform.tracking_server import APP, CHANGING, STOPPED
 # Resources whose contents cannot be recovered: runs in a server, objects in a bucket, what a key encrypts, and files of
 # Studio's users.
 PRECIOUS = {SERVER: "tracking server", BUCKET: "bucket", KEY: "key", DOMAIN: "Studio domain"}
+# The same as resources of CloudFormation, and of the provider awscc, which names its resources after them:
+# https://registry.terraform.io/providers/hashicorp/awscc/latest/docs
+_STACKED = {
+    "AWS::SageMaker::MlflowTrackingServer": "tracking server",
+    "AWS::S3::Bucket": "bucket",
+    "AWS::KMS::Key": "key",
+    "AWS::SageMaker::Domain": "Studio domain",
+}
+_CLOUD_CONTROL = {
+    "awscc_sagemaker_mlflow_tracking_server": "tracking server",
+    "awscc_s3_bucket": "bucket",
+    "awscc_kms_key": "key",
+    "awscc_sagemaker_domain": "Studio domain",
+    "awscc_sagemaker_mlflow_app": APP,
+}
 _STORE = "artifact_store_uri"
 # The attributes that the AWS provider sends with UpdateMlflowTrackingServer.
 _SENT = {_STORE, "tracking_server_size", "weekly_maintenance_window_start"}
@@ -29,7 +44,7 @@ def lost(plan: TerraformPlan) -> list[Change]:
     return [
         change
         for change in plan.changes
-        if (change.loses_it and (change.type in PRECIOUS or change.is_app)) or change.replaces_app
+        if (change.loses_it and (change.is_app or _precious(change))) or change.replaces_app
     ]
 
 
@@ -113,8 +128,16 @@ def stopped_server_warnings(plan: TerraformPlan, environment: EnvironmentRef, fi
             yield f"tracking server {change.name} is {status}, and AWS will refuse the update. Apply again later."
 
 
+def _precious(change: Change) -> str:
+    """What a resource is whose contents cannot be recovered; empty for any other."""
+    if change.type == app_stacks.STACK:
+        held = sorted(_STACKED[kind] for kind in app_stacks.deleted_with(change.before) & _STACKED.keys())
+        return f"stack (with {', '.join(held)})" if held else ""
+    return PRECIOUS.get(change.type) or _CLOUD_CONTROL.get(change.type, "")
+
+
 def _consequence(plan: TerraformPlan, change: Change) -> str:
-    name = f"{APP if change.is_app else PRECIOUS[change.type]} {plan.name_of(change)}"
+    name = f"{APP if change.is_app else _precious(change)} {plan.name_of(change)}"
     if change.replaces_app:
         return f"replace or remove {name} through its stack's template"
     if change.loses_it:

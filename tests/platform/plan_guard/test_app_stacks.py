@@ -45,6 +45,43 @@ def test_the_loss_of_the_stack_must_be_confirmed_by_the_name_of_the_app(actions:
     rules.check(lost, {"churn-app"})
 
 
+@pytest.mark.parametrize(
+    ("kind", "before", "what"),
+    [
+        ("awscc_sagemaker_mlflow_tracking_server", {"tracking_server_name": "one"}, "delete tracking server one"),
+        ("awscc_s3_bucket", {"bucket_name": "one"}, "delete bucket one"),
+        ("awscc_kms_key", {"key_id": "one", "id": "one"}, "delete key one"),
+        ("awscc_sagemaker_domain", {"domain_name": "one"}, "delete Studio domain one"),
+        ("awscc_sagemaker_mlflow_app", {"name": "one"}, "delete MLflow App one"),
+        (app_stacks.APP_RESOURCE, {}, f"delete MLflow App {app_stacks.APP_RESOURCE}.app"),
+        (
+            app_stacks.STACK,
+            {"name": "one", "template_body": json.dumps({"Resources": {"B": {"Type": "AWS::S3::Bucket"}}})},
+            "delete stack (with bucket) one",
+        ),
+        (
+            app_stacks.STACK,
+            {"name": "one", "template_body": "Resources:\n  S:\n    Type: AWS::SageMaker::MlflowTrackingServer\n"},
+            "delete stack (with tracking server) one",
+        ),
+    ],
+)
+def test_the_same_resources_of_other_providers_and_of_stacks_must_be_confirmed(
+    kind: str, before: dict[str, Any], what: str
+) -> None:
+    lost = plan(["delete"], before, kind=kind)
+    assert f"the plan would {what}, and" in refusal(lost)
+    rules.check(lost, {before.get("name", "one") if before else f"{kind}.app"})
+
+
+@pytest.mark.parametrize(
+    "resource", [{"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"}, {"Type": "AWS::SNS::Topic"}]
+)
+def test_a_stack_that_loses_nothing_may_be_deleted(resource: dict[str, str]) -> None:
+    body = json.dumps({"Resources": {"One": resource}})
+    rules.check(plan(["delete"], {"name": "one", "template_body": body}), set())
+
+
 NAMED = {"Named": {"Type": "String", "Default": "churn-app"}}
 REFERRED = template(parameters=NAMED, Name={"Ref": "Named"})
 COMPUTED = template(parameters=NAMED, Name={"Fn::Sub": "${Named}"})

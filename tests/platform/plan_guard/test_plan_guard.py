@@ -1,5 +1,6 @@
 """The plan guard with real plans: its output, refusals and warnings, and the estimated monthly cost."""
 
+import io
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import pytest
 from mlflow_common.errors import InputError, PreconditionError
 from mlflow_platform.environment import EnvironmentRef
 from mlflow_platform.plan_guard import losses, rules
-from mlflow_platform.plan_guard.changes import DOMAIN, Action, Change, TerraformPlan
+from mlflow_platform.plan_guard.changes import DOMAIN, Action, Change, TerraformPlan, read
 from mlflow_platform.plan_guard.cost import Prices, estimate
 from mlflow_platform.plan_guard.review import Review
 from mlflow_platform.plan_guard.text import cost_lines
@@ -396,6 +397,19 @@ def test_every_resource_type_of_the_modules_is_in_the_table(created: TerraformPl
         for kind in re.findall(r'^resource "(aws_\w+)"', file.read_text(), re.MULTILINE)
     }
     assert used <= known
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_reads_a_plan_as_powershell_stores_it(tmp_path: Path, encoding: str) -> None:
+    text = '{"planned_values": {}, "variables": {"region": {"value": "eu-west-1"}}}'
+    file = tmp_path / "plan.json"
+    file.write_text(text, encoding=encoding)
+
+    def unused(_: list[str]) -> Any:
+        raise AssertionError
+
+    assert read(file, tmp_path, unused, io.StringIO()).region == "eu-west-1"
+    assert read(Path("-"), tmp_path, unused, io.StringIO(f"\ufeff{text}")).region == "eu-west-1"
 
 
 @pytest.mark.parametrize(
