@@ -78,6 +78,8 @@ class SmokeTest:
             raise PlatformError(_refused(f"its answer is not JSON: {answer[:80]!r}")) from None
         if problem:
             raise PlatformError(_refused(problem))
+        if unscored := _unscored(answer):
+            self._progress(f"validate_endpoint.py and monitor.py cannot score such predictions: {unscored}")
 
     def _answer(self, endpoint: str, request: bytes) -> bytes:
         outputs = async_requests.output_folder(self._sagemaker, endpoint)
@@ -191,6 +193,17 @@ def _problem(answer: Any, request: bytes) -> str | None:
     if found == "" or not (_holds_value(found) or (found == [] and not _has_rows(request))):
         return f"its answer has no predictions: {shown}"
     return None
+
+
+def _unscored(answer: bytes) -> str:
+    """Why predictions have no form that validation and monitoring know, such as several outputs; empty if they do."""
+    from mlflow_platform.validation import predictions
+
+    try:
+        predictions.interpret(predictions.parse(answer, "the model", expected=None), "the model")
+    except PlatformError as error:
+        return error.message
+    return ""
 
 
 def _is_number(value: Any) -> bool:

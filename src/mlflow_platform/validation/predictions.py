@@ -45,8 +45,8 @@ class Predictions:
         return sum(value is None for value in self.values)
 
 
-def parse(answer: bytes, endpoint: str, *, expected: int) -> list[Any]:
-    """The predictions of one answer, as JSON holds them.
+def parse(answer: bytes, endpoint: str, *, expected: int | None) -> list[Any]:
+    """The predictions of one answer, as JSON holds them. `expected` is how many rows were sent, None if unknown.
 
     Raises:
         PlatformError: it is not JSON, has no predictions, or not as many as rows were sent.
@@ -67,7 +67,7 @@ def parse(answer: bytes, endpoint: str, *, expected: int) -> list[Any]:
         found = next(iter(found.values()))
     if not isinstance(found, list):
         raise PlatformError(f"{endpoint} answers with {quoted(found)}, which is not a list of predictions")
-    if len(found) != expected:
+    if expected is not None and len(found) != expected:
         raise PlatformError(f"{endpoint} answers with {len(found)} predictions for {expected} rows")
     return found
 

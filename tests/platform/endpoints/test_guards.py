@@ -302,6 +302,27 @@ def test_an_answer_with_a_value_is_accepted_and_an_empty_one_to_an_empty_request
     assert deployer.deploy(versions("1"), guards=Guards(smoke_request=request_body)) == "created"
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b'{"predictions": [1, 2]}', ""),
+        (b'{"predictions": [[0.25, 0.75]]}', ""),
+        (b'{"predictions": [{"setosa": 0.25, "virginica": 0.75}]}', ""),
+        (b'{"predictions": [[12.5, 30.0]]}', "are not class probabilities"),
+        (b'{"predictions": [{"price": 12.5, "days": 30}]}', "are not class probabilities"),
+        (b'{"predictions": [{"label": "a", "score": 0.5}]}', "a prediction must be one value"),
+        (b'{"choices": [{"text": "hello"}]}', "no key `predictions`"),
+    ],
+)
+def test_a_deployment_says_that_predictions_cannot_be_scored(
+    deployer: Deployer, versions: Any, runtime: Runtime, messages: list[str], answer: bytes, said: str
+) -> None:
+    runtime.answer = answer
+    deployer.deploy(versions("1"), guards=Guards(smoke_request=EXAMPLE))
+    found = [one for one in messages if "cannot score such predictions" in one]
+    assert [said in one for one in found] == ([True] if said else [])
+
+
 def test_an_update_is_tested_on_a_temporary_endpoint_before_traffic_moves(
     deployer: Deployer, versions: Any, runtime: Runtime, fleet: Fleet, clients: Clients
 ) -> None:
