@@ -202,4 +202,6 @@ bench: setup ## Measure, each figure beside a peer's in the same run
 
 clean: ## Stop localaws and delete everything that setup and runs created
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m localaws down
-	@rm -rf .venv .cache .localaws reports
+	@rm -rf .venv .cache .localaws reports training/{prepared,tuned,model,report}
+	@for each in mlflow.db mlruns; do \
+		[[ ! -e "$$each" ]] || echo "kept $$each: runs that MLflow recorded without a server. Delete it if you do not need them."; done

@@ -276,3 +276,19 @@ def test_local_and_defaults_reach_the_scripts(copy: Path) -> None:
     found, variables = the_call(copy, "deploy", "LOCAL=1")
     assert found[1:] == ["scripts/deploy_model.py", "--env=staging", "--local", "--", "models:/iris@champion"]
     assert (variables["LOCAL"], variables["ENV"]) == ("1", "staging")
+
+
+def test_clean_keeps_and_names_runs_without_a_server(copy: Path) -> None:
+    for name in ("mlruns", "reports", "training/prepared", "training/model"):
+        (copy / name).mkdir(parents=True)
+    (copy / "mlflow.db").touch()
+    done = make(copy, "clean")
+    assert done.returncode == 0, done.stderr
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["kept mlflow.db", "kept mlruns"]
+    left = {path.name for path in (*copy.iterdir(), *(copy / "training").iterdir())}
+    assert left >= {"mlflow.db", "mlruns"}
+    assert not left & {".venv", "reports", "prepared", "model"}
+    (copy / "mlflow.db").unlink()
+    (copy / "mlruns").rmdir()
+    again = make(copy, "clean")
+    assert (again.returncode, again.stdout) == (0, "")
