@@ -1,6 +1,7 @@
 """The workflows of GitHub and GitLab: pinned, with the least permissions, and called with the inputs that they have."""
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ ROLE = re.compile(
 )
 
 
+@cache
 def workflow(file: Path) -> dict[Any, Any]:
     found: dict[Any, Any] = yaml.safe_load(file.read_text())
     return found
