@@ -15,18 +15,21 @@ NEAR = 0.9
 
 
 def roles(context: Context) -> Verdict:
-    """Every role exists with the trust, the inline and the attached policies that Terraform set."""
+    """Every role exists with the trust, the boundary, the inline and the attached policies that Terraform set."""
     iam, wrong = context.client("iam"), []
     resources = context.deployed.of_type("aws_iam_role")
     for resource in resources:
         name = resource["name"]
         try:
-            trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+            found = iam.get_role(RoleName=name)["Role"]
         except iam.exceptions.NoSuchEntityException:
             wrong.append(f"the role {name} does not exist")
             continue
-        if not same_policy(_text(trust), resource["assume_role_policy"]):
+        if not same_policy(_text(found["AssumeRolePolicyDocument"]), resource["assume_role_policy"]):
             wrong.append(f"the trust policy of {name} was changed")
+        boundary = found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
+        if boundary != (resource["permissions_boundary"] or ""):
+            wrong.append(f"the permissions boundary of {name} is {boundary or 'missing'}")
     for resource in context.deployed.of_type("aws_iam_role_policy"):
         role, name = resource["role"], resource["name"]
         try:

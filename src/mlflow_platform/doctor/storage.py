@@ -39,7 +39,7 @@ def _delete(s3: Any, bucket: str, key: str, version: str | None) -> None:
 
 
 def bucket(context: Context) -> Verdict:
-    """Versioning, encryption, public access block and policy of the bucket are as Terraform set them."""
+    """Versioning, encryption, public access block, policy and lifecycle rules of buckets are as Terraform set them."""
     state, s3 = context.deployed, context.client("s3")
     wrong = []
     for resource in state.of_type("aws_s3_bucket_versioning"):
@@ -72,9 +72,22 @@ def bucket(context: Context) -> Verdict:
         answer = _or_none(lambda name=resource["bucket"]: s3.get_bucket_policy(Bucket=name))
         if answer is None or not same_policy(answer["Policy"], resource["policy"]):
             wrong.append(f"the policy of {resource['bucket']} {'is missing' if answer is None else 'was changed'}")
+    wrong += _lifecycles(context)
     if wrong:
         return failed("; ".join(wrong) + ".", context.apply)
-    return passed("versioning, encryption, public access block and policy as Terraform set them")
+    return passed("versioning, encryption, public access block, policy and lifecycle rules as Terraform set them")
+
+
+def _lifecycles(context: Context) -> list[str]:
+    """The buckets that lack a lifecycle rule, or have another one. What the rules say is not compared."""
+    wrong, s3 = [], context.client("s3")
+    for resource in context.deployed.of_type("aws_s3_bucket_lifecycle_configuration"):
+        found = _or_none(lambda name=resource["bucket"]: s3.get_bucket_lifecycle_configuration(Bucket=name)) or {}
+        got = {(one.get("ID"), one["Status"]) for one in found.get("Rules", [])}
+        for name, status in sorted(got ^ {(one["id"], one["status"]) for one in resource["rule"]}, key=str):
+            what = "was added or changed" if (name, status) in got else "is missing or was changed"
+            wrong.append(f"the lifecycle rule {name} ({status}) of {resource['bucket']} {what}")
+    return wrong
 
 
 def keys(context: Context) -> Verdict:

@@ -44,7 +44,7 @@ def test_names_a_changed_image_repository(localaws: RunningLocalAws, fault: str)
     expect_failure(storage.repository, context_of(localaws, deployed), plant, words)
 
 
-@pytest.mark.parametrize("fault", ["trust", "policy", "policy missing", "detached", "role missing"])
+@pytest.mark.parametrize("fault", ["trust", "boundary", "policy", "policy missing", "detached", "role missing"])
 def test_names_a_changed_role(localaws: RunningLocalAws, fault: str) -> None:
     iam, name = localaws.client("iam"), f"{NAME}-{fault.replace(' ', '-')}"
     trust = json.dumps(TRUST)
@@ -67,6 +67,10 @@ def test_names_a_changed_role(localaws: RunningLocalAws, fault: str) -> None:
     other = trust.replace("sagemaker.", "ec2.")
     plant, words = {
         "trust": (lambda: iam.update_assume_role_policy(RoleName=name, PolicyDocument=other), "trust policy of"),
+        "boundary": (
+            lambda: iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=arn),
+            f"the permissions boundary of {name} is {arn}",
+        ),
         "policy": (
             lambda: iam.put_role_policy(RoleName=name, PolicyName="Access", PolicyDocument=OTHER_POLICY),
             "was changed",

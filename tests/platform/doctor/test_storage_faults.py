@@ -64,6 +64,35 @@ def test_names_a_changed_bucket_policy(localaws: RunningLocalAws, bucket: str) -
     )
 
 
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ([], "rule abort (Enabled) of {} is missing"),
+        ([("abort", "Disabled")], "rule abort (Disabled) of {} was added or changed"),
+        ([("abort", "Enabled"), ("more", "Enabled")], "rule more (Enabled) of {} was added"),
+    ],
+)
+def test_names_changed_lifecycle_rules(
+    localaws: RunningLocalAws, bucket: str, rules: list[tuple[str, str]], words: str
+) -> None:
+    s3 = localaws.client("s3")
+
+    def put(wanted: list[tuple[str, str]]) -> None:
+        s3.delete_bucket_lifecycle(Bucket=bucket)
+        given = [
+            {"ID": name, "Status": status, "Filter": {"Prefix": name}, "Expiration": {"Days": 9}}
+            for name, status in wanted
+        ]
+        if given:
+            s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": given})
+
+    put([("abort", "Enabled")])
+    deployed = resource(
+        "aws_s3_bucket_lifecycle_configuration", bucket=bucket, rule=[{"id": "abort", "status": "Enabled"}]
+    )
+    expect_failure(storage.bucket, context_of(localaws, deployed), lambda: put(rules), words.format(bucket))
+
+
 def test_names_a_changed_default_encryption(localaws: RunningLocalAws, bucket: str) -> None:
     s3 = localaws.client("s3")
 
