@@ -223,14 +223,17 @@ async def _copy(
     finally:
         await source.close()
         await target.close()
-    session.show(_planned(outcome.plan) if outcome.summary is None else _done(outcome, as_json=as_json))
+    plan, planned = outcome.plan, outcome.summary is None
+    session.show(_planned(plan, as_json=as_json) if planned else _done(outcome, as_json=as_json))
     if outcome.refused:
         things = "1 thing was" if len(outcome.refused) == 1 else f"{len(outcome.refused)} things were"
         fail(f"{things} lost, and everything else was copied: see the losses, or give --accept-losses")
         raise typer.Exit(1)
 
 
-def _planned(plan: TransferPlan) -> dict[str, Any]:
+def _planned(plan: TransferPlan, *, as_json: bool) -> dict[str, Any]:
+    from mlflow_transfer.losses import loss_lines
+
     return {
         "to_move": dict(plan.counts),
         "unchanged": dict(plan.unchanged),
@@ -240,7 +243,7 @@ def _planned(plan: TransferPlan) -> dict[str, Any]:
         "source_calls": plan.source_calls,
         "destination_calls": plan.destination_calls,
         "seconds_at_least": None if plan.seconds is None else round(plan.seconds),
-        "losses": [f"{loss.place}: {loss.reason}" for loss in plan.losses],
+        "losses": [f"{loss.place}: {loss.reason}" for loss in plan.losses] if as_json else loss_lines(plan.losses),
     }
 
 

@@ -24,6 +24,7 @@ from mlflow_transfer.rate import Rate
 from mlflow_transfer.transport import Threads
 
 API = "/api/2.0/mlflow/"
+API_3 = "/api/3.0/mlflow/"
 AJAX = "/ajax-api/2.0/mlflow/"
 # The largest JSON response in bytes. A page of 500 runs with all their parameters and tags is smaller.
 _LARGEST_ANSWER = 512 << 20
@@ -164,9 +165,11 @@ class Client:
         """The response of a call that only reads."""
         return await self._until_answered("GET", prefix + path, query, None, writes=False)
 
-    async def post(self, path: str, body: Mapping[str, Any], *, writes: bool = True, method: str = "POST") -> Any:
+    async def post(
+        self, path: str, body: Mapping[str, Any], *, writes: bool = True, method: str = "POST", prefix: str = API
+    ) -> Any:
         """The response of a call that can be repeated safely, because it only reads or is idempotent."""
-        return await self._until_answered(method, API + path, None, body, writes=writes)
+        return await self._until_answered(method, prefix + path, None, body, writes=writes)
 
     async def create(
         self,
@@ -174,6 +177,8 @@ class Client:
         body: Mapping[str, Any],
         find: Callable[[], Awaitable[T | None]],
         take: Callable[[Any], T],
+        *,
+        prefix: str = API,
     ) -> T:
         """Execute a call that must not happen twice. After a lost response, `find` searches for its result.
 
@@ -182,7 +187,7 @@ class Client:
         """
 
         async def send(attempt: int) -> T:
-            return take(await self.once("POST", API + path, None, body, attempt, writes=True))
+            return take(await self.once("POST", prefix + path, None, body, attempt, writes=True))
 
         return await self._repeated(send, path, find)
 
@@ -376,7 +381,7 @@ def _error_of(raw: bytes) -> tuple[str, str]:
 
 
 def _name_of(path: str) -> str:
-    for prefix in (API, AJAX, "/api/2.0/"):
+    for prefix in (API, API_3, AJAX, "/api/2.0/"):
         path = path.removeprefix(prefix)
     head, *rest = path.split("/")
     # Replace ids in the path: logged-models/m-123/tags becomes logged-models/*/tags.

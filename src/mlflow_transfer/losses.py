@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from mlflow_transfer.records import Trace
 
 _IDS = re.compile(r"[\w-]+")
-# Since MLflow 3.5 a server may store a trace's spans in its database. This tag says so (mlflow/tracing/constant.py).
+# Since MLflow 3.5 a server may store a trace's spans in its database, and move them to another location when they are
+# old. This tag says where they are; without it, they are an artifact (`SpansLocation` in mlflow/tracing/constant.py).
 _SPANS = "mlflow.trace.spansLocation"
-_IN_DATABASE = "TRACKING_STORE"
+_ELSEWHERE = {
+    "TRACKING_STORE": "its spans are in the source's database, and the API does not return them",
+    "ARCHIVE_REPO": "its spans are in the source's archive of traces, which is not read",
+}
 
 
 @dataclass(frozen=True)
@@ -71,16 +75,28 @@ class LostParts:
 
 def trace_losses(trace: Trace) -> list[Loss]:
     """The losses of a trace: parts that cannot be read."""
-    if trace.tags.get(_SPANS) != _IN_DATABASE:
-        return []
-    return [Loss(f"trace {trace.id}", "its spans are in the source's database, and the API does not return them")]
+    reason = _ELSEWHERE.get(trace.tags.get(_SPANS, ""))
+    return [Loss(f"trace {trace.id}", reason)] if reason else []
 
 
 MOST_SHOWN = 20
+# Alike are losses of one reason whose places differ in ids only: a source may have a million traces.
+_MOST_ALIKE = 3
+_GENERATED = re.compile(r"(?:m-|tr-)?[0-9a-f]{32}")
 
 
 def loss_lines(losses: Sequence[Loss]) -> list[str]:
-    """The first losses as lines of text."""
-    lines = [f"{loss.place}: {loss.reason}" for loss in losses[:MOST_SHOWN]]
-    more = len(losses) - MOST_SHOWN
-    return [*lines, f"and {more} more"] if more > 0 else lines
+    """The first losses as lines of text, one line for many that are alike."""
+    alike: dict[tuple[str, str], list[Loss]] = {}
+    for loss in losses:
+        alike.setdefault((_GENERATED.sub("*", loss.place), loss.reason), []).append(loss)
+    lines: list[str] = []
+    left = len(losses)
+    for group in alike.values():
+        shown = group if len(group) <= _MOST_ALIKE else group[:1]
+        if len(lines) + len(shown) > MOST_SHOWN:
+            break
+        others = "" if len(shown) == len(group) else f" and {len(group) - 1:,} others"
+        lines += [f"{loss.place}{others}: {loss.reason}" for loss in shown]
+        left -= len(group)
+    return [*lines, f"and {left:,} more"] if left else lines

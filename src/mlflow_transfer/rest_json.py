@@ -18,7 +18,19 @@ from mlflow_transfer.records import (
     Run,
     Trace,
 )
-from mlflow_transfer.sources.parsing import integer, number, optional_integer, text
+from mlflow_transfer.sources.parsing import (
+    instant,
+    integer,
+    lifecycle_stage,
+    number,
+    optional_integer,
+    run_status,
+    text,
+    texts,
+    trace_status,
+    version_number,
+    version_stage,
+)
 
 Json = Mapping[str, Any]
 ARTIFACT_LOCATION = "mlflow.artifactLocation"
@@ -30,7 +42,7 @@ def experiment_from(data: Json) -> Experiment:
         id=_text(data, "experiment_id"),
         name=_text(data, "name"),
         artifact_location=_text(data, "artifact_location", ""),
-        lifecycle_stage=_text(data, "lifecycle_stage", "active"),
+        lifecycle_stage=lifecycle_stage(_text(data, "lifecycle_stage", "active")),
         tags=keyed(data.get("tags") or ()),
         creation_time=optional_integer(data.get("creation_time")),
     )
@@ -54,10 +66,10 @@ def run_from(data: Json, *, linked: bool) -> Run:
         experiment_id=_text(info, "experiment_id"),
         name=_text(info, "run_name", "") or tags.get("mlflow.runName", ""),
         user_id=_text(info, "user_id", ""),
-        status=_text(info, "status", "RUNNING"),
+        status=run_status(_text(info, "status", "RUNNING")),
         start_time=integer(info.get("start_time") or 0),
         end_time=optional_integer(info.get("end_time")) or None,
-        lifecycle_stage=_text(info, "lifecycle_stage", "active"),
+        lifecycle_stage=lifecycle_stage(_text(info, "lifecycle_stage", "active")),
         artifact_uri=_text(info, "artifact_uri", ""),
         params=keyed(content.get("params") or ()),
         tags=tags,
@@ -109,12 +121,12 @@ def version_from(data: Json) -> ModelVersion:
     """A model version of `model-versions/search`."""
     return ModelVersion(
         name=_text(data, "name"),
-        version=integer(data["version"]),
+        version=version_number(data["version"]),
         source=_text(data, "source", ""),
         run_id=_text(data, "run_id", ""),
         run_link=_text(data, "run_link", ""),
         description=_text(data, "description", ""),
-        stage=_text(data, "current_stage", "None"),
+        stage=version_stage(_text(data, "current_stage", "None")),
         tags=keyed(data.get("tags") or ()),
         creation_time=integer(data.get("creation_timestamp") or 0),
     )
@@ -139,11 +151,41 @@ def trace_from(data: Json) -> Trace:
         experiment_id=_text(data, "experiment_id"),
         timestamp=integer(data.get("timestamp_ms") or 0),
         duration=optional_integer(data.get("execution_time_ms")),
-        status=_text(data, "status", "IN_PROGRESS"),
+        status=trace_status(_text(data, "status", "IN_PROGRESS")),
         metadata=keyed(data.get("request_metadata") or ()),
         artifact_uri=tags.pop(ARTIFACT_LOCATION, ""),
         tags=tags,
     )
+
+
+def trace_v3_from(data: Json) -> Trace:
+    """A trace of MLflow 3: of `POST traces/search`, or the description in a file store.
+
+    A file store has the tags and the metadata in other files, and its duration is a number of milliseconds.
+    """
+    tags = texts(data.get("tags") or {})
+    duration = data.get("execution_duration")
+    return Trace(
+        id=_text(data, "trace_id"),
+        experiment_id=_text(data["trace_location"]["mlflow_experiment"], "experiment_id"),
+        timestamp=instant(data["request_time"]),
+        duration=optional_integer(data.get("execution_duration_ms")) if duration is None else _milliseconds(duration),
+        status=trace_status(_text(data, "state", "IN_PROGRESS")),
+        metadata=texts(data.get("trace_metadata") or {}),
+        artifact_uri=tags.pop(ARTIFACT_LOCATION, ""),
+        tags=tags,
+        client_request_id=_text(data, "client_request_id", ""),
+        request_preview=_text(data, "request_preview", ""),
+        response_preview=_text(data, "response_preview", ""),
+    )
+
+
+def _milliseconds(duration: Any) -> int:
+    """Protobuf's duration, such as `1.500s`, in milliseconds."""
+    found = text(duration)
+    if not found.endswith("s"):
+        raise ValueError(f"{found!r:.80} is not a duration")
+    return round(number(found[:-1]) * 1000)
 
 
 def _text(data: Json, key: str, default: str | None = None) -> str:

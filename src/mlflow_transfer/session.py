@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from mlflow_transfer.cli_options import Reach
     from mlflow_transfer.sources.base import Source
     from mlflow_transfer.sources.rest import RestSource
+
+_OBJECTS = "experiment|run|metric|param|tag|model|trace|prompt|version|point|file|artifact|byte"
+_PLURAL = re.compile(rf"(.*\b(?:{_OBJECTS}))s|(loss)es")
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ class Session:
             return
         for name, value in values.items():
             if isinstance(value, dict):
-                text = ", ".join(f"{count:,} {what}" for what, count in value.items()) or "nothing"
+                text = ", ".join(counted(count, what) for what, count in value.items()) or "nothing"
             elif isinstance(value, list):
                 text = "" if value else "nothing"
             else:
@@ -120,3 +124,9 @@ class Session:
             echo(f"{name.replace('_', ' ')}: {text}")
             for one in value if isinstance(value, list) else ():
                 echo(f"  {one}")
+
+
+def counted(count: int, what: str) -> str:
+    """A number of objects in words, such as "1 run" and "2,000 runs". Names of differences ("run status") stay."""
+    plural = _PLURAL.fullmatch(what)
+    return f"{count:,} {plural[1] or plural[2] if plural and count == 1 else what}"

@@ -98,18 +98,20 @@ def is_value(call: str, place: tuple[Any, ...]) -> bool:
     return not isinstance(found, dict | list) and not str(place[-1]).endswith("_id")
 
 
-def read(given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def read(given: dict[str, Any], version: str = "3.0.1") -> tuple[dict[str, Any], list[str]]:
     """Everything that a server with these answers holds, and the losses."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         found = given.get(request.url.path.partition("/mlflow/")[2])
         if callable(found):
             found = found()
+        if isinstance(found, int):
+            return httpx.Response(found, content=b"{}")
         return httpx.Response(200, content=json.dumps(found).encode("utf-8", "surrogatepass"))
 
     async def work() -> tuple[dict[str, Any], list[str]]:
         client = Client("server", "http://server", retry=QUICK, transport=httpx.MockTransport(answer))
-        source = RestSource(client, "3.0.1", places().store, "server")
+        source = RestSource(client, version, places().store, "server")
         source.listing.lenient = True
         try:
             found = await everything(source)
@@ -205,3 +207,40 @@ def test_an_object_of_another_experiment_is_a_loss() -> None:
     found, losses = read(given_answers)
     assert len([loss for loss in losses if "it belongs to the experiment '2'" in loss]) == 3
     assert (set(found["runs"]), found["models"], found["traces"]) == ({OTHER}, [], [])
+
+
+TRACE = {
+    "trace_id": "tr-1",
+    "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "1"}},
+    "request_time": "2026-11-30T20:40:31.829Z",
+    "execution_duration": "1.500s",
+    "state": "STATE_UNSPECIFIED",
+    "trace_metadata": {"k": "v"},
+    "tags": {"mlflow.artifactLocation": "s3://b/t", "t": "v"},
+    "request_preview": "q",
+}
+
+
+def test_traces_of_mlflow_3_are_read_with_their_previews() -> None:
+    found, losses = read(answers() | {"traces/search": {"traces": [TRACE, TRACE | {"assessments": [{}]}]}}, "3.10.1")
+    assert losses == ["assessments of trace tr-1: assessments of traces are not transferred"]
+    trace, other = found["traces"]
+    assert trace == other
+    assert (trace["timestamp"], trace["duration"], trace["status"]) == (1796071231829, 1500, "TRACE_STATUS_UNSPECIFIED")
+    assert (trace["tags"], trace["metadata"], trace["artifact_uri"]) == ({"t": "v"}, {"k": "v"}, "s3://b/t")
+    assert (trace["client_request_id"], trace["request_preview"], trace["response_preview"]) == ("", "q", "")
+
+
+@pytest.mark.parametrize(("status", "lost"), [(404, 0), (403, 1), (400, 1), (500, 1)])
+def test_a_server_that_refuses_the_newer_api_shows_its_traces_without_previews(status: int, lost: int) -> None:
+    found, losses = read(answers() | {"traces/search": status}, "3.10.1")
+    assert (len(found["traces"]), len(losses)) == (1, lost)
+    assert all(loss.startswith("client request ids, previews and assessments of traces: ") for loss in losses)
+
+
+@pytest.mark.parametrize("place", places_in(TRACE), ids=str)
+def test_a_malformed_trace_of_mlflow_3_is_read_or_a_loss(place: tuple[Any, ...]) -> None:
+    for value in (None, "", "x", -1, [], {}, {"a": 1}, "\ud800"):
+        changed_trace = changed(TRACE, place, value)
+        found, losses = read(answers() | {"traces/search": {"traces": [changed_trace]}}, "3.10.1")
+        assert len(found["traces"]) + len(losses) >= 1

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
@@ -18,11 +19,14 @@ from mlflow.utils import validation
 from mlflow_common.retry import Retry
 from mlflow_transfer.batches import Batches
 from mlflow_transfer.client import Client
+from mlflow_transfer.copiers.registry import RegistryCopier
 from mlflow_transfer.fitting import fit_experiment, fit_registered_model, fit_trace
 from mlflow_transfer.limits import Limits, adapt
+from mlflow_transfer.losses import Loss, loss_lines
 from mlflow_transfer.records import Experiment, ModelVersion, Point, RegisteredModel, Run, Trace, point_key, to_json
 from mlflow_transfer.rest_stream import BrokenError, points_of
 from mlflow_transfer.rewrite import moved, rewrite_ids
+from mlflow_transfer.session import counted
 from mlflow_transfer.sources.archive_json import trace_from_json
 from mlflow_transfer.sources.database_rows import trace_from_row
 from mlflow_transfer.sources.rest import RestSource
@@ -166,6 +170,46 @@ def test_tags_that_mlflow_2_13_refuses_are_left_out_of_every_kind_of_object() ->
     assert fit_registered_model(model, Limits.none()) == (model, [])
 
 
+def test_columns_that_replaced_tags_and_metadata_of_traces_are_read_as_servers_return_them() -> None:
+    """MLflow 3.17 stores the name, the session, the tokens and the cost of a trace in columns of their own."""
+    row = {"request_id": "tr-1", "experiment_id": 7, "timestamp_ms": 1, "execution_time_ms": 1, "status": "OK"}
+    columns = {"trace_name": "ask", "session_id": "s", "input_tokens": 3, "total_tokens": 3, "total_cost": 0.5}
+    tags, metadata = defaultdict[str, dict[str, str]](dict), defaultdict[str, dict[str, str]](dict)
+    tags["tr-1"], metadata["tr-1"] = {"t": "v"}, {"k": "v"}
+    trace = trace_from_row(cast("Any", {**row, **columns, "output_tokens": None}), tags, metadata)
+    assert trace.tags == {"t": "v", "mlflow.traceName": "ask"}
+    assert trace.metadata == {
+        "k": "v",
+        "mlflow.trace.session": "s",
+        "mlflow.trace.tokenUsage": '{"input_tokens": 3, "total_tokens": 3}',
+        "mlflow.trace.cost": '{"total_cost": 0.5}',
+    }
+    with pytest.raises(ValueError, match="whole number"):
+        trace_from_row(cast("Any", {**row, "input_tokens": "many"}), tags, metadata)
+
+
+def test_many_losses_that_are_alike_are_one_line() -> None:
+    ids = [f"tr-{number:032x}" for number in range(5_000)]
+    losses = [Loss(f"trace {one}", "its spans are elsewhere") for one in ids]
+    losses += [Loss(f"run {one} param 'a'", "cut") for one in ("a" * 32, "b" * 32)]
+    expected = [f"trace {ids[0]} and 4,999 others: its spans are elsewhere", f"run {'a' * 32} param 'a': cut"]
+    assert loss_lines(losses) == [*expected, f"run {'b' * 32} param 'a': cut"]
+    others = [Loss(f"folder {number}", "it cannot be read") for number in range(30)]
+    assert loss_lines([*losses, *others])[-1] == "and 13 more"
+
+
+@pytest.mark.parametrize(
+    ("count", "what", "text"),
+    [
+        (1, "runs", "1 run"), (2000, "runs", "2,000 runs"), (1, "registered models", "1 registered model"),
+        (1, "losses", "1 loss"), (1, "artifact bytes", "1 artifact byte"), (1, "run status", "1 run status"),
+        (1, "registered model aliases", "1 registered model aliases"),
+    ],
+)  # fmt: skip
+def test_one_object_is_counted_in_the_singular(count: int, what: str, text: str) -> None:
+    assert counted(count, what) == text
+
+
 def test_the_previews_of_a_trace_are_a_loss_for_a_server_and_stay_in_an_archive() -> None:
     row = {"request_id": "tr-1", "experiment_id": 7, "timestamp_ms": 1, "execution_time_ms": 2, "status": "OK"}
     fields = {"client_request_id": "mine", "request_preview": "q", "response_preview": None}
@@ -218,3 +262,23 @@ def test_reads_all_pages_of_a_history() -> None:
 
     assert asyncio.run(go()) == [1, 2]
     assert tokens == ["", 'a"']
+
+
+def test_a_version_with_a_very_high_number_is_a_loss() -> None:
+    """Each number below it would take a placeholder, which is created and deleted."""
+    calls: list[str] = []
+
+    class Registry:
+        async def create_version(self, *_: Any) -> int:
+            calls.append("create")
+            return 1
+
+        async def delete_version(self, *_: Any) -> None:
+            calls.append("delete")
+
+    links = SimpleNamespace(get=lambda *_: None)
+    context = SimpleNamespace(destination=SimpleNamespace(registry=Registry()), links=links, target=lambda _: None)
+    copier = RegistryCopier(cast("Any", context))
+    loss = asyncio.run(copier._create(ModelVersion("reg", 2_000_000_000, "s", "", "", "", "None"), {}))
+    assert loss is not None
+    assert (loss.place, calls) == ("registered model 'reg' version 2000000000", ["create", "delete"])

@@ -90,6 +90,44 @@ def test_reads_a_whole_store_without_losses(root: Path) -> None:
     assert found["registered"][0]["aliases"] == {"best": 1}
 
 
+def test_reads_a_trace_of_mlflow_3_with_its_previews(root: Path) -> None:
+    """MLflow 3.10 writes other keys than MLflow 2 (mlflow/store/tracking/file_store.py, `_save_trace_info`)."""
+    folder = root / "1/traces/tr-2"
+    (folder / "tags").mkdir(parents=True)
+    (folder / "tags/mlflow.traceName").write_text("f")
+    (folder / "trace_info.yaml").write_text(
+        "execution_duration_ms: 174\nrequest_preview: '{}'\nrequest_time: '2026-11-30T20:40:15.643Z'\nstate: OK\n"
+        "trace_id: tr-2\ntrace_location:\n  mlflow_experiment:\n    experiment_id: '1'\n  type: MLFLOW_EXPERIMENT\n"
+    )
+    found, losses = read(root)
+    assert losses == []
+    trace = found["traces"][1]
+    assert (trace["id"], trace["timestamp"], trace["duration"], trace["status"]) == ("tr-2", 1796071215643, 174, "OK")
+    assert (trace["request_preview"], trace["tags"]) == ("{}", {"mlflow.traceName": "f"})
+
+
+def test_artifacts_of_a_run_that_names_none_are_those_in_its_folder(root: Path) -> None:
+    meta = root / f"1/{RUN}/meta.yaml"
+    meta.write_text(meta.read_text().partition("\n")[2])
+    (root / f"1/{RUN}/artifacts").mkdir()
+    found, losses = read(root)
+    assert (found["runs"][RUN]["artifact_uri"], losses) == (f"{root}/1/{RUN}/artifacts", [])
+
+
+def test_an_input_of_an_unknown_kind_is_a_loss(root: Path) -> None:
+    (root / f"1/{RUN}/inputs/i/meta.yaml").write_text("source_type: OTHER\nsource_id: d\n")
+    (loss,) = read(root)[1]
+    assert "source_type is 'OTHER'" in loss
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_a_version_without_a_number_is_a_loss(root: Path, number: int) -> None:
+    (root / "models/reg/version-1").rename(root / f"models/reg/version-{number}")
+    (root / f"models/reg/version-{number}/meta.yaml").write_text(f"name: reg\nversion: {number}\n")
+    (loss,) = read(root)[1]
+    assert f"{number} is not the number of a version" in loss
+
+
 BROKEN_META = {
     "empty": b"",
     "NUL bytes": b"\0" * 100,

@@ -16,6 +16,8 @@ from mlflow_transfer.restore_in_place import lost_version, same_registered_model
 from mlflow_transfer.rewrite import moved_source
 
 _NO_STAGE = "None"
+# Each number that the source has deleted takes two calls.
+_MOST_PLACEHOLDERS = 10_000
 # The platform sets these tags on each server.
 _PLATFORM = "sagemaker."
 
@@ -125,9 +127,10 @@ class RegistryCopier:
     async def _ensure_version(self, version: ModelVersion, present: ModelVersion | None) -> None:
         context = self._context
         if present is None:
-            if not await self._create(version, {**without_own_tags(version.tags), **copy_tags(version)}):
+            loss = await self._create(version, {**without_own_tags(version.tags), **copy_tags(version)})
+            if loss is not None:
                 self._lost.add((version.name, version.version))
-                context.summary.add_losses([lost_version(version)])
+                context.summary.add_losses([loss])
                 return
             stage = _NO_STAGE
             context.summary.created_one("versions")
@@ -153,21 +156,25 @@ class RegistryCopier:
             await destination.registry.describe_version(version.name, version.version, version.description)
         return bool(changed or gone)
 
-    async def _create(self, version: ModelVersion, tags: dict[str, str]) -> bool:
+    async def _create(self, version: ModelVersion, tags: dict[str, str]) -> Loss | None:
         """Create the version. Numbers that the source has deleted are used up by placeholders, which are then deleted.
 
         Returns:
-            Whether its number was still free. Otherwise, a model to which the copy only adds does not get the version.
+            The loss of the version if it was not created: its number is too large, or no longer free in a model to
+            which the copy only adds.
         """
         destination = self._context.destination
         mapped, model_id = self._mapped(version)
         while True:
             number = await destination.registry.create_version(mapped, tags, model_id)
             if number == version.version:
-                return True
+                return None
             await destination.registry.delete_version(version.name, number)
+            if version.version - number > _MOST_PLACEHOLDERS:
+                reason = f"the destination's next number is {number}, and at most {_MOST_PLACEHOLDERS:,} are skipped"
+                return Loss(f"registered model {version.name!r} version {version.version}", reason)
             if number > version.version and version.name in self._only_added_to:
-                return False
+                return lost_version(version)
             if number > version.version:
                 raise PlatformError(
                     f"version {version.version} of {version.name!r} cannot be created, because the destination's next "

@@ -19,7 +19,7 @@ from mlflow_transfer.records import (
     Run,
     Trace,
 )
-from mlflow_transfer.sources.parsing import integer, number, optional_integer, text, texts
+from mlflow_transfer.sources.parsing import integer, number, optional_integer, text, texts, trace_status
 
 
 def experiment_from_json(data: dict[str, Any]) -> Experiment:
@@ -77,6 +77,8 @@ def trace_from_json(data: dict[str, Any]) -> Trace:
     """A trace."""
     values = _checked(Trace, data, integers=("timestamp", "duration"), others=("metadata", "tags"))
     tags, metadata = texts(data.get("tags", {})), texts(data.get("metadata", {}))
+    # Earlier versions of the tool kept the database's name of an unknown status.
+    values["status"] = trace_status(values["status"])
     return Trace(**{**values, "timestamp": integer(data["timestamp"]), "tags": tags, "metadata": metadata})
 
 

@@ -1,7 +1,7 @@
 """Reads the database of a tracking server in bulk, read-only and without calls to the server.
 
-Supports the schemas of MLflow 2.13 to 3.x; a missing table counts as empty. Rows that cannot be read, and rows whose
-owner does not exist, are losses.
+Supports the schemas of MLflow 2.13 to 3.x. Tables of later versions may be absent; another missing table is a loss, as
+are rows that cannot be read, and rows whose owner does not exist.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from mlflow_transfer.sources.database_checks import (
     damage,
     damage_check,
     dangling_rows,
+    missing_tables,
     not_transferred,
 )
 from mlflow_transfer.sources.database_connection import Database
@@ -85,8 +86,9 @@ class DatabaseSource:
         self._db = Database(url)
         self._runs = RunRows(self._db)
         self._registry = RegistryRows(self._db)
-        if "runs" not in self._db.tables:
-            raise InputError(f"{self.name} is not an MLflow database: it has no table of runs")
+        for table in ("runs", "experiments"):
+            if table not in self._db.tables:
+                raise InputError(f"{self.name} is not an MLflow database: it has no table of {table}")
 
     async def artifact_roots(self) -> list[str]:
         """The server's artifact root: the folder of its first experiment, which the server itself created.
@@ -134,10 +136,13 @@ class DatabaseSource:
         if self._db.dialect == "sqlite":
             for row in await self._db.rows(damage_check((await self._db.rows(FILE_SIZE))[0]["bytes"])):
                 self._db.losses.add("the database file", damage(str(row["found"])))
+        for table in missing_tables(self._db.tables):
+            self._db.losses.add(f"table {table}", "it is missing in the database")
         for statement, place, reason in chain(dangling_rows(self._db.tables), not_transferred(self._db.tables)):
             for row in await self._db.rows(statement):
-                if row.get("number_of_rows") != 0:
-                    self._db.losses.add(place.format(**{key: ascii(value) for key, value in row.items()}), reason)
+                if (count := row.get("number_of_rows")) != 0:
+                    found = place.format(**{key: ascii(value) for key, value in row.items()})
+                    self._db.losses.add(found.replace("1 rows", "1 row", 1) if count == 1 else found, reason)
 
     async def runs(self, experiment_id: str) -> AsyncIterator[list[Run]]:
         """An experiment's runs in pages, including deleted ones."""

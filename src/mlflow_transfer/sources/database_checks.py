@@ -33,6 +33,15 @@ _LINKS = (
     ("destination_id", "c.source_type = 'DATASET' AND c.destination_type = 'RUN'"),
     ("source_id", "c.source_type IN ('RUN_INPUT', 'RUN_OUTPUT')"),
 )
+# The tables that MLflow 2.13 has, and the groups of tables of later versions.
+_TABLES = (
+    *("experiment_tags", "params", "tags", "metrics", "latest_metrics", "inputs", "input_tags", "datasets"),
+    *("registered_models", "registered_model_tags", "registered_model_aliases", "model_versions", "model_version_tags"),
+)
+_GROUPS = (
+    ("logged_models", "logged_model_params", "logged_model_tags", "logged_model_metrics"),
+    ("trace_info", "trace_tags", "trace_request_metadata"),
+)
 _NAMES = {"runs": "run_uuid", "logged_models": "model_id", "trace_info": "request_id"}
 
 # Tables of later MLflow versions that hold what users made and no copy contains
@@ -54,6 +63,17 @@ _NOT_TRANSFERRED = {
     "webhooks": "webhooks",
 }
 
+# Rows that no query of the source returns.
+_UNREAD = (
+    (
+        "inputs",
+        "NOT ((source_type = 'DATASET' AND destination_type = 'RUN') OR source_type IN ('RUN_INPUT', 'RUN_OUTPUT'))",
+        "they are links of an unknown kind, which are not transferred",
+    ),
+    ("logged_models", "model_id = ''", "they have no id"),
+    ("trace_info", "request_id = ''", "they have no id"),
+)
+
 FILE_SIZE = "SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size"
 # Comparing all indexes with their tables takes 4 seconds for each 100 MB, and everything else 0.3 seconds.
 _COMPARED = 256_000_000
@@ -74,6 +94,12 @@ def damage_check(size: int) -> str:
         f"AND {check} NOT GLOB 'NULL value in *' AND {check} NOT GLOB 'CHECK constraint failed in *' "
         f"LIMIT {_MOST_DAMAGES}"
     )
+
+
+def missing_tables(tables: Collection[str]) -> list[str]:
+    """The tables that a database of MLflow has and this one has not."""
+    groups = [group for group in _GROUPS if not set(group).isdisjoint(tables)]
+    return [one for one in (*_TABLES, *(table for group in groups for table in group)) if one not in tables]
 
 
 def damage(found: str) -> str:
@@ -128,6 +154,10 @@ def not_transferred(tables: Collection[str]) -> Iterator[tuple[str, str, str]]:
         if table in tables:
             statement = f"SELECT COUNT(*) AS number_of_rows FROM {table}"  # noqa: S608 fixed names
             yield statement, f"{{number_of_rows}} rows of the table {table}", f"{what} are not transferred"
+    for table, condition, reason in _UNREAD:
+        if table in tables:
+            statement = f"SELECT COUNT(*) AS number_of_rows FROM {table} WHERE {condition}"  # noqa: S608 fixed names
+            yield statement, f"{{number_of_rows}} rows of the table {table}", reason
 
 
 def decoded(content: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,9 @@ from mlflow_transfer.sources.database_checks import decoded
 from mlflow_transfer.sources.database_rows import Row, plain
 from mlflow_transfer.sources.parsing import MALFORMED, described
 
+# The tables of a statement. SQLite's functions of this prefix are none.
+_TABLES = re.compile(r"\b(?:FROM|JOIN) (?!pragma_)(\w+)")
+_HINT = ": it may be of a version before MLflow 2.13. Then run `mlflow db upgrade` on a copy of it"
 _READ = frozenset({"sqlite", "postgresql", "mysql"})
 _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 # The packages of drivers whose name differs from the module's name.
@@ -35,7 +39,7 @@ class Database:
 
     Attributes:
         name: the URL without its password.
-        tables: the names of the tables.
+        tables: the names of the tables and views.
         dialect: SQLAlchemy's name of the system, such as `sqlite`.
         losses: what could not be read so far.
     """
@@ -50,7 +54,9 @@ class Database:
         self.dialect = self._connection.dialect.name
 
     async def rows(self, statement: str, **given: Any) -> Sequence[Row]:
-        """All rows of a query. `ids` is a list of values."""
+        """All rows of a query. `ids` is a list of values. A table that is missing has no rows."""
+        if not self.tables.issuperset(_TABLES.findall(statement)):
+            return []
         text = sa.text(statement)
         if "ids" in given:
             text = text.bindparams(sa.bindparam("ids", expanding=True))
@@ -69,7 +75,8 @@ class Database:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except _UNREADABLE as error:
-            raise PreconditionError(f"{self.name} cannot be read: {first_line(error)}") from error
+            hint = _HINT if "column" in str(error.args) else ""
+            raise PreconditionError(f"{self.name} cannot be read: {first_line(error)}{hint}") from error
 
     async def streamed(self, statement: str, **given: Any) -> AsyncGenerator[Sequence[Any], None]:
         """The rows of a query in chunks."""
@@ -120,7 +127,8 @@ def _open(url: str) -> tuple[sa.Connection, set[str]]:
     """A connection, and the names of the tables."""
     connection = _connect(url)
     try:
-        return connection, set(sa.inspect(connection).get_table_names())
+        found = sa.inspect(connection)
+        return connection, {*found.get_table_names(), *found.get_view_names()}
     except _UNREADABLE as error:
         connection.close()
         raise PreconditionError(f"{shown(url)} cannot be read: {first_line(error)}") from None

@@ -5,6 +5,7 @@ SQLite accepts any value in any column. Raises one of `parsing.MALFORMED` for a 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,16 @@ import sqlalchemy as sa
 
 from mlflow_transfer.records import Experiment, LoggedModel, ModelPoint, ModelVersion, Point, Trace
 from mlflow_transfer.rest_json import ARTIFACT_LOCATION
-from mlflow_transfer.sources.parsing import integer, number, optional_integer, text
+from mlflow_transfer.sources.parsing import (
+    integer,
+    lifecycle_stage,
+    number,
+    optional_integer,
+    text,
+    trace_status,
+    version_number,
+    version_stage,
+)
 
 Row = sa.RowMapping
 # mlflow/utils/workspace_utils.py of MLflow 3.17
@@ -23,6 +33,22 @@ _MODEL_STATUSES = {
     1: "LOGGED_MODEL_PENDING",
     2: "LOGGED_MODEL_READY",
     3: "LOGGED_MODEL_UPLOAD_FAILED",
+}
+# Columns of `trace_info` that hold what were rows of `trace_tags` and `trace_request_metadata` before MLflow 3.17
+# (mlflow/store/tracking/dbmodels/models.py, `SqlTraceInfo.to_mlflow_entity`; .../utils/trace_analytics.py).
+_TRACE_NAME = ("mlflow.traceName", "trace_name")
+_SESSION = ("mlflow.trace.session", "session_id")
+_COST = "mlflow.trace.cost"
+_JSON_COLUMNS = {
+    "mlflow.trace.tokenUsage": (
+        "input_tokens",
+        "output_tokens",
+        "total_tokens",
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+        "cache_creation_input_tokens_above_1hr",
+    ),
+    _COST: ("input_cost", "output_cost", "total_cost"),
 }
 
 
@@ -42,7 +68,7 @@ def experiment_from_row(row: Row, tags: Mapping[str, dict[str, str]]) -> Experim
         id=str(integer(row["experiment_id"])),
         name=plain(row["name"]),
         artifact_location=plain(row["artifact_location"] or ""),
-        lifecycle_stage=plain(row["lifecycle_stage"] or "active"),
+        lifecycle_stage=lifecycle_stage(row["lifecycle_stage"] or "active"),
         tags=tags[str(row["experiment_id"])],
         creation_time=optional_integer(row["creation_time"]),
     )
@@ -91,12 +117,12 @@ def version_from_row(row: Row, tags: dict[str, str]) -> ModelVersion:
     """A row of `model_versions`."""
     return ModelVersion(
         name=plain(row["name"]),
-        version=integer(row["version"]),
+        version=version_number(row["version"]),
         source=plain(row["source"] or ""),
         run_id=plain(row["run_id"] or ""),
         run_link=plain(row["run_link"] or ""),
         description=plain(row["description"] or ""),
-        stage=plain(row["current_stage"] or "None"),
+        stage=version_stage(row["current_stage"]),
         tags=tags,
         creation_time=integer(row["creation_time"] or 0),
     )
@@ -105,12 +131,14 @@ def version_from_row(row: Row, tags: dict[str, str]) -> ModelVersion:
 def trace_from_row(row: Row, tags: dict[str, dict[str, str]], metadata: dict[str, dict[str, str]]) -> Trace:
     """A row of `trace_info`."""
     trace_id = row["request_id"]
+    tags[trace_id].update(_column_texts(row, _TRACE_NAME))
+    metadata[trace_id].update({**_column_texts(row, _SESSION), **_column_objects(row)})
     return Trace(
         id=plain(trace_id),
         experiment_id=str(integer(row["experiment_id"])),
         timestamp=integer(row["timestamp_ms"]),
         duration=optional_integer(row["execution_time_ms"]),
-        status=plain(row["status"]),
+        status=trace_status(row["status"]),
         metadata=metadata[trace_id],
         artifact_uri=tags[trace_id].pop(ARTIFACT_LOCATION, ""),
         tags=tags[trace_id],
@@ -118,6 +146,24 @@ def trace_from_row(row: Row, tags: dict[str, dict[str, str]], metadata: dict[str
         request_preview=plain(row.get("request_preview") or ""),
         response_preview=plain(row.get("response_preview") or ""),
     )
+
+
+def _column_texts(row: Row, *columns: tuple[str, str]) -> dict[str, str]:
+    """The columns that are texts, by the key that a server returns."""
+    return {key: plain(row[name]) for key, name in columns if _has(row, name)}
+
+
+def _column_objects(row: Row) -> dict[str, str]:
+    """The columns that a server returns together as JSON."""
+    found = {
+        key: {name: number(row[name]) if key == _COST else integer(row[name]) for name in names if _has(row, name)}
+        for key, names in _JSON_COLUMNS.items()
+    }
+    return {key: json.dumps(values) for key, values in found.items() if values}
+
+
+def _has(row: Row, name: str) -> bool:
+    return row.get(name) is not None
 
 
 def plain(value: Any) -> str:

@@ -11,7 +11,7 @@ from mlflow_transfer.rest_json import sorted_inputs
 from mlflow_transfer.sources.base import PAGE
 from mlflow_transfer.sources.database_connection import Database
 from mlflow_transfer.sources.database_rows import Row, plain, point_from_row
-from mlflow_transfer.sources.parsing import integer, optional_integer
+from mlflow_transfer.sources.parsing import integer, lifecycle_stage, optional_integer, run_status
 
 
 class RunRows:
@@ -42,10 +42,10 @@ class RunRows:
                         experiment_id=str(integer(row["experiment_id"])),
                         name=plain(row["name"] or tags[run_id].get("mlflow.runName", "")),
                         user_id=plain(row["user_id"] or ""),
-                        status=plain(row["status"]),
+                        status=run_status(row["status"]),
                         start_time=integer(row["started"]),
                         end_time=optional_integer(row["end_time"]) or None,
-                        lifecycle_stage=plain(row["lifecycle_stage"]),
+                        lifecycle_stage=lifecycle_stage(row["lifecycle_stage"]),
                         artifact_uri=plain(row["artifact_uri"] or ""),
                         params=params[run_id],
                         tags=tags[run_id],

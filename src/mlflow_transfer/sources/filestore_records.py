@@ -8,9 +8,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mlflow_transfer.records import DELETED, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run, Trace
-from mlflow_transfer.rest_json import ARTIFACT_LOCATION, sorted_inputs
+from mlflow_transfer.rest_json import ARTIFACT_LOCATION, sorted_inputs, trace_v3_from
 from mlflow_transfer.sources.filestore_files import META, Files
-from mlflow_transfer.sources.parsing import MALFORMED, described, integer, optional_integer
+from mlflow_transfer.sources.parsing import (
+    MALFORMED,
+    described,
+    integer,
+    lifecycle_stage,
+    optional_integer,
+    trace_status,
+    version_number,
+    version_stage,
+)
 
 _TRASH = ".trash"
 # The numeric values of mlflow.entities.RunStatus and LoggedModelStatus.
@@ -18,7 +27,6 @@ _STATUSES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLE
 _MODEL_STATUSES = {1: "LOGGED_MODEL_PENDING", 2: "LOGGED_MODEL_READY", 3: "LOGGED_MODEL_UPLOAD_FAILED"}
 _DATASET, _MODEL = "DATASET", "MODEL"
 _DELETED_VERSION = "Deleted_Internal"
-_STAGES = frozenset({"active", DELETED})
 
 T = TypeVar("T")
 
@@ -69,7 +77,7 @@ class FileStoreRecords:
             start_time=integer(meta.get("start_time") or 0),
             end_time=optional_integer(meta.get("end_time")) or None,
             lifecycle_stage=_stage(meta),
-            artifact_uri=str(meta.get("artifact_uri") or ""),
+            artifact_uri=str(meta.get("artifact_uri") or self._own_artifacts(folder)),
             params=files.texts(folder / "params", f"run {run_id} param"),
             tags=tags,
             latest={key: point for key, point in latest.items() if point is not None},
@@ -80,11 +88,19 @@ class FileStoreRecords:
             state=" ".join(f"{key}:{files.size(path)}" for key, path in sorted(metrics.items())),
         )
 
+    @staticmethod
+    def _own_artifacts(folder: Path) -> str:
+        """The artifacts of a run whose description names none."""
+        own = folder / "artifacts"
+        return str(own) if own.is_dir() else ""
+
     def _inputs(self, run_id: str, folder: Path) -> list[dict[str, Any]]:
         def dataset_of(one: Path) -> dict[str, Any] | None:
             meta = self._meta(one / META)
-            if meta.get("source_type") != _DATASET:
+            if (kind := meta.get("source_type")) == _MODEL:
                 return None
+            if kind != _DATASET:
+                raise ValueError(f"source_type is {kind!r}")
             dataset = self._meta(self._files.named(folder.parent / "datasets", str(meta["source_id"])) / META)
             present = {str(key): str(value) for key, value in dataset.items() if value is not None}
             _ = present["name"], present["digest"]
@@ -170,30 +186,33 @@ class FileStoreRecords:
             return None
         return ModelVersion(
             name=_name(meta, "name"),
-            version=integer(meta["version"]),
+            version=version_number(meta["version"]),
             source=str(meta.get("source") or ""),
             run_id=str(meta.get("run_id") or ""),
             run_link=str(meta.get("run_link") or ""),
             description=str(meta.get("description") or ""),
-            stage=str(meta.get("current_stage") or "None"),
+            stage=version_stage(meta.get("current_stage")),
             tags=self._files.texts(folder / "tags", f"registered model {meta['name']!r} version {meta['version']} tag"),
             creation_time=integer(meta.get("creation_timestamp") or 0),
         )
 
     def trace(self, folder: Path) -> Trace:
-        """The trace in a folder."""
+        """The trace in a folder, as MLflow 2 or 3 wrote it."""
         info = self._meta(folder / "trace_info.yaml")
-        trace_id = _own_id(info, "request_id", folder)
+        trace_id = _own_id(info, "request_id" if "request_id" in info else "trace_id", folder)
         tags = self._files.texts(folder / "tags", f"trace {trace_id} tag")
+        metadata = self._files.texts(folder / "request_metadata", f"trace {trace_id} metadata")
         if any(self._files.below(folder / "assessments")):
             self._files.losses.add(f"assessments of trace {trace_id}", "assessments of traces are not transferred")
+        if "request_id" not in info:
+            return trace_v3_from({**info, "trace_id": trace_id, "tags": tags, "trace_metadata": metadata})
         return Trace(
             id=trace_id,
             experiment_id=_name(info, "experiment_id"),
             timestamp=integer(info.get("timestamp_ms") or 0),
             duration=optional_integer(info.get("execution_time_ms")),
-            status=str(info.get("status", "IN_PROGRESS")),
-            metadata=self._files.texts(folder / "request_metadata", f"trace {trace_id} metadata"),
+            status=trace_status(info.get("status", "IN_PROGRESS")),
+            metadata=metadata,
             artifact_uri=tags.pop(ARTIFACT_LOCATION, ""),
             tags=tags,
         )
@@ -239,7 +258,4 @@ def _name(meta: dict[str, Any], key: str) -> str:
 
 
 def _stage(meta: dict[str, Any]) -> str:
-    stage = str(meta.get("lifecycle_stage", "active"))
-    if stage not in _STAGES:
-        raise ValueError(f"lifecycle_stage is {stage!r}")
-    return stage
+    return lifecycle_stage(meta.get("lifecycle_stage", "active"))

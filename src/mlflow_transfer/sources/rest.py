@@ -25,7 +25,6 @@ from mlflow_transfer.rest_json import (
     logged_model_from,
     registered_model_from,
     run_from,
-    trace_from,
     version_from,
 )
 from mlflow_transfer.sources.base import (
@@ -36,6 +35,7 @@ from mlflow_transfer.sources.base import (
 )
 from mlflow_transfer.sources.rest_histories import Histories
 from mlflow_transfer.sources.rest_listing import Listing, items_of
+from mlflow_transfer.sources.rest_traces import TraceListing
 from mlflow_transfer.sources.rest_workspaces import lose_other_workspaces
 from mlflow_transfer.stores import Store
 
@@ -45,7 +45,6 @@ _RUN_ID = re.compile(r"[\w-]+")
 _MODELS_PER_PAGE = 100
 _VERSIONS_PER_PAGE = 10_000
 _REGISTERED_PER_PAGE = 1_000
-_TRACES_PER_PAGE = 500
 _OLDEST_WITH_TRACES = (2, 14)
 _OLDEST_WITH_PROMPTS = (3, 0)
 _OLDEST_WITH_MODELS = (3, 0)
@@ -76,6 +75,7 @@ class RestSource:
         self.store = stores
         self.listing = Listing(client)
         self._histories = Histories(self.listing)
+        self._traces = TraceListing(self.listing)
         self._features: Features | None = None
         self._models: bool | None = None
         self._experiment_ids: list[str] | None = None
@@ -230,14 +230,8 @@ class RestSource:
         """An experiment's traces in pages; none on a server without them."""
         if not (await self.features()).traces:
             return
-        query = {"experiment_ids": [experiment_id], "max_results": _TRACES_PER_PAGE}
-        place = f"traces of experiment {experiment_id}"
-        async for page in self.listing.pages_of_get("traces", query, "traces", place):
-            yield self.listing.parsed(
-                page,
-                lambda data: of_experiment(trace_from(data), experiment_id),
-                f"trace of experiment {experiment_id}",
-            )
+        async for page in self._traces.of(experiment_id, version_number(self.version)):
+            yield page
 
     def losses(self) -> Sequence[Loss]:
         """What could not be read so far."""

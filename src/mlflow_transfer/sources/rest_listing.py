@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 from mlflow_common.errors import PlatformError
-from mlflow_transfer.client import ApiError, Client, UnansweredError
+from mlflow_transfer.client import API, ApiError, Client, UnansweredError
 from mlflow_transfer.losses import LossLog
 from mlflow_transfer.sources.parsing import MALFORMED, described
 
@@ -31,7 +31,9 @@ class Listing:
         self.lenient = False
         self.losses = LossLog()
 
-    async def pages(self, path: str, body: dict[str, Any], name: str, place: str) -> AsyncIterator[list[Any]]:
+    async def pages(
+        self, path: str, body: dict[str, Any], name: str, place: str, *, prefix: str = API
+    ) -> AsyncIterator[list[Any]]:
         """All pages of a listing that is requested with POST.
 
         Args:
@@ -40,7 +42,7 @@ class Listing:
         """
 
         def ask(more: dict[str, Any]) -> Awaitable[Any]:
-            return self.client.post(path, {**body, **more}, writes=False)
+            return self.client.post(path, {**body, **more}, writes=False, prefix=prefix)
 
         async for page in self._paged(ask, name, place):
             yield page

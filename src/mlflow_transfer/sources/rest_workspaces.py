@@ -6,11 +6,10 @@ default workspace (mlflow/server/workspace_helpers.py, `resolve_workspace_from_h
 
 from __future__ import annotations
 
-from mlflow_transfer.client import ApiError, RefusedError, UnansweredError
+from mlflow_transfer.client import API_3, ApiError, RefusedError, UnansweredError
 from mlflow_transfer.sources.parsing import text
 from mlflow_transfer.sources.rest_listing import Listing, items_of
 
-_API = "/api/3.0/mlflow/"
 _OLDEST = (3, 10)
 # mlflow/utils/workspace_utils.py of MLflow 3.17
 _DEFAULT = "default"
@@ -25,9 +24,9 @@ async def lose_other_workspaces(listing: Listing, version: tuple[int, int] | Non
     if version is not None and version < _OLDEST:
         return
     try:
-        if (await listing.client.get("server-info", prefix=_API)).get("workspaces_enabled") is not True:
+        if (await listing.client.get("server-info", prefix=API_3)).get("workspaces_enabled") is not True:
             return
-        found = items_of(await listing.client.get("workspaces", prefix=_API), "workspaces")
+        found = items_of(await listing.client.get("workspaces", prefix=API_3), "workspaces")
     except (ApiError, RefusedError, UnansweredError):
         # A server before MLflow 3.10, or one that shows workspaces to its administrators only.
         return
