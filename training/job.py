@@ -22,7 +22,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
@@ -195,8 +194,10 @@ def unpack(job: Job) -> None:
 
     for folder, archive in archives:
         try:
-            with tarfile.open(archive) as tar:
+            with archive.open("rb") as packed, unpacking.opened(packed, shutil.disk_usage(folder).free) as tar:
                 unpacking.unpack(tar, folder)
+        except unpacking.TooLargeError:
+            raise JobError(f"{archive.name} cannot be unpacked: it needs more room than the disk has") from None
         except (*unpacking.UNREADABLE, OSError, safe_path.UnsafeNameError) as error:
             raise JobError(f"{archive.name} cannot be unpacked: {error}") from None
         archive.unlink()

@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws.endpoints.reasons import download_failed, extract_failed
 from mlflow_common.safe_path import UnsafeNameError
-from mlflow_common.unpacking import UNREADABLE, TooLargeError, opened, target, write
+from mlflow_common.unpacking import UNREADABLE, TooLargeError, check_end, opened, target, write
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -46,6 +46,7 @@ def fetch(url: str, s3: "S3Client", folder: Path) -> None:
                     raise extract_failed(url)
                 # AWS cannot unpack links either: https://repost.aws/knowledge-center/sagemaker-endpoint-creation-fail
                 write(tar, member, target(member, folder))
+            check_end(tar)
     except (*UNREADABLE, OSError, TooLargeError, UnsafeNameError) as error:
         raise extract_failed(url) from error
     finally:

@@ -21,6 +21,7 @@ from mlflow_common.safe_path import UnsafeNameError, below
 UNREADABLE = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, OverflowError)
 # tarfile reads a member's headers in one piece, as long as the archive says they are.
 _LARGEST_READ = 16 << 20
+_PIECE = 1 << 20
 
 
 class TooLargeError(Exception):
@@ -55,6 +56,8 @@ class _BoundedReads(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _LARGEST_READ:
             raise tarfile.ReadError("a header is too long")
+        if self._file.tell() > self._most:
+            raise TooLargeError
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -67,9 +70,10 @@ class _BoundedReads(io.RawIOBase):
 
 
 def unpack(tar: tarfile.TarFile, folder: Path) -> None:
-    """Unpack an archive. All members are checked before the first is written.
+    """Unpack an archive. All members and the checksum are checked before the first member is written.
 
     Raises:
+        one of UNREADABLE: it is damaged.
         UnsafeNameError: a member is neither a file nor a folder, lies outside, or is both a file and a folder.
     """
     targets = [(member, target(member, folder)) for member in tar]
@@ -77,8 +81,19 @@ def unpack(tar: tarfile.TarFile, folder: Path) -> None:
     for member, path in targets:
         if (member.isdir() and path in files) or not files.isdisjoint(path.parents):
             raise UnsafeNameError(member.name, "a part of it is both a file and a folder in the archive")
+    check_end(tar)
     for member, path in targets:
         write(tar, member, path)
+
+
+def check_end(tar: tarfile.TarFile) -> None:
+    """Read what follows the last member: the checksum is at the end of the file, and tarfile stops before it.
+
+    Raises:
+        one of UNREADABLE: the file is damaged.
+    """
+    while tar.fileobj is not None and tar.fileobj.read(_PIECE):
+        pass
 
 
 def target(member: tarfile.TarInfo, folder: Path) -> Path:

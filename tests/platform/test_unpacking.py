@@ -108,3 +108,17 @@ def test_a_name_that_is_a_file_and_a_folder_is_refused_before_anything_is_writte
     with opened(content, MOST) as tar, pytest.raises(UnsafeNameError):
         unpack(tar, tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def test_a_wrong_checksum_behind_the_last_member_is_noticed_before_anything_is_written(tmp_path: Path) -> None:
+    damaged = bytearray(packed(("a", 10_000)))
+    damaged[-8] ^= 1  # The last eight bytes are the CRC-32 and the size: https://www.rfc-editor.org/rfc/rfc1952
+    with pytest.raises(UNREADABLE, match="CRC"), opened(io.BytesIO(damaged), MOST) as tar:
+        unpack(tar, tmp_path / "target")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_zeros_without_end_behind_the_last_member_are_not_unpacked(tmp_path: Path) -> None:
+    bomb = packed(("a", 1)) + gzip.compress(bytes(8 << 20))
+    with pytest.raises(TooLargeError), opened(io.BytesIO(bomb), 1 << 20) as tar:
+        unpack(tar, tmp_path / "target")

@@ -6,7 +6,6 @@ import os
 import shlex
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -160,47 +159,6 @@ def test_other_commands_run_in_a_shell(tmp_path: Path) -> None:
     assert (tmp_path / "b").read_text() == "1\n"
     with pytest.raises(job.JobError, match="No such file or directory"):
         job.execute("cat nothing-here", tmp_path, {})
-
-
-def test_the_archive_of_a_model_is_unpacked(tmp_path: Path) -> None:
-    read = processing_job(tmp_path)
-    folder = read.channels["model"]
-    folder.mkdir(parents=True)
-    (tmp_path / "packed" / "data").mkdir(parents=True)
-    (tmp_path / "packed" / "data" / "weights").write_text("x")
-    (tmp_path / "packed" / "MLmodel").touch()
-    with tarfile.open(folder / "model.tar.gz", "w:gz") as tar:
-        tar.add(tmp_path / "packed", ".")
-    job.unpack(read)
-    assert sorted(file.name for file in folder.iterdir()) == ["MLmodel", "data"]
-    assert (folder / "data" / "weights").read_text() == "x"
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [("/tmp/x", "0"), ("a/../../x", "0"), ("C:/x", "0"), ("a\tb", "0"), ("out/x", "0"), ("link", "2"), ("pipe", "6")],
-)
-def test_an_archive_whose_members_lie_outside_is_refused(tmp_path: Path, name: str, kind: str) -> None:
-    read = processing_job(tmp_path)
-    folder = read.channels["model"]
-    folder.mkdir(parents=True)
-    (folder / "out").symlink_to(tmp_path)
-    with tarfile.open(folder / "model.tar.gz", "w:gz") as tar:
-        tar.addfile(tarfile.TarInfo("good"))
-        member = tarfile.TarInfo(name)
-        member.type, member.linkname = kind.encode(), "/etc"
-        tar.addfile(member)
-    with pytest.raises(job.JobError, match=r"model.tar.gz cannot be unpacked: the name .* is refused"):
-        job.unpack(read)
-    assert sorted(file.name for file in folder.iterdir()) == ["model.tar.gz", "out"]
-
-
-def test_a_damaged_archive_of_a_model_is_named(tmp_path: Path) -> None:
-    read = processing_job(tmp_path)
-    read.channels["model"].mkdir(parents=True)
-    (read.channels["model"] / "model.tar.gz").write_bytes(b"no archive")
-    with pytest.raises(job.JobError, match=r"model.tar.gz cannot be unpacked: "):
-        job.unpack(read)
 
 
 def test_only_missing_requirements_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
