@@ -89,7 +89,7 @@ def loss_lines(losses: Sequence[Loss]) -> list[str]:
     """The first losses as lines of text, one line for many that are alike."""
     alike: dict[tuple[str, str], list[Loss]] = {}
     for loss in losses:
-        alike.setdefault((_GENERATED.sub("*", loss.place), loss.reason), []).append(loss)
+        alike.setdefault((_GENERATED.sub("*", loss.place), _GENERATED.sub("*", loss.reason)), []).append(loss)
     lines: list[str] = []
     left = len(losses)
     for group in alike.values():

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mlflow_transfer.sources.rest import RestSource
 
 _OBJECTS = "experiment|run|metric|param|tag|model|trace|prompt|version|point|file|artifact|byte"
+# A backup counts its files by these kinds.
+_KINDS = frozenset({"run", "artifact"})
 _PLURAL = re.compile(rf"(.*\b(?:{_OBJECTS}))s|(loss)es")
 
 
@@ -128,5 +130,8 @@ class Session:
 
 def counted(count: int, what: str) -> str:
     """A number of objects in words, such as "1 run" and "2,000 runs". Names of differences ("run status") stay."""
-    plural = _PLURAL.fullmatch(what)
-    return f"{count:,} {plural[1] or plural[2] if plural and count == 1 else what}"
+    words = what.replace("_", " ")
+    plural = _PLURAL.fullmatch(words)
+    if count == 1:
+        return f"1 {plural[1] or plural[2] if plural else words}"
+    return f"{count:,} {words}s" if words in _KINDS else f"{count:,} {words}"

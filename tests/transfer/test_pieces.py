@@ -202,7 +202,8 @@ def test_many_losses_that_are_alike_are_one_line() -> None:
     ("count", "what", "text"),
     [
         (1, "runs", "1 run"), (2000, "runs", "2,000 runs"), (1, "registered models", "1 registered model"),
-        (1, "losses", "1 loss"), (1, "artifact bytes", "1 artifact byte"), (1, "run status", "1 run status"),
+        (16, "run", "16 runs"), (0, "registered_models", "0 registered models"), (1, "losses", "1 loss"),
+        (1, "artifact bytes", "1 artifact byte"), (1, "run status", "1 run status"),
         (1, "registered model aliases", "1 registered model aliases"),
     ],
 )  # fmt: skip

@@ -356,6 +356,38 @@ def test_a_damaged_page_that_hides_rows_is_a_loss(full: tuple[Path, int]) -> Non
     }
 
 
+@pytest.mark.parametrize("table", ["params", "metrics", "model_versions", "trace_info", "inputs"])
+def test_a_destroyed_page_is_a_loss_and_the_rest_is_read(full: tuple[Path, int], table: str) -> None:
+    path, _ = full
+    with closing(sqlite3.connect(path)) as connection:
+        query = f"SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name = '{table}'"
+        page = 4096 * (connection.execute(query).fetchone()[0] - 1)
+    content = bytearray(path.read_bytes())
+    content[page : page + 4096] = bytes(4096)
+    path.write_bytes(content)
+    found, losses = read(path)
+    assert set(found["runs"]) == {RUN, OTHER}  # type: ignore[call-overload]
+    assert any(loss.place.startswith("a part of the table") and table in loss.place for loss in losses)
+
+
+@pytest.mark.parametrize("table", ["experiments", "sqlite_schema"])
+def test_without_a_readable_list_of_experiments_there_is_an_error_of_one_line(path: Path, table: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'experiments'"
+        root = connection.execute(query).fetchone()[0] if table == "experiments" else 1
+    content = bytearray(path.read_bytes())
+    start = 4096 * (root - 1) + (100 if root == 1 else 0)
+    content[start : 4096 * root] = bytes(4096 * root - start)
+    path.write_bytes(content)
+    with pytest.raises(PreconditionError, match="database disk image is malformed"):
+        read(path)
+
+
+def test_a_database_that_cannot_be_opened_names_what_helps(tmp_path: Path) -> None:
+    with pytest.raises(PreconditionError, match=r"check the path.*with its -wal file"):
+        read(tmp_path / "none.db")
+
+
 def test_a_damaged_schema_is_an_error_of_one_line(path: Path) -> None:
     name = "CAST(X'7480' AS TEXT)"
     change(path, f"PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = 'x', name = {name} WHERE name = 'tags'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,12 @@ from mlflow_transfer.sources.parsing import MALFORMED, described
 
 # The tables of a statement. SQLite's functions of this prefix are none.
 _TABLES = re.compile(r"\b(?:FROM|JOIN) (?!pragma_)(\w+)")
-_HINT = ": it may be of a version before MLflow 2.13. Then run `mlflow db upgrade` on a copy of it"
+# SQLite needs a file beside a database with a write-ahead log, also to read it: https://sqlite.org/wal.html#readonly
+_HINTS = {
+    "column": ": it may be of a version before MLflow 2.13. Then run `mlflow db upgrade` on a copy of it",
+    "unable to open database file": ": check the path. If it is right, copy the database (with its -wal file, if there "
+    "is one) to a folder that you can write, and read it there",
+}
 _READ = frozenset({"sqlite", "postgresql", "mysql"})
 _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 # The packages of drivers whose name differs from the module's name.
@@ -54,13 +60,28 @@ class Database:
         self.dialect = self._connection.dialect.name
 
     async def rows(self, statement: str, **given: Any) -> Sequence[Row]:
-        """All rows of a query. `ids` is a list of values. A table that is missing has no rows."""
-        if not self.tables.issuperset(_TABLES.findall(statement)):
+        """All rows of a query. `ids` is a list of values.
+
+        A table that is missing has no rows. A query that meets a damaged page of SQLite has none either, which is a
+        loss. Only without the experiments there is nothing to read.
+        """
+        tables = list(dict.fromkeys(_TABLES.findall(statement)))
+        if not self.tables.issuperset(tables):
             return []
         text = sa.text(statement)
         if "ids" in given:
             text = text.bindparams(sa.bindparam("ids", expanding=True))
-        return await self.do(lambda: self._connection.execute(text, given).mappings().all())
+        try:
+            return await self.do(lambda: self._connection.execute(text, given).mappings().all())
+        except PreconditionError as error:
+            if tables == ["experiments"] or not _is_damage(error.__cause__):
+                raise
+            self._lose_part(tables)
+            return []
+
+    def _lose_part(self, tables: Sequence[str]) -> None:
+        place = f"a part of {' and '.join(f'the table {table}' for table in tables) or 'the database file'}"
+        self.losses.add(place, "SQLite cannot read it, because the file is damaged")
 
     def quoted(self, statement: str) -> str:
         """The statement with the column `key` quoted where that is a reserved word (MySQL)."""
@@ -75,8 +96,7 @@ class Database:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except _UNREADABLE as error:
-            hint = _HINT if "column" in str(error.args) else ""
-            raise PreconditionError(f"{self.name} cannot be read: {first_line(error)}{hint}") from error
+            raise PreconditionError(f"{self.name} cannot be read: {first_line(error)}{_hint(error)}") from error
 
     async def streamed(self, statement: str, **given: Any) -> AsyncGenerator[Sequence[Any], None]:
         """The rows of a query in chunks."""
@@ -87,6 +107,10 @@ class Database:
             result = await self.do(lambda: streaming.execute(sa.text(statement), given))
             while rows := await self.do(lambda: result.fetchmany(CHUNK_POINTS)):
                 yield [row._mapping for row in rows]
+        except PreconditionError as error:
+            if not _is_damage(error.__cause__):
+                raise
+            self._lose_part(_TABLES.findall(statement))
         finally:
             await self.do(connection.close)
 
@@ -123,6 +147,17 @@ class Database:
         self._thread.shutdown()
 
 
+def _is_damage(error: BaseException | None) -> bool:
+    """Whether SQLite has met a damaged page (https://sqlite.org/rescode.html#corrupt)."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    return isinstance(code, int) and code & 0xFF == sqlite3.SQLITE_CORRUPT
+
+
+def _hint(error: Exception) -> str:
+    """What helps, for errors that do not say it."""
+    return next((hint for words, hint in _HINTS.items() if words in str(error.args)), "")
+
+
 def _open(url: str) -> tuple[sa.Connection, set[str]]:
     """A connection, and the names of the tables."""
     connection = _connect(url)
@@ -131,7 +166,7 @@ def _open(url: str) -> tuple[sa.Connection, set[str]]:
         return connection, {*found.get_table_names(), *found.get_view_names()}
     except _UNREADABLE as error:
         connection.close()
-        raise PreconditionError(f"{shown(url)} cannot be read: {first_line(error)}") from None
+        raise PreconditionError(f"{shown(url)} cannot be read: {first_line(error)}{_hint(error)}") from None
 
 
 def _connect(url: str) -> sa.Connection:
@@ -164,5 +199,5 @@ def _connect(url: str) -> sa.Connection:
             f"{shown(url)} is read with {error.name}, which is not installed: `pip install {package}`"
         ) from None
     except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
-        raise PreconditionError(f"{shown(url)} cannot be opened: {first_line(error)}") from None
+        raise PreconditionError(f"{shown(url)} cannot be opened: {first_line(error)}{_hint(error)}") from None
     return connection
