@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, echo, make_app, run
 from mlflow_common.errors import PreconditionError
@@ -48,12 +50,28 @@ def stop(env: Env = "staging", local: Local = False, as_json: Json = False, debu
 
 
 @app.command()
-def ui(env: Env = "staging", local: Local = False, as_json: Json = False, debug: Debug = False) -> None:  # noqa: ARG001
+def ui(
+    env: Env = "staging",
+    local: Local = False,
+    experiment: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The experiment that it opens. Default: MLflow's first page."),
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,  # noqa: ARG001 read by `run`
+) -> None:
     """Print a link that opens the UI in a browser once, within five minutes."""
     environment, session = open_environment(env, local=local)
     sagemaker = session.client("sagemaker")
     tracking_server.require_running(sagemaker, environment.server)
-    Console(as_json=as_json).result({"ui_link": tracking_server.ui_link(sagemaker, environment.server)})
+    fragment = ""
+    if experiment is not None:
+        from mlflow_platform import tracking
+        from mlflow_platform.comparison.reading import experiment_id
+
+        client = tracking.connect(environment.server, session, ["experiments"])
+        fragment = f"/experiments/{experiment_id(client, experiment)}"
+    Console(as_json=as_json).result({"ui_link": tracking_server.ui_link(sagemaker, environment.server, fragment)})
 
 
 @app.command()

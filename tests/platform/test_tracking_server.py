@@ -1,15 +1,18 @@
 """The tracking server: what is possible in each of its states."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.stub import Stubber
 
-from mlflow_common.errors import PlatformError, PreconditionError
-from mlflow_platform import tracking_server
+from mlflow_common.errors import InputError, PlatformError, PreconditionError
+from mlflow_platform import tracking, tracking_server
 from mlflow_platform.environment import Environment, TrackingServer
+from scripts import server
 from tests.platform.conftest import FakeClock
 
 NAME = {"TrackingServerName": "mlflow-staging-3-0"}
@@ -25,6 +28,12 @@ def stub(sagemaker: Any) -> Iterator[Stubber]:
     with Stubber(sagemaker) as stub:
         yield stub
         stub.assert_no_pending_responses()
+
+
+class Page(list[Any]):
+    """The only page of a search."""
+
+    token = None
 
 
 def described(stub: Stubber, *statuses: str, active: bool = False) -> None:
@@ -198,6 +207,30 @@ def test_a_link_opens_a_page_of_the_ui(environment: Environment, sagemaker: Any,
         == f"{link}#/experiments/1/runs/2"
     )
     assert tracking_server.ui_link(sagemaker, environment.server) == link
+
+
+def test_the_ui_command_opens_an_experiment(
+    environment: Environment,
+    sagemaker: Any,
+    stub: Stubber,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    session = SimpleNamespace(client=lambda _: sagemaker)
+    monkeypatch.setattr(server, "open_environment", lambda *_, **__: (environment, session))
+    known = SimpleNamespace(experiment_id="7", name="churn", lifecycle_stage="active")
+    client = SimpleNamespace(get_experiment_by_name={"churn": known}.get, search_experiments=lambda **_: Page([known]))
+    monkeypatch.setattr(tracking, "connect", lambda *_: client)
+    link = "https://app/auth?authToken=abc"
+    described(stub, "Created")
+    stub.add_response(
+        "create_presigned_mlflow_tracking_server_url", {"AuthorizedUrl": link}, NAME | {"ExpiresInSeconds": 300}
+    )
+    server.ui(experiment="churn", as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"ui_link": f"{link}#/experiments/7"}
+    described(stub, "Created")
+    with pytest.raises(InputError, match=r"there is no experiment 'none'. There are churn"):
+        server.ui(experiment="none")
 
 
 def test_every_state_is_in_one_group_of_the_table(sagemaker: Any) -> None:
