@@ -86,6 +86,18 @@ class DomainFiles:
         return f"Studio domain {self.name}: its users' files"
 
 
+@dataclass(frozen=True)
+class Uncounted:
+    """A resource of another provider or a stack: nothing here counts what it holds."""
+
+    name: str
+    kind: str
+    holds = True
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}: what is in there was not counted"
+
+
 def servers(plan: TerraformPlan) -> list[Change]:
     """The tracking servers and stacks with MLflow Apps that the plan deletes."""
     return [change for change in plan.changes if (change.type == SERVER or change.is_app) and change.loses_it]
@@ -175,7 +187,7 @@ def server_contents(change: Change, session: Session, environment: EnvironmentRe
 
 def check(
     plan: TerraformPlan,
-    contents: Sequence[ServerContents | BucketContents | DomainFiles],
+    contents: Sequence[ServerContents | BucketContents | DomainFiles | Uncounted],
     confirmed: Collection[str],
     *,
     command: str,

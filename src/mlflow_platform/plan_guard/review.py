@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from boto3 import Session
 
     from mlflow_platform.plan_guard.cost import Estimate
-    from mlflow_platform.plan_guard.losses import BucketContents, DomainFiles, ServerContents
+    from mlflow_platform.plan_guard.losses import BucketContents, DomainFiles, ServerContents, Uncounted
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Review:
     plan: TerraformPlan
     warnings: tuple[str, ...]
     cost: Estimate | None
-    contents: tuple[ServerContents | BucketContents | DomainFiles, ...]
+    contents: tuple[ServerContents | BucketContents | DomainFiles | Uncounted, ...]
     refusal: PreconditionError | None
 
     @property
@@ -83,10 +83,11 @@ def review_destroy(
 
     The files of a Studio domain's users are lost if AWS deletes them with the domain.
     """
-    contents: list[ServerContents | BucketContents | DomainFiles] = [
+    contents: list[ServerContents | BucketContents | DomainFiles | Uncounted] = [
         losses.server_contents(change, session, environment) for change in losses.servers(plan)
     ]
     contents += losses.domains(plan)
+    contents += [losses.Uncounted(name, kind) for name, kind in rules.uncounted(plan)]
     for change in losses.buckets(plan):
         own = losses.planned_objects(plan, change.before["bucket"])
         contents.append(losses.bucket_contents(change, session.client("s3"), without=own))

@@ -48,6 +48,15 @@ def lost(plan: TerraformPlan) -> list[Change]:
     ]
 
 
+def uncounted(plan: TerraformPlan) -> list[tuple[str, str]]:
+    """The names and kinds of what the plan loses in stacks and through the provider awscc, where nothing is counted."""
+    return [
+        (plan.name_of(change), _precious(change))
+        for change in lost(plan)
+        if not change.is_app and change.type not in PRECIOUS
+    ]
+
+
 def cut_off(plan: TerraformPlan) -> list[Change]:
     """The servers and Apps that get another artifact store. Their existing runs keep the old artifact URIs."""
     return [

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from mlflow_common.errors import PreconditionError
+from mlflow_platform.environment import EnvironmentRef
 from mlflow_platform.plan_guard import app_stacks, losses, rules
 from mlflow_platform.plan_guard.changes import TerraformPlan
+from mlflow_platform.plan_guard.review import review_destroy
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:mlflow-app/app-ABC"
 ROLE = "arn:aws:iam::123456789012:role/mlflow"
@@ -72,6 +74,17 @@ def test_the_same_resources_of_other_providers_and_of_stacks_must_be_confirmed(
     lost = plan(["delete"], before, kind=kind)
     assert f"the plan would {what}, and" in refusal(lost)
     rules.check(lost, {before.get("name", "one") if before else f"{kind}.app"})
+
+
+def test_a_destroy_asks_for_what_it_cannot_count() -> None:
+    destroyed = plan(["delete"], {"bucket_name": "one"}, kind="awscc_s3_bucket")
+    session: Any = None
+    asked = review_destroy(destroyed, EnvironmentRef("staging"), set(), session).refusal
+    assert asked is not None
+    assert "bucket one: what is in there was not counted. To delete it anyway, confirm it with CONFIRM=one" in str(
+        asked
+    )
+    assert review_destroy(destroyed, EnvironmentRef("staging"), {"one"}, session).refusal is None
 
 
 @pytest.mark.parametrize(
