@@ -9,8 +9,9 @@ from typing import Any
 from a2wsgi import WSGIMiddleware
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from localaws.call import current_call
+from localaws.call import Call, current_call
 from localaws.front.asgi import Asgi
+from localaws.turns import Turns
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 # Services with calls that may run beside each other:
@@ -19,6 +20,8 @@ CONCURRENT = {
     "sagemaker",  # localaws's own code, which has locks.
     "sns",  # Publish waits for the subscriber's answer, and a subscriber may call SNS before it answers.
 }
+# An invocation lasts as long as the function, which may call Lambda itself.
+CONCURRENT_CALLS = {"lambda:Invoke"}
 WORKERS = 16
 
 
@@ -41,8 +44,8 @@ class OneAtATime:
     def __init__(self, application: Wsgi, prepare: Callable[[str], None]) -> None:
         self._application = application
         self._prepare = prepare
-        self._locks: dict[str, threading.Lock] = {}
-        self._creating = threading.Lock()
+        self._turns = Turns()
+        self._preparing = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """WSGI. The response of a service that is locked is complete before the next call of it begins."""
@@ -51,13 +54,12 @@ class OneAtATime:
         # The ASGI adapter passes only the decoded path, and moto decodes that again: the key `a%2Fb` became `a/b`, and
         # `a?b` became `a`.
         environ["RAW_URI"] = f"{call.raw_path}?{call.query}" if call.query else call.raw_path
-        with self._creating:
+        with self._preparing:
             self._prepare(service)
-        with self._turn(service):
+        with self._turn(call):
             return self._application(environ, start_response)
 
-    def _turn(self, service: str) -> AbstractContextManager[Any]:
-        if service in CONCURRENT:
+    def _turn(self, call: Call) -> AbstractContextManager[Any]:
+        if call.service in CONCURRENT or call.action in CONCURRENT_CALLS:
             return nullcontext()
-        with self._creating:
-            return self._locks.setdefault(service, threading.Lock())
+        return self._turns.of(call.service)

@@ -18,6 +18,7 @@ from localaws.services import (
     s3,
     sagemaker,
     scheduler,
+    sqs,
 )
 from localaws.services.context import ServiceContext
 
@@ -32,6 +33,7 @@ SERVICES = (
     s3,
     sagemaker,
     scheduler,
+    sqs,
 )
 
 # Installed at their first call, by the names that requests are signed for: moto's part of each imports its EC2, which
@@ -40,6 +42,7 @@ LATE = {
     "application-autoscaling": "localaws.services.application_autoscaling",
     "cloudformation": "localaws.services.cloudformation",
     "cloudtrail": "localaws.services.cloudtrail",
+    "lambda": "localaws.services.functions",
     "servicequotas": "localaws.services.service_quotas",
     "states": "localaws.services.stepfunctions",
 }

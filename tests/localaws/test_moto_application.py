@@ -9,6 +9,7 @@ import pytest
 
 from localaws.call import Call, current_call
 from localaws.moto_application import OneAtATime
+from localaws.turns import lets_others_go_first
 
 
 class Meeting:
@@ -36,14 +37,17 @@ class Meeting:
         (("ssm", "iam"), True),
         (("s3", "s3"), True),
         (("sns", "sns"), True),
+        (("lambda:Invoke", "lambda:Invoke"), True),
+        (("lambda:Invoke", "lambda"), True),
     ],
 )
 def test_calls_run_in_parallel_except_to_one_locked_service(services: tuple[str, str], together: bool) -> None:
     meeting = Meeting(60 if together else 0.2)
     application = OneAtATime(meeting, lambda _: None)
 
-    def call(service: str) -> None:
-        current_call.set(Call("POST", "/", "/", "", {}, None, service=service))
+    def call(action: str) -> None:
+        service, _, operation = action.partition(":")
+        current_call.set(Call("POST", "/", "/", "", {}, None, service=service, operation=operation))
         assert application({}, lambda *_: None) == [b""]
 
     with ThreadPoolExecutor(2) as threads:
@@ -60,3 +64,25 @@ def test_a_call_that_fails_lets_the_next_one_in() -> None:
     for _ in range(2):
         with pytest.raises(RuntimeError):
             application({}, lambda *_: None)
+
+
+def test_a_call_that_waits_lets_another_one_in() -> None:
+    sent = threading.Event()
+    waits = lets_others_go_first(sent.wait)
+
+    def receive_or_send(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "receive":
+            return [b"message" if waits(60) else b"nothing"]
+        sent.set()
+        return [b""]
+
+    application = OneAtATime(receive_or_send, lambda _: None)
+
+    def call(path: str) -> Iterable[bytes]:
+        current_call.set(Call("POST", "/", "/", "", {}, None, service="sqs"))
+        return application({"PATH_INFO": path}, lambda *_: None)
+
+    with ThreadPoolExecutor(2) as threads:
+        received = threads.submit(call, "receive")
+        threads.submit(call, "send").result()
+        assert received.result() == [b"message"]
