@@ -24,6 +24,7 @@ from localaws.front.call_log import CallLog
 from localaws.front.control import Control
 from localaws.front.entrance import SignedEntrance
 from localaws.front.faults import Faults
+from localaws.functions.functions import Functions
 from localaws.iam.guard import Guard
 from localaws.iam.moto_policy_store import MotoPolicyStore
 from localaws.iam.trust import sagemaker_source
@@ -33,7 +34,7 @@ from localaws.jobs.record import KINDS
 from localaws.model_packages import ModelPackages
 from localaws.moto_application import moto
 from localaws.pipelines.executions import Executions
-from localaws.pipelines.operations import PipelineOperations
+from localaws.pipelines.operations import all_operations
 from localaws.principals import Principals, random_id
 from localaws.processes import Processes
 from localaws.registry.blobs import Blobs
@@ -87,23 +88,23 @@ class LocalAws:
             self.hosting.operations,
             ModelPackages(settings.account, self.delivery.events.put).operations(),
             JobOperations(self.jobs, self.principals, settings.account).operations(),
-            PipelineOperations(self.executions, self.jobs, self.principals, settings.account).operations(),
+            *all_operations(self.executions, self.jobs, self.principals, settings.account),
             self.studio.operations(),
         )
         guard = Guard(MotoPolicyStore(settings.account), enforces=settings.enforce_iam)
         self.builds = self._make_builds(guard)
         tokens, blobs = Tokens(), Blobs(settings.data / "registry")
         self.state_machines = StateMachines(settings, self.principals)
-        hosting, schedules = self.hosting, Schedules(settings, self.principals)
-        parts = (self.principals, self.builds, self.state_machines, tokens, blobs, hosting.autoscaler, hosting.quotas)
-        prepare = install_all(ServiceContext(settings, *parts, self.tracking.apps, guard, self.delivery, sagemaker))
+        parts = (self.principals, self.builds, self.state_machines, tokens, blobs)
+        hosted = (self.hosting.autoscaler, self.hosting.quotas, self.tracking.apps)
+        rest = (guard, self.delivery, self._make_functions(), sagemaker)
+        prepare = install_all(ServiceContext(settings, *parts, *hosted, *rest))
         if saved:
             self._load(saved.parts)
-        control = Control(self.health, self.calls, self.faults, schedules, hosting.quotas.set)
         self.application = Application(
             self.calls,
             self.faults,
-            control=Route(Control.takes, control),
+            control=Route(Control.takes, self._make_control()),
             entrances=[
                 self.tracking.entrance,
                 RegistryEntrance(tokens, settings.account, settings.region),
@@ -155,6 +156,13 @@ class LocalAws:
         keep_tags_of(DOMAIN, studio.by_arn)
         keep_tags_of(PROFILE, studio.by_arn)
         return studio
+
+    def _make_control(self) -> Control:
+        schedules = Schedules(self.settings, self.principals)
+        return Control(self.health, self.calls, self.faults, schedules, self.hosting.quotas.set)
+
+    def _make_functions(self) -> Functions:
+        return Functions(self.settings, self.processes, self.principals, self._endpoints())
 
     def _make_jobs(self) -> Jobs:
         settings = self.settings

@@ -31,6 +31,9 @@ CONFIG = Config(
     retries={"total_max_attempts": 2},
     s3={"addressing_style": "path"},  # Virtual-hosted-style addresses need DNS.
 )
+# A function runs for up to 15 minutes, and a repeated call would run it twice:
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
+FUNCTIONS = CONFIG.merge(Config(read_timeout=920, retries={"total_max_attempts": 1}))
 
 
 class RoleClients:
@@ -72,3 +75,13 @@ class RoleClients:
     def sagemaker(self) -> Any:
         """The client that creates the resources of a pipeline's steps."""
         return self._make("sagemaker")
+
+    @cached_property
+    def sqs(self) -> Any:
+        """The client that sends the messages of a pipeline's callback steps."""
+        return self._make("sqs")
+
+    @cached_property
+    def functions(self) -> Any:
+        """The client that invokes the functions of a pipeline's Lambda steps."""
+        return self._make("lambda", config=FUNCTIONS)

@@ -74,6 +74,10 @@ RESOURCES: dict[str, tuple[str, ...]] = {
         "{PolicyArn}",
         "arn:aws:iam::{account}:policy/{PolicyName}",
     ),
+    "lambda": (
+        "{Resource}",
+        "arn:aws:lambda:{region}:{account}:function:{FunctionName}",
+    ),
     "logs": (
         "{resourceArn}",
         "arn:aws:logs:{region}:{account}:log-group:{logGroupName}:log-stream:{logStreamName}",
@@ -117,12 +121,15 @@ SAGEMAKER = {
     "TransformJobName": "transform-job",
 }
 UNNAMED = {"CreateDomain": "domain", "CreateMlflowApp": "mlflow-app"}
-SAGEMAKER_ARNS = ("Arn", "ResourceArn", "ModelPackageArn", "SourceArn", "DestinationArn", "PipelineExecutionArn")
+SAGEMAKER_ARNS = (
+    *("Arn", "ResourceArn", "ModelPackageArn", "SourceArn", "DestinationArn", "PipelineArn", "PipelineExecutionArn"),
+)
 # The lists of what belongs to one resource require the permission on it; others require it on everything.
 SAGEMAKER_LISTS = (
     "ListPipelineExecutionSteps",
     "ListPipelineExecutions",
     "ListPipelineParametersForExecution",
+    "ListPipelineVersions",
     "ListTags",
     "ListTrainingJobsForHyperParameterTuningJob",
 )
@@ -140,6 +147,7 @@ RENAMED = {
     "budgets:DescribeNotificationsForBudget": "budgets:ViewBudget",
     "budgets:DescribeSubscribersForNotification": "budgets:ViewBudget",
     "budgets:UpdateBudget": "budgets:ModifyBudget",
+    "lambda:Invoke": "lambda:InvokeFunction",
 }
 # A creation with tags also requires the permission to tag.
 TAGGING = {
@@ -149,6 +157,7 @@ TAGGING = {
     "ecr": "TagResource",
     "events": "TagResource",
     "kms": "TagResource",
+    "lambda": "TagResource",
     "logs": "TagResource",
     "sagemaker": "AddTags",
     "sns": "TagResource",
@@ -157,8 +166,8 @@ TAGGING = {
 }
 TAG_PARAMETERS = ("Tags", "tags", "Tags.member.1.Key", "TagsList")
 # Services that a role can be passed to, and the parameters that contain it.
-TAKES_ROLES = ("cloudformation", "codebuild", "codepipeline", "events", "sagemaker", "scheduler", "states")
-ROLE_PARAMETERS = {"executionrole", "executionrolearn", "rolearn", "servicerole"}
+TAKES_ROLES = ("cloudformation", "codebuild", "codepipeline", "events", "lambda", "sagemaker", "scheduler", "states")
+ROLE_PARAMETERS = {"executionrole", "executionrolearn", "role", "rolearn", "servicerole"}
 # Calls about roles that have iam:PermissionsBoundary as a condition key.
 BOUNDARY_OPERATIONS = (
     "AttachRolePolicy",

@@ -12,6 +12,7 @@ from typing import Any
 
 from localaws.endpoints.records import refusal
 from localaws.errors import AwsError
+from localaws.pipelines import outputs
 from localaws.pipelines.conditions import problem
 from localaws.pipelines.expressions import ExpressionError, references
 from localaws.pipelines.policies import problems
@@ -21,7 +22,9 @@ MOST_BYTES = 1024 * 1024
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Parameter.html
 MOST_CHARACTERS = 1024
 NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")
-TYPES = frozenset({"Processing", "Training", "Transform", "Tuning", "Condition", "Fail", "RegisterModel", "Model"})
+TYPES = frozenset(
+    {"Processing", "Training", "Transform", "Tuning", "Condition", "Fail", "RegisterModel", "Model", *outputs.REQUIRED}
+)
 # Those of ExecutionVariables in SageMaker's SDK (workflow/execution_variables.py).
 EXECUTION = frozenset(
     {"PipelineExecutionId", "PipelineExecutionArn", "PipelineName", "PipelineArn", "StartDateTime", "CurrentDateTime"}
@@ -136,6 +139,8 @@ def _steps(given: list[Any], gates: tuple[tuple[str, bool], ...]) -> Iterator[St
         if one.get("Type") not in TYPES:
             known = ", ".join(sorted(TYPES))
             raise _unreadable(f"Step {one['Name']} has the type {one.get('Type')}. localaws runs: {known}")
+        if one["Type"] in outputs.REQUIRED:  # The schema does not require their arguments.
+            one = {"Arguments": {}, **one}
         if not isinstance(one.get("Arguments"), dict):
             raise _unreadable(f"Step {one['Name']} must have Arguments")
         try:
@@ -153,8 +158,9 @@ def _steps(given: list[Any], gates: tuple[tuple[str, bool], ...]) -> Iterator[St
 
 
 def _wrong(step: dict[str, Any]) -> Iterator[str]:
-    """Why a step cannot run: its policies and its conditions."""
+    """Why a step cannot run: its policies, its conditions, and what it calls."""
     yield from problems(step)
+    yield from outputs.problems(step)
     if step["Type"] == "Condition":
         yield from filter(None, map(problem, step["Arguments"].get("Conditions") or []))
 

@@ -11,12 +11,14 @@ from typing import Any
 
 from localaws.endpoints.role import RoleClients
 from localaws.jobs.jobs import INTERNAL, Jobs
+from localaws.pipelines.callbacks import Callbacks
 from localaws.pipelines.definition import Definition, Step
+from localaws.pipelines.errors import StepError, StoppedError
 from localaws.pipelines.expressions import Values
 from localaws.pipelines.policies import lifetime
 from localaws.pipelines.record import RUNNING, STEP_FAILED, Execution, StepRun, cache_key
 from localaws.pipelines.selection import selected
-from localaws.pipelines.steps import JOBS, StepError, StepRunner, StoppedError, arguments_of, new_run, pause
+from localaws.pipelines.steps import JOBS, StepRunner, arguments_of, new_run, pause
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
@@ -33,6 +35,7 @@ class Engine:
         execution: Execution,
         clients: RoleClients,
         jobs: Jobs,
+        callbacks: Callbacks,
         earlier: Callable[[], Iterable[Execution]],
         speed: float,
     ) -> None:
@@ -46,7 +49,7 @@ class Engine:
         self._earlier = earlier
         self._speed = speed
         self._definition: Definition = execution.definition()
-        self._runner = StepRunner(execution.id, clients, jobs, execution.stop_requested)
+        self._runner = StepRunner(execution.arn, clients, jobs, callbacks, execution.stop_requested)
 
     def run(self) -> None:
         """Run to the end. Steps that have succeeded in an earlier attempt do not run again."""

@@ -8,6 +8,7 @@ from localaws.endpoints.role import RoleClients
 from localaws.errors import AwsError
 from localaws.jobs.jobs import INTERNAL, Jobs
 from localaws.jobs.packing import pack, unpack
+from localaws.pipelines.callbacks import Callbacks
 from localaws.pipelines.engine import Engine
 from localaws.pipelines.record import RUNNING, Execution, StepRun
 
@@ -21,6 +22,7 @@ class Executions:
         """`speed` divides the pauses of retry policies."""
         self._jobs = jobs
         self._speed = speed
+        self.callbacks = Callbacks()
         self._executions: dict[str, Execution] = {}
         self._threads: list[threading.Thread] = []
 
@@ -59,6 +61,7 @@ class Executions:
         """End the running executions with a reason. Call it before the jobs end."""
         for execution in list(self._executions.values()):
             _interrupt(execution)
+        self.callbacks.close()
 
     def join(self) -> None:
         """Wait for the executions' threads."""
@@ -80,7 +83,8 @@ class Executions:
 
     def _run(self, execution: Execution, clients: RoleClients) -> None:
         try:
-            Engine(execution, clients, self._jobs, lambda: self.of(execution.pipeline), self._speed).run()
+            parts = (clients, self._jobs, self.callbacks)
+            Engine(execution, *parts, lambda: self.of(execution.pipeline), self._speed).run()
         except Exception:
             execution.set("Failed", INTERNAL)
             raise

@@ -16,6 +16,7 @@ from localaws.errors import AwsError
 from localaws.iam.trust import sagemaker_source
 from localaws.jobs.jobs import Jobs
 from localaws.jobs.listing import matching, page
+from localaws.pipelines import versions
 from localaws.pipelines.definition import Definition
 from localaws.pipelines.executions import Executions
 from localaws.pipelines.record import RUNNING, Execution
@@ -25,6 +26,17 @@ from localaws.services.context import Caller, Operations
 
 # The default of ParallelismConfiguration.
 PARALLEL = 50
+
+
+def all_operations(
+    executions: Executions, jobs: Jobs, principals: Principals, account: str
+) -> tuple[Operations, Operations, Operations]:
+    """The operations on pipelines, on their versions, and on the tokens of callback steps."""
+    return (
+        PipelineOperations(executions, jobs, principals, account).operations(),
+        versions.PipelineVersions(executions, account).operations(),
+        executions.callbacks.operations(),
+    )
 
 
 class PipelineOperations:
@@ -56,12 +68,13 @@ class PipelineOperations:
                 "UpdatePipeline": self.check_update,
                 "DeletePipeline": self.check_deletion,
             },
-            extensions={"UpdatePipeline": self.updated},
+            extensions={"CreatePipeline": self.created, "UpdatePipeline": self.updated},
         )
 
     def check_new(self, caller: Caller, given: dict[str, Any]) -> None:
         """CreatePipeline: the name is free, the role can be assumed, and the definition can run."""
-        _check_aliases(given)
+        aliases = given.get("PipelineVersionAliases") or []
+        versions.check_aliases(None, aliases, aliases)
         if given["PipelineName"] in self._pipelines(caller):
             arn = self._pipelines(caller)[given["PipelineName"]].arn
             raise refusal(f"Pipeline names must be unique within an AWS account and region. {arn} already exists.")
@@ -71,22 +84,31 @@ class PipelineOperations:
 
     def check_update(self, caller: Caller, given: dict[str, Any]) -> None:
         """UpdatePipeline: the pipeline exists, and the new definition can run."""
-        self._pipeline(caller, given["PipelineName"])
-        _check_aliases(given)
-        self._check(caller, given)
+        pipeline = self._pipeline(caller, given["PipelineName"])
+        aliases = given.get("PipelineVersionAliases") or []
+        versions.check_aliases(pipeline, aliases, aliases)
+        text = self._check(caller, given)
+        if aliases and text in (None, pipeline.pipeline_definition):
+            # "You can specify aliases only when the update changes the pipeline definition": botocore's model.
+            raise refusal("PipelineVersionAliases can only be specified if the pipeline definition changes.")
+
+    def created(self, caller: Caller, given: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+        """CreatePipeline: the definition is version 1."""
+        versions.add(self._pipeline(caller, given["PipelineName"]), given.get("PipelineVersionAliases") or [])
+        return response
 
     def updated(self, caller: Caller, given: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
-        """UpdatePipeline: moto keeps the time of the creation."""
+        """UpdatePipeline: a new definition is a new version. moto keeps the time of the creation."""
         pipeline = self._pipeline(caller, given["PipelineName"])
         pipeline.last_modified_time = datetime.now(UTC).replace(tzinfo=None)  # moto keeps naive times.
-        return response
+        return {**response, "PipelineVersionId": versions.add(pipeline, given.get("PipelineVersionAliases") or [])}
 
     def describe_pipeline(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """DescribePipeline takes a name or an ARN; moto takes a name."""
         pipeline = self._pipeline(caller, given["PipelineName"])
-        _check_version(pipeline, given)
+        version = versions.resolve(pipeline, given)
         backend = sagemaker_backends[self._account][caller.region]
-        found = backend.describe_pipeline(pipeline.pipeline_name)
+        found = backend.describe_pipeline(pipeline.pipeline_name) | versions.described(version)
         return {name: value for name, value in found.items() if value is not None}
 
     def check_deletion(self, caller: Caller, given: dict[str, Any]) -> None:
@@ -103,8 +125,9 @@ class PipelineOperations:
         for one in self._executions.of(pipeline.arn):
             if one.token == token:
                 return {"PipelineExecutionArn": one.arn}
-        _check_start(pipeline, given)
-        text = pipeline.pipeline_definition
+        _check_start(given)
+        version = versions.resolve(pipeline, given)
+        text = version["PipelineDefinition"]
         parameters = given.get("PipelineParameters") or []
         definition = Definition.parse(text)
         values = definition.values(parameters)
@@ -119,6 +142,7 @@ class PipelineOperations:
             "PipelineExecutionStatus": "Executing",
             "ParallelismConfiguration": limits or None,
             "SelectiveExecutionConfig": selection,
+            "PipelineVersionId": version["PipelineVersionId"],
             "CreationTime": now,
             "LastModifiedTime": now,
         }
@@ -138,13 +162,14 @@ class PipelineOperations:
         vars(pipeline).update(last_execution_time=now.replace(tzinfo=None))  # moto keeps naive times.
         return {"PipelineExecutionArn": execution.arn}
 
-    def describe(self, _caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+    def describe(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """DescribePipelineExecution."""
         execution = self._executions.find(given["PipelineExecutionArn"])
         return {
             "PipelineArn": execution.pipeline,
             "PipelineExecutionArn": execution.arn,
             **execution.details,
+            **versions.aliases(_version_of(self._pipeline(caller, execution.pipeline), execution)),
         }
 
     def definition(self, _caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
@@ -155,8 +180,10 @@ class PipelineOperations:
     def list(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """ListPipelineExecutions."""
         pipeline = self._pipeline(caller, given["PipelineName"])
-        _check_version(pipeline, given)
         listed = {one.arn: one for one in self._executions.of(pipeline.arn)}
+        if given.get("PipelineVersionAlias"):
+            version = versions.resolve(pipeline, given)
+            listed = {arn: one for arn, one in listed.items() if _version_of(pipeline, one) is version}
         keys = [{"PipelineExecutionArn": arn, **one.details} for arn, one in listed.items()]
         found = matching(keys, given, "PipelineExecution")
         items, token = page([listed[one["PipelineExecutionArn"]] for one in found], given)
@@ -166,6 +193,7 @@ class PipelineOperations:
                 "StartTime": one.details["CreationTime"],
                 **{name: one.details[name] for name in _SUMMARY if name in one.details},
                 **_reason(one),
+                **versions.aliases(_version_of(pipeline, one)),
             }
             for one in items
         ]
@@ -234,56 +262,39 @@ class PipelineOperations:
         self._executions.start(execution, clients)
         return {"PipelineExecutionArn": execution.arn}
 
-    def _check(self, caller: Caller, given: dict[str, Any]) -> None:
+    def _check(self, caller: Caller, given: dict[str, Any]) -> str | None:
+        """Check the role and the definition of a request. Returns the definition, if the request has one."""
         if given.get("RoleArn"):
             source = sagemaker_source(caller.region, self._account)
             self._principals.check_trust(given["RoleArn"], HOSTING, source)
-        if given.get("PipelineDefinition"):
-            Definition.parse(given["PipelineDefinition"])
-        elif given.get("PipelineDefinitionS3Location"):
-            Definition.parse(_stored(self._account, given["PipelineDefinitionS3Location"]))
+        text: str | None = given.get("PipelineDefinition")
+        if not text and given.get("PipelineDefinitionS3Location"):
+            text = _stored(self._account, given["PipelineDefinitionS3Location"])
+        if text:
+            Definition.parse(text)
+        return text
 
     def _pipelines(self, caller: Caller) -> dict[str, Any]:
         found: dict[str, Any] = sagemaker_backends[self._account][caller.region].pipelines
         return found
 
     def _pipeline(self, caller: Caller, name: str) -> Any:
-        name = name.rsplit("/", 1)[-1]  # The API takes an ARN, too.
-        if name not in self._pipelines(caller):
-            arn = f"arn:aws:sagemaker:{caller.region}:{self._account}:pipeline/{name}"
-            raise AwsError("ResourceNotFound", f"Pipeline '{arn}' does not exist.")
-        return self._pipelines(caller)[name]
+        return versions.find(self._account, caller, name)
 
 
-def _check_start(pipeline: Any, given: dict[str, Any]) -> None:
+def _check_start(given: dict[str, Any]) -> None:
     """Refuse what AWS refuses, and what localaws does not run."""
     if given.get("RoleArn"):
         # "You can't specify it for a pipeline that you create, because its executions use the pipeline's role":
         # RoleArn of StartPipelineExecution, in botocore's model.
         raise refusal("RoleArn can only be specified for a pipeline that AWS manages. Set the role of the pipeline.")
-    _check_version(pipeline, given)
     if given.get("MlflowExperimentName"):
         raise NotImplementedError("MlflowExperimentName of an execution")
 
 
-def _check_version(pipeline: Any, given: dict[str, Any]) -> None:
-    """Refuse a version of a pipeline: localaws keeps the latest one only.
-
-    "If no version of the pipeline has this alias, the request fails with a ResourceNotFound error":
-    PipelineVersionAlias in botocore's model.
-    """
-    alias = given.get("PipelineVersionAlias")
-    if alias and given.get("PipelineVersionId"):
-        raise refusal("You can't specify both PipelineVersionId and PipelineVersionAlias.")
-    if alias:
-        raise AwsError("ResourceNotFound", f"Pipeline '{pipeline.arn}' has no version with the alias {alias}.")
-    if given.get("PipelineVersionId"):
-        raise NotImplementedError("versions of pipelines (PipelineVersionId)")
-
-
-def _check_aliases(given: dict[str, Any]) -> None:
-    if given.get("PipelineVersionAliases"):
-        raise NotImplementedError("versions of pipelines (PipelineVersionAliases)")
+def _version_of(pipeline: Any, execution: Execution) -> dict[str, Any]:
+    """The version that an execution ran. An execution that an earlier localaws saved names none."""
+    return versions.resolve(pipeline, {"PipelineVersionId": execution.details.get("PipelineVersionId", 1)})
 
 
 def _summary(pipeline: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _UNITS = (
     timedelta(minutes=1),
 )
 # "The retry policy only supports the following pipeline steps": the others run no job.
-_WITHOUT_RETRIES = frozenset({"Condition", "Fail"})
+_WITHOUT_RETRIES = frozenset({"Callback", "Condition", "Fail", "Lambda"})
 # Editions of the page name the capacity error with and without JOB_.
 _EXCEPTIONS = frozenset(
     {

@@ -15,8 +15,11 @@ from localaws.endpoints.role import RoleClients
 from localaws.jobs import tuning
 from localaws.jobs.jobs import Jobs
 from localaws.jobs.record import PROCESSING, TRAINING, TRANSFORM, TUNING
+from localaws.pipelines import outside
+from localaws.pipelines.callbacks import Callbacks
 from localaws.pipelines.conditions import holds
 from localaws.pipelines.definition import Step
+from localaws.pipelines.errors import StepError, StoppedError
 from localaws.pipelines.expressions import ExpressionError, Values, as_text, resolve
 from localaws.pipelines.policies import may_retry
 from localaws.pipelines.record import StepRun
@@ -31,31 +34,22 @@ _METADATA = {"HyperParameterTuningJob": "TuningJob"}
 THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException")
 
 
-class StepError(Exception):
-    """A step failed. `kind` is the exception type for retry policies, "" if none covers it."""
-
-    def __init__(self, reason: str, kind: str = "") -> None:
-        super().__init__(reason)
-        self.kind = kind
-
-
-class StoppedError(Exception):
-    """The step was stopped."""
-
-
 class StepRunner:
     """Runs the steps of one execution."""
 
-    def __init__(self, execution: str, clients: RoleClients, jobs: Jobs, stop: threading.Event) -> None:
-        """`execution` is its id; `clients` are the pipeline role's."""
+    def __init__(
+        self, execution: str, clients: RoleClients, jobs: Jobs, callbacks: Callbacks, stop: threading.Event
+    ) -> None:
+        """`execution` is its ARN; `clients` are the pipeline role's."""
         self._execution = execution
         self._clients = clients
         self._jobs = jobs
+        self._callbacks = callbacks
         self._stop = stop
 
     def job_name(self, step: Step) -> str:
         """A new name for a step's job or model."""
-        return _name(self._execution, step.name, _TUNING_NAME if step.type == "Tuning" else _NAME)
+        return _name(self._execution.rsplit("/", 1)[-1], step.name, _TUNING_NAME if step.type == "Tuning" else _NAME)
 
     def run(self, step: Step, values: Values, run: StepRun, arguments: dict[str, Any], name: str) -> None:
         """Run a step once.
@@ -79,6 +73,11 @@ class StepRunner:
                 message = as_text(arguments.get("ErrorMessage", ""))
                 run.shown["Metadata"] = {"Fail": {"ErrorMessage": message}}
                 raise StepError(message)
+            elif step.type == "Callback":
+                given = (step.given, run, arguments, self._clients)
+                outside.wait(*given, self._callbacks, self._execution, self._stop)
+            elif step.type == "Lambda":
+                outside.invoke(step.given, run, arguments, self._clients)
             elif step.type == "Model":
                 self._model(run, arguments, name)
             else:

@@ -10,6 +10,7 @@ from localaws.call import Call
 from localaws.delivery.delivery import Delivery
 from localaws.endpoints.autoscaling import Autoscaler
 from localaws.endpoints.instance_quotas import InstanceQuotas
+from localaws.functions.functions import Functions
 from localaws.principals import Principals
 from localaws.registry.blobs import Blobs
 from localaws.registry.tokens import Tokens
@@ -66,4 +67,5 @@ class ServiceContext:
     mlflow_apps: MlflowApps
     guard: Callable[[Call], None]
     delivery: Delivery
+    functions: Functions
     sagemaker: Sequence[Operations] = ()

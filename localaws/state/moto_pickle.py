@@ -16,6 +16,7 @@ from collections.abc import Callable
 from enum import Enum
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import IO, Any
+from weakref import WeakValueDictionary
 
 from cryptography.hazmat.primitives import serialization
 from moto.backends import get_backend
@@ -103,6 +104,8 @@ class _Pickler(pickle.Pickler):
             return _local_function, (*place, value.__defaults__, cells)
         if isinstance(value, defaultdict) and type(value) is not defaultdict:
             return _default_dict, (type(value), value.default_factory), vars(value), None, iter(value.items())
+        if isinstance(value, WeakValueDictionary):
+            return _weak_values, (), None, None, iter(list(value.items()))
         if isinstance(value, _VersionedKeyStore):
             return _key_store, (list(dict.items(value)),)
         if isinstance(value, MethodType):
@@ -160,6 +163,11 @@ def _default_dict(cls: type[Any], factory: Any) -> Any:
     return made
 
 
+def _weak_values() -> Any:
+    """moto's Lambda finds functions by their ARNs in one. Other objects of the state refer to the values."""
+    return WeakValueDictionary()
+
+
 def _key_store(items: list[tuple[str, Any]]) -> Any:
     """A bucket's keys. Its own `items` gives the newest versions only, and setting an item adds a version."""
     made = _VersionedKeyStore()
@@ -210,6 +218,7 @@ REBUILDERS: dict[str, Callable[..., Any]] = {
         _condition,
         _private_key,
         _default_dict,
+        _weak_values,
         _key_store,
         _method,
         _backend_dict,

@@ -36,6 +36,11 @@ def register(**policy: Any) -> dict[str, Any]:
     return {"Name": "r", "Type": "RegisterModel", "Arguments": {}, "RetryPolicies": policies}
 
 
+def calling(output: dict[str, Any]) -> dict[str, Any]:
+    """A Lambda step with one output."""
+    return {"Name": "a", "Type": "Lambda", "FunctionArn": "f", "OutputParameters": [output]}
+
+
 def branch(given: dict[str, Any]) -> dict[str, Any]:
     """A condition step with one condition."""
     return {"Name": "c", "Type": "Condition", "Arguments": {"Conditions": [given], "IfSteps": [], "ElseSteps": []}}
@@ -64,9 +69,13 @@ def nested(levels: int) -> str:
         (text(fail("a", DependsOn=["b"]), fail("b", DependsOn=["a"])), "in a cycle"),
         (text({"Name": "a", "Type": "Magic", "Arguments": {}}), "has the type Magic"),
         (
-            text({"Name": "a", "Type": "Lambda", "FunctionArn": "f"}),
-            r"type Lambda\. localaws runs: Condition, Fail",
+            text({"Name": "a", "Type": "EMR", "ClusterId": "c"}),
+            r"type EMR\. localaws runs: Callback, Condition, Fail",
         ),
+        (text({"Name": "a", "Type": "Lambda", "Arguments": {}}), "Lambda must have FunctionArn"),
+        (text({"Name": "a", "Type": "Callback", "SqsQueueUrl": ""}), "Callback must have SqsQueueUrl"),
+        (text(calling({})), "each of OutputParameters must have an OutputName"),
+        (text(calling({"OutputName": "o", "OutputType": "Date"})), "OutputType of o must be one of String, Integer"),
         (text(fail("a"), parameters=[{"Name": "n", "Type": "Integer", "DefaultValue": "1"}]), "not of type Integer"),
         (text(fail("a", "x" * 1024 * 1024)), "larger than 1048576 bytes"),
         (text(fail("a", CacheConfig={"Enabled": True, "ExpireAfter": "30 days"})), "is not a duration"),

@@ -227,13 +227,14 @@ def test_rejects_bad_requests(bench: JobBench) -> None:
     for more, message in (
         ({"RoleArn": bench.role}, "ValidationException.*RoleArn can only be specified for a pipeline that AWS manages"),
         ({"PipelineVersionAlias": "live"}, "ResourceNotFound.*no version with the alias live"),
-        ({"PipelineVersionId": 1}, "NotImplemented.*versions of pipelines"),
+        ({"PipelineVersionId": 2}, "ResourceNotFound.*no version with the id 2"),
         ({"PipelineVersionAlias": "live", "PipelineVersionId": 1}, "You can't specify both"),
     ):
         with pytest.raises(ClientError, match=message):
             bench.sagemaker.start_pipeline_execution(PipelineName="refusing", **more)
-    with pytest.raises(ClientError, match="NotImplemented"):
-        bench.sagemaker.update_pipeline(PipelineName="refusing", PipelineVersionAliases=["live"])
+    for same in ({}, {"PipelineDefinition": text}):
+        with pytest.raises(ClientError, match="only be specified if the pipeline definition changes"):
+            bench.sagemaker.update_pipeline(PipelineName="refusing", PipelineVersionAliases=["live"], **same)
 
 
 def test_a_tuning_step_lists_its_training_jobs_best_first(bench: JobBench) -> None:

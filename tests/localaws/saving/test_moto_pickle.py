@@ -48,6 +48,12 @@ def test_resources_of_many_services_are_restored() -> None:
         boto3.client("ec2", **US).create_vpc(CidrBlock="10.1.0.0/16")
         boto3.client("ecr", **US).create_repository(repositoryName="images")
         boto3.client("events", **US).put_rule(Name="nightly", ScheduleExpression="rate(1 day)")
+        boto3.client("iam", **US).create_role(RoleName="r", AssumeRolePolicyDocument="{}")
+        functions = boto3.client("lambda", **US)
+        function = {"FunctionName": "f", "Runtime": "python3.12", "Handler": "code.handle"}
+        role, code = "arn:aws:iam::123456789012:role/r", {"ZipFile": b"not an archive"}
+        functions.create_function(**function, Role=role, Code=code)
+        arn = functions.publish_version(FunctionName="f")["FunctionArn"]
         file = io.BytesIO()
         moto_pickle.dump(file)
     with mock_aws():
@@ -63,3 +69,4 @@ def test_resources_of_many_services_are_restored() -> None:
         assert "10.1.0.0/16" in [one["CidrBlock"] for one in boto3.client("ec2", **US).describe_vpcs()["Vpcs"]]
         assert boto3.client("ecr", **US).describe_repositories()["repositories"]
         assert boto3.client("events", **US).list_rules()["Rules"][0]["Name"] == "nightly"
+        assert functions.get_function(FunctionName=arn)["Configuration"]["Version"] == "1"

@@ -1,0 +1,81 @@
+"""Lambda: functions that run, and the check of their roles. moto stores them, and runs them in Docker only.
+
+Sources: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html and API_CreateFunction.html
+"""
+
+import base64
+import json
+from functools import wraps
+from typing import Any
+
+from localaws.errors import AwsError
+from localaws.functions.functions import Functions
+from localaws.moto_methods import original
+from localaws.services.context import ServiceContext
+
+# "LogType Tail: the last 4 KB of the execution log".
+_TAIL = 4096
+
+
+def install(context: ServiceContext) -> None:
+    """Changes moto's Lambda."""
+    from moto.awslambda.models import LambdaBackend, LambdaFunction
+    from moto.awslambda.responses import LambdaResponse
+
+    functions = context.functions
+    LambdaFunction.invoke = _invocation(functions)
+    LambdaBackend.create_function = _checked(LambdaBackend.create_function, functions)
+    LambdaResponse.create_event_source_mapping = _refused("event source mappings")
+    LambdaResponse.invoke_async = _refused("InvokeAsync")
+
+
+def _invocation(functions: Functions) -> Any:
+    def invoke(function: Any, body: Any, request_headers: Any, response_headers: Any) -> bytes:
+        kind = request_headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        if kind == "DryRun":
+            return b""
+        if kind == "Event":
+            raise NotImplementedError("asynchronous invocations (InvocationType Event)")
+        result = functions.run(function, _event(body))
+        if result.error:
+            response_headers["x-amz-function-error"] = result.error
+        tail = result.log.encode()[-_TAIL:]
+        response_headers["x-amz-log-result"] = base64.b64encode(tail).decode()
+        return result.payload.encode()
+
+    return invoke
+
+
+def _event(body: Any) -> str:
+    """The event of a request.
+
+    Raises:
+        AwsError: InvalidRequestContentException, it is not JSON.
+    """
+    text = body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
+    try:
+        json.loads(text or "{}")
+    except ValueError as error:
+        message = f"Could not parse request body into json: {error}"
+        raise AwsError("InvalidRequestContentException", message) from None
+    return text
+
+
+def _checked(method: Any, functions: Functions) -> Any:
+    """CreateFunction: Lambda can assume the role."""
+    moto = original(method)
+
+    @wraps(moto)
+    def create(backend: Any, spec: dict[str, Any]) -> Any:
+        account, region = backend.account_id, backend.region_name
+        functions.check_role(spec["Role"], f"arn:aws:lambda:{region}:{account}:function:{spec['FunctionName']}")
+        return moto(backend, spec)
+
+    return create
+
+
+def _refused(what: str) -> Any:
+    def refuse(_response: Any) -> Any:
+        raise NotImplementedError(what)
+
+    return refuse
