@@ -62,6 +62,8 @@ def _csv(path: Path, target: str) -> dict[str, Any]:
     }
     mark = next((mark for mark, names in headers.items() if target in names), ",")
     names = headers[mark]
+    if not names:
+        raise DataError(f"{path.name} is empty")
     _check_names(names)
     rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True) if row][1:]
     for number, row in enumerate(rows, 1):

@@ -169,6 +169,7 @@ def test_numbers_of_every_parquet_type_are_numbers(tmp_path: Path) -> None:
         (json.dumps([{"a": [1], "y": "x"}, {"a": [2], "y": "z"}] * 10), ".json", "the column 'a' holds lists"),
         ('[{"a": 1, "a": 2, "y": 1}]', ".json", "the column 'a' occurs more than once"),
         ("[1, 2]", ".json", "neither a list of objects"),
+        ("", ".csv", "d.csv is empty"),
     ],
 )
 def test_files_that_would_be_misread_are_refused(content: str, suffix: str, problem: str, tmp_path: Path) -> None:

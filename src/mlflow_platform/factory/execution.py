@@ -34,6 +34,7 @@ class Step:
     status: str
     reason: str
     is_cached: bool
+    is_fail: bool
     job: tuple[str, str] | None
     seconds: float | None
 
@@ -46,7 +47,8 @@ class Step:
         start, end = given.get("StartTime"), given.get("EndTime")
         seconds = (end - start).total_seconds() if start and end else None
         reason = str(given.get("FailureReason", ""))
-        return cls(given["StepName"], given["StepStatus"], reason, "CacheHitResult" in given, job, seconds)
+        is_cached, is_fail = "CacheHitResult" in given, "Fail" in metadata
+        return cls(given["StepName"], given["StepStatus"], reason, is_cached, is_fail, job, seconds)
 
     @property
     def line(self) -> str:
@@ -168,7 +170,11 @@ class Pipeline:
             ending = "was stopped" if status == "Stopped" else f"ended as {status}"
             return PlatformError(f"the execution {execution} {ending}{': ' + reason if reason else ''}.")
         if failed.job is None:
-            return PlatformError(f"nothing was registered: {failed.reason.rstrip('.')}.")
+            # The reason of a Fail step says why. A condition that cannot be evaluated needs the scores that were found,
+            # which the step before it prints: the metric may have another name.
+            last = next((step for step in reversed(steps.values()) if step.job and not failed.is_fail), None)
+            found = [f"The end of the log of {last.name}:", *self._tail(last)] if last else []
+            return PlatformError(f"nothing was registered: {failed.reason.rstrip('.')}.", found)
         why = self._message(failed) or failed.reason
         return PlatformError(f"the step {failed.name} failed: {why.rstrip('.')}.", self._tail(failed))
 

@@ -97,9 +97,21 @@ def test_a_step_that_exceeded_its_time_is_reported_with_sagemakers_reason(messag
 
 
 def test_a_metric_below_the_threshold_is_reported(messages: list[str]) -> None:
-    failed = step("Reject", "Failed", FailureReason="accuracy is 0.5 which is below the threshold 0.9")
-    with pytest.raises(PlatformError, match=r"nothing was registered: accuracy is 0\.5 which is below"):
-        pipeline(FakeSageMaker(("Failed", [step("Decide", "Succeeded"), failed]))).follow(ARN, messages.append)
+    why = "accuracy is 0.5 which is below the threshold 0.9"
+    failed = step("Reject", "Failed", FailureReason=why, Metadata={"Fail": {"ErrorMessage": why}})
+    states = [step("Evaluate", "Succeeded", Metadata=JOB), step("Decide", "Succeeded"), failed]
+    with pytest.raises(PlatformError, match=r"nothing was registered: accuracy is 0\.5 which is below") as raised:
+        pipeline(FakeSageMaker(("Failed", states))).follow(ARN, messages.append)
+    assert raised.value.details == ()
+
+
+def test_a_metric_that_the_evaluation_does_not_have_is_reported_with_those_that_it_has(messages: list[str]) -> None:
+    failed = step("Decide", "Failed", FailureReason="Property file Report has no value at the path 'metrics.x.value'")
+    with pytest.raises(PlatformError, match=r"nothing was registered: .* no value at the path") as raised:
+        pipeline(FakeSageMaker(("Failed", [step("Evaluate", "Succeeded", Metadata=JOB), failed]))).follow(
+            ARN, messages.append
+        )
+    assert raised.value.details == ("The end of the log of Evaluate:", "reading", "error: row 3")
 
 
 def test_a_stopped_execution_is_reported(messages: list[str]) -> None:
