@@ -9,7 +9,7 @@ from localaws import references
 from localaws.endpoints.records import Records
 from localaws.endpoints.role import HOSTING, RoleClients
 from localaws.iam.trust import sagemaker_source
-from localaws.jobs import processing, training, transform, tuning
+from localaws.jobs import processing, training, transform, tuning, warm_start
 from localaws.jobs.container import Containers
 from localaws.jobs.jobs import Jobs
 from localaws.jobs.listing import matching, page, select
@@ -95,7 +95,7 @@ class JobOperations:
         Raises:
             AwsError: ValidationException for a request that AWS or localaws cannot run; ResourceInUse.
         """
-        tuning.check(given, self._account)
+        tuning.check(given, self._account, warm_start.parents(given, caller.region, self._jobs))
         self._check_references(caller.region, given["TrainingJobDefinition"])
         role = given["TrainingJobDefinition"]["RoleArn"]
         self._principals.check_trust(role, HOSTING, sagemaker_source(caller.region, self._account))

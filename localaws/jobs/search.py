@@ -4,6 +4,7 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-h
 """
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 from localaws.endpoints.records import refusal
@@ -47,7 +48,7 @@ def check(config: dict[str, Any]) -> None:
 
 
 class Search:
-    """One search: `ask` for values, `tell` the objective's value."""
+    """One search: `learn` from earlier ones, `ask` for values, `tell` the objective's value."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         """`config` is a HyperParameterTuningJobConfig that `check` accepts."""
@@ -55,6 +56,7 @@ class Search:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._ranges = config.get("ParameterRanges") or {}
+        self._distributions: dict[str, Any] = dict(_distributions(self._ranges))
         seed = config.get("RandomSeed")
         strategy = config["Strategy"]
         samplers: Any = optuna.samplers
@@ -64,25 +66,24 @@ class Search:
         self._grid = list(self._combinations()) if strategy == "Grid" else None
         self._most = len(self._grid) if self._grid else 0
 
+    def learn(self, given: dict[str, str], value: float) -> None:
+        """Take over the result of an earlier search, as far as its hyperparameters are within this one's ranges."""
+        from optuna.trial import create_trial
+
+        known = {name: one for name in self._distributions if (one := self._within(name, given.get(name))) is not None}
+        distributions = {name: self._distributions[name] for name in known}
+        self._study.add_trial(create_trial(params=known, distributions=distributions, value=value))
+
     def size(self, limit: int | None) -> int:
         """The number of training jobs."""
         return self._most or limit or 0
 
     def ask(self) -> tuple[Any, dict[str, str]]:
         """A trial, and its hyperparameters, which are texts."""
-        trial = self._study.ask()
         if self._grid is not None:
-            return trial, self._grid.pop(0)
-        values: dict[str, Any] = {}
-        for one in self._ranges.get(_KINDS[0]) or []:
-            log = one.get("ScalingType") == "Logarithmic"
-            values[one["Name"]] = trial.suggest_int(one["Name"], int(one["MinValue"]), int(one["MaxValue"]), log=log)
-        for one in self._ranges.get(_KINDS[1]) or []:
-            low, high, log = float(one["MinValue"]), float(one["MaxValue"]), one.get("ScalingType") == "Logarithmic"
-            values[one["Name"]] = trial.suggest_float(one["Name"], low, high, log=log)
-        for one in self._ranges.get(_KINDS[2]) or []:
-            values[one["Name"]] = trial.suggest_categorical(one["Name"], one["Values"])
-        return trial, {name: str(value) for name, value in values.items()}
+            return self._study.ask(), self._grid.pop(0)
+        trial = self._study.ask(self._distributions)
+        return trial, {name: str(value) for name, value in trial.params.items()}
 
     def tell(self, trial: Any, value: float | None) -> None:
         """The result of a trial; None if its training job failed."""
@@ -93,7 +94,31 @@ class Search:
         else:
             self._study.tell(trial, value)
 
+    def _within(self, name: str, text: str | None) -> Any:
+        """A hyperparameter's value in the type of its range; None if it is not within."""
+        one = self._distributions[name]
+        if text is None or hasattr(one, "choices"):
+            return text if text is not None and text in one.choices else None
+        try:
+            value = type(one.low)(text)
+        except ValueError:
+            return None
+        return value if one.low <= value <= one.high else None
+
     def _combinations(self) -> Any:
         ranges = self._ranges.get(_KINDS[2]) or []
         for values in itertools.product(*(one["Values"] for one in ranges)):
             yield {one["Name"]: value for one, value in zip(ranges, values, strict=True)}
+
+
+def _distributions(ranges: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    for one in ranges.get(_KINDS[0]) or []:
+        log = one.get("ScalingType") == "Logarithmic"
+        yield one["Name"], IntDistribution(int(one["MinValue"]), int(one["MaxValue"]), log=log)
+    for one in ranges.get(_KINDS[1]) or []:
+        log = one.get("ScalingType") == "Logarithmic"
+        yield one["Name"], FloatDistribution(float(one["MinValue"]), float(one["MaxValue"]), log=log)
+    for one in ranges.get(_KINDS[2]) or []:
+        yield one["Name"], CategoricalDistribution(one["Values"])

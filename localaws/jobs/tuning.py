@@ -6,13 +6,14 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning.h
 import secrets
 import time
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from localaws.algorithms import built_in
 from localaws.endpoints.records import refusal
 from localaws.endpoints.role import RoleClients
-from localaws.jobs import search, training
+from localaws.jobs import search, training, warm_start
 from localaws.jobs.jobs import Jobs
 from localaws.jobs.record import TRAINING, Job, JobError
 from localaws.jobs.search import Search
@@ -40,15 +41,16 @@ _PASSED = (
 )
 
 
-def check(given: dict[str, Any], account: str) -> None:
+def check(given: dict[str, Any], account: str, parents: list[Job]) -> None:
     """Refuse what AWS refuses beyond the model's constraints, and what localaws cannot run.
+
+    Args:
+        parents: the jobs from whose results it starts.
 
     Raises:
         AwsError: ValidationException.
-        NotImplementedError: the job is to start from the results of another, or to choose its own ranges.
+        NotImplementedError: the job is to choose its own ranges.
     """
-    if given.get("WarmStartConfig"):
-        raise NotImplementedError("tuning jobs with WarmStartConfig")
     if given.get("Autotune"):
         raise NotImplementedError("tuning jobs with Autotune")
     search.check(given["HyperParameterTuningJobConfig"])
@@ -64,6 +66,7 @@ def check(given: dict[str, Any], account: str) -> None:
         raise refusal(
             f"The objective metric {metric} is not among the MetricDefinitions: {', '.join(names) or 'none'}."
         )
+    warm_start.check(given, parents)
 
 
 def run(job: Job, _folder: Path, _clients: RoleClients, jobs: Jobs) -> None:
@@ -75,6 +78,10 @@ def run(job: Job, _folder: Path, _clients: RoleClients, jobs: Jobs) -> None:
     config = job.given["HyperParameterTuningJobConfig"]
     limits = config["ResourceLimits"]
     searching = Search(config)
+    for child in warm_start.trained(warm_start.parents(job.given, job.region, jobs), jobs):
+        value = _objective(child, config)
+        if value is not None and isfinite(value):
+            searching.learn(child.given["HyperParameters"], value)
     most = searching.size(limits.get("MaxNumberOfTrainingJobs"))
     deadline = time.monotonic() + (limits.get("MaxRuntimeInSeconds") or float("inf"))
     running: list[tuple[Job, Any]] = []
@@ -116,8 +123,18 @@ def describe(job: Job, jobs: Jobs) -> dict[str, Any]:
         },
         "ObjectiveStatusCounters": {name: objectives.count(name) for name in ("Succeeded", "Pending", "Failed")},
     }
-    ranked = best_first(found, job.given["HyperParameterTuningJobConfig"])
-    return {**shown, "BestTrainingJob": ranked[0]} if ranked else shown
+    config = job.given["HyperParameterTuningJobConfig"]
+    ranked = best_first(found, config)
+    if ranked:
+        shown["BestTrainingJob"] = ranked[0]
+    if (job.given.get("WarmStartConfig") or {}).get("WarmStartType") == "IdenticalDataAndAlgorithm":
+        # "the training job with the best objective metric value of all training jobs launched by this tuning job and
+        # all parent jobs": API_DescribeHyperParameterTuningJob
+        family = [job, *warm_start.parents(job.given, job.region, jobs)]
+        of_all = [{**one, "TuningJobName": each.name} for each in family for one in children(each, jobs)]
+        if best := best_first(of_all, config):
+            shown["OverallBestTrainingJob"] = best[0]
+    return shown
 
 
 def children(job: Job, jobs: Jobs) -> list[dict[str, Any]]:

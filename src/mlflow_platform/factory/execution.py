@@ -172,7 +172,7 @@ class Pipeline:
         if failed.job is None:
             # The reason of a Fail step says why. A condition that cannot be evaluated needs the scores that were found,
             # which the step before it prints: the metric may have another name.
-            last = next((step for step in reversed(steps.values()) if step.job and not failed.is_fail), None)
+            last = next((step for step in reversed([*steps.values()]) if step.job and not failed.is_fail), None)
             found = [f"The end of the log of {last.name}:", *self._tail(last)] if last else []
             return PlatformError(f"nothing was registered: {failed.reason.rstrip('.')}.", found)
         why = self._message(failed) or failed.reason

@@ -8,6 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws.errors import AwsError
+from localaws.jobs import warm_start
+from localaws.jobs.record import TUNING, Job
 from localaws.jobs.search import Search, check
 from tests.localaws.jobs.conftest import JobBench
 
@@ -98,12 +100,68 @@ def test_rejects_a_search_that_cannot_run(bench: JobBench) -> None:
     del given["TrainingJobDefinition"]["ResourceConfig"]
     with pytest.raises(ClientError, match="must have either ResourceConfig or HyperParameterTuningResourceConfig"):
         bench.sagemaker.create_hyper_parameter_tuning_job(**given)
-    parent = {
-        "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "tune"}],
-        "WarmStartType": "TransferLearning",
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        bench.sagemaker.create_hyper_parameter_tuning_job(**tuning_request(bench, "tune-warm"), **warm("tune-absent"))
+
+
+def warm(*parents: str) -> dict[str, Any]:
+    named = [{"HyperParameterTuningJobName": name} for name in parents]
+    return {"WarmStartConfig": {"ParentHyperParameterTuningJobs": named, "WarmStartType": "IdenticalDataAndAlgorithm"}}
+
+
+def test_a_warm_start_compares_its_training_jobs_with_those_of_its_parents(bench: JobBench) -> None:
+    def depths(*values: str) -> dict[str, Any]:
+        return {"ParameterRanges": {"CategoricalParameterRanges": [{"Name": "depth", "Values": list(values)}]}}
+
+    create(bench, "tune-parent", **depths("1"))
+    bench.wait("HyperParameterTuningJob", "tune-parent")
+    bench.sagemaker.create_hyper_parameter_tuning_job(
+        **tuning_request(bench, "tune-child", **depths("2")), **warm("tune-parent")
+    )
+    found = bench.wait("HyperParameterTuningJob", "tune-child")
+    assert found["BestTrainingJob"]["TunedHyperParameters"] == {"depth": "2"}
+    best = found["OverallBestTrainingJob"]
+    assert (best["TuningJobName"], best["TunedHyperParameters"]) == ("tune-parent", {"depth": "1"})
+
+
+def tuning_job(status: str, **more: Any) -> Any:
+    given = {
+        "HyperParameterTuningJobName": "parent",
+        "HyperParameterTuningJobConfig": config(**more),
+        "TrainingJobDefinition": {"StaticHyperParameters": {"rate": "1"}},
     }
-    with pytest.raises(ClientError, match=r"localaws does not have .*: tuning jobs with WarmStartConfig"):
-        bench.sagemaker.create_hyper_parameter_tuning_job(**tuning_request(bench, "tune-warm"), WarmStartConfig=parent)
+    return Job(TUNING, "us-east-1", "123456789012", given, {"HyperParameterTuningJobStatus": status}, [])
+
+
+@pytest.mark.parametrize(
+    ("parent", "message"),
+    [
+        (tuning_job("InProgress"), "is in status InProgress. It must have ended"),
+        (tuning_job("Failed"), "is in status Failed"),
+        (
+            tuning_job("Stopped", HyperParameterTuningJobObjective={"Type": "Maximize", "MetricName": "loss"}),
+            "another objective metric",
+        ),
+        (tuning_job("Stopped", ParameterRanges={}), "has 1 static and tunable hyperparameters, and the new one 2"),
+    ],
+)
+def test_rejects_a_parent_that_a_search_cannot_start_from(parent: Any, message: str) -> None:
+    given = tuning_job("Completed").given
+    warm_start.check(given, [tuning_job("Completed")])
+    with pytest.raises(AwsError, match=message):
+        warm_start.check(given, [parent])
+
+
+def test_a_bayesian_search_learns_from_what_is_within_its_ranges() -> None:
+    ranges = {
+        "IntegerParameterRanges": [{"Name": "depth", "MinValue": "1", "MaxValue": "100"}],
+        "CategoricalParameterRanges": [{"Name": "kind", "Values": ["a", "b"]}],
+    }
+    search = Search(config(Strategy="Bayesian", ParameterRanges=ranges, RandomSeed=1))
+    for depth in range(1, 120):  # Those above 100 are outside.
+        search.learn({"depth": str(depth), "kind": "c" if depth % 2 else "a", "rate": "x"}, abs(depth - 40))
+    found = [int(search.ask()[1]["depth"]) for _ in range(5)]
+    assert all(20 <= depth <= 60 for depth in found), found
 
 
 @pytest.mark.parametrize(
