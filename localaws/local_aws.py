@@ -95,10 +95,10 @@ class LocalAws:
         self.builds = self._make_builds(guard)
         tokens, blobs = Tokens(), Blobs(settings.data / "registry")
         self.state_machines = StateMachines(settings, self.principals)
-        parts = (self.principals, self.builds, self.state_machines, tokens, blobs)
-        hosted = (self.hosting.autoscaler, self.hosting.quotas, self.tracking.apps)
-        rest = (guard, self.delivery, self._make_functions(), sagemaker)
-        prepare = install_all(ServiceContext(settings, *parts, *hosted, *rest))
+        hosting = self.hosting
+        parts = (self.principals, self.builds, self.state_machines, tokens, blobs, hosting.autoscaler, hosting.quotas)
+        rest = (self.tracking.apps, guard, self.delivery, self._make_functions(), sagemaker)
+        prepare = install_all(ServiceContext(settings, *parts, *rest))
         if saved:
             self._load(saved.parts)
         self.application = Application(
