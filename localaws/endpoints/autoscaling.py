@@ -12,7 +12,7 @@ import math
 import sys
 import time
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -21,6 +21,7 @@ from localaws.alarms import Alarms
 from localaws.endpoints.deployment import Variant
 from localaws.endpoints.endpoints import Endpoint, Endpoints
 from localaws.endpoints.scaling import Scaling
+from localaws.errors import AwsError
 
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 HIGH_MINUTES, LOW_MINUTES, LOW_SHARE = 3, 15, 0.9
@@ -43,13 +44,16 @@ class Autoscaler:
         alarms: Alarms,
         speed: float,
         clock: Callable[[], float] = time.monotonic,
+        check_quota: Callable[[str, Counter[str]], None] = lambda _region, _more: None,
     ) -> None:
+        """`check_quota` refuses more instances, by type, than the account may have in a region."""
         self._account = account
         self._endpoints = endpoints
         self._scaling = scaling
         self._alarms = alarms
         self._speed = speed
         self._clock = clock
+        self._check_quota = check_quota
         # The end of the cooldown after scaling out and in, by resource.
         self._cool: dict[tuple[str, str, bool], float] = {}
         self.activities: deque[dict[str, Any]] = deque(maxlen=MOST_ACTIVITIES)
@@ -155,8 +159,13 @@ class Autoscaler:
         return None
 
     def _scale(self, resource: str, endpoint: Endpoint, variant: Variant, wanted: int, cause: str) -> None:
-        variant.state["DesiredInstanceCount"] = wanted
-        now = datetime.now(UTC)
+        now, refused = datetime.now(UTC), ""
+        try:
+            self._check_quota(endpoint.region, Counter({variant.instance_type: wanted - variant.instances}))
+            variant.state["DesiredInstanceCount"] = wanted
+        except AwsError as error:
+            # API_ScalingActivity has the status; AWS documents no text for this case.
+            refused = f"Failed to set desired instance count to {wanted}. Reason: {error.message}"
         self.activities.appendleft(
             {
                 "ActivityId": str(uuid.uuid4()),
@@ -167,12 +176,13 @@ class Autoscaler:
                 "Cause": cause if cause.startswith("m") else f"monitor alarm in state ALARM triggered {cause}",
                 "StartTime": now,
                 "EndTime": now,
-                "StatusCode": "Successful",
-                "StatusMessage": f"Successfully set desired instance count to {wanted}. Change successfully fulfilled "
-                "by sagemaker.",
+                "StatusCode": "Failed" if refused else "Successful",
+                "StatusMessage": refused
+                or f"Successfully set desired instance count to {wanted}. Change successfully fulfilled by sagemaker.",
             }
         )
-        self._scaling.apply(endpoint)
+        if not refused:
+            self._scaling.apply(endpoint)
 
     def _cool_down(self, resource: str, policies: list[Any], *, out: bool) -> None:
         for policy in policies:

@@ -41,7 +41,9 @@ class Hosting:
         self._endpoints = Endpoints(settings, launcher, alarms)
         self.quotas = InstanceQuotas(self._endpoints)
         self._scaling = Scaling(self._endpoints, launcher, settings.speed)
-        self.autoscaler = Autoscaler(settings.account, self._endpoints, self._scaling, alarms, settings.speed)
+        self.autoscaler = Autoscaler(
+            settings.account, self._endpoints, self._scaling, alarms, settings.speed, check_quota=self.quotas.check
+        )
         assume = launcher.role_clients
         queues = self._queues = AsyncQueues(self._endpoints, alarms, assume, MINUTE / settings.speed)
         self._runtime = Runtime(self._endpoints, settings.account, alarms, queues)

@@ -4,7 +4,7 @@ Service Quotas names them `TYPE for endpoint usage`. AWS's default is 0 for near
 others: https://github.com/awslabs/amazon-sagemaker-examples/issues/593. localaws's account has `APPLIED` instances of
 each type, and POST /_localaws/quotas sets another number.
 
-What AWS counts is not documented. The API names ResourceLimitExceeded for the three operations that use this module,
+What AWS counts is not documented. The API names ResourceLimitExceeded for the operations that use this module,
 https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-blue-green.html says that an update first starts
 the new fleet beside the old one, and -rolling.html that a rolling update needs fewer instances.
 """
@@ -66,7 +66,7 @@ class InstanceQuotas:
         """
         used = self._used(region)
         for kind, delta in wanted.items():
-            if delta > 0 and used[kind] + delta > self.of(kind):
+            if kind and delta > 0 and used[kind] + delta > self.of(kind):
                 raise limit_exceeded(quota_name(kind), self.of(kind), "Instances", used[kind], delta)
 
     def _used(self, region: str) -> Counter[str]:

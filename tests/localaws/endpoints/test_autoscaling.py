@@ -1,5 +1,6 @@
 """Scaling policies change the desired instance count. The endpoint and the clock are not real here."""
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ from localaws.alarms import Alarms
 from localaws.endpoints.autoscaling import DIMENSION, Autoscaler
 from localaws.endpoints.deployment import Deployment, Variant
 from localaws.endpoints.endpoints import Endpoint
+from localaws.errors import AwsError
 
 ACCOUNT = "210987654321"
 REGION = "eu-west-1"
@@ -22,20 +24,25 @@ TRACKING = {
 }
 
 
+def at_most_four_more(region: str, more: Counter[str]) -> None:
+    if region == REGION and more["ml.m5.large"] > 4:
+        raise AwsError("ResourceLimitExceeded", "too many")
+
+
 class World:
     """One endpoint, its recorded metrics and a clock."""
 
     def __init__(self, *, instances: int, least: int = 1, most: int = 4) -> None:
         self.now = 0.0
         state = {"CurrentInstanceCount": instances, "DesiredInstanceCount": instances}
-        self.variant = Variant("one", "image", {}, {}, "role", 60, state)
+        self.variant = Variant("one", "image", {}, {}, "role", 60, state, "ml.m5.large")
         record: Any = SimpleNamespace(endpoint_name="scaled", arn=ARN, endpoint_status="InService")
         endpoint = Endpoint(record, live=Deployment("config", [self.variant]))
         endpoints: Any = SimpleNamespace(find={ARN: endpoint}.get)
         scaling: Any = SimpleNamespace(apply=lambda _endpoint: None)
         # A minute takes 50 ms.
         self.alarms = Alarms(ACCOUNT, 1200)
-        self.autoscaler = Autoscaler(ACCOUNT, endpoints, scaling, self.alarms, 1, clock=lambda: self.now)
+        self.autoscaler = Autoscaler(ACCOUNT, endpoints, scaling, self.alarms, 1, lambda: self.now, at_most_four_more)
         self.backend = applicationautoscaling_backends[ACCOUNT][REGION]
         self.backend.targets.clear()
         self.backend.policies.clear()
@@ -67,6 +74,18 @@ def test_target_tracking_scales_out_in_proportion_and_not_beyond_the_maximum() -
     world.now = 1000
     world.traffic(500)
     assert world.desired() == 4
+
+
+def test_scales_no_further_than_the_accounts_quota() -> None:
+    world = World(instances=1, most=9)
+    world.policy(TRACKING)
+    world.traffic(85)
+    assert world.desired() == 1
+    (activity,) = world.autoscaler.activities
+    assert activity["StatusCode"] == "Failed"
+    assert activity["StatusMessage"] == "Failed to set desired instance count to 9. Reason: too many"
+    assert world.desired() == 1
+    assert len(world.autoscaler.activities) == 1
 
 
 def test_two_minutes_above_the_target_are_not_enough() -> None:

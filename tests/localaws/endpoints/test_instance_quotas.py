@@ -1,5 +1,6 @@
 """The account's quotas of instances for endpoints: Service Quotas names them, and endpoints beyond them are refused."""
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,7 +40,7 @@ def quotas_of(*endpoints: tuple[str, Deployment | None, Deployment | None], most
         (deployment(3), True, True),
         (deployment(3, ROLLING), True, False),
         (deployment(9, kind="ml.c5.large"), False, False),
-        (deployment(9, kind=""), False, False),
+        (deployment(APPLIED + 1, kind=""), False, False),
     ],
 )
 def test_refuses_what_the_account_does_not_have(new: Deployment, update: bool, refused: bool) -> None:
@@ -99,3 +100,7 @@ def test_an_endpoint_beyond_the_quota_is_refused(hosted: Hosted, localaws: Runni
 def test_refuses_unknown_services_and_tokens(localaws: RunningLocalAws, given: dict[str, str], code: str) -> None:
     with pytest.raises(ClientError, match=code):
         localaws.client("service-quotas").list_service_quotas(**given)
+
+
+def test_instances_of_a_state_without_types_are_not_counted() -> None:
+    quotas_of().check("us-east-1", Counter({"": APPLIED + 1}))
