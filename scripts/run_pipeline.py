@@ -280,6 +280,7 @@ def _values(project: Project, texts: list[str]) -> dict[str, dict[str, str]]:
         if name not in project.entry_points[entry].parameters:
             known = list(project.entry_points[entry].parameters)
             raise InputError(f"the entry point {entry!r} has no parameter {name!r}. It has {', '.join(known)}.")
+        project.entry_points[entry].check(name, value)
         found.setdefault(entry, {})[name] = value
     return found
 

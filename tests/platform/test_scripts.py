@@ -230,6 +230,11 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
             ["--set", "train.depth=3"],
             "the entry point 'train' has no parameter 'depth'. It has dataset",
         ),
+        (
+            "run_pipeline",
+            ["--set", "tune.trials=x"],
+            "the parameter 'trials' is a number in MLproject (float), not 'x'",
+        ),
         ("sweep", ["--data", "/nowhere.csv"], "--data FILE and --target COL go together"),
         ("sweep", ["--data", "x.csv", "--target", ""], "--target is empty"),
         ("log_run", ["--data", "x.csv", "--target", ""], "--target is empty"),

@@ -29,10 +29,28 @@ _IMPORTED = ("__init__.py", "errors.py", "safe_path.py", "unpacking.py")
 
 @dataclass(frozen=True)
 class EntryPoint:
-    """An entry point: its parameters with their defaults (None: no default), and its command."""
+    """An entry point: its parameters with their defaults (None: no default), and its command.
+
+    Attributes:
+        numbers: the parameters that the project declares as numbers (`float`).
+    """
 
     parameters: Mapping[str, str | None]
     command: str
+    numbers: frozenset[str] = frozenset()
+
+    def check(self, name: str, value: str) -> None:
+        """Check the value of a parameter, before anything is started.
+
+        Raises:
+            InputError: it is not a number, and the project declares one.
+        """
+        if name not in self.numbers:
+            return
+        try:
+            float(value)
+        except ValueError:
+            raise InputError(f"the parameter {name!r} is a number in MLproject (float), not {value!r}.") from None
 
 
 @dataclass(frozen=True)
@@ -124,12 +142,16 @@ def _entry_point(folder: Path, name: str, given: Any) -> EntryPoint:
     if not isinstance(given, dict) or not isinstance(given.get("command"), str):
         raise InputError(f"{folder / 'MLproject'}: the entry point {name!r} has no command.")
     parameters: dict[str, str | None] = {}
+    numbers: set[str] = set()
     for key, declared in (given.get("parameters") or {}).items():
         if not _NAME.fullmatch(str(key)):
             raise InputError(f"{folder / 'MLproject'}: {key!r} is not a valid name of a parameter.")
         default = declared.get("default") if isinstance(declared, dict) else None
         parameters[str(key)] = None if default is None else str(default)
-    return EntryPoint(parameters, given["command"])
+        # MLproject has a short form, too: `alpha: float`.
+        if (declared.get("type") if isinstance(declared, dict) else declared) == "float":
+            numbers.add(str(key))
+    return EntryPoint(parameters, given["command"], frozenset(numbers))
 
 
 def _yaml(file: Path) -> dict[str, Any]:

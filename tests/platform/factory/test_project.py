@@ -41,6 +41,17 @@ def test_a_project_is_read(tmp_path: Path) -> None:
     assert project.requirements == ("scikit-learn==1.9.1",)
 
 
+def test_a_parameter_that_the_project_declares_as_a_number_takes_numbers_only(tmp_path: Path) -> None:
+    numbers = "{data: {type: float, default: 1}, target: float}"
+    declared = VALID.replace("{data: {type: string, default: a}, target: string}", numbers)
+    train = Project.read(write(tmp_path, declared)).entry_points["train"]
+    for value in ("1", "-2.5e-3", "inf"):
+        train.check("data", value)
+    for name in ("data", "target"):
+        with pytest.raises(InputError, match=rf"'{name}' is a number in MLproject \(float\), not 'many'"):
+            train.check(name, "many")
+
+
 def test_the_jobs_get_the_project_without_results_and_hidden_files(tmp_path: Path) -> None:
     folder = write(tmp_path)
     skipped = (".git/config", "mlruns/1/meta", "mlflow.db", "prepared/train.parquet", "__pycache__/a.pyc")
