@@ -135,15 +135,14 @@ def _train_and_log(console: Console, environment: Environment, session: Session,
     from training.record import record
     from training.train import train
 
-    if options.data and isinstance(options.params, ForestParams):
-        console.progress(f"training on {options.data[0]}")
-        training = tables.train(*options.data, options.params)
-    else:
-        console.progress(f"training on {options.dataset}")
-        try:
+    console.progress(f"training on {options.data[0] if options.data else options.dataset}")
+    try:
+        if options.data and isinstance(options.params, ForestParams):
+            training = tables.train(*options.data, options.params)
+        else:
             training = train(options.dataset, options.params)
-        except ValueError as error:
-            raise InputError(f"{error} Change --set.") from None
+    except ValueError as error:
+        raise InputError(f"{error} Change --set.") from None
     with TemporaryDirectory() as folder:
         truth = training.split.held_out[training.split.target].to_numpy()
         charts.draw(training.fitted.task, truth, training.predictions, Path(folder))

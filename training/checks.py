@@ -6,7 +6,8 @@ Rows are counted from 1, without the header.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,14 @@ FEWEST_ROWS = 10
 # A column in which at least this share of the values are numbers is a column of numbers: the others are mistakes.
 _NUMBERS = 0.8
 _MOST_PROBLEMS = 5
+# The largest floating-point number of 32 bits, in which trees hold the features.
+LARGEST = 3.4028234663852886e38
+_PLAIN = r"[+-]?[0-9]+(?:\.[0-9]+)?"
+_COMMAS = r"[+-]?(?:[0-9]+,[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+)"
+# Numbers with commas or a sign, such as `1,5`, `1,000`, `12.5 %` and `$3`.
+_DECORATED = re.compile(f"(?P<comma>{_COMMAS})|[$€£¥] ?(?:{_COMMAS}|{_PLAIN})|(?:{_COMMAS}|{_PLAIN}) ?[%$€£¥]")
+# A column of text with at most so many different values may be one of names, such as `5%` and `10%`.
+_MOST_NAMES = 20
 _RULES = {"min", "max", "values", "required", "type"}
 _TYPES = ("number", "text")
 
@@ -45,9 +54,12 @@ def check(frame: pd.DataFrame, target: str, rules: Mapping[str, Mapping[str, Any
     import pandera.pandas as pa
 
     _check_shape(frame, target, rules)
+    for name in frame:
+        if rules.get(str(name), {}).get("type") != "text":
+            _check_numbers(str(name), frame[name])
     columns = {
         str(name): pa.Column(
-            checks=_checks(frame[name], rules.get(str(name), {})),
+            checks=_checks(frame[name], rules.get(str(name), {}), is_target=name == target),
             nullable=name != target and not rules.get(str(name), {}).get("required"),
         )
         for name in frame
@@ -99,7 +111,29 @@ def _check_shape(frame: pd.DataFrame, target: str, rules: Mapping[str, Any]) -> 
         raise DataError(f"the rules name the column {missing[0]!r}, which the data does not have")
 
 
-def _checks(values: pd.Series[Any], rules: Mapping[str, Any]) -> list[Any]:
+def decorated(values: Iterable[Any]) -> str | None:
+    """The first number with a comma or a sign in a column of such numbers; None if it is none.
+
+    Training would take them for names.
+    """
+    texts = [str(value).strip() for value in values]
+    found = [match for text in texts if (match := _DECORATED.fullmatch(text))]
+    plain = sum(re.fullmatch(_PLAIN, text) is not None for text in texts)
+    if not found or len(found) + plain < _NUMBERS * len(texts):
+        return None
+    is_number = any(match["comma"] for match in found) or len(set(texts)) > _MOST_NAMES
+    return found[0].group() if is_number else None
+
+
+def _check_numbers(name: str, values: pd.Series[Any]) -> None:
+    if values.dtype.kind not in "bif" and (first := decorated(values.dropna())):
+        raise DataError(
+            f"the column {name!r} has numbers such as {first!r}. Write them as 1234.5, without other characters, or "
+            "give the column the rule type text."
+        )
+
+
+def _checks(values: pd.Series[Any], rules: Mapping[str, Any], *, is_target: bool) -> list[Any]:
     import numpy as np
     import pandas as pd
     import pandera.pandas as pa
@@ -113,6 +147,11 @@ def _checks(values: pd.Series[Any], rules: Mapping[str, Any]) -> list[Any]:
     if rules.get("type") != "text" and (rules.get("type") == "number" or mostly) and values.dtype.kind != "b":
         found.append(pa.Check(lambda column: numbers(column).notna(), error="is not a number"))
         found.append(pa.Check(lambda column: ~np.isinf(numbers(column)), error="is not a finite number"))
+        if not is_target:
+            large = pa.Check(
+                lambda column: ~(numbers(column).abs() > LARGEST), error=f"is beyond {LARGEST:.2g}: scale the column"
+            )
+            found.append(large)
     if "min" in rules:
         found.append(pa.Check(lambda column: numbers(column) >= rules["min"], error=f"is less than {rules['min']}"))
     if "max" in rules:

@@ -42,12 +42,14 @@ def evaluate(model: Path, folder: Path) -> dict[str, float]:
     split, facts = prepared.read(folder)
     log_facts(facts)
     predictions = _predict(found[0].parent, split.features(split.held_out))
-    return score(facts.task, split, predictions)
+    try:
+        return score(facts.task, split, predictions)
+    except TypeError as error:
+        raise ValueError(f"the predictions of {found[0].parent} cannot be scored: {_reason(error)}") from None
 
 
 def _predict(model: Path, rows: pd.DataFrame) -> Any:
     import mlflow.pyfunc
-    from mlflow.exceptions import MlflowException
 
     try:
         loaded = mlflow.pyfunc.load_model(str(model))
@@ -55,7 +57,7 @@ def _predict(model: Path, rows: pd.DataFrame) -> Any:
         raise ValueError(f"the model in {model} cannot be loaded: {_reason(error)}") from None
     try:
         return loaded.predict(rows)
-    except MlflowException as error:
+    except Exception as error:  # The model's code raises any exception.
         raise ValueError(f"the model in {model} does not accept the rows: {_reason(error)}") from None
 
 

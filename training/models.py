@@ -45,6 +45,10 @@ class Fitted:
     history: History
 
 
+class DivergedError(ValueError):
+    """A training whose score is NaN or infinite. Other parameters may do better."""
+
+
 def _ignore(step: int, score: float) -> None:
     """Report nothing."""
 
@@ -98,7 +102,7 @@ def fit_linear(params: LinearParams, split: Split, task: Task, report: Report = 
     inputs, labels = _parts(split, task)
     model.fit(inputs[0], labels[0])
     name, score = _score_of(task)
-    values = [float(score(true, model.predict(given))) for given, true in zip(inputs, labels, strict=True)]
+    values = [_scored(score, true, model.predict(given)) for given, true in zip(inputs, labels, strict=True)]
     report(1, values[1])
     return Fitted(model, task, "sklearn", {f"train_{name}": [(1, values[0])], name: [(1, values[1])]})
 
@@ -122,6 +126,24 @@ def _score_of(task: Task) -> tuple[str, Callable[..., float]]:
     return ("accuracy", accuracy_score) if task == "classification" else ("rmse", root_mean_squared_error)
 
 
+def _scored(score: Callable[..., float], true: Any, predicted: Any) -> float:
+    check_finite(predicted)
+    return float(score(true, predicted))
+
+
+def check_finite(predicted: Any) -> None:
+    """Refuse predictions that have no score.
+
+    Raises:
+        DivergedError: one is NaN or infinite.
+    """
+    import numpy as np
+
+    values = np.asarray(predicted)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise DivergedError("the model predicts infinity or NaN. Check the parameters, or scale the numbers.")
+
+
 def grow(
     model: Any,
     params: ForestParams | GradientBoostingParams,
@@ -143,7 +165,7 @@ def grow(
     for trees in [*steps, params.n_estimators]:
         model.set_params(n_estimators=trees).fit(inputs[0], labels[0])
         for key, given, true in zip(history, inputs, labels, strict=True):
-            history[key].append((trees, float(score(true, model.predict(given)))))
+            history[key].append((trees, _scored(score, true, model.predict(given))))
         report(*history[name][-1])
     return history
 

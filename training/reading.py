@@ -36,7 +36,8 @@ def read(path: Path, target: str) -> pd.DataFrame:
     """Read a file. Its columns are numbers, booleans or text; the column `target` tells a CSV file's delimiter.
 
     Raises:
-        DataError: it is not in its format, two columns have the same name, or a column holds lists, objects or bytes.
+        DataError: it is not in its format, two columns have the same name or one has none, or a column holds lists,
+            objects, bytes, or text with a NUL character.
     """
     import pandas as pd
 
@@ -49,13 +50,26 @@ def read(path: Path, target: str) -> pd.DataFrame:
         columns = readers[path.suffix.lower()](path, target)
     except DataError:
         raise
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise DataError(f"{path.name}: line {line} is not UTF-8. Save the file as UTF-8.") from None
+    except UnicodeEncodeError:
+        raise DataError(f"{path.name} has text with half of a surrogate pair") from None
+    except RecursionError:
+        raise DataError(f"{path.name} is nested too deeply") from None
     except Exception as error:  # Each format has exceptions of its own.
         raise DataError(f"{path.name} cannot be read as {path.suffix[1:]}: {reason(error)}") from None
+    if "" in columns:
+        raise DataError(f"{path.name} has a column without a name. Give it one, or remove it.")
     return pd.DataFrame(columns)
 
 
 def _csv(path: Path, target: str) -> dict[str, Any]:
-    text = path.read_bytes().decode("utf-8-sig")
+    content = path.read_bytes()
+    if b"\0" in content:
+        raise DataError(f"{path.name} has NUL bytes. Save it as UTF-8.")
+    text = content.decode("utf-8-sig")
+    csv.field_size_limit(2**31 - 1)
     headers = {
         mark: next((row for row in csv.reader(io.StringIO(text, newline=""), delimiter=mark) if row), [])
         for mark in _DELIMITERS
@@ -66,6 +80,8 @@ def _csv(path: Path, target: str) -> dict[str, Any]:
         raise DataError(f"{path.name} is empty")
     _check_names(names)
     rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True) if row][1:]
+    if ' "' in text:
+        _check_spaces(text, mark, path.name)
     for number, row in enumerate(rows, 1):
         if len(row) != len(names):
             raise DataError(
@@ -76,20 +92,41 @@ def _csv(path: Path, target: str) -> dict[str, Any]:
     }
 
 
+def _check_spaces(text: str, mark: str, file: str) -> None:
+    """Refuse a quote behind a space at the start of a field: the quotes would be a part of the value."""
+    readers = (
+        csv.reader(io.StringIO(text, newline=""), delimiter=mark, skipinitialspace=skip) for skip in (False, True)
+    )
+    for number, (row, other) in enumerate(zip(*(filter(None, reader) for reader in readers), strict=False)):
+        pairs = zip(row, other, strict=False)
+        if len(row) != len(other) or any(value != found.rjust(len(value)) for value, found in pairs):
+            where = f"row {number}" if number else "the header"
+            raise DataError(f"in {where} of {file} a quote follows a space. Remove the space.")
+
+
 def _json(path: Path, target: str) -> dict[str, Any]:
-    del target
-    found = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=_object)
+    content = path.read_bytes()
+    found = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_object)
+    if b"\\ud" in content.lower():
+        json.dumps(found, ensure_ascii=False).encode()
     if isinstance(found, list) and all(isinstance(row, dict) for row in found):
         names = dict.fromkeys(name for row in found for name in row)
-        return {name: _of_values(name, [row.get(name) for row in found]) for name in names}
+        return {name: _of_values(name, [row.get(name) for row in found], target) for name in names}
     if isinstance(found, dict) and found:
-        # pandas writes a column as an object of row numbers and values.
-        columns = {
-            name: list(column.values()) if isinstance(column, dict) else column for name, column in found.items()
-        }
+        columns = _in_order(found, path.name)
         if all(isinstance(column, list) for column in columns.values()) and len({*map(len, columns.values())}) == 1:
-            return {name: _of_values(name, column) for name, column in columns.items()}
+            return {name: _of_values(name, column, target) for name, column in columns.items()}
     raise DataError(f"{path.name} is neither a list of objects nor an object of equally long columns")
+
+
+def _in_order(found: dict[str, Any], file: str) -> dict[str, Any]:
+    """The columns as lists. pandas writes a column as an object of row numbers and values."""
+    keyed = [column for column in found.values() if isinstance(column, dict)]
+    if not keyed:
+        return found
+    if len(keyed) < len(found) or any(column.keys() != keyed[0].keys() for column in keyed):
+        raise DataError(f"{file}: its columns do not have the same rows")
+    return {name: [column[key] for key in keyed[0]] for name, column in found.items()}
 
 
 def _parquet(path: Path, target: str) -> dict[str, Any]:
@@ -100,7 +137,7 @@ def _parquet(path: Path, target: str) -> dict[str, Any]:
     # What was a data frame's index is not a feature.
     index = {name for name in (table.schema.pandas_metadata or {}).get("index_columns", []) if isinstance(name, str)}
     return {
-        name: _of_values(name, column.to_pylist())
+        name: _of_values(name, column.to_pylist(), target)
         for name, column in zip(table.column_names, table.columns, strict=True)
         if name == target or name not in index
     }
@@ -129,14 +166,18 @@ def _of_texts(texts: Sequence[str], *, is_target: bool) -> Any:
     return _texts([text or None for text in texts])
 
 
-def _of_values(name: str, values: Sequence[Any]) -> Any:
-    """A column of a file that has types."""
+def _of_values(name: str, values: Sequence[Any], target: str) -> Any:
+    """A column of a file that has types. The empty text is no class, as validation says too."""
     values = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
+    if name == target:
+        values = [None if value == "" else value for value in values]
     present = [value for value in values if value is not None]
     if any(isinstance(value, (list, dict, bytes)) for value in present):
         raise DataError(
             f"the column {name!r} holds lists, objects or bytes. Training takes numbers, booleans and text."
         )
+    if any(isinstance(value, str) and "\0" in value for value in present):
+        raise DataError(f"the column {name!r} has text with a NUL character. Remove it.")
     if present and len(present) == len(values) and all(isinstance(value, bool) for value in present):
         return values
     if all(isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) for value in present):

@@ -8,13 +8,15 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from training.checks import reason
+
 if TYPE_CHECKING:
     from training.prepared import Facts
 
 
 def fail(error: Exception) -> int:
     """Print one line on standard error. Returns the exit status for wrong input."""
-    sys.stderr.write(f"error: {error}\n")
+    sys.stderr.write(f"error: {reason(error)}\n")
     return 2
 
 

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# What `score` computes for a regression.
+ERRORS = ("rmse", "mae", "r2")
+
+
 def score(task: models.Task, split: data.Split, predictions: np.ndarray[Any, Any]) -> dict[str, float]:
     """The final scores on the held-out rows.
 
     Raises:
-        ValueError: a score is NaN or infinite. Such a model is not comparable with any other, and is never logged.
+        DivergedError: a score is NaN or infinite. Such a model is not comparable with any other, and is never logged.
     """
     import numpy as np
     from sklearn import metrics
@@ -27,6 +31,7 @@ def score(task: models.Task, split: data.Split, predictions: np.ndarray[Any, Any
             "accuracy": float(metrics.accuracy_score(truth, predictions)),
             "f1_macro": float(metrics.f1_score(truth, predictions, average="macro")),
         }
+    models.check_finite(predictions)
     with np.errstate(over="ignore"):
         found = {
             "rmse": float(metrics.root_mean_squared_error(truth, predictions)),
@@ -36,7 +41,7 @@ def score(task: models.Task, split: data.Split, predictions: np.ndarray[Any, Any
     for name, value in found.items():
         if not math.isfinite(value):
             advice = "Hold out more rows" if len(truth) < 2 else f"Check the parameters, or scale {split.target!r}"
-            raise ValueError(f"{name} is {value} on {len(truth)} held-out rows. {advice}.")
+            raise models.DivergedError(f"{name} is {value} on {len(truth)} held-out rows. {advice}.")
     return found
 
 

@@ -8,7 +8,6 @@ classes, other numbers are a regression.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -22,6 +21,7 @@ from mlflow_platform.validation.signature import Signature
 from mlflow_platform.validation.table import Table, quoted
 from mlflow_platform.validation.values import as_text, looks_numeric
 from training import models
+from training.checks import LARGEST, decorated
 from training.data import Split
 from training.params import ForestParams
 from training.result import Training
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 _FEWEST_ROWS = 10
 _MOST_VALUES = 50
+_LARGEST_INTEGER = 2**63
 # A column in which this share of the values are numbers, and more than so many different ones, is one of numbers.
 _MOST_NUMBERS, _MOST_CODES = 0.8, 20
-_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
 def train(path: Path, target: str, params: ForestParams, report: models.Report | None = None) -> Training:
@@ -43,7 +43,8 @@ def train(path: Path, target: str, params: ForestParams, report: models.Report |
     `report` receives each step and its held-out score, and may raise to stop the training.
 
     Raises:
-        InputError: the file cannot be read or used; see `task_of`. Or a score is NaN or infinite.
+        InputError: the file cannot be read or used; see `task_of`.
+        DivergedError: a score is NaN or infinite.
     """
     prepared, task = _read(path, target)
     frame = _frame(prepared)
@@ -52,11 +53,7 @@ def train(path: Path, target: str, params: ForestParams, report: models.Report |
     split = _split(frame, target, task, params, str(path))
     fitted = _fit(split, task, params, report or (lambda *_: None))
     predictions = fitted.model.predict(split.features(split.held_out))
-    try:
-        scores = score(task, split, predictions)
-    except ValueError as error:
-        raise InputError(f"{path.name}: {error}") from None
-    return Training(path.stem, params, split, fitted, predictions, scores)
+    return Training(path.stem, params, split, fitted, predictions, score(task, split, predictions))
 
 
 def task_of(path: Path, target: str) -> models.Task:
@@ -80,6 +77,8 @@ def _read(path: Path, target: str) -> tuple[rows.Rows, models.Task]:
             raise InputError(f"the column {name!r} holds lists or objects: training takes numbers, booleans and text")
         _check_numbers(path, name, values)
         _check_finite(path, name, values)
+    for name, values in {**prepared.features, target: prepared.truth}.items():
+        _check_name_and_text(path, name, values)
     _check_numbers(path, target, prepared.truth)
     task = tasks.decide(prepared, Predictions(prepared.truth))
     if len(set(prepared.truth)) < 2:
@@ -110,14 +109,13 @@ def _check_numbers(path: Path, name: str, values: Sequence[Any]) -> None:
     Numbers with a leading zero are numbers here, so that a column of postal codes is none of those.
 
     Raises:
-        InputError: naming the first other value; or most values have a decimal comma.
+        InputError: naming the first other value; or see `decorated`.
     """
     present = [(row, value) for row, value in enumerate(values, 1) if value is not None and value != ""]
     others = [(row, value) for row, value in present if isinstance(value, str) and not looks_numeric(value)]
-    commas = sum(_DECIMAL_COMMA.fullmatch(value) is not None for _, value in others)
-    if others and commas >= _MOST_NUMBERS * len(present):
+    if others and (first := decorated(value for _, value in present)):
         raise InputError(
-            f"{path.name}: {name!r} has numbers with a decimal comma (as {quoted(others[0][1])}): use points."
+            f"{path.name}: {name!r} has numbers such as {first!r}: write them as 1234.5, without other characters."
         )
     numbers = {value for _, value in present} - {value for _, value in others}
     if others and len(present) - len(others) >= _MOST_NUMBERS * len(present) and len(numbers) > _MOST_CODES:
@@ -129,16 +127,30 @@ def _check_numbers(path: Path, name: str, values: Sequence[Any]) -> None:
 
 
 def _check_finite(path: Path, name: str, values: Sequence[Any]) -> None:
-    """Refuse infinite numbers, which no model here can be trained on.
+    """Refuse infinite numbers, and those that are infinite in 32 bits: no model here can be trained on them.
 
     Raises:
         InputError: naming the first one.
     """
     for row, value in enumerate(values, 1):
-        if isinstance(value, float) and math.isinf(value):
+        if isinstance(value, (int, float)) and abs(value) > LARGEST:
+            what = "infinite" if abs(value) == math.inf else f"beyond {LARGEST:.2g}"
             raise InputError(
-                f"{path.name}: {name!r} is infinite in row {row}. Correct or remove the row, or leave the field empty."
+                f"{path.name}: {name!r} is {what} in row {row}. Correct or remove the row, or leave the field empty."
             )
+
+
+def _check_name_and_text(path: Path, name: str, values: Sequence[Any]) -> None:
+    """Refuse what the held-out rows, a CSV file, cannot hold: a column without a name, and NUL characters.
+
+    Raises:
+        InputError: naming the first row.
+    """
+    if not name:
+        raise InputError(f"{path.name} has a column without a name. Give it one, or remove it.")
+    for row, value in enumerate(values, 1):
+        if isinstance(value, str) and "\0" in value:
+            raise InputError(f"{path.name}: the text in row {row} of {name!r} has a NUL character. Remove it.")
 
 
 def _frame(prepared: rows.Rows) -> pd.DataFrame:
@@ -147,7 +159,12 @@ def _frame(prepared: rows.Rows) -> pd.DataFrame:
     import pandas as pd
 
     truth: Any = list(prepared.truth)
-    if any(isinstance(value, str) for value in truth):
+    if not any(isinstance(value, str) for value in truth) and not all(isinstance(value, bool) for value in truth):
+        # True and 1 are one class.
+        truth = [int(value) if isinstance(value, bool) else value for value in truth]
+    # Beyond 64 bits only text is exact.
+    long = any(isinstance(value, int) and not -_LARGEST_INTEGER <= value < _LARGEST_INTEGER for value in truth)
+    if any(isinstance(value, str) for value in truth) or (long and not any(isinstance(v, float) for v in truth)):
         truth = np.array([str(value) for value in truth], dtype=object)
     columns = {name: _feature(values) for name, values in prepared.features.items()}
     return pd.DataFrame({**columns, prepared.target: truth})

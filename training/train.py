@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from training import data, features, models, prepared
+from training.checks import LARGEST
 from training.params import (
     DATASETS,
     DEFAULT_FAMILIES,
@@ -112,6 +113,11 @@ def fit(params: Params, split: data.Split, task: models.Task, report: models.Rep
         case LinearParams():
             return models.fit_linear(params, split, task, report)
         case BoostParams() if task == "regression":
+            if any(rows[split.target].abs().max() > LARGEST for rows in (split.train, split.held_out)):
+                raise ValueError(
+                    f"the family xgboost takes numbers up to {LARGEST:.2g}, and {split.target!r} has larger ones. Use "
+                    "boosting or forest, or scale the column."
+                )
             return models.fit_boosted_trees(params, split, report)
     raise ValueError("the family xgboost is for regression. Use the family boosting or forest for classes.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from mlflow_platform.sweeps.outcome import Outcome, Stopped, Watch
 from training import models, tables
 from training.params import DEFAULT_FAMILIES, FAMILIES, Dataset, ForestParams, with_changes
 from training.result import Training
+from training.scores import ERRORS
 from training.train import train
 
 
@@ -49,6 +51,9 @@ def _watched(constants: dict[str, str], training: Callable[[models.Report], Trai
 
     try:
         done = training(report)
+    except models.DivergedError:
+        # Such a trial is written, and never the best one.
+        return Outcome(constants, dict.fromkeys(ERRORS, math.nan), tuple(steps), began=began)
     except Stopped:
         scores = {watch.metric: steps[-1][1]} if watch else {}
         return Outcome(constants, scores, tuple(steps), stopped=True, began=began)

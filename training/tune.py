@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from training import prepared
 from training.data import Split
+from training.models import DivergedError
 from training.params import DEFAULTS, FAMILIES, GRIDS, Params, with_changes
 from training.reporting import fail, log_facts, shown
 from training.train import BEST, choose, train_split
@@ -53,7 +54,13 @@ def _values(text: str) -> list[str]:
 def search(
     split: Split, facts: Facts, base: Params, trials: Sequence[Point]
 ) -> Iterator[tuple[Point, dict[str, float]]]:
-    """Train each point on a part of the training rows, and score it on the others."""
+    """Train each point on a part of the training rows, and score it on the others.
+
+    A point whose training diverges has no scores.
+
+    Raises:
+        DivergedError: all of them do.
+    """
     from sklearn.model_selection import train_test_split
 
     classes = split.train[split.target]
@@ -62,9 +69,17 @@ def search(
         strata = None
     parts = train_test_split(split.train, test_size=_SHARE, random_state=base.seed, stratify=strata)
     inner = Split(parts[0].reset_index(drop=True), parts[1].reset_index(drop=True), split.target, split.source)
+    diverged = []
     for point in trials:
         params = with_changes(base, [f"{name}={value}" for name, value in point.items()])
-        yield point, dict(train_split(facts.name, inner, facts.task, params).metrics)
+        try:
+            metrics = dict(train_split(facts.name, inner, facts.task, params).metrics)
+        except DivergedError as error:
+            diverged.append(error)
+            metrics = {}
+        yield point, metrics
+    if len(diverged) == len(trials):
+        raise diverged[0]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,8 +127,9 @@ def _run(split: Split, facts: Facts, base: Params, trials: Sequence[Point], outp
         for point, metrics in search(split, facts, base, trials):
             _log(client, parent.info, point, metrics)
             done.append((point, metrics))
-            sys.stdout.write(f"{len(done)} of {len(trials)}: {metric} {shown(metrics[metric])}  {point}\n")
-        point, metrics = best(done, key=lambda one: one[1][metric])
+            score = f"{metric} {shown(metrics[metric])}" if metrics else "diverged"
+            sys.stdout.write(f"{len(done)} of {len(trials)}: {score}  {point}\n")
+        point, metrics = best((one for one in done if one[1]), key=lambda one: one[1][metric])
         chosen = with_changes(base, [f"{name}={value}" for name, value in point.items()])
         mlflow.log_params({f"best.{name}": value for name, value in point.items()})
         mlflow.log_metrics({f"best.{name}": value for name, value in metrics.items()})
@@ -125,7 +141,7 @@ def _run(split: Split, facts: Facts, base: Params, trials: Sequence[Point], outp
 
 
 def _log(client: Any, parent: Any, point: Point, metrics: dict[str, float]) -> None:
-    """Log a trial in three requests."""
+    """Log a trial in three requests. One without scores has failed."""
     from mlflow.entities import Metric, Param
 
     tags = {"mlflow.parentRunId": parent.run_id, **json.loads(os.environ.get("PIPELINE_TAGS", "{}"))}
@@ -136,7 +152,7 @@ def _log(client: Any, parent: Any, point: Point, metrics: dict[str, float]) -> N
         metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
         params=[Param(name, value) for name, value in point.items()],
     )
-    client.set_terminated(run_id)
+    client.set_terminated(run_id, "FINISHED" if metrics else "FAILED")
 
 
 if __name__ == "__main__":

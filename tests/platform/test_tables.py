@@ -144,13 +144,35 @@ def test_postal_codes_and_spaced_numbers_can_be_trained_on(tmp_path: Path) -> No
             "x,y\n" + "".join(f"1,{n}.5e199\n" for n in range(40)),
             r"'y' has values up to 3.95e\+200, whose squared errors",
         ),
-        ("x;y\n" + "1,5;a\n2,5;b\n" * 9, "'x' has numbers with a decimal comma"),
+        ("x;y\n" + "1,5;a\n2,5;b\n" * 9, "'x' has numbers such as '1,5': write them as 1234.5"),
+        ("x;y\n" + "1,5;a\n2;b\n" * 9, "'x' has numbers such as '1,5'"),
+        ("x,y\n" + "1e39,a\n2,b\n" * 9, r"'x' is beyond 3.4e\+38 in row 1"),
     ],
 )
 def test_a_file_that_cannot_be_trained_on_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
     (tmp_path / "rows.csv").write_text(content)
     with pytest.raises(InputError, match=complaint):
         tables.train(tmp_path / "rows.csv", "y", SMALL)
+
+
+@pytest.mark.parametrize(
+    ("record", "complaint"),
+    [({"": 1, "x": 1}, "has a column without a name"), ({"x": "a\0"}, "the text in row 1 of 'x' has a NUL character")],
+)
+def test_what_the_held_out_rows_cannot_hold_is_refused(record: dict[str, Any], complaint: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text(json.dumps([{**record, "y": "ab"[number % 2]} for number in range(12)]))
+    with pytest.raises(InputError, match=complaint):
+        tables.task_of(tmp_path / "rows.json", "y")
+
+
+@pytest.mark.parametrize(
+    ("truth", "classes"), [([2**70, 2**70 + 1], [str(2**70), str(2**70 + 1)]), ([1, True, 0], [0, 1])]
+)
+def test_classes_of_any_numbers_can_be_trained_on(truth: list[Any], classes: list[Any], tmp_path: Path) -> None:
+    records = [{"x": number, "y": truth[number % len(truth)]} for number in range(24)]
+    (tmp_path / "rows.json").write_text(json.dumps(records))
+    fitted = tables.train(tmp_path / "rows.json", "y", SMALL).fitted
+    assert list(fitted.model.classes_) == classes
 
 
 def test_a_column_of_lists_is_refused(tmp_path: Path) -> None:

@@ -134,6 +134,8 @@ def test_requirements_are_the_installed_versions_exactly(flavor: models.Flavor) 
         (9, 1e200, "rmse is inf on 9 held-out rows. Check the parameters, or scale 'disease_progression'"),
         (9, -1e200, "rmse is inf on 9"),
         (1, 100.0, "r2 is nan on 1 held-out rows. Hold out more rows"),
+        (9, math.inf, "the model predicts infinity or NaN"),
+        (9, math.nan, "the model predicts infinity or NaN"),
     ],
 )
 def test_a_model_with_a_score_that_is_no_finite_number_is_refused(
@@ -141,5 +143,5 @@ def test_a_model_with_a_score_that_is_no_finite_number_is_refused(
 ) -> None:
     split = trained("diabetes").split
     few = replace(split, held_out=split.held_out.head(rows))
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(models.DivergedError, match=reason):
         score("regression", few, np.full(rows, predicted))

@@ -4,7 +4,9 @@ import json
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -15,8 +17,10 @@ from packaging.requirements import Requirement
 from pyarrow import parquet
 
 from mlflow_platform.environment import REPOSITORY
-from training import checks, evaluate, prepare, prepared, tune
+from training import checks, evaluate, prepare, prepared, reading, tune
 from training import train as trainer
+from training.data import Split
+from training.models import DivergedError
 from training.params import FAMILIES, BoostParams, ForestParams, GradientBoostingParams, LinearParams
 
 
@@ -120,7 +124,8 @@ def prepared_values(content: str | pa.Table, suffix: str, folder: Path) -> tuple
     [
         ("zip,y", ["02134,01", "00501,1"], {"zip": ["00501", "02134"], "y": ["01", "1"]}),
         ("a,y", ["None,NA", "NA,None"], {"a": ["NA", "None"], "y": ["NA", "None"]}),
-        ("a;y", ["1;x", "2,5;z"], {"a": ["1", "2,5"], "y": ["x", "z"]}),
+        ("a;y", ["1;x", "2.5;z"], {"a": [1.0, 2.5], "y": ["x", "z"]}),
+        ("a,y", ["5%,x", "1.2.3,z"], {"a": ["1.2.3", "5%"], "y": ["x", "z"]}),
         (",a,y", ["0,1.5,TRUE", "1,2,false"], {"a": [1.5, 2.0], "y": [False, True]}),
         ("\ufeffy,a", ["x,true", "z,"], {"a": ["", "true"], "y": ["x", "z"]}),
         ("a,y", ["1,9007199254740992", "2,9007199254740993"], {"a": [1.0, 2.0], "y": [2**53, 2**53 + 1]}),
@@ -170,11 +175,40 @@ def test_numbers_of_every_parquet_type_are_numbers(tmp_path: Path) -> None:
         ('[{"a": 1, "a": 2, "y": 1}]', ".json", "the column 'a' occurs more than once"),
         ("[1, 2]", ".json", "neither a list of objects"),
         ("", ".csv", "d.csv is empty"),
+        ("a;y\n" + "1;x\n2,5;z\n" * 10, ".csv", "the column 'a' has numbers such as '2,5'. Write them as 1234.5"),
+        ("a,y\n" + '"1,000",x\n"2,000.5",z\n' * 10, ".csv", "numbers such as '1,000'"),
+        ("a,y\n" + "".join(f"{n}.5 %,x\n$3,z\n" for n in range(20)), ".csv", "numbers such as '0.5 %'"),
+        ("a,y\n" + '1, "x"\n2, "z"\n' * 10, ".csv", "in row 1 of d.csv a quote follows a space"),
+        ("a,y\n" + "1e39,x\n2,z\n" * 10, ".csv", r"column 'a', row 1: .* is beyond 3.4e\+38: scale the column"),
+        ("a,y\n" + "\0,x\n2,z\n" * 10, ".csv", "d.csv has NUL bytes. Save it as UTF-8"),
+        (json.dumps([{"a": "\0", "y": "x"}] * 10), ".json", "the column 'a' has text with a NUL character"),
+        (
+            json.dumps([{"a": 1, "y": ""}] + [{"a": 1, "y": "x"}] * 10),
+            ".json",
+            "column 'y', row 1: the value is missing",
+        ),
+        (json.dumps([{"a": "\ud800", "y": "x"}] * 10), ".json", "half of a surrogate pair"),
+        (json.dumps([{"": 1, "y": "x"}] * 10), ".json", "d.json has a column without a name"),
+        (json.dumps({"a": {"0": 1, "1": 2}, "y": {"1": "x", "2": "z"}}), ".json", "do not have the same rows"),
     ],
 )
 def test_files_that_would_be_misread_are_refused(content: str, suffix: str, problem: str, tmp_path: Path) -> None:
     with pytest.raises(checks.DataError, match=problem):
         prepared_values(content, suffix, tmp_path)
+
+
+def test_columns_of_json_are_joined_by_their_row_numbers(tmp_path: Path) -> None:
+    rows = [str(number) for number in range(20)]
+    columns = {"a": dict(zip(rows, range(20), strict=True)), "y": {row: "xz"[int(row) % 2] for row in rows[::-1]}}
+    (tmp_path / "d.json").write_text(json.dumps(columns))
+    frame = reading.read(tmp_path / "d.json", "y")
+    assert list(frame.y) == ["xz"[number % 2] for number in frame.a]
+
+
+def test_a_file_that_is_not_utf_8_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_bytes(b"a,y\n1,x\n2,\xe9\n")
+    with pytest.raises(checks.DataError, match=r"d\.csv: line 3 is not UTF-8"):
+        reading.read(tmp_path / "d.csv", "y")
 
 
 def test_the_version_of_the_data_follows_its_content(tmp_path: Path) -> None:
@@ -265,6 +299,52 @@ def test_families_refuse_data_that_they_cannot_learn(tmp_path: Path) -> None:
         trainer.train_split("c", split, facts.task, LinearParams())
     with pytest.raises(ValueError, match="takes numbers only, and the data has text"):
         trainer.train_split("c", split, facts.task, BoostParams(n_estimators=2))
+
+
+def test_a_target_beyond_32_bits_is_none_for_xgboost() -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0], "y": [1.5, 1e39]})
+    with pytest.raises(ValueError, match="the family xgboost takes numbers up to"):
+        trainer.train_split("c", Split(frame, frame, "y", "c"), "regression", BoostParams())
+
+
+@pytest.mark.parametrize("diverging", [{"1", "3"}, {"1", "2", "3"}])
+def test_tune_goes_on_after_a_training_that_diverges(diverging: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def train_split(_: str, __: Split, ___: str, params: ForestParams) -> Any:
+        if str(params.max_depth) in diverging:
+            raise DivergedError("the model predicts infinity")
+        return SimpleNamespace(metrics={"rmse": 1.0})
+
+    monkeypatch.setattr(tune, "train_split", train_split)
+    frame = pd.DataFrame({"a": range(8), "y": range(8)})
+    facts = prepared.Facts("c", "y", "regression", "", 8, 8)
+    points = [{"max_depth": depth} for depth in "123"]
+    found = tune.search(Split(frame, frame, "y", "c"), facts, ForestParams(), points)
+    assert [next(found)[1] for _ in points] == [{} if depth in diverging else {"rmse": 1.0} for depth in "123"]
+    with pytest.raises(DivergedError if len(diverging) == 3 else StopIteration):
+        next(found)
+
+
+@pytest.mark.parametrize(("metrics", "status"), [({}, "FAILED"), ({"rmse": 1.0}, "FINISHED")])
+def test_a_trial_without_scores_is_a_failed_run(metrics: dict[str, float], status: str) -> None:
+    client = Mock()
+    tune._log(client, SimpleNamespace(run_id="r", experiment_id="0"), {"max_depth": "1"}, metrics)
+    assert client.set_terminated.call_args.args[1] == status
+
+
+@pytest.mark.parametrize("answer", [KeyError("x"), np.array(["a", None], dtype=object)])
+def test_a_model_that_cannot_be_scored_is_refused_in_one_line(
+    answer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "MLmodel").touch()
+    frame = pd.DataFrame({"a": [1, 2], "y": ["a", "b"]})
+    prepared.write(
+        tmp_path / "out", Split(frame, frame, "y", "c"), prepared.Facts("c", "y", "classification", "", 2, 2)
+    )
+    model = Mock()
+    model.predict.side_effect = [answer]
+    monkeypatch.setattr("mlflow.pyfunc.load_model", lambda _: model)
+    with pytest.raises(ValueError, match=r"does not accept the rows|cannot be scored"):
+        evaluate.evaluate(tmp_path, tmp_path / "out")
 
 
 @pytest.mark.parametrize("program", [tune, trainer, evaluate])

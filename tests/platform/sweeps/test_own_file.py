@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import math
 import subprocess
 import sys
 import tarfile
@@ -18,6 +19,7 @@ from mlflow_platform.sweeps.journal import Journal, Logged
 from mlflow_platform.sweeps.outcome import Watch
 from scripts import sweep
 from training import tables, train, trial
+from training.models import DivergedError
 from training.params import ForestParams, with_changes
 
 SMALL: dict[str, object] = {"n_estimators": 4, "trees_per_step": 2}
@@ -48,6 +50,15 @@ def test_a_trial_trains_what_log_run_trains(file: Path) -> None:
     assert outcome.metrics == dict(tables.train(file, "buys", params).metrics)
     assert (outcome.params["dataset"], outcome.params["target"]) == ("my_shops", "buys")
     assert [step for step, _ in outcome.steps] == [2, 4]
+
+
+def test_a_trial_that_diverges_does_not_end_the_sweep(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def diverge(*_: Any) -> Any:
+        raise DivergedError("the model predicts infinity")
+
+    monkeypatch.setattr(tables, "train", diverge)
+    outcome = trial.run_on_file(file, "buys", SMALL, None)
+    assert math.isnan(outcome.metrics["rmse"])
 
 
 def test_a_trial_that_is_worse_than_the_median_is_stopped(file: Path) -> None:
