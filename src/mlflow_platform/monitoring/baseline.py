@@ -20,7 +20,7 @@ from mlflow_platform.monitoring.drift import PREDICTION
 from mlflow_platform.validation import evaluation, files
 from mlflow_platform.validation import values as types
 from mlflow_platform.validation.rows import Task, task_named
-from mlflow_platform.validation.signature import SCALARS, Signature
+from mlflow_platform.validation.signature import NESTED, SCALARS, Signature
 from mlflow_platform.validation.table import Table
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def inputs(table: Table, signature: Signature, target: str | None) -> dict[str, 
 
 def _of_type(kind: str | None, values: Sequence[Any], *, is_text: bool) -> list[Any]:
     """The values as the data set of captured rows has those of a type: times and booleans as such."""
-    if kind == "string":
+    if kind in {"string", "str"}:
         return list(values)
     convert = {"datetime": _moment, "boolean": types.as_boolean}.get(kind or "")
     try:
@@ -142,7 +142,8 @@ def _of_type(kind: str | None, values: Sequence[Any], *, is_text: bool) -> list[
             return [None if _is_absent(value) else convert(value) for value in values]
     except types.UnusableError:
         pass
-    found = _typed(values, is_text=is_text)
+    is_numeric = kind is not None and kind not in NESTED
+    found = _typed(values, is_text=is_text, is_numeric=is_numeric)
     return found if kind in SCALARS else [from_json(value, only="[{") for value in found]
 
 
@@ -186,20 +187,30 @@ def _reference(metrics: Mapping[str, float]) -> dict[str, float]:
     return found
 
 
-def _typed(values: Sequence[Any], *, is_text: bool) -> list[Any]:
-    """Text of a CSV file as numbers where every value is one; other values as they are."""
+def _typed(values: Sequence[Any], *, is_text: bool, is_numeric: bool = False) -> list[Any]:
+    """Text of a CSV file as numbers where every value is one; other values as they are.
+
+    Unless the model's input is numeric, `02134` is text, as a request or an answer has it.
+    """
     if not is_text:
         return list(values)
-    present = [value for value in values if value is not None and value.strip() not in types.MISSING_TEXTS]
-    if present and all(
-        types.looks_numeric(value) or value.strip().lower().lstrip("+-") in {"inf", "infinity"} for value in present
-    ):
-        return [
-            None if value is None or value.strip() in types.MISSING_TEXTS else types.as_float(value) for value in values
-        ]
+    convert = types.as_float if is_numeric else _plain_number
+    try:
+        numbers = [None if _is_absent(value) else convert(value.strip()) for value in values]
+        if any(number is not None for number in numbers):
+            return numbers
+    except types.UnusableError:
+        pass
+    present = [value for value in values if not _is_absent(value)]
     if present and all(value.lower() in {"true", "false"} for value in present):
-        return [
-            None if value is None or value.strip() in types.MISSING_TEXTS else value.lower() == "true"
-            for value in values
-        ]
+        return [None if _is_absent(value) else value.lower() == "true" for value in values]
     return list(values)
+
+
+def _plain_number(text: str) -> int | float:
+    number = types.number_in(text)
+    if number is not None:
+        return number
+    if types.INFINITE.fullmatch(text):
+        return types.as_float(text)
+    raise types.UnusableError("is not a number")

@@ -42,7 +42,7 @@ class Column:
 
 def kind_of(values: Sequence[Any]) -> Kind | None:
     """How a baseline's column is compared; None for a column that cannot be (nested values, bytes, nothing)."""
-    present = [value for value in values if not types.is_missing(value)]
+    present = [value for value in values if not _is_missing(value)]
     if not present or any(isinstance(value, (bytes, list, dict)) for value in present):
         return None
     if any(isinstance(value, bool) for value in present):
@@ -57,11 +57,16 @@ def kind_of(values: Sequence[Any]) -> Kind | None:
 def prepare(values: Sequence[Any], kind: Kind) -> Column:
     """A column's values in the types of its kind. In a numeric column, text that is not a number counts as missing."""
     if kind == "categorical":
-        texts = [_category(value) for value in values if not types.is_missing(value)]
+        texts = [_category(value) for value in values if not _is_missing(value)]
         return Column(kind, texts, len(values) - len(texts), 0)
     numbers = [number for value in values if (number := _number(value)) is not None]
     finite = [number for number in numbers if math.isfinite(number)]
     return Column(kind, finite, len(values) - len(finite), len(numbers) - len(finite))
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a value is missing. So is the empty text, which a baseline in CSV cannot tell from none."""
+    return types.is_missing(value) or (isinstance(value, str) and not value)
 
 
 def _is_whole(value: Any) -> bool:

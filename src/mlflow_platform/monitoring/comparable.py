@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 def inputs(rows: pa.Table, signature: Signature, known: Iterable[str]) -> dict[str, list[Any]]:
     """The values of the inputs, by the names of a baseline's columns (`known`).
 
-    The inputs of a model that takes one array have the names that each client gave them, or positions. If none is
-    known, they are the baseline's columns in their order.
+    The inputs of a model that takes one array are named by their positions. They are the baseline's columns in their
+    order.
     """
     found = {name: _values(rows[name].to_pylist(), signature, name) for name in dataset.inputs(rows)}
     names = list(known)
-    if signature.is_unnamed_tensor and len(found) == len(names) and not found.keys() & set(names):
-        return dict(zip(names, found.values(), strict=True))
+    if signature.is_unnamed_tensor and len(found) == len(names):
+        # In the order of the numbers.
+        positions = sorted(found, key=lambda name: (len(name), name))
+        return {name: found[position] for name, position in zip(names, positions, strict=True)}
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from mlflow_common.errors import InputError, PlatformError
 from mlflow_platform.monitoring.capture import Body, LineError
-from mlflow_platform.validation import files, predictions
+from mlflow_platform.validation import files, predictions, rows
 from mlflow_platform.validation import values as types
 from mlflow_platform.validation.signature import ColumnSpec, Signature, named
 from mlflow_platform.validation.table import Table, listed, quoted
@@ -31,8 +31,10 @@ def inputs(request: Body, signature: Signature) -> dict[str, list[Any]]:
     if not signature.inputs:
         return {name: [_json(value) for value in column] for name, column in table.columns.items()}
     if signature.is_unnamed_tensor:
+        # The model gets the columns by position. Each client may name them otherwise.
         spec = signature.inputs[0]
-        return {name: [_array(value, spec.type) for value in column] for name, column in table.columns.items()}
+        columns = enumerate(table.columns.values())
+        return {str(position): [_array(value, spec.type) for value in column] for position, column in columns}
     return {
         name: [_typed(value, spec, is_text=table.is_text) for value in column]
         for name, spec, column in _matched(table, signature)
@@ -54,7 +56,7 @@ def answers(response: Body, count: int) -> list[Any]:
 
 
 def column_names(signature: Signature, found: Mapping[str, Any]) -> list[str]:
-    """The data set's input columns: those of the signature, or those found where it has no names."""
+    """The data set's input columns: those of the signature, or those found where it has none or is of one array."""
     if signature.inputs and not signature.is_unnamed_tensor:
         return [_name(spec, position) for position, spec in enumerate(signature.inputs)]
     return list(found)
@@ -91,15 +93,14 @@ def _name(spec: ColumnSpec, position: int) -> str:
 
 
 def _typed(value: Any, spec: ColumnSpec, *, is_text: bool) -> Any:
-    missing = types.is_missing(value) or (is_text and spec.type != "string" and value.strip() in types.MISSING_TEXTS)
-    if missing:
+    if rows.is_missing(value, spec, is_text=is_text):
         return None
     try:
         if spec.is_tensor:
             return _array(value, spec.type)
         if convert := types.CONVERTERS.get(spec.type):
             return convert(value)
-        return json.dumps(types.as_nested(value, spec.type))
+        return json.dumps(types.as_nested(value, spec.type, is_text=is_text))
     except UnusableError as error:
         raise LineError(f"has {quoted(value)} in {spec.name!r}, which {error}") from None
 
@@ -118,8 +119,8 @@ def _json(value: Any) -> str | None:
 
 def _from_csv(content: bytes, count: int) -> list[Any]:
     """MLflow's server answers in CSV with the predictions' header and rows (mlflow/pyfunc/scoring_server)."""
-    rows = [row for row in csv.reader(io.StringIO(content.decode(errors="replace"))) if row]
-    body = rows[1:] if len(rows) == count + 1 else rows
+    lines = [row for row in csv.reader(io.StringIO(content.decode(errors="replace"))) if row]
+    body = lines[1:] if len(lines) == count + 1 else lines
     if len(body) != count:
         raise LineError(f"has an answer of {len(body)} lines of CSV for {count} rows")
     values = [[_number_or_text(field) for field in row] for row in body]

@@ -9,6 +9,7 @@ import hashlib
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -102,7 +103,9 @@ def _truth(table: Table, number: int, id_: Any, row: Any, value: Any) -> Truth:
         raise InputError(f"{table.name}: {quoted(row)} in row {number} is not a row number (0, 1, …)") from None
     if isinstance(value, (bytes, list, tuple, dict)):
         raise InputError(f"{table.name}: the true value in row {number} is {quoted(value)}: give text or a number")
-    return Truth(_id(table, number, id_), at, value if isinstance(value, str) else str(value))
+    # Times in the form in which validation compares them.
+    text = value.isoformat() if isinstance(value, date) else str(value)
+    return Truth(_id(table, number, id_), at, text)
 
 
 def _id(table: Table, number: int, value: Any) -> str:

@@ -110,18 +110,18 @@ def _by_name(
 ) -> dict[str, ColumnSpec]:
     wanted = {column.name or "": column for column in signature.inputs}
     missing = [name for name, column in wanted.items() if column.required and name not in given]
-    if target in missing:
+    if target and target in missing:
         raise InputError(f"the model takes {target!r} as an input, so it cannot be the truth: choose another --target")
-    if missing:
-        raise InputError(f"{table.name} lacks columns that the model needs: {listed(missing)}")
     _check_spelling(
         table, [name for name in given if name not in wanted], [name for name in wanted if name not in given]
     )
+    if missing:
+        raise InputError(f"{table.name} lacks columns that the model needs: {listed(missing)}")
     return {name: column for name, column in wanted.items() if name in given}
 
 
 def _check_spelling(table: Table, surplus: Sequence[str], absent: Sequence[str]) -> None:
-    """Refuse a column that an optional input would be, if it were written alike: the model would not get it."""
+    """Refuse a column that an input would be, if it were written alike: the model would not get it."""
     known = {folded(name): name for name in absent}
     for name in surplus:
         if (other := known.get(folded(name))) is not None:
@@ -144,11 +144,13 @@ def _by_position(table: Table, given: Mapping[str, Sequence[Any]], signature: Si
 def _with_type(table: Table, name: str, values: Sequence[Any], column: ColumnSpec) -> list[Any]:
     if column.is_tensor:
         return _array(table, name, values, column.type)
-    convert = types.CONVERTERS.get(column.type, lambda value: types.as_nested(value, column.type))
+    convert = types.CONVERTERS.get(
+        column.type, lambda value: types.as_nested(value, column.type, is_text=table.is_text)
+    )
     refuses_missing = column.required and column.type in LEFT_OUT_IF_MISSING
     found: list[Any] = []
     for number, value in enumerate(values, 1):
-        if _is_missing(value, column, is_text=table.is_text):
+        if is_missing(value, column, is_text=table.is_text):
             if refuses_missing:
                 raise InputError(f"{table.name}: row {number} has no value in {name!r}, which the model requires")
             # An empty field of a text that is always there is the empty text.
@@ -161,7 +163,8 @@ def _with_type(table: Table, name: str, values: Sequence[Any], column: ColumnSpe
     return found
 
 
-def _is_missing(value: Any, column: ColumnSpec, *, is_text: bool) -> bool:
+def is_missing(value: Any, column: ColumnSpec, *, is_text: bool) -> bool:
+    """Whether a value of an input is missing. `is_text`: it is from a file without types."""
     if column.type == "string":
         return types.is_missing(value)
     if isinstance(value, str):

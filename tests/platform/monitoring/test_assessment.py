@@ -68,6 +68,19 @@ def records(name: str, values: Sequence[Any]) -> Callable[[int], Any]:
         (Signature((ColumnSpec(None, "string"),)), {"0": NAMES}, lambda at: {"inputs": [NAMES[at]]}),
         (Signature((ColumnSpec(None, "string"),)), {"0": NAMES}, lambda at: {"inputs": NAMES[at]}),
         (NAMED, {"s": NAMES}, lambda at: {"inputs": {"s": NAMES[at]}}),
+        # The CSV file of a baseline holds the empty text as nothing.
+        (NAMED, {"s": [None, "b"] * 100}, records("s", ["", "b"] * 100)),
+        # Clients of a model that takes one array may name its columns as they like.
+        (
+            TENSOR,
+            {"length": NUMBERS, "1": [0.5 * at for at in NUMBERS]},
+            lambda at: {
+                "dataframe_split": {
+                    "columns": [["length", "1"], ["1", "x"], ["0", "1"]][at % 3],
+                    "data": [[NUMBERS[at], 0.5 * NUMBERS[at]]],
+                }
+            },
+        ),
     ],
 )
 def test_inputs_of_the_baselines_distribution_are_stable(

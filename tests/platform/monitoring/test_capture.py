@@ -93,6 +93,12 @@ def test_csv_that_was_captured_as_text_is_read_by_its_header() -> None:
     assert table.select(["x", "n", "s"]).to_pydict() == {"x": [1.0, 2.0], "n": [None, None], "s": ["a", "b"]}
 
 
+def test_a_csv_field_for_an_input_of_any_type_is_missing_only_if_it_is_empty() -> None:
+    request = capture.Body("text/csv", b"x,y\nNA,1\n,2\n")
+    found = payload.inputs(request, Signature((ColumnSpec("x", "any"), ColumnSpec("y", "double"))))
+    assert found["x"] == ['"NA"', None]
+
+
 def test_a_model_without_a_signature_keeps_its_inputs_as_json() -> None:
     served = [Deployment(NOON, "run1", None, Signature())]
     [table], problems = dataset.convert(captured.line("e1", {"a": [1, "b"]}, [0, 1], NOON).encode(), served)

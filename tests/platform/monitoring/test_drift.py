@@ -14,6 +14,7 @@ from pyarrow import parquet
 
 from mlflow_platform.monitoring import baseline, distances, drift
 from mlflow_platform.monitoring.drift import Drift, Finding, Limits
+from mlflow_platform.validation.signature import Signature
 from tests.platform.validation.support import columns
 
 RANDOM = np.random.default_rng(7)
@@ -148,6 +149,33 @@ def test_times_and_booleans_of_a_baseline_are_compared_with_captured_ones(kind: 
 
     assert states(0) == ["stable", "stable"]
     assert states(1) == ["drifted", "stable"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "values"),
+    [
+        (None, "02134", "02134"),
+        ("any", "02134", "02134"),
+        ("string", "02134", "02134"),
+        ("long", "02134", 2134.0),
+        (None, "+49", "+49"),
+        ("double", "+49", 49.0),
+        (None, "9007199254740993", 9007199254740993),
+        (None, "1.5", 1.5),
+        (None, "inf", math.inf),
+        (None, "True", True),
+    ],
+)
+def test_a_baseline_in_csv_has_the_values_that_requests_have(
+    kind: str | None, written: str, values: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "b.csv"
+    file.write_text(f"x,prediction\n{written},{written}\n")
+    signature = Signature() if kind is None else columns(x=kind)
+    found = baseline.from_file(file, signature, baseline.Baseline()).columns
+    assert (found["x"], type(found["x"][0])) == ([values], type(values))
+    if kind is None:
+        assert found["prediction"] == [values]
 
 
 def test_an_input_named_prediction_is_compared_as_an_input(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Truth: reading it, joining it, and what cannot be joined."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -58,6 +58,12 @@ def test_ids_and_values_of_other_types_are_refused(id_: Any, value: Any, problem
     table = Table("t.parquet", {"id": [id_], "y": [value]}, is_text=False)
     with pytest.raises(InputError, match=problem):
         truth.read(table, id_column="id", truth_column="y", row_column=None)
+
+
+def test_times_are_classes_as_validation_writes_them() -> None:
+    table = Table("t.parquet", {"id": ["a", "b"], "y": [datetime(2026, 1, 2), date(2026, 1, 2)]}, is_text=False)  # noqa: DTZ001
+    found = truth.read(table, id_column="id", truth_column="y", row_column=None)
+    assert [each.value for each in found] == ["2026-01-02T00:00:00", "2026-01-02"]
 
 
 def test_truth_is_joined_by_id_and_row(table: Any) -> None:
