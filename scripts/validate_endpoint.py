@@ -261,8 +261,8 @@ def _rows(
     from mlflow_platform.validation import evaluation, rows
 
     if options.table and options.target:
-        task, origin = options.task, options.data
-        return rows.prepare(options.table, options.target, task=task, signature=signature, origin=origin)
+        task = options.task or evaluation.task_of(client, endpoint.run_id)
+        return rows.prepare(options.table, options.target, task=task, signature=signature, origin=options.data)
     held_out = _held_out(console, environment, client, endpoint)
     task, origin = options.task or held_out.task, f"the run's {evaluation.HELD_OUT}"
     return rows.prepare(held_out.table, held_out.target, task=task, signature=signature, origin=origin)

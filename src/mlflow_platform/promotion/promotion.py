@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlflow_common.errors import InputError, PlatformError
@@ -109,6 +109,8 @@ def plan(client: MlflowClient, s3: S3Client, request: Request, progress: Progres
     if is_champion and not request.required:
         return Plan(ranking, candidate, champion, None, {})
     held_out = request.held_out or evaluation.fetch(client, ranking.best.run_id, stores=request.stores)
+    if held_out.task is None:
+        held_out = replace(held_out, task=evaluation.task_of(client, ranking.best.run_id))
     progress(f"scoring {candidate.uri} on {len(held_out.table)} rows of {held_out.table.name}")
     mine = contest.score(s3, candidate, held_out)
     if is_champion:

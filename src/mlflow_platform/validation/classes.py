@@ -222,9 +222,8 @@ def _are_names_for_numbers(values: Sequence[Any], others: Sequence[Any]) -> bool
 
 def _in_order(truth: Sequence[Any]) -> list[Any]:
     """The distinct values of the truth, sorted; mixed ones by their text."""
-    distinct = list(
-        {(type(value).__name__ if isinstance(value, str) else "", value): value for value in truth}.values()
-    )
+    # In text, `True` and `1` are different classes, although they are equal.
+    distinct = list({(isinstance(value, str), isinstance(value, bool), value): value for value in truth}.values())
     if any(isinstance(value, str) for value in distinct):
         return sorted(distinct, key=str)
     return sorted(distinct)

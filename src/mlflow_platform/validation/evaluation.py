@@ -54,6 +54,18 @@ def find_run(client: MlflowClient, run_id: str) -> Run | None:
     return run if run.info.lifecycle_stage == "active" else None
 
 
+def task_of(client: MlflowClient | None, run_id: str | None) -> Task | None:
+    """The task that a run states; None if it states none, or cannot be read."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = find_run(client, run_id) if client and run_id else None
+    except MlflowException:
+        # Rows of the user's own need no run.
+        return None
+    return task_named(run.data.tags.get(TASK_TAG)) if run else None
+
+
 def fetch(client: MlflowClient, run_id: str, *, stores: Sequence[str] | None = None) -> HeldOut:
     """Fetch a run's held-out rows.
 

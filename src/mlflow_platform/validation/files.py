@@ -118,12 +118,19 @@ def parse_csv(content: bytes, file: str, target: str) -> Table:
 
 
 def _check_quotes(content: bytes, file: str, delimiter: str) -> None:
-    """Refuse text behind a quoted field. pyarrow takes it as a part of the field, and lines before it too."""
+    """Refuse text behind a quoted field, and spaces in front of one.
+
+    pyarrow takes such text as a part of the field, and lines before it too. Behind a space, it takes the quotes for a
+    part of the value.
+    """
     before = csv.field_size_limit(2**31 - 1)
-    rows = csv.reader(io.StringIO(content.decode(), newline=""), delimiter=delimiter, strict=True)
+    text = content.decode()
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         for _ in rows:
             pass
+        if ' "' in text:
+            _check_spaces(text, file, delimiter)
     except csv.Error as error:
         # A quote that is never closed is found later.
         if "expected after" in str(error):
@@ -133,6 +140,17 @@ def _check_quotes(content: bytes, file: str, delimiter: str) -> None:
             ) from None
     finally:
         csv.field_size_limit(before)
+
+
+def _check_spaces(text: str, file: str, delimiter: str) -> None:
+    kept, skipped = (
+        csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=skip) for skip in (False, True)
+    )
+    for number, (row, other) in enumerate(zip(filter(None, kept), filter(None, skipped), strict=False)):
+        pairs = zip(row, other, strict=False)
+        if len(row) != len(other) or any(value != found.rjust(len(value)) for value, found in pairs):
+            where = f"row {number}" if number else "the header"
+            raise InputError(f"{file} cannot be read as CSV: in {where} a quote follows a space; remove the space")
 
 
 def _with_last_row(content: bytes, numbers: Sequence[str], delimiter: str) -> bytes:

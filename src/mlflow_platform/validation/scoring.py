@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # The main metric of each task: a threshold without a name applies to it.
 JUDGED_BY: Mapping[Task, str] = {"classification": "accuracy", "regression": "r2"}
+# From this share of rows on, predictions of classes that the truth lacks are more than rare classes.
+_MANY_UNKNOWN = 0.1
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def _classification(rows: Rows, answers: Answers) -> Validation:
     # Align the class names together with the predictions, so that both have the same numbers.
     stated = names or rows.signature.class_names
     aligned = classification.align(rows.truth, [*predicted, *names], target=rows.target, stated=stated)
-    classes = replace(aligned, predicted=aligned.predicted[: len(rows)])
+    classes = _with_note_on_unknown(replace(aligned, predicted=aligned.predicted[: len(rows)]), rows.target)
     probabilities = None
     if vectors is not None:
         numbers = aligned.predicted[len(rows) :]
@@ -144,6 +146,23 @@ def _classification(rows: Rows, answers: Answers) -> Validation:
         classes=classes,
         probabilities=probabilities,
     )
+
+
+def _with_note_on_unknown(classes: Classes, target: str) -> Classes:
+    """The classes, with a note if the truth seems to name them otherwise than the model.
+
+    It does if many predictions are classes that the truth lacks, while some of its classes are never predicted.
+    """
+    unknown = [number for number in classes.predicted if number >= classes.known]
+    unused = sorted(set(range(classes.known)) - set(classes.predicted))
+    if not unknown or not unused or len(unknown) < _MANY_UNKNOWN * len(classes.truth):
+        return classes
+    guessed, true = (listed([classes.names[number] for number in each]) for each in (sorted(set(unknown)), unused))
+    note = (
+        f"{len(unknown)} of {len(classes.truth)} rows are predicted as classes that the truth in {target!r} does not "
+        f"have ({guessed}), and some of its classes are never predicted ({true}). Check that both have the same names."
+    )
+    return replace(classes, notes=(*classes.notes, note))
 
 
 def _are_texts_classes(rows: Rows, predictions: Predictions) -> bool:

@@ -37,6 +37,8 @@ _TIME = re.compile(
 # What fits into 64 bits of nanoseconds, which is MLflow's datetime.
 _EARLIEST, _LATEST = datetime(1677, 9, 22), datetime(2262, 4, 11)  # noqa: DTZ001 MLflow's datetimes have no zone
 _LARGEST_SINGLE = 3.4028234663852886e38
+# Numbers of 16 bits go up to 65,504. From here on they are rounded to infinity.
+_INFINITE_HALF = 65520
 LARGEST_EXACT_FLOAT = 2**53
 _MOST_DIGITS = 400
 _TOO_DEEP = "is nested too deeply"
@@ -186,9 +188,12 @@ def as_binary(value: Any) -> bytes:
     raise UnusableError("is not base64")
 
 
-def as_nested(value: Any, type_: str) -> Any:
-    """An object, array, map or anything: JSON as it is, and JSON in text."""
-    if isinstance(value, str):
+def as_nested(value: Any, type_: str, *, is_text: bool) -> Any:
+    """An object, array, map or anything: JSON as it is, and JSON in text.
+
+    `is_text`: the value is from a file without types. In a file with types, text for an input of any type is text.
+    """
+    if isinstance(value, str) and (is_text or type_ != "any"):
         try:
             value = json.loads(value)
         except RecursionError:
@@ -243,7 +248,10 @@ def of_array(value: Any, dtype: str) -> Any:
     if found := re.fullmatch(r"(u?)int(8|16|32|64)", dtype):
         return as_integer(value, bits=int(found[2]), signed=not found[1])
     if dtype.startswith("float"):
-        return as_float(value, single=dtype in {"float16", "float32"})
+        number = as_float(value, single=dtype in {"float16", "float32"})
+        if dtype == "float16" and _INFINITE_HALF <= abs(number) < math.inf:
+            raise UnusableError("is beyond a floating-point number of 16 bits")
+        return number
     if dtype == "bool":
         return as_boolean(value)
     if dtype in {"str", "object"} or dtype.startswith(("<U", "U")):

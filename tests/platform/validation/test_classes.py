@@ -58,6 +58,8 @@ def test_one_class_in_another_form_is_the_same_class(truth: list[Any], predicted
         ([0, 1], [None, 1], [False, True]),
         ([1, 2], [1.5, 2], [False, True]),
         (["a", "b"], ["x", "z"], [False, False]),
+        ([1, True, "a"], ["1", True, "a"], [True, True, True]),
+        ([False, 0, 2], ["False", "0", "b"], [True, True, False]),
         (["02134", "007"], ["2134", "007"], [False, True]),
         (["2134", "2134", "NA"], ["02134", "2134", "NA"], [False, True, True]),
         ([0, 1], [7, 8], [False, False]),

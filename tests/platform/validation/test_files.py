@@ -154,6 +154,8 @@ def two_of_a_name() -> bytes:
         ("rows.csv", b"a,b\n1,2\n", r"has no column 'y' to compare with \(it has: a, b\)"),
         ("rows.csv", b'"a";"b"\n"1";"2"\n', r"has no column 'y' to compare with \(it has: a, b\)"),
         ("rows.csv", b"y,a,y\n1,2,3\n", "has more than one column 'y'"),
+        ("rows.csv", b'a,y\n1,"x"\n\n2, "x"\n', "in row 2 a quote follows a space; remove the space"),
+        ("rows.csv", b'a, "b, c", y\n1,2,3\n', r"has no column 'y'|in the header a quote follows a space"),
         ("rows.json", b"", "cannot be read as JSON"),
         ("rows.json", b"[" * 100_000, "cannot be read as JSON: it is nested too deeply"),
         ("rows.json", b"1" * 5_000, "cannot be read as JSON"),
@@ -184,6 +186,11 @@ def test_a_file_that_cannot_be_used_is_refused(
     with pytest.raises(InputError, match=complaint) as wrong:
         files.read(path, "y")
     assert "\n" not in wrong.value.message
+
+
+def test_spaces_and_quotes_within_fields_are_kept(tmp_path: Path) -> None:
+    text = 'a,y\n" "" x",  z\n5\' 11" ,q\n"x, ""y""",r\n'
+    assert read(tmp_path, "rows.csv", text) == {"a": [' " x', "5' 11\" ", 'x, "y"'], "y": ["  z", "q", "r"]}
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:

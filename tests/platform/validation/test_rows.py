@@ -203,6 +203,21 @@ def test_an_optional_input_in_another_spelling_is_not_left_out(name: str, shown:
     assert rows(signature, a=["1"], **{name: ["2"], "caf\u00e9": ["3"]}).ignored == (name,)
 
 
+def test_a_required_input_in_another_spelling_is_named() -> None:
+    signature, given = Signature((ColumnSpec("\u00e9", "long"),)), {"e\u0301": ["1"]}
+    with pytest.raises(InputError, match="are written differently") as wrong:
+        rows(signature, **given)
+    assert r"'e\u0301'" in wrong.value.message
+
+
+@pytest.mark.parametrize(
+    ("is_text", "given", "sent"),
+    [(False, ["1", "true", "{}"], ["1", "true", "{}"]), (True, ["1", "02", "x"], [1, "02", "x"])],
+)
+def test_text_for_an_input_of_any_type_is_json_only_in_a_text_file(*, is_text: bool, given: Any, sent: Any) -> None:
+    assert rows(columns(a="any"), is_text=is_text, a=given).features["a"] == sent
+
+
 def test_an_input_cannot_be_the_truth() -> None:
     with pytest.raises(InputError, match="the model takes 'y' as an input"):
         rows(columns(y="string", a="long"), a=["1"])
@@ -227,6 +242,10 @@ def test_tensors_have_their_numpy_type() -> None:
     assert rows(named, is_text=False, a=[[1, 2]]).features["a"] == [[1, 2]]
     with pytest.raises(InputError, match="is beyond an integer of 8 bits"):
         rows(named, is_text=False, a=[[1, 200]])
+    half = Signature(inputs=(ColumnSpec("a", "float16", is_tensor=True, shape=(-1,)),))
+    assert rows(half, a=["65504"]).features["a"] == [65504.0]
+    with pytest.raises(InputError, match="is beyond a floating-point number of 16 bits"):
+        rows(half, a=["70000"])
     strange = Signature(inputs=(ColumnSpec("a", "complex64", is_tensor=True, shape=(-1,)),))
     with pytest.raises(InputError, match="cannot be turned into an array of complex64"):
         rows(strange, a=["1"])

@@ -1,5 +1,6 @@
 """Scores: equal to those of scikit-learn, for the task of the rows."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,29 @@ def test_rows_without_a_prediction_count_as_wrong_in_a_classification() -> None:
     assert checked.metrics["missing_predictions"] == 2
     assert checked.metrics["f1_macro"] == pytest.approx(2 / 3)
     assert checked.predicted == ["a", "(no prediction)", "b", "(no prediction)"]
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "unknown"),
+    [
+        (
+            [-1, 1, -1],
+            [0, 1, 0],
+            r"2 of 3 rows are predicted as classes that the truth in 'y' does not have \(0\), .* \(-1\)",
+        ),
+        (["low", "high"], ["low", "cheap"], r"1 of 2 .* \(cheap\), .* \(high\)"),
+        (["a", "b"] * 10, ["a", "b"] * 9 + ["a", "c"], ""),
+        (["a", "b"], ["a", None], ""),
+        (["a", "a"], ["a", "b"], ""),
+        ([0, 1, 0], [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]], ""),
+    ],
+)
+def test_many_predictions_of_classes_that_the_truth_lacks_are_noted(
+    truth: list[Any], predicted: list[Any], unknown: str
+) -> None:
+    notes = scored(truth, predicted).notes
+    assert len(notes) == bool(unknown)
+    assert re.search(unknown, "".join(notes))
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,20 @@ def test_the_users_rows_are_scored_if_the_run_does_not_exist(
     assert Path(found["report"]).is_file()
 
 
+@pytest.mark.parametrize(("option", "task"), [((), "regression"), (("--task", "classification"), "classification")])
+def test_the_runs_task_applies_to_the_users_rows(
+    option: tuple[str, ...], task: str, world: World, validate: Validate, client: Any, run_id: str, tmp_path: Path
+) -> None:
+    client.set_tag(run_id, "evaluation.task", "regression")
+    world.answer(lambda frame: [2] * len(frame), columns(size="long"))
+    world.serve(run_id=run_id)
+    (tmp_path / "rows.csv").write_text("size,label\n1,2\n2,3\n")
+    status, found, _ = validate(
+        "--endpoint", ENDPOINT, "--data", str(tmp_path / "rows.csv"), "--target", "label", *option
+    )
+    assert (status, found["task"]) == (0, task)
+
+
 def test_the_held_out_rows_of_a_missing_run_are_unavailable(world: World, validate: Validate) -> None:
     world.serve(run_id="0123")
     status, found, err = validate("--endpoint", ENDPOINT)
