@@ -20,6 +20,7 @@ from typing import Any
 
 from localaws.endpoints.logs import ContainerLog
 from localaws.endpoints.role import RoleClients
+from localaws.errors import AwsError
 from localaws.functions import bootstrap
 from localaws.iam.trust import Service
 from localaws.principals import Principals
@@ -79,7 +80,7 @@ class Functions:
 
         Raises:
             NotImplementedError: localaws cannot run such a function.
-            AwsError: Lambda may not assume its role.
+            AwsError: Lambda may not assume its role, or its code is no zip archive.
         """
         _check(function)
         request = str(uuid.uuid4())
@@ -88,8 +89,7 @@ class Functions:
         folder = self._folder / request
         try:
             code = folder / "task"
-            with zipfile.ZipFile(io.BytesIO(function.code_bytes)) as archive:
-                archive.extractall(code)
+            _unpack(function.code_bytes, code)
             stream = f"{datetime.now(UTC):%Y/%m/%d}/[{function.version}]{uuid.uuid4().hex}"
             context = _context(function, request, stream)
             (folder / "context").write_text(json.dumps(context))
@@ -146,6 +146,16 @@ def _check(function: Any) -> None:
         raise NotImplementedError(f"functions other than Python's in a zip archive (this one is {runtime})")
     if function.layers:
         raise NotImplementedError("functions with layers")
+
+
+def _unpack(archive: bytes, folder: Path) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+            opened.extractall(folder)
+    except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+        # The text is that of the error in https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+        message = f"Lambda could not unzip the deployment package. {error}"
+        raise AwsError("InvalidZipFileException", message, 502) from None
 
 
 def _wait(child: Child, folder: Path, seconds: float) -> bool:

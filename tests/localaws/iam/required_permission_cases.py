@@ -140,6 +140,34 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         {"Names": ["/mlflow/a", "/mlflow/b"]},
         [("ssm:GetParameters", f"arn:aws:ssm:us-east-1:{US}:parameter/mlflow/{name}") for name in "ab"],
     ),
+    (
+        "lambda",
+        "create_function",
+        {"FunctionName": "f", "Role": ROLE, "Code": {"ZipFile": b"zip"}, "Tags": {"project": "mlflow"}},
+        [
+            ("lambda:CreateFunction", f"arn:aws:lambda:us-east-1:{US}:function:f"),
+            ("lambda:TagResource", f"arn:aws:lambda:us-east-1:{US}:function:f"),
+            ("iam:PassRole", ROLE),
+        ],
+    ),
+    (
+        "lambda",
+        "invoke",
+        {"FunctionName": f"arn:aws:lambda:us-east-1:{US}:function:f"},
+        [("lambda:InvokeFunction", f"arn:aws:lambda:us-east-1:{US}:function:f")],
+    ),
+    (
+        "sagemaker",
+        "list_pipeline_versions",
+        {"PipelineName": "p"},
+        [("sagemaker:ListPipelineVersions", f"{SM}:pipeline/p")],
+    ),
+    (
+        "sagemaker",
+        "update_pipeline_version",
+        {"PipelineArn": f"{SM}:pipeline/p", "PipelineVersionId": 1},
+        [("sagemaker:UpdatePipelineVersion", f"{SM}:pipeline/p")],
+    ),
     ("sagemaker", "list_models", {}, [("sagemaker:ListModels", "*")]),
     (
         "sagemaker",
