@@ -2,7 +2,7 @@
 
 The form is that of sm-pipelines_preprocess_train_evaluate_batch_transform in aws/amazon-sagemaker-examples, as version
 2 of SageMaker's SDK renders it: processing, training, evaluation, a condition, then a registered model, a model and a
-transform job.
+transform job. A Lambda function deploys the model to an endpoint, as in sm-pipelines_lambda_step.
 """
 
 import json
@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from tests.localaws.jobs.conftest import JobBench, channel, given_input, given_output
 from tests.localaws.pipelines.test_executions import start, steps, wait
+from tests.localaws.pipelines.test_outside import create_function
 
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.0-1-cpu-py3"
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:0.23-1-cpu-py3"
@@ -36,6 +37,21 @@ mse = float(((table.iloc[:, 0] - found) ** 2).mean())
 report = {"regression_metrics": {"mse": {"value": mse, "standard_deviation": 0.0}}}
 pathlib.Path("/opt/ml/processing/evaluation/evaluation.json").write_text(json.dumps(report))
 """
+# As `lambda_helper.py` of the example.
+DEPLOY = """
+import json
+import boto3
+
+def handle(event, context):
+    client = boto3.client("sagemaker")
+    variant = {"InstanceType": "ml.m4.xlarge", "InitialVariantWeight": 1, "InitialInstanceCount": 1}
+    variant |= {"ModelName": event["model_name"], "VariantName": "AllTraffic"}
+    config, endpoint = event["endpoint_config_name"], event["endpoint_name"]
+    client.create_endpoint_config(EndpointConfigName=config, ProductionVariants=[variant])
+    client.create_endpoint(EndpointName=endpoint, EndpointConfigName=config)
+    return {"statusCode": 200, "body": json.dumps("Created Endpoint!")}
+"""
+ENDPOINT = "abalone"
 
 
 def get(path: str) -> dict[str, Any]:
@@ -134,6 +150,20 @@ def registering(bench: JobBench, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def deploying(bench: JobBench) -> dict[str, Any]:
+    return {
+        "Name": "LambdaStep",
+        "Type": "Lambda",
+        "FunctionArn": create_function(bench, "sagemaker-deploy", DEPLOY),
+        "Arguments": {
+            "model_name": get("Steps.AbaloneCreateModel-CreateModel.ModelName"),
+            "endpoint_config_name": ENDPOINT,
+            "endpoint_name": ENDPOINT,
+        },
+        "OutputParameters": [{"OutputName": name, "OutputType": "String"} for name in ("statusCode", "body")],
+    }
+
+
 def deciding(bench: JobBench) -> dict[str, Any]:
     data = get("Steps.AbaloneTrain.ModelArtifacts.S3ModelArtifacts")
     mse = {
@@ -171,7 +201,7 @@ def deciding(bench: JobBench) -> dict[str, Any]:
         "Type": "Condition",
         "Arguments": {
             "Conditions": [{"Type": "LessThanOrEqualTo", "LeftValue": mse, "RightValue": threshold}],
-            "IfSteps": [registering(bench, data), model, transform],
+            "IfSteps": [registering(bench, data), model, transform, deploying(bench)],
             "ElseSteps": [{"Name": "AbaloneMSEFail", "Type": "Fail", "Arguments": {"ErrorMessage": message}}],
         },
     }
@@ -217,15 +247,11 @@ def definition(bench: JobBench) -> dict[str, Any]:
     }
 
 
-def predict(bench: JobBench, model: str) -> None:
-    """The model answers at an endpoint as in the transform job, and refuses what SageMaker's image refuses."""
-    name = "abalone"
-    variant = {"VariantName": "one", "ModelName": model, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
-    bench.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
-    bench.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+def predict(bench: JobBench) -> None:
+    """The model answers at the endpoint as in the transform job, and refuses what SageMaker's image refuses."""
     waiting = {"Delay": 1, "MaxAttempts": 120}
-    bench.sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=name, WaiterConfig=waiting)
-    given = {"EndpointName": name, "Body": BATCH, "ContentType": "text/csv"}
+    bench.sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=ENDPOINT, WaiterConfig=waiting)
+    given = {"EndpointName": ENDPOINT, "Body": BATCH, "ContentType": "text/csv"}
     invoke = bench.localaws.client("sagemaker-runtime").invoke_endpoint
     answer = invoke(**given)
     text = answer["Body"].read().decode()
@@ -236,7 +262,7 @@ def predict(bench: JobBench, model: str) -> None:
     assert scores == [float(line) for line in text.split()]
     with pytest.raises(ClientError, match=r"ModelError.*\(415\).*Content-type application/xml is not supported"):
         invoke(**{**given, "ContentType": "application/xml"})
-    bench.sagemaker.delete_endpoint(EndpointName=name)
+    bench.sagemaker.delete_endpoint(EndpointName=ENDPOINT)
 
 
 def test_the_abalone_example_registers_a_model_and_transforms_a_batch(bench: JobBench) -> None:
@@ -247,12 +273,15 @@ def test_the_abalone_example_registers_a_model_and_transforms_a_batch(bench: Job
     found, ran = wait(bench, arn), steps(bench, arn)
     assert found["PipelineExecutionStatus"] == "Succeeded", ran
     branch = {"AbaloneRegisterModel-RegisterModel", "AbaloneCreateModel-CreateModel", "AbaloneTransform"}
+    branch |= {"LambdaStep"}
     assert set(ran) == {"AbaloneProcess", "AbaloneTrain", "AbaloneEval", "AbaloneMSECond", *branch}
     low, high = map(float, bench.get("AbaloneTransform/batch.out").split())
     assert (round(low), round(high)) == (5, 11)
     package = ran["AbaloneRegisterModel-RegisterModel"]["Metadata"]["RegisterModel"]["Arn"]
     assert sagemaker.describe_model_package(ModelPackageName=package)["ModelApprovalStatus"] == "Approved"
-    predict(bench, ran["AbaloneCreateModel-CreateModel"]["Metadata"]["Model"]["Arn"].rsplit("/", 1)[-1])
+    outputs = ran["LambdaStep"]["Metadata"]["Lambda"]["OutputParameters"]
+    assert outputs == [{"Name": "statusCode", "Value": "200"}, {"Name": "body", "Value": '"Created Endpoint!"'}]
+    predict(bench)
     job = ran["AbaloneTrain"]["Metadata"]["TrainingJob"]["Arn"].rsplit("/", 1)[-1]
     metrics = sagemaker.describe_training_job(TrainingJobName=job)["FinalMetricDataList"]
     assert {one["MetricName"] for one in metrics} == {"train:rmse", "validation:rmse"}

@@ -168,10 +168,10 @@ def handle(event, context):
 """
 
 
-def create_function(bench: JobBench, name: str) -> str:
+def create_function(bench: JobBench, name: str, handler: str) -> str:
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("code.py", HANDLER)
+        archive.writestr("code.py", handler)
     given = {"FunctionName": name, "Runtime": "python3.12", "Handler": "code.handle", "Timeout": 60}
     variables = {"Variables": {"GROUP": "made-by-"}}
     functions = bench.localaws.client("lambda")
@@ -190,7 +190,7 @@ def create_function(bench: JobBench, name: str) -> str:
 def test_a_pipeline_waits_for_a_consumer_of_the_queue_and_calls_a_function(bench: JobBench) -> None:
     sqs = bench.localaws.client("sqs")
     queue = sqs.create_queue(QueueName="callbacks")["QueueUrl"]
-    arn = create_function(bench, "sagemaker-example")
+    arn = create_function(bench, "sagemaker-example", HANDLER)
     suffix = {"Get": "Steps.Wait.OutputParameters['suffix']"}
     given = [
         {**CALLBACK, "SqsQueueUrl": queue, "OutputParameters": [{"OutputName": "suffix", "OutputType": "String"}]},
