@@ -45,6 +45,9 @@ def _watched(constants: dict[str, str], training: Callable[[models.Report], Trai
     steps: list[tuple[int, float]] = []
 
     def report(step: int, value: float) -> None:
+        if not math.isfinite(value):
+            # It would spoil the medians by which other trials are stopped. The training may recover.
+            return
         steps.append((step, value))
         if watch:
             watch.check(step, value)

@@ -53,12 +53,15 @@ def test_a_trial_trains_what_log_run_trains(file: Path) -> None:
 
 
 def test_a_trial_that_diverges_does_not_end_the_sweep(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def diverge(*_: Any) -> Any:
+    def diverge(*given: Any) -> Any:
+        for step, score in enumerate([1.5, math.nan, math.inf]):
+            given[-1](step, score)
         raise DivergedError("the model predicts infinity")
 
     monkeypatch.setattr(tables, "train", diverge)
-    outcome = trial.run_on_file(file, "buys", SMALL, None)
+    outcome = trial.run_on_file(file, "buys", SMALL, Watch("rmse", False, dict.fromkeys(range(3), 2.0)))
     assert math.isnan(outcome.metrics["rmse"])
+    assert outcome.steps == ((0, 1.5),)
 
 
 def test_a_trial_that_is_worse_than_the_median_is_stopped(file: Path) -> None:
