@@ -81,7 +81,15 @@ def _is_whole(value: Any) -> bool:
 
 
 def _category(value: Any) -> str:
-    """A category's name. `1`, `1.0` and true are different things in text, and the same in numbers."""
+    """A category's name: the same for a number or boolean and for its texts.
+
+    A baseline in CSV does not say which of them the model's inputs and predictions are.
+    """
+    if isinstance(value, str):
+        if value.lower() in {"true", "false"}:
+            return value.capitalize()
+        number = types.number_in(value)
+        value = value if number is None else number
     short = isinstance(value, (float, Decimal)) and abs(float(value)) < 1e15
     text = str(int(value)) if short and _is_whole(value) else str(value)
     return text if len(text) <= _LARGEST_CATEGORY else f"{text[:_LARGEST_CATEGORY]}…"

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from mlflow_platform.monitoring import assessment, dataset, windows
+from mlflow_platform.monitoring import assessment, baseline, dataset, windows
 from mlflow_platform.monitoring.assessment import Assessment, Settings
 from mlflow_platform.monitoring.baseline import Baseline
 from mlflow_platform.monitoring.dataset import Deployment
 from mlflow_platform.monitoring.drift import PREDICTION
 from mlflow_platform.monitoring.truth import Truth
 from mlflow_platform.validation.signature import ColumnSpec, Signature
+from mlflow_platform.validation.table import Table
 
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
 ROWS = 200
@@ -50,6 +51,21 @@ def assess(
     known = Baseline(baseline, "rows", task="classification", reference={"accuracy": 1.0})
     spans = windows.recent(NOON, hours=24, days=2)
     return assessment.assess(tables, [truth], known, served, spans, Settings())
+
+
+@pytest.mark.parametrize(
+    "texts", [["true", "false"], ["TRUE", "False"], ["1.0", "2.0"], ["1e3", "02"], ["1.10", "1.2"]]
+)
+def test_predicted_texts_are_the_classes_of_a_baseline_in_csv(texts: list[str]) -> None:
+    predicted = texts * 100
+    known = {PREDICTION: baseline_values(predicted), "s": NAMES}
+    found = assess(NAMED, known, records("s", NAMES), lambda at: predicted[at])
+    assert (found.drifted, found.unjudged) == ([], "")
+
+
+def baseline_values(texts: Sequence[str]) -> Sequence[Any]:
+    table = Table("b.csv", {PREDICTION: texts}, is_text=True)
+    return baseline.inputs(table, Signature((ColumnSpec(PREDICTION, "any"),)), None)[PREDICTION]
 
 
 def records(name: str, values: Sequence[Any]) -> Callable[[int], Any]:
