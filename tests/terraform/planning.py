@@ -15,8 +15,8 @@ from tests.support import provider
 from tests.support.attached import REATTACH, attachment
 from tests.support.running import RunningLocalAws
 from tests.terraform import readmes, roots
+from tests.terraform.variations import ACCOUNT, Variation, call, calls_of_roots, given_to_roots, group, group_of, part
 from tests.terraform.variations import ROOTS as OWN_ROOTS
-from tests.terraform.variations import Variation, call, calls_of_roots, given_to_roots, group, group_of, part
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -129,7 +129,9 @@ class Planner:
         folder = self.folder("readmes")
         folder.mkdir(exist_ok=True)
         (folder / "main.tf").write_text(
-            readmes.with_network(readmes.root()[0], vpc, [subnet["SubnetId"] for subnet in subnets])
+            readmes.with_network(
+                readmes.root()[0].replace("111122223333", ACCOUNT), vpc, [subnet["SubnetId"] for subnet in subnets]
+            )
         )
 
     def _imports(self, group: Mapping[str, Variation]) -> list[str]:

@@ -5,8 +5,27 @@ from pathlib import Path
 
 from mlflow_platform.terraform_docs.blocks import blocks
 from tests.support.provider import REPOSITORY
+from tests.terraform import validations
 
-REQUIRED = {"project_name": '"churn"', "environment": '"dev"'}
+_POLICY = '"arn:aws:iam::123456789012:policy/churn-dev-mlflow-writer"'
+REQUIRED = {
+    "project_name": '"churn"',
+    "environment": '"dev"',
+    "artifact_store_uri": '"s3://data-lake"',
+    "bucket_name": '"terraform-states-123456789012"',
+    "can_train": "true",
+    "deployer_policy_arns": f"[{_POLICY}]",
+    "environments": "{ dev = {} }",
+    "reader_policy_arns": f"[{_POLICY}]",
+    "repository": '"acme/ml-platform"',
+    "state_bucket_name": '"terraform-states-123456789012"',
+    "subnet_ids": '["subnet-0123456789abcdef0"]',
+    "tracking_policy_arn": _POLICY,
+    "vpc_id": '"vpc-0123456789abcdef0"',
+    "writer_policy_arns": f"[{_POLICY}]",
+}
+# The modules of which tests try wrong inputs.
+VALIDATING = ("mlflow", "delivery", "github", "pipeline", "private-access", "serving", "state", "studio")
 DEFAULT = re.compile(r"^  default\s*= (.*)$", re.MULTILINE)
 ONE = """\
 terraform {
@@ -40,10 +59,10 @@ def any_root() -> str:
     return f'{ONE}module "platform" {{\n{source}{_arguments("platform", "var.inputs")}}}\n{output}'
 
 
-def refused_root() -> str:
-    """Calls the mlflow module once for each of `var.cases`, so that one plan reports all errors."""
-    source = '  source   = "../terraform/module/mlflow"\n  for_each = var.cases\n'
-    return f'{MANY}module "case" {{\n{source}{_arguments("mlflow", "each.value")}}}\n'
+def refused_root(module: str, source: str) -> str:
+    """Calls a module, or what is left of it, once for each of `var.cases`, so that one plan reports all errors."""
+    called = f'  source   = "{source}"\n  for_each = var.cases\n'
+    return f'{MANY}module "case" {{\n{called}{_arguments(module, "each.value")}}}\n'
 
 
 def github_root() -> str:
@@ -57,7 +76,12 @@ def github_root() -> str:
 
 def write(tree: Path) -> None:
     """Write the roots into a copy of the repository's Terraform."""
-    for name, text in (("any", any_root()), ("refused", refused_root()), ("github", github_root())):
+    texts = {"any": any_root(), "github": github_root()}
+    texts["refused"] = refused_root("mlflow", "../terraform/module/mlflow")
+    for module in VALIDATING:
+        texts[f"validated-{module}"] = refused_root(module, f"../validations/{module}")
+        validations.write(REPOSITORY / "terraform/module" / module, tree / "validations" / module)
+    for name, text in texts.items():
         (tree / name).mkdir()
         (tree / name / "main.tf").write_text(text)
 

@@ -35,6 +35,11 @@ locals {
   }
 }
 
+# Names that the patterns of the inputs let pass, and that Git refuses for a branch. https://git-scm.com/docs/git-check-ref-format
+locals {
+  refused_branch = "^[/.-]|^refs/|[.]{2}|//|/[.]|[/.]$|[.]lock(/|$)"
+}
+
 data "aws_caller_identity" "current" {}
 
 data "aws_partition" "current" {}

@@ -26,8 +26,8 @@ variable "kms_key_arn" {
   default     = null
 
   validation {
-    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn))
-    error_message = "kms_key_arn must be the key's ARN, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-...\": IAM policies cannot name a key by its id or alias."
+    condition     = var.kms_key_arn == null || can(regex("^arn:${local.partition}:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn))
+    error_message = "kms_key_arn must be the key's ARN, such as \"arn:${local.partition}:kms:us-east-1:111122223333:key/1234abcd-...\": IAM policies cannot name a key by its id or alias."
   }
 }
 
@@ -37,8 +37,8 @@ variable "runner_policy_arn" {
   default     = null
 
   validation {
-    condition     = var.runner_policy_arn == null || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", var.runner_policy_arn))
-    error_message = "runner_policy_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/churn-dev-pipeline-runner\"."
+    condition     = var.runner_policy_arn == null || can(regex("^arn:${local.partition}:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", var.runner_policy_arn))
+    error_message = "runner_policy_arn must be a policy's ARN, such as \"arn:${local.partition}:iam::111122223333:policy/churn-dev-pipeline-runner\"."
   }
 }
 
@@ -54,8 +54,8 @@ variable "tracking_policy_arn" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", var.tracking_policy_arn))
-    error_message = "tracking_policy_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/churn-dev-mlflow-writer\"."
+    condition     = can(regex("^arn:${local.partition}:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", var.tracking_policy_arn))
+    error_message = "tracking_policy_arn must be a policy's ARN, such as \"arn:${local.partition}:iam::111122223333:policy/churn-dev-mlflow-writer\"."
   }
 }
 
@@ -65,7 +65,7 @@ variable "deployer_policy_arns" {
   nullable    = false
 
   validation {
-    condition     = length(var.deployer_policy_arns) > 0 && alltrue([for arn in var.deployer_policy_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    condition     = length(var.deployer_policy_arns) > 0 && alltrue([for arn in var.deployer_policy_arns : can(regex("^arn:${local.partition}:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", arn))])
     error_message = "deployer_policy_arns must be ARNs of policies, at least one: give the mlflow module's client_policy_arns[\"writer\"]."
   }
 }
@@ -83,8 +83,8 @@ variable "notification_topic_arn" {
   default     = null
 
   validation {
-    condition     = var.notification_topic_arn == null || can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.notification_topic_arn))
-    error_message = "notification_topic_arn must be the ARN of a topic, such as \"arn:aws:sns:us-east-1:111122223333:alerts\"."
+    condition     = var.notification_topic_arn == null || can(regex("^arn:${local.partition}:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.notification_topic_arn))
+    error_message = "notification_topic_arn must be the ARN of a topic, such as \"arn:${local.partition}:sns:us-east-1:111122223333:alerts\"."
   }
 }
 
@@ -118,35 +118,44 @@ variable "delivery" {
     error_message = "delivery.source must have either connection_arn and repository, or codecommit_repository."
   }
   validation {
-    condition     = try(var.delivery.source.connection_arn, null) == null || can(regex("^arn:[a-z-]+:(codeconnections|codestar-connections):[a-z0-9-]+:[0-9]{12}:connection/[0-9a-f-]{36}$", var.delivery.source.connection_arn))
-    error_message = "delivery.source.connection_arn must be the ARN of a connection, such as \"arn:aws:codeconnections:us-east-1:111122223333:connection/aEXAMPLE-...\". Make one in the console: a connection made by an API call is pending until someone completes it there."
+    condition     = try(var.delivery.source.connection_arn, null) == null || can(regex("^arn:${local.partition}:(codeconnections|codestar-connections):[a-z0-9-]+:[0-9]{12}:connection/[0-9a-f-]{36}$", var.delivery.source.connection_arn))
+    error_message = "delivery.source.connection_arn must be the ARN of a connection, such as \"arn:${local.partition}:codeconnections:us-east-1:111122223333:connection/aEXAMPLE-...\". Make one in the console: a connection made by an API call is pending until someone completes it there."
   }
   validation {
-    condition     = try(var.delivery.source.repository, null) == null || can(regex("^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$", var.delivery.source.repository))
+    condition     = try(var.delivery.source.repository, null) == null || can(regex("^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]{1,100}$", var.delivery.source.repository)) && !can(regex("/[.]+$|[.]git$", var.delivery.source.repository))
     error_message = "delivery.source.repository must be OWNER/NAME, such as \"acme/models\", without address and without .git."
   }
   validation {
-    condition     = try(var.delivery.source.codecommit_repository, null) == null || can(regex("^[A-Za-z0-9._-]{1,100}$", var.delivery.source.codecommit_repository))
-    error_message = "delivery.source.codecommit_repository must be the name of a CodeCommit repository in this account and region, such as \"models\"."
+    condition     = try(var.delivery.source.codecommit_repository, null) == null || can(regex("^[A-Za-z0-9._-]{1,100}$", var.delivery.source.codecommit_repository)) && !can(regex("[.]git$", var.delivery.source.codecommit_repository))
+    error_message = "delivery.source.codecommit_repository must be the name of a CodeCommit repository in this account and region, such as \"models\", without .git."
   }
   validation {
-    condition     = var.delivery == null || can(regex("^[A-Za-z0-9._/-]+$", var.delivery.source.branch))
-    error_message = "delivery.source.branch must be the name of one branch, such as \"main\", without wildcards."
+    condition     = try(var.delivery.source, null) == null || (can(regex("^[A-Za-z0-9._/-]{1,255}$", var.delivery.source.branch)) && !can(regex(local.refused_branch, var.delivery.source.branch)))
+    error_message = "delivery.source.branch must be the name of one branch, such as \"main\", without refs/heads/ and without wildcards."
   }
   validation {
     condition     = var.delivery == null || can(regex("^[a-zA-Z0-9](-*[a-zA-Z0-9])*$", var.delivery.model_name))
     error_message = "delivery.model_name must have letters, digits and hyphens only: it becomes part of the names of the endpoint and of the model package group."
   }
   validation {
+    # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpoint.html
+    condition     = var.delivery == null || try(length("${var.project_name}-${var.environment}-${var.delivery.model_name}") <= 63, true)
+    error_message = "delivery.model_name makes the name of the endpoint longer than 63 characters: \"${var.project_name}-${var.environment}-${try(coalesce(var.delivery.model_name), "")}\". Register the model under a shorter name."
+  }
+  validation {
     condition     = var.delivery == null || try(alltrue([for one in concat(var.delivery.training_arguments, var.delivery.deploy_arguments, var.delivery.validation_arguments) : can(regex("^[A-Za-z0-9._:/=@,+%-]+$", one))]), false)
     error_message = "delivery.training_arguments, deploy_arguments and validation_arguments must be single words without spaces, quotes and other characters that a shell interprets: write \"--threshold=0.9\"."
   }
   validation {
-    condition     = var.delivery == null || can(regex("^[A-Za-z0-9._:/@-]+$", var.delivery.image_uri))
+    condition     = var.delivery == null || can(regex("^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}$", var.delivery.image_uri))
     error_message = "delivery.image_uri must be the address of an image, such as \"111122223333.dkr.ecr.us-east-1.amazonaws.com/training:1\"."
   }
   validation {
-    condition     = var.delivery == null || try(alltrue([for file in [var.delivery.train_buildspec, var.delivery.deploy_buildspec] : can(regex("^[A-Za-z0-9_-][A-Za-z0-9._/-]*\\.ya?ml$", file))]), false)
+    condition     = var.delivery == null || can(regex("^BUILD_GENERAL1_(SMALL|MEDIUM|LARGE|XLARGE|2XLARGE)$", var.delivery.compute_type))
+    error_message = "delivery.compute_type must be a size of CodeBuild, such as \"BUILD_GENERAL1_SMALL\"."
+  }
+  validation {
+    condition     = var.delivery == null || try(alltrue([for file in [var.delivery.train_buildspec, var.delivery.deploy_buildspec] : can(regex("^[A-Za-z0-9_-][A-Za-z0-9._/-]*\\.ya?ml$", file)) && !strcontains(file, "..")]), false)
     error_message = "delivery.train_buildspec and deploy_buildspec must be YAML files of the repository, such as \"buildspec.yml\"."
   }
   validation {
@@ -154,8 +163,8 @@ variable "delivery" {
     error_message = "delivery.timeout_minutes must be a whole number from 5 to 480. CodePipeline ends a build after 8 hours."
   }
   validation {
-    condition     = try(var.delivery.package_index_url, null) == null || can(regex("^https://[^@?#[:space:]]+$", var.delivery.package_index_url))
-    error_message = "delivery.package_index_url must be an https URL without user name and password, which everyone who may read the project would see."
+    condition     = try(var.delivery.package_index_url, null) == null || can(regex("^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%+/-]*)?$", var.delivery.package_index_url))
+    error_message = "delivery.package_index_url must be an https address without a user name, password or query, such as \"https://packages.example.com/simple\": everyone who may read the project sees it."
   }
 }
 
@@ -166,8 +175,8 @@ variable "iam_path" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^/([A-Za-z0-9+=,.@_-]+/)*$", var.iam_path))
-    error_message = "iam_path is \"${var.iam_path}\": begin and end it with a slash, as in \"/ml/\"."
+    condition     = can(regex("^/([A-Za-z0-9+=,.@_-]+/)*$", var.iam_path)) && length(var.iam_path) <= 512
+    error_message = "iam_path is \"${var.iam_path}\": begin and end it with a slash, as in \"/ml/\", and use 512 characters at most."
   }
 }
 
@@ -189,8 +198,8 @@ variable "permissions_boundary_arn" {
   default     = null
 
   validation {
-    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", var.permissions_boundary_arn))
-    error_message = "permissions_boundary_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/boundary\"."
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:${local.partition}:iam::(${local.account_id}|aws):policy/([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be the ARN of a policy of this account, such as \"arn:${local.partition}:iam::${local.account_id}:policy/boundary\"."
   }
 }
 
@@ -201,14 +210,15 @@ variable "tags" {
   nullable    = false
 
   # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html#id_tags_naming_best_practices
+  # CodeBuild's lengths: https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Tag.html
   validation {
     condition     = alltrue([for key in keys(var.tags) : !can(regex("^(?i)aws:", key))])
     error_message = "tags must not begin with \"aws:\", which AWS reserves."
   }
 
   validation {
-    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value))])
-    error_message = "tags must have keys of 1 to 128 and values of up to 256 characters: letters, digits, spaces and _ . : / = + - @ only."
+    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,127}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,255}$", value))])
+    error_message = "tags must have keys of 1 to 127 and values of up to 255 characters: letters, digits, spaces and _ . : / = + - @ only."
   }
 
   validation {

@@ -164,5 +164,7 @@ data "aws_region" "current" {}
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 locals {
   refused_bucket = "^(s3://|arn:[a-z-]+:s3:::)?([^/]*[.][.]|[0-9]+([.][0-9]+){3}(/|$))"
+  # Names that Git refuses for a branch: https://git-scm.com/docs/git-check-ref-format
+  refused_branch = "^[/.-]|^refs/|[.]{2}|//|/[.]|[/.]$|[.]lock(/|$)"
   bucket_rule    = "S3 takes no IP address as a bucket's name, and no two periods side by side."
 }

@@ -4,8 +4,8 @@ variable "repository" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9-]*(@[0-9]+)?/[A-Za-z0-9._-]+(@[0-9]+)?$", var.repository)) && length(regexall("@", var.repository)) != 1
-    error_message = "repository is \"${var.repository}\": write \"OWNER/REPOSITORY\", or with both ids \"OWNER@OWNER_ID/REPOSITORY@REPOSITORY_ID\", without a host and without *."
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9-]*(@[0-9]+)?/[A-Za-z0-9._-]+(@[0-9]+)?$", var.repository)) && length(regexall("@", var.repository)) != 1 && !can(regex("/[.]+(@|$)|[.]git(@|$)", var.repository))
+    error_message = "repository is \"${var.repository}\": write \"OWNER/REPOSITORY\", or with both ids \"OWNER@OWNER_ID/REPOSITORY@REPOSITORY_ID\", without a host, without .git and without *."
   }
 }
 
@@ -16,7 +16,7 @@ variable "branch" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9._/-]*$", var.branch))
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$", var.branch)) && !can(regex(local.refused_branch, var.branch))
     error_message = "branch must be one branch, such as \"main\", without refs/heads/ and without *."
   }
 }
@@ -44,32 +44,32 @@ variable "environments" {
   nullable = false
 
   validation {
-    condition     = length(var.environments) > 0 && alltrue([for name in keys(var.environments) : can(regex("^[a-z0-9](-?[a-z0-9])*$", name))])
-    error_message = "environments must have at least one name, and its names must consist of lower-case letters, digits and single hyphens, as in { staging = {} }."
+    condition     = length(var.environments) > 0 && alltrue([for name, environment in var.environments : can(regex("^[a-z0-9](-?[a-z0-9])*$", name)) && environment != null])
+    error_message = "environments must have at least one name, its names must consist of lower-case letters, digits and single hyphens, and its values must not be null, as in { staging = {} }."
   }
 
   validation {
-    condition     = alltrue([for environment in values(var.environments) : can(regex("^[A-Za-z0-9._-][A-Za-z0-9._/-]*\\.tfstate$", coalesce(environment.state_key, "default.tfstate")))])
+    condition     = alltrue([for environment in values(var.environments) : environment == null || can(regex("^[A-Za-z0-9._-][A-Za-z0-9._/-]*\\.tfstate$", coalesce(try(environment.state_key, null), "default.tfstate"))) && !can(regex("(^|/)[.]{0,2}/", try(environment.state_key, "")))])
     error_message = "state_key in environments must be one key that ends in .tfstate, such as \"mlflow/staging/terraform.tfstate\", of letters, digits and . _ / - only. Other characters could be read as wildcards in the roles' policies."
   }
 
   validation {
-    condition     = length(distinct([for name, environment in var.environments : coalesce(environment.state_key, "mlflow/${name}/terraform.tfstate")])) == length(var.environments)
+    condition     = length(distinct([for name, environment in var.environments : coalesce(try(environment.state_key, null), "mlflow/${name}/terraform.tfstate")])) == length(var.environments)
     error_message = "Two environments have the same state_key: two roots with one state would delete each other's resources."
   }
 
   validation {
-    condition     = alltrue(flatten([for environment in values(var.environments) : [for name in concat(environment.artifact_bucket_names, environment.copy_bucket_names) : name != var.state_bucket_name && can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", name)) && !can(regex(local.refused_bucket, name))]]))
+    condition     = alltrue(flatten([for environment in values(var.environments) : [for name in try(concat(environment.artifact_bucket_names, environment.copy_bucket_names), []) : name != var.state_bucket_name && can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", name)) && !can(regex(local.refused_bucket, name))]]))
     error_message = "artifact_bucket_names and copy_bucket_names in environments must be names of buckets, without s3:// and without prefixes, and not the bucket of the states. ${local.bucket_rule}"
   }
 
   validation {
-    condition     = alltrue(flatten([for environment in values(var.environments) : [for name in environment.client_role_names : can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", name))]]))
-    error_message = "client_role_names in environments must be names of roles, without a path and without *."
+    condition     = alltrue(flatten([for environment in values(var.environments) : [for name in try(environment.client_role_names, []) : can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", name)) && !can(regex("^AWS(ReservedSSO_|ServiceRoleFor)", name))]]))
+    error_message = "client_role_names in environments must be names of roles, without a path and without *, and not of IAM Identity Center or of a service, which AWS lets nobody change."
   }
 
   validation {
-    condition     = alltrue(flatten([for environment in values(var.environments) : [for arn in environment.delivery_source_arns : can(regex("^arn:[a-z-]+:(codecommit|codeconnections|codestar-connections):[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9._/-]+$", arn))]]))
+    condition     = alltrue(flatten([for environment in values(var.environments) : [for arn in try(environment.delivery_source_arns, []) : can(regex("^arn:${local.partition}:(codecommit|codeconnections|codestar-connections):[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9._/-]+$", arn))]]))
     error_message = "delivery_source_arns in environments must be ARNs of CodeCommit repositories or of connections, without *."
   }
 
@@ -96,8 +96,8 @@ variable "state_kms_key_arn" {
   default     = null
 
   validation {
-    condition     = var.state_kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.state_kms_key_arn))
-    error_message = "state_kms_key_arn must be the key's ARN, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-...\"."
+    condition     = var.state_kms_key_arn == null || can(regex("^arn:${local.partition}:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.state_kms_key_arn))
+    error_message = "state_kms_key_arn must be the key's ARN, such as \"arn:${local.partition}:kms:us-east-1:111122223333:key/1234abcd-...\"."
   }
 }
 
@@ -115,8 +115,8 @@ variable "iam_path" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^/([A-Za-z0-9+=,.@_-]+/)*$", var.iam_path))
-    error_message = "iam_path is \"${var.iam_path}\": begin and end it with a slash, as in \"/ml/\"."
+    condition     = can(regex("^/([A-Za-z0-9+=,.@_-]+/)*$", var.iam_path)) && length(var.iam_path) <= 512
+    error_message = "iam_path is \"${var.iam_path}\": begin and end it with a slash, as in \"/ml/\", and use 512 characters at most."
   }
 }
 
@@ -138,8 +138,8 @@ variable "permissions_boundary_arn" {
   default     = null
 
   validation {
-    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", var.permissions_boundary_arn))
-    error_message = "permissions_boundary_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/boundary\"."
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:${local.partition}:iam::(${local.account_id}|aws):policy/([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be the ARN of a policy of this account, such as \"arn:${local.partition}:iam::${local.account_id}:policy/boundary\"."
   }
 }
 
@@ -150,14 +150,15 @@ variable "tags" {
   nullable    = false
 
   # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html#id_tags_naming_best_practices
+  # CodeBuild's lengths: https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Tag.html
   validation {
     condition     = alltrue([for key in keys(var.tags) : !can(regex("^(?i)aws:", key))])
     error_message = "tags must not begin with \"aws:\", which AWS reserves."
   }
 
   validation {
-    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value))])
-    error_message = "tags must have keys of 1 to 128 and values of up to 256 characters: letters, digits, spaces and _ . : / = + - @ only."
+    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,127}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,255}$", value))])
+    error_message = "tags must have keys of 1 to 127 and values of up to 255 characters: letters, digits, spaces and _ . : / = + - @ only."
   }
 
   validation {

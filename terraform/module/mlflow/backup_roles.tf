@@ -190,7 +190,8 @@ data "aws_iam_policy_document" "backup" {
 # With backup.vpc, CodeBuild attaches a network interface in the given subnets. AWS supports no resource for most of these actions.
 # https://docs.aws.amazon.com/codebuild/latest/userguide/auth-and-access-control-iam-identity-based-access-control.html#customer-managed-policies-example-create-vpc-network-interface
 data "aws_iam_policy_document" "backup_network" {
-  count = try(var.backup.vpc, null) == null ? 0 : 1
+  # Without `try`, which is unknown if an id in the network is.
+  count = var.backup == null ? 0 : var.backup.vpc == null ? 0 : 1
 
   statement {
     sid = "AllowAttachNetworkInterface"

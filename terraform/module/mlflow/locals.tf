@@ -37,19 +37,42 @@ locals {
   server_arns = [for name in values(local.server_names) : "arn:${local.partition}:sagemaker:${local.region}:${local.account_id}:mlflow-tracking-server/${name}"]
 }
 
-# The minutes and hours of a cron expression, for validations:
+# What EventBridge Scheduler accepts, for validations: otherwise it refuses a schedule in the middle of an apply.
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html and
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html#eb-cron-expressions
 locals {
-  cron_minute = "(\\*|[0-5]?[0-9](-[0-5]?[0-9])?)(/[1-9][0-9]*)?"
-  cron_hour   = "(\\*|([01]?[0-9]|2[0-3])(-([01]?[0-9]|2[0-3]))?)(/[1-9][0-9]*)?"
-  cron_times  = "${local.cron_minute}(,${local.cron_minute})* ${local.cron_hour}(,${local.cron_hour})*"
+  cron_values = {
+    minute  = "[0-5]?[0-9]"
+    hour    = "[01]?[0-9]|2[0-3]"
+    day     = "0?[1-9]|[12][0-9]|3[01]"
+    month   = "0?[1-9]|1[0-2]|(?i:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)"
+    weekday = "[1-7]|(?i:SUN|MON|TUE|WED|THU|FRI|SAT)"
+    year    = "19[7-9][0-9]|2[01][0-9]{2}"
+  }
+  cron_ranges = { for field, value in local.cron_values : field => "(\\*|(${value})(-(${value}))?)(/[1-9][0-9]*)?" }
+  cron_parts = merge(local.cron_ranges, {
+    day     = "(${local.cron_ranges.day}|LW?|L-[1-9][0-9]?|(${local.cron_values.day})W)"
+    weekday = "(${local.cron_ranges.weekday}|(${local.cron_values.weekday})?L)"
+  })
+  cron_lists = { for field, part in local.cron_parts : field => "${part}(,${part})*" }
+
+  # Exactly one of the two days is "?".
+  cron_days       = "(${local.cron_lists.day} ${local.cron_lists.month} \\?|\\? ${local.cron_lists.month} (${local.cron_lists.weekday}|(${local.cron_values.weekday})#[1-5]))"
+  cron_expression = "cron\\(${local.cron_lists.minute} ${local.cron_lists.hour} ${local.cron_days} ${local.cron_lists.year}\\)"
+
+  # Names of the IANA time zone database.
+  time_zones = jsondecode(file("${path.module}/time_zones.json"))
 }
 
-# Buckets that the patterns of the inputs let pass, and that S3 refuses: an IP address, or two adjacent periods.
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+# Buckets and prefixes that the patterns of the inputs let pass, and that do not work: a bucket's name that is an IP address or has two
+# adjacent periods; in a prefix the folders "." and "..", which clients resolve, and "#" and "$", which begin a URI's fragment and a
+# variable of an IAM policy.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html and
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 locals {
-  refused_bucket = "^(s3://|arn:[a-z-]+:s3:::)?([^/]*[.][.]|[0-9]+([.][0-9]+){3}(/|$))"
+  refused_bucket = "^(s3://|arn:[a-z-]+:s3:::)?([^/]*[.][.]|[0-9]+([.][0-9]+){3}(/|$))|/[.][.]?(/|$)|[#$[:cntrl:]]|^.{700}"
   bucket_rule    = "S3 takes no IP address as a bucket's name, and no two periods side by side."
+  store_rule     = "${local.bucket_rule} A prefix has none of # $ * ? and no folder named only . or .., and the address has less than 700 characters."
 }
 
 data "aws_partition" "current" {}

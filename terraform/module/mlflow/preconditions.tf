@@ -102,6 +102,18 @@ data "aws_caller_identity" "current" {
       error_message = "additional_role_policies names ${length(var.additional_role_policies)} policies, and IAM allows 10 on a role. Combine some of them."
     }
 
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Tag.html
+    precondition {
+      condition     = !local.is_serverless || alltrue([for value in values(merge(data.aws_default_tags.current.tags, var.tags)) : try(length(value) > 0, false)])
+      error_message = "tags or the provider's default_tags have an empty value, which CloudFormation, which creates the App, refuses. Remove these tags or give them a value: ${join(", ", [for key, value in merge(data.aws_default_tags.current.tags, var.tags) : key if value == ""])}."
+    }
+
+    # IAM and SageMaker take roles and policies of the caller's account only.
+    postcondition {
+      condition     = alltrue([for arn in concat([var.permissions_boundary_arn, var.role_arn], values(var.additional_role_policies)) : arn == null || contains(["aws", self.account_id], try(split(":", arn)[4], ""))])
+      error_message = "permissions_boundary_arn, role_arn or additional_role_policies has an ARN of another account, and AWS takes roles and policies of the caller's account only: give ARNs of account ${self.account_id}."
+    }
+
     precondition {
       condition     = length(setunion(keys(var.tags), keys(data.aws_default_tags.current.tags))) <= 50
       error_message = "tags and the provider's default_tags have ${length(setunion(keys(var.tags), keys(data.aws_default_tags.current.tags)))} keys together, and AWS allows 50 tags on a resource. Remove some."

@@ -21,7 +21,7 @@ locals {
   # Minute, hour and days of each expression; empty for an expression of another form.
   plain_times = {
     for name, expression in local.compared_times : name => try(
-      regex("^cron\\((?P<minute>[0-9]+) (?P<hour>[0-9]+) (?:\\*|\\?) \\* (?P<days>[A-Z0-9,*?-]+) \\*\\)$", expression), null
+      regex("^CRON\\((?P<minute>[0-9]+) (?P<hour>[0-9]+) (?:\\*|\\?) \\* (?P<days>[A-Z0-9,*?-]+) \\*\\)$", upper(expression)), null
     )
   }
 

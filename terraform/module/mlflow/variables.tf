@@ -156,7 +156,7 @@ variable "artifact_store_uri" {
 
   validation {
     condition     = var.artifact_store_uri == null || can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", var.artifact_store_uri)) && !can(regex(local.refused_bucket, var.artifact_store_uri))
-    error_message = "artifact_store_uri must look like \"s3://bucket\" or \"s3://bucket/prefix\". ${local.bucket_rule}"
+    error_message = "artifact_store_uri must look like \"s3://bucket\" or \"s3://bucket/prefix\". ${local.store_rule}"
   }
 }
 
@@ -168,7 +168,7 @@ variable "former_artifact_store_uris" {
 
   validation {
     condition     = alltrue([for uri in var.former_artifact_store_uris : can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", uri)) && !can(regex(local.refused_bucket, uri))])
-    error_message = "former_artifact_store_uris must look like \"s3://bucket\" or \"s3://bucket/prefix\". ${local.bucket_rule}"
+    error_message = "former_artifact_store_uris must look like \"s3://bucket\" or \"s3://bucket/prefix\". ${local.store_rule}"
   }
 }
 
@@ -185,8 +185,8 @@ variable "noncurrent_version_expiration_days" {
   default     = 90
 
   validation {
-    condition     = var.noncurrent_version_expiration_days == null || try(var.noncurrent_version_expiration_days >= 1 && floor(var.noncurrent_version_expiration_days) == var.noncurrent_version_expiration_days, false)
-    error_message = "noncurrent_version_expiration_days must be a whole number of days, 1 or more, or null to keep every version."
+    condition     = var.noncurrent_version_expiration_days == null || try(var.noncurrent_version_expiration_days >= 1 && var.noncurrent_version_expiration_days <= 36500 && floor(var.noncurrent_version_expiration_days) == var.noncurrent_version_expiration_days, false)
+    error_message = "noncurrent_version_expiration_days must be a whole number of days from 1 to 36500, or null to keep every version."
   }
 }
 
@@ -204,8 +204,8 @@ variable "artifact_transition" {
   }
 
   validation {
-    condition     = var.artifact_transition == null || try(floor(var.artifact_transition.days) == var.artifact_transition.days && var.artifact_transition.days >= (var.artifact_transition.storage_class == "STANDARD_IA" ? 30 : 0), false)
-    error_message = "artifact_transition.days must be a whole number of days, and 30 or more for STANDARD_IA, which S3 takes no younger objects into."
+    condition     = var.artifact_transition == null || try(floor(var.artifact_transition.days) == var.artifact_transition.days && var.artifact_transition.days <= 36500 && var.artifact_transition.days >= (var.artifact_transition.storage_class == "STANDARD_IA" ? 30 : 0), false)
+    error_message = "artifact_transition.days must be a whole number of days up to 36500, and 30 or more for STANDARD_IA, which S3 takes no younger objects into."
   }
 }
 
@@ -215,8 +215,8 @@ variable "deleted_artifact_expiration_days" {
   default     = null
 
   validation {
-    condition     = var.deleted_artifact_expiration_days == null || try(var.deleted_artifact_expiration_days >= 1 && floor(var.deleted_artifact_expiration_days) == var.deleted_artifact_expiration_days, false)
-    error_message = "deleted_artifact_expiration_days must be a whole number of days, 1 or more, or null to keep them."
+    condition     = var.deleted_artifact_expiration_days == null || try(var.deleted_artifact_expiration_days >= 1 && var.deleted_artifact_expiration_days <= 36500 && floor(var.deleted_artifact_expiration_days) == var.deleted_artifact_expiration_days, false)
+    error_message = "deleted_artifact_expiration_days must be a whole number of days from 1 to 36500, or null to keep them."
   }
 }
 
@@ -255,8 +255,8 @@ variable "replication" {
   default = null
 
   validation {
-    condition     = var.replication == null || can(regex("^arn:[a-z-]+:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.replication.bucket_arn)) && !can(regex(local.refused_bucket, var.replication.bucket_arn))
-    error_message = "replication.bucket_arn must be a bucket's ARN, such as \"arn:aws:s3:::acme-mlflow-copy\". ${local.bucket_rule}"
+    condition     = var.replication == null || can(regex("^arn:${local.partition}:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.replication.bucket_arn)) && !can(regex(local.refused_bucket, var.replication.bucket_arn))
+    error_message = "replication.bucket_arn must be a bucket's ARN, such as \"arn:${local.partition}:s3:::acme-mlflow-copy\". ${local.bucket_rule}"
   }
 
   validation {
@@ -265,8 +265,8 @@ variable "replication" {
   }
 
   validation {
-    condition     = try(var.replication.kms_key_arn, null) == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.replication.kms_key_arn))
-    error_message = "replication.kms_key_arn must be a key's ARN, such as \"arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\"."
+    condition     = try(var.replication.kms_key_arn, null) == null || can(regex("^arn:${local.partition}:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.replication.kms_key_arn))
+    error_message = "replication.kms_key_arn must be a key's ARN, such as \"arn:${local.partition}:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\"."
   }
 
   validation {
@@ -323,8 +323,8 @@ variable "data_events" {
   }
 
   validation {
-    condition     = try(var.data_events.kms_key_arn, null) == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.data_events.kms_key_arn))
-    error_message = "data_events.kms_key_arn must be a key's ARN, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\"."
+    condition     = try(var.data_events.kms_key_arn, null) == null || can(regex("^arn:${local.partition}:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.data_events.kms_key_arn))
+    error_message = "data_events.kms_key_arn must be a key's ARN, such as \"arn:${local.partition}:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\"."
   }
 }
 
@@ -335,7 +335,7 @@ variable "cors_allowed_origins" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for origin in var.cors_allowed_origins : can(regex("^https://[a-z0-9*-]+([.][a-z0-9-]+)+(:[0-9]+)?$", origin))])
+    condition     = alltrue([for origin in var.cors_allowed_origins : can(regex("^https://[a-z0-9-]*[a-z0-9*-][a-z0-9-]*([.][a-z0-9-]+)+(:[0-9]{1,5})?$", origin))])
     error_message = "cors_allowed_origins must be https origins without a path, such as \"https://d-abcdefghijkl.studio.us-east-1.sagemaker.aws\"."
   }
 }
@@ -346,8 +346,8 @@ variable "kms_key_id" {
   default     = null
 
   validation {
-    condition     = var.kms_key_id == null || can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/)?(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$", var.kms_key_id))
-    error_message = "kms_key_id must be a key's ARN or id, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\". For an alias, use kms = { alias = ... }."
+    condition     = var.kms_key_id == null || can(regex("^(arn:${local.partition}:kms:[a-z0-9-]+:[0-9]{12}:key/)?(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$", var.kms_key_id))
+    error_message = "kms_key_id must be a key's ARN or id, such as \"arn:${local.partition}:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\". For an alias, use kms = { alias = ... }."
   }
 
   validation {
@@ -373,8 +373,8 @@ variable "kms" {
   nullable = false
 
   validation {
-    condition     = var.kms.key_id == null || can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/)?(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$", var.kms.key_id))
-    error_message = "kms.key_id must be a key's ARN or id, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\". For an alias, use kms.alias."
+    condition     = var.kms.key_id == null || can(regex("^(arn:${local.partition}:kms:[a-z0-9-]+:[0-9]{12}:key/)?(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$", var.kms.key_id))
+    error_message = "kms.key_id must be a key's ARN or id, such as \"arn:${local.partition}:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\". For an alias, use kms.alias."
   }
 
   validation {
@@ -389,14 +389,14 @@ variable "kms" {
   }
 
   validation {
-    condition     = alltrue([for arn in var.kms.former_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
-    error_message = "kms.former_key_arns must be key ARNs, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\": IAM policies cannot name a key by its id or alias."
+    condition     = alltrue([for arn in var.kms.former_key_arns : can(regex("^arn:${local.partition}:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "kms.former_key_arns must be key ARNs, such as \"arn:${local.partition}:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\": IAM policies cannot name a key by its id or alias."
   }
 
   validation {
     # A key policy allows no wildcard in a principal, and the ARN of a session would stop working after the session.
-    condition     = alltrue([for arn in var.kms.administrator_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$", arn))])
-    error_message = "kms.administrator_arns must be ARNs of roles or users, such as \"arn:aws:iam::111122223333:role/key-admin\", without wildcards."
+    condition     = alltrue([for arn in var.kms.administrator_arns : can(regex("^arn:${local.partition}:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    error_message = "kms.administrator_arns must be ARNs of roles or users, such as \"arn:${local.partition}:iam::111122223333:role/key-admin\", without wildcards."
   }
 
   validation {
@@ -433,8 +433,8 @@ variable "role_arn" {
   default     = null
 
   validation {
-    condition     = var.role_arn == null || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$", var.role_arn))
-    error_message = "role_arn must be a role's ARN, such as \"arn:aws:iam::111122223333:role/mlflow-server\"."
+    condition     = var.role_arn == null || can(regex("^arn:${local.partition}:iam::[0-9]{12}:role/([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}$", var.role_arn))
+    error_message = "role_arn must be a role's ARN, such as \"arn:${local.partition}:iam::111122223333:role/mlflow-server\"."
   }
 }
 
@@ -444,7 +444,7 @@ variable "role_name_override" {
   default     = null
 
   validation {
-    condition     = var.role_name_override == null || can(regex("^([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}$", var.role_name_override))
+    condition     = var.role_name_override == null || can(regex("^([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}$", var.role_name_override)) && try(length(var.role_name_override) <= 512, false)
     error_message = "role_name_override must be a role's name, such as \"mlflow-server\", or its path and name, such as \"service-role/mlflow-server\", without a slash before them. It is not the role's ARN."
   }
 }
@@ -475,8 +475,8 @@ variable "reader_role_names" {
   }
 
   validation {
-    condition     = !anytrue([for name in var.reader_role_names : startswith(name, "AWSReservedSSO_")])
-    error_message = "reader_role_names contains a role of IAM Identity Center (AWSReservedSSO_...), and AWS refuses changes to those. Reference the policies of output client_policy_names in the permission set, or copy output client_policy_documents into its inline policy."
+    condition     = !anytrue([for name in var.reader_role_names : can(regex("^AWS(ReservedSSO_|ServiceRoleFor)", name))])
+    error_message = "reader_role_names contains a role of IAM Identity Center (AWSReservedSSO_...) or of a service (AWSServiceRoleFor...), and AWS refuses changes to those. Of Identity Center, reference the policies of output client_policy_names in the permission set, or copy output client_policy_documents into its inline policy."
   }
 }
 
@@ -492,8 +492,8 @@ variable "writer_role_names" {
   }
 
   validation {
-    condition     = !anytrue([for name in var.writer_role_names : startswith(name, "AWSReservedSSO_")])
-    error_message = "writer_role_names contains a role of IAM Identity Center (AWSReservedSSO_...), and AWS refuses changes to those. Reference the policies of output client_policy_names in the permission set, or copy output client_policy_documents into its inline policy."
+    condition     = !anytrue([for name in var.writer_role_names : can(regex("^AWS(ReservedSSO_|ServiceRoleFor)", name))])
+    error_message = "writer_role_names contains a role of IAM Identity Center (AWSReservedSSO_...) or of a service (AWSServiceRoleFor...), and AWS refuses changes to those. Of Identity Center, reference the policies of output client_policy_names in the permission set, or copy output client_policy_documents into its inline policy."
   }
 }
 
@@ -509,8 +509,8 @@ variable "admin_role_names" {
   }
 
   validation {
-    condition     = !anytrue([for name in var.admin_role_names : startswith(name, "AWSReservedSSO_")])
-    error_message = "admin_role_names contains a role of IAM Identity Center (AWSReservedSSO_...), and AWS refuses changes to those. Reference the policies of output client_policy_names in the permission set, or copy output client_policy_documents into its inline policy."
+    condition     = !anytrue([for name in var.admin_role_names : can(regex("^AWS(ReservedSSO_|ServiceRoleFor)", name))])
+    error_message = "admin_role_names contains a role of IAM Identity Center (AWSReservedSSO_...) or of a service (AWSServiceRoleFor...), and AWS refuses changes to those. Of Identity Center, reference the policies of output client_policy_names in the permission set, or copy output client_policy_documents into its inline policy."
   }
 }
 
@@ -526,8 +526,8 @@ variable "deletion_protected_from_role_names" {
   }
 
   validation {
-    condition     = !anytrue([for name in var.deletion_protected_from_role_names : startswith(name, "AWSReservedSSO_")])
-    error_message = "deletion_protected_from_role_names contains a role of IAM Identity Center (AWSReservedSSO_...), and AWS refuses changes to those. Copy output deletion_protection_policy into the inline policy of the permission set."
+    condition     = !anytrue([for name in var.deletion_protected_from_role_names : can(regex("^AWS(ReservedSSO_|ServiceRoleFor)", name))])
+    error_message = "deletion_protected_from_role_names contains a role of IAM Identity Center (AWSReservedSSO_...) or of a service (AWSServiceRoleFor...), and AWS refuses changes to those. Of Identity Center, copy output deletion_protection_policy into the inline policy of the permission set."
   }
 }
 
@@ -569,8 +569,13 @@ variable "additional_role_policies" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in values(var.additional_role_policies) : can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", arn))])
-    error_message = "additional_role_policies must map names to policy ARNs, such as { lineage = \"arn:aws:iam::111122223333:policy/lineage\" }."
+    condition     = length(distinct(values(var.additional_role_policies))) == length(var.additional_role_policies)
+    error_message = "additional_role_policies names a policy twice. If one of the two names were removed later, Terraform would detach the policy."
+  }
+
+  validation {
+    condition     = alltrue([for arn in values(var.additional_role_policies) : can(regex("^arn:${local.partition}:iam::([0-9]{12}|aws):policy/([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]+$", arn))])
+    error_message = "additional_role_policies must map names to policy ARNs, such as { lineage = \"arn:${local.partition}:iam::111122223333:policy/lineage\" }."
   }
 }
 
@@ -581,8 +586,8 @@ variable "iam_path" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^/([A-Za-z0-9+=,.@_-]+/)*$", var.iam_path))
-    error_message = "iam_path is \"${var.iam_path}\": begin and end it with a slash, as in \"/ml/\"."
+    condition     = can(regex("^/([A-Za-z0-9+=,.@_-]+/)*$", var.iam_path)) && length(var.iam_path) <= 512
+    error_message = "iam_path is \"${var.iam_path}\": begin and end it with a slash, as in \"/ml/\", and use 512 characters at most."
   }
 }
 
@@ -604,8 +609,8 @@ variable "permissions_boundary_arn" {
   default     = null
 
   validation {
-    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", var.permissions_boundary_arn))
-    error_message = "permissions_boundary_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/boundary\"."
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:${local.partition}:iam::([0-9]{12}|aws):policy/([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be a policy's ARN, such as \"arn:${local.partition}:iam::111122223333:policy/boundary\"."
   }
 }
 
@@ -629,19 +634,18 @@ variable "backup" {
   default = null
 
   validation {
-    # Scheduler refuses others in the middle of an apply: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
-    condition     = var.backup == null || can(regex("^(rate\\([1-9][0-9]* (minute|hour|day)s?\\)|cron\\(${local.cron_times} (\\? [^ ]+ [^ ?]+|[^ ?]+ [^ ]+ \\?) [^ ]+\\))$", var.backup.schedule_expression))
-    error_message = "backup.schedule_expression must be a rate expression, such as \"rate(1 day)\", or a cron expression with six fields (minutes from 0 to 59, hours from 0 to 23) and a \"?\" for either the day of month or the day of week, such as \"cron(30 2 * * ? *)\" for every night at 2:30."
+    condition     = var.backup == null || can(regex("^(rate\\([1-9][0-9]* (minute|hour|day)s?\\)|${local.cron_expression})$", var.backup.schedule_expression))
+    error_message = "backup.schedule_expression must be a rate expression, such as \"rate(1 day)\", or a cron expression with six fields (minute, hour, day of month, month, day of week and year, with a \"?\" for one of the two days), such as \"cron(30 2 * * ? *)\" for every night at 2:30."
   }
 
   validation {
-    condition     = try(var.backup.timezone, null) == null || can(regex("^(UTC|[A-Z][A-Za-z]+(/[A-Za-z0-9_+-]+)+)$", var.backup.timezone))
+    condition     = try(var.backup.timezone, null) == null || try(contains(local.time_zones, var.backup.timezone), false)
     error_message = "backup.timezone must be a name of the IANA time zone database, such as \"Europe/Berlin\" or \"UTC\"."
   }
 
   validation {
-    condition     = var.backup == null || try(var.backup.keep >= 1 && floor(var.backup.keep) == var.backup.keep, false)
-    error_message = "backup.keep must be a whole number of backups, one or more."
+    condition     = var.backup == null || try(var.backup.keep >= 1 && var.backup.keep <= 10000 && floor(var.backup.keep) == var.backup.keep, false)
+    error_message = "backup.keep must be a whole number of backups from 1 to 10000."
   }
 
   validation {
@@ -657,22 +661,23 @@ variable "backup" {
 
   validation {
     condition     = try(var.backup.destination_uri, null) == null || can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", var.backup.destination_uri)) && !can(regex(local.refused_bucket, var.backup.destination_uri))
-    error_message = "backup.destination_uri must look like \"s3://bucket\" or \"s3://bucket/prefix\". ${local.bucket_rule}"
+    error_message = "backup.destination_uri must look like \"s3://bucket\" or \"s3://bucket/prefix\". ${local.store_rule}"
   }
 
   validation {
-    condition     = try(var.backup.destination_kms_key_arn, null) == null || (try(var.backup.destination_uri, null) != null && can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.backup.destination_kms_key_arn)))
-    error_message = "backup.destination_kms_key_arn must be the ARN of the key that encrypts the bucket of backup.destination_uri, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\"."
+    condition     = try(var.backup.destination_kms_key_arn, null) == null || (try(var.backup.destination_uri, null) != null && can(regex("^arn:${local.partition}:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.backup.destination_kms_key_arn)))
+    error_message = "backup.destination_kms_key_arn must be the ARN of the key that encrypts the bucket of backup.destination_uri, such as \"arn:${local.partition}:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\"."
   }
 
   validation {
-    condition     = try(var.backup.vpc, null) == null || try(can(regex("^vpc-[0-9a-f]+$", var.backup.vpc.vpc_id)) && length(var.backup.vpc.subnet_ids) > 0 && length(var.backup.vpc.security_group_ids) > 0 && alltrue([for id in var.backup.vpc.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))]) && alltrue([for id in var.backup.vpc.security_group_ids : can(regex("^sg-[0-9a-f]+$", id))]), false)
-    error_message = "backup.vpc must name a VPC, at least one subnet and at least one security group by their ids, such as { vpc_id = \"vpc-0123456789abcdef0\", subnet_ids = [\"subnet-0123456789abcdef0\"], security_group_ids = [\"sg-0123456789abcdef0\"] }."
+    # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_VpcConfig.html
+    condition     = try(var.backup.vpc, null) == null || try(can(regex("^vpc-[0-9a-f]+$", var.backup.vpc.vpc_id)) && contains(range(1, 17), length(var.backup.vpc.subnet_ids)) && contains(range(1, 6), length(var.backup.vpc.security_group_ids)) && alltrue([for id in var.backup.vpc.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))]) && alltrue([for id in var.backup.vpc.security_group_ids : can(regex("^sg-[0-9a-f]+$", id))]), false)
+    error_message = "backup.vpc must name a VPC, 1 to 16 subnets and 1 to 5 security groups by their ids, such as { vpc_id = \"vpc-0123456789abcdef0\", subnet_ids = [\"subnet-0123456789abcdef0\"], security_group_ids = [\"sg-0123456789abcdef0\"] }."
   }
 
   validation {
-    condition     = try(var.backup.package_index_url, null) == null || can(regex("^https://[^@\\s]+$", var.backup.package_index_url))
-    error_message = "backup.package_index_url must be an https address without a user name or password, such as \"https://packages.example.com/simple\"."
+    condition     = try(var.backup.package_index_url, null) == null || can(regex("^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%+/-]*)?$", var.backup.package_index_url))
+    error_message = "backup.package_index_url must be an https address without a user name, password or query, such as \"https://packages.example.com/simple\"."
   }
 }
 
@@ -686,14 +691,8 @@ variable "schedule" {
   default = null
 
   validation {
-    condition     = var.schedule == null || try(alltrue([for expression in [var.schedule.start, var.schedule.stop] : can(regex("^cron\\(${local.cron_times} ([A-Z0-9*,/?#LW-]+ ){3}[0-9*,/-]+\\)$", expression))]), false)
-    error_message = "schedule.start and schedule.stop must be cron expressions with six fields (minutes from 0 to 59, hours from 0 to 23, day of month, month, day of week, year), such as \"cron(0 8 ? * MON-FRI *)\"."
-  }
-
-  validation {
-    # Scheduler refuses an expression that names both days or neither, in the middle of an apply.
-    condition     = var.schedule == null || try(alltrue([for expression in [var.schedule.start, var.schedule.stop] : (split(" ", expression)[2] == "?") != (split(" ", expression)[4] == "?")]), false)
-    error_message = "schedule.start and schedule.stop must have a \"?\" for either the day of month or the day of week, the third or the fifth field, as in \"cron(0 8 ? * MON-FRI *)\"."
+    condition     = var.schedule == null || try(alltrue([for expression in [var.schedule.start, var.schedule.stop] : can(regex("^${local.cron_expression}$", expression))]), false)
+    error_message = "schedule.start and schedule.stop must be cron expressions with six fields (minute, hour, day of month, month, day of week and year) and must have a \"?\" for either the day of month or the day of week, such as \"cron(0 8 ? * MON-FRI *)\"."
   }
 
   validation {
@@ -702,7 +701,7 @@ variable "schedule" {
   }
 
   validation {
-    condition     = var.schedule == null || can(regex("^(UTC|[A-Z][A-Za-z]+(/[A-Za-z0-9_+-]+)+)$", var.schedule.time_zone))
+    condition     = var.schedule == null || try(contains(local.time_zones, var.schedule.time_zone), false)
     error_message = "schedule.time_zone must be a name of the IANA time zone database, such as \"Europe/Berlin\" or \"UTC\"."
   }
 }
@@ -720,8 +719,8 @@ variable "notifications" {
   }
 
   validation {
-    condition     = !can(var.notifications.topic_arn) || can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", var.notifications.topic_arn))
-    error_message = "notifications.topic_arn must be the ARN of a standard topic, such as \"arn:aws:sns:us-east-1:111122223333:platform\"; a FIFO topic receives no events. For a new topic, leave topic_arn out."
+    condition     = !can(var.notifications.topic_arn) || can(regex("^arn:${local.partition}:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", var.notifications.topic_arn))
+    error_message = "notifications.topic_arn must be the ARN of a standard topic, such as \"arn:${local.partition}:sns:us-east-1:111122223333:platform\"; a FIFO topic receives no events. For a new topic, leave topic_arn out."
   }
 
   validation {
@@ -742,8 +741,8 @@ variable "monthly_budget_usd" {
   default     = null
 
   validation {
-    condition     = var.monthly_budget_usd == null || try(var.monthly_budget_usd >= 1, false)
-    error_message = "monthly_budget_usd must be a number of US dollars, 1 or more, or null for no budget."
+    condition     = var.monthly_budget_usd == null || try(var.monthly_budget_usd >= 1 && var.monthly_budget_usd <= 1000000000, false)
+    error_message = "monthly_budget_usd must be a number of US dollars from 1 to a thousand million, or null for no budget."
   }
 }
 
@@ -768,14 +767,15 @@ variable "tags" {
   nullable    = false
 
   # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html#id_tags_naming_best_practices
+  # CodeBuild's lengths: https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Tag.html
   validation {
     condition     = alltrue([for key in keys(var.tags) : !can(regex("^(?i)aws:", key))])
     error_message = "tags must not begin with \"aws:\", which AWS reserves."
   }
 
   validation {
-    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value))])
-    error_message = "tags must have keys of 1 to 128 and values of up to 256 characters: letters, digits, spaces and _ . : / = + - @ only."
+    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,127}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,255}$", value))])
+    error_message = "tags must have keys of 1 to 127 and values of up to 255 characters: letters, digits, spaces and _ . : / = + - @ only."
   }
 
   validation {

@@ -32,9 +32,13 @@ data "aws_partition" "current" {}
 
 data "aws_region" "current" {}
 
-# Buckets that the patterns of the inputs let pass, and that S3 refuses: an IP address, or two adjacent periods.
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+# Buckets and prefixes that the patterns of the inputs let pass, and that do not work: a bucket's name that is an IP address or has two
+# adjacent periods; in a prefix the folders "." and "..", which clients resolve, and "#" and "$", which begin a URI's fragment and a
+# variable of an IAM policy.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html and
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 locals {
-  refused_bucket = "^(s3://|arn:[a-z-]+:s3:::)?([^/]*[.][.]|[0-9]+([.][0-9]+){3}(/|$))"
+  refused_bucket = "^(s3://|arn:[a-z-]+:s3:::)?([^/]*[.][.]|[0-9]+([.][0-9]+){3}(/|$))|/[.][.]?(/|$)|[#$[:cntrl:]]|^.{700}"
   bucket_rule    = "S3 takes no IP address as a bucket's name, and no two periods side by side."
+  store_rule     = "${local.bucket_rule} A prefix has none of # $ * ? and no folder named only . or .., and the address has less than 700 characters."
 }

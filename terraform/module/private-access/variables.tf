@@ -49,7 +49,7 @@ variable "allowed_cidr_blocks" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for range in values(var.allowed_cidr_blocks) : can(cidrnetmask(range)) && !endswith(range, "/0")])
+    condition     = alltrue([for range in values(var.allowed_cidr_blocks) : can(cidrnetmask(range)) && !can(regex("/0$", range))])
     error_message = "allowed_cidr_blocks must map names to IPv4 ranges narrower than /0, such as { notebooks = \"10.0.16.0/20\" }."
   }
 
@@ -96,8 +96,8 @@ variable "tracking_server_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.tracking_server_arns : can(regex("^arn:[a-z-]+:sagemaker:[a-z0-9-]+:[0-9]{12}:mlflow-tracking-server/[A-Za-z0-9*-]+$", arn))])
-    error_message = "tracking_server_arns must be ARNs of tracking servers, such as [\"arn:aws:sagemaker:us-east-1:111122223333:mlflow-tracking-server/mlflow-staging-*\"]."
+    condition     = alltrue([for arn in var.tracking_server_arns : can(regex("^arn:${local.partition}:sagemaker:[a-z0-9-]+:[0-9]{12}:mlflow-tracking-server/[A-Za-z0-9*-]+$", arn))])
+    error_message = "tracking_server_arns must be ARNs of tracking servers, such as [\"arn:${local.partition}:sagemaker:us-east-1:111122223333:mlflow-tracking-server/mlflow-staging-*\"]."
   }
 }
 
@@ -129,14 +129,15 @@ variable "tags" {
   nullable    = false
 
   # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html#id_tags_naming_best_practices
+  # CodeBuild's lengths: https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Tag.html
   validation {
     condition     = alltrue([for key in keys(var.tags) : !can(regex("^(?i)aws:", key))])
     error_message = "tags must not begin with \"aws:\", which AWS reserves."
   }
 
   validation {
-    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value))])
-    error_message = "tags must have keys of 1 to 128 and values of up to 256 characters: letters, digits, spaces and _ . : / = + - @ only."
+    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,127}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,255}$", value))])
+    error_message = "tags must have keys of 1 to 127 and values of up to 255 characters: letters, digits, spaces and _ . : / = + - @ only."
   }
 
   validation {

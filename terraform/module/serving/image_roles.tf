@@ -121,7 +121,8 @@ data "aws_iam_policy_document" "image_push" {
 # With image_build.vpc, CodeBuild attaches a network interface in the given subnets. AWS supports no resource for most of these actions.
 # https://docs.aws.amazon.com/codebuild/latest/userguide/auth-and-access-control-iam-identity-based-access-control.html#customer-managed-policies-example-create-vpc-network-interface
 data "aws_iam_policy_document" "image_build_network" {
-  count = try(var.image_build.vpc, null) == null ? 0 : 1
+  # Without `try`, which is unknown if an id in the network is.
+  count = var.image_build == null ? 0 : var.image_build.vpc == null ? 0 : 1
 
   statement {
     sid = "AllowAttachNetworkInterface"

@@ -14,25 +14,24 @@ variable "monitoring" {
   default = null
 
   validation {
-    condition     = var.monitoring == null || can(regex("^[0-9]{12}\\.dkr\\.ecr\\.[a-z0-9-]+\\.amazonaws\\.com(\\.cn)?/[a-z0-9]+([._/-][a-z0-9]+)*(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64})$", var.monitoring.image_uri))
-    error_message = "monitoring.image_uri must be an image in ECR with its tag or digest, such as \"111122223333.dkr.ecr.us-east-1.amazonaws.com/mlflow-staging-serving:1a2b3c\"."
+    condition     = var.monitoring == null || can(regex("^${local.account_id}\\.dkr\\.ecr\\.${local.region}\\.amazonaws\\.com(\\.cn)?/[a-z0-9]+([._/-][a-z0-9]+)*(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64})$", var.monitoring.image_uri))
+    error_message = "monitoring.image_uri must be an image in ECR of this account and region with its tag or digest, such as \"${local.account_id}.dkr.ecr.${local.region}.amazonaws.com/mlflow-staging-serving:1a2b3c\"."
   }
 
   validation {
-    # Scheduler refuses others in the middle of an apply: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
-    condition     = var.monitoring == null || can(regex("^(rate\\([1-9][0-9]* (minute|hour|day)s?\\)|cron\\(${local.cron_times} (\\? [^ ]+ [^ ?]+|[^ ?]+ [^ ]+ \\?) [^ ]+\\))$", var.monitoring.schedule_expression))
-    error_message = "monitoring.schedule_expression must be a rate expression, such as \"rate(1 day)\", or a cron expression with six fields (minutes from 0 to 59, hours from 0 to 23) and a \"?\" for either the day of month or the day of week, such as \"cron(15 * * * ? *)\" for 15 minutes past every hour."
+    condition     = var.monitoring == null || can(regex("^(rate\\([1-9][0-9]* (minute|hour|day)s?\\)|${local.cron_expression})$", var.monitoring.schedule_expression))
+    error_message = "monitoring.schedule_expression must be a rate expression, such as \"rate(1 day)\", or a cron expression with six fields (minute, hour, day of month, month, day of week and year, with a \"?\" for one of the two days), such as \"cron(15 * * * ? *)\" for 15 minutes past every hour."
   }
 
   validation {
-    condition     = var.monitoring == null || can(regex("^(UTC|[A-Z][A-Za-z]+(/[A-Za-z0-9_+-]+)+)$", var.monitoring.timezone))
+    condition     = var.monitoring == null || try(contains(local.time_zones, var.monitoring.timezone), false)
     error_message = "monitoring.timezone must be a name of the IANA time zone database, such as \"Europe/Berlin\" or \"UTC\"."
   }
 
   validation {
     # The limits of CreateProcessingJob: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateProcessingJob.html
-    condition     = var.monitoring == null || try(var.monitoring.timeout_minutes >= 1 && var.monitoring.timeout_minutes <= 7200 && floor(var.monitoring.timeout_minutes) == var.monitoring.timeout_minutes && var.monitoring.volume_size_gb >= 1 && var.monitoring.volume_size_gb <= 16384 && length(var.monitoring.arguments) <= 98 && alltrue([for text in var.monitoring.arguments : length(text) <= 256]), false)
-    error_message = "monitoring.timeout_minutes must be a whole number from 1 to 7200, volume_size_gb from 1 to 16384, and arguments at most 98 texts of at most 256 characters."
+    condition     = var.monitoring == null || try(var.monitoring.timeout_minutes >= 1 && var.monitoring.timeout_minutes <= 7200 && floor(var.monitoring.timeout_minutes) == var.monitoring.timeout_minutes && var.monitoring.volume_size_gb >= 1 && var.monitoring.volume_size_gb <= 16384 && floor(var.monitoring.volume_size_gb) == var.monitoring.volume_size_gb && length(var.monitoring.arguments) <= 98 && alltrue([for text in var.monitoring.arguments : can(regex("^.{1,256}$", text)) && !strcontains(text, "<aws.scheduler.")]), false)
+    error_message = "monitoring.timeout_minutes must be a whole number from 1 to 7200, volume_size_gb one from 1 to 16384, and arguments at most 98 texts of 1 to 256 characters without line breaks and without attributes of Scheduler such as <aws.scheduler.execution-id>."
   }
 
   validation {
@@ -44,6 +43,16 @@ variable "monitoring" {
     # CloudWatch evaluates an alarm over seven days at most.
     condition     = var.monitoring == null || try(var.monitoring.alarm_after_hours >= 1 && var.monitoring.alarm_after_hours <= 168 && floor(var.monitoring.alarm_after_hours) == var.monitoring.alarm_after_hours, false)
     error_message = "monitoring.alarm_after_hours must be a whole number of hours from 1 to 168 (seven days), longer than the time between two runs."
+  }
+
+  validation {
+    # A rate, or one time a day at most: a fixed hour.
+    condition = try(
+      tonumber(regex("^rate\\(([0-9]+) ", var.monitoring.schedule_expression)[0]) * { minute = 1, hour = 60, day = 1440 }[regex("(minute|hour|day)s?\\)$", var.monitoring.schedule_expression)[0]] < var.monitoring.alarm_after_hours * 60,
+      !can(regex("^cron\\([0-9]+ [0-9]+ ", var.monitoring.schedule_expression)) || var.monitoring.alarm_after_hours > 24,
+      true,
+    )
+    error_message = "monitoring.schedule_expression is \"${try(var.monitoring.schedule_expression, "")}\" and monitoring.alarm_after_hours is ${try(var.monitoring.alarm_after_hours, 3)}, so the alarm would be raised between any two runs. Monitor more often, or set alarm_after_hours to more hours than are between two runs (168 at most)."
   }
 }
 
@@ -67,7 +76,7 @@ variable "notification_topic_arn" {
   default     = null
 
   validation {
-    condition     = var.notification_topic_arn == null || can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.notification_topic_arn))
-    error_message = "notification_topic_arn must be the ARN of a topic, such as \"arn:aws:sns:us-east-1:111122223333:alerts\"."
+    condition     = var.notification_topic_arn == null || can(regex("^arn:${local.partition}:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.notification_topic_arn))
+    error_message = "notification_topic_arn must be the ARN of a topic, such as \"arn:${local.partition}:sns:us-east-1:111122223333:alerts\"."
   }
 }

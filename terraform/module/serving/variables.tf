@@ -27,7 +27,7 @@ variable "artifact_store_uri" {
 
   validation {
     condition     = can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", var.artifact_store_uri)) && !can(regex(local.refused_bucket, var.artifact_store_uri))
-    error_message = "artifact_store_uri must look like \"s3://bucket\" or \"s3://bucket/prefix\". ${local.bucket_rule}"
+    error_message = "artifact_store_uri must look like \"s3://bucket\" or \"s3://bucket/prefix\". ${local.store_rule}"
   }
 }
 
@@ -37,8 +37,8 @@ variable "kms_key_arn" {
   default     = null
 
   validation {
-    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn))
-    error_message = "kms_key_arn must be the key's ARN, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-...\": IAM policies cannot name a key by its id or alias."
+    condition     = var.kms_key_arn == null || can(regex("^arn:${local.partition}:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn))
+    error_message = "kms_key_arn must be the key's ARN, such as \"arn:${local.partition}:kms:us-east-1:111122223333:key/1234abcd-...\": IAM policies cannot name a key by its id or alias."
   }
 }
 
@@ -50,7 +50,7 @@ variable "former_artifact_store_uris" {
 
   validation {
     condition     = alltrue([for uri in var.former_artifact_store_uris : can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/*?]+)*/?$", uri)) && !can(regex(local.refused_bucket, uri))])
-    error_message = "former_artifact_store_uris must look like \"s3://bucket\" or \"s3://bucket/prefix\". ${local.bucket_rule}"
+    error_message = "former_artifact_store_uris must look like \"s3://bucket\" or \"s3://bucket/prefix\". ${local.store_rule}"
   }
 }
 
@@ -61,8 +61,8 @@ variable "former_kms_key_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.former_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
-    error_message = "former_kms_key_arns must be ARNs of keys, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-...\": IAM policies cannot name a key by its id or alias."
+    condition     = alltrue([for arn in var.former_kms_key_arns : can(regex("^arn:${local.partition}:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "former_kms_key_arns must be ARNs of keys, such as \"arn:${local.partition}:kms:us-east-1:111122223333:key/1234abcd-...\": IAM policies cannot name a key by its id or alias."
   }
 }
 
@@ -96,8 +96,8 @@ variable "async_topic_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.async_topic_arns : can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$", arn))])
-    error_message = "async_topic_arns must be ARNs of SNS topics, such as \"arn:aws:sns:us-east-1:111122223333:results\"."
+    condition     = alltrue([for arn in var.async_topic_arns : can(regex("^arn:${local.partition}:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$", arn))])
+    error_message = "async_topic_arns must be ARNs of SNS topics, such as \"arn:${local.partition}:sns:us-east-1:111122223333:results\"."
   }
 }
 
@@ -110,8 +110,9 @@ variable "endpoint_vpc" {
   default = null
 
   validation {
-    condition     = var.endpoint_vpc == null || try(length(var.endpoint_vpc.subnet_ids) > 1 && length(var.endpoint_vpc.security_group_ids) > 0 && alltrue([for id in var.endpoint_vpc.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))]) && alltrue([for id in var.endpoint_vpc.security_group_ids : can(regex("^sg-[0-9a-f]+$", id))]), false)
-    error_message = "endpoint_vpc must name at least two subnets in different availability zones and at least one security group by their ids, such as { subnet_ids = [\"subnet-0123456789abcdef0\", \"subnet-0123456789abcdef1\"], security_group_ids = [\"sg-0123456789abcdef0\"] }."
+    # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_VpcConfig.html
+    condition     = var.endpoint_vpc == null || try(contains(range(2, 17), length(distinct(var.endpoint_vpc.subnet_ids))) && contains(range(1, 6), length(var.endpoint_vpc.security_group_ids)) && alltrue([for id in var.endpoint_vpc.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))]) && alltrue([for id in var.endpoint_vpc.security_group_ids : can(regex("^sg-[0-9a-f]+$", id))]), false)
+    error_message = "endpoint_vpc must name 2 to 16 subnets in different availability zones and 1 to 5 security groups by their ids, such as { subnet_ids = [\"subnet-0123456789abcdef0\", \"subnet-0123456789abcdef1\"], security_group_ids = [\"sg-0123456789abcdef0\"] }."
   }
 }
 
@@ -141,13 +142,14 @@ variable "image_build" {
   }
 
   validation {
-    condition     = try(var.image_build.vpc, null) == null || try(can(regex("^vpc-[0-9a-f]+$", var.image_build.vpc.vpc_id)) && length(var.image_build.vpc.subnet_ids) > 0 && length(var.image_build.vpc.security_group_ids) > 0 && alltrue([for id in var.image_build.vpc.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))]) && alltrue([for id in var.image_build.vpc.security_group_ids : can(regex("^sg-[0-9a-f]+$", id))]), false)
-    error_message = "image_build.vpc must name a VPC, at least one subnet and at least one security group by their ids, such as { vpc_id = \"vpc-0123456789abcdef0\", subnet_ids = [\"subnet-0123456789abcdef0\"], security_group_ids = [\"sg-0123456789abcdef0\"] }."
+    # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_VpcConfig.html
+    condition     = try(var.image_build.vpc, null) == null || try(can(regex("^vpc-[0-9a-f]+$", var.image_build.vpc.vpc_id)) && contains(range(1, 17), length(var.image_build.vpc.subnet_ids)) && contains(range(1, 6), length(var.image_build.vpc.security_group_ids)) && alltrue([for id in var.image_build.vpc.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))]) && alltrue([for id in var.image_build.vpc.security_group_ids : can(regex("^sg-[0-9a-f]+$", id))]), false)
+    error_message = "image_build.vpc must name a VPC, 1 to 16 subnets and 1 to 5 security groups by their ids, such as { vpc_id = \"vpc-0123456789abcdef0\", subnet_ids = [\"subnet-0123456789abcdef0\"], security_group_ids = [\"sg-0123456789abcdef0\"] }."
   }
 
   validation {
-    condition     = try(var.image_build.package_index_url, null) == null || can(regex("^https://[^@\\s]+$", var.image_build.package_index_url))
-    error_message = "image_build.package_index_url must be an https address without a user name or password, such as \"https://packages.example.com/simple\"."
+    condition     = try(var.image_build.package_index_url, null) == null || can(regex("^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%+/-]*)?$", var.image_build.package_index_url))
+    error_message = "image_build.package_index_url must be an https address without a user name, password or query, such as \"https://packages.example.com/simple\"."
   }
 }
 
@@ -158,8 +160,14 @@ variable "image_pusher_principal_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.image_pusher_principal_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$", arn))])
-    error_message = "image_pusher_principal_arns must be ARNs of roles or users, such as \"arn:aws:iam::111122223333:role/ci\"."
+    condition     = alltrue([for arn in var.image_pusher_principal_arns : can(regex("^arn:${local.partition}:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    error_message = "image_pusher_principal_arns must be ARNs of roles or users, such as \"arn:${local.partition}:iam::111122223333:role/ci\"."
+  }
+
+  validation {
+    # A trust policy has 2,048 characters at most: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    condition     = length(jsonencode(var.image_pusher_principal_arns)) <= 1900
+    error_message = "image_pusher_principal_arns has ${length(var.image_pusher_principal_arns)} ARNs, which make a trust policy of more than IAM's 2,048 characters. Name fewer, or attach the policy of output image_pusher_policy_arn to your roles instead."
   }
 }
 
@@ -169,8 +177,8 @@ variable "keep_images" {
   default     = 200
 
   validation {
-    condition     = var.keep_images == null || try(var.keep_images >= 1 && floor(var.keep_images) == var.keep_images, false)
-    error_message = "keep_images must be a whole number of images, one or more, or null."
+    condition     = var.keep_images == null || try(var.keep_images >= 1 && var.keep_images <= 100000 && floor(var.keep_images) == var.keep_images, false)
+    error_message = "keep_images must be a whole number of images from 1 to 100000, or null."
   }
 }
 
@@ -187,7 +195,7 @@ variable "model_package_readers" {
   }
 
   validation {
-    condition     = alltrue([for accounts in values(var.model_package_readers) : length(accounts) > 0 && alltrue([for account in accounts : can(regex("^[0-9]{12}$", account))])])
+    condition     = try(alltrue([for accounts in values(var.model_package_readers) : length(accounts) > 0 && alltrue([for account in accounts : can(regex("^[0-9]{12}$", account))])]), false)
     error_message = "model_package_readers must name at least one account for each model, by its number with twelve digits, as in { iris = [\"444455556666\"] }."
   }
 }
@@ -206,8 +214,8 @@ variable "iam_path" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^/([A-Za-z0-9+=,.@_-]+/)*$", var.iam_path))
-    error_message = "iam_path is \"${var.iam_path}\": begin and end it with a slash, as in \"/ml/\"."
+    condition     = can(regex("^/([A-Za-z0-9+=,.@_-]+/)*$", var.iam_path)) && length(var.iam_path) <= 512
+    error_message = "iam_path is \"${var.iam_path}\": begin and end it with a slash, as in \"/ml/\", and use 512 characters at most."
   }
 }
 
@@ -229,8 +237,8 @@ variable "permissions_boundary_arn" {
   default     = null
 
   validation {
-    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", var.permissions_boundary_arn))
-    error_message = "permissions_boundary_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/boundary\"."
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:${local.partition}:iam::(${local.account_id}|aws):policy/([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be the ARN of a policy of this account, such as \"arn:${local.partition}:iam::${local.account_id}:policy/boundary\"."
   }
 }
 
@@ -248,14 +256,15 @@ variable "tags" {
   nullable    = false
 
   # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html#id_tags_naming_best_practices
+  # CodeBuild's lengths: https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Tag.html
   validation {
     condition     = alltrue([for key in keys(var.tags) : !can(regex("^(?i)aws:", key))])
     error_message = "tags must not begin with \"aws:\", which AWS reserves."
   }
 
   validation {
-    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value))])
-    error_message = "tags must have keys of 1 to 128 and values of up to 256 characters: letters, digits, spaces and _ . : / = + - @ only."
+    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,127}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,255}$", value))])
+    error_message = "tags must have keys of 1 to 127 and values of up to 255 characters: letters, digits, spaces and _ . : / = + - @ only."
   }
 
   validation {

@@ -1,11 +1,14 @@
 locals {
+  partition = data.aws_partition.current.partition
+  region    = split(".", data.aws_region.current.endpoint)[1]
+
   # Built from the name, so that the plan shows the real policy.
-  bucket_arn = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket_name}"
+  bucket_arn = "arn:${local.partition}:s3:::${var.bucket_name}"
 
   # The principal that runs Terraform, as `aws:PrincipalArn` shows it: for a session of a role that is the role with its path, which the
   # session's ARN lacks. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
   caller_role = one(regex("^arn:[^:]+:sts::[0-9]+:assumed-role/([^/]+)/|^", data.aws_caller_identity.current.arn))
-  account_iam = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}"
+  account_iam = "arn:${local.partition}:iam::${data.aws_caller_identity.current.account_id}"
   caller_arns = local.caller_role == null ? [data.aws_caller_identity.current.arn] : [
     "${local.account_iam}:role/${local.caller_role}",
     "${local.account_iam}:role/*/${local.caller_role}",
@@ -31,7 +34,7 @@ locals {
       [
         "bucket              = \"${var.bucket_name}\"",
         "key                 = \"${key}\"",
-        "region              = \"${split(".", data.aws_region.current.endpoint)[1]}\"",
+        "region              = \"${local.region}\"",
         "encrypt             = true",
         "use_lockfile        = true",
         "allowed_account_ids = [\"${data.aws_caller_identity.current.account_id}\"]",

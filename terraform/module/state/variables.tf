@@ -7,6 +7,12 @@ variable "bucket_name" {
     condition     = can(regex("^[a-z0-9](-?[a-z0-9]){2,62}$", var.bucket_name)) && length(var.bucket_name) <= 63
     error_message = "bucket_name is \"${var.bucket_name}\": use 3 to 63 lower-case letters, digits and single hyphens, as in \"terraform-states-111122223333\"."
   }
+
+  validation {
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+    condition     = !can(regex("^(amzn-s3-demo-|sthree-|xn-)|(-s3alias|-an)$", var.bucket_name))
+    error_message = "bucket_name is \"${var.bucket_name}\", and S3 reserves names that begin with \"amzn-s3-demo-\", \"sthree-\" or \"xn-\" or end in \"-s3alias\" or \"-an\". Choose another one."
+  }
 }
 
 variable "state_keys" {
@@ -17,8 +23,8 @@ variable "state_keys" {
 
   validation {
     # The bucket policy protects only keys with this suffix from deletion; see policy.tf.
-    condition     = alltrue([for key in values(var.state_keys) : can(regex("^[^/\"\\\\$%*?[:space:]][^\"\\\\$%*?[:space:]]*\\.tfstate$", key))])
-    error_message = "Every key of state_keys must end in \".tfstate\", not begin with \"/\", and contain no spaces, quotes or wildcards, as in \"mlflow/staging/terraform.tfstate\"."
+    condition     = alltrue([for key in values(var.state_keys) : can(regex("^[^/\"\\\\#$%*?[:cntrl:][:space:]][^\"\\\\#$%*?[:cntrl:][:space:]]*\\.tfstate$", key)) && !can(regex("(^|/)[.]{0,2}/", key)) && try(length(key) <= 1000, false)])
+    error_message = "Every key of state_keys must end in \".tfstate\", not begin with \"/\", contain no spaces, quotes, wildcards, # and folders named . or .., and have 1000 characters at most, as in \"mlflow/staging/terraform.tfstate\"."
   }
 
   validation {
@@ -33,8 +39,8 @@ variable "kms_key_id" {
   default     = null
 
   validation {
-    condition     = var.kms_key_id == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_id))
-    error_message = "kms_key_id must be the key's ARN, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-...\": the bucket's policy compares it with the key that each upload names."
+    condition     = var.kms_key_id == null || can(regex("^arn:${local.partition}:kms:${local.region}:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_id))
+    error_message = "kms_key_id must be the ARN of a key in the bucket's region, such as \"arn:${local.partition}:kms:${local.region}:111122223333:key/1234abcd-...\": the bucket's policy compares it with the key that each upload names."
   }
 }
 
@@ -45,8 +51,8 @@ variable "administrator_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.administrator_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/*-]+$", arn))])
-    error_message = "administrator_arns must be ARNs of roles or users, such as \"arn:aws:iam::111122223333:role/platform-admin\", not of sessions."
+    condition     = alltrue([for arn in var.administrator_arns : can(regex("^arn:${local.partition}:iam::[0-9]{12}:(role|user)/[A-Za-z0-9+=,.@_/*-]+$", arn))])
+    error_message = "administrator_arns must be ARNs of roles or users, such as \"arn:${local.partition}:iam::111122223333:role/platform-admin\", not of sessions."
   }
 }
 
@@ -57,8 +63,8 @@ variable "old_versions_kept_days" {
   nullable    = false
 
   validation {
-    condition     = var.old_versions_kept_days >= 1 && floor(var.old_versions_kept_days) == var.old_versions_kept_days
-    error_message = "old_versions_kept_days must be a whole number of days, 1 or more."
+    condition     = var.old_versions_kept_days >= 1 && var.old_versions_kept_days <= 36500 && floor(var.old_versions_kept_days) == var.old_versions_kept_days
+    error_message = "old_versions_kept_days must be a whole number of days from 1 to 36500."
   }
 }
 
@@ -76,14 +82,15 @@ variable "tags" {
   nullable    = false
 
   # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html#id_tags_naming_best_practices
+  # CodeBuild's lengths: https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Tag.html
   validation {
     condition     = alltrue([for key in keys(var.tags) : !can(regex("^(?i)aws:", key))])
     error_message = "tags must not begin with \"aws:\", which AWS reserves."
   }
 
   validation {
-    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value))])
-    error_message = "tags must have keys of 1 to 128 and values of up to 256 characters: letters, digits, spaces and _ . : / = + - @ only."
+    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,127}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,255}$", value))])
+    error_message = "tags must have keys of 1 to 127 and values of up to 255 characters: letters, digits, spaces and _ . : / = + - @ only."
   }
 
   validation {

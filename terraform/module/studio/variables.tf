@@ -26,8 +26,8 @@ variable "reader_policy_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.reader_policy_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", arn))])
-    error_message = "reader_policy_arns must be ARNs of policies, such as \"arn:aws:iam::111122223333:policy/churn-dev-mlflow-reader\"."
+    condition     = alltrue([for arn in var.reader_policy_arns : can(regex("^arn:${local.partition}:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    error_message = "reader_policy_arns must be ARNs of policies, such as \"arn:${local.partition}:iam::111122223333:policy/churn-dev-mlflow-reader\"."
   }
 }
 
@@ -37,8 +37,8 @@ variable "writer_policy_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.writer_policy_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", arn))])
-    error_message = "writer_policy_arns must be ARNs of policies, such as \"arn:aws:iam::111122223333:policy/churn-dev-mlflow-writer\"."
+    condition     = alltrue([for arn in var.writer_policy_arns : can(regex("^arn:${local.partition}:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    error_message = "writer_policy_arns must be ARNs of policies, such as \"arn:${local.partition}:iam::111122223333:policy/churn-dev-mlflow-writer\"."
   }
 }
 
@@ -48,8 +48,8 @@ variable "runner_policy_arn" {
   default     = null
 
   validation {
-    condition     = var.runner_policy_arn == null || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", var.runner_policy_arn))
-    error_message = "runner_policy_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/churn-dev-pipeline-runner\"."
+    condition     = var.runner_policy_arn == null || can(regex("^arn:${local.partition}:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@_/-]+$", var.runner_policy_arn))
+    error_message = "runner_policy_arn must be a policy's ARN, such as \"arn:${local.partition}:iam::111122223333:policy/churn-dev-pipeline-runner\"."
   }
 }
 
@@ -78,17 +78,17 @@ variable "studio" {
   }
 
   validation {
-    condition     = var.studio == null || try(length(var.studio.subnet_ids) > 0 && length(var.studio.subnet_ids) <= 16, false)
+    condition     = var.studio == null || try(length(var.studio.subnet_ids) > 0 && length(var.studio.subnet_ids) <= 16, true)
     error_message = "studio.subnet_ids must be 1 to 16 subnets of studio.vpc_id."
   }
 
   validation {
-    condition     = var.studio == null || try(var.studio.internet_access || length(var.studio.security_group_ids) > 0, false)
+    condition     = var.studio == null || try(var.studio.internet_access || length(var.studio.security_group_ids) > 0, true)
     error_message = "studio.security_group_ids is empty: without internet_access, AWS needs at least one security group."
   }
 
   validation {
-    condition     = var.studio == null || try(length(var.studio.security_group_ids) <= 4, false)
+    condition     = var.studio == null || try(length(var.studio.security_group_ids) <= 4, true)
     error_message = "studio.security_group_ids has more than 4 security groups. AWS allows 5, and SageMaker adds one for the users' files."
   }
 
@@ -98,13 +98,13 @@ variable "studio" {
   }
 
   validation {
-    condition     = var.studio == null || try(alltrue([for level in values(var.studio.user_profiles) : contains(["reader", "writer"], level)]), false)
+    condition     = try(var.studio.user_profiles, null) == null || try(alltrue([for level in values(var.studio.user_profiles) : contains(["reader", "writer"], level)]), false)
     error_message = "studio.user_profiles has a level that is neither \"reader\" nor \"writer\"."
   }
 
   validation {
-    condition     = var.studio == null || try(var.studio.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.studio.kms_key_arn)), false)
-    error_message = "studio.kms_key_arn must be the key's ARN, such as \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-...\"."
+    condition     = var.studio == null || try(var.studio.kms_key_arn == null || can(regex("^arn:${local.partition}:kms:${local.region}:[0-9]{12}:key/[A-Za-z0-9-]+$", var.studio.kms_key_arn)), false)
+    error_message = "studio.kms_key_arn must be the ARN of a key in this region, such as \"arn:${local.partition}:kms:${local.region}:111122223333:key/1234abcd-...\"."
   }
 
   validation {
@@ -127,8 +127,8 @@ variable "iam_path" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^/([A-Za-z0-9+=,.@_-]+/)*$", var.iam_path))
-    error_message = "iam_path is \"${var.iam_path}\": begin and end it with a slash, as in \"/ml/\"."
+    condition     = can(regex("^/([A-Za-z0-9+=,.@_-]+/)*$", var.iam_path)) && length(var.iam_path) <= 512
+    error_message = "iam_path is \"${var.iam_path}\": begin and end it with a slash, as in \"/ml/\", and use 512 characters at most."
   }
 }
 
@@ -150,8 +150,8 @@ variable "permissions_boundary_arn" {
   default     = null
 
   validation {
-    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$", var.permissions_boundary_arn))
-    error_message = "permissions_boundary_arn must be a policy's ARN, such as \"arn:aws:iam::111122223333:policy/boundary\"."
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:${local.partition}:iam::(${local.account_id}|aws):policy/([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be the ARN of a policy of this account, such as \"arn:${local.partition}:iam::${local.account_id}:policy/boundary\"."
   }
 }
 
@@ -162,14 +162,15 @@ variable "tags" {
   nullable    = false
 
   # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html#id_tags_naming_best_practices
+  # CodeBuild's lengths: https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Tag.html
   validation {
     condition     = alltrue([for key in keys(var.tags) : !can(regex("^(?i)aws:", key))])
     error_message = "tags must not begin with \"aws:\", which AWS reserves."
   }
 
   validation {
-    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value))])
-    error_message = "tags must have keys of 1 to 128 and values of up to 256 characters: letters, digits, spaces and _ . : / = + - @ only."
+    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,127}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,255}$", value))])
+    error_message = "tags must have keys of 1 to 127 and values of up to 255 characters: letters, digits, spaces and _ . : / = + - @ only."
   }
 
   validation {

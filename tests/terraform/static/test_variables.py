@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import hcl2
 import pytest
@@ -111,7 +112,11 @@ def _expressions(folder: Path) -> Iterator[str]:
             for found in re.findall(
                 r'regex\("(\^arn:[^"]*:iam::[^"]*\$)"', str(validation["condition"]).replace('\\"', '"')
             ):
-                yield found.replace("\\\\", "\\")
+                yield (
+                    found.replace("\\\\", "\\")
+                    .replace("${local.partition}", "aws")
+                    .replace("${local.account_id}", "111122223333")
+                )
 
 
 def test_arns_of_roles_and_policies_hold_no_wildcards_and_spaces() -> None:
@@ -136,3 +141,14 @@ def test_arns_of_roles_and_policies_hold_no_wildcards_and_spaces() -> None:
                 f"{arn}$",
             ):
                 assert not re.fullmatch(expression, wrong), (expression, wrong)
+
+
+def test_both_modules_know_the_same_time_zones() -> None:
+    """EventBridge Scheduler refuses others in the middle of an apply."""
+    files = [REPOSITORY / "terraform/module" / module / "time_zones.json" for module in ("mlflow", "serving")]
+    assert files[0].read_text() == files[1].read_text()
+    names = json.loads(files[0].read_text())
+    assert {"UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires"} <= set(names)
+    # A machine without a time zone database knows none.
+    if known := available_timezones():
+        assert set(names) <= known

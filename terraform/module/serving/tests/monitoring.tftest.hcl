@@ -15,7 +15,7 @@ variables {
     mlflow_version = "3.0"
   }
   monitoring = {
-    image_uri = "123456789012.dkr.ecr.us-east-1.amazonaws.com/churn-dev-serving:1a2b"
+    image_uri = "111122223333.dkr.ecr.us-east-1.amazonaws.com/churn-dev-serving:1a2b"
     arguments = ["--threshold", "accuracy=0.9"]
   }
 }

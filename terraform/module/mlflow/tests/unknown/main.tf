@@ -17,9 +17,12 @@ resource "terraform_data" "later" {
     bucket   = "data-lake"
     document = "{\"Version\":\"2012-10-17\",\"Statement\":[]}"
     key      = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
+    group    = "sg-0123456789abcdef0"
     role     = "arn:aws:iam::111122223333:role/mlflow-server"
+    subnet   = "subnet-0123456789abcdef0"
     topic    = "arn:aws:sns:us-east-1:111122223333:platform"
     value    = "ml"
+    vpc      = "vpc-0123456789abcdef0"
   }
 
   input = each.value
@@ -67,6 +70,7 @@ module "everything_is_new" {
     destination_uri         = "s3://${local.later["bucket"]}"
     destination_kms_key_arn = local.later["key"]
     package_index_url       = "https://${local.later["value"]}.example.com/simple"
+    vpc                     = { vpc_id = local.later["vpc"], subnet_ids = [local.later["subnet"]], security_group_ids = [local.later["group"]] }
   }
 }
 
