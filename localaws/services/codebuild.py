@@ -54,6 +54,10 @@ def install(context: ServiceContext) -> None:
         check_role(self)
         given = {field: self._get_param(field) for field in FIELDS}
         project.project_metadata.update({field: value for field, value in given.items() if value is not None})
+        # The AWS provider takes a project out of its network with an empty vpcConfig, and then expects none:
+        # https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/codebuild/project_test.go (vpc)
+        if given["vpcConfig"] == {}:
+            del project.project_metadata["vpcConfig"]
         return ActionResult({"project": project.project_metadata})
 
     CodeBuildResponse.create_project = create_project

@@ -263,3 +263,5 @@ def test_a_project_in_a_vpc_needs_a_role_that_may_look_it_up(localaws: RunningLo
     localaws.client("iam").delete_role_policy(RoleName="builds", PolicyName="network")
     with pytest.raises(ClientError, match="Not authorized to perform DescribeSecurityGroups"):
         codebuild.update_project(name="in-a-vpc", vpcConfig=vpc, serviceRole=ROLE)
+    left = codebuild.update_project(name="in-a-vpc", vpcConfig={}, serviceRole=ROLE)["project"]
+    assert "vpcConfig" not in left
