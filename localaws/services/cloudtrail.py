@@ -119,6 +119,7 @@ def install(_context: ServiceContext) -> None:
         return json.dumps({"trailList": [one for one in found if not named or _is_named(one, named, self.region)]})
 
     CloudTrailBackend.create_trail = create_trail
+    CloudTrailBackend.delete_trail = _with_its_tags(original(CloudTrailBackend.delete_trail))
     CloudTrailBackend.update_trail = update_trail
     CloudTrailBackend.put_event_selectors = put_event_selectors
     Trail.description = description
@@ -172,6 +173,18 @@ def _problems_of_data(fields: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         ]
         if wrong:
             yield f"{wrong[0]} is not the ARN of an {types[0]}"
+
+
+def _with_its_tags(delete: Any) -> Any:
+    @wraps(delete)
+    def delete_trail(self: Any, name: str) -> None:
+        """Takes a name or an ARN, and deletes the trail's tags, which a new trail of this name would otherwise have."""
+        short = name.rpartition("/")[2]
+        if short in self.trails:
+            self.tagging_service.delete_all_tags_for_resource(self.trails[short].arn)
+        delete(self, short)
+
+    return delete_trail
 
 
 def _check_bucket(trail: Any) -> None:

@@ -22,6 +22,7 @@ FIELDS = (
 def install(context: ServiceContext) -> None:
     """Changes moto's CodeBuild."""
     from moto.codebuild.exceptions import ResourceNotFoundException
+    from moto.codebuild.models import CodeBuildBackend
     from moto.codebuild.responses import CodeBuildResponse
     from moto.core.responses import ActionResult
 
@@ -60,6 +61,14 @@ def install(context: ServiceContext) -> None:
             del project.project_metadata["vpcConfig"]
         return ActionResult({"project": project.project_metadata})
 
+    delete = original(CodeBuildBackend.delete_project)
+
+    @wraps(delete)
+    def delete_project(self: Any, project_name: str) -> None:
+        """Takes the ARN, too, with which the AWS provider deletes a project."""
+        delete(self, project_name.rpartition("/")[2])
+
+    CodeBuildBackend.delete_project = delete_project
     CodeBuildResponse.create_project = create_project
     CodeBuildResponse.update_project = update_project
     _allow_no_source()

@@ -15,6 +15,7 @@ def install(_context: ServiceContext) -> None:
     read_ranges_only()
     forget_delete_markers()
     accept_line_breaks_in_keys()
+    answer_with_whole_replication_rules()
 
 
 def leave_policies_to_localaws() -> None:
@@ -30,6 +31,32 @@ def leave_policies_to_localaws() -> None:
         return PermissionResult.NEUTRAL
 
     FakeBucket.get_permission = get_permission
+
+
+def answer_with_whole_replication_rules() -> None:
+    """Lets GetBucketReplication answer with all that PutBucketReplication stored.
+
+    moto leaves out which encrypted objects a rule selects, so Terraform would add it again in each plan.
+    """
+    from moto.core.responses import ActionResult
+    from moto.s3.exceptions import ReplicationConfigurationNotFoundError
+    from moto.s3.responses import S3Response
+
+    def get_bucket_replication(response: Any) -> Any:
+        response.data["Action"] = "GetBucketReplication"
+        stored = response.backend.get_bucket_replication(response.bucket_name)
+        if not stored:
+            raise ReplicationConfigurationNotFoundError(bucket_name=response.bucket_name)
+        rules = []
+        for rule in stored["Rule"]:
+            selected = {name: value or "" for name, value in (rule.get("Filter") or {}).items()}
+            rules.append(
+                {"DeleteMarkerReplication": {"Status": "Disabled"}, **rule, "Filter": selected or {"Prefix": ""}}
+            )
+        configuration = {"Role": stored["Role"], "Rules": rules}
+        return response.serialized(ActionResult({"ReplicationConfiguration": configuration}))
+
+    S3Response.get_bucket_replication = get_bucket_replication
 
 
 def list_keys_while_others_delete() -> None:

@@ -52,9 +52,10 @@ def test_a_trail_needs_a_bucket_whose_policy_lets_cloudtrail_write(localaws: Run
     s3.create_bucket(Bucket="trail-logs")
     for name in ("no-policy", "another-trail"):
         with pytest.raises(ClientError, match="Incorrect S3 bucket policy is detected for bucket: trail-logs"):
-            cloudtrail.create_trail(Name=name, S3BucketName="trail-logs")
+            cloudtrail.create_trail(Name=name, S3BucketName="trail-logs", TagsList=[{"Key": "team", "Value": "ml"}])
         s3.put_bucket_policy(Bucket="trail-logs", Policy=policy("trail-logs", "data"))
-    cloudtrail.create_trail(Name="data", S3BucketName="trail-logs")
+    refused = cloudtrail.create_trail(Name="data", S3BucketName="trail-logs")["TrailARN"].replace("/data", "/no-policy")
+    assert cloudtrail.list_tags(ResourceIdList=[refused])["ResourceTagList"][0]["TagsList"] == []
     with pytest.raises(ClientError, match="Incorrect S3 bucket policy"):
         cloudtrail.update_trail(Name="data", S3BucketName="trail-logs", S3KeyPrefix="elsewhere")
     assert "S3KeyPrefix" not in cloudtrail.get_trail(Name="data")["Trail"]

@@ -8,7 +8,11 @@ import pytest
 from moto import mock_aws
 from moto.s3.utils import _VersionedKeyStore
 
-from localaws.services.s3 import forget_delete_markers, list_keys_while_others_delete
+from localaws.services.s3 import (
+    answer_with_whole_replication_rules,
+    forget_delete_markers,
+    list_keys_while_others_delete,
+)
 
 LISTINGS: dict[str, Callable[[Any], Iterable[Any]]] = {
     "lists": lambda store: store.iterlists(),
@@ -43,3 +47,28 @@ def test_a_bucket_with_a_delete_marker_can_be_emptied_after_its_versioning_was_s
             s3.delete_object(Bucket="emptied", Key=one["Key"], VersionId=one["VersionId"])
         s3.delete_bucket(Bucket="emptied")
         assert s3.list_buckets()["Buckets"] == []
+
+
+@mock_aws
+def test_a_replication_rule_is_answered_with_all_that_was_stored() -> None:
+    answer_with_whole_replication_rules()
+    s3 = boto3.client("s3", region_name="us-east-1")
+    for name in ("originals", "copies"):
+        s3.create_bucket(Bucket=name)
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    rule: Any = {
+        "ID": "all",
+        "Status": "Enabled",
+        "Priority": 1,
+        "DeleteMarkerReplication": {"Status": "Disabled"},
+        "Filter": {"Prefix": ""},
+        "SourceSelectionCriteria": {"SseKmsEncryptedObjects": {"Status": "Enabled"}},
+        "Destination": {
+            "Bucket": "arn:aws:s3:::copies",
+            "EncryptionConfiguration": {"ReplicaKmsKeyID": "arn:aws:kms:us-east-1:123456789012:key/copies"},
+            "Metrics": {"Status": "Enabled"},
+        },
+    }
+    given: Any = {"Role": "arn:aws:iam::123456789012:role/copier", "Rules": [rule]}
+    s3.put_bucket_replication(Bucket="originals", ReplicationConfiguration=given)
+    assert s3.get_bucket_replication(Bucket="originals")["ReplicationConfiguration"] == given
