@@ -31,6 +31,13 @@ resource "aws_iam_role" "monitoring_schedule" {
   permissions_boundary  = var.permissions_boundary_arn
   force_detach_policies = true
   tags                  = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = length("${var.global_name_prefix}${local.monitoring_name}-schedule-role") <= 64
+      error_message = "The role of monitoring's schedule would be named \"${var.global_name_prefix}${local.monitoring_name}-schedule-role\", and IAM allows 64 characters: shorten project_name, environment or global_name_prefix by ${max(0, length("${var.global_name_prefix}${local.monitoring_name}-schedule-role") - 64)}."
+    }
+  }
 }
 
 # https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html

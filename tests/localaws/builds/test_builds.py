@@ -266,4 +266,4 @@ def test_a_project_in_a_vpc_needs_a_role_that_may_look_it_up(localaws: RunningLo
     left = codebuild.update_project(name="in-a-vpc", vpcConfig={}, serviceRole=ROLE)["project"]
     assert "vpcConfig" not in left
     codebuild.delete_project(name=left["arn"])
-    assert codebuild.batch_get_projects(names=["in-a-vpc"])["projectsNotFound"] == ["in-a-vpc"]
+    assert codebuild.batch_get_projects(names=["in-a-vpc"])["projects"] == []

@@ -49,13 +49,8 @@ def test_a_bucket_with_a_delete_marker_can_be_emptied_after_its_versioning_was_s
         assert s3.list_buckets()["Buckets"] == []
 
 
-@mock_aws
 def test_a_replication_rule_is_answered_with_all_that_was_stored() -> None:
     answer_with_whole_replication_rules()
-    s3 = boto3.client("s3", region_name="us-east-1")
-    for name in ("originals", "copies"):
-        s3.create_bucket(Bucket=name)
-        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     rule: Any = {
         "ID": "all",
         "Status": "Enabled",
@@ -70,5 +65,10 @@ def test_a_replication_rule_is_answered_with_all_that_was_stored() -> None:
         },
     }
     given: Any = {"Role": "arn:aws:iam::123456789012:role/copier", "Rules": [rule]}
-    s3.put_bucket_replication(Bucket="originals", ReplicationConfiguration=given)
-    assert s3.get_bucket_replication(Bucket="originals")["ReplicationConfiguration"] == given
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        for name in ("originals", "copies"):
+            s3.create_bucket(Bucket=name)
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        s3.put_bucket_replication(Bucket="originals", ReplicationConfiguration=given)
+        assert s3.get_bucket_replication(Bucket="originals")["ReplicationConfiguration"] == given

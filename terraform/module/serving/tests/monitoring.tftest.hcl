@@ -93,3 +93,14 @@ run "a_schedule_by_both_days_is_refused" {
 
   expect_failures = [var.monitoring]
 }
+
+run "a_prefix_that_makes_the_schedules_role_too_long_is_refused" {
+  command = plan
+
+  variables {
+    project_name       = "churn-7890"
+    global_name_prefix = "a-prefix-of-thirty-characters-"
+  }
+
+  expect_failures = [aws_iam_role.monitoring_schedule[0]]
+}
