@@ -71,7 +71,7 @@ GITHUB: Cases = {
     "an environment that is null": ({"environments": {"dev": None}}, "and its values must not be null, as in"),
     "a state in the folder above": (environment(state_key="../x.tfstate"), "state_key in environments must be one key"),
     "a client role of Identity Center": (
-        environment(client_role_names=["AWSReservedSSO_DataScientist_0123456789abcdef"]),
+        environment(client_role_names=["AWSReservedSSO_Analyst"]),
         "and not of IAM Identity Center or of a service",
     ),
 }
